@@ -131,8 +131,8 @@ LESSONS = (
         "What the network sees is a known mixture of picture and noise. Who can tell one of the two can work out the "
         "other, and their difference: all five readings say the same thing. DDIM and the flow both follow one reading "
         "to the next time, in other units. The names come from three questions: how is noise undone (diffusion), where "
-        "are pictures more likely (score), and how does noise move to pictures (flow)? What does differ is how a network "
-        "is trained: which times it sees most, and in which reading its error is counted.",
+        "are pictures more likely (score), and how does noise move to pictures (flow)? What does differ is how a "
+        "network is trained: which times it sees most, and in which reading its error is counted.",
     ),
 )
 

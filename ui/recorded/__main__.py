@@ -155,6 +155,5 @@ def _light(content: Any, quality: int | None = None) -> Any:
 
 if __name__ == "__main__":
     record(
-        sys.argv[1:]
-        or [*EXAMPLES, "train", *DRAWN, *(["emoji"] if course.LATENT in refs.embedded() else []), "course"]
+        sys.argv[1:] or [*EXAMPLES, "train", *DRAWN, *(["emoji"] if course.LATENT in refs.embedded() else []), "course"]
     )

@@ -10,7 +10,7 @@ import { el, find } from "../../shared/drawing/dom.js";
  * @property {Record<string, [label: string, at: number][]>} ticks of each clock
  */
 
-const SHOWN = 76; // pixels of a picture on the page
+const SHOWN = 72; // pixels of a picture on the page
 /** A row of the recorded picture each. */
 const ROWS = [
   ["DDIM", "x of its steps"],
