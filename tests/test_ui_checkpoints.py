@@ -4,6 +4,7 @@ import gc
 import shutil
 import threading
 import weakref
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,13 +18,15 @@ from PIL import Image
 from toylab import described, messages, results, toy_lab, wait_for
 
 import ddpm_core
+from benchmarks import families
+from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.hub.snapshots import Status
 from ui.export import scripts
 from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepKind, StepTimes
 from ui.machine.turns import Turns
-from ui.models.catalogue import choice, short_name
+from ui.models.catalogue import OFFERED, choice, forecast, short_name
 from ui.models.form_options import about_model
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
@@ -34,22 +37,42 @@ pytestmark = pytest.mark.usefixtures("torch_engine")
 
 ROOT = Path(__file__).parents[1]
 CHURCH = "google/ddpm-ema-church-256"
+NEEDED = "Needs the Hub: LSUN church"
+CHURCH_SAYS = "DDPM · 1000 steps · EMA · 6 min to 31 min on two cores"
 
 
 @pytest.mark.parametrize(
     ("status", "about", "group", "ready"),
     [
-        (Status(""), "large and slow · EMA · about 0.46 GB", "Needs the Hub", True),
-        (Status("cached", 455_000_000), "large and slow · EMA", "Ready here", True),
-        (Status("download", 455_000_000), "large and slow · EMA · 455 MB download", "Needs the Hub", True),
-        (Status("download"), "large and slow · EMA · download", "Needs the Hub", True),
-        (Status("offline"), "large and slow · EMA · about 0.46 GB · not available offline", "Needs the Hub", False),
-        (Status("missing"), "large and slow · EMA · about 0.46 GB · not found", "Needs the Hub", False),
+        (Status(""), f"{CHURCH_SAYS} · about 0.46 GB", NEEDED, True),
+        (Status("cached", 455_000_000), CHURCH_SAYS, "Ready here", True),
+        (Status("download", 455_000_000), f"{CHURCH_SAYS} · 455 MB download", NEEDED, True),
+        (Status("download"), f"{CHURCH_SAYS} · download", NEEDED, True),
+        (
+            Status("offline"),
+            f"{CHURCH_SAYS} · about 0.46 GB · not available offline",
+            NEEDED,
+            False,
+        ),
+        (Status("missing"), f"{CHURCH_SAYS} · about 0.46 GB · not found", NEEDED, False),
     ],
 )
 def test_the_list_says_what_it_takes_to_use_a_checkpoint(status, about, group, ready):
     said = choice(CHURCH, status)
     assert (said["label"], said["about"], said["group"], said["ready"]) == ("Church 256", about, group, ready)
+
+
+def test_a_forecast_is_of_the_networks_as_they_are():
+    """With the layouts of the benchmark; what is offered has rounded numbers."""
+    for name, make in families.MODELS.items():
+        with torch.device("meta"):
+            config = dict(make().unet.config)
+        (offered,) = [one for ref, one in OFFERED.items() if ref.endswith(f"/{name}")]
+        cost = network_cost(config | {"_class_name": "UNet2DModel"})
+        assert cost.flop / 1e12 == pytest.approx(offered.tflop, rel=0.05)
+        assert 4 * cost.parameters / 1e9 == pytest.approx(offered.gigabytes, rel=0.05)
+    assert forecast(OFFERED["openai/diffusers-cd_bedroom256_l2"]) == "3 s to 17 s on two cores"
+    assert not forecast(OFFERED["stabilityai/sd-turbo"])
 
 
 def test_the_list_begins_with_what_is_here(monkeypatch):
@@ -62,7 +85,8 @@ def test_the_list_begins_with_what_is_here(monkeypatch):
     models.refresh()
     listed = models.choices()
     groups = [one["group"] for one in listed]
-    assert groups == sorted(groups, reverse=True) and set(groups) == {"Ready here", "Needs the Hub"}
+    assert groups[0] == "Ready here" and len(set(groups)) == sum(a != b for a, b in pairwise(["", *groups]))
+    assert {"Needs the Hub: LSUN bedroom", "Needs the Hub: ImageNet, by class"} < set(groups)
     by_ref = {one["ref"]: one for one in listed}
     assert by_ref["google/ddpm-cifar10-32"]["group"] == "Ready here" and not by_ref[CHURCH]["ready"]
     digits = by_ref["mnist-tiny"]

@@ -287,7 +287,7 @@ class Models:
             for ref, own in self._own.items()
             if own.visitor in (None, visitor) or not self.public
         ]
-        return sorted(known + trained, key=lambda one: GROUPS.index(one["group"]))
+        return sorted(known + trained, key=lambda one: (*GROUPS, one["group"]).index(one["group"]))
 
     def offer(self, folder: Path, label: str, visitor: str | None = None) -> str:
         """Offer the model of a folder, to one visitor or, once, to all. Returns its reference: on a page of one's own
