@@ -11,15 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from checkpoint_folders import write
+from checkpoint_folders import SMALLEST, write
 from diffusers.schedulers import scheduling_ddpm
 from hub_server import HubServer
 from PIL import Image
 from toylab import described, messages, results, toy_lab, wait_for
 
 import ddpm_core
-from benchmarks import families
-from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.hub.snapshots import Status
 from ui.export import scripts
@@ -62,17 +60,28 @@ def test_the_list_says_what_it_takes_to_use_a_checkpoint(status, about, group, r
     assert (said["label"], said["about"], said["group"], said["ready"]) == ("Church 256", about, group, ready)
 
 
-def test_a_forecast_is_of_the_networks_as_they_are():
-    """With the layouts of the benchmark; what is offered has rounded numbers."""
-    for name, make in families.MODELS.items():
-        with torch.device("meta"):
-            config = dict(make().unet.config)
-        (offered,) = [one for ref, one in OFFERED.items() if ref.endswith(f"/{name}")]
-        cost = network_cost(config | {"_class_name": "UNet2DModel"})
-        assert cost.flop / 1e12 == pytest.approx(offered.tflop, rel=0.05)
-        assert 4 * cost.parameters / 1e9 == pytest.approx(offered.gigabytes, rel=0.05)
+def test_a_forecast_is_of_the_steps_that_are_usual():
     assert forecast(OFFERED["openai/diffusers-cd_bedroom256_l2"]) == "3 s to 17 s on two cores"
-    assert not forecast(OFFERED["stabilityai/sd-turbo"])
+    assert not forecast(OFFERED["stabilityai/sd-turbo"])  # was not counted
+
+
+def test_what_was_typed_and_does_not_load_is_said_when_it_is_chosen(tmp_path, monkeypatch):
+    """What it is and why, before any weights; what loads is not downloaded either."""
+    refused = {"odd": "class_embed_type 'timestep'", "code": "no config.json", "none": "no repository"}
+    with HubServer() as server:
+        server.use(monkeypatch, tmp_path / "home")
+        write(tmp_path / "good", **SMALLEST)
+        write(tmp_path / "odd", **SMALLEST, class_embed_type="timestep")
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code" / "run.py").write_text("")
+        for name in ("good", "odd", "code"):
+            server.add_repo(f"owner/{name}", tmp_path / name)
+        models = Models()
+        for name, why in refused.items():
+            with pytest.raises(ddpm_core.CheckpointError, match=f"(?=.*owner/{name})(?=.*{why})"):
+                models.look(f"owner/{name}")
+        assert not models.look("owner/good") and models.to_download("owner/good")
+        assert not [one for one in server.requests if one.method == "GET" and "safetensors" in one.path]
 
 
 def test_the_list_begins_with_what_is_here(monkeypatch):
@@ -265,6 +274,7 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
 
 def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
     monkeypatch.setattr(snapshots, "status", lambda where: Status("download", 10**6))
+    monkeypatch.setattr(snapshots, "fetch", lambda *_, **__: None)
     models = Models()
     models.refresh()
     for number in range(300):

@@ -15,8 +15,8 @@ class Offered:
     """A checkpoint of the Hub. data: the set that it was trained with, by which the list is ordered.
 
     steps: of a picture, as its authors draw one; 0 is not said. about: what else is said of it. gigabytes: about, of
-    its files, for who has not asked the Hub, or can't. tflop: of one evaluation of its network for one picture, 0 for
-    not counted.
+    its files, for who has not asked the Hub, or can't. tflop: of one evaluation of its network for one picture, as
+    `network_cost` counts it; 0 for not counted.
     """
 
     label: str
@@ -31,7 +31,6 @@ class Offered:
 # The paper's models, and others of the same data. Which weights they hold: the repositories' own documentation, and
 # their FID. Steps: the authors' code. Sizes of score, consistency and DiT models: their parameters in float32.
 _BEDROOM, _CHURCH, _CAT, _FACES = "LSUN bedroom", "LSUN church", "LSUN cat", "CelebA-HQ"
-_CLASSES = "ImageNet, by class"
 _DISTILLED, _ALONE = "consistency, distilled", "consistency, without a teacher"
 OFFERED = {
     "google/ddpm-cifar10-32": Offered("CIFAR-10 32", "CIFAR-10", "DDPM", 1000, "the paper's, not EMA", 0.14, 0.012),
@@ -48,9 +47,7 @@ OFFERED = {
     "openai/diffusers-ct_cat256": Offered("Cat 256, in two, CT", _CAT, _ALONE, 2, "", 2.1, 2.24),
     "google/ddpm-ema-celebahq-256": Offered("CelebA-HQ 256", _FACES, "DDPM", 1000, "EMA", 0.46, 0.5),
     "CompVis/ldm-celebahq-256": Offered("CelebA-HQ 256, latent", _FACES, "latent diffusion", 0, "64×64 latents", 1.3),
-    "facebook/DiT-XL-2-256": Offered(
-        "ImageNet 256", "ImageNet", "DiT", 250, "learned variance, 1000 classes", 3.3, 0.24
-    ),
+    "facebook/DiT-XL-2-256": Offered("ImageNet 256", "ImageNet, by class", "DiT", 250, "learned variance", 3.3, 0.24),
     "stabilityai/sd-turbo": Offered("SD-Turbo", "Words", "latent diffusion", 0, "draws words in 1 to 4 steps", 5.2),
     "stable-diffusion-v1-5/stable-diffusion-v1-5": Offered(
         "Stable Diffusion 1.5", "Words", "latent diffusion", 0, "draws words, very slow on a CPU", 4.3
