@@ -23,7 +23,7 @@ export function withRows(Base) {
 
     /**
      * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
-     * @param {Model} model @param {number} row @param {Iterator<Step | null>[]} chains @param {number} n @param {number} rows
+     * @param {Model} model @param {number} row @param {AsyncIterator<Step | null>[]} chains @param {number} n @param {number} rows
      * @param {Run} work @param {any} kind @param {boolean} [repeats] an evaluation is a null, and steps follow
      * @returns {Promise<Float32Array[]>} the last states
      */
@@ -39,7 +39,7 @@ export function withRows(Base) {
         for (const chain of chains) {
           let step;
           do {
-            step = chain.next().value;
+            step = (await chain.next()).value;
             if (step !== undefined && !(step && repeats)) await work.count(kind, 1 / chains.length);
           } while (step === null);
           steps.push(step);

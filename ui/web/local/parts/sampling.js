@@ -51,7 +51,7 @@ export function sampling() {
       const seeds = Array.from(this.request.seeds, BigInt);
       /** @type {Picture[][]} */
       let both = [];
-      for (const { lane, image, step } of sideBySide(seeds, settings)) {
+      for await (const { lane, image, step } of sideBySide(seeds, settings)) {
         if (!image) both = [[], [], [], []];
         const { index, s, x, x0, sigma } = step;
         if ($.has(kept[lane], index)) {

@@ -74,7 +74,7 @@ function checkVariance(model, variance, pairs, guidance) {
 /**
  * The steps of a run of one image.
  * @param {Process} model @param {Settings} settings
- * @returns {Generator<Step>}
+ * @returns {AsyncGenerator<Step>}
  */
 export function trajectory(model, settings) {
   if ((settings.start ?? model.T) !== model.T && !settings.xT)
@@ -102,16 +102,16 @@ export function begin(model, { seed, xT, clip, ...asked }) {
 }
 
 /**
- * @param {Chain} chain @param {(x: Float32Array, t: number) => Denoised} evaluate @param {Float32Array} x
+ * @param {Chain} chain @param {(x: Float32Array, t: number) => Promise<Denoised>} evaluate @param {Float32Array} x
  * @param {(index: number) => Float32Array} noise
- * @returns {Generator<Step>}
+ * @returns {AsyncGenerator<Step>}
  */
-export function* walk({ pairs, start, correct }, evaluate, x, noise) {
+export async function* walk({ pairs, start, correct }, evaluate, x, noise) {
   const advance = start();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
-    if (correct) state = correct(index, t, evaluate(state, t), state, noise);
-    const found = evaluate(state, t);
+    if (correct) state = correct(index, t, await evaluate(state, t), state, noise);
+    const found = await evaluate(state, t);
     const [next, sigma] = advance(index, found, state, noise);
     state = next;
     yield { index, t, s, x: next, x0: found.x0Hat, sigma };
@@ -128,11 +128,11 @@ export function sideBySide(seeds, lanes) {
     throw new Error("two models beside each other must make images of one size and as many channels");
   const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
   const runs = lanes.map((lane) => seeds.map((seed) => trajectory(lane.model, { ...lane, seed })));
-  return (function* () {
+  return (async function* () {
     while (Math.max(...at)) {
       const lane = at.indexOf(Math.max(...at));
       for (const [image, run] of runs[lane].entries()) {
-        const step = /** @type {Step} */ (run.next().value);
+        const step = /** @type {Step} */ ((await run.next()).value);
         at[lane] = step.s;
         yield { lane, image, step };
       }
