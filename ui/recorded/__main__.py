@@ -22,7 +22,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import image_files
 from ui.parts import course
-from ui.recorded import course_pictures, few_steps, one_path
+from ui.recorded import course_pictures, families, few_steps, one_path
 from ui.runs.log import Values
 from ui.serving.server import App, build
 from ui.training.choices import Recipe, flags
@@ -41,7 +41,7 @@ EXAMPLES: dict[str, Values] = {
     "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
     "plane": {},
 }
-DRAWN = {"few-steps": few_steps, "one-path": one_path}  # figures with modules of their own
+DRAWN = {"few-steps": few_steps, "one-path": one_path, "families": families}  # figures with modules of their own
 EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve

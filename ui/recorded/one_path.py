@@ -61,6 +61,7 @@ def as_flow(model: Any) -> Any:
         num_classes=model.num_classes,
         null_label=model.null_label,
         clip=model.clip,
+        class_names=model.class_names,
     )
 
 

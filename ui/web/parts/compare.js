@@ -2,7 +2,7 @@
 import { Player } from "../player/player.js";
 import { swatch } from "../shared/drawing/chart.js";
 import { button, el, find } from "../shared/drawing/dom.js";
-import { OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js";
+import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js";
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 
@@ -16,6 +16,14 @@ const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CI
 <tr><th>steps</th><td>10</td><td>20</td><td>50</td><td>100</td><td>1000</td></tr>
 <tr><th>βₜ</th><td>367</td><td>133</td><td>32.7</td><td>9.99</td><td><b>3.17</b></td></tr>
 <tr><th>β̃ₜ</th><td><b>41.1</b></td><td><b>18.4</b></td><td><b>8.01</b></td><td><b>5.78</b></td><td>4.73</td></tr></table>`;
+
+/** The rows of the recorded picture. */
+const FAMILIES = [
+  ["DDPM", "50 steps, noise β̃ₜ"],
+  ["Score SDE", "50 steps, each after a Langevin correction"],
+  ["Flow", "50 straight steps, no noise added"],
+  ["Consistency", "a student, 2 steps"],
+];
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
@@ -62,7 +70,38 @@ export function mount(lab, part) {
   );
   const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
   published.insertAdjacentHTML("beforeend", PUBLISHED);
+
+  /** What four families make of one noise, and those of the Hub that are here. */
+  function families() {
+    const src = new URL("../examples/course/families.webp", import.meta.url).href;
+    const alt = "Four rows of pictures, from the same noise to four digits 5";
+    const rows = FAMILIES.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
+    const figure = el("figure", null, el("ol", null, ...rows), el("img", { src, alt, loading: "lazy" }));
+    const said =
+      "Recorded: seed 13, the digit 5. All rows begin with the same noise. The first three ask one network, read in three ways; the last one asks its student. None of the models that come with the page has learned its variance: those of the Hub’s DiT, and of OpenAI’s files, have.";
+    const ready = (/** @type {unknown} */ ref) =>
+      lab.given.models.some((one) => one.ref === ref && one.group === "Ready here");
+    const buttons = el("div", { class: "try" });
+    const box = el(
+      "details",
+      { class: "published families" },
+      el("summary", null, "One noise, four families"),
+      figure,
+      el("p", { class: "info" }, said),
+      buttons,
+    );
+    box.addEventListener("toggle", () => {
+      const known = Object.entries(OF_FAMILIES).filter(
+        ([, values]) => ready(values.checkpoint) && ready(values.checkpoint_b),
+      );
+      buttons.replaceChildren(
+        ...known.map(([title, values]) => button({ class: "button" }, () => panel.set(values, "press"), title)),
+      );
+    });
+    return box;
+  }
+
   find(player.root, ".chart").toggleAttribute("open", innerHeight > 1000);
-  panel.stage.append(presets, player.root, past.element, published);
+  panel.stage.append(presets, player.root, past.element, families(), published);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }
