@@ -32,8 +32,8 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     """What a form offers for a checkpoint, as far as its files are here. Raises CheckpointError for one that is not.
 
     {name, here, note, revision, T, times, steps: [least, most, usual], samplers, variances, variance, classes, latent,
-    prompts, clip, count, student, set, examples}; note: what `note` says. prompts: to try, none where the model takes no words. A field's
-    `follows` and conditions name these.
+    prompts, clip, count, student, set, examples}; note: what `note` says; prompts: to try, none where the model takes
+    no words. A field's `follows` and conditions name these.
     """
     model = lab.models.known(ref)
     about = {
