@@ -18,7 +18,7 @@ import { button, el } from "../drawing/dom.js";
  */
 
 export const SAME = "same"; // in lane B: the model of lane A
-const FEW = 5; // names of a choice that stand side by side
+const FEW = 6; // names of a choice that stand side by side
 const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
