@@ -45,7 +45,7 @@ def test_links_lead_somewhere(name):
 
 
 def test_the_readme_is_short_and_tests_as_ci_does():
-    assert README.count("\n") <= 110
+    assert README.split("---", 2)[2].count("\n") <= 80  # below the Space's settings
     command = "\npython -m pytest\n"
     assert command in README and command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
