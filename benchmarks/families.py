@@ -17,8 +17,14 @@ from typing import Any
 
 import torch
 from diffusers import (
+    AutoencoderKL,
     CMStochasticIterativeScheduler,
     ConsistencyModelPipeline,
+    DDIMScheduler,
+    DDPMPipeline,
+    DDPMScheduler,
+    DiTPipeline,
+    DiTTransformer2DModel,
     ScoreSdeVePipeline,
     ScoreSdeVeScheduler,
     UNet2DModel,
@@ -46,9 +52,9 @@ def _church() -> ScoreSdeVePipeline:
     return ScoreSdeVePipeline(unet, ScoreSdeVeScheduler())
 
 
-def _bedroom() -> ConsistencyModelPipeline:
-    """openai/diffusers-cd_bedroom256_l2: attention at 32, 16 and 8."""
-    unet = UNet2DModel(
+def _openai(**more: Any) -> UNet2DModel:
+    """OpenAI's network for LSUN: attention at 32, 16 and 8."""
+    return UNet2DModel(
         sample_size=256,
         block_out_channels=(256, 256, 512, 512, 1024, 1024),
         down_block_types=("ResnetDownsampleBlock2D",) * 3 + ("AttnDownBlock2D",) * 3,
@@ -56,11 +62,36 @@ def _bedroom() -> ConsistencyModelPipeline:
         attention_head_dim=64,
         downsample_type="resnet",
         upsample_type="resnet",
+        **more,
     )
-    return ConsistencyModelPipeline(unet, CMStochasticIterativeScheduler())
 
 
-MODELS = {"ncsnpp-church-256": _church, "diffusers-cd_bedroom256_l2": _bedroom}
+def _bedroom() -> ConsistencyModelPipeline:
+    """openai/diffusers-cd_bedroom256_l2."""
+    return ConsistencyModelPipeline(_openai(), CMStochasticIterativeScheduler())
+
+
+def _guided_bedroom() -> DDPMPipeline:
+    """What `convert` makes of guided-diffusion's lsun_bedroom.pt."""
+    unet = _openai(out_channels=6, resnet_time_scale_shift="scale_shift", attn_norm_num_groups=32)
+    return DDPMPipeline(unet, DDPMScheduler(variance_type="learned_range"))
+
+
+def _dit() -> DiTPipeline:
+    """facebook/DiT-XL-2-256, with the autoencoder of Stable Diffusion."""
+    fields: dict[str, Any] = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
+    halves = {"down": "En", "up": "De"}
+    fields |= {f"{side}_block_types": [f"{side.title()}{part}coderBlock2D"] * 4 for side, part in halves.items()}
+    scheduler: Any = DDIMScheduler(beta_schedule="linear", clip_sample=False)
+    return DiTPipeline(DiTTransformer2DModel(out_channels=8), AutoencoderKL(**fields), scheduler)
+
+
+MODELS = {
+    "ncsnpp-church-256": _church,
+    "diffusers-cd_bedroom256_l2": _bedroom,
+    "lsun_bedroom": _guided_bedroom,
+    "DiT-XL-2-256": _dit,
+}
 
 
 def main(words: list[str]) -> None:
@@ -92,12 +123,14 @@ def main(words: list[str]) -> None:
 def measured(folder: Path, engine: Any, precision: Any, steps: int) -> dict[str, Any]:
     """Of some evaluations, each at another time."""
     model = ddpm_core.load(folder, engine=engine, precision=precision)
-    x = seeded_noise([0])(0, torch.empty(1, 3, model.image_size, model.image_size))
+    x = seeded_noise([0])(0, torch.empty(1, model.channels, model.image_size, model.image_size))
     seconds = []
     for i in range(steps + 1):
         began = time.perf_counter()
         ddpm_core.predict(model, x, model.schedule.T - i)
         seconds.append(time.perf_counter() - began)
+    if model.latent:
+        model.pictures(x)  # whose memory counts too
     network: Any = model.network
     parameters = model.source.parameters if model.source else None
     about = {"engine": network.description, "parameters": parameters, "bytes": peak_resident()}

@@ -243,8 +243,10 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
     fits = x.ndim == 4 and x.shape[1] == model.channels and len(x) > 0 and n in (None, len(x))
     if not fits or not x.is_floating_point():
         raise ValueError(f"{wanted}, got {tensor_text(x)}")
-    unet: Any = getattr(getattr(model, "network", None), "unet", None)
-    step = 1 if unet is None else 2 ** (len(unet.config["block_out_channels"]) - 1)
+    config = getattr(getattr(getattr(model, "network", None), "unet", None), "config", {})
+    if "patch_size" in config and x.shape[2:] != (model.image_size, model.image_size):
+        raise ValueError(f"{wanted}: a transformer knows its own size only, got {tensor_text(x)}")
+    step = 2 ** (len(config.get("block_out_channels", (1,))) - 1)
     if x.shape[2] % step or x.shape[3] % step:
         raise ValueError(f"the sides of {name} must be multiples of {step} for this network, got {tensor_text(x)}")
 

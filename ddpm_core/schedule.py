@@ -10,6 +10,7 @@ import math
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -277,6 +278,7 @@ def _karras(
 _SIGMAS: dict[str | None, Callable[..., Tensor]] = {
     "ScoreSdeVeScheduler": _geometric,
     "CMStochasticIterativeScheduler": _karras,
+    "EDMEulerScheduler": partial(_karras, num_train_timesteps=1000),
 }
 
 

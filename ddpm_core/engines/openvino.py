@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from ddpm_core.disk import files
 from ddpm_core.engines import common, from_diffusers
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.networks import Network, first_convolution, least_side
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.names import Arithmetic, Precision
@@ -62,7 +62,8 @@ log = logging.getLogger(__name__)
 class _Converted:
     """A module in OpenVINO, compiled for each shape of its inputs when it is first needed.
 
-    config: its configuration. example: inputs for which it is compiled at once, to see that it works.
+    config: its configuration. weights: gives them, once it is converted. example: inputs for which it is compiled at
+    once, to see that it works.
     """
 
     device = torch.device("cpu")
@@ -72,7 +73,7 @@ class _Converted:
         module: nn.Module,
         config: Mapping[str, Any],
         precision: Arithmetic,
-        weights: Mapping[str, Tensor],
+        weights: Callable[[], Mapping[str, Tensor]],
         example: Sequence[Tensor],
     ):
         # Without the hint OpenVINO takes bf16 wherever there is any.
@@ -83,7 +84,11 @@ class _Converted:
         self._prepare(module, _cache() / _key(module, config), weights, [tuple(part.shape) for part in example])
 
     def _prepare(
-        self, module: nn.Module, entry: Path, weights: Mapping[str, Tensor], shapes: Sequence[tuple[int, ...]]
+        self,
+        module: nn.Module,
+        entry: Path,
+        weights: Callable[[], Mapping[str, Tensor]],
+        shapes: Sequence[tuple[int, ...]],
     ) -> None:
         """Convert, and compile. If what is on disk fails, it is removed and made again."""
         for anew in (False, True):
@@ -91,16 +96,20 @@ class _Converted:
                 self._model, kept = _converted(module, entry)
             try:
                 self._rewrite()
-                _fill(self._model, weights)
+                _fill(self._model, weights())
                 self._request(*shapes)
                 return
             except Exception:  # anything may be wrong with a file
                 shutil.rmtree(entry, ignore_errors=True)
+                self._restore()
                 if anew or not kept:
                     raise
 
     def _rewrite(self) -> None:
         """Change the converted module for this precision."""
+
+    def _restore(self) -> None:
+        """Undo what was done to the module for this precision."""
 
     def _infer(self, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
         """The output for a batch that is evaluated in parts of these sizes."""
@@ -132,7 +141,7 @@ class _Converted:
 
 
 class OpenVINONetwork(_Converted):
-    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size.
+    """A network as `network(x, t_index, labels) -> tensor like x` for any batch and size.
 
     precision: "auto" is bf16 where the CPU has it (AMX, AVX512-BF16) and is faster in it, else fp32; one the CPU lacks
     is fp32 too, with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the
@@ -144,10 +153,10 @@ class OpenVINONetwork(_Converted):
 
     def __init__(
         self,
-        unet: UNet2DModel,
+        unet: Network,
         precision: Precision = "auto",
         owned: bool = False,
-        exact: Callable[[], UNet2DModel] | None = None,
+        exact: Callable[[], Network] | None = None,
     ):
         nn.Module.to(unet, self.device, torch.float32)  # in place
         self.unet = unet.eval().requires_grad_(False)
@@ -155,22 +164,41 @@ class OpenVINONetwork(_Converted):
         self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact)
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
-        weights = unet.state_dict()
-        if owned and self.precision == "bf16":
-            matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
-            weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
+        self._rounds = owned and self.precision == "bf16"
+        self._exact = exact if self._rounds else None
+        self._rounded: dict[str, Tensor] = {}
         x, time, *labels = common.example_inputs(unet)
         converted = _told_features(unet) if common.told_numbers(unet) else unet
         inputs = [self._image(x), self._time(time), *labels]
-        super().__init__(converted, converted.config, self.precision, weights, inputs)
+        super().__init__(converted, converted.config, self.precision, self._weights, inputs)
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
-            parameter.data = weights[name]
+            parameter.data = self._rounded.get(name, parameter.data)
+        self._rounded.clear()
         common.return_freed_memory()
+
+    def _weights(self) -> Mapping[str, Tensor]:
+        """The weights, rounded where the network is owned.
+
+        Where that can be undone, in place: so a large network is never there in both precisions.
+        """
+        for name, parameter in self.unet.named_parameters(remove_duplicate=False):
+            if self._rounds and parameter.ndim > 1:
+                self._rounded[name] = parameter.data.bfloat16()
+                if self._exact is not None:
+                    parameter.data = self._rounded[name]
+        if self._exact is not None:
+            common.return_freed_memory()
+        return self.unet.state_dict() | self._rounded
+
+    def _restore(self) -> None:
+        if self._exact is not None:
+            for name, parameter in self._exact().named_parameters():
+                self.unet.get_parameter(name).data = parameter.data
 
     def _rewrite(self) -> None:
         if self.precision != "fp32":
-            take_two_parts(self._model, _PREFIX + "conv_in.weight")
+            take_two_parts(self._model, f"{_PREFIX}{first_convolution(self.unet)}.weight")
 
     @property
     def memory(self) -> int:
@@ -185,7 +213,7 @@ class OpenVINONetwork(_Converted):
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
         sizes = _chunks(len(x), x[0, 0].numel(), sum(weight.numel() for weight in self.unet.parameters()))
         output = torch.from_numpy(self._infer(arrays, sizes))
-        if self.unet.config["time_embedding_type"] == "fourier":
+        if self.unet.config.get("time_embedding_type") == "fourier":
             output = output / common.single(t_index).to(output.device).reshape(-1, 1, 1, 1)
         return output.to(x.device, x.dtype)
 
@@ -204,7 +232,7 @@ class OpenVINONetwork(_Converted):
         if self.precision == "fp32":
             return x
         return common.in_two_parts(
-            2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self.precision]
+            2 * x - 1 if self.unet.config.get("center_input_sample") else x, common.DTYPES[self.precision]
         )
 
 
@@ -215,7 +243,7 @@ class _Features(nn.Module):
         return features.T
 
 
-def _told_features(unet: UNet2DModel) -> UNet2DModel:
+def _told_features(unet: Network) -> Network:
     """A network with the same weights that is told the features of σ instead of σ, and does not divide by σ.
 
     OpenVINO computes what is not a whole number in bf16, and the angles of these features are hundreds of radians.
@@ -233,7 +261,7 @@ class OpenVINODecoder(_Converted):
     """
 
     def __init__(self, decoder: nn.Module, config: Mapping[str, Any], precision: Arithmetic, example: Tensor):
-        super().__init__(decoder, config, precision, decoder.state_dict(), [example])
+        super().__init__(decoder, config, precision, decoder.state_dict, [example])
         self._decoder = decoder
 
     @property
@@ -360,11 +388,11 @@ def _convert(module: nn.Module) -> openvino.Model:
 
 
 def _example(module: Any) -> tuple[Tensor, ...]:
-    """Two inputs of a U-Net, with two pixels a side at its lowest resolution, or of a decoder."""
-    if isinstance(module, (UNet2DModel, UNet2DConditionModel)):
-        x, time, *labels = common.example_inputs(module, 2, side=2 ** len(module.config["block_out_channels"]))
-        if isinstance(module.time_proj, _Features):
-            time = torch.zeros(2, module.time_embedding.linear_1.in_features)
+    """Two inputs of a network, of the least size, or of a decoder."""
+    if isinstance(module, Network):
+        x, time, *labels = common.example_inputs(module, 2, least_side(module))
+        if isinstance(getattr(module, "time_proj", None), _Features):
+            time = torch.zeros(2, module.get_submodule("time_embedding.linear_1").in_features)
         return x, time, *labels
     first = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
     return (torch.zeros(2, first.in_channels, 2, 2),)

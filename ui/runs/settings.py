@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
-from ddpm_core.prediction import class_index
+from ddpm_core.prediction import class_index, few
 from ddpm_core.timesteps import suited_spacing
 from ui.forms import units
 from ui.forms.emoji import in_words
@@ -210,5 +210,5 @@ class Settings(Request):
         try:
             return class_index(model, self.label)
         except ValueError:
-            names = ", ".join(class_names(model))
+            names = few(class_names(model))
             raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ddpm_core.checkpoint.config.fields import flag, number, whole
+from ddpm_core.checkpoint.config.fields import choice, flag, number, whole
 from ddpm_core.coordinates import Exploding, Preconditioned
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
@@ -86,11 +86,31 @@ def _consistency_file(model: ModelSpec) -> dict[str, Any]:
     return {"sigma_data": its.sigma_data, "s_noise": 1.0, "clip_denoised": model.clip}
 
 
+def _edm(scheduler: dict[str, Any]) -> dict[str, Any]:
+    """Networks preconditioned as in EDM (Karras et al. 2022), such as the teachers of OpenAI's consistency models."""
+    _check_sigmas(scheduler, 1000, 0.002, 80.0)
+    number(scheduler, "rho", 7.0)
+    choice(scheduler, "sigma_schedule", ("karras",), "karras")
+    choice(scheduler, "prediction_type", ("epsilon",), "epsilon")
+    return {
+        "schedule": NoiseSchedule.from_config(scheduler),
+        "prediction": "x0",
+        "clip": flag(scheduler, "clip_denoised", False),
+        "coordinates": Preconditioned(number(scheduler, "sigma_data", 0.5), times=1.0),
+    }
+
+
+def _edm_file(model: ModelSpec) -> dict[str, Any]:
+    its: Any = model.coordinates
+    return {"sigma_data": its.sigma_data, "clip_denoised": model.clip}
+
+
 FAMILIES: dict[str, Family] = {
     "ScoreSdeVeScheduler": Family("ScoreSdeVePipeline", "fourier", Exploding, _score, _score_file),
     "CMStochasticIterativeScheduler": Family(
         "ConsistencyModelPipeline", "positional", Preconditioned, _consistency, _consistency_file
     ),
+    "EDMEulerScheduler": Family("DDPMPipeline", "positional", Preconditioned, _edm, _edm_file),
 }
 
 # Times of two steps in the authors' scripts, as numbers from the noisiest on, by the repository's name.

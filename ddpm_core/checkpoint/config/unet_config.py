@@ -1,4 +1,4 @@
-"""What a checkpoint's config.json may say of its UNet2DModel.
+"""What a checkpoint's config.json may say of its UNet2DModel, or of the OpenAIUNet of ours.
 
 diffusers tries to build any configuration, which can take hours or fail, and some networks that it builds cannot be
 evaluated. So every field is checked first.
@@ -62,11 +62,16 @@ def check(config: dict, times: tuple[str, ...] = ("positional", "learned")) -> t
     for key in ("attention_head_dim", "attn_norm_num_groups", "num_class_embeds", "time_embedding_dim"):
         whole(config, key, optional=True)
     whole(config, "num_train_timesteps", optional=True)
+    ours = config.get("_class_name") == "OpenAIUNet"
+    if ours:
+        for key in ("num_heads", "time_width"):
+            whole(config, key, optional=True)
+        number(config, "time_scale", 1.0)
     for key, default in (("mid_block_scale_factor", 1), ("norm_eps", 1e-5), ("dropout", 0.0)):
         number(config, key, default)
     for key, default in (("center_input_sample", False), ("flip_sin_to_cos", True), ("add_attention", True)):
         flag(config, key, default)
-    choice(config, "time_embedding_type", times, "positional")
+    choice(config, "time_embedding_type", times[:1] if ours else times, "positional")
     choice(config, "mid_block_type", ("UNetMidBlock2D", None), "UNetMidBlock2D")
     choice(config, "resnet_time_scale_shift", ("default", "scale_shift"), "default")
     for key in ("downsample_type", "upsample_type"):
