@@ -15,7 +15,9 @@ import urllib.parse
 import zlib
 from pathlib import Path
 
+import kinds
 import numpy as np
+import pipelines
 import pytest
 from browser import _missing, browser, page  # noqa: F401, fixtures
 from PIL import Image
@@ -132,7 +134,12 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     pickle = tmp_path / "pickled"
     shutil.copytree(own, pickle)
     (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
-    (refused,) = write(tmp_path / "out", [str(own), str(pickle)])
+    pipelines.score(tmp_path / "score")
+    kinds.transformer(tmp_path / "dit")
+    others = [str(tmp_path / name) for name in ("score", "dit")]
+    refused, score, dit = write(tmp_path / "out", [str(own), str(pickle), *others])
+    assert "a score or consistency model, which a browser does not compute yet" in score
+    assert "DiTTransformer2DModel, which a browser does not compute yet" in dit
     assert "which a browser can't read" in refused
     texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
     texts += [(tmp_path / "out/index.html").read_text("utf-8")]
@@ -402,7 +409,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
 
     wide = fresh(link("watch", {"steps": 3, "seed": 3, "count": 1}))
     finished(wide, "watch")
-    seed = wide.get_by_label("Seed", exact=True)
+    seed = wide.get_by_label("Starting noise no.", exact=True)
     seed.focus()
     seed.press("ArrowUp")
     seed.press("Enter")
