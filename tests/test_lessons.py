@@ -17,7 +17,7 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.imaging import to_uint8
 from ui.models.loaded import Models
 from ui.parts import course, forward, latents, likelihood, plane, repair, sampling, training
-from ui.recorded import few_steps, one_path
+from ui.recorded import families, few_steps, one_path
 from ui.recorded.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 
 PLACES = (
@@ -104,6 +104,14 @@ def test_one_path_is_drawn_alike_by_ddim_and_by_the_steps_of_a_flow(torch_engine
     for recorded, row in zip(shown, drawn, strict=False):
         assert abs(recorded - row).max() <= 2  # arithmetic differs between machines
     assert [time["t"] for time in numbers["times"]] == [t for t, _ in pairs]
+
+
+def test_four_families_begin_with_one_noise(torch_engine):
+    rows = np.split(np.asarray(Image.open(families.PICTURE).convert("L")).astype(int), len(families.ROWS))
+    starts = [np.split(row, families.COLUMNS, axis=1)[0] for row in rows]
+    assert all((start == starts[0]).all() for start in starts)
+    drawn = np.concatenate(list(families.draw("consistency")[..., 0]), axis=1)
+    assert abs(drawn - rows[-1]).max() <= 2, "models have changed: python -m ui.recorded families"
 
 
 def test_what_a_network_says_is_the_same_in_every_reading(torch_engine):
