@@ -24,7 +24,8 @@ from ddpm_core.noise import gaussian_batch
 from ui.forms.fields import ANY
 from ui.models.catalogue import short_name
 from ui.runs import captions
-from ui.runs.settings import LANE, Settings
+from ui.runs.settings import LANE, Settings, Touched
+from ui.runs.touch import written
 
 SLIDE = 1000  # pixels: the least width of an animation or a film strip, so that it fills half of a slide
 STRIP = 10  # pictures in a row of a film strip
@@ -80,6 +81,7 @@ def settings(run: Saved, frames: Sequence[Mapping[int, Any]], about: About) -> s
     content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "negative", "clip")}
     content["lanes"] = [
         {name: getattr(lane, name) for name in LANE}
+        | ({"touch": written(lane.touch)} if isinstance(lane, Touched) else {})
         | dict(known.get(lane.checkpoint, {}))
         | {"steps_done": max(kept, default=-1) + 1}
         for lane, kept in zip(run.plan.lanes, frames, strict=True)
@@ -244,6 +246,9 @@ def _stem(run: Saved, frames: Sequence[Mapping[int, Any]]) -> str:
         parts = []
         for number, (lane, kept) in enumerate(zip(run.plan.lanes, frames, strict=True)):
             done = max(kept, default=-1) + 1
+            if isinstance(lane, Touched):
+                parts += ["touched", written(lane.touch)[:60]]
+                continue
             parts += ["against"] * bool(number)
             if not number or lane.checkpoint != first.checkpoint:
                 parts.append(short_name(lane.checkpoint))
