@@ -352,7 +352,7 @@ def test_lanes_side_by_side_are_the_runs_alone(lanes):
 
 @pytest.mark.parametrize(("steps", "batches"), [((10, 10), [2] * 10), ((4, 2), [2, 2, 2, 4]), ((1, 3), [2, 2, 2])])
 def test_lanes_at_the_same_t_share_one_evaluation(steps, batches):
-    """linspace over T = 10: 4 steps visit 10, 7, 4, 1, and 2 steps 10 and 1. A state that is the same is evaluated once."""
+    """linspace over T = 10: 4 steps visit 10, 7, 4, 1, and 2 steps 10 and 1. Equal states are evaluated once."""
     seen = []
 
     def network(x, t_index, labels):

@@ -215,6 +215,7 @@ class SamplingPlan(Plan):
             "caption": " ".join(filter(None, [unknown, self.caption])),
             "split": self.shared - 1 if self.touches else None,
             "untouchable": self.untouchable,
+            "colours": not model.latent and model.channels > 2,
         }
 
 
