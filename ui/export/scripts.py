@@ -84,9 +84,7 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec], touches: Touc
 def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> str:
     """The same with diffusers alone. Raises ValueError, with the reason, for a run that diffusers cannot repeat."""
     if len(lanes) > 1:
-        other = (
-            "open one of them in Watch" if not isinstance(lanes[1], Touched) else "and does not change it on its way"
-        )
+        other = "open one of them in Watch" if not isinstance(lanes[1], Touched) else "it changes none on its way"
         raise ValueError(f"diffusers runs one lane: {other}")
     run, model = lanes[0], models[0]
     times = _indices(run, model, steps[0])
