@@ -7,13 +7,12 @@ and the cells, each as column.row.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
-
-from torch import Tensor
 
 import ddpm_core
 from ddpm_core.model import ModelSpec
@@ -67,8 +66,8 @@ def _stroke(text: str) -> Stroke:
 def written(strokes: Sequence[Stroke]) -> str:
     """Strokes as a text."""
     return "_".join(
-        "-".join([str(t), what, str(strength), *(f"{column}.{row}" for column, row in cells)])
-        for t, what, strength, cells in strokes
+        "-".join([str(one.t), one.what, str(one.strength), *(f"{column}.{row}" for column, row in one.cells)])
+        for one in strokes
     )
 
 
@@ -76,8 +75,8 @@ def _colour(what: str, channels: int) -> list[float]:
     """Of a stroke, in [−1, 1] and as the model has it: grey, or red, green and blue; then opacity. 0 of others."""
     if what in ("noise", "clean"):
         return [0.0] * channels
-    rgb = [int(one) / 127.5 - 1 for one in what.split(".")]
-    return ([sum(rgb) / 3] if channels < 3 else rgb) + ([1.0] if channels in (2, 4) else [])
+    rgb = [float(int(one) / 127.5 - 1) for one in what.split(".")]
+    return ([float(sum(rgb) / 3)] if channels < 3 else rgb) + ([1.0] if channels in (2, 4) else [])
 
 
 def cell_size(model: ModelSpec) -> int:
@@ -102,26 +101,26 @@ def touches(strokes: Sequence[Stroke], model: ModelSpec, times: Sequence[int]) -
         s = min(way, key=lambda s: abs(s - stroke.t))
         colour = _colour(stroke.what, model.channels)
         what = stroke.what if stroke.what in ("noise", "clean") else colour
-        signal = model.schedule.alpha_bar[s].item() ** 0.5
+        signal = math.sqrt(model.schedule.alpha_bar.tolist()[s])
         before = found[s][1] if s in found else []
-        found[s] = (signal, [*before, (what, stroke.strength / 100, list(stroke.cells))])
+        found[s] = (signal, [*before, (what, float(stroke.strength / 100), list(stroke.cells))])
     return found
 
 
 # A script has these as they are.
 IMPORTS = """from functools import partial
+from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
 import ddpm_core
 from ddpm_core.noise import gaussian_batch
 """
 
 
-def touched(x: Tensor, clean: Tensor, z: Tensor, strokes: list, cell: int) -> Tensor:
-    """x_t after strokes (what, a, cells): x + a z for "noise", else x goes the share a of its way to its goal, which is
-    x_t without noise, `clean`, or a colour in [−1, 1].
+def touched(x: Any, clean: Any, z: Any, strokes: list, cell: int) -> Any:
+    """x_t (N, C, H, W) after strokes (what, a, cells): x + a z for "noise", else x goes the share a of its way to its goal,
+    which is x_t without noise, `clean`, or a colour in [−1, 1].
     """
     x = x.clone()
     for what, a, cells in strokes:
@@ -135,7 +134,7 @@ def touched(x: Tensor, clean: Tensor, z: Tensor, strokes: list, cell: int) -> Te
     return x
 
 
-def touch(step: ddpm_core.Step, at: Touches, seeds: Sequence[int], cell: int) -> Tensor | None:
+def touch(step: ddpm_core.Step, at: Touches, seeds: Sequence[int], cell: int) -> Any:
     """The x_s that the run goes on from, where it is touched. Without noise x_s is √ᾱ_s x̂_0."""
     if step.s not in at:
         return None
@@ -148,7 +147,7 @@ def touch(step: ddpm_core.Step, at: Touches, seeds: Sequence[int], cell: int) ->
 SOURCE = "\n\n".join(map(inspect.getsource, (touched, touch))).replace(": Touches", "").replace(": Sequence[int]", "")
 
 
-def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Tensor | None]:
+def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Any]:
     """For the lane that is touched; it can be pickled, for ZeroGPU."""
     return partial(touch, at=at, seeds=list(seeds), cell=cell_size(model))
 
@@ -156,4 +155,4 @@ def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Tens
 def script(at: Touches, seeds: Sequence[int], model: ModelSpec) -> list[str]:
     """The lines before its lanes, which make `on_step`."""
     given = f"at={dict(at)!r}, seeds={seeds!r}, cell={cell_size(model)}"
-    return ["", "", *SOURCE.splitlines(), "", "", f"on_step = partial(touch, {given})"]
+    return ["", "", *SOURCE.split("\n"), "", "", f"on_step = partial(touch, {given})"]
