@@ -49,7 +49,7 @@ export function mount(lab, part) {
   });
   const touch = new Touch(panel, player);
   panel.form.adopt("touch", touch);
-  find(player.root, ".lanes").after(touch.element);
+  find(player.root, ".transport").after(touch.element);
   player.shows = () => touch.render();
   player.render();
   const tries = el("div", { class: "try" });

@@ -31,7 +31,7 @@ export const MARKUP = `
   <button type="button" class="button project" aria-pressed="false" aria-label="Projector" title="For the wall: large (F)">
     <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>
   </button>
-  <p class="keys">N numbers · T thumbnails · Q code of the link · F back</p>
+  <p class="keys">N numbers · T thumbnails · <span>B brush · </span>Q code of the link · F back</p>
 </div>
 
 <div class="facts">

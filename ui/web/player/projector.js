@@ -4,7 +4,12 @@ import { all, find } from "../shared/drawing/dom.js";
 /** @import { Client } from "../shared/run/client.js" */
 
 /** What the keys show and hide: a class of the player. */
-const KEYS = /** @type {Record<string, string>} */ ({ n: "with-numbers", t: "with-thumbs", q: "with-code" });
+const KEYS = /** @type {Record<string, string>} */ ({
+  n: "with-numbers",
+  t: "with-thumbs",
+  b: "with-touch",
+  q: "with-code",
+});
 
 export class Projector {
   /** @param {HTMLElement} root @param {Client} client */
