@@ -108,6 +108,7 @@ def _weights(fields: str, seed: int) -> dict[str, torch.Tensor]:
 
 
 def write_json(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2))
 
 

@@ -327,6 +327,7 @@ def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, 
     lab.locator(".scrubber").press("Home")
     lab.wait_for_selector(".ddpm-player[data-k='0'][data-live=false]")
     assert shown(lab) != final
+    lab.click(".chart > summary")
     assert "step 1/24" in lab.inner_text(".readouts")
     lab.locator(".scrubber").press("End")
     assert shown(lab) == final
@@ -362,7 +363,9 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):
     choose(window, seed=5)
     window.click(".part-watch .run")
     window.wait_for_selector(f".part-watch[data-state=running]:not([data-run='{old}'])")
-    window.wait_for_selector(".ddpm-player .title:has-text('seed 5')")  # the old run's stays until the first new frame
+    window.wait_for_selector(
+        ".ddpm-player .title:has-text('noise no. 5')"
+    )  # the old run's stays until the first new frame
     window.click(".part-watch .stop")
     state(window, state="stopped")
     assert int(window.get_attribute(".ddpm-player", "data-frames")) > 0
@@ -444,7 +447,7 @@ def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):
 def taken(page, title):
     """What an entry of the Share menu copies: headless Chromium has no clipboard to read."""
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }; window.copied = null")
-    page.click("#share > button")
+    page.click("#share > button:text('Share')")
     page.click(f"#share .menu button:has-text('{title}')")
     page.wait_for_function("window.copied !== null")
     page.keyboard.press("Escape")
@@ -454,9 +457,9 @@ def taken(page, title):
 def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     lab = opened(page, url, **QUICK)
     run(lab)
-    names = {"Picture (PNG)": ".png", "GIF": ".gif", "Film strip (PNG)": "-strip.png", "Everything (ZIP)": ".zip"}
+    names = {"GIF": ".gif", "Film strip (PNG)": "-strip.png", "Table (CSV)": ".csv", "Everything (ZIP)": ".zip"}
     for title, end in names.items():
-        lab.click("#share > button")
+        lab.click("#share > button:text('Share')")
         with lab.expect_download() as download:
             lab.click(f"#share .menu button:text-is('{title}')")
         assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-13{end}"
@@ -464,6 +467,12 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
         lab.keyboard.press("Escape")
     assert Image.open(tmp_path / "file.gif").width >= 500
     assert "x_T.npy" in zipfile.ZipFile(tmp_path / "file.zip").namelist()
+    lab.click("#share > button:text('Share')")
+    with lab.expect_download() as download:
+        lab.click("#share .menu button:text-is('Slide (PNG)')")
+    download.value.save_as(tmp_path / "slide.png")
+    assert Image.open(tmp_path / "slide.png").width == 1600
+    lab.keyboard.press("Escape")
     assert "seeds=range(13, 14)" in taken(lab, "Copy Python")
     assert "set_timesteps" in taken(lab, "Copy for diffusers")
 
@@ -472,7 +481,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     lab = opened(page, url, "compare", seed=9, count=1)
     run(lab, "compare")
     lab.wait_for_selector(".ddpm-player[data-frames='20']")
-    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".part-compare .title")
+    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · noise no. 9" in lab.inner_text(".part-compare .title")
     assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".part-compare .caption")
     lab.wait_for_selector(".part-compare .sentence:has-text('A keeps noise that its last step could not remove')")
     link = taken(lab, "Copy link")
@@ -616,11 +625,21 @@ def test_on_a_wall_the_pictures_take_the_room(page, url, part):
     """70 % of the height; where the screen is too narrow for two beside each other, its width."""
     page.goto(f"{url}?tab={part}")
     page.wait_for_selector(f".part-{part} .ddpm-player:not([data-frames='0'])")
+    code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
+    page.evaluate(f'lab.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
+    page.locator(".scrubber").press("Home")
     for width, height in ((1024, 768), (1280, 720), (1280, 800), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         page.keyboard.press("f")
+        page.wait_for_selector(f".part-{part} .projector h2:text-matches('0 steps')")
         boxes = page.evaluate(VISIBLE, f".part-{part} .frame")
         assert len(boxes) == 2
+        page.wait_for_selector(".projector .room img")
+        assert page.locator(".room").bounding_box()["y"] > max(box["y"] + box["height"] for box in boxes)
+        slider = page.locator(".projector .scrubber").bounding_box()
+        page.evaluate("document.querySelector('.projector .sentence').textContent = 'two lines of words '.repeat(5)")
+        jump = page.locator(".projector .scrubber").bounding_box()["y"] - slider["y"]
+        assert abs(jump) < 1  # the heights of lines are rounded
         for box in boxes:
             assert box["height"] >= min(0.7 * height, 0.47 * width), (width, height)
             assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] + box["height"] <= height

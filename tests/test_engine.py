@@ -97,6 +97,41 @@ def test_an_image_alone_is_the_image_in_a_batch(name):
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
+ODD = {"block_out_channels": (8, 24), "norm_num_groups": 4, "sample_size": 7}
+BLOCKS = {"down_block_types": ["KDownBlock2D"] * 2, "up_block_types": ["KUpBlock2D"] * 2}
+RESNETS = {"down_block_types": ["ResnetDownsampleBlock2D"] * 2, "up_block_types": ["ResnetUpsampleBlock2D"] * 2}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("size", "config"),
+    [
+        (32, {}),  # norms of more than 1024 pixels are shared out among threads
+        (14, ODD),  # the ends of what is computed by vectors
+        (14, {**ODD, "num_class_embeds": 5, "act_fn": "gelu"}),
+        (8, {**BLOCKS, "act_fn": "mish"}),
+        (14, {**ODD, **RESNETS, "resnet_time_scale_shift": "scale_shift"}),
+    ],
+)
+def test_torch_gives_an_image_the_same_bits_in_batches_of_any_size_and_at_any_place(size, config, precision):
+    wrapped = engine.wrap(small(**config), "cpu", precision, "torch")
+    given = inputs(19, size, config.get("num_class_embeds", 0))  # more than are evaluated together
+    alone = torch.cat([wrapped(*(part[i : i + 1] for part in given)) for i in range(19)])
+    for n in (2, 3, 8, 16, 19):
+        assert torch.equal(wrapped(*(part[:n] for part in given)), alone[:n])
+    order = torch.randperm(19, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(wrapped(*(part[order] for part in given)), alone[order])
+
+
+def test_a_caller_may_give_that_up():
+    network = small(**ODD)
+    wrapped = engine.wrap(network, "cpu", "fp32", "torch", batched=True)
+    given = inputs(5, 14)
+    assert wrapped.description.endswith("fp32 · batched")
+    last = given[0].contiguous(memory_format=torch.channels_last), *given[1:]
+    assert torch.equal(wrapped(*given), truth(network, *last))
+
+
 def test_what_keeps_all_cores_busy_is_evaluated_one_by_one():
     assert openvino_engine._chunks(31, 32 * 32, 35_000_000) == [16, 8, 4, 2, 1]
     assert openvino_engine._chunks(3, 256 * 256, 35_000_000) == [1, 1, 1]

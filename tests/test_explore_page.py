@@ -48,7 +48,7 @@ def field(page, part, name):
 
 def saved(page, title, path):
     """Take a file away by the menu."""
-    page.click("#share > button")
+    page.click("#share > button:text('Share')")
     with page.expect_download() as download:
         page.get_by_role("menuitem", name=title).click()
     download.value.save_as(path)
@@ -61,7 +61,7 @@ def pictures(page, root):
     return page.locator(f"{root} img").evaluate_all("(images) => images.map((image) => image.src)")
 
 
-def test_what_opens_is_a_recorded_run(page, url):
+def test_what_opens_is_a_recorded_run_and_can_be_saved(page, url, tmp_path):
     page.goto(f"{url.partition('?')[0]}?checkpoint=mnist-tiny")  # of another model there would be none
     page.wait_for_selector(".part-watch[data-ready=true][data-described]")
     for part in PARTS:
@@ -71,9 +71,12 @@ def test_what_opens_is_a_recorded_run(page, url):
         page.wait_for_selector(f".part-{part}[data-state=idle][data-described]")
         found = {"likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}.get(part, ".rows img:visible")
         page.wait_for_selector(f".part-{part} {found}")
-        page.click("#share > button")
-        assert page.get_by_role("menuitem", name="Run first").count()
-        page.keyboard.press("Escape")
+        if part != "likelihood":
+            with Image.open(saved(page, "Slide (PNG)", tmp_path / "slide.png")) as slide:
+                assert slide.width == 1600
+    page.click("#parts [data-part=plane]")
+    table = saved(page, "Table (CSV)", tmp_path / "plane.csv").read_text()  # of the example, which is run for it
+    assert table.count("\n") == 1 + 2 * 1000 and page.get_attribute(".part-plane", "data-state") == "finished"
 
 
 def test_a_student_is_offered_what_it_was_made_for(page, url):
@@ -114,7 +117,7 @@ def test_what_is_erased_is_painted_completed_saved_and_comes_back_from_its_link(
     page.get_by_label("Step of the chains").press("Home")
     page.wait_for_selector(".repair[data-at='0']")
     assert pictures(page, ".repair") != shown
-    assert Image.open(saved(page, "Picture (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 2 * SIZE + 2)
+    assert Image.open(saved(page, "Pixels (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 2 * SIZE + 2)
 
     link = page.url
     page.goto("about:blank")
@@ -141,7 +144,7 @@ def test_reconstructions_are_scrubbed_saved_and_come_back_from_their_link(page, 
     page.get_by_role("button", name="Play").click()
     page.wait_for_selector(".latents[data-at='3']")
     assert pictures(page, ".latents .cells") == rows
-    assert Image.open(saved(page, "Picture (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 3 * SIZE + 4)
+    assert Image.open(saved(page, "Pixels (PNG)", tmp_path / "rows.png")).size == (3 * SIZE + 4, 3 * SIZE + 4)
 
     link = page.url
     page.goto("about:blank")
@@ -203,7 +206,7 @@ def test_bits_are_measured_stopped_and_measured_again(page, url, tmp_path):
     count.press("Tab")
     page.wait_for_selector(".part-likelihood[data-done='2'][data-state=finished]")
     assert page.locator(".likelihood .totals tbody tr").count() == 2
-    lines = saved(page, "Numbers (CSV)", tmp_path / "bits.csv").read_text().splitlines()
+    lines = saved(page, "Table (CSV)", tmp_path / "bits.csv").read_text().splitlines()
     shown = page.locator(".likelihood .totals tbody td").nth(1).inner_text().split(" ")[0]
     of = [line.split(",") for line in lines if line.startswith("beta_tilde,20,")]
     assert np.isclose(float(of[0][2]), float(shown), atol=0.006)
@@ -334,13 +337,15 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
 def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     page.emulate_media(reduced_motion="reduce")  # so that nothing plays
     open_part(page, url, "plane", shape="drawing", steps=2, steps_b=2, cloud=50)
-    page.get_by_text("The drawing is empty").wait_for()
+    page.get_by_text("Draw your data first").wait_for()
     assert page.locator(".part-plane .run").is_disabled()
     board = page.get_by_label("Drawing board")
     for key in ("ArrowLeft", "ArrowUp", "Space"):
         board.press(key)
     page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")  # of one point
-    assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]}
+    assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]} and "steps_b=2&" in f"{page.url}&".replace(
+        "#", "&"
+    )
     assert "−.050\t.050\t.007" in shown(page)
     board.scroll_into_view_if_needed()
     box = board.bounding_box()
@@ -358,7 +363,7 @@ def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     page.wait_for_selector(".part-plane[data-ready=true]")
     assert int(page.locator(".part-plane .drawn").inner_text().split()[0]) == int(drawn.split()[0]) - 1
     page.get_by_role("button", name="Clear").click()
-    page.get_by_text("The drawing is empty").wait_for()
+    page.get_by_text("Draw your data first").wait_for()
 
 
 def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url):

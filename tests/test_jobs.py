@@ -435,8 +435,8 @@ def test_lanes_are_named_by_what_they_differ_in():
     called = ["Digits, DDIM η 0, 50 steps, linspace", "mnist-student, UniPC, 2 steps, quadratic"]
     both[0] = replace(first, spacing="linspace")
     assert names(both) == called
-    assert summary(both) == f"{' against '.join(called)} · seed 13"
-    assert summary(both[1:]) == "mnist-student · 2 steps · quadratic · UniPC · seed 13"
+    assert summary(both) == f"{' against '.join(called)} · noise no. 13"
+    assert summary(both[1:]) == "mnist-student · 2 steps · quadratic · UniPC · noise no. 13"
 
 
 class Two(Models):

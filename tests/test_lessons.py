@@ -107,6 +107,8 @@ def test_every_hard_word_of_a_part_is_explained_in_it(page, url):
     for part in (part for place in PLACES for part in place.forms):
         page.wait_for_function("window.lab")
         page.evaluate("(part) => lab.open(part, null)", part)
+        for numbers in page.locator(".part:visible .chart:not([open]) > summary").all():
+            numbers.click()  # behind which they are explained
         page.locator(".part:visible .legend > summary").wait_for()
         said = page.locator(".part:visible .stage").inner_text().lower()
         page.locator(".part:visible .legend > summary").click()
@@ -149,6 +151,8 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#course-bar .do button").click()
     page.wait_for_selector(".part-compare[data-state=finished]")
+    assert page.locator("#course-bar").bounding_box()["height"] <= 60  # one line, once it has been read
+    assert page.get_by_text(lesson.todo).count() and not page.get_by_text(lesson.question).is_visible()
     pictures = page.locator(".part-compare .frame").first.bounding_box()
     assert pictures["y"] >= 0 and pictures["y"] + pictures["height"] <= 700  # in sight, also below the bar of a phone
     page.set_viewport_size({"width": 1280, "height": 720})

@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pipelines
 import pytest
 import torch
+from browser import ARGS, chromium_path
 from checkpoint_folders import LEGACY, SCHEDULER, write_json
 from diffusers import AutoencoderTiny, UNet2DConditionModel, UNet2DModel
 from safetensors.torch import load_file, save_file
@@ -263,15 +265,63 @@ def answers(tmp_path_factory):
     return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
 
 
-@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "latents", "plain"])
+@pytest.mark.parametrize(
+    "name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "latents", "plain", "plain, odd widths"]
+)
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]
     question.check(answer)
 
 
-def test_plain_javascript_gives_the_same_bits_as_the_kernel(answers):
-    for name, same in (("mnist-tiny", "plain"), ("odd widths", "plain, odd widths")):
-        assert answers[name][1]["outputs"] == answers[same][1]["outputs"]
+# What a GPU can compute, and at the end what it leaves to the kernel.
+ON_GPU = ("small", "google", "no padding", "heads that leave channels", "classes", "odd widths", "many pixels attend")
+LEFT_TO_THE_KERNEL = ("gelu", "scale and shift")
+EVALUATE = """async ([web, folder, evaluations]) => {
+    const imported = ["model", "gpu"].map((name) => import(`${web}/local/network/${name}.js`));
+    const [{ load }, { gpu }] = await Promise.all(imported);
+    const read = (path) => fetch(`${folder}/${path}`).then((answer) => (answer.ok ? answer.arrayBuffer() : null));
+    const device = await gpu(true);
+    if (!device) return null;
+    const { network, engine } = await load(read, "here", undefined, device);
+    const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer);
+    const text = (floats) => btoa(String.fromCharCode(...new Uint8Array(floats.buffer)));
+    const outputs = [];
+    for (const { x, t, label = null } of evaluations) outputs.push(text(await network(floats(x), t, label)));
+    device.destroy(); // the kernel goes on
+    for (const { x, t, label = null } of evaluations) outputs.push(text(await network(floats(x), t, label)));
+    return { engine, outputs, decoded: [], states: [] };
+}"""
+
+
+@pytest.fixture(scope="module")
+def gpu_page():
+    """A page of a browser whose WebGPU is the processor that pretends."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+        browser = started.chromium.launch(executable_path=chromium_path(), args=[*ARGS, *flags])
+        page = browser.new_page()
+
+        def answer(route):
+            path = Path(urlsplit(route.request.url).path)
+            route.fulfill(path=path) if path.is_file() else route.fulfill(status=404 if path.suffix else 200, body="")
+
+        page.route("http://localhost/**", answer)
+        page.goto("http://localhost/")  # a page that may ask for a GPU
+        yield page
+        browser.close()
+
+
+@pytest.mark.parametrize("name", [*ON_GPU, *LEFT_TO_THE_KERNEL])
+def test_a_gpu_gives_the_numbers_of_pytorch(answers, gpu_page, name):
+    question, _ = answers[name]
+    answer = gpu_page.evaluate(EVALUATE, [f"{WEB}", question.case["folder"], question.case["evaluations"]])
+    if answer is None:
+        pytest.skip("this Chromium has no WebGPU")
+    assert answer["engine"] == ("WebGPU" if name in ON_GPU else "WebAssembly · one thread")
+    n = len(question.outputs)
+    for outputs in (answer["outputs"][:n], answer["outputs"][n:]):
+        question.check(answer | {"outputs": outputs})
 
 
 def test_an_evaluation_does_not_depend_on_those_before_it(answers):

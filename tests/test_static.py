@@ -1,6 +1,7 @@
 """What `python -m ui.static` writes: in node, and in a browser whose other connections are cut."""
 
 import base64
+import csv
 import functools
 import http.server
 import io
@@ -23,6 +24,7 @@ import ddpm_core
 from ddpm_core import NoiseSchedule, imaging, restore
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.plane import forward
+from ui.export import files
 from ui.forms.units import sentence
 from ui.runs.touch import TouchField, on_step, touches
 from ui.serving.server import build
@@ -272,7 +274,7 @@ def test_a_link_shows_the_pictures_of_the_library(fresh, number):
     )
     opened = fresh(link("watch", values))
     finished(opened, "watch")
-    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(images)), values
+    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(images)), values
 
 
 def test_two_lanes_and_rows_are_those_of_the_library(fresh):
@@ -281,7 +283,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     finished(opened, "compare")
     lanes = [{"steps": 3, "variance": "beta"}, {"steps": 4, "variance": "beta_tilde"}]
     both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
-    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(both, 2))
+    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(both, 2))
 
     opened = fresh(f"{link('watch', {'seed': 7, 'steps': 5, 'count': 2})}#touch={TOUCH}")
     finished(opened, "watch")
@@ -299,7 +301,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
         ddpm_core.reconstruct(model, ddpm_core.encode(model, x_0, t, [7]), t, [8, 9], steps=4, variance="beta_tilde")
         for t in (600, 0)
     ]
-    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
+    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(np.concatenate(rows), 2))
 
     opened = fresh(link("repair", {"seed": 7, "steps": 4, "count": 2, "method_b": "repaint", "task": "downsample"}))
     finished(opened, "repair")
@@ -309,7 +311,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     for method in ("ddnm", "repaint"):
         *_, last = restore.restore(model, y, A, method, [8, 9], steps=4, variance="beta_tilde")
         rows.append(ddpm_core.to_uint8(last.x))
-    assert close(pixels(saved(opened, "Picture (PNG)")), imaging.grid(np.concatenate(rows), 2))
+    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(np.concatenate(rows), 2))
 
 
 def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
@@ -357,6 +359,11 @@ def test_films_and_strips_hold_their_settings(fresh):
     strip = Image.open(io.BytesIO(saved(opened, "Film strip (PNG)")))
     for about in (film.info["comment"].decode(), strip.text["Description"]):
         assert [lane["variance"] for lane in json.loads(about)["lanes"]] == ["beta", "beta_tilde"]
+    rows = list(csv.DictReader(io.StringIO(saved(opened, "Table (CSV)").decode())))
+    lanes = pixels(saved(opened, "Pixels (PNG)")).astype(float)
+    a, b = lanes[:28], lanes[-28:]
+    assert float(rows[2]["grain"]) == pytest.approx(files.grain(a), rel=1e-3)  # of four digits
+    assert float(rows[5]["distance"]) == pytest.approx(np.sqrt(((a - b) ** 2).mean()), rel=1e-3)
     film.seek(2)  # the colours of a GIF of digits are their own
     assert np.asarray(film.convert("L")).max() > 200
 
@@ -370,11 +377,11 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         opened.goto(site.address + link("watch", {"steps": 2, "seed": 3}))
         finished(opened, "watch")
         opened.evaluate("navigator.serviceWorker.ready.then(() => true)")
-        before = saved(opened, "Picture (PNG)")
+        before = saved(opened, "Pixels (PNG)")
         site.stop()
         opened.reload()
         finished(opened, "watch")
-        assert saved(opened, "Picture (PNG)") == before
+        assert saved(opened, "Pixels (PNG)") == before
         opened.get_by_role("button", name="Course").click()  # modules that were not loaded before
         opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
         opened.goto(site.address + link("watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}))
@@ -428,7 +435,7 @@ def test_words_draw_what_the_library_draws(fresh):
     finished(opened, "watch")
     options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
-    assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
+    assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
 
 
 def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
@@ -456,7 +463,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     opened.goto(site + link("watch", {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}))
     finished(opened, "watch")
     images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
-    assert close(pixels(saved(opened, "Picture (PNG)")), images[0])
+    assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
     for ref, said_so in (("owner/pickles", ".bin"), ("owner/none", "no open model"), ("nothing", "Hub id such as")):
         opened.goto(site + link("watch", {"checkpoint": ref, "steps": 2}))
         opened.locator("#said.shown", has_text=said_so).wait_for()
@@ -479,11 +486,11 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, 
     opened.wait_for_function("location.hash.includes('picture=')")
     opened.wait_for_function(f"document.querySelector('.part-latents').dataset.run !== '{before}'")
     finished(opened, "latents")
-    row = pixels(saved(opened, "Picture (PNG)"))
+    row = pixels(saved(opened, "Pixels (PNG)"))
     assert row[12, 14] > 150 > 100 > row[2, 2]  # what is white and what is black in it stays so at t = 100
     again = fresh(opened.url.partition("/lab/")[2])  # the picture is in the link
     finished(again, "latents")
-    assert close(pixels(saved(again, "Picture (PNG)")), row)
+    assert close(pixels(saved(again, "Pixels (PNG)")), row)
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):

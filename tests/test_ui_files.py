@@ -103,7 +103,27 @@ def test_two_lanes():
     times = {s for steps in (10, 6) for _, s in timestep_pairs(100, steps)}
     assert 10 < Image.open(io.BytesIO(gif)).n_frames <= len(times)
     one = finished("watch", ONE)[0]
-    assert picture(save("strip")[1]).shape[0] > 1.8 * picture(one("strip")[1]).shape[0]  # for each image each lane
+    strip = picture(save("strip")[1])
+    assert strip.shape[0] > 1.8 * picture(one("strip")[1]).shape[0]  # for each image each lane
+    size = 14  # of the letters, below which they are not
+    for line, title in enumerate(("B: DDPM beta tilde, 6 steps", "A: DDPM beta, 10 steps"), 1):
+        written = Image.new("RGB", (400, 2 * size), "white")
+        ImageDraw.Draw(written).text((0, size // 2), title, (32,) * 3, ImageFont.load_default(size))
+        top = len(strip) - 2 * size * line
+        np.testing.assert_array_equal(strip[top : top + 2 * size, 2 * size :][:, :400], np.asarray(written))
+
+
+def test_the_table_measures_the_pictures_beside_the_schedule():
+    save, _, _ = finished("compare", TWO | {"steps_b": 10})
+    rows = list(csv.DictReader(io.StringIO(save("csv")[1].decode())))
+    assert len(rows) == 20 and {row["distance"] for row in rows[:10]} == {""}  # A's are measured from
+    last = picture(save("png")[1]).astype(float)
+    a, b = [np.stack([last[top : top + 8, left : left + 8] for left in (0, 10)]) for top in (0, 10)]
+    assert float(rows[-1]["distance"]) == pytest.approx(np.sqrt(np.mean((a - b) ** 2)), rel=1e-3)  # of 4 digits
+    assert float(rows[9]["grain"]) == pytest.approx(np.mean([files.grain(one) for one in a]), rel=1e-3)
+    rng = np.random.default_rng(0)
+    ramp = np.broadcast_to(np.linspace(60, 180, 128), (128, 128)).T[..., None]  # edges count for nothing
+    assert files.grain(ramp + rng.normal(0, 10, ramp.shape)) == pytest.approx(10, rel=0.05)  # 4096 samples: ±2 %
 
 
 @pytest.mark.parametrize(
@@ -141,6 +161,7 @@ def test_the_archive_holds_what_repeats_the_run():
         x_T = np.load(io.BytesIO(archive.read("x_T.npy")))
         x_0 = [np.load(io.BytesIO(archive.read(f"lane-{lane}/x_0.npy"))) for lane in "ab"]
         last = picture(archive.read("lane-b/seed-14/x_0000.png"))
+        assert archive.read("steps.csv") == save("csv")[1] and b"side_by_side" in archive.read("run.py")
     assert sum(name.endswith(".png") for name in names) == 2 * (10 + 6)
     np.testing.assert_array_equal(x_T, gaussian_batch([13, 14], 0, (3, 8, 8)).numpy())
     for lane, expected in zip(about["lanes"], x_0, strict=True):
@@ -208,7 +229,8 @@ def test_a_lane_that_has_not_begun_is_not_in_the_files_of_a_stopped_run():
     run, _ = messages(place, "compare", ONE | asked, look)
     a, b = kept(run)
     assert not a and len(b) == 5
-    strip, scale = picture(run.save("strip")[1]), 25  # that makes five pictures of 8 pixels as wide as half a slide
+    scale = 25  # that makes five pictures of 8 pixels as wide as half a slide
+    strip = picture(run.save("strip")[1])[: -2 * 2 * scale]  # without the two lines that name the lanes
     np.testing.assert_array_equal(strip[-8 * scale :: scale, -8 * scale :: scale], b[4][0])
     assert strip.shape[1] > 5 * 8 * scale + 4 * files.GAP  # there is a margin, with the lane's letter
     webp = Image.open(io.BytesIO(run.save("webp")[1]))

@@ -29,6 +29,7 @@ def load(
     engine: Engine = "auto",
     progress: snapshots.Progress | None = None,
     network: Network | None = None,
+    batched: bool = False,
 ) -> Model:
     """Load a checkpoint.
 
@@ -42,7 +43,10 @@ def load(
             out unchanged.
         network: one of your own, see Model. It takes the place of the checkpoint's, and all else is read: schedule,
             prediction, classes, Γ, optimised steps, decoder and text encoder. So a folder is read back that `save` made
-            of such a model. device, precision and engine belong to the checkpoint's network: leave them out.
+            of such a model. device, precision, engine and batched belong to the checkpoint's network: leave
+            them out.
+        batched: of PyTorch on a CPU: faster where there are several small images, and then a picture may differ in its
+            last bits by those that are drawn with it. Other engines lose nothing by a batch.
 
     Raises:
         CheckpointError: whose text is one sentence for the user, for what can't be loaded.
@@ -53,8 +57,10 @@ def load(
     if network is not None:
         if not callable(network):
             raise ValueError(f"a network is a function or a module (x, t_index, labels), got {network!r}")
-        if (device, precision, engine) != ("auto", "auto", "auto"):
-            raise ValueError("a network of your own is evaluated as it is: leave out device, precision and engine")
+        if (device, precision, engine, batched) != ("auto", "auto", "auto", False):
+            raise ValueError(
+                "a network of your own is evaluated as it is: leave out device, precision and engine, and batched"
+            )
     if own is not None:
         if network is None:
             raise refs.CheckpointError(
@@ -78,7 +84,7 @@ def load(
         unet.told_numbers = found.spec.coordinates is not None  # see engines.common
         check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, weights)
         source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
-        network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build)
+        network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build, batched=batched)
     else:  # what is kept beside the checkpoint's weights is not written for others
         source = Source(source.ref, source.name, source.revision)
     home = network_device(network) or torch.device("cpu")

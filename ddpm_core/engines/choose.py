@@ -25,6 +25,7 @@ def wrap(
     progress: Callable[[str], None] | None = None,
     owned: bool = False,
     exact: Callable[[], UNet2DModel] | None = None,
+    batched: bool = False,
 ) -> EngineNetwork:
     """The network ready for evaluation; its description says what was chosen, and why.
 
@@ -34,7 +35,7 @@ def wrap(
     work here, with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the
     text goes to the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always
     does. exact: reads the network again with its exact weights, for evaluations with gradients after they were rounded.
-    Raises ValueError for values outside these, and for bf16 on a GPU that lacks it.
+    batched: see TorchNetwork. Raises ValueError for values outside these, and for bf16 on a GPU that lacks it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
@@ -61,7 +62,7 @@ def wrap(
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)
-    network = TorchNetwork(unet, chosen, torch_precision(precision, chosen), exact)
+    network = TorchNetwork(unet, chosen, torch_precision(precision, chosen), exact, batched and chosen.type == "cpu")
     network.description += f" ({why})" if why else ""
     return network
 

@@ -6,6 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ddpm_core.engines.attention import CrossAttention
 from ddpm_core.engines.common import (
@@ -28,12 +30,43 @@ from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
 
-# torch chooses convolution kernels by batch size, and their sums differ in the last bits. On a CPU every image is
-# evaluated alone, so that it is the same in any batch. A GPU computes many small images in the time of one: there a
-# batch is evaluated in chunks of these sizes, the last one padded.
+# torch chooses convolution kernels by batch size, and their sums differ in the last bits; so that an image is the same
+# in any batch, see `_EachAlone` for a CPU. A GPU computes many small images in the time of one: there a batch is
+# evaluated in chunks of these sizes, the last one padded.
 _CHUNKS = (256, 64, 8, 1)
+_CPU_CHUNK = 16  # images that a CPU evaluates together, at most
+_CPU_PIXELS = 16 * 64 * 64  # of them
 _TRIED = (0, 10, 100, 999)  # t_index
 _PIXELS = 256 * 32 * 32 * 2  # of a chunk, at most
+
+
+# What computes an image otherwise in a batch, and how many of its first arguments have a row for each image. Products:
+# the kernels of a convolution, and of a matrix of one row, are chosen by the batch. Norms of large images: their sums
+# are shared out among threads. Functions: the ends of what each thread has are computed without vectors, whose last
+# bits are others. Sums, products and quotients of two numbers are exact.
+_BY_BATCH: dict[Callable[..., Tensor], int] = {
+    **dict.fromkeys((F.conv2d, F.conv_transpose2d, F.linear, F.group_norm, F.layer_norm), 1),
+    **dict.fromkeys((F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log), 1),
+    **{F.scaled_dot_product_attention: 3, torch.bmm: 2, torch.baddbmm: 3},
+}
+
+
+class _EachAlone(TorchFunctionMode):
+    """What a network computes for n images is, to the bit, what it computes for each of them alone.
+
+    Only what depends on the batch is computed for each image, see _BY_BATCH: most of the time that evaluating all alone
+    takes is that of Python around it.
+    """
+
+    def __init__(self, n: int):
+        self._n = n
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        batched = _BY_BATCH.get(func, 0)
+        if not batched or not args[0].ndim or len(args[0]) % self._n:
+            return func(*args, **(kwargs or {}))
+        parts = zip(*(each.split(len(each) // self._n) for each in args[:batched]), strict=True)
+        return torch.cat([func(*part, *args[batched:], **(kwargs or {})) for part in parts])
 
 
 class _InputConv(nn.Module):
@@ -82,14 +115,26 @@ def chunks(n: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _in_chunks(
-    evaluate: Callable[..., Tensor], device: torch.device, x: Tensor, t_index: Tensor, labels: Tensor | None
+    evaluate: Callable[..., Tensor],
+    device: torch.device,
+    x: Tensor,
+    t_index: Tensor,
+    labels: Tensor | None,
+    together: int = 1,
 ) -> Tensor:
-    """evaluate(x, t_index, labels) in chunks of fixed sizes; its results with the dtype and on the device of x."""
+    """evaluate(x, t_index, labels) in chunks of fixed sizes; its results with the dtype and on the device of x.
+
+    together: how many images at most `evaluate` may be given on a CPU.
+    """
     inputs = [to_device(x, device, torch.float32), to_device(single(t_index), device)]
     if labels is not None:
         inputs.append(to_device(labels, device))
-    sizes = (1,) if device.type == "cpu" else _CHUNKS
-    taken = chunks(len(x), [size for size in sizes if size == 1 or size * x[0, 0].numel() <= _PIXELS])
+    pixels = x[0, 0].numel()
+    if device.type == "cpu":
+        most = max(1, min(together, _CPU_PIXELS // pixels))
+        taken = [(n, n) for n in (min(most, len(x) - i) for i in range(0, len(x), most))]
+    else:
+        taken = chunks(len(x), [size for size in _CHUNKS if size == 1 or size * pixels <= _PIXELS])
     parts = zip(*(part.split([n for n, _ in taken]) for part in inputs), strict=True)
     outputs = [_in_one(evaluate, size, *part) for (_, size), part in zip(taken, parts, strict=True)]
     return torch.cat(outputs).to(x.device, x.dtype)
@@ -169,9 +214,13 @@ def _output(unet: UNet2DModel, x: Tensor, t_index: Tensor, *labels: Tensor) -> T
 
 
 class TorchNetwork:
-    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in fixed-size chunks."""
+    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in chunks.
+
+    batched: on a CPU let what is computed for an image depend, in its last bits, on the others in its batch.
+    """
 
     name = "torch"
+    _together = _CPU_CHUNK
 
     def __init__(
         self,
@@ -179,9 +228,11 @@ class TorchNetwork:
         device: torch.device,
         precision: Arithmetic,
         exact: Callable[[], UNet2DModel] | None = None,
+        batched: bool = False,
     ):
         if precision == "fp32":
             forbid_tf32()
+        self._each_alone = device.type == "cpu" and not batched
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
         # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
@@ -191,7 +242,7 @@ class TorchNetwork:
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.with_gradients = ExactNetwork(unet, device, exact)
-        self.description = f"{self.name} · {device.type} · {precision}"
+        self.description = f"{self.name} · {device.type} · {precision}" + (" · batched" if batched else "")
         if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
             unet.register_module("conv_in", _InputConv(unet.conv_in))
             unet.time_embedding.register_forward_pre_hook(_round_time)
@@ -211,14 +262,16 @@ class TorchNetwork:
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        return _in_chunks(self._forward, self.device, x, t_index, labels)
+        return _in_chunks(self._forward, self.device, x, t_index, labels, self._together)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
     def _forward(self, *inputs: Tensor) -> Tensor:
-        return _output(self.unet, *inputs)
+        n = len(inputs[0])
+        with _EachAlone(n) if self._each_alone and n > 1 else nullcontext():
+            return _output(self.unet, *inputs)
 
 
 # torch before 2.13 keeps CUDA graphs in the thread that made the first of them (pytorch#123177): one thread evaluates
@@ -243,6 +296,7 @@ class CompiledNetwork(TorchNetwork):
     """TorchNetwork through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
 
     name = "torch.compile"
+    _together = 1
 
     def _prepare(self) -> None:
         mode = "reduce-overhead" if self.device.type == "cuda" else None

@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ddpm_core import imaging
 from ddpm_core.model import ModelSpec
 from ddpm_core.noise import gaussian_batch
+from ui.export import scripts
 from ui.forms.fields import ANY
 from ui.models.catalogue import short_name
 from ui.runs import captions
@@ -35,6 +36,8 @@ SPELLED = {"β̃ₜ": "beta tilde", "βₜ": "beta", "η": "eta", "“": '"', "�
 
 About = Sequence[Mapping[str, Any]]  # of each checkpoint: revision, engine
 Frames = Sequence[Mapping[int, np.ndarray]]  # of each lane: the kept x by step, uint8 (N, H, W, C)
+# Of each lane, by step: the grain of its pictures, and how far they are from the first lane's of the same time.
+Results = Sequence[Mapping[int, "tuple[float, float | None]"]]
 
 
 class Planned(Protocol):
@@ -107,7 +110,14 @@ def _strip(run: Saved, frames: Frames, about: str) -> bytes:
     image = imaging.grid(np.stack([_enlarged(tile, scale) for tile in tiles]), len(moments), GAP)
     side = tiles[0].shape[0] * scale + GAP
     names = ["AB"[lane] for _, lane in rows] if len(run.plan.lanes) == 2 else []
-    return imaging.png(_labelled(image, [f"t = {t}" for t, _ in moments], names, side), about=about)
+    below = _titles(run) if names else []
+    return imaging.png(_labelled(image, [f"t = {t}" for t, _ in moments], names, side, below), about=about)
+
+
+def _titles(run: Saved) -> list[str]:
+    """What the lanes are, two of them with their letters."""
+    letters = ("A: ", "B: ") if len(run.plan.lanes) == 2 else [""] * len(run.plan.lanes)
+    return [letter + name for letter, name in zip(letters, captions.names(run.plan.lanes), strict=True)]
 
 
 class _Film(Sequence[np.ndarray]):
@@ -120,8 +130,7 @@ class _Film(Sequence[np.ndarray]):
         self._moments = _moments(run, frames)
         wide = sum(imaging.grid(lane).shape[1] for lane in self._moments[0][1].values())
         self._scale = math.ceil(SLIDE / wide)
-        letters = ("A: ", "B: ") if len(run.plan.lanes) == 2 else [""] * len(run.plan.lanes)
-        self._titles = [letter + name for letter, name in zip(letters, captions.names(run.plan.lanes), strict=True)]
+        self._titles = _titles(run)
 
     def __len__(self) -> int:
         return len(self._moments)
@@ -148,22 +157,54 @@ def _animated(kind: str) -> Callable[[Saved, Frames, str], bytes]:
 
 
 def _csv(run: Saved, frames: Frames, about: str) -> bytes:
-    """A row for each lane: what it is, and what each step did."""
-    lines = ["lane,name,step,t,s,alpha_bar_t,sigma"]
+    return _table(run, _results(run, frames)).encode()
+
+
+def _table(run: Saved, results: Results) -> str:
+    """A row for each step of each lane: what it is, what the step did, and what there is to measure in the pictures."""
+    lines = ["lane,name,step,t,s,alpha_bar_t,sigma,grain,distance"]
     for number, (name, steps) in enumerate(zip(captions.names(run.plan.lanes), run.plan.rows, strict=True)):
         quoted = name.replace('"', '""')  # a prompt may have any
         for k, (t, s, alpha_bar, sigma) in enumerate(steps):
-            lines.append(f'{number},"{quoted}",{k},{t},{s},{alpha_bar!r},{"" if sigma is None else repr(sigma)}')
-    return ("\n".join(lines) + "\n").encode()
+            measured = ["" if value is None else f"{value:.4g}" for value in results[number].get(k, (None, None))]
+            written = "" if sigma is None else repr(sigma)
+            lines.append(f'{number},"{quoted}",{k},{t},{s},{alpha_bar!r},{written},{",".join(measured)}')
+    return "\n".join(lines) + "\n"
+
+
+def _results(run: Saved, frames: Frames) -> Results:
+    found: list[dict[int, tuple[float, float | None]]] = [{} for _ in frames]
+    first = {run.plan.rows[0][k][1]: x for k, x in frames[0].items()}
+    for number, lane in enumerate(frames):
+        for k, x in lane.items():
+            other = first.get(run.plan.rows[number][k][1]) if number else None
+            apart = None if other is None else float(np.sqrt(np.mean((x.astype(float) - other) ** 2)))
+            found[number][k] = float(np.mean([grain(one) for one in x])), apart
+    return found
+
+
+def grain(picture: np.ndarray) -> float:
+    """σ of the noise in a picture (H, W, C), in grey levels: the median of its finest diagonal differences, which edges
+    hardly change (Donoho and Johnstone 1994). player/pixels.js measures the same.
+    """
+    x = picture.astype(float)
+    even, odd = x[:-1:2], x[1::2]
+    found = np.abs(even[:, :-1:2] - even[:, 1::2] - odd[:, :-1:2] + odd[:, 1::2]) / 2
+    return float(np.sort(found, axis=None)[found.size // 2] / 0.6745) if found.size else 0.0
 
 
 def _zip(run: Saved, frames: Frames, about: str) -> bytes:
-    """settings.json, x_T.npy and x_0.npy (float32, N × C × H × W; latents are not decoded), every kept x_t as PNG."""
+    """settings.json, the script and the table, x_T.npy and x_0.npy (float32, N × C × H × W; latents are not decoded),
+    every kept x_t as PNG.
+    """
     model = run.plan.models[0]
     shape = (model.channels, model.image_size, model.image_size)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as out:  # its files are compressed already
         out.writestr("settings.json", json.dumps(json.loads(about), indent=2, ensure_ascii=False))
+        out.writestr("steps.csv", _csv(run, frames, about))
+        if len(run.plan.lanes) < 3:
+            out.writestr("run.py", scripts.copied(scripts.python, run.plan.lanes, run.plan.models))
         out.writestr("x_T.npy", _npy(gaussian_batch(list(run.plan.request.seeds), 0, shape).numpy()))
         for number, kept in enumerate(frames):
             folder = "" if len(frames) == 1 else f"lane-{'ab'[number]}/" if len(frames) == 2 else f"cell-{number:02}/"
@@ -206,13 +247,15 @@ def _enlarged(image: np.ndarray, scale: int) -> np.ndarray:
     return image.repeat(scale, 0).repeat(scale, 1)
 
 
-def _labelled(image: np.ndarray, above: Sequence[str], beside: Sequence[str], side: int) -> np.ndarray:
-    """A picture on paper, with a text above each column and beside each row of that many pixels."""
+def _labelled(
+    image: np.ndarray, above: Sequence[str], beside: Sequence[str], side: int, below: Sequence[str] = ()
+) -> np.ndarray:
+    """A picture on paper, with a text above each column and beside each row of that many pixels, and lines below."""
     size = max(14, min(side // 8, 28))
     top, left = 2 * size, 2 * size if beside else 0
     height, width, channels = image.shape
-    paper = np.full((top + height, left + width, channels), PAPER, np.uint8)
-    paper[top:, left:] = image
+    paper = np.full((top + height + 2 * size * len(below), left + width, channels), PAPER, np.uint8)
+    paper[top : top + height, left:] = image
     if channels not in (1, 3):
         return paper
     picture, ink = Image.fromarray(paper.squeeze()), (INK,) * channels
@@ -221,6 +264,8 @@ def _labelled(image: np.ndarray, above: Sequence[str], beside: Sequence[str], si
         draw.text((left + i * side, size // 2), _spelled(text), ink, font)
     for i, text in enumerate(beside):
         draw.text((size // 2, top + i * side + side // 2 - size), text, ink, font)
+    for i, text in enumerate(below):
+        draw.text((left, top + height + (2 * i + 1) * size - size // 2), _spelled(text), ink, font)
     return np.asarray(picture).reshape(paper.shape)
 
 

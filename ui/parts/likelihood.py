@@ -118,12 +118,10 @@ class LikelihoodPlan(Plan):
 class LikelihoodRecording(Recording):
     """bound: of all pictures that are done, with the first of `variances`. found: its `summary`."""
 
-    def __init__(self, plan: LikelihoodPlan):
-        self.plan = plan
-        self.bound: BitsPerDim | None = None
-        self.found: dict[str, Any] = {}
+    bound: BitsPerDim | None = None
+    found: Mapping[str, Any] = {}
 
-    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, Any]:
+    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> Mapping[str, Any]:
         """The bound of one more picture. images: all so far. Returns the new summary."""
         self.bound = one if self.bound is None else self.bound.with_images(one)
         self.found = summary(self.bound, model, images)
@@ -144,6 +142,7 @@ class LikelihoodRun(Computation):
     """
 
     kinds = ("csv",)
+    recording = LikelihoodRecording
 
     def __init__(self, lab: Lab, request: Likelihood):
         super().__init__(lab, request, [request.checkpoint], BATCH)
@@ -162,9 +161,6 @@ class LikelihoodRun(Computation):
         evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])
         steps = by_kind((alone, len(times_of(T))), (together, evaluations / BATCH))
         return LikelihoodPlan(self.request, steps, model, pictures, labels, alone, together)
-
-    def recording(self, plan: LikelihoodPlan) -> LikelihoodRecording:
-        return LikelihoodRecording(plan)
 
     def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Work) -> None:
         (model,), images = models, plan.pictures

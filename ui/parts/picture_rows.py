@@ -71,7 +71,7 @@ class RowsRecording(Recording):
     """
 
     def __init__(self, plan: RowsPlan):
-        self.plan = plan
+        super().__init__(plan)
         self.rows: dict[int, np.ndarray] = {}
         self.frames: dict[int, dict[int, np.ndarray]] = {}
 
@@ -126,13 +126,11 @@ class Rows(Computation):
     """images: columns."""
 
     kinds = ("png", "gif", "webp")
+    recording = RowsRecording
     shows_x = False  # whether steps are shown with their x, too
 
     def __init__(self, lab: Lab, request: Any):
         super().__init__(lab, request, [request.checkpoint], request.count)
-
-    def recording(self, plan: RowsPlan) -> RowsRecording:
-        return RowsRecording(plan)
 
     def options(self, model: ModelSpec, what: str, *pictures: str) -> tuple[Settings, dict[str, Any]]:
         """The chain of a row, resolved for this model, and `RowsPlan.options`. Raises ValueError for a model that is

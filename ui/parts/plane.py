@@ -233,8 +233,8 @@ class CloudsPlan(Plan):
 class CloudsRecording(Recording):
     """clouds: x_0 of each lane that is done, float32 (cloud, 2)."""
 
-    def __init__(self, request: Plane):
-        self.request = request
+    def __init__(self, plan: CloudsPlan):
+        super().__init__(plan)
         self.clouds: dict[int, np.ndarray] = {}
 
     def save(self, kind: str, about: object) -> tuple[str, bytes]:
@@ -242,7 +242,8 @@ class CloudsRecording(Recording):
         if not self.clouds:
             raise ValueError("There is no finished cloud yet: press Run")
         rows = [f"{'AB'[lane]},{x!r},{y!r}" for lane, cloud in sorted(self.clouds.items()) for x, y in cloud.tolist()]
-        return f"{self.request.shape}-seed-{self.request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
+        request = self.plan.request
+        return f"{request.shape}-seed-{request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
 
 
 class Clouds(Computation):
@@ -252,6 +253,7 @@ class Clouds(Computation):
     """
 
     kinds = ("csv",)
+    recording = CloudsRecording
 
     def __init__(self, lab: Lab, request: Plane, networks: Networks):
         super().__init__(lab, request, [], request.cloud)  # its models are made, not loaded
@@ -267,9 +269,6 @@ class Clouds(Computation):
         return CloudsPlan(
             request, by_kind((TRAINING, request.training * to_train), *steps), mixture, exact, names, kinds
         )
-
-    def recording(self, plan: CloudsPlan) -> CloudsRecording:
-        return CloudsRecording(self.request)
 
     def flop(self, ref: str) -> float:
         return FLOP

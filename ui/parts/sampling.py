@@ -223,7 +223,7 @@ class SamplingRecording(Recording):
     """frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W)."""
 
     def __init__(self, plan: SamplingPlan):
-        self.plan = plan
+        super().__init__(plan)
         self.frames: list[dict[int, np.ndarray]] = [{} for _ in plan.lanes]
         self.x_0: dict[int, np.ndarray] = {}
 
@@ -243,6 +243,7 @@ class Sampling(Computation):
     """The computation of a request. Its results: the plan once, as the page gets it; then each kept `Frame`."""
 
     kinds = tuple(files.KINDS)
+    recording = SamplingRecording
 
     def __init__(self, lab: Lab, request: Settings):
         lanes = request.lanes()
@@ -300,9 +301,6 @@ class Sampling(Computation):
             touches,
             shared,
         )
-
-    def recording(self, plan: SamplingPlan) -> SamplingRecording:
-        return SamplingRecording(plan)
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
         lanes, by_ref = plan.lanes, dict(zip(self.refs, models, strict=True))

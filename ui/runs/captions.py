@@ -34,7 +34,7 @@ def summary(lanes: Sequence[Settings]) -> str:
         " against ".join(names(lanes)) if len(lanes) < 3 else f"{len(lanes)} ways",
         *([first.label] if first.label != ANY else []),
         *([f"“{first.prompt}”"] if first.prompt and _one("prompt", lanes) else []),
-        f"seed {first.seed}",
+        f"noise no. {first.seed}",
     ]
     return " · ".join(parts)
 

@@ -54,7 +54,7 @@ class Job:
         self.log = RunLog(self._updated, patience)
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
-        self.recording = Recording()
+        self.recording = Recording(None)
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
@@ -62,7 +62,9 @@ class Job:
         self._seat: Seat | None = None  # in the line
         self._begun = threading.Lock()  # held from the start on
         self._stop = threading.Event()
-        self._began: float | None = None  # to compute, as time.monotonic()
+        self._counted = threading.Lock()  # held once its end is counted
+        self._asked = 0.0  # when it was started, as time.monotonic(); 0 before, and where it was refused
+        self._began: float | None = None  # to compute
         self._gone = False  # whoever it was for has left
 
     # --- For the caller
@@ -76,6 +78,7 @@ class Job:
         except Refused as refused:
             self._lab.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
             return self.log.say("error", str(refused))
+        self._asked = time.monotonic()
         # In the context of the request, from which ZeroGPU takes whose quota a run uses.
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
 
@@ -93,6 +96,8 @@ class Job:
         if self._seat:
             self._seat.wake()
         self.log.stop(self._remark)
+        if self._asked and self.log.ended:
+            self._count("gone" if self._gone else "stopped")
 
     def leave(self) -> None:
         """Stop, as nobody is there any more who wants to know."""
@@ -155,35 +160,37 @@ class Job:
     # --- In the background thread
 
     def _run(self) -> None:
-        """Compute, and count and log how that ended before it is said."""
-        events, asked = self._lab.events, time.monotonic()
-        state, text, why = self._end()
-        waited, outcome = (self._began or time.monotonic()) - asked, why.pop("outcome", "gone" if self._gone else state)
-        times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
-        events.end(outcome, **self.computation.log(self.plan), **why, **times)
-        events.leave()
-        self.log.say(state, text)
+        """Compute, and count and log how that ended before it is said.
 
-    def _end(self) -> tuple[str, str, dict[str, str]]:
-        """Compute. Returns the last state, in words too, and what is counted and logged of an error.
-
-        The error itself is not kept: its traceback holds whatever the run had in memory, models too.
+        The error of one that failed is not kept: its traceback holds whatever the run had in memory, models too.
         """
+        outcome, why = "", {}
         try:
             self._work()
-            return "finished", "", {}
+            state, text = "finished", ""
         except Stopped:
-            return "stopped", self._remark, {}
+            state, text = "stopped", self._remark
         except NobodyListens as gone:
-            return "stopped", str(gone), {"outcome": "gone"}
+            state, text, outcome = "stopped", str(gone), "gone"
         except Refused as refused:
-            return "error", units.sentence(refused), {"outcome": "refused", "limit": refused.name}
+            state, text, outcome, why = "error", units.sentence(refused), "refused", {"limit": refused.name}
         except (ValueError, CheckpointError) as error:
-            return "error", units.sentence(error), {"outcome": "wrong", "error": type(error).__name__}
+            state, text, outcome, why = "error", units.sentence(error), "wrong", {"error": type(error).__name__}
         except Exception as error:
             log.exception("a run failed")
-            why = {"outcome": "failed", "error": type(error).__name__}
-            return "error", unforeseen(error, self.computation.images), why
+            state, text = "error", unforeseen(error, self.computation.images)
+            outcome, why = "failed", {"error": type(error).__name__}
+        self._count(outcome or ("gone" if self._gone else state), **why)
+        self.log.say(state, text)
+
+    def _count(self, outcome: str, **why: str) -> None:
+        """Count and log how it has ended, once: where it was stopped at once its thread may take seconds to end."""
+        if not self._counted.acquire(blocking=False):
+            return
+        waited = (self._began or time.monotonic()) - self._asked
+        times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
+        self._lab.events.end(outcome, **self.computation.log(self.plan), **why, **times)
+        self._lab.events.leave()
 
     def _work(self) -> None:
         self._check()

@@ -54,7 +54,7 @@ class RunLog:
         self._said = self._written = Message("queued")  # what was said last, and what of that is in a message
         self._results: list[Any] = []  # that are in no message yet
         self._at = -math.inf  # of the last message
-        self._heard = clock()  # when somebody read last
+        self._heard = math.inf  # when somebody read last
         self._news = threading.Condition()
 
     @property
@@ -100,7 +100,7 @@ class RunLog:
                 self._news.notify_all()
 
     def check_heard(self) -> None:
-        """Raises NobodyListens when nobody has read for longer than the patience."""
+        """Raises NobodyListens when nobody has read for longer than the patience, but somebody had."""
         if self._clock() - self._heard > self._patience:
             raise NobodyListens
 
@@ -140,4 +140,5 @@ class RunLog:
             message = replace(self._updated(self._said), results=tuple(self._results), seq=len(self._messages) + 1)
             self._messages.append(message)
             self._written, self._results, self._at = self._said, [], self._clock()
+            self._news.notify_all()  # other readers, who may wait longer
         return due

@@ -10,7 +10,7 @@ from ui.forms import units
 from ui.models.lab import Lab
 from ui.runs import listeners
 from ui.runs.jobs import Job
-from ui.runs.log import ENDED, RunLog, Values
+from ui.runs.log import RunLog, Values
 from ui.runs.plans import Computation
 
 KEPT = 64  # ended runs whose results can still be asked for
@@ -54,16 +54,7 @@ class Run:
         if self.job:
             self.job.start()
         for said in self.log.read():
-            final = said.state in ENDED
-            yield {
-                "run": self.id,
-                "seq": said.seq,
-                "state": said.state,
-                "text": said.text,
-                "progress": None if final else said.progress,
-                "left": None if final else said.left,
-                "results": list(said.results),
-            }
+            yield {"run": self.id, "seq": said.seq, **vars(said), "results": list(said.results)}
 
     def stop(self) -> None:
         if self.job:

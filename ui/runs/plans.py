@@ -40,6 +40,9 @@ class Plan:
 class Recording:
     """What can be saved of a run, and is kept while it computes."""
 
+    def __init__(self, plan: Any):
+        self.plan = plan
+
     @property
     def bytes(self) -> int:
         """Of memory, about."""
@@ -57,10 +60,11 @@ class Computation:
     """A request of a part, and how it is planned and computed. It never changes.
 
     refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. kinds: of files that
-    can be saved of it. summary: its settings in a line.
+    can be saved of it. recording: the class of what `compute` finds in `work`. summary: its settings in a line.
     """
 
     kinds: ClassVar[Sequence[str]] = ()
+    recording: ClassVar[type[Recording]] = Recording
     summary = ""
 
     def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):
@@ -78,10 +82,6 @@ class Computation:
         others.
         """
         raise NotImplementedError
-
-    def recording(self, plan: Any) -> Recording:
-        """The one that `compute` finds in `work`."""
-        return Recording()
 
     def shown(self, result: Any) -> dict[str, Any]:
         """A result as the page gets it."""

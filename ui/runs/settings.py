@@ -100,7 +100,7 @@ class Settings(Request):
     prompt: str = declare(PROMPT, "", IF_WORDS)
     steps: int = declare(STEPS, 50)
     variance: Variance = declare(VARIANCE, "beta_tilde", IF_DDPM)
-    seed: int = declare(Seed("The seed", help="The same seed gives the same noise"), defaults.SEED)
+    seed: int = declare(Seed("The seed", "Starting noise no.", "The seed: same number, same noise"), defaults.SEED)
     label: str = declare(LABEL, ANY, IF_CLASSES)
     sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times

@@ -53,7 +53,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.pictures.uploads": ("frame_format", "kept_steps"),
     "ui.pictures.as_text": ("to_text", "from_text"),
     "ui.export.scripts": (),
-    "ui.export.files": ("settings", "_animated", "_csv", "_moments", "_stem"),
+    "ui.export.files": ("settings", "_animated", "_moments", "_stem", "_table", "_titles"),
     "ui.parts.picture_rows": ("RowsPlan", "RowsRecording", "Rows"),
     "ui.parts.sampling": (),
     "ui.parts.latents": (),

@@ -1,4 +1,5 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+import { Projector } from "./player/projector.js";
 import { all, button, el, find, onArrows, within } from "./shared/drawing/dom.js";
 import { linked, linkTo } from "./shared/form/link.js";
 import { NO_ANSWER } from "./shared/run/client.js";
@@ -7,6 +8,7 @@ import { ShareMenu } from "./shared/run/share.js";
 /** @import { Client, Values } from "./shared/run/client.js" */
 /** @import { About, FieldForm, ModelChoice } from "./shared/form/form.js" */
 /** @import { Cause } from "./shared/run/panel.js" */
+/** @import { Slide } from "./player/slide.js" */
 /** @import { Item } from "./shared/run/share.js" */
 /** @import { Lesson } from "./parts/course/bar.js" */
 
@@ -33,7 +35,9 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
  * @property {() => Values} [values] what is chosen, where the address has it only after a run
+ * @property {() => Values} [ran] of what is shown
  * @property {() => Item[]} [items] what can be taken away
+ * @property {() => Promise<Slide>} [slide] what is shown, for a slide
  * @property {(event: KeyboardEvent) => boolean} [key] a key of the page was pressed; whether it is taken
  */
 
@@ -59,6 +63,20 @@ const PLACES = [
 
 /** @param {string} part */
 const placeOf = (part) => PLACES.find(({ parts }) => part in parts) ?? PLACES[0];
+
+/** What the keys do. */
+const KEYS = {
+  Space: "play, pause",
+  "← →": "one step",
+  "Home, End": "the first and the last",
+  "1 … 5": PLACES.map(({ title }) => title).join(", "),
+  R: "Run",
+  S: "Share",
+  F: "projector",
+  "N, T, B, Q": "numbers, thumbnails, the brush of Watch, a large code of the link",
+  Tab: "all other controls",
+};
+const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
 
 const AGAIN = 2000; // ms until a server that does not answer is asked again
 
@@ -94,9 +112,54 @@ export class Lab {
     document.addEventListener("keydown", (event) => {
       const typing = within(event, "input:not([type=range]):not([type=checkbox]), textarea, select");
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (this.#shown?.key?.(event)) event.preventDefault();
+      if (this.#key(event.key.toLowerCase()) || this.#shown?.key?.(event)) event.preventDefault();
     });
+    const told = Object.entries(KEYS).flatMap(([key, what]) => [el("dt", null, key), el("dd", null, what)]);
+    this.#keys.append(el("dl", null, ...told));
+    document.body.append(this.#keys);
+    const project = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () =>
+      this.project(),
+    );
+    project.innerHTML = WALL;
+    find(document, "#share").prepend(button({ class: "button wide", title: "Keys" }, this.#showKeys, "?"), project);
     this.refresh();
+  }
+
+  #keys = el("div", { id: "keys", popover: "auto" });
+  #showKeys = () => this.#keys.showPopover();
+  #projector = new Projector(this, this.#showKeys);
+
+  /** Show the part on screen on a wall, or no more. */
+  async project() {
+    if (this.#projector.root) this.#projector.hide();
+    else if (this.#shown) {
+      const slide = await this.#shown.slide?.();
+      this.#projector.show(this.#shown.element, slide?.title || document.title.split(" · ")[0]);
+    }
+  }
+
+  /** A key of the page. @param {string} key @returns {boolean} whether it was one */
+  #key(key) {
+    const wall = this.#projector.root;
+    if (key === "?") this.#showKeys();
+    else if (key === "escape" && document.querySelector(":popover-open"))
+      return false; // it closes that first
+    else if (key === "f" || (key === "escape" && wall)) this.project();
+    else if (wall) return this.#projector.key(key);
+    else if (key === "r")
+      all(document, ".run")
+        .find((run) => run.checkVisibility())
+        ?.click();
+    else if (key === "s") find(document, "[popovertarget=share-menu]").click();
+    else if (PLACES[Number(key) - 1]) find(document, `[data-place=${PLACES[Number(key) - 1].name}]`).click();
+    else return false;
+    return true;
+  }
+
+  /** Where others can open an address of this page, and its code; why they can't. @param {URL} url */
+  async invitation(url) {
+    const { address, code = "", why = "" } = await this.client.ask("lab", "room", { page: url.href });
+    return { code, why, address: Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash }).href };
   }
 
   /** The part of each place that was shown last. @type {Map<string, string>} */
@@ -147,7 +210,7 @@ export class Lab {
     this.#mark(place);
     this.#teach(lesson);
     if (push) {
-      const url = this.#address(shown, values ?? {});
+      const url = this.link(shown, values ?? {});
       if (lesson) url.searchParams.set("lesson", lesson);
       else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
@@ -163,12 +226,15 @@ export class Lab {
       return this.#teach(taught);
     }
     if (before !== part) {
+      const wall = this.#projector.root;
+      if (wall) this.#projector.hide();
       before?.hide?.();
       if (before) before.element.hidden = true;
       part.element.hidden = false;
       this.#shown = part;
       this.share.show(() => [...this.#items(), ...(part.items?.() ?? [])]);
       part.show?.();
+      if (wall) this.project(); // a cell of a grid is pressed there
     }
     if (values || fresh) await part.set(values ?? {}, cause); // it learns of its model, too
     document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
@@ -265,19 +331,19 @@ export class Lab {
   }
 
   /** The address of a part with these values. @param {string} part @param {Values} values */
-  #address(part, values) {
+  link(part, values) {
     return linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names);
   }
 
   /** Put what is chosen into the address, while that part is shown. @param {string} part @param {Values} values */
   remember(part, values) {
-    if (part === this.part) history.replaceState(null, "", this.#address(part, values));
+    if (part === this.part) history.replaceState(null, "", this.link(part, values));
   }
 
   /** The address of the part on screen with what is chosen, run or not. */
   get chosen() {
     const values = this.#shown?.values?.();
-    return values ? this.#address(this.part, values) : new URL(location.href);
+    return values ? this.link(this.part, values) : new URL(location.href);
   }
 
   /** A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. @param {string} part @returns {Promise<any>} */
@@ -313,7 +379,8 @@ export class Lab {
 
   /** @returns {Item[]} what every part has */
   #items() {
-    return [{ title: "Copy link", copy: () => location.href, what: "The link:" }, ...this.client.items];
+    const copy = () => (this.#shown?.ran ? this.link(this.part, this.#shown.ran()).href : location.href);
+    return [{ title: "Copy link", copy, what: "The link:" }, ...this.client.items];
   }
 
   /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */

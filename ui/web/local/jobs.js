@@ -70,7 +70,7 @@ export class Run {
       const models = [];
       for (const ref of refs) models.push(await this.#load(ref));
       this.plan ??= this.computation.checked_plan(specs());
-      this.recording = this.computation.recording(this.plan);
+      this.recording = new this.computation.recording(this.plan);
       this.#say("running", "Running: the first step");
       await breath();
       this.#heard = this.#since = performance.now();

@@ -28,6 +28,12 @@ export class Lab {
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
   public = false;
+  /** @type {(engine: string) => void} */
+  #said = () => {};
+  /** What computes the first model, as soon as it is loaded. @type {Promise<string>} */
+  engine = new Promise((resolve) => {
+    this.#said = resolve;
+  });
   /** @type {unknown[]} */
   turns = [];
   limits = { check_run() {} };
@@ -134,7 +140,7 @@ export class Lab {
     const x = new Float32Array(model.channels * model.size ** 2);
     for (let i = 0; i < 3; i++) {
       const began = performance.now();
-      model.network(x, 0, model.words ? model.words("") : model.nullLabel);
+      await model.network(x, 0, model.words ? model.words("") : model.nullLabel);
       if (i === 2) this.note(ref, (performance.now() - began) / 1000);
     }
   }
@@ -168,6 +174,7 @@ export class Lab {
       );
     const loading = load(read, ref).then((model) => {
       if (!known.spec) Object.assign(known, told(model, ref, known));
+      this.#said(model.engine);
       return Object.assign(model, this.spec(ref)?.process);
     });
     this.#loaded.set(ref, loading);

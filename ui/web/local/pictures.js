@@ -227,13 +227,13 @@ function lzw(pixels) {
 /**
  * A picture with a text above each of its columns and beside each of its rows, on paper.
  * @param {Picture} picture @param {number} scale each pixel becomes a square of that many
- * @param {string[]} above @param {string[]} [beside] @returns {Picture}
+ * @param {string[]} above @param {string[]} [beside] @param {string[]} [below] lines @returns {Picture}
  */
-export function labelled(picture, scale, above, beside = []) {
+export function labelled(picture, scale, above, beside = [], below = []) {
   const [width, height] = [picture.width * scale, picture.height * scale];
   const size = Math.max(14, Math.min(Math.round(width / above.length / 8), 28));
   const [left, top] = [beside.length ? 2 * size : 0, 2 * size];
-  const canvas = new OffscreenCanvas(left + width, top + height);
+  const canvas = new OffscreenCanvas(left + width, top + height + top * below.length);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
     canvas.getContext("2d", { willReadFrequently: true })
   );
@@ -253,6 +253,7 @@ export function labelled(picture, scale, above, beside = []) {
   for (const [i, text] of above.entries()) context.fillText(text, left + (i * width) / above.length, size);
   for (const [i, text] of beside.entries())
     context.fillText(text, size / 2, top + ((i + 0.5) * height) / beside.length);
+  for (const [i, text] of below.entries()) context.fillText(text, left, height + top * (i + 1.5));
   const drawn = context.getImageData(0, 0, canvas.width, canvas.height).data;
   const out = blank(canvas.width, canvas.height, channels);
   for (let i = 0; i < out.data.length; i++)
@@ -262,16 +263,16 @@ export function labelled(picture, scale, above, beside = []) {
 
 /** What is to be seen at a time: the pictures of each lane, by its number. @typedef {{ t: number, lanes: [number, Picture[]][] }} Moment */
 
-/** Some moments from noise to x_0, a row for each image of each lane. @param {Moment[]} moments @param {string} names letters of the lanes */
+/** Some moments from noise to x_0, a row for each image of each lane. @param {Moment[]} moments @param {string[]} names of two lanes, with their letters */
 export function strip(moments, names) {
   /** @type {Moment[]} */
   const few = $.module("ddpm_core.imaging").thin(moments, STRIP);
   const [{ lanes }] = few;
   const rows = lanes[0][1].flatMap((_, n) => lanes.map(([lane]) => ({ n, lane })));
   const tiles = rows.flatMap(({ n, lane }) => few.map((one) => new Map(one.lanes).get(lane)?.[n] ?? lanes[0][1][n]));
-  const beside = names ? rows.map(({ lane }) => names[lane]) : [];
+  const beside = names.length ? rows.map(({ lane }) => "AB"[lane]) : [];
   const above = few.map(({ t }) => `t = ${t}`);
-  return labelled(grid(tiles, few.length, 0), Math.ceil(SLIDE / (few.length * tiles[0].width)), above, beside);
+  return labelled(grid(tiles, few.length, 0), Math.ceil(SLIDE / (few.length * tiles[0].width)), above, beside, names);
 }
 
 /** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes */

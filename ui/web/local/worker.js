@@ -30,7 +30,10 @@ const refusal = (error) => ({ error: sentence(error) });
 
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
-  models: () => ({ ...lab.knowledge.answers.models, known: true }),
+  async models() {
+    const { models, device } = lab.knowledge.answers.models;
+    return { models, device: { ...device, engine: `${await lab.engine} · fp32` }, known: true };
+  },
   async model({ ref }) {
     await lab.learn(ref);
     if (!lab.models.to_download(ref)) lab.warm(ref);

@@ -10,16 +10,9 @@ import { Past } from "../shared/run/past.js";
 /** @import { Values } from "../shared/run/client.js" */
 /** @import { Result } from "../player/recording.js" */
 
-/** The published numbers behind the first two (Song et al. 2021, Table 1). */
-const PUBLISHED = `<table><caption>FID by steps, lower is better: the paper's CIFAR-10 model, not this one
-(<a href="https://arxiv.org/abs/2010.02502" target="_blank" rel="noopener">DDIM paper</a>, Table 1)</caption>
-<tr><th>steps</th><td>10</td><td>20</td><td>50</td><td>100</td><td>1000</td></tr>
-<tr><th>βₜ</th><td>367</td><td>133</td><td>32.7</td><td>9.99</td><td><b>3.17</b></td></tr>
-<tr><th>β̃ₜ</th><td><b>41.1</b></td><td><b>18.4</b></td><td><b>8.01</b></td><td><b>5.78</b></td><td>4.73</td></tr></table>`;
-
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const player = new Player(lab.client);
+  const player = new Player();
   const past = new Past(lab, player);
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
@@ -46,13 +39,13 @@ export function mount(lab, part) {
   const typed = lab.given.models.some(({ ref }) => ref === TYPES);
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   const send = () => lab.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
+  find(player.root, ".caption").after(button({ class: "term send" }, send, "What does each noise cost in bits?"));
   /** @param {Record<string, Values>} offered */
   function offerPresets(offered) {
     presets.replaceChildren(
       ...Object.entries(offered).map(([title, values]) =>
         button({ class: "button" }, () => panel.set(values, "press"), title),
       ),
-      button({ class: "button" }, send, "What does each cost in bits?"),
     );
   }
   offerPresets(usual);
@@ -60,9 +53,7 @@ export function mount(lab, part) {
     el("div", { class: "cards" }, ...cards),
     form.layout(({ lane }) => !lane),
   );
-  const published = el("details", { class: "published" }, el("summary", null, "What the papers measured"));
-  published.insertAdjacentHTML("beforeend", PUBLISHED);
-  find(player.root, ".chart").toggleAttribute("open", innerHeight > 1000);
-  panel.stage.append(presets, player.root, past.element, published);
+  find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
+  panel.stage.append(presets, player.root, past.element);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

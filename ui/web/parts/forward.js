@@ -92,8 +92,7 @@ export async function mount(lab, part) {
     root.dataset.ready = String(scene.ready);
     say(".wrong", scene.problem);
     find(root, ".wrong").hidden = !scene.problem;
-    if (scene.ready)
-      for (const thumb of thumbs) thumb.setAttribute("aria-pressed", String(thumb.value === scene.picture));
+    for (const thumb of thumbs) thumb.setAttribute("aria-pressed", String(scene.wants(thumb.value)));
     render();
   }
 

@@ -1,4 +1,5 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
+import { heading } from "../player/slide.js";
 import { button, el, table } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../shared/words/meanings.js";
@@ -16,6 +17,8 @@ export function mount(lab, part) {
   );
   /** @type {HTMLImageElement[]} */
   let images = [];
+  /** @type {Plan | null} */
+  let shown = null;
   /** @type {number[]} the newest step of each cell */
   let newest = [];
 
@@ -36,6 +39,7 @@ export function mount(lab, part) {
   /** @param {Plan} plan */
   function build(plan) {
     const { lanes } = plan;
+    shown = plan;
     const steps = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
     newest = lanes.map(() => -1);
     images = lanes.map(({ name }) => el("img", { alt: name }));
@@ -55,5 +59,12 @@ export function mount(lab, part) {
   }
 
   panel.stage.append(lead, meanings(...WAYS), box);
-  return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0));
+  return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
+    slide: async () => {
+      const { title = "", lanes = [] } = shown ?? {};
+      const columns = new Set(lanes.map(({ settings }) => settings.steps)).size;
+      const tiles = images.map((picture, i) => ({ picture, label: lanes[i].name }));
+      return { title: heading(title), tiles, columns, said: "", settings: title };
+    },
+  });
 }

@@ -70,7 +70,7 @@ export function mount(lab, part) {
       if (text) board.points = fromText(text, given.DRAWN);
       board.render();
     },
-    missing: () => (board.points.length ? "" : "The drawing is empty: draw at least one point"),
+    missing: () => (board.points.length ? "" : "Draw your data first"),
   });
   const lanes = LANES.map((lane) => {
     const fields = form.fields.filter((field) => field.lane === lane).map(({ name }) => form.place(name));
@@ -78,6 +78,9 @@ export function mount(lab, part) {
     return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
   });
   form.place("shape").after(draw, ...lanes);
+  form.place("shape").addEventListener("change", () => {
+    if (shape() === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
+  });
   panel.stage.append(body);
   let before = "";
 
@@ -93,5 +96,6 @@ export function mount(lab, part) {
   return panel.mounted(given.kinds, () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
     key: (event) => stage.scrubber.key(event),
+    slide: async () => stage.slide(shape()),
   });
 }

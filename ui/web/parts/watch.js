@@ -34,7 +34,7 @@ async function ownPicture(lab) {
 
 /** @param {Lab} lab @param {string} part @returns {Part} */
 export function mount(lab, part) {
-  const player = new Player(lab.client, () => panel.set({ attention: true }, "press"));
+  const player = new Player(() => panel.set({ attention: true }, "press"));
   const past = new Past(lab, player);
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
@@ -65,5 +65,5 @@ export function mount(lab, part) {
   }
   offerTries([]);
   panel.stage.append(panel.form.place("prompt"), tries, player.root, past.element);
-  return panel.mounted(["png", "gif", "webp", "strip", "zip"], () => player.view.coming.count > 0, player.part);
+  return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

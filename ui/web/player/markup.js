@@ -28,14 +28,10 @@ export const MARKUP = `
     <option value="0.5">0.5×</option><option value="1" selected>1×</option>
     <option value="2">2×</option><option value="4">4×</option>
   </select>
-  <button type="button" class="button project" aria-pressed="false" aria-label="Projector" title="For the wall: large (F)">
-    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>
-  </button>
-  <p class="keys">N numbers · T thumbnails · <span>B brush · </span>Q code of the link · F back</p>
 </div>
 
 <div class="facts">
-  <div class="readouts"></div>
+  <p class="balance">picture <i role="img"></i> noise</p>
   <p class="sentence"></p>
   <p class="caption" hidden></p>
 </div>
@@ -43,10 +39,11 @@ export const MARKUP = `
 <div class="batch" role="radiogroup" aria-label="Image shown, by seed" hidden></div>
 
 <details class="chart" hidden>
-  <summary><span>Noise and signal over the run</span>
+  <summary><span>Numbers</span>
     <span class="key"></span>
   </summary>
+  <div class="readouts"></div>
 </details>
 
-<aside class="room"><img alt="QR code of the page's address"><p></p></aside>
+<div class="meaning" popover></div>
 `;

@@ -13,17 +13,17 @@ export function difference(a, b, gain) {
 /**
  * σ of the noise in a picture, in grey levels: the median of its finest diagonal differences, which edges hardly change
  * (Donoho and Johnstone 1994).
- * @param {Uint8ClampedArray} pixels
- * @param {number} width
+ * @param {Uint8ClampedArray | Uint8Array} pixels
+ * @param {number} width @param {number} [channels] side by side; a fourth is opacity
  */
-export function noise(pixels, width) {
+export function noise(pixels, width, channels = 4) {
   const found = [];
-  const row = 4 * width;
+  const row = channels * width;
   for (let y = 0; y + 1 < pixels.length / row; y += 2)
     for (let x = 0; x + 1 < width; x += 2)
-      for (let channel = 0; channel < 3; channel++) {
-        const i = y * row + 4 * x + channel;
-        found.push(Math.abs(pixels[i] - pixels[i + 4] - pixels[i + row] + pixels[i + row + 4]) / 2);
+      for (let channel = 0; channel < Math.min(3, channels); channel++) {
+        const i = y * row + channels * x + channel;
+        found.push(Math.abs(pixels[i] - pixels[i + channels] - pixels[i + row] + pixels[i + row + channels]) / 2);
       }
   found.sort((a, b) => a - b);
   return (found[found.length >> 1] ?? 0) / 0.6745;

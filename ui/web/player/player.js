@@ -4,12 +4,11 @@ import { calm, play, soon } from "../shared/drawing/motion.js";
 import { meaning, Transport } from "../shared/drawing/transport.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
-import { Projector } from "./projector.js";
 import { Screen } from "./screen.js";
+import { heading } from "./slide.js";
 import { View } from "./view.js";
 
-/** @import { Result } from "./recording.js" */
-/** @import { Client } from "../shared/run/client.js" */
+/** @import { Recording, Result } from "./recording.js" */
 
 export class Player {
   view = new View();
@@ -20,9 +19,9 @@ export class Player {
 
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
-   * @param {Client} client @param {() => unknown} [attend] a word was pressed whose attention the run does not have
+   * @param {() => unknown} [attend] a word was pressed whose attention the run does not have
    */
-  constructor(client, attend = () => {}) {
+  constructor(attend = () => {}) {
     this.attend = attend;
     this.root = el("section", {
       class: "ddpm-player",
@@ -36,7 +35,6 @@ export class Player {
     const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { image: n }));
     this.screen = new Screen(this.root, this.view, transport, pick);
     this.pictures = new Pictures(this.view, this.screen);
-    this.projector = new Projector(this.root, client);
     this.#listen();
     this.render();
   }
@@ -126,26 +124,50 @@ export class Player {
     if (this.view.playing) this.#play();
   }
 
-  /** The finished picture of each lane, side by side, drawn apart from what is on screen. */
+  /** The newest picture of a lane, drawn apart from what is on screen. @param {Recording} run @param {number} lane @param {number} image */
+  async #last({ lanes, plan }, lane, image) {
+    const canvas = el("canvas", { width: plan?.size ?? 1, height: plan?.size ?? 1 });
+    const frame = lanes[lane].frames.at(-1);
+    if (frame) await drawn(canvas, frame.x, image);
+    return canvas;
+  }
+
+  /** The finished picture of each lane, side by side. */
   async painted() {
-    const { lanes, plan } = this.view.coming;
+    const { coming } = this.view;
+    const { lanes, plan } = coming;
     const size = plan?.size ?? 1;
     const whole = el("canvas", { width: size * Math.max(1, lanes.length), height: size });
-    for (const [i, { frames }] of lanes.entries()) {
-      const [lane, last] = [el("canvas", { width: size, height: size }), frames.at(-1)];
-      if (last) await drawn(lane, last.x, this.view.image);
-      context2d(whole).drawImage(lane, i * size, 0);
-    }
+    for (const i of lanes.keys()) context2d(whole).drawImage(await this.#last(coming, i, this.view.image), i * size, 0);
     return whole;
+  }
+
+  /** The finished pictures for a slide: a row for each lane, one row where there is one picture of each. */
+  async slide() {
+    const { coming } = this.view;
+    const { lanes, plan } = coming;
+    const { title = "", seeds = [], lanes: told = [] } = plan ?? {};
+    const columns = Math.min(8, seeds.length === 1 ? lanes.length : seeds.length);
+    /** @type {import("./slide.js").Tile<HTMLCanvasElement>[]} */
+    const tiles = [];
+    for (const [lane, { name }] of told.entries())
+      for (const n of seeds.keys()) {
+        const label = told.length > 1 ? `${"AB"[lane]}: ${name}` : "";
+        tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
+      }
+    const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
+    const first = lanes.map((_, lane) => tiles[lane * seeds.length + this.view.image].picture);
+    const said = lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0) ? this.screen.result(coming, first) : "";
+    return { title: heading(title), tiles, columns, said, settings };
   }
 
   /** What the part of the page has that shows it. */
   part = {
     hide: () => {
       this.view.playing = false;
-      this.projector.show(false);
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+    slide: () => this.slide(),
   };
 
   // --- What is pressed
@@ -178,12 +200,10 @@ export class Player {
   /** A key of the page was pressed; returns whether it was for the player. @param {KeyboardEvent} event */
   #key(event) {
     const { key } = event;
-    const { view, projector } = this;
+    const { view } = this;
     const meant = meaning(event);
-    if (key.toLowerCase() === "f") projector.show(!projector.on);
-    else if (key === "Escape" && projector.on) projector.show(false);
-    else if (projector.on && projector.key(key)) return true;
-    else if (!view.shown.count) return false;
+    if (!view.shown.count) return false;
+    if (key.toLowerCase() === "n") find(this.root, ".chart").toggleAttribute("open");
     else if (within(event, ".batch")) return this.#pickByKey(key);
     else if (meant === "toggle") this.toggle();
     else if (meant) this.#do(() => view.step(meant));

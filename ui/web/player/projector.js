@@ -1,57 +1,68 @@
-// The projector view: the player over the whole page, as large as it goes. What is not a picture comes with a key.
-import { all, find } from "../shared/drawing/dom.js";
+// The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
+import { all, button, el } from "../shared/drawing/dom.js";
 
-/** @import { Client } from "../shared/run/client.js" */
-
-/** What the keys show and hide: a class of the player. */
-const KEYS = /** @type {Record<string, string>} */ ({
-  n: "with-numbers",
-  t: "with-thumbs",
-  b: "with-touch",
-  q: "with-code",
-});
+/** @import { Lab } from "../app.js" */
 
 export class Projector {
-  /** @param {HTMLElement} root @param {Client} client */
-  constructor(root, client) {
-    this.root = root;
-    this.client = client;
-    this.button = find(root, ".project", HTMLButtonElement);
-    this.button.addEventListener("click", () => this.show(!this.on));
+  /** What is shown large. @type {HTMLElement | null} */
+  root = null;
+  #title = el("h2", null);
+  #code = el("img", { alt: "QR code of the page's address" });
+  #address = el("p", null);
+
+  /** @param {Lab} lab @param {() => void} keys opens what the keys do */
+  constructor(lab, keys) {
+    this.lab = lab;
+    const back = button({ class: "button", "aria-label": "Back to the page" }, () => this.hide(), "×");
+    this.bar = el("header", { class: "wall" }, this.#title, button({ class: "button" }, keys, "?"), back);
+    this.room = el("aside", { class: "room" }, this.#code, this.#address);
   }
 
-  get on() {
-    return this.root.classList.contains("projector");
+  /** @param {HTMLElement} element of a part @param {string} title */
+  show(element, title) {
+    this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
+    this.#title.textContent = title;
+    this.root.prepend(this.bar);
+    this.root.append(this.room);
+    this.#showCode();
+    this.#mark(true);
+    if (!this.root.hasAttribute("tabindex")) this.root.tabIndex = -1;
+    this.root.focus();
+  }
+
+  hide() {
+    this.#mark(false);
+    this.bar.remove();
+    this.room.remove();
+    this.root?.blur();
+    this.root = null;
   }
 
   /** @param {boolean} on */
-  show(on) {
-    if (on === this.on) return;
-    this.root.classList.toggle("projector", on);
-    this.button.setAttribute("aria-pressed", String(on));
+  #mark(on) {
+    const { root } = this;
+    if (!root) return;
+    root.classList.toggle("projector", on);
     document.documentElement.classList.toggle("projecting", on);
     // What lies behind is no stop of Tab.
-    for (let at = this.root; at !== document.body && at.parentElement; at = at.parentElement)
-      for (const other of all(at.parentElement, ":scope > :not(#said)")) if (other !== at) other.inert = on;
-    if (on) this.root.focus();
+    for (let at = root; at !== document.body && at.parentElement; at = at.parentElement)
+      for (const other of all(at.parentElement, ":scope > :not(#said, #keys)")) if (other !== at) other.inert = on;
   }
 
   /** @param {string} key @returns {boolean} whether it was one of the view's */
   key(key) {
-    const name = KEYS[key.toLowerCase()];
-    if (!name) return false;
-    const shown = this.root.classList.toggle(name);
-    if (name === "with-code" && shown) this.#showCode();
+    const name = { t: "with-thumbs", b: "with-touch", q: "with-code" }[key];
+    if (!name || !this.root) return false;
+    this.root.classList.toggle(name);
     return true;
   }
 
   /** The QR code of this very link, for the people in the room. */
   async #showCode() {
-    const room = find(this.root, ".room");
-    const picture = find(room, "img", HTMLImageElement);
-    const { address, code, why, error } = await this.client.ask("lab", "room", { page: location.href });
-    picture.hidden = !code;
-    if (code) picture.src = code;
-    find(room, "p").textContent = address ?? why ?? error ?? "";
+    const { code, address, why } = await this.lab.invitation(new URL(location.href));
+    this.#code.hidden = !code;
+    if (code) this.#code.src = code;
+    this.#address.textContent = why || address;
+    this.room.classList.toggle("empty", !code);
   }
 }

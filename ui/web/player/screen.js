@@ -1,13 +1,15 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
-import { button, context2d, el, find } from "../shared/drawing/dom.js";
-import { meanings, WAYS } from "../shared/words/meanings.js";
+import { all, button, context2d, el, find } from "../shared/drawing/dom.js";
+import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
+import { drawn } from "./pictures.js";
 import { noise } from "./pixels.js";
 import { DECODED, ending, readouts, sentence, touched } from "./words.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
+/** @import { Word } from "./words.js" */
 /** @import { Transport } from "../shared/drawing/transport.js" */
 /** @import { View } from "./view.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */
@@ -16,6 +18,7 @@ import { DECODED, ending, readouts, sentence, touched } from "./words.js";
 
 const LARGEST_THUMB = 128; // pixels
 const EMPTY = 32; // pixels of the panes before the first run
+const FILM = 5; // small pictures of the run beside what a word means
 
 export class Screen {
   chart = new RunChart();
@@ -26,6 +29,7 @@ export class Screen {
   /** @type {Thumb[]} */
   thumbs = [];
   #charted = ""; // what the chart shows
+  #told = 0; // lanes of which something is said
   /** @type {Recording | null} */
   #of = null;
 
@@ -41,8 +45,11 @@ export class Screen {
     this.transport = transport;
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
-    this.#find(".chart").append(this.chart.node);
-    this.#find(".facts").append(meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS));
+    this.meaning = this.#find(".meaning");
+    this.#find(".chart").append(
+      this.chart.node,
+      meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS),
+    );
     this.#buildLanes([""], EMPTY);
   }
 
@@ -84,7 +91,8 @@ export class Screen {
       const pane = (kind, letter, index, words) => {
         const canvas = canvasOf("No picture yet");
         const at = el("span", { class: "at" });
-        const symbol = el("small", null, letter, el("sub", null, index));
+        const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
+        const symbol = button({ class: "term" }, explain, letter, el("sub", null, index));
         const caption = el("figcaption", null, el("span", null, words, symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
         return { canvas, at };
@@ -125,6 +133,8 @@ export class Screen {
     const { shown, tick, live, kind } = this.view;
     const { classList, dataset } = this.root;
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
+    // What is now, and what it will be: in the end they are one.
+    classList.toggle("ended", shown.count > 0 && this.view.frames.every((frame) => frame && frame.x === frame.x0));
     classList.toggle("differing", this.view.gain > 0);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
@@ -162,7 +172,7 @@ export class Screen {
       const side = shown.plan?.latent;
       const how = this.view.latent ? ` · ${side}×${side} latents` : frame.decoded === false ? " · preview" : "";
       x.at.textContent = `t = ${s}${how}`;
-      x0.at.textContent = `seen from t = ${t}${how}`;
+      x0.at.textContent = `from t = ${t}${how}`;
       x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
       x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
     });
@@ -171,16 +181,26 @@ export class Screen {
   #renderReadouts() {
     const { shown, frames } = this.view;
     const { lanes } = shown;
-    const all = lanes.map(({ steps }, i) => {
+    const each = lanes.map(({ steps }, i) => {
       const frame = frames[i];
       return frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, !shown.plan?.latent) : [];
     });
-    const said = new Set(all.map(String)).size < all.length ? [all[0]] : all; // two equal ones are one, as at the end
-    const rows = said.map((items, i) => {
-      const spans = items.flatMap(([text, title], n) => [n ? " · " : "", el("span", { title }, text)]);
-      return el("p", { class: `lane-${i}` }, ...(said.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...spans);
-    });
-    this.#find(".readouts").replaceChildren(...rows);
+    const said = new Set(each.map(String)).size < each.length ? [each[0]] : each; // two equal ones are one, as at the end
+    const terms = all(this.root, ".readouts .term");
+    const items = said.flat();
+    // The buttons stay while their words change: one may be pressed while it plays.
+    for (const [n, term] of terms.entries()) term.textContent = items[n]?.[0] ?? "";
+    if (terms.length !== items.length || this.#told !== said.length) {
+      this.#told = said.length;
+      const rows = said.map((items, i) => {
+        const buttons = items.flatMap(([text, word], n) => [
+          n ? " · " : "",
+          button({ class: "term" }, () => this.#explain(word), text),
+        ]);
+        return el("p", { class: `lane-${i}` }, ...(said.length > 1 ? [el("b", null, "AB"[i]), " "] : []), ...buttons);
+      });
+      this.#find(".readouts").replaceChildren(...rows);
+    }
     const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));
     const going = steps.filter(([, s]) => s > 0);
     if (going.length) {
@@ -188,6 +208,10 @@ export class Screen {
       this.#find(".sentence").textContent = sentence(cleanest);
     }
     if (this.#touched) this.#find(".sentence").textContent = this.#touched;
+    const share = Math.round(100 * Math.max(0, ...steps.map(([, s, alphaBar]) => (s ? alphaBar : 1))));
+    const bar = this.#find(".balance i");
+    bar.style.setProperty("--at", `${share}%`);
+    bar.setAttribute("aria-label", `${share} % picture, ${100 - share} % noise`);
   }
 
   /** What a touch has done, or "" where there is none. */
@@ -204,16 +228,48 @@ export class Screen {
   painted() {
     const { shown, frames } = this.view;
     if (!shown.count || this.#touched || !frames.every((frame) => frame?.step[1] === 0)) return;
-    if (shown.plan?.latent) {
-      this.#find(".sentence").textContent = DECODED;
-      return;
-    }
-    const measured = this.lanes.map(({ x: { canvas } }) => {
+    this.#find(".sentence").textContent = this.result(
+      shown,
+      this.lanes.map(({ x: { canvas } }) => canvas),
+    );
+  }
+
+  /** What is measured in the finished picture of each lane. @param {Recording} run @param {HTMLCanvasElement[]} canvases */
+  result({ plan, lanes }, canvases) {
+    if (plan?.latent) return DECODED;
+    const measured = canvases.map((canvas) => {
       const { width, height } = canvas;
       return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
     });
-    const added = shown.lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
-    this.#find(".sentence").textContent = ending(measured, added);
+    const added = lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
+    return ending(measured, added);
+  }
+
+  /**
+   * Say what a word means, with how it looks in this run, and the way to all words.
+   * @param {Word | "xₜ" | "x̂₀"} word
+   */
+  async #explain(word) {
+    const { shown, image } = this.view;
+    const size = shown.plan?.size ?? EMPTY;
+    const film = el("canvas", { width: FILM * size, height: size });
+    const { frames } = shown.lanes[0];
+    for (let i = 0; i < FILM; i++) {
+      const one = el("canvas", { width: size, height: size });
+      const frame = frames[Math.round((i / (FILM - 1)) * (frames.length - 1))];
+      await drawn(one, word === "x̂₀" ? frame.x0 : frame.x, image);
+      context2d(film).drawImage(one, i * size, 0);
+    }
+    const more = () => {
+      this.meaning.hidePopover();
+      this.#find(".chart").toggleAttribute("open", true);
+      const list = find(this.root, ".legend", HTMLDetailsElement);
+      list.open = true;
+      list.scrollIntoView({ block: "nearest" });
+    };
+    const text = el("p", null, el("b", null, word), ` ${MEANINGS[word]}. `);
+    this.meaning.replaceChildren(film, text, button({ class: "button" }, more, "All words"));
+    this.meaning.showPopover();
   }
 
   #renderBatch() {

@@ -1,29 +1,30 @@
 // The player's words for a step.
-import { MEANINGS } from "../shared/words/meanings.js";
 import { fraction, number } from "../shared/words/numbers.js";
 
+/** @import { MEANINGS } from "../shared/words/meanings.js" */
 /** @import { Step } from "./recording.js" */
+/** @typedef {keyof typeof MEANINGS} Word */
 
 /**
- * What is said of one step: [text, explanation] each.
+ * What is said of one step, each with the word that it explains.
  * @param {Step} step
  * @param {number} k from 0
  * @param {number} n steps
  * @param {number | null} sigma null: not known
  * @param {boolean} [pixels] whether x is of pixels, so that σ is seen in grey levels
- * @returns {[text: string, title: string][]}
+ * @returns {[text: string, word: Word][]}
  */
 export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
-  /** @type {[string, string][]} */
+  /** @type {[string, Word][]} */
   const items = [
-    [`step ${k + 1}/${n}`, MEANINGS.step],
-    [`t ${t}→${s}`, MEANINGS.t],
-    [`ᾱ ${fraction(alphaBar)}`, MEANINGS.ᾱ],
-    [`SNR ${number(alphaBar / (1 - alphaBar))}`, MEANINGS.SNR],
+    [`step ${k + 1}/${n}`, "step"],
+    [`t ${t}→${s}`, "t"],
+    [`ᾱ ${fraction(alphaBar)}`, "ᾱ"],
+    [`SNR ${number(alphaBar / (1 - alphaBar))}`, "SNR"],
   ];
-  if (sigma === 0) items.push(["σ 0: no noise added", MEANINGS.σ]);
+  if (sigma === 0) items.push(["σ 0: no noise added", "σ"]);
   else if (sigma !== null)
-    items.push([`σ ${number(sigma)}${pixels ? ` (${number(sigma * 127.5)} grey levels)` : ""}`, MEANINGS.σ]);
+    items.push([`σ ${number(sigma)}${pixels ? ` (${number(sigma * 127.5)} grey levels)` : ""}`, "σ"]);
   return items;
 }
 

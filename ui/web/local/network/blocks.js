@@ -12,12 +12,12 @@ import { ACTIVATIONS, layers } from "./layers.js";
  * @property {boolean} scaled whether the time scales, too, what it shifts
  * @param {Memory} m @param {Weights} weights @param {Style} style
  */
-export function blocks(m, weights, { groups, eps, act, wide, scaled }) {
-  const L = layers(m, weights);
+export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = layers) {
+  const L = make(m, weights);
   const { image, into } = L;
 
   /** @param {Image} x @param {number} factor */
-  const divided = (x, factor) => (factor === 1 ? x : L.each(x, x.c * x.plane, (value) => value / factor));
+  const divided = (x, factor) => (factor === 1 ? x : L.each(x, (value) => value / factor));
 
   /** @param {string} name @param {number} from channels @param {number} to */
   function resnet(name, from, to, factor = 1) {

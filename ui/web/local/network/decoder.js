@@ -14,8 +14,6 @@ export function decoder(m, weights, config) {
   const last = widths.length - 1;
   let index = 2; // 0 is a convolution, 1 its activation
   const name = () => `decoder.layers.${index++}`;
-  /** @param {Image} x @param {(x: number) => number} f */
-  const each = (x, f) => L.each(x, x.c * x.plane, f);
   const entry = L.conv("decoder.layers.0", latent, widths[0]);
   /** @type {((x: Image) => Image)[]} */
   const steps = [];
@@ -23,7 +21,7 @@ export function decoder(m, weights, config) {
     for (let j = 0; j < counts[i]; j++) {
       const block = name();
       const [a, b, d] = [0, 2, 4].map((k) => L.conv(`${block}.conv.${k}`, c, c));
-      steps.push((x) => each(d(b(a(x), { act }), { act, add: x }), ACTIVATIONS.relu));
+      steps.push((x) => L.each(d(b(a(x), { act }), { act, add: x }), ACTIVATIONS.relu));
     }
     if (i < last) index++; // the enlargement
     steps.push(i < last ? L.upsample(name(), c, false) : L.conv(name(), c, 3));
@@ -31,8 +29,8 @@ export function decoder(m, weights, config) {
   weights.finish((unused) => unused.startsWith("encoder."));
   return (/** @type {Float32Array} */ x, /** @type {number} */ side) => {
     const { top } = m;
-    const z = each(L.given(x, latent, side, side), (v) => 3 * Math.tanh((Math.fround(v / scale) + (shift ?? 0)) / 3));
-    const start = each(entry(z), ACTIVATIONS[act]);
+    const z = L.each(L.given(x, latent, side, side), (v) => 3 * Math.tanh((Math.fround(v / scale) + (shift ?? 0)) / 3));
+    const start = L.each(entry(z), ACTIVATIONS[act]);
     const out = L.taken(steps.reduce((y, step) => L.settled(step(y), z.at), start));
     m.top = top;
     return out.map((v) => 2 * v - 1);

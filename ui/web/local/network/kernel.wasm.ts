@@ -1,6 +1,6 @@
 // The inner loops of the networks, four float32 at a time: AssemblyScript, from which `npm run kernel` makes kernel.wasm.
-// kernel.js has the same functions in plain JavaScript, which give the same bits: every product and sum is rounded on its
-// own (no relaxed SIMD), in an order that the shapes alone decide. Places and distances count numbers, not bytes.
+// kernel.js has the same functions in plain JavaScript. Every product and sum is rounded on its own (no relaxed SIMD), in
+// an order that the shapes alone decide: so every browser gives the same bits. Places and distances count numbers, not bytes.
 
 /**
  * Sums of weights times shifted planes: convolutions, linear maps, products of matrices. Output m at row y, column x is

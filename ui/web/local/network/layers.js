@@ -29,8 +29,8 @@ const UNDER = [
 function erf(x) {
   const t = Math.max(-4, Math.min(4, x));
   let [over, under] = [0, 0];
-  for (const factor of ERF) over = over * t * t + factor;
-  for (const factor of UNDER) under = under * t * t + factor;
+  for (let i = 0; i < ERF.length; i++) over = over * t * t + ERF[i];
+  for (let i = 0; i < UNDER.length; i++) under = under * t * t + UNDER[i];
   return (t * over) / under;
 }
 
@@ -82,9 +82,9 @@ export function layers(m, weights) {
     return at;
   }
 
-  /** @param {Image} x from this to the same image @param {number} count of numbers @param {Activation} f */
-  function each(x, count, f) {
-    for (let i = x.at; i < x.at + count; i++) m.f[i] = f(m.f[i]);
+  /** In place. @template {Image} I @param {I} x @param {Activation} f */
+  function each(x, f) {
+    for (let i = x.at, end = i + x.c * x.plane; i < end; i++) m.f[i] = f(m.f[i]);
     return x;
   }
 
@@ -95,8 +95,7 @@ export function layers(m, weights) {
     const out = { at: m.take(x.c * plane), c: x.c, h: x.h, w: x.w, plane, row, side: 3 };
     m.f.fill(0, out.at, m.top);
     affine(x, scales, act, { ...out, at: out.at + row + 1 }, row);
-    if (act && !fused(act)) each(out, x.c * plane, ACTIVATIONS[act]); // 0 stays 0
-    return out;
+    return act && !fused(act) ? each(out, ACTIVATIONS[act]) : out; // 0 stays 0
   }
 
   /** @param {Image} x @param {number | null} scales @param {string | null} act @param {Image} out @param {number} row */
@@ -109,7 +108,7 @@ export function layers(m, weights) {
   function dense(x, scales, act = null) {
     const out = image(x.c, x.h, x.w);
     affine(x, scales, act, out, x.w);
-    return act && !fused(act) ? each(out, x.c * x.plane, ACTIVATIONS[act]) : out;
+    return act && !fused(act) ? each(out, ACTIVATIONS[act]) : out;
   }
 
   /**
@@ -244,6 +243,12 @@ export function layers(m, weights) {
     return { ...x, at };
   }
 
+  /** x, to which another image of its shape is added. @param {Image} x @param {Image} more */
+  function added(x, more) {
+    for (let i = 0; i < x.c * x.plane; i++) m.f[x.at + i] += m.f[more.at + i];
+    return x;
+  }
+
   /** The channels of both. @param {Image} a @param {Image} b */
   function joined(a, b) {
     const out = image(a.c + b.c, a.h, a.w);
@@ -330,6 +335,6 @@ export function layers(m, weights) {
     });
   }
 
-  const shapes = { image, into, given, taken, turned, settled, joined };
+  const shapes = { image, into, given, taken, turned, settled, added, joined };
   return { ...shapes, each, dense, linear, conv, downsample, upsample, norm, layerNorm, attend };
 }

@@ -2,6 +2,7 @@
 import { schedule } from "../process/schedule.js";
 import { checked, checkedUnet } from "./config.js";
 import { decoder } from "./decoder.js";
+import { gpu, onGpu } from "./gpu.js";
 import { compile, Memory } from "./kernel.js";
 import { textEncoder, tokenizer } from "./text.js";
 import { unet } from "./unet.js";
@@ -29,11 +30,14 @@ import { Weights } from "./weights.js";
  * @property {Json | null} student as ddpm_core.json has it
  * @property {any} gamma as analytic_variance.json has it @property {any} optimised as optimised_steps.json has it
  * @property {number} parameters of the network
- * @property {(x: Float32Array, tIndex: number, condition: Condition) => Float32Array} network of one image, tIndex = t − 1
+ * @property {(x: Float32Array, tIndex: number, condition: Condition) => Float32Array} network of one image, tIndex = t − 1;
+ *   with a GPU it gives promises
+ * @property {string} engine what computes it, for people
  * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
  * @property {((prompt: string) => Float32Array) | null} words
  */
 
+const LARGE = 2e6; // weights from which a GPU is worth its start
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
@@ -56,11 +60,12 @@ function fetched() {
  * The model of a checkpoint. Throws an Error with one sentence for what can't be computed here.
  * @param {Read} read @param {string} name for sentences
  * @param {WebAssembly.Module | null} [code] what `compile` gave of kernel.wasm; null computes in JavaScript
+ * @param {GPUDevice | null} [device] which computes instead where it can; otherwise only for a large model, if there is one
  * @returns {Promise<Model>}
  */
-export async function load(read, name, code) {
+export async function load(read, name, code, device = null) {
   try {
-    return await opened(read, new Memory(code === undefined ? await fetched() : code));
+    return await opened(read, new Memory(code === undefined ? await fetched() : code), device);
   } catch (error) {
     kernel = undefined; // to be fetched again
     const odd = error instanceof TypeError || error instanceof RangeError; // a file's value that nothing here expects
@@ -69,8 +74,8 @@ export async function load(read, name, code) {
   }
 }
 
-/** @param {Read} read @param {Memory} memory @returns {Promise<Model>} */
-async function opened(read, memory) {
+/** @param {Read} read @param {Memory} memory @param {GPUDevice | null} device @returns {Promise<Model>} */
+async function opened(read, memory, device) {
   /** The object in a JSON file, or null. @param {string} path @returns {Promise<Json | null>} */
   async function json(path) {
     const bytes = await read(path);
@@ -117,7 +122,11 @@ async function opened(read, memory) {
   if (gamma && !isGamma(gamma, process.T)) throw new Error("analytic_variance.json is not a table of Γ_t");
   if (optimised && !areChains(optimised.times ?? {}, process.T))
     throw new Error("optimised_steps.json is not a list of optimised steps");
-  const network = unet(memory, tensors, net);
+  const { file } = tensors;
+  const kernel = unet(memory, tensors, net);
+  const found = device ?? (tensors.count > LARGE ? await gpu().catch(() => null) : null);
+  const quick = found && (await onGpu(found, file, net, kernel));
+  const network = quick ?? kernel;
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
     ...{ ...process, ...told, student, gamma, optimised, words, decode: decode && ((z) => decode(z, size)) },
@@ -128,6 +137,7 @@ async function opened(read, memory) {
       pictureSize: size * factor,
       parameters: tensors.count,
     },
+    engine: quick ? "WebGPU" : `${memory.kind} · one thread`,
     network: (x, tIndex, condition) => network(x, tIndex, condition ?? told.nullLabel),
   };
 }

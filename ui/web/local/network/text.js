@@ -68,7 +68,7 @@ export function textEncoder(m, weights, config) {
       const a = norms[0](x);
       const y = out(L.attend(q(a), k(a), v(a), heads, true), { add: x });
       const inner = one(norms[1](y));
-      return two(L.each(inner, wide * inner.plane, ACTIVATIONS[config.hidden_act]), { add: y });
+      return two(L.each(inner, ACTIVATIONS[config.hidden_act]), { add: y });
     };
   });
   const norm = L.layerNorm("final_layer_norm", c, eps);

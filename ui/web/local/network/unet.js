@@ -2,7 +2,7 @@
 import { blocks } from "./blocks.js";
 
 /** @import { Memory } from "./kernel.js" */
-/** @import { Image } from "./layers.js" */
+/** @import { Image, layers } from "./layers.js" */
 /** @import { Weights } from "./weights.js" */
 /** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
 /** @typedef {number | Float32Array | null} Condition a label, or the states of words, one after the other */
@@ -24,17 +24,17 @@ function waves(config, size, t) {
 
 /**
  * network(x, t, condition): x and the output are channels of rows of columns, t is any number from 0 on.
- * @param {Memory} m @param {Weights} weights @param {Config} config
+ * @param {Memory} m @param {Weights} weights @param {Config} config @param {typeof layers} [make] on a GPU; then it gives promises
  * @returns {(x: Float32Array, t: number, condition: Condition) => Float32Array}
  */
-export function unet(m, weights, config) {
+export function unet(m, weights, config, make) {
   const { sample_size: side, block_out_channels: widths, layers_per_block: count, act_fn: act } = config;
   const { in_channels: inputs, mid_block_scale_factor: factor, cross_attention_dim: seen } = config;
   const words = config._class_name === "UNet2DConditionModel";
   const [first, deepest] = [widths[0], widths.length - 1];
   const wide = config.time_embedding_dim ?? 4 * first;
   const scaled = config.resnet_time_scale_shift === "scale_shift";
-  const L = blocks(m, weights, { groups: config.norm_num_groups, eps: config.norm_eps, act, wide, scaled });
+  const L = blocks(m, weights, { groups: config.norm_num_groups, eps: config.norm_eps, act, wide, scaled }, make);
 
   /** @param {string} name @param {number} level */
   function transformer(name, level) {
@@ -110,14 +110,9 @@ export function unet(m, weights, config) {
     if (labels && condition === null) throw new Error("this model needs a class label");
     const wave = rows ? rows.subarray(t * first, (t + 1) * first) : waves(config, first, t);
     const z = embed[1](L.dense(embed[0](L.given(wave, first, 1, 1)), null, "silu"));
-    const more = pooled && states && pooled(states);
-    for (let i = 0; i < wide; i++)
-      m.f[z.at + i * z.plane] += labels
-        ? labels[Number(condition) * wide + i]
-        : more
-          ? m.f[more.at + i * more.plane]
-          : 0;
-    return L.dense(z, null, act);
+    const label = labels?.subarray(Number(condition) * wide, (Number(condition) + 1) * wide);
+    const more = label ? L.given(label, wide, 1, 1) : pooled && states && pooled(states);
+    return L.dense(more ? L.added(z, more) : z, null, act);
   }
 
   return (picture, t, condition) => {

@@ -1,7 +1,7 @@
 // What a noisy picture remembers, as ui/parts/latents.py computes it.
 import { uri } from "../pictures.js";
 import { fromUint8 } from "../process/floats.js";
-import { encode, mix, reconstruct } from "../process/latents.js";
+import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
 import { chainOf, spread, withRows } from "./rows.js";
@@ -54,7 +54,7 @@ export function latents() {
       }
       /** @type {Float32Array} */
       let x = new Float32Array();
-      for (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
+      for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
         const final = step.s === 0;
         x = step.x;
         if (final || step.index % SAMPLES === 0)
@@ -75,7 +75,7 @@ export function latents() {
       if (n) {
         const chains = starts.map((/** @type {Float32Array} */ start, /** @type {number} */ column) => {
           const seed = BigInt([...request.seeds][two ? 0 : column]);
-          return reconstruct(model, start, t, { ...chainOf(plan, model), seed })[Symbol.iterator]();
+          return trajectory(model, { ...chainOf(plan, model), seed, steps: n, start: t, xT: start });
         });
         await this.take(model, row, chains, n, plan.times.length, work, this.kind(request.count));
       } else {

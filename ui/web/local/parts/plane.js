@@ -14,10 +14,11 @@ const TIMED = 100; // points
 
 /** Seconds that a step of so many points takes, so that the first visitor, too, is told how long a run takes. */
 function timed() {
-  const run = trajectory(exactModel(shape("ring", 0.06), TIMED), { seed: 0n, steps: 3 });
-  run.next(); // the first one is slower
+  const { network } = exactModel(shape("ring", 0.06), TIMED);
+  const x = new Float32Array(2 * TIMED);
+  network(x, 500, null); // the first one is slower
   const began = performance.now();
-  run.next();
+  network(x, 500, null);
   return (performance.now() - began) / 1000;
 }
 
@@ -53,7 +54,8 @@ export function plane() {
       const rows = clouds.flatMap(([lane, x]) =>
         Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${x[2 * i]},${x[2 * i + 1]}`),
       );
-      return [`${this.request.shape}-seed-${this.request.seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
+      const { shape, seed } = this.plan.request;
+      return [`${shape}-seed-${seed}.csv`, ["lane,x1,x2", ...rows, ""].join("\n")];
     }
   }
 
@@ -65,7 +67,7 @@ export function plane() {
       return super.plan(models);
     }
 
-    recording = () => new /** @type {any} */ (Recording)(this.request);
+    recording = Recording;
 
     /** @param {any} plan @param {any} _ @param {Run} work */
     async compute(plan, _, work) {
@@ -92,13 +94,14 @@ export function plane() {
       for (const lane of lanes.keys()) frame(lane, T, gaussian(seed, 0, 2 * count));
       const settings = lanes.map((lane) => plain(request.options(lane, exact)));
       const runs = settings.map((one) => trajectory(model, { ...one, seed }));
-      const next = runs.map((run) => run.next().value);
+      const next = [];
+      for (const run of runs) next.push((await run.next()).value);
       while (next.some(Boolean)) {
         const lane = next.indexOf(next.reduce((a, b) => (!b || (a && a.t >= b.t) ? a : b)));
         const step = next[lane];
         if ($.has(times[lane], step.s)) frame(lane, step.s, step.x);
         if (step.s === 0) $.set(work.recording.clouds, lane, step.x);
-        next[lane] = runs[lane].next().value;
+        next[lane] = (await runs[lane].next()).value;
         await work.count(plan.kinds[lane]);
       }
     }

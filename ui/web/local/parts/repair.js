@@ -40,7 +40,7 @@ export function repair() {
     async #sample(plan, model, work) {
       /** @type {Float32Array} */
       let x = new Float32Array();
-      for (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(this.request.seed) })) {
+      for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(this.request.seed) })) {
         x = step.x;
         await work.count(new StepKind(this.refs[0], 1));
       }

@@ -16,15 +16,14 @@ export const chainOf = (plan, model) => ({ ...settingsOf(plan.options), model })
 export function withRows(Base) {
   const Recording = recording();
   return class extends Base {
-    /** @param {any} plan */
-    recording = (plan) => new Recording(plan);
+    recording = Recording;
 
     /** The pictures of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
     picture = ({ channels, size }, x) => picture(x, channels, size);
 
     /**
      * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
-     * @param {Model} model @param {number} row @param {Iterator<Step | null>[]} chains @param {number} n @param {number} rows
+     * @param {Model} model @param {number} row @param {AsyncIterator<Step | null>[]} chains @param {number} n @param {number} rows
      * @param {Run} work @param {any} kind @param {boolean} [repeats] an evaluation is a null, and steps follow
      * @returns {Promise<Float32Array[]>} the last states
      */
@@ -40,7 +39,7 @@ export function withRows(Base) {
         for (const chain of chains) {
           let step;
           do {
-            step = chain.next().value;
+            step = (await chain.next()).value;
             if (step !== undefined && !(step && repeats)) await work.count(kind, 1 / chains.length);
           } while (step === null);
           steps.push(step);

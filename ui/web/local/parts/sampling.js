@@ -1,10 +1,12 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
+
+import { noise } from "../../player/pixels.js";
 import { settingsOf } from "../lab.js";
 import { film, gif, grid, png, strip, uri } from "../pictures.js";
 import { toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { sideBySide } from "../process/runs.js";
-import { $ } from "../python.js";
+import { $, Dict } from "../python.js";
 
 /** @import { Loaded as Model } from "../lab.js" */
 /** @import { Picture } from "../pictures.js" */
@@ -39,8 +41,7 @@ export function sampling() {
   const { kept_steps } = $.module("ui.pictures.uploads");
   const Recording = recording();
   return class extends Sampling {
-    /** @param {any} plan */
-    recording = (plan) => new Recording(plan);
+    recording = Recording;
 
     /** @param {any} plan @param {Model[]} models @param {import("../jobs.js").Run} work */
     async compute(plan, models, work) {
@@ -59,7 +60,7 @@ export function sampling() {
       const seeds = Array.from(this.request.seeds, BigInt);
       /** @type {Picture[][]} */
       let both = [];
-      for (const { lane, image, step } of sideBySide(seeds, settings)) {
+      for await (const { lane, image, step } of sideBySide(seeds, settings)) {
         if (!image) both = [[], [], [], []];
         const { index, s, x, x0, sigma } = step;
         if ($.has(kept[lane], index)) {
@@ -127,9 +128,8 @@ function recording() {
   return class extends SamplingRecording {
     /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
     async save(kind, about) {
-      const { settings, _stem, _csv, _moments } = $.module("ui.export.files");
-      const { names } = $.module("ui.runs.captions");
-      const { lanes, request } = this.plan;
+      const { settings, _stem, _table, _titles, _moments } = $.module("ui.export.files");
+      const { lanes, request, rows } = this.plan;
       /** @type {import("../python.js").Dict[]} */
       const frames = [...this.frames];
       /** @type {Picture[][]} */
@@ -138,7 +138,7 @@ function recording() {
       const text = settings(this, frames, about);
       const name = `${_stem(this, frames)}${SUFFIX[kind]}`;
       const { count } = request;
-      if (kind === "csv") return [name, _csv(this, frames, text).decode()];
+      if (kind === "csv") return [name, _table(this, measured(rows, frames))];
       if (kind === "png") {
         const cells = new Set(lanes.map((/** @type {any} */ { steps }) => steps)).size * count;
         const columns = lanes.length > 2 ? cells : last.length > 1 ? count : Math.ceil(Math.sqrt(count));
@@ -147,14 +147,34 @@ function recording() {
       /** @type {[number, any][]} */
       const found = _moments(this, frames);
       const moments = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
-      if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? "AB" : ""), text)];
-      const letters = lanes.length === 2 ? ["A: ", "B: "] : [""];
-      const titles = names(lanes).map(
-        (/** @type {string} */ one, /** @type {number} */ i) => `${letters[i] ?? ""}${one}`,
-      );
+      const titles = _titles(this);
+      if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? titles : []), text)];
       return [name, gif(film(moments, titles), moments.length, text)];
     }
   };
+}
+
+/** @param {number[]} numbers */
+const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+
+/**
+ * The grain and the distance of each lane by step, as `_results` of ui/export/files.py has them.
+ * @param {[number, number][][]} rows t and s of each step @param {Dict[]} frames
+ */
+function measured(rows, frames) {
+  const first = new Map(frames[0].items().map(([k, pictures]) => [rows[0][k][1], pictures]));
+  return frames.map((lane, number) => {
+    const found = lane.items().map(([k, kept]) => {
+      /** @type {Picture[]} */
+      const pictures = kept;
+      const grain = mean(pictures.map(({ data, width, channels }) => noise(data, width, channels)));
+      /** @type {Picture[] | undefined} */
+      const others = number ? first.get(rows[number][k][1]) : undefined;
+      const apart = others?.flatMap(({ data }, n) => Array.from(data, (one, i) => (one - pictures[n].data[i]) ** 2));
+      return /** @type {[number, any]} */ ([k, [grain, apart ? Math.sqrt(mean(apart)) : null]]);
+    });
+    return new Dict(found);
+  });
 }
 
 /** @type {Record<string, string>} */

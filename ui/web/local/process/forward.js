@@ -1,4 +1,4 @@
-// One picture noised by t small steps, Eq. 2, and by one jump, Eq. 4, and what was added: see ddpm_core/forward.py.
+// One picture noised by t small steps, Eq. 2, and by one jump, Eq. 4, and what was added: see ddpm_core/plane/forward.py.
 
 import { combine } from "./floats.js";
 import { gaussian } from "./noise.js";
@@ -6,6 +6,18 @@ import { qSample } from "./predict.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Schedule } from "./schedule.js" */
+
+/**
+ * x_t of a picture, Eq. 4; at T the noise itself, which is the x_T of the seed's run.
+ * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
+ */
+export function encode(schedule, x0, t, seed) {
+  const noise = gaussian(seed, 0, x0.length);
+  return t === schedule.T ? noise : qSample(schedule, x0, t, noise);
+}
+
+/** @param {Float32Array} x @param {Float32Array} other @param {number} weight of the other one, 0 to 1 */
+export const mix = (x, other, weight) => combine([1 - weight, x], [weight, other]);
 
 const BINS = 48; // of a histogram over ±4 σ
 

@@ -14,7 +14,7 @@ import { step } from "./schedule.js";
  *   classes: number, nullLabel: number | null, student: Student | null, offset?: number,
  *   gamma: { times: number[], gamma: number[] } | null,
  *   optimised: { times: Record<string, Record<string, string>> } | null,
- *   network: (x: Float32Array, tIndex: number, condition: Condition) => Float32Array,
+ *   network: (x: Float32Array, tIndex: number, condition: Condition) => Float32Array | Promise<Float32Array>,
  *   words?: ((prompt: string) => Condition) | null,
  * }} Process
  */
@@ -52,21 +52,22 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
 }
 
 /**
+ * A promise, as a GPU's answer is one.
  * @param {Process} model @param {Float32Array} x @param {number} t
  * @param {{ told?: [Condition, Condition], guidance?: number | null, clip?: boolean | null }} [options]
- * @returns {Denoised}
+ * @returns {Promise<Denoised>}
  */
-export function predict(model, x, t, { told = [null, null], guidance = null, clip = null } = {}) {
+export async function predict(model, x, t, { told = [null, null], guidance = null, clip = null } = {}) {
   const learned = model.variance.startsWith("learned");
-  const evaluate = (/** @type {Condition} */ condition) => {
-    const output = model.network(x, t - 1, condition);
+  const evaluate = async (/** @type {Condition} */ condition) => {
+    const output = await model.network(x, t - 1, condition);
     if (output.length === (learned ? 2 : 1) * x.length)
       return [output.subarray(0, x.length), output.subarray(x.length)];
     throw new Error(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
   };
-  let [output, v] = evaluate(told[0]);
+  let [output, v] = await evaluate(told[0]);
   if (guidance !== null && guidance !== 1) {
-    const [baseline] = evaluate(told[1]);
+    const [baseline] = await evaluate(told[1]);
     output = combine([1, baseline], [guidance, minus(output, baseline)]);
   }
   const [x0, eps] = toX0Eps(model, output, x, t);

@@ -108,7 +108,7 @@ function both(x, matrix) {
  * The steps of a run whose picture was measured as y; null between two of them for an evaluation that is not shown.
  * @param {Process} model @param {Float32Array} y @param {Measurement} measurement @param {string} method
  * @param {Settings} settings
- * @returns {Generator<Step | null>}
+ * @returns {AsyncGenerator<Step | null>}
  */
 export function restore(model, y, measurement, method, settings) {
   if (!Object.hasOwn(METHODS, method))
@@ -123,14 +123,14 @@ export function restore(model, y, measurement, method, settings) {
     if (way.memory) throw new Error(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
     return repaint(repeats);
   }
-  const guess = (/** @type {Float32Array} */ x, /** @type {number} */ t) => {
-    const found = evaluate(x, t);
+  const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t) => {
+    const found = await evaluate(x, t);
     return { ...fitted(model, toFit(found.x0Hat, y), x, t), v: found.v };
   };
   return walk(way, guess, x, noise);
 
-  /** @param {{ jump: number, rounds: number }} repeats @returns {Generator<Step | null>} */
-  function* repaint({ jump, rounds }) {
+  /** @param {{ jump: number, rounds: number }} repeats @returns {AsyncGenerator<Step | null>} */
+  async function* repaint({ jump, rounds }) {
     const { pairs } = way;
     const advance = way.start();
     let state = x;
@@ -142,7 +142,7 @@ export function restore(model, y, measurement, method, settings) {
         const steps = [];
         for (const [i, [t, s]] of block.entries()) {
           const index = first + i;
-          const found = evaluate(state, t);
+          const found = await evaluate(state, t);
           const [next, sigma] = advance(index, found, state, (k) => extra(k, 0));
           /** @type {[Term, ...Term[]]} */
           const wanted = [[Math.sqrt(model.alphaBar[s]), y]];

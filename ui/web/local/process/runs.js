@@ -76,7 +76,7 @@ function checkVariance(model, variance, pairs, guidance) {
 /**
  * The steps of a run of one image.
  * @param {Process} model @param {Settings} settings
- * @returns {Generator<Step>}
+ * @returns {AsyncGenerator<Step>}
  */
 export function trajectory(model, settings) {
   if ((settings.start ?? model.T) !== model.T && !settings.xT)
@@ -104,17 +104,17 @@ export function begin(model, { seed, xT, clip, ...asked }) {
 }
 
 /**
- * @param {Chain} chain @param {(x: Float32Array, t: number) => Denoised} evaluate @param {Float32Array} x
+ * @param {Chain} chain @param {(x: Float32Array, t: number) => Promise<Denoised>} evaluate @param {Float32Array} x
  * @param {(index: number) => Float32Array} noise
  * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
- * @returns {Generator<Step>}
+ * @returns {AsyncGenerator<Step>}
  */
-export function* walk({ pairs, start }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
+export async function* walk({ pairs, start }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
   const advance = start();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
     if (index < from) continue;
-    const found = evaluate(state, t);
+    const found = await evaluate(state, t);
     const [next, sigma] = advance(index, found, state, noise);
     const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
     step.x = state = onStep(step);
@@ -133,8 +133,8 @@ export function sideBySide(seeds, lanes) {
   const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
   /** @type {Step[]} of the first lane, of each image */
   const newest = [];
-  /** @param {typeof lanes[number]} lane @param {Seed} seed @param {number} image @param {Touch} touch @returns {Generator<Step>} */
-  function* touched(lane, seed, image, { shared, onStep }) {
+  /** @param {typeof lanes[number]} lane @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
+  async function* touched(lane, seed, image, { shared, onStep }) {
     const { evaluate, noise, ...begun } = begin(lane.model, { ...lane, seed });
     let { x } = begun;
     const change = (/** @type {Step} */ step) => onStep(step, seed);
@@ -150,11 +150,11 @@ export function sideBySide(seeds, lanes) {
       lane.touch ? touched(lane, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }),
     ),
   );
-  return (function* () {
+  return (async function* () {
     while (Math.max(...at)) {
       const lane = at.indexOf(Math.max(...at));
       for (const [image, run] of runs[lane].entries()) {
-        const step = /** @type {Step} */ (run.next().value);
+        const step = /** @type {Step} */ ((await run.next()).value);
         at[lane] = step.s;
         if (!lane) newest[image] = step;
         yield { lane, image, step };

@@ -93,7 +93,7 @@ export function step({ alphaBar, beta }, t, s) {
 }
 
 /**
- * What Eqs. 2, 4 and 7 need at each t = 0..T: see `tables` in ddpm_core/forward.py.
+ * What Eqs. 2, 4 and 7 need at each t = 0..T: see `tables` in ddpm_core/plane/forward.py.
  * @param {Schedule} of
  */
 export function tables(of) {

@@ -78,10 +78,6 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
   return pairs(times.split(" ").map(Number));
 }
 
-/** How many steps a chain from t has where `steps` are wanted. @param {Process} model @param {number} t @param {number} steps */
-export const chainLength = ({ student }, t, steps) =>
-  Math.min(steps, student ? student.times.filter((own) => own <= t).length : t);
-
 // --- Students
 
 /**

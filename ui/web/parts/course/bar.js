@@ -46,10 +46,22 @@ export function draw(lab, bar, name) {
   const on = next
     ? action("Next ▸", "Next lesson", () => begin(lab, next))
     : action("Deeper ▸", "", () => leave("course"));
-  const steps = el("nav", { "aria-label": "Lessons" }, back, `${at + 1} of ${lessons.length}`, on);
+  const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`), on);
   const end = action("×", "End the course", () => leave(lab.part));
-  const doing = action(lesson.button, "", () => begin(lab, lesson, "press"));
+  /** One line, once it has been read. @param {boolean} folded */
+  const fold = (folded) => {
+    bar.classList.toggle("folded", folded);
+    more.textContent = folded ? "▾" : "▴";
+    more.setAttribute("aria-expanded", String(!folded));
+  };
+  const more = action("", "The lesson", () => fold(!bar.classList.contains("folded")));
+  const doing = action(lesson.button, "", () => {
+    fold(true);
+    begin(lab, lesson, "press");
+  });
   doing.classList.add("primary");
+  find(document, "#place").onchange = () => fold(!bar.querySelector("details[open]"));
+  fold(false);
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
   if (lesson.curves) answer.append(...touches(lesson.curves));
   const guesses = lesson.guesses.map((text) => {
@@ -67,9 +79,10 @@ export function draw(lab, bar, name) {
       el("h2", { tabindex: -1 }, lesson.title),
       el("span", { class: "info" }, `${lesson.minutes} min`),
       steps,
+      more,
       end,
     ),
-    el("div", { class: "do" }, el("p", null, lesson.goal), el("p", null, lesson.todo), doing),
+    el("div", { class: "do" }, el("p", null, lesson.goal), el("p", { class: "todo" }, lesson.todo), doing),
     el(
       "div",
       { class: "ask" },
@@ -111,9 +124,8 @@ function teacher(lab) {
     const url = lab.chosen;
     const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
     url.searchParams.set("only", ticked.join(","));
-    const { address, why = "" } = await lab.client.ask("lab", "room", { page: url.href });
-    const link = Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash });
-    said.textContent = `${(await copy(link.href, "The link:")) ? "Copied. " : ""}${why}`;
+    const { address, why } = await lab.invitation(url);
+    said.textContent = `${(await copy(address, "The link:")) ? "Copied. " : ""}${why}`;
   };
   const details = el(
     "details",

@@ -100,6 +100,18 @@ export class Stage {
     return `${last.join(". ")}.`;
   }
 
+  /** For a slide: the clouds as they are shown. @param {string} data */
+  slide(data) {
+    const tiles = this.panes.map((pane, lane) => {
+      return {
+        picture: find(pane, "canvas", HTMLCanvasElement),
+        label: `${LANES[lane].toUpperCase()}: ${this.#names[lane]}`,
+      };
+    });
+    const settings = `${this.#names.join(" against ")} · t = ${this.#times[this.scrubber.at] ?? 0}`;
+    return { title: `In the plane: ${data}`, tiles, columns: 2, said: this.summary, settings };
+  }
+
   render() {
     const { root, part, mixture, plan } = this;
     find(root, ".panes").classList.toggle("large", find(root, ".large", HTMLInputElement).checked);

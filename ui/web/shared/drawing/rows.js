@@ -145,6 +145,12 @@ export class Rows {
     small.textContent = end.gap === undefined ? apart : `${apart}; ${fits}`;
   }
 
+  /** For a slide. */
+  slide = async () => {
+    const tiles = this.#images.map((picture, row) => ({ picture, label: this.plan?.titles[row] ?? "" }));
+    return { title: document.title.split(" · ")[0], tiles, columns: 1, said: "", settings: "" };
+  };
+
   render() {
     const { plan, root } = this;
     if (!plan) return;

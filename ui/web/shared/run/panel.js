@@ -1,8 +1,12 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
+
+import { draw } from "../../player/slide.js";
+
 import { all, button, el, within } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { duration } from "../words/numbers.js";
+
 import { kept } from "./client.js";
 import { FILES } from "./share.js";
 import { Status } from "./status.js";
@@ -66,6 +70,7 @@ export class Panel {
   /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
   #ran = null;
   #forget = () => {};
+  #over = () => {}; // called when the run has ended
   /** @type {Description | null} */
   description = null;
   /** Of the models that are known, by the names of their fields. @type {Record<string, string>} */
@@ -211,7 +216,7 @@ export class Panel {
     const sentence = this.form.missing || got.error;
     this.description = got.error === undefined ? got : null;
     this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
-    this.estimate.classList.toggle("wrong", Boolean(sentence));
+    this.estimate.classList.toggle("wrong", Boolean(sentence && !this.form.missing)); // not yet chosen is no error
     this.estimate.title = this.lab.given.device.engine;
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
@@ -319,6 +324,7 @@ export class Panel {
       if (over) {
         this.changed("", false); // the pace is known better now
         this.lab.refresh(); // and a model may be here now
+        this.#over();
       }
       if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
       if (stream.state === "finished") this.options.finished?.(this.ran);
@@ -339,7 +345,8 @@ export class Panel {
       element: this.element,
       set: (values, cause) => this.set(values, cause),
       values: () => this.linked,
-      items: () => this.items(kinds, some()),
+      ran: () => this.ran,
+      items: () => this.items(kinds, some(), more?.slide),
       ...more,
     };
   }
@@ -360,17 +367,22 @@ export class Panel {
 
   /**
    * What can be taken away. kinds: of files, where they can be made; some: whether there is something to save.
-   * @param {string[]} kinds @param {boolean} some @returns {import("./share.js").Item[]}
+   * @param {string[]} kinds @param {boolean} some @param {Part["slide"]} [slide]
+   * @returns {import("./share.js").Item[]}
    */
-  items(kinds, some) {
+  items(kinds, some, slide) {
     const { python, diffusers, why } = this.description ?? {};
     const unknown = this.description ? "Not for these settings" : "Not known yet";
     const made = kinds.filter((kind) => this.lab.given.initial[this.part].kinds.includes(kind));
-    const files = made.map((kind) => ({
-      title: FILES[kind] ?? kind,
+    const wanted = made.filter((kind) => kind !== "png" || !made.includes("zip")); // which has the pixels
+    const here = some && (this.example ? !this.run.disabled : this.#came);
+    const first = this.example ? ` · ${this.run.textContent}` : "";
+    const files = wanted.map((kind) => ({
+      title: `${FILES[kind] ?? kind}${first}`,
       save: () => this.save(kind),
-      disabled: some && !this.example && this.#came ? "" : "Run first",
+      disabled: here ? "" : "Run first",
     }));
+    if (slide && some) files.unshift({ title: "Slide (PNG)", save: () => this.#saveSlide(slide), disabled: "" });
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
     };
@@ -378,11 +390,37 @@ export class Panel {
     return [...files, script("Copy Python", python, why), ...other];
   }
 
-  /** Save a file of the run. @param {string} kind @returns {Promise<string>} a sentence where it could not be made, or "" */
-  async save(kind) {
-    const got = await this.lab.client.ask("lab", "save", { run: this.stream.run, kind });
-    if (got.error !== undefined) return got.error;
-    el("a", { href: this.lab.client.file(got.path), download: got.name }).click();
+  /** @param {NonNullable<Part["slide"]>} shown */
+  async #saveSlide(shown) {
+    const slide = await shown();
+    const { address } = await this.lab.invitation(this.lab.link(this.part, this.ran));
+    slide.settings ||= this.description?.summary || slide.title;
+    saved(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";
   }
+
+  /** Save a file of the run. @param {string} kind @returns {Promise<string>} a sentence where it could not be made, or "" */
+  async save(kind) {
+    if (this.example) await this.#compute();
+    const got = await this.lab.client.ask("lab", "save", { run: this.stream.run, kind });
+    if (got.error === undefined) saved(this.lab.client.file(got.path), got.name);
+    return got.error ?? "";
+  }
+
+  /** Compute what a recorded example shows: nothing else of it was kept. */
+  async #compute() {
+    this.form.set(this.ran);
+    await this.choose();
+    if (this.run.disabled) return;
+    const over = new Promise((done) => {
+      this.#over = () => done(null);
+    });
+    this.start();
+    await over;
+  }
+}
+
+/** Let the browser save a file. @param {string} href @param {string} download its name */
+function saved(href, download) {
+  el("a", { href, download }).click();
 }

@@ -12,11 +12,11 @@ import { button, el, onArrows } from "../drawing/dom.js";
 
 /** What files are called, by their kind. @type {Record<string, string>} */
 export const FILES = {
-  png: "Picture (PNG)",
+  png: "Pixels (PNG)",
   gif: "GIF",
   webp: "WebP",
   strip: "Film strip (PNG)",
-  csv: "Numbers (CSV)",
+  csv: "Table (CSV)",
   zip: "Everything (ZIP)",
 };
 

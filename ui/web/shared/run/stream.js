@@ -86,6 +86,8 @@ export class Stream {
   stop(ask) {
     if (this.run === null) this.#stopping = ask;
     else ask();
+    Object.assign(this, { state: "stopping", text: "" });
+    this.changed();
   }
 
   /** @param {Message<Result> | null | undefined} message */

@@ -1,14 +1,13 @@
 // Answers to tests/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fromUint8, toUint8 } from "../../local/process/floats.js";
-import { compare } from "../../local/process/forward.js";
-import { encode, mix, reconstruct } from "../../local/process/latents.js";
+import { compare, encode, mix } from "../../local/process/forward.js";
 import { gaussian } from "../../local/process/noise.js";
 import { exactModel, shape } from "../../local/process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
 import { chain, sideBySide, trajectory } from "../../local/process/runs.js";
 import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
-import { chainLength, modelPairs, timestepPairs } from "../../local/process/times.js";
+import { modelPairs, timestepPairs } from "../../local/process/times.js";
 
 const f32 = Math.fround;
 
@@ -25,6 +24,12 @@ const made = ({ config, ...rest }) => ({
   network: formula(rest.variance?.startsWith("learned")),
 });
 
+async function all(steps) {
+  const found = [];
+  for await (const step of steps) found.push(step);
+  return found;
+}
+
 const ASKED = {
   noise: ({ seed, stream, n }) => gaussian(seed, stream, n),
   schedule: ({ config }) => schedule(config),
@@ -36,18 +41,18 @@ const ASKED = {
     return Int16Array.from(all.flat(2));
   },
   times: ({ model, n, spacing, sampler, start }) => modelPairs(made(model), n, spacing, sampler, start),
-  length: ({ model, t, n }) => chainLength(made(model), t, n),
-  run: ({ model, settings }) => [...trajectory(made(model), settings)],
+  run: ({ model, settings }) => all(trajectory(made(model), settings)),
   chain({ model, settings }) {
     const { pairs, sigmas } = chain(made(model), settings);
     return { pairs, sigmas };
   },
-  lanes: ({ models, seeds, lanes }) => [
-    ...sideBySide(
-      seeds,
-      lanes.map((lane) => ({ ...lane, model: made(models[lane.model]) })),
+  lanes: ({ models, seeds, lanes }) =>
+    all(
+      sideBySide(
+        seeds,
+        lanes.map((lane) => ({ ...lane, model: made(models[lane.model]) })),
+      ),
     ),
-  ],
 };
 
 const measured = { mask, downsample, grey, blur };
@@ -57,16 +62,16 @@ Object.assign(ASKED, {
   encode: ({ model, levels, t, seed }) => encode(made(model), fromUint8(levels, model.channels), t, seed),
   between({ model, levels, t, seeds, weight, settings }) {
     const ends = seeds.map((seed, i) => encode(made(model), fromUint8(levels[i], model.channels), t, seed));
-    return [...reconstruct(made(model), mix(...ends, weight), t, settings)];
+    return all(trajectory(made(model), { ...settings, start: t, xT: mix(...ends, weight) }));
   },
-  restore({ model, levels, measurement: [name, ...details], method, settings }) {
+  async restore({ model, levels, measurement: [name, ...details], method, settings }) {
     const A = measured[name](...details);
     const y = A.forward(fromUint8(levels, model.channels));
-    const steps = restore(made(model), y, A, method, settings);
-    return { y, back: A.pseudoinverse(y), steps: [...steps].filter(Boolean) };
+    const steps = await all(restore(made(model), y, A, method, settings));
+    return { y, back: A.pseudoinverse(y), steps: steps.filter(Boolean) };
   },
   shape: ({ name, width }) => shape(name, width),
-  plane: ({ data, points, settings }) => [...trajectory(exactModel(data, points), settings)],
+  plane: ({ data, points, settings }) => all(trajectory(exactModel(data, points), settings)),
 });
 
 const packed = (_, value) =>
@@ -76,11 +81,12 @@ const packed = (_, value) =>
         bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64"),
       }
     : value;
-const answers = JSON.parse(readFileSync(process.argv[2], "utf8")).map(([what, asked]) => {
+const answers = [];
+for (const [what, asked] of JSON.parse(readFileSync(process.argv[2], "utf8"))) {
   try {
-    return ASKED[what](asked);
+    answers.push(await ASKED[what](asked));
   } catch (error) {
-    return { error: error.message };
+    answers.push({ error: error.message });
   }
-});
+}
 writeFileSync(process.argv[3], JSON.stringify(answers, packed));

@@ -1,0 +1,102 @@
+"""A step without a server, beside one with it: `python -m benchmarks browser [REF ...]`, two minutes.
+
+One evaluation of one image: by the page's own kernel and by its plain JavaScript (one thread of a headless browser),
+by PyTorch in float32, and by the engine that the server chooses by itself. They take turns; the medians are printed as
+a table of docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import torch
+from playwright.sync_api import sync_playwright
+
+import ddpm_core
+from benchmarks._measure import describe
+from benchmarks.app import ARGS
+from ddpm_core.prediction import label_tensor, predict
+
+ROOT = Path(__file__).parents[1]
+WARM = 3  # steps before the first that counts
+MODELS = """async (ref) => {
+    const local = (path) => `${location.origin}/ui/web/local/${path}`;
+    const [{ compile }, { load }, { conditions, predict }] = await Promise.all(
+        ["network/kernel.js", "network/model.js", "process/predict.js"].map((path) => import(local(path))));
+    const bytes = async (path) => { const got = await fetch(path); return got.ok ? got.arrayBuffer() : null; };
+    const read = (path) => bytes(`${location.origin}/checkpoints/${ref}/${path}`);
+    const kernel = await compile(await bytes(local("network/kernel.wasm")));
+    window.step = [];
+    for (const code of [kernel, null]) {
+        const model = await load(read, ref, code);
+        const x = Float32Array.from({ length: model.channels * model.size ** 2 }, (_, i) => Math.sin(9 * i));
+        const told = conditions(model, {});
+        window.step.push(() => {
+            const began = performance.now();
+            predict(model, x, model.T, { told });
+            return performance.now() - began;
+        });
+    }
+}"""
+
+
+class Files(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def of_the_server(ref: str, **options: str) -> Callable[[], float]:
+    """A function that takes a step and gives its milliseconds."""
+    model = ddpm_core.load(ref, device="cpu", **options)  # pyright: ignore[reportArgumentType]
+    x = torch.randn(1, model.channels, model.image_size, model.image_size)
+    labels = label_tensor(model, None, 1, None)
+
+    def step() -> float:
+        began = time.perf_counter()
+        predict(model, x, model.schedule.T, labels)
+        return 1000 * (time.perf_counter() - began)
+
+    return step
+
+
+def medians(steps: Sequence[Callable[[], float]], seconds: float) -> list[float]:
+    """Milliseconds of each, taken in turns."""
+    for step in list(steps) * WARM:
+        step()
+    found, end = [], time.monotonic() + seconds
+    while not found or time.monotonic() < end:
+        found.append([step() for step in steps])
+    return [statistics.median(times) for times in zip(*found, strict=True)]
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks browser", description=__doc__)
+    parser.add_argument("refs", nargs="*", default=["mnist-tiny", "cifar10-tiny", "emoji-tiny"], metavar="REF")
+    parser.add_argument("--seconds", type=float, default=30, help="for each model")
+    options = parser.parse_args(arguments)
+    found = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+    print(json.dumps(describe(torch.device("cpu"))))
+    print("| ms a step | kernel | plain JavaScript | PyTorch, float32 | the server's own |")
+    print("| --- | --- | --- | --- | --- |")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=ROOT)) as server, sync_playwright() as play:
+        Thread(target=server.serve_forever, daemon=True).start()
+        chromium = play.chromium.launch(executable_path=found, args=ARGS)
+        page = chromium.new_page()
+        for ref in options.refs:
+            page.goto(f"http://127.0.0.1:{server.server_port}/checkpoints/")
+            page.evaluate(MODELS, ref)
+            own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(2)]
+            python = [of_the_server(ref, engine="torch", precision="fp32"), of_the_server(ref)]
+            cells = [f"{ms:.1f}" for ms in medians([*own, *python], options.seconds)]
+            print(f"| {' | '.join([ref, *cells])} |", flush=True)
+        chromium.close()
+        server.shutdown()
