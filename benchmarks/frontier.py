@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmarks._contenders import DIFFUSERS, Contender, Entry, processes
+from benchmarks._common.contenders import DIFFUSERS, Contender, Entry, processes
 from benchmarks._measure import describe, spread
 from ddpm_core.disk import files
 from ddpm_core.errors import UserError

@@ -25,7 +25,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import digits
-from benchmarks._app import ServedApp
+from benchmarks._common.served import ServedApp
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
 from ddpm_core.disk import files

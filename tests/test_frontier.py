@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks._contenders import Ours
+from benchmarks._common.contenders import Ours
 from benchmarks.frontier import Frontier, draw, plan, table
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule

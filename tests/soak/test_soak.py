@@ -11,7 +11,7 @@ import time
 import pytest
 import torch
 
-from benchmarks._app import ServedApp
+from benchmarks._common.served import ServedApp
 from benchmarks._measure import describe
 from soak import fuzz, hostile, kill, kill_training, load, strangers
 

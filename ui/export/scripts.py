@@ -16,7 +16,7 @@ from ui.runs.touch import Touches
 
 
 def for_run(
-    lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]], touches: Touches
+    lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]], touches: Touches | None = None
 ) -> dict[str, str]:
     """{python, diffusers, why}: both scripts, and why there is none for diffusers. Of a grid there is none.
 
@@ -39,7 +39,7 @@ def copied(script: Callable[..., str], *arguments: Any) -> str:
         return f"# {error}\n"
 
 
-def python(lanes: Sequence[Settings], models: Sequence[ModelSpec], touches: Touches) -> str:
+def python(lanes: Sequence[Settings], models: Sequence[ModelSpec], touches: Touches | None = None) -> str:
     """A script that repeats a run with ddpm_core. lanes: resolved, each with its model. touches: of lane B.
 
     Raises ValueError, with the reason, for a model that only this page has.

@@ -119,8 +119,8 @@ from ddpm_core.noise import gaussian_batch
 
 
 def touched(x: Any, clean: Any, z: Any, strokes: list, cell: int) -> Any:
-    """x_t (N, C, H, W) after strokes (what, a, cells): x + a z for "noise", else x goes the share a of its way to its goal,
-    which is x_t without noise, `clean`, or a colour in [−1, 1].
+    """x_t (N, C, H, W) after strokes (what, a, cells): x + a z for "noise", else x goes the share a of its way to its
+    goal, which is x_t without noise, `clean`, or a colour in [−1, 1].
     """
     x = x.clone()
     for what, a, cells in strokes:
