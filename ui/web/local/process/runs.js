@@ -7,7 +7,7 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Condition, Denoised, Process } from "./predict.js" */
-/** @import { Advance, Sigma, Sigmas } from "./samplers.js" */
+/** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
 
 /**
@@ -29,7 +29,7 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 /**
  * What a run does: start() gives what takes its steps, one after the other.
- * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance }} Chain
+ * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct }} Chain
  */
 
 const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
@@ -57,7 +57,7 @@ export function chain(model, { steps, sampler, variance, spacing, eta = 0, start
   if (chosen.option === "variance") checkVariance(model, options.variance, pairs, guidance ?? 1);
   const sigmas = chosen.sigmas(model, pairs, options);
   const advance = () => chosen.advance(model, pairs, sigmas, options);
-  return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance };
+  return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance, correct: chosen.correct?.(model) };
 }
 
 /** @param {Process} model @param {string} variance @param {Pair[]} pairs @param {number} guidance */
@@ -109,11 +109,12 @@ export function begin(model, { seed, xT, clip, ...asked }) {
  * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
  * @returns {AsyncGenerator<Step>}
  */
-export async function* walk({ pairs, start }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
+export async function* walk({ pairs, start, correct }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
   const advance = start();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
     if (index < from) continue;
+    if (correct) state = correct(index, t, await evaluate(state, t), state, noise);
     const found = await evaluate(state, t);
     const [next, sigma] = advance(index, found, state, noise);
     const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
