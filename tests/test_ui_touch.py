@@ -101,7 +101,7 @@ def test_shared_steps_are_counted_once():
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"sampler": "unipc"}, "can't be continued or changed on the way: use 'ddpm', 'ddim', 'consistency'"),
+        ({"sampler": "unipc"}, "can't be continued or changed on the way: use 'ddpm', 'ddim'"),
         ({"steps": 1}, "take more steps"),
         ({"touch": "61-noise-100-8.0"}, "outside this model's 8×8 cells"),
     ],
@@ -112,7 +112,7 @@ def test_what_can_not_be_touched_is_said_before_the_run(asked, sentence):
 
 def test_which_samplers_can_be_touched_is_said_before_any_touch():
     _, seen = toylab.messages(place(), "watch", ASKED | {"touch": "", "sampler": "unipc"})
-    assert "use 'ddpm', 'ddim', 'consistency'" in results(seen, "plan")[0]["untouchable"]
+    assert "use 'ddpm', 'ddim'" in results(seen, "plan")[0]["untouchable"]
 
 
 def test_a_latent_has_noise_and_no_colour():
