@@ -20,6 +20,8 @@ from ui.parts.part import Part
 from ui.runs.log import Values
 
 CARDS = Path(__file__).with_name("course.html")
+# By `python -m benchmarks touch`: {seeds, curves: [{side, points: [(t, share)]}]}.
+TOUCHES = json.loads(Path(__file__).with_name("touch_curves.json").read_text("utf-8"))
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 DIGITS = {"checkpoint": "mnist-tiny"}
 LATENT = "emoji-tiny"
@@ -29,7 +31,8 @@ LATENT = "emoji-tiny"
 class Lesson:
     """name: in an address. part, values: what it opens. goal, todo, question, answer: a sentence or two each.
 
-    button: opens it again, and runs it.
+    button: opens it again, and runs it. guesses: of which one is chosen before the answer is seen. curves: that belong
+    to it, as a benchmark has written them.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Lesson:
     button: str
     question: str
     answer: str
+    guesses: tuple[str, ...] = ()
+    curves: dict[str, Any] | None = None
 
 
 LESSONS = (
@@ -86,6 +91,23 @@ LESSONS = (
         "In the last one, t = 250: there the noisy picture still knows its digit, and only details are made up. At "
         "t = 500 most agree, but not all. At t = 750 and 1000 it has forgotten, and each chain draws a digit of its "
         "own. So the digit is decided in between.",
+    ),
+    Lesson(
+        "decided",
+        "When is it decided?",
+        4,
+        "watch",
+        DIGITS | {"steps": 50, "variance": "beta_tilde", "seed": 14, "count": 1},
+        "A small touch on the way can make another digit of it, but not at every step.",
+        "This run draws a 3. Go back to a step, take White under the picture, and touch xₜ: a second run goes on from "
+        "what you touched.",
+        "Run 50 steps",
+        "At which step must you touch a 3 to make it an 8? Guess first:",
+        "In the middle. Near t = 1000 a touch is one more grain among much noise, and the first steps take it away. "
+        "Near 0 the digit is decided, and the touch stays a smudge. Between them shapes are being decided, and the "
+        "network builds on whatever it finds.",
+        ("near t = 900", "near t = 600", "near t = 100"),
+        {"seeds": TOUCHES["seeds"], "curves": TOUCHES["curves"]},
     ),
     Lesson(
         "which-noise",

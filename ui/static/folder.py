@@ -43,6 +43,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.forms.emoji": ("in_words",),
     "ui.models.catalogue": (),
     "ui.machine.step_times": ("StepKind",),
+    "ui.runs.touch": ("Stroke", "TouchField", "_stroke", "written", "_colour", "cell_size", "touches", "script"),
     "ui.runs.settings": (),
     "ui.runs.captions": (),
     "ui.models.form_options": (),
