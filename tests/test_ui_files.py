@@ -259,7 +259,7 @@ def test_a_film_draws_no_more_pictures_than_it_has(kind, monkeypatch):
     [
         (ONE, "mp4", "There is no file of this kind: choose from png, gif, webp, strip, csv, zip"),
         (ONE | {"steps": 0}, "png", "Steps must be a whole number from 1 to"),
-        (ONE | {"steps": 101}, "png", "There is no picture yet: press Run"),
+        (ONE | {"steps": 101}, "png", "There is nothing to save yet: press Run"),
     ],
 )
 def test_what_can_not_be_saved_is_one_sentence(values, kind, sentence):

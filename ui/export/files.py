@@ -70,9 +70,9 @@ def save(run: Saved, kind: str, about: About) -> tuple[str, bytes]:
 
     Raises ValueError where there is no picture yet.
     """
-    if not any(run.frames):
+    frames = [dict(lane) for lane in run.frames]  # the run may go on meanwhile, or forget them
+    if not any(frames):
         raise ValueError("There is no picture yet: press Run")
-    frames = [dict(lane) for lane in run.frames]  # the run may go on meanwhile
     suffix, make = KINDS[kind]
     return f"{_stem(run, frames)}{suffix}", make(run, frames, settings(run, frames, about))
 
