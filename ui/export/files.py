@@ -184,8 +184,9 @@ def _results(run: Saved, frames: Frames) -> Results:
 def grain(picture: np.ndarray) -> float:
     """σ of the noise in a picture (H, W, C), in grey levels: the median of its finest diagonal differences, which edges
     hardly change (Donoho and Johnstone 1994). player/pixels.js measures the same.
+    A second or fourth channel is opacity, and does not count.
     """
-    x = picture.astype(float)
+    x = picture[..., : 3 if picture.shape[-1] > 2 else 1].astype(float)
     even, odd = x[:-1:2], x[1::2]
     found = np.abs(even[:, :-1:2] - even[:, 1::2] - odd[:, :-1:2] + odd[:, 1::2]) / 2
     return float(np.sort(found, axis=None)[found.size // 2] / 0.6745) if found.size else 0.0
