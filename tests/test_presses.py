@@ -104,6 +104,13 @@ def opened(page, url, query):
         slider.press("End")  # a recorded run plays no more
 
 
+def copied_link(page):
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.link = text; }")
+    page.click("#share > button:text('Share')")
+    page.click("#share .menu button:text-is('Copy link')")
+    return page.wait_for_function("window.link").json_value()
+
+
 def silent(page, url, query, root):
     """What can be pressed and does not answer."""
     opened(page, url, query)
@@ -215,11 +222,14 @@ def test_the_link_of_a_run_that_is_found_again_is_of_that_run(quiet, app):
     quiet.evaluate("window.stream.close(); window.stream.dispatchEvent(new Event('error'))")
     quiet.fill(".part-watch [data-name=seed] input", "16")  # while the run is looked for
     quiet.wait_for_selector(".part-watch[data-state=queued]")
-    quiet.evaluate("navigator.clipboard.writeText = async (text) => { window.link = text; }")
-    quiet.click("#share > button:text('Share')")
-    quiet.click("#share .menu button:text-is('Copy link')")
-    quiet.wait_for_function("window.link")
-    assert "seed=15" in quiet.evaluate("window.link")
+    assert "seed=15" in copied_link(quiet)
+
+
+def test_the_link_is_of_what_is_chosen_where_nothing_is_shown(quiet, app):
+    quiet.route("**/examples/grid.json", lambda route: route.abort())
+    opened(quiet, app.local_url, "tab=grid")
+    quiet.fill(".part-grid [data-name=seed] input", "16")
+    assert "seed=16" in copied_link(quiet)
 
 
 def test_a_run_that_is_lost_before_its_first_message_is_not_taken_for_an_older_one(quiet, app):

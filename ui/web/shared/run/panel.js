@@ -206,7 +206,7 @@ export class Panel {
       this.options.offer?.(found[0]);
     }
     this.element.dataset.ready = "true";
-    this.#ran ??= this.ran;
+    if (this.stream.state !== "idle") this.#ran ??= this.linked;
     this.changed("", false);
   }
 
