@@ -240,7 +240,7 @@ class App(gr.Server):
         }
 
     def _model(self, values: Values) -> Values:
-        """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
+        """{ref} -> `form_options.about_model`; what is not loaded yet begins to load."""
         ref = typed(str(values.get("ref") or ""))
         about = about_model(self.lab, ref)
         self.warmup.look(ref)
