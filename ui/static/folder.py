@@ -35,7 +35,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ddpm_core.student": (),
     "ddpm_core.timesteps": (),
     "ddpm_core.model": (),
-    "ddpm_core.prediction": ("class_index",),
+    "ddpm_core.prediction": ("class_index", "few"),
     "ddpm_core.runs": ("SamplerSettings", "Chain"),
     "ddpm_core.latents": ("check_chains", "_chain"),
     "ui.forms.units": (),
