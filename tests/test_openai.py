@@ -90,6 +90,7 @@ ODD = {  # changes, or what makes them of the content; None leaves a tensor out
     "complex": ({"out.0.weight": torch.zeros(32, dtype=torch.complex64)}, "not floating-point tensors"),
     "a list": ({"out.0.weight": [1.0]}, "not floating-point tensors"),
     "a number": ({"label_emb.weight": torch.zeros(())}, "label_emb.weight has shape (), where 2 numbers"),
+    "no width": ({"time_embed.0.weight": torch.zeros(0, 0)}, "time_embed.0.weight has shape (0, 0), where 2 numbers"),
     "narrow classes": ({"label_emb.weight": torch.zeros(10, 5)}, "label_emb.weight has shape (10, 5), not (10, 128)"),
     "a classifier": (
         lambda content: {name: value for name, value in content.items() if not name.startswith("output_blocks")},
