@@ -85,10 +85,9 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
     """
     config, weights = _read_json_files(checkpoint)
     ref, spec = checkpoint.ref, config.spec
-    if spec.student is not None and spec.coordinates is not None and not spec.student.usual:
+    if spec.coordinates is not None:
         name = checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name.partition("/")[2]
-        usual = families.published_times(name, spec.schedule.T)
-        spec = replace(spec, student=replace(spec.student, usual=usual))
+        spec = replace(spec, student=families.with_published_times(spec.student, name))
     source = Source(
         ref=str(ref),
         name=checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name,

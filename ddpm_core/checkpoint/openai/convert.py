@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +145,7 @@ def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
         family = families.of(scheduler)
         assert family is not None
         fields = family.read(scheduler)
-        if fields.get("student") is not None:
-            usual = families.published_times(stem, preset.T)
-            fields["student"] = replace(fields["student"], usual=usual)
+        fields["student"] = families.with_published_times(fields.get("student"), stem)
     else:
         cosine = preset.schedule == "cosine"
         fields = {"schedule": (NoiseSchedule.cosine if cosine else NoiseSchedule.linear)(preset.T)}
