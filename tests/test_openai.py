@@ -150,6 +150,16 @@ def test_files_that_hold_no_weights_are_one_sentence_each(tmp_path, small):
     assert "is damaged or cut off" in refusal(tmp_path)
 
 
+def test_more_times_than_a_table_should_have_are_refused_before_the_network_is_built(tmp_path):
+    converted(tmp_path, "cifar10")
+    change = {"config.json": {"time_width": 8192}, "scheduler_config.json": {"num_train_timesteps": 100_000}}
+    for name, fields in change.items():
+        file = tmp_path / "model" / name
+        file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+    with pytest.raises(CheckpointError, match="100,000 times of 8,192 numbers each"):
+        ddpm_core.load(tmp_path / "model")
+
+
 def test_what_the_file_does_not_say_is_asked_for(tmp_path, small):
     torch.save(small, tmp_path / "file.pt")
     assert "add --like with one of improved-diffusion, " in refusal(tmp_path, None)
