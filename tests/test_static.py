@@ -16,6 +16,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pipelines
 import pytest
 from browser import _missing, browser, page  # noqa: F401, fixtures
 from PIL import Image
@@ -132,8 +133,9 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     pickle = tmp_path / "pickled"
     shutil.copytree(own, pickle)
     (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
-    (refused,) = write(tmp_path / "out", [str(own), str(pickle)])
-    assert "which a browser can't read" in refused
+    pipelines.score(tmp_path / "score")
+    refused = write(tmp_path / "out", [str(own), str(pickle), str(tmp_path / "score")])
+    assert "which a browser can't read" in refused[0] and "sees x_t in other coordinates" in refused[1]
     texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
     texts += [(tmp_path / "out/index.html").read_text("utf-8")]
     assert not [text for text in texts if "secret" in text]

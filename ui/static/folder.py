@@ -160,6 +160,8 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     model = app.lab.models.known(ref)
     if here.folder is None or model is None:
         raise CheckpointError(f"{ref} is not on this machine: save it to a folder with `python -m ddpm_core export`")
+    if model.coordinates is not None:
+        raise CheckpointError(f"{ref} sees x_t in other coordinates than ours, which a browser doesn't compute yet")
     layout = refs.layout(refs.names_in(here.folder), here.name)
     pickles = [name for name in layout.files if name.endswith(".bin")]
     if pickles:
