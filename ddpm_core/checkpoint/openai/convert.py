@@ -140,6 +140,7 @@ def _split(qkv: Tensor, preset: Preset) -> list[Tensor]:
 
 def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
     """What is known of the model besides its network. stem: the file's name, which tells the times of two steps."""
+    fields: dict[str, Any]
     if preset.schedule in SIGMAS:
         scheduler = {"_class_name": SIGMAS[preset.schedule], "num_train_timesteps": preset.T, "clip_denoised": True}
         family = families.of(scheduler)
