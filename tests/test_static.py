@@ -15,6 +15,7 @@ import urllib.parse
 import zlib
 from pathlib import Path
 
+import kinds
 import numpy as np
 import pipelines
 import pytest
@@ -32,6 +33,7 @@ from ui.static.folder import write
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
 ROOT = Path(__file__).parents[1]
+TOUCH = "490-noise-100-7.7-6.7_300-255.255.255-50-3.3_490-clean-80-4.4"
 LOCAL = ROOT / "ui/web/tests/local"
 
 
@@ -90,6 +92,7 @@ def settings(draw):
         "shape": draw.choice(["ring", "moons", "drawing"]),
         "drawing": draw.choice(["", "1,2 3,-40", "x"]),
         "steps_b": draw.choice([1, 10, 50]),
+        "touch": draw.choice(["", "", TOUCH, TOUCH, "490-0.128.255-7-3.3", "490-noise-100-16.0", "x"]),
         "width": draw.choice([0.06, "0.1", 3]),
     }
     wanted = draw.sample(sorted(one), draw.randint(1, len(one)))
@@ -134,8 +137,12 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     shutil.copytree(own, pickle)
     (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
     pipelines.score(tmp_path / "score")
-    refused = write(tmp_path / "out", [str(own), str(pickle), str(tmp_path / "score")])
-    assert "which a browser can't read" in refused[0] and "sees x_t in other coordinates" in refused[1]
+    kinds.transformer(tmp_path / "dit")
+    others = [str(tmp_path / name) for name in ("score", "dit")]
+    refused, score, dit = write(tmp_path / "out", [str(own), str(pickle), *others])
+    assert "a score or consistency model, which a browser does not compute yet" in score
+    assert "DiTTransformer2DModel, which a browser does not compute yet" in dit
+    assert "which a browser can't read" in refused
     texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
     texts += [(tmp_path / "out/index.html").read_text("utf-8")]
     assert not [text for text in texts if "secret" in text]
@@ -284,6 +291,11 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
     assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(both, 2))
 
+    opened = fresh(f"{link('watch', {'seed': 7, 'steps': 5, 'count': 2})}#touch={TOUCH}")
+    finished(opened, "watch")
+    opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
+    opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
+
     opened = fresh(link("latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"}))
     finished(opened, "latents")
     x_0 = ddpm_core.sample(model, [7], steps=4, variance="beta_tilde")
@@ -404,7 +416,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh):
 
     wide = fresh(link("watch", {"steps": 3, "seed": 3, "count": 1}))
     finished(wide, "watch")
-    seed = wide.get_by_label("Seed", exact=True)
+    seed = wide.get_by_label("Starting noise no.", exact=True)
     seed.focus()
     seed.press("ArrowUp")
     seed.press("Enter")

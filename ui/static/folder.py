@@ -43,6 +43,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.forms.emoji": ("in_words",),
     "ui.models.catalogue": (),
     "ui.machine.step_times": ("StepKind",),
+    "ui.runs.touch": ("Stroke", "TouchField", "_stroke", "written", "_colour", "cell_size", "touches", "script"),
     "ui.runs.settings": (),
     "ui.runs.captions": (),
     "ui.models.form_options": (),
@@ -60,6 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "CloudsPlan", "CloudsRecording", "Clouds", "script"),
     "ui.parts.forward": ("Forward",),
 }
+COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 INSTALLED = {
     "train": "Only the installed lab trains networks, also on pictures of your own; this is a recorded training.",
@@ -160,8 +162,6 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     model = app.lab.models.known(ref)
     if here.folder is None or model is None:
         raise CheckpointError(f"{ref} is not on this machine: save it to a folder with `python -m ddpm_core export`")
-    if model.coordinates is not None:
-        raise CheckpointError(f"{ref} sees x_t in other coordinates than ours, which a browser doesn't compute yet")
     layout = refs.layout(refs.names_in(here.folder), here.name)
     pickles = [name for name in layout.files if name.endswith(".bin")]
     if pickles:
@@ -169,6 +169,10 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     read = {
         name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
     }
+    kind = str(read[layout.config].get("_class_name"))
+    if model.coordinates is not None or kind not in COMPUTED:
+        what = "a score or consistency model" if model.coordinates is not None else f"of the class {kind}"
+        raise CheckpointError(f"{ref} is {what}, which a browser does not compute yet: use the installed lab")
     spec, place = _spec(model), asdict(home(model))
     if name != ref:
         spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
