@@ -1,4 +1,5 @@
-"""Command line: `python -m ddpm_core sample`, `reconstruct`, `interpolate`, `restore`, `info` and `export`."""
+"""Command line: `python -m ddpm_core sample`, `reconstruct`, `interpolate`, `restore`, `info`, `export` and
+`convert`."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from ddpm_core.commands import allow_any_text, defaults, said
 from ddpm_core.commands.chain import ChainFlags, Where, check_output, open_checkpoint, parse_seeds
+from ddpm_core.commands.convert import Convert
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 from ddpm_core.commands.restore import Restore
 from ddpm_core.errors import UserError
@@ -107,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "restore": Restore,
         "info": Info,
         "export": Export,
+        "convert": Convert,
     }
     allow_any_text()
     command = tyro.extras.subcommand_cli_from_dict(

@@ -234,6 +234,8 @@ def chain(model: ModelSpec, variance: Variance | None, steps: Steps, spacing: Sp
         )
     if model.student is not None:
         model.student.check_times((t for t, _ in pairs), "measure its teacher")
+        if model.student.method == "consistency":
+            raise ValueError("this model is a consistency student, which has learned x_0 and no steps: measure another")
     return pairs, check_variance(model, variance, pairs)
 
 

@@ -87,6 +87,7 @@ class ModelSpec:
     takes_words: bool = False
     leading_offset: int = 0
     coordinates: Coordinates | None = None
+    snr: float | None = None
 
     @property
     def picture_size(self) -> int:
@@ -109,6 +110,8 @@ class ModelSpec:
             self.coordinates = Straight()
         if self.coordinates is not None:
             check(self.coordinates, self.schedule, self.prediction)
+        if self.snr is not None and not is_number(self.snr, 0):
+            raise ValueError(f"snr is a number of at least 0, got {self.snr!r}")
         if self.student is not None and self.student.times[0] != self.schedule.T:
             raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
 
@@ -180,6 +183,7 @@ class Model(ModelSpec):
         leading_offset: what the spacing "leading" adds to each of its times.
         coordinates: what the network gets in the place of x_t and t − 1, and what follows from its output, see
             ddpm_core.coordinates; None for ours, and for the prediction "flow" `coordinates.Straight`.
+        snr: r of the sampler "langevin" that the checkpoint asks for, None for `samplers.SNR`.
         decoder: of a latent model, makes pictures of x, and x of pictures.
         text: text(prompts) → what the network is told of each, float32 (N, L, D), where the model takes words.
 
@@ -239,8 +243,10 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
     fits = x.ndim == 4 and x.shape[1] == model.channels and len(x) > 0 and n in (None, len(x))
     if not fits or not x.is_floating_point():
         raise ValueError(f"{wanted}, got {tensor_text(x)}")
-    unet: Any = getattr(getattr(model, "network", None), "unet", None)
-    step = 1 if unet is None else 2 ** (len(unet.config["block_out_channels"]) - 1)
+    config = getattr(getattr(getattr(model, "network", None), "unet", None), "config", {})
+    if "patch_size" in config and x.shape[2:] != (model.image_size, model.image_size):
+        raise ValueError(f"{wanted}: a transformer knows its own size only, got {tensor_text(x)}")
+    step = 2 ** (len(config.get("block_out_channels", (1,))) - 1)
     if x.shape[2] % step or x.shape[3] % step:
         raise ValueError(f"the sides of {name} must be multiples of {step} for this network, got {tensor_text(x)}")
 

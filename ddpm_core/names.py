@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "consistency"]
+Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
 Spacing = Literal["linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"]

@@ -260,7 +260,8 @@ def _text_states(text: Text, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
 
 
 def class_index(model: ModelSpec, text: str) -> int:
-    """The class that a user's text names: the one of exactly that name, else the one of that number (from 0).
+    """The class that a user's text names: the one of exactly that name, else the one of that number (from 0), else the
+    first one that has it among its names, as ImageNet's have several with commas between.
 
     Raises ValueError when the model has no such class.
     """
@@ -271,8 +272,16 @@ def class_index(model: ModelSpec, text: str) -> int:
         return names.index(text)
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < model.num_classes:
         return int(text)
-    among = f"{', '.join(names)}, or " if names else ""
+    one_of_several = [i for i, name in enumerate(names) if text in name.split(", ")]
+    if one_of_several:
+        return one_of_several[0]
+    among = f"{few(names)}, or " if names else ""
     raise ValueError(f"there is no class {text!r}: choose from {among}0 to {model.num_classes - 1}")
+
+
+def few(names: Sequence[str], most: int = 20) -> str:
+    """Names for a sentence: the first ones, where there are many."""
+    return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
 def label_tensor(

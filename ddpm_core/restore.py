@@ -277,8 +277,8 @@ class Task:
     def check_steps(self) -> None:
         """ValueError for a sampler whose steps can't be taken one by one, from a state that was changed."""
         self.chain.check_no_memory()
-        if self.chain.own:
-            raise ValueError("this method takes the library's own samplers: ddpm, ddim or consistency")
+        if self.chain.wanders:
+            raise ValueError("this method takes samplers that evaluate at their own state: ddpm, ddim or consistency")
 
     def step(self, found: Denoised, schedule: NoiseSchedule, k: int, x: Tensor, noise: Noise) -> Step:
         """Step k of the chain from x, with what was found at x in the place of an evaluation."""
@@ -546,7 +546,7 @@ def restore(
     y = _checked(model, measurement, y, n, torch.float32 if x_T is None else x_T.dtype)
     task = Task(measurement, y, chain, model.clip if clip is None else clip)
     chosen.check(task)
-    own = Chain(chain.name, chain.pairs, chosen.sampler(task), chain.sigmas, memory=True, own=True)
+    own = Chain(chain.name, chain.pairs, chosen.sampler(task), chain.sigmas, memory=True, wanders=True)
     return follow(model, own, told, seeds, clip, **options)
 
 

@@ -69,16 +69,18 @@ class SamplerSettings:
         options: dict[str, Any] = {"variance": self.variance, "eta": self.eta or None}
         given = {option: value for option, value in options.items() if value is not None}
         for option in given:
-            (owner,) = (owner for owner, its in NAMED.items() if hasattr(its, option))
-            if name != owner:
-                raise ValueError(f"{option} belongs to the sampler {owner!r}, and this run has {name!r}: leave it out")
+            owners = [owner for owner, its in NAMED.items() if hasattr(its, option)]
+            if name not in owners:
+                of = " and ".join(repr(owner) for owner in owners)
+                raise ValueError(f"{option} belongs to the sampler {of}, and this run has {name!r}: leave it out")
         if student is not None:
             student.check(name, pairs, self.eta)
         if named is None:
             memory = getattr(own.sampler, "memory", False)
-            return Chain(name, pairs, _checked(own.sampler, name), [None] * len(pairs), memory, own=True)
+            return Chain(name, pairs, _checked(own.sampler, name), [None] * len(pairs), memory, wanders=True)
         named = replace(named, **given).check(model, pairs, guidance)
-        return Chain(name, pairs, named.steps, named.sigmas(model.schedule, pairs), named.memory)
+        sigmas = named.sigmas(model.schedule, pairs)
+        return Chain(name, pairs, named.steps, sigmas, named.memory, named.wanders)
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ class Condition:
 class Chain:
     """What a run does: its sampler on its pairs (t, s). sigmas: σ of every step, None where only the network knows it.
 
-    memory: whether a step depends on earlier ones. own: whether the sampler is the caller's, and may evaluate wherever
-    it likes.
+    memory: whether a step depends on earlier ones. wanders: whether the sampler evaluates elsewhere than at its state,
+    too, as the caller's own may.
     """
 
     name: str
@@ -111,7 +113,7 @@ class Chain:
     sampler: SamplerFunction
     sigmas: Sequence[float | None]
     memory: bool = False
-    own: bool = False
+    wanders: bool = False
 
     def steps(
         self, evaluate: Predict, schedule: NoiseSchedule, x: Tensor, noise: Noise, first: int = 0
@@ -168,7 +170,7 @@ def trajectory(
         steps: 1..T, None for 50, or those that a student is for. Or the times themselves, such as [999, 500, 1]: see
             `timestep_pairs`.
         sampler: one of names.SAMPLERS, or a function: see samplers.SamplerFunction. None for "ddpm", or a student's.
-        variance: of the sampler "ddpm", one of names.VARIANCES; None for the checkpoint's own.
+        variance: of the samplers "ddpm" and "langevin", one of names.VARIANCES; None for the checkpoint's own.
         spacing: one of names.SPACINGS, None for "linspace", or a student's own times. "optimised" needs a model that
             has such steps: see timesteps.model_pairs.
         eta: of the sampler "ddim", 0..1: σ = η √β̃.
@@ -176,7 +178,8 @@ def trajectory(
         labels: a class for all images or one for each, 0..num_classes − 1 (or the null label); None is the null label.
         guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
         x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
-        noise: noise(index, x) -> tensor like x, instead of the seeded noise of step `index`.
+        noise: noise(index, x) -> tensor like x, instead of the seeded noise of step `index`; that of the corrections of
+            "langevin" is asked for as samplers.CORRECTIONS + index.
         start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be given
             as x_T (`latents.encode` makes one).
         stop: ends the chain when it has reached this s, one of its times; the steps are those of the whole chain.
@@ -348,7 +351,7 @@ def side_by_side(
 
     def evaluate(lane: int, x: Tensor, t: int, **options: Any) -> Denoised:
         scale = told[lane].guidance
-        if chains[lane].own:  # it may evaluate elsewhere than at its state
+        if chains[lane].wanders:  # it may evaluate elsewhere than at its state
             return predict(models[lane], x, t, **{"labels": label_ids[lane], "guidance": scale, "clip": clip} | options)
         if lane not in ready:
             here = [
@@ -357,7 +360,7 @@ def side_by_side(
                 if time == t
                 and models[other] is models[lane]
                 and told[other].guidance == scale
-                and not chains[other].own
+                and not chains[other].wanders
             ]
             batch = torch.cat([states[other][1] for other in here])
             chosen = [ids for ids in (label_ids[other] for other in here) if ids is not None]

@@ -25,6 +25,10 @@ from ddpm_core.timesteps import Pairs
 MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
 
+SNR = 0.16  # r of `Langevin` where a model says none: that of the authors' score models of CIFAR-10
+CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its corrections
+
+
 # predict(x, t): one evaluation with the run's labels, guidance and clip; keywords, such as grad=True, are those of
 # `prediction.predict`.
 Predict = Callable[..., Denoised]
@@ -85,10 +89,11 @@ class SamplerFunction(Protocol):
 class NamedSampler:
     """A sampler that has a name: a frozen dataclass, whose fields are what it takes besides the noise.
 
-    memory: as for `SamplerFunction`.
+    memory: as for `SamplerFunction`. wanders: whether it also evaluates elsewhere than at x_t.
     """
 
     memory: ClassVar[bool] = False
+    wanders: ClassVar[bool] = False
 
     def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> NamedSampler:
         """The same, with what is the model's own. Raises ValueError for what model, pairs or guidance don't allow."""
@@ -129,6 +134,7 @@ class DDPM(NamedSampler):
     ) -> Iterator[Step]:
         known = self.sigmas(schedule, pairs)
         for index, (t, s) in enumerate(pairs):
+            x = self._corrected(predict, schedule, index, t, x, noise)
             x_0, _, x0_hat, v = predict(x, t)
             mean = posterior_mean(schedule, x_0, x, t, s)
             sigma = known[index]
@@ -136,6 +142,39 @@ class DDPM(NamedSampler):
                 sigma = reverse_variance(schedule, t, s, self.variance or "beta", v).sqrt()
             x = mean + sigma * noise(index, x) if s > 0 else mean
             yield Step(index, t, s, x, x0_hat, sigma)
+
+    def _corrected(
+        self, predict: Predict, schedule: NoiseSchedule, index: int, t: int, x: Tensor, noise: Noise
+    ) -> Tensor:
+        """The x_t from which the step is taken."""
+        return x
+
+
+@dataclass(frozen=True)
+class Langevin(DDPM):
+    """Predictor and corrector (Song et al. 2021, Algorithm 4): before each step of DDPM one of Langevin dynamics.
+
+    With the score g it is x + δ g + √(2δ) z, δ = 2 (r ‖z‖/‖g‖)², in their coordinates; in ours, where g is
+    −ε/√(1 − ᾱ_t), it is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖, which any model can take. The norms
+    are of each image, and not means over a batch as in their code: so no image depends on others.
+
+    snr: r, None for the model's own, or SNR.
+    """
+
+    wanders: ClassVar[bool] = True
+    snr: float | None = None
+
+    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Langevin:
+        own = super().check(model, pairs, guidance)
+        return Langevin(own.variance, own.gamma, SNR if model.snr is None else model.snr)
+
+    def _corrected(
+        self, predict: Predict, schedule: NoiseSchedule, index: int, t: int, x: Tensor, noise: Noise
+    ) -> Tensor:
+        eps, z = predict(x, t).eps, noise(CORRECTIONS + index, x)
+        ratio = (SNR if self.snr is None else self.snr) * _norm(z) / _norm(eps)
+        twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
+        return x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
 
 
 @dataclass(frozen=True)
@@ -188,10 +227,18 @@ class Consistency(NamedSampler):
     """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
 
     Every step leaves x̂_0 alone of what was, so it suits networks that see x_0 in one step: consistency students.
+
+    floor: σ that is in x̂_0 already, as those networks were trained down to their smallest σ and not to 0.
     """
 
+    floor: float = 0.0
+
+    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
+        return Consistency(getattr(model.coordinates, "sigma_min", 0.0))
+
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
-        return [math.sqrt(1 - schedule.alpha_bar[s].item()) for _, s in pairs]
+        signal = [schedule.alpha_bar[s].item() for _, s in pairs]
+        return [math.sqrt(max(1 - alpha_bar - alpha_bar * self.floor**2, 0)) for alpha_bar in signal]
 
     def steps(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
@@ -202,6 +249,12 @@ class Consistency(NamedSampler):
             if s > 0:
                 x = x + sigma * noise(index, x)
             yield Step(index, t, s, x, x0_hat, sigma)
+
+
+def _norm(x: Tensor) -> Tensor:
+    """‖x‖ of each image, (N, 1, 1, 1), with more digits than x has where the device can."""
+    dtype = torch.float32 if x.device.type == "mps" else torch.float64
+    return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=dtype).reshape(-1, 1, 1, 1)
 
 
 def _known_sigmas(
@@ -220,6 +273,7 @@ NAMED: dict[Sampler, NamedSampler] = {
     "ddpm": DDPM(),
     "ddim": DDIM(),
     **{name: Solver(name) for name in SOLVERS},
+    "langevin": Langevin(),
     "consistency": Consistency(),
 }
 

@@ -5,10 +5,12 @@ A schedule is described by the fields of diffusers' `scheduler_config.json`, so 
 
 from __future__ import annotations
 
+import inspect
 import math
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -53,8 +55,10 @@ class NoiseSchedule:
     alpha_bar: Tensor = field(init=False)
 
     def __repr__(self) -> str:
-        name = "own β" if self.config.get("trained_betas") else self.config.get("beta_schedule")
+        name = "own β" if self.name == "custom" else self.config.get("beta_schedule", self.name)
         ends = f"β {self.beta[1]:.3g} to {self.beta[-1]:.3g}, ᾱ_T {self.alpha_bar[-1]:.3g}"
+        if self.exploding:
+            ends = f"σ {self.sigma[1]:.3g} to {self.sigma[-1]:.3g}"
         return f"NoiseSchedule({name}, T = {self.T}, {ends})"
 
     @property
@@ -70,11 +74,13 @@ class NoiseSchedule:
     @property
     def exploding(self) -> bool:
         """Whether it comes from `from_sigmas`: a process that adds noise and leaves x_0 as it is."""
-        return bool(self.config.get("variance_exploding"))
+        return bool(self.config.get("variance_exploding")) or self.config.get("_class_name") in _SIGMAS
 
     @property
     def name(self) -> str:
         """linear, cosine, quadratic, what diffusers calls another one, or custom; and whether it is rescaled."""
+        if self.exploding:
+            return "growing noise"
         theirs: str = self.config.get("beta_schedule", "custom")
         ours = {"squaredcos_cap_v2": "cosine", "scaled_linear": "quadratic"}.get(theirs, theirs)
         return ours + (" (zero terminal SNR)" if self.config.get("rescale_betas_zero_snr") else "")
@@ -175,6 +181,11 @@ class NoiseSchedule:
         Raises:
             ValueError: for a beta_schedule that diffusers' DDPMScheduler does not know.
         """
+        kind = config.get("_class_name")
+        if kind in _SIGMAS:
+            defaults = inspect.signature(_SIGMAS[kind]).parameters.values()
+            own = {field.name: config.get(field.name, field.default) for field in defaults}
+            return cls(cls.from_sigmas(_SIGMAS[kind](**own)).beta, {"_class_name": kind, **own})
         if config.get("trained_betas") is not None:
             schedule = cls.from_betas(config["trained_betas"])
             if config.get("variance_exploding"):
@@ -248,6 +259,26 @@ _BETAS: dict[str, Callable[..., Tensor]] = {
     "squaredcos_cap_v2": _from_alpha_bar(lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2),
     "sigmoid": _sigmoid,
     "laplace": _from_alpha_bar(_laplace_alpha_bar),
+}
+
+
+def _geometric(num_train_timesteps: int = 2000, sigma_min: float = 0.01, sigma_max: float = 1348.0) -> Tensor:
+    """Each σ a multiple of the one before (Song et al. 2021): of data in [0, 1], so that ours are twice as large."""
+    return 2 * _linspace(num_train_timesteps, math.log(sigma_min), math.log(sigma_max)).exp()
+
+
+def _karras(
+    num_train_timesteps: int = 40, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+) -> Tensor:
+    """σ^(1/ρ) rises linearly (Karras et al. 2022, Eq. 5)."""
+    return _linspace(num_train_timesteps, sigma_min ** (1 / rho), sigma_max ** (1 / rho)) ** rho
+
+
+# By the class of diffusers' scheduler: σ_1..σ_T from its configuration.
+_SIGMAS: dict[str | None, Callable[..., Tensor]] = {
+    "ScoreSdeVeScheduler": _geometric,
+    "CMStochasticIterativeScheduler": _karras,
+    "EDMEulerScheduler": partial(_karras, num_train_timesteps=1000),
 }
 
 

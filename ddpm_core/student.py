@@ -28,6 +28,7 @@ class Student:
     teacher: str = ""
     guidance: float | None = None
     finished: bool = True
+    usual: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.method not in DISTILLATIONS:
@@ -35,6 +36,9 @@ class Student:
         descending = all(a > b for a, b in pairwise(self.times))
         if not self.times or not descending or self.times[-1] < 1:
             raise ValueError(f"a student's times descend and end at 1 or later, got {self.times}")
+        descending = all(a > b for a, b in pairwise(self.usual)) and all(t in self.times for t in self.usual)
+        if self.usual and not (self.method == "consistency" and descending and self.usual[0] == self.times[0]):
+            raise ValueError(f"a consistency model's usual times descend from its first one, got {self.usual}")
 
     @property
     def sampler(self) -> Sampler:
@@ -44,6 +48,8 @@ class Student:
     @property
     def steps(self) -> int:
         """How many steps a run has unless told otherwise: all times after progressive distillation, else 2 of them."""
+        if self.usual:
+            return len(self.usual)
         return len(self.times) if self.method == "progressive" else min(2, len(self.times))
 
     def pairs(self, steps: int, start: int | None = None) -> list[tuple[int, int]]:
@@ -58,16 +64,17 @@ class Student:
         if not 1 <= steps <= most:
             learned = f"{most} times" if times == self.times else f"{most} times up to t = {start}"
             raise ValueError(f"this student has learned {learned}: it takes 1 to {most} steps, not {steps}")
-        times = [times[k * most // steps] for k in range(steps)]
+        if steps == len(self.usual) and times == self.times:
+            times = self.usual
+        else:
+            times = [times[k * most // steps] for k in range(steps)]
         return list(zip(times, [*times[1:], 0], strict=True))
 
     def check(self, sampler: str, pairs: Sequence[tuple[int, int]], eta: float) -> None:
         """Raise ValueError, in one sentence, for a run that the student was not made for."""
         if sampler != self.sampler or eta:
             needed = f"{self.sampler!r}, not {sampler!r}" if sampler != self.sampler else f"{sampler!r} with eta 0"
-            raise ValueError(
-                f"this model is a student made by {self.method} distillation: it needs the sampler {needed}"
-            )
+            raise ValueError(f"this model is a {self.method} student: it needs the sampler {needed}")
         visited = [t for t, _ in pairs]
         self.check_times(visited)
         if self.method == "progressive" and len(visited) != len(times := self._from(visited[0])):
@@ -77,7 +84,7 @@ class Student:
         """Raise ValueError for times at which the network was not trained. instead: advice."""
         foreign = [t for t in times if t not in self.times]
         if foreign:
-            known = ", ".join(map(str, self.times))
+            known = _listed(self.times)
             raise ValueError(f"this model is a student that has not learned t = {foreign[0]}, only {known}: {instead}")
 
     def _from(self, start: int) -> tuple[int, ...]:
@@ -93,7 +100,7 @@ class Student:
         what = f"{self.method} distillation" + (f" of {self.teacher}" if self.teacher else "")
         what += "" if self.guidance is None else f", guidance {self.guidance:g}"
         if self.method == "consistency":
-            made_for = f"1 to {len(self.times)} steps among t = {', '.join(map(str, self.times))}"
+            made_for = f"1 to {len(self.times)} steps among t = {_listed(self.times)}"
         else:
             made_for = self._made_for
         return f"{what}, for {made_for}" + ("" if self.finished else ", unfinished")
@@ -101,4 +108,10 @@ class Student:
     @property
     def _made_for(self) -> str:
         n = len(self.times)
-        return f"{n} step{'s' if n > 1 else ''} at t = {', '.join(map(str, self.times))}"
+        return f"{n} step{'s' if n > 1 else ''} at t = {_listed(self.times)}"
+
+
+def _listed(times: Sequence[int]) -> str:
+    """All times, or, of many, enough to see which they are."""
+    each = [str(t) for t in times]
+    return ", ".join(each if len(each) <= 10 else [*each[:3], "…", *each[-1:]])

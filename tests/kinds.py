@@ -22,6 +22,8 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
     DDIMScheduler,
+    DiTPipeline,
+    DiTTransformer2DModel,
     LDMPipeline,
     StableDiffusionPipeline,
     UNet2DConditionModel,
@@ -88,6 +90,33 @@ def latents(folder: Path, decoder: type, channels: int, words: bool = False, own
         (folder / "ddpm_core.json").write_text(json.dumps(own))
 
 
+def transformer(folder: Path, **changes: Any) -> None:
+    """A DiT as diffusers writes it, with the names of its classes where the Hub has them."""
+    torch.manual_seed(3)
+    scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False, **BETAS, **changes)
+    network = DiTTransformer2DModel(
+        num_attention_heads=2,
+        attention_head_dim=4,
+        in_channels=4,
+        out_channels=8,
+        num_layers=2,
+        sample_size=4,
+        num_embeds_ada_norm=len(CLASSES),
+    )
+    DiTPipeline(network, _autoencoder(AutoencoderKL, 4), scheduler).save_pretrained(folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["id2label"] = {str(label): name for label, name in enumerate(CLASSES)}
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
+def openai(folder: Path) -> None:
+    """What `convert` writes where diffusers has no class for it: heads by their number, and times of another scale."""
+    own = {"_class_name": "OpenAIUNet", "num_heads": 2, "time_scale": 0.25}
+    pixels(folder, out_channels=6, variance_type="learned_range")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | own))
+
+
 def _student(method: str, times: tuple[int, ...]) -> dict[str, Any]:
     return {"student": {"method": method, "times": list(times), "teacher": "toy"}}
 
@@ -106,6 +135,11 @@ KINDS: dict[str, Kind] = {
     "v": Kind(partial(pixels, **V)),
     "x_0": Kind(partial(pixels, prediction_type="sample")),
     "μ̃": Kind(partial(pixels, own={"prediction": "mu"})),
+    "score model": Kind(partial(pipelines.score, num_train_timesteps=T, sigma_max=4), run={"steps": 3}),
+    "consistency model": Kind(partial(pipelines.consistency, num_train_timesteps=T, sigma_max=20), run={}),
+    "consistency model, classes": Kind(
+        partial(pipelines.consistency, classes=3, num_train_timesteps=T, sigma_max=20), {"labels": 1}, run={}
+    ),
     "consistency student": Kind(partial(pixels, own=_student("consistency", (T, 4, 2)), **V), run={}),
     "progressive student": Kind(partial(pixels, own=_student("progressive", (T, 3)), **V), run={}),
     "latents, VQModel of 3 channels": Kind(partial(latents, decoder=VQModel, channels=3)),
@@ -114,6 +148,8 @@ KINDS: dict[str, Kind] = {
     "student of latents": Kind(
         partial(latents, decoder=AutoencoderTiny, channels=4, own=_student("progressive", (T, 3)), **V), run={}
     ),
+    "DiT": Kind(transformer, {"labels": 1}),
+    "OpenAI's U-Net": Kind(openai),
     "words": Kind(partial(latents, decoder=AutoencoderKL, channels=4, words=True), {"prompts": "red apple"}),
     "words, v": Kind(partial(latents, decoder=AutoencoderTiny, channels=4, words=True, **V), {"prompts": "the fox"}),
 }
@@ -137,20 +173,40 @@ class Twin:
         scheduler = config("scheduler/scheduler_config.json", "scheduler_config.json")
         own, index = config("ddpm_core.json"), config("model_index.json")
         self.own, self.told, self.ab = own, dict(told), oracle.alpha_bar(oracle.linear_betas(T, 0.02, 0.6))
+        self.family = {"ScoreSdeVeScheduler": "score", "CMStochasticIterativeScheduler": "consistency"}.get(
+            scheduler["_class_name"]
+        )
+        if self.family:
+            self.low, high = scheduler["sigma_min"], scheduler["sigma_max"]
+            part = np.linspace(0, 1, T)
+            if self.family == "score":  # in [0, 1]: twice as large in [−1, 1]
+                sigma = 2 * self.low * (high / self.low) ** part
+            else:
+                sigma = (self.low ** (1 / 7) + part * (high ** (1 / 7) - self.low ** (1 / 7))) ** 7
+            self.sigma = np.array([0.0, *sigma])
+            self.ab = 1 / (1 + self.sigma**2)
         names = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"}
         self.prediction = own.get("prediction") or names[scheduler.get("prediction_type", "epsilon")]
+        self.prediction = "x0" if self.family == "consistency" else self.prediction
         fixed = {"fixed_large": "beta", "fixed_small": "beta_tilde"}
-        kind = scheduler.get("variance_type", "fixed_small")
+        kind = scheduler.get("variance_type", "fixed_large" if self.family else "fixed_small")
         self.variance = fixed.get(kind, kind)
-        self.clip = scheduler["clip_sample"]
-        self.student = own.get("student")
+        self.clip = scheduler.get("clip_sample", scheduler.get("clip_denoised", False))
+        every = {"method": "consistency", "times": list(range(T, 0, -1))} if self.family == "consistency" else None
+        self.student = own.get("student", every)
         part = next((name for name in ("vae", "vqvae") if index.get(name)), None)
         self.latent, self.words = part is not None, bool(index.get("text_encoder"))
-        where = {"subfolder": "unet"} if self.latent else {}
-        self.unet = (UNet2DConditionModel if self.words else UNet2DModel).from_pretrained(folder, **where).eval()
+        home = "transformer" if index.get("transformer") else "unet"
+        kinds = {"transformer": DiTTransformer2DModel, "unet": UNet2DConditionModel if self.words else UNet2DModel}
+        where = {"subfolder": home} if (folder / home).is_dir() else {}
+        self.unet = kinds[home].from_pretrained(folder, **where).eval()
+        self.time_scale = config("config.json").get("time_scale", 1)
         of = self.unet.config
         self.shape = (of.in_channels, of.sample_size, of.sample_size)
-        self.embeddings = 0 if self.words else of.num_class_embeds or 0
+        self.embeddings = 0 if self.words else of.get("num_class_embeds") or 0
+        if home == "transformer":
+            self.own = {"null_label": of.num_embeds_ada_norm}
+            self.embeddings, self.variance = of.num_embeds_ada_norm + 1, "learned_range"
         self.autoencoder = self.text = None
         if part:
             kinds = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderTiny, VQModel)}
@@ -162,6 +218,11 @@ class Twin:
 
             self.text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder").eval()
             self.tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+
+    @property
+    def floor(self) -> float:
+        """σ that a consistency model's x̂_0 has."""
+        return self.low if self.family == "consistency" else 0.0
 
     # --- Pictures
 
@@ -207,9 +268,23 @@ class Twin:
         return [torch.tensor([self.own["null_label"] if one is None else one for one in each])]
 
     def output(self, x: torch.Tensor, t: int, told: Any) -> torch.Tensor:
-        """The network's, in float32, as float64."""
+        """The network's, in float32, as float64; of other coordinates the ε or the x_0 that it means."""
         labels = self.conditions(told, len(x))
-        return self.unet(x.float(), torch.full((len(x),), t - 1), *labels).sample.double()
+        if self.family:
+            return self._translated(x, t, labels)
+        return self.unet(x.float(), torch.full((len(x),), t - 1) * self.time_scale, *labels).sample.double()
+
+    def _translated(self, x: torch.Tensor, t: int, labels: list[torch.Tensor]) -> torch.Tensor:
+        """ε of a score model (Song et al. 2021), x_0 of a consistency model (Song et al. 2023, Appendix C)."""
+        sigma, y = self.sigma[t], x / self.ab[t] ** 0.5
+        if self.family == "score":
+            told = sigma / 2 * (self.sigma[-1] / self.sigma[1]) ** (1e-5 * (T - t) / (T - 1))
+            score = self.unet(((y + 1) / 2).float(), torch.full((len(x),), told)).sample.double()
+            return -sigma / 2 * score
+        c_in, above = (sigma**2 + 0.25) ** -0.5, sigma - self.low
+        time = torch.full((len(x),), 250 * np.log(sigma), dtype=torch.float64)
+        F = self.unet((c_in * y).float(), time, *labels).sample.double()
+        return 0.25 / (above**2 + 0.25) * y + 0.5 * above * c_in * F
 
     def _told(self, told: Any) -> Any:
         return next(iter(self.told.values()), None) if told is ... else told
@@ -277,12 +352,15 @@ class Twin:
         if sampler == "ddpm":
             kind = variance or self.variance
             v = (lambda x, t: seen["v"]) if kind.startswith("learned") else None
-            *_, (x, _, _) = oracle.ddpm(self.ab, eps, x, pairs, kind, noise, False, v)
+            chain = oracle.ddpm(self.ab, eps, x, pairs, kind, noise, False, v, self.family == "score")
+            *_, (x, _, _) = chain
             return x
         if sampler == "ddim":
             *_, (x, _, _) = oracle.ddim(self.ab, eps, x, pairs, eta, noise, False)
             return x
-        advance = {"dpm++": _dpm, "unipc": _unipc, "consistency": lambda *_: _renoised(noise)}[sampler](self.ab, pairs)
+        advance = {"dpm++": _dpm, "unipc": _unipc, "consistency": lambda *_: _renoised(noise, self.floor)}[sampler](
+            self.ab, pairs
+        )
         for i, (t, s) in enumerate(pairs):
             eps(x, t)
             x = advance(i, t, s, x, seen["x_0"], self.ab)
@@ -313,13 +391,16 @@ class Twin:
             )
             guess, _, _, v = self.denoised(x_t, t, told)
             mean, true = (oracle.mean(ab, one, x_t, t, s) for one in (guess, x_0))
+            grows = self.family == "score"
             pair = (2, 1) if s == 0 and kind != "learned" else (t, s)  # β̃ of (1, 0) is 0
             if kind == "learned_range":
                 u = (v + 1) / 2
                 ends = oracle.variance(ab, "beta", t, s), oracle.variance(ab, "beta_tilde", *pair)
                 sigma2 = np.exp(u * np.log(ends[0]) + (1 - u) * np.log(ends[1]))
             else:
-                sigma2 = oracle.variance(ab, "beta_tilde" if s == 0 and kind != "learned" else kind, *pair, v)
+                sigma2 = oracle.variance(
+                    ab, "beta_tilde" if s == 0 and kind != "learned" else kind, *pair, v, grows=grows
+                )
             if s == 0:
                 found = found - np.log(_bin(x_0, mean, sigma2)).mean((1, 2, 3))
             else:
@@ -343,9 +424,13 @@ def _bin(x_0: np.ndarray, mean: np.ndarray, variance: Any) -> np.ndarray:
     return np.where(x_0 < -0.999, above, np.where(x_0 > 0.999, 1 - below, above - below)).clip(1e-12)
 
 
-def _renoised(noise: Callable[[int, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
-    """Multistep consistency sampling (Song et al. 2023, Algorithm 1)."""
-    return lambda i, t, s, x, x_0, ab: ab[s] ** 0.5 * x_0 + (1 - ab[s]) ** 0.5 * (noise(i, x) if s else 0)
+def _renoised(noise: Callable[[int, np.ndarray], np.ndarray], floor: float) -> Callable[..., np.ndarray]:
+    """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x̂_0 + √(σ_s² − ε²) z."""
+
+    def advance(i: int, t: int, s: int, x: np.ndarray, x_0: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        return ab[s] ** 0.5 * (x_0 + ((1 - ab[s]) / ab[s] - floor**2) ** 0.5 * noise(i, x)) if s else x_0
+
+    return advance
 
 
 def _dpm(ab: np.ndarray, pairs: list[tuple[int, int]]) -> Callable[..., np.ndarray]:

@@ -128,12 +128,15 @@ def mean(ab, x0, x, t, s):
     return (math.sqrt(ab[s]) * (1 - a) * x0 + math.sqrt(a) * (1 - ab[s]) * x) / (1 - ab[t])
 
 
-def variance(ab, kind, t, s, v=None, gamma=None):
-    """DDPM section 3.2; IDDPM Eq. 15, v in [-1, 1] as its code has it; Analytic-DPM's optimal variance."""
+def variance(ab, kind, t, s, v=None, gamma=None, grows=False):
+    """DDPM section 3.2; IDDPM Eq. 15, v in [-1, 1] as its code has it; Analytic-DPM's optimal variance.
+
+    grows: "beta" is σ_t² − σ_s² of x_0 + σ z (Song et al. 2021, Eq. 46), times ab[s].
+    """
     beta = 1 - ab[t] / ab[s]
     beta_tilde = (1 - ab[s]) / (1 - ab[t]) * beta
     if kind == "beta":
-        return beta
+        return ab[s] * (1 / ab[t] - 1 / ab[s]) if grows else beta
     if kind == "beta_tilde":
         return beta_tilde
     if kind == "learned":
@@ -149,13 +152,13 @@ def variance(ab, kind, t, s, v=None, gamma=None):
 # Whole chains. Each yields (x_s, x0_hat, sigma) per step; eps(x, t) is the network, noise(index, x) the injected noise.
 
 
-def ddpm(ab, eps, x, pairs, kind, noise, clip, second_half=None):
-    """Algorithm 2 on the pairs. second_half(x, t) is v of a network with learned variance."""
+def ddpm(ab, eps, x, pairs, kind, noise, clip, second_half=None, grows=False):
+    """Algorithm 2 on the pairs. second_half(x, t) is v of a network with learned variance; grows: see `variance`."""
     for i, (t, s) in enumerate(pairs):
         x0 = x0_of(ab, "epsilon", eps(x, t), x, t)
         x0 = np.clip(x0, -1, 1) if clip else x0
         v = second_half(x, t) if second_half else None
-        sigma = np.sqrt(variance(ab, kind, t, s, v)) if s > 0 else 0.0
+        sigma = np.sqrt(variance(ab, kind, t, s, v, grows=grows)) if s > 0 else 0.0
         x = mean(ab, x0, x, t, s) + sigma * noise(i, x)
         yield x, x0, sigma
 

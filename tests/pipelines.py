@@ -1,4 +1,4 @@
-"""Latent pipelines as diffusers writes them, in the layouts of public checkpoints, tiny and with random weights."""
+"""Pipelines as diffusers writes them, in the layouts of public checkpoints, tiny and with random weights."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,14 @@ import torch
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
+    CMStochasticIterativeScheduler,
+    ConsistencyModelPipeline,
     DDIMScheduler,
     EulerDiscreteScheduler,
     LDMPipeline,
     PNDMScheduler,
+    ScoreSdeVePipeline,
+    ScoreSdeVeScheduler,
     StableDiffusionPipeline,
     UNet2DConditionModel,
     UNet2DModel,
@@ -23,6 +27,56 @@ from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.network import unet
 
 WORDS = ["red", "apple", "green", "heart", "a", "photo", "of", "the", "fox"]
+
+
+def score(folder: Path, pickle: bool = False, size: int = 8, **scheduler: Any) -> ScoreSdeVePipeline:
+    """google/ncsnpp-church-256, all at the root: Fourier features of σ, Skip blocks, no number of groups."""
+    torch.manual_seed(0)
+    unet = UNet2DModel(
+        sample_size=size,
+        layers_per_block=1,
+        block_out_channels=(32, 32),
+        down_block_types=("SkipDownBlock2D", "AttnSkipDownBlock2D"),
+        up_block_types=("AttnSkipUpBlock2D", "SkipUpBlock2D"),
+        time_embedding_type="fourier",
+        attention_head_dim=None,
+        mid_block_scale_factor=2**0.5,
+        norm_num_groups=None,
+        norm_eps=1e-6,
+    )
+    pipeline = ScoreSdeVePipeline(
+        unet, ScoreSdeVeScheduler(**{"num_train_timesteps": 12, "sigma_max": 50, **scheduler})
+    )
+    pipeline.unet.save_pretrained(folder, safe_serialization=not pickle)
+    pipeline.scheduler.save_pretrained(folder)
+    pipeline.save_config(folder)
+    return _quiet(pipeline)
+
+
+def consistency(folder: Path, classes: int | None = None, size: int = 8, **scheduler: Any) -> ConsistencyModelPipeline:
+    """openai/diffusers-cd_bedroom256_l2, or with classes -cd_imagenet64_l2: unet/ and scheduler/."""
+    torch.manual_seed(0)
+    unet = UNet2DModel(
+        sample_size=size,
+        layers_per_block=1,
+        block_out_channels=(8, 16),
+        attention_head_dim=8,
+        norm_num_groups=4,
+        down_block_types=("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        downsample_type="resnet",
+        upsample_type="resnet",
+        resnet_time_scale_shift="scale_shift",
+        num_class_embeds=classes,
+    )
+    pipeline = ConsistencyModelPipeline(unet, CMStochasticIterativeScheduler(**scheduler))
+    pipeline.save_pretrained(folder)
+    return _quiet(pipeline)
+
+
+def _quiet(pipeline: Any) -> Any:
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def ldm(folder: Path) -> LDMPipeline:

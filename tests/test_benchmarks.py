@@ -1,14 +1,17 @@
 """The parts of the benchmarks that could be wrong without anybody noticing."""
 
+import json
+
 import checkpoint_folders
 import numpy as np
+import pipelines
 import pretend
 import pytest
 import torch
 from safetensors.torch import save_file
 from training import process_restored  # noqa: F401
 
-from benchmarks import digits, first_gpu, restoration, training
+from benchmarks import digits, families, first_gpu, restoration, training
 from ddpm_core import plane
 from train.common.config import Config
 
@@ -188,3 +191,12 @@ def test_restored_pictures_are_measured_and_what_is_done_is_not_done_again(class
     assert run(2) == found
     table = restoration.pictures_table(found).splitlines()
     assert len(table) == 2 + 4 * 6 + 2 and table[-1].startswith("right of the real pictures")
+
+
+def test_large_networks_of_other_families_are_written_loaded_and_timed(tmp_path, monkeypatch, capsys):
+    """Small ones here, in this process."""
+    monkeypatch.setattr(families, "MODELS", {"small": lambda: pipelines.consistency(tmp_path / "written")})
+    families.MODELS["small"]().save_pretrained(tmp_path / "small")
+    families.main(["--measure", str(tmp_path / "small"), "--engine", "torch", "--steps", "3"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["median"] > 0 and found["bytes"] > 1e7 and families.row("small", found).startswith("| small | 0.")

@@ -380,15 +380,20 @@ NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 def test_in_bf16_owned_weights_take_half_the_memory_and_compute_the_same():
     x, t_index = inputs(2)
     outputs = []
-    for owned, kept in ((False, torch.float32), (True, torch.bfloat16)):
-        wrapped = engine.wrap(smallest(24), "cpu", "bf16", "openvino", owned=owned)
+    for owned, exact, kept in (
+        (False, None, torch.float32),
+        (True, None, torch.bfloat16),
+        (True, lambda: smallest(24), torch.bfloat16),  # rounded before they are compiled
+    ):
+        wrapped = engine.wrap(smallest(24), "cpu", "bf16", "openvino", owned=owned, exact=exact)
         outputs.append(wrapped(x, t_index))
         assert {p.ndim > 1: p.dtype for p in wrapped.unet.parameters()} == {True: kept, False: torch.float32}
-    assert torch.equal(*outputs)
+    assert torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[0], outputs[2])
 
 
+@pytest.mark.parametrize("exact", [None, lambda: smallest(27)], ids=["no file", "a file"])
 @pytest.mark.parametrize("failing", ["_fill", "take_two_parts", "_request"])
-def test_weights_stay_exact_when_openvino_fails_after_all(failing, monkeypatch):
+def test_weights_stay_exact_when_openvino_fails_after_all(failing, exact, monkeypatch):
     """Else torch in fp32 would take rounded ones for the checkpoint's, and `save` keep them."""
 
     def fail(*_):
@@ -399,7 +404,7 @@ def test_weights_stay_exact_when_openvino_fails_after_all(failing, monkeypatch):
     network = smallest(27)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     with pytest.warns(UserWarning, match="no memory"):
-        wrapped = engine.wrap(network, "cpu", "fp32", "openvino", owned=True)
+        wrapped = engine.wrap(network, "cpu", "fp32", "openvino", owned=True, exact=exact)
     after = wrapped.unet.state_dict()
     assert all(after[name].dtype == torch.float32 and torch.equal(after[name], before[name]) for name in before)
 

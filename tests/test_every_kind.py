@@ -23,7 +23,7 @@ import oracle
 import pytest
 import torch
 import toylab
-from diffusers import UNet2DConditionModel, UNet2DModel
+from diffusers import DiTTransformer2DModel, UNet2DConditionModel, UNet2DModel
 from diffusers.schedulers import scheduling_ddpm
 from kinds import CLASSES, KINDS, T, Twin, draw, levels
 from PIL import Image
@@ -69,7 +69,7 @@ class Counter:
 
     def __init__(self, patch: pytest.MonkeyPatch):
         self.evaluations, self._loading = 0, False
-        for kind in (UNet2DModel, UNet2DConditionModel):
+        for kind in (UNet2DModel, UNet2DConditionModel, DiTTransformer2DModel):
             patch.setattr(kind, "forward", self._counted(kind.forward))
         patch.setattr(loading, "check_evaluation", self._uncounted(loading.check_evaluation))
 
@@ -549,7 +549,8 @@ def _(case):
 def _(case):
     twin, out = case.twin, case.new("init")
     of = twin.unet.config
-    words = ["--widths", *of.block_out_channels, "--norm-groups", of.norm_num_groups, "--blocks", of.layers_per_block]
+    words = ["--widths", *of.get("block_out_channels", (32,)), "--norm-groups", of.norm_num_groups or 8]
+    words += ["--blocks", of.get("layers_per_block", 1)]
     words += ["--image-size", twin.picture[1], "--T", T, "--beta-start", 0.02, "--beta-end", 0.6, "--sample-steps", 2]
     words += ["--prediction", twin.prediction, "--variance", twin.variance, "--attention"]
     words += ["--loss", "hybrid"] if twin.variance.startswith("learned") else []

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks._contenders import Ours
 from benchmarks.frontier import Frontier, draw, plan, table
+from benchmarks.frontier.contenders import Ours
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from train import TrainError

@@ -3,17 +3,37 @@
 import pickle
 import random
 
+import pipelines
 import pytest
 from soak.hostile import checkpoints
 from soak.hostile.case import Case
 from soak.hostile.pictures import picture_cases
 from soak.hostile.reader import Outcome, judged, read
 
+from ddpm_core import load, save
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
+
+def resaved(write):
+    """What a pipeline wrote, as we write it: all at the root, with ddpm_core.json."""
+
+    def written(folder):
+        write(folder.parent / "theirs")
+        save(load(folder.parent / "theirs", device="cpu", precision="fp32", engine="torch"), folder)
+
+    return written
+
+
+KINDS = {
+    "DDPM": checkpoints.write_checkpoint,
+    "score": resaved(pipelines.score),
+    "consistency": resaved(pipelines.consistency),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def checkpoint(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile") / "good"
-    checkpoints.write_checkpoint(folder)
+    KINDS[request.param](folder)
     assert read(Case("good", folder)) == ""
     return folder
 

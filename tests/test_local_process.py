@@ -155,6 +155,7 @@ WAYS = [
     {"sampler": "dpm++"},
     {"sampler": "unipc"},
     {"sampler": "consistency"},
+    {"sampler": "langevin", "variance": "beta_tilde"},
 ]
 _RUNS = [
     (described(config, prediction, clip=clip, gamma=GAMMA), {"steps": n, "spacing": spacing, **way})

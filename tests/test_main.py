@@ -281,7 +281,7 @@ OPTIONS = {
     "--steps": values(*NUMBERS),
     "--seeds": values(*NUMBERS, "0-2", "2-0", "0-", "-", "1,,2", f"0-{'9' * 23}", f"0-{2**63}", "0-" + "9" * 5000),
     "--variance": values("beta", "beta_tilde", "analytic", "learned", "learned_range"),
-    "--sampler": values("ddpm", "ddim", "unipc", "dpm++", "consistency"),
+    "--sampler": values("ddpm", "ddim", "unipc", "dpm++", "langevin", "consistency"),
     "--spacing": values("linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"),
     "--eta": values(*NUMBERS),
     "--label": values(*NUMBERS, "cat", "4"),

@@ -18,7 +18,12 @@ from ddpm_core.names import PREDICTIONS, SAMPLERS
 from ddpm_core.process import q_sample
 from ddpm_core.samplers import DDIM, DDPM, NAMED, find
 
-WITHOUT_MEMORY = [{"variance": "beta"}, {"sampler": "ddim", "eta": 0.7}, {"sampler": "consistency"}]
+WITHOUT_MEMORY = [
+    {"variance": "beta"},
+    {"sampler": "ddim", "eta": 0.7},
+    {"sampler": "consistency"},
+    {"sampler": "langevin"},
+]
 
 
 def heun(predict, schedule, pairs, x, *, noise):

@@ -259,7 +259,9 @@ REFUSED = {
     "seed too large": refused("63", seeds=(2**63, 0)),
     "eta above 1": refused("eta", sampler="ddim", eta=1.1),
     "epsilon where x_T is noise alone": refused("pure noise", toy_model(schedule=ZERO_SNR)),
-    "variance of another sampler": refused("variance .* 'ddpm', .* 'ddim'", sampler="ddim", variance="beta"),
+    "variance of another sampler": refused(
+        "variance .* 'ddpm' and 'langevin', .* 'ddim'", sampler="ddim", variance="beta"
+    ),
     "eta of another sampler": refused("eta .* 'ddim', .* 'ddpm'", eta=0.5),
     "eta NaN": refused("eta", sampler="ddim", eta=float("nan")),
     "eta above 1 where it is not heeded": refused("eta", eta=2),

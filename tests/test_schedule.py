@@ -116,7 +116,7 @@ def test_config_rebuilds_the_schedule_here_and_in_diffusers(schedule):
 
 
 def test_a_schedule_says_what_it_is():
-    names = ["linear", "linear", "quadratic", "cosine", "custom", "custom", "sigmoid (zero terminal SNR)"]
+    names = ["linear", "linear", "quadratic", "cosine", "custom", "growing noise", "sigmoid (zero terminal SNR)"]
     assert [schedule.name for schedule in SCHEDULES] == names
 
 

@@ -101,6 +101,6 @@ def test_pure_noise_at_the_start_is_refused(sampler):
 
 
 def test_they_are_registered_and_an_unknown_name_lists_them():
-    assert SAMPLERS == ("ddpm", "ddim", "dpm++", "unipc", "consistency")
+    assert SAMPLERS == ("ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency")
     with pytest.raises(ValueError, match=r"ddpm, ddim, dpm\+\+, unipc"):
         trajectory(model(), [0], 10, sampler="euler")

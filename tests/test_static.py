@@ -452,7 +452,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
 
     wide = fresh(link("watch", {"steps": 3, "seed": 3, "count": 1}))
     finished(wide, "watch")
-    seed = wide.get_by_label("Seed", exact=True)
+    seed = wide.get_by_label("Starting noise no.", exact=True)
     seed.focus()
     seed.press("ArrowUp")
     seed.press("Enter")

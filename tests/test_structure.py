@@ -128,7 +128,7 @@ FLOORS = {
     "train": ["emoji", "tuning", "evaluate", "distill", "autoencoder", "fit", "data", "common"],
     "train.fit": ["outputs", "inputs", "flags"],
     "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "imaging", "disk", "errors"],
-    "ddpm_core.checkpoint": ["hub", "sidecars", "config"],
+    "ddpm_core.checkpoint": ["openai", "hub", "sidecars", "config"],
 }
 MOST = 12  # entries of a folder
 FORBIDDEN = {

@@ -17,7 +17,7 @@ from ddpm_core.checkpoint.latent_parts import make_decoder, make_text
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.spec import CheckpointConfig
 from ddpm_core.engines.common import example_inputs
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.networks import make_network
 from ddpm_core.errors import first_line
 
 
@@ -48,7 +48,7 @@ def model_cost(config: CheckpointConfig) -> Cost:
 
 
 def network_cost(config: dict[str, Any]) -> Cost:
-    """The cost of the UNet2DModel of a config.json that `unet_config.check` has accepted. About 0.2 s, then remembered.
+    """The cost of the network of a config.json that `spec.check` has accepted. About 0.2 s, then remembered.
 
     Raises ValueError for a network that cannot be built or evaluated, or has more than MAX_PARAMETERS.
     """
@@ -74,9 +74,7 @@ def _parameters(make: Callable[[dict[str, Any]], Any], config: str) -> int:
 def _cost(config: str) -> Cost:
     try:
         with torch.device("meta"):
-            read = json.loads(config)
-            kind = UNet2DConditionModel if read.get("_class_name") == "UNet2DConditionModel" else UNet2DModel
-            unet: Any = kind.from_config(read)
+            unet = make_network({"_class_name": "UNet2DModel", **json.loads(config)})
         parameters = count_parameters(unet)
         image, t_index, *labels = (value.to("meta") for value in example_inputs(unet))
         with _Count() as count, torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ddpm_core.model import Model, Source
+from ddpm_core.prediction import few
 from ddpm_core.timesteps import ranges
 
 
@@ -43,6 +44,6 @@ def _optimised(model: Model) -> str:
 def _classes(model: Model) -> str:
     if not model.num_classes:
         return "none"
-    names = f" ({', '.join(model.class_names)})" if model.class_names else ""
+    names = f" ({few(model.class_names)})" if model.class_names else ""
     null = "" if model.null_label is None else f", and {model.null_label} for no label"
     return f"{model.num_classes}{names}{null}"

@@ -24,8 +24,9 @@ from ddpm_core.checkpoint.refs import (
     LocalCheckpoint,
 )
 from ddpm_core.checkpoint.weights import build
-from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
+from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, DiTTransformer2DModel, VQModel
 from ddpm_core.engines.latent import ClipText, LatentDecoder
+from ddpm_core.engines.networks import Network
 from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec
 
@@ -43,17 +44,18 @@ class Part:
     save_config: Callable[[Path], object]
 
 
-def both(model: ModelSpec) -> tuple[Part | None, Part | None]:
-    """The decoder and the text encoder of a model, or None. ValueError for ones that can't be written."""
+def both(model: ModelSpec, network: Network) -> tuple[Part | None, Part | None]:
+    """The decoder and the text encoder of a model with that network, or None. ValueError for what can't be written."""
     decoder, text = getattr(model, "decoder", None), getattr(model, "text", None)
     if not (isinstance(decoder, LatentDecoder | None) and isinstance(text, ClipText | None)):
         raise ValueError("only a decoder and a text encoder that were loaded can be saved")
-    return decoder and _decoder_part(decoder, DECODERS[text is None]), text and _text_part(text)
+    of_ldm = text is None and not isinstance(network, DiTTransformer2DModel)
+    return decoder and _decoder_part(decoder, DECODERS[of_ldm]), text and _text_part(text)
 
 
-def files_of(model: ModelSpec) -> list[Part]:
+def files_of(model: ModelSpec, network: Network) -> list[Part]:
     """The parts of a model that it has besides its network."""
-    return [part for part in both(model) if part]
+    return [part for part in both(model, network) if part]
 
 
 def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:

@@ -79,9 +79,11 @@ def load(
     assert source is not None
     if network is None:
         weights = f"{checkpoint.ref}: {layout.weights}"
-        build = partial(build_network, found.unet, checkpoint.weights, weights)
+        told_numbers = found.spec.coordinates is not None  # see engines.common
+        T = None if told_numbers else found.spec.schedule.T
+        build = partial(build_network, found.unet, checkpoint.weights, weights, T)
         unet: Any = build()
-        unet.told_numbers = found.spec.coordinates is not None  # see engines.common
+        unet.told_numbers = told_numbers
         check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, weights)
         source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
         network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build, batched=batched)

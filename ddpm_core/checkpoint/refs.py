@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from ddpm_core.disk import files
@@ -24,8 +25,9 @@ TOKENIZER_FILES = (  # all that transformers reads of a CLIPTokenizer
     *("tokenizer_config.json", "tokenizer.json", "vocab.json", "merges.txt"),
     *("special_tokens_map.json", "added_tokens.json"),
 )
+HOMES = ("transformer/", "unet/", "")  # of the network, the first one that is there
 FILES = (
-    *(folder + name for folder in ("unet/", "") for name in ("config.json", *WEIGHT_FILES)),
+    *(folder + name for folder in HOMES for name in ("config.json", *WEIGHT_FILES)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),
     *(folder + name for folder in DECODERS for name in ("config.json", *WEIGHT_FILES)),
     *(TEXT + name for name in ("config.json", *TEXT_WEIGHTS)),
@@ -122,8 +124,8 @@ def embedded() -> dict[str, Path]:
 
 
 def holds_model(folder: Path) -> bool:
-    """Whether a folder holds a network of pixels at its root, or one of latents in unet/, as `save` writes them."""
-    return any((folder / home / "config.json").is_file() for home in ("", "unet"))
+    """Whether a folder holds a network of pixels at its root, or one of latents in a folder, as `save` writes them."""
+    return any((folder / home / "config.json").is_file() for home in HOMES)
 
 
 def typed(text: str) -> str:
@@ -159,6 +161,11 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
         files.restore(folder)
     if local and text and os.path.isdir(folder):  # unlike Path.is_dir, this accepts any text
         return _unversioned(Ref("folder", text, folder), revision)
+    if local and folder.suffix in (".pt", ".pth") and os.path.isfile(folder):
+        raise CheckpointError(
+            f"{text!r} is a file of weights: if it is OpenAI's, `python -m ddpm_core convert {quote(text)} FOLDER` "
+            "makes a folder of it that loads"
+        )
     if local and os.path.isfile(folder):
         raise CheckpointError(f"{text!r} is a file: give the folder that holds it and its config.json")
     if "://" in text:
@@ -203,20 +210,15 @@ def _checked_revision(revision: str | None) -> str | None:
 
 
 def layout(names: Iterable[str], where: str) -> Layout:
-    """Choose among a checkpoint's file names (with '/'): unet/ and scheduler/ folders or all at the root.
+    """Choose among a checkpoint's file names (with '/'): those of the network and of scheduler/, or all at the root.
 
     where names the checkpoint in the sentence of the CheckpointError that is raised when something is missing.
     """
     names = set(names)
-    folder = "unet/" if "unet/config.json" in names else ""
+    folder = next((home for home in HOMES if home + "config.json" in names), "")
     scheduler = "scheduler/scheduler_config.json"
     if scheduler not in names:
         scheduler = "scheduler_config.json"
-    if "transformer/config.json" in names:
-        raise CheckpointError(
-            f"{where} draws with a transformer, as SD3, Flux and Sana do: only U-Nets can be loaded, of pixels or in "
-            "the layout of Stable Diffusion 1 and 2"
-        )
     if folder + "config.json" not in names:
         raise CheckpointError(f"{where} is not a UNet2DModel checkpoint: no config.json at its root or in unet/")
     if scheduler not in names:
@@ -251,7 +253,7 @@ def _weights(names: set[str], folder: str, allowed: tuple[str, ...], where: str)
 
 def names_in(folder: Path) -> list[str]:
     """The names, relative and with '/', of the files in a folder and in the folders of its parts."""
-    parts = ("unet/", "scheduler/", *DECODERS, TEXT, TOKENIZER)
-    patterns = ("*", *(f"{part}*" for part in parts), "transformer/config.json")
+    parts = (*HOMES, "scheduler/", *DECODERS, TEXT, TOKENIZER)
+    patterns = [f"{part}*" for part in parts]
     paths = [path for pattern in patterns for path in folder.glob(pattern)]
     return [path.relative_to(folder).as_posix() for path in paths if path.is_file()]

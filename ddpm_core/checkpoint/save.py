@@ -23,7 +23,8 @@ from ddpm_core.checkpoint.refs import FACTS, CheckpointError
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
+from ddpm_core.engines.networks import NETWORKS, Network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
@@ -70,11 +71,18 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
-    if not isinstance(unet, (UNet2DModel, UNet2DConditionModel)):
+    if not isinstance(unet, Network):
         return _save_own(model, folder, half, extra or {})
+    write(model, unet, folder, half, extra)
+
+
+def write(
+    model: ModelSpec, unet: Network, folder: Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None
+) -> None:
+    """`save` for a network beside its specification, which is none that an engine evaluates."""
     contents = json_contents(model, unet)
-    parts = latent_parts.files_of(model)  # of a latent model, whose networks are in folders
-    home = "unet/" if parts else ""
+    parts = latent_parts.files_of(model, unet)  # of a latent model, whose networks are in folders
+    home = ("transformer/" if isinstance(unet, DiTTransformer2DModel) else "unet/") if parts else ""
     check_replaceable(folder)
     if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
         raise CheckpointError(
@@ -122,7 +130,7 @@ def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes 
     )
 
 
-def _sidecars(model: Model, weights: Path | None, half: bool) -> dict[str, dict[str, Any]]:
+def _sidecars(model: ModelSpec, weights: Path | None, half: bool) -> dict[str, dict[str, Any]]:
     """The files of Γ and of the optimised steps, where the model has them. weights: what they lie beside."""
     found = {}
     if model.gamma is not None:
@@ -153,14 +161,14 @@ def _write_json(folder: Path, contents: Mapping[str, Any]) -> None:
         (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def json_contents(model: ModelSpec, unet: UNet2DModel | UNet2DConditionModel) -> dict[str, dict[str, Any]]:
+def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
     """The JSON files that belong beside a network's weights and config.json; ValueError where `load` would refuse them.
 
     A trainer asks this before it begins, for a network that it makes.
     """
     try:
         count_parameters(unet)  # refuses too many
-        decoder, text = (part and part.config for part in latent_parts.both(model))
+        decoder, text = (part and part.config for part in latent_parts.both(model, unet))
         return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
         raise ValueError(f"`load` would refuse this model: {error}") from None
@@ -175,24 +183,25 @@ def check_replaceable(folder: Path) -> None:
     if not os.path.lexists(folder):
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    latent = "unet" in names and FACTS in names and "config.json" not in names
+    home = next((home for home in refs.HOMES if home[:-1] in names), "")
+    latent = home and FACTS in names and "config.json" not in names
     others = names - {*SAVED, "README.md"}
     foreign = {name for name in others if name.startswith("diffusion_pytorch_model")}
     if not latent:
         foreign |= {name.partition("/")[0] for name in IN_FOLDERS if (folder / name).exists()}
-    config = folder / ("unet/config.json" if latent else "config.json")
+    config = folder / (f"{home}config.json" if latent else "config.json")
     if not folder.is_dir() or foreign or (names and not _is_network(config) and not _is_own(folder)):
         found = f" (it holds {min(foreign or others)})" if others else ""
         raise CheckpointError(f"{folder} exists and was not written by ddpm_core{found}: choose another folder")
 
 
 def _is_network(config: Path) -> bool:
-    """Whether this is the config.json of a U-Net."""
+    """Whether this is the config.json of a network."""
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("_class_name") in ("UNet2DModel", "UNet2DConditionModel")
+    return isinstance(content, dict) and content.get("_class_name") in NETWORKS
 
 
 def _is_own(folder: Path) -> bool:
@@ -203,7 +212,7 @@ def _is_own(folder: Path) -> bool:
         return False
 
 
-def _unrounded(model: Model, unet: UNet2DModel | UNet2DConditionModel) -> tuple[dict[str, Tensor], bool]:
+def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool]:
     """The weights in float32, and whether Γ and the optimised steps, where the model has them, are theirs.
 
     They are the network's own, or where it has them rounded, those of the file it was loaded from. The rest is theirs

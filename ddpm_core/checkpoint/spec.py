@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ddpm_core.checkpoint.config import latent_config, unet_config
+from ddpm_core.checkpoint.config import families, latent_config, transformer_config, unet_config
 from ddpm_core.checkpoint.config.fields import (
     LIMITS,
     choice,
@@ -85,6 +85,10 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
     """
     config, weights = _read_json_files(checkpoint)
     ref, spec = checkpoint.ref, config.spec
+    if spec.student is not None and spec.coordinates is not None and not spec.student.usual:
+        name = checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name.partition("/")[2]
+        usual = families.published_times(name, spec.schedule.T)
+        spec = replace(spec, student=replace(spec.student, usual=usual))
     source = Source(
         ref=str(ref),
         name=checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name,
@@ -155,15 +159,29 @@ def _from_contents(
     unet: dict, scheduler: dict, index: dict, own: dict, decoder: dict | None = None, text: dict | None = None
 ) -> tuple[CheckpointConfig, Averaging]:
     """The same from the files' contents; ValueError for what no model can be made of."""
+    transformer = transformer_config.is_transformer(unet)
+    unet = transformer_config.normal(unet) if transformer else unet
     _check_kind(unet, index, decoder is not None, text is not None)
-    size, channels = (unet_config if text is None else latent_config).check(unet)
-    fields = _from_scheduler(scheduler, clip=decoder is None)
+    checked = transformer_config if transformer else unet_config if text is None else latent_config
+    family = families.of(scheduler)
+    if family is None:
+        size, channels = checked.check(unet)
+        fields = _from_scheduler(scheduler, clip=decoder is None)
+        if transformer and unet.get("out_channels") == 2 * channels:  # which diffusers' pipeline leaves out
+            fields["variance"] = "learned_range"
+    else:
+        if decoder is not None:
+            raise ValueError(f"{family.pipeline} draws pixels, and here an autoencoder is beside the network")
+        size, channels = unet_config.check(unet, (family.times,))
+        fields = {"variance": "beta", **family.read(scheduler)}
     if decoder is not None:
         fields |= _latents(unet, channels, decoder, text) | {"leading_offset": whole(scheduler, "steps_offset", 0)}
     _check_channels(unet, channels, fields["variance"])
     _check_times(unet, fields["schedule"].T)
-    fields |= _classes(unet, own)
+    fields |= _transformer_classes(unet) if transformer else _classes(unet, own)
     fields |= _named_in(own, fields["num_classes"])
+    if transformer:
+        fields["class_names"] = _id2label(index, fields["num_classes"])
     weights = choice(own, "weights", AVERAGINGS, "unknown")
     return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields), decoder, text), weights
 
@@ -196,21 +214,34 @@ def json_files(
     unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse.
     """
     scheduler, own = _scheduler_and_facts(model)
+    family = families.of(scheduler)
     index = {
-        "_class_name": "DDPMPipeline",
+        "_class_name": "DDPMPipeline" if family is None else family.pipeline,
         "_diffusers_version": scheduler["_diffusers_version"],
-        "scheduler": ["diffusers", "DDPMScheduler"],
+        "scheduler": ["diffusers", scheduler["_class_name"]],
         "unet": ["diffusers", "UNet2DModel"],
     }
+    transformer = transformer_config.is_transformer(unet)
     if decoder is None:
-        _from_contents(unet, scheduler, index, own)
+        if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses it, better than computing something else
+            index["unet"] = ["ddpm_core", "OpenAIUNet"]
+        again = _from_contents(unet, scheduler, index, own)[0].spec
+        lost = [name for name in ("variance", "clip", "snr") if getattr(again, name) != getattr(model, name)]
+        if lost:
+            raise ValueError(f"a {index['_class_name']} has no place for {lost[0]} {getattr(model, lost[0])!r}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.leading_offset}
-    if model.variance == "beta_tilde":
+    if model.variance in ("beta_tilde", "learned_range" if transformer else ""):
         del scheduler["variance_type"]  # which DDIM's does not have, and this is what none means
-    index |= {"scheduler": ["diffusers", "DDIMScheduler"], "unet": ["diffusers", unet["_class_name"]]}
+    del index["unet"]
+    home = "transformer" if transformer else "unet"
+    index |= {"scheduler": ["diffusers", "DDIMScheduler"], home: ["diffusers", unet["_class_name"]]}
     autoencoder = ["diffusers", decoder["_class_name"]]
-    if text is None:
+    if transformer:  # whose pipeline knows the null label, and has the names of classes in its index
+        index |= {"_class_name": "DiTPipeline", "vae": autoencoder}
+        index["id2label"] = model.class_names and {str(i): name for i, name in enumerate(model.class_names)}
+        own = {name: value for name, value in own.items() if name not in ("null_label", "class_names")}
+    elif text is None:
         index |= {"_class_name": "LDMPipeline", "vqvae": autoencoder}
     else:
         index |= {"_class_name": "StableDiffusionPipeline", "vae": autoencoder, "requires_safety_checker": False}
@@ -223,6 +254,8 @@ def json_files(
 def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
     """The JSON files that `read_own` turns back into the specification of a model of pixels. ValueError as above."""
     scheduler, own = _scheduler_and_facts(model)
+    if model.coordinates is not None:
+        raise ValueError("a network of one's own in other coordinates can't be kept in a folder: make its Model again")
     own[OWN] = {"image_size": model.image_size, "channels": model.channels, "num_classes": model.num_classes}
     _own_from_contents(scheduler, own)
     return {"scheduler_config.json": scheduler, FACTS: own}
@@ -232,17 +265,23 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
     """The contents of scheduler_config.json and ddpm_core.json."""
     from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
-    if model.coordinates is not None:
-        raise ValueError("the Hub's layout has no place for networks in other coordinates than ours")
-    theirs = {ours: name for name, ours in _PREDICTIONS.items()}
     scheduler = {
         "_class_name": "DDPMScheduler",
         "_diffusers_version": from_diffusers.__version__,
         **model.schedule.config,
-        "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading it
-        "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
-        "clip_sample": model.clip,
     }
+    family = families.of(scheduler)
+    if not isinstance(model.coordinates, type(None) if family is None else family.coordinates):
+        raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
+    if family is None:
+        theirs = {ours: name for name, ours in _PREDICTIONS.items()}
+        scheduler |= {
+            "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading
+            "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
+            "clip_sample": model.clip,
+        }
+    else:
+        scheduler |= family.write(model)
     own: dict[str, Any] = {"weights": model.source.weights if model.source else "unknown"}
     if model.prediction == "mu":
         own["prediction"] = "mu"
@@ -251,14 +290,21 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
     if model.class_names is not None:
         own["class_names"] = list(model.class_names)
     if model.student is not None:
-        own["student"] = {**asdict(model.student), "times": list(model.student.times)}
+        own["student"] = {name: list(x) if isinstance(x, tuple) else x for name, x in asdict(model.student).items()}
+        if not model.student.usual:
+            del own["student"]["usual"]
+    if model.snr is not None and family is None:
+        own["snr"] = model.snr
     return scheduler, own
 
 
 def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
     kind = unet.get("_class_name")
     expected = "UNet2DConditionModel" if text else "UNet2DModel"
-    if kind != expected:
+    if kind == transformer_config.KIND:
+        if text or not decoder:
+            raise ValueError(f"a {kind} is told classes and draws latents: it needs vae/, and no text encoder")
+    elif kind not in (expected, "" if text else "OpenAIUNet"):
         beside = (
             " beside a text encoder" if text else "" if kind != "UNet2DConditionModel" else " without a text encoder"
         )
@@ -266,15 +312,16 @@ def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
             f"the network is a {_named(kind, 'model without a class name')}: only a {expected} can be loaded{beside}"
         )
     # A safety checker looks at pictures afterwards, and takes no part in the drawing.
-    known = {"unet", "scheduler", "safety_checker", "feature_extractor"}
+    known = {"transformer", "id2label"} if kind == transformer_config.KIND else {"unet"}
+    known |= {"scheduler", "safety_checker", "feature_extractor"}
     known |= {"vae", "vqvae"} if decoder else set()
     known |= {"text_encoder", "tokenizer"} if text else set()
     others = [key for key, value in index.items() if isinstance(value, list) and any(value) and key not in known]
     if others:
         pipeline, parts = _named(index.get("_class_name"), "a pipeline"), ", ".join(others[:5])
         raise ValueError(
-            f"{pipeline} also needs {parts}: only one U-Net can be loaded, of pixels (UNet2DModel), in the latents of "
-            "an autoencoder, or in the layout of Stable Diffusion 1 and 2"
+            f"{pipeline} also needs {parts}: only one network can be loaded, of pixels (UNet2DModel), in the latents "
+            "of an autoencoder, or in the layout of Stable Diffusion 1 and 2"
         )
 
 
@@ -316,9 +363,11 @@ def _clip(scheduler: dict, default: bool) -> bool:
 
 def _check_channels(unet: dict, channels: int, variance: Variance) -> None:
     expected = channels * (2 if variance in LEARNED else 1)
-    if unet.get("out_channels", 3) != expected:
+    transformer = transformer_config.is_transformer(unet)
+    given = (unet.get("out_channels") or channels) if transformer else unet.get("out_channels", 3)
+    if given != expected:
         raise ValueError(
-            f"the network gives {unet.get('out_channels', 3)} channels, but {channels} image channels with variance "
+            f"the network gives {given} channels, but {channels} image channels with variance "
             f"{variance} need {expected}"
         )
 
@@ -344,21 +393,41 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
 
 
 def _named_in(own: dict, classes: int) -> dict[str, Any]:
-    """class_names and student, and the prediction where the file has it, as fields of ModelSpec."""
+    """class_names, and what else the file has of student, prediction and snr, as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:
         named = tuple(names(own, "class_names"))
         if len(named) != classes:
             raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
-    prediction = {"prediction": choice(own, "prediction", TRAINED_PREDICTIONS)} if "prediction" in own else {}
-    return {"class_names": named, "student": _student(own), **prediction}
+    found: dict[str, Any] = {"class_names": named}
+    if "prediction" in own:
+        found["prediction"] = choice(own, "prediction", TRAINED_PREDICTIONS)
+    if own.get("student") is not None:
+        found["student"] = _student(own["student"])
+    if own.get("snr") is not None:
+        found["snr"] = number(own, "snr")
+    return found
 
 
-def _student(own: dict) -> Student | None:
-    """What a distilled model was made for, as ddpm_core.json has it."""
-    found = own.get("student")
-    if found is None:
+def _transformer_classes(unet: dict) -> dict[str, Any]:
+    """The same for a DiT: as DiTPipeline has it, the null label comes after the classes."""
+    classes = unet.get("num_embeds_ada_norm", 1000)
+    return {"num_classes": classes, "null_label": classes}
+
+
+def _id2label(index: dict, classes: int) -> tuple[str, ...] | None:
+    """The names of a DiT's classes, as model_index.json has them."""
+    named = index.get("id2label")
+    if named is None:
         return None
+    keys = {str(label) for label in range(classes)}
+    if not isinstance(named, dict) or named.keys() != keys:
+        raise ValueError(f"id2label must have a name for each class from 0 to {classes - 1}, got {shown(named)}")
+    return tuple(names({"id2label": [named[str(label)] for label in range(classes)]}, "id2label"))
+
+
+def _student(found: Any) -> Student:
+    """What a distilled model was made for, as ddpm_core.json has it."""
     if not isinstance(found, dict):
         raise ValueError(f"student must be a JSON object, got {shown(found)}")
     return Student(
@@ -367,4 +436,5 @@ def _student(own: dict) -> Student | None:
         teacher=text(found, "teacher"),
         guidance=None if found.get("guidance") is None else number(found, "guidance"),
         finished=flag(found, "finished", True),
+        usual=tuple(numbers(found, "usual", int(LIMITS["times"][1]), only_whole=True)) if "usual" in found else (),
     )

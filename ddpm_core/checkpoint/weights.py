@@ -12,24 +12,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from ddpm_core.checkpoint.config.fields import MAX_WEIGHT
 from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.engines.common import example_inputs
-from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, PatchEmbed
+from ddpm_core.engines.networks import Network, least_side, make_network, out_channels
+from ddpm_core.engines.networks.times import tabulate_times
 from ddpm_core.errors import first_line
 
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
-def build_network(config: dict[str, Any], path: Path, where: str) -> UNet2DModel:
-    """The U-Net of config.json with the weights of a file; the rest as for `build`."""
-    kind = UNet2DConditionModel if config.get("_class_name") == "UNet2DConditionModel" else UNet2DModel
-    return build(kind.__name__, lambda: kind.from_config(config), path, where)
+def build_network(config: dict[str, Any], path: Path, where: str, T: int | None) -> Network:
+    """The network of config.json with the weights of a file; the rest as for `build`.
+
+    T: how many times t − 1 it is told; None where it is told other numbers.
+    """
+    network: Network = build(config["_class_name"], lambda: make_network(config), path, where)
+    if T is not None:
+        tabulate_times(network, T)
+    return network
 
 
 def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
@@ -59,16 +66,23 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
         if value.shape != expected[key].shape:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
-        largest = torch.stack(torch.aminmax(value.float())).abs().amax()  # NaN is kept; a third of isfinite's time
-        if MAX_WEIGHT < largest < torch.inf:
-            raise CheckpointError(
-                f"{where} is damaged: it holds the value {largest:.2g} in {key}, too large for a trained weight"
-            )
-        if not largest.isfinite():
-            raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
-    unet.to_empty(device="cpu").load_state_dict(weights)
-    _make_buffers(unet, where)
+        check_values(key, value, where)
+    unet.to_empty(device="cpu")
+    for key, place in unet.state_dict().items():
+        place.copy_(weights.pop(key))  # what is copied is freed: never are all weights there twice
+    make_buffers(unet, where)
     return unet
+
+
+def check_values(key: str, value: Tensor, where: str) -> None:
+    """Raise CheckpointError for numbers that no trained weight has."""
+    largest = torch.stack(torch.aminmax(value.float())).abs().amax()  # NaN is kept; a third of isfinite's time
+    if MAX_WEIGHT < largest < torch.inf:
+        raise CheckpointError(
+            f"{where} is damaged: it holds the value {largest:.2g} in {key}, too large for a trained weight"
+        )
+    if not largest.isfinite():
+        raise CheckpointError(f"{where} holds NaN or infinite numbers in {key}: the training run failed")
 
 
 def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -81,27 +95,27 @@ def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dic
     return {key.removeprefix(prefix): value for key, value in weights.items()}
 
 
-def _make_buffers(unet: nn.Module, where: str) -> None:
-    """Give a network that was built without memory the buffers that no file holds: the kernels of K-blocks."""
+def make_buffers(unet: nn.Module, where: str) -> None:
+    """Give a network that was built without memory the buffers that no file holds: kernels of K-blocks, places."""
     for name, module in unet.named_modules():
         if isinstance(module, (KDownsample2D, KUpsample2D)):
             module.kernel = type(module)(module.pad_mode).kernel
         elif module._non_persistent_buffers_set == {"position_ids"}:  # of a text encoder
             positions = module.get_buffer("position_ids")
             module.position_ids = torch.arange(positions.shape[-1]).expand(1, -1)
+        elif isinstance(module, PatchEmbed):
+            side, width = module.patch_size * module.height, module.proj.out_channels
+            module.pos_embed = PatchEmbed(side, side, module.patch_size, module.proj.in_channels, width).pos_embed
         elif module._non_persistent_buffers_set:
             raise CheckpointError(f"{where}: {name}, a {type(module).__name__}, is not supported")
 
 
-def check_evaluation(unet: UNet2DModel, size: int, T: int, where: str) -> None:
+def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
     """Evaluate the network once, on a small image: not every network that can be built can be evaluated.
 
     Raises CheckpointError where that fails or gives numbers that are not finite.
     """
-    config = unet.config
-    # Two pixels a side at the lowest resolution: with one, most of a kernel would see nothing but padding.
-    side = min(size, 2 ** len(config["block_out_channels"]))
-    image, _, *labels = example_inputs(unet, 1, side)
+    image, _, *labels = example_inputs(unet, 1, min(size, least_side(unet)))
     image = torch.linspace(-1, 1, image.numel()).reshape(image.shape)
     try:
         with torch.no_grad():
@@ -110,7 +124,7 @@ def check_evaluation(unet: UNet2DModel, size: int, T: int, where: str) -> None:
         raise CheckpointError(
             f"{where}: the network of config.json cannot be evaluated ({first_line(error)})"
         ) from None
-    if output.shape != (1, config["out_channels"], *image.shape[2:]):
+    if output.shape != (1, out_channels(unet), *image.shape[2:]):
         raise CheckpointError(f"{where}: the network in config.json returns an image of another size")
     if not output.isfinite().all():
         raise CheckpointError(f"with the weights in {where} the network gives NaN or infinite numbers")
@@ -123,7 +137,8 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            weights = load_file(path)
+            with safe_open(path, framework="pt", backend="pread") as file:  # each tensor can be freed alone
+                weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
         else:
             _check_unpacked_size(path)
             weights = torch.load(path, map_location="cpu", weights_only=True)

@@ -10,21 +10,21 @@ from typing import Any
 import torch
 
 from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
-from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.engines.networks import Network
 from ddpm_core.engines.torch import CompiledNetwork, GraphNetwork, TorchNetwork, stays_finite
 from ddpm_core.errors import first_line
 from ddpm_core.names import ENGINES, PRECISIONS, Arithmetic, Engine, Precision
 
 
 def wrap(
-    unet: UNet2DModel,
+    unet: Network,
     device: str = "auto",
     precision: Precision = "auto",
     engine: Engine = "auto",
     progress: Callable[[str], None] | None = None,
     owned: bool = False,
-    exact: Callable[[], UNet2DModel] | None = None,
+    exact: Callable[[], Network] | None = None,
     batched: bool = False,
 ) -> EngineNetwork:
     """The network ready for evaluation; its description says what was chosen, and why.
@@ -86,11 +86,11 @@ def wrap_decoder(decoder: LatentDecoder, network: EngineNetwork, image_size: int
 
 
 def _openvino(
-    unet: UNet2DModel,
+    unet: Network,
     device: torch.device,
     precision: Precision,
     owned: bool,
-    exact: Callable[[], UNet2DModel] | None,
+    exact: Callable[[], Network] | None,
 ) -> EngineNetwork:
     if not find_spec("openvino"):
         raise RuntimeError("it is not installed")

@@ -15,7 +15,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import UNet2DConditionModel
+from ddpm_core.engines.networks import Network, takes_labels
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,13 @@ _CLEARLY = 0.8  # of float32's time: so that two processes on one machine hardly
 
 
 class EngineNetwork(Protocol):
-    """A UNet2DModel that an engine evaluates, as `choose.wrap` returns it.
+    """A network that an engine evaluates, as `choose.wrap` returns it.
 
     unet: the network, which may hold rounded weights. device: where its inputs are evaluated. description: engine,
     device and precision, for the user. memory: bytes that the network takes by now, about.
     """
 
-    unet: UNet2DModel
+    unet: Network
     device: torch.device
     description: str
 
@@ -115,12 +116,12 @@ def single(time: Tensor) -> Tensor:
     return time.float() if time.is_floating_point() else time
 
 
-def example_inputs(unet: UNet2DModel | UNet2DConditionModel, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
+def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
     """Zeros as x, any time and, for a network with classes or words, labels, on the CPU. side: None for its own."""
     time = torch.ones(n) if told_numbers(unet) else torch.zeros(n, dtype=torch.int64)
     size = side or unet.config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
-    labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if unet.class_embedding is not None else ()
+    labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if takes_labels(unet) else ()
     if isinstance(unet, UNet2DConditionModel):
         labels = (torch.zeros(n, _TOKENS, unet.config["cross_attention_dim"]),)
     return torch.zeros(n, unet.config["in_channels"], height, width), time, *labels

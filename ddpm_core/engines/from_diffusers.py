@@ -7,6 +7,7 @@ module, and fails. Through this module, Python makes that thread wait.
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
+    DiTTransformer2DModel,
     DPMSolverMultistepScheduler,
     UNet2DConditionModel,
     UNet2DModel,
@@ -16,6 +17,7 @@ from diffusers import (
 )
 from diffusers.models.attention_processor import Attention
 from diffusers.models.downsampling import KDownsample2D
+from diffusers.models.embeddings import PatchEmbed, TimestepEmbedding, Timesteps
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.upsampling import KUpsample2D, Upsample2D
 
@@ -24,9 +26,13 @@ __all__ = [
     "AutoencoderKL",
     "AutoencoderTiny",
     "DPMSolverMultistepScheduler",
+    "DiTTransformer2DModel",
     "KDownsample2D",
     "KUpsample2D",
+    "PatchEmbed",
     "ResnetBlock2D",
+    "TimestepEmbedding",
+    "Timesteps",
     "UNet2DConditionModel",
     "UNet2DModel",
     "UniPCMultistepScheduler",

@@ -6,6 +6,7 @@ share one, and the weights stay in the one place where torch has them.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 
 from ddpm_core.disk import files
 from ddpm_core.engines import common, from_diffusers
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.networks import Network, first_convolution, least_side
 from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
 from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.names import Arithmetic, Precision
@@ -61,7 +62,8 @@ log = logging.getLogger(__name__)
 class _Converted:
     """A module in OpenVINO, compiled for each shape of its inputs when it is first needed.
 
-    config: its configuration. example: inputs for which it is compiled at once, to see that it works.
+    config: its configuration. weights: gives them, once it is converted. example: inputs for which it is compiled at
+    once, to see that it works.
     """
 
     device = torch.device("cpu")
@@ -71,7 +73,7 @@ class _Converted:
         module: nn.Module,
         config: Mapping[str, Any],
         precision: Arithmetic,
-        weights: Mapping[str, Tensor],
+        weights: Callable[[], Mapping[str, Tensor]],
         example: Sequence[Tensor],
     ):
         # Without the hint OpenVINO takes bf16 wherever there is any.
@@ -82,7 +84,11 @@ class _Converted:
         self._prepare(module, _cache() / _key(module, config), weights, [tuple(part.shape) for part in example])
 
     def _prepare(
-        self, module: nn.Module, entry: Path, weights: Mapping[str, Tensor], shapes: Sequence[tuple[int, ...]]
+        self,
+        module: nn.Module,
+        entry: Path,
+        weights: Callable[[], Mapping[str, Tensor]],
+        shapes: Sequence[tuple[int, ...]],
     ) -> None:
         """Convert, and compile. If what is on disk fails, it is removed and made again."""
         for anew in (False, True):
@@ -90,16 +96,20 @@ class _Converted:
                 self._model, kept = _converted(module, entry)
             try:
                 self._rewrite()
-                _fill(self._model, weights)
+                _fill(self._model, weights())
                 self._request(*shapes)
                 return
             except Exception:  # anything may be wrong with a file
                 shutil.rmtree(entry, ignore_errors=True)
+                self._restore()
                 if anew or not kept:
                     raise
 
     def _rewrite(self) -> None:
         """Change the converted module for this precision."""
+
+    def _restore(self) -> None:
+        """Undo what was done to the module for this precision."""
 
     def _infer(self, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
         """The output for a batch that is evaluated in parts of these sizes."""
@@ -131,7 +141,7 @@ class _Converted:
 
 
 class OpenVINONetwork(_Converted):
-    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x` for any batch and size.
+    """A network as `network(x, t_index, labels) -> tensor like x` for any batch and size.
 
     precision: "auto" is bf16 where the CPU has it (AMX, AVX512-BF16) and is faster in it, else fp32; one the CPU lacks
     is fp32 too, with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the
@@ -143,10 +153,10 @@ class OpenVINONetwork(_Converted):
 
     def __init__(
         self,
-        unet: UNet2DModel,
+        unet: Network,
         precision: Precision = "auto",
         owned: bool = False,
-        exact: Callable[[], UNet2DModel] | None = None,
+        exact: Callable[[], Network] | None = None,
     ):
         nn.Module.to(unet, self.device, torch.float32)  # in place
         self.unet = unet.eval().requires_grad_(False)
@@ -154,20 +164,41 @@ class OpenVINONetwork(_Converted):
         self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact)
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
-        weights = unet.state_dict()
-        if owned and self.precision == "bf16":
-            matrices = {name for name, weight in unet.named_parameters(remove_duplicate=False) if weight.ndim > 1}
-            weights = {name: w.bfloat16() if name in matrices else w for name, w in weights.items()}
-        x, *others = common.example_inputs(unet)
-        super().__init__(unet, unet.config, self.precision, weights, [self._image(x), *others])
+        self._rounds = owned and self.precision == "bf16"
+        self._exact = exact if self._rounds else None
+        self._rounded: dict[str, Tensor] = {}
+        x, time, *labels = common.example_inputs(unet)
+        converted = _told_features(unet) if common.told_numbers(unet) else unet
+        inputs = [self._image(x), self._time(time), *labels]
+        super().__init__(converted, converted.config, self.precision, self._weights, inputs)
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
         for name, parameter in self.unet.named_parameters():
-            parameter.data = weights[name]
+            parameter.data = self._rounded.get(name, parameter.data)
+        self._rounded.clear()
         common.return_freed_memory()
+
+    def _weights(self) -> Mapping[str, Tensor]:
+        """The weights, rounded where the network is owned.
+
+        Where that can be undone, in place: so a large network is never there in both precisions.
+        """
+        for name, parameter in self.unet.named_parameters(remove_duplicate=False):
+            if self._rounds and parameter.ndim > 1:
+                self._rounded[name] = parameter.data.bfloat16()
+                if self._exact is not None:
+                    parameter.data = self._rounded[name]
+        if self._exact is not None:
+            common.return_freed_memory()
+        return self.unet.state_dict() | self._rounded
+
+    def _restore(self) -> None:
+        if self._exact is not None:
+            for name, parameter in self._exact().named_parameters():
+                self.unet.get_parameter(name).data = parameter.data
 
     def _rewrite(self) -> None:
         if self.precision != "fp32":
-            take_two_parts(self._model, _PREFIX + "conv_in.weight")
+            take_two_parts(self._model, f"{_PREFIX}{first_convolution(self.unet)}.weight")
 
     @property
     def memory(self) -> int:
@@ -176,16 +207,24 @@ class OpenVINONetwork(_Converted):
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """As `EngineNetwork` says."""
-        inputs = [self._image(x), common.single(t_index)]
+        inputs = [self._image(x), self._time(t_index)]
         if labels is not None:
             inputs.append(labels.float() if labels.is_floating_point() else labels)
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
         sizes = _chunks(len(x), x[0, 0].numel(), sum(weight.numel() for weight in self.unet.parameters()))
-        return torch.from_numpy(self._infer(arrays, sizes)).to(x.device, x.dtype)
+        output = torch.from_numpy(self._infer(arrays, sizes))
+        if self.unet.config.get("time_embedding_type") == "fourier":
+            output = output / common.single(t_index).to(output.device).reshape(-1, 1, 1, 1)
+        return output.to(x.device, x.dtype)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
+
+    @torch.no_grad()
+    def _time(self, time: Tensor) -> Tensor:
+        """The time as the converted network takes it."""
+        return self.unet.time_proj(common.single(time).cpu()) if common.told_numbers(self.unet) else time
 
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""
@@ -193,8 +232,26 @@ class OpenVINONetwork(_Converted):
         if self.precision == "fp32":
             return x
         return common.in_two_parts(
-            2 * x - 1 if self.unet.config["center_input_sample"] else x, common.DTYPES[self.precision]
+            2 * x - 1 if self.unet.config.get("center_input_sample") else x, common.DTYPES[self.precision]
         )
+
+
+class _Features(nn.Module):
+    """In the place of a network's `time_proj`: it is given what that makes of the time, (D, N)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.T
+
+
+def _told_features(unet: Network) -> Network:
+    """A network with the same weights that is told the features of σ instead of σ, and does not divide by σ.
+
+    OpenVINO computes what is not a whole number in bf16, and the angles of these features are hundreds of radians.
+    """
+    twin: Any = copy.copy(unet)
+    twin._modules = {**unet._modules, "time_proj": _Features()}
+    twin._internal_dict = type(unet.config)({**unet.config, "time_embedding_type": "positional"})
+    return twin
 
 
 class OpenVINODecoder(_Converted):
@@ -204,7 +261,7 @@ class OpenVINODecoder(_Converted):
     """
 
     def __init__(self, decoder: nn.Module, config: Mapping[str, Any], precision: Arithmetic, example: Tensor):
-        super().__init__(decoder, config, precision, decoder.state_dict(), [example])
+        super().__init__(decoder, config, precision, decoder.state_dict, [example])
         self._decoder = decoder
 
     @property
@@ -311,7 +368,10 @@ def _convert(module: nn.Module) -> openvino.Model:
             self.module = module
 
         def forward(self, x: Tensor, *others: Tensor) -> Tensor:
-            return self.module(x, *others, return_dict=False)[0] if others else self.module(x)
+            if not others:
+                return self.module(x)
+            time, *labels = others  # of features (N, D), which a network multiplies with ones (N,)
+            return self.module(x, time.T if time.ndim == 2 else time, *labels, return_dict=False)[0]
 
     # openvino.convert_model does the same, but turns off all logging meanwhile and sends usage statistics.
     with warnings.catch_warnings(), torch.no_grad():
@@ -328,9 +388,12 @@ def _convert(module: nn.Module) -> openvino.Model:
 
 
 def _example(module: Any) -> tuple[Tensor, ...]:
-    """Two inputs of a U-Net, with two pixels a side at its lowest resolution, or of a decoder."""
-    if isinstance(module, (UNet2DModel, UNet2DConditionModel)):
-        return common.example_inputs(module, 2, side=2 ** len(module.config["block_out_channels"]))
+    """Two inputs of a network, of the least size, or of a decoder."""
+    if isinstance(module, Network):
+        x, time, *labels = common.example_inputs(module, 2, least_side(module))
+        if isinstance(getattr(module, "time_proj", None), _Features):
+            time = torch.zeros(2, module.get_submodule("time_embedding.linear_1").in_features)
+        return x, time, *labels
     first = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
     return (torch.zeros(2, first.in_channels, 2, 2),)
 
@@ -342,8 +405,6 @@ def _key(module: nn.Module, config: Mapping[str, Any]) -> str:
     """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in config.items() if not name.startswith("_")}
-    if common.told_numbers(module):
-        config["told_numbers"] = True
     parts = {name: f"{type(part).__module__}.{type(part).__qualname__}" for name, part in module.named_modules()}
     weights = module.state_dict().keys()
     others = {

@@ -26,7 +26,7 @@ from ddpm_core.engines.common import (
     told_numbers,
     weight_bytes,
 )
-from ddpm_core.engines.from_diffusers import UNet2DModel
+from ddpm_core.engines.networks import Network, first_convolution
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
 
@@ -74,11 +74,12 @@ class _InputConv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
-        self.weight, self.bias, self.padding = conv.weight, conv.bias, conv.padding
+        self.weight, self.bias = conv.weight, conv.bias
+        self.stride, self.padding = conv.stride, conv.padding
 
     def forward(self, x: Tensor) -> Tensor:
         parts = in_two_parts(x, self.weight.dtype).to(self.weight.dtype)
-        return F.conv2d(parts, torch.cat([self.weight, self.weight], 1), self.bias, padding=self.padding)
+        return F.conv2d(parts, torch.cat([self.weight, self.weight], 1), self.bias, self.stride, self.padding)
 
 
 def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
@@ -161,9 +162,9 @@ class ExactNetwork:
     returns is kept.
     """
 
-    def __init__(self, unet: UNet2DModel, device: torch.device, exact: Callable[[], UNet2DModel] | None):
+    def __init__(self, unet: Network, device: torch.device, exact: Callable[[], Network] | None):
         self._unet, self._device, self._exact = unet, device, exact
-        self._found: UNet2DModel | None = None
+        self._found: Network | None = None
         self._attention: CrossAttention | None = None
         self._lock = threading.RLock()
 
@@ -188,7 +189,7 @@ class ExactNetwork:
         """Bytes that it takes besides the engine's network."""
         return 0 if self._found is None or self._found is self._unet else weight_bytes(self._found)
 
-    def _float32(self) -> UNet2DModel:
+    def _float32(self) -> Network:
         rounded = dict(self._unet.named_parameters())
         if all(weight.dtype == torch.float32 for weight in rounded.values()):
             return self._unet
@@ -206,7 +207,7 @@ class ExactNetwork:
         return found.eval().requires_grad_(False)
 
 
-def _output(unet: UNet2DModel, x: Tensor, t_index: Tensor, *labels: Tensor) -> Tensor:
+def _output(unet: Network, x: Tensor, t_index: Tensor, *labels: Tensor) -> Tensor:
     """What words say is of a float dtype, and must have the network's."""
     dtype = next(unet.parameters()).dtype
     labels = tuple(label.to(dtype) if label.is_floating_point() else label for label in labels)
@@ -214,7 +215,7 @@ def _output(unet: UNet2DModel, x: Tensor, t_index: Tensor, *labels: Tensor) -> T
 
 
 class TorchNetwork:
-    """A UNet2DModel as `network(x, t_index, labels) -> tensor like x`, evaluated in chunks.
+    """A network as `network(x, t_index, labels) -> tensor like x`, evaluated in chunks.
 
     batched: on a CPU let what is computed for an image depend, in its last bits, on the others in its batch.
     """
@@ -224,10 +225,10 @@ class TorchNetwork:
 
     def __init__(
         self,
-        unet: UNet2DModel,
+        unet: Network,
         device: torch.device,
         precision: Arithmetic,
-        exact: Callable[[], UNet2DModel] | None = None,
+        exact: Callable[[], Network] | None = None,
         batched: bool = False,
     ):
         if precision == "fp32":
@@ -236,19 +237,22 @@ class TorchNetwork:
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
         # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
-        time_proj = unet.time_proj if precision == "fp32" else copy.deepcopy(unet.time_proj)
+        time_proj = copy.deepcopy(getattr(unet, "time_proj", None))
         moved(unet, device, DTYPES[precision], memory_format=_layout(device))
-        unet.time_proj = time_proj.to(device)
+        if time_proj is not None:
+            unet.register_module("time_proj", time_proj.to(device))
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self.with_gradients = ExactNetwork(unet, device, exact)
         self.description = f"{self.name} · {device.type} · {precision}" + (" · batched" if batched else "")
-        if precision != "fp32" and not isinstance(unet.conv_in, _InputConv):
-            unet.register_module("conv_in", _InputConv(unet.conv_in))
-            unet.time_embedding.register_forward_pre_hook(_round_time)
-            for block in unet.down_blocks:
-                if hasattr(block, "skip_conv"):
-                    block.register_forward_pre_hook(_round_skip, with_kwargs=True)
+        first: Any = unet.get_submodule(first_convolution(unet))
+        if precision != "fp32" and not isinstance(first, _InputConv):
+            unet.set_submodule(first_convolution(unet), _InputConv(first))
+            for name, part in unet.named_modules():
+                if name == "time_embedding":
+                    part.register_forward_pre_hook(_round_time)
+                elif hasattr(part, "skip_conv") and name.startswith("down_blocks."):
+                    part.register_forward_pre_hook(_round_skip, with_kwargs=True)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -279,7 +283,7 @@ class TorchNetwork:
 _COMPILED = ThreadPoolExecutor(1, "ddpm-compiled")
 
 
-def stays_finite(unet: UNet2DModel, device: torch.device) -> bool:
+def stays_finite(unet: Network, device: torch.device) -> bool:
     """Whether a network gives finite numbers in fp16, whose largest is 65,504. It stays as it is.
 
     It is tried at several t, with inputs of twice the deviation that x_t has; not where a network's inputs are others.

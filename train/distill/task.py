@@ -104,7 +104,8 @@ class Distilling(TrainingTask):
     def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
         """A copy of the teacher's, without dropout: a student learns a function, and targets are not noisy."""
         assert isinstance(self._teacher.network, TorchNetwork)
-        unet, config = self._teacher.network.unet, self._config
+        unet: Any = self._teacher.network.unet
+        config = self._config
         student = copy.deepcopy(unet).train().requires_grad_(True)
         for module in student.modules():
             if isinstance(module, nn.Dropout):

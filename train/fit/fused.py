@@ -39,7 +39,7 @@ _VECTORS = {
 }
 
 
-def check_fusable(network: UNet2DModel) -> None:
+def check_fusable(network: nn.Module) -> None:
     """Raise TrainError for a network with another residual block than the paper's: `fuse` would make it wrong."""
     for module in network.modules():
         if type(module) is ResnetBlock2D and (odd := _oddity(module)):

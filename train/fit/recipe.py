@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ddpm_core import CheckpointError, Model, NoiseSchedule, load
+from ddpm_core.engines import networks
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.network import unet
 from ddpm_core.engines.torch import TorchNetwork
@@ -78,8 +79,10 @@ def of_latents(config: Config, channels: int, side: int) -> Config:
     return replace(config, channels=channels, image_size=side)
 
 
-def architecture(network: UNet2DModel) -> dict[str, Any]:
-    """The fields of a network's configuration, as JSON has them."""
+def architecture(network: networks.Network) -> dict[str, Any]:
+    """The fields of a network's configuration, as JSON has them. Raises TrainError for a network of another class."""
+    if type(network) is not UNet2DModel:
+        raise TrainError(f"Networks of the class {type(network).__name__} are not trained here, only of UNet2DModel.")
     plain = json.loads(network.to_json_string().replace('"UNetRes', '"'))  # diffusers' first names of the same blocks
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 
@@ -132,7 +135,7 @@ def warm_start(config: Config, num_classes: int) -> UNet2DModel:
     return continued(loaded.network.unet, config, num_classes)
 
 
-def continued(network: UNet2DModel, config: Config, num_classes: int) -> UNet2DModel:
+def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
     """A copy of a network, to be trained on. Raises TrainError where flags ask for another one.
 
     Shapes of weights do not tell: networks with other groups of a norm, or another time embedding, have the same.

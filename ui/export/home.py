@@ -22,11 +22,15 @@ class Autoencoder:
 
 @dataclass(frozen=True)
 class Home:
-    """where: the arguments that name the checkpoint. has_scheduler: whether that has a folder of its own."""
+    """where: the arguments that name the checkpoint. has_scheduler: whether that has a folder of its own.
+
+    own_class: whether diffusers does not have the network's class.
+    """
 
     where: str
     has_scheduler: bool
     autoencoder: Autoencoder | None = None
+    own_class: bool = False
 
 
 def home(model: ModelSpec) -> Home:
@@ -43,4 +47,5 @@ def home(model: ModelSpec) -> Home:
             config = json.loads((source.folder / folder / "config.json").read_text(encoding="utf-8"))
             autoencoder = Autoencoder(folder, config["_class_name"], *latent_config.scaling(config))
             return Home(where, has_scheduler, autoencoder)
-    return Home(where, has_scheduler)
+    config = json.loads((source.folder / (source.file or "")).with_name("config.json").read_text(encoding="utf-8"))
+    return Home(where, has_scheduler, None, config["_class_name"] == "OpenAIUNet")

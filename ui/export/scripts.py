@@ -89,18 +89,25 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
         raise ValueError("diffusers does not have this sampler")
     if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
-    if model.prediction == "mu" or model.variance.startswith("learned"):
+    if model.coordinates is not None or model.prediction == "mu":
         raise ValueError("diffusers does not sample from what this network predicts")
     place = home(model)
+    if place.own_class:
+        raise ValueError("This network is one of a class of ddpm_core, which diffusers does not have")
     unet = scheduler = place.where  # each may have a folder of its own
-    if model.source and model.source.file and model.source.file.startswith("unet/"):
-        unet += ", subfolder='unet'"
+    folder = _folder(model)
+    if folder:
+        unet += f", subfolder={folder!r}"
     if place.has_scheduler:
         scheduler += ", subfolder='scheduler'"
     sampler = ways[run.sampler](run, model, times, scheduler)
     size = model.image_size
     call, guided = _call(run, model)
     kind = "UNet2DConditionModel" if model.takes_words else "UNet2DModel"
+    if folder == "transformer":
+        kind = "DiTTransformer2DModel"
+    if model.variance.startswith("learned"):
+        call += f"[:, :{model.channels}]"  # the rest is v
     latent = _latent(model, place)
     return "\n".join(
         [
@@ -246,12 +253,19 @@ def _latent(model: ModelSpec, place: Home) -> _Latent:
     return _Latent([kind], ["from transformers import CLIPTextModel, CLIPTokenizer"], load, decode)
 
 
+def _folder(model: ModelSpec) -> str:
+    """The folder of the network's files in the checkpoint."""
+    path = model.source.file if model.source and model.source.file else ""
+    return path.partition("/")[0] if "/" in path else ""
+
+
 def _call(run: Settings, model: ModelSpec) -> tuple[str, list[str]]:
     """The network's call, and the function that it needs for guidance."""
     labels, null = _told(run, model).get("labels"), model.null_label
     if model.num_classes and labels is None:
         labels = null
-    call = "unet(x, t, torch.full((len(seeds),), {})).sample"
+    time = "t.expand(len(seeds))" if _folder(model) == "transformer" else "t"
+    call = f"unet(x, {time}, torch.full((len(seeds),), {{}})).sample"
     if model.takes_words:
         labels, null = repr(run.prompt), repr(run.negative)
         call = "unet(x, t, words({})).sample"

@@ -8,7 +8,10 @@ VARIANCE_CHOICE = VARIANCE | {
     **{"beta": "much, βₜ", "beta_tilde": "little, β̃ₜ", "analytic": "computed"},
     "learned_range": "learned, between",
 }
-SAMPLER = {"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC", "consistency": "Consistency"}
+SAMPLER = {
+    **{"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC"},
+    **{"langevin": "Langevin", "consistency": "Consistency"},
+}
 
 
 def sigma(value: float) -> str:

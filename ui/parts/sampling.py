@@ -33,8 +33,8 @@ from ui.runs.settings import (
     CHECKPOINT,
     ETA,
     GUIDANCE,
-    IF_DDPM,
     IF_GUIDED,
+    IF_NOISY,
     IF_WORDS,
     LANE,
     PROMPT,
@@ -77,14 +77,16 @@ class Watch(Settings):
 class Pair(Settings):
     """Two lanes, A and B, from one x_T. They share what has no second field here."""
 
-    variance: Variance = declare(VARIANCE, "beta", IF_DDPM)
+    variance: Variance = declare(VARIANCE, "beta", IF_NOISY)
     steps: int = declare(STEPS, 10)
     checkpoint_b: str = declare(
         replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME, lane="b"
     )
     prompt_b: str = declare(replace(PROMPT, help="", placeholder="as A"), "", IF_WORDS, lane="b")
     steps_b: int = declare(STEPS, 10, lane="b")
-    variance_b: Variance = declare(VARIANCE, "beta_tilde", shown_if=[{"sampler_b": "ddpm"}], lane="b")
+    variance_b: Variance = declare(
+        VARIANCE, "beta_tilde", shown_if=[{"sampler_b": "ddpm"}, {"sampler_b": "langevin"}], lane="b"
+    )
     sampler_b: Sampler = declare(SAMPLER, "ddpm", lane="b")
     spacing_b: str = declare(SPACING_B, SAME, lane="b")
     eta_b: float = declare(ETA, 0.0, shown_if=[{"sampler_b": "ddim"}], lane="b")
@@ -338,7 +340,7 @@ def _has(model: ModelSpec, lane: Settings) -> bool:
     low, high, _ = step_limits(model)
     return (
         lane.sampler in samplers(model)
-        and (lane.sampler != "ddpm" or lane.variance in variances(model))
+        and (lane.sampler not in ("ddpm", "langevin") or lane.variance in variances(model))
         and low <= lane.steps <= high
     )
 

@@ -71,7 +71,7 @@ def unknown(words: Sequence[str]) -> str:
 def sampler_and_noise(settings: Settings) -> str:
     """The sampler and what determines its noise."""
     title = units.SAMPLER[settings.sampler]
-    if settings.sampler == "ddpm":
+    if settings.sampler in ("ddpm", "langevin"):
         return f"{title} {units.VARIANCE[settings.variance]}"
     return f"{title} η {settings.eta:g}" if settings.sampler == "ddim" else title
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
-from ddpm_core.prediction import class_index
+from ddpm_core.prediction import class_index, few
 from ddpm_core.timesteps import suited_spacing
 from ui.forms import units
 from ui.forms.emoji import in_words
@@ -75,6 +75,7 @@ VARIANCE = Choice(
 )
 ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
 IF_DDPM, IF_DDIM = [{"sampler": "ddpm"}], [{"sampler": "ddim"}]
+IF_NOISY = [*IF_DDPM, {"sampler": "langevin"}]  # has a variance
 IF_CLASSES, IF_WORDS = [{MODEL: "classes"}], [{MODEL: "prompts"}]
 IF_GUIDED = [{"label": SET}, *IF_WORDS]
 LABEL = ClassName("class", help="What to draw; any: the model chooses")
@@ -97,7 +98,7 @@ class Settings(Request):
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
     prompt: str = declare(PROMPT, "", IF_WORDS)
     steps: int = declare(STEPS, 50)
-    variance: Variance = declare(VARIANCE, "beta_tilde", IF_DDPM)
+    variance: Variance = declare(VARIANCE, "beta_tilde", IF_NOISY)
     seed: int = declare(Seed("The seed", "Starting noise no.", "The seed: same number, same noise"), defaults.SEED)
     label: str = declare(LABEL, ANY, IF_CLASSES)
     sampler: Sampler = declare(SAMPLER, "ddpm")
@@ -136,13 +137,17 @@ class Settings(Request):
 
     @property
     def batch(self) -> int:
-        """Images per step that the network evaluates: guidance evaluates each with and without its label."""
-        return self.count * (1 if self.guidance in (None, 1) else 2)
+        """Images per step that the network evaluates: guidance evaluates each with and without its label.
+
+        What "langevin" corrects is evaluated twice.
+        """
+        return self.count * (1 if self.guidance in (None, 1) else 2) * (2 if self.sampler == "langevin" else 1)
 
     @property
     def sampling(self) -> dict[str, Any]:
         """The fields of `ddpm_core.runs.SamplerSettings`, without those that this sampler does not have."""
-        own = {"ddpm": {"variance": self.variance}, "ddim": {"eta": self.eta}}.get(self.sampler, {})
+        variance = {"variance": self.variance}
+        own = {"ddpm": variance, "langevin": variance, "ddim": {"eta": self.eta}}.get(self.sampler, {})
         return {"steps": self.steps, "sampler": self.sampler, "spacing": self.spacing, **own}
 
     def lanes(self) -> tuple[Settings, ...]:
@@ -205,5 +210,5 @@ class Settings(Request):
         try:
             return class_index(model, self.label)
         except ValueError:
-            names = ", ".join(class_names(model))
+            names = few(class_names(model))
             raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None

@@ -40,7 +40,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("Source", "ModelSpec", "check_pixels", "is_number", "is_whole", "check_variance"),
         *("check_same_images", "_images"),
     ),
-    "ddpm_core.prediction": ("class_index",),
+    "ddpm_core.prediction": ("class_index", "few"),
     "ddpm_core.runs": ("SamplerSettings", "Chain"),
     "ui.forms.units": (),
     "ui.forms.fields": (),

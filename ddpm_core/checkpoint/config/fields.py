@@ -32,6 +32,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "mid_block_scale_factor": (1e-6, 1e6),
     "norm_eps": (0, 1),
     "dropout": (0, 1),
+    # of OpenAI's U-Nets
+    "num_heads": (1, 1024),
+    "time_width": (2, 8192),
+    "time_scale": (1e-6, 1000),
     # of latent models
     "cross_attention_dim": (1, 8192),
     "addition_embed_type_num_heads": (1, 1024),
@@ -52,6 +56,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "eos_token_id": (0, 2**20),
     "pad_token_id": (0, 2**20),
     "layer_norm_eps": (0, 1),
+    # of DiT
+    "num_layers": (1, 128),
+    "patch_size": (1, 64),
+    "num_embeds_ada_norm": (1, 100_000),
     # scheduler_config.json
     "num_train_timesteps": (1, 100_000),
     "steps_offset": (0, 1),
@@ -59,12 +67,21 @@ LIMITS: dict[str, tuple[float, float]] = {
     "beta_end": (0, 1),
     "trained_betas": (0, 1),
     "clip_sample_range": (0, math.inf),
+    "sigma_min": (1e-5, 1e3),
+    "sigma_max": (1e-3, 1e6),
+    "sigma_data": (1e-3, 1e3),
+    "rho": (0.1, 100),
+    "s_noise": (0, 10),
+    "snr": (1e-6, 10),
+    "sampling_eps": (0, 0.1),
+    "correct_steps": (0, 1),
     # ddpm_core.json
     "image_size": (1, 1024),
     "channels": (1, 64),
     "num_classes": (0, 100_000),
     "null_label": (0, 100_000),
     "times": (1, 100_000),
+    "usual": (1, 100_000),
     "guidance": (-1000, 1000),
 }
 # Resolutions of a U-Net, two more than the largest of the paper has. Loading tries a network on an image of 2^levels

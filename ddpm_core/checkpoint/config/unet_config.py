@@ -1,4 +1,4 @@
-"""What a checkpoint's config.json may say of its UNet2DModel.
+"""What a checkpoint's config.json may say of its UNet2DModel, or of the OpenAIUNet of ours.
 
 diffusers tries to build any configuration, which can take hours or fail, and some networks that it builds cannot be
 evaluated. So every field is checked first.
@@ -47,23 +47,31 @@ def count_parameters(network: nn.Module) -> int:
     return count
 
 
-def check(config: dict) -> tuple[int, int]:
-    """The image's size in pixels and its channels; ValueError, one sentence, for a network that cannot be built."""
+def check(config: dict, times: tuple[str, ...] = ("positional", "learned")) -> tuple[int, int]:
+    """The image's size in pixels and its channels; ValueError, one sentence, for a network that cannot be built.
+
+    times: the time_embedding_types that may be; "fourier" is for networks that are told σ: at time 0 it gives NaN.
+    """
     if config.get("class_embed_type") is not None:
         raise ValueError(f"class_embed_type {shown(config['class_embed_type'])} is not supported: it must be null")
     channels = whole(config, "in_channels", 3)
-    for key, default in (("out_channels", 3), ("layers_per_block", 2), ("norm_num_groups", 32)):
+    for key, default in (("out_channels", 3), ("layers_per_block", 2)):
         whole(config, key, default)
+    whole(config, "norm_num_groups", 32, optional=_groups_by_width(config))
     whole(config, "downsample_padding", 1)
     for key in ("attention_head_dim", "attn_norm_num_groups", "num_class_embeds", "time_embedding_dim"):
         whole(config, key, optional=True)
     whole(config, "num_train_timesteps", optional=True)
+    ours = config.get("_class_name") == "OpenAIUNet"
+    if ours:
+        for key in ("num_heads", "time_width"):
+            whole(config, key, optional=True)
+        number(config, "time_scale", 1.0)
     for key, default in (("mid_block_scale_factor", 1), ("norm_eps", 1e-5), ("dropout", 0.0)):
         number(config, key, default)
     for key, default in (("center_input_sample", False), ("flip_sin_to_cos", True), ("add_attention", True)):
         flag(config, key, default)
-    # "fourier" is for networks that see a noise level: at time 0 it gives NaN
-    choice(config, "time_embedding_type", ("positional", "learned"), "positional")
+    choice(config, "time_embedding_type", times[:1] if ours else times, "positional")
     choice(config, "mid_block_type", ("UNetMidBlock2D", None), "UNetMidBlock2D")
     choice(config, "resnet_time_scale_shift", ("default", "scale_shift"), "default")
     for key in ("downsample_type", "upsample_type"):
@@ -72,6 +80,12 @@ def check(config: dict) -> tuple[int, int]:
     lowered = act_fn.lower() if isinstance(act_fn, str) else act_fn
     choice({"act_fn": lowered}, "act_fn", ("silu", "swish", "mish", "gelu", "relu"))
     return _check_levels(config), channels
+
+
+def _groups_by_width(config: dict) -> bool:
+    """Whether all blocks are Skip blocks, which take a quarter of their channels as groups, 32 at most."""
+    listed = [config.get(key) for key in BLOCKS]
+    return all(isinstance(types, list) and all("Skip" in str(name) for name in types) for types in listed)
 
 
 def _check_levels(config: dict) -> int:

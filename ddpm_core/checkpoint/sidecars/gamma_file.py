@@ -12,7 +12,7 @@ from ddpm_core.analytic import Gamma
 from ddpm_core.checkpoint.config.fields import is_whole
 from ddpm_core.checkpoint.refs import ANALYTIC
 from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, copied
-from ddpm_core.model import Model, Source
+from ddpm_core.model import Model, ModelSpec, Source
 from ddpm_core.schedule import NoiseSchedule
 
 
@@ -38,7 +38,7 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
     return _sidecar(model.schedule).write(model.source, content)
 
 
-def beside(model: Model, weights: Path | None, rounded: bool) -> dict:
+def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
     """The content of the file of Γ that belongs beside a copy of the weights of a model that has Γ.
 
     weights: the copy's file, None without one. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint.refs import OPTIMISED
 from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, copied
-from ddpm_core.model import Model, OptimisedTimes, Source
+from ddpm_core.model import Model, ModelSpec, OptimisedTimes, Source
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.schedule import NoiseSchedule
 
@@ -56,7 +56,7 @@ def _merged(old: OptimisedTimes, new: OptimisedTimes) -> OptimisedTimes:
     }
 
 
-def beside(model: Model, weights: Path | None, rounded: bool) -> dict:
+def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
     """The content of the file that belongs beside a copy of the weights of a model that has optimised steps.
 
     weights: the copy's file, None without one. rounded: to float16, which moves no step. Raises ValueError for a model

@@ -228,7 +228,7 @@ class NamedSampler {
   constructor({ values }) {
     /** @type {Record<string, any>} */
     this.values = values;
-    Object.assign(this, values, { memory: SAMPLERS[values.name].memory ?? false, steps: null });
+    Object.assign(this, values, { memory: SAMPLERS[values.name].memory ?? false, wanders: false, steps: null });
     this.$rows = Object.keys(values).map((name) => ({ name }));
   }
 

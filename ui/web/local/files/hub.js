@@ -63,7 +63,7 @@ export function told(model, ref, { commit, files }) {
       source: { ref, name: id, revision: commit, weights: "unknown", file, fixed: true },
       optimised: null,
     },
-    home: { where: `'${id}', revision='${commit}'`, has_scheduler: named, autoencoder: null },
+    home: { where: `'${id}', revision='${commit}'`, has_scheduler: named, autoencoder: null, own_class: false },
     scheduler: { T, beta, alphaBar },
     sidecars: { gamma, optimised },
   };

@@ -120,6 +120,7 @@ export function restore(model, y, measurement, method, settings) {
   const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {
+    if (way.correct) throw new Error("this method takes samplers that evaluate at their own state");
     if (way.memory) throw new Error(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
     return repaint(repeats);
   }

@@ -7,7 +7,7 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Condition, Denoised, Process } from "./predict.js" */
-/** @import { Advance, Sigma, Sigmas } from "./samplers.js" */
+/** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
 
 /**
@@ -27,7 +27,7 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 /**
  * What a run does: start() gives what takes its steps, one after the other.
- * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance }} Chain
+ * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct }} Chain
  */
 
 const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
@@ -55,7 +55,7 @@ export function chain(model, { steps, sampler, variance, spacing, eta = 0, start
   if (chosen.option === "variance") checkVariance(model, options.variance, pairs, guidance ?? 1);
   const sigmas = chosen.sigmas(model, pairs, options);
   const advance = () => chosen.advance(model, pairs, sigmas, options);
-  return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance };
+  return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance, correct: chosen.correct?.(model) };
 }
 
 /** @param {Process} model @param {string} variance @param {Pair[]} pairs @param {number} guidance */
@@ -106,10 +106,11 @@ export function begin(model, { seed, xT, clip, ...asked }) {
  * @param {(index: number) => Float32Array} noise
  * @returns {AsyncGenerator<Step>}
  */
-export async function* walk({ pairs, start }, evaluate, x, noise) {
+export async function* walk({ pairs, start, correct }, evaluate, x, noise) {
   const advance = start();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
+    if (correct) state = correct(index, t, await evaluate(state, t), state, noise);
     const found = await evaluate(state, t);
     const [next, sigma] = advance(index, found, state, noise);
     state = next;

@@ -8,6 +8,7 @@ import { gammaTable, step } from "./schedule.js";
 /** @import { Pair } from "./times.js" */
 /** @typedef {number | Float32Array} Sigma of the noise that was added */
 /** @typedef {(index: number, found: Denoised, x: Float32Array, noise: (index: number) => Float32Array) => [Float32Array, Sigma]} Advance */
+/** @typedef {(index: number, t: number, found: Denoised, x: Float32Array, noise: (index: number) => Float32Array) => Float32Array} Correct */
 /** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
 /** @typedef {{ variance: string, eta: number }} Options */
 
@@ -16,6 +17,7 @@ import { gammaTable, step } from "./schedule.js";
  * @typedef {object} Sampler
  * @property {"variance" | "eta"} [option]
  * @property {boolean} [memory]
+ * @property {(model: Process) => Correct} [correct] what each step begins with instead of x
  * @property {(model: Process, pairs: Pair[], options: Options) => Sigmas} sigmas
  * @property {(model: Process, pairs: Pair[], sigmas: Sigmas, options: Options) => Advance} advance
  */
@@ -45,6 +47,25 @@ const ddpm = {
       const learned = learnedSigma(model, t, s, variance, /** @type {Float32Array} */ (v));
       const z = noise(index);
       return [mean.map((value, i) => value + Math.fround(learned[i] * z[i])), learned];
+    },
+};
+
+const SNR = 0.16;
+const CORRECTIONS = 2 ** 33;
+
+/** @param {Float32Array} x */
+const norm = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
+
+/** @type {Sampler} */
+const langevin = {
+  ...ddpm,
+  correct:
+    ({ alphaBar }) =>
+    (index, t, { eps }, x, noise) => {
+      const z = noise(CORRECTIONS + index);
+      const ratio = (SNR * norm(z)) / norm(eps);
+      const twice = 2 * Math.sqrt(1 - alphaBar[t]) * ratio;
+      return combine([1, x], [twice, z], [-twice * ratio, eps]);
     },
 };
 
@@ -192,4 +213,4 @@ const unipc = {
 };
 
 /** @type {Record<string, Sampler>} */
-export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, consistency };
+export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency };

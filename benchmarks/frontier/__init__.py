@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmarks._contenders import DIFFUSERS, Contender, Entry, processes
 from benchmarks._measure import describe, spread
+from benchmarks.frontier.contenders import DIFFUSERS, Contender, Entry, processes
 from ddpm_core.disk import files
 from ddpm_core.errors import UserError
 from ddpm_core.names import SAMPLERS, SPACINGS

@@ -1,0 +1,79 @@
+"""What the shapes of a file cannot say, for the files that OpenAI published (their READMEs and scripts/launch.sh)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ddpm_core.checkpoint.openai.shapes import Flags
+
+# Where noise levels stand in the place of times: diffusers' scheduler.
+SIGMAS = {"edm": "EDMEulerScheduler", "consistency": "CMStochasticIterativeScheduler"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What `--like` stands for.
+
+    schedule, T: of the training. heads: of each attention, or else head_width: channels of each head. new_order: rows
+    of qkv by query, key and value, then by head; by head first in the others. time_scale: of what the network sees.
+    """
+
+    schedule: Literal["linear", "cosine", "edm", "consistency"]
+    T: int = 1000
+    heads: int | None = None
+    head_width: int | None = None
+    new_order: bool = False
+    time_scale: float = 1.0
+
+
+PRESETS = {
+    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),  # its rescale_timesteps
+    "improved-diffusion-classes": Preset("cosine", 4000, heads=4),
+    "improved-diffusion-lsun": Preset("linear", heads=1),
+    "guided-diffusion": Preset("linear", head_width=64),
+    "guided-diffusion-64": Preset("cosine", head_width=64, new_order=True),
+    "guided-diffusion-128": Preset("linear", heads=4),
+    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),  # diffusers' EDM networks see ln σ/4
+    "consistency-distillation": Preset("consistency", 40, head_width=64, new_order=True),
+    "consistency-training": Preset("consistency", 151, head_width=64, new_order=True),
+    "consistency-training-64": Preset("consistency", 201, head_width=64, new_order=True),
+}
+
+
+def preset_of(flags: Flags, stem: str) -> str:
+    """The preset of the published file that has these flags. stem: the file's name, without its ending.
+
+    Raises ValueError where none has, or more than one.
+    """
+    found = _published(flags, stem)
+    if found is None:
+        raise ValueError(
+            "no published file has these shapes, and they don't say the schedule and the heads of attention: "
+            f"add --like with one of {', '.join(PRESETS)}"
+        )
+    return found
+
+
+def _published(flags: Flags, stem: str) -> str | None:
+    """No two presets have the same flags but those of consistency_models, whose files have names that tell."""
+    if flags.flat:  # a teacher and its students have the same
+        trained = "consistency-training" + ("-64" if flags.side == 64 else "")
+        known = {"edm": "edm", "cd": "consistency-distillation", "ct": trained}
+        return known.get(stem.lower().partition("_")[0])
+    attended = [flags.side >> level for level, here in enumerate(flags.attention) if here]
+    family = (flags.side, flags.channels, flags.blocks, attended, flags.scale_shift, flags.updown, flags.classes)
+    return next((name for name, of in _FAMILIES if of == family and flags.learned), None)
+
+
+_FAMILIES: list[tuple[str, tuple]] = [
+    ("improved-diffusion", (32, 128, 3, [16, 8], True, False, 0)),
+    ("improved-diffusion", (64, 128, 3, [16, 8], True, False, 0)),
+    ("improved-diffusion-classes", (64, 192, 3, [16, 8], True, False, 1000)),
+    ("improved-diffusion-lsun", (256, 128, 2, [16], False, False, 0)),
+    ("guided-diffusion", (256, 256, 2, [32, 16, 8], True, True, 0)),
+    ("guided-diffusion", (256, 256, 2, [32, 16, 8], True, True, 1000)),
+    ("guided-diffusion", (512, 256, 2, [32, 16, 8], True, True, 1000)),
+    ("guided-diffusion-64", (64, 192, 3, [32, 16, 8], True, True, 1000)),
+    ("guided-diffusion-128", (128, 256, 2, [32, 16, 8], True, True, 1000)),
+]

@@ -1,0 +1,39 @@
+"""The classes of networks that a config.json may name: diffusers' own, and those of ours where diffusers has none."""
+
+from typing import Any
+
+from ddpm_core.engines.from_diffusers import DiTTransformer2DModel, UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.networks.openai_unet import OpenAIUNet
+
+Network = UNet2DModel | UNet2DConditionModel | DiTTransformer2DModel
+NETWORKS = {kind.__name__: kind for kind in (UNet2DModel, OpenAIUNet, UNet2DConditionModel, DiTTransformer2DModel)}
+
+
+def make_network(config: dict[str, Any]) -> Any:
+    """A network with any weights. config: of a config.json that `checkpoint.spec` has accepted."""
+    return NETWORKS[config["_class_name"]].from_config(config)
+
+
+def first_convolution(network: Network) -> str:
+    """The name of the convolution that takes x."""
+    return "pos_embed.proj" if isinstance(network, DiTTransformer2DModel) else "conv_in"
+
+
+def least_side(network: Network) -> int:
+    """Two pixels a side at a U-Net's lowest resolution: with one, most of a kernel would see nothing but padding.
+
+    A transformer has learned the places of its patches, and takes x of no other size than its own.
+    """
+    if isinstance(network, DiTTransformer2DModel):
+        return network.config["sample_size"]
+    return 2 ** len(network.config["block_out_channels"])
+
+
+def takes_labels(network: Network) -> bool:
+    """Whether it is told classes."""
+    return isinstance(network, DiTTransformer2DModel) or network.class_embedding is not None
+
+
+def out_channels(network: Network) -> int:
+    """Channels of what it returns."""
+    return network.config["out_channels"] or network.config["in_channels"]

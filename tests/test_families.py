@@ -1,0 +1,348 @@
+"""Score models and consistency models in diffusers' own layouts: values and chains are those of its pipelines."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pipelines
+import pytest
+import torch
+from diffusers.pipelines.consistency_models import pipeline_consistency_models
+from diffusers.pipelines.deprecated.score_sde_ve import pipeline_score_sde_ve
+from diffusers.schedulers import scheduling_consistency_models, scheduling_sde_ve
+
+import ddpm_core
+from ddpm_core import CheckpointError, predict, trajectory
+from ddpm_core.noise import gaussian
+from ddpm_core.samplers import CORRECTIONS
+
+T = 12
+SIZE = 8
+USUAL = {"device": "cpu", "precision": "fp32", "engine": "torch"}
+
+
+def load(folder, **options):
+    return ddpm_core.load(folder, **{**USUAL, **options})
+
+
+def z(number):
+    """The noise of one picture, float64."""
+    return gaussian(3, number, (1, 3, SIZE, SIZE)).double()
+
+
+@pytest.fixture
+def handed(monkeypatch):
+    """What the pipelines draw, one after the other."""
+    numbers = []
+
+    def drawn(shape, *_, dtype=torch.float32, **__):
+        return z(numbers.pop(0)).to(dtype)
+
+    for module in (
+        pipeline_consistency_models,
+        pipeline_score_sde_ve,
+        scheduling_consistency_models,
+        scheduling_sde_ve,
+    ):
+        monkeypatch.setattr(module, "randn_tensor", drawn)
+    return numbers
+
+
+@pytest.fixture(scope="module")
+def score(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("score") / "ncsnpp"
+    return folder, pipelines.score(folder, snr=0.17)
+
+
+@pytest.fixture(scope="module")
+def consistency(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("consistency") / "diffusers-cd_bedroom256_l2"
+    return folder, pipelines.consistency(folder)
+
+
+# --- Score models
+
+
+@pytest.mark.parametrize("pickle", [False, True])
+def test_what_a_score_models_files_say(tmp_path, pickle):
+    """At the root, as Google's repositories have them; the weights of those are a pickle."""
+    pipelines.score(tmp_path, pickle, snr=0.075)
+    found = load(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "config.json",
+        "model_index.json",
+        "scheduler_config.json",
+        f"diffusion_pytorch_model.{'bin' if pickle else 'safetensors'}",
+    }
+    assert (found.prediction, found.variance, found.clip, found.snr) == ("epsilon", "beta", False, 0.075)
+    torch.testing.assert_close(found.schedule.sigma[1:] / 2, torch.logspace(-2, np.log10(50), T).double())
+
+
+@pytest.mark.parametrize("t", [1, 2, 3, 4, 5, 7, 8, 10, 11, 12])
+def test_score_models_give_what_their_modules_give(score, t):
+    folder, pipeline = score
+    pipeline.scheduler.set_timesteps(T)
+    pipeline.scheduler.set_sigmas(T)
+    # Its tables are float32: the same numbers with all digits, as 1e-7 of σ turns the highest features by 1e-5.
+    sigma, told = (0.01 * 5000**part for part in ((t - 1) / (T - 1), 1 - (T - t) * (1 - 1e-5) / (T - 1)))
+    assert pipeline.scheduler.discrete_sigmas[t - 1].item() == pytest.approx(sigma, rel=1e-5)
+    assert pipeline.scheduler.sigmas[T - t].item() == pytest.approx(told, rel=1e-5)
+    y = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(t)).double() + sigma * z(0)
+    with torch.no_grad():
+        its = pipeline.unet(y.float(), torch.tensor([told])).sample.double()
+    model = load(folder)
+    found = predict(model, (2 * y - 1) * model.schedule.alpha_bar[t].sqrt(), t)
+    torch.testing.assert_close(found.eps, -sigma * its, rtol=1e-5, atol=1e-5)
+    # x̂_0 is a difference of numbers of the size of y.
+    torch.testing.assert_close(found.x0, 2 * (y + sigma**2 * its) - 1, rtol=1e-5, atol=1e-5 * max(1, sigma))
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_score_models_take_the_chain_of_their_pipeline(score, handed, corrected):
+    """Reverse diffusion is "beta". Norms of one picture are the means over a batch of one."""
+    folder, pipeline = score
+    pipeline.scheduler.register_to_config(correct_steps=int(corrected))
+    of_step = [[CORRECTIONS + i] * corrected + [i] for i in range(T)]
+    handed += [0, *(1 + number for numbers in of_step for number in numbers)]
+    expected = pipeline(num_inference_steps=T, output_type="np").images
+    assert not handed
+
+    model = load(folder)
+    x_T = model.schedule.alpha_bar[T].sqrt() * (2 * 50 * z(0) - 1)
+    sampler = "langevin" if corrected else "ddpm"
+    *_, last = trajectory(model, steps=T, sampler=sampler, x_T=x_T, noise=lambda i, x: z(i + 1))
+    ours = (last.x.permute(0, 2, 3, 1) + 1) / 2
+    assert ours.std() > 0.05
+    np.testing.assert_allclose(ours.clamp(0, 1), expected, atol=1e-4)  # their states are float32, to 50
+
+
+def test_a_corrected_picture_is_its_seeds_alone_and_in_company(score):
+    model = load(score[0])
+    options = {"steps": 4, "sampler": "langevin", "variance": "beta_tilde"}
+    (*_, alone), (*_, among) = (trajectory(model, seeds, **options) for seeds in ([7], [5, 7]))
+    assert torch.equal(alone.x[0], among.x[1])
+    first, *rest = trajectory(model, [7], **options)
+    again = [*trajectory(model, [7], after=first, **options)]
+    assert torch.equal(again[-1].x, rest[-1].x)
+    lanes = [{"steps": 4}, {"steps": 4, "sampler": "langevin", "variance": "beta_tilde"}]
+    both = dict(ddpm_core.side_by_side(model, [7], lanes))
+    assert torch.equal(both[1].x, alone.x) and not torch.equal(both[0].x, alone.x)
+
+
+def test_the_checkpoints_snr_is_the_correctors(score):
+    model = load(score[0])
+    ends = [
+        [*trajectory(own, [7], 3, "langevin")][-1].x
+        for own in (model, replace(model, snr=0.17), replace(model, snr=0.1))
+    ]
+    assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
+
+
+def test_without_a_ratio_the_corrector_changes_nothing(score):
+    model = replace(load(score[0]), snr=0.0)
+    (*_, corrected), (*_, plain) = (trajectory(model, [7], 3, sampler) for sampler in ("langevin", "ddpm"))
+    assert torch.equal(corrected.x, plain.x)
+
+
+# --- Consistency models
+
+
+def test_what_a_consistency_models_files_say(consistency):
+    model = load(consistency[0])
+    assert (model.prediction, model.clip, model.student.method) == ("x0", True, "consistency")
+    assert (model.student.times, model.student.usual) == (tuple(range(40, 0, -1)), (40, 22))
+    assert model.student.pairs(2) == [(40, 22), (22, 0)] and model.student.pairs(4)[1] == (30, 20)
+    theirs = consistency[1].scheduler.sigmas.flip(0)  # of all times
+    torch.testing.assert_close(model.schedule.sigma[1:], theirs, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "T", "usual"),
+    [
+        ("diffusers-cd_bedroom256_lpips", 40, (40, 23)),
+        ("cd_imagenet64_l2", 40, (40, 18)),
+        ("diffusers-ct_imagenet64", 201, (201, 95)),
+        ("diffusers-ct_bedroom256", 151, (151, 84)),
+        ("diffusers-ct_cat256", 151, (151, 89)),
+        ("diffusers-ct_cat256", 40, ()),
+        ("diffusers-cd_cat256_l2", 40, ()),
+    ],
+)
+def test_times_that_were_published_are_the_usual_ones(tmp_path, name, T, usual):
+    pipelines.consistency(tmp_path / name, num_train_timesteps=T)
+    assert load(tmp_path / name).student.usual == usual
+
+
+@pytest.mark.parametrize("classes", [None, 5])
+@pytest.mark.parametrize("t", [2, 5, 9, 13, 20, 22, 28, 33, 39, 40])
+def test_consistency_models_give_what_their_modules_give(tmp_path, t, classes):
+    pipeline = pipelines.consistency(tmp_path, classes)
+    model = load(tmp_path)
+    scheduler = pipeline.scheduler
+    scheduler.set_timesteps(timesteps=[40 - t])
+    sigma = scheduler._convert_to_karras(np.array([(40 - t) / 39]))[0]
+    y = 0.5 * z(1) + sigma * z(0)
+    told = [torch.tensor([3])] if classes else []
+    c_skip, c_out = scheduler.get_scalings_for_boundary_condition(sigma)
+    with torch.no_grad():
+        F = pipeline.unet(
+            (y / (sigma**2 + 0.25) ** 0.5).float(), torch.tensor([250 * np.log(sigma)]), *told
+        ).sample.double()
+    x_0 = c_out * F + c_skip * y
+    found = predict(model, y * model.schedule.alpha_bar[t].sqrt(), t, 3 if classes else None, clip=False)
+    torch.testing.assert_close(found.x0, x_0, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.eps, (y - x_0) / sigma, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("times", [(40,), (40, 22), (40, 31, 17, 2)])
+@pytest.mark.parametrize("classes", [None, 5])
+def test_consistency_models_take_the_chain_of_their_pipeline(tmp_path, handed, times, classes):
+    pipeline = pipelines.consistency(tmp_path, classes)
+    model = load(tmp_path)
+    handed += range(len(times) + 1)
+    told = {"class_labels": 3} if classes else {}
+    expected = pipeline(
+        timesteps=[40 - t for t in times[::-1]], num_inference_steps=None, output_type="np", **told
+    ).images
+    own = replace(model, student=replace(model.student, usual=times))
+    x_T = 80 * model.schedule.alpha_bar[40].sqrt() * z(0)
+    run = {"x_T": x_T, "noise": lambda i, x: z(i + 1), "labels": 3 if classes else None}
+    *_, last = trajectory(own, steps=len(times), **run)
+    ours = (last.x.permute(0, 2, 3, 1) + 1) / 2
+    assert ours.std() > 0.05
+    np.testing.assert_allclose(ours.clamp(0, 1), expected, atol=1e-4)
+
+
+def test_what_consistency_models_cannot_do_is_a_sentence(consistency):
+    model = load(consistency[0])
+    for options, words in (
+        ({"sampler": "ddpm"}, "is a consistency student: it needs the sampler 'consistency', not 'ddpm'"),
+        ({"sampler": "langevin"}, "needs the sampler 'consistency', not 'langevin'"),
+        ({"steps": 41}, "takes 1 to 40 steps, not 41"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            trajectory(model, [1], **options)
+    with pytest.raises(ValueError, match="has learned x_0 and no steps"):
+        ddpm_core.bits_per_dim(model, np.zeros((1, SIZE, SIZE, 3), np.uint8))
+
+
+# --- Both
+
+
+@pytest.mark.parametrize("kind", ["score", "consistency"])
+def test_saved_and_loaded_they_are_the_same_here_and_in_diffusers(tmp_path, request, kind):
+    folder, pipeline = request.getfixturevalue(kind)
+    model = load(folder)
+    ddpm_core.save(model, tmp_path / "again")
+    again = load(tmp_path / "again")
+    for field in ("coordinates", "student", "snr", "clip", "variance", "prediction"):
+        assert getattr(again, field) == getattr(model, field), field
+    assert torch.equal(again.schedule.beta, model.schedule.beta)
+    theirs = type(pipeline).from_pretrained(tmp_path / "again")
+    ignored = ("_use_default_values", "_diffusers_version")
+    configs = [
+        {name: x for name, x in one.scheduler.config.items() if name not in ignored} for one in (theirs, pipeline)
+    ]
+    assert configs[0] == configs[1]
+    for changed in ({"snr": 3.0} if kind == "consistency" else {"clip": True}, {"coordinates": None}):
+        with pytest.raises(ValueError, match="no place for"):
+            ddpm_core.save(replace(model, **changed), tmp_path / "other")
+
+
+@pytest.mark.parametrize("kind", ["score", "consistency"])
+@pytest.mark.parametrize(("engine", "precision"), [("openvino", "fp32"), ("openvino", "bf16"), ("torch", "bf16")])
+def test_every_engine_computes_them(request, kind, engine, precision):
+    """In bf16 to its three digits, at each time: the angles of Fourier features would be lost in it."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    folder, _ = request.getfixturevalue(kind)
+    model, own = load(folder), load(folder, engine=engine, precision=precision)
+    exact = own.network.description.endswith("fp32") or "fp32" in own.network.description
+    for t in (1, 4, 8, model.schedule.T):
+        x = torch.cat([0.5 * z(number) for number in (1, 2)])
+        field = "eps" if kind == "score" else "x0"
+        found, expected = (getattr(predict(each, x, t, clip=False), field) for each in (own, model))
+        tolerance = 1e-4 if exact else 0.1 * expected.std().item()
+        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+
+
+ODD = {
+    "score": {
+        "one time": ({"scheduler": {"num_train_timesteps": 1}}, "at least 2 for noise that grows"),
+        "times in words": (
+            {"scheduler": {"num_train_timesteps": "2000"}},
+            "num_train_timesteps must be a whole number",
+        ),
+        "far too many": ({"scheduler": {"num_train_timesteps": 10**9}}, "num_train_timesteps must be a whole number"),
+        "noise that falls": ({"scheduler": {"sigma_max": 0.001}}, "sigma_max must be at least twice sigma_min"),
+        "NaN": ({"scheduler": {"sigma_max": float("nan")}}, "sigma_max must be a number"),
+        "infinity": ({"scheduler": {"sigma_min": float("inf")}}, "sigma_min must be a number"),
+        "no noise": ({"scheduler": {"sigma_min": 0}}, "sigma_min must be a number"),
+        "a list": ({"scheduler": {"sigma_max": [50]}}, "sigma_max must be a number"),
+        "snr below 0": ({"scheduler": {"snr": -1}}, "snr must be a number"),
+        "snr of null": ({"scheduler": {"snr": None}}, "snr must be a number"),
+        "an end in the middle": ({"scheduler": {"sampling_eps": 0.5}}, "sampling_eps must be a number"),
+        "many corrections": ({"scheduler": {"correct_steps": 3}}, "correct_steps must be a whole number from 0 to 1"),
+        "told t": ({"unet": {"time_embedding_type": "positional"}}, "unknown time_embedding_type 'positional'"),
+        "another scheduler": (
+            {"scheduler": {"_class_name": "ScoreSdeVpScheduler"}},
+            "unknown time_embedding_type 'fourier'",
+        ),
+        "a name that is a list": ({"scheduler": {"_class_name": ["ScoreSdeVeScheduler"]}}, "'fourier'"),
+        "of DDPM": ({"scheduler": {"_class_name": "DDPMScheduler", "beta_schedule": "linear"}}, "'fourier'"),
+        "groups of null in other blocks": (
+            {"unet": {"down_block_types": ["DownBlock2D", "AttnSkipDownBlock2D"]}},
+            "norm_num_groups must be a whole number",
+        ),
+        "too few channels": ({"unet": {"block_out_channels": [2, 2]}}, "not one that UNet2DModel can be built of"),
+        "other widths": ({"unet": {"block_out_channels": [64, 64]}}, "does not fit config.json"),
+        "more than a network": ({"index": {"vae": ["diffusers", "AutoencoderKL"]}}, "also needs vae"),
+        "another class": ({"unet": {"_class_name": "NCSNpp"}}, "the network is a NCSNpp"),
+        "a prediction of its own": ({"own": {"prediction": "v"}}, "Exploding coordinates"),
+        "a student": ({"own": {"student": {"method": "consistency", "times": [5]}}}, "a student starts at t = T"),
+        "an odd snr": ({"own": {"snr": "x"}}, "snr must be a number"),
+    },
+    "consistency": {
+        "one time": ({"scheduler": {"num_train_timesteps": 1}}, "at least 2"),
+        "noise that falls": ({"scheduler": {"sigma_max": 0.002}}, "sigma_max must be at least twice"),
+        "no data": ({"scheduler": {"sigma_data": 0}}, "sigma_data must be a number"),
+        "rho of 0": ({"scheduler": {"rho": 0}}, "rho must be a number"),
+        "rho of true": ({"scheduler": {"rho": True}}, "rho must be a number"),
+        "louder noise": ({"scheduler": {"s_noise": 1.01}}, "s_noise must be 1, got 1.01"),
+        "clip in words": ({"scheduler": {"clip_denoised": "yes"}}, "clip_denoised must be true or false"),
+        "told sigma": ({"unet": {"time_embedding_type": "fourier"}}, "unknown time_embedding_type 'fourier'"),
+        "a table of times": ({"unet": {"time_embedding_type": "learned"}}, "unknown time_embedding_type 'learned'"),
+        "two variances": ({"unet": {"out_channels": 6}}, "the network gives 6 channels"),
+        "times that rise": ({"own": {"student": {"method": "consistency", "times": [1, 40]}}}, "times descend"),
+        "times beyond": ({"own": {"student": {"method": "consistency", "times": [99]}}}, "starts at t = T = 40"),
+        "usual times that it does not know": (
+            {"own": {"student": {"method": "consistency", "times": [40, 20], "usual": [40, 7]}}},
+            "usual times",
+        ),
+        "usual times in words": (
+            {"own": {"student": {"method": "consistency", "times": [40, 20], "usual": "40"}}},
+            "usual must be a list",
+        ),
+        "a null label among none": ({"own": {"null_label": 1}}, "null_label must be the last"),
+        "another middle": ({"unet": {"mid_block_type": "UNetMidBlock2DCrossAttn"}}, "unknown mid_block_type"),
+    },
+}
+FILES = {
+    "score": {"scheduler": "scheduler_config.json", "unet": "config.json"},
+    "consistency": {"scheduler": "scheduler/scheduler_config.json", "unet": "unet/config.json"},
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, each in ODD.items() for name in each])
+def test_odd_folders_are_a_sentence(tmp_path, request, kind, name):
+    folder, _ = request.getfixturevalue(kind)
+    changes, words = ODD[kind][name]
+    shutil.copytree(folder, tmp_path / "odd")
+    for file, fields in changes.items():
+        path = tmp_path / "odd" / {"index": "model_index.json", "own": "ddpm_core.json", **FILES[kind]}[file]
+        found = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(found | fields))
+    with pytest.raises(CheckpointError) as error:
+        load(tmp_path / "odd")
+    assert words in str(error.value) and "\n" not in str(error.value)
