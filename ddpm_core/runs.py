@@ -315,14 +315,15 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    Lanes of one model and guidance that are at the same t are evaluated in one batch. A lane's steps are those that
-    `trajectory` gives: the noise depends on the seeds and on the lane's own step numbers.
+    Lanes of one model and guidance that are at the same t are evaluated in one batch, and once where they have the same
+    state, too. A lane's steps are those that `trajectory` gives: the noise depends on the seeds and on the lane's own
+    step numbers.
 
     Arguments:
         model: of lanes that name no other; models must agree in image size and channels.
         seeds: one for each image.
-        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, and "model" and the fields of
-            `Condition` where they are not the other lanes'.
+        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, "model" and the fields of
+            `Condition` where they are not the other lanes', and "on_step" as for `trajectory`.
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
@@ -332,7 +333,7 @@ def side_by_side(
     for lane in lanes:
         if not isinstance(lane, Mapping):
             raise ValueError(f"a lane is a dict such as {{'steps': 10}}, got {lane!r}")
-        check_options("a lane", lane, [*settings, "model", *shared])
+        check_options("a lane", lane, [*settings, "model", "on_step", *shared])
     models = [lane.get("model", model) for lane in lanes]
     other = next((one for one in models if not isinstance(one, Model)), None)
     if other is not None:
@@ -349,6 +350,11 @@ def side_by_side(
     told = [Condition(**{name: lane.get(name, shared[name]) for name in shared}) for lane in lanes]
     label_ids: list[Tensor | None] = []  # of each lane
 
+    def is_same(one: int, other: int) -> bool:
+        """Whether two lanes at the same t have one state and are told the same."""
+        pairs = [(states[one][1], states[other][1]), (label_ids[one], label_ids[other])]
+        return one == other or all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs)
+
     def evaluate(lane: int, x: Tensor, t: int, **options: Any) -> Denoised:
         scale = told[lane].guidance
         if chains[lane].wanders:  # it may evaluate elsewhere than at its state
@@ -362,19 +368,28 @@ def side_by_side(
                 and told[other].guidance == scale
                 and not chains[other].wanders
             ]
-            batch = torch.cat([states[other][1] for other in here])
-            chosen = [ids for ids in (label_ids[other] for other in here) if ids is not None]
+            first = {other: next(one for one in here if is_same(one, other)) for other in here}
+            own = list(dict.fromkeys(first.values()))
+            chosen = [ids for ids in (label_ids[other] for other in own) if ids is not None]
+            batch = torch.cat([states[other][1] for other in own])
             parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, scale, clip)
-            split = ((None,) * len(here) if part is None else part.split(len(x)) for part in parts)
-            ready.update(zip(here, map(Denoised._make, zip(*split, strict=True)), strict=True))
+            split = ((None,) * len(own) if part is None else part.split(len(x)) for part in parts)
+            found = dict(zip(own, map(Denoised._make, zip(*split, strict=True)), strict=True))
+            ready.update((other, found[one]) for other, one in first.items())
         return ready.pop(lane)
 
-    runs = []
+    def run_from(lane: int, x: Tensor, index: int = 0) -> Iterator[Step]:
+        draw = seeded_noise(checked)
+        return chains[lane].steps(partial(evaluate, lane), models[lane].schedule, x, draw, index)
+
+    runs, checked = [], []
     for i, lane in enumerate(lanes):
         checked, x, ids = _checked_start(models[i], told[i], seeds, x_T)
         own = SamplerSettings(**{name: lane[name] for name in settings if name in lane})
         chains.append(own.chain(models[i], told[i].guidance))
-        runs.append(chains[i].steps(partial(evaluate, i), models[i].schedule, x, seeded_noise(checked)))
+        if lane.get("on_step"):
+            chains[i].check_no_memory()
+        runs.append(run_from(i, x))
         label_ids.append(ids)
         states[i] = chains[i].pairs[0][0], x
 
@@ -384,9 +399,15 @@ def side_by_side(
             _, x = states[lane]
             step = next(runs[lane])
             states[lane] = step.s, step.x
+            given, on_step = looks[lane](step, x, label_ids[lane]), lanes[lane].get("on_step")
+            changed = on_step(given) if on_step else None
+            if changed is not None:
+                states[lane] = step.s, _state(changed, step.x)
+                given = replace(given, x=states[lane][1].clone())
+                runs[lane] = run_from(lane, states[lane][1], step.index + 1)
             if step.s == 0:
                 del states[lane]
-            yield lane, looks[lane](step, x, label_ids[lane])
+            yield lane, given
 
     return steps()
 

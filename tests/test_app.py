@@ -500,6 +500,59 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     other.context.close()
 
 
+ENDINGS = "[...document.querySelectorAll('.part-watch figure.x canvas:not(.touched)')].map((one) => one.toDataURL())"
+
+
+def test_a_touch_splits_the_run_and_its_link_gives_the_same_endings(page, browser, url):
+    """By keyboard, by mouse and by finger; undone by a press."""
+    lab = opened(page, url, steps=8, count=1, seed=9)
+    alone = run(lab)
+    lab.get_by_role("button", name="Add noise").press("Enter")  # the slider goes to the middle
+    sheet = lab.locator(".touched")
+    sheet.press("ArrowRight")
+    sheet.press(" ")
+    state(lab, state="finished")
+    lab.wait_for_selector(".part-watch .ddpm-player.compare")
+    key = urllib.parse.parse_qs(urllib.parse.urlsplit(lab.url).fragment)["touch"][0]
+    assert re.fullmatch(r"4\d\d-noise-100-8\.6-7\.7-8\.7-9\.7-8\.8", key)
+    lab.locator(".part-watch .scrubber").press("End")
+    lab.get_by_role("button", name="White").click()
+    box = sheet.bounding_box()
+    lab.mouse.move(box["x"] + 9, box["y"] + 9)
+    lab.mouse.wheel(0, 100)
+    lab.mouse.wheel(0, 100)  # one cell
+    lab.mouse.down()
+    lab.mouse.move(box["x"] + 2.5 * box["width"] / 16, box["y"] + 9)
+    lab.mouse.up()
+    lab.wait_for_function("(key) => decodeURIComponent(location.hash).startsWith(`#touch=${key}_`)", arg=key)
+    state(lab, state="finished")
+    assert re.search(r"_4\d\d-255\.255\.255-100-0\.0-1\.0-2\.0$", lab.url)
+    lab.locator(".part-watch .scrubber").press("End")
+    lab.wait_for_selector(".part-watch .sentence:has-text('B, whose picture was touched at t = 4')")
+    assert lab.locator(".part-watch .touch path.lane-1").count() == 1
+    assert shown(lab) == alone
+    both = lab.evaluate(ENDINGS)
+    assert both[0] == alone != both[1]
+
+    other = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, bypass_csp=True).new_page()
+    other.goto(lab.url)
+    state(other, state="finished")  # a link runs by itself
+    other.locator(".part-watch .scrubber").press("End")
+    shown(other)
+    assert other.evaluate(ENDINGS) == both
+    other.get_by_role("button", name="Black").tap()
+    other.locator(".touched").tap()
+    other.wait_for_function("location.hash.split('_').length === 3")
+    for _ in range(3):
+        other.get_by_role("button", name="Undo").tap()
+    other.wait_for_selector(".part-watch[data-state=finished] .ddpm-player:not(.compare)")
+    assert not urllib.parse.urlsplit(other.url).fragment
+    other.context.close()
+
+    choose(lab, sampler="unipc")
+    lab.locator(".part-watch .estimate", has_text="can't be continued or changed on the way: use 'ddpm'").wait_for()
+
+
 def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page, url, quick):
     page.goto(f"{url}?tab=denoise&compare=true&seed=77&__theme=dark")
     page.wait_for_selector(".part-compare[data-ready=true]")

@@ -10,12 +10,14 @@ from browser import served
 from PIL import Image
 from toylab import described, toy_lab
 
+from ddpm_core import sample
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.imaging import to_uint8
 from ui.models.loaded import Models
 from ui.parts import course, forward, latents, likelihood, plane, repair, sampling, training
-from ui.recorded import few_steps
+from ui.recorded import families, few_steps, one_path
 from ui.recorded.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 
 PLACES = (
@@ -47,7 +49,7 @@ def test_every_card_has_a_picture_and_whole_html():
     for card in [card for card in cards if card.get("data-name") in here]:
         assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.recorded course"
     lessons = course.CoursePart(toy_lab()).initial()["lessons"]
-    assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 5
+    assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 6
     assert all(all(lesson.values()) for lesson in lessons)
 
 
@@ -84,6 +86,46 @@ def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name, tor
         assert (drawn is None) == (distance is None) == (name == "student" and steps > 4)
         if drawn is not None:
             assert abs(drawn[0, ..., 0] - picture).mean() < 3  # arithmetic differs between machines
+
+
+def test_one_path_is_drawn_alike_by_ddim_and_by_the_steps_of_a_flow(torch_engine):
+    numbers = json.loads(one_path.NUMBERS.read_text(encoding="utf-8"))
+    assert numbers["weights"] == one_path.weights(), "models have changed: python -m ui.recorded one-path"
+    model = one_path.model()
+    pairs, states = one_path.ddim(model)
+    chains = [states, one_path.euler(model, pairs, states[0])]
+    drawn = [np.concatenate([to_uint8(x)[0, ..., 0] for x in chain], axis=1).astype(int) for chain in chains]
+    assert abs(drawn[0] - drawn[1]).max() <= 1
+    # As a model of the library: its DDIM is the straight steps.
+    arguments = one_path.SETTINGS.resolved(model).arguments(model)
+    (x_0,) = sample(one_path.as_flow(model), **arguments)
+    assert abs(x_0[..., 0] - drawn[0][:, -model.image_size :]).max() <= 1
+    shown = np.split(np.asarray(Image.open(one_path.PICTURE).convert("L")).astype(int), len(one_path.ROWS))
+    for recorded, row in zip(shown, drawn, strict=False):
+        assert abs(recorded - row).max() <= 2  # arithmetic differs between machines
+    assert [time["t"] for time in numbers["times"]] == [t for t, _ in pairs]
+
+
+def test_four_families_begin_with_one_noise(torch_engine):
+    rows = np.split(np.asarray(Image.open(families.PICTURE).convert("L")).astype(int), len(families.ROWS))
+    starts = [np.split(row, families.COLUMNS, axis=1)[0] for row in rows]
+    assert all((start == starts[0]).all() for start in starts)
+    drawn = np.concatenate(list(families.draw("consistency")[..., 0]), axis=1)
+    assert abs(drawn - rows[-1]).max() <= 2, "models have changed: python -m ui.recorded families"
+
+
+def test_what_a_network_says_is_the_same_in_every_reading(torch_engine):
+    model = one_path.model()
+    (t, _), x_t = one_path.ddim(model)[0][5], one_path.ddim(model)[1][5]
+    read, tau, sigma = one_path.readings(model, x_t, t), *(one_path.clocks(model.schedule)[name][t] for name in "τσ")
+    y = x_t / (1 + sigma) * (1 + sigma**2) ** 0.5
+    for name, x_0 in {
+        "eps": (y - tau * read["eps"]) / (1 - tau),
+        "score": x_t * (1 + sigma**2) ** 0.5 + sigma**2 / (1 + sigma**2) ** 0.5 * read["score"],
+        "v": (x_t - sigma * read["v"]) / (1 + sigma**2) ** 0.5,
+        "difference": y - tau * read["difference"],
+    }.items():
+        assert abs(x_0 - read["x0"]).max() < 1e-5, name  # float32, and σ is 2.5 there
 
 
 # --- The page
@@ -134,9 +176,16 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
         assert page.get_by_role("banner").count() == 1  # the page's: the bar is a part of its own
         if lesson is not course.LESSONS[-1]:
             page.get_by_label("Next lesson").click()
+    # The last one has a figure, whose pictures and clocks follow its slider.
+    page.locator(".one-path .slider").fill("10")
+    assert "The end" in page.locator(".one-path [role=status]").inner_text()
+    page.locator(".one-path .slider").press("ArrowLeft")
+    assert "t = 1, σ = 0.01, log SNR = 9.21" in page.locator(".one-path [role=status]").inner_text()
     page.get_by_role("button", name="Deeper").click()
     page.wait_for_selector(".course:visible")
     assert page.locator("#course-bar").is_hidden()
+    page.go_back()
+    at("one-path", "watch")
     page.go_back()
     at("two-steps", "compare")
 
@@ -152,7 +201,8 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     page.locator("#course-bar .do button").click()
     page.wait_for_selector(".part-compare[data-state=finished]")
     assert page.locator("#course-bar").bounding_box()["height"] <= 60  # one line, once it has been read
-    assert page.get_by_text(lesson.todo).count() and not page.get_by_text(lesson.question).is_visible()
+    shown = course.LESSONS[-2]
+    assert page.get_by_text(shown.todo).count() and not page.get_by_text(shown.question).is_visible()
     pictures = page.locator(".part-compare .frame").first.bounding_box()
     assert pictures["y"] >= 0 and pictures["y"] + pictures["height"] <= 700  # in sight, also below the bar of a phone
     page.set_viewport_size({"width": 1280, "height": 720})

@@ -17,7 +17,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import kinds
 import numpy as np
+import pipelines
 import pytest
 from browser import _missing, browser, page  # noqa: F401, fixtures
 from PIL import Image
@@ -35,6 +37,7 @@ from ui.static.folder import write
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
 ROOT = Path(__file__).parents[1]
+TOUCH = "490-noise-100-7.7-6.7_300-255.255.255-50-3.3_490-clean-80-4.4"
 LOCAL = ROOT / "ui/web/tests/local"
 
 
@@ -93,6 +96,7 @@ def settings(draw):
         "shape": draw.choice(["ring", "moons", "drawing"]),
         "drawing": draw.choice(["", "1,2 3,-40", "x"]),
         "steps_b": draw.choice([1, 10, 50]),
+        "touch": draw.choice(["", "", TOUCH, TOUCH, "490-0.128.255-7-3.3", "490-noise-100-16.0", "x"]),
         "width": draw.choice([0.06, "0.1", 3]),
     }
     wanted = draw.sample(sorted(one), draw.randint(1, len(one)))
@@ -136,7 +140,12 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     pickle = tmp_path / "pickled"
     shutil.copytree(own, pickle)
     (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
-    (refused,) = write(tmp_path / "out", [str(own), str(pickle)])
+    pipelines.score(tmp_path / "score")
+    kinds.transformer(tmp_path / "dit")
+    others = [str(tmp_path / name) for name in ("score", "dit")]
+    refused, score, dit = write(tmp_path / "out", [str(own), str(pickle), *others])
+    assert "a score or consistency model, which a browser does not compute yet" in score
+    assert "DiTTransformer2DModel, which a browser does not compute yet" in dit
     assert "which a browser can't read" in refused
     texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
     texts += [(tmp_path / "out/index.html").read_text("utf-8")]
@@ -313,6 +322,11 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     lanes = [{"steps": 3, "variance": "beta"}, {"steps": 4, "variance": "beta_tilde"}]
     both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
     assert close(pixels(png(opened)), imaging.grid(both, 2))
+
+    opened = fresh(f"{link('watch', {'seed': 7, 'steps': 5, 'count': 2})}#touch={TOUCH}")
+    finished(opened, "watch")
+    opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
+    opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
 
     go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")

@@ -4,13 +4,14 @@ import gc
 import shutil
 import threading
 import weakref
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from checkpoint_folders import write
+from checkpoint_folders import SMALLEST, write
 from diffusers.schedulers import scheduling_ddpm
 from hub_server import HubServer
 from PIL import Image
@@ -23,7 +24,7 @@ from ui.export import scripts
 from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepKind, StepTimes
 from ui.machine.turns import Turns
-from ui.models.catalogue import choice, short_name
+from ui.models.catalogue import OFFERED, choice, forecast, short_name
 from ui.models.form_options import about_model
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
@@ -34,22 +35,53 @@ pytestmark = pytest.mark.usefixtures("torch_engine")
 
 ROOT = Path(__file__).parents[1]
 CHURCH = "google/ddpm-ema-church-256"
+NEEDED = "Needs the Hub: LSUN church"
+CHURCH_SAYS = "DDPM · 1000 steps · EMA · 6 min to 31 min on two cores"
 
 
 @pytest.mark.parametrize(
     ("status", "about", "group", "ready"),
     [
-        (Status(""), "large and slow · EMA · about 0.46 GB", "Needs the Hub", True),
-        (Status("cached", 455_000_000), "large and slow · EMA", "Ready here", True),
-        (Status("download", 455_000_000), "large and slow · EMA · 455 MB download", "Needs the Hub", True),
-        (Status("download"), "large and slow · EMA · download", "Needs the Hub", True),
-        (Status("offline"), "large and slow · EMA · about 0.46 GB · not available offline", "Needs the Hub", False),
-        (Status("missing"), "large and slow · EMA · about 0.46 GB · not found", "Needs the Hub", False),
+        (Status(""), f"{CHURCH_SAYS} · about 0.46 GB", NEEDED, True),
+        (Status("cached", 455_000_000), CHURCH_SAYS, "Ready here", True),
+        (Status("download", 455_000_000), f"{CHURCH_SAYS} · 455 MB download", NEEDED, True),
+        (Status("download"), f"{CHURCH_SAYS} · download", NEEDED, True),
+        (
+            Status("offline"),
+            f"{CHURCH_SAYS} · about 0.46 GB · not available offline",
+            NEEDED,
+            False,
+        ),
+        (Status("missing"), f"{CHURCH_SAYS} · about 0.46 GB · not found", NEEDED, False),
     ],
 )
 def test_the_list_says_what_it_takes_to_use_a_checkpoint(status, about, group, ready):
     said = choice(CHURCH, status)
     assert (said["label"], said["about"], said["group"], said["ready"]) == ("Church 256", about, group, ready)
+
+
+def test_a_forecast_is_of_the_steps_that_are_usual():
+    assert forecast(OFFERED["openai/diffusers-cd_bedroom256_l2"]) == "3 s to 17 s on two cores"
+    assert not forecast(OFFERED["stabilityai/sd-turbo"])  # was not counted
+
+
+def test_what_was_typed_and_does_not_load_is_said_when_it_is_chosen(tmp_path, monkeypatch):
+    """What it is and why, before any weights; what loads is not downloaded either."""
+    refused = {"odd": "class_embed_type 'timestep'", "code": "no config.json", "none": "no repository"}
+    with HubServer() as server:
+        server.use(monkeypatch, tmp_path / "home")
+        write(tmp_path / "good", **SMALLEST)
+        write(tmp_path / "odd", **SMALLEST, class_embed_type="timestep")
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code" / "run.py").write_text("")
+        for name in ("good", "odd", "code"):
+            server.add_repo(f"owner/{name}", tmp_path / name)
+        models = Models()
+        for name, why in refused.items():
+            with pytest.raises(ddpm_core.CheckpointError, match=f"(?=.*owner/{name})(?=.*{why})"):
+                models.look(f"owner/{name}")
+        assert not models.look("owner/good") and models.to_download("owner/good")
+        assert not [one for one in server.requests if one.method == "GET" and "safetensors" in one.path]
 
 
 def test_the_list_begins_with_what_is_here(monkeypatch):
@@ -62,7 +94,8 @@ def test_the_list_begins_with_what_is_here(monkeypatch):
     models.refresh()
     listed = models.choices()
     groups = [one["group"] for one in listed]
-    assert groups == sorted(groups, reverse=True) and set(groups) == {"Ready here", "Needs the Hub"}
+    assert groups[0] == "Ready here" and len(set(groups)) == sum(a != b for a, b in pairwise(["", *groups]))
+    assert {"Needs the Hub: LSUN bedroom", "Needs the Hub: ImageNet, by class"} < set(groups)
     by_ref = {one["ref"]: one for one in listed}
     assert by_ref["google/ddpm-cifar10-32"]["group"] == "Ready here" and not by_ref[CHURCH]["ready"]
     digits = by_ref["mnist-tiny"]
@@ -241,6 +274,7 @@ def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
 
 def test_what_users_typed_is_not_remembered_for_ever(monkeypatch):
     monkeypatch.setattr(snapshots, "status", lambda where: Status("download", 10**6))
+    monkeypatch.setattr(snapshots, "fetch", lambda *_, **__: None)
     models = Models()
     models.refresh()
     for number in range(300):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import httpx
 import numpy as np
 
-from benchmarks._app import ServedApp
+from benchmarks.live.served import ServedApp
 from soak.calls import API, Call, Fuzz, page_data
 
 ROOT = Path(__file__).resolve().parents[2]

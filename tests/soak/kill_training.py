@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._app import Page, ServedApp
+from benchmarks.live.served import Page, ServedApp
 from ddpm_core.disk.in_use import unused
 from soak.kill import RUN, Result, expected_picture, kept_are_whole, until
 

@@ -11,8 +11,8 @@ import time
 import pytest
 import torch
 
-from benchmarks._app import ServedApp
 from benchmarks._measure import describe
+from benchmarks.live.served import ServedApp
 from soak import fuzz, hostile, kill, kill_training, load, strangers
 
 # Of each part the sizes: (with --soak whole, with --soak quick).

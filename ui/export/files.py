@@ -25,7 +25,8 @@ from ui.export import scripts
 from ui.forms.fields import ANY
 from ui.models.catalogue import short_name
 from ui.runs import captions
-from ui.runs.settings import LANE, Settings
+from ui.runs.settings import LANE, Settings, Touched
+from ui.runs.touch import Touches, written
 
 SLIDE = 1000  # pixels: the least width of an animation or a film strip, so that it fills half of a slide
 STRIP = 10  # pictures in a row of a film strip
@@ -50,6 +51,8 @@ class Planned(Protocol):
     def lanes(self) -> Sequence[Settings]: ...
     @property
     def refs(self) -> Sequence[str]: ...
+    @property
+    def touches(self) -> Touches: ...
     @property
     def rows(self) -> Sequence[Sequence[captions.Row]]: ...
 
@@ -83,6 +86,7 @@ def settings(run: Saved, frames: Sequence[Mapping[int, Any]], about: About) -> s
     content: dict[str, Any] = {name: getattr(first, name) for name in ("seed", "count", "label", "negative", "clip")}
     content["lanes"] = [
         {name: getattr(lane, name) for name in LANE}
+        | ({"touch": written(lane.touch)} if isinstance(lane, Touched) else {})
         | dict(known.get(lane.checkpoint, {}))
         | {"steps_done": max(kept, default=-1) + 1}
         for lane, kept in zip(run.plan.lanes, frames, strict=True)
@@ -202,7 +206,7 @@ def _zip(run: Saved, frames: Frames, about: str) -> bytes:
         out.writestr("settings.json", json.dumps(json.loads(about), indent=2, ensure_ascii=False))
         out.writestr("steps.csv", _csv(run, frames, about))
         if len(run.plan.lanes) < 3:
-            out.writestr("run.py", scripts.copied(scripts.python, run.plan.lanes, run.plan.models))
+            out.writestr("run.py", scripts.copied(scripts.python, run.plan.lanes, run.plan.models, run.plan.touches))
         out.writestr("x_T.npy", _npy(gaussian_batch(list(run.plan.request.seeds), 0, shape).numpy()))
         for number, kept in enumerate(frames):
             folder = "" if len(frames) == 1 else f"lane-{'ab'[number]}/" if len(frames) == 2 else f"cell-{number:02}/"
@@ -289,6 +293,9 @@ def _stem(run: Saved, frames: Sequence[Mapping[int, Any]]) -> str:
         parts = []
         for number, (lane, kept) in enumerate(zip(run.plan.lanes, frames, strict=True)):
             done = max(kept, default=-1) + 1
+            if isinstance(lane, Touched):
+                parts += ["touched", written(lane.touch)[:60]]
+                continue
             parts += ["against"] * bool(number)
             if not number or lane.checkpoint != first.checkpoint:
                 parts.append(short_name(lane.checkpoint))

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddpm_core.model import ModelSpec
 from ddpm_core.solvers import SOLVERS
 from ui.export.home import Home, home
+from ui.runs import touch
 from ui.runs.captions import Row
+from ui.runs.settings import Settings, Touched
+from ui.runs.touch import Touches
 
-if TYPE_CHECKING:
-    from ui.runs.settings import Settings
 
-
-def for_run(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> dict[str, str]:
+def for_run(
+    lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]], touches: Touches | None = None
+) -> dict[str, str]:
     """{python, diffusers, why}: both scripts, and why there is none for diffusers. Of a grid there is none.
 
-    lanes: resolved, each with its model and its steps.
+    lanes: resolved, each with its model and its steps. touches: of lane B.
     """
     if len(lanes) > 2:
         return {"python": "", "diffusers": "", "why": "A grid is many runs: open one of its cells"}
-    script = copied(python, lanes, models)
+    script = copied(python, lanes, models, touches)
     try:
         return {"python": script, "diffusers": diffusers(lanes, models, steps), "why": ""}
     except ValueError as reason:
@@ -37,8 +39,8 @@ def copied(script: Callable[..., str], *arguments: Any) -> str:
         return f"# {error}\n"
 
 
-def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
-    """A script that repeats a run with ddpm_core. lanes: resolved, each with its model.
+def python(lanes: Sequence[Settings], models: Sequence[ModelSpec], touches: Touches | None = None) -> str:
+    """A script that repeats a run with ddpm_core. lanes: resolved, each with its model. touches: of lane B.
 
     Raises ValueError, with the reason, for a model that only this page has.
     """
@@ -63,6 +65,10 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
         lines += ['    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")']
         return "\n".join(lines) + "\n"
     written = [repr(way) for way in ways]
+    if touches:
+        lines[:4] = touch.IMPORTS.split("\n")
+        lines += touch.script(touches, first.seeds, model)
+        written[1] = f"{written[1][:-1]}, 'on_step': on_step}}"
     if lanes[1].checkpoint != first.checkpoint:
         lines += [f"other = ddpm_core.load({reference(lanes[1].checkpoint, models[1])!r})"]
         written[1] = f"{written[1][:-1]}, 'model': other}}"
@@ -78,7 +84,8 @@ def python(lanes: Sequence[Settings], models: Sequence[ModelSpec]) -> str:
 def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> str:
     """The same with diffusers alone. Raises ValueError, with the reason, for a run that diffusers cannot repeat."""
     if len(lanes) > 1:
-        raise ValueError("diffusers runs one lane: open one of them in Watch")
+        other = "open one of them in Watch" if not isinstance(lanes[1], Touched) else "it changes none on its way"
+        raise ValueError(f"diffusers runs one lane: {other}")
     run, model = lanes[0], models[0]
     times = _indices(run, model, steps[0])
     reference(run.checkpoint, model)

@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ddpm_core.checkpoint.hub import snapshots
 from ui import web
 from ui.forms import units
 
-# On the Hub: the paper's models, and latent ones. Which weights they hold: the repositories' own documentation, and
-# their FID.
+
+@dataclass(frozen=True)
+class Offered:
+    """A checkpoint of the Hub. data: the set that it was trained with, by which the list is ordered.
+
+    steps: of a picture, as its authors draw one; 0 is not said. about: what else is said of it. gigabytes: about, of
+    its files, for who has not asked the Hub, or can't. tflop: of one evaluation of its network for one picture, as
+    `network_cost` counts it; 0 for not counted.
+    """
+
+    label: str
+    data: str
+    family: str
+    steps: int
+    about: str
+    gigabytes: float
+    tflop: float = 0.0
+
+
+# The paper's models, and others of the same data. Which weights they hold: the repositories' own documentation, and
+# their FID. Steps: the authors' code. Sizes of score, consistency and DiT models: their parameters in float32.
+_BEDROOM, _CHURCH, _CAT, _FACES = "LSUN bedroom", "LSUN church", "LSUN cat", "CelebA-HQ"
+_DISTILLED, _ALONE = "consistency, distilled", "consistency, without a teacher"
 OFFERED = {
-    "google/ddpm-cifar10-32": ("CIFAR-10 32", "the paper's", "not EMA"),
-    "google/ddpm-ema-church-256": ("Church 256", "large and slow", "EMA"),
-    "google/ddpm-ema-bedroom-256": ("Bedroom 256", "large and slow", "EMA"),
-    "google/ddpm-ema-cat-256": ("Cat 256", "large and slow", "EMA"),
-    "google/ddpm-ema-celebahq-256": ("CelebA-HQ 256", "large and slow", "EMA"),
-    "CompVis/ldm-celebahq-256": ("CelebA-HQ 256, latent", "64×64 latents"),
-    "stabilityai/sd-turbo": ("SD-Turbo", "draws words in 1 to 4 steps"),
-    "stable-diffusion-v1-5/stable-diffusion-v1-5": ("Stable Diffusion 1.5", "draws words, very slow on a CPU"),
+    "google/ddpm-cifar10-32": Offered("CIFAR-10 32", "CIFAR-10", "DDPM", 1000, "the paper's, not EMA", 0.14, 0.012),
+    "google/ddpm-ema-bedroom-256": Offered("Bedroom 256", _BEDROOM, "DDPM", 1000, "EMA", 0.46, 0.5),
+    "google/ncsnpp-bedroom-256": Offered("Bedroom 256, score", _BEDROOM, "score SDE", 2000, "", 0.26, 0.53),
+    "openai/diffusers-cd_bedroom256_lpips": Offered("Bedroom 256, in two", _BEDROOM, _DISTILLED, 2, "LPIPS", 2.1, 2.24),
+    "openai/diffusers-cd_bedroom256_l2": Offered("Bedroom 256, in two, L2", _BEDROOM, _DISTILLED, 2, "L2", 2.1, 2.24),
+    "openai/diffusers-ct_bedroom256": Offered("Bedroom 256, in two, CT", _BEDROOM, _ALONE, 2, "", 2.1, 2.24),
+    "google/ddpm-ema-church-256": Offered("Church 256", _CHURCH, "DDPM", 1000, "EMA", 0.46, 0.5),
+    "google/ncsnpp-church-256": Offered("Church 256, score", _CHURCH, "score SDE", 2000, "", 0.26, 0.53),
+    "google/ddpm-ema-cat-256": Offered("Cat 256", _CAT, "DDPM", 1000, "EMA", 0.46, 0.5),
+    "openai/diffusers-cd_cat256_lpips": Offered("Cat 256, in two", _CAT, _DISTILLED, 2, "LPIPS", 2.1, 2.24),
+    "openai/diffusers-cd_cat256_l2": Offered("Cat 256, in two, L2", _CAT, _DISTILLED, 2, "L2", 2.1, 2.24),
+    "openai/diffusers-ct_cat256": Offered("Cat 256, in two, CT", _CAT, _ALONE, 2, "", 2.1, 2.24),
+    "google/ddpm-ema-celebahq-256": Offered("CelebA-HQ 256", _FACES, "DDPM", 1000, "EMA", 0.46, 0.5),
+    "CompVis/ldm-celebahq-256": Offered("CelebA-HQ 256, latent", _FACES, "latent diffusion", 0, "64×64 latents", 1.3),
+    "facebook/DiT-XL-2-256": Offered("ImageNet 256", "ImageNet, by class", "DiT", 250, "learned variance", 3.3, 0.24),
+    "stabilityai/sd-turbo": Offered("SD-Turbo", "Words", "latent diffusion", 0, "draws words in 1 to 4 steps", 5.2),
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": Offered(
+        "Stable Diffusion 1.5", "Words", "latent diffusion", 0, "draws words, very slow on a CPU", 4.3
+    ),
 }
+SPEEDS = (1.45, 0.27)  # TFLOP/s of two cores in bf16, with AMX and without, of networks of pixels: docs/performance.md
 # Those that come with the project, the first one for the first look, and what each is for.
 EMBEDDED = {
     "mnist-tiny": ("Digits", "clear and fast"),
@@ -31,20 +65,11 @@ EMBEDDED = {
 }
 LATENT = {  # draw latents of an autoencoder
     *("CompVis/ldm-celebahq-256", "stabilityai/sd-turbo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
-    "emoji-tiny",
-}
-GIGABYTES = {  # about, of their files: for who has not asked the Hub, or can't
-    "google/ddpm-cifar10-32": 0.14,
-    "google/ddpm-ema-church-256": 0.46,
-    "google/ddpm-ema-bedroom-256": 0.46,
-    "google/ddpm-ema-cat-256": 0.46,
-    "google/ddpm-ema-celebahq-256": 0.46,
-    "CompVis/ldm-celebahq-256": 1.3,
-    "stabilityai/sd-turbo": 5.2,
-    "stable-diffusion-v1-5/stable-diffusion-v1-5": 4.3,
+    *("facebook/DiT-XL-2-256", "emoji-tiny"),
 }
 GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}  # as their cards advise
-GROUPS = READY, TRAINED, HUB = "Ready here", "Trained here", "Needs the Hub"  # of the list
+GROUPS = READY, TRAINED = "Ready here", "Trained here"  # of the list, before those that need the Hub: one for each data
+HUB = "Needs the Hub"
 _REASONS = {"offline": "not available offline", "missing": "not found"}
 
 
@@ -56,8 +81,9 @@ def named(ref: str) -> str:
 
 def short_name(ref: str) -> str:
     """A checkpoint in a few words."""
-    known = OFFERED.get(ref) or EMBEDDED.get(ref)
-    return known[0] if known else ref.rstrip("/").rsplit("/", 1)[-1]
+    if ref in OFFERED:
+        return OFFERED[ref].label
+    return EMBEDDED[ref][0] if ref in EMBEDDED else ref.rstrip("/").rsplit("/", 1)[-1]
 
 
 def usual_guidance(ref: str) -> float:
@@ -65,26 +91,37 @@ def usual_guidance(ref: str) -> float:
     return GUIDANCE.get(ref.partition("@")[0], 3.0)
 
 
+def forecast(offered: Offered) -> str:
+    """How long a picture takes on a usual CPU, "" where that was not counted."""
+    if not offered.tflop:
+        return ""
+    low, high = [units.duration(offered.steps * offered.tflop / speed) for speed in SPEEDS]
+    return f"{low} to {high} on two cores"
+
+
 def choice(ref: str, status: snapshots.Status) -> dict[str, Any]:
     """A checkpoint in the list of models: {ref, label, about, group, ready, latent, picture}, with what it needs.
 
     ready: whether it can be chosen; about says why, where it can't. picture: the address of a thumbnail, "" for none.
     """
-    known = OFFERED.get(ref) or EMBEDDED.get(ref) or ()
+    offered = OFFERED.get(ref)
     has_picture = ref in EMBEDDED and (web.FILES / "models" / f"{ref}.webp").is_file()
     here = status.state in ("embedded", "local", "cached")
-    about = list(known[1:])
+    about = list(EMBEDDED[ref][1:]) if ref in EMBEDDED else []
+    if offered:
+        steps = f"{offered.steps} steps" if offered.steps else ""
+        about = [text for text in (offered.family, steps, offered.about, forecast(offered)) if text]
     if status.state == "download":
         about.append(f"{units.megabytes(status.bytes)} download" if status.bytes else "download")
-    elif not here and ref in GIGABYTES:
-        about.append(f"about {GIGABYTES[ref]} GB")
+    elif not here and offered:
+        about.append(f"about {offered.gigabytes} GB")
     if status.state in _REASONS:
         about.append(_REASONS[status.state])
     return {
         "ref": ref,
         "label": short_name(ref),
         "about": " · ".join(about),
-        "group": READY if here else HUB,
+        "group": READY if here else f"{HUB}: {offered.data}" if offered else HUB,
         "ready": status.state not in _REASONS,
         "latent": ref in LATENT,
         "picture": f"web/{web.version()}/models/{ref}.webp" if has_picture else "",

@@ -7,7 +7,7 @@ from typing import Any
 
 from ddpm_core.checkpoint.refs import embedded
 from ddpm_core.model import ModelSpec
-from ddpm_core.names import SAMPLERS, VARIANCES
+from ddpm_core.names import LEARNED, SAMPLERS, VARIANCES
 from ddpm_core.timesteps import quarters
 from ui.forms import units
 from ui.forms.fields import ANY
@@ -31,9 +31,9 @@ PROMPTS = (  # to try: things, colours and a mood that no picture of emoji-tiny 
 def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     """What a form offers for a checkpoint, as far as its files are here. Raises CheckpointError for one that is not.
 
-    {name, here, revision, T, times, steps: [least, most, usual], samplers, variances, variance, classes, latent,
-    prompts, clip, count, student, set, examples}; prompts: to try, none where the model takes no words. A field's
-    `follows` and conditions name these.
+    {name, here, note, revision, T, times, steps: [least, most, usual], samplers, variances, variance, classes, latent,
+    prompts, clip, count, student, set, examples}; note: what `note` says; prompts: to try, none where the model takes
+    no words. A field's `follows` and conditions name these.
     """
     model = lab.models.known(ref)
     about = {
@@ -48,6 +48,7 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     pictures = set_for(model)
     names = class_names(model)
     return about | {
+        "note": note(model),
         "revision": revision(model) or "",
         "T": model.schedule.T,
         "times": list(quarters(model)),
@@ -63,6 +64,18 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
         "set": {"title": pictures.title, "count": len(pictures.images)} if pictures else None,
         "examples": _examples(model),
     }
+
+
+def note(model: ModelSpec) -> str:
+    """What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one."""
+    if model.student:
+        title = units.SAMPLER[model.student.sampler]
+        return f"It has learned {title} steps only: no other sampler is possible, and no bits per dimension."
+    if model.variance in LEARNED:
+        return "It has learned its variance, too: the third choice beside βₜ and β̃ₜ."
+    if model.snr is not None:
+        return "A score model: βₜ is its authors’ own step back, and β̃ₜ their ancestral one. The mean is the same."
+    return ""
 
 
 def samplers(model: ModelSpec) -> Sequence[str]:

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +51,16 @@ def _stamp(where: refs.Ref) -> Stamp:
     except (OSError, refs.CheckpointError):
         return None
     return tuple((name, state.st_mtime_ns, state.st_size, state.st_ino) for name, state in states)
+
+
+class _Enough(Exception):
+    """The small files of a checkpoint are here, and it can be loaded."""
+
+
+def _small(checkpoint: refs.LocalCheckpoint) -> None:
+    """Ends a download before the weights. Raises CheckpointError for what can't be loaded."""
+    spec.check(checkpoint)
+    raise _Enough
 
 
 @dataclass(frozen=True)
@@ -153,10 +164,15 @@ class Models:
         Raises CheckpointError, and Refused for a repository or a model that is too large.
         """
 
+        snapshots.fetch(self.parse(ref), self._check_memory, progress, self._allow(ref))
+
+    def _allow(self, ref: str) -> snapshots.Allow:
+        """What refuses a download that is too large."""
+
         def allow(size: int, folder: Path) -> None:
             self.limits.check_download(short_name(ref), size, folder)
 
-        snapshots.fetch(self.parse(ref), self._check_memory, progress, allow)
+        return allow
 
     def get(self, ref: str) -> Model:
         """The model of a reference, loaded if it is not in memory, or its files have changed.
@@ -240,9 +256,19 @@ class Models:
         return model.spec if model else self.peek(ref)
 
     def look(self, ref: str) -> bool:
-        """Find out what loading a checkpoint takes. Returns whether its files are here. Raises CheckpointError."""
-        status = snapshots.status(self.parse(ref))
+        """Find out what loading a checkpoint takes. Returns whether its files are here.
+
+        Raises CheckpointError, and Refused. Of one that was typed it says what does not load, for which it downloads
+        its small files, but no weights.
+        """
+        where = self.parse(ref)
+        status = snapshots.status(where)
         self._note({ref: status})
+        if ref not in self.offered and status.why:
+            raise refs.CheckpointError(status.why)
+        if ref not in self.offered and status.state == "download":
+            with suppress(_Enough):
+                snapshots.fetch(where, _small, allow=self._allow(ref))
         return status.state in ("embedded", "local", "cached")
 
     def refresh(self) -> None:
@@ -287,7 +313,7 @@ class Models:
             for ref, own in self._own.items()
             if own.visitor in (None, visitor) or not self.public
         ]
-        return sorted(known + trained, key=lambda one: GROUPS.index(one["group"]))
+        return sorted(known + trained, key=lambda one: (*GROUPS, one["group"]).index(one["group"]))
 
     def offer(self, folder: Path, label: str, visitor: str | None = None) -> str:
         """Offer the model of a folder, to one visitor or, once, to all. Returns its reference: on a page of one's own

@@ -1,4 +1,4 @@
-"""Course: five lessons, whose bar stays above what they open, and cards that go deeper.
+"""Course: six lessons, whose bar stays above what they open, and cards that go deeper.
 
 A lesson is all here; the cards are in course.html, as they have formulas. Whatever a lesson or a card does not set has
 its default.
@@ -20,6 +20,8 @@ from ui.parts.part import Part
 from ui.runs.log import Values
 
 CARDS = Path(__file__).with_name("course.html")
+# By `python -m benchmarks touch`: {seeds, curves: [{side, points: [(t, share)]}]}.
+TOUCHES = json.loads(Path(__file__).with_name("touch_curves.json").read_text("utf-8"))
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 DIGITS = {"checkpoint": "mnist-tiny"}
 LATENT = "emoji-tiny"
@@ -29,7 +31,8 @@ LATENT = "emoji-tiny"
 class Lesson:
     """name: in an address. part, values: what it opens. goal, todo, question, answer: a sentence or two each.
 
-    button: opens it again, and runs it.
+    button: opens it again, and runs it. guesses: of which one is chosen before the answer is seen. curves: that belong
+    to it, as a benchmark has written them.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Lesson:
     button: str
     question: str
     answer: str
+    guesses: tuple[str, ...] = ()
+    curves: dict[str, Any] | None = None
 
 
 LESSONS = (
@@ -88,6 +93,23 @@ LESSONS = (
         "own. So the digit is decided in between.",
     ),
     Lesson(
+        "decided",
+        "When is it decided?",
+        4,
+        "watch",
+        DIGITS | {"steps": 50, "variance": "beta_tilde", "seed": 14, "count": 1},
+        "A small touch on the way can make another digit of it, but not at every step.",
+        "This run draws a 3. Go back to a step, take White under the picture, and touch xₜ: a second run goes on from "
+        "what you touched.",
+        "Run 50 steps",
+        "At which step must you touch a 3 to make it an 8? Guess first:",
+        "In the middle. Near t = 1000 a touch is one more grain among much noise, and the first steps take it away. "
+        "Near 0 the digit is decided, and the touch stays a smudge. Between them shapes are being decided, and the "
+        "network builds on whatever it finds.",
+        ("near t = 900", "near t = 600", "near t = 100"),
+        {"seeds": TOUCHES["seeds"], "curves": TOUCHES["curves"]},
+    ),
+    Lesson(
         "which-noise",
         "Which noise is right?",
         4,
@@ -116,6 +138,23 @@ LESSONS = (
         "From pure noise its best guess is the average of all fives, a blur, and two steps are too few to correct "
         "it. The student was trained to give the end result at once. With 10 steps the teacher draws good fives, "
         "too: the student saves time.",
+    ),
+    Lesson(
+        "one-path",
+        "One path",
+        4,
+        "watch",
+        DIGITS | {"sampler": "ddim", "steps": 10, "seed": 13, "count": 4},
+        "Diffusion, score and flow: three names for the same networks. See how to read one as any of them.",
+        "Drag through ten recorded steps: the time on four clocks, and what the network says, read in five ways. "
+        "Then run the same steps.",
+        "Run the 10 steps",
+        "A flow’s straight steps draw the same digit as the steps of DDIM. Why? And why so many names?",
+        "What the network sees is a known mixture of picture and noise. Who can tell one of the two can work out the "
+        "other, and their difference: all five readings say the same thing. DDIM and the flow both follow one reading "
+        "to the next time, in other units. The names come from three questions: how is noise undone (diffusion), where "
+        "are pictures more likely (score), and how does noise move to pictures (flow)? What does differ is how a "
+        "network is trained: which times it sees most, and in which reading its error is counted.",
     ),
 )
 

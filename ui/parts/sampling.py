@@ -6,7 +6,7 @@ Each is a request; `Sampling` resolves it once into a `SamplingPlan`, which is w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Variance
+from ddpm_core.runs import SamplerSettings
 from ui.export import files, scripts
 from ui.forms import units
 from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
@@ -24,7 +25,7 @@ from ui.models.form_options import samplers, step_limits, variances
 from ui.models.lab import Lab
 from ui.parts.part import Part
 from ui.pictures.uploads import LOSSLESS, kept_steps, sent, uri
-from ui.runs import captions
+from ui.runs import captions, touch
 from ui.runs.captions import Row
 from ui.runs.jobs import Work
 from ui.runs.log import Values
@@ -41,9 +42,12 @@ from ui.runs.settings import (
     SAMPLER,
     SPACING,
     STEPS,
+    TOUCH,
     VARIANCE,
     Settings,
+    Touched,
 )
+from ui.runs.touch import Stroke, Touches
 
 if TYPE_CHECKING:
     from ddpm_core import Step
@@ -53,6 +57,7 @@ SAME = "same"  # in lane B: what lane A has
 # core); one of 512 as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
 MOMENTS = 25  # of a run of latents, which are shown
+SEEN = 16  # grey levels of a pixel by which two pictures differ
 SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"})
 
 
@@ -60,7 +65,8 @@ SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"}
 class Watch(Settings):
     """One run. The page may still have values of fields that it hides.
 
-    attention: to the words of the prompt, for models that take any.
+    attention: to the words of the prompt, for models that take any. touch: what a second lane has of its own, which is
+    the same run until then.
     """
 
     attention: bool | None = declare(
@@ -69,8 +75,13 @@ class Watch(Settings):
         IF_WORDS,
     )
 
+    touch: tuple[Stroke, ...] = declare(TOUCH, ())
+
     def lanes(self) -> tuple[Settings, ...]:
-        return (self.plain(),)
+        one = self.plain()
+        if not self.touch:
+            return (one,)
+        return one, Touched(**{row.name: getattr(one, row.name) for row in fields(Settings)}, touch=self.touch)
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,8 @@ class Frame:
 
     latents: of a latent model both as they are, a pixel for each latent. decoded: whether the pictures are what the
     decoder makes of them; else they are previews. attention: to each word of the prompt, where that was asked for,
-    uint8 (N, words · h, w, 1), each word's map scaled to its largest number.
+    uint8 (N, words · h, w, 1), each word's map scaled to its largest number. apart: of each picture of a touched lane,
+    how far it is from lane A's, see `_apart`.
     """
 
     lane: int
@@ -140,6 +152,7 @@ class Frame:
     latents: tuple[np.ndarray, np.ndarray] | None = None
     decoded: bool = True
     attention: np.ndarray | None = None
+    apart: list[tuple[float, float]] | None = None
 
     def shown(self) -> dict[str, Any]:
         """As the page gets it."""
@@ -147,6 +160,8 @@ class Frame:
         about |= {"x": sent(self.x), "x0": sent(self.x0_hat)}
         if self.attention is not None:
             about["attention"] = uri(self.attention, "png")
+        if self.apart is not None:
+            about["apart"] = self.apart
         if self.latents is not None:
             z, z0 = map(sent, self.latents)
             about |= {"z": z, "z0": z0, "decoded": self.decoded}
@@ -156,7 +171,8 @@ class Frame:
 @dataclass(frozen=True)
 class SamplingPlan(Plan):
     """refs: the checkpoints, each once. Of each lane: lanes, its resolved settings; its model; rows, its steps;
-    arguments, of ddpm_core.trajectory; its kind of step. attention: whether it is shown.
+    arguments, of ddpm_core.trajectory; its kind of step. attention: whether it is shown. untouchable: why
+    no lane could be touched, or "". touches: of lane B, which shares its first steps with lane A, so many.
     """
 
     refs: tuple[str, ...]
@@ -167,11 +183,19 @@ class SamplingPlan(Plan):
     kinds: tuple[StepKind, ...]
     attention: bool
     caption: str
+    untouchable: str
+    touches: Touches
+    shared: int
+
+    def kind_of(self, lane: int, k: int) -> StepKind | None:
+        """What a lane's step k costs; None where it is lane A's."""
+        kind = self.kinds[lane]
+        return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
 
     def about(self) -> Values:
         """{caption, spacing, python, diffusers, why}"""
         found = {"caption": self.caption, "spacing": self.lanes[0].spacing or "its own"}
-        return found | scripts.for_run(self.lanes, self.models, self.rows)
+        return found | scripts.for_run(self.lanes, self.models, self.rows, self.touches)
 
     def shown(self, words: Sequence[str], unknown: str) -> Values:
         """The first result. words: of the prompt of one lane. unknown: what is said of words that are new to it."""
@@ -191,6 +215,9 @@ class SamplingPlan(Plan):
                 for name, steps, lane in zip(captions.names(lanes), self.rows, lanes, strict=True)
             ],
             "caption": " ".join(filter(None, [unknown, self.caption])),
+            "split": self.shared - 1 if self.touches else None,
+            "untouchable": self.untouchable,
+            "colours": not model.latent and model.channels > 2,
         }
 
 
@@ -251,12 +278,19 @@ class Sampling(Computation):
             except ValueError as error:
                 raise ValueError(f"Lane B: {error}" if number and len(lanes) == 2 else error) from None
         refs = [lane.checkpoint for lane in resolved]
-        attention = bool(getattr(self.request, "attention", False) and own[0].takes_words)
+        untouchable, touches = _untouchable(resolved[0], own[0]), {}
+        if isinstance(resolved[-1], Touched):
+            if untouchable:
+                raise ValueError(untouchable)
+            touches = touch.touches(resolved[-1].touch, own[0], [s for _, s, *_ in rows[0]])
+        attention = bool(getattr(self.request, "attention", False) and own[0].takes_words and len(lanes) == 1)
         more = self.request.count if attention else 0
         kinds = tuple(StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in resolved)
+        shared = next((k + 1 for k, (_, s, *_) in enumerate(rows[0]) if s in touches), 0)
+        own_steps = ((kind, lane.steps - shared) for kind, lane in zip(kinds, resolved, strict=True))
         return SamplingPlan(
             self.request,
-            by_kind(*((kind, lane.steps) for kind, lane in zip(kinds, resolved, strict=True))),
+            by_kind((StepKind(kinds[0].ref, kinds[0].batch), shared), *own_steps),
             self.refs,
             tuple(resolved),
             own,
@@ -265,6 +299,9 @@ class Sampling(Computation):
             kinds,
             attention,
             captions.caption(resolved, own, rows),
+            untouchable,
+            touches,
+            shared,
         )
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
@@ -272,25 +309,35 @@ class Sampling(Computation):
         loaded = [by_ref[lane.checkpoint] for lane in lanes]
         shared = {name: plan.arguments[0][name] for name in ("seeds", "clip")}
         own = [{name: value for name, value in lane.items() if name not in shared} for lane in plan.arguments]
+        if plan.touches:
+            own[1]["on_step"] = touch.on_step(plan.touches, self.request.seeds, loaded[0])
         flop = max(map(self.flop, self.refs)) if zero_gpu.is_here() else 0.0
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in lanes]
+        kept = [one | {plan.shared - 1} for one in kept] if plan.touches else kept  # where it is touched, too
         told = [(model.text, lane.prompt) for model, lane in zip(loaded, lanes, strict=True) if model.text]
         new = dict.fromkeys(word for text, prompt in told for word in text.unknown(prompt))
         words = loaded[0].text.words(lanes[0].prompt) if len(lanes) == 1 and loaded[0].text is not None else []
         if plan.attention:
             shared["attention"] = True
         work.give(plan.shown([word for word, _ in words], captions.unknown(list(new))))
+        frame = None
         for i, step in zero_gpu.side_by_side(loaded, own, shared, flop, work.notify):
             if step.index in kept[i]:
                 sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
-                frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=_maps(step, words))
+                if frame is not None and i and step.index < plan.shared - 1:
+                    frame = replace(frame, lane=i)
+                else:
+                    frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=_maps(step, words))
+                if plan.touches and i:
+                    frame = replace(frame, apart=_apart(work.recording.frames[0][step.index], frame.x))
                 work.recording.frames[i][step.index] = frame.x
                 work.give(frame)
             if step.s == 0:
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
-            work.count(plan.kinds[i])
+            if kind := plan.kind_of(i, step.index):
+                work.count(kind)
 
     def shown(self, result: Any) -> dict[str, Any]:
         return result.shown() if isinstance(result, Frame) else result
@@ -310,6 +357,23 @@ def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> t
         title = units.SAMPLER[student.sampler]
         raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
     raise ValueError("No cell of this grid is possible with this model: choose other steps")
+
+
+def _untouchable(lane: Settings, model: ModelSpec) -> str:
+    """Why a run can't be touched, a sentence, or "" """
+    try:
+        SamplerSettings(**lane.sampling).chain(model).check_no_memory()
+    except ValueError as error:
+        return units.sentence(error)
+    return ""
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
+    """Of each two pictures, uint8 (N, H, W, C): the mean of |A − B| in grey levels, and the share of pixels that differ
+    by more than SEEN.
+    """
+    gaps = [np.abs(one.astype(int) - other) for one, other in zip(a, b, strict=True)]
+    return [(round(float(gap.mean()), 3), round(float((gap.max(-1) > SEEN).mean()), 4)) for gap in gaps]
 
 
 def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray | None:

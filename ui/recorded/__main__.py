@@ -25,7 +25,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import image_files
 from ui.parts import course
-from ui.recorded import course_pictures, few_steps
+from ui.recorded import course_pictures, families, few_steps, one_path
 from ui.runs.log import Values
 from ui.serving.server import App, build
 from ui.training.choices import Recipe, flags
@@ -44,6 +44,7 @@ EXAMPLES: dict[str, Values] = {
     "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
     "plane": {},
 }
+DRAWN = {"few-steps": few_steps, "one-path": one_path, "families": families}  # figures with modules of their own
 EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
@@ -61,8 +62,8 @@ def record(parts: list[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 _write(part, recorded(_train(Path(folder), app)))
             continue
-        if part == "few-steps":
-            few_steps.record()
+        if part in DRAWN:
+            DRAWN[part].record()
             continue
         if part == "emoji":
             model = app.lab.models.get(course.LATENT)
@@ -73,7 +74,7 @@ def record(parts: list[str]) -> None:
         if part in ("course", "emoji"):  # apart: their weights are made anew more often
             for card in course.cards():
                 of_emoji = card.values.get("checkpoint") == course.LATENT
-                if card.name != "few-steps" and of_emoji == (part == "emoji"):
+                if card.name not in DRAWN and of_emoji == (part == "emoji"):
                     image = course_pictures.picture(card, app.parts[card.part])
                     packed: dict[str, Any] = {"lossless": True} if image.mode == "L" else {"quality": 75}
                     image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
@@ -169,6 +170,5 @@ def _light(content: Any, quality: int | None = None) -> Any:
 
 if __name__ == "__main__":
     record(
-        sys.argv[1:]
-        or [*EXAMPLES, "train", "few-steps", *(["emoji"] if course.LATENT in refs.embedded() else []), "course"]
+        sys.argv[1:] or [*EXAMPLES, "train", *DRAWN, *(["emoji"] if course.LATENT in refs.embedded() else []), "course"]
     )

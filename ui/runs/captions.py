@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ddpm_core.model import ModelSpec
 from ddpm_core.runs import SamplerSettings
 from ui.forms import units
 from ui.forms.fields import ANY
 from ui.models.catalogue import short_name
-
-if TYPE_CHECKING:
-    from ui.runs.settings import Settings
+from ui.runs.settings import Settings, Touched
 
 Row = tuple[int, int, float, "float | None"]  # of a step: t, s, ᾱ_t, σ; σ None where only the network knows it
 
@@ -45,7 +42,9 @@ def summary(lanes: Sequence[Settings]) -> str:
 def names(lanes: Sequence[Settings]) -> list[str]:
     """A name for each lane: its sampler with what determines its noise, and what else the lanes differ in."""
     return [
-        ", ".join(
+        f"touched at t = {lane.touch[0].t}"
+        if isinstance(lane, Touched)
+        else ", ".join(
             [
                 *([] if _one("prompt", lanes) else [f"“{lane.prompt}”" if lane.prompt else "no words"]),
                 *([] if _one("checkpoint", lanes) else [short_name(lane.checkpoint)]),
@@ -77,11 +76,12 @@ def sampler_and_noise(settings: Settings) -> str:
 
 
 def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> str:
-    """What two lanes share, and how much noise each leaves in the picture; "" for one lane, and for more than two.
+    """What two lanes share, and how much noise each leaves in the picture; "" for one lane, for more than two, and
+    for a touch.
 
     lanes: resolved. steps: of each lane.
     """
-    if len(lanes) != 2:
+    if len(lanes) != 2 or isinstance(lanes[1], Touched):
         return ""
     noisy = [any(sigma != 0 for *_, sigma in lane) for lane in steps]
     told = _told(lanes)

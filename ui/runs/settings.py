@@ -30,6 +30,7 @@ from ui.forms.fields import (
 )
 from ui.models.catalogue import EMBEDDED, usual_guidance
 from ui.models.form_options import class_names
+from ui.runs.touch import Stroke, TouchField
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
 
@@ -74,6 +75,7 @@ VARIANCE = Choice(
     titles=units.VARIANCE_CHOICE,
 )
 ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
+TOUCH = TouchField("touch")
 IF_DDPM, IF_DDIM = [{"sampler": "ddpm"}], [{"sampler": "ddim"}]
 IF_NOISY = [*IF_DDPM, {"sampler": "langevin"}]  # has a variance
 IF_CLASSES, IF_WORDS = [{MODEL: "classes"}], [{MODEL: "prompts"}]
@@ -212,3 +214,10 @@ class Settings(Request):
         except ValueError:
             names = few(class_names(model))
             raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+
+
+@dataclass(frozen=True)
+class Touched(Settings):
+    """A run that a hand changes on its way."""
+
+    touch: tuple[Stroke, ...] = declare(TOUCH, ())

@@ -46,6 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.forms.fields": (),
     "ui.models.catalogue": ("named", "short_name", "usual_guidance"),
     "ui.machine.step_times": ("StepKind",),
+    "ui.runs.touch": ("Stroke", "TouchField", "_stroke", "written", "_colour", "cell_size", "touches", "script"),
     "ui.runs.settings": (),
     "ui.runs.captions": (),
     "ui.models.form_options": (),
@@ -67,6 +68,7 @@ LATER: dict[str, tuple[str, ...]] = {
     "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "CloudsPlan", "CloudsRecording", "Clouds", "script"),
     "ui.parts.forward": ("Forward",),
 }
+COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 INSTALLED = {
     "train": "Only the installed lab trains networks, also on pictures of your own; this is a recorded training.",
@@ -187,6 +189,10 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     read = {
         name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
     }
+    kind = str(read[layout.config].get("_class_name"))
+    if model.coordinates is not None or kind not in COMPUTED:
+        what = "a score or consistency model" if model.coordinates is not None else f"of the class {kind}"
+        raise CheckpointError(f"{ref} is {what}, which a browser does not compute yet: use the installed lab")
     spec, place = _spec(model), asdict(home(model))
     if name != ref:
         spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}

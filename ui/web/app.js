@@ -73,7 +73,7 @@ const KEYS = {
   R: "Run",
   S: "Share",
   F: "projector",
-  "N, T, Q": "numbers, thumbnails, a large code of the link",
+  "N, T, B, Q": "numbers, thumbnails, the brush of Watch, a large code of the link",
   Tab: "all other controls",
 };
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;

@@ -41,10 +41,12 @@ class Status:
 
     state: "embedded", "local", "cached", "download", "offline" (needed from the Hub, which cannot be reached) or
     "missing" (no such checkpoint, or not one that loads). bytes: its size; for "download" what is still to download.
+    why: of "missing", a sentence.
     """
 
     state: str
     bytes: int | None = None
+    why: str = ""
 
 
 def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow | None = None) -> LocalCheckpoint:
@@ -91,6 +93,7 @@ def here(ref: Ref) -> LocalCheckpoint | None:
 
 def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 3.0) -> Status:
     """What loading ref would take, in at most about `timeout` seconds; downloads nothing and never raises."""
+    where = None
     try:
         where = parse(ref, revision)
         if where.folder is not None:
@@ -111,7 +114,13 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
         size = sum(sizes[name] or 0 for name in wanted or chosen.files)
         return Status("download" if wanted else "cached", size)
     except Exception as error:
-        return Status("offline" if _is_unreachable(error) else "missing")
+        if _is_unreachable(error):
+            return Status("offline")
+        if where is None or isinstance(error, CheckpointError):
+            return Status("missing", why=str(error))
+        from ddpm_core.checkpoint.hub.errors import explained
+
+        return Status("missing", why=str(explained(error, where)))
 
 
 def _client() -> Any:

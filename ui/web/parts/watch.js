@@ -4,6 +4,7 @@ import { button, el, find } from "../shared/drawing/dom.js";
 import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
+import { Touch } from "./watch/touch.js";
 
 /** @import { Lab, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
@@ -46,6 +47,11 @@ export function mount(lab, part) {
     side: ({ name }) => name !== "prompt",
     offer: ({ prompts }) => offerTries(prompts),
   });
+  const touch = new Touch(panel, player);
+  panel.form.adopt("touch", touch);
+  find(player.root, ".transport").after(touch.element);
+  player.shows = () => touch.render();
+  player.render();
   const tries = el("div", { class: "try" });
   const typed = lab.given.models.some(({ ref }) => ref === TYPES);
   const usual = TRIES.filter(([title]) => typed || title !== "Draw what I type").map(([title, open]) =>

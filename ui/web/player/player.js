@@ -12,6 +12,8 @@ import { View } from "./view.js";
 
 export class Player {
   view = new View();
+  /** Called when it has been rendered. */
+  shows = () => {};
   #pause = () => {};
   #live = soon(() => this.#do(() => this.view.goLive()));
 
@@ -39,6 +41,7 @@ export class Player {
 
   render() {
     this.screen.render();
+    this.shows();
     if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted());
   }
 

@@ -51,7 +51,7 @@ export class Projector {
 
   /** @param {string} key @returns {boolean} whether it was one of the view's */
   key(key) {
-    const name = { t: "with-thumbs", q: "with-code" }[key];
+    const name = { t: "with-thumbs", b: "with-touch", q: "with-code" }[key];
     if (!name || !this.root) return false;
     this.root.classList.toggle(name);
     return true;

@@ -14,6 +14,9 @@
  * @property {string[]} seeds of the pictures
  * @property {number} T
  * @property {Lane[]} lanes
+ * @property {number | null} [split] the step after which lane B, until then the same run, is touched
+ * @property {boolean} [colours] whether x has any
+ * @property {string} [untouchable] why no state of this run can be touched, or ""
  */
 
 /** @typedef {{ name: string, steps: Step[], settings: Record<string, unknown> }} Lane */
@@ -36,6 +39,8 @@
  * @property {string} [z] of a latent model: x as it is, a pixel for each latent
  * @property {string} [z0] likewise x̂_0
  * @property {boolean} [decoded] whether x and x0 are decoded; else they are previews
+ * @property {[gap: number, share: number][]} [apart] of a touched lane, how far each picture is from lane A's: the mean of
+ *   |A − B| in grey levels, and the share of pixels in which they differ
  * @property {string} [attention] where each word is looked at: a sprite with a row for each word
  */
 

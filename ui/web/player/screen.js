@@ -6,7 +6,7 @@ import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
 import { drawn } from "./pictures.js";
 import { noise } from "./pixels.js";
-import { DECODED, ending, readouts, sentence } from "./words.js";
+import { DECODED, ending, readouts, sentence, touched } from "./words.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
 /** @import { Word } from "./words.js" */
@@ -207,16 +207,27 @@ export class Screen {
       const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
       this.#find(".sentence").textContent = sentence(cleanest);
     }
+    if (this.#touched) this.#find(".sentence").textContent = this.#touched;
     const share = Math.round(100 * Math.max(0, ...steps.map(([, s, alphaBar]) => (s ? alphaBar : 1))));
     const bar = this.#find(".balance i");
     bar.style.setProperty("--at", `${share}%`);
     bar.setAttribute("aria-label", `${share} % picture, ${100 - share} % noise`);
   }
 
+  /** What a touch has done, or "" where there is none. */
+  get #touched() {
+    const { shown, image, frames } = this.view;
+    const { plan, lanes } = shown;
+    const [, frame] = frames;
+    if (!frame?.apart || typeof plan?.split !== "number") return "";
+    const [t, , alphaBar] = lanes[1].steps[plan.split + 1];
+    return touched(t, alphaBar, frame.k - plan.split, frame.apart[image][1], frame.step[1] === 0, Boolean(plan.latent));
+  }
+
   /** The pictures of the frames are on the canvases: after the last step, what is measured in them. */
   painted() {
     const { shown, frames } = this.view;
-    if (!shown.count || !frames.every((frame) => frame?.step[1] === 0)) return;
+    if (!shown.count || this.#touched || !frames.every((frame) => frame?.step[1] === 0)) return;
     this.#find(".sentence").textContent = this.result(
       shown,
       this.lanes.map(({ x: { canvas } }) => canvas),

@@ -26,6 +26,8 @@ export class View {
   /** How a latent is shown. @type {"decoded" | "latent"} */
   seenAs = "decoded";
   chosenGain = "0"; // of the difference of two lanes; "0": not shown
+  /** @type {Recording | null} the newest whose pictures are shown */
+  #begun = null;
   #due = 0; // ticks at the first showing, else frames, while playing
 
   get gain() {
@@ -57,8 +59,12 @@ export class View {
    */
   take(result) {
     this.coming.take(result);
-    const first = this.coming.count === 1 && result.kind === "frame";
+    const { coming } = this;
+    // What is touched is shown from there on: until then it is the run that is on screen.
+    const here = this.shown === coming || (result.kind === "frame" && result.k >= (coming.plan?.split ?? 0));
+    const first = result.kind === "frame" && coming !== this.#begun && here;
     if (first) {
+      this.#begun = coming;
       this.shown = this.coming;
       this.fresh = true;
       this.playing = true;

@@ -41,6 +41,37 @@ export function sentence([, , alphaBar]) {
   return "Only the last grain of noise is left to remove.";
 }
 
+/**
+ * What a touch of x_t has done so far, and at the end why.
+ * @param {number} t when it was touched @param {number} alphaBar then @param {number} after steps since
+ * @param {number} differ share of pixels @param {boolean} over whether the pictures are finished @param {boolean} latent
+ */
+export function touched(t, alphaBar, after, differ, over, latent) {
+  const what = latent ? "latent" : "picture";
+  const same = `${Math.round(100 * (1 - differ))}\u00a0%`;
+  if (after < 0) return `Both are one run until t = ${t}, where the ${what} of B is touched.`;
+  if (after === 0) return `At t = ${t} the ${what} of B was touched.`;
+  if (!over)
+    return `${after} step${after > 1 ? "s" : ""} after the ${what} was touched, at t = ${t}, the two share ${same} of their pixels.`;
+  const [small, large] =
+    alphaBar < 0.02
+      ? [
+          "it was almost pure noise then, and the touch one more grain of it",
+          "nothing was decided then, and a small push leads elsewhere",
+        ]
+      : alphaBar < 0.9
+        ? [
+            "the touch did not fit what was decided, and the steps after it took it away",
+            "shapes were being decided then, and the network built on what it found",
+          ]
+        : [
+            "it was decided, and the touch is no more than a smudge",
+            "too little noise was left to make something else of what was painted",
+          ];
+  const why = differ < 0.02 ? small : large;
+  return `B, whose ${what} was touched at t = ${t}, shares ${same} of its pixels with A: ${why}.`;
+}
+
 /** At the end of a run of latents: their decoder has made the picture, and noise in it says nothing of the last step. */
 export const DECODED = "The finished picture, decoded from its latent.";
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
 import { difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { heading } from "../player/slide.js";
 import { View } from "../player/view.js";
-import { ending, readouts, sentence } from "../player/words.js";
+import { ending, readouts, sentence, touched } from "../player/words.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
 const URI = "data:image/png;base64,";
@@ -186,4 +187,37 @@ test("|A − B| is clamped and opaque", () => {
   const a = Uint8ClampedArray.of(4, 0, 0, 255, 250, 9, 9, 0);
   difference(a, Uint8ClampedArray.of(10, 0, 60, 255, 0, 10, 9, 9), 4);
   assert.deepEqual([...a], [24, 0, 240, 255, 255, 4, 0, 255]);
+});
+
+test("a touched run is shown from the touch on, and whole where nothing was on screen before", () => {
+  const split = { ...plan(STEPS, STEPS), split: 5 };
+  const view = viewOf([plan(), ...frames([...STEPS.keys()])]);
+  const before = view.shown;
+  view.start();
+  for (const one of [split, ...frames([0, 1, 2, 3, 4])]) assert.equal(view.take(one), false);
+  assert.equal(view.shown, before);
+  assert.equal(view.take(frames([5])[0]), true);
+  assert.deepEqual([view.tick, view.playing, view.shown.plan.split], [5, true, 5]);
+  assert.equal(viewOf([split, ...frames([0])]).tick, 0);
+});
+
+test("one sentence says what a touch did, and why", () => {
+  assert.equal(
+    touched(490, 0.09, 12, 0.69, false, false),
+    "12 steps after the picture was touched, at t = 490, the two share 31\u00a0% of their pixels.",
+  );
+  assert.match(touched(980, 0.001, 49, 0, true, false), /shares 100\u00a0% .*: it was almost pure noise then/);
+  assert.match(touched(490, 0.09, 25, 0.2, true, true), /^B, whose latent was touched .* the network built on/);
+  assert.match(touched(20, 0.99, 2, 0.01, true, false), /no more than a smudge/);
+  assert.match(touched(490, 0.09, -3, 0, false, false), /one run until t = 490/);
+});
+
+test("strokes as text: discs of cells, one more, one less, colours", () => {
+  assert.deepEqual(sheet(28), { numbers: 28, cell: 2, side: 14 });
+  assert.deepEqual(sheet(8), { numbers: 8, cell: 1, side: 8 });
+  assert.deepEqual(disc([0, 0], 1, 14), ["0.0", "1.0", "0.1"]);
+  const text = added(added("", 490, "noise", 100, ["7.7", "8.7"]), 200, colour("#ff0080"), 50, ["1.1"]);
+  assert.equal(text, "490-noise-100-7.7-8.7_200-255.0.128-50-1.1");
+  assert.equal(undone(text), "490-noise-100-7.7-8.7");
+  assert.equal(undone(undone(text)), "");
 });

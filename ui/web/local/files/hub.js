@@ -58,6 +58,7 @@ export function told(model, ref, { commit, files }) {
         latent: model.decode !== null,
         factor: pictureSize / size,
         takes_words: model.words !== null,
+        snr: null,
         gamma: gamma && true,
       },
       source: { ref, name: id, revision: commit, weights: "unknown", file, fixed: true },

@@ -33,6 +33,8 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
+const SEEN = 16; // as in ui/parts/sampling.py
+
 /** @param {import("../lab.js").Lab} lab */
 export function sampling(lab) {
   const { Sampling, SamplingPart, MOMENTS } = $.module("ui.parts.sampling");
@@ -56,6 +58,10 @@ export function sampling(lab) {
       );
       /** @type {import("../network/text.js").Word[]} */
       const words = lanes.length === 1 ? (loaded[0].words?.found(lanes[0].prompt) ?? []) : [];
+      if (plan.shared) {
+        for (const one of kept) one.set(plan.shared - 1, plan.shared - 1);
+        settings[1].touch = { shared: plan.shared, onStep: touching(plan.touches, loaded[0]) };
+      }
       work.give(
         plan.shown(
           words.map(([word]) => word),
@@ -79,8 +85,9 @@ export function sampling(lab) {
           if (decode) both[2].push(preview(loaded[lane], x));
           if (decode) both[3].push(preview(loaded[lane], x0));
         }
+        const kind = plan.kind_of(lane, index);
         if (image < seeds.length - 1) {
-          await work.count(plan.kinds[lane], 1 / seeds.length);
+          if (kind) await work.count(kind, 1 / seeds.length);
           continue;
         }
         if (both[0].length) {
@@ -89,13 +96,48 @@ export function sampling(lab) {
           const [pictures, guesses, latents, previews, looks] = both;
           const more = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
           if (maps) Object.assign(more, { attention: uri(looks) });
+          const other = plan.shared && lane ? work.recording.frames[0].get(index) : null;
+          if (other) Object.assign(more, { apart: pictures.map((one, i) => apart(other[i], one)) });
           work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...more });
         }
-        await work.count(plan.kinds[lane], 1 / seeds.length);
+        if (kind) await work.count(kind, 1 / seeds.length);
       }
     }
   };
   return new SamplingPart(lab);
+}
+
+/**
+ * What a touch makes of a step's x: `touch` of ui/runs/touch.py, in its float32.
+ * @param {any} touches of the plan @param {Model} model @returns {import("../process/runs.js").Touch["onStep"]}
+ */
+function touching(touches, { size }) {
+  const { cell_size } = $.module("ui.runs.touch");
+  const cell = cell_size({ image_size: size });
+  const f = Math.fround;
+  return ({ s, x, x0 }, seed) => {
+    if (!touches.has(s)) return x;
+    const [signal, strokes] = touches.get(s);
+    const [changed, z] = [x.slice(), gaussian(seed, 2 ** 32 + s, x.length)];
+    for (const [what, strength, cells] of strokes)
+      for (const [column, row] of cells)
+        for (let i = 0; i < x.length; i++) {
+          const [channel, place] = [Math.floor(i / size ** 2), i % size ** 2];
+          if (Math.floor((place % size) / cell) !== column || Math.floor(place / size / cell) !== row) continue;
+          const goal = what === "clean" ? f(f(signal) * x0[i]) : f(what[channel]);
+          const by = what === "noise" ? z[i] : f(goal - changed[i]);
+          changed[i] += f(f(strength) * by);
+        }
+    return changed;
+  };
+}
+
+/** `_apart` of ui/parts/sampling.py. @param {Picture} a @param {Picture} b @returns {[number, number]} */
+function apart({ data: a, channels }, { data: b }) {
+  const gaps = Array.from(a, (value, i) => Math.abs(value - b[i]));
+  const seen = gaps.map((_, i) => (i % channels ? 0 : Number(Math.max(...gaps.slice(i, i + channels)) > SEEN)));
+  const sum = (/** @type {number[]} */ all) => all.reduce((one, other) => one + other, 0);
+  return [sum(gaps) / a.length, (sum(seen) * channels) / a.length];
 }
 
 /** What can be saved of it. @param {import("../lab.js").Lab} lab @returns {any} */

@@ -18,6 +18,8 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
  *   eta?: number, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array,
  * }} Settings
+ * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
+ *   the first one, and goes on from what onStep makes of x
  */
 
 /**
@@ -104,36 +106,58 @@ export function begin(model, { seed, xT, clip, ...asked }) {
 /**
  * @param {Chain} chain @param {(x: Float32Array, t: number) => Promise<Denoised>} evaluate @param {Float32Array} x
  * @param {(index: number) => Float32Array} noise
+ * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
  * @returns {AsyncGenerator<Step>}
  */
-export async function* walk({ pairs, start, correct }, evaluate, x, noise) {
+export async function* walk({ pairs, start, correct }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
   const advance = start();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
+    if (index < from) continue;
     if (correct) state = correct(index, t, await evaluate(state, t), state, noise);
     const found = await evaluate(state, t);
     const [next, sigma] = advance(index, found, state, noise);
-    state = next;
-    yield { index, t, s, x: next, x0: found.x0Hat, sigma };
+    const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
+    step.x = state = onStep(step);
+    yield step;
   }
 }
 
 /**
  * Several runs of the same seeds, all lanes in order of falling t: of each of a lane's steps the images one by one.
- * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process })[]} lanes
+ * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, touch?: Touch | null })[]} lanes
  */
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
   if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
     throw new Error("two models beside each other must make images of one size and as many channels");
   const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
-  const runs = lanes.map((lane) => seeds.map((seed) => trajectory(lane.model, { ...lane, seed })));
+  /** @type {Step[]} of the first lane, of each image */
+  const newest = [];
+  /** @param {typeof lanes[number]} lane @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
+  async function* touched(lane, seed, image, { shared, onStep }) {
+    const { evaluate, noise, ...begun } = begin(lane.model, { ...lane, seed });
+    let { x } = begun;
+    const change = (/** @type {Step} */ step) => onStep(step, seed);
+    for (let k = 0; k < shared; k++) {
+      const step = newest[image];
+      x = k === shared - 1 ? change(step) : step.x;
+      yield { ...step, x };
+    }
+    yield* walk(chain(lane.model, lane), evaluate, x, noise, change, shared);
+  }
+  const runs = lanes.map((lane) =>
+    seeds.map((seed, image) =>
+      lane.touch ? touched(lane, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }),
+    ),
+  );
   return (async function* () {
     while (Math.max(...at)) {
       const lane = at.indexOf(Math.max(...at));
       for (const [image, run] of runs[lane].entries()) {
         const step = /** @type {Step} */ ((await run.next()).value);
         at[lane] = step.s;
+        if (!lane) newest[image] = step;
         yield { lane, image, step };
       }
     }

@@ -1,4 +1,5 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
+import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
 import { button, el, find } from "../../shared/drawing/dom.js";
 import { copy } from "../../shared/run/share.js";
 
@@ -13,12 +14,17 @@ import { copy } from "../../shared/run/share.js";
  * @property {number} minutes
  * @property {string} part
  * @property {Values} values
+ * @property {string[]} guesses
+ * @property {{ seeds: number, curves: { side: number, points: [t: number, share: number][] }[] } | null} curves
  * @property {string} goal
  * @property {string} todo
  * @property {string} button
  * @property {string} question
  * @property {string} answer
  */
+
+/** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
+const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
 /** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
 export async function begin(lab, { name, part, values }, cause = "") {
@@ -60,6 +66,15 @@ export function draw(lab, bar, name) {
   find(document, "#place").onchange = () => fold(!bar.querySelector("details[open]"));
   fold(false);
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
+  if (lesson.curves) answer.append(...touches(lesson.curves));
+  const guesses = lesson.guesses.map((text) => {
+    const guess = () => {
+      for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
+      answer.open = true;
+    };
+    return button({ class: "preset", "aria-pressed": false }, guess, text);
+  });
+  const asked = el("div", { class: "row guesses", role: "group", "aria-label": "Your guess" }, ...guesses);
   bar.replaceChildren(
     el(
       "header",
@@ -71,8 +86,38 @@ export function draw(lab, bar, name) {
       end,
     ),
     el("div", { class: "do" }, el("p", null, lesson.goal), el("p", { class: "todo" }, lesson.todo), doing),
-    el("div", { class: "ask" }, el("p", null, lesson.question), answer, ...(lab.only ? [] : [teacher(lab)])),
+    el(
+      "div",
+      { class: "ask" },
+      el("p", null, lesson.question),
+      ...(guesses.length ? [asked] : []),
+      answer,
+      ...(lab.only ? [] : [teacher(lab)]),
+    ),
   );
+  FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
+}
+
+/** How often a touch made another digit, by its t. @param {NonNullable<Lesson["curves"]>} given */
+function touches({ seeds, curves }) {
+  const first = Math.max(...curves.flatMap(({ points }) => points.map(([t]) => t)));
+  const high = ceiling(Math.max(0.1, ...curves.flatMap(({ points }) => points.map(([, share]) => share))));
+  const y = scale(0, high);
+  const chart = new Chart(`Share of ${seeds} runs that became another digit, by the t of the touch`);
+  const names = curves.map(
+    ({ side }, i) => /** @type {const} */ ([`lane-${i}`, side > 1 ? `${side} × ${side} cells` : "one cell"]),
+  );
+  const paths = curves.map(({ points }, i) =>
+    path(
+      `lane-${i}`,
+      points.map(([t, share]) => [100 - (100 * t) / first, y(share)]),
+    ),
+  );
+  chart.draw(halves(high), paths, [
+    [0, `t ${first}`],
+    [100, "t 0"],
+  ]);
+  return [chart.node, key(...names)];
 }
 
 /** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Lab} lab */

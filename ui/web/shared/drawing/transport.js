@@ -7,7 +7,7 @@ const ICONS = `<svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-pla
 /** What a key of the page means: so many pictures on, "toggle" to play or pause, or nothing. @param {KeyboardEvent} event */
 export function meaning(event) {
   const { key } = event;
-  if (within(event, ".board, .batch, select, summary, .side, nav, header")) return undefined;
+  if (within(event, ".board, .batch, .one-path, select, summary, .side, nav, header")) return undefined;
   if (key === " ") return within(event, "button") ? undefined : "toggle";
   return { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
 }

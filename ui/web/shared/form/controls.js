@@ -18,7 +18,7 @@ import { button, el } from "../drawing/dom.js";
  */
 
 export const SAME = "same"; // in lane B: the model of lane A
-const FEW = 5; // names of a choice that stand side by side
+const FEW = 6; // names of a choice that stand side by side
 const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
@@ -228,6 +228,7 @@ function model({ name, default: usual, lane }, form) {
   const second = lane === "b";
   const select = el("select", { class: "models" });
   const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
+  const note = el("p", { class: "info", role: "status", hidden: true });
   const ready = second ? [] : form.models.filter(({ picture }) => picture).slice(0, 3);
   const buttons = ready.map(({ ref, label, picture = "" }) => {
     const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
@@ -268,6 +269,11 @@ function model({ name, default: usual, lane }, form) {
   });
   list();
   set(usual);
-  const element = el("div", { class: "model" }, el("div", { class: "pictures" }, ...buttons), select, other);
-  return { element, input: select, get: () => select.value, set, list };
+  /** @param {About} about */
+  const offer = (about) => {
+    note.textContent = about.note;
+    note.hidden = !about.note || select.value === SAME;
+  };
+  const element = el("div", { class: "model" }, el("div", { class: "pictures" }, ...buttons), select, other, note);
+  return { element, input: select, get: () => select.value, set, list, offer };
 }

@@ -49,6 +49,7 @@ import { makeControl, newId, SAME } from "./controls.js";
  * @property {number[]} times of a latent's rows where none are chosen
  * @property {[least: number, most: number, usual: number]} steps
  * @property {string[]} samplers
+ * @property {string} note what is special about its choices, or ""
  * @property {string[]} variances
  * @property {string} variance its own
  * @property {string[]} classes empty for a model without classes

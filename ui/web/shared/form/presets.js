@@ -34,6 +34,30 @@ export const OF_WORDS = {
   },
 };
 
+/** Of the Hub's models of one data set, which share their noise. @type {Record<string, Values>} */
+export const OF_FAMILIES = {
+  "Bedrooms: DDPM and score SDE": {
+    ...PLAIN,
+    ...{ checkpoint: "google/ddpm-ema-bedroom-256", steps: 50, variance: "beta_tilde" },
+    ...{ checkpoint_b: "google/ncsnpp-bedroom-256", steps_b: 50, variance_b: "beta_tilde" },
+  },
+  "Bedrooms: DDPM and a consistency model": {
+    ...PLAIN,
+    ...{ checkpoint: "google/ddpm-ema-bedroom-256", steps: 50, variance: "beta_tilde" },
+    ...{ checkpoint_b: "openai/diffusers-cd_bedroom256_lpips", steps_b: 2, sampler_b: "consistency" },
+  },
+  "Churches: DDPM and score SDE": {
+    ...PLAIN,
+    ...{ checkpoint: "google/ddpm-ema-church-256", steps: 50, variance: "beta_tilde" },
+    ...{ checkpoint_b: "google/ncsnpp-church-256", steps_b: 50, variance_b: "beta_tilde" },
+  },
+  "Cats: DDPM and a consistency model": {
+    ...PLAIN,
+    ...{ checkpoint: "google/ddpm-ema-cat-256", steps: 50, variance: "beta_tilde" },
+    ...{ checkpoint_b: "openai/diffusers-cd_cat256_lpips", steps_b: 2, sampler_b: "consistency" },
+  },
+};
+
 /** Comparisons that a button sets up. @type {Record<string, Values>} */
 export const PRESETS = {
   "10 steps: which noise is right?": { ...PLAIN, steps: 10, variance: "beta", steps_b: 10, variance_b: "beta_tilde" },

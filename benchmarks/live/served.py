@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class Failed(Exception):

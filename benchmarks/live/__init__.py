@@ -25,9 +25,9 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import digits
-from benchmarks._app import ServedApp
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
+from benchmarks.live.served import ServedApp
 from ddpm_core.disk import files
 from ui.training.choices import OPTIONS
 

@@ -1,0 +1,122 @@
+"""A run that is touched on its way: its text, its two endings, its script and its file's name; what is refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import toylab
+from PIL import Image
+from toylab import Models, decoded, results
+
+import ddpm_core
+from ui.parts.sampling import SamplingPart, Watch
+from ui.runs.touch import Stroke, TouchField, cell_size, touched, touches, written
+
+FIELD = TouchField("touch")
+TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
+ASKED = {"checkpoint": "toy", "steps": 10, "count": 2, "touch": TEXT}
+
+
+def place():
+    return SamplingPart(toylab.toy_lab(Models()))
+
+
+def test_strokes_are_read_and_written():
+    strokes = FIELD.check(f" {TEXT} ")
+    assert strokes[1] == Stroke(33, "255.0.0", 50, ((0, 0),)) and len(strokes[0].cells) == 2
+    assert written(strokes) == FIELD.write(strokes) == TEXT
+    assert FIELD.check(None) == FIELD.check("") == () and not Watch.check({}).touch
+    assert FIELD.form()["kind"] == "picture"  # after the # of a link
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "61",
+        "61-noise-100",
+        "61-blur-100-1.1",
+        "61-noise-101-1.1",
+        "61-256.0.0-9-1.1",
+        "-1-noise-9-1.1",
+        f"{TEXT}_",
+        "é",
+    ],
+)
+def test_what_is_no_touch_is_refused_in_a_sentence(text):
+    with pytest.raises(ValueError, match=r"^touch is strokes such as 490-noise-100-7\.7: paint it again$"):
+        FIELD.check(text)
+
+
+def test_a_stroke_adds_noise_takes_it_away_or_goes_to_a_colour():
+    x, z, clean = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.5)
+    strokes = [("noise", 0.5, [(1, 0)]), ("clean", 0.5, [(0, 1)]), ([1.0, 0.0, -1.0], 1.0, [(1, 1)])]
+    after = touched(x, clean, z, strokes, 2)
+    assert (after[..., :2, 2:] == 0.5).all() and (after[..., 2:, :2] == 0.25).all() and (after[..., :2, :2] == 0).all()
+    assert after[0, :, 3, 3].tolist() == [1, 0, -1] and not x.any()
+
+
+@pytest.mark.parametrize(("size", "cell"), [(4, 1), (16, 1), (28, 2), (32, 2), (64, 4), (512, 32)])
+def test_there_are_about_sixteen_cells_a_side(size, cell):
+    assert cell_size(dataclasses.replace(Models().model, image_size=size)) == cell
+
+
+def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, monkeypatch):
+    made = place()
+    run, seen = toylab.messages(made, "watch", ASKED)
+    assert seen[-1]["state"] == "finished", seen[-1]["text"]
+    plan, frames = results(seen, "plan")[0], results(seen, "frame")
+    assert [plan["lanes"][0]["steps"][k][1] for k in (plan["split"], 6)] == [56, 23] and not plan["untouchable"]
+    a, b = ([frame for frame in frames if frame["lane"] == lane] for lane in (0, 1))
+    same = [one["x"] == other["x"] for one, other in zip(a, b, strict=True)]
+    assert same == [True] * plan["split"] + [False] * (10 - plan["split"])
+    assert [frame["apart"][0][0] > 0 for frame in b] == [not one for one in same] and "apart" not in a[0]
+    (alone,) = [
+        one["x"] for one in results(toylab.messages(made, "watch", ASKED | {"touch": ""})[1]) if one.get("k") == 9
+    ]
+    assert a[-1]["x"] == alone
+    again = results(toylab.messages(place(), "watch", ASKED)[1], "frame")
+    assert again == frames
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ddpm_core, "load", lambda ref: made.lab.models.model)
+    about = toylab.described(made, "watch", ASKED)
+    exec(about["python"], {})
+    for lane, last in enumerate((a[-1], b[-1])):
+        ends = [np.asarray(Image.open(f"lane-{lane}-seed-{seed}.png")) for seed in (13, 14)]
+        np.testing.assert_array_equal(np.stack(ends), decoded(last["x"]))
+    assert about["why"] == "diffusers runs one lane: it changes none on its way"
+    assert (
+        run.save("png")[0]
+        == "toy-10-steps-beta_tilde-touched-61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7-seed-13.png"
+    )
+
+
+def test_shared_steps_are_counted_once():
+    made = place()
+    plan = made.request("watch", ASKED).plan([made.lab.models.model])
+    assert {kind.lanes: n for kind, n in plan.steps.items()} == {1: plan.shared, 2: 2 * (10 - plan.shared)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"sampler": "unipc"}, "can't be continued or changed on the way: use 'ddpm', 'ddim'"),
+        ({"steps": 1}, "take more steps"),
+        ({"touch": "61-noise-100-8.0"}, "outside this model's 8×8 cells"),
+    ],
+)
+def test_what_can_not_be_touched_is_said_before_the_run(asked, sentence):
+    assert sentence in toylab.described(place(), "watch", ASKED | asked)
+
+
+def test_which_samplers_can_be_touched_is_said_before_any_touch():
+    _, seen = toylab.messages(place(), "watch", ASKED | {"touch": "", "sampler": "unipc"})
+    assert "use 'ddpm', 'ddim'" in results(seen, "plan")[0]["untouchable"]
+
+
+def test_a_latent_has_noise_and_no_colour():
+    latent = dataclasses.replace(Models().model, latent=True, factor=8)
+    assert touches(FIELD.check("61-noise-100-3.4"), latent, [50, 0]).keys() == {50}
+    with pytest.raises(ValueError, match="A latent has no colours"):
+        touches(FIELD.check("61-0.0.0-100-3.4"), latent, [50, 0])

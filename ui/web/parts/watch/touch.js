@@ -1,0 +1,280 @@
+// The hand in Watch: a brush over x_t. What it changes makes a second run, which goes on from there beside the first.
+import { Chart, ceiling, halves, path, scale } from "../../shared/drawing/chart.js";
+import { ARROWS, button, context2d, el } from "../../shared/drawing/dom.js";
+import { number } from "../../shared/words/numbers.js";
+import { added, colour, disc, sheet, undone } from "./strokes.js";
+
+/** @import { Player } from "../../player/player.js" */
+/** @import { Panel } from "../../shared/run/panel.js" */
+
+const LARGEST = 4; // cells of the brush's radius
+const SPREAD = 60; // pixels that two fingers move for a cell more
+
+/** What the brush does; the colour of "colour" is chosen. */
+const TOOLS = {
+  noise: "Add noise",
+  clean: "Take noise away",
+  "0.0.0": "Black",
+  "255.255.255": "White",
+  colour: "Colour",
+};
+
+/** A control of the form, for the field `touch`. */
+export class Touch {
+  input = null;
+  element = el("div", { class: "touch" });
+  #text = "";
+  #tool = "";
+  /** @type {Set<string>} of the stroke under way */
+  #cells = new Set();
+  #at = [7, 7]; // where keys paint
+  #byKeys = false;
+  /** @type {Map<number, PointerEvent>} */
+  #held = new Map();
+  #drawn = ""; // what the curve shows
+  #chart = new Chart("|A − B|, mean of all pixels in grey levels");
+
+  /** @param {Panel<any>} panel @param {Player} player */
+  constructor(panel, player) {
+    this.panel = panel;
+    this.player = player;
+    this.sheet = el("canvas", {
+      class: "touched",
+      tabindex: 0,
+      role: "application",
+      "aria-label": "Touch xₜ: arrow keys move the brush, Space touches, + and − change its size, Z undoes",
+    });
+    this.tools = Object.entries(TOOLS).map(([what, title]) =>
+      button({ class: "preset", "aria-pressed": false, value: what }, () => this.#choose(what), title),
+    );
+    this.colour = el("input", { type: "color", value: "#d03020", "aria-label": "Colour of the brush" });
+    this.colour.addEventListener("input", () => this.#choose("colour", true));
+    this.size = el("input", { type: "range", min: 0, max: LARGEST, step: 0.5, value: 1 });
+    this.strength = el("input", { type: "range", min: 10, max: 100, step: 10, value: 100 });
+    this.undo = button({ class: "preset" }, () => this.#change(undone(this.#text)), "Undo");
+    this.why = el("p", { class: "info", role: "status" });
+    const group = el("div", { class: "tools", role: "group", "aria-label": "Touch the picture now" });
+    group.append(el("span", null, "Touch xₜ"), ...this.tools, this.colour, this.undo);
+    const sizes = el("div", { class: "sizes" });
+    sizes.append(el("label", null, "Size", this.size), el("label", null, "Strength", this.strength));
+    this.sizes = sizes;
+    this.element.append(group, sizes, this.why, this.#chart.node);
+    this.#listen();
+  }
+
+  get() {
+    return this.#text;
+  }
+
+  /** @param {string} text */
+  set(text) {
+    this.#text = text;
+    this.render();
+  }
+
+  /** Start the run that the strokes make. @param {string} text */
+  #change(text) {
+    this.#text = text;
+    this.panel.form.changed("touch", true);
+    this.panel.start();
+    this.render();
+  }
+
+  /** Take a tool, or put it away. @param {string} what @param {boolean} [stays] */
+  #choose(what, stays = false) {
+    this.#tool = this.#tool === what && !stays ? "" : what;
+    const { view } = this.player;
+    const [, s] = this.#step ?? [];
+    if (this.#tool && s === 0)
+      view.go(view.shown.ticks.findIndex((t) => 2 * t <= (view.shown.plan?.T ?? 0))); // back to where a touch tells most
+    else if (this.#tool) view.go(view.tick);
+    this.player.render();
+  }
+
+  /** The step whose x_s is shown. */
+  get #step() {
+    return this.player.view.frames.at(-1)?.step;
+  }
+
+  get #sheet() {
+    const { plan } = this.player.view.shown;
+    return sheet(plan?.latent || plan?.size || 1);
+  }
+
+  // --- Hands
+
+  #listen() {
+    const { sheet: canvas } = this;
+    /** @type {number[]} where the stroke is */
+    let last = [];
+    const place = (/** @type {PointerEvent} */ { clientX, clientY }) => {
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      const { numbers, cell } = this.#sheet;
+      return [(clientX - left) / width, (clientY - top) / height].map((share) => (share * numbers) / cell - 0.5);
+    };
+    const apart = () => {
+      const [one, other] = [...this.#held.values()];
+      return Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+    };
+    let spread = 0;
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      this.#held.set(event.pointerId, event);
+      this.#byKeys = false;
+      this.#cells.clear();
+      if (this.#held.size > 1) spread = apart();
+      else {
+        last = place(event);
+        this.#paint(last);
+      }
+      this.player.view.go(this.player.view.tick);
+      this.player.render();
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!this.#held.has(event.pointerId)) return;
+      this.#held.set(event.pointerId, event);
+      if (this.#held.size > 1) {
+        this.#resize((apart() - spread) / SPREAD);
+        spread = apart();
+      } else if (this.#cells.size) {
+        const to = place(event);
+        const parts = Math.ceil(Math.hypot(to[0] - last[0], to[1] - last[1])) || 1;
+        for (let i = 1; i <= parts; i++) this.#paint(last.map((v, axis) => v + ((to[axis] - v) * i) / parts));
+        last = to;
+      }
+    });
+    for (const end of ["pointerup", "pointercancel"])
+      canvas.addEventListener(end, (event) => {
+        this.#held.delete(/** @type {PointerEvent} */ (event).pointerId);
+        if (end === "pointerup") this.#finish();
+        this.#cells.clear();
+      });
+    canvas.addEventListener("click", (event) => event.stopPropagation()); // it makes no lane large
+    canvas.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.#resize(event.deltaY < 0 ? 0.5 : -0.5);
+    });
+    canvas.addEventListener("keydown", (event) => this.#key(event));
+    canvas.addEventListener("blur", () => this.#draw());
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const by = ARROWS[event.key];
+    const more = { "+": 0.5, "=": 0.5, "-": -0.5 }[event.key];
+    if (event.key === "Tab" || (!by && !more && ![" ", "Enter", "z"].includes(event.key))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.#byKeys = true;
+    const { side } = this.#sheet;
+    if (by) this.#at = this.#at.map((v, axis) => Math.min(side - 1, Math.max(0, v + by[axis])));
+    else if (more) this.#resize(more);
+    else if (event.key === "z") this.undo.click();
+    else {
+      this.#cells.clear();
+      this.#paint(this.#at);
+      this.#finish();
+    }
+    this.#draw();
+  }
+
+  /** @param {number} by */
+  #resize(by) {
+    this.size.valueAsNumber = this.size.valueAsNumber + by;
+    this.#draw();
+  }
+
+  /** @param {number[]} centre */
+  #paint(centre) {
+    const { side } = this.#sheet;
+    const radius = this.size.valueAsNumber;
+    const middle = radius < 1 ? centre.map(Math.round) : centre;
+    for (const cell of disc(middle, radius, side)) this.#cells.add(cell);
+    this.#draw();
+  }
+
+  #finish() {
+    const [, s] = this.#step ?? [];
+    if (!s || !this.#cells.size || this.panel.run.disabled) return;
+    const what = this.#tool === "colour" ? colour(this.colour.value) : this.#tool;
+    this.#change(added(this.#text, s, what, this.strength.valueAsNumber, this.#cells));
+  }
+
+  // --- What is seen
+
+  /** Called whenever the player has changed. */
+  render() {
+    const { view, screen } = this.player;
+    const { plan } = view.shown;
+    const latent = Boolean(plan?.latent);
+    const end = this.#step?.[1] === 0;
+    for (const tool of this.tools) {
+      tool.setAttribute("aria-pressed", String(tool.value === this.#tool));
+      tool.disabled = Boolean(plan?.untouchable);
+      const [isNoise, isColour] = [["noise", "clean"].includes(tool.value), tool.value === "colour"];
+      tool.hidden = (latent && !isNoise) || (isColour && !plan?.colours);
+    }
+    this.colour.hidden = latent || this.#tool !== "colour";
+    this.sizes.hidden = !this.#tool || end;
+    this.undo.hidden = !this.#text;
+    this.why.textContent =
+      plan?.untouchable || (this.#tool && end ? "The picture is finished: go back to touch it." : "");
+    const active = Boolean(this.#tool && view.shown.count && !plan?.untouchable && !end);
+    this.sheet.hidden = !active;
+    const frame = screen.lanes.at(-1)?.x.canvas.parentElement;
+    if (frame && this.sheet.parentElement !== frame) {
+      this.#cells.clear();
+      frame.append(this.sheet);
+      if (active && this.#byKeys) this.sheet.focus({ preventScroll: true });
+    }
+    if (active) this.#draw();
+    this.#renderCurve();
+  }
+
+  #draw() {
+    const { numbers, cell } = this.#sheet;
+    const canvas = this.sheet;
+    if (canvas.width !== numbers) Object.assign(canvas, { width: numbers, height: numbers });
+    const context = context2d(canvas);
+    context.clearRect(0, 0, numbers, numbers);
+    const fill = (/** @type {string} */ place, /** @type {string} */ style) => {
+      const [column, row] = place.split(".").map(Number);
+      context.fillStyle = style;
+      context.fillRect(column * cell, row * cell, cell, cell);
+    };
+    const what = this.#tool === "colour" ? colour(this.colour.value) : this.#tool;
+    const paint = what.includes(".") ? `rgb(${what.replaceAll(".", " ")})` : "#888";
+    for (const place of this.#cells) fill(place, paint);
+    if (this.#byKeys && canvas.matches(":focus"))
+      for (const place of disc(this.#at, this.size.valueAsNumber, this.#sheet.side)) fill(place, "#f80a");
+  }
+
+  #renderCurve() {
+    const { shown, image, tick, frames } = this.player.view;
+    const split = shown.plan?.split ?? null;
+    const lane = shown.lanes[1];
+    this.#chart.node.hidden = split === null;
+    if (split === null || !lane) return;
+    const gaps = lane.frames
+      .filter(({ k }) => k >= split)
+      .map(({ step, apart }) => [step[1], apart?.[image]?.[0] ?? 0]);
+    const [start, last] = [shown.tickOf.get(lane.steps[split][1]) ?? 0, shown.ticks.length - 1];
+    const x = (/** @type {number} */ at) => (100 * (at - start)) / Math.max(1, last - start);
+    const high = ceiling(Math.max(1, ...gaps.map(([, gap]) => gap)));
+    const y = scale(0, high);
+    const key = [high, image, gaps.length, shown.plan?.title].join();
+    if (this.#drawn !== key) {
+      const points = gaps.map(([s, gap]) => /** @type {[number, number]} */ ([x(shown.tickOf.get(s) ?? 0), y(gap)]));
+      const axis = /** @type {[number, string][]} */ ([
+        [0, `t ${lane.steps[split][1]}, touched`],
+        [100, "t 0"],
+      ]);
+      this.#chart.draw(halves(high), [path("lane-1", points)], axis);
+      this.#drawn = key;
+    }
+    const gap = frames[1]?.apart?.[image]?.[0];
+    const at = x(tick);
+    const here = gap !== undefined && at >= 0;
+    this.#chart.mark(here ? at : null, here ? [["lane-1", at, y(gap)]] : [], here ? number(gap) : "");
+  }
+}
