@@ -253,8 +253,21 @@ def saved(page, title):  # noqa: F811
     return Path(download.value.path()).read_bytes()
 
 
-def pixels(png):
-    image = np.asarray(Image.open(io.BytesIO(png)))
+def png(page):  # noqa: F811
+    """The pixels of the run on screen, as a file: the menu has them in the ZIP, where there is one."""
+    packed = page.evaluate(
+        """async () => {
+            const { run } = document.querySelector("#place > section:not([hidden])").dataset;
+            const { path } = await lab.client.ask("lab", "save", { run, kind: "png" });
+            const bytes = new Uint8Array(await (await fetch(path)).arrayBuffer());
+            return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+        }"""
+    )
+    return base64.b64decode(packed)
+
+
+def pixels(file):
+    image = np.asarray(Image.open(io.BytesIO(file)))
     return image if image.ndim == 3 else image[..., None]
 
 
@@ -299,7 +312,7 @@ def test_a_link_shows_the_pictures_of_the_library(fresh, number):
     )
     opened = fresh(link("watch", values))
     finished(opened, "watch")
-    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(images)), values
+    assert close(pixels(png(opened)), imaging.grid(images)), values
 
 
 def test_two_lanes_and_rows_are_those_of_the_library(fresh):
@@ -308,21 +321,21 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     finished(opened, "compare")
     lanes = [{"steps": 3, "variance": "beta"}, {"steps": 4, "variance": "beta_tilde"}]
     both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
-    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(both, 2))
+    assert close(pixels(png(opened)), imaging.grid(both, 2))
 
     opened = fresh(f"{link('watch', {'seed': 7, 'steps': 5, 'count': 2})}#touch={TOUCH}")
     finished(opened, "watch")
     opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
     opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
 
-    opened = fresh(link("latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"}))
+    go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")
     x_0 = ddpm_core.sample(model, [7], steps=4, variance="beta_tilde")
     rows = [
         ddpm_core.reconstruct(model, ddpm_core.encode(model, x_0, t, [7]), t, [8, 9], steps=4, variance="beta_tilde")
         for t in (600, 0)
     ]
-    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(np.concatenate(rows), 2))
+    assert close(pixels(png(opened)), imaging.grid(np.concatenate(rows), 2))
 
     go(opened, "repair", {"seed": 7, "steps": 2, "count": 2, "method_b": "repaint", "task": "downsample"})
     finished(opened, "repair")
@@ -333,7 +346,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     for method in ("ddnm", "repaint"):
         *_, last = restore.restore(model, y, A, method, [8, 9], steps=2, variance="beta_tilde")
         rows.append(ddpm_core.to_uint8(last.x))
-    assert close(pixels(saved(opened, "Pixels (PNG)")), imaging.grid(np.concatenate(rows), 2))
+    assert close(pixels(png(opened)), imaging.grid(np.concatenate(rows), 2))
 
 
 def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
@@ -382,7 +395,7 @@ def test_films_and_strips_hold_their_settings(fresh):
     for about in (film.info["comment"].decode(), strip.text["Description"]):
         assert [lane["variance"] for lane in json.loads(about)["lanes"]] == ["beta", "beta_tilde"]
     rows = list(csv.DictReader(io.StringIO(saved(opened, "Table (CSV)").decode())))
-    lanes = pixels(saved(opened, "Pixels (PNG)")).astype(float)
+    lanes = pixels(png(opened)).astype(float)
     a, b = lanes[:28], lanes[-28:]
     assert float(rows[2]["grain"]) == pytest.approx(files.grain(a), rel=1e-3)  # of four digits
     assert float(rows[5]["distance"]) == pytest.approx(np.sqrt(((a - b) ** 2).mean()), rel=1e-3)
@@ -418,11 +431,11 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         opened.goto(site.address + link("watch", {"steps": 2, "seed": 3}))
         finished(opened, "watch")
         opened.evaluate("navigator.serviceWorker.ready.then(() => true)")
-        before = saved(opened, "Pixels (PNG)")
+        before = png(opened)
         site.stop()
         opened.reload()
         finished(opened, "watch")
-        assert saved(opened, "Pixels (PNG)") == before
+        assert png(opened) == before
         opened.get_by_role("button", name="Course").click()  # modules that were not loaded before
         opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
         go(opened, "watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1})
@@ -461,7 +474,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
     finished(wide, "watch")
     asked = app.parts["watch"].request("watch", dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query)))
     (same,) = asked.plan([app.lab.models.known("mnist-tiny")]).arguments  # the server makes the same of this address
-    assert close(pixels(saved(wide, "Pixels (PNG)")), ddpm_core.sample(loaded("mnist-tiny"), **same)[0])
+    assert close(pixels(png(wide)), ddpm_core.sample(loaded("mnist-tiny"), **same)[0])
     player = wide.locator(".part-watch .ddpm-player")
     player.focus()
     player.press("Home")
@@ -477,7 +490,7 @@ def test_words_draw_what_the_library_draws(fresh):
     finished(opened, "watch")
     options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
-    assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
+    assert close(pixels(png(opened)), images[0])
 
     prompt = "red asdfgh apple"
     asked = {"checkpoint": "emoji-tiny", "prompt": prompt, "steps": 2, "seed": 5, "count": 1, "attention": True}
@@ -529,7 +542,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     opened = fresh(link("watch", values), routes={"https://huggingface.co/**": hub})
     finished(opened, "watch")
     images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
-    assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
+    assert close(pixels(png(opened)), images[0])
     wrong = {
         "owner/pickles": ".bin",
         "owner/large": "2000 MB",
@@ -563,11 +576,11 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, 
     opened.wait_for_function("location.hash.includes('picture=')")
     opened.wait_for_function(f"document.querySelector('.part-latents').dataset.run !== '{before}'")
     finished(opened, "latents")
-    row = pixels(saved(opened, "Pixels (PNG)"))
+    row = pixels(png(opened))
     assert row[12, 14] > 150 > 100 > row[2, 2]  # what is white and what is black in it stays so at t = 100
     again = fresh(opened.url.partition("/lab/")[2])  # the picture is in the link
     finished(again, "latents")
-    assert close(pixels(saved(again, "Pixels (PNG)")), row)
+    assert close(pixels(png(again)), row)
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
@@ -605,7 +618,7 @@ def test_without_simd_the_same_is_computed_in_javascript(fresh):
     opened = fresh(link("watch", {"steps": 1, "seed": 3, "count": 1}), routes=none)
     finished(opened, "watch")
     images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=1, variance="beta_tilde")
-    assert close(pixels(saved(opened, "Pixels (PNG)")), images[0])
+    assert close(pixels(png(opened)), images[0])
 
 
 def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_path):  # noqa: F811

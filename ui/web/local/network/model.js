@@ -1,10 +1,7 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
 import { schedule } from "../process/schedule.js";
 import { checked, checkedUnet } from "./config.js";
-import { decoder } from "./decoder.js";
-import { gpu, onGpu } from "./gpu.js";
 import { compile, Memory } from "./kernel.js";
-import { textEncoder, tokenizer } from "./text.js";
 import { unet } from "./unet.js";
 import { Weights } from "./weights.js";
 
@@ -122,7 +119,9 @@ async function opened(read, memory, device) {
   checkFit(net, process, latent, text);
 
   const words = text && (await wordsOf(text, json, read, weights, memory));
-  const decode = latent && decoder(memory, await weights(`${vae ? "vae" : "vqvae"}/${WEIGHTS}`), latent);
+  const decode =
+    latent &&
+    (await import("./decoder.js")).decoder(memory, await weights(`${vae ? "vae" : "vqvae"}/${WEIGHTS}`), latent);
   const tensors = await weights(folder + WEIGHTS);
   const sidecars = await Promise.all(["analytic_variance.json", "optimised_steps.json"].map(json));
   const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, tensors.file)));
@@ -131,8 +130,9 @@ async function opened(read, memory, device) {
     throw new Error("optimised_steps.json is not a list of optimised steps");
   const { file } = tensors;
   const kernel = unet(memory, tensors, net);
-  const found = device ?? (tensors.count > LARGE ? await gpu().catch(() => null) : null);
-  const quick = found && (await onGpu(found, file, net, kernel));
+  const more = device || tensors.count > LARGE ? await import("./gpu.js") : null;
+  const found = device ?? (await more?.gpu().catch(() => null));
+  const quick = more && found && (await more.onGpu(found, file, net, kernel));
   const network = quick ?? kernel;
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
@@ -268,6 +268,7 @@ const areChains = (chains, T) =>
  * @param {(path: string) => Promise<Weights>} weights @param {Memory} memory
  */
 async function wordsOf(text, json, read, weights, memory) {
+  const { textEncoder, tokenizer } = await import("./text.js"); // what few models need is loaded with them
   const [whole, options, vocabulary] = await Promise.all(
     ["tokenizer.json", "tokenizer_config.json", "vocab.json"].map((name) => json(`tokenizer/${name}`)),
   );

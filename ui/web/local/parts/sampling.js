@@ -52,16 +52,16 @@ export function sampling(lab) {
       const most = decode ? MOMENTS : 1e6;
       const kept = lanes.map((/** @type {any} */ { steps }) => kept_steps(steps, size, images, channels, most));
       const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) => told(loaded[i], plan.arguments[i]));
-      if (plan.shared) {
-        for (const one of kept) one.set(plan.shared - 1, plan.shared - 1);
-        settings[1].touch = { shared: plan.shared, onStep: touching(plan.touches, loaded[0]) };
-      }
       const { unknown } = $.module("ui.runs.captions");
       const odd = lanes.flatMap((/** @type {any} */ { prompt }, /** @type {number} */ i) =>
         loaded[i].words ? loaded[i].words.unknown(prompt) : [],
       );
       /** @type {import("../network/text.js").Word[]} */
       const words = lanes.length === 1 ? (loaded[0].words?.found(lanes[0].prompt) ?? []) : [];
+      if (plan.shared) {
+        for (const one of kept) one.set(plan.shared - 1, plan.shared - 1);
+        settings[1].touch = { shared: plan.shared, onStep: touching(plan.touches, loaded[0]) };
+      }
       work.give(
         plan.shown(
           words.map(([word]) => word),

@@ -1,4 +1,4 @@
-"""Time the first seconds of the page without a server: `python -m benchmarks opening`.
+"""Time the first seconds of the page without a server: `python -m benchmarks browser opening`.
 
 Writes the folder, serves it compressed under a sub-path, and opens it in fresh profiles of a headless browser
 (playwright): when the first digit moves, when the first frame of an own run is there, and its end, each in seconds from
@@ -111,8 +111,9 @@ def main(arguments: list[str]) -> None:
     """The command."""
     from playwright.sync_api import sync_playwright
 
+    raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks opening", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks browser opening", description=__doc__, formatter_class=raw
     )
     parser.add_argument("--rounds", type=int, default=10)
     options = parser.parse_args(arguments)

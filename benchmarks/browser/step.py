@@ -1,4 +1,4 @@
-"""A step without a server, beside one with it: `python -m benchmarks browser [REF ...]`, two minutes.
+"""A step without a server, beside one with it: `python -m benchmarks browser step [REF ...]`, two minutes.
 
 One evaluation of one image: by the page's own kernel and by its plain JavaScript (one thread of a headless browser),
 by PyTorch in float32, and by the engine that the server chooses by itself. They take turns; the medians are printed as
@@ -26,7 +26,7 @@ from benchmarks._measure import describe
 from benchmarks.app import ARGS
 from ddpm_core.prediction import label_tensor, predict
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WARM = 3  # steps before the first that counts
 MODELS = """async (ref) => {
     const local = (path) => `${location.origin}/ui/web/local/${path}`;
@@ -79,7 +79,7 @@ def medians(steps: Sequence[Callable[[], float]], seconds: float) -> list[float]
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks browser", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks browser step", description=__doc__)
     parser.add_argument("refs", nargs="*", default=["mnist-tiny", "cifar10-tiny", "emoji-tiny"], metavar="REF")
     parser.add_argument("--seconds", type=float, default=30, help="for each model")
     options = parser.parse_args(arguments)
