@@ -44,7 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ddpm_core.runs": ("SamplerSettings", "Chain"),
     "ui.forms.units": (),
     "ui.forms.fields": (),
-    "ui.models.catalogue": ("named", "short_name", "usual_guidance"),
+    "ui.models.catalogue": ("Offered", "named", "short_name", "usual_guidance"),
     "ui.machine.step_times": ("StepKind",),
     "ui.runs.touch": ("Stroke", "TouchField", "_stroke", "written", "_colour", "cell_size", "touches", "script"),
     "ui.runs.settings": (),
