@@ -157,7 +157,7 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "lin
         raise ValueError(f"weights are numbers from 0 to 1, got {weights!r}")
     parts = [(1 - weight, weight) for weight in weights]
     if how == "slerp":
-        a, b = (x.double().flatten() for x in (x_t, other))
+        a, b = (x.cpu().double().flatten() for x in (x_t, other))  # Apple's GPUs have no float64
         angle = math.acos(max(-1.0, min(1.0, (a @ b / (a.norm() * b.norm())).item())))
         if math.sin(angle) > 1e-6:  # else an arc has no direction, or is a line
             parts = [tuple(math.sin(part * angle) / math.sin(angle) for part in pair) for pair in parts]

@@ -1,8 +1,9 @@
 """What training minimises: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
 Each loss is a function of the network and one batch and returns one number per image, (N,), so that a trainer can
-weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`. Whatever
-precision it computes in, the loss is computed in the dtype of x_0.
+weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`: for the
+prediction "flow" it is shown what `coordinates.Straight` says instead. Whatever precision it computes in, the loss is
+computed in the dtype of x_0.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from ddpm_core import coordinates
 from ddpm_core.likelihood import bound, bound_variance
 from ddpm_core.model import Network
 from ddpm_core.names import LEARNED, Prediction, Variance
@@ -40,13 +42,13 @@ def l_simple(
         t: int64 (N,), 1..T, best on the CPU.
         eps: ε, like x_0.
         labels: int64 (N,), None for a model without classes.
-        prediction: the target: ε, x_0, v or μ̃.
+        prediction: the target: ε, x_0, v, μ̃ or ε − x_0 ("flow").
         variance: with a learned one the second half of the network's channels is left out.
 
     Returns:
         The loss of each image, (N,).
     """
-    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
+    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels, prediction)
     return _squared_error(schedule, prediction, _split(output, variance)[0], x_0, x_t, t, eps)
 
 
@@ -65,7 +67,7 @@ def l_vlb(
     L_{t−1} is likelihood.bound, with the mean that the network gives: x̂_0 isn't clipped. Arguments as in `l_simple`;
     variance: "beta", "beta_tilde", "learned" or "learned_range". Returns (N,).
     """
-    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
+    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels, prediction)
     return _vlb(schedule, prediction, variance, *_split(output, variance), x_0, x_t, t)
 
 
@@ -85,7 +87,7 @@ def l_hybrid(
     """
     if variance not in LEARNED:
         raise ValueError(f"L_hybrid trains a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
-    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels)
+    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels, prediction)
     output, v = _split(output, variance)
     vlb = _vlb(schedule, prediction, variance, output.detach(), v, x_0, x_t, t)
     return _squared_error(schedule, prediction, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * vlb
@@ -120,11 +122,21 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
 
 
 def _evaluate(
-    network: Network, schedule: NoiseSchedule, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None
+    network: Network,
+    schedule: NoiseSchedule,
+    x_0: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    labels: Tensor | None,
+    prediction: Prediction,
 ) -> tuple[Tensor, Tensor]:
     """x_t and the network's output for it, both in the dtype of x_0."""
     x_t = q_sample(schedule, x_0, t, eps)
-    return x_t, network(x_t, to_device(t - 1, x_t.device), labels).to(x_0.dtype)
+    if prediction == "flow":
+        seen = coordinates.seen(coordinates.Straight(), schedule, x_t, t)
+    else:
+        seen = x_t, to_device(t - 1, x_t.device)
+    return x_t, network(*seen, labels).to(x_0.dtype)
 
 
 def _split(output: Tensor, variance: Variance) -> tuple[Tensor, Tensor | None]:

@@ -27,7 +27,7 @@ class NoiseSchedule:
 
     Attributes:
         beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1 (beta[T] = 1 is allowed: zero
-            terminal signal-to-noise ratio). ᾱ_t is 0 at T at most: where it vanished sooner, a step would be 0/0.
+            terminal signal-to-noise ratio). ᾱ_t falls with every t and is 0 at T at most: else a step would be 0/0.
         config: the `scheduler_config.json` fields that rebuild it through `from_config`.
         alpha: α_t = 1 − β_t, like beta.
         alpha_bar: ᾱ_t = ∏ α_i, like beta, with ᾱ_0 = 1.
@@ -50,6 +50,8 @@ class NoiseSchedule:
         before, at_T = self.alpha_bar[-2:].tolist()
         if before < SMALLEST or 0 < at_T < SMALLEST:
             raise ValueError("alpha_bar gets too close to 0 before the last step: take smaller betas, or fewer steps")
+        if not bool((self.alpha_bar.diff() < 0).all()):
+            raise ValueError("a step adds so little noise that alpha_bar stays as it was: take larger betas")
 
     alpha: Tensor = field(init=False)
     alpha_bar: Tensor = field(init=False)
@@ -168,7 +170,10 @@ class NoiseSchedule:
         before = torch.cat([squares.new_zeros(1), squares[:-1]])
         if not bool(((squares > before) & squares.isfinite()).all()):  # NaN fails too
             raise ValueError("sigmas must rise with every step, from above 0 (σ_0 = 0 is left out)")
-        schedule = cls.from_betas((squares - before) / (1 + squares))
+        betas = (squares - before) / (1 + squares)
+        if bool((betas == 1).any()):
+            raise ValueError("a sigma is too large for the one before, by a factor of 1e8 or so: take more steps")
+        schedule = cls.from_betas(betas)
         return cls(schedule.beta, {**schedule.config, "variance_exploding": True})
 
     @classmethod

@@ -119,6 +119,7 @@ def output_of(ab, kind, eps, x, t):
         "x0": lambda: x0,
         "v": lambda: math.sqrt(ab[t]) * eps - math.sqrt(1 - ab[t]) * x0,
         "mu": lambda: mean(ab, x0, x, t, t - 1),
+        "flow": lambda: eps - x0,
     }[kind]()
 
 

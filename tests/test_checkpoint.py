@@ -175,7 +175,7 @@ def test_classes(tmp_path):
         ({"scheduler": {"thresholding": True}}, "thresholding (of x̂_0 at a quantile) is not supported"),
         ({"own": {"class_names": ["\ud800"]}, "num_class_embeds": 1}, "class_names must be a list of names"),
         ({"sample_size": 36}, "sample_size must be a multiple of 8 with 4 levels, got 36"),
-        ({"scheduler": {"_class_name": "ScoreSdeVeScheduler", "beta_schedule": ...}}, "ScoreSdeVeScheduler is not a"),
+        ({"scheduler": {"_class_name": "ScoreSdeVpScheduler", "beta_schedule": ...}}, "ScoreSdeVpScheduler is not a"),
     ],
 )
 def test_wrong_settings(tmp_path, change, sentence):

@@ -31,7 +31,8 @@ from ddpm_core.student import Student
 from train import TrainError
 from train.__main__ import main
 from train.data.sample import ImageSample
-from train.evaluate import report
+from train.data.sources import ImageFolder
+from train.evaluate import features, report
 from train.evaluate.features import compare, open_extractor, reference
 from train.evaluate.results import read_arrays, read_bits, read_cells, read_study
 from train.evaluate.tables import is_cifar10
@@ -479,6 +480,20 @@ def test_references_are_cached_by_features_and_pixels(data, tmp_path, monkeypatc
     )
     assert len(list(cache.glob("*.npz"))) == 3
     np.testing.assert_allclose(other.statistics["mu"], 2 * found.statistics["mu"], rtol=1e-5)
+
+
+def test_a_folder_that_is_compared_is_read_as_it_is_needed(tmp_path, monkeypatch):
+    """However many of one size there are."""
+    for i in range(7):
+        Image.new("L", (SIZE, SIZE), 9 * i).save(tmp_path / f"{i}.png")
+    read, seen, picture = [], [], ImageFolder.picture
+    monkeypatch.setattr(features, "BATCH", 3)
+    monkeypatch.setattr(ImageFolder, "picture", lambda self, i: read.append(i) or picture(self, i))
+    monkeypatch.setattr(
+        sys.modules["toy_extractor"], "features", lambda images: seen.append(len(read)) or toy_features(images)
+    )
+    compare(tmp_path, np.zeros((2, SIZE, SIZE, 1), np.uint8), ["fid"], "toy_extractor:features", "cpu")
+    assert seen[0] < 7
 
 
 def test_pictures_of_ones_own_are_compared_without_a_data_set_or_a_model(tmp_path):

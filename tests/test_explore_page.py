@@ -74,6 +74,10 @@ def test_what_opens_is_a_recorded_run_and_can_be_saved(page, url, tmp_path):
         if part != "likelihood":
             with Image.open(saved(page, "Slide (PNG)", tmp_path / "slide.png")) as slide:
                 assert slide.width == 1600
+    page.click("#places [data-place=compare]")
+    page.click("#parts [data-part=compare]")  # its second lane has the first one's model
+    page.wait_for_selector(".part-compare[data-state=idle][data-ready=true][data-described]")
+    page.locator(".part-compare").get_by_text("Change anything to run your own.").wait_for()
     page.click("#parts [data-part=plane]")
     table = saved(page, "Table (CSV)", tmp_path / "plane.csv").read_text()  # of the example, which is run for it
     assert table.count("\n") == 1 + 2 * 1000 and page.get_attribute(".part-plane", "data-state") == "finished"

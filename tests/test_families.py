@@ -172,6 +172,10 @@ def test_what_a_consistency_models_files_say(consistency):
 def test_times_that_were_published_are_the_usual_ones(tmp_path, name, T, usual):
     pipelines.consistency(tmp_path / name, num_train_timesteps=T)
     assert load(tmp_path / name).student.usual == usual
+    for method in ("consistency", "progressive"):  # of a folder that says itself which times it has learned
+        own = {"student": {"method": method, "times": [T, 2]}}
+        (tmp_path / name / "ddpm_core.json").write_text(json.dumps(own))
+        assert load(tmp_path / name).student.usual == ()
 
 
 @pytest.mark.parametrize("classes", [None, 5])

@@ -32,7 +32,9 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node
 LINEAR = {"beta_schedule": "linear"}
 COSINE = {"beta_schedule": "squaredcos_cap_v2"}
 ZERO_SNR = {"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True}
+EXPLODING = NoiseSchedule.from_sigmas(np.geomspace(0.02, 100, 50)).config
 SCHEDULES = [
+    EXPLODING,
     LINEAR,
     COSINE,
     ZERO_SNR,
@@ -168,6 +170,7 @@ _RUNS = [
 _CLASSES = described(LINEAR, classes=10, nullLabel=10)
 _RUNS += [(_CLASSES, {"steps": 5, **way, **told}) for way in WAYS[3:] for told in ({}, {"label": 3})]
 _RUNS += [(_CLASSES, {"steps": 5, "label": 3, "guidance": w, **way}) for w in (0, 1, 2.7, -1) for way in WAYS[:2]]
+_RUNS += [(described(EXPLODING, clip=False), {"steps": 5, **way}) for way in WAYS[:2]]
 _RUNS += [(described(LINEAR, optimised=OPTIMISED), {"steps": 4, "sampler": "unipc", "spacing": "optimised"})]
 _RUNS += [(described(LINEAR, student=CONSISTENCY), {"steps": n}) for n in (None, 1, 4)]
 _RUNS += [(described(COSINE, student=PROGRESSIVE), {})]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddpm_core import NoiseSchedule, q_sample
+from ddpm_core import Model, NoiseSchedule, predict, q_sample
 from ddpm_core.likelihood import FLOOR, discretized_log_likelihood
 from ddpm_core.objective import LOSSES, l_hybrid, l_simple, l_vlb, lognormal_times, min_snr_weight
 from ddpm_core.process import from_x0_eps
@@ -29,7 +29,7 @@ def perfect(prediction, x_0, t, eps):
     return lambda x_t, t_index, labels: from_x0_eps(SCHEDULE, prediction, x_0, eps, x_t, t)
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu"])
+@pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu", "flow"])
 def test_l_simple_is_zero_for_a_perfect_network_and_the_mean_square_otherwise(prediction):
     x_0, t, eps = batch()
     assert l_simple(perfect(prediction, x_0, t, eps), SCHEDULE, x_0, t, eps, None, prediction).abs().max() < 1e-24
@@ -49,6 +49,21 @@ def test_the_network_sees_x_t_the_index_t_minus_1_and_the_labels():
     assert torch.equal(seen["t_index"], t - 1) and torch.equal(seen["labels"], labels)
     torch.testing.assert_close(seen["x_t"], q_sample(SCHEDULE, x_0, t, eps))
     torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
+
+
+def test_a_flow_is_trained_on_what_a_model_shows_it():
+    x_0, _, eps = batch()
+    seen = []
+
+    def network(x, time, labels=None):
+        seen.append((x, time))
+        return torch.zeros_like(x)
+
+    t = torch.tensor([1, 2, 3, 20, 49, 50])
+    l_simple(network, SCHEDULE, x_0, t, eps, prediction="flow")
+    model = Model(network=network, schedule=SCHEDULE, image_size=4, prediction="flow")
+    predict(model, q_sample(SCHEDULE, x_0, t, eps), t)
+    assert all(map(torch.equal, *seen)) and seen[0][1].dtype == torch.float64
 
 
 @given(t=st.integers(2, 50), kind=st.sampled_from(["beta", "beta_tilde"]), error=st.floats(-2, 2))

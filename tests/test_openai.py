@@ -90,6 +90,7 @@ ODD = {  # changes, or what makes them of the content; None leaves a tensor out
     "complex": ({"out.0.weight": torch.zeros(32, dtype=torch.complex64)}, "not floating-point tensors"),
     "a list": ({"out.0.weight": [1.0]}, "not floating-point tensors"),
     "a number": ({"label_emb.weight": torch.zeros(())}, "label_emb.weight has shape (), where 2 numbers"),
+    "no width": ({"time_embed.0.weight": torch.zeros(0, 0)}, "time_embed.0.weight has shape (0, 0), where 2 numbers"),
     "narrow classes": ({"label_emb.weight": torch.zeros(10, 5)}, "label_emb.weight has shape (10, 5), not (10, 128)"),
     "a classifier": (
         lambda content: {name: value for name, value in content.items() if not name.startswith("output_blocks")},
@@ -147,6 +148,16 @@ def test_files_that_hold_no_weights_are_one_sentence_each(tmp_path, small):
     torch.save(small, file)
     file.write_bytes(file.read_bytes()[:-1000])
     assert "is damaged or cut off" in refusal(tmp_path)
+
+
+def test_more_times_than_a_table_should_have_are_refused_before_the_network_is_built(tmp_path):
+    converted(tmp_path, "cifar10")
+    change = {"config.json": {"time_width": 8192}, "scheduler_config.json": {"num_train_timesteps": 100_000}}
+    for name, fields in change.items():
+        file = tmp_path / "model" / name
+        file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+    with pytest.raises(CheckpointError, match="100,000 times of 8,192 numbers each"):
+        ddpm_core.load(tmp_path / "model")
 
 
 def test_what_the_file_does_not_say_is_asked_for(tmp_path, small):

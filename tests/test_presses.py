@@ -104,6 +104,13 @@ def opened(page, url, query):
         slider.press("End")  # a recorded run plays no more
 
 
+def copied_link(page):
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.link = text; }")
+    page.click("#share > button:text('Share')")
+    page.click("#share .menu button:text-is('Copy link')")
+    return page.wait_for_function("window.link").json_value()
+
+
 def silent(page, url, query, root):
     """What can be pressed and does not answer."""
     opened(page, url, query)
@@ -209,6 +216,54 @@ def test_a_run_whose_connection_breaks_is_found_again_and_one_that_is_gone_is_sa
     assert quiet.is_enabled(".part-watch .run")
 
 
+def test_the_link_of_a_run_that_is_found_again_is_of_that_run(quiet, app):
+    quiet.goto(f"{app.local_url}?tab=watch&seed=15")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.evaluate("window.stream.close(); window.stream.dispatchEvent(new Event('error'))")
+    quiet.fill(".part-watch [data-name=seed] input", "16")  # while the run is looked for
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    assert "seed=15" in copied_link(quiet)
+
+
+def test_the_link_is_of_what_is_chosen_where_nothing_is_shown(quiet, app):
+    quiet.route("**/examples/grid.json", lambda route: route.abort())
+    opened(quiet, app.local_url, "tab=grid")
+    quiet.fill(".part-grid [data-name=seed] input", "16")
+    assert "seed=16" in copied_link(quiet)
+
+
+def test_a_run_that_is_lost_before_its_first_message_is_not_taken_for_an_older_one(quiet, app):
+    quiet.goto(f"{app.local_url}?tab=watch&seed=15")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.route("**/call/run", lambda route: route.abort())
+    quiet.fill(".part-watch [data-name=seed] input", "16")
+    quiet.click(".part-watch .run")
+    quiet.wait_for_selector(".part-watch .status:has-text('The run was lost: Run starts it again')")
+
+
+def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    settled(quiet)
+    quiet.evaluate("""
+    () => {
+      const { client } = lab;
+      const ask = client.ask.bind(client);
+      const known = new Promise((resolve) => { window.know = resolve; });
+      client.ask = async (part, what, values) => {
+        if (what === "model") await known;
+        return ask(part, what, values);
+      };
+    }
+    """)
+    quiet.click(".part-watch .preset[value='1000']")
+    quiet.click(".part-watch .model button[value=cifar10-tiny]")
+    settled(quiet)
+    assert quiet.get_attribute(".part-watch", "data-state") == "idle"
+    quiet.evaluate("window.know()")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    assert "checkpoint=cifar10-tiny" in quiet.url and "steps=1000" in quiet.url
+
+
 def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     quiet.route("**/parts/compare.js", lambda route: route.abort())  # it may be kept from before
     opened(quiet, app.local_url, "tab=watch")
@@ -260,6 +315,45 @@ def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
         quiet.keyboard.press("Escape")
         quiet.wait_for_selector("#places:not([inert])")
         assert not quiet.locator(".projector, .wall, .room, [inert]").count(), part
+
+
+def test_the_wall_takes_a_run_whose_pictures_are_fewer_than_the_ones_before_it(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.locator(".ddpm-player .batch button").last.click()
+    quiet.click(".part-watch .run")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.evaluate("""
+    async () => {
+      const [plan] = (await lab.example("watch")).results;
+      const results = [{ ...plan, count: 1, seeds: ["13"] }];
+      const { run } = document.querySelector(".part-watch").dataset;
+      const message = { run, seq: 1e6, state: "running", text: "", progress: 0, left: null, results };
+      window.stream.dispatchEvent(new MessageEvent("generating", { data: JSON.stringify([message]) }));
+    }
+    """)
+    quiet.keyboard.press("f")
+    quiet.wait_for_selector(".projector > .wall h2:not(:empty)")
+
+
+def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.click("#share > button:text('Share')")
+    quiet.evaluate("document.querySelector('.part-watch .run').click()")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.click("#share .menu button:text-is('Slide (PNG)')")
+    quiet.wait_for_selector("#share .menu-said:text('It could not be made: try again.')")
+
+
+def test_a_number_opens_a_place_where_one_is_left_out(quiet, app, monkeypatch):
+    given = app.given()
+    del given["initial"]["train"]  # as on a public page
+    monkeypatch.setattr(app, "given", lambda: given)
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.keyboard.press("?")
+    quiet.wait_for_selector("#keys dt:text-is('1 … 4') + dd:text-is('Watch, Compare, Look inside, Course')")
+    quiet.keyboard.press("Escape")
+    quiet.keyboard.press("4")
+    quiet.wait_for_selector("[data-place=course][aria-current=true]")
 
 
 def test_what_a_symbol_means_is_said_with_a_picture_and_the_list_is_behind_it(quiet, app):

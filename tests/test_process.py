@@ -202,7 +202,7 @@ def test_one_variance_per_image():
 
 
 @pytest.mark.parametrize("t", [1, 2, 500, 1000, TIMES])
-@pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu"])
+@pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu", "flow"])
 def test_a_perfect_output_gives_x_0_and_eps(prediction, t):
     x_0, eps = images(0, 1)
     x_t = table(t).sqrt() * x_0 + (1 - table(t)).sqrt() * eps
@@ -217,7 +217,7 @@ def test_a_perfect_output_gives_x_0_and_eps(prediction, t):
 
 
 @settings(max_examples=100)
-@given(st.data(), st.sampled_from(["epsilon", "x0", "v", "mu"]), st.sampled_from([LINEAR, COSINE]))
+@given(st.data(), st.sampled_from(["epsilon", "x0", "v", "mu", "flow"]), st.sampled_from([LINEAR, COSINE]))
 def test_any_output_survives_the_round_trip(data, prediction, schedule):
     """Any output whatever, not only a consistent one: x_0 and eps always satisfy Eq. 4 together."""
     t = data.draw(st.one_of(st.sampled_from([1, 2, schedule.T]), st.integers(1, schedule.T)))
@@ -243,7 +243,7 @@ def test_v_is_the_velocity_of_diffusers():
 def test_with_zero_terminal_snr_eps_tells_nothing_of_x_0_at_T():
     schedule = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
     x_0, x_t = images(0, 1)
-    for prediction in ("x0", "v", "mu"):
+    for prediction in ("x0", "v", "mu", "flow"):
         output = from_x0_eps(schedule, prediction, x_0, x_t, x_t, 10)
         torch.testing.assert_close(to_x0_eps(schedule, prediction, output, x_t, 10), (x_0, x_t))
     with pytest.raises(ValueError, match="alpha_bar"):

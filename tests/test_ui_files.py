@@ -123,7 +123,11 @@ def test_the_table_measures_the_pictures_beside_the_schedule():
     assert float(rows[9]["grain"]) == pytest.approx(np.mean([files.grain(one) for one in a]), rel=1e-3)
     rng = np.random.default_rng(0)
     ramp = np.broadcast_to(np.linspace(60, 180, 128), (128, 128)).T[..., None]  # edges count for nothing
-    assert files.grain(ramp + rng.normal(0, 10, ramp.shape)) == pytest.approx(10, rel=0.05)  # 4096 samples: ±2 %
+    noisy = ramp + rng.normal(0, 10, ramp.shape)
+    assert files.grain(noisy) == pytest.approx(10, rel=0.05)  # 4096 samples: ±2 %
+    opacity = np.full_like(ramp, 255)  # which is not seen
+    for seen in (noisy, noisy.repeat(3, -1)):
+        assert files.grain(np.concatenate([seen, opacity], -1)) == files.grain(seen)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +263,7 @@ def test_a_film_draws_no_more_pictures_than_it_has(kind, monkeypatch):
     [
         (ONE, "mp4", "There is no file of this kind: choose from png, gif, webp, strip, csv, zip"),
         (ONE | {"steps": 0}, "png", "Steps must be a whole number from 1 to"),
-        (ONE | {"steps": 101}, "png", "There is no picture yet: press Run"),
+        (ONE | {"steps": 101}, "png", "There is nothing to save yet: press Run"),
     ],
 )
 def test_what_can_not_be_saved_is_one_sentence(values, kind, sentence):

@@ -12,6 +12,7 @@ from typing import Any
 from ddpm_core.checkpoint.config import families, latent_config, transformer_config, unet_config
 from ddpm_core.checkpoint.config.fields import (
     LIMITS,
+    MAX_TABLE,
     choice,
     flag,
     is_whole,
@@ -85,10 +86,9 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
     """
     config, weights = _read_json_files(checkpoint)
     ref, spec = checkpoint.ref, config.spec
-    if spec.student is not None and spec.coordinates is not None and not spec.student.usual:
+    if spec.coordinates is not None:
         name = checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name.partition("/")[2]
-        usual = families.published_times(name, spec.schedule.T)
-        spec = replace(spec, student=replace(spec.student, usual=usual))
+        spec = replace(spec, student=families.with_published_times(spec.student, name))
     source = Source(
         ref=str(ref),
         name=checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name,
@@ -373,10 +373,13 @@ def _check_channels(unet: dict, channels: int, variance: Variance) -> None:
 
 
 def _check_times(unet: dict, T: int) -> None:
-    """A learned time embedding has one row for each time."""
+    """A learned time embedding has one row for each time, and so has the table that networks.times makes."""
     rows = unet.get("num_train_timesteps")
     if unet.get("time_embedding_type") == "learned" and (rows is None or rows < T):
         raise ValueError(f"the schedule has {T} times, but config.json's num_train_timesteps is {shown(rows)}")
+    width = unet.get("time_width") if unet.get("_class_name") == "OpenAIUNet" else None
+    if width is not None and T * width > MAX_TABLE:
+        raise ValueError(f"a table of {T:,} times of {width:,} numbers each is too much")
 
 
 def _classes(unet: dict, own: dict) -> dict[str, Any]:

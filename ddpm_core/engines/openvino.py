@@ -392,10 +392,11 @@ def _example(module: Any) -> tuple[Tensor, ...]:
     if isinstance(module, Network):
         x, time, *labels = common.example_inputs(module, 2, least_side(module))
         if isinstance(getattr(module, "time_proj", None), _Features):
-            time = torch.zeros(2, module.get_submodule("time_embedding.linear_1").in_features)
+            first: Any = module.get_submodule("time_embedding.linear_1")
+            time = torch.zeros(2, first.in_features)
         return x, time, *labels
-    first = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
-    return (torch.zeros(2, first.in_channels, 2, 2),)
+    convolution = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
+    return (torch.zeros(2, convolution.in_channels, 2, 2),)
 
 
 def _key(module: nn.Module, config: Mapping[str, Any]) -> str:

@@ -232,7 +232,8 @@ def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) ->
     if isinstance(given, (str, Path)):
         source = ImageFolder(Path(given).expanduser())
         pictures = (np.asarray(opaque(to_8_bits(source.picture(i), 4))) for i in range(len(source)))
-        runs = (np.stack(list(alike)) for _, alike in groupby(pictures, np.shape))
+        alike = groupby(enumerate(pictures), lambda numbered: (numbered[0] // BATCH, numbered[1].shape))
+        runs = (np.stack([picture for _, picture in run]) for _, run in alike)
     elif isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim == 4 and 1 <= given.shape[3] <= 4:
         runs = iter([given] if len(given) else [])
     else:

@@ -73,9 +73,9 @@ def save(run: Saved, kind: str, about: About) -> tuple[str, bytes]:
 
     Raises ValueError where there is no picture yet.
     """
-    if not any(run.frames):
+    frames = [dict(lane) for lane in run.frames]  # the run may go on meanwhile, or forget them
+    if not any(frames):
         raise ValueError("There is no picture yet: press Run")
-    frames = [dict(lane) for lane in run.frames]  # the run may go on meanwhile
     suffix, make = KINDS[kind]
     return f"{_stem(run, frames)}{suffix}", make(run, frames, settings(run, frames, about))
 
@@ -188,8 +188,9 @@ def _results(run: Saved, frames: Frames) -> Results:
 def grain(picture: np.ndarray) -> float:
     """σ of the noise in a picture (H, W, C), in grey levels: the median of its finest diagonal differences, which edges
     hardly change (Donoho and Johnstone 1994). player/pixels.js measures the same.
+    A second or fourth channel is opacity, and does not count.
     """
-    x = picture.astype(float)
+    x = picture[..., : 3 if picture.shape[-1] > 2 else 1].astype(float)
     even, odd = x[:-1:2], x[1::2]
     found = np.abs(even[:, :-1:2] - even[:, 1::2] - odd[:, :-1:2] + odd[:, 1::2]) / 2
     return float(np.sort(found, axis=None)[found.size // 2] / 0.6745) if found.size else 0.0

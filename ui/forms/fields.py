@@ -228,7 +228,7 @@ def declare(kind: Field, default: Any, shown_if: Sequence[Condition] | None = No
 
 @dataclass(frozen=True)
 class Request:
-    """What a place can be asked for; the fields of subclasses are declared with `declare`."""
+    """What a part can be asked for; the fields of subclasses are declared with `declare`."""
 
     @classmethod
     def kinds(cls) -> dict[str, Field]:

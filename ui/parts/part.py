@@ -32,8 +32,8 @@ class Part:
         return self.computation(self.lab, self.forms[part].check(values))
 
     def describe(self, computation: Computation) -> Values:
-        """What its settings mean: `offers.estimate`, the summary where there is one, and for models whose files are
-        here `Plan.about`. Raises ValueError and CheckpointError for what is wrong.
+        """What its settings mean: `form_options.estimate`, the summary where there is one, and for models whose files
+        are here `Plan.about`. Raises ValueError and CheckpointError for what is wrong.
         """
         models = [model for ref in computation.refs if (model := self.lab.models.known(ref))]
         about: Values = {"summary": computation.summary} if computation.summary else {}

@@ -132,6 +132,12 @@ class Rows(Computation):
     def __init__(self, lab: Lab, request: Any):
         super().__init__(lab, request, [request.checkpoint], request.count)
 
+    @property
+    def chain(self) -> Settings:
+        """The run of a row, as far as the request says it."""
+        names = Settings.kinds().keys() & self.request.kinds().keys()
+        return Settings(**{name: getattr(self.request, name) for name in names})
+
     def options(self, model: ModelSpec, what: str, *pictures: str) -> tuple[Settings, dict[str, Any]]:
         """The chain of a row, resolved for this model, and `RowsPlan.options`. Raises ValueError for a model that is
         not of pixels, as `what` needs, and for pictures, as `as_text.to_text` writes them, that are not of its size.
@@ -139,8 +145,7 @@ class Rows(Computation):
         check_pixels(model, what)
         for picture in filter(None, pictures):
             as_text.from_text(picture, model)
-        names = Settings.kinds().keys() & self.request.kinds().keys()
-        chain = Settings(**{name: getattr(self.request, name) for name in names}).resolved(model)
+        chain = self.chain.resolved(model)
         return chain, {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
 
     def counted(self, model: Model, work: Work) -> Model:

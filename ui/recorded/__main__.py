@@ -43,9 +43,11 @@ EXAMPLES: dict[str, Values] = {
     "repair": DIGITS,
     "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
     "plane": {},
+    "between": {},
 }
 DRAWN = {"few-steps": few_steps, "one-path": one_path, "families": families}  # figures with modules of their own
 EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
+BETWEEN_QUALITY = 80  # of the pictures of emoji, which are smooth
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
 TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
@@ -87,7 +89,8 @@ def record(parts: list[str]) -> None:
             results = _thinned(results)
         if part == "repair":  # its x_t are noise, which can't be packed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
-        _write(part, {"values": values, "results": _light(results)})
+        quality = BETWEEN_QUALITY if part == "between" else None
+        _write(part, {"values": values, "results": _light(results, quality)})
 
 
 def _write(part: str, content: Values) -> None:

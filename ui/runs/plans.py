@@ -53,7 +53,7 @@ class Recording:
 
     def save(self, kind: str, about: Sequence[Mapping[str, Any]]) -> tuple[str, bytes]:
         """The name and the content of a file of a kind. about: see `Job`. Raises ValueError where there is none yet."""
-        raise ValueError("There is no picture yet: press Run")
+        raise ValueError("There is nothing to save yet: press Run")
 
 
 class Computation:

@@ -28,7 +28,7 @@ from ui.serving.origins import Origins
 MAX_REQUEST = 1 << 20  # bytes of a request that is no upload; the largest of the page has 70 kB
 MAX_PATH = 2000  # characters, and of what follows the ?
 FORM = 1 << 16  # bytes of an upload around the file
-NAME = 100  # characters of what a client calls its session; the page's have 65
+NAME = 100  # characters of what a client calls its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
 UPLOADS, UPLOADS_OF_ONE = 8, 4  # of these, uploads, which are in memory until they are whole
 PIECE = 10.0  # seconds in which the next piece of a request has to come

@@ -46,7 +46,7 @@ from ui.models.form_options import about_model, default_count
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
-from ui.parts import course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
+from ui.parts import between, course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import NobodyListens, Streams, in_thread
@@ -85,7 +85,12 @@ class App(gr.Server):
         self.sweeper: temporary_files.Sweeper | None = None
         self.training = training.TrainingPart(lab) if lab.trains else None
         parts: list[Part] = [sampling.SamplingPart(lab), plane.PlanePart(lab), forward.ForwardPart(lab)]
-        parts += [latents.LatentsPart(lab), repair.RepairPart(lab), likelihood.LikelihoodPart(lab)]
+        parts += [
+            latents.LatentsPart(lab),
+            repair.RepairPart(lab),
+            between.BetweenPart(lab),
+            likelihood.LikelihoodPart(lab),
+        ]
         parts += [self.training] if self.training else []
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
         self.parts["course"] = course.CoursePart(lab)
@@ -152,10 +157,11 @@ class App(gr.Server):
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
-        """The fields of each part; all begin with the app's first checkpoint."""
+        """The fields of each part; all that take any model begin with the app's first checkpoint."""
         forms = {name: form.form() for part in self.parts.values() for name, form in part.forms.items()}
         for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
-            field["default"] = self.lab.first
+            if field["default"] == defaults.CHECKPOINT:
+                field["default"] = self.lab.first
         return forms
 
     def _knows(self, cookies: Mapping[str, str]) -> bool:
@@ -234,7 +240,7 @@ class App(gr.Server):
         }
 
     def _model(self, values: Values) -> Values:
-        """{ref} -> `offers.about_model`; what is not loaded yet begins to load."""
+        """{ref} -> `form_options.about_model`; what is not loaded yet begins to load."""
         ref = typed(str(values.get("ref") or ""))
         about = about_model(self.lab, ref)
         self.warmup.look(ref)

@@ -65,6 +65,7 @@ LATER: dict[str, tuple[str, ...]] = {
     "ui.parts.picture_rows": ("RowsPlan", "RowsRecording", "Rows"),
     "ui.parts.latents": (),
     "ui.parts.repair": (),
+    "ui.parts.between": (),
     "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "CloudsPlan", "CloudsRecording", "Clouds", "script"),
     "ui.parts.forward": ("Forward",),
 }
@@ -248,7 +249,8 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         choices.append(choice)
     given: dict[str, Any] = app.given() | {"first": next(iter(models))}
     for field in (field for form in given["forms"].values() for field in form if field["name"] == "checkpoint"):
-        field["default"] = given["first"]
+        if field["default"] not in models:
+            field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
     given |= {"client": "local/client.js", "models": choices, "takesAny": True}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}

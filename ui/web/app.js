@@ -24,7 +24,7 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {ModelChoice[]} models
  * @property {{ note: string, engine: string }} device
  * @property {Record<string, FieldForm[]>} forms of each part
- * @property {Record<string, any>} initial of each part: `Place.initial`
+ * @property {Record<string, any>} initial of each part: `Part.initial`
  */
 
 /**
@@ -37,6 +37,7 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {() => Values} [values] what is chosen, where the address has it only after a run
  * @property {() => Values} [ran] of what is shown
  * @property {() => Item[]} [items] what can be taken away
+ * @property {() => string} [title] what is shown, in a few words
  * @property {() => Promise<Slide>} [slide] what is shown, for a slide
  * @property {(event: KeyboardEvent) => boolean} [key] a key of the page was pressed; whether it is taken
  */
@@ -46,7 +47,11 @@ import { ShareMenu } from "./shared/run/share.js";
 /** @type {Place[]} */
 const PLACES = [
   { name: "watch", title: "Watch", parts: { watch: "" } },
-  { name: "compare", title: "Compare", parts: { compare: "A and B", grid: "Grid", plane: "In the plane" } },
+  {
+    name: "compare",
+    title: "Compare",
+    parts: { compare: "A and B", grid: "Grid", plane: "In the plane", between: "Between words" },
+  },
   {
     name: "inside",
     title: "Look inside",
@@ -64,18 +69,18 @@ const PLACES = [
 /** @param {string} part */
 const placeOf = (part) => PLACES.find(({ parts }) => part in parts) ?? PLACES[0];
 
-/** What the keys do. */
-const KEYS = {
-  Space: "play, pause",
-  "← →": "one step",
-  "Home, End": "the first and the last",
-  "1 … 5": PLACES.map(({ title }) => title).join(", "),
-  R: "Run",
-  S: "Share",
-  F: "projector",
-  "N, T, B, Q": "numbers, thumbnails, the brush of Watch, a large code of the link",
-  Tab: "all other controls",
-};
+/** What the keys do. @param {Place[]} places that there are @returns {[keys: string, what: string][]} */
+const keysOf = (places) => [
+  ["Space", "play, pause"],
+  ["← →", "one step"],
+  ["Home, End", "the first and the last"],
+  [`1 … ${places.length}`, places.map(({ title }) => title).join(", ")],
+  ["R", "Run"],
+  ["S", "Share"],
+  ["F", "projector"],
+  ["N, T, B, Q", "numbers, thumbnails, the brush of Watch, a large code of the link"],
+  ["Tab", "all other controls"],
+];
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
 
 const AGAIN = 2000; // ms until a server that does not answer is asked again
@@ -100,9 +105,9 @@ export class Lab {
     this.given = given;
     this.client = client;
     const nav = find(document, "#places");
-    for (const { name, title, parts } of PLACES) {
-      const first = Object.keys(parts).find((part) => this.has(part));
-      if (!first) continue;
+    const places = PLACES.filter(({ parts }) => Object.keys(parts).some((part) => this.has(part)));
+    for (const { name, title, parts } of places) {
+      const first = Object.keys(parts).find((part) => this.has(part)) ?? name;
       const open = () => this.open(this.#last.get(name) ?? first, null, { push: true });
       nav.append(button({ "data-place": name }, open, title, ...(name === "course" ? [this.#lessonNow] : [])));
     }
@@ -114,7 +119,7 @@ export class Lab {
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
       if (this.#key(event.key.toLowerCase()) || this.#shown?.key?.(event)) event.preventDefault();
     });
-    const told = Object.entries(KEYS).flatMap(([key, what]) => [el("dt", null, key), el("dd", null, what)]);
+    const told = keysOf(places).flatMap(([keys, what]) => [el("dt", null, keys), el("dd", null, what)]);
     this.#keys.append(el("dl", null, ...told));
     document.body.append(this.#keys);
     const project = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () =>
@@ -130,17 +135,16 @@ export class Lab {
   #projector = new Projector(this, this.#showKeys);
 
   /** Show the part on screen on a wall, or no more. */
-  async project() {
+  project() {
     if (this.#projector.root) this.#projector.hide();
-    else if (this.#shown) {
-      const slide = await this.#shown.slide?.();
-      this.#projector.show(this.#shown.element, slide?.title || document.title.split(" · ")[0]);
-    }
+    else if (this.#shown)
+      this.#projector.show(this.#shown.element, this.#shown.title?.() || document.title.split(" · ")[0]);
   }
 
   /** A key of the page. @param {string} key @returns {boolean} whether it was one */
   #key(key) {
     const wall = this.#projector.root;
+    const place = all(document, "#places > button")[Number(key) - 1];
     if (key === "?") this.#showKeys();
     else if (key === "escape" && document.querySelector(":popover-open"))
       return false; // it closes that first
@@ -151,7 +155,7 @@ export class Lab {
         .find((run) => run.checkVisibility())
         ?.click();
     else if (key === "s") find(document, "[popovertarget=share-menu]").click();
-    else if (PLACES[Number(key) - 1]) find(document, `[data-place=${PLACES[Number(key) - 1].name}]`).click();
+    else if (place) place.click();
     else return false;
     return true;
   }

@@ -6,7 +6,7 @@ A row of FAMILIES for each, by the class of its scheduler; `NoiseSchedule.from_c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ddpm_core.checkpoint.config.fields import choice, flag, number, whole
@@ -125,7 +125,12 @@ _SECOND = {
 }
 
 
-def published_times(name: str, T: int) -> tuple[int, ...]:
-    """The times of two steps that were published for a consistency model of this name, () for none."""
+def with_published_times(student: Student | None, name: str) -> Student | None:
+    """A consistency model with the times of two steps that were published under its name, if it knows them, and does
+    not say itself which are its usual ones.
+    """
     second = _SECOND.get(name.removeprefix("diffusers-"))
-    return () if second is None or second >= T else (T, T - second)
+    if student is None or second is None or student.usual or student.method != "consistency":
+        return student
+    usual = (student.times[0], student.times[0] - second)
+    return replace(student, usual=usual) if set(usual) <= {*student.times} else student

@@ -91,6 +91,7 @@ MAX_PARAMETERS = 10**9  # twice those of the largest pixel diffusion networks
 MAX_WEIGHT = 1e8  # far beyond any that was trained; squares of sums of such numbers overflow
 MAX_ACTIVATION = 2**28  # numbers between two layers, for one image
 MAX_ATTENDED = 128 * 128  # pixels that attend to each other
+MAX_TABLE = 2**25  # numbers of all times; those of OpenAI's networks are 0.8 million at most
 MAX_JSON = 16 << 20  # bytes
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,14 +140,13 @@ def _split(qkv: Tensor, preset: Preset) -> list[Tensor]:
 
 def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
     """What is known of the model besides its network. stem: the file's name, which tells the times of two steps."""
+    fields: dict[str, Any]
     if preset.schedule in SIGMAS:
         scheduler = {"_class_name": SIGMAS[preset.schedule], "num_train_timesteps": preset.T, "clip_denoised": True}
         family = families.of(scheduler)
         assert family is not None
         fields = family.read(scheduler)
-        if fields.get("student") is not None:
-            usual = families.published_times(stem, preset.T)
-            fields["student"] = replace(fields["student"], usual=usual)
+        fields["student"] = families.with_published_times(fields.get("student"), stem)
     else:
         cosine = preset.schedule == "cosine"
         fields = {"schedule": (NoiseSchedule.cosine if cosine else NoiseSchedule.linear)(preset.T)}

@@ -114,8 +114,8 @@ def read_flags(shapes: Shapes) -> Flags:
 def _shape(shapes: Shapes, name: str, ndim: int) -> tuple[int, ...]:
     if name not in shapes:
         raise ValueError(f"it has no {name}, which every diffusion U-Net of OpenAI's has")
-    if len(shapes[name]) != ndim:
-        raise ValueError(f"{name} has shape {shapes[name]}, where {ndim} numbers are expected")
+    if len(shapes[name]) != ndim or 0 in shapes[name]:
+        raise ValueError(f"{name} has shape {shapes[name]}, where {ndim} numbers above 0 are expected")
     return shapes[name]
 
 

@@ -58,13 +58,15 @@ export function mount(lab, part) {
     box.replaceChildren(table("", ["", ...steps.map((n) => `${n} steps`)], rows));
   }
 
+  const title = () => heading(shown?.title ?? "");
   panel.stage.append(lead, meanings(...WAYS), box);
   return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
+    title,
     slide: async () => {
-      const { title = "", lanes = [] } = shown ?? {};
+      const { title: settings = "", lanes = [] } = shown ?? {};
       const columns = new Set(lanes.map(({ settings }) => settings.steps)).size;
       const tiles = images.map((picture, i) => ({ picture, label: lanes[i].name }));
-      return { title: heading(title), tiles, columns, said: "", settings: title };
+      return { title: title(), tiles, columns, said: "", settings };
     },
   });
 }

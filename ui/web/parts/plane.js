@@ -48,6 +48,7 @@ export function mount(lab, part) {
   const draw = el("div", { class: "draw" });
   draw.innerHTML = DRAW;
   const shape = () => panel.form.value("shape");
+  const title = () => `In the plane: ${shape()}`;
   /** @type {Panel<Result>} */
   const panel = new Panel(lab, part, {
     take: (result) => stage.take(result),
@@ -96,6 +97,7 @@ export function mount(lab, part) {
   return panel.mounted(given.kinds, () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
     key: (event) => stage.scrubber.key(event),
-    slide: async () => stage.slide(shape()),
+    title,
+    slide: async () => stage.slide(title()),
   });
 }

@@ -14,14 +14,14 @@ export function difference(a, b, gain) {
  * σ of the noise in a picture, in grey levels: the median of its finest diagonal differences, which edges hardly change
  * (Donoho and Johnstone 1994).
  * @param {Uint8ClampedArray | Uint8Array} pixels
- * @param {number} width @param {number} [channels] side by side; a fourth is opacity
+ * @param {number} width @param {number} [channels] side by side; a second or fourth is opacity
  */
 export function noise(pixels, width, channels = 4) {
   const found = [];
   const row = channels * width;
   for (let y = 0; y + 1 < pixels.length / row; y += 2)
     for (let x = 0; x + 1 < width; x += 2)
-      for (let channel = 0; channel < Math.min(3, channels); channel++) {
+      for (let channel = 0; channel < (channels > 2 ? 3 : 1); channel++) {
         const i = y * row + channels * x + channel;
         found.push(Math.abs(pixels[i] - pixels[i + channels] - pixels[i + row] + pixels[i + row + channels]) / 2);
       }

@@ -167,6 +167,7 @@ export class Player {
       this.view.playing = false;
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+    title: () => heading(this.view.shown.plan?.title ?? ""),
     slide: () => this.slide(),
   };
 

@@ -181,6 +181,9 @@ test("the noise of a picture is measured, and its edges are not noise", () => {
     return value + ((state / 2147483647 - 0.5) * 255) / 5; // σ = 255 / √12 / 5
   });
   assert.ok(Math.abs(noise(grain, width) - 255 / Math.sqrt(12) / 5) < 1, String(noise(grain, width)));
+  const one = grain.subarray(0, width * width);
+  const withOpacity = Uint8ClampedArray.from({ length: 2 * one.length }, (_, i) => (i % 2 ? 255 : one[i >> 1]));
+  assert.equal(noise(withOpacity, width, 2), noise(one, width, 1));
 });
 
 test("|A − B| is clamped and opaque", () => {

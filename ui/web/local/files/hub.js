@@ -39,8 +39,8 @@ export async function onHub(ref, base) {
 
 /** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {Known} known @returns {Partial<Known>} */
 export function told(model, ref, { commit, files }) {
-  const { T, beta, alphaBar, classes, classNames, nullLabel, size, channels, pictureSize, student, gamma, optimised } =
-    model;
+  const { T, beta, alphaBar, exploding, classes, classNames, nullLabel, size, channels, pictureSize } = model;
+  const { student, gamma, optimised } = model;
   const [id] = ref.split("@");
   const named = Object.keys(files).some((name) => name === "scheduler/scheduler_config.json");
   const file = Object.keys(files).find((name) => /^(unet\/)?diffusion_pytorch/.test(name));
@@ -65,7 +65,7 @@ export function told(model, ref, { commit, files }) {
       optimised: null,
     },
     home: { where: `'${id}', revision='${commit}'`, has_scheduler: named, autoencoder: null, own_class: false },
-    scheduler: { T, beta, alphaBar },
+    scheduler: { T, beta, alphaBar, exploding },
     sidecars: { gamma, optimised },
   };
 }

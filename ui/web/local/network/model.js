@@ -17,6 +17,7 @@ import { Weights } from "./weights.js";
  * @typedef {object} Model
  * @property {number} T
  * @property {Float64Array} beta length T + 1 @property {Float64Array} alphaBar the same, with alphaBar[0] = 1
+ * @property {boolean} [exploding] as a Schedule has it
  * @property {"epsilon" | "x0" | "v" | "mu"} prediction
  * @property {string} variance the checkpoint's own
  * @property {boolean} clip

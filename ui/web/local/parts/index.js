@@ -29,6 +29,7 @@ export function parts(lab) {
     ...{ watch, compare: watch, grid: watch },
     latents: more(async () => (await import("./latents.js")).latents),
     repair: more(async () => (await import("./repair.js")).repair),
+    between: more(async () => (await import("./between.js")).between),
     plane: more(async () => (await import("./plane.js")).plane),
     forward: more(async () => (await import("./forward.js")).forward),
     lab: more(async () => (await import("../pictures/uploads.js")).own),

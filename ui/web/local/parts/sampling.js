@@ -17,7 +17,7 @@ export const picture = (x, channels, size) => {
 };
 
 /** What a model shows of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
-const shown = (model, x) =>
+export const shown = (model, x) =>
   model.decode
     ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
     : picture(x, model.channels, model.size);

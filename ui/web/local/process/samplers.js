@@ -76,7 +76,7 @@ const langevin = {
  */
 function known(model, t, s, variance, gamma) {
   const { at, as, beta, betaTilde } = step(model, t, s);
-  if (variance === "beta") return beta;
+  if (variance === "beta") return model.exploding ? beta / (at / as) : beta;
   if (!gamma) return betaTilde;
   const time = at > 0 ? t : t - 1; // where x_t is noise alone, Γ_t says nothing
   const signal = model.alphaBar[time];

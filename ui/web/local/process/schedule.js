@@ -6,6 +6,7 @@
  * @property {number} T
  * @property {Float64Array} beta
  * @property {Float64Array} alphaBar
+ * @property {boolean} [exploding] whether "beta" is the variance of a process that leaves x_0 as it is
  */
 
 const MAX_BETA = 0.999;
@@ -50,6 +51,7 @@ export function schedule(config) {
   if (!Number.isInteger(T) || T < 1) throw new Error(`T must be a whole number of at least 1, got ${T}`);
   const { beta_start: first = 1e-4, beta_end: last = 0.02 } = config;
   const found = tabulated(config.trained_betas ?? BETAS[name](T, first, last));
+  if (config.trained_betas && config.variance_exploding) found.exploding = true;
   return config.rescale_betas_zero_snr ? tabulated(zeroTerminalSnr(found.alphaBar)) : found;
 }
 
@@ -63,6 +65,8 @@ function tabulated(betas) {
   for (let t = 1; t <= T; t++) alphaBar[t] = alphaBar[t - 1] * (1 - beta[t]);
   if (alphaBar[T - 1] < SMALLEST || (alphaBar[T] > 0 && alphaBar[T] < SMALLEST))
     throw new Error("alpha_bar gets too close to 0 before the last step: this schedule can't be computed with");
+  if (alphaBar.some((at, t) => t > 0 && !(at < alphaBar[t - 1])))
+    throw new Error("a step adds so little noise that alpha_bar stays as it was: this schedule can't be computed with");
   return { T, beta, alphaBar };
 }
 

@@ -9,7 +9,7 @@ import { Mixture } from "./mixture.js";
 import { paint } from "./pane.js";
 
 /** @import { Data, Frame, Plan, Result, Training } from "./cloud.js" */
-/** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePlace.initial` */
+/** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePart.initial` */
 
 const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data
 
@@ -100,8 +100,8 @@ export class Stage {
     return `${last.join(". ")}.`;
   }
 
-  /** For a slide: the clouds as they are shown. @param {string} data */
-  slide(data) {
+  /** For a slide: the clouds as they are shown. @param {string} title */
+  slide(title) {
     const tiles = this.panes.map((pane, lane) => {
       return {
         picture: find(pane, "canvas", HTMLCanvasElement),
@@ -109,7 +109,7 @@ export class Stage {
       };
     });
     const settings = `${this.#names.join(" against ")} · t = ${this.#times[this.scrubber.at] ?? 0}`;
-    return { title: `In the plane: ${data}`, tiles, columns: 2, said: this.summary, settings };
+    return { title, tiles, columns: 2, said: this.summary, settings };
   }
 
   render() {

@@ -229,9 +229,10 @@ export class Form {
     return this.given.models.filter((model) => model.ready && this.takes(model));
   }
 
-  /** @param {{ latent: boolean }} model */
+  /** Whether it is for such a model: words that are always asked for need one that takes them. @param {{ latent: boolean }} model */
   takes({ latent }) {
-    return !latent || this.fields.some(({ kind }) => kind === "prompt");
+    const prompts = this.fields.filter(({ kind }) => kind === "prompt");
+    return latent ? prompts.length > 0 : prompts.every(({ shown_if }) => shown_if);
   }
 
   /** Other models can be chosen now. @param {ModelChoice[]} models */

@@ -17,7 +17,7 @@ import { Stream } from "./stream.js";
 /** @import { About, FieldForm } from "../form/form.js" */
 
 /**
- * What the server says of the settings: `describe` of a place.
+ * What the server says of the settings: `describe` of a part.
  * @typedef {object} Description
  * @property {string} estimate
  * @property {number | null} seconds
@@ -155,7 +155,8 @@ export class Panel {
     if (cause === "press") this.#look();
     const back = this.lab.reloaded && (await this.resume());
     this.lab.reloaded = false;
-    if (!back) this.#cause = cause || this.#cause;
+    if (back) this.#ran = null;
+    else this.#cause = cause || this.#cause;
     if (cause === "link") this.form.unfold(values);
     await this.choose();
     const lost = cause === "link" ? this.form.lost(values) : [];
@@ -182,6 +183,7 @@ export class Panel {
   /** The models of the lanes are chosen: offer what they have, unless others are chosen meanwhile. @returns {Promise<void>} */
   async choose() {
     const choice = ++this.#choices;
+    this.revisions = {};
     this.element.dataset.ready = "false";
     const { references, refs } = this.form;
     const pictures = this.form.fields.some(({ name }) => name === "picture"); // whether examples of one's own are wanted
@@ -207,7 +209,7 @@ export class Panel {
       this.options.offer?.(found[0]);
     }
     this.element.dataset.ready = "true";
-    this.#ran ??= this.ran;
+    if (this.stream.state !== "idle") this.#ran ??= this.linked;
     this.changed("", false);
   }
 
@@ -229,6 +231,7 @@ export class Panel {
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
+    if (this.element.dataset.ready !== "true") return; // once the model is known, all is described once more
     const cause = this.#cause;
     this.#cause = "";
     if (!cause || sentence || !this.run.checkVisibility()) return; // who has left wants no run
@@ -244,6 +247,7 @@ export class Panel {
     this.#forget();
     this.#cause = this.example = "";
     this.#changed = false;
+    kept.remove(`run-${this.part}`); // it is not looked for any more
     this.stream.start();
     this.#unfold(false);
     this.#ran = this.linked;
@@ -285,7 +289,6 @@ export class Panel {
     if (!run || (await this.lab.ask("lab", "run", { run })).error !== undefined) return false;
     if (this.stream.active) return false; // Run was pressed meanwhile
     this.example = "";
-    this.#ran = null;
     this.stream.run = null; // its messages are wanted
     this.stream.start();
     this.#listen({ resume: run });
@@ -360,10 +363,11 @@ export class Panel {
     const example = await this.lab.example(this.part);
     if (!example || this.stream.state !== "idle") return;
     this.example = "Change anything to run your own.";
-    this.#ran = this.lab.whole(this.part, example.values);
+    const ran = this.lab.whole(this.part, example.values);
+    this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
-    const other = this.form.references.some(({ name }) => this.form.value(name) !== example.values[name]);
+    const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);

@@ -52,7 +52,10 @@ export class ShareMenu {
       if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? "Copied." : "";
       if (!item.save) return;
       this.said.textContent = "Making the file…";
-      this.said.textContent = await item.save();
+      this.said.textContent = await item.save().catch((error) => {
+        console.error(error);
+        return "It could not be made: try again.";
+      });
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button({ role: "menuitem" }, take, item.title, ...why);

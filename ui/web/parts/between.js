@@ -1,0 +1,194 @@
+// Between words: a square of pictures between four texts, and a finger that moves through it.
+import { ARROWS, context2d, el, onDrag } from "../shared/drawing/dom.js";
+import { Panel } from "../shared/run/panel.js";
+
+/** @import { Lab, Part } from "../app.js" */
+
+/**
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {number} side pictures
+ * @property {number} size of one, in pixels
+ * @property {string[]} corners top left, top right, bottom left, bottom right
+ * @property {string} caption
+ */
+/** @typedef {{ kind: "cells", cells: number[], x: string }} Cells pictures beside each other, and their places */
+/** @typedef {{ image: HTMLImageElement, at: number }} Tile a picture, and where it stands in its row */
+
+const FRAMES = 60; // of a film of a walk, at most
+const STEP = 0.25; // of a cell, by an arrow key
+
+/** The shares of the four corners at a place of the square, 0 to 1. @param {number} x @param {number} y */
+export const shares = (x, y) => [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y];
+
+/**
+ * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.
+ * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has
+ * @returns {[cell: number, share: number][]}
+ */
+export function around(x, y, side, has) {
+  for (let stride = 1; stride < side; stride++) {
+    if ((side - 1) % stride) continue;
+    const [left, top] = [x, y].map((at) => Math.min(stride * Math.floor(at / stride), side - 1 - stride));
+    const cells = [0, stride, stride * side, stride * (side + 1)].map((more) => side * top + left + more);
+    if (cells.every(has)) {
+      const part = shares((x - left) / stride, (y - top) / stride);
+      return cells.map((cell, i) => [cell, part[i]]);
+    }
+  }
+  return [];
+}
+
+/** Its element has data-cells: how many pictures are there. @param {Lab} lab @param {string} part @returns {Part} */
+export function mount(lab, part) {
+  /** @type {Plan | null} */
+  let plan = null;
+  /** @type {Map<number, Tile>} */
+  let tiles = new Map();
+  let [x, y] = [0, 0]; // of the finger, 0 to 1
+  /** Where it has been since it was put down. @type {[x: number, y: number][]} */
+  let walk = [];
+  const lead = el(
+    "p",
+    { class: "lead" },
+    "One start of noise, four words: move through the square. Between them the network is told a mixture of what they mean.",
+  );
+  const picture = el("canvas", { class: "between-picture", role: "img" });
+  const board = el("canvas", { tabindex: 0, role: "application" });
+  const finger = el("i", { class: "finger" });
+  const names = ["nw", "ne", "sw", "se"].map((where) => el("span", { class: where }));
+  const caption = el("p", { class: "caption", "aria-live": "polite" });
+  const warning = el("p", { class: "warning" });
+  const square = el("div", { class: "corners" }, ...names, el("div", { class: "pictures" }, board, finger));
+  const box = el("div", { class: "between" }, square, el("figure", null, picture, caption));
+
+  /** @type {Panel<Plan | Cells>} */
+  const panel = new Panel(lab, part, {
+    take(result) {
+      if (result.kind === "plan") build(result);
+      else {
+        const image = new Image();
+        for (const [at, cell] of result.cells.entries()) tiles.set(cell, { image, at });
+        image.onload = draw;
+        image.src = result.x;
+      }
+    },
+    render() {
+      panel.element.dataset.cells = String(tiles.size);
+    },
+  });
+
+  /** @param {Plan} result */
+  function build(result) {
+    plan = result;
+    tiles = new Map();
+    for (const [i, name] of names.entries()) name.textContent = plan.corners[i];
+    board.width = board.height = plan.side * plan.size;
+    picture.width = picture.height = plan.size;
+    warning.textContent = plan.caption;
+    draw();
+  }
+
+  /** What lies at a place, on a canvas: the four nearest pictures, each with its share. @param {number} right @param {number} down @param {HTMLCanvasElement} canvas */
+  function blend(right, down, canvas) {
+    if (!plan) return;
+    const { side, size } = plan;
+    const context = context2d(canvas);
+    context.globalCompositeOperation = "lighter";
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    const last = side - 1;
+    for (const [cell, share] of around(right * last, down * last, side, (cell) => ready(cell))) {
+      context.globalAlpha = share;
+      const { image, at } = /** @type {Tile} */ (tiles.get(cell));
+      context.drawImage(image, at * size, 0, size, size, 0, 0, canvas.width, canvas.height);
+    }
+  }
+
+  const ready = (/** @type {number} */ cell) => Boolean(tiles.get(cell)?.image.complete);
+
+  function draw() {
+    if (!plan) return;
+    const { side, size } = plan;
+    const context = context2d(board);
+    context.clearRect(0, 0, board.width, board.height);
+    for (const [cell, { image, at }] of tiles) {
+      const [column, row] = [cell % side, Math.floor(cell / side)];
+      if (image.complete) context.drawImage(image, at * size, 0, size, size, column * size, row * size, size, size);
+    }
+    look();
+  }
+
+  function look() {
+    if (!plan) return;
+    blend(x, y, picture);
+    finger.style.left = `${100 * ((x * (plan.side - 1) + 0.5) / plan.side)}%`;
+    finger.style.top = `${100 * ((y * (plan.side - 1) + 0.5) / plan.side)}%`;
+    const told = shares(x, y).map((share, i) => /** @type {[number, string]} */ ([share, plan?.corners[i] ?? ""]));
+    const words = told.filter(([share]) => share >= 0.005).sort(([a], [b]) => b - a);
+    caption.textContent = words.map(([share, name]) => `${Math.round(100 * share)} % ${name}`).join(", ");
+    picture.ariaLabel = `A picture of ${caption.textContent}`;
+  }
+
+  /** @param {number} right @param {number} down @param {boolean} first */
+  function move(right, down, first) {
+    if (!plan) return;
+    const { side } = plan;
+    [x, y] = [right, down].map((at) => Math.min(1, Math.max(0, (at * side - 0.5) / (side - 1))));
+    if (first) walk = [];
+    walk.push([x, y]);
+    look();
+  }
+  onDrag(board, move);
+  board.ariaLabel = "A square between four words: arrow keys move through it";
+  board.addEventListener("keydown", (event) => {
+    const by = ARROWS[event.key];
+    if (!by || !plan) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const last = plan.side - 1;
+    [x, y] = [x + (by[0] * STEP) / last, y + (by[1] * STEP) / last].map((at) => Math.min(1, Math.max(0, at)));
+    walk.push([x, y]);
+    look();
+  });
+
+  /** A film of the last walk, or of one around the square where nobody has walked. */
+  async function film() {
+    const { ANIMATED, enlarged } = await import("../local/pictures/files.js");
+    const places = walk.length > 1 ? walk : AROUND;
+    const every = Math.max(1, places.length / FRAMES);
+    const count = Math.ceil(places.length / every);
+    const shots = Array.from({ length: count }, (_, i) => {
+      const [right, down] = places[Math.floor(i * every)];
+      blend(right, down, picture);
+      const { width, height } = picture;
+      const { data } = context2d(picture).getImageData(0, 0, width, height);
+      const rgb = new Uint8Array(3 * width * height);
+      for (let at = 0; at < width * height; at++) rgb.set(data.subarray(4 * at, 4 * at + 3), 3 * at);
+      return enlarged({ width, height, channels: 3, data: rgb });
+    });
+    look();
+    const file = new Blob([await ANIMATED.gif(shots, count, JSON.stringify(panel.ran))], { type: "image/gif" });
+    el("a", { href: URL.createObjectURL(file), download: "between-words.gif" }).click();
+    return "";
+  }
+
+  panel.stage.append(lead, warning, box);
+  const made = panel.mounted(["png"], () => plan !== null && tiles.size === plan.side ** 2);
+  const walked = { title: "GIF of your walk", save: film, disabled: "" };
+  return {
+    ...made,
+    items: () => [...(made.items?.() ?? []), { ...walked, disabled: tiles.size > 3 ? "" : "Run first" }],
+  };
+}
+
+/** A walk along the sides of the square. @type {[x: number, y: number][]} */
+const AROUND = Array.from({ length: FRAMES }, (_, i) => {
+  const at = (4 * i) / FRAMES;
+  const along = at % 1;
+  return /** @type {[number, number][]} */ ([
+    [along, 0],
+    [1, along],
+    [1 - along, 1],
+    [0, 1 - along],
+  ])[Math.floor(at)];
+});
