@@ -255,9 +255,7 @@ def saved(page, title):  # noqa: F811
 
 def png(page):  # noqa: F811
     """The pixels of the run on screen, as a file: the menu has them in the ZIP, where there is one."""
-    page.wait_for_selector(
-        "#place > section:not([hidden])[data-state=finished]"
-    )  # Run and the link may both have begun one
+    page.wait_for_selector("#place > section:not([hidden])[data-state=finished]")
     packed = page.evaluate(
         """async () => {
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;

@@ -186,7 +186,7 @@ export class Panel {
     this.revisions = {};
     this.element.dataset.ready = "false";
     const { references, refs } = this.form;
-    const pictures = this.form.fields.some(({ kind }) => kind === "picture"); // whether examples of them are wanted
+    const pictures = this.form.fields.some(({ name }) => name === "picture"); // whether examples of one's own are wanted
     /** @type {((About & { error?: string }) | null)[]} */
     const found = await Promise.all(
       refs.map((ref) => (ref === null ? null : this.lab.ask("lab", "model", { ref, pictures }))),
@@ -217,7 +217,8 @@ export class Panel {
     const ask = ++this.#asks;
     /** @type {Description | { error: string }} */
     const got = await this.lab.ask(this.part, "describe", this.form.values);
-    if (ask !== this.#asks) return;
+    // Another answer is to come: of other values, or once it is known which fields the model has.
+    if (ask !== this.#asks || this.element.dataset.ready === "false") return;
     const sentence = this.form.missing || got.error;
     this.description = got.error === undefined ? got : null;
     this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
