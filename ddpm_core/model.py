@@ -31,7 +31,7 @@ from ddpm_core.names import (
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
 
-Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # [sampler][steps]: the times t, descending
 
 

@@ -350,10 +350,14 @@ def side_by_side(
     told = [Condition(**{name: lane.get(name, shared[name]) for name in shared}) for lane in lanes]
     label_ids: list[Tensor | None] = []  # of each lane
 
+    changes: list[object] = [None] * len(lanes)  # by an on_step: something of its own for each change
+    came: list[object] = [None] * len(lanes)  # how each has come to its state; None at x_T
+
     def is_same(one: int, other: int) -> bool:
-        """Whether two lanes at the same t have one state and are told the same."""
-        pairs = [(states[one][1], states[other][1]), (label_ids[one], label_ids[other])]
-        return one == other or all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs)
+        """Whether two lanes at the same t surely have one state and are told the same: a device is not asked for it."""
+        pairs = zip(vars(told[one]).values(), vars(told[other]).values(), strict=True)
+        alike = all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in pairs)
+        return one == other or (alike and came[one] == came[other])
 
     def evaluate(lane: int, x: Tensor, t: int, **options: Any) -> Denoised:
         scale = told[lane].guidance
@@ -382,11 +386,11 @@ def side_by_side(
         draw = seeded_noise(checked)
         return chains[lane].steps(partial(evaluate, lane), models[lane].schedule, x, draw, index)
 
-    runs, checked = [], []
+    runs, checked, ways = [], [], []
     for i, lane in enumerate(lanes):
         checked, x, ids = _checked_start(models[i], told[i], seeds, x_T)
-        own = SamplerSettings(**{name: lane[name] for name in settings if name in lane})
-        chains.append(own.chain(models[i], told[i].guidance))
+        ways.append(SamplerSettings(**{name: lane[name] for name in settings if name in lane}))
+        chains.append(ways[i].chain(models[i], told[i].guidance))
         if lane.get("on_step"):
             chains[i].check_no_memory()
         runs.append(run_from(i, x))
@@ -398,10 +402,11 @@ def side_by_side(
             lane = max(states, key=lambda i: states[i][0])
             _, x = states[lane]
             step = next(runs[lane])
-            states[lane] = step.s, step.x
+            states[lane], came[lane] = (step.s, step.x), (changes[lane], ways[lane], step.index)
             given, on_step = looks[lane](step, x, label_ids[lane]), lanes[lane].get("on_step")
             changed = on_step(given) if on_step else None
             if changed is not None:
+                changes[lane] = came[lane] = object()
                 states[lane] = step.s, _state(changed, step.x)
                 given = replace(given, x=states[lane][1].clone())
                 runs[lane] = run_from(lane, states[lane][1], step.index + 1)
