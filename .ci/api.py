@@ -10,7 +10,8 @@ import pdoc
 import ddpm_core
 
 warnings.filterwarnings("error", message=".*does not resolve")
-warnings.filterwarnings("ignore", message=".*(Denoised|Translation).__init__")  # a NamedTuple forgets where its types are from
+# A NamedTuple forgets where its types are from.
+warnings.filterwarnings("ignore", message=".*(Denoised|Translation).__init__")
 for name in ddpm_core.__all__:
     # pdoc looks into __dict__, where lazy names are not
     setattr(ddpm_core, name, getattr(ddpm_core, name))
