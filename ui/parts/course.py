@@ -1,4 +1,4 @@
-"""Course: six lessons, whose bar stays above what they open, and cards that go deeper.
+"""Course: seven lessons, whose bar stays above what they open, and cards that go deeper.
 
 A lesson is all here; the cards are in course.html, as they have formulas. Whatever a lesson or a card does not set has
 its default.
