@@ -95,6 +95,7 @@ def settled(page):
     """Wait until what a press has set off is asked and answered."""
     page.wait_for_timeout(130)  # after which the page asks what a run of the settings takes
     page.wait_for_function("!window.asking && document.documentElement.dataset.ready")
+    page.wait_for_function("!document.querySelector('[data-state=starting]')")  # a run is told of without being asked
 
 
 def opened(page, url, query):
