@@ -91,7 +91,7 @@ def read_concepts(node_modules: Path) -> list[Concept]:
 
 def meanings(concepts: Sequence[Concept]) -> dict[str, list[str]]:
     """The keywords that are no names, each with the names of its emoji, the best one first: one that other lists call
-    so, too, and of these the one with the fewest keywords.
+    so, too; of these the one whose name has the fewest words, and then the one with the fewest keywords.
     """
     names = {concept.name for concept in concepts}
     found: dict[str, list[Concept]] = defaultdict(list)
@@ -99,7 +99,7 @@ def meanings(concepts: Sequence[Concept]) -> dict[str, list[str]]:
         for word in set(concept.keywords) - names:
             found[word].append(concept)
     return {
-        word: [c.name for c in sorted(those, key=lambda c: (word not in c.words, len(c.keywords)))]
+        word: [c.name for c in sorted(those, key=lambda c: (word not in c.words, len(c.name.split()), len(c.keywords)))]
         for word, those in sorted(found.items())
         if len(those) <= _MOST
     }
