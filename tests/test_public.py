@@ -22,7 +22,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 from soak import fuzz
-from soak.calls import VALUES, Call, Fuzz, json_call, page_data
+from soak.calls import Call, Fuzz, json_call, page_data
 from toylab import wait_for
 
 from ui import web
@@ -285,15 +285,11 @@ def test_uploads_are_limited_and_reach_only_who_knows_their_path(port):
 # --- Hostile calls
 
 
-# gradio itself refuses what looks like a file that is none of its own.
-@pytest.mark.parametrize("odd", [odd for odd in VALUES if "FileData" not in repr(odd)], ids=lambda odd: repr(odd)[:20])
+@pytest.mark.parametrize("odd", [None, 10**40, "x" * 5000, [], {"a": 1}], ids=lambda odd: repr(odd)[:20])
 def test_whatever_the_page_asks_is_answered(odd, port):
     """{} or a sentence; a part or a question that is none, and values that are none."""
     for data in ((odd, "describe", {}), ("watch", odd, {}), ("lab", odd, {}), ("lab", "save", {"run": odd})):
-        try:
-            answer = asked(port, *data)
-        except UnicodeEncodeError:  # no request can be made of it
-            continue
+        answer = asked(port, *data)
         assert answer["error"] and "\n" not in answer["error"], data
     assert "estimate" in asked(port, "watch", "describe", odd if isinstance(odd, list) else {})
     run = messages(port, odd, {})

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from browser import served
+from browser import CALM, served
 from gradio_client import Client
 from toylab import wait_for
 
@@ -500,7 +500,7 @@ def test_what_the_page_does_not_need_is_not_there(public, path):
 
 def test_the_page_loads_nothing_that_its_policy_forbids(browser, own):
     port, _ = own
-    page = browser.new_context().new_page()
+    page = browser.new_page(**CALM)
     page.set_default_timeout(120_000)
     page.add_init_script("""window.wrong = [];
         addEventListener("securitypolicyviolation", ({ effectiveDirective }) => wrong.push(effectiveDirective));""")
@@ -509,4 +509,4 @@ def test_the_page_loads_nothing_that_its_policy_forbids(browser, own):
         page.wait_for_selector("#place > *")
         page.wait_for_load_state("load")
         assert page.evaluate("wrong") == [], part
-    page.context.close()
+    page.close()
