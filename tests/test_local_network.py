@@ -44,7 +44,7 @@ PIXEL_NETWORKS = {
     "small": {},
     "defaults": {"attention_head_dim": 8, "norm_eps": 1e-5, "downsample_padding": 1, "freq_shift": 0},
     "google": {
-        **{"sample_size": 32, "block_out_channels": (16, 32, 32, 32), "layers_per_block": 2, "downsample_padding": 0},
+        **{"sample_size": 32, "block_out_channels": (8, 16, 16, 16), "downsample_padding": 0},
         "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
         "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
         **{"flip_sin_to_cos": False, "freq_shift": 1},
