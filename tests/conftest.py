@@ -20,19 +20,11 @@ atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True
 
 # Files that take longest, the longest first: one that began last would be waited for alone.
 SLOW = (
-    *(
-        "test_app",
-        "test_every_kind",
-        "test_engine",
-        "test_train",
-        "test_explore_page",
-        "test_words",
-        "test_ui_words",
-        "test_evaluate",
-    ),
-    *("test_distill", "test_train_tab", "test_public", "test_train_processes", "test_lessons", "test_silence"),
-    *("test_accelerator", "test_checkpoint", "test_benchmarks", "test_examples", "test_course", "test_hub"),
-    *("test_fused", "test_openvino_graph", "test_optimised", "test_chains"),
+    *("test_presses", "test_app", "test_explore_page", "test_static", "test_every_kind", "test_engine", "test_train"),
+    *("test_evaluate", "test_words", "test_distill", "test_train_tab", "test_lessons", "test_public", "test_ui_touch"),
+    *("test_local_network", "test_train_processes", "test_accelerator", "test_checkpoint", "test_benchmarks"),
+    *("test_strangers", "test_documents", "test_hostile", "test_ui_words", "test_silence", "test_course", "test_hub"),
+    *("test_fused", "test_openvino_graph", "test_optimised", "test_chains", "test_ui_between", "test_examples"),
 )
 gone = [name for name in SLOW if not Path(__file__).with_name(f"{name}.py").is_file()]
 assert not gone, gone
