@@ -66,9 +66,9 @@ def log_tracebacks() -> None:
 
 
 def without_plots() -> None:
-    """gradio imports matplotlib, where it is installed, for each event that it begins. The first run would wait for that,
-    and for the fonts that matplotlib looks up, and notes below the home folder. It can go when gradio imports it only
-    for functions that draw plots.
+    """gradio imports matplotlib, where it is installed, for each event that it begins. The first run would wait for it,
+    and for the fonts that it looks up and notes below the home folder. This can go when gradio imports it only for
+    functions that draw plots.
     """
     gradio.utils.MatplotlibBackendMananger = nullcontext
 
