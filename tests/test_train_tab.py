@@ -376,7 +376,7 @@ def test_the_number_tells_copies_from_new_ones_and_from_others(name):
     assert copy == 0 and moved < 0.6 < 0.75 < new < 1.4 < 1.6 < other
 
 
-def test_drawings_are_their_visitors_alone_and_go_with_the_run(stub):
+def test_drawings_are_their_visitors_alone_and_go_with_the_run(stub, monkeypatch):
     room = Visits(public=True)
     try:
         asks = placed(room, Models("cpu", public=True)).questions
@@ -388,11 +388,16 @@ def test_drawings_are_their_visitors_alone_and_go_with_the_run(stub):
         (first, *_) = asks["look"]({"visitor": ME})["grids"]
         assert first["pairs"].startswith("data:image/png") and first["likeness"] > 0
         assert asks["look"]({"visitor": YOU}) == {"state": "idle", "number": 0}
-        file.write_bytes(b"no")
-        room.visit(ME).training.run._forget()
-        assert "pairs" not in asks["look"]({"visitor": ME})["grids"][0]
+        for broken in (b"no", file.read_bytes()[:-9]):
+            file.write_bytes(broken)
+            room.visit(ME).training.run._forget()
+            assert all("pairs" not in grid for grid in asks["look"]({"visitor": ME})["grids"])
         assert asks["start"]({"visitor": ME}) == {}  # digits, in its place
         assert not file.exists() and not [*room._place().rglob("drawings.npz")]
+        monkeypatch.setattr(process.subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("no memory")))
+        with pytest.raises(OSError, match="no memory"):
+            asks["start"](mine)
+        assert not [*room._place().rglob("drawings.npz")]  # nothing is left of what could not begin
     finally:
         room.close()
 

@@ -152,9 +152,13 @@ class Visits:
             self._drop_run(visit)
             visit.number += 1
             folder = self._place() / visit.token[:12] / f"run-{visit.number}"
-            if drawn:
-                words += ["--data", str(drawn.save(folder))]
-            visit.training, visit.title = Training(folder, words), recipe.title
+            try:
+                if drawn:
+                    words += ["--data", str(drawn.save(folder))]
+                visit.training, visit.title = Training(folder, words), recipe.title
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         self._watch()
 
     def follow(self, visit: Visit, path: object) -> None:

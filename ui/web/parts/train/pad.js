@@ -38,7 +38,7 @@ export class Pad {
     this.row = el("div", { class: "drawn", role: "list", "aria-label": "Your drawings" });
     this.undo = button({ class: "preset" }, () => this.#back(), "Undo");
     this.clear = button({ class: "preset" }, () => this.#change([]), "Clear");
-    const name = el("p", { class: "name" }, `Draw one thing ${most} times, in one line each`);
+    const name = el("p", { class: "name" }, `Draw one thing ${most} times, a line each`);
     this.element = el("div", { class: "field pad", "data-name": "path" }, name, this.sheet);
     this.element.append(el("div", { class: "row" }, this.said, this.undo, this.clear), this.row);
     this.element.append(el("p", { class: "info" }, how));
@@ -172,8 +172,7 @@ export class Pad {
     const { strokes } = this;
     const { fewest, most } = this.given;
     const left = fewest - strokes.length;
-    const ready = strokes.length < most ? "Train, or draw more" : "Train";
-    this.said.textContent = `${strokes.length} of ${most}. ${left > 0 ? `${left} more at least` : ready}`;
+    this.said.textContent = `${strokes.length} of ${most}${left > 0 ? `, ${left} more at least` : ", enough to train"}`;
     this.element.dataset.drawn = String(strokes.length);
     this.undo.disabled = !this.#before.length;
     this.clear.disabled = !strokes.length;
