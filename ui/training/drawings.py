@@ -29,8 +29,8 @@ ABOUT = {
     "fewest": FEWEST,
     "most": MOST,
     "how": f"Each is learned in {VARIANTS} variants: shifted by up to {SHIFT:g} pixels, turned by up to {TURN:g}°, its "
-    f"width and height changed by up to {100 * SCALE:g} %. With v and the usual width the network begins with the weights "
-    "of the digits, which know lines: after 5,000 images they are clean, from random weights still full of noise.",
+    f"width and height changed by up to {100 * SCALE:g} %. With v and the usual width the network begins with the "
+    "weights of the digits, which know lines: after 5,000 images they are clean, from random weights full of noise.",
 }
 
 
