@@ -830,6 +830,7 @@ def test_the_way_of_a_visitor(page, url, stub):
 def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, url, stub):
     phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, bypass_csp=True)
     page = phone.new_page()
+    page.set_default_timeout(120_000)
     page.goto(f"{url}?tab=train")
     page.get_by_label("My own").check()
     sheet, pad = page.locator(".train .sheet"), page.locator(".train .pad")
@@ -857,6 +858,11 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
     pad.get_by_role("button", name="Undo").click()
     page.reload()  # nothing is lost
     page.wait_for_selector(".train .pad[data-drawn='5']")
+    pad.get_by_text("Or a folder").click()
+    pad.get_by_label("Folder or data set").fill("pictures")
+    pad.get_by_text("What is named below is learned").wait_for()
+    pad.get_by_label("Folder or data set").fill("")
+    pad.get_by_text("5 of 20, enough to train").wait_for()
     page.click(".train .start")
     page.wait_for_selector(".train[data-state=running][data-example=false] .pairs img")
     assert "where 0 is a copy" in page.inner_text(".train .stage .sentence")

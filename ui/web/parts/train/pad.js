@@ -44,7 +44,12 @@ export class Pad {
     this.element.append(el("p", { class: "info" }, how));
     this.folder = folder?.querySelector("input") ?? null;
     this.behind = el("details", { class: "more" }, el("summary", null, "Or a folder, or a data set"));
-    if (folder) this.behind.append(folder);
+    if (folder) {
+      this.behind.append(folder);
+      folder.hidden = false; // from now on it is the form's no more
+      folder.removeAttribute("data-name");
+    }
+    this.folder?.addEventListener("input", () => this.#render());
     this.behind.hidden = !folder;
     this.element.append(this.behind);
     this.#listen();
@@ -60,6 +65,7 @@ export class Pad {
   set(value) {
     if (this.folder) this.folder.value = String(value);
     this.behind.toggleAttribute("open", Boolean(this.get()));
+    this.#render();
   }
 
   /** @param {Stroke[]} strokes */
@@ -172,7 +178,8 @@ export class Pad {
     const { strokes } = this;
     const { fewest, most } = this.given;
     const left = fewest - strokes.length;
-    this.said.textContent = `${strokes.length} of ${most}${left > 0 ? `, ${left} more at least` : ", enough to train"}`;
+    const drawn = `${strokes.length} of ${most}${left > 0 ? `, ${left} more at least` : ", enough to train"}`;
+    this.said.textContent = this.get() ? "What is named below is learned" : drawn;
     this.element.dataset.drawn = String(strokes.length);
     this.undo.disabled = !this.#before.length;
     this.clear.disabled = !strokes.length;
