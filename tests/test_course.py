@@ -373,11 +373,7 @@ def broken(function, change):
     return changed
 
 
-# Exercises whose function returns a float tensor, or two.
-TENSORS = sorted(set(NAMES) - {"draw_times", "l_simple", "train_step", "update_average", "timestep_pairs"})
-
-
-@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize("name", ["q_sample", "posterior"])  # one tensor, and two
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -396,12 +392,11 @@ def test_what_is_wrong_with_any_result_is_said(name, change, words):
     assert result.sentence not in check.EXERCISES[name].mistakes
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_exercise_that_is_not_filled_in_is_not_wrong(name):
+def test_an_exercise_that_is_not_filled_in_is_not_wrong():
     def empty(*arguments):
         raise NotImplementedError
 
-    assert check.EXERCISES[name](empty).sentence == NOT_FILLED_IN
+    assert {exercise(empty).sentence for exercise in check.EXERCISES.values()} == {NOT_FILLED_IN}
 
 
 def test_a_function_that_stops_is_told_where():

@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch.distributed import distributed_c10d
+from toy import small_unet
 from training import in_two_processes, process_restored  # noqa: F401
 
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
 
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, sample, save
-from ddpm_core.engines import network
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.student import Student
@@ -65,21 +65,8 @@ def home(tmp_path, monkeypatch):
 
 
 def make_checkpoint(folder, embeddings=None, T=T, **fields):
-    torch.manual_seed(0)
     channels = fields.get("channels", 3)
-    unet = network.unet(
-        "cifar10-tiny",
-        sample_size=SIZE,
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "UpBlock2D"),
-        num_class_embeds=embeddings,
-        in_channels=channels,
-        out_channels=channels,
-    )
-    torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
+    unet = small_unet(num_class_embeds=embeddings, in_channels=channels, out_channels=channels)
     ready = wrap(unet, "cpu", "fp32", "torch")  # nothing has to be converted
     save(Model(network=ready, schedule=NoiseSchedule.linear(T, 1e-3, 0.4), image_size=SIZE, **fields), folder)
     return folder
@@ -779,7 +766,7 @@ def test_gamma_command_keeps_it_with_the_checkpoint(checkpoint, data, tmp_path, 
     assert "DDPM analytic" in (tmp_path / "study" / "table.md").read_text()
 
 
-def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, capsys, monkeypatch):
+def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, capsys, monkeypatch, torch_engine):
     def refused(folder, sentence, *more):
         assert main(["gamma", str(folder), "--data", str(data), "--device", "cpu", *more]) == 2
         error = capsys.readouterr().err
