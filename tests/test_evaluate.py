@@ -413,24 +413,24 @@ def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path
 
 
 def test_a_finished_study_samples_nothing_and_grows_by_cells_of_the_same_study(checkpoint, data, tmp_path, capsys):
-    out = tmp_path / "study"
-    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
+    out, beta = tmp_path / "study", ("--variance", "beta")
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2") == 0
     before = numbers(out)
     calls.clear()
-    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2") == 0
     assert sum(calls) == 4 and numbers(out) == before  # the fingerprint alone
-    assert evaluate(checkpoint, data, out, "--steps", "3", "--samples", "6") == 0
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "3", "--samples", "6") == 0
     after = numbers(out)
-    assert len(after) == 6 and all(row in after for row in before)
+    assert len(after) == 4 and all(row in after for row in before)
     told = (out / "table.md").read_text()
     assert "(n = 6)" in told
     frechet, kernel = told[told.index("## Fréchet") :].split("## Kernel")
     assert "don't compare" in frechet and "don't compare" not in kernel  # whose estimate is unbiased
-    assert evaluate(checkpoint, data, out, "--steps", "2", "--samples", "6", "--sampler", "ddim") == 0
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2", "--samples", "6", "--sampler", "ddim") == 0
     rows = list(csv.DictReader((out / "results.csv").open()))
     kept = [row["images"] for row in rows if (row["method"], row["steps"]) == ("DDIM η=0", "2")]
     assert kept == ["6", "10"] * 2  # the table shows the larger number of images only
-    assert evaluate(checkpoint, data, out, "--steps", "2", "--batch", "7", "--references", "30") == 2
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2", "--batch", "7", "--references", "30") == 2
     assert "holds a study with another batch, references" in capsys.readouterr().err
 
 
