@@ -568,7 +568,7 @@ def test_save_refuses_a_model_that_load_would_refuse(tmp_path, fields, unet, sen
 
 
 def test_export_keeps_the_model_and_halves_its_file(tmp_path):
-    write(tmp_path / "a", scheduler={"prediction_type": "v_prediction"})
+    write_published(tmp_path / "a", scheduler={"prediction_type": "v_prediction"})
     command(["export", str(tmp_path / "a"), str(tmp_path / "b"), "--half"])
     before, after = ddpm_core.load(tmp_path / "a"), ddpm_core.load(tmp_path / "b")
     assert after.prediction == "v" and after.source.bytes == pytest.approx(before.source.bytes / 2, rel=0.1)
