@@ -397,7 +397,9 @@ def test_in_bf16_owned_weights_take_half_the_memory_and_compute_the_same():
 
 
 @pytest.mark.parametrize("exact", [None, lambda: smallest(27)], ids=["no file", "a file"])
-@pytest.mark.parametrize("place", [(openvino_engine, "take_two_parts"), (openvino.Core, "compile_model")], ids=str)
+@pytest.mark.parametrize(
+    "place", [(openvino_engine, "take_two_parts"), (openvino.Core, "compile_model")], ids=["converting", "compiling"]
+)
 def test_weights_stay_exact_when_openvino_fails_after_all(place, exact, monkeypatch):
     """Else torch in fp32 would take rounded ones for the checkpoint's, and `save` keep them."""
     monkeypatch.setattr(openvino_engine, "_precision", lambda precision: ("bf16", ""))
