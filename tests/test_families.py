@@ -98,19 +98,22 @@ def test_score_models_give_what_their_modules_give(score, t):
     torch.testing.assert_close(found.x0, 2 * (y + sigma**2 * its) - 1, rtol=1e-5, atol=1e-5 * max(1, sigma))
 
 
-@pytest.mark.parametrize("corrected", [False, True])
-def test_score_models_take_the_chain_of_their_pipeline(score, handed, corrected):
+@pytest.mark.parametrize("corrections", [None, 0, 1, 2])
+def test_score_models_take_the_chain_of_their_pipeline(score, handed, tmp_path, corrections):
     """Reverse diffusion is "beta". Norms of one picture are the means over a batch of one."""
     folder, pipeline = score
-    pipeline.scheduler.register_to_config(correct_steps=int(corrected))
-    of_step = [[CORRECTIONS + i] * corrected + [i] for i in range(T)]
+    pipeline.scheduler.register_to_config(correct_steps=corrections or 0)
+    if corrections is not None:
+        folder = shutil.copytree(folder, tmp_path / "corrected")
+        pipeline.scheduler.save_pretrained(folder)
+    of_step = [[*(k * CORRECTIONS + i for k in range(1, (corrections or 0) + 1)), i] for i in range(T)]
     handed += [0, *(1 + number for numbers in of_step for number in numbers)]
     expected = pipeline(num_inference_steps=T, output_type="np").images
     assert not handed
 
     model = load(folder)
     x_T = model.schedule.alpha_bar[T].sqrt() * (2 * 50 * z(0) - 1)
-    sampler = "langevin" if corrected else "ddpm"
+    sampler = "ddpm" if corrections is None else "langevin"
     *_, last = trajectory(model, steps=T, sampler=sampler, x_T=x_T, noise=lambda i, x: z(i + 1))
     ours = (last.x.permute(0, 2, 3, 1) + 1) / 2
     assert ours.std() > 0.05
@@ -139,10 +142,14 @@ def test_the_checkpoints_snr_is_the_correctors(score):
     assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
 
 
-def test_without_a_ratio_the_corrector_changes_nothing(score):
-    model = replace(load(score[0]), snr=0.0)
+@pytest.mark.parametrize(
+    "changes", [{"snr": 0.0}, {"network": lambda x, *_: torch.zeros_like(x)}, {"corrections": 0}], ids=[*"rε0"]
+)
+def test_without_a_ratio_or_a_direction_the_corrector_changes_nothing(score, changes):
+    """A network that was not trained yet says 0, whose norm is no number to divide by."""
+    model = replace(load(score[0]), **changes)
     (*_, corrected), (*_, plain) = (trajectory(model, [7], 3, sampler) for sampler in ("langevin", "ddpm"))
-    assert torch.equal(corrected.x, plain.x)
+    assert torch.equal(corrected.x, plain.x) and plain.x.isfinite().all()
 
 
 # --- Consistency models
@@ -238,9 +245,12 @@ def test_what_consistency_models_cannot_do_is_a_sentence(consistency):
 def test_saved_and_loaded_they_are_the_same_here_and_in_diffusers(tmp_path, request, kind):
     folder, pipeline = request.getfixturevalue(kind)
     model = load(folder)
+    if kind == "score":
+        model = replace(model, corrections=2)
+        pipeline.scheduler.register_to_config(correct_steps=2)
     ddpm_core.save(model, tmp_path / "again")
     again = load(tmp_path / "again")
-    for field in ("coordinates", "student", "snr", "clip", "variance", "prediction"):
+    for field in ("coordinates", "student", "snr", "corrections", "clip", "variance", "prediction"):
         assert getattr(again, field) == getattr(model, field), field
     assert torch.equal(again.schedule.beta, model.schedule.beta)
     theirs = type(pipeline).from_pretrained(tmp_path / "again")
@@ -287,7 +297,7 @@ ODD = {
         "snr below 0": ({"scheduler": {"snr": -1}}, "snr must be a number"),
         "snr of null": ({"scheduler": {"snr": None}}, "snr must be a number"),
         "an end in the middle": ({"scheduler": {"sampling_eps": 0.5}}, "sampling_eps must be a number"),
-        "many corrections": ({"scheduler": {"correct_steps": 3}}, "correct_steps must be a whole number from 0 to 1"),
+        "many corrections": ({"scheduler": {"correct_steps": 101}}, "correct_steps must be a whole number from 0 to"),
         "told t": ({"unet": {"time_embedding_type": "positional"}}, "unknown time_embedding_type 'positional'"),
         "another scheduler": (
             {"scheduler": {"_class_name": "ScoreSdeVpScheduler"}},
@@ -306,6 +316,7 @@ ODD = {
         "a prediction of its own": ({"own": {"prediction": "v"}}, "Exploding coordinates"),
         "a student": ({"own": {"student": {"method": "consistency", "times": [5]}}}, "a student starts at t = T"),
         "an odd snr": ({"own": {"snr": "x"}}, "snr must be a number"),
+        "half a correction": ({"own": {"corrections": 0.5}}, "corrections must be a whole number"),
     },
     "consistency": {
         "one time": ({"scheduler": {"num_train_timesteps": 1}}, "at least 2"),

@@ -129,9 +129,11 @@ def test_a_model_without_classes_takes_any_only():
         arguments(model(), label="cat")
 
 
-def test_guidance_counts_twice_in_a_batch():
-    assert check(count=3).batch == 3
-    assert check(count=3, guidance=2).batch == 6
+def test_guidance_and_corrections_count_in_a_batch():
+    spec = model(corrections=2)
+    assert check(count=3).batch(spec) == 3
+    assert check(count=3, guidance=2).batch(spec) == 6
+    assert check(count=3, guidance=2, sampler="langevin").batch(spec) == 18
 
 
 def test_spacing_left_open_suits_the_sampler_and_a_chosen_one_stays():

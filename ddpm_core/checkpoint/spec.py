@@ -226,7 +226,8 @@ def json_files(
         if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses it, better than computing something else
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
         again = _from_contents(unet, scheduler, index, own)[0].spec
-        lost = [name for name in ("variance", "clip", "snr") if getattr(again, name) != getattr(model, name)]
+        kept = "variance", "clip", "snr", "corrections"
+        lost = [name for name in kept if getattr(again, name) != getattr(model, name)]
         if lost:
             raise ValueError(f"a {index['_class_name']} has no place for {lost[0]} {getattr(model, lost[0])!r}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
@@ -295,6 +296,8 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
             del own["student"]["usual"]
     if model.snr is not None and family is None:
         own["snr"] = model.snr
+    if model.corrections != 1 and family is None:
+        own["corrections"] = model.corrections
     return scheduler, own
 
 
@@ -396,7 +399,7 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
 
 
 def _named_in(own: dict, classes: int) -> dict[str, Any]:
-    """class_names, and what else the file has of student, prediction and snr, as fields of ModelSpec."""
+    """class_names, and what else the file has of student, prediction, snr and corrections, as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:
         named = tuple(names(own, "class_names"))
@@ -409,6 +412,8 @@ def _named_in(own: dict, classes: int) -> dict[str, Any]:
         found["student"] = _student(own["student"])
     if own.get("snr") is not None:
         found["snr"] = number(own, "snr")
+    if "corrections" in own:
+        found["corrections"] = whole(own, "corrections")
     return found
 
 

@@ -50,19 +50,19 @@ def _check_sigmas(scheduler: dict[str, Any], T: int, low: float, high: float) ->
 def _score(scheduler: dict[str, Any]) -> dict[str, Any]:
     """Score models (Song et al. 2021), of data in [0, 1]."""
     _check_sigmas(scheduler, 2000, 0.01, 1348.0)
-    whole(scheduler, "correct_steps", 1)
     return {
         "schedule": NoiseSchedule.from_config(scheduler),
         "variance": "beta",
         "clip": False,
         "coordinates": Exploding(0.0, number(scheduler, "sampling_eps", 1e-5)),
         "snr": number(scheduler, "snr", 0.15),
+        "corrections": whole(scheduler, "correct_steps", 1),
     }
 
 
 def _score_file(model: ModelSpec) -> dict[str, Any]:
     its: Any = model.coordinates
-    return {"snr": model.snr, "sampling_eps": its.early, "correct_steps": 1}
+    return {"snr": model.snr, "sampling_eps": its.early, "correct_steps": model.corrections}
 
 
 def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
