@@ -76,6 +76,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "sampling_eps": (0, 0.1),
     "correct_steps": (0, 100),
     "corrections": (0, 100),
+    "low": (-1e3, 0.999),
+    "early": (0, 0.1),
     # ddpm_core.json
     "image_size": (1, 1024),
     "channels": (1, 64),
