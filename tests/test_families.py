@@ -8,14 +8,15 @@ import numpy as np
 import pipelines
 import pytest
 import torch
-from diffusers.pipelines.consistency_models import pipeline_consistency_models
-from diffusers.pipelines.deprecated.score_sde_ve import pipeline_score_sde_ve
-from diffusers.schedulers import scheduling_consistency_models, scheduling_sde_ve
+from PIL import Image
 
 import ddpm_core
 from ddpm_core import CheckpointError, predict, trajectory
 from ddpm_core.noise import gaussian
 from ddpm_core.samplers import CORRECTIONS
+from ui.export import scripts
+from ui.runs.captions import step_table
+from ui.runs.settings import Settings
 
 T = 12
 SIZE = 8
@@ -39,12 +40,7 @@ def handed(monkeypatch):
     def drawn(shape, *_, dtype=torch.float32, **__):
         return z(numbers.pop(0)).to(dtype)
 
-    for module in (
-        pipeline_consistency_models,
-        pipeline_score_sde_ve,
-        scheduling_consistency_models,
-        scheduling_sde_ve,
-    ):
+    for module in pipelines.DRAWING:
         monkeypatch.setattr(module, "randn_tensor", drawn)
     return numbers
 
@@ -279,6 +275,48 @@ def test_every_engine_computes_them(request, kind, engine, precision):
         found, expected = (getattr(predict(each, x, t, clip=False), field) for each in (own, model))
         tolerance = 1e-4 if exact else 0.1 * expected.std().item()
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+
+
+RUNS = {
+    "all of DDPM's steps": ("score", {"steps": T}),
+    "some": ("score", {"steps": 5, "spacing": "quadratic_T"}),
+    "one": ("score", {"steps": 1}),
+    "two corrections a step": ("score", {"steps": 4, "sampler": "langevin"}),
+    "a consistency model's own steps": ("consistency", {"steps": 2, "sampler": "consistency"}),
+    "others": ("consistency", {"steps": 3, "sampler": "consistency", "clip": False}),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_script_for_diffusers_repeats_the_pictures(request, handed, tmp_path, monkeypatch, name):
+    kind, settings = RUNS[name]
+    folder, pipeline = request.getfixturevalue(kind)
+    if settings.get("sampler") == "langevin":
+        folder = shutil.copytree(folder, tmp_path / "corrected")
+        pipeline.scheduler.register_to_config(correct_steps=2)
+        pipeline.scheduler.save_pretrained(folder)
+    model = load(folder)
+    run = Settings(str(folder), variance="beta", seed=5, count=2, **settings).resolved(model)
+    found = scripts.for_run([run], [model], [step_table(run, model)])
+    monkeypatch.chdir(tmp_path)
+    exec(found["diffusers"], {})
+    for seed, picture in zip(run.seeds, ddpm_core.sample(model, **run.arguments(model)), strict=True):
+        drawn = np.asarray(Image.open(f"seed-{seed}.png"), int)
+        assert np.abs(drawn - picture).max() <= 1 and picture.std() > 10  # 1e-4 can be the border of two levels
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"variance": "beta_tilde"}, "DDPM and Langevin with βₜ only"),
+        ({"sampler": "ddim"}, "DDPM and Langevin with βₜ only"),
+        ({"variance": "beta", "clip": True}, "does not clip"),
+    ],
+)
+def test_what_the_pipeline_of_score_models_lacks_is_a_sentence(score, settings, why):
+    model = load(score[0])
+    run = Settings(str(score[0]), steps=4, **settings).resolved(model)
+    assert why in scripts.for_run([run], [model], [step_table(run, model)])["why"]
 
 
 ODD = {

@@ -177,7 +177,9 @@ function toggle({ name, default: usual, follows }, form) {
 /** One of some names: side by side where they are few and short, else a list. @param {FieldForm} field @param {Form} form @returns {Control} */
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
-  const titled = (/** @type {string} */ name) => titles[name] ?? name;
+  /** @type {Record<string, string>} */
+  let own = {}; // titles that the model has
+  const titled = (/** @type {string} */ name) => own[name] ?? titles[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();
@@ -217,6 +219,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
       /** @type {string[]} */
       const known = about[follows];
       const offered = known.filter((name) => names?.includes(name) ?? true);
+      own = about.titles[follows] ?? {};
       if (!offered.includes(wanted)) wanted = offered[0] ?? usual;
       fill(offered);
     },
