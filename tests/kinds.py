@@ -6,6 +6,7 @@ formulas of `oracle`. It shares no code with ddpm_core.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ class Kind:
 
 def pixels(folder: Path, channels: int = 3, size: int = 8, own: Any = None, **changes: Any) -> None:
     """A model of pixels. changes: of the scheduler's configuration, and of the network's where it has such a field."""
-    of_unet = {name: changes.pop(name) for name in ("out_channels", "num_class_embeds") if name in changes}
+    fields = inspect.signature(UNet2DModel).parameters.keys() - BETAS.keys()
+    of_unet = {name: changes.pop(name) for name in [*changes] if name in fields}
     unet = SMALLEST | {"in_channels": channels, "out_channels": channels, "sample_size": size} | of_unet
     write(folder, own=own, scheduler=BETAS | changes, attention_head_dim=2, **unet)
 
@@ -109,10 +111,10 @@ def transformer(folder: Path, **changes: Any) -> None:
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
-def openai(folder: Path) -> None:
+def openai(folder: Path, time_width: int | None = None, **changes: Any) -> None:
     """What `convert` writes where diffusers has no class for it: heads by their number, and times of another scale."""
-    own = {"_class_name": "OpenAIUNet", "num_heads": 2, "time_scale": 0.25}
-    pixels(folder, out_channels=6, variance_type="learned_range")
+    own = {"_class_name": "OpenAIUNet", "num_heads": 2, "time_scale": 0.25, "time_width": time_width}
+    pixels(folder, out_channels=6, variance_type="learned_range", **changes)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | own))
 
