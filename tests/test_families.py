@@ -2,14 +2,18 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import checkpoint_folders
 import numpy as np
 import pipelines
 import pytest
 import torch
+import toylab
+from hub_server import HubServer
 from PIL import Image
 
 import ddpm_core
@@ -19,9 +23,13 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.noise import gaussian
 from ddpm_core.samplers import CORRECTIONS
 from ui.export import scripts
+from ui.models.catalogue import OFFERED
+from ui.models.loaded import Models
+from ui.parts.sampling import SamplingPart
 from ui.runs.captions import step_table
 from ui.runs.settings import Settings
 
+ROOT = Path(__file__).parent.parent
 T = 12
 SIZE = 8
 USUAL = {"device": "cpu", "precision": "fp32", "engine": "torch"}
@@ -341,6 +349,38 @@ def test_what_the_pipeline_of_score_models_lacks_is_a_sentence(score, settings, 
     model = score.model
     run = Settings(str(score.folder), steps=4, **settings).resolved(model)
     assert why in scripts.for_run([run], [model], [step_table(run, model)])["why"]
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """title -> the values that a button of Compare sets."""
+    if not shutil.which("node"):
+        pytest.skip("needs node")
+    url = (ROOT / "ui" / "web" / "shared" / "form" / "presets.js").as_uri()
+    code = f"import({json.dumps(url)}).then((found) => console.log(JSON.stringify(found.OF_FAMILIES)))"
+    return json.loads(subprocess.run(["node", "-e", code], check=True, capture_output=True, timeout=60).stdout)
+
+
+def test_a_pair_of_families_is_of_one_data_set_of_the_list(pairs):
+    for values in pairs.values():
+        assert OFFERED[values["checkpoint"]].data == OFFERED[values["checkpoint_b"]].data
+
+
+@pytest.mark.parametrize("with_what", ["score SDE", "a consistency model"])
+def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, monkeypatch, with_what):
+    values = pairs[f"Bedrooms: DDPM and {with_what}"]
+    checkpoint_folders.write(tmp_path / "a", **checkpoint_folders.SMALLEST)
+    kind = pipelines.score if with_what == "score SDE" else pipelines.consistency
+    kind(tmp_path / "b", num_train_timesteps=60)
+    with HubServer() as hub:
+        hub.use(monkeypatch, tmp_path / "home")
+        for ref, folder in (("checkpoint", "a"), ("checkpoint_b", "b")):
+            hub.add_repo(values[ref], tmp_path / folder)
+        run, seen = toylab.messages(SamplingPart(toylab.toy_lab(Models("cpu"))), "compare", values | {"count": 1})
+    assert seen[-1]["state"] == "finished", seen[-1]
+    assert [lane.checkpoint for lane in run.job.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
+    assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}
+    assert run.job.plan.caption.startswith("Both begin with the same noise")
 
 
 ODD = {
