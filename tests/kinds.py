@@ -126,15 +126,13 @@ def _student(method: str, times: tuple[int, ...]) -> dict[str, Any]:
 V = {"prediction_type": "v_prediction"}
 LABELLED = {"class_names": list(CLASSES)}
 KINDS: dict[str, Kind] = {
-    "grey": Kind(partial(pixels, channels=1)),
+    "grey, an odd size": Kind(partial(pixels, channels=1, size=9)),
     "colours": Kind(pixels),
     "colours with alpha, v": Kind(partial(pixels, channels=4, **V)),
-    "an odd size": Kind(partial(pixels, size=9)),
     "classes": Kind(partial(pixels, own=LABELLED | {"null_label": 3}, num_class_embeds=4), {"labels": 1}),
     "classes, always needed": Kind(partial(pixels, own=LABELLED, num_class_embeds=3), {"labels": 1}),
     "learned variance": Kind(partial(pixels, out_channels=6, variance_type="learned"), run={"steps": T}),
     "learned range": Kind(partial(pixels, out_channels=6, variance_type="learned_range")),
-    "v": Kind(partial(pixels, **V)),
     "x_0": Kind(partial(pixels, prediction_type="sample")),
     "μ̃": Kind(partial(pixels, own={"prediction": "mu"})),
     "score model": Kind(partial(pipelines.score, num_train_timesteps=T, sigma_max=4), run={"steps": 3}),

@@ -19,6 +19,7 @@ import { button, el } from "../drawing/dom.js";
 
 export const SAME = "same"; // in lane B: the model of lane A
 const FEW = 6; // names of a choice that stand side by side
+const MANY = 100; // classes, more than which are typed
 const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
@@ -31,8 +32,9 @@ export function makeControl(field, form) {
     case "reference":
       return model(field, form);
     case "choice":
-    case "classname":
       return choice(field, form);
+    case "classname":
+      return className(field, form);
     case "switch":
       return toggle(field, form);
     case "whole":
@@ -222,6 +224,41 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
       own = about.titles[follows] ?? {};
       if (!offered.includes(wanted)) wanted = offered[0] ?? usual;
       fill(offered);
+    },
+  };
+}
+
+/** A class: from a list, or by a part of its name where they are too many for one. @param {FieldForm} field @param {Form} form @returns {Control} */
+function className(field, form) {
+  const listed = choice(field, form);
+  const typed = input({ ...field, follows: "", placeholder: "a part of its name, or its number" }, form, "text");
+  const list = el("datalist", { id: newId() });
+  const found = el("div", { hidden: true }, typed.element, list);
+  typed.input?.setAttribute("list", list.id);
+  typed.input?.setAttribute("aria-label", field.label);
+  /** @param {unknown} value */
+  const set = (value) => {
+    listed.set(value);
+    typed.set(value);
+  };
+  return {
+    element: el("div", null, listed.element, found),
+    input: listed.input,
+    get: () => (found.hidden ? listed.get() : typed.get() || String(field.default)),
+    set,
+    offer: (/** @type {any} */ about) => {
+      /** @type {string[]} */
+      const known = about[field.follows];
+      const wanted = found.hidden ? listed.get() : typed.get();
+      found.hidden = known.length <= MANY;
+      listed.element.hidden = !found.hidden;
+      list.replaceChildren(...(found.hidden ? [] : known.map((value) => el("option", { value }))));
+      const has = (/** @type {string} */ name) => name === wanted || name.split(", ").includes(wanted);
+      if (found.hidden) {
+        listed.set(wanted);
+        listed.offer?.(about);
+      } else if (!known.some(has) && !(Number(wanted) < known.length)) set(known[0]);
+      else set(wanted);
     },
   };
 }
