@@ -80,7 +80,7 @@ def note(model: ModelSpec) -> str:
     if model.variance in LEARNED:
         return "It has learned its variance, too: the third choice beside βₜ and β̃ₜ."
     if model.snr is not None:
-        return "A score model: βₜ is its authors’ reverse diffusion, β̃ₜ Song’s ancestral sampler. Their means are the same."
+        return "A score model: βₜ is its authors’ reverse diffusion, β̃ₜ Song’s ancestral sampler, of the same mean."
     return ""
 
 
