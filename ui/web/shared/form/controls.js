@@ -231,34 +231,39 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
 /** A class: from a list, or by a part of its name where they are too many for one. @param {FieldForm} field @param {Form} form @returns {Control} */
 function className(field, form) {
   const listed = choice(field, form);
-  const typed = input({ ...field, follows: "", placeholder: "a part of its name, or its number" }, form, "text");
   const list = el("datalist", { id: newId() });
-  const found = el("div", { hidden: true }, typed.element, list);
-  typed.input?.setAttribute("list", list.id);
-  typed.input?.setAttribute("aria-label", field.label);
+  const typed = el("input", { type: "text", "aria-label": field.label, autocomplete: "off", spellcheck: false });
+  typed.placeholder = "a part of its name, or its number";
+  typed.setAttribute("list", list.id);
+  const found = el("div", { hidden: true }, typed, list);
+  /** @type {string[]} */
+  let known = [];
+  typed.addEventListener("change", () => form.changed(field.name, true)); // half a name is not asked about
+  typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
+  const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
   /** @param {unknown} value */
   const set = (value) => {
     listed.set(value);
-    typed.set(value);
+    typed.value = String(value);
   };
+  /** @param {string} text */
+  const has = (text) =>
+    Number(text) < known.length || known.some((name) => name === text || name.split(", ").includes(text));
   return {
     element: el("div", null, listed.element, found),
     input: listed.input,
-    get: () => (found.hidden ? listed.get() : typed.get() || String(field.default)),
+    get,
     set,
     offer: (/** @type {any} */ about) => {
-      /** @type {string[]} */
-      const known = about[field.follows];
-      const wanted = found.hidden ? listed.get() : typed.get();
+      const wanted = get();
+      known = about[field.follows];
       found.hidden = known.length <= MANY;
       listed.element.hidden = !found.hidden;
       list.replaceChildren(...(found.hidden ? [] : known.map((value) => el("option", { value }))));
-      const has = (/** @type {string} */ name) => name === wanted || name.split(", ").includes(wanted);
       if (found.hidden) {
         listed.set(wanted);
         listed.offer?.(about);
-      } else if (!known.some(has) && !(Number(wanted) < known.length)) set(known[0]);
-      else set(wanted);
+      } else set(has(wanted) ? wanted : known[0]);
     },
   };
 }
