@@ -142,9 +142,12 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
     pipelines.score(tmp_path / "score")
     kinds.transformer(tmp_path / "dit")
-    others = [str(tmp_path / name) for name in ("score", "dit")]
-    refused, score, dit = write(tmp_path / "out", [str(own), str(pickle), *others])
+    facts = json.loads((shutil.copytree(own, tmp_path / "corrects") / "ddpm_core.json").read_text())
+    (tmp_path / "corrects/ddpm_core.json").write_text(json.dumps(facts | {"snr": 0.2}))
+    others = [str(tmp_path / name) for name in ("score", "dit", "corrects")]
+    refused, score, dit, corrects = write(tmp_path / "out", [str(own), str(pickle), *others])
     assert "a score or consistency model, which a browser does not compute yet" in score
+    assert "a model with corrections of its own, which a browser does not compute yet" in corrects
     assert "DiTTransformer2DModel, which a browser does not compute yet" in dit
     assert "which a browser can't read" in refused
     texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
