@@ -135,7 +135,7 @@ class _Converted:
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
             if self._precision != "fp32":  # which would add the same numbers in another order
-                upsample_in_one(model, _HINTS[self._precision])
+                upsample_in_one(model, common.DTYPES[self._precision])
             self._requests[shapes] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > _KEPT_SHAPES:
                 self._requests.popitem(last=False)

@@ -8,8 +8,10 @@ and back. Here both are written in operations that accept either order.
 from __future__ import annotations
 
 import numpy as np
-from openvino import Model, Node, Output, PartialShape, Type
+import torch
+from openvino import Model, Node, Output, PartialShape
 from openvino import opset13 as op
+from openvino.op import Constant
 
 
 def keep_channels_together(model: Model) -> None:
@@ -26,21 +28,20 @@ def keep_channels_together(model: Model) -> None:
 _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 
 
-def upsample_in_one(model: Model, precision: Type) -> None:
+def upsample_in_one(model: Model, dtype: torch.dtype) -> None:
     """Of a network for one fixed shape, do nearest ×2 and the 3×3 convolution after it in one step, in place.
 
     On doubled pixels such a kernel sees 2×2 different ones. So it is a transposed convolution of stride 2 with a kernel
     of 4×4, whose numbers are sums of one, two or four of its own, and there are 2.25 times fewer products. Its own are
-    first rounded to the precision, as they are already where a network is owned.
+    first rounded to the dtype, as they are already where a network is owned.
     """
     for conv in _all(model, "Convolution"):
         doubled, kernel = _inputs(conv)
         same = list(kernel.shape)[2:] == [3, 3] and list(conv.shape)[2:] == list(doubled.shape)[2:]
-        image = same and _doubled(doubled.get_node())
-        if image:
-            taps, kernel = op.constant(_TAPS), op.convert(op.convert(kernel, precision), "f32")
-            wide = op.matmul(op.matmul(taps, kernel, False, False), taps, False, True)
-            wide = op.transpose(wide, _ints(1, 0, 2, 3))
+        image, numbers = same and _doubled(doubled.get_node()), _numbers(kernel.get_node())
+        if image and numbers is not None:
+            rounded = torch.tensor(numbers).to(dtype).float().numpy()
+            wide = op.constant(np.ascontiguousarray((_TAPS @ rounded @ _TAPS.T).transpose(1, 0, 2, 3)))
             _replace(conv, op.convolution_backprop_data(image, wide, [2, 2], None, [1, 1], [1, 1], [1, 1]))
     model.validate_nodes_and_infer_types()
 
@@ -52,6 +53,13 @@ def _doubled(node: Node) -> Output | None:
         if list(node.shape)[2:] == [2 * side for side in list(image.shape)[2:]]:
             return image
     return None
+
+
+def _numbers(kernel: Node) -> np.ndarray | None:
+    """The numbers of a kernel, float32, where it is constant."""
+    if kernel.get_type_name() == "Convert":
+        kernel = _inputs(kernel)[0].get_node()
+    return kernel.get_data(dtype=np.float32) if isinstance(kernel, Constant) else None
 
 
 def unite_attention(model: Model) -> None:
