@@ -94,7 +94,7 @@ class Runs:
         return run
 
     def _make_room(self) -> None:
-        """Let ended runs forget their messages, and their pictures, the first ones first, until all have at most so many."""
+        """Let ended runs forget messages and pictures, the first ones first, until all have at most so many bytes."""
         jobs = [run.job for run in self._runs.values() if run.job]
         for kept, most in (([job.log for job in jobs], LOG_BYTES), ([job.recording for job in jobs], RECORDING_BYTES)):
             excess = sum(one.bytes for one in kept) - most
