@@ -31,7 +31,8 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.export import files
 from ui.forms.units import sentence
-from ui.runs import captions
+from ui.runs import captions, touch
+from ui.runs.touch import TouchField
 from ui.serving.server import build
 from ui.static.folder import write
 
@@ -328,6 +329,10 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     finished(opened, "watch")
     opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
     opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
+    touched, same = TouchField("touch").check(TOUCH), {"steps": 5, "variance": "beta_tilde"}
+    at = touch.touches(touched, model, [step.s for step in ddpm_core.trajectory(model, [7], **same)])
+    ends = [ddpm_core.sample(model, [7, 8], **same, on_step=on) for on in (None, touch.on_step(at, [7, 8], model))]
+    assert close(pixels(png(opened)), imaging.grid(np.concatenate(ends), 2)) and (ends[0] != ends[1]).any()
 
     go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")
@@ -505,6 +510,13 @@ def test_words_draw_what_the_library_draws(fresh):
         levels = (255 * maps / maps.max((1, 2), keepdims=True)).reshape(-1, maps.shape[2], 1)
         # Bright places of a map follow the state, whose pixels differ by a level here and there.
         assert np.abs(pixels(base64.b64decode(frame["attention"].partition(",")[2])) - levels).max() <= 3
+
+    go(opened, "between", {"steps": 1, "guidance": 1, "seed": 5})
+    finished(opened, "between")
+    square = ddpm_core.word_square(["red apple", "green frog", "yellow sun", "blue whale"])
+    images = ddpm_core.sample(model, [5] * len(square), 1, sampler="ddim", spacing="trailing", prompts=square)
+    assert close(pixels(png(opened)), imaging.grid(images, 7))
+    assert opened.locator(".part-between").get_attribute("data-cells") == "49"
 
 
 RUN = """(values) => new Promise((done) => {

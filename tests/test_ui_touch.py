@@ -18,8 +18,11 @@ TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
 ASKED = {"checkpoint": "toy", "steps": 10, "count": 2, "touch": TEXT}
 
 
-def place():
-    return SamplingPart(toylab.toy_lab(Models()))
+STROKES = TEXT.split("_")
+
+
+def place(network=lambda x, t, labels: 0.3 * x):
+    return SamplingPart(toylab.toy_lab(Models(network)))
 
 
 def test_strokes_are_read_and_written():
@@ -90,6 +93,39 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
         run.save("png")[0]
         == "toy-10-steps-beta_tilde-touched-61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7-seed-13.png"
     )
+
+
+def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
+    """After a touch, another one, and one that is undone; not after a run with another seed, or of other weights."""
+    evaluated, files = [], ["the same"]
+
+    def network(x, t, labels):
+        evaluated.append(len(x))
+        return 0.3 * x
+
+    monkeypatch.setattr("ui.runs.borrowed._files", lambda model: files[0])
+    made, before = place(network), None
+    for strokes, steps, more in [
+        ([], 10, {}),
+        (STROKES[:1], 7, {}),  # the touch is after the fourth step, which is evaluated once more
+        (STROKES[:2], 5, {}),  # this one after the sixth
+        (STROKES[:1], 5, {}),
+        (STROKES[:1], 10, {"seed": 5}),
+        (STROKES, 10, {}),
+    ]:
+        asked = ASKED | {"touch": "_".join(strokes)} | more
+        alone = results(toylab.messages(made, "watch", asked)[1])
+        evaluated.clear()
+        run, seen = toylab.messages(made, "watch", asked, before=before)
+        assert seen[-1]["state"] == "finished" and results(seen) == alone
+        assert len(evaluated) == steps, strokes
+        assert run.job.done == pytest.approx(run.job.plan.steps)
+        before = run.job.recording
+    assert before.bytes > 10_000
+    files[0] = "other"
+    evaluated.clear()
+    toylab.messages(made, "watch", ASKED, before=before)
+    assert len(evaluated) == 10
 
 
 def test_shared_steps_are_counted_once():

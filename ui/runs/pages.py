@@ -15,7 +15,7 @@ from ui.runs.plans import Computation
 
 KEPT = 64  # ended runs whose results can still be asked for
 REMEMBERED = 4  # of these, runs whose messages are kept
-KEPT_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 30 MB
+KEPT_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 40 MB
 GONE = "This run is no longer here: press Run again"
 
 Number = tuple[str, int]  # of a run, as its page counts: of which load of the page, and its number in that
@@ -79,13 +79,15 @@ class Runs:
         last, newest = self._current.get((page, part), ("", None))
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
             return Run(None, "stopped", "A newer run of this page has replaced it")
+        old = self._runs.get(last)
+        before = old.job.recording if old and old.job else None
         try:
             computation = self._computation(part, values)
-            run = Run(Job(computation, self._lab, page, address, computation.shown, listeners.PATIENCE))
+            run = Run(Job(computation, self._lab, page, address, computation.shown, listeners.PATIENCE, before))
         except ValueError as error:
             run = Run(None, text=units.sentence(error))
-        if last in self._runs:
-            self._runs[last].stop()
+        if old:
+            old.stop()
         self._runs[run.id], self._current[page, part] = run, (run.id, number)
         for old in list(self._runs.values())[:-REMEMBERED]:
             old.log.forget()
