@@ -9,9 +9,9 @@ from test_jobs import Gate
 from toylab import Models, wait_for
 
 from ui.parts.sampling import Sampling, SamplingPart
-from ui.runs import listeners
+from ui.runs import listeners, pages
 from ui.runs.log import HEARTBEAT, INTERVAL, RunLog
-from ui.runs.pages import KEPT, REMEMBERED, Runs
+from ui.runs.pages import KEPT, Runs
 from ui.runs.settings import Settings
 
 ASKED = {"checkpoint": "toy", "steps": 5, "count": 1}
@@ -147,14 +147,21 @@ def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():
     assert seen[-1]["state"] == "finished"
 
 
-def test_who_listens_gets_the_end_though_others_began_meanwhile():
+def test_the_runs_of_many_visitors_can_be_taken_up_again():
+    runs, _ = made()
+    begun = [runs.begin("watch", ASKED, f"page {number}") for number in range(10)]
+    said = [list(run.messages()) for run in begun]
+    assert [list(runs.resumed(run.id).messages()) for run in begun] == said
+
+
+def test_who_listens_gets_the_end_though_others_began_meanwhile(monkeypatch):
+    monkeypatch.setattr(pages, "LOG_BYTES", 0)
     runs, _ = made()
     run = runs.begin("watch", ASKED, "page")
     messages = run.messages()
     seen = [next(messages)]
     wait_for(lambda: not run.goes_on)
-    for number in range(REMEMBERED + 1):
-        runs.begin("watch", WRONG, f"page {number}")
+    runs.begin("watch", WRONG, "another page")
     assert [*seen, *messages][-1]["state"] == "finished"
     with pytest.raises(ValueError, match="no longer here"):
         runs.resumed(run.id)

@@ -286,10 +286,10 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     one, three = made
     small, large = (run.job.recording.bytes for run in made)
     assert small == 2 * 8 * 8 * 3 + 4 * 8 * 8 * 3 and large == 3 * small  # of 2 pictures, and of x_0
-    monkeypatch.setattr(pages, "KEPT_BYTES", small + large)
+    monkeypatch.setattr(pages, "RECORDING_BYTES", small + large)
     begun("c", 1)
     assert one.job.recording.bytes and three.job.recording.bytes
-    monkeypatch.setattr(pages, "KEPT_BYTES", large)
+    monkeypatch.setattr(pages, "RECORDING_BYTES", large)
     begun("d", 1)
     assert not one.job.recording.bytes and three.job.recording.bytes
     with pytest.raises(ValueError, match="no picture"):

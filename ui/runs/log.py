@@ -53,6 +53,7 @@ class RunLog:
         self._messages: list[Message] = []
         self._said = self._written = Message("queued")  # what was said last, and what of that is in a message
         self._results: list[Any] = []  # that are in no message yet
+        self.bytes = 0  # of the results in its messages, about
         self._at = -math.inf  # of the last message
         self._heard = math.inf  # when somebody read last
         self._news = threading.Condition()
@@ -126,7 +127,7 @@ class RunLog:
         """Keep no messages of a run that has ended: who comes back does not find them any more."""
         with self._news:
             if self.ended:
-                self._messages = []
+                self._messages, self.bytes = [], 0
 
     def _write(self) -> float:
         """Write a message where one is due. Returns in how many seconds it is."""
@@ -139,6 +140,16 @@ class RunLog:
         if due <= 0:
             message = replace(self._updated(self._said), results=tuple(self._results), seq=len(self._messages) + 1)
             self._messages.append(message)
+            self.bytes += _size(message.results)
             self._written, self._results, self._at = self._said, [], self._clock()
             self._news.notify_all()  # other readers, who may wait longer
         return due
+
+
+def _size(result: Any) -> int:
+    """The bytes of a result that JSON can say, about."""
+    if isinstance(result, str):
+        return len(result)
+    if isinstance(result, dict):
+        return sum(map(_size, result.values()))
+    return sum(map(_size, result)) if isinstance(result, list | tuple) else 8

@@ -14,8 +14,8 @@ from ui.runs.log import RunLog, Values
 from ui.runs.plans import Computation
 
 KEPT = 64  # ended runs whose results can still be asked for
-REMEMBERED = 4  # of these, runs whose messages are kept
-KEPT_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 40 MB
+LOG_BYTES = 200e6  # for the messages of ended runs, which a page that is loaded again reads once more
+RECORDING_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 40 MB
 GONE = "This run is no longer here: press Run again"
 
 Number = tuple[str, int]  # of a run, as its page counts: of which load of the page, and its number in that
@@ -79,18 +79,16 @@ class Runs:
         last, newest = self._current.get((page, part), ("", None))
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
             return Run(None, "stopped", "A newer run of this page has replaced it")
-        old = self._runs.get(last)
-        before = old.job.recording if old and old.job else None
+        replaced = self._runs.get(last)
+        before = replaced.job.recording if replaced and replaced.job else None
         try:
             computation = self._computation(part, values)
             run = Run(Job(computation, self._lab, page, address, computation.shown, listeners.PATIENCE, before))
         except ValueError as error:
             run = Run(None, text=units.sentence(error))
-        if old:
-            old.stop()
+        if replaced:
+            replaced.stop()
         self._runs[run.id], self._current[page, part] = run, (run.id, number)
-        for old in list(self._runs.values())[:-REMEMBERED]:
-            old.log.forget()
         for old in [one for one in self._runs.values() if not one.goes_on][:-KEPT]:
             del self._runs[old.id]
         self._current = {key: one for key, one in self._current.items() if one[0] in self._runs}
@@ -98,13 +96,14 @@ class Runs:
         return run
 
     def _make_room(self) -> None:
-        """Let ended runs forget their pictures, the first ones first, until all have at most KEPT_BYTES."""
+        """Let ended runs forget messages and pictures, the first ones first, until all have at most so many bytes."""
         jobs = [run.job for run in self._runs.values() if run.job]
-        excess = sum(job.recording.bytes for job in jobs) - KEPT_BYTES
-        for job in jobs:
-            if excess > 0 and job.log.ended:
-                excess -= job.recording.bytes
-                job.recording.forget()
+        for kept, most in (([job.log for job in jobs], LOG_BYTES), ([job.recording for job in jobs], RECORDING_BYTES)):
+            excess = sum(one.bytes for one in kept) - most
+            for job, one in zip(jobs, kept, strict=True):
+                if excess > 0 and job.log.ended:
+                    excess -= one.bytes
+                    one.forget()
 
     def find(self, id: object) -> Run:
         """Raises ValueError for a run that is none of the newest."""

@@ -20,13 +20,18 @@ export function connect({ knowledge }) {
   const waiting = new Map();
   let last = 0;
   let broken = false;
-  /** @param {Values} question @param {(answer: any) => void} take */
-  function send(question, take) {
-    last += 1;
-    waiting.set(last, take);
-    if (broken) take({ error: BROKEN });
-    else worker.postMessage({ ...question, id: last });
-    return last;
+  /** @param {Values} question @param {(answer: any) => void} take @param {boolean} [once] one answer comes */
+  function send(question, take, once = true) {
+    const id = ++last;
+    /** @param {any} answer */
+    const answered = (answer) => {
+      if (once) waiting.delete(id);
+      take(answer);
+    };
+    waiting.set(id, answered);
+    if (broken) answered({ error: BROKEN });
+    else worker.postMessage({ ...question, id });
+    return id;
   }
   /** @param {Values} question @returns {Promise<any>} */
   const ask = (question) => new Promise((resolve) => send(question, resolve));
@@ -43,7 +48,7 @@ export function connect({ knowledge }) {
     session: token(),
     ask: (part, what, values = {}) => ask({ verb: "ask", part, what, values }),
     run(part, values, take, lost) {
-      const heard = send({ verb: "run", part, values }, (answer) => (answer.error ? lost(answer.error) : take(answer)));
+      const heard = send({ verb: "run", part, values }, (got) => (got.error ? lost(got.error) : take(got)), false);
       return () => waiting.delete(heard);
     },
     upload: (file) => ask({ verb: "upload", file }),

@@ -94,7 +94,7 @@ function seed(field, form) {
   const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), "⚄ Another");
   box.addEventListener("keydown", ({ key }) => {
     const by = { ArrowUp: 1, ArrowDown: -1 }[key];
-    if (by) take(Math.max(0, Number(get()) + by));
+    if (by) take(Math.max(0, (Number(get()) || 0) + by));
   });
   return { element: el("div", { class: "row" }, box, dice), input: box, get, set };
 }
