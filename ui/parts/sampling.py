@@ -231,7 +231,9 @@ class SamplingRecording(Recording):
 
     def __init__(self, plan: SamplingPlan):
         super().__init__(plan)
-        self.forget()
+        self.frames: list[dict[int, np.ndarray]] = [{} for _ in plan.lanes]
+        self.states: list[dict[int, tuple[Frame, Tensor]]] = [{} for _ in plan.lanes]
+        self.x_0: dict[int, np.ndarray] = {}
 
     @property
     def bytes(self) -> int:
@@ -240,9 +242,8 @@ class SamplingRecording(Recording):
         return sum(x.nbytes for x in (*kept, *list(self.x_0.values()), *states))
 
     def forget(self) -> None:
-        self.frames: list[dict[int, np.ndarray]] = [{} for _ in self.plan.lanes]
-        self.states: list[dict[int, tuple[Frame, Tensor]]] = [{} for _ in self.plan.lanes]
-        self.x_0: dict[int, np.ndarray] = {}
+        self.frames, self.states = ([{} for _ in self.plan.lanes] for _ in range(2))
+        self.x_0 = {}
 
     def save(self, kind: str, about: files.About) -> tuple[str, bytes]:
         return files.save(self, kind, about)
