@@ -499,6 +499,9 @@ def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_other
         watch.note(seconds)
         paces.append(pace.seconds(StepKind("toy", SETTINGS.batch, 2)))
     assert paces == [9, 9, 2, 3]
+    kind = StepKind("toy", SETTINGS.batch, 2)
+    Stopwatch(pace, kind).note(9.0)  # of the next run
+    assert pace.seconds(kind) == 3
 
 
 def test_a_job_that_failed_keeps_nothing_of_what_it_computed_with():

@@ -59,8 +59,8 @@ class StepTimes:
 class Stopwatch:
     """Times the steps of one kind in a run, and notes their pace.
 
-    The first step of each lane can be slower, as it prepares memory, kernels and threads: its time counts only while
-    there is no other.
+    The first step of each lane can be much slower, as it prepares memory, kernels and threads: its time is a guess, for
+    where nothing is known.
     """
 
     def __init__(self, pace: StepTimes, kind: StepKind):
@@ -73,5 +73,5 @@ class Stopwatch:
         if self._calls > self._kind.lanes:
             self._seconds, self._steps = self._seconds + seconds, self._steps + steps
             self._pace.note(self._kind, self._seconds / self._steps)
-        elif self._calls == 1:
-            self._pace.note(self._kind, seconds / steps)
+        elif self._calls == 1 and self._pace.seconds(self._kind) is None:
+            self._pace.note(self._kind, seconds / steps, guess=True)
