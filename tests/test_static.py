@@ -317,6 +317,15 @@ def test_a_link_shows_the_pictures_of_the_library(fresh, number):
     assert close(pixels(png(opened)), imaging.grid(images)), values
 
 
+def endings(model, text, seeds, **way):
+    """Both endings of a touched run, as the page saves them."""
+    times = [step.s for step in ddpm_core.trajectory(model, seeds, **way)]
+    at = touch.touches(TouchField("touch").check(text), model, times)
+    both = [ddpm_core.sample(model, seeds, **way, on_step=on) for on in (None, touch.on_step(at, seeds, model))]
+    assert (both[0] != both[1]).any()
+    return imaging.grid(np.concatenate(both), len(seeds))
+
+
 def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     model = loaded("mnist-tiny")
     opened = fresh(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
@@ -329,10 +338,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     finished(opened, "watch")
     opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
     opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
-    touched, same = TouchField("touch").check(TOUCH), {"steps": 5, "variance": "beta_tilde"}
-    at = touch.touches(touched, model, [step.s for step in ddpm_core.trajectory(model, [7], **same)])
-    ends = [ddpm_core.sample(model, [7, 8], **same, on_step=on) for on in (None, touch.on_step(at, [7, 8], model))]
-    assert close(pixels(png(opened)), imaging.grid(np.concatenate(ends), 2)) and (ends[0] != ends[1]).any()
+    assert close(pixels(png(opened)), endings(model, TOUCH, [7, 8], steps=5, variance="beta_tilde"))
 
     go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")
@@ -490,13 +496,19 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
 
 
 def test_words_draw_what_the_library_draws(fresh):
-    opened = fresh(
-        link("watch", {"checkpoint": "emoji-tiny", "prompt": "red apple", "steps": 4, "seed": 5, "count": 1})
-    )
+    asked = {"checkpoint": "emoji-tiny", "prompt": "red apple", "steps": 4, "seed": 5, "count": 1}
+    opened = fresh(link("watch", asked))
     finished(opened, "watch")
     options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
     assert close(pixels(png(opened)), images[0])
+
+    cells = "334-noise-100-3.3-4.3-3.4-4.4"
+    go(opened, "watch", asked | {"touch": cells})
+    opened.wait_for_selector(".part-watch .sentence:has-text('latent')")
+    assert not opened.get_by_role("button", name="White").is_visible()  # a latent has no colours
+    finished(opened, "watch")
+    assert close(pixels(png(opened)), endings(loaded("emoji-tiny"), cells, [5], steps=4, **options))
 
     prompt = "red asdfgh apple"
     asked = {"checkpoint": "emoji-tiny", "prompt": prompt, "steps": 2, "seed": 5, "count": 1, "attention": True}

@@ -50,8 +50,6 @@ from ui.runs.settings import (
 from ui.runs.touch import Stroke, Touches
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ddpm_core import Step
 
 SAME = "same"  # in lane B: what lane A has
@@ -232,7 +230,7 @@ class SamplingRecording(Recording):
     def __init__(self, plan: SamplingPlan):
         super().__init__(plan)
         self.frames: list[dict[int, np.ndarray]] = [{} for _ in plan.lanes]
-        self.states: list[dict[int, tuple[Frame, Tensor]]] = [{} for _ in plan.lanes]
+        self.states: list[dict[int, tuple[Frame, Any]]] = [{} for _ in plan.lanes]
         self.x_0: dict[int, np.ndarray] = {}
 
     @property
@@ -332,7 +330,7 @@ class Sampling(Computation):
         numbers = sum(len(one) * model.channels * model.image_size**2 for one, model in zip(kept, loaded, strict=True))
         keeps = isinstance(self.request, Watch) and 4 * self.request.count * numbers <= STATES
 
-        def give(frame: Frame, x: Tensor) -> None:
+        def give(frame: Frame, x: Any) -> None:
             lane, k = frame.lane, frame.k
             if plan.touches and lane:
                 frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
@@ -393,9 +391,7 @@ def _untouchable(lane: Settings, model: ModelSpec) -> str:
     return ""
 
 
-def _known(
-    plan: SamplingPlan, before: Any, kept: set[int]
-) -> dict[int, tuple[tuple[Frame, Tensor], tuple[Frame, Tensor]]]:
+def _known(plan: SamplingPlan, before: Any, kept: set[int]) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:
     """What a touched run has in common with the run that was shown, of both lanes: the kept steps before the newest
     touch, or before the one that was undone.
     """
