@@ -11,6 +11,7 @@ from toylab import Models, decoded, results
 
 import ddpm_core
 from ui.parts.sampling import SamplingPart, Watch
+from ui.runs.pages import Runs
 from ui.runs.touch import Stroke, TouchField, cell_size, touched, touches, written
 
 FIELD = TouchField("touch")
@@ -96,7 +97,9 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
 
 
 def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
-    """After a touch, another one, and one that is undone; not after a run with another seed, or of other weights."""
+    """After a touch, another one, and one that is undone; not after a run with another seed, another page's, or one of
+    other weights.
+    """
     evaluated, files = [], ["the same"]
 
     def network(x, t, labels):
@@ -104,28 +107,27 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
         return 0.3 * x
 
     monkeypatch.setattr("ui.runs.borrowed._files", lambda model: files[0])
-    made, before = place(network), None
-    for strokes, steps, more in [
-        ([], 10, {}),
-        (STROKES[:1], 7, {}),  # the touch is after the fourth step, which is evaluated once more
-        (STROKES[:2], 5, {}),  # this one after the sixth
-        (STROKES[:1], 5, {}),
-        (STROKES[:1], 10, {"seed": 5}),
-        (STROKES, 10, {}),
+    made = place(network)
+    runs = Runs(made.lab, made.request)
+    for strokes, steps, more, page, weights in [
+        ([], 10, {}, "mine", "the same"),
+        (STROKES[:1], 7, {}, "mine", "the same"),  # touched after the fourth step, which is evaluated once more
+        (STROKES[:2], 5, {}, "mine", "the same"),  # this one after the sixth
+        (STROKES[:1], 5, {}, "mine", "the same"),
+        (STROKES[:2], 10, {}, "another", "the same"),
+        (STROKES[:1], 10, {"seed": 5}, "mine", "the same"),
+        (STROKES, 10, {"seed": 5}, "mine", "others"),
     ]:
+        files[0] = weights
         asked = ASKED | {"touch": "_".join(strokes)} | more
         alone = results(toylab.messages(made, "watch", asked)[1])
         evaluated.clear()
-        run, seen = toylab.messages(made, "watch", asked, before=before)
+        run = runs.begin("watch", asked, page)
+        seen = list(run.messages())
         assert seen[-1]["state"] == "finished" and results(seen) == alone
-        assert len(evaluated) == steps, strokes
+        assert len(evaluated) == steps, (strokes, page)
         assert run.job.done == pytest.approx(run.job.plan.steps)
-        before = run.job.recording
-    assert before.bytes > 10_000
-    files[0] = "other"
-    evaluated.clear()
-    toylab.messages(made, "watch", ASKED, before=before)
-    assert len(evaluated) == 10
+    assert run.job.recording.bytes > 10_000
 
 
 def test_shared_steps_are_counted_once():

@@ -82,11 +82,11 @@ def wait_for(condition, seconds=60):
         time.sleep(0.01)
 
 
-def messages(part, name, values, watch=lambda run, message: None, before=None):
-    """The run and its messages; `watch` sees each as it comes. before: the recording of the run that it replaces."""
+def messages(part, name, values, watch=lambda run, message: None):
+    """The run and its messages; `watch` sees each as it comes."""
     try:
         computation = part.request(name, values)
-        run = Run(Job(computation, part.lab, show=computation.shown, before=before))
+        run = Run(Job(computation, part.lab, show=computation.shown))
     except ValueError as wrong:
         run = Run(None, text=str(wrong))
     seen = []
