@@ -22,6 +22,10 @@ ASKED = {"checkpoint": "toy", "steps": 10, "count": 2, "touch": TEXT}
 STROKES = TEXT.split("_")
 
 
+def in_order(seen):
+    return sorted(results(seen), key=lambda result: (result.get("k", -1), result.get("lane", 0)))
+
+
 def place(network=lambda x, t, labels: 0.3 * x):
     return SamplingPart(toylab.toy_lab(Models(network)))
 
@@ -120,11 +124,14 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
     ]:
         files[0] = weights
         asked = ASKED | {"touch": "_".join(strokes)} | more
-        alone = results(toylab.messages(made, "watch", asked)[1])
+        alone = in_order(toylab.messages(made, "watch", asked)[1])
         evaluated.clear()
         run = runs.begin("watch", asked, page)
         seen = list(run.messages())
-        assert seen[-1]["state"] == "finished" and results(seen) == alone
+        assert seen[-1]["state"] == "finished" and in_order(seen) == alone
+        first = next(message["results"] for message in seen if message["results"])
+        new = [(result["k"], result["lane"]) for result in first if result["kind"] == "frame"]
+        assert steps == 10 or new[:2] == [(10 - steps, 0), (10 - steps, 1)]  # before what the page has seen
         assert len(evaluated) == steps, (strokes, page)
         assert run.job.done == pytest.approx(run.job.plan.steps)
     assert run.job.recording.bytes > 10_000

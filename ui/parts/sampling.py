@@ -330,24 +330,27 @@ class Sampling(Computation):
         numbers = sum(len(one) * model.channels * model.image_size**2 for one, model in zip(kept, loaded, strict=True))
         keeps = isinstance(self.request, Watch) and 4 * self.request.count * numbers <= STATES
 
-        def give(frame: Frame, x: Any) -> None:
+        def keep(frame: Frame, x: Any) -> Frame:
             lane, k = frame.lane, frame.k
             if plan.touches and lane:
                 frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
             work.recording.frames[lane][k] = frame.x
             if keeps:
                 work.recording.states[lane][k] = frame, x.cpu()
-            work.give(frame)
+            return frame
 
-        work.give(plan.shown([word for word, _ in words], captions.unknown(list(new))))
+        soon: list[Any] = [plan.shown([word for word, _ in words], captions.unknown(list(new)))]
+        late: list[Frame] = []  # what the page has shown already comes after the first that is new
         known = _known(plan, work.before, kept[0])
         for k, found in known.items():
             for i, (frame, x) in enumerate(found):
-                give(replace(frame, lane=i, attention=None), x)
+                late.append(keep(replace(frame, lane=i, attention=None), x))
                 own[i]["after"] = plan.rows[i][k][1], x
         for k in range(max(known, default=-1) + 1):
             for kind in filter(None, (plan.kind_of(0, k), plan.kind_of(1, k))):
                 work.count(kind, timed=False)
+        if not late:
+            work.give(soon.pop())
         frame = None
         for i, step in zero_gpu.side_by_side(loaded, own, shared, flop, work.notify):
             if step.index in kept[i]:
@@ -356,7 +359,11 @@ class Sampling(Computation):
                     frame = replace(frame, lane=i)
                 else:
                     frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=_maps(step, words))
-                give(frame, step.x)
+                soon.append(keep(frame, step.x))
+                if i or not late:
+                    work.give(*soon)
+                    work.give(*late)
+                    soon, late = [], []
             if step.s == 0:
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
             if kind := plan.kind_of(i, step.index):

@@ -282,9 +282,9 @@ class Work:
         self._clock = job._lab.turns.clock
         self._since = self._clock()  # when the step under way began
 
-    def give(self, result: Any) -> None:
-        """Send a result to whoever listens, with the next message."""
-        self._job.log.give(self._job.show(result))
+    def give(self, *results: Any) -> None:
+        """Send results to whoever listens, with the next message."""
+        self._job.log.give(*map(self._job.show, results))
 
     def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
         """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
