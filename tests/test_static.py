@@ -318,12 +318,12 @@ def test_a_link_shows_the_pictures_of_the_library(fresh, number):
 
 
 def endings(model, text, seeds, **way):
-    """Both endings of a touched run, as the page saves them."""
+    """Both endings of a touched run, each uint8 (N, H, W, C)."""
     times = [step.s for step in ddpm_core.trajectory(model, seeds, **way)]
     at = touch.touches(TouchField("touch").check(text), model, times)
     both = [ddpm_core.sample(model, seeds, **way, on_step=on) for on in (None, touch.on_step(at, seeds, model))]
     assert (both[0] != both[1]).any()
-    return imaging.grid(np.concatenate(both), len(seeds))
+    return both
 
 
 def test_two_lanes_and_rows_are_those_of_the_library(fresh):
@@ -338,7 +338,8 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     finished(opened, "watch")
     opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
     opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
-    assert close(pixels(png(opened)), endings(model, TOUCH, [7, 8], steps=5, variance="beta_tilde"))
+    ends = endings(model, TOUCH, [7, 8], steps=5, variance="beta_tilde")
+    assert close(pixels(png(opened)), imaging.grid(np.concatenate(ends), 2))
 
     go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")
@@ -503,12 +504,12 @@ def test_words_draw_what_the_library_draws(fresh):
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
     assert close(pixels(png(opened)), images[0])
 
-    cells = "334-noise-100-3.3-4.3-3.4-4.4"
-    go(opened, "watch", asked | {"touch": cells})
-    opened.wait_for_selector(".part-watch .sentence:has-text('latent')")
-    assert not opened.get_by_role("button", name="White").is_visible()  # a latent has no colours
-    finished(opened, "watch")
-    assert close(pixels(png(opened)), endings(loaded("emoji-tiny"), cells, [5], steps=4, **options))
+    cells = "334-noise-100-3.3-4.3-3.4-4.4"  # of the latent
+    plan, *frames = opened.evaluate(RUN, asked | {"touch": cells})
+    ends = [pixels(base64.b64decode(frame["x"].partition(",")[2])) for frame in frames if frame["k"] == 3]
+    assert plan["latent"] == 8
+    for end, same in zip(ends, endings(loaded("emoji-tiny"), cells, [5], steps=4, **options), strict=True):
+        assert close(end, same[0])
 
     prompt = "red asdfgh apple"
     asked = {"checkpoint": "emoji-tiny", "prompt": prompt, "steps": 2, "seed": 5, "count": 1, "attention": True}
