@@ -1,6 +1,7 @@
 """A Chromium for the browser tests: `browser` (one per module) and `page` (one per test, failing on page errors).
 
-The pages of a module share a cache, as the tabs of one window do: without it each loads gradio's scripts anew.
+The pages of a module share a cache, as the tabs of one window do. They are those of a visitor who wants little motion:
+what plays takes half of the processor's time of a page. A test of it says `page.emulate_media(**MOTION)`.
 
 Without playwright or a Chromium such tests skip, except under CI (environment variable CI), where they fail.
 """
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 import pytest
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+MOTION = {"reduced_motion": "no-preference"}
+CALM = {"reduced_motion": "reduce"}
 
 
 @contextmanager
@@ -53,7 +56,7 @@ def browser():
         except Error as error:
             _missing(f"no Chromium starts: {str(error).splitlines()[0]}")
         # Of all `page`. Without the page's policy, as playwright evaluates strings in it.
-        chromium.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True)
+        chromium.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True, **CALM)
         yield chromium
         chromium.close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import torch
 from diffusers import UNet2DModel
 from safetensors.torch import save_file
+
+from ddpm_core.checkpoint import refs
 
 # The files of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but small networks.
 _GOOGLE = {
@@ -61,6 +65,9 @@ SCHEDULER = {
     "trained_betas": None,
     "variance_type": "fixed_large",
 }
+# Changes that make a network of any size quick: a hundredth of the work of an embedded one.
+NARROW = SMALLEST | {"block_out_channels": [16], "norm_num_groups": 4}
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 LEGACY = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
 
 
@@ -97,8 +104,28 @@ def write(
     if pickle:
         torch.save({_legacy(key): value for key, value in weights.items()}, network / "diffusion_pytorch_model.bin")
     else:
-        save_file(weights, network / "diffusion_pytorch_model.safetensors")
+        save_file(weights, network / WEIGHTS)
     return weights
+
+
+def narrow_copies(folder: Path) -> dict[str, Path]:
+    """The embedded checkpoints, those of pixels with narrow networks of random weights; all else is as it was."""
+    for name, own in refs.embedded().items():
+        if not (own / WEIGHTS).is_file():
+            (folder / name).symlink_to(own)
+            continue
+        shutil.copytree(own, folder / name, ignore=shutil.ignore_patterns(WEIGHTS))
+        config = json.loads((own / "config.json").read_text())
+        config |= NARROW | {"sample_size": config["sample_size"]}
+        write_json(folder / name / "config.json", config)
+        buildable = {key: value for key, value in config.items() if not key.startswith("_")}
+        save_file(_weights(json.dumps(buildable), 0), folder / name / WEIGHTS)
+        digest = hashlib.sha256((folder / name / WEIGHTS).read_bytes()).hexdigest()
+        for table in folder.glob(f"{name}/*_*.json"):  # what was estimated for these weights
+            content = json.loads(table.read_text())
+            if "weights_sha256" in content:
+                write_json(table, content | {"weights_sha256": digest})
+    return {name: folder / name for name in refs.embedded()}
 
 
 @lru_cache(maxsize=8)  # most tests begin with the same, and a network takes a while to be built

@@ -4,7 +4,9 @@ import atexit
 import gc
 import os
 import shutil
+import socket
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,19 +20,11 @@ atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True
 
 # Files that take longest, the longest first: one that began last would be waited for alone.
 SLOW = (
-    *(
-        "test_app",
-        "test_every_kind",
-        "test_engine",
-        "test_train",
-        "test_explore_page",
-        "test_words",
-        "test_ui_words",
-        "test_evaluate",
-    ),
-    *("test_distill", "test_train_tab", "test_public", "test_train_processes", "test_lessons", "test_silence"),
-    *("test_accelerator", "test_checkpoint", "test_benchmarks", "test_examples", "test_course", "test_hub"),
-    *("test_fused", "test_openvino_graph", "test_optimised", "test_chains"),
+    *("test_presses", "test_app", "test_explore_page", "test_static", "test_every_kind", "test_engine", "test_train"),
+    *("test_evaluate", "test_words", "test_distill", "test_train_tab", "test_lessons", "test_public", "test_ui_touch"),
+    *("test_local_network", "test_train_processes", "test_accelerator", "test_checkpoint", "test_benchmarks"),
+    *("test_strangers", "test_documents", "test_hostile", "test_ui_words", "test_silence", "test_course", "test_hub"),
+    *("test_fused", "test_openvino_graph", "test_optimised", "test_chains", "test_ui_between", "test_examples"),
 )
 gone = [name for name in SLOW if not Path(__file__).with_name(f"{name}.py").is_file()]
 assert not gone, gone
@@ -103,3 +97,57 @@ def torch_page():
     """For a module whose page or server loads models by itself: before it is served."""
     with no_openvino():
         yield
+
+
+@pytest.fixture(scope="session")
+def narrow_copies(tmp_path_factory):
+    from checkpoint_folders import narrow_copies
+
+    return narrow_copies(tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.fixture(scope="module")
+def narrow_page(torch_page, narrow_copies):
+    """`torch_page` for a module that asks how models are used, not what they draw: their networks are narrow ones."""
+    from ddpm_core.checkpoint import refs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refs, "embedded", lambda: narrow_copies)
+        yield
+
+
+@pytest.fixture
+def slow_network(monkeypatch):
+    """An evaluation takes a tenth of a second, in which the processor has nothing to do: a long run is still there."""
+    from ddpm_core.engines.torch import TorchNetwork
+
+    evaluate = TorchNetwork.__call__
+    monkeypatch.setattr(TorchNetwork, "__call__", lambda *inputs: time.sleep(0.1) or evaluate(*inputs))
+
+
+@pytest.fixture
+def run_script(tmp_path, monkeypatch):
+    """run_script(text, model) runs a script of the page in a folder, which it returns; model: what the script loads."""
+    from diffusers.schedulers import scheduling_ddpm
+
+    import ddpm_core
+
+    def run(text, model=None):
+        if model is not None:
+            monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
+        monkeypatch.setattr(scheduling_ddpm, "randn_tensor", scheduling_ddpm.randn_tensor)  # some replace it
+        exec(text, {"__name__": "__main__"})
+        return tmp_path
+
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+@pytest.fixture
+def ipv6():
+    """Whether this machine has it."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True

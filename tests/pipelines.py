@@ -147,8 +147,11 @@ def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> S
         use_linear_projection=turbo,
     )
     schedule = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    narrow = {f"{half}coder_block_out_channels": (16,) * 4 for half in ("en", "de")}
+    blocks = {f"num_{half}coder_blocks": (1, 1, 1, 1) for half in ("en", "de")}
+    kl = AutoencoderKL(**levels, block_out_channels=(16, 16, 32, 32), norm_num_groups=8)
     pipeline = StableDiffusionPipeline(
-        vae=AutoencoderTiny() if tiny else AutoencoderKL(**levels, block_out_channels=widths),
+        vae=AutoencoderTiny(**narrow, **blocks) if tiny else kl,
         **parts,
         unet=unet,
         scheduler=EulerDiscreteScheduler(**schedule, timestep_spacing="trailing")

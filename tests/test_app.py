@@ -1,25 +1,22 @@
 """The app as its users meet it: through gradio_client, in a browser, and from the command line."""
 
+import base64
+import contextlib
 import gzip
 import itertools
 import json
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
+from browser import CALM, served
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -31,10 +28,10 @@ import ui
 from ddpm_core.imaging import to_uint8
 from ui import web
 from ui.machine.step_times import StepKind
-from ui.models.loaded import Models
 from ui.runs import listeners
 
 FAST = {"steps": 3, "count": 2}
+PHONE = {"width": 390, "height": 844}
 PARAMETERS = {
     "checkpoint": "cifar10-tiny",
     "sampler": "ddpm",
@@ -53,24 +50,20 @@ PARAMETERS = {
 
 
 @pytest.fixture(scope="module")
-def served():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Models, "refresh", lambda self: None)  # asks the Hub
-        app = ui.build("cifar10-tiny")
-        ui.launch(app, prevent_thread_lock=True)
+def app(narrow_page):
+    with served("cifar10-tiny") as app:
         assert app.warmup.ready.wait(120)  # it takes a turn, too, which tests look at
         yield app
-        assert ui.close(app)
 
 
 @pytest.fixture(scope="module")
-def lab(served):
-    return served.lab
+def lab(app):
+    return app.lab
 
 
 @pytest.fixture(scope="module")
-def url(served):
-    return served.local_url
+def url(app):
+    return app.local_url
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +72,7 @@ def client(url):
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(narrow_page):
     return ddpm_core.load("cifar10-tiny")
 
 
@@ -140,7 +133,7 @@ def test_what_is_wrong_is_said_in_one_sentence(client, wrong, sentence):
         assert "\n" not in str(refusal.value) and str(refusal.value)[0] not in "'\""
 
 
-def test_cancelling_a_run_frees_the_lock(client, lab):
+def test_cancelling_a_run_frees_the_lock(client, lab, slow_network):
     for name in ("/sample", "/trajectory"):
         job = client.submit(steps=1000, count=1, api_name=name)
         wait_for(lambda: len(lab.turns) == 1)
@@ -190,6 +183,7 @@ def pass_patience(monkeypatch):
     return on
 
 
+@pytest.mark.usefixtures("slow_network")
 def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, lab, heard, pass_patience):
     addresses = [post(url, "sample", *LONG) for _ in range(3)]
     client.predict(**FAST, api_name="/sample")  # one of them takes minutes
@@ -201,7 +195,7 @@ def test_a_run_that_nobody_listens_to_keeps_nobody_waiting(client, url, lab, hea
         assert "its page or script was gone" in stream.read().decode()
 
 
-def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, lab, pass_patience):
+def test_a_run_ends_when_its_listener_leaves_also_while_it_waits(url, lab, pass_patience, slow_network):
     with urllib.request.urlopen(post(url, "trajectory", *LONG)) as stream:
         wait_for(lambda: len(lab.turns) == 1)
         wait_for(lambda: stream.readline().startswith(b"event: generating"))  # a busy machine sends heartbeats before
@@ -232,16 +226,30 @@ def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, hea
     assert len(lab.turns) == 0
 
 
-@pytest.mark.parametrize("odd", [["a"], None, {}, 10**400, "x" * 5000], ids=lambda odd: str(odd)[:20])
-def test_odd_values_are_answered(served, odd):
-    """In each field of each part, one after another; test_public sends some of them."""
-    for place in served.parts.values():
-        for part, form in place.forms.items():
-            for name in form.kinds():
-                try:
-                    assert "estimate" in place.describe(place.request(part, {name: odd})), (part, name)
-                except (ValueError, ddpm_core.CheckpointError) as refusal:
-                    assert str(refusal) and "\n" not in str(refusal), (part, name)
+ODD = (None, 3, -0.5, float("nan"), 10**400, True, "", "x", "a\0b", "\ud800", "x" * 5000, [], ["a"], {}, {"a": 1})
+PICTURE = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
+ASKED = ("ref", "run", "kind", "page", "path", "left", "text", "checkpoint")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+def test_odd_values_are_answered(app, odd):
+    """In each field of each part, in what is asked beside them, and as the name of either."""
+    calls = [(odd, "describe", {}), ("watch", odd, {}), ("forward", "describe", odd)]
+    for part, form in [form for place in app.parts.values() for form in place.forms.items()]:
+        for name in form.kinds():
+            with contextlib.suppress(ValueError):
+                if form.check({name: odd}) == form():
+                    continue  # as if nothing had been said
+            calls.append((part, "describe", {name: odd}))
+    calls += [("forward", ask, PICTURE | {name: odd}) for ask in app.parts["forward"].questions for name in PICTURE]
+    calls += [("forward", "picture", {name: odd}) for name in ("name", "path")]
+    calls += [("lab", ask, {name: odd}) for ask in ("model", "run", "save", "room", "whole", "fit") for name in ASKED]
+    for call in calls:
+        answer = app._ask(*call)
+        error = answer.get("error", "")
+        assert "\n" not in error and "codec" not in error and "byte" not in error, call
+        assert len(error) < 400 + len(str(odd)), call  # what was asked for may be repeated
+        assert answer or call[1] == "stop", call
 
 
 def test_runs_are_not_taken_past_the_queue(url):
@@ -355,7 +363,7 @@ def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(pag
     assert seed != "13" and f"seed={seed}" in window.url
 
 
-def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):
+def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab, slow_network):
     window = opened(page, url, steps=1000, count=4)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
@@ -372,7 +380,7 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab):
     wait_for(lambda: len(lab.turns) == 0)
 
 
-def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):
+def test_a_page_that_is_loaded_again_finds_its_run(page, url, slow_network):
     window = opened(page, url, steps=1000, count=4)
     window.click(".part-watch .run")
     window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
@@ -383,11 +391,11 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, lab):
     state(window, state="stopped")
 
 
-def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(page, url):
+def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(page, url, slow_network):
     """As on a busy machine: a link runs, and Run is pressed before its request has arrived."""
     requests = []
     page.route("**/call/run", lambda route: requests.append(route))
-    opened(page, url, steps=200)
+    opened(page, url, steps=30)
     wait_for(lambda: page.wait_for_timeout(10) or len(requests) == 1)
     page.click(".part-watch .run")
     wait_for(lambda: page.wait_for_timeout(10) or len(requests) == 2)
@@ -417,11 +425,11 @@ def test_a_copy_of_a_window_is_another_visitor(page, url):
     assert len(set.union(*visitors.values())) == 2
 
 
-def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, browser, url, lab):
+def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, url, slow_network):
     one = opened(page, url, steps=1000, count=4)
     one.click(".part-watch .run")
     state(one, state="running")
-    other = opened(browser.new_context().new_page(), url, steps=1000, count=4)
+    other = opened(page.context.new_page(), url, steps=1000, count=4)
     other.click(".part-watch .run")
     for window in (one, other):
         window.wait_for_selector(".status-text:text('Running, shared with 1 other')")
@@ -429,7 +437,7 @@ def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, brow
     other.wait_for_selector(".status-text:text-is('Running')")
     other.click(".part-watch .stop")
     state(other, state="stopped")
-    other.context.close()
+    other.close()
 
 
 def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):
@@ -487,7 +495,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     link = taken(lab, "Copy link")
     assert lab.url == link
 
-    other = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    other = browser.new_page(viewport={"width": 1280, "height": 720}, **CALM)
     other.goto(link)
     other.wait_for_selector(".part-compare[data-ready=true][data-described]")
     assert other.input_value(".part-compare [data-name=seed] input") == "9"
@@ -497,7 +505,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     shown(lab, "compare"), shown(other, "compare")
     both = other.evaluate(canvases)
     assert both == lab.evaluate(canvases) and both[0] != both[1]
-    other.context.close()
+    other.close()
 
 
 ENDINGS = "[...document.querySelectorAll('.part-watch figure.x canvas:not(.touched)')].map((one) => one.toDataURL())"
@@ -534,7 +542,7 @@ def test_a_touch_splits_the_run_and_its_link_gives_the_same_endings(page, browse
     both = lab.evaluate(ENDINGS)
     assert both[0] == alone != both[1]
 
-    other = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, bypass_csp=True).new_page()
+    other = browser.new_page(viewport=PHONE, has_touch=True, bypass_csp=True, **CALM)
     other.goto(lab.url)
     state(other, state="finished")  # a link runs by itself
     other.locator(".part-watch .scrubber").press("End")
@@ -547,7 +555,7 @@ def test_a_touch_splits_the_run_and_its_link_gives_the_same_endings(page, browse
         other.get_by_role("button", name="Undo").tap()
     other.wait_for_selector(".part-watch[data-state=finished] .ddpm-player:not(.compare)")
     assert not urllib.parse.urlsplit(other.url).fragment
-    other.context.close()
+    other.close()
 
     choose(lab, sampler="unipc")
     lab.locator(".part-watch .estimate", has_text="can't be continued or changed on the way: use 'ddpm'").wait_for()
@@ -671,7 +679,7 @@ def test_the_first_page_is_light(url):
 
 
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):
-    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
+    phone = browser.new_page(viewport=PHONE, has_touch=True, is_mobile=True, **CALM)
     opened(phone, url)
     assert not phone.is_visible(".part-watch [data-name=steps]") and phone.is_visible("#tagline")
     phone.tap(".part-watch .summary")
@@ -688,7 +696,7 @@ def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):
     with phone.expect_file_chooser():
         phone.get_by_role("button", name="My own picture").tap()
     phone.wait_for_selector(".forward:visible")  # where any picture can be taken
-    phone.context.close()
+    phone.close()
 
 
 # --- The command line
@@ -713,15 +721,6 @@ def test_flags_that_cannot_work_end_with_one_sentence(capsys):
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         assert re.search(rf"cannot use port {port} \(address already in use\)", refusal("--port", str(port)))
-
-
-@pytest.fixture
-def ipv6():
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
@@ -752,44 +751,3 @@ def test_a_browser_opens_on_a_desktop_only(environment, desktop, monkeypatch):
     monkeypatch.setattr(command.os, "environ", environment)
     monkeypatch.setattr(command.sys, "platform", "linux")
     assert command._desktop() == desktop
-
-
-def test_the_command_prints_the_address_asks_for_the_password_logs_and_ends_in_order(ipv6):
-    """At an IPv6 address, where there is one. SIGTERM lets a run go on, and Ctrl-C then ends it at once."""
-    host, expected = ("::1", r"\[::1\]") if ipv6 else ("127.0.0.1", r"127\.0\.0\.1")
-    arguments = [sys.executable, "app.py", "--host", host, "--port", "0", "--no-browser"]
-    arguments += ["--auth", "me:secret", "--log-json"]
-    root = Path(command.__file__).parent
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # A process that a shell starts in the background ignores Ctrl-C, and so would its children.
-    as_usual = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    # Python's own warnings depend on which of two threads imports first.
-    quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    server = subprocess.Popen(arguments, cwd=root, preexec_fn=as_usual, env=quiet, **pipes)
-    try:
-        address = re.fullmatch(rf"DDPM Lab: (http://{expected}:\d+/)\n", server.stdout.readline())[1]
-        with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(address + "config")
-        visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        body = urllib.parse.urlencode({"username": "me", "password": "secret"}).encode()
-        assert visitor.open(address + "login", body).status == 200
-
-        def health():
-            return json.load(urllib.request.urlopen(address + "health"))["status"]
-
-        assert health() == "ok"
-        run = {"data": ["mnist-tiny", *LONG[1:]]}  # the model that is ready
-        call = f"{address}gradio_api/call/sample"
-        asked = urllib.request.Request(call, json.dumps(run).encode(), {"Content-Type": "application/json"})
-        with visitor.open(f"{call}/{json.load(visitor.open(asked))['event_id']}") as stream:
-            assert b"event: generating" in stream.readline()
-            server.send_signal(signal.SIGTERM)
-            wait_for(lambda: health() == "stopping")
-            server.send_signal(signal.SIGINT)
-            lines = server.communicate(timeout=120)[1].splitlines()
-        assert server.returncode == 0
-    finally:
-        server.kill()
-    events = {event["event"]: event for event in map(json.loads, lines)}
-    assert [event for event in events if event not in ("message", "run")] == ["started", "stopping", "stopped"]
-    assert events["stopping"]["patience_s"] > 0 and events["run"]["outcome"] != "finished"

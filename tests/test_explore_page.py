@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import pytest
-from browser import served
+from browser import CALM, MOTION, served
 from checkpoint_folders import SMALLEST, write
 from PIL import Image, ImageDraw
 
@@ -254,7 +254,6 @@ def test_a_part_works_from_the_keyboard_stops_at_once_and_runs_unseen(part, page
 
 
 def test_where_little_motion_is_wanted_pictures_change_once_a_second(page, url):
-    page.emulate_media(reduced_motion="reduce")
     open_part(page, url, "latents", steps=20, count=2, times="20")
     idle(page, "latents")
     page.evaluate("""() => {
@@ -304,6 +303,7 @@ def shown(page):
 
 
 def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
+    page.emulate_media(**MOTION)
     open_part(page, url, "plane", steps=20, steps_b=5, cloud=200)
     page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")  # it has played to the end
     assert page.get_attribute(".part-plane", "data-frames") == "27"
@@ -325,7 +325,7 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     assert "at t = 1000" in page.locator(".pane[data-lane=b] canvas").get_attribute("aria-label")
 
     link = page.url
-    page.emulate_media(reduced_motion="reduce")  # so that the end is shown at once
+    page.emulate_media(**CALM)  # so that the end is shown at once
     page.goto("about:blank")
     page.goto(link)
     page.wait_for_selector(".part-plane[data-state=finished][data-last=true]")
@@ -339,7 +339,6 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
 
 
 def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
-    page.emulate_media(reduced_motion="reduce")  # so that nothing plays
     open_part(page, url, "plane", shape="drawing", steps=2, steps_b=2, cloud=50)
     page.get_by_text("Draw your data first").wait_for()
     assert page.locator(".part-plane .run").is_disabled()
@@ -374,8 +373,9 @@ def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url):
     page.set_viewport_size({"width": 390, "height": 844})
     (checkpoint,) = parse_qs(urlsplit(url).query)["checkpoint"]
     open_part(page, url, PARTS[0], steps=2, count=2)
+    few = {"checkpoint": checkpoint, "steps": 2, "count": 2, "cloud": 100}
     for part in PARTS:
-        page.evaluate("([part, values]) => lab.open(part, values)", [part, {"checkpoint": checkpoint, "steps": 2}])
+        page.evaluate("([part, values]) => lab.open(part, values)", [part, few])
         page.wait_for_selector(f".part-{part}[data-ready=true][data-described]:visible")
         box = page.locator(f".part-{part} .run").bounding_box()
         assert box["height"] >= 44 and box["y"] + box["height"] <= 844

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from browser import served
+from browser import CALM, served
 from PIL import Image
 from toylab import described, toy_lab
 
@@ -214,7 +214,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     page.get_by_label("End the course").click()
     page.wait_for_selector("#course-bar", state="hidden")
     assert "lesson" not in page.url
-    fresh = page.context.browser.new_page()
+    fresh = page.context.browser.new_page(**CALM)
     fresh.goto(link)
     fresh.wait_for_selector("#course-bar[data-lesson=two-steps]")
     fresh.wait_for_selector(".part-compare[data-ready=true]")

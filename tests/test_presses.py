@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
-from browser import served
+from browser import CALM, served
 
 from ui.machine.step_times import StepTimes
 
@@ -24,9 +24,9 @@ SHOWN = """
     window.copied, seen.map(of)]);
 }
 """
-# All that can be pressed and is not chosen already, by a name; what leads away or takes a file is looked at elsewhere.
+# All that can be pressed and is not chosen already, by a name.
 TO_PRESS = """
-(root) => [...document.querySelectorAll(`${root} :is(button, summary, .choice label, a)`)]
+(root) => [...document.querySelectorAll(`${root} :is(button, summary, .choice label)`)]
   .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
   .filter((one) => [one.ariaPressed, one.ariaCurrent, one.ariaChecked].every((said) => said !== "true"))
   .filter((one) => !one.querySelector(":checked"))
@@ -35,6 +35,11 @@ TO_PRESS = """
     one.dataset.press = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
     return one.dataset.press;
   })
+"""
+# Links that lead nowhere: the others are not pressed, as they lead away.
+NO_LINKS = """
+(root) => [...document.querySelectorAll(`${root} a:not([href])`)].filter((one) => one.checkVisibility())
+  .map((one) => one.innerText)
 """
 # Press, with all answers held back; returns after how many frames what is shown has changed, or null.
 PRESS = f"""
@@ -87,15 +92,14 @@ def app(torch_page):
 @pytest.fixture
 def quiet(page):
     page.add_init_script(QUIET)
-    page.emulate_media(reduced_motion="reduce")
     return page
 
 
 def settled(page):
     """Wait until what a press has set off is asked and answered."""
     page.wait_for_timeout(130)  # after which the page asks what a run of the settings takes
-    page.wait_for_function("!window.asking && document.documentElement.dataset.ready")
-    page.wait_for_function("!document.querySelector('[data-state=starting]')")  # a run is told of without being asked
+    starting = "document.querySelector('[data-state=starting]')"  # a run is told of without being asked
+    page.wait_for_function(f"!window.asking && document.documentElement.dataset.ready && !{starting}")
 
 
 def opened(page, url, query):
@@ -112,32 +116,35 @@ def copied_link(page):
     return page.wait_for_function("window.link").json_value()
 
 
+AT = "() => [lab.part, lab.chosen.href]"
+
+
 def silent(page, url, query, root):
     """What can be pressed and does not answer."""
     opened(page, url, query)
-    part, first, done, wrong = page.evaluate("lab.part"), page.evaluate("lab.chosen.href"), set(), []
+    (part, first), done, wrong = page.evaluate(AT), set(), []
     while True:
         settled(page)
+        if page.locator(".projector").count():
+            page.keyboard.press("Escape")
+        at, chosen = page.evaluate(AT)
+        if at != part:  # where the press before led
+            page.evaluate("(part) => lab.open(part, null, { lesson: '' })", part)
+            continue
         left = [name for name in page.evaluate(TO_PRESS, root) if name not in done]
+        wrong += page.evaluate(NO_LINKS, root)
         if not left:
             return wrong
         name = left[0]
         done.add(name)
-        chosen = page.evaluate("lab.chosen.href")
-        one = page.locator(f'[data-press="{name}"]:visible').first
-        if one.evaluate("(one) => one.tagName === 'A'"):
-            wrong += [] if one.get_attribute("href") else [name]
-            continue
-        if one.evaluate(PRESS) is None:
+        if page.locator(f'[data-press="{name}"]:visible').first.evaluate(PRESS) is None:
             wrong.append(name)
         # What the form no longer says is dimmed, unless a run of it goes on.
-        now = page.evaluate("lab.chosen.href")
-        if now not in (chosen, first) and part in HAS_RUNS and page.evaluate("lab.part") == part:
+        at, now = page.evaluate(AT)
+        if now not in (chosen, first) and part in HAS_RUNS and at == part:
             settled(page)
             told = ":is([data-outdated=true], [data-state=queued], [data-state=loading])"
             wrong += [] if page.locator(f".part-{part}{told}").count() else [f"{name}: nothing is said of it"]
-        if page.evaluate("lab.part") != part or page.locator(".projector").count():
-            opened(page, url, query)
 
 
 @pytest.mark.parametrize("part", (*HAS_RUNS, "forward", "course"))
@@ -193,7 +200,7 @@ def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet,
 
 
 def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
-    phone = browser.new_page(viewport={"width": 390, "height": 844}, bypass_csp=True)
+    phone = browser.new_page(**CALM, viewport={"width": 390, "height": 844}, bypass_csp=True)
     opened(phone, app.local_url, "tab=watch")
     phone.evaluate("scrollTo(0, 9999)")
     phone.click("text=Draw a 7")
@@ -375,11 +382,16 @@ def test_what_a_symbol_means_is_said_with_a_picture_and_the_list_is_behind_it(qu
 def test_where_a_screen_is_low_the_whole_picture_and_its_player_are_seen(quiet, app, size, part):
     quiet.set_viewport_size({"width": size[0], "height": size[1]})
     opened(quiet, app.local_url, f"tab={part}")
-    quiet.evaluate("document.querySelector('.stage .transport').scrollIntoView({ block: 'end' })")
-    bottom = size[1] - quiet.locator(".run-bar:visible").bounding_box()["height"]
-    boxes = [one.bounding_box() for one in quiet.locator(":is(.frame, .pane canvas, .stage .transport):visible").all()]
-    assert min(box["y"] for box in boxes) >= 0
-    assert max(box["y"] + box["height"] for box in boxes) <= bottom
+    quiet.wait_for_function("""
+    () => {  // once all is there that stands below them
+      document.querySelector(".stage .transport").scrollIntoView({ block: "end" });
+      const boxes = (selector) => [...document.querySelectorAll(selector)]
+        .filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect());
+      const seen = boxes(":is(.frame, .pane canvas, .stage .transport)");
+      const [bar] = boxes(".run-bar");
+      return seen.every(({ top, bottom }) => top >= 0 && bottom <= innerHeight - bar.height);
+    }
+    """)
 
 
 def test_a_drawing_begins_without_an_error_and_with_one_lane_of_many_steps(quiet, app):

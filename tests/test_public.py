@@ -22,7 +22,8 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 from soak import fuzz
-from soak.calls import VALUES, Call, Fuzz, json_call, page_data
+from soak.calls import Call, Fuzz, json_call, page_data
+from test_strangers import got, heard
 from toylab import wait_for
 
 from ui import web
@@ -53,27 +54,10 @@ def asked(port, part, what, values, session="a page"):
     return json.loads(answer.text)["data"][0]
 
 
-def got(port, path, method="GET", headers=None):
-    """(status, headers, text) of a request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request(method, path, headers=headers or {})
-    answer = connection.getresponse()
-    found = (
-        answer.status,
-        {name.lower(): value for name, value in answer.getheaders()},
-        answer.read().decode("utf-8", "replace"),
-    )
-    connection.close()
-    return found
-
-
 def messages(port, part, values, session="a page"):
     """Of a run, as the page gets them."""
     asked = {"data": [part, values], "session_hash": session}
-    event = json.loads(fuzz.send(port, json_call(f"{API}/call/run", asked)).text)["event_id"]
-    lines = got(port, f"{API}/call/run/{event}")[2].splitlines()
-    generating = [lines[i + 1] for i, line in enumerate(lines) if line == "event: generating"]
-    return [json.loads(line.removeprefix("data: "))[0] for line in generating]
+    return heard(port, got(port, "POST", f"{API}/call/run", asked))
 
 
 def test_calls_do_not_fill_the_memory_with_the_state_of_pages(app):
@@ -91,14 +75,14 @@ def test_calls_do_not_fill_the_memory_with_the_state_of_pages(app):
     [
         ({"Host": "lab.example"}, "http://lab.example/lab"),
         (
-            {"Host": "inside", "X-Forwarded-Host": "lab.example", "X-Forwarded-Proto": "https"},
+            {"Host": "inside", "X_Forwarded_Host": "lab.example", "X_Forwarded_Proto": "https"},
             "https://lab.example/lab",
         ),
         ({"Host": 'a"><script>alert(1)</script>'}, None),
     ],
 )
 def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base, port):
-    status, sent, text = got(port, "/", headers=headers)
+    status, text, sent = got(port, "GET", "/", **headers)
     assert "<script>alert" not in text
     if base is None:
         return
@@ -112,7 +96,7 @@ def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base
 
 def test_beside_a_link_stands_what_its_run_ends_with(port, monkeypatch):
     def linked(query):
-        tag = re.search(r'og:image" content="([^"]*)"', got(port, f"/?{query}")[2])
+        tag = re.search(r'og:image" content="([^"]*)"', got(port, "GET", f"/?{query}")[1])
         assert tag
         path = html.unescape(tag[1]).partition("/lab")[2]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
@@ -159,14 +143,14 @@ def test_an_error_without_a_reason_names_no_folder(app, monkeypatch):
 
 
 def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):
-    _, _, text = got(port, "/")
+    _, text, _ = got(port, "GET", "/")
     named = set(re.findall(r'(?:src|href)="(web/[^"]+)"', text))
     assert len(named) > 10
     for path in named:
-        status, headers, _ = got(port, f"/{path}")
+        status, _, headers = got(port, "GET", f"/{path}")
         assert status == 200 and headers["cache-control"] == "public, max-age=31536000, immutable", path
     assert {name for name in web.served() if name.endswith(".js")} >= {"app.js", "parts/watch.js"}
-    _, headers, _ = got(port, "/web/0123456789ab/app.js")  # of a page that was loaded before an update
+    _, _, headers = got(port, "GET", "/web/0123456789ab/app.js")  # of a page that was loaded before an update
     assert headers["cache-control"] == "no-store"
 
 
@@ -178,12 +162,12 @@ def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):
     ],
 )
 def test_no_other_file_is_served(name, port):
-    assert got(port, f"/web/{web.version()}/{name}")[0] in (404, 405)
+    assert got(port, "GET", f"/web/{web.version()}/{name}")[0] in (404, 405)
 
 
 @pytest.mark.parametrize("path", ["/", "/app.webmanifest", f"/web/{web.version()}/app.js", "/health"])
 def test_the_head_of_what_there_is(path, port):
-    status, headers, text = got(port, path, "HEAD")
+    status, text, headers = got(port, "HEAD", path)
     assert status == 200 and not text and headers["content-type"]
 
 
@@ -285,15 +269,11 @@ def test_uploads_are_limited_and_reach_only_who_knows_their_path(port):
 # --- Hostile calls
 
 
-# gradio itself refuses what looks like a file that is none of its own.
-@pytest.mark.parametrize("odd", [odd for odd in VALUES if "FileData" not in repr(odd)], ids=lambda odd: repr(odd)[:20])
+@pytest.mark.parametrize("odd", [None, 10**40, "x" * 5000, [], {"a": 1}], ids=lambda odd: repr(odd)[:20])
 def test_whatever_the_page_asks_is_answered(odd, port):
     """{} or a sentence; a part or a question that is none, and values that are none."""
     for data in ((odd, "describe", {}), ("watch", odd, {}), ("lab", odd, {}), ("lab", "save", {"run": odd})):
-        try:
-            answer = asked(port, *data)
-        except UnicodeEncodeError:  # no request can be made of it
-            continue
+        answer = asked(port, *data)
         assert answer["error"] and "\n" not in answer["error"], data
     assert "estimate" in asked(port, "watch", "describe", odd if isinstance(odd, list) else {})
     run = messages(port, odd, {})
@@ -302,7 +282,7 @@ def test_whatever_the_page_asks_is_answered(odd, port):
 
 def test_two_pages_with_one_session_get_their_own_messages(port):
     """As two runs of one page, or a tab that was duplicated: the second replaces the first one, which says so."""
-    values = {"checkpoint": "cifar10-tiny", "steps": 20, "count": 2}
+    values = {"checkpoint": "cifar10-tiny", "steps": 8, "count": 2}
     found = {}
 
     def listen(name):
@@ -329,7 +309,7 @@ def test_an_event_whose_listener_has_gone_ends_alone(app, port):
 
 
 def test_no_file_route_gives_what_is_outside(port):
-    fuzzing = Fuzz(page_data(got(port, "/")[2]), seed=0)
+    fuzzing = Fuzz(page_data(got(port, "GET", "/")[1]), seed=0)
     for _ in range(60):
         call = fuzzing.file()
         answer = fuzz.send(port, call)
@@ -339,69 +319,7 @@ def test_no_file_route_gives_what_is_outside(port):
 
 def test_random_calls_are_answered(port):
     """A few of those of tests/soak."""
-    fuzzing = Fuzz(page_data(got(port, "/")[2]), seed=4)
+    fuzzing = Fuzz(page_data(got(port, "GET", "/")[1]), seed=4)
     for _ in range(150):
         call = fuzzing.call()
         assert fuzz.judged(call, fuzz.send(port, call)) == "", call
-
-
-# --- A login
-
-
-@pytest.fixture(scope="module")
-def locked(torch_page):
-    with served("mnist-tiny", public=True, limits=LIMITS, launch={"auth": ("me", "secret")}) as app:
-        assert app.warmup.ready.wait(240)
-        yield app
-
-
-def entered(port, password):
-    """(status, the cookies) after a try to log in."""
-    body = urlencode({"username": "me", "password": password})
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("POST", "/login", body, {"Content-Type": "application/x-www-form-urlencoded"})
-    answer = connection.getresponse()
-    cookies = [value.split(";")[0] for name, value in answer.getheaders() if name.lower() == "set-cookie"]
-    return answer.status, "; ".join(cookies)
-
-
-def test_before_the_login_there_is_nothing_but_its_page(locked):
-    port = locked.get_blocks().server_port
-    status, headers, text = got(port, "/")
-    assert status == 200 and "asks for a name and a password" in text and 'id="given"' not in text
-    assert headers["cache-control"] == "no-store"
-    for call in (
-        json_call(f"{API}/run/ask", {"data": ["lab", "models", {}]}),
-        json_call(f"{API}/call/run", {"data": ["watch", {}]}),
-        json_call(f"{API}/call/sample", {"data": []}),
-        Call("POST", f"{API}/upload", b"", {"Content-Type": "multipart/form-data; boundary=e"}),
-        Call("GET", f"{API}/info"),
-        Call("GET", f"{API}/file=/x"),
-        Call("GET", "/config"),
-    ):
-        assert fuzz.send(port, call).status == 401, call
-    assert got(port, "/health")[0] == 200
-
-
-def test_after_the_login_there_is_the_page(locked):
-    port = locked.get_blocks().server_port
-    assert entered(port, "wrong")[0] == 400
-    status, cookies = entered(port, "secret")
-    assert status == 200 and cookies
-    _, _, text = got(port, "/", headers={"Cookie": cookies})
-    assert page_data(text)["first"] == "mnist-tiny"
-    assert 'id="given"' not in got(port, "/", headers={"Cookie": re.sub("=.*", "=guess", cookies)})[2]
-
-
-def test_a_browser_logs_in_and_runs(page, locked):
-    page.set_default_timeout(120_000)
-    page.goto(locked.local_url)
-    for password in ("wrong", "secret"):
-        page.fill("[name=username]", "me")
-        page.fill("[name=password]", password)
-        page.click("button")
-        if password == "wrong":
-            page.wait_for_selector(".wrong:text('Name or password is wrong.')")
-    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
-    page.click(".part-watch .run")
-    page.wait_for_selector(".part-watch[data-state=finished]")

@@ -21,7 +21,7 @@ import kinds
 import numpy as np
 import pipelines
 import pytest
-from browser import _missing, browser, page  # noqa: F401, fixtures
+from browser import CALM, MOTION, _missing, browser  # noqa: F401, a fixture
 from PIL import Image
 
 import ddpm_core
@@ -43,14 +43,14 @@ LOCAL = ROOT / "ui/web/tests/local"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, narrow_page):
     out = tmp_path_factory.mktemp("site") / "a" / "lab"
     assert write(out, MODELS) == []
     return out
 
 
 @pytest.fixture(scope="module")
-def app():
+def app(narrow_page):
     return build("mnist-tiny", device="cpu", warm=False)
 
 
@@ -188,27 +188,56 @@ def site(folder):
     site.stop()
 
 
+def new_page(context, at):
+    new = context.new_page()
+    new.errors = []
+    new.on("pageerror", lambda error: new.errors.append(str(error)))
+    new.goto(at)
+    new.wait_for_selector("html[data-ready=true]")
+    return new
+
+
+def profile(browser, routes=None, **options):  # noqa: F811
+    """One that reaches nothing but this machine. routes: what answers instead of it, by patterns of addresses."""
+    context = browser.new_context(**CALM | options)
+    context.set_default_timeout(120_000)
+    context.route(lambda url: not url.startswith("http://127.0.0.1:"), lambda route: route.abort())
+    for pattern, answer in (routes or {}).items():
+        context.route(pattern, answer)
+    return context
+
+
+@pytest.fixture(scope="module")
+def visited(browser, site):  # noqa: F811
+    """A profile in which the page was opened before."""
+    context = profile(browser)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def window(visited, site):
+    """open(query) opens a page of the module's profile."""
+    opened = []
+
+    def open_page(query):
+        opened.append(new_page(visited, site.address + query))
+        return opened[-1]
+
+    yield open_page
+    for one in opened:
+        one.close()
+    assert not [error for one in opened for error in one.errors]
+
+
 @pytest.fixture
 def fresh(browser, site):  # noqa: F811
-    """open(query) opens a page in a profile of its own, which reaches nothing but the site.
-
-    routes: what answers instead of it, by patterns of addresses.
-    """
+    """open(query) opens a page in a profile of its own, see `profile`."""
     contexts = []
 
-    def open_page(query="", at=site, routes=None, **options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        context.set_default_timeout(120_000)
-        context.route(lambda url: not url.startswith(at.address), lambda route: route.abort())
-        for pattern, answer in (routes or {}).items():
-            context.route(pattern, answer)
-        new = context.new_page()
-        new.errors = []
-        new.on("pageerror", lambda error: new.errors.append(str(error)))
-        new.goto(at.address + query)
-        new.wait_for_selector("html[data-ready=true]")
-        return new
+    def open_page(query="", **options):
+        contexts.append(profile(browser, **options))
+        return new_page(contexts[-1], site.address + query)
 
     yield open_page
     errors = [error for context in contexts for one in context.pages for error in getattr(one, "errors", [])]
@@ -221,12 +250,12 @@ def link(part, values):
     return "?" + urllib.parse.urlencode({"tab": part, **values})
 
 
-def go(page, part, values):  # noqa: F811
+def go(page, part, values):
     """As a button that leads there does."""
     page.evaluate("([part, values]) => lab.open(part, lab.whole(part, values), { cause: 'link' })", [part, values])
 
 
-def finished(page, part):  # noqa: F811
+def finished(page, part):
     """Run what the link says, unless it runs by itself, and wait for its end."""
     place = page.locator(f".part-{part}")
     page.wait_for_function(
@@ -240,21 +269,21 @@ def finished(page, part):  # noqa: F811
     assert place.get_attribute("data-state") == "finished", place.inner_text()[:300]
 
 
-def press(page, title):  # noqa: F811
+def press(page, title):
     """An entry of the Share menu."""
     if not page.locator("#share-menu").is_visible():
         page.get_by_role("button", name="Share").click()
     page.get_by_role("menuitem", name=title).click()
 
 
-def saved(page, title):  # noqa: F811
+def saved(page, title):
     """The bytes of a file of the Share menu."""
     with page.expect_download() as download:
         press(page, title)
     return Path(download.value.path()).read_bytes()
 
 
-def png(page):  # noqa: F811
+def png(page):
     """The pixels of the run on screen, as a file: the menu has them in the ZIP, where there is one."""
     page.wait_for_selector("#place > section:not([hidden])[data-state=finished]")
     packed = page.evaluate(
@@ -306,15 +335,21 @@ def close(one, other):
     return one.shape == other.shape and differ.max() <= 1 and (differ > 0).mean() <= 2e-3
 
 
-@pytest.mark.parametrize("number", range(int(os.environ.get("DDPM_LINKS", "6"))))
-def test_a_link_shows_the_pictures_of_the_library(fresh, number):
-    values, same = run_of(random.Random(number))
-    images = ddpm_core.sample(
-        loaded(values["checkpoint"]), range(values["seed"], values["seed"] + values["count"]), **same
-    )
-    opened = fresh(link("watch", values))
-    finished(opened, "watch")
-    assert close(pixels(png(opened)), imaging.grid(images)), values
+def test_links_show_the_pictures_of_the_library(window, site):
+    """The first ones as addresses, the others as a button of the page that leads there."""
+    opened = window("")
+    for number in range(int(os.environ.get("DDPM_LINKS", "6"))):
+        values, same = run_of(random.Random(number))
+        seeds = range(values["seed"], values["seed"] + values["count"])
+        images = ddpm_core.sample(loaded(values["checkpoint"]), seeds, **same)
+        before = opened.locator(".part-watch").get_attribute("data-run")
+        if number < 2:
+            opened.goto(site.address + link("watch", values))
+        else:
+            go(opened, "watch", values)
+            opened.wait_for_selector(f".part-watch:not([data-run='{before}'])")
+        finished(opened, "watch")
+        assert close(pixels(png(opened)), imaging.grid(images)), (number, values)
 
 
 def endings(model, text, seeds, **way):
@@ -326,15 +361,15 @@ def endings(model, text, seeds, **way):
     return both
 
 
-def test_two_lanes_and_rows_are_those_of_the_library(fresh):
+def test_two_lanes_and_rows_are_those_of_the_library(window):
     model = loaded("mnist-tiny")
-    opened = fresh(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
+    opened = window(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
     finished(opened, "compare")
     lanes = [{"steps": 3, "variance": "beta"}, {"steps": 4, "variance": "beta_tilde"}]
     both = np.concatenate([ddpm_core.sample(model, [7, 8], **lane) for lane in lanes])
     assert close(pixels(png(opened)), imaging.grid(both, 2))
 
-    opened = fresh(f"{link('watch', {'seed': 7, 'steps': 5, 'count': 2})}#touch={TOUCH}")
+    opened = window(f"{link('watch', {'seed': 7, 'steps': 5, 'count': 2})}#touch={TOUCH}")
     finished(opened, "watch")
     opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
     opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
@@ -362,8 +397,8 @@ def test_two_lanes_and_rows_are_those_of_the_library(fresh):
     assert close(pixels(png(opened)), imaging.grid(np.concatenate(rows), 2))
 
 
-def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
-    opened = fresh(link("grid", {"columns": "2, 3", "seed": 5}))
+def test_grid_plane_forward_and_what_only_the_installed_lab_does(window):
+    opened = window(link("grid", {"columns": "2, 3", "seed": 5}))
     finished(opened, "grid")
     assert opened.locator(".part-grid").get_attribute("data-cells") == "6"
     assert opened.locator(".part-grid .cells-of-grid button").count() == 6
@@ -398,8 +433,8 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(fresh):
     opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
 
 
-def test_films_and_strips_hold_their_settings(fresh):
-    opened = fresh(link("compare", {"seed": 7, "steps": 3, "steps_b": 3, "count": 1}))
+def test_films_and_strips_hold_their_settings(window):
+    opened = window(link("compare", {"seed": 7, "steps": 3, "steps_b": 3, "count": 1}))
     finished(opened, "compare")
     film = Image.open(io.BytesIO(saved(opened, "GIF")))
     assert film.n_frames == 3
@@ -458,8 +493,9 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         context.close()
 
 
-def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
-    opened = fresh(link("watch", {"steps": 1000, "seed": 3, "count": 4}), viewport={"width": 390, "height": 844})
+def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):
+    opened = window(link("watch", {"checkpoint": "cifar10-tiny", "steps": 1000, "seed": 3, "count": 16}))
+    opened.set_viewport_size({"width": 390, "height": 844})
     part = opened.locator(".part-watch")
     opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
     part.locator(".run").click()
@@ -477,7 +513,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
     opened.go_back()
     opened.wait_for_function("document.querySelector('.part-watch').checkVisibility()")
 
-    wide = fresh(link("watch", {"steps": 3, "seed": 3, "count": 1}))
+    wide = window(link("watch", {"steps": 3, "seed": 3, "count": 1}))
     finished(wide, "watch")
     seed = wide.get_by_label("Starting noise no.", exact=True)
     seed.focus()
@@ -496,9 +532,9 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(fresh, app):
     assert player.get_attribute("data-k") == "1"
 
 
-def test_words_draw_what_the_library_draws(fresh):
+def test_words_draw_what_the_library_draws(window):
     asked = {"checkpoint": "emoji-tiny", "prompt": "red apple", "steps": 4, "seed": 5, "count": 1}
-    opened = fresh(link("watch", asked))
+    opened = window(link("watch", asked))
     finished(opened, "watch")
     options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
@@ -585,12 +621,12 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     assert opened.evaluate(keys) == 0
 
 
-def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(fresh, tmp_path):
+def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(window, fresh, tmp_path):
     image = np.zeros((56, 84), np.uint8)
     image[10:40, 30:50] = 255
     Image.fromarray(image).save(tmp_path / "own.png")
     (tmp_path / "no.png").write_text("no picture")
-    opened = fresh(link("latents", {"steps": 2, "count": 2, "times": "100", "seed": 3}))
+    opened = window(link("latents", {"steps": 2, "count": 2, "times": "100", "seed": 3}))
     finished(opened, "latents")
     part = opened.locator(".part-latents")
     part.get_by_label("A picture").first.check()
@@ -633,7 +669,7 @@ def test_without_what_computes_the_example_goes_on(fresh, missing, content, sent
     def answer(route):
         return route.fulfill(body=content, content_type="text/javascript") if content else route.abort()
 
-    opened = fresh(routes={f"**/{missing}": answer})
+    opened = fresh(routes={f"**/{missing}": answer}, **MOTION)
     opened.locator(".part-watch", has_text=sentence).wait_for()
     opened.wait_for_function("Number(document.querySelector('.ddpm-player').dataset.k) > 0")
     opened.errors.clear()  # the worker's own

@@ -17,8 +17,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from browser import served
+from browser import CALM, served
 from gradio_client import Client
+from soak.calls import page_data
 from toylab import wait_for
 
 from ui.machine.limits import ServerLimits
@@ -349,50 +350,69 @@ def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
 
 @pytest.fixture(scope="module")
 def locked(torch_page):
-    with served("mnist-tiny", launch={"auth": ("me", "secret")}) as app:
+    with served("mnist-tiny", public=True, launch={"auth": ("me", "secret")}) as app:
         assert app.warmup.ready.wait(240)
         yield app.get_blocks().server_port
 
 
-def entered(port, password, address):
+def entered(port, password, address=None):
+    """The answer to a try to log in, and its cookies."""
     body = urlencode({"username": "me", "password": password}).encode()
     kind = "application/x-www-form-urlencoded"
-    return got(port, "POST", "/login", body, address=address, Content_Type=kind)
+    with asked(port, "POST", "/login", body, address or next(ADDRESSES), Content_Type=kind) as answer:
+        cookies = answer.headers.get_all("set-cookie") or []
+        return (answer.status, answer.read().decode()), cookies
 
 
-def test_nobody_logs_others_out(locked):
-    assert got(locked, "GET", "/logout")[0] == 404
+def test_before_the_login_there_is_nothing_but_its_page(locked):
+    status, text, headers = got(locked, "GET", "/")
+    assert status == 200 and "asks for a name and a password" in text and 'id="given"' not in text
+    assert headers["cache-control"] == "no-store"
+    for path, content in (
+        ("run/ask", {"data": ["lab", "models", {}]}),
+        ("call/run", {"data": ["watch", {}]}),
+        ("call/sample", {"data": []}),
+        ("cancel", {}),
+    ):
+        assert got(locked, "POST", f"{API}/{path}", content)[0] == 401, path
+    assert sent(locked, b"") == 401
+    for path in (f"{API}/heartbeat/x", f"{API}/info", f"{API}/file=/x", "/config"):
+        assert got(locked, "GET", path)[0] == 401, path
+    assert got(locked, "GET", "/health")[0] == 200
+    assert got(locked, "GET", "/logout")[0] == 404  # nobody logs others out
+
+
+def test_after_the_login_there_is_the_page_and_other_sites_requests_do_not_bear_the_cookie(locked):
+    assert entered(locked, "wrong")[0][0] == 400
+    (status, _), cookies = entered(locked, "secret")
+    assert status == 200 and len(cookies) == 2
+    for cookie in cookies:
+        assert re.findall("samesite=[^;]*", cookie.lower()) == ["samesite=lax"], cookie
+    known = "; ".join(cookie.split(";")[0] for cookie in cookies)
+    assert page_data(got(locked, "GET", "/", Cookie=known)[1])["first"] == "mnist-tiny"
+    assert 'id="given"' not in got(locked, "GET", "/", Cookie=re.sub("=.*", "=guess", known))[1]
+
+
+def test_a_browser_logs_in_and_runs(page, locked):
+    page.goto(f"http://127.0.0.1:{locked}/")
+    for password in ("wrong", "secret"):
+        page.fill("[name=username]", "me")
+        page.fill("[name=password]", password)
+        page.click("button")
+        if password == "wrong":
+            page.wait_for_selector(".wrong:text('Name or password is wrong.')")
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.click(".part-watch .run")
+    page.wait_for_selector(".part-watch[data-state=finished]")
 
 
 def test_passwords_are_not_guessed(locked):
     guesser = next(ADDRESSES)
-    statuses = [entered(locked, f"guess {n}", guesser)[0] for n in range(gate.WRONG + 3)]
+    statuses = [entered(locked, f"guess {n}", guesser)[0][0] for n in range(gate.WRONG + 3)]
     assert statuses == [400] * gate.WRONG + [429] * 3
-    answer = entered(locked, "secret", guesser)
+    answer, _ = entered(locked, "secret", guesser)
     assert answer[0] == 429 and re.search(r"wrong passwords from your address: try again in \d+ s", detail(answer))
-    assert entered(locked, "secret", next(ADDRESSES))[0] == 200
-
-
-def test_other_sites_requests_do_not_bear_the_cookie(locked):
-    with asked(
-        locked,
-        "POST",
-        "/login",
-        urlencode({"username": "me", "password": "secret"}).encode(),
-        address=next(ADDRESSES),
-        Content_Type="application/x-www-form-urlencoded",
-    ) as answer:
-        cookies = answer.headers.get_all("set-cookie") or []
-    assert len(cookies) == 2
-    for cookie in cookies:
-        assert re.findall("samesite=[^;]*", cookie.lower()) == ["samesite=lax"], cookie
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", f"{API}/cancel"), ("GET", f"{API}/heartbeat/x"), ("GET", f"{API}/info")]
-)
-def test_nothing_answers_before_the_login(locked, method, path):
-    assert got(locked, method, path, {} if method == "POST" else None)[0] == 401
+    assert entered(locked, "secret")[0][0] == 200
 
 
 # --- Uploads
@@ -401,6 +421,10 @@ def test_nothing_answers_before_the_login(locked, method, path):
 def uploaded(content, name="x.png"):
     head = f'--e\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
     return head + content + b"\r\n--e--\r\n"
+
+
+def sent(port, content):
+    return got(port, "POST", f"{API}/upload", content, Content_Type="multipart/form-data; boundary=e")[0]
 
 
 def files():
@@ -414,14 +438,8 @@ def test_an_upload_that_is_broken_off_or_too_large_leaves_nothing(public):
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:300_000])
         time.sleep(0.3)
-    assert (
-        got(port, "POST", f"{API}/upload", uploaded(bytes(530_000)), Content_Type="multipart/form-data; boundary=e")[0]
-        == 413
-    )
-    assert got(port, "POST", f"{API}/upload", body[:-20], Content_Type="multipart/form-data; boundary=e")[0] in (
-        200,
-        400,
-    )
+    assert sent(port, uploaded(bytes(530_000))) == 413
+    assert sent(port, body[:-20]) in (200, 400)
     assert files() == before
 
 
@@ -430,7 +448,7 @@ def test_uploads_stay_within_the_limit_of_temporary_files(public, monkeypatch):
     monkeypatch.setattr(app.sweeper, "_most", 2_000_000)
     for n in range(12):
         content = uploaded(bytes([n]) * 400_000)
-        assert got(port, "POST", f"{API}/upload", content, Content_Type="multipart/form-data; boundary=e")[0] == 200
+        assert sent(port, content) == 200
         assert sum(path.stat().st_size for path in files()) <= 2_000_000
 
 
@@ -500,7 +518,7 @@ def test_what_the_page_does_not_need_is_not_there(public, path):
 
 def test_the_page_loads_nothing_that_its_policy_forbids(browser, own):
     port, _ = own
-    page = browser.new_context().new_page()
+    page = browser.new_page(**CALM)
     page.set_default_timeout(120_000)
     page.add_init_script("""window.wrong = [];
         addEventListener("securitypolicyviolation", ({ effectiveDirective }) => wrong.push(effectiveDirective));""")
@@ -509,4 +527,4 @@ def test_the_page_loads_nothing_that_its_policy_forbids(browser, own):
         page.wait_for_selector("#place > *")
         page.wait_for_load_state("load")
         assert page.evaluate("wrong") == [], part
-    page.context.close()
+    page.close()

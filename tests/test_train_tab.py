@@ -13,7 +13,7 @@ import pipelines
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from browser import served
+from browser import MOTION, served
 from PIL import Image
 from toylab import toy_lab, wait_for
 from training import assert_same, fit, flags, process_restored, tiny, weights  # noqa: F401
@@ -634,6 +634,7 @@ FROM_THE_MIDDLE = """() => {
 
 
 def test_the_way_of_a_visitor(page, url, stub):
+    page.emulate_media(**MOTION)
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{url}?tab=train&lr=high")
     page.wait_for_selector(".train[data-state=idle][data-example=true]:not([data-at='0'])")  # it plays

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from checkpoint_folders import SMALLEST, write
-from diffusers.schedulers import scheduling_ddpm
 from hub_server import HubServer
 from PIL import Image
 from toylab import described, messages, results, toy_lab, wait_for
@@ -321,16 +320,14 @@ def test_a_model_that_is_chosen_is_timed_once():
         ("compare", {"checkpoint_b": "mnist-tiny-2-steps", "sampler_b": "ddim", "steps_b": 2, "label": "3"}),
     ],
 )
-def test_scripts_repeat_the_pictures(part, values, tmp_path, monkeypatch):
+def test_scripts_repeat_the_pictures(part, values, run_script):
     place = SamplingPart(toy_lab(Models("cpu")))
     asked = {"checkpoint": "mnist-tiny", "count": 1, "steps": 4, **values}
     found = place.describe(place.request(part, asked))
     run, _ = messages(place, part, asked)
-    (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", scheduling_ddpm.randn_tensor)  # which the script replaces
+    Path("checkpoints").symlink_to(ROOT / "checkpoints")
     for script, apart in (("python", 0), ("diffusers", 1)):
-        exec(found[script], {"__name__": "__main__"})
+        run_script(found[script])
         for lane, frames in enumerate(run.job.recording.frames):
             file = Path("seed-13.png" if part == "watch" else f"lane-{lane}-seed-13.png")
             assert found[script] == "" or np.ptp([Image.open(file), frames[max(frames)][0, ..., 0]], 0).max() <= apart

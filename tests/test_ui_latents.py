@@ -47,7 +47,7 @@ def text(seed=0, size=8):
 
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("mode", BOTH, ids=str)
-def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, tmp_path, monkeypatch):
+def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, run_script):
     made, (a, image), (b, other) = place(), text(0), text(1)
     model = made.lab.models.model
     asked = ASKED | mode | ({"picture": a, "picture_b": b} if own else {})
@@ -67,12 +67,9 @@ def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, tmp_path
         np.testing.assert_array_equal(shown[row], expected)
         assert results(messages, "row")[row]["spread"] == pytest.approx(spread(expected))
 
-    _, png = run.save("png")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
-    exec(described(made, asked)["python"], {})
-    page = np.asarray(Image.open(io.BytesIO(png)))
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"{mode['mode']}.png")), page)
+    written = run_script(described(made, asked)["python"], model) / f"{mode['mode']}.png"
+    page = np.asarray(Image.open(io.BytesIO(run.save("png")[1])))
+    np.testing.assert_array_equal(np.asarray(Image.open(written)), page)
 
 
 def test_a_run_is_saved_as_an_animation_that_ends_in_its_pictures():

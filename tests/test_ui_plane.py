@@ -33,9 +33,7 @@ def points(text, unit=UNIT, kind="<i2"):
 
 
 @pytest.mark.parametrize("change", [{}, TRAINED, DRAWING], ids=["exact", "trained", "drawing"])
-def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(
-    change, place, tmp_path, monkeypatch, capsys
-):
+def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(change, place, run_script, capsys):
     asked = ASKED | change
     run, seen = streamed(place, asked)
     assert seen[-1]["state"] == "finished"
@@ -53,10 +51,9 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(
             np.testing.assert_allclose(points(frame["x"]), x.flatten(1).clamp(-6, 6), atol=UNIT)
             assert frame["alpha_bar"] == exact.schedule.alpha_bar[frame["s"]]
             assert (frame["field"] is None) == (model is exact)
-    monkeypatch.chdir(tmp_path)
-    exec(described(place, "plane", asked)["python"], {})
+    folder = run_script(described(place, "plane", asked)["python"])
     for lane, name in enumerate("AB"):
-        np.testing.assert_allclose(np.loadtxt(f"{name}.csv", delimiter=","), clouds[lane], rtol=1e-7)
+        np.testing.assert_allclose(np.loadtxt(folder / f"{name}.csv", delimiter=","), clouds[lane], rtol=1e-7)
     printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert float(printed["A"].rsplit(" ", 1)[1]) == pytest.approx(np.trace(np.cov(clouds[0].T)), rel=1e-4)
     _, content = run.save("csv")

@@ -37,7 +37,7 @@ def test_the_methods_are_the_librarys():
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("own", [False, True])
-def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, tmp_path, monkeypatch):
+def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, run_script):
     made = place()
     model = made.lab.models.model
     asked = {"task": task, "method_b": "pigdm"} | ({"picture": OWN} if own else {})
@@ -64,14 +64,10 @@ def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, t
         assert end["gap"] == pytest.approx(127.5 * (A(last.x) - y).square().mean().sqrt().item(), abs=1e-4)
     assert len(results(messages, "map")) == 2
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
-    exec(described(made, asked)["python"], {})
+    written = run_script(described(made, asked)["python"], model) / f"{task}.png"
     name, png = run.save("png")
     assert name == f"toy-{task}-seed-7.png"
-    np.testing.assert_array_equal(
-        np.asarray(Image.open(tmp_path / f"{task}.png")), np.asarray(Image.open(io.BytesIO(png)))
-    )
+    np.testing.assert_array_equal(np.asarray(Image.open(written)), np.asarray(Image.open(io.BytesIO(png))))
     about = json.loads(Image.open(io.BytesIO(run.save("gif")[1])).info["comment"])
     assert about["picture"] == ("own" if own else "sample") and (about["task"], about["method_b"]) == (task, "pigdm")
 

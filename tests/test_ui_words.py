@@ -10,7 +10,6 @@ import pipelines
 import pytest
 import toylab
 from browser import served
-from diffusers.schedulers import scheduling_ddpm
 from PIL import Image
 
 import ddpm_core
@@ -167,17 +166,15 @@ def test_what_a_model_is_not_told_is_one_sentence(place, stable, checkpoint, val
 
 @pytest.mark.parametrize("script", ["python", "diffusers"])
 @pytest.mark.parametrize(("guidance", "sampler"), [(1, "ddpm"), (2, "ddim")])
-def test_a_script_repeats_the_pictures(place, stable, model, tmp_path, monkeypatch, script, guidance, sampler):
+def test_a_script_repeats_the_pictures(place, stable, model, run_script, script, guidance, sampler):
     values = ASKED | {"prompt": 'it’s a "red" apple', "negative": "fox", "guidance": guidance, "count": 1}
     way = {"steps": 4, "sampler": sampler, "spacing": "trailing"}
     text = place.describe(place.request("watch", {"checkpoint": str(stable), **values, **way}))[script]
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", scheduling_ddpm.randn_tensor)  # which the script replaces
-    exec(text, {"__name__": "__main__"})
+    folder = run_script(text)
     told = {"prompts": values["prompt"], "negative": "fox", "guidance": float(guidance)}
     variance = {"variance": "beta_tilde"} if sampler == "ddpm" else {}
     expected = ddpm_core.sample(model, [5], **way, **variance, **told).astype(int)
-    found = np.asarray(Image.open(tmp_path / "seed-5.png")).astype(int)
+    found = np.asarray(Image.open(folder / "seed-5.png")).astype(int)
     assert np.abs(found - expected[0]).max() <= 2
 
 

@@ -9,6 +9,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from typing import Any
 
 import gradio.queueing
 import gradio.routes
+import gradio.utils
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 
@@ -61,6 +63,14 @@ def log_tracebacks() -> None:
         log.log(logging.INFO if is_gradios else logging.ERROR, "an event failed", exc_info=True)
 
     gradio.routes.traceback = gradio.queueing.traceback = SimpleNamespace(print_exc=print_exc)
+
+
+def without_plots() -> None:
+    """gradio imports matplotlib, where it is installed, for each event that it begins. The first run would wait for it,
+    and for the fonts that it looks up and notes below the home folder. This can go when gradio imports it only for
+    functions that draw plots.
+    """
+    gradio.utils.MatplotlibBackendMananger = nullcontext
 
 
 @dataclass(eq=False)

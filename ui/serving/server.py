@@ -449,6 +449,7 @@ def launch(app: App, **options: Any) -> None:
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
     connections = Connections(raise_file_limit())
     gradio_faults.log_tracebacks()
+    gradio_faults.without_plots()
     app.origins.serve_this_machine()
     app.origins.serve(options.get("server_name"))
     with few_at_once():

@@ -47,18 +47,26 @@ ODD_VALUES: tuple[Any, ...] = (
 )
 
 
-def json_cases(
-    checkpoint: Path, folder: Path, chosen: Callable[[tuple[Any, ...]], Iterable[Any]] = tuple
+JSON_FILES = ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json")
+
+
+def odd_values(
+    checkpoint: Path, folder: Path, values: Callable[[str], Iterable[Any]] = lambda field: ODD_VALUES
 ) -> Iterator[Case]:
-    """Every field of every JSON file with every odd value, and files that are no JSON. chosen: some of the values."""
-    for name in ("config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"):
+    """Every field of every JSON file with every odd value, or with those that are given for it."""
+    for name in JSON_FILES:
         good = json.loads((checkpoint / name).read_text())
-        fields = {*good, *EXTRA_FIELDS.get(name, ())}
-        for field in sorted(fields):
-            for number, value in enumerate(chosen(ODD_VALUES)):
+        for field in sorted({*good, *EXTRA_FIELDS.get(name, ())}):
+            for number, value in enumerate(values(field)):
                 here = variant(checkpoint, folder / f"{name}-{field}-{number}")
                 write_json(here / name, good | {field: value})
                 yield Case(f"{name}: odd values", here, may_load=True)
+
+
+def json_cases(checkpoint: Path, folder: Path) -> Iterator[Case]:
+    """Odd values, and files that are no JSON."""
+    yield from odd_values(checkpoint, folder)
+    for name in JSON_FILES:
         for number, content in enumerate((b"", b"\xff\xfe", b"[" * DEEP, b'{"a":' * DEEP, b"[]", b"1", b"\0" * 1000)):
             here = variant(checkpoint, folder / f"{name}-{number}")
             (here / name).write_bytes(content)
