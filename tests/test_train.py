@@ -645,6 +645,17 @@ def test_a_warm_start_is_the_function_that_was_saved_also_after_a_resume(folder,
     assert_computes_the_same(result, trainer.ema.network)
 
 
+def test_a_warm_start_without_labels_is_what_the_label_for_none_computes(folder, tmp_path):
+    fit(tiny(folder, tmp_path / "first", steps=1, conditional=True))
+    init = str(tmp_path / "first" / "model")
+    saved = ddpm_core.load(init, device="cpu", precision="fp32", engine="torch")
+    x, t = torch.randn(2, 3, 8, 8), torch.tensor([0, 19])
+    trainer = Trainer(tiny(folder, tmp_path / "second", init=init))
+    with torch.no_grad():
+        ours = trainer.unet.eval()(x, t).sample
+    torch.testing.assert_close(ours, saved.network(x, t, torch.tensor([saved.null_label] * 2)), rtol=0, atol=1e-5)
+
+
 # Stopping and going on
 
 

@@ -1,5 +1,6 @@
 """Train: what it reads of a run, the process it starts, its visitors, and the page."""
 
+import io
 import json
 import os
 import re
@@ -34,13 +35,14 @@ from ui.models.loaded import Models
 from ui.parts.sampling import Settings
 from ui.parts.training import TrainingPart
 from ui.recorded import __main__
-from ui.training import choices, process, visits
+from ui.training import choices, drawings, process, visits
 from ui.training.choices import Recipe
 from ui.training.folder import RunFolder
 from ui.training.process import Training
 from ui.training.visits import Visit, Visits
 
 STUB = Path(__file__).with_name("stub_trainer.py")
+DRAWINGS = Path(__file__).with_name("drawings.json")
 ME, YOU = "a" * 32, "b" * 32
 
 
@@ -228,8 +230,6 @@ def test_only_digits_are_learned_at_the_noise_that_forms_digits(tmp_path):
 def test_what_is_not_offered_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no learning rate '1e9': choose from low, middle, high"):
         Recipe.check({"lr": "1e9"})
-    with pytest.raises(ValueError, match="Say which pictures"):
-        choices.flags(Recipe(data="own"))
     with pytest.raises(TrainError, match="no folder or data set"):
         choices.flags(Recipe(data="own", path=str(tmp_path / "none")))
 
@@ -254,6 +254,152 @@ def test_own_pictures_of_any_kind_have_fitting_flags(tmp_path):
     config, _ = parse_fit(choices.flags(Recipe(data="own", path=str(tmp_path))))
     check(config)
     assert (config.image_size, config.conditional, config.sample_count) == (28, True, 18)
+
+
+# --- Drawings
+
+
+def strokes(name, count=20):
+    """Drawings that were made with the page's pad: "heart", "R" or "fish"."""
+    return json.loads(DRAWINGS.read_text())[name][:count]
+
+
+def test_a_variant_is_shifted_turned_and_changed_in_size_a_little():
+    line, rng = np.array(strokes("fish", 1)[0], float).reshape(-1, 2) / 10, np.random.default_rng(1)
+    places = np.c_[line - 14, np.ones(len(line))]
+    seen = []
+    for _ in range(200):
+        (*linear, shift), *_ = np.linalg.lstsq(places, drawings.varied(line, rng), rcond=None)
+        across, down = linear  # where the axes go
+        assert across @ down == pytest.approx(0, abs=1e-9)  # no shear
+        turn = np.degrees(np.arctan2(across[1], across[0]))
+        seen.append([*(shift - 14), turn, np.hypot(*across) - 1, np.hypot(*down) - 1])
+    most = np.abs(seen).max(0)
+    allowed = np.array([2, 2, 10, 0.15, 0.15])
+    assert (
+        (most <= allowed + 1e-9).all()
+        and (most > 0.9 * allowed).all()
+        and np.abs(np.mean(seen, 0) / allowed).max() < 0.2
+    )
+
+
+def test_drawings_become_a_training_of_lines_as_light_as_digits(tmp_path):
+    saved = drawings.Drawings(strokes("R")).save(tmp_path)
+    source = open_source(str(saved))
+    assert len(source) == 3000 and source.classes is None
+    digits = open_source("digits")
+    light = [np.mean([np.asarray(of.picture(i)).mean() for i in range(0, 3000, 150)]) for of in (source, digits)]
+    assert 0.5 < light[0] / light[1] < 2
+    drawn = np.load(saved)["drawings"]
+    assert drawn.shape == (20, 28, 28) and drawn.max() == 255 and len(np.unique(drawn[0])) > 8  # its edges are smooth
+    config, _ = parse_fit([*choices.flags(Recipe(data="own")), "--data", str(saved), "--out", str(tmp_path / "run")])
+    check(config)
+    assert (config.init, config.conditional, config.steps * config.batch) == ("mnist-tiny", False, 20_480)
+    for other in (Recipe(data="own", prediction="epsilon"), Recipe(data="own", width="narrow")):
+        assert parse_fit(choices.flags(other))[0].init is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (None, "Draw 5 to 20 small pictures, there are 0 now"),
+        ([[0, 0, 9, 9]] * 4, "there are 4 now"),
+        ([[0, 0, 9, 9]] * 21, "there are 21 now"),
+        ([[0, 0, 9]] * 5, "a line of 2 to 400 points"),
+        ([[0, 0, 9, 281]] * 5, "a line of 2 to 400 points"),
+        ([[0, 0, 9, True]] * 5, "a line of 2 to 400 points"),
+        ([[0, 0] * 401] * 5, "a line of 2 to 400 points"),
+        (["0099"] * 5, "a line of 2 to 400 points"),
+    ],
+)
+def test_what_is_no_drawing_is_refused(wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        drawings.Drawings(wrong)
+
+
+def bilinear(picture, y, x):
+    """A picture at pixel coordinates, 0 outside."""
+    height, width = picture.shape
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    y, x = y - 0.5, x - 0.5  # the middle of a pixel
+    y0, x0 = np.floor(y).astype(int), np.floor(x).astype(int)
+    at = lambda j, i: picture[np.clip(j, 0, height - 1), np.clip(i, 0, width - 1)]  # noqa: E731
+    v, u = y - y0, x - x0
+    return inside * (
+        (1 - v) * ((1 - u) * at(y0, x0) + u * at(y0, x0 + 1)) + v * ((1 - u) * at(y0 + 1, x0) + u * at(y0 + 1, x0 + 1))
+    )
+
+
+def in_place(picture, degrees=0):
+    """As the number compares it, computed another way: turned about the middle, moved to it, spread 6 pixels."""
+    y, x = np.mgrid[:28, :28] + 0.5
+    turn = np.radians(degrees)
+    cos, sin = np.cos(turn), np.sin(turn)
+    turned = bilinear(picture.astype(float), 14 + sin * (x - 14) + cos * (y - 14), 14 + cos * (x - 14) - sin * (y - 14))
+    (my, sy), (mx, sx) = (
+        (middle, np.sqrt(np.average((at - middle) ** 2, weights=turned)))
+        for at in (y, x)
+        for middle in [np.average(at, weights=turned)]
+    )
+    return bilinear(turned, my + (y - 14) * sy / 6, mx + (x - 14) * sx / 6)
+
+
+def test_the_number_of_copies_is_the_distance_to_the_nearest_drawing():
+    few = drawings.Drawings(strokes("heart", 6))
+    new = drawings.Drawings(strokes("heart")[6:12]).drawings
+
+    def apart(a, b):
+        turns = [in_place(b, degrees) for degrees in range(-12, 13, 4)]
+        return min(np.sqrt(((in_place(a) - turned) ** 2).mean()) for turned in turns)
+
+    own = np.median(
+        [min(apart(a, b) for j, b in enumerate(few.drawings) if i != j) for i, a in enumerate(few.drawings)]
+    )
+    far = np.array([[apart(a, b) for b in few.drawings] for a in new])
+    likeness = drawings.Likeness(few.drawings)
+    # Pillow rounds to grey levels twice, which is .3 (root mean square) each time for each of the two.
+    assert likeness.distances(new) == pytest.approx(far, abs=1)
+    pairs, share = likeness.compare(new)
+    assert share == pytest.approx(np.median(far.min(1)) / own, rel=0.03)
+    content = np.asarray(Image.open(io.BytesIO(pairs)))
+    assert content.shape == (58, 3 * 58 - 2) and (content[:28, :28] == new[0]).all()
+    assert (content[:28, 28:56] == 255 - few.drawings[far[0].argmin()]).all()
+
+
+@pytest.mark.parametrize("name", ["heart", "R", "fish"])
+def test_the_number_tells_copies_from_new_ones_and_from_others(name):
+    """Copies, and the same moved and stretched, which are no new ones either; others of that kind; another kind."""
+    mine = drawings.Drawings(strokes(name, 10))
+    likeness = drawings.Likeness(mine.drawings)
+    kinds = [drawings.Drawings(strokes(of)[10:]).drawings for of in (name, "fish" if name == "R" else "R")]
+    copy, moved, new, other = (likeness.compare(of)[1] for of in (mine.drawings, mine.images[::75], *kinds))
+    assert copy == 0 and moved < 0.6 < 0.75 < new < 1.4 < 1.6 < other
+
+
+def test_drawings_are_their_visitors_alone_and_go_with_the_run(stub, monkeypatch):
+    room = Visits(public=True)
+    try:
+        asks = placed(room, Models("cpu", public=True)).questions
+        mine = {"data": "own", "strokes": strokes("fish", 5), "visitor": ME}
+        assert asks["start"](mine) == {}
+        wait_for(lambda: asks["look"]({"visitor": ME}).get("grids"))
+        (file,) = room._place().rglob("drawings.npz")
+        assert file.is_relative_to(room.visit(ME).training.run.path)
+        (first, *_) = asks["look"]({"visitor": ME})["grids"]
+        assert first["pairs"].startswith("data:image/png") and first["likeness"] > 0
+        assert asks["look"]({"visitor": YOU}) == {"state": "idle", "number": 0}
+        for broken in (b"no", file.read_bytes()[:-9]):
+            file.write_bytes(broken)
+            room.visit(ME).training.run._forget()
+            assert all("pairs" not in grid for grid in asks["look"]({"visitor": ME})["grids"])
+        assert asks["start"]({"visitor": ME}) == {}  # digits, in its place
+        assert not file.exists() and not [*room._place().rglob("drawings.npz")]
+        monkeypatch.setattr(process.subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("no memory")))
+        with pytest.raises(OSError, match="no memory"):
+            asks["start"](mine)
+        assert not [*room._place().rglob("drawings.npz")]  # nothing is left of what could not begin
+    finally:
+        room.close()
 
 
 # --- A run's folder
@@ -551,7 +697,8 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         asks = placed(room, models).questions
         assert "on your own computer" in refusal(asks["follow"], {"visitor": ME, "path": str(tmp_path)})
         assert "on your own computer" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
-        assert asks["start"]({"visitor": ME, "data": "own", "path": "/etc"}) == {}
+        assert refusal(asks["start"], {"visitor": ME, "data": "own", "path": "/etc"}).startswith("Draw 5 to 20")
+        assert asks["start"]({"visitor": ME}) == {}
         wait_for(lambda: asks["look"]({"visitor": ME}).get("saved"))
         ref = asks["use"]({"visitor": ME})["ref"]
         assert models.known(ref).image_size == 8 and re.fullmatch("trained-[0-9a-f]{16}", ref)
@@ -679,3 +826,62 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.click(".train .use")
     page.wait_for_selector(".part-watch[data-ready=true]")
     assert page.locator(".part-watch select.models option:checked").inner_text().startswith("Trained here")
+
+
+def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, url, stub):
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, bypass_csp=True)
+    page = phone.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(f"{url}?tab=train")
+    page.get_by_label("My own").check()
+    sheet, pad = page.locator(".train .sheet"), page.locator(".train .pad")
+    box = sheet.bounding_box()
+    assert box["y"] + box["height"] < 844 and page.evaluate("document.documentElement.scrollWidth") == 390
+    page.click(".train .start")
+    page.get_by_text("Draw 5 to 20 small pictures, there are 0 now").wait_for()
+    touch = phone.new_cdp_session(page).send
+
+    def draw(stroke):
+        kind = "touchStart"
+        for x, y in np.reshape(stroke, (-1, 2))[::8]:
+            at = [{"x": box["x"] + x * box["width"] / 280, "y": box["y"] + y * box["height"] / 280}]
+            touch("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+            kind = "touchMove"
+        touch("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    box = sheet.bounding_box()
+    for stroke in strokes("heart", 6):
+        draw(stroke)
+    page.wait_for_selector(".train .pad[data-drawn='6']")
+    pad.get_by_role("button", name="Undo").click()
+    assert page.locator(".train .drawn canvas").count() == 5
+    pad.get_by_role("button", name="Clear").click()
+    pad.get_by_role("button", name="Undo").click()
+    page.reload()  # nothing is lost
+    page.wait_for_selector(".train .pad[data-drawn='5']")
+    pad.get_by_text("Or a folder").click()
+    pad.get_by_label("Folder or data set").fill("pictures")
+    pad.get_by_text("What is named below is learned").wait_for()
+    pad.get_by_label("Folder or data set").fill("")
+    pad.get_by_text("5 of 20, enough to train").wait_for()
+    page.click(".train .start")
+    page.wait_for_selector(".train[data-state=running][data-example=false] .pairs img")
+    assert "where 0 is a copy" in page.inner_text(".train .stage .sentence")
+    assert "strokes" not in page.url and len(page.url) < 200
+    page.locator(".train .sheet").focus()  # the same with keys
+    for key in ("Space", *["Shift+ArrowRight"] * 3, "Space"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".train .pad[data-drawn='6']")
+    page.keyboard.press("z")
+    page.wait_for_selector(".train .pad[data-drawn='5']")
+    page.click(".train .stop")
+    page.wait_for_selector(".train[data-state=stopped]")
+    here = Path(os.environ["GRADIO_TEMP_DIR"]).parent
+    assert len([*here.rglob("drawings.npz")]) == 1
+    page.get_by_label("3,000 digits").check()
+    page.get_by_role("button", name="Train anew").click()
+    page.wait_for_selector(".train[data-state=running][data-run='2']:not([data-grids='0'])")
+    assert page.locator(".train .pairs").is_hidden() and not [*here.rglob("drawings.npz")]
+    page.click(".train .stop")
+    page.wait_for_selector(".train[data-state=stopped]")
+    phone.close()

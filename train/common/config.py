@@ -198,7 +198,8 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     """The preset that gives every other flag its default."""
     init: str | None = None
     """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Of the rest only what no
-    flag decides is taken, such as the kind of its time embedding."""
+    flag decides is taken, such as the kind of its time embedding. Of a model with classes, a run without takes what it
+    is with no label."""
     image_size: int = 32
     """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
     channels: int | None = None

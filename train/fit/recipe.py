@@ -132,7 +132,20 @@ def warm_start(config: Config, num_classes: int) -> UNet2DModel:
         needed = "give its autoencoder with --decoder" if loaded.latent else "leave out --decoder"
         raise TrainError(f"--init {config.init} draws {'latents' if loaded.latent else 'pixels'}: {needed}.")
     assert isinstance(loaded.network, TorchNetwork)
-    return continued(loaded.network.unet, config, num_classes)
+    unet = loaded.network.unet
+    if loaded.null_label is not None and not num_classes:
+        unet = without_labels(unet, loaded.null_label)
+    return continued(unet, config, num_classes)
+
+
+def without_labels(network: networks.Network, null_label: int) -> UNet2DModel:
+    """A network without labels that computes what this one does with the label that means "none"."""
+    plain = UNet2DModel(**{**architecture(network), "num_class_embeds": None})
+    weights = dict(network.state_dict())
+    embedded = weights.pop("class_embedding.weight")[null_label]  # is added to that of the time
+    weights["time_embedding.linear_2.bias"] = weights["time_embedding.linear_2.bias"] + embedded
+    plain.load_state_dict(weights)
+    return plain
 
 
 def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:

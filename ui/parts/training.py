@@ -13,6 +13,7 @@ from ui.models.lab import Lab
 from ui.parts.part import Part
 from ui.runs.log import Values
 from ui.training.choices import Recipe
+from ui.training.drawings import ABOUT, FILE
 from ui.training.visits import Visit, Visits
 
 
@@ -26,7 +27,7 @@ class TrainingPart(Part):
         self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
 
     def initial(self) -> Values:
-        return {"public": self.lab.public}
+        return {"public": self.lab.public, "drawings": ABOUT}
 
     def close(self, seconds: float = 5.0) -> None:
         """End all trainings, within about so many seconds."""
@@ -53,8 +54,8 @@ class TrainingPart(Part):
         return answer | run.news(*known) if run else answer
 
     def _start(self, values: Values, visit: Visit) -> Values:
-        """{the fields of a Recipe} -> {}"""
-        self.visits.start(visit, Recipe.check(values))
+        """{the fields of a Recipe, strokes: of drawings} -> {}"""
+        self.visits.start(visit, Recipe.check(values), values.get("strokes"))
         return {}
 
     def _follow(self, values: Values, visit: Visit) -> Values:
@@ -63,10 +64,11 @@ class TrainingPart(Part):
         return {}
 
     def _do(self, values: Values, visit: Visit) -> Values:
-        """{what: pause, resume, stop, hurry or keep} -> {}, and for keep {kept: the folder}"""
+        """{what: pause, resume, stop, hurry or keep} -> {}, and for keep {kept: folder, data: drawings or None}"""
         what = values.get("what")
         if what == "keep":
-            return {"kept": str(self.visits.keep(visit))}
+            kept = self.visits.keep(visit)
+            return {"kept": str(kept), "data": str(found) if (found := kept / FILE).exists() else None}
         if what in ("resume", "hurry"):
             (self.visits.resume if what == "resume" else self.visits.hurry)(visit)
         elif visit.training and what in ("pause", "stop"):

@@ -72,7 +72,7 @@ LATER: dict[str, tuple[str, ...]] = {
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 INSTALLED = {
-    "train": "Only the installed lab trains networks, also on pictures of your own; this is a recorded training.",
+    "train": "Only the installed lab trains networks, also on your drawings and pictures; this is a recorded training.",
     "likelihood": "Only the installed lab measures bits per dimension; this is a recorded measurement.",
     "trained": "Only the installed lab trains a network in the plane: choose the exact ε for both, here.",
     "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from train import TrainError
 from train.common.command_line import user_path
 from train.data.sources import ImageSource, open_source
-from ui.forms.fields import Choice, Request, Text, declare
+from ui.forms.fields import SET, Choice, Request, Text, declare
 
 PRESET = "mnist-tiny"
+INIT = "mnist-tiny"  # whose weights learn drawings, which are lines as digits are
 BATCH = 64  # images a step, as in the preset
 WARMUP = 50  # steps; the preset's 200 are a fifth of a short run
 SAMPLES = 20  # of a grid; for classes, as many rows as are full
@@ -20,6 +21,7 @@ CHECKPOINT_EVERY = 100
 # Lognormal t where a digit's shape is decided. The preset also learns lower noise, for details that a short run does
 # not reach. Other pictures keep the preset's t, as their shapes may form elsewhere.
 DIGITS_FORM = ("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1")
+DRAWN_STEPS = 320  # 20,000 images: two to three minutes of two cores
 LOOKED_AT = 20  # pictures, to find one that can be read
 OWN_SIZE = 32  # pixels, of pictures that are larger than the digits
 
@@ -41,7 +43,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
             "Handwritten digits of MNIST, which come with the lab.",
             ("--data", "digits", "--sample-count", str(SAMPLES), *DIGITS_FORM),
         ),
-        "own": Option("My own", "A folder of images on this computer, or a data set.", short="own pictures"),
+        "own": Option("My own", "What you draw, or pictures that you have.", short="own pictures"),
     },
     "prediction": {
         "v": Option(
@@ -124,7 +126,7 @@ class Recipe(Request):
     )
     prediction: str = declare(_choice("prediction", "prediction", "The network predicts"), "v")
     objective: str = declare(_choice("objective", "loss", "Loss, and how t is drawn"), "lognormal")
-    length: str = declare(_choice("length", "length", "Length"), "short")
+    length: str = declare(_choice("length", "length", "Length"), "short", shown_if=[{"data": "digits"}, {"path": SET}])
     lr: str = declare(_choice("lr", "learning rate", "Learning rate", more=True), "middle")
     width: str = declare(_choice("width", "width", "Width of the network", more=True), "middle")
 
@@ -134,6 +136,11 @@ class Recipe(Request):
         return {name: options[getattr(self, name)] for name, options in OPTIONS.items()}
 
     @property
+    def draws(self) -> bool:
+        """Whether it learns what the visitor has drawn."""
+        return self.data == "own" and not self.path
+
+    @property
     def title(self) -> str:
         """What a run is called: "v, lognormal t", with all that is not as usual."""
         data, *others = self.options.values()
@@ -141,20 +148,23 @@ class Recipe(Request):
 
 
 def flags(recipe: Recipe) -> list[str]:
-    """The flags of `train fit` for a visitor's choices, but for those of the machine and the folder.
+    """The flags of `train fit` for a visitor's choices, but for those of the machine, the folder and its drawings.
 
-    Raises ValueError, one sentence, where it is not said which pictures, and TrainError for ones that can't be had.
+    Raises TrainError for pictures that can't be had.
     """
-    data, *others = recipe.options.values()
-    words = ["--config", PRESET, *(flag for option in others for flag in option.flags)]
+    words = ["--config", PRESET]
+    for name, option in recipe.options.items():
+        words += option.flags if name != "length" or not recipe.draws else ("--steps", str(DRAWN_STEPS))
     words += ["--batch", str(BATCH), "--warmup", str(WARMUP), "--log-every", str(LOG_EVERY)]
     words += ["--checkpoint-every", str(CHECKPOINT_EVERY), "--sample-every", "0", "--sample-steps", str(SAMPLE_STEPS)]
     words += ["--sample-seconds", f"{SAMPLE_SECONDS:g}"]
     if recipe.data != "own":
-        return [*words, *data.flags]
-    if not recipe.path:
-        raise ValueError("Say which pictures: a folder, a .parquet or .npz file, or a data set such as cifar10")
-    return words + _own(recipe.path)
+        return words
+    if recipe.path:
+        return words + _own(recipe.path)
+    words += ["--no-conditional", "--sample-count", str(SAMPLES), *DIGITS_FORM]
+    is_that_of_init = (recipe.prediction, recipe.width) == ("v", "middle")
+    return [*words, "--init", INIT] if is_that_of_init else words
 
 
 def _own(data: str) -> list[str]:

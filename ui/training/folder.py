@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from ddpm_core.imaging.image_files import open_picture
+from ui.training.drawings import FILE, Likeness, pictures_of
 
 PROGRESS = "progress.jsonl"
 MOST_POINTS = 4000  # of a curve; of a longer one every second point is left out, and so on
@@ -53,6 +54,7 @@ class RunFolder:
         self._offset = 0
         self._before = 0.0  # seconds of earlier starts
         self._half: dict[str, Any] | None = None  # the samples of the moving average, whose others are to come
+        self._likeness: Likeness | None = None
         self.version += 1
 
     @property
@@ -173,6 +175,7 @@ class RunFolder:
                     "error": grid.error,
                     "ema": self._picture(grid.step, "ema"),
                     "raw": self._picture(grid.step, "raw"),
+                    **self._compared(grid.step),
                 }
                 for grid in new
             ],
@@ -182,16 +185,34 @@ class RunFolder:
             "classes": self.classes,
         }
 
+    def _file(self, step: int, weights: str) -> Path:
+        return self.path / "samples" / f"step-{step:09d}-{weights}.png"
+
     def _picture(self, step: int, weights: str) -> str:
         """A grid as a data-URI, "" where it is gone."""
         try:
-            content = (self.path / "samples" / f"step-{step:09d}-{weights}.png").read_bytes()
+            content = self._file(step, weights).read_bytes()
             if len(content) > LARGEST:
                 content = _smaller(content)
         except (OSError, ValueError, Image.DecompressionBombError):
             return ""
-        kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
-        return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+        return _uri(content)
+
+    def _compared(self, step: int) -> dict[str, Any]:
+        """The samples beside the drawings that are nearest to them, where the run learns drawings."""
+        if self._likeness is None and not (self.path / FILE).exists():
+            return {}
+        try:
+            self._likeness = self._likeness or Likeness.load(self.path)
+            pairs, share = self._likeness.compare(pictures_of(self._file(step, "ema")))
+        except Exception:  # Pillow, zipfile and numpy raise many kinds for what is no such file
+            return {}
+        return {"pairs": _uri(pairs), "likeness": share}
+
+
+def _uri(content: bytes) -> str:
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _smaller(content: bytes) -> bytes:

@@ -21,6 +21,7 @@ from ui.forms import units
 from ui.machine import temporary_files
 from ui.machine.limits import ServerLimits
 from ui.training.choices import Recipe, flags
+from ui.training.drawings import Drawings
 from ui.training.folder import RunFolder
 from ui.training.process import Training
 
@@ -140,17 +141,24 @@ class Visits:
                 self._forget(other)
         return visit
 
-    def start(self, visit: Visit, recipe: Recipe) -> None:
-        """Train anew. Raises ValueError, and what `choices.flags` raises."""
+    def start(self, visit: Visit, recipe: Recipe, strokes: object = None) -> None:
+        """Train anew. strokes: of the visitor's drawings. Raises ValueError, and what `choices.flags` raises."""
         if self.public:
-            recipe = replace(recipe, data="digits")  # no files of this machine
+            recipe = replace(recipe, path="")  # no files of this machine
+        drawn = Drawings(strokes) if recipe.draws else None
         words = [*flags(recipe), *self._machine()]
         with self._lock:
             self._check_room(visit)
             self._drop_run(visit)
             visit.number += 1
             folder = self._place() / visit.token[:12] / f"run-{visit.number}"
-            visit.training, visit.title = Training(folder, words), recipe.title
+            try:
+                if drawn:
+                    words += ["--data", str(drawn.save(folder))]
+                visit.training, visit.title = Training(folder, words), recipe.title
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         self._watch()
 
     def follow(self, visit: Visit, path: object) -> None:

@@ -4,6 +4,7 @@ import { Form } from "../shared/form/form.js";
 import { NO_ANSWER } from "../shared/run/client.js";
 import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";
+import { Pad } from "./train/pad.js";
 import { View } from "./train/view.js";
 
 /** @import { Lab, Part } from "../app.js" */
@@ -30,8 +31,10 @@ export function mount(lab, part) {
   const history = new History();
   const view = new View(root, history, (text) => lab.say(text));
   const form = new Form(lab.given.forms[part], lab.given);
-  const files = ["data", "path"]; // which a page for strangers does not offer
-  const layout = form.layout(({ name }) => !given.public || !files.includes(name));
+  /** @type {Pad | null} a page without a server has none */
+  const pad = given.drawings ? new Pad(given.drawings, given.public ? null : form.place("path")) : null;
+  if (pad) form.adopt("path", pad);
+  const layout = form.layout(({ name }) => pad !== null || !["data", "path"].includes(name));
   find(root, ".choices", HTMLFormElement).append(layout);
   find(root, ".choices", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
   const wrong = find(root, ".wrong");
@@ -108,7 +111,7 @@ export function mount(lab, part) {
     button("start").disabled = true;
     said.textContent = "";
     lab.remember(part, form.values);
-    const { error } = await then(ask("start", form.values));
+    const { error } = await then(ask("start", { ...form.values, strokes: pad?.strokes }));
     if (!error) view.follow();
     button("start").disabled = false;
   });
@@ -124,8 +127,9 @@ export function mount(lab, part) {
     lab.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
   });
   button("keep").addEventListener("click", async () => {
-    const { kept: folder } = await command("keep");
-    if (folder) said.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"`;
+    const { kept: folder, data } = await command("keep");
+    const words = data ? ` --data "${data}"` : "";
+    if (folder) said.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"${words}`;
   });
   const follow = find(root, ".follow", HTMLFormElement);
   follow.hidden = given.public;

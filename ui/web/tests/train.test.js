@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History, Run, smoothed } from "../parts/train/history.js";
-import { facts, moment, sentence, status } from "../parts/train/words.js";
+import { copies, facts, moment, sentence, status } from "../parts/train/words.js";
 
 const grid = (step, error = 50) => ({ step, seconds: step, error, ema: "data:,", raw: "data:," });
 const answer = (more) => ({ state: "running", number: 1, version: 3, total: 100, batch: 64, title: "v", ...more });
@@ -96,4 +96,11 @@ test("the sentence under the samples follows the error down", () => {
   assert.match(said[0], /bright/);
   assert.match(said.at(-1), /refines/);
   assert.equal(sentence(9, null, 91), "");
+});
+
+test("the number of copies in words", () => {
+  assert.match(copies(0, 2), /^Before/);
+  const said = [0.1, 0.5, 0.9, 2].map((likeness) => copies(9, likeness));
+  assert.equal(new Set(said.map((text) => text.split(":")[0])).size, 4);
+  assert.match(said[2], /^New ones, no copies: 0.90, /);
 });

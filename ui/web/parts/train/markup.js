@@ -22,6 +22,7 @@ export const MARKUP = `
 <div class="stage">
   <div class="shown" hidden>
     <figure class="ema"><figcaption><span>Steadied network <span class="word">what is kept</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
+    <figure class="pairs" hidden><figcaption><span>Each beside your nearest drawing</span></figcaption><img class="samples" alt=""></figure>
     <figure class="raw"><figcaption><span>Network this second</span></figcaption><img class="samples" alt=""></figure>
     <figure class="then" hidden><figcaption><span><span class="then-title"></span> <span class="word">moving average, an earlier run</span></span><span class="at"></span></figcaption><img class="samples" alt=""></figure>
     <div class="transport">

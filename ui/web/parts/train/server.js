@@ -1,6 +1,16 @@
 // What the part is given and what it can ask, ui/parts/training.py.
 
-/** @typedef {{ public: boolean }} Given */
+/** @typedef {{ public: boolean, drawings?: Drawings }} Given */
+
+/**
+ * What the sheet is like, ABOUT of ui/training/drawings.py.
+ * @typedef {object} Drawings
+ * @property {number} side pixels
+ * @property {number} units of a stroke's coordinates in a pixel
+ * @property {number} fewest
+ * @property {number} most
+ * @property {string} how they are learned
+ */
 /** @typedef {[step: number, loss: number | null, imagesPerSecond: number | null, seconds: number]} Point */
 
 /**
@@ -11,6 +21,8 @@
  * @property {number | null} error of x̂_0 with the moving average, in grey levels
  * @property {string} ema with the moving average
  * @property {string} raw with the weights themselves
+ * @property {string} [pairs] those of `ema`, each beside the nearest drawing of the visitor's
+ * @property {number} [likeness] how far they are from it, as a share of how far the drawings are from each other
  */
 
 /**

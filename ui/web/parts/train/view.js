@@ -7,7 +7,7 @@ import { meanings } from "../../shared/words/meanings.js";
 import { number } from "../../shared/words/numbers.js";
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
-import { facts, moment, sentence, status, whole } from "./words.js";
+import { copies, facts, moment, sentence, status, whole } from "./words.js";
 
 /** @import { History, Run } from "./history.js" */
 /** @import { Curve } from "./charts.js" */
@@ -123,7 +123,11 @@ export class View {
     this.#picture(".ema", grid.ema, `Samples with the moving average ${when}`);
     this.#picture(".raw", grid.raw, `Samples with the raw weights ${when}`);
     this.#say(".ema .at", when);
-    this.#say(".stage .sentence", sentence(grid.step, grid.error, run.grids[0].error));
+    const { likeness } = grid; // of a training of drawings
+    const usual = sentence(grid.step, grid.error, run.grids[0].error);
+    this.#say(".stage .sentence", likeness === undefined ? usual : copies(grid.step, likeness));
+    find(this.root, ".pairs").hidden = !grid.pairs;
+    if (grid.pairs) this.#picture(".pairs", grid.pairs, `Samples, each beside the drawing that is nearest, ${when}`);
     const then = this.chosen?.gridAt(run.images(grid.step));
     find(this.root, ".then").hidden = !then;
     if (this.chosen && then) {

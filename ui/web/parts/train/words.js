@@ -62,6 +62,24 @@ export function sentence(step, error, first) {
   return "It knows what the pictures are made of; from here on it refines.";
 }
 
+/**
+ * Whether samples are copies of drawings, by how far they are from them.
+ * @param {number} step
+ * @param {number} likeness
+ */
+export function copies(step, likeness) {
+  if (step === 0) return "Before it has seen your drawings.";
+  const what =
+    likeness < 0.25
+      ? "It copies"
+      : likeness < 0.6
+        ? "Little more than yours, moved and stretched"
+        : likeness < 1.6
+          ? "New ones, no copies"
+          : "Not yet of your kind";
+  return `${what}: ${likeness.toFixed(2)}, where 0 is a copy of a drawing, and 1 as far from it as yours are from each other.`;
+}
+
 /** @param {Run} run @param {number} step @param {number} seconds */
 export const moment = (run, step, seconds) =>
   step ? `after ${whole(run.images(step))} images${seconds ? `, ${duration(seconds)}` : ""}` : "before the first step";

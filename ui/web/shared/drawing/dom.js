@@ -132,15 +132,17 @@ export function onDrag(area, take, done) {
     take((clientX - left) / width, (clientY - top) / height, first);
   };
   area.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary) return; // a second finger, or the palm
     area.setPointerCapture(event.pointerId);
     held = true;
     tell(event, true);
   });
   area.addEventListener("pointermove", (event) => {
-    if (held && event.buttons) tell(event, false);
+    if (held && event.isPrimary && event.buttons) tell(event, false);
   });
   for (const end of ["pointerup", "pointercancel"])
-    area.addEventListener(end, () => {
+    area.addEventListener(end, (event) => {
+      if (!(/** @type {PointerEvent} */ (event).isPrimary)) return;
       if (held) done?.();
       held = false;
     });

@@ -1,0 +1,221 @@
+// The drawing pad of Train: small drawings, one gesture each, on a sheet of as many pixels as the network sees. A control
+// of the form, for the field `path`: behind the sheet stands the folder that may be named instead.
+import { ARROWS, button, context2d, el, onDrag } from "../../shared/drawing/dom.js";
+import { attempt, kept } from "../../shared/run/client.js";
+
+/** @import { Drawings } from "./server.js" */
+/** @typedef {number[]} Stroke x, y, x, y, ... */
+
+const LINE = 2; // pixels, as ui/training/drawings.py draws it
+const APART = 0.5; // pixels between two points of a stroke, at least
+const SMALLEST = 2; // pixels that a drawing has at least, or it was a slip
+const POINTS = 400; // of a stroke, at most, as there
+
+export class Pad {
+  input = null;
+  /** @type {Stroke[]} */
+  strokes = [];
+  /** @type {Stroke[][]} what Undo goes back to */
+  #before = [];
+  /** @type {Stroke} under way */
+  #line = [];
+  #pen = [0.5, 0.5]; // where keys draw, in shares of the sheet
+  #byKeys = false;
+
+  /** @param {Drawings} given @param {HTMLElement | null} folder the control of the folder's path, where one may be named */
+  constructor(given, folder) {
+    this.given = given;
+    const { side, most, how } = given;
+    this.sheet = el("canvas", {
+      class: "sheet",
+      width: 10 * side,
+      height: 10 * side,
+      tabindex: 0,
+      role: "application",
+      "aria-label": "Sheet: draw in one line. Keys: arrows move the pen, Space puts it down and lifts it, Z undoes",
+    });
+    this.said = el("p", { class: "drawn-so-far", role: "status" });
+    this.row = el("div", { class: "drawn", role: "list", "aria-label": "Your drawings" });
+    this.undo = button({ class: "preset" }, () => this.#back(), "Undo");
+    this.clear = button({ class: "preset" }, () => this.#change([]), "Clear");
+    const name = el("p", { class: "name" }, `Draw one thing ${most} times, a line each`);
+    this.element = el("div", { class: "field pad", "data-name": "path" }, name, this.sheet);
+    this.element.append(el("div", { class: "row" }, this.said, this.undo, this.clear), this.row);
+    this.element.append(el("p", { class: "info" }, how));
+    this.folder = folder?.querySelector("input") ?? null;
+    this.behind = el("details", { class: "more" }, el("summary", null, "Or a folder, or a data set"));
+    if (folder) {
+      this.behind.append(folder);
+      folder.hidden = false; // from now on it is the form's no more
+      folder.removeAttribute("data-name");
+    }
+    this.folder?.addEventListener("input", () => this.#render());
+    this.behind.hidden = !folder;
+    this.element.append(this.behind);
+    this.#listen();
+    this.#keep();
+    this.#render();
+  }
+
+  get() {
+    return this.folder?.value.trim() ?? "";
+  }
+
+  /** @param {unknown} value */
+  set(value) {
+    if (this.folder) this.folder.value = String(value);
+    this.behind.toggleAttribute("open", Boolean(this.get()));
+    this.#render();
+  }
+
+  /** @param {Stroke[]} strokes */
+  #change(strokes) {
+    this.#before.push(this.strokes);
+    this.strokes = strokes;
+    this.#render();
+  }
+
+  #back() {
+    this.strokes = this.#before.pop() ?? this.strokes;
+    this.#render();
+  }
+
+  /** Drawings stay while the page is loaded again; a copy of the window has none. */
+  #keep() {
+    const take = () => {
+      const text = kept.get("drawings");
+      kept.remove("drawings");
+      return text;
+    };
+    this.strokes = attempt(() => JSON.parse(take() ?? "")) ?? [];
+    this.#before = this.strokes.map((_, i) => this.strokes.slice(0, i));
+    addEventListener("pagehide", () => this.strokes.length && kept.set("drawings", JSON.stringify(this.strokes)));
+    addEventListener("pageshow", take);
+  }
+
+  // --- Hands
+
+  #listen() {
+    const { sheet } = this;
+    onDrag(
+      sheet,
+      (x, y, first) => {
+        this.#byKeys = false;
+        if (first) this.#line = [];
+        this.#to(x, y);
+      },
+      () => this.#lift(),
+    );
+    sheet.addEventListener("keydown", (event) => this.#key(event));
+    sheet.addEventListener("blur", () => {
+      this.#byKeys = false;
+      this.#draw();
+    });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const { key, shiftKey } = event;
+    const by = ARROWS[key];
+    const does = {
+      " ": () => this.#press(),
+      Enter: () => this.#press(),
+      z: () => this.#back(),
+      Escape: () => this.#drop(),
+    }[key];
+    if (!by && !does) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.#byKeys = true;
+    does?.();
+    if (by) {
+      const step = (shiftKey ? 3 : 1) / this.given.side;
+      this.#pen = this.#pen.map((v, axis) => Math.min(1, Math.max(0, v + step * by[axis])));
+      if (this.#line.length) this.#to(this.#pen[0], this.#pen[1]);
+    }
+    this.#draw();
+  }
+
+  /** The pen of the keys goes down, or is lifted. */
+  #press() {
+    if (this.#line.length) this.#lift();
+    else this.#to(this.#pen[0], this.#pen[1]);
+  }
+
+  #drop() {
+    this.#line = [];
+  }
+
+  /** The line goes on to here. @param {number} x @param {number} y */
+  #to(x, y) {
+    const { side, units, most } = this.given;
+    if (this.strokes.length >= most || this.#line.length >= 2 * POINTS) return;
+    const [to, last] = [
+      [x, y].map((v) => Math.round(Math.min(1, Math.max(0, v)) * side * units)),
+      this.#line.slice(-2),
+    ];
+    if (last.length && Math.hypot(to[0] - last[0], to[1] - last[1]) < APART * units) return;
+    this.#line.push(...to);
+    this.#draw();
+  }
+
+  /** The line ends, and is a drawing. */
+  #lift() {
+    const line = this.#line;
+    this.#drop();
+    const extent = (/** @type {number} */ axis) => {
+      const values = line.filter((_, i) => i % 2 === axis);
+      return Math.max(...values) - Math.min(...values);
+    };
+    if (line.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * this.given.units)
+      this.#change([...this.strokes, line]);
+    this.#draw();
+  }
+
+  // --- What is seen
+
+  #render() {
+    const { strokes } = this;
+    const { fewest, most } = this.given;
+    const left = fewest - strokes.length;
+    const drawn = `${strokes.length} of ${most}${left > 0 ? `, ${left} more at least` : ", enough to train"}`;
+    this.said.textContent = this.get() ? "What is named below is learned" : drawn;
+    this.element.dataset.drawn = String(strokes.length);
+    this.undo.disabled = !this.#before.length;
+    this.clear.disabled = !strokes.length;
+    this.row.replaceChildren(
+      ...strokes.map((stroke, i) => {
+        const one = el("canvas", { width: 56, height: 56, role: "listitem", "aria-label": `Drawing ${i + 1}` });
+        this.#paint(one, stroke);
+        return one;
+      }),
+    );
+    this.#draw();
+  }
+
+  #draw() {
+    this.#paint(this.sheet, this.#line);
+    if (!this.#byKeys) return;
+    const context = context2d(this.sheet);
+    const [x, y] = this.#pen.map((v) => v * this.sheet.width);
+    context.strokeStyle = "#888";
+    context.lineWidth = 3;
+    context.beginPath();
+    context.arc(x, y, 12, 0, 2 * Math.PI);
+    context.stroke();
+  }
+
+  /** @param {HTMLCanvasElement} canvas @param {Stroke} stroke */
+  #paint(canvas, stroke) {
+    const context = context2d(canvas);
+    const { side, units } = this.given;
+    const pixel = canvas.width / side;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    Object.assign(context, { strokeStyle: "#fff", lineWidth: LINE * pixel, lineCap: "round", lineJoin: "round" });
+    context.beginPath();
+    for (let i = 0; i < stroke.length; i += 2)
+      context.lineTo((stroke[i] * pixel) / units, (stroke[i + 1] * pixel) / units);
+    if (stroke.length === 2) context.lineTo((stroke[0] * pixel) / units, (stroke[1] * pixel) / units); // a dot
+    context.stroke();
+  }
+}
