@@ -39,6 +39,7 @@ from train.common.config import PRESETS, Config
 
 Rows = Iterator[dict[str, Any]]
 BATCHES = (1, 16, 100, 256)
+QUICK = "mnist-tiny"  # the model of --quick: grey, of 28×28 pixels
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,13 @@ class Day:
     quick: bool
 
     def model(self, precision: Precision = "auto", engine: Engine = "torch", device: str = "auto") -> ddpm_core.Model:
-        """The embedded model of CIFAR-10, or for --quick of digits."""
-        name = "mnist-tiny" if self.quick else "cifar10-tiny"
-        return ddpm_core.load(name, device=device, precision=precision, engine=engine)
+        """The embedded model of CIFAR-10, or that of --quick."""
+        return ddpm_core.load(self.name, device=device, precision=precision, engine=engine)
+
+    @property
+    def name(self) -> str:
+        """Of that model."""
+        return QUICK if self.quick else "cifar10-tiny"
 
     def config(self, **changes: Any) -> Config:
         """A run on random pictures: the paper's network for CIFAR-10, or a tiny one."""
@@ -234,9 +239,8 @@ def evaluating(day: Day) -> Rows:
     rng = np.random.default_rng(0)
     size, channels = (28, 1) if day.quick else (32, 3)
     np.savez(day.folder / "data.npz", images=rng.integers(0, 256, (64, size, size, channels), dtype=np.uint8))
-    model = "mnist-tiny" if day.quick else "cifar10-tiny"
     samples, batch = ("4", "2") if day.quick else ("400", "100")
-    words = ["evaluate", model, "--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--samples", samples]
+    words = ["evaluate", day.name, "--metrics", "fid", "--steps", "2", "--sampler", "ddim", "--samples", samples]
     words += ["--batch", batch, "--data", str(day.folder / "data.npz"), "--extractor", f"{__name__}:colours"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train"]
     for n in (1,) if day.quick else (1, 2):

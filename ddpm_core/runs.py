@@ -179,7 +179,7 @@ def trajectory(
         guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
         x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
         noise: noise(index, x) -> tensor like x, instead of the seeded noise of step `index`; that of the corrections of
-            "langevin" is asked for as samplers.CORRECTIONS + index.
+            "langevin" is asked for as k · samplers.CORRECTIONS + index, k = 1, 2, …
         start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be given
             as x_T (`latents.encode` makes one).
         stop: ends the chain when it has reached this s, one of its times; the steps are those of the whole chain.

@@ -18,7 +18,8 @@ import torch
 from accelerate.state import AcceleratorState, PartialState
 from diffusers import AutoencoderTiny
 from test_distill import METHODS, make_teacher, words
-from training import fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
+from toy import TWO_LEVELS, small_unet
+from training import LEVELS, fit, flags, make_folder, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
 from benchmarks.first_gpu import colours
@@ -26,7 +27,6 @@ from ddpm_core import Model, NoiseSchedule, bits_per_dim, latents, optimise_time
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.latent import LatentDecoder
-from ddpm_core.engines.network import unet
 from ddpm_core.engines.torch import chunks
 from ddpm_core.imaging import to_uint8
 from ddpm_core.noise import gaussian_batch
@@ -61,24 +61,9 @@ def device(request):
 TWO = pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "mps"], indirect=True)
 
 
-def small_unet(classes=None):
-    torch.manual_seed(3)
-    network = unet(
-        "cifar10",
-        sample_size=8,
-        block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        norm_num_groups=4,
-        num_class_embeds=classes,
-    )
-    torch.nn.init.normal_(network.conv_out.weight, std=0.2)
-    return network
-
-
-def small_model(device, precision="fp32", **fields):
-    network = wrap(small_unet(fields.get("num_classes", 0) + 1 if fields else None), device, precision, "torch")
+def small_model(device, precision="fp32", blocks=None, **fields):
+    classes = fields.get("num_classes", 0) + 1 if fields else None
+    network = wrap(small_unet(num_class_embeds=classes, **(blocks or {})), device, precision, "torch")
     return Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
 
 
@@ -112,8 +97,10 @@ def test_the_pretend_device_keeps_a_devices_rules():
 @TWO
 @pytest.mark.parametrize("options", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 1.0}, {"sampler": "unipc"}])
 def test_a_seeds_picture_is_that_of_the_cpu(device, options):
-    expected = ddpm_core.sample(small_model("cpu"), [3, 4], 4, **options)
-    assert np.array_equal(ddpm_core.sample(small_model("auto"), [3, 4], 4, **options), expected)
+    expected, found = (
+        ddpm_core.sample(small_model(place, blocks=TWO_LEVELS), [3, 4], 3, **options) for place in ("cpu", "auto")
+    )
+    assert np.array_equal(found, expected)
 
 
 @TWO
@@ -129,7 +116,7 @@ def test_a_graph_is_recorded_once_for_each_size_and_gives_the_same_pictures():
     arguments = {"steps": 3, "labels": [0, 1], "guidance": 2.0}
     expected = [ddpm_core.sample(small_model("cpu", **fields), seeds, **arguments) for seeds in ([5, 6], [7, 8])]
     with pretend.accelerator("cuda"):
-        network = wrap(small_unet(3), "auto", "fp32", "graph")
+        network = wrap(small_unet(num_class_embeds=3), "auto", "fp32", "graph")
         model = Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
         assert network.description.startswith("CUDA graph")
         assert np.array_equal(ddpm_core.sample(model, [5, 6], **arguments), expected[0])
@@ -196,7 +183,7 @@ def test_sampling_never_waits_after_its_first_step(options):
 
 
 def test_a_consistency_student_and_a_learned_variance_never_wait():
-    network = small_unet()
+    network = small_unet(**TWO_LEVELS)
     network.conv_out = torch.nn.Conv2d(8, 6, 3, padding=1)
     student = Student("consistency", (40, 20, 10))
     for changes, n in (({"student": student, "prediction": "v"}, 3), ({"variance": "learned_range"}, 5)):
@@ -367,11 +354,11 @@ def teacher(tmp_path_factory):
 def trained(data, tmp_path_factory):
     """What the CPU makes of the same run, in float32."""
     out = tmp_path_factory.mktemp("trained") / "cpu"
-    fit(tiny(data, out, **RUN, precision="fp32"))
-    return weights(out, 3, "ema")
+    fit(tiny(data, out, **RUN, **LEVELS, precision="fp32"))
+    return weights(out, 2, "ema")
 
 
-RUN = {"steps": 3, "checkpoint_every": 3, "conditional": True, "prediction": "v", "optimizer": "muon"}
+RUN = {"steps": 2, "checkpoint_every": 2, "conditional": True, "prediction": "v", "optimizer": "muon"}
 
 
 def close(got, expected, tolerance):
@@ -380,9 +367,9 @@ def close(got, expected, tolerance):
 
 @TWO
 def test_a_run_makes_the_weights_of_the_cpu(device, trained, data, tmp_path):
-    fit(tiny(data, tmp_path, **RUN, device="auto", precision="fp32"))
-    assert close(weights(tmp_path, 3, "ema"), trained, 1e-3)
-    assert not torch.load(tmp_path / "checkpoints" / "step-000000003.pt")["model"]["conv_in.weight"].is_cuda
+    fit(tiny(data, tmp_path, **RUN, **LEVELS, device="auto", precision="fp32"))
+    assert close(weights(tmp_path, 2, "ema"), trained, 1e-3)
+    assert not weights(tmp_path, 2)["conv_in.weight"].is_cuda
 
 
 def test_a_run_in_auto_precision_goes_on_on_the_cpu(data, tmp_path):
@@ -390,14 +377,14 @@ def test_a_run_in_auto_precision_goes_on_on_the_cpu(data, tmp_path):
         trainer = fit(tiny(data, tmp_path, **RUN, device="auto"))
         assert trainer.config.precision == "fp16" and trainer.accelerator.scaler is not None
     AcceleratorState._reset_state(reset_partial_state=True)
-    assert main(["fit", "--resume", "--out", str(tmp_path), "--steps", "4", "--device", "cpu"]) == 0
-    assert torch.load(tmp_path / "checkpoints" / "step-000000004.pt")["config"]["precision"] == "auto"
+    assert main(["fit", "--resume", "--out", str(tmp_path), "--steps", "3", "--device", "cpu"]) == 0
+    assert weights(tmp_path, 3, "config")["precision"] == "auto"
 
 
 @pytest.mark.parametrize(
     ("changes", "capability", "budget"),
     [
-        ({}, (9, 0), 0),
+        (LEVELS, (9, 0), 0),
         ({"loss": "hybrid", "variance": "learned_range", "prediction": "epsilon", "accumulate": 2}, (9, 0), 0),
         ({"optimizer": "adam", "min_snr": 5.0, "ema2": 0.9, "memory": 0.0}, T4, 1),  # fp16: did a gradient overflow?
     ],
@@ -472,7 +459,7 @@ def test_grids_are_drawn_in_the_precision_of_the_run(data, tmp_path, monkeypatch
 
     monkeypatch.setattr(Trainer, "snapshot", noted)
     with pretend.accelerator("cuda"):
-        fit(tiny(data, tmp_path, **RUN, device="auto", sample_every=3))
+        fit(tiny(data, tmp_path, **RUN, device="auto", sample_every=2))
     assert set(asked) == {"torch"}  # for the model in float32, which is not run
     assert len(list((tmp_path / "samples").iterdir())) == 2
 

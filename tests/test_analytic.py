@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from toy import small_unet
 
 from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load, reverse_variance, save, trajectory
 from ddpm_core.analytic import Gamma, default_times, estimate_gamma
 from ddpm_core.checkpoint.sidecars import gamma_file
-from ddpm_core.engines import network
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian
 
@@ -153,10 +153,7 @@ def test_missing_gamma_and_guidance_are_refused_before_anything_runs():
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    torch.manual_seed(0)
-    unet = network.unet("cifar10-tiny", block_out_channels=(16, 16, 16), layers_per_block=1, num_class_embeds=None)
-    torch.nn.init.normal_(unet.conv_out.weight, std=0.02)
-    save(Model(network=wrap(unet), schedule=SCHEDULE, image_size=SIZE), tmp_path / "model")
+    save(Model(network=wrap(small_unet(sample_size=SIZE)), schedule=SCHEDULE, image_size=SIZE), tmp_path / "model")
     return tmp_path / "model"
 
 

@@ -19,9 +19,9 @@ TINY = AutoencoderConfig(
     crop=8,
     image_size=16,
     batch=4,
-    steps=6,
-    checkpoint_every=3,
-    sample_every=3,
+    steps=2,
+    checkpoint_every=2,
+    sample_every=2,
     sample_count=2,
     flip=False,
     device="cpu",
@@ -35,13 +35,13 @@ def config(tmp_path):
 
 
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(config, tmp_path):
-    half = replace(config, steps=3, out=str(tmp_path / "half"), lr_decay="none")
+    half = replace(config, steps=1, out=str(tmp_path / "half"), lr_decay="none")
     whole = replace(config, out=str(tmp_path / "whole"), lr_decay="none")
     AutoencoderTrainer(half).fit()
     state = load_latest(tmp_path / "half" / "checkpoints")[0]
-    AutoencoderTrainer(replace(half, steps=6), state).fit()
+    AutoencoderTrainer(replace(half, steps=2), state).fit()
     assert AutoencoderTrainer(whole).fit() is None
-    assert_same(weights(tmp_path / "half", 6, "ema"), weights(tmp_path / "whole", 6, "ema"))
+    assert_same(weights(tmp_path / "half", 2, "ema"), weights(tmp_path / "whole", 2, "ema"))
 
 
 def test_pictures_come_back_and_diffusers_reads_it(config, tmp_path):
@@ -84,6 +84,6 @@ def test_the_command_reads_its_flags_and_resumes(config, tmp_path):
     words = ["--data", config.data, "--out", config.out, "--width", "16"]
     found, state = parse_autoencoder(words)
     assert (found.width, found.data, state) == (16, config.data, None)
-    AutoencoderTrainer(replace(config, steps=3)).fit()
+    AutoencoderTrainer(replace(config, steps=1)).fit()
     found, state = parse_autoencoder(["--out", config.out, "--resume"])
-    assert found.width == 8 and state is not None and state["step"] == 3
+    assert found.width == 8 and state is not None and state["step"] == 1

@@ -147,6 +147,11 @@ def test_the_same_captions_give_the_same_words_and_any_text_has_tokens():
     assert "<|endoftext|>" not in tokenizer.tokenize("Zebra ☃ 7_7")
     vocabulary = json.loads(words)["vocab"]
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
+    more = learn_words(["Zebra hats"], words)
+    assert json.loads(more)["vocab"].items() >= vocabulary.items()
+    larger = make_tokenizer(more, 12)
+    assert larger.tokenize("zebra HATS") == ["zebra</w>", "hats</w>"]
+    assert larger("a woman's HAT, été 42")["input_ids"] == tokenizer("a woman's HAT, été 42")["input_ids"]
 
 
 def test_each_part_has_its_learning_rate(config):

@@ -6,13 +6,15 @@ import re
 import shutil
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from checkpoint_folders import CONFIGS, write, write_json
+from checkpoint_folders import CONFIGS, SMALLEST, write_json
+from checkpoint_folders import write as write_published
 from diffusers import DDPMPipeline, UNet2DModel
 from safetensors.torch import load_file, save_file
 
@@ -20,6 +22,7 @@ import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint.describe import describe
+from ddpm_core.coordinates import Exploding, Preconditioned
 from ddpm_core.model import Source
 from ddpm_core.student import Student
 from ui.models.loaded import Models
@@ -27,10 +30,12 @@ from ui.runs.settings import CHECKPOINT as CHECKPOINT_FIELD
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
+GROWING = NoiseSchedule.from_sigmas(torch.logspace(-2, 2, 10))
+OF_SCORES = NoiseSchedule.from_config({"_class_name": "ScoreSdeVeScheduler", "num_train_timesteps": 9})
 ZERO_SNR = {"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True}
 TWO_LEVELS = {
     "sample_size": 16,
-    "block_out_channels": [32, 64],
+    "block_out_channels": [32, 32],
     "layers_per_block": 1,
     "down_block_types": ["DownBlock2D", "AttnDownBlock2D"],
     "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
@@ -55,6 +60,11 @@ def same(model: Model, weights: dict[str, torch.Tensor]) -> bool:
     )
 
 
+def write(folder: Path, **changes) -> dict[str, torch.Tensor]:
+    """The smallest network, unless changes say otherwise."""
+    return write_published(folder, **{**SMALLEST, **changes})
+
+
 def edit(path: Path, **fields) -> None:
     write_json(path, {**json.loads(path.read_text()), **fields})
 
@@ -73,7 +83,7 @@ def test_embedded():
 
 @pytest.mark.parametrize("layout", [{}, {"subfolders": True}, {"pickle": True}, {"subfolders": True, "pickle": True}])
 def test_layouts(tmp_path, layout):
-    weights = write(tmp_path, **layout)
+    weights = write_published(tmp_path, **layout)
     model = ddpm_core.load(tmp_path)
     assert same(model, weights)
     assert model.image_size == 32
@@ -82,7 +92,7 @@ def test_layouts(tmp_path, layout):
 
 
 def test_the_network_is_the_one_diffusers_loads(tmp_path):
-    write(tmp_path, pickle=True)
+    write_published(tmp_path, pickle=True)
     x, t = torch.randn(2, 3, 32, 32), torch.tensor([3, 900])
     theirs = UNet2DModel.from_pretrained(tmp_path, low_cpu_mem_usage=False, use_safetensors=False)
     with torch.no_grad():
@@ -130,7 +140,7 @@ def test_learned_variance_has_twice_the_channels(tmp_path, kind):
     write(tmp_path / "learned", out_channels=6, scheduler={"variance_type": kind, "num_train_timesteps": 2})
     model = ddpm_core.load(tmp_path / "learned")
     assert model.variance == kind
-    assert ddpm_core.sample(model, [0], steps=2).shape == (1, 32, 32, 3)
+    assert ddpm_core.sample(model, [0], steps=2).shape == (1, 8, 8, 3)
     write(tmp_path / "three", scheduler={"variance_type": kind})
     assert "need 6" in refusal(tmp_path / "three")
     write(tmp_path / "six", out_channels=6)
@@ -179,7 +189,7 @@ def test_classes(tmp_path):
     ],
 )
 def test_wrong_settings(tmp_path, change, sentence):
-    write(tmp_path, **change)
+    write_published(tmp_path, **change)
     assert sentence in refusal(tmp_path)
 
 
@@ -194,7 +204,7 @@ def test_latent_models_are_refused(tmp_path):
     [
         (lambda w: w.pop("conv_in.bias"), "it lacks conv_in.bias"),
         (lambda w: w.update(other=torch.zeros(1)), "it has also other"),
-        (lambda w: w.update({"conv_in.bias": torch.zeros(3)}), "conv_in.bias has shape (3,), not (8,)"),
+        (lambda w: w.update({"conv_in.bias": torch.zeros(3)}), "conv_in.bias has shape (3,), not (4,)"),
         (lambda w: w["conv_in.bias"].fill_(float("nan")), "NaN or infinite numbers in conv_in.bias"),
         (lambda w: w["time_embedding.linear_2.weight"].fill_(3e38), "3e+38 in time_embedding.linear_2.weight"),
     ],
@@ -255,7 +265,7 @@ def test_a_configuration_that_cannot_be_built(tmp_path):
 )
 def test_values_outside_their_limits_are_refused_before_anything_is_built(tmp_path, field, value, monkeypatch):
     monkeypatch.setattr(UNet2DModel, "from_config", lambda config: pytest.fail("it was built"))
-    write(tmp_path)
+    write_published(tmp_path)
     edit(tmp_path / "config.json", **{field: value})
     assert field in refusal(tmp_path)
 
@@ -278,7 +288,7 @@ def test_json_that_is_nested_as_deep_as_python_reads_it(tmp_path):
 
 
 def test_pickles_of_other_things(tmp_path):
-    weights = write(tmp_path, pickle=True)
+    weights = write_published(tmp_path, pickle=True)
     for content in (
         {1: torch.zeros(1)},
         {"conv_in.bias": torch.zeros(8, dtype=torch.int64)},
@@ -312,7 +322,7 @@ def test_an_archive_that_unpacks_to_more_than_it_is_long_is_refused(tmp_path):
     ],
 )
 def test_networks_that_can_be_built_but_not_evaluated_are_refused(tmp_path, change):
-    write(tmp_path, **{**TWO_LEVELS, **change})
+    write_published(tmp_path, **{**TWO_LEVELS, **change})
     assert "the network of config.json cannot be evaluated" in refusal(tmp_path)
 
 
@@ -329,7 +339,7 @@ def test_networks_that_can_be_built_but_not_evaluated_are_refused(tmp_path, chan
     ],
 )
 def test_networks_of_any_blocks_are_those_that_diffusers_loads(tmp_path, blocks):
-    write(tmp_path, **{**TWO_LEVELS, **blocks})
+    write_published(tmp_path, **{**TWO_LEVELS, **blocks})
     x, t = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 900])
     with torch.no_grad():
         expected = UNet2DModel.from_pretrained(tmp_path).eval()(x, t).sample
@@ -383,7 +393,7 @@ def test_shards_and_variants_are_refused_by_name(tmp_path):
 def test_round_trip(tmp_path, fields):
     weights = write(tmp_path / "a", **({"num_class_embeds": 3} if "num_classes" in fields else {}))
     network = ddpm_core.load(tmp_path / "a").network
-    model = Model(**{"schedule": NoiseSchedule.linear(), **fields}, network=network, image_size=32)
+    model = Model(**{"schedule": NoiseSchedule.linear(), **fields}, network=network, image_size=8)
     model.source = Source(weights="not EMA")
     ddpm_core.save(model, tmp_path / "b" / "c")
     again = ddpm_core.load(tmp_path / "b" / "c")
@@ -398,7 +408,7 @@ def test_round_trip(tmp_path, fields):
 
 
 def test_diffusers_runs_what_we_save(tmp_path):
-    write(tmp_path / "a", pickle=True)
+    write_published(tmp_path / "a", pickle=True)
     ddpm_core.save(ddpm_core.load(tmp_path / "a"), tmp_path / "b")
     pipeline = DDPMPipeline.from_pretrained(tmp_path / "b", low_cpu_mem_usage=False)
     pipeline.set_progress_bar_config(disable=True)
@@ -419,7 +429,7 @@ def test_spaces_around_the_name_of_a_folder_are_its_own(tmp_path, name):
     if name == "a":
         assert ddpm_core.load(f" {tmp_path / name}  ").source.folder == tmp_path / name
     assert CHECKPOINT_FIELD.check(str(tmp_path / name)) == str(tmp_path / name)
-    assert Models(device="cpu").peek(str(tmp_path / name)).image_size == 32
+    assert Models(device="cpu").peek(str(tmp_path / name)).image_size == 8
 
 
 def test_models_of_this_machine_need_no_client_of_the_hub(monkeypatch):
@@ -562,7 +572,7 @@ def test_save_refuses_a_model_that_load_would_refuse(tmp_path, fields, unet, sen
 
 
 def test_export_keeps_the_model_and_halves_its_file(tmp_path):
-    write(tmp_path / "a", scheduler={"prediction_type": "v_prediction"})
+    write_published(tmp_path / "a", scheduler={"prediction_type": "v_prediction"})
     command(["export", str(tmp_path / "a"), str(tmp_path / "b"), "--half"])
     before, after = ddpm_core.load(tmp_path / "a"), ddpm_core.load(tmp_path / "b")
     assert after.prediction == "v" and after.source.bytes == pytest.approx(before.source.bytes / 2, rel=0.1)
@@ -577,6 +587,15 @@ def test_export_keeps_the_model_and_halves_its_file(tmp_path):
         {"clip": False, "variance": "learned_range", "gamma": torch.linspace(0, 1, 1001, dtype=torch.float64)},
         {"num_classes": 2, "null_label": 0, "class_names": ("ä", "b"), "optimised": {"ddim": {2: (900, 30)}}},
         {"channels": 2, "student": Student("progressive", (1000, 500))},
+        {"prediction": "flow", "clip": False},
+        {
+            "schedule": GROWING,
+            "coordinates": Exploding(0.0, 1e-5),
+            "snr": 0.2,
+            "corrections": 2,
+            "variance": "beta_tilde",
+        },
+        {"schedule": OF_SCORES, "coordinates": Preconditioned(0.3, 0.01, 1.0), "prediction": "x0"},
     ],
 )
 def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
@@ -598,13 +617,42 @@ def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
     assert "was one of your own: give it as load(" in refusal(tmp_path / "a")
 
 
+def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
+    """Nor any that a file says wrong."""
+
+    class Own(Exploding):
+        pass
+
+    def network(x, *_):
+        return x
+
+    own = Model(network=network, schedule=GROWING, image_size=3, coordinates=Own())
+    with pytest.raises(ValueError, match="coordinates of one's own, Own, can't be kept in a folder"):
+        ddpm_core.save(own, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    with pytest.warns(UserWarning, match="all but the network"):
+        ddpm_core.save(replace(own, coordinates=Exploding()), tmp_path / "a")
+    facts = json.loads((tmp_path / "a" / "ddpm_core.json").read_text())
+    for coordinates, sentence in (
+        ({"kind": "Own"}, "unknown kind 'Own': allowed are Exploding, Preconditioned, Straight"),
+        ({"kind": "Exploding", "low": 1}, "low must be a number from"),
+        ({"kind": "Straight"}, "Straight coordinates are for the prediction 'flow', got 'epsilon'"),
+        ([], "coordinates must be a JSON object"),
+    ):
+        write_json(
+            tmp_path / "a" / "ddpm_core.json",
+            facts | {"own_network": facts["own_network"] | {"coordinates": coordinates}},
+        )
+        assert sentence in refusal(tmp_path / "a", network=network)
+
+
 def test_a_network_of_ones_own_takes_the_place_of_a_checkpoints(tmp_path):
     write(tmp_path / "a", scheduler={"beta_schedule": "squaredcos_cap_v2"})
     theirs = ddpm_core.load(tmp_path / "a")
     model = ddpm_core.load(tmp_path / "a", network=theirs.network)
     assert model.network is theirs.network and torch.equal(model.schedule.beta, theirs.schedule.beta)
     assert model.source.weights_path is None and model.source.name == "a"
-    own = Model(network=lambda x, t, labels: x, schedule=NoiseSchedule.linear(), image_size=32)
+    own = Model(network=lambda x, t, labels: x, schedule=NoiseSchedule.linear(), image_size=8)
     with pytest.raises(CheckpointError, match="holds the weights of a network, and yours would not be saved"):
         ddpm_core.save(own, tmp_path / "a")
     with pytest.raises(ValueError, match="those of a network of your own are not saved"):

@@ -21,7 +21,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_train_command import words_for
-from toy import AB, LINEAR, X_T, assert_chain, numpy_z, run, toy_model
+from toy import AB, LINEAR, TWO_LEVELS, X_T, assert_chain, numpy_z, run, small_unet, toy_model
 from training import assert_same, in_two_processes, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
 from ddpm_core import (
@@ -39,7 +39,6 @@ from ddpm_core import (
 from ddpm_core.analytic import estimate_gamma
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.engines.choose import wrap
-from ddpm_core.engines.network import unet
 from ddpm_core.imaging import to_uint8
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.process import q_sample
@@ -282,25 +281,12 @@ def test_a_student_needs_a_method_and_times_that_descend_from_T(fields, sentence
 
 # Checkpoints and runs, of a network of 8×8 pixels
 
-NETWORK = dict(
-    sample_size=8,
-    block_out_channels=(8, 16),
-    down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-    up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    layers_per_block=1,
-    norm_num_groups=4,
-    num_class_embeds=3,
-)
-
 
 def make_teacher(folder, blocks=None, **fields):
-    """A v-network with random weights, saved; blocks: instead of some of NETWORK's; fields: of Model."""
-    torch.manual_seed(3)
-    network = unet("cifar10", **{**NETWORK, **(blocks or {})})
-    torch.nn.init.normal_(network.conv_out.weight, std=0.2)
+    """A v-network with random weights, saved; blocks: of small_unet; fields: of Model."""
     model = Model(
         **{
-            "network": wrap(network, "cpu", "fp32", "torch"),
+            "network": wrap(small_unet(num_class_embeds=3, **(blocks or {})), "cpu", "fp32", "torch"),
             "schedule": NoiseSchedule.linear(40, 1e-3, 0.4),
             "image_size": 8,
             "prediction": "v",
@@ -374,8 +360,9 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
     teacher, data, tmp_path, method, monkeypatch, capsys, torch_engine
 ):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    samples = {"sample_every": 4, "sample_seconds": 1e-9, "sample_count": 4}
-    assert main(words(teacher, data, whole, **METHODS[method], **samples)) == 0
+    run = {**METHODS[method], "steps": 2, "checkpoint_every": 2}
+    samples = {"sample_every": 2, "sample_seconds": 1e-9, "sample_count": 4}
+    assert main(words(teacher, data, whole, **run, **samples)) == 0
     stages = {"2-steps": (40, 10), "1-steps": (40,)} if method == "progressive" else {"": (40, 22, 10, 2)}
     for name, times in stages.items():
         model = load(whole / name / "model", device="cpu", engine="torch")
@@ -388,7 +375,7 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
         assert f"{method} distillation" in card and "python -m train distill tiny-teacher " in card
         assert "--out whole " in card and str(tmp_path) not in card and "T = 40, linear schedule, variance beta" in card
         assert "![samples](samples.png)" in card
-        grids = [f"step-{step:09}-{weights}.png" for step in (0, 4) for weights in ("ema", "raw")]
+        grids = [f"step-{step:09}-{weights}.png" for step in (0, 2) for weights in ("ema", "raw")]
         assert sorted(path.name for path in (whole / name / "samples").iterdir()) == grids
         noted = [json.loads(line) for line in (whole / name / "progress.jsonl").read_text().splitlines()]
         errors = {line["error"] for line in noted if "samples" in line}
@@ -398,37 +385,41 @@ def test_a_distillation_makes_students_that_say_what_they_are_and_resumes_exactl
 
     def stopped(trainer, *arguments):
         real(trainer, *arguments)
-        if trainer.config.stage in (0, 1) and trainer.step == 3:
+        if trainer.config.stage in (0, 1) and trainer.step == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
     last = list(stages)[-1]
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "train_step", stopped)
-        assert main(words(teacher, data, broken, **METHODS[method])) == 128 + signal.SIGTERM
+        assert main(words(teacher, data, broken, **run)) == 128 + signal.SIGTERM
     unfinished = load(broken / last / "model", device="cpu", engine="torch")
     assert unfinished.student is not None and not unfinished.student.finished
     assert main(words(broken / last / "model", data, tmp_path / "next", teacher_steps=2)) == 2
     advice = re.search(r"whose training is not finished.*`python -m train (.*)`", capsys.readouterr().err)
     assert main([str(broken) if word == "OUT" else word for word in advice[1].split()]) == 0
     for part in ("model", "ema"):
-        assert_same(weights(broken / last, 4, part), weights(whole / last, 4, part))
+        assert_same(weights(broken / last, 2, part), weights(whole / last, 2, part))
     assert load(broken / last / "model", device="cpu", engine="torch").student.finished
 
 
 def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, data, tmp_path, monkeypatch):
     orders = []
     monkeypatch.setattr(task, "progressive_loss", lambda *_, order: orders.append(order) or progressive_loss(*_, order))
-    run = {**METHODS["progressive"], "teacher_order": 2, "steps": 2}
+    run = {**METHODS["progressive"], "teacher_order": 2, "steps": 1}
     assert main(words(teacher, data, tmp_path / "run", **run)) == 0
-    assert orders == [2, 2, 1, 1]
+    assert orders == [2, 1]
     assert "4 evaluations, two a step of DPM" in (tmp_path / "run" / "2-steps" / "model" / "README.md").read_text()
 
 
 def test_a_progressive_student_can_be_halved_again_and_no_other_student_distilled(teacher, data, tmp_path, capsys):
+    cosine = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 40, "beta_start": 0.001}
     for method, times in (("progressive", (40, 10)), ("consistency", (40, 10))):
-        make_teacher(tmp_path / method, student=Student(method, times, "first", 2.0))
+        student = Student(method, times, "first", 2.0)
+        make_teacher(tmp_path / method, student=student, schedule=NoiseSchedule.from_config(cosine))
     again = words(tmp_path / "progressive", data, tmp_path / "again", teacher_steps=2, steps=1)
     assert main(again) == 0
+    card = (tmp_path / "again" / "1-steps" / "model" / "README.md").read_text()
+    assert "T = 40, cosine schedule, variance beta" in card  # the teacher's own
     model = load(tmp_path / "again" / "1-steps" / "model", device="cpu", engine="torch")
     assert model.student == Student("progressive", (40,), "first", 2.0)
     capsys.readouterr()
@@ -477,7 +468,7 @@ FLAGS = st.one_of(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.lists(FLAGS, max_size=4))
 @example([("--teacher-steps", ["2"])])
 def test_any_command_line_is_a_valid_distillation_or_a_sentence(teacher, tmp_path_factory, chosen):
@@ -500,7 +491,7 @@ def test_any_command_line_is_a_valid_distillation_or_a_sentence(teacher, tmp_pat
 
 
 def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(data, tmp_path, capsys):
-    folder = make_teacher(tmp_path / "eps", prediction="epsilon")
+    folder = make_teacher(tmp_path / "eps", TWO_LEVELS, prediction="epsilon")
     assert main(words(folder, data, tmp_path / "run", teacher_steps=4)) == 2
     error = capsys.readouterr().err
     assert "predicts epsilon" in error
@@ -514,7 +505,7 @@ def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(da
 
 def test_no_command_is_advised_that_would_be_refused_or_train_for_another_process(data, tmp_path, capsys):
     sigmoid = NoiseSchedule.from_config({"beta_schedule": "sigmoid", "num_train_timesteps": 40})
-    attention = {"up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D")}
+    attention = TWO_LEVELS | {"up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D")}
     for changes, sentence in (
         ({"schedule": sigmoid}, "`train fit` can't make such a model of it: its noise schedule is sigmoid."),
         ({"blocks": attention}, "up_block_types is ['AttnUpBlock2D', 'AttnUpBlock2D'] there"),
@@ -523,13 +514,6 @@ def test_no_command_is_advised_that_would_be_refused_or_train_for_another_proces
         assert main(words(folder, data, tmp_path / "run", teacher_steps=4)) == 2
         error = capsys.readouterr().err
         assert sentence in error and "python -m" not in error and error.count("\n") == 1
-
-
-def test_a_students_card_names_the_teachers_own_schedule(data, tmp_path, torch_engine):
-    schedule = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 40, "beta_start": 0.001}
-    folder = make_teacher(tmp_path / "teacher", schedule=NoiseSchedule.from_config(schedule))
-    assert main(words(folder, data, tmp_path / "run", method="consistency", teacher_steps=2, steps=1)) == 0
-    assert "T = 40, cosine schedule, variance beta" in (tmp_path / "run" / "model" / "README.md").read_text()
 
 
 def test_what_has_no_teacher_or_another_is_refused(teacher, data, tmp_path, capsys):

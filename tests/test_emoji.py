@@ -7,12 +7,13 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from ddpm_core import load
 from ddpm_core.imaging import from_uint8
 from train import TrainError
-from train.emoji import judge
+from train.emoji import judge, teach
 from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
 from train.emoji.make import HeldOut, on_ground, read_held_out, write
-from train.emoji.sets import SIZE, STYLES, Concept, cleaned, read_concepts
+from train.emoji.sets import SIZE, STYLES, Concept, cleaned, meanings, read_concepts
 
 
 def disc(colour):
@@ -78,6 +79,32 @@ def test_names_are_plain_words_and_missing_packages_are_named(tmp_path):
         read_concepts(tmp_path)
 
 
+def test_a_keyword_means_the_emoji_that_is_called_so_and_by_few_words():
+    def named(name, *keywords, words=()):
+        return Concept(name, words, "face-smiling", {}, keywords)
+
+    faces = [named(f"face {i}", "face") for i in range(30)]
+    dogs = [
+        named("dog face", "pet", "dog", "puppy"),
+        named("dog", "pet", "puppy", words=("puppy",)),
+        named("cat", "pet"),
+    ]
+    assert meanings([*faces, *dogs]) == {"pet": ["cat", "dog", "dog face"], "puppy": ["dog", "dog face"]}
+
+
+def test_a_word_is_taught_and_nothing_else_changes(tmp_path):
+    model = load("emoji-tiny", device="cpu", engine="torch", precision="fp32")
+    options = teach.Options(tmp_path, "", tmp_path, steps=1, batch=2)
+    meant = {"zzbike": "bicycle", "zzpup": "dog face", "happy": "grinning face"}
+    text = teach.teach(model, meant, ["fox", "red heart"], options).text
+    assert text is not None and not text.unknown("zzpup and zzbike") and text.unknown("zzcar") == ["zzcar"]
+    prompts = ["a red apple", "dog face with bicycle", "grinning face", ""]
+    assert torch.equal(text(prompts), model.text(prompts))
+    assert torch.equal(text(["a red zzbike"]), model.text(["a red bicycle"]))
+    before, (after,) = model.text(["happy", "grinning face"]), text(["happy"])
+    assert not torch.equal(after, before[0]) and (after - before[1]).norm() < (before[0] - before[1]).norm()
+
+
 def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
     pictures = np.stack([np.array(on_ground(c.pictures["noto"])) for c in CONCEPTS])
     x, y = from_uint8(pictures), torch.arange(len(CONCEPTS))
@@ -103,7 +130,10 @@ def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
         ("emoji-tiny", ["--steps", "0"], "--steps"),
     ],
 )
-def test_what_can_not_be_judged_is_said(model, flags, says, tmp_path, capsys, monkeypatch, torch_engine):
+def test_what_can_not_be_judged_or_taught_is_said(model, flags, says, tmp_path, capsys, monkeypatch, torch_engine):
     monkeypatch.setattr(judge, "read_concepts", lambda folder: CONCEPTS)
     assert judge.main([str(tmp_path), str(tmp_path), model, str(tmp_path / "out"), *flags]) == 2
     assert says in capsys.readouterr().err
+    if model != "emoji-tiny" or flags:
+        assert teach.main([str(tmp_path), model, str(tmp_path / "out"), *flags]) == 2
+        assert says in capsys.readouterr().err

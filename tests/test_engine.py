@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def small(seed=0, **config):
 def smallest(seed, **config):
     """A network that is converted quickly."""
     blocks = {"block_out_channels": (32,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
-    return small(seed, **{**blocks, **config})
+    return small(seed, **{**blocks, "mid_block_type": None, **config})
 
 
 def inputs(n, size=8, classes=0, dtype=torch.float32):
@@ -66,14 +67,24 @@ def truth(network, *arguments):
 
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory):
-    """Converted networks go to a folder of the tests' own. OpenVINO has all cores, as for users."""
+    """Converted networks go to a folder of the tests' own."""
     folder = tmp_path_factory.mktemp("cache")
-    before = openvino_engine._CORE.get_property("CPU", "INFERENCE_NUM_THREADS")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DDPM_CACHE", str(folder))
-        openvino_engine._CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": 0})
         yield folder / "openvino"
+
+
+@pytest.fixture
+def all_cores():
+    """OpenVINO has them, as for users: where the result could depend on how it shares the work out."""
+    before = openvino_engine._CORE.get_property("CPU", "INFERENCE_NUM_THREADS")
+    openvino_engine._CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": 0})
+    yield
     openvino_engine._CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": before})
+
+
+# Every shape that OpenVINO meets is compiled, for most of a second. A network is compiled at once for one image of its
+# own size: where that is enough, tests evaluate no other.
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
@@ -81,16 +92,16 @@ def cache(tmp_path_factory):
 def test_computes_the_network_for_any_batch_and_size_and_keeps_the_dtype(name, config):
     network = smallest(0, **config) if config else small()
     wrapped = engine.wrap(network, "cpu", "fp32", name)
-    for n, size, dtype in ((1, 8, torch.float32), (3, 8, torch.float32), (2, 16, torch.float64)):
+    for n, size, dtype in ((3 if config else 1, 8, torch.float32), (1, 16, torch.float64)):
         x, *conditions = inputs(n, size, config.get("num_class_embeds", 0), dtype)
         got = wrapped(x, *conditions)
         assert got.dtype == dtype
         assert relative_error(got, truth(network, x.float(), *conditions)) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["torch", "openvino"])
-def test_an_image_alone_is_the_image_in_a_batch(name):
-    wrapped = engine.wrap(small(), "cpu", "auto", name)
+def test_an_image_alone_is_the_image_in_a_batch(all_cores):
+    """Of OpenVINO; of torch: the next test."""
+    wrapped = engine.wrap(small(), "cpu", "auto", "openvino")
     x, t_index = inputs(15)  # in chunks of 8, 4, 2 and 1
     batch = wrapped(x, t_index)
     for i in (0, 7, 8, 11, 12, 13, 14):  # at the ends of each
@@ -98,6 +109,8 @@ def test_an_image_alone_is_the_image_in_a_batch(name):
 
 
 ODD = {"block_out_channels": (8, 24), "norm_num_groups": 4, "sample_size": 7}
+SINGLE = {"block_out_channels": (8,), "norm_num_groups": 4}
+SINGLE |= {"down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
 BLOCKS = {"down_block_types": ["KDownBlock2D"] * 2, "up_block_types": ["KUpBlock2D"] * 2}
 RESNETS = {"down_block_types": ["ResnetDownsampleBlock2D"] * 2, "up_block_types": ["ResnetUpsampleBlock2D"] * 2}
 
@@ -106,7 +119,7 @@ RESNETS = {"down_block_types": ["ResnetDownsampleBlock2D"] * 2, "up_block_types"
 @pytest.mark.parametrize(
     ("size", "config"),
     [
-        (32, {}),  # norms of more than 1024 pixels are shared out among threads
+        (32, SINGLE),  # norms of more than 1024 pixels are shared out among threads
         (14, ODD),  # the ends of what is computed by vectors
         (14, {**ODD, "num_class_embeds": 5, "act_fn": "gelu"}),
         (8, {**BLOCKS, "act_fn": "mish"}),
@@ -115,11 +128,11 @@ RESNETS = {"down_block_types": ["ResnetDownsampleBlock2D"] * 2, "up_block_types"
 )
 def test_torch_gives_an_image_the_same_bits_in_batches_of_any_size_and_at_any_place(size, config, precision):
     wrapped = engine.wrap(small(**config), "cpu", precision, "torch")
-    given = inputs(19, size, config.get("num_class_embeds", 0))  # more than are evaluated together
-    alone = torch.cat([wrapped(*(part[i : i + 1] for part in given)) for i in range(19)])
-    for n in (2, 3, 8, 16, 19):
+    given = inputs(17, size, config.get("num_class_embeds", 0))  # more than are evaluated together
+    alone = torch.cat([wrapped(*(part[i : i + 1] for part in given)) for i in range(17)])
+    for n in (2, 3, 8):
         assert torch.equal(wrapped(*(part[:n] for part in given)), alone[:n])
-    order = torch.randperm(19, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(17, generator=torch.Generator().manual_seed(0))
     assert torch.equal(wrapped(*(part[order] for part in given)), alone[order])
 
 
@@ -138,13 +151,13 @@ def test_what_keeps_all_cores_busy_is_evaluated_one_by_one():
     assert openvino_engine._chunks(3, 64 * 64, 860_000_000) == [1, 1, 1]
 
 
-def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_any_number_of_tokens():
+def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_any_number_of_tokens(all_cores):
     torch.manual_seed(0)
     network = UNet2DConditionModel(
-        sample_size=6,  # below it 3×3, an odd number
-        block_out_channels=(32, 64),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        sample_size=3,  # 3×3 pixels are an odd number
+        block_out_channels=(32,),
+        down_block_types=("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",),
         layers_per_block=1,
         cross_attention_dim=16,
         norm_num_groups=8,
@@ -155,15 +168,15 @@ def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_
     wrapped = engine.wrap(network, "cpu")
     assert wrapped.description.startswith("OpenVINO")
     for tokens, n in ((77, 2), (5, 1)):
-        given = torch.randn(n, 4, 6, 6), torch.tensor([0, 999])[:n], torch.randn(n, tokens, 16)
+        given = torch.randn(n, 4, 3, 3), torch.tensor([0, 999])[:n], torch.randn(n, tokens, 16)
         found = wrapped(*given)
         assert relative_error(found, truth(network, *given)) < 0.05
         for i in range(n):
             assert torch.equal(wrapped(*(part[i : i + 1] for part in given)), found[i : i + 1])
 
 
-def test_attention_to_an_odd_number_of_pixels_does_not_depend_on_the_batch():
-    wrapped = engine.wrap(small(attention_head_dim=None), "cpu", "auto", "openvino")
+def test_attention_to_an_odd_number_of_pixels_does_not_depend_on_the_batch(all_cores):
+    wrapped = engine.wrap(small(attention_head_dim=None, sample_size=14), "cpu", "auto", "openvino")
     x, t_index = inputs(3, size=14)  # 7×7 pixels for one head: OpenVINO would not share them among cores
     batch = wrapped(x, t_index)
     for i in range(3):
@@ -227,22 +240,12 @@ def test_openvino_keeps_few_compiled_shapes(monkeypatch):
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_two_threads_may_share_a_network(name):
-    wrapped = engine.wrap(small(), "cpu", "fp32", name)
-    x, t_index = inputs(8)
-    expected = wrapped(x, t_index)
-    wrong = []
-
-    def work(i):
-        for _ in range(10):
-            if not torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), expected[i : i + 1]):
-                wrong.append(i)
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    wrapped = engine.wrap(smallest(0), "cpu", "fp32", name)
+    images = [[part[i : i + 1] for part in inputs(4)] for i in range(4)]
+    expected = [wrapped(*image) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        found = [*pool.map(lambda _: [wrapped(*image) for image in images], range(10))]
+    assert all(torch.equal(a, b) for each in found for a, b in zip(each, expected, strict=True))
 
 
 def test_a_signal_after_the_networks_are_gone_is_survived():
@@ -317,11 +320,15 @@ def test_without_openvino_torch_evaluates(monkeypatch):
         assert wrapped(*inputs(2)).shape == (2, 3, 8, 8)
 
 
-def test_torch_evaluates_what_openvino_cannot_convert(monkeypatch):
-    def fail(unet):
-        raise RuntimeError("no such operation\nand a long trace")
+def failing(words):
+    def fail(*_, **__):
+        raise RuntimeError(words)
 
-    monkeypatch.setattr(openvino_engine, "_convert", fail)
+    return fail
+
+
+def test_torch_evaluates_what_openvino_cannot_convert(monkeypatch):
+    monkeypatch.setattr(openvino_engine, "TorchScriptPythonDecoder", failing("no such operation\nand a long trace"))
     with pytest.warns(UserWarning, match="no such operation$"):
         wrapped = engine.wrap(smallest(10, norm_eps=1e-4), "cpu", "fp32")  # of no configuration kept before
     assert wrapped.description == "torch · cpu · fp32 (openvino did not work: no such operation)"
@@ -346,28 +353,27 @@ def test_a_long_preparation_is_announced(monkeypatch):
     assert len(said) == 1 and "OpenVINO" in said[0]
 
 
-def test_a_network_is_converted_once(monkeypatch, cache):
-    x, t_index = inputs(2)
-    expected = engine.wrap(smallest(20), "cpu", "fp32", "openvino")(x, t_index)
-
-    def fail(unet):
-        raise AssertionError("converted again")
-
-    with monkeypatch.context() as patch, warnings.catch_warnings():
-        patch.setattr(openvino_engine, "_convert", fail)
+def test_a_network_is_converted_once_and_the_cache_holds_no_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    network = smallest(20)
+    expected = engine.wrap(network, "cpu", "fp32", "openvino")(*inputs(1))
+    (entry,) = (tmp_path / "openvino").iterdir()
+    assert (entry / "model.bin").stat().st_size < sum(p.numel() for p in network.parameters())
+    monkeypatch.setattr(openvino_engine, "TorchScriptPythonDecoder", failing("converted again"))
+    os.utime(entry, (1000, 1000))
+    with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert torch.equal(engine.wrap(smallest(20), "cpu", "fp32", "openvino")(x, t_index), expected)
+        assert torch.equal(engine.wrap(smallest(20), "cpu", "fp32", "openvino")(*inputs(1)), expected)
+        assert entry.stat().st_mtime > 1000  # the newest, as it was used
         # nor is another of the same configuration, with weights of its own, however they lie in memory
         other = smallest(21)
         wrapped = engine.wrap(other.to(memory_format=torch.channels_last), "cpu", "fp32", "openvino")
-        assert relative_error(wrapped(x, t_index), truth(other, x, t_index)) < 1e-5
+        assert relative_error(wrapped(*inputs(1)), truth(other, *inputs(1))) < 1e-5
 
 
-def test_the_cache_holds_no_weights_and_memory_holds_them_once(cache):
+def test_memory_holds_the_weights_once():
     network = smallest(22)
     wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
-    newest = max(cache.iterdir(), key=lambda entry: entry.stat().st_mtime)
-    assert (newest / "model.bin").stat().st_size < sum(p.numel() for p in network.parameters())
     constants = [node for node in wrapped._model.get_ops() if node.get_type_name() == "Constant"]
     addresses = {node.data.ctypes.data for node in constants}
     assert all(weight.data_ptr() in addresses for weight in network.parameters())
@@ -378,7 +384,6 @@ NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 @pytest.mark.skipif("BF16" not in NATIVE, reason="this CPU has no bf16 arithmetic")
 def test_in_bf16_owned_weights_take_half_the_memory_and_compute_the_same():
-    x, t_index = inputs(2)
     outputs = []
     for owned, exact, kept in (
         (False, None, torch.float32),
@@ -386,21 +391,19 @@ def test_in_bf16_owned_weights_take_half_the_memory_and_compute_the_same():
         (True, lambda: smallest(24), torch.bfloat16),  # rounded before they are compiled
     ):
         wrapped = engine.wrap(smallest(24), "cpu", "bf16", "openvino", owned=owned, exact=exact)
-        outputs.append(wrapped(x, t_index))
+        outputs.append(wrapped(*inputs(1)))
         assert {p.ndim > 1: p.dtype for p in wrapped.unet.parameters()} == {True: kept, False: torch.float32}
     assert torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[0], outputs[2])
 
 
 @pytest.mark.parametrize("exact", [None, lambda: smallest(27)], ids=["no file", "a file"])
-@pytest.mark.parametrize("failing", ["_fill", "take_two_parts", "_request"])
-def test_weights_stay_exact_when_openvino_fails_after_all(failing, exact, monkeypatch):
+@pytest.mark.parametrize(
+    "place", [(openvino_engine, "take_two_parts"), (openvino.Core, "compile_model")], ids=["converting", "compiling"]
+)
+def test_weights_stay_exact_when_openvino_fails_after_all(place, exact, monkeypatch):
     """Else torch in fp32 would take rounded ones for the checkpoint's, and `save` keep them."""
-
-    def fail(*_):
-        raise RuntimeError("no memory")
-
     monkeypatch.setattr(openvino_engine, "_precision", lambda precision: ("bf16", ""))
-    monkeypatch.setattr(openvino_engine.OpenVINONetwork if failing == "_request" else openvino_engine, failing, fail)
+    monkeypatch.setattr(*place, failing("no memory"))
     network = smallest(27)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     with pytest.warns(UserWarning, match="no memory"):
@@ -435,19 +438,12 @@ def test_an_entry_that_is_damaged_or_another_networks_is_converted_again(monkeyp
             wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
         assert wrapped.description == "OpenVINO · cpu · fp32"
         assert (entry / file).read_bytes() != damaged
-    assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
-
-
-def test_what_fails_although_made_anew_is_not_kept(cache, monkeypatch):
-    network = smallest(29, norm_eps=1e-2)
-
-    def fail(*_):
-        raise RuntimeError("cannot be compiled")
-
-    monkeypatch.setattr(openvino_engine.OpenVINONetwork, "_request", fail)
+    assert relative_error(wrapped(*inputs(1)), truth(network, *inputs(1))) < 1e-5
+    # Nor is kept what fails although it was made anew.
+    monkeypatch.setattr(openvino.Core, "compile_model", failing("cannot be compiled"))
     with pytest.warns(UserWarning, match="cannot be compiled"):
         engine.wrap(network, "cpu", "fp32", "openvino")
-    assert not (cache / openvino_engine._key(network, network.config)).exists()
+    assert not entry.exists()
 
 
 def test_networks_that_compute_otherwise_do_not_share_an_entry():
@@ -471,7 +467,7 @@ def test_networks_that_compute_otherwise_do_not_share_an_entry():
     assert len({openvino_engine._key(network, network.config) for network in networks}) == 5
     for network in (plain, doubled):
         wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
-        assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
+        assert relative_error(wrapped(*inputs(1)), truth(network, *inputs(1))) < 1e-5
 
 
 def test_the_cache_is_bounded(monkeypatch, tmp_path):
@@ -487,46 +483,22 @@ def test_the_cache_is_bounded(monkeypatch, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["newest"]
 
 
-def test_using_an_entry_makes_it_the_newest(cache):
-    network = smallest(20)
-    engine.wrap(network, "cpu", "fp32", "openvino")
-    entry = cache / openvino_engine._key(network, network.config)
-    os.utime(entry, (1000, 1000))
-    engine.wrap(network, "cpu", "fp32", "openvino")
-    assert entry.stat().st_mtime > 1000
-
-
 def test_a_cache_that_cannot_be_written_does_not_matter(monkeypatch, tmp_path, caplog):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "file"))
     network = smallest(24)
     wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
     assert "cannot be kept" in caplog.text
-    assert relative_error(wrapped(*inputs(2)), truth(network, *inputs(2))) < 1e-5
+    assert relative_error(wrapped(*inputs(1)), truth(network, *inputs(1))) < 1e-5
 
 
-def test_two_threads_may_convert_at_once(cache):
+def test_two_threads_may_convert_at_once():
     """As when a page's model is loaded behind its back while a script loads it too."""
-    networks, made = [smallest(26, norm_eps=1e-5) for _ in range(2)], []
-
-    def convert():
-        made.append(engine.wrap(networks.pop(), "cpu", "auto", "openvino"))
-
-    threads = [threading.Thread(target=convert) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    networks = [smallest(26, norm_eps=1e-5) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        made = [*pool.map(lambda network: engine.wrap(network, "cpu", "auto", "openvino"), networks)]
     assert all(network.description.startswith("OpenVINO") for network in made)
-    assert torch.equal(*(network(*inputs(2)) for network in made))
-
-
-def test_openvino_in_float32_only_rounds_on_trained_weights():
-    network = ddpm_core.load("mnist-tiny", device="cpu", precision="fp32", engine="torch").network.unet
-    x, *conditions = inputs(3, size=28, classes=10)
-    arguments = x[:, :1], *conditions
-    found = engine.wrap(network, "cpu", "fp32", "openvino")(*arguments)
-    assert relative_error(found, truth(network, *arguments)) < 1e-5
+    assert torch.equal(*(network(*inputs(1)) for network in made))
 
 
 def test_bf16_of_torch_where_the_image_is_not_read_by_the_first_convolution_alone():
@@ -543,12 +515,14 @@ def test_bf16_of_torch_where_the_image_is_not_read_by_the_first_convolution_alon
 def test_bf16_errs_little_on_trained_weights_and_sees_the_last_bits_of_the_image(name):
     """At t = 1, where they are the noise: closer than the exact network comes that gets a rounded image."""
     network = ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch").network.unet
-    ramp = torch.linspace(-1, -0.5, 32).expand(2, 3, 32, 32)  # large numbers, which bf16 rounds most
-    x = ramp + 0.01 * inputs(2, size=32)[0]
-    conditions = torch.zeros(2, dtype=torch.int64), torch.tensor([3, 8])
+    ramp = torch.linspace(-1, -0.5, 32).expand(1, 3, 32, 32)  # large numbers, which bf16 rounds most
+    x = ramp + 0.01 * inputs(1, size=32)[0]
+    conditions = torch.tensor([0]), torch.tensor([3])
     expected = truth(network, x, *conditions)
     rounded = truth(network, x.bfloat16().float(), *conditions)
+    if name == "openvino":  # in float32 it only rounds
+        assert relative_error(engine.wrap(network, "cpu", "fp32", name)(x, *conditions), expected) < 1e-5
     wrapped = engine.wrap(network, "cpu", "bf16", name)
     assert relative_error(wrapped(x, *conditions), expected) < 0.8 * relative_error(rounded, expected)
-    others = inputs(2, size=32, classes=10)
+    others = inputs(1, size=32)[0], torch.tensor([37]), torch.tensor([8])
     assert relative_error(wrapped(*others), truth(network, *others)) < 0.02

@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch.distributed import distributed_c10d
+from toy import small_unet
 from training import in_two_processes, process_restored  # noqa: F401
 
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
 
 from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, sample, save
-from ddpm_core.engines import network
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.student import Student
@@ -65,21 +65,8 @@ def home(tmp_path, monkeypatch):
 
 
 def make_checkpoint(folder, embeddings=None, T=T, **fields):
-    torch.manual_seed(0)
     channels = fields.get("channels", 3)
-    unet = network.unet(
-        "cifar10-tiny",
-        sample_size=SIZE,
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        norm_num_groups=4,
-        down_block_types=("DownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "UpBlock2D"),
-        num_class_embeds=embeddings,
-        in_channels=channels,
-        out_channels=channels,
-    )
-    torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
+    unet = small_unet(num_class_embeds=embeddings, in_channels=channels, out_channels=channels)
     ready = wrap(unet, "cpu", "fp32", "torch")  # nothing has to be converted
     save(Model(network=ready, schedule=NoiseSchedule.linear(T, 1e-3, 0.4), image_size=SIZE, **fields), folder)
     return folder
@@ -426,24 +413,24 @@ def test_a_killed_study_goes_on_with_the_same_numbers(checkpoint, data, tmp_path
 
 
 def test_a_finished_study_samples_nothing_and_grows_by_cells_of_the_same_study(checkpoint, data, tmp_path, capsys):
-    out = tmp_path / "study"
-    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
+    out, beta = tmp_path / "study", ("--variance", "beta")
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2") == 0
     before = numbers(out)
     calls.clear()
-    assert evaluate(checkpoint, data, out, "--steps", "2") == 0
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2") == 0
     assert sum(calls) == 4 and numbers(out) == before  # the fingerprint alone
-    assert evaluate(checkpoint, data, out, "--steps", "3", "--samples", "6") == 0
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "3", "--samples", "6") == 0
     after = numbers(out)
-    assert len(after) == 6 and all(row in after for row in before)
+    assert len(after) == 4 and all(row in after for row in before)
     told = (out / "table.md").read_text()
     assert "(n = 6)" in told
     frechet, kernel = told[told.index("## Fréchet") :].split("## Kernel")
     assert "don't compare" in frechet and "don't compare" not in kernel  # whose estimate is unbiased
-    assert evaluate(checkpoint, data, out, "--steps", "2", "--samples", "6", "--sampler", "ddim") == 0
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2", "--samples", "6", "--sampler", "ddim") == 0
     rows = list(csv.DictReader((out / "results.csv").open()))
     kept = [row["images"] for row in rows if (row["method"], row["steps"]) == ("DDIM η=0", "2")]
     assert kept == ["6", "10"] * 2  # the table shows the larger number of images only
-    assert evaluate(checkpoint, data, out, "--steps", "2", "--batch", "7", "--references", "30") == 2
+    assert evaluate(checkpoint, data, out, *beta, "--steps", "2", "--batch", "7", "--references", "30") == 2
     assert "holds a study with another batch, references" in capsys.readouterr().err
 
 
@@ -779,7 +766,7 @@ def test_gamma_command_keeps_it_with_the_checkpoint(checkpoint, data, tmp_path, 
     assert "DDPM analytic" in (tmp_path / "study" / "table.md").read_text()
 
 
-def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, capsys, monkeypatch):
+def test_gamma_refuses_before_anything_is_computed(checkpoint, data, tmp_path, capsys, monkeypatch, torch_engine):
     def refused(folder, sentence, *more):
         assert main(["gamma", str(folder), "--data", str(data), "--device", "cpu", *more]) == 2
         error = capsys.readouterr().err

@@ -10,7 +10,7 @@ import pipelines
 import pytest
 import torch
 from safetensors.torch import load_file
-from training import make_folder, process_restored  # noqa: F401
+from training import make_folder, process_restored, weights  # noqa: F401
 
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
@@ -24,8 +24,9 @@ from train.evaluate import report
 WHERE = ["--device", "cpu", "--precision", "fp32", "--engine", "torch"]
 FIT = ["--device", "cpu", "--threads", "1", "--steps", "2", "--batch", "4", "--checkpoint-every", "2"]
 FIT += ["--sample-every", "0"]
-SHAPE = ["--image-size", "16", "--widths", "8", "8", "--blocks", "1", "--norm-groups", "4"]
-SHAPE += ["--T", "20", "--schedule", "cosine", "--sample-steps", "2", "--no-flip", "--prediction", "v"]
+COMMON = ["--image-size", "16", "--blocks", "1", "--norm-groups", "4"]
+COMMON += ["--T", "20", "--schedule", "cosine", "--sample-steps", "2", "--no-flip", "--prediction", "v"]
+SHAPE = [*COMMON, "--widths", "8", "--attention"]
 seen = []
 
 
@@ -53,9 +54,13 @@ def data(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("data") / "pictures", 12, (), (20, 16))
 
 
-@pytest.fixture(scope="module", params=[1, 3, 4])
+@pytest.fixture(scope="module", params=[4])
 def made(request, tmp_path_factory):
     return pipelines.latent(tmp_path_factory.mktemp("latent") / "model", request.param)
+
+
+# Other channels than most have: one, as grey pictures, and three, as those in colours
+CHANNELS = pytest.mark.parametrize("made", [1, 3, 4], indirect=True)
 
 
 @pytest.fixture
@@ -81,6 +86,7 @@ def pictures_of(data):
     return ImageSample(str(data), "train", 16, quiet=True).pixels()
 
 
+@CHANNELS
 def test_evaluate_scores_decoded_pictures(folder, data, tmp_path, capsys):
     words = ["evaluate", folder, "--data", data, "--out", tmp_path / "study", *WHERE, "--extractor", "noting:features"]
     words += ["--samples", "6", "--steps", "2", "--sampler", "ddim", "--keep-images"]
@@ -108,7 +114,9 @@ def test_gamma_is_estimated_on_the_latents_of_the_data(folder, data):
     assert model.gamma is not None and sample(model, [1], 2, variance="analytic").shape == (1, 16, 16, 3)
 
 
-@pytest.mark.parametrize("method", ["progressive", "consistency"])
+@pytest.mark.parametrize(
+    ("made", "method"), [(1, "progressive"), (3, "consistency"), (4, "progressive")], indirect=["made"]
+)
 def test_distill_learns_from_the_latents_of_the_data(folder, data, tmp_path, method, capsys):
     words = ["distill", folder, "--data", data, "--out", tmp_path / "student", "--method", method, *FIT]
     words += ["--teacher-steps", "4", "--student-steps", "2"]
@@ -119,18 +127,16 @@ def test_distill_learns_from_the_latents_of_the_data(folder, data, tmp_path, met
     kept = load_file(tmp_path / "student" / "latents.safetensors")["latents"]
     assert torch.equal(kept, model.decoder.encode(from_uint8(pictures_of(data))))
     student = exact(next((tmp_path / "student").rglob("model_index.json")).parent)
-    assert (
-        student.student is not None
-        and student.decoder is not None
-        and (student.latent, student.channels) == (True, model.channels)
-    )
+    assert student.student is not None and student.decoder is not None
+    assert (student.latent, student.channels) == (True, model.channels)
     assert sample(student, [1]).shape == (1, 16, 16, 3)
     x = torch.randn(1, model.channels, 8, 8)
     assert torch.equal(student.decoder.decode(x), model.decoder.decode(x))
 
 
 def test_fit_goes_on_from_latent_weights_in_their_latents_alone(folder, data, tmp_path, capsys):
-    words = ["fit", "--data", data, *FIT, *SHAPE, "--out", tmp_path / "run"]
+    words = ["fit", "--data", data, *FIT, *COMMON, "--out", tmp_path / "run"]
+    words += ["--widths", "8", "8"]
     line = refused(capsys, *words, "--attention", "8", "--init", folder)
     assert "draws latents: give its autoencoder with --decoder" in line
     words += ["--attention", "4"]
@@ -155,34 +161,32 @@ def test_models_of_words_are_refused_by_what_has_no_words(data, tmp_path, capsys
     assert "emoji-tiny is told in words what to draw" in refusal
 
 
-@pytest.mark.parametrize("moved", [False, True])
-def test_a_run_with_relative_folders_goes_on_from_another_one(folder, data, tmp_path, monkeypatch, moved, capsys):
+def test_a_run_with_relative_folders_goes_on_from_another_one(folder, data, tmp_path, monkeypatch, capsys):
     """What was given by a relative path is found where the run was started; and of what was moved, by its weights."""
     home, other = tmp_path, tmp_path / "other"
     other.mkdir()
     monkeypatch.chdir(home)
-    fit = ["fit", "--data", data, *FIT, *SHAPE, "--attention", "4", "--out", "run"]
-    run(*fit, "--decoder", "model/vqvae")
+    run("fit", "--data", data, *FIT, *SHAPE, "--out", "run", "--decoder", "model/vqvae")
     made = ["--method", "consistency", "--teacher-steps", "4", "--student-steps", "2", "--out", "student"]
     run("distill", "model", "--data", data, *FIT, *made)
-    new = ["--decoder", home / "moved" / "vqvae"], [home / "moved"]
-    if moved:
-        (home / "model").rename(home / "moved")
     monkeypatch.chdir(other)
-    resumed = ["--resume", "--steps", "3", "--out"]
-    for command, out, given in ("fit", "run", new[0]), ("distill", "student", new[1]):
-        run(command, *(given if moved else []), *resumed, home / out)
-        checkpoint = torch.load(home / out / "checkpoints" / "step-000000003.pt", weights_only=True)
-        assert checkpoint["started_in"] == str(other)
+    new = ["--decoder", home / "moved" / "vqvae"], [home / "moved"]
+    for step, moved in (3, False), (4, True):
+        if moved:
+            (home / "model").rename(home / "moved")
+        for command, out, given in ("fit", "run", new[0]), ("distill", "student", new[1]):
+            run(command, *(given if moved else []), "--resume", "--steps", step, "--out", home / out)
+            assert weights(home / out, step, "started_in") == str(other)
     strange = pipelines.latent(tmp_path / "strange", exact(home / "run" / "model").channels, scaling=2.0)
-    line = refused(capsys, "fit", "--decoder", strange / "vqvae", *resumed[:1], "--steps", "4", "--out", home / "run")
+    more = ["--resume", "--steps", "5", "--out"]
+    line = refused(capsys, "fit", "--decoder", strange / "vqvae", *more, home / "run")
     assert "scales latents otherwise" in line
-    line = refused(capsys, "distill", strange, *resumed[:1], "--steps", "4", "--out", home / "student")
+    line = refused(capsys, "distill", strange, *more, home / "student")
     assert "has other weights than when this run was started" in line
 
 
 def test_a_run_of_pixels_does_not_go_on_in_latents(data, made, tmp_path, capsys):
     shape = [word for word in SHAPE if word not in ("--prediction", "v")]
-    run("fit", "--data", data, *FIT, *shape, "--attention", "8", "--out", tmp_path / "run")
+    run("fit", "--data", data, *FIT, *shape, "--out", tmp_path / "run")
     words = ["fit", "--resume", "--steps", "3", "--out", tmp_path / "run", "--decoder", made / "vqvae"]
     assert "--decoder can't change when a run is resumed" in refused(capsys, *words)

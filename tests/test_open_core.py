@@ -7,12 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import LINEAR, X_T, blur_model, run, toy_model
+from toy import LINEAR, TWO_LEVELS, X_T, blur_model, run, small_unet, toy_model
 
 import ddpm_core
 from ddpm_core import Model, NoiseSchedule, Step, predict, sample, seeded_noise, side_by_side, trajectory
 from ddpm_core.engines.choose import wrap
-from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.latents import reconstruct
 from ddpm_core.names import PREDICTIONS, SAMPLERS
 from ddpm_core.process import q_sample
@@ -127,15 +126,8 @@ def test_a_mistake_is_one_sentence_before_anything_is_computed(call, match):
 
 
 def test_sides_that_a_u_net_cannot_halve_are_refused():
-    unet = UNet2DModel(
-        block_out_channels=(4, 4),
-        norm_num_groups=2,
-        add_attention=False,
-        sample_size=4,
-        down_block_types=("DownBlock2D",) * 2,
-        up_block_types=("UpBlock2D",) * 2,
-    )
-    model = Model(network=wrap(unet, "cpu", "fp32", "torch"), schedule=LINEAR, image_size=4)
+    network = wrap(small_unet(sample_size=4, **TWO_LEVELS), "cpu", "fp32", "torch")
+    model = Model(network=network, schedule=LINEAR, image_size=4)
     assert predict(model, torch.zeros(1, 3, 6, 4), 5).x0.shape == (1, 3, 6, 4)
     for call in (lambda x: predict(model, x, 5), lambda x: trajectory(model, [1], 5, x_T=x)):
         with pytest.raises(ValueError, match="multiples of 2"):
@@ -341,21 +333,14 @@ def test_gradients_go_through_torch_whatever_the_engine(engine, precision, tmp_p
     """The network is the exact one in the file, and an image's gradient is its own whatever the batch."""
     if engine == "openvino":
         pytest.importorskip("openvino")
-    torch.manual_seed(0)
-    unet = UNet2DModel(
-        sample_size=8,
-        block_out_channels=(32, 32),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D",) * 2,
-        up_block_types=("UpBlock2D",) * 2,
-    )
+    unet = small_unet()
     ddpm_core.save(Model(network=wrap(unet, engine="torch", precision="fp32"), schedule=LINEAR, image_size=8), tmp_path)
     model = ddpm_core.load(tmp_path, device="cpu", engine=engine, precision=precision)
     x = torch.linspace(-1, 1, 2 * 3 * 64).reshape(2, 3, 8, 8).requires_grad_()
     found = predict(model, x, 300, clip=False, grad=True)
     (gradient,) = torch.autograd.grad(found.eps.square().sum(), x)
     (expected,) = torch.autograd.grad(unet(x, torch.tensor([299, 299]))[0].square().sum(), x)
-    # Layouts of memory sum differently: some twenty layers of sums of 288 in float32, 20 √288 eps = 4e-5.
+    # Layouts of memory sum differently: some twenty layers of sums of 144 in float32, 20 √144 eps = 3e-5.
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-4 * expected.abs().max().item())
     (alone,) = torch.autograd.grad(predict(model, x[1:], 300, clip=False, grad=True).eps.square().sum(), x)
     assert torch.equal(alone[1], gradient[1])
@@ -370,18 +355,7 @@ def test_gradients_that_cannot_be_had_are_refused():
 
     with pytest.raises(ValueError, match="lets no gradients through"):
         predict(Model(network=network, schedule=LINEAR, image_size=4), x, 5, grad=True)
-    rounded = wrap(
-        UNet2DModel(
-            sample_size=8,
-            block_out_channels=(32,),
-            layers_per_block=1,
-            down_block_types=("DownBlock2D",),
-            up_block_types=("UpBlock2D",),
-        ),
-        "cpu",
-        "bf16",
-        "torch",
-    )
+    rounded = wrap(small_unet(), "cpu", "bf16", "torch")
     with pytest.raises(ValueError, match="load with precision='fp32'"):
         predict(Model(network=rounded, schedule=LINEAR, image_size=8), torch.zeros(1, 3, 8, 8), 5, grad=True)
 

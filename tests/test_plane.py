@@ -113,9 +113,10 @@ def test_what_is_wrong_is_said(wrong, sentence):
 
 
 @pytest.mark.parametrize("variance, name, seed", [("beta", "moons", 3), ("beta_tilde", "spiral", 4)])
-def test_with_exact_eps_and_1000_steps_the_cloud_has_the_moments_of_the_data(variance, name, seed):
+def test_with_exact_eps_and_many_steps_the_cloud_has_the_moments_of_the_data(variance, name, seed):
+    """What 250 steps leave is below the statistical error of 500 points."""
     mixture = plane.shape(name)
-    x = last(plane.exact_model(mixture), 500, seed, steps=1000, variance=variance)
+    x = last(plane.exact_model(mixture), 500, seed, steps=250, variance=variance)
     assert_moments(x, mixture.mean(), mixture.covariance())
 
 

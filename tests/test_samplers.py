@@ -22,7 +22,7 @@ ZERO_SNR = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_
 
 
 @pytest.mark.parametrize("spacing", FORMULAS)
-@pytest.mark.parametrize("steps", [1, 2, 10, 100])
+@pytest.mark.parametrize("steps", [1, 2, 20])
 def test_the_last_step_adds_no_noise(spacing, steps):
     """x_0 is the last x0_hat itself, and sigma says 0: the mean of Eq. 7 at s = 0."""
     options = [dict(variance=v) for v in ("beta", "beta_tilde")] + [dict(sampler="ddim", eta=eta) for eta in (0.0, 1.0)]

@@ -19,6 +19,7 @@ from hub_server import HubServer
 from huggingface_hub import HfApi
 from training import (
     AFTER_ADAM,
+    LEVELS,
     assert_same,
     fit,
     flags,
@@ -54,7 +55,7 @@ def wait_for(condition: Callable[[], object], goes_on: Callable[[], bool], secon
 def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
     """Dropout on, a checkpoint every third step; killed while it starts, computes or writes, then resumed."""
     kills = int(os.environ.get("DDPM_KILLS", "2"))
-    steps = 20 * kills
+    steps = 10 * kills
     changes = {"steps": steps, "checkpoint_every": 3, "log_every": 50, "conditional": True}
     fit(tiny(folder, tmp_path / "whole", **changes))
     rng, out = random.Random(0), tmp_path / "killed"
@@ -68,7 +69,7 @@ def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
         train_step = Trainer.train_step
 
         def limited(self, *given):
-            while self.step >= last_before + 12:
+            while self.step >= last_before + 6:
                 time.sleep(1)
             train_step(self, *given)
 
@@ -80,7 +81,7 @@ def test_kill_9_at_random_moments_changes_nothing(folder, tmp_path):
     killed = 0
     for number in range(kills):
         before = last()
-        while rng.random() < 0.999 and process.is_alive() and last() == before and before < last_before + 12:
+        while rng.random() < 0.999 and process.is_alive() and last() == before and before < last_before + 6:
             time.sleep(0.01)  # until it has gone on, most of the time
         time.sleep(rng.uniform(0, 0.2))
         process.kill()
@@ -122,12 +123,12 @@ def test_control_c_saves_and_stops(folder, tmp_path):
 
 def test_two_processes_equal_one(folder, tmp_path):
     """The same --batch shared by two processes, in float64 without dropout."""
-    changes = {"precision": "fp64", "dropout": 0.0, "conditional": True, "steps": 5}
+    changes = {"precision": "fp64", "dropout": 0.0, "conditional": True, "steps": 3, **LEVELS}
     fit(tiny(folder, tmp_path / "one", **changes))
     in_two_processes(["fit", *flags(data=folder, **changes), "--out", tmp_path / "two"])
-    assert weights(tmp_path / "two", 5, "processes") == 2 and weights(tmp_path / "one", 5, "processes") == 1
+    assert weights(tmp_path / "two", 3, "processes") == 2 and weights(tmp_path / "one", 3, "processes") == 1
     for part in ("model", "ema"):
-        one, two = weights(tmp_path / "one", 5, part), weights(tmp_path / "two", 5, part)
+        one, two = weights(tmp_path / "one", 3, part), weights(tmp_path / "two", 3, part)
         assert one["conv_in.weight"].dtype == torch.float64
         assert max(float((one[key] - two[key]).abs().max()) for key in one) < AFTER_ADAM
 
@@ -135,10 +136,10 @@ def test_two_processes_equal_one(folder, tmp_path):
 def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(folder, tmp_path, capfd):
     """A limit on the size of files stands in for the disk: the error comes from the same writes."""
     out = tmp_path / "run"
-    fit(tiny(folder, out, steps=4))
+    fit(tiny(folder, out, steps=1))
     before = {path.name: path.read_bytes() for path in (out / "checkpoints").iterdir()}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
         status = main(["fit", "--resume", "--steps", "9", "--out", str(out)])
     finally:
@@ -146,14 +147,14 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(folder, tmp_p
     told = capfd.readouterr().err
     last = told.strip().splitlines()[-1]
     assert status == 2 and "Traceback" not in told, told
-    assert last.startswith("error: The disk is full") and "step-000000004.pt" in last
+    assert last.startswith("error: The disk is full") and "step-000000001.pt" in last
     assert {path.name: path.read_bytes() for path in (out / "checkpoints").iterdir()} == before
 
 
 def test_push_sends_the_model_and_it_loads_from_the_hub(folder, tmp_path, monkeypatch, capsys):
     """The client's upload, which is not ours, is a copy into the repository's folder."""
     out = tmp_path / "run"
-    fit(tiny(folder, out, steps=2, sample_every=2))
+    fit(tiny(folder, out, steps=1, sample_every=1))
     (out / "model" / ".lock").touch()  # of a search for its optimised steps
     push = ["push", "--out", str(out), "--repo", "student/my-ddpm"]
 

@@ -1,10 +1,11 @@
-"""A small network for several test files, the noise given to its chains, and the comparison of two chains."""
+"""Small networks for several test files, the noise given to their chains, and the comparison of two chains."""
 
 import numpy as np
 import oracle
 import torch
 
 from ddpm_core import Model, NoiseSchedule, trajectory
+from ddpm_core.engines.network import unet
 from ddpm_core.noise import gaussian
 
 LINEAR = NoiseSchedule.linear()
@@ -53,6 +54,23 @@ def toy_model(prediction="epsilon", variance="beta", schedule=LINEAR, **fields):
         return torch.from_numpy(output).to(x.dtype)
 
     return Model(network=network, schedule=schedule, image_size=4, prediction=prediction, variance=variance, **fields)
+
+
+TWO_LEVELS = {
+    "block_out_channels": (8, 16),
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+}
+
+
+def small_unet(**fields):
+    """A U-Net that is quickly built and evaluated, and whose output is not zero: one level, attention in its middle."""
+    torch.manual_seed(3)
+    blocks = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+    shape = {"sample_size": 8, "layers_per_block": 1, "norm_num_groups": 4, **blocks}
+    network = unet("cifar10", **{**shape, **fields})
+    torch.nn.init.normal_(network.conv_out.weight, std=0.2)
+    return network
 
 
 def blur_model():

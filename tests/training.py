@@ -21,8 +21,8 @@ from train.fit.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {
-    "widths": (8, 16),
-    "attention": (4,),
+    "widths": (8,),
+    "attention": (),
     "norm_groups": 4,
     "blocks": 1,
     "image_size": 8,
@@ -38,6 +38,7 @@ TINY = {
     "device": "cpu",
     "threads": 1,
 }
+LEVELS = {"widths": (8, 16), "attention": (4,)}  # of a network with layers of every kind
 # How far weights may be apart that differ in the order of sums alone, in float64. Adam divides a gradient by its size
 # + 1e-8: where it is 0 but for a rounding of 1e-14, a step of lr = 2e-4 moves the weight by 2e-4 · 1e-14/1e-8 = 2e-10.
 AFTER_ADAM = 1e-8

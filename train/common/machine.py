@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypedDict
@@ -33,6 +34,7 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+@cache  # a study says it for each cell, and looking it up takes milliseconds
 def package_version(package: str) -> str | None:
     """The version of an installed package, or None."""
     try:

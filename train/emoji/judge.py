@@ -1,6 +1,7 @@
 """What a model that was trained on emoji has learned: `python -m train.emoji.judge NODE_MODULES DATA MODEL OUT`.
 
-The 100 names of held_out.json are to be recognised by a classifier, which is trained here on the emoji themselves. Its
+The 100 names of held_out.json are to be recognised by a classifier, which is trained here on the emoji themselves; of
+its 100 keywords, one of the emoji that Unicode gives them to. Its
 colours and compositions, which were never in the data, are for the eye: beside each picture stand the nearest of the
 data, so that nobody takes memory for invention. In squares between four texts the sharp pictures are counted: those of
 which the classifier is as sure as of 95 % of the emoji themselves, whatever it takes them for.
@@ -116,14 +117,19 @@ def certainty(network: nn.Module, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def recognised(network: nn.Module, x: Tensor, y: Sequence[int], among: Sequence[int] | None = None) -> np.ndarray:
-    """Whether each picture is taken for its class, bool (N,); among: the classes that may be chosen, None for all."""
+def taken_for(network: nn.Module, x: Tensor, among: Sequence[int] | None = None) -> list[int]:
+    """The class that each picture is taken for. among: those that may be chosen, None for all."""
     logits = torch.cat([network(part) for part in x.split(_BATCH)])
     if among is not None:
         allowed = torch.full_like(logits, -torch.inf)
         allowed[:, list(among)] = 0
         logits = logits + allowed
-    return (logits.argmax(1) == torch.tensor(list(y))).numpy()
+    return logits.argmax(1).tolist()
+
+
+def recognised(network: nn.Module, x: Tensor, y: Sequence[int], among: Sequence[int] | None = None) -> np.ndarray:
+    """Whether each picture is taken for its class, bool (N,). among: as for `taken_for`."""
+    return np.equal(taken_for(network, x, among), y)
 
 
 def nearest(pictures: np.ndarray, data: np.ndarray, count: int = 3) -> np.ndarray:
@@ -206,6 +212,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
 
     lists = {
         "names": list(held_out.names),
+        "keywords": list(held_out.keywords),
         "colours": sorted(" ".join(pair) for pair in held_out.colours),
         "compositions": sorted(" and ".join(sorted(pair)) for pair in held_out.pairs) + list(held_out.moods),
     }
@@ -218,6 +225,10 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
             known = recognised(network, from_uint8(pictures), classes)
             found["among all"] = float(known.mean())
             found["among the 100"] = float(recognised(network, from_uint8(pictures), classes, classes).mean())
+        elif name == "keywords":
+            taken = [names[k] for k in taken_for(network, from_uint8(pictures))]
+            right = [one in allowed for one, allowed in zip(taken, held_out.keywords.values(), strict=True)]
+            found["keywords"] = float(np.mean(right))
     (options.out / "judged.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 

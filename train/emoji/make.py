@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from train import TrainError
 from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
-from train.emoji.sets import SIZE, STYLES, Concept
+from train.emoji.sets import SIZE, STYLES, Concept, meanings
 
 HELD_OUT = Path(__file__).with_name("held_out.json")
 METADATA = "metadata.jsonl"
@@ -36,12 +37,16 @@ class Example:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """names: to be recognised. colours: (colour, name). pairs: of two names, in either order. moods: (mood, name)."""
+    """names: to be recognised. colours: (colour, name). pairs: of two names, in either order. moods: (mood, name).
+
+    keywords: words that are no names, with those of which one is to be recognised.
+    """
 
     names: tuple[str, ...]
     colours: frozenset[tuple[str, str]]
     pairs: frozenset[frozenset[str]]
     moods: tuple[str, ...]
+    keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def read_held_out() -> HeldOut:
@@ -52,12 +57,16 @@ def read_held_out() -> HeldOut:
         frozenset((colour, name) for colour, name in lists["colours"]),
         frozenset(map(frozenset, lists["pairs"])),
         tuple(lists["moods"]),
+        lists["keywords"],
     )
 
 
-def draw_held_out(concepts: Sequence[Concept], seed: int = 0) -> dict[str, list]:
-    """The lists as they are in the repository, drawn once by their seed: 100 names, 20 colours, 10 pairs, 10 moods."""
+def draw_held_out(concepts: Sequence[Concept], seed: int = 0) -> dict[str, Any]:
+    """The lists as they are in the repository, drawn once by their seed: 100 names, 20 colours, 10 pairs, 10 moods, 100
+    keywords.
+    """
     rng = random.Random(seed)
+    meant = meanings(concepts)
     names = [concept.name for concept in concepts]
     pure = [concept for concept in concepts if _hues(concept)]
     paired = [concept.name for concept in concepts if concept.kind in _PAIRED]
@@ -72,6 +81,7 @@ def draw_held_out(concepts: Sequence[Concept], seed: int = 0) -> dict[str, list]
         "colours": colours,
         "pairs": [rng.sample(paired, 2) for _ in range(10)],
         "moods": [f"{mood} {name}" for mood, name in zip(2 * moods, rng.sample(animals, 10), strict=True)],
+        "keywords": {word: sorted(meant[word]) for word in random.Random(seed).sample(sorted(meant), 100)},
     }
 
 

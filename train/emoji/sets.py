@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,12 @@ from ddpm_core.imaging.image_files import open_picture
 from train import TrainError
 
 SIZE = 64
-PACKAGES = ("emoji-datasource", "emoji-datasource-google", "emojilib", "@iconify-json/fluent-emoji")
+PACKAGES = (
+    *("emoji-datasource", "emoji-datasource-google", "emojilib", "@iconify-json/fluent-emoji"),
+    "cldr-annotations-full",
+)
+_CLDR = "cldr-annotations-full/annotations/en/annotations.json"
+_MOST = 24  # emoji of a keyword; "animal" and "face" have more, and mean none of them
 STYLES = {"noto": "Noto Emoji (Google, Apache-2.0)", "fluent": "Fluent Emoji (Microsoft, MIT)"}
 # What is drawn well at 64 pixels and has no letters in it; people, flags and signs are left out.
 KINDS = {
@@ -31,12 +38,16 @@ _LEFT_OUT = re.compile("clock|keycap|flag|button|quarter|gibbous|waxing|waning|o
 
 @dataclass(frozen=True)
 class Concept:
-    """An emoji with its pictures, RGBA of SIZE pixels a side, by style. words: other names and keywords."""
+    """An emoji with its pictures, RGBA of SIZE pixels a side, by style. words: other names and keywords.
+
+    keywords: those of Unicode's CLDR, single words.
+    """
 
     name: str
     words: tuple[str, ...]
     kind: str
     pictures: dict[str, Image.Image]
+    keywords: tuple[str, ...] = ()
 
 
 def cleaned(text: str) -> str:
@@ -55,6 +66,7 @@ def read_concepts(node_modules: Path) -> list[Concept]:
             raise TrainError(f"{node_modules} has no {package}: run npm install {' '.join(PACKAGES)} beside it.")
     listed = json.loads((node_modules / "emoji-datasource/emoji.json").read_text(encoding="utf-8"))
     keywords = json.loads((node_modules / "emojilib/dist/emoji-en-US.json").read_text(encoding="utf-8"))
+    of_cldr = json.loads((node_modules / _CLDR).read_text(encoding="utf-8"))["annotations"]["annotations"]
     icons = json.loads((node_modules / "@iconify-json/fluent-emoji/icons.json").read_text(encoding="utf-8"))
     found: dict[str, Concept] = {}
     for emoji in sorted(listed, key=lambda emoji: emoji["sort_order"]):
@@ -71,8 +83,26 @@ def read_concepts(node_modules: Path) -> list[Concept]:
             continue
         noto = open_picture(node_modules / "emoji-datasource-google/img/google/64" / emoji["image"]).convert("RGBA")
         pictures = {"noto": noto.resize((SIZE, SIZE), Image.Resampling.LANCZOS), "fluent": fluent}
-        found[name] = Concept(name, tuple(others), emoji["subcategory"], pictures)
+        tags = of_cldr.get(character, of_cldr.get(character.replace("\ufe0f", ""), {})).get("default", ())
+        single = tuple(word for word in map(cleaned, tags) if re.fullmatch(r"[a-z]{2,}", word))
+        found[name] = Concept(name, tuple(others), emoji["subcategory"], pictures, single)
     return list(found.values())
+
+
+def meanings(concepts: Sequence[Concept]) -> dict[str, list[str]]:
+    """The keywords that are no names, each with the names of its emoji, the best one first: one that other lists call
+    so, too; of these the one whose name has the fewest words, and then the one with the fewest keywords.
+    """
+    names = {concept.name for concept in concepts}
+    found: dict[str, list[Concept]] = defaultdict(list)
+    for concept in concepts:
+        for word in set(concept.keywords) - names:
+            found[word].append(concept)
+    return {
+        word: [c.name for c in sorted(those, key=lambda c: (word not in c.words, len(c.name.split()), len(c.keywords)))]
+        for word, those in sorted(found.items())
+        if len(those) <= _MOST
+    }
 
 
 def _icon(icons: dict[str, Any], names: list[str]) -> Image.Image | None:

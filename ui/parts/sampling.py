@@ -291,7 +291,10 @@ class Sampling(Computation):
             touches = touch.touches(resolved[-1].touch, own[0], [s for _, s, *_ in rows[0]])
         attention = bool(getattr(self.request, "attention", False) and own[0].takes_words and len(lanes) == 1)
         more = self.request.count if attention else 0
-        kinds = tuple(StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in resolved)
+        kinds = tuple(
+            StepKind(lane.checkpoint, lane.batch(model) + more, refs.count(lane.checkpoint))
+            for lane, model in zip(resolved, own, strict=True)
+        )
         shared = next((k + 1 for k, (_, s, *_) in enumerate(rows[0]) if s in touches), 0)
         own_steps = ((kind, lane.steps - shared) for kind, lane in zip(kinds, resolved, strict=True))
         return SamplingPlan(

@@ -118,10 +118,11 @@ def make_text(config: Config, tokenizer: Any) -> Any:
     return text
 
 
-def learn_words(captions: Sequence[str]) -> str:
+def learn_words(captions: Sequence[str], before: str | None = None) -> str:
     """A vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}.
 
     The same captions give the same one; the trainer of tokenizers numbers its tokens differently each time.
+    before: the vocabulary that it grows from, whose tokens keep their numbers and words their tokens.
     """
     try:
         from tokenizers.pre_tokenizers import ByteLevel
@@ -146,15 +147,22 @@ def learn_words(captions: Sequence[str]) -> str:
 
     for word, n in times.items():
         count(word, n)
-    merges: list[tuple[str, str]] = []
-    while counts and len(merges) < VOCABULARY - 2 * len(letters) - 2:
-        pair = max(counts, key=lambda pair: (counts[pair], pair))
-        merges.append(pair)
-        for word in sorted(users.pop(pair)):
+
+    def merge(pair: tuple[str, str]) -> None:
+        for word in sorted(users.pop(pair, ())):
             count(word, -times[word])
             spelled[word] = _merged(spelled[word], pair)
             count(word, times[word])
-    tokens = [*letters, *(letter + _STOP for letter in letters), *dict.fromkeys(map("".join, merges)), _START, _END]
+
+    known = {"vocab": {}, "merges": []} if before is None else json.loads(before)
+    merges = [tuple(pair) for pair in known["merges"]]
+    for pair in merges:
+        merge(pair)
+    while counts and len(merges) < VOCABULARY - 2 * len(letters) - 2:
+        merges.append(max(counts, key=lambda pair: (counts[pair], pair)))
+        merge(merges[-1])
+    made = [*letters, *(letter + _STOP for letter in letters), *map("".join, merges), _START, _END]
+    tokens = dict.fromkeys([*known["vocab"], *made])
     return json.dumps({"vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges})
 
 

@@ -1,0 +1,166 @@
+"""Teaches a model of emoji what keywords mean: `python -m train.emoji.teach NODE_MODULES MODEL OUT`.
+
+Only the embeddings of words that are part of no name are learned, as in textual inversion (Gal et al. 2022), but from
+the names that they stand for in the place of pictures: the U-Net is to take from "puppy" what it takes from "dog face".
+All other weights stay, so prompts without these words are drawn as before, in every bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import trange
+
+from ddpm_core import Model, load, sample, save
+from ddpm_core.engines.latent import ClipText
+from ddpm_core.errors import UserError
+from train import TrainError
+from train.common.command_line import check_range, parse
+from train.emoji.colours import COLOURS
+from train.emoji.sets import STYLES, meanings, read_concepts
+from train.fit.inputs.words import learn_words, make_tokenizer
+
+_PROBES = 32  # places of pictures at which each layer listens
+_LENGTH = 12  # tokens that are learned from: what follows a caption is padding
+
+
+@dataclass
+class Options:
+    """Teach a model that was trained on emoji the keywords of Unicode's CLDR, and change nothing else of it."""
+
+    node_modules: Annotated[Path, tyro.conf.Positional]
+    """where npm has installed the emoji"""
+    model: Annotated[str, tyro.conf.Positional]
+    """checkpoint: embedded name, folder or Hub id"""
+    out: Annotated[Path, tyro.conf.Positional]
+    """folder of the new checkpoint"""
+    steps: int = 240
+    """optimiser steps"""
+    batch: int = 48
+    """captions of a step"""
+    lr: float = 0.004
+    """learning rate of Adam at first; it falls along a line to 0"""
+    seed: int = 0
+    """of the captions and of their order"""
+
+
+def caption(name: str, names: Sequence[str], rng: random.Random) -> str:
+    """What is said of an emoji, with "%s" in the place of its name: half the time nothing else."""
+    colour, other, style = rng.choice(list(COLOURS)), rng.choice(names), rng.choice(list(STYLES))
+    more = (f"{colour} %s", f"{style} %s", f"%s on a {colour} background", f"%s and {other}", f"{other} with %s")
+    return rng.choice(["%s", rng.choice([*more, f"{name} %s"])])
+
+
+def grown(text: ClipText, words: Sequence[str]) -> ClipText:
+    """A text encoder whose vocabulary has these words, too; the tokens of all other words stay."""
+    known = json.loads(text.tokenizer.backend_tokenizer.to_str())["model"]
+    vocabulary = dict(sorted(known["vocab"].items(), key=lambda one: one[1]))
+    more = learn_words(words, json.dumps({"vocab": vocabulary, "merges": known["merges"]}))
+    tokenizer = make_tokenizer(more, text.length)
+    encoder: Any = copy.deepcopy(text.encoder)
+    encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # of pieces of the words, too
+    return ClipText(tokenizer, encoder, text.device)
+
+
+def listeners(model: Model, prompts: Sequence[str]) -> Callable[[Tensor], list[Tensor]]:
+    """What a U-Net takes from hidden states (N, L, D): the outputs of its cross-attention, asked as it asks while it
+    draws the prompts, and what it adds to the embedding of t.
+    """
+    unet: Any = model.network.unet  # type: ignore[attr-defined]
+    layers = [module for name, module in unet.named_modules() if name.endswith("attn2")]
+    asked: list[list[Tensor]] = [[] for _ in layers]
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, inputs, here=here: here.append(inputs[0].flatten(0, 1)))
+        for layer, here in zip(layers, asked, strict=True)
+    ]
+    sample(model, range(len(prompts)), 4, prompts=prompts, sampler="ddim", spacing="trailing", guidance=3.0)
+    for hook in hooks:
+        hook.remove()
+    generator = torch.Generator().manual_seed(0)
+    probes = [torch.cat(here)[torch.randperm(sum(map(len, here)), generator=generator)[:_PROBES]] for here in asked]
+
+    def heard(states: Tensor) -> list[Tensor]:
+        asking = [probe.expand(len(states), -1, -1) for probe in probes]
+        found = [layer(x, encoder_hidden_states=states) for layer, x in zip(layers, asking, strict=True)]
+        return [*found, unet.add_embedding(states)]
+
+    return heard
+
+
+def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options: Options) -> Model:
+    """The model with the embeddings of words learned that each mean a name."""
+    assert isinstance(model.text, ClipText)
+    rng = random.Random(options.seed)
+    heard = listeners(model, rng.sample(list(names), min(8, len(names))))
+    text = grown(model.text, list(meant))
+    encoder: Any = text.encoder
+    weight = encoder.get_input_embeddings().weight
+    taught, learning = torch.zeros(len(weight), 1), []
+    for word, name in meant.items():
+        (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
+        with torch.no_grad():
+            weight[row] = weight[own].mean(0)
+        if len(own) > 1:  # or it means the very same already
+            taught[row] = 1
+            learning.append(word)
+    weight.requires_grad_()
+    optimizer = torch.optim.Adam([weight], options.lr)
+    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, options.steps)
+    progress = trange(options.steps, desc="teaching", unit="step")
+    for _ in progress:
+        words = rng.choices(learning, k=options.batch)
+        said = [caption(meant[word], names, rng) for word in words]
+        with torch.no_grad():
+            tokens = text.tokens([one % meant[word] for one, word in zip(said, words, strict=True)])
+            wanted = heard(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
+        tokens = text.tokens([one % word for one, word in zip(said, words, strict=True)])
+        found = heard(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
+        losses = [F.mse_loss(a, b) / b.var() for a, b in zip(found, wanted, strict=True)]
+        loss = torch.stack(losses).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        weight.grad *= taught
+        optimizer.step()
+        decay.step()
+        progress.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    weight.requires_grad_(False)
+    return replace(model, text=text)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status."""
+    try:
+        options = parse(Options, arguments, prog="python -m train.emoji.teach")
+        check_range(options, {"steps": (1, 10**6), "batch": (1, 10**4), "lr": (0, 1), "seed": (0, 2**62)})
+        model = load(options.model, engine="torch", precision="fp32")
+        if model.text is None:
+            raise TrainError(
+                f"{options.model} draws no pictures of words: give a model that was trained with --captions."
+            )
+        concepts = read_concepts(options.node_modules)
+        names = [concept.name for concept in concepts]
+        own = {word for name in names for word in re.split("[ ']", name)}  # as the tokenizer has them
+        meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
+        save(teach(model, meant, names, options), options.out)
+    except (UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(meant):,} keywords: {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
