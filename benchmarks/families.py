@@ -1,7 +1,8 @@
 """What a step of a large network of another family costs: `python -m benchmarks families`.
 
 Each is written with random weights in the layout of its repository, and loaded by a process of its own for each engine:
-so the memory is that of one model. Milliseconds are the median of some evaluations of one picture.
+so the memory is that of one model. Milliseconds are the median of some evaluations of one picture; the seconds of the
+processor, of all its cores, hardly grow where others use it, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -108,7 +110,7 @@ def main(words: list[str]) -> None:
         print(json.dumps(measured(options.measure, options.engine[0], options.precision, options.steps)))
         return
     print(json.dumps(describe(torch.device("cpu"))))
-    print("| model | parameters | engine | ms a step | quartiles | GB |\n| --- | --- | --- | --- | --- | --- |")
+    print(f"| model | parameters | engine | ms a step | quartiles | processor s | GB |\n|{' --- |' * 7}")
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.model:
             folder = Path(scratch) / name
@@ -126,17 +128,18 @@ def measured(folder: Path, engine: Any, precision: Any, steps: int) -> dict[str,
     """Of some evaluations, each at another time."""
     model = ddpm_core.load(folder, engine=engine, precision=precision)
     x = seeded_noise([0])(0, torch.empty(1, model.channels, model.image_size, model.image_size))
-    seconds = []
+    times = []
     for i in range(steps + 1):
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         ddpm_core.predict(model, x, model.schedule.T - i)
-        seconds.append(time.perf_counter() - began)
+        times.append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    seconds, busy = zip(*times[1:], strict=True)
     if model.latent:
         model.pictures(x)  # whose memory counts too
     network: Any = model.network
     parameters = model.source.parameters if model.source else None
-    about = {"engine": network.description, "parameters": parameters, "bytes": peak_resident()}
-    return {**about, **spread([1000 * one for one in seconds[1:]])}
+    about = {"engine": network.description, "parameters": parameters, "bytes": peak_resident(), "busy": median(busy)}
+    return {**about, **spread([1000 * one for one in seconds])}
 
 
 def row(name: str, found: dict[str, Any]) -> str:
@@ -144,5 +147,5 @@ def row(name: str, found: dict[str, Any]) -> str:
     size = f"{found['parameters'] / 1e6:.1f} M"
     return (
         f"| {name} | {size} | {found['engine']} | {found['median']:.0f} | {low:.0f} to {high:.0f} "
-        f"| {found['bytes'] / 1e9:.1f} |"
+        f"| {found['busy']:.1f} | {found['bytes'] / 1e9:.1f} |"
     )

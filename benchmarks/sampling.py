@@ -2,7 +2,8 @@
 
 Each round runs every contender once, so that whatever else the machine does meets all of them; the ratios are medians
 over rounds. A run is a few steps of the real thing (network, update, noise, conversion to pixels), divided by their
-number. Each contender has a process of its own, whose peak is its memory; the others wait meanwhile.
+number. "of peak" is what is reached of the machine's quickest matrix product or convolution, measured in the same run.
+Each contender has a process of its own, whose peak is its memory; the others wait meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from torch import nn
 
 import ddpm_core
-from benchmarks._measure import describe, matmul_peak, peak_resident, synchronize
+from benchmarks._measure import convolution_peak, describe, matmul_peak, peak_resident, synchronize
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.disk import files
 from ddpm_core.engines.choose import choose_device, torch_precision, wrap
@@ -218,10 +219,14 @@ def main(arguments: list[str]) -> None:
 
     precisions = {"fp32", torch_precision("auto", device)}
     clock = time.process_time if options.cpu_time else time.perf_counter
-    peaks = {name: matmul_peak(device, DTYPES[name], clock) for name in sorted(precisions)}
+    peaks = {
+        f"{work.__name__.removesuffix('_peak')} {name}": work(device, DTYPES[name], clock)
+        for work in (matmul_peak, convolution_peak)
+        for name in sorted(precisions)
+    }
     clock_name = "processor time" if options.cpu_time else "wall clock"
-    report = {"machine": describe(device), "matmul_peak_gflops": peaks, "clock": clock_name, "results": []}
-    print(json.dumps(report["machine"], indent=1), f"{clock_name}; matrix product, GFLOP/s: {peaks}", sep="\n")
+    report = {"machine": describe(device), "peak_gflops": peaks, "clock": clock_name, "results": []}
+    print(json.dumps(report["machine"], indent=1), f"{clock_name}; peaks, GFLOP/s: {peaks}", sep="\n")
     for configuration in options.only:
         name, batch = CONFIGURATIONS[configuration]
         times, memory = measure(name, batch, device, options)

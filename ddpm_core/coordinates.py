@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -34,6 +35,8 @@ class Translation(NamedTuple):
 
 class Coordinates(Protocol):
     """What a network expects in the place of x_t and t − 1, and what follows from its output.
+
+    They don't change: the translation is asked for once, when their model is made.
 
     gives: the prediction, one of names.PREDICTIONS; None for whatever the model says.
     """
@@ -109,7 +112,7 @@ class Straight:
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
     """What the network gets: its x, like x_t, and its time (N,), float64 where x_t is that, else float32."""
-    its = coordinates.translation(schedule)
+    its = _translation(coordinates, schedule)
     time = at_time(its.time, t, x_t, 1).flatten().expand(len(x_t))
     wide = torch.float64 if x_t.dtype == torch.float64 else torch.float32
     return _of(its.scale, x_t, t) * x_t + _of(its.shift, x_t, t), to_device(time, x_t.device, wide)
@@ -117,7 +120,7 @@ def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time
 
 def predicted(coordinates: Coordinates, schedule: NoiseSchedule, output: Tensor, x_t: Tensor, t: Time) -> Tensor:
     """The prediction that follows from the network's output, which has the shape of x_t."""
-    its = coordinates.translation(schedule)
+    its = _translation(coordinates, schedule)
     scaled = _of(its.gain, x_t, t) * output
     return scaled if isinstance(its.keep, float) and its.keep == 0 else _of(its.keep, x_t, t) * x_t + scaled
 
@@ -127,9 +130,20 @@ def check(coordinates: Coordinates, schedule: NoiseSchedule, prediction: Predict
     name = type(coordinates).__name__
     if coordinates.gives not in (None, prediction):
         raise ValueError(f"{name} coordinates are for the prediction {coordinates.gives!r}, got {prediction!r}")
-    for of, table in coordinates.translation(schedule)._asdict().items():
+    for of, table in _translation(coordinates, schedule)._asdict().items():
         if isinstance(table, Tensor) and (table.shape != (schedule.T + 1,) or not bool(table[1:].isfinite().all())):
             raise ValueError(f"{of} of {name} coordinates must be {schedule.T + 1} finite numbers with this schedule")
+
+
+_made: WeakKeyDictionary[NoiseSchedule, tuple[Coordinates, Translation]] = WeakKeyDictionary()
+
+
+def _translation(coordinates: Coordinates, schedule: NoiseSchedule) -> Translation:
+    """The tables, which are made once for a schedule and the coordinates that it has been used with last."""
+    known = _made.get(schedule)
+    if known is None or known[0] is not coordinates:
+        known = _made[schedule] = coordinates, coordinates.translation(schedule)
+    return known[1]
 
 
 def _of(table: Tensor | float, x_t: Tensor, t: Time) -> Tensor | float:

@@ -88,6 +88,7 @@ class ModelSpec:
     leading_offset: int = 0
     coordinates: Coordinates | None = None
     snr: float | None = None
+    corrections: int = 1
 
     @property
     def picture_size(self) -> int:
@@ -112,6 +113,8 @@ class ModelSpec:
             check(self.coordinates, self.schedule, self.prediction)
         if self.snr is not None and not is_number(self.snr, 0):
             raise ValueError(f"snr is a number of at least 0, got {self.snr!r}")
+        if not is_whole(self.corrections, 0):
+            raise ValueError(f"corrections is a whole number of at least 0, got {self.corrections!r}")
         if self.student is not None and self.student.times[0] != self.schedule.T:
             raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
 
@@ -184,6 +187,7 @@ class Model(ModelSpec):
         coordinates: what the network gets in the place of x_t and t − 1, and what follows from its output, see
             ddpm_core.coordinates; None for ours, and for the prediction "flow" `coordinates.Straight`.
         snr: r of the sampler "langevin" that the checkpoint asks for, None for `samplers.SNR`.
+        corrections: how many of its steps of Langevin dynamics that sampler takes before each of DDPM.
         decoder: of a latent model, makes pictures of x, and x of pictures.
         text: text(prompts) → what the network is told of each, float32 (N, L, D), where the model takes words.
 

@@ -121,6 +121,9 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
     return torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
 
 
+_FLOW = coordinates.Straight()
+
+
 def _evaluate(
     network: Network,
     schedule: NoiseSchedule,
@@ -132,10 +135,7 @@ def _evaluate(
 ) -> tuple[Tensor, Tensor]:
     """x_t and the network's output for it, both in the dtype of x_0."""
     x_t = q_sample(schedule, x_0, t, eps)
-    if prediction == "flow":
-        seen = coordinates.seen(coordinates.Straight(), schedule, x_t, t)
-    else:
-        seen = x_t, to_device(t - 1, x_t.device)
+    seen = coordinates.seen(_FLOW, schedule, x_t, t) if prediction == "flow" else (x_t, to_device(t - 1, x_t.device))
     return x_t, network(*seen, labels).to(x_0.dtype)
 
 

@@ -179,7 +179,7 @@ def trajectory(
         guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
         x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
         noise: noise(index, x) -> tensor like x, instead of the seeded noise of step `index`; that of the corrections of
-            "langevin" is asked for as samplers.CORRECTIONS + index.
+            "langevin" is asked for as k · samplers.CORRECTIONS + index, k = 1, 2, …
         start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be given
             as x_T (`latents.encode` makes one).
         stop: ends the chain when it has reached this s, one of its times; the steps are those of the whole chain.
@@ -195,10 +195,7 @@ def trajectory(
         ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
             one's own breaks its promise.
     """
-    is_state = isinstance(after, Step) or (isinstance(after, tuple) and len(after) == 2)
-    if after is not None and (x_T is not None or not is_state):
-        raise ValueError("after is a step, or a state (t, x_t), and takes the place of x_T")
-    state = x_T if after is None else after.x if isinstance(after, Step) else after[1]
+    state = _state_at(after, x_T)
     _check_start(model, start, state)
     chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
     told = Condition(labels, prompts, negative, guidance)
@@ -323,7 +320,7 @@ def side_by_side(
         model: of lanes that name no other; models must agree in image size and channels.
         seeds: one for each image.
         lanes: for each run the fields of `SamplerSettings`, `start` the same in all, "model" and the fields of
-            `Condition` where they are not the other lanes', and "on_step" as for `trajectory`.
+            `Condition` where they are not the other lanes', and "on_step" and "after" as for `trajectory`.
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
@@ -333,7 +330,7 @@ def side_by_side(
     for lane in lanes:
         if not isinstance(lane, Mapping):
             raise ValueError(f"a lane is a dict such as {{'steps': 10}}, got {lane!r}")
-        check_options("a lane", lane, [*settings, "model", "on_step", *shared])
+        check_options("a lane", lane, [*settings, "model", "on_step", "after", *shared])
     models = [lane.get("model", model) for lane in lanes]
     other = next((one for one in models if not isinstance(one, Model)), None)
     if other is not None:
@@ -341,7 +338,7 @@ def side_by_side(
     check_same_images([model, *models])
     looks = [_look(own, attention) for own in models]
     for lane, own in zip(lanes, models, strict=True):
-        _check_start(own, lane.get("start"), x_T)
+        _check_start(own, lane.get("start"), _state_at(lane.get("after"), x_T))
         if lane.get("start") != lanes[0].get("start"):
             raise ValueError("lanes that share one state must start at the same t")
     states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
@@ -350,7 +347,7 @@ def side_by_side(
     told = [Condition(**{name: lane.get(name, shared[name]) for name in shared}) for lane in lanes]
     label_ids: list[Tensor | None] = []  # of each lane
 
-    changes: list[object] = [None] * len(lanes)  # by an on_step: something of its own for each change
+    changes: list[object] = [None] * len(lanes)  # by an on_step, or after: something of its own for each change
     came: list[object] = [None] * len(lanes)  # how each has come to its state; None at x_T
 
     def is_same(one: int, other: int) -> bool:
@@ -388,14 +385,17 @@ def side_by_side(
 
     runs, checked, ways = [], [], []
     for i, lane in enumerate(lanes):
-        checked, x, ids = _checked_start(models[i], told[i], seeds, x_T)
+        after = lane.get("after")
+        checked, x, ids = _checked_start(models[i], told[i], seeds, _state_at(after, x_T))
         ways.append(SamplerSettings(**{name: lane[name] for name in settings if name in lane}))
         chains.append(ways[i].chain(models[i], told[i].guidance))
         if lane.get("on_step"):
             chains[i].check_no_memory()
-        runs.append(run_from(i, x))
+        first = 0 if after is None else chains[i].position(after)
+        changes[i] = came[i] = None if after is None else object()
+        runs.append(run_from(i, x, first))
         label_ids.append(ids)
-        states[i] = chains[i].pairs[0][0], x
+        states[i] = chains[i].pairs[first][0], x
 
     def steps() -> Iterator[tuple[int, Step]]:
         while states:
@@ -415,6 +415,14 @@ def side_by_side(
             yield lane, given
 
     return steps()
+
+
+def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
+    """Where a chain begins: at x_T, or behind `after`. ValueError for what is neither a step nor a state."""
+    is_state = isinstance(after, Step) or (isinstance(after, tuple) and len(after) == 2)
+    if after is not None and (x_T is not None or not is_state):
+        raise ValueError("after is a step, or a state (t, x_t), and takes the place of x_T")
+    return x_T if after is None else after.x if isinstance(after, Step) else after[1]
 
 
 def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:

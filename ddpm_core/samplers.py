@@ -26,7 +26,7 @@ MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
 
 SNR = 0.16  # r of `Langevin` where a model says none: that of the authors' score models of CIFAR-10
-CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its corrections
+CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its corrections; of the second from twice it
 
 
 # predict(x, t): one evaluation with the run's labels, guidance and clip; keywords, such as grad=True, are those of
@@ -152,29 +152,35 @@ class DDPM(NamedSampler):
 
 @dataclass(frozen=True)
 class Langevin(DDPM):
-    """Predictor and corrector (Song et al. 2021, Algorithm 4): before each step of DDPM one of Langevin dynamics.
+    """Predictor and corrector (Song et al. 2021, Algorithm 4): before each step of DDPM some of Langevin dynamics.
 
     With the score g it is x + δ g + √(2δ) z, δ = 2 (r ‖z‖/‖g‖)², in their coordinates; in ours, where g is
     −ε/√(1 − ᾱ_t), it is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖, which any model can take. The norms
-    are of each image, and not means over a batch as in their code: so no image depends on others.
+    are of each image, and not means over a batch as in their code: so no image depends on others. Where ε is 0, as of
+    a network that was not trained yet, there is nothing to correct by, and x_t stays.
 
-    snr: r, None for the model's own, or SNR.
+    snr: r, None for the model's own, or SNR. corrections: how many, None for the model's own, or 1.
     """
 
     wanders: ClassVar[bool] = True
     snr: float | None = None
+    corrections: int | None = None
 
     def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Langevin:
         own = super().check(model, pairs, guidance)
-        return Langevin(own.variance, own.gamma, SNR if model.snr is None else model.snr)
+        return Langevin(own.variance, own.gamma, SNR if model.snr is None else model.snr, model.corrections)
 
     def _corrected(
         self, predict: Predict, schedule: NoiseSchedule, index: int, t: int, x: Tensor, noise: Noise
     ) -> Tensor:
-        eps, z = predict(x, t).eps, noise(CORRECTIONS + index, x)
-        ratio = (SNR if self.snr is None else self.snr) * _norm(z) / _norm(eps)
-        twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
-        return x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
+        for k in range(1 if self.corrections is None else self.corrections):
+            eps, z = predict(x, t).eps, noise((k + 1) * CORRECTIONS + index, x)
+            length = _norm(eps)
+            ratio = (SNR if self.snr is None else self.snr) * _norm(z) / length
+            ratio = ratio.where(length > 0, 0.0)
+            twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
+            x = x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
+        return x
 
 
 @dataclass(frozen=True)

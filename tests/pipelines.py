@@ -20,12 +20,19 @@ from diffusers import (
     UNet2DModel,
     VQModel,
 )
+from diffusers.pipelines.consistency_models import pipeline_consistency_models
+from diffusers.pipelines.deprecated.score_sde_ve import pipeline_score_sde_ve
+from diffusers.schedulers import scheduling_consistency_models, scheduling_ddpm, scheduling_sde_ve
 
 from ddpm_core import Model, NoiseSchedule, save
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.network import unet
 
+DRAWING = (  # modules of diffusers that draw noise, by a function randn_tensor of their own
+    *(pipeline_consistency_models, pipeline_score_sde_ve),
+    *(scheduling_consistency_models, scheduling_ddpm, scheduling_sde_ve),
+)
 WORDS = ["red", "apple", "green", "heart", "a", "photo", "of", "the", "fox"]
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint.describe import describe
+from ddpm_core.coordinates import Exploding, Preconditioned
 from ddpm_core.model import Source
 from ddpm_core.student import Student
 from ui.models.loaded import Models
@@ -28,6 +30,8 @@ from ui.runs.settings import CHECKPOINT as CHECKPOINT_FIELD
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"
+GROWING = NoiseSchedule.from_sigmas(torch.logspace(-2, 2, 10))
+OF_SCORES = NoiseSchedule.from_config({"_class_name": "ScoreSdeVeScheduler", "num_train_timesteps": 9})
 ZERO_SNR = {"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True}
 TWO_LEVELS = {
     "sample_size": 16,
@@ -583,6 +587,15 @@ def test_export_keeps_the_model_and_halves_its_file(tmp_path):
         {"clip": False, "variance": "learned_range", "gamma": torch.linspace(0, 1, 1001, dtype=torch.float64)},
         {"num_classes": 2, "null_label": 0, "class_names": ("ä", "b"), "optimised": {"ddim": {2: (900, 30)}}},
         {"channels": 2, "student": Student("progressive", (1000, 500))},
+        {"prediction": "flow", "clip": False},
+        {
+            "schedule": GROWING,
+            "coordinates": Exploding(0.0, 1e-5),
+            "snr": 0.2,
+            "corrections": 2,
+            "variance": "beta_tilde",
+        },
+        {"schedule": OF_SCORES, "coordinates": Preconditioned(0.3, 0.01, 1.0), "prediction": "x0"},
     ],
 )
 def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
@@ -602,6 +615,35 @@ def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
             assert getattr(again, name) == getattr(model, name), name
         model = again
     assert "was one of your own: give it as load(" in refusal(tmp_path / "a")
+
+
+def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
+    """Nor any that a file says wrong."""
+
+    class Own(Exploding):
+        pass
+
+    def network(x, *_):
+        return x
+
+    own = Model(network=network, schedule=GROWING, image_size=3, coordinates=Own())
+    with pytest.raises(ValueError, match="coordinates of one's own, Own, can't be kept in a folder"):
+        ddpm_core.save(own, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    with pytest.warns(UserWarning, match="all but the network"):
+        ddpm_core.save(replace(own, coordinates=Exploding()), tmp_path / "a")
+    facts = json.loads((tmp_path / "a" / "ddpm_core.json").read_text())
+    for coordinates, sentence in (
+        ({"kind": "Own"}, "unknown kind 'Own': allowed are Exploding, Preconditioned, Straight"),
+        ({"kind": "Exploding", "low": 1}, "low must be a number from"),
+        ({"kind": "Straight"}, "Straight coordinates are for the prediction 'flow', got 'epsilon'"),
+        ([], "coordinates must be a JSON object"),
+    ):
+        write_json(
+            tmp_path / "a" / "ddpm_core.json",
+            facts | {"own_network": facts["own_network"] | {"coordinates": coordinates}},
+        )
+        assert sentence in refusal(tmp_path / "a", network=network)
 
 
 def test_a_network_of_ones_own_takes_the_place_of_a_checkpoints(tmp_path):

@@ -177,6 +177,19 @@ def test_coordinates_that_do_not_go_with_the_model(options, words):
         Model(**{"network": lambda *_: None, "schedule": COSINE, "image_size": 1, **options})
 
 
+def test_the_tables_of_a_model_are_made_once():
+    class Own(Exploding):
+        asked = 0
+
+        def translation(self, schedule):
+            Own.asked += 1
+            return super().translation(schedule)
+
+    whole = model(lambda x, *_: x, NoiseSchedule.from_sigmas(COSINE.sigma[1:]), coordinates=Own())
+    list(trajectory(whole, [1], 5, "langevin"))
+    assert Own.asked == 1
+
+
 def test_a_flow_begins_where_there_is_no_signal():
     """x_T = ε there, and τ is 1: x̂_0 is what the network says."""
     own = Model(network=lambda x, tau, _: x - 0.3, schedule=ZERO, image_size=1, channels=2, prediction="flow")

@@ -114,6 +114,8 @@ def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
     assert judge.recognised(network, test, y.tolist()).all()
     assert not judge.recognised(network, x, [1, 2, 3, 0]).any()
     assert judge.recognised(network, x[:1], [3], among=[3]).all()  # no other choice
+    sure = judge.certainty(network, torch.cat([x, x]))
+    assert torch.equal(sure[:4], sure[4:]) and 1 / 4 < sure.min() <= sure.max() <= 1
     other = pictures.copy()
     other[:, 0, 0] = 0
     assert judge.nearest(other, pictures, count=2)[:, 0].tolist() == [0, 1, 2, 3]

@@ -2,21 +2,34 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import checkpoint_folders
 import numpy as np
 import pipelines
 import pytest
 import torch
-from diffusers.pipelines.consistency_models import pipeline_consistency_models
-from diffusers.pipelines.deprecated.score_sde_ve import pipeline_score_sde_ve
-from diffusers.schedulers import scheduling_consistency_models, scheduling_sde_ve
+import toylab
+from hub_server import HubServer
+from PIL import Image
 
 import ddpm_core
 from ddpm_core import CheckpointError, predict, trajectory
+from ddpm_core.checkpoint import refs, spec
+from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.noise import gaussian
 from ddpm_core.samplers import CORRECTIONS
+from ui.export import scripts
+from ui.models.catalogue import OFFERED
+from ui.models.loaded import Models
+from ui.parts.sampling import SamplingPart
+from ui.runs.captions import step_table
+from ui.runs.settings import Settings
 
+ROOT = Path(__file__).parent.parent
 T = 12
 SIZE = 8
 USUAL = {"device": "cpu", "precision": "fp32", "engine": "torch"}
@@ -24,6 +37,16 @@ USUAL = {"device": "cpu", "precision": "fp32", "engine": "torch"}
 
 def load(folder, **options):
     return ddpm_core.load(folder, **{**USUAL, **options})
+
+
+def edit(path, **fields):
+    found = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(found | fields))
+
+
+def described(folder):
+    """What the files say of a model."""
+    return spec.read(snapshots.fetch(refs.parse(folder), spec.check)).spec
 
 
 def z(number):
@@ -39,26 +62,35 @@ def handed(monkeypatch):
     def drawn(shape, *_, dtype=torch.float32, **__):
         return z(numbers.pop(0)).to(dtype)
 
-    for module in (
-        pipeline_consistency_models,
-        pipeline_score_sde_ve,
-        scheduling_consistency_models,
-        scheduling_sde_ve,
-    ):
+    for module in pipelines.DRAWING:
         monkeypatch.setattr(module, "randn_tensor", drawn)
     return numbers
+
+
+class Made(NamedTuple):
+    """A folder, diffusers' pipeline with the same weights, and the model that was loaded of it."""
+
+    folder: Path
+    pipeline: Any
+    model: ddpm_core.Model
 
 
 @pytest.fixture(scope="module")
 def score(tmp_path_factory):
     folder = tmp_path_factory.mktemp("score") / "ncsnpp"
-    return folder, pipelines.score(folder, snr=0.17)
+    return Made(folder, pipelines.score(folder, snr=0.17), load(folder))
 
 
 @pytest.fixture(scope="module")
 def consistency(tmp_path_factory):
     folder = tmp_path_factory.mktemp("consistency") / "diffusers-cd_bedroom256_l2"
-    return folder, pipelines.consistency(folder)
+    return Made(folder, pipelines.consistency(folder), load(folder))
+
+
+@pytest.fixture(scope="module")
+def with_classes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("consistency") / "diffusers-cd_imagenet64"
+    return Made(folder, pipelines.consistency(folder, 5), load(folder))
 
 
 # --- Score models
@@ -81,7 +113,7 @@ def test_what_a_score_models_files_say(tmp_path, pickle):
 
 @pytest.mark.parametrize("t", [1, 2, 3, 4, 5, 7, 8, 10, 11, 12])
 def test_score_models_give_what_their_modules_give(score, t):
-    folder, pipeline = score
+    _, pipeline, model = score
     pipeline.scheduler.set_timesteps(T)
     pipeline.scheduler.set_sigmas(T)
     # Its tables are float32: the same numbers with all digits, as 1e-7 of σ turns the highest features by 1e-5.
@@ -91,26 +123,28 @@ def test_score_models_give_what_their_modules_give(score, t):
     y = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(t)).double() + sigma * z(0)
     with torch.no_grad():
         its = pipeline.unet(y.float(), torch.tensor([told])).sample.double()
-    model = load(folder)
     found = predict(model, (2 * y - 1) * model.schedule.alpha_bar[t].sqrt(), t)
     torch.testing.assert_close(found.eps, -sigma * its, rtol=1e-5, atol=1e-5)
     # x̂_0 is a difference of numbers of the size of y.
     torch.testing.assert_close(found.x0, 2 * (y + sigma**2 * its) - 1, rtol=1e-5, atol=1e-5 * max(1, sigma))
 
 
-@pytest.mark.parametrize("corrected", [False, True])
-def test_score_models_take_the_chain_of_their_pipeline(score, handed, corrected):
+@pytest.mark.parametrize("corrections", [None, 0, 2])
+def test_score_models_take_the_chain_of_their_pipeline(score, handed, tmp_path, corrections):
     """Reverse diffusion is "beta". Norms of one picture are the means over a batch of one."""
-    folder, pipeline = score
-    pipeline.scheduler.register_to_config(correct_steps=int(corrected))
-    of_step = [[CORRECTIONS + i] * corrected + [i] for i in range(T)]
+    folder, pipeline, _ = score
+    pipeline.scheduler.register_to_config(correct_steps=corrections or 0)
+    if corrections is not None:
+        folder = shutil.copytree(folder, tmp_path / "corrected")
+        pipeline.scheduler.save_pretrained(folder)
+    of_step = [[*(k * CORRECTIONS + i for k in range(1, (corrections or 0) + 1)), i] for i in range(T)]
     handed += [0, *(1 + number for numbers in of_step for number in numbers)]
     expected = pipeline(num_inference_steps=T, output_type="np").images
     assert not handed
 
     model = load(folder)
     x_T = model.schedule.alpha_bar[T].sqrt() * (2 * 50 * z(0) - 1)
-    sampler = "langevin" if corrected else "ddpm"
+    sampler = "ddpm" if corrections is None else "langevin"
     *_, last = trajectory(model, steps=T, sampler=sampler, x_T=x_T, noise=lambda i, x: z(i + 1))
     ours = (last.x.permute(0, 2, 3, 1) + 1) / 2
     assert ours.std() > 0.05
@@ -118,7 +152,7 @@ def test_score_models_take_the_chain_of_their_pipeline(score, handed, corrected)
 
 
 def test_a_corrected_picture_is_its_seeds_alone_and_in_company(score):
-    model = load(score[0])
+    model = score.model
     options = {"steps": 4, "sampler": "langevin", "variance": "beta_tilde"}
     (*_, alone), (*_, among) = (trajectory(model, seeds, **options) for seeds in ([7], [5, 7]))
     assert torch.equal(alone.x[0], among.x[1])
@@ -131,7 +165,7 @@ def test_a_corrected_picture_is_its_seeds_alone_and_in_company(score):
 
 
 def test_the_checkpoints_snr_is_the_correctors(score):
-    model = load(score[0])
+    model = score.model
     ends = [
         [*trajectory(own, [7], 3, "langevin")][-1].x
         for own in (model, replace(model, snr=0.17), replace(model, snr=0.1))
@@ -139,21 +173,25 @@ def test_the_checkpoints_snr_is_the_correctors(score):
     assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
 
 
-def test_without_a_ratio_the_corrector_changes_nothing(score):
-    model = replace(load(score[0]), snr=0.0)
+@pytest.mark.parametrize(
+    "changes", [{"snr": 0.0}, {"network": lambda x, *_: torch.zeros_like(x)}, {"corrections": 0}], ids=[*"rε0"]
+)
+def test_without_a_ratio_or_a_direction_the_corrector_changes_nothing(score, changes):
+    """A network that was not trained yet says 0, whose norm is no number to divide by."""
+    model = replace(score.model, **changes)
     (*_, corrected), (*_, plain) = (trajectory(model, [7], 3, sampler) for sampler in ("langevin", "ddpm"))
-    assert torch.equal(corrected.x, plain.x)
+    assert torch.equal(corrected.x, plain.x) and plain.x.isfinite().all()
 
 
 # --- Consistency models
 
 
 def test_what_a_consistency_models_files_say(consistency):
-    model = load(consistency[0])
+    model = consistency.model
     assert (model.prediction, model.clip, model.student.method) == ("x0", True, "consistency")
     assert (model.student.times, model.student.usual) == (tuple(range(40, 0, -1)), (40, 22))
     assert model.student.pairs(2) == [(40, 22), (22, 0)] and model.student.pairs(4)[1] == (30, 20)
-    theirs = consistency[1].scheduler.sigmas.flip(0)  # of all times
+    theirs = consistency.pipeline.scheduler.__class__().sigmas.flip(0)  # of all times
     torch.testing.assert_close(model.schedule.sigma[1:], theirs, rtol=1e-6, atol=0)
 
 
@@ -169,20 +207,19 @@ def test_what_a_consistency_models_files_say(consistency):
         ("diffusers-cd_cat256_l2", 40, ()),
     ],
 )
-def test_times_that_were_published_are_the_usual_ones(tmp_path, name, T, usual):
-    pipelines.consistency(tmp_path / name, num_train_timesteps=T)
-    assert load(tmp_path / name).student.usual == usual
+def test_times_that_were_published_are_the_usual_ones(consistency, tmp_path, name, T, usual):
+    folder = shutil.copytree(consistency.folder, tmp_path / name)
+    edit(folder / "scheduler" / "scheduler_config.json", num_train_timesteps=T)
+    assert described(folder).student.usual == usual
     for method in ("consistency", "progressive"):  # of a folder that says itself which times it has learned
-        own = {"student": {"method": method, "times": [T, 2]}}
-        (tmp_path / name / "ddpm_core.json").write_text(json.dumps(own))
-        assert load(tmp_path / name).student.usual == ()
+        edit(folder / "ddpm_core.json", student={"method": method, "times": [T, 2]})
+        assert described(folder).student.usual == ()
 
 
-@pytest.mark.parametrize("classes", [None, 5])
+@pytest.mark.parametrize("classes", [False, True])
 @pytest.mark.parametrize("t", [2, 5, 9, 13, 20, 22, 28, 33, 39, 40])
-def test_consistency_models_give_what_their_modules_give(tmp_path, t, classes):
-    pipeline = pipelines.consistency(tmp_path, classes)
-    model = load(tmp_path)
+def test_consistency_models_give_what_their_modules_give(request, t, classes):
+    _, pipeline, model = request.getfixturevalue("with_classes" if classes else "consistency")
     scheduler = pipeline.scheduler
     scheduler.set_timesteps(timesteps=[40 - t])
     sigma = scheduler._convert_to_karras(np.array([(40 - t) / 39]))[0]
@@ -199,11 +236,11 @@ def test_consistency_models_give_what_their_modules_give(tmp_path, t, classes):
     torch.testing.assert_close(found.eps, (y - x_0) / sigma, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("times", [(40,), (40, 22), (40, 31, 17, 2)])
-@pytest.mark.parametrize("classes", [None, 5])
-def test_consistency_models_take_the_chain_of_their_pipeline(tmp_path, handed, times, classes):
-    pipeline = pipelines.consistency(tmp_path, classes)
-    model = load(tmp_path)
+@pytest.mark.parametrize(
+    ("times", "classes"), [((40,), False), ((40, 22), False), ((40, 22), True), ((40, 31, 17, 2), True)]
+)
+def test_consistency_models_take_the_chain_of_their_pipeline(request, handed, times, classes):
+    _, pipeline, model = request.getfixturevalue("with_classes" if classes else "consistency")
     handed += range(len(times) + 1)
     told = {"class_labels": 3} if classes else {}
     expected = pipeline(
@@ -219,7 +256,7 @@ def test_consistency_models_take_the_chain_of_their_pipeline(tmp_path, handed, t
 
 
 def test_what_consistency_models_cannot_do_is_a_sentence(consistency):
-    model = load(consistency[0])
+    model = consistency.model
     for options, words in (
         ({"sampler": "ddpm"}, "is a consistency student: it needs the sampler 'consistency', not 'ddpm'"),
         ({"sampler": "langevin"}, "needs the sampler 'consistency', not 'langevin'"),
@@ -236,11 +273,13 @@ def test_what_consistency_models_cannot_do_is_a_sentence(consistency):
 
 @pytest.mark.parametrize("kind", ["score", "consistency"])
 def test_saved_and_loaded_they_are_the_same_here_and_in_diffusers(tmp_path, request, kind):
-    folder, pipeline = request.getfixturevalue(kind)
-    model = load(folder)
+    _, pipeline, model = request.getfixturevalue(kind)
+    if kind == "score":
+        model = replace(model, corrections=2)
+        pipeline.scheduler.register_to_config(correct_steps=2)
     ddpm_core.save(model, tmp_path / "again")
     again = load(tmp_path / "again")
-    for field in ("coordinates", "student", "snr", "clip", "variance", "prediction"):
+    for field in ("coordinates", "student", "snr", "corrections", "clip", "variance", "prediction"):
         assert getattr(again, field) == getattr(model, field), field
     assert torch.equal(again.schedule.beta, model.schedule.beta)
     theirs = type(pipeline).from_pretrained(tmp_path / "again")
@@ -260,15 +299,88 @@ def test_every_engine_computes_them(request, kind, engine, precision):
     """In bf16 to its three digits, at each time: the angles of Fourier features would be lost in it."""
     if engine == "openvino":
         pytest.importorskip("openvino")
-    folder, _ = request.getfixturevalue(kind)
-    model, own = load(folder), load(folder, engine=engine, precision=precision)
+    folder, _, model = request.getfixturevalue(kind)
+    own = load(folder, engine=engine, precision=precision)
     exact = own.network.description.endswith("fp32") or "fp32" in own.network.description
     for t in (1, 4, 8, model.schedule.T):
-        x = torch.cat([0.5 * z(number) for number in (1, 2)])
+        x = 0.5 * z(1)  # of one picture: OpenVINO compiles the network for each number of them
         field = "eps" if kind == "score" else "x0"
         found, expected = (getattr(predict(each, x, t, clip=False), field) for each in (own, model))
         tolerance = 1e-4 if exact else 0.1 * expected.std().item()
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+
+
+RUNS = {
+    "some": ("score", {"steps": 5, "spacing": "quadratic_T"}),
+    "one": ("score", {"steps": 1}),
+    "two corrections a step": ("score", {"steps": 4, "sampler": "langevin"}),
+    "a consistency model's own steps": ("consistency", {"steps": 2, "sampler": "consistency"}),
+    "others": ("consistency", {"steps": 3, "sampler": "consistency", "clip": False}),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_script_for_diffusers_repeats_the_pictures(request, handed, tmp_path, monkeypatch, name):
+    kind, settings = RUNS[name]
+    folder, pipeline, model = request.getfixturevalue(kind)
+    if settings.get("sampler") == "langevin":
+        folder = shutil.copytree(folder, tmp_path / "corrected")
+        pipeline.scheduler.register_to_config(correct_steps=2)
+        pipeline.scheduler.save_pretrained(folder)
+        model = load(folder)
+    run = Settings(str(folder), variance="beta", seed=5, count=2, **settings).resolved(model)
+    found = scripts.for_run([run], [model], [step_table(run, model)])
+    monkeypatch.chdir(tmp_path)
+    exec(found["diffusers"], {})
+    for seed, picture in zip(run.seeds, ddpm_core.sample(model, **run.arguments(model)), strict=True):
+        drawn = np.asarray(Image.open(f"seed-{seed}.png"), int)
+        assert np.abs(drawn - picture).max() <= 1 and picture.std() > 10  # 1e-4 can be the border of two levels
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"variance": "beta_tilde"}, "DDPM and Langevin with βₜ only"),
+        ({"sampler": "ddim"}, "DDPM and Langevin with βₜ only"),
+        ({"variance": "beta", "clip": True}, "does not clip"),
+    ],
+)
+def test_what_the_pipeline_of_score_models_lacks_is_a_sentence(score, settings, why):
+    model = score.model
+    run = Settings(str(score.folder), steps=4, **settings).resolved(model)
+    assert why in scripts.for_run([run], [model], [step_table(run, model)])["why"]
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """title -> the values that a button of Compare sets."""
+    if not shutil.which("node"):
+        pytest.skip("needs node")
+    url = (ROOT / "ui" / "web" / "shared" / "form" / "presets.js").as_uri()
+    code = f"import({json.dumps(url)}).then((found) => console.log(JSON.stringify(found.OF_FAMILIES)))"
+    return json.loads(subprocess.run(["node", "-e", code], check=True, capture_output=True, timeout=60).stdout)
+
+
+def test_a_pair_of_families_is_of_one_data_set_of_the_list(pairs):
+    for values in pairs.values():
+        assert OFFERED[values["checkpoint"]].data == OFFERED[values["checkpoint_b"]].data
+
+
+@pytest.mark.parametrize("with_what", ["score SDE", "a consistency model"])
+def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, monkeypatch, with_what):
+    values = pairs[f"Bedrooms: DDPM and {with_what}"]
+    checkpoint_folders.write(tmp_path / "a", **checkpoint_folders.SMALLEST)
+    kind = pipelines.score if with_what == "score SDE" else pipelines.consistency
+    kind(tmp_path / "b", num_train_timesteps=60)
+    with HubServer() as hub:
+        hub.use(monkeypatch, tmp_path / "home")
+        for ref, folder in (("checkpoint", "a"), ("checkpoint_b", "b")):
+            hub.add_repo(values[ref], tmp_path / folder)
+        run, seen = toylab.messages(SamplingPart(toylab.toy_lab(Models("cpu"))), "compare", values | {"count": 1})
+    assert seen[-1]["state"] == "finished", seen[-1]
+    assert [lane.checkpoint for lane in run.job.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
+    assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}
+    assert run.job.plan.caption.startswith("Both begin with the same noise")
 
 
 ODD = {
@@ -287,7 +399,7 @@ ODD = {
         "snr below 0": ({"scheduler": {"snr": -1}}, "snr must be a number"),
         "snr of null": ({"scheduler": {"snr": None}}, "snr must be a number"),
         "an end in the middle": ({"scheduler": {"sampling_eps": 0.5}}, "sampling_eps must be a number"),
-        "many corrections": ({"scheduler": {"correct_steps": 3}}, "correct_steps must be a whole number from 0 to 1"),
+        "many corrections": ({"scheduler": {"correct_steps": 101}}, "correct_steps must be a whole number from 0 to"),
         "told t": ({"unet": {"time_embedding_type": "positional"}}, "unknown time_embedding_type 'positional'"),
         "another scheduler": (
             {"scheduler": {"_class_name": "ScoreSdeVpScheduler"}},
@@ -306,6 +418,7 @@ ODD = {
         "a prediction of its own": ({"own": {"prediction": "v"}}, "Exploding coordinates"),
         "a student": ({"own": {"student": {"method": "consistency", "times": [5]}}}, "a student starts at t = T"),
         "an odd snr": ({"own": {"snr": "x"}}, "snr must be a number"),
+        "half a correction": ({"own": {"corrections": 0.5}}, "corrections must be a whole number"),
     },
     "consistency": {
         "one time": ({"scheduler": {"num_train_timesteps": 1}}, "at least 2"),
@@ -340,13 +453,10 @@ FILES = {
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, each in ODD.items() for name in each])
 def test_odd_folders_are_a_sentence(tmp_path, request, kind, name):
-    folder, _ = request.getfixturevalue(kind)
     changes, words = ODD[kind][name]
-    shutil.copytree(folder, tmp_path / "odd")
+    shutil.copytree(request.getfixturevalue(kind).folder, tmp_path / "odd")
     for file, fields in changes.items():
-        path = tmp_path / "odd" / {"index": "model_index.json", "own": "ddpm_core.json", **FILES[kind]}[file]
-        found = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps(found | fields))
+        edit(tmp_path / "odd" / {"index": "model_index.json", "own": "ddpm_core.json", **FILES[kind]}[file], **fields)
     with pytest.raises(CheckpointError) as error:
         load(tmp_path / "odd")
     assert words in str(error.value) and "\n" not in str(error.value)

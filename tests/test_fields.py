@@ -113,6 +113,12 @@ def test_classes_the_model_does_not_have_are_refused_with_those_it_has(label):
         arguments(model(**NAMED), label=label)
 
 
+def test_the_longest_name_of_imagenets_is_a_class():
+    machines = "automated teller machine, automatic teller machine, automated teller, automatic teller, ATM"
+    name = f"cash machine, cash dispenser, {machines}"
+    assert arguments(model(num_classes=2, class_names=("cat", name)), label=name)["labels"] == 1
+
+
 def test_a_class_called_by_a_number_is_meant_before_the_class_of_that_number():
     digits = model(num_classes=3, class_names=("1", "2", "3"))
     assert [arguments(digits, label=label)["labels"] for label in ("1", "3", "0")] == [0, 2, 0]
@@ -129,9 +135,11 @@ def test_a_model_without_classes_takes_any_only():
         arguments(model(), label="cat")
 
 
-def test_guidance_counts_twice_in_a_batch():
-    assert check(count=3).batch == 3
-    assert check(count=3, guidance=2).batch == 6
+def test_guidance_and_corrections_count_in_a_batch():
+    spec = model(corrections=2)
+    assert check(count=3).batch(spec) == 3
+    assert check(count=3, guidance=2).batch(spec) == 6
+    assert check(count=3, guidance=2, sampler="langevin").batch(spec) == 18
 
 
 def test_spacing_left_open_suits_the_sampler_and_a_chosen_one_stays():

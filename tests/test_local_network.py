@@ -391,6 +391,7 @@ REFUSED = {
     "no schedule": ({"scheduler": {"beta_schedule": ...}}, "DDPMScheduler is not a DDPM or DDIM scheduler"),
     "beta": ({"scheduler": {"beta_end": 2}}, "every beta must"),
     "prediction": ({"scheduler": {"prediction_type": "flow"}}, "prediction_type must be null or epsilon or sample or"),
+    "own corrections": ({"own": {"snr": 0.2}}, "snr and corrections of its own are not supported in a browser"),
     "own prediction": ({"own": {"prediction": "flow"}}, 'unknown prediction "flow"'),
     "variance": ({"scheduler": {"variance_type": "wide"}}, "variance_type must be null or fixed_small"),
     "learned variance": (

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 
+import kinds
 import numpy as np
 import pytest
 import record_openai_unets as recorded
@@ -17,18 +19,27 @@ from ddpm_core.checkpoint.openai.shapes import read_flags
 from ddpm_core.coordinates import Preconditioned
 
 OUTPUTS = np.load(FILE)
+EXACT = {"device": "cpu", "precision": "fp32", "engine": "torch"}
 
 
-def converted(folder, case):
-    shapes = json.loads(str(OUTPUTS[f"{case}: shapes"]))
-    torch.save(weights(shapes, [*CASES].index(case)), folder / "model000100.pt")
-    convert(folder / "model000100.pt", folder / "model", CASES[case][2])
-    return ddpm_core.load(folder / "model", device="cpu", precision="fp32", engine="torch")
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """The folder that is made of a case's weights, and its model."""
+
+    @cache
+    def of(case):
+        folder, shapes = tmp_path_factory.mktemp("openai"), json.loads(str(OUTPUTS[f"{case}: shapes"]))
+        torch.save(weights(shapes, [*CASES].index(case)), folder / "model000100.pt")
+        convert(folder / "model000100.pt", folder / "model", CASES[case][2])
+        (folder / "model000100.pt").unlink()
+        return folder / "model", ddpm_core.load(folder / "model", **EXACT)
+
+    return of
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_converted_file_computes_what_their_module_does(tmp_path, case):
-    model, seed = converted(tmp_path, case), [*CASES].index(case)
+def test_a_converted_file_computes_what_their_module_does(converted, case):
+    (_, model), seed = converted(case), [*CASES].index(case)
     side = max(16, 2 ** (len(model.network.unet.config["block_out_channels"]) - 1))
     labels = torch.tensor([0, 5, 999]) if model.num_classes else None
     times = torch.tensor(TIMES)
@@ -41,9 +52,9 @@ def test_a_converted_file_computes_what_their_module_does(tmp_path, case):
     np.testing.assert_allclose(found[..., :: side // 8, :: side // 8], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_chain_with_learned_variance_is_theirs(tmp_path):
+def test_a_chain_with_learned_variance_is_theirs(converted):
     """Their p_sample_loop, 50 of 4000 steps of the cosine schedule, with our noise."""
-    model = converted(tmp_path, "cifar10")
+    _, model = converted("cifar10")
     assert (model.schedule.T, model.schedule.name, model.variance) == (4000, "cosine", "learned_range")
     seeds = CHAIN["seeds"]
     x_T = recorded.noise(seeds, 0, 16)
@@ -53,11 +64,13 @@ def test_a_chain_with_learned_variance_is_theirs(tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_openvino_agrees_at_every_time(tmp_path, precision):
-    """In bf16 the angles of a scaled time near T would be wrong by radians."""
+    """In bf16 the angles of a scaled time near T would be wrong by radians. A small network has them, too."""
     pytest.importorskip("openvino")
-    exact, x = converted(tmp_path, "cifar10"), torch.from_numpy(images(0, 16))[:1]
-    found = ddpm_core.load(tmp_path / "model", device="cpu", precision=precision, engine="openvino")
-    # bf16: products of eight bits, summed in float32, through a dozen blocks
+    small = {"block_out_channels": [32], "norm_num_groups": 32, "resnet_time_scale_shift": "scale_shift"}
+    kinds.openai(tmp_path, num_train_timesteps=4000, beta_start=1e-4, beta_end=5e-3, **small)
+    exact, x = ddpm_core.load(tmp_path, **EXACT), torch.from_numpy(images(0, 8))[:1]
+    found = ddpm_core.load(tmp_path, **(EXACT | {"precision": precision, "engine": "openvino"}))
+    # bf16: products of eight bits, summed in float32, through some blocks
     bound = 1e-5 if found.network.description.endswith("fp32") else 0.02
     for t in (1, 1000, 4000):
         expected = exact.network(x, torch.tensor([t - 1]))
@@ -151,13 +164,9 @@ def test_files_that_hold_no_weights_are_one_sentence_each(tmp_path, small):
 
 
 def test_more_times_than_a_table_should_have_are_refused_before_the_network_is_built(tmp_path):
-    converted(tmp_path, "cifar10")
-    change = {"config.json": {"time_width": 8192}, "scheduler_config.json": {"num_train_timesteps": 100_000}}
-    for name, fields in change.items():
-        file = tmp_path / "model" / name
-        file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+    kinds.openai(tmp_path, num_train_timesteps=100_000, beta_start=1e-6, beta_end=1e-5, time_width=8192)
     with pytest.raises(CheckpointError, match="100,000 times of 8,192 numbers each"):
-        ddpm_core.load(tmp_path / "model")
+        ddpm_core.load(tmp_path)
 
 
 def test_what_the_file_does_not_say_is_asked_for(tmp_path, small):
@@ -187,7 +196,7 @@ def test_a_teacher_and_its_student_are_told_by_their_names(tmp_path):
         preset_of(flags, "bedroom")
     torch.save(weights(shapes, 0), tmp_path / "cd_bedroom256_l2.pt")
     convert(tmp_path / "cd_bedroom256_l2.pt", tmp_path / "student")
-    found = ddpm_core.load(tmp_path / "student", device="cpu", precision="fp32", engine="torch")
+    found = ddpm_core.load(tmp_path / "student", **EXACT)
     assert (found.schedule.T, found.student.usual, found.clip) == (40, (40, 22), True)
 
 

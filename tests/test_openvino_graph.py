@@ -39,8 +39,12 @@ def test_it_computes_what_the_network_computes():
     model = openvino_engine._convert(network)
     assert not openvino_graph._all(model, "GroupNormalization")
     arguments = inputs(3, size=16, classes=5)
-    got = compiled(model, (3, 3, 16, 16))([part.numpy() for part in arguments])[0]
-    assert relative_error(torch.from_numpy(got), truth(network, *arguments)) < 1e-5
+    for in_one in (False, True):
+        if in_one:
+            openvino_graph.upsample_in_one(model, torch.float32)
+        got = compiled(model, (3, 3, 16, 16))([part.numpy() for part in arguments])[0]
+        assert relative_error(torch.from_numpy(got), truth(network, *arguments)) < 1e-5
+    assert not openvino_graph._all(model, "Interpolate")
 
 
 def test_the_image_in_two_parts_is_what_every_reader_of_it_sees():

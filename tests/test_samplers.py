@@ -376,6 +376,21 @@ def test_labels_and_guidance_hold_for_every_lane_that_has_none_of_its_own():
         assert torch.equal(last[i], alone.x)
 
 
+def test_each_lane_goes_on_behind_a_state_of_its_own():
+    model, way = toy_model(), {"seeds": [3, 4], "steps": 6}
+    whole = list(trajectory(model, **way))
+    other = whole[2].x + 1
+    lanes = [{"steps": 6, "after": whole[1]}, {"steps": 6, "after": (whole[2].s, other)}]
+    got = list(side_by_side(model, way["seeds"], lanes))
+    assert [(lane, step.index) for lane, step in got] == [(0, 2), (0, 3), (1, 3), (0, 4), (1, 4), (0, 5), (1, 5)]
+    changed = list(trajectory(model, **way, after=(whole[2].s, other)))
+    for lane, step in got:
+        assert torch.equal(step.x, whole[step.index].x if lane == 0 else changed[step.index - 3].x)
+    for wrong in ({"after": whole[1], "sampler": "unipc"}, {"after": 5}, {"after": whole[-1]}):
+        with pytest.raises(ValueError, match=r"remembers|after is a step|no step"):
+            side_by_side(model, way["seeds"], [{"steps": 6}, {"steps": 6} | wrong])
+
+
 def test_lanes_of_two_networks_are_the_runs_alone_and_are_evaluated_apart():
     """Each with its own labels: two checkpoints may number the same classes differently."""
     seen = []

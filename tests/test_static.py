@@ -31,7 +31,8 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.export import files
 from ui.forms.units import sentence
-from ui.runs import captions
+from ui.runs import captions, touch
+from ui.runs.touch import TouchField
 from ui.serving.server import build
 from ui.static.folder import write
 
@@ -142,9 +143,12 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     (pickle / "diffusion_pytorch_model.safetensors").rename(pickle / "diffusion_pytorch_model.bin")
     pipelines.score(tmp_path / "score")
     kinds.transformer(tmp_path / "dit")
-    others = [str(tmp_path / name) for name in ("score", "dit")]
-    refused, score, dit = write(tmp_path / "out", [str(own), str(pickle), *others])
+    facts = json.loads((shutil.copytree(own, tmp_path / "corrects") / "ddpm_core.json").read_text())
+    (tmp_path / "corrects/ddpm_core.json").write_text(json.dumps(facts | {"snr": 0.2}))
+    others = [str(tmp_path / name) for name in ("score", "dit", "corrects")]
+    refused, score, dit, corrects = write(tmp_path / "out", [str(own), str(pickle), *others])
     assert "a score or consistency model, which a browser does not compute yet" in score
+    assert "a model with corrections of its own, which a browser does not compute yet" in corrects
     assert "DiTTransformer2DModel, which a browser does not compute yet" in dit
     assert "which a browser can't read" in refused
     texts = [file.read_text("utf-8") for file in (tmp_path / "out").rglob("*.json")]
@@ -351,6 +355,15 @@ def test_links_show_the_pictures_of_the_library(window, site):
         assert close(pixels(png(opened)), imaging.grid(images)), (number, values)
 
 
+def endings(model, text, seeds, **way):
+    """Both endings of a touched run, each uint8 (N, H, W, C)."""
+    times = [step.s for step in ddpm_core.trajectory(model, seeds, **way)]
+    at = touch.touches(TouchField("touch").check(text), model, times)
+    both = [ddpm_core.sample(model, seeds, **way, on_step=on) for on in (None, touch.on_step(at, seeds, model))]
+    assert (both[0] != both[1]).any()
+    return both
+
+
 def test_two_lanes_and_rows_are_those_of_the_library(window):
     model = loaded("mnist-tiny")
     opened = window(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
@@ -363,6 +376,8 @@ def test_two_lanes_and_rows_are_those_of_the_library(window):
     finished(opened, "watch")
     opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
     opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
+    ends = endings(model, TOUCH, [7, 8], steps=5, variance="beta_tilde")
+    assert close(pixels(png(opened)), imaging.grid(np.concatenate(ends), 2))
 
     go(opened, "latents", {"seed": 7, "steps": 4, "count": 2, "times": "600, 0"})
     finished(opened, "latents")
@@ -521,9 +536,8 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):
 
 
 def test_words_draw_what_the_library_draws(window):
-    opened = window(
-        link("watch", {"checkpoint": "emoji-tiny", "prompt": "red apple", "steps": 4, "seed": 5, "count": 1})
-    )
+    asked = {"checkpoint": "emoji-tiny", "prompt": "red apple", "steps": 4, "seed": 5, "count": 1}
+    opened = window(link("watch", asked))
     finished(opened, "watch")
     options = {"prompts": "red apple", "guidance": 3.0, "variance": "beta_tilde"}
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
@@ -541,6 +555,13 @@ def test_words_draw_what_the_library_draws(window):
         levels = (255 * maps / maps.max((1, 2), keepdims=True)).reshape(-1, maps.shape[2], 1)
         # Bright places of a map follow the state, whose pixels differ by a level here and there.
         assert np.abs(pixels(base64.b64decode(frame["attention"].partition(",")[2])) - levels).max() <= 3
+
+    go(opened, "between", {"steps": 1, "guidance": 1, "seed": 5})
+    finished(opened, "between")
+    square = ddpm_core.word_square(["red apple", "green frog", "yellow sun", "blue whale"])
+    images = ddpm_core.sample(model, [5] * len(square), 1, sampler="ddim", spacing="trailing", prompts=square)
+    assert close(pixels(png(opened)), imaging.grid(images, 7))
+    assert opened.locator(".part-between").get_attribute("data-cells") == "49"
 
 
 RUN = """(values) => new Promise((done) => {

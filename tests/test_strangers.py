@@ -281,7 +281,7 @@ def test_what_is_over_is_forgotten(public, monkeypatch):
 def test_the_name_of_a_class_is_no_megabyte(public):
     port, _ = public
     (*_, last) = heard(port, ordered(port, values=QUICK | {"label": "x" * 100_000}))
-    assert last["state"] == "error" and "at most 100 characters, got 100,000" in last["text"]
+    assert last["state"] == "error" and "at most 200 characters, got 100,000" in last["text"]
 
 
 # --- Slow and many connections

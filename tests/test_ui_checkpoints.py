@@ -67,13 +67,17 @@ def test_a_forecast_is_of_the_steps_that_are_usual():
 def test_what_was_typed_and_does_not_load_is_said_when_it_is_chosen(tmp_path, monkeypatch):
     """What it is and why, before any weights; what loads is not downloaded either."""
     refused = {"odd": "class_embed_type 'timestep'", "code": "no config.json", "none": "no repository"}
+    refused["vp"] = "'fourier'"  # a score model of another scheduler
     with HubServer() as server:
         server.use(monkeypatch, tmp_path / "home")
         write(tmp_path / "good", **SMALLEST)
         write(tmp_path / "odd", **SMALLEST, class_embed_type="timestep")
         (tmp_path / "code").mkdir()
         (tmp_path / "code" / "run.py").write_text("")
-        for name in ("good", "odd", "code"):
+        write(
+            tmp_path / "vp", **SMALLEST, scheduler={"_class_name": "ScoreSdeVpScheduler"}, time_embedding_type="fourier"
+        )
+        for name in ("good", "odd", "code", "vp"):
             server.add_repo(f"owner/{name}", tmp_path / name)
         models = Models()
         for name, why in refused.items():

@@ -11,6 +11,7 @@ from toylab import Models, decoded, results
 
 import ddpm_core
 from ui.parts.sampling import SamplingPart, Watch
+from ui.runs.pages import Runs
 from ui.runs.touch import Stroke, TouchField, cell_size, touched, touches, written
 
 FIELD = TouchField("touch")
@@ -18,8 +19,15 @@ TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
 ASKED = {"checkpoint": "toy", "steps": 10, "count": 2, "touch": TEXT}
 
 
-def place():
-    return SamplingPart(toylab.toy_lab(Models()))
+STROKES = TEXT.split("_")
+
+
+def in_order(seen):
+    return sorted(results(seen), key=lambda result: (result.get("k", -1), result.get("lane", 0)))
+
+
+def place(network=lambda x, t, labels: 0.3 * x):
+    return SamplingPart(toylab.toy_lab(Models(network)))
 
 
 def test_strokes_are_read_and_written():
@@ -90,6 +98,43 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
         run.save("png")[0]
         == "toy-10-steps-beta_tilde-touched-61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7-seed-13.png"
     )
+
+
+def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
+    """After a touch, another one, and one that is undone; not after a run with another seed, another page's, or one of
+    other weights.
+    """
+    evaluated, files = [], ["the same"]
+
+    def network(x, t, labels):
+        evaluated.append(len(x))
+        return 0.3 * x
+
+    monkeypatch.setattr("ui.runs.borrowed._files", lambda model: files[0])
+    made = place(network)
+    runs = Runs(made.lab, made.request)
+    for strokes, steps, more, page, weights in [
+        ([], 10, {}, "mine", "the same"),
+        (STROKES[:1], 7, {}, "mine", "the same"),  # touched after the fourth step, which is evaluated once more
+        (STROKES[:2], 5, {}, "mine", "the same"),  # this one after the sixth
+        (STROKES[:1], 5, {}, "mine", "the same"),
+        (STROKES[:2], 10, {}, "another", "the same"),
+        (STROKES[:1], 10, {"seed": 5}, "mine", "the same"),
+        (STROKES, 10, {"seed": 5}, "mine", "others"),
+    ]:
+        files[0] = weights
+        asked = ASKED | {"touch": "_".join(strokes)} | more
+        alone = in_order(toylab.messages(made, "watch", asked)[1])
+        evaluated.clear()
+        run = runs.begin("watch", asked, page)
+        seen = list(run.messages())
+        assert seen[-1]["state"] == "finished" and in_order(seen) == alone
+        first = next(message["results"] for message in seen if message["results"])
+        new = [(result["k"], result["lane"]) for result in first if result["kind"] == "frame"]
+        assert steps == 10 or new[:2] == [(10 - steps, 0), (10 - steps, 1)]  # before what the page has seen
+        assert len(evaluated) == steps, (strokes, page)
+        assert run.job.done == pytest.approx(run.job.plan.steps)
+    assert run.job.recording.bytes > 10_000
 
 
 def test_shared_steps_are_counted_once():

@@ -45,7 +45,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     model is written in that of StableDiffusionPipeline, or of LDMPipeline where it takes no words.
 
     Of a model whose network is one's own, all but the network is written, as a warning says: the schedule, prediction,
-    variance, classes, Γ and optimised steps. `load(folder, network=…)` reads them back.
+    variance, coordinates, classes, Γ and optimised steps. `load(folder, network=…)` reads them back.
 
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
     whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
@@ -62,9 +62,9 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     Raises:
         CheckpointError: for another folder, for half where the model was loaded from that very folder, or when the disk
             refuses; for a network of one's own also for a folder that holds weights.
-        ValueError: for a network of one's own in latents, or with half; for a model that `load` would refuse; for
-            weights that are not finite (with half: beyond ±65504), or that are rounded to less than float32 and are not
-            (or no longer) those of the file they were loaded from.
+        ValueError: for a network of one's own in latents, in coordinates of one's own, or with half; for a model that
+            `load` would refuse; for weights that are not finite (with half: beyond ±65504), or that are rounded to less
+            than float32 and are not (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
     try:

@@ -32,6 +32,7 @@ from ddpm_core.names import (
     AVERAGINGS,
     DISTILLATIONS,
     LEARNED,
+    PREDICTIONS,
     TRAINED_PREDICTIONS,
     Averaging,
     OwnVariance,
@@ -126,7 +127,9 @@ def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
     if not isinstance(network, dict):
         raise ValueError(f"{OWN} must be a JSON object, got {shown(network)}")
     size, channels, classes = (whole(network, key) for key in ("image_size", "channels", "num_classes"))
-    fields = _from_scheduler(scheduler, clip=True) | _named_in(own, classes)
+    fields = _from_scheduler(scheduler, clip=True) | _named_in(own, classes, PREDICTIONS)
+    if "coordinates" in network:
+        fields["coordinates"] = families.read_coordinates(network["coordinates"])
     null = whole(own, "null_label", optional=True)
     return ModelSpec(image_size=size, channels=channels, num_classes=classes, null_label=null, **fields)
 
@@ -213,8 +216,10 @@ def json_files(
 
     unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse.
     """
+    family = families.of(model.schedule.config)
+    if not isinstance(model.coordinates, type(None) if family is None else family.coordinates):
+        raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
     scheduler, own = _scheduler_and_facts(model)
-    family = families.of(scheduler)
     index = {
         "_class_name": "DDPMPipeline" if family is None else family.pipeline,
         "_diffusers_version": scheduler["_diffusers_version"],
@@ -226,7 +231,8 @@ def json_files(
         if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses it, better than computing something else
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
         again = _from_contents(unet, scheduler, index, own)[0].spec
-        lost = [name for name in ("variance", "clip", "snr") if getattr(again, name) != getattr(model, name)]
+        kept = "variance", "clip", "snr", "corrections"
+        lost = [name for name in kept if getattr(again, name) != getattr(model, name)]
         if lost:
             raise ValueError(f"a {index['_class_name']} has no place for {lost[0]} {getattr(model, lost[0])!r}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
@@ -253,10 +259,13 @@ def json_files(
 
 def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
     """The JSON files that `read_own` turns back into the specification of a model of pixels. ValueError as above."""
+    if families.of(model.schedule.config):  # whose file says more than the schedule, and what is not so here
+        same = NoiseSchedule.from_betas(model.schedule.beta[1:])
+        model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)
-    if model.coordinates is not None:
-        raise ValueError("a network of one's own in other coordinates can't be kept in a folder: make its Model again")
     own[OWN] = {"image_size": model.image_size, "channels": model.channels, "num_classes": model.num_classes}
+    if model.coordinates is not None:
+        own[OWN]["coordinates"] = families.coordinates_json(model.coordinates)
     _own_from_contents(scheduler, own)
     return {"scheduler_config.json": scheduler, FACTS: own}
 
@@ -271,20 +280,19 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
         **model.schedule.config,
     }
     family = families.of(scheduler)
-    if not isinstance(model.coordinates, type(None) if family is None else family.coordinates):
-        raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
     if family is None:
         theirs = {ours: name for name, ours in _PREDICTIONS.items()}
         scheduler |= {
-            "prediction_type": theirs[model.prediction],  # diffusers refuses to step with "mu", better than misreading
+            # diffusers refuses to step with "mu", better than misreading; "flow" is of a network of one's own alone
+            "prediction_type": theirs.get(model.prediction, "epsilon"),
             "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
             "clip_sample": model.clip,
         }
     else:
         scheduler |= family.write(model)
     own: dict[str, Any] = {"weights": model.source.weights if model.source else "unknown"}
-    if model.prediction == "mu":
-        own["prediction"] = "mu"
+    if model.prediction in ("mu", "flow"):
+        own["prediction"] = model.prediction
     if model.null_label is not None:
         own["null_label"] = model.null_label
     if model.class_names is not None:
@@ -295,6 +303,8 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
             del own["student"]["usual"]
     if model.snr is not None and family is None:
         own["snr"] = model.snr
+    if model.corrections != 1 and family is None:
+        own["corrections"] = model.corrections
     return scheduler, own
 
 
@@ -395,8 +405,8 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
     return {"num_classes": classes, "null_label": null}
 
 
-def _named_in(own: dict, classes: int) -> dict[str, Any]:
-    """class_names, and what else the file has of student, prediction and snr, as fields of ModelSpec."""
+def _named_in(own: dict, classes: int, predictions: tuple[Prediction, ...] = TRAINED_PREDICTIONS) -> dict[str, Any]:
+    """class_names, and what else the file has of student, prediction, snr and corrections, as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:
         named = tuple(names(own, "class_names"))
@@ -404,11 +414,13 @@ def _named_in(own: dict, classes: int) -> dict[str, Any]:
             raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
     found: dict[str, Any] = {"class_names": named}
     if "prediction" in own:
-        found["prediction"] = choice(own, "prediction", TRAINED_PREDICTIONS)
+        found["prediction"] = choice(own, "prediction", predictions)
     if own.get("student") is not None:
         found["student"] = _student(own["student"])
     if own.get("snr") is not None:
         found["snr"] = number(own, "snr")
+    if "corrections" in own:
+        found["corrections"] = whole(own, "corrections")
     return found
 
 

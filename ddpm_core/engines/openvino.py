@@ -16,6 +16,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,12 @@ from torch import Tensor, nn
 from ddpm_core.disk import files
 from ddpm_core.engines import common, from_diffusers
 from ddpm_core.engines.networks import Network, first_convolution, least_side
-from ddpm_core.engines.openvino_graph import keep_channels_together, take_two_parts, unite_attention
+from ddpm_core.engines.openvino_graph import (
+    keep_channels_together,
+    take_two_parts,
+    unite_attention,
+    upsample_in_one,
+)
 from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.names import Arithmetic, Precision
 
@@ -128,6 +134,8 @@ class _Converted:
             model = self._model.clone()
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
+            if self._precision != "fp32":  # which would add the same numbers in another order
+                upsample_in_one(model, common.DTYPES[self._precision])
             self._requests[shapes] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > _KEPT_SHAPES:
                 self._requests.popitem(last=False)
@@ -168,7 +176,11 @@ class OpenVINONetwork(_Converted):
         self._exact = exact if self._rounds else None
         self._rounded: dict[str, Tensor] = {}
         x, time, *labels = common.example_inputs(unet)
-        converted = _told_features(unet) if common.told_numbers(unet) else unet
+        time_proj: Any = getattr(unet, "time_proj", None)
+        rounds_times = self.precision != "fp32" and isinstance(time_proj, from_diffusers.Timesteps)
+        self._tells_features = common.told_numbers(unet) or rounds_times
+        self._features = lru_cache(1000)(lambda number: time_proj(torch.tensor([number])))
+        converted = _told_features(unet) if self._tells_features else unet
         inputs = [self._image(x), self._time(time), *labels]
         super().__init__(converted, converted.config, self.precision, self._weights, inputs)
         # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
@@ -224,7 +236,8 @@ class OpenVINONetwork(_Converted):
     @torch.no_grad()
     def _time(self, time: Tensor) -> Tensor:
         """The time as the converted network takes it."""
-        return self.unet.time_proj(common.single(time).cpu()) if common.told_numbers(self.unet) else time
+        # Each by itself: torch computes the last numbers of a batch in another way than those before.
+        return torch.cat([self._features(number) for number in time.tolist()]) if self._tells_features else time
 
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""
@@ -244,12 +257,14 @@ class _Features(nn.Module):
 
 
 def _told_features(unet: Network) -> Network:
-    """A network with the same weights that is told the features of σ instead of σ, and does not divide by σ.
+    """A network with the same weights that is told the features of t − 1 or σ instead of these, and divides by no σ.
 
-    OpenVINO computes what is not a whole number in bf16, and the angles of these features are hundreds of radians.
+    In bf16 OpenVINO rounds times, which are whole numbers up to hundreds, and angles, of hundreds of radians.
     """
     twin: Any = copy.copy(unet)
     twin._modules = {**unet._modules, "time_proj": _Features()}
+    if isinstance(unet, from_diffusers.UNet2DConditionModel):
+        twin.get_time_embed = lambda sample, timestep: timestep.T  # its own makes a row (N,) of any times
     twin._internal_dict = type(unet.config)({**unet.config, "time_embedding_type": "positional"})
     return twin
 

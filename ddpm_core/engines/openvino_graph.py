@@ -8,8 +8,10 @@ and back. Here both are written in operations that accept either order.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from openvino import Model, Node, Output, PartialShape
 from openvino import opset13 as op
+from openvino.op import Constant
 
 
 def keep_channels_together(model: Model) -> None:
@@ -20,6 +22,44 @@ def keep_channels_together(model: Model) -> None:
     for node in _all(model, "GroupNormalization"):
         _replace(node, _group_norm(node))
     model.validate_nodes_and_infer_types()
+
+
+# Which of a kernel's three rows fall together on each row of a kernel of four, see `upsample_in_one`.
+_TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
+
+
+def upsample_in_one(model: Model, dtype: torch.dtype) -> None:
+    """Of a network for one fixed shape, do nearest ×2 and the 3×3 convolution after it in one step, in place.
+
+    On doubled pixels such a kernel sees 2×2 different ones. So it is a transposed convolution of stride 2 with a kernel
+    of 4×4, whose numbers are sums of one, two or four of its own, and there are 2.25 times fewer products. Its own are
+    first rounded to the dtype, as they are already where a network is owned.
+    """
+    for conv in _all(model, "Convolution"):
+        doubled, kernel = _inputs(conv)
+        same = list(kernel.shape)[2:] == [3, 3] and list(conv.shape)[2:] == list(doubled.shape)[2:]
+        image, numbers = same and _doubled(doubled.get_node()), _numbers(kernel.get_node())
+        if image and numbers is not None:
+            rounded = torch.tensor(numbers).to(dtype).float().numpy()
+            wide = op.constant(np.ascontiguousarray((_TAPS @ rounded @ _TAPS.T).transpose(1, 0, 2, 3)))
+            _replace(conv, op.convolution_backprop_data(image, wide, [2, 2], None, [1, 1], [1, 1], [1, 1]))
+    model.validate_nodes_and_infer_types()
+
+
+def _doubled(node: Node) -> Output | None:
+    """The image of which the node makes each pixel two by two."""
+    if node.get_type_name() == "Interpolate" and node.get_attributes()["mode"] == "nearest":
+        image = _inputs(node)[0]
+        if list(node.shape)[2:] == [2 * side for side in list(image.shape)[2:]]:
+            return image
+    return None
+
+
+def _numbers(kernel: Node) -> np.ndarray | None:
+    """The numbers of a kernel, float32, where it is constant."""
+    if kernel.get_type_name() == "Convert":
+        kernel = _inputs(kernel)[0].get_node()
+    return kernel.get_data(dtype=np.float32) if isinstance(kernel, Constant) else None
 
 
 def unite_attention(model: Model) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ddpm_core.model import ModelSpec
 from ddpm_core.solvers import SOLVERS
+from ui.export import pipelines
 from ui.export.home import Home, home
 from ui.runs import touch
 from ui.runs.captions import Row
@@ -89,6 +90,9 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     run, model = lanes[0], models[0]
     times = _indices(run, model, steps[0])
     reference(run.checkpoint, model)
+    if model.coordinates is not None:
+        label = _told(run, model).get("labels")
+        return pipelines.script(run, model, steps[0], label, times, home(model).where, _noise(model))
     if run.sampler == "ddim" and (run.spacing != "trailing" or model.schedule.T % run.steps or run.eta):
         raise ValueError("diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only")
     ways = {"ddpm": _ancestral, "ddim": _ddim, **dict.fromkeys(SOLVERS, _solver)}
@@ -96,7 +100,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
         raise ValueError("diffusers does not have this sampler")
     if run.sampler == "ddpm" and run.variance not in ("beta", "beta_tilde"):
         raise ValueError("Of DDPM only β or β̃ can be repeated with diffusers")
-    if model.coordinates is not None or model.prediction == "mu":
+    if model.prediction == "mu":
         raise ValueError("diffusers does not sample from what this network predicts")
     place = home(model)
     if place.own_class:
@@ -108,7 +112,6 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     if place.has_scheduler:
         scheduler += ", subfolder='scheduler'"
     sampler = ways[run.sampler](run, model, times, scheduler)
-    size = model.image_size
     call, guided = _call(run, model)
     kind = "UNet2DConditionModel" if model.takes_words else "UNet2DModel"
     if folder == "transformer":
@@ -131,10 +134,7 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
             *sampler.scheduler,
             "",
             "",
-            "def noise(stream):  # a function of seed and stream alone: 0 is x_T, i + 1 belongs to step i",
-            f"    shape = ({model.channels}, {size}, {size})",
-            "    draws = [np.random.Generator(np.random.Philox(key=[seed, stream])) for seed in seeds]",
-            "    return torch.from_numpy(np.stack([draw.standard_normal(shape, dtype=np.float32) for draw in draws]))",
+            *_noise(model),
             *guided,
             "",
             "",
@@ -151,6 +151,15 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
             "",
         ]
     )
+
+
+def _noise(model: ModelSpec) -> list[str]:
+    return [
+        "def noise(stream):  # a function of seed and stream alone: 0 is x_T, i + 1 belongs to step i",
+        f"    shape = ({model.channels}, {model.image_size}, {model.image_size})",
+        "    draws = [np.random.Generator(np.random.Philox(key=[seed, stream])) for seed in seeds]",
+        "    return torch.from_numpy(np.stack([draw.standard_normal(shape, dtype=np.float32) for draw in draws]))",
+    ]
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,17 @@ PROMPTS = (  # to try: things, colours and a mood that no picture of emoji-tiny 
 )
 
 
+# The variances of a score model, by what its authors call the samplers that have them.
+OF_SCORES = {"beta": "reverse diffusion, βₜ", "beta_tilde": "ancestral sampler, β̃ₜ"}
+
+
 def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     """What a form offers for a checkpoint, as far as its files are here. Raises CheckpointError for one that is not.
 
-    {name, here, note, revision, T, times, steps: [least, most, usual], samplers, variances, variance, classes, latent,
-    prompts, clip, count, student, set, examples}; note: what `note` says; prompts: to try, none where the model takes
-    no words. A field's `follows` and conditions name these.
+    {name, here, note, revision, T, times, steps: [least, most, usual], samplers, variances, titles, variance, classes,
+    latent, prompts, clip, count, student, set, examples}; note: what `note` says; titles: of what it offers, where it
+    calls that otherwise; prompts: to try, none where the model takes no words. A field's `follows` and conditions name
+    these.
     """
     model = lab.models.known(ref)
     about = {
@@ -55,6 +60,7 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
         "steps": step_limits(model),
         "samplers": list(samplers(model)),
         "variances": variances(model),
+        "titles": {"variances": OF_SCORES} if model.snr is not None else {},
         "variance": model.variance,
         "classes": names if model.null_label is None else [ANY, *names] if names else [],
         "latent": model.latent,
@@ -74,7 +80,7 @@ def note(model: ModelSpec) -> str:
     if model.variance in LEARNED:
         return "It has learned its variance, too: the third choice beside βₜ and β̃ₜ."
     if model.snr is not None:
-        return "A score model: βₜ is its authors’ own step back, and β̃ₜ their ancestral one. The mean is the same."
+        return "A score model: βₜ is its authors’ reverse diffusion, β̃ₜ Song’s ancestral sampler, of the same mean."
     return ""
 
 

@@ -103,10 +103,10 @@ LESSONS = (
         "what you touched.",
         "Run 50 steps",
         "At which step must you touch a 3 to make it an 8? Guess first:",
-        "In the middle. Near t = 1000 a touch is one more grain among much noise, and the first steps take it away. "
-        "Near 0 the digit is decided, and the touch stays a smudge. Between them shapes are being decided, and the "
-        "network builds on whatever it finds.",
-        ("near t = 900", "near t = 600", "near t = 100"),
+        "In the middle, best at t = 500. Near t = 1000 a touch is one more grain among much noise, and the first steps "
+        "take it away. Near 0 the digit is decided: a small touch stays a smudge, a large one is painted over it. "
+        "Between them shapes are being decided, and the network builds on whatever it finds.",
+        ("near t = 900", "near t = 500", "near t = 100"),
         {"seeds": TOUCHES["seeds"], "curves": TOUCHES["curves"]},
     ),
     Lesson(

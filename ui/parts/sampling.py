@@ -57,6 +57,7 @@ SAME = "same"  # in lane B: what lane A has
 # core); one of 512 as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
 MOMENTS = 25  # of a run of latents, which are shown
+STATES = 8e6  # bytes: a run of more states keeps none of them
 SEEN = 16  # grey levels of a pixel by which two pictures differ
 SPACING_B = replace(SPACING, names=(SAME, *SPACING.names), titles={SAME: "as A"})
 
@@ -222,20 +223,25 @@ class SamplingPlan(Plan):
 
 
 class SamplingRecording(Recording):
-    """frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W)."""
+    """frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
+    states: of each lane the frame and x by step, where they take little memory: a touched run goes on from there.
+    """
 
     def __init__(self, plan: SamplingPlan):
         super().__init__(plan)
         self.frames: list[dict[int, np.ndarray]] = [{} for _ in plan.lanes]
+        self.states: list[dict[int, tuple[Frame, Any]]] = [{} for _ in plan.lanes]
         self.x_0: dict[int, np.ndarray] = {}
 
     @property
     def bytes(self) -> int:
         kept = [x for lane in list(self.frames) for x in list(lane.values())]
-        return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
+        states = [x for lane in list(self.states) for frame, x in list(lane.values())]
+        return sum(x.nbytes for x in (*kept, *list(self.x_0.values()), *states))
 
     def forget(self) -> None:
-        self.frames, self.x_0 = [{} for _ in self.plan.lanes], {}
+        self.frames, self.states = ([{} for _ in self.plan.lanes] for _ in range(2))
+        self.x_0 = {}
 
     def save(self, kind: str, about: files.About) -> tuple[str, bytes]:
         return files.save(self, kind, about)
@@ -285,7 +291,10 @@ class Sampling(Computation):
             touches = touch.touches(resolved[-1].touch, own[0], [s for _, s, *_ in rows[0]])
         attention = bool(getattr(self.request, "attention", False) and own[0].takes_words and len(lanes) == 1)
         more = self.request.count if attention else 0
-        kinds = tuple(StepKind(lane.checkpoint, lane.batch + more, refs.count(lane.checkpoint)) for lane in resolved)
+        kinds = tuple(
+            StepKind(lane.checkpoint, lane.batch(model) + more, refs.count(lane.checkpoint))
+            for lane, model in zip(resolved, own, strict=True)
+        )
         shared = next((k + 1 for k, (_, s, *_) in enumerate(rows[0]) if s in touches), 0)
         own_steps = ((kind, lane.steps - shared) for kind, lane in zip(kinds, resolved, strict=True))
         return SamplingPlan(
@@ -321,7 +330,30 @@ class Sampling(Computation):
         words = loaded[0].text.words(lanes[0].prompt) if len(lanes) == 1 and loaded[0].text is not None else []
         if plan.attention:
             shared["attention"] = True
-        work.give(plan.shown([word for word, _ in words], captions.unknown(list(new))))
+        numbers = sum(len(one) * model.channels * model.image_size**2 for one, model in zip(kept, loaded, strict=True))
+        keeps = isinstance(self.request, Watch) and 4 * self.request.count * numbers <= STATES
+
+        def keep(frame: Frame, x: Any) -> Frame:
+            lane, k = frame.lane, frame.k
+            if plan.touches and lane:
+                frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
+            work.recording.frames[lane][k] = frame.x
+            if keeps:
+                work.recording.states[lane][k] = frame, x.cpu()
+            return frame
+
+        soon: list[Any] = [plan.shown([word for word, _ in words], captions.unknown(list(new)))]
+        late: list[Frame] = []  # what the page has shown already comes after the first that is new
+        known = _known(plan, work.before, kept[0])
+        for k, found in known.items():
+            for i, (frame, x) in enumerate(found):
+                late.append(keep(replace(frame, lane=i, attention=None), x))
+                own[i]["after"] = plan.rows[i][k][1], x
+        for k in range(max(known, default=-1) + 1):
+            for kind in filter(None, (plan.kind_of(0, k), plan.kind_of(1, k))):
+                work.count(kind, timed=False)
+        if not late:
+            work.give(soon.pop())
         frame = None
         for i, step in zero_gpu.side_by_side(loaded, own, shared, flop, work.notify):
             if step.index in kept[i]:
@@ -330,10 +362,11 @@ class Sampling(Computation):
                     frame = replace(frame, lane=i)
                 else:
                     frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=_maps(step, words))
-                if plan.touches and i:
-                    frame = replace(frame, apart=_apart(work.recording.frames[0][step.index], frame.x))
-                work.recording.frames[i][step.index] = frame.x
-                work.give(frame)
+                soon.append(keep(frame, step.x))
+                if i or not late:
+                    work.give(*soon)
+                    work.give(*late)
+                    soon, late = [], []
             if step.s == 0:
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
             if kind := plan.kind_of(i, step.index):
@@ -366,6 +399,25 @@ def _untouchable(lane: Settings, model: ModelSpec) -> str:
     except ValueError as error:
         return units.sentence(error)
     return ""
+
+
+def _known(plan: SamplingPlan, before: Any, kept: set[int]) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:
+    """What a touched run has in common with the run that was shown, of both lanes: the kept steps before the newest
+    touch, or before the one that was undone.
+    """
+    if not plan.touches or not isinstance(before, SamplingRecording):
+        return {}
+    if replace(before.plan.request, touch=plan.request.touch) != plan.request:
+        return {}
+    own, others = plan.touches, before.plan.touches
+    end = max((s for s in {*own, *others} if own.get(s) != others.get(s)), default=0)
+    a, b = before.states[0], before.states[-1]
+    found = {}
+    for k in sorted(kept):
+        if plan.rows[0][k][1] <= end or k not in a or k not in b:
+            break
+        found[k] = a[k], b[k]
+    return found
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:

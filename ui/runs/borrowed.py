@@ -27,7 +27,7 @@ class BorrowedNetwork:
         self.description = getattr(model.network, "description", None)
         self._models = models
         self._ref = ref
-        self._files = _files(model)
+        self.files = _files(model)  # changes when the weights do
         self._model = weakref.ref(model)
         self._held: Model | None = model
 
@@ -62,7 +62,7 @@ class BorrowedNetwork:
         here = model is not None
         if model is None:
             model = self._models.get(self._ref)
-            if _files(model) != self._files:
+            if _files(model) != self.files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
         self._held = model

@@ -37,7 +37,8 @@ class Job:
     """A computation in a background thread of its own, from `start` on; its `log` has the messages.
 
     visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
-    show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log.
+    show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log. before: of the
+    run that it replaces.
     """
 
     def __init__(
@@ -48,13 +49,14 @@ class Job:
         address: str | None = None,
         show: Callable[[Any], Any] = lambda result: result,
         patience: float = math.inf,
+        before: Recording | None = None,
     ):
         self.computation = computation
         self.visitor, self.address, self.show = visitor, address, show
         self.log = RunLog(self._updated, patience)
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
-        self.recording = Recording(None)
+        self.recording, self._before = Recording(None), before
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
@@ -180,6 +182,7 @@ class Job:
             log.exception("a run failed")
             state, text = "error", unforeseen(error, self.computation.images)
             outcome, why = "failed", {"error": type(error).__name__}
+        self._before = None
         self._count(outcome or ("gone" if self._gone else state), **why)
         self.log.say(state, text)
 
@@ -244,9 +247,11 @@ class Job:
         self.about = [
             {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
         ]
+        self.recording.weights = [network.files for network in networks]
+        before = self._before if self._before and self._before.weights == self.recording.weights else None
         self._began = time.monotonic()
         self.log.say("running")
-        self.computation.compute(plan, models, Work(self, plan, seat, networks))
+        self.computation.compute(plan, models, Work(self, plan, seat, networks, before))
 
     def _note_work(self, plan: Plan) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""
@@ -262,18 +267,24 @@ class Job:
 
 
 class Work:
-    """What a computation says to its job while it computes. recording: what it keeps for files."""
+    """What a computation says to its job while it computes.
 
-    def __init__(self, job: Job, plan: Plan, seat: Seat, networks: Sequence[BorrowedNetwork]):
+    recording: what it keeps for files. before: of the run that it replaces, where that had the same weights.
+    """
+
+    def __init__(
+        self, job: Job, plan: Plan, seat: Seat, networks: Sequence[BorrowedNetwork], before: Recording | None = None
+    ):
         self.recording: Any = job.recording
+        self.before = before
         self._job, self._plan, self._seat, self._networks = job, plan, seat, networks
         self._watches: dict[StepKind, Stopwatch] = {}
         self._clock = job._lab.turns.clock
         self._since = self._clock()  # when the step under way began
 
-    def give(self, result: Any) -> None:
-        """Send a result to whoever listens, with the next message."""
-        self._job.log.give(self._job.show(result))
+    def give(self, *results: Any) -> None:
+        """Send results to whoever listens, with the next message."""
+        self._job.log.give(*map(self._job.show, results))
 
     def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
         """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.

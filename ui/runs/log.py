@@ -92,11 +92,11 @@ class RunLog:
             elif self.state != "stopping":
                 self.say("stopped", text)
 
-    def give(self, result: Any) -> None:
-        """A result, which goes into the next message."""
+    def give(self, *results: Any) -> None:
+        """Results, which go into the next message."""
         with self._news:
-            if not self.ended:
-                self._results.append(result)
+            if results and not self.ended:
+                self._results += results
                 self._write()
                 self._news.notify_all()
 

@@ -15,7 +15,7 @@ from ui.runs.plans import Computation
 
 KEPT = 64  # ended runs whose results can still be asked for
 LOG_BYTES = 200e6  # for the messages of ended runs, which a page that is loaded again reads once more
-RECORDING_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 30 MB
+RECORDING_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 40 MB
 GONE = "This run is no longer here: press Run again"
 
 Number = tuple[str, int]  # of a run, as its page counts: of which load of the page, and its number in that
@@ -79,13 +79,15 @@ class Runs:
         last, newest = self._current.get((page, part), ("", None))
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
             return Run(None, "stopped", "A newer run of this page has replaced it")
+        replaced = self._runs.get(last)
+        before = replaced.job.recording if replaced and replaced.job else None
         try:
             computation = self._computation(part, values)
-            run = Run(Job(computation, self._lab, page, address, computation.shown, listeners.PATIENCE))
+            run = Run(Job(computation, self._lab, page, address, computation.shown, listeners.PATIENCE, before))
         except ValueError as error:
             run = Run(None, text=units.sentence(error))
-        if last in self._runs:
-            self._runs[last].stop()
+        if replaced:
+            replaced.stop()
         self._runs[run.id], self._current[page, part] = run, (run.id, number)
         for old in [one for one in self._runs.values() if not one.goes_on][:-KEPT]:
             del self._runs[old.id]

@@ -38,10 +38,11 @@ class Plan:
 
 
 class Recording:
-    """What can be saved of a run, and is kept while it computes."""
+    """What can be saved of a run, and is kept while it computes. weights: of which files its models are."""
 
     def __init__(self, plan: Any):
         self.plan = plan
+        self.weights: Sequence[object] = ()
 
     @property
     def bytes(self) -> int:

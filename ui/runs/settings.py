@@ -137,13 +137,12 @@ class Settings(Request):
     def seeds(self) -> range:
         return range(self.seed, self.seed + self.count)
 
-    @property
-    def batch(self) -> int:
-        """Images per step that the network evaluates: guidance evaluates each with and without its label.
-
-        What "langevin" corrects is evaluated twice.
+    def batch(self, model: ModelSpec) -> int:
+        """Images per step that the network evaluates: guidance evaluates each with and without its label, and each
+        correction of "langevin" once more.
         """
-        return self.count * (1 if self.guidance in (None, 1) else 2) * (2 if self.sampler == "langevin" else 1)
+        guided = 1 if self.guidance in (None, 1) else 2
+        return self.count * guided * (1 + (model.corrections if self.sampler == "langevin" else 0))
 
     @property
     def sampling(self) -> dict[str, Any]:

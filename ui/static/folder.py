@@ -191,8 +191,10 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
         name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
     }
     kind = str(read[layout.config].get("_class_name"))
-    if model.coordinates is not None or kind not in COMPUTED:
+    corrects = (model.snr, model.corrections) != (None, 1)
+    if model.coordinates is not None or corrects or kind not in COMPUTED:
         what = "a score or consistency model" if model.coordinates is not None else f"of the class {kind}"
+        what = "a model with corrections of its own" if corrects and model.coordinates is None else what
         raise CheckpointError(f"{ref} is {what}, which a browser does not compute yet: use the installed lab")
     spec, place = _spec(model), asdict(home(model))
     if name != ref:

@@ -5,12 +5,12 @@ A row of FAMILIES for each, by the class of its scheduler; `NoiseSchedule.from_c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ddpm_core.checkpoint.config.fields import choice, flag, number, whole
-from ddpm_core.coordinates import Exploding, Preconditioned
+from ddpm_core.checkpoint.config.fields import choice, flag, number, shown, whole
+from ddpm_core.coordinates import Coordinates, Exploding, Preconditioned, Straight
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -32,7 +32,7 @@ class Family:
     write: Callable[[ModelSpec], dict[str, Any]]
 
 
-def of(scheduler: dict[str, Any]) -> Family | None:
+def of(scheduler: Mapping[str, Any]) -> Family | None:
     """The family of a scheduler's configuration; None for that of DDPM."""
     kind = scheduler.get("_class_name")
     return FAMILIES.get(kind) if isinstance(kind, str) else None
@@ -50,19 +50,19 @@ def _check_sigmas(scheduler: dict[str, Any], T: int, low: float, high: float) ->
 def _score(scheduler: dict[str, Any]) -> dict[str, Any]:
     """Score models (Song et al. 2021), of data in [0, 1]."""
     _check_sigmas(scheduler, 2000, 0.01, 1348.0)
-    whole(scheduler, "correct_steps", 1)
     return {
         "schedule": NoiseSchedule.from_config(scheduler),
         "variance": "beta",
         "clip": False,
         "coordinates": Exploding(0.0, number(scheduler, "sampling_eps", 1e-5)),
         "snr": number(scheduler, "snr", 0.15),
+        "corrections": whole(scheduler, "correct_steps", 1),
     }
 
 
 def _score_file(model: ModelSpec) -> dict[str, Any]:
     its: Any = model.coordinates
-    return {"snr": model.snr, "sampling_eps": its.early, "correct_steps": 1}
+    return {"snr": model.snr, "sampling_eps": its.early, "correct_steps": model.corrections}
 
 
 def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +112,27 @@ FAMILIES: dict[str, Family] = {
     ),
     "EDMEulerScheduler": Family("DDPMPipeline", "positional", Preconditioned, _edm, _edm_file),
 }
+
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Exploding, Preconditioned, Straight)}
+
+
+def coordinates_json(coordinates: Coordinates) -> dict[str, Any]:
+    """What ddpm_core.json keeps of coordinates, for a network of one's own. ValueError for those that are one's own."""
+    kind: Any = type(coordinates)
+    if KINDS.get(kind.__name__) is not kind:
+        raise ValueError(f"coordinates of one's own, {kind.__name__}, can't be kept in a folder: make its Model again")
+    own = {field.name: getattr(coordinates, field.name) for field in fields(kind)}
+    usual = {field.name: field.default for field in fields(kind)}
+    return {"kind": kind.__name__, **{name: value for name, value in own.items() if value != usual[name]}}
+
+
+def read_coordinates(found: Any) -> Coordinates:
+    """The same, read back."""
+    if not isinstance(found, dict):
+        raise ValueError(f"coordinates must be a JSON object, got {shown(found)}")
+    kind = KINDS[choice(found, "kind", KINDS)]
+    return kind(**{field.name: number(found, field.name) for field in fields(kind) if field.name in found})
+
 
 # Times of two steps in the authors' scripts, as numbers from the noisiest on, by the repository's name.
 _SECOND = {

@@ -74,7 +74,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "s_noise": (0, 10),
     "snr": (1e-6, 10),
     "sampling_eps": (0, 0.1),
-    "correct_steps": (0, 1),
+    "correct_steps": (0, 100),
+    "corrections": (0, 100),
+    "low": (-1e3, 0.999),
+    "early": (0, 0.1),
     # ddpm_core.json
     "image_size": (1, 1024),
     "channels": (1, 64),

@@ -59,6 +59,7 @@ export function told(model, ref, { commit, files }) {
         factor: pictureSize / size,
         takes_words: model.words !== null,
         snr: null,
+        corrections: 1,
         gamma: gamma && true,
       },
       source: { ref, name: id, revision: commit, weights: "unknown", file, fixed: true },

@@ -205,6 +205,8 @@ function processOf(config, own, pixels) {
   const prediction = /** @type {Model["prediction"]} */ (own.prediction ?? kind);
   if (!Object.values(PREDICTIONS).includes(prediction))
     throw new Error(`unknown prediction ${JSON.stringify(prediction)}`);
+  if ((own.snr ?? null) !== null || (own.corrections ?? 1) !== 1)
+    throw new Error("snr and corrections of its own are not supported in a browser");
   const variance = (found.variance_type ?? "fixed_small").replace("_log", "");
   const rest = { clip: clip ?? pixels, offset: pixels ? 0 : offset };
   return { ...schedule(config), prediction, variance: VARIANCES[variance] ?? variance, ...rest };

@@ -63,7 +63,8 @@ const langevin = {
     ({ alphaBar }) =>
     (index, t, { eps }, x, noise) => {
       const z = noise(CORRECTIONS + index);
-      const ratio = (SNR * norm(z)) / norm(eps);
+      const length = norm(eps);
+      const ratio = length > 0 ? (SNR * norm(z)) / length : 0;
       const twice = 2 * Math.sqrt(1 - alphaBar[t]) * ratio;
       return combine([1, x], [twice, z], [-twice * ratio, eps]);
     },

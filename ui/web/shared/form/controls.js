@@ -19,6 +19,7 @@ import { button, el } from "../drawing/dom.js";
 
 export const SAME = "same"; // in lane B: the model of lane A
 const FEW = 6; // names of a choice that stand side by side
+const MANY = 100; // classes, more than which are typed
 const SHORT = 60; // letters of all of them
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
@@ -31,8 +32,9 @@ export function makeControl(field, form) {
     case "reference":
       return model(field, form);
     case "choice":
-    case "classname":
       return choice(field, form);
+    case "classname":
+      return className(field, form);
     case "switch":
       return toggle(field, form);
     case "whole":
@@ -177,7 +179,9 @@ function toggle({ name, default: usual, follows }, form) {
 /** One of some names: side by side where they are few and short, else a list. @param {FieldForm} field @param {Form} form @returns {Control} */
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
-  const titled = (/** @type {string} */ name) => titles[name] ?? name;
+  /** @type {Record<string, string>} */
+  let own = {}; // titles that the model has
+  const titled = (/** @type {string} */ name) => own[name] ?? titles[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();
@@ -217,8 +221,49 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
       /** @type {string[]} */
       const known = about[follows];
       const offered = known.filter((name) => names?.includes(name) ?? true);
+      own = about.titles[follows] ?? {};
       if (!offered.includes(wanted)) wanted = offered[0] ?? usual;
       fill(offered);
+    },
+  };
+}
+
+/** A class: from a list, or by a part of its name where they are too many for one. @param {FieldForm} field @param {Form} form @returns {Control} */
+function className(field, form) {
+  const listed = choice(field, form);
+  const list = el("datalist", { id: newId() });
+  const typed = el("input", { type: "text", "aria-label": field.label, autocomplete: "off", spellcheck: false });
+  typed.placeholder = "a part of its name, or its number";
+  typed.setAttribute("list", list.id);
+  const found = el("div", { hidden: true }, typed, list);
+  /** @type {string[]} */
+  let known = [];
+  typed.addEventListener("change", () => form.changed(field.name, true)); // half a name is not asked about
+  typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
+  const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
+  /** @param {unknown} value */
+  const set = (value) => {
+    listed.set(value);
+    typed.value = String(value);
+  };
+  /** @param {string} text */
+  const has = (text) =>
+    Number(text) < known.length || known.some((name) => name === text || name.split(", ").includes(text));
+  return {
+    element: el("div", null, listed.element, found),
+    input: listed.input,
+    get,
+    set,
+    offer: (/** @type {any} */ about) => {
+      const wanted = get();
+      known = about[field.follows];
+      found.hidden = known.length <= MANY;
+      listed.element.hidden = !found.hidden;
+      list.replaceChildren(...(found.hidden ? [] : known.map((value) => el("option", { value }))));
+      if (found.hidden) {
+        listed.set(wanted);
+        listed.offer?.(about);
+      } else set(has(wanted) ? wanted : known[0]);
     },
   };
 }

@@ -51,6 +51,7 @@ import { makeControl, newId, SAME } from "./controls.js";
  * @property {string[]} samplers
  * @property {string} note what is special about its choices, or ""
  * @property {string[]} variances
+ * @property {Record<string, Record<string, string>>} titles of what it offers, where it calls that otherwise
  * @property {string} variance its own
  * @property {string[]} classes empty for a model without classes
  * @property {boolean} latent
