@@ -71,15 +71,16 @@ def bf16_is_fast() -> bool:
     """Whether this CPU, which has instructions for bf16, multiplies matrices clearly faster with them than in float32.
 
     It is measured, in some 50 milliseconds, since having them does not tell: two cores of AMD's Zen 4 are twice as fast
-    with AVX512-BF16, two of an Intel Xeon without AMX 1.8 times slower. On a busy machine the quickest trial counts.
+    with AVX512-BF16, two of an Intel Xeon without AMX 1.8 times slower. The time is this thread's of the processor, and
+    the quickest trial counts: on a busy machine, too, every process has to find the same, or a seed has two pictures.
     """
     shortest = dict.fromkeys((torch.float32, torch.bfloat16), float("inf"))
     for _ in range(_TRIALS):
         for dtype in shortest:
             matrix = torch.ones(_SIDE, _SIDE, dtype=dtype)
-            start = time.perf_counter()
+            start = time.thread_time()
             torch.mm(matrix, matrix)
-            shortest[dtype] = min(shortest[dtype], time.perf_counter() - start)
+            shortest[dtype] = min(shortest[dtype], time.thread_time() - start)
     return shortest[torch.bfloat16] < _CLEARLY * shortest[torch.float32]
 
 

@@ -59,10 +59,10 @@ def stages() -> list[list[int]]:
     """The cells in the order in which they are computed: corners, what lies half-way between them, then each row."""
     halves = [[SIDE * row + column for row in at for column in at] for at in ((0, SIDE - 1), (0, SIDE // 2, SIDE - 1))]
     rows = [list(range(SIDE * row, SIDE * row + SIDE)) for row in range(SIDE)]
-    found, seen = [], set()
+    found: list[list[int]] = []
     for stage in (*halves, *rows):
-        found.append([cell for cell in stage if cell not in seen])
-        seen.update(stage)
+        before = {cell for one in found for cell in one}
+        found.append([cell for cell in stage if cell not in before])
     return found
 
 
