@@ -28,9 +28,9 @@ ABOUT = {
     "units": UNITS,
     "fewest": FEWEST,
     "most": MOST,
-    "how": f"Each is learned in {VARIANTS} variants: shifted by up to {SHIFT:g} pixels, turned by up to {TURN:g}°, its "
-    f"width and height changed by up to {100 * SCALE:g} %. With v and the usual width the network begins with the "
-    "weights of the digits, which know lines: after 5,000 images they are clean, from random weights full of noise.",
+    "how": f"Each is learned in {VARIANTS} variants: shifted by up to {SHIFT:g} pixels, turned by up to {TURN:g}°, "
+    f"stretched by up to {100 * SCALE:g} %. The network begins as that of the digits, unless you change what it predicts "
+    "or its width: it knows lines, where random weights still draw noise after 5,000 images.",
 }
 
 
