@@ -29,8 +29,8 @@ ABOUT = {
     "fewest": FEWEST,
     "most": MOST,
     "how": f"Each is learned in {VARIANTS} variants: shifted by up to {SHIFT:g} pixels, turned by up to {TURN:g}°, "
-    f"stretched by up to {100 * SCALE:g} %. The network begins as that of the digits, unless you change what it predicts "
-    "or its width: it knows lines, where random weights still draw noise after 5,000 images.",
+    f"stretched by up to {100 * SCALE:g} %. The network begins as that of the digits, unless you change what it "
+    "predicts or its width: it knows lines, where random weights still draw noise after 5,000 images.",
 }
 
 
