@@ -208,7 +208,7 @@ def test_latents_without_words_become_an_ldm(config, tmp_path):
 
 REFUSED = {
     "flips": ({"flip": True}, "--no-flip"),
-    "pixels": ({"decoder": None}, "--captions needs --decoder"),
+    "pixels": ({"decoder": None, "attention": ()}, "--captions needs --decoder"),
     "classes": ({"conditional": True}, "exclude each other"),
     "no autoencoder": ({"decoder": "nowhere"}, "no folder of an autoencoder"),
     "heads": ({"text_width": 18}, "multiples of 4"),

@@ -493,13 +493,13 @@ def test_what_lane_bs_model_does_not_have_is_said_of_lane_b():
 
 def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_others():
     pace = StepTimes()
-    watch = Stopwatch(pace, StepKind("toy", SETTINGS.batch, 2))
+    watch = Stopwatch(pace, StepKind("toy", 2, 2))
     paces = []
     for seconds in (9.0, 8.0, 2.0, 4.0):
         watch.note(seconds)
-        paces.append(pace.seconds(StepKind("toy", SETTINGS.batch, 2)))
+        paces.append(pace.seconds(StepKind("toy", 2, 2)))
     assert paces == [9, 9, 2, 3]
-    kind = StepKind("toy", SETTINGS.batch, 2)
+    kind = StepKind("toy", 2, 2)
     Stopwatch(pace, kind).note(9.0)  # of the next run
     assert pace.seconds(kind) == 3
 

@@ -285,7 +285,8 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
         list(run.messages())
     one, three = made
     small, large = (run.job.recording.bytes for run in made)
-    assert small == 2 * 8 * 8 * 3 + 4 * 8 * 8 * 3 and large == 3 * small  # of 2 pictures, and of x_0
+    pixels = 8 * 8 * 3
+    assert small == 2 * pixels + 4 * pixels + 2 * 4 * pixels and large == 3 * small  # 2 pictures, x_0, and 2 states
     monkeypatch.setattr(pages, "RECORDING_BYTES", small + large)
     begun("c", 1)
     assert one.job.recording.bytes and three.job.recording.bytes
