@@ -21,7 +21,7 @@ CHECKPOINT_EVERY = 100
 # Lognormal t where a digit's shape is decided. The preset also learns lower noise, for details that a short run does
 # not reach. Other pictures keep the preset's t, as their shapes may form elsewhere.
 DIGITS_FORM = ("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1")
-DRAWN_STEPS = 320  # 20,000 images: two to three minutes of two cores
+DRAWN_STEPS = 320  # 20,000 images: two minutes of two quiet cores
 LOOKED_AT = 20  # pictures, to find one that can be read
 OWN_SIZE = 32  # pixels, of pictures that are larger than the digits
 
