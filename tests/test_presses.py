@@ -400,3 +400,20 @@ def test_a_drawing_begins_without_an_error_and_with_one_lane_of_many_steps(quiet
     quiet.wait_for_selector(".estimate:not(.wrong):has-text('Draw your data first')")
     steps = [quiet.input_value(f".part-plane [data-name={name}] input[type=number]") for name in ("steps", "steps_b")]
     assert steps == ["10", "200"]
+
+
+def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
+    """A browser keeps six connections to a server."""
+    opened(quiet, app.local_url, "tab=watch")
+    states = []
+    for part in HAS_RUNS:
+        quiet.evaluate("(part) => lab.open(part, null)", part)
+        quiet.click(f".part-{part} .run")
+        quiet.wait_for_selector(f".part-{part}:is([data-state=queued], [data-state=error])")
+        states.append(quiet.get_attribute(f".part-{part}", "data-state"))
+    assert states == ["queued"] * 3 + ["error"] * 4
+    quiet.wait_for_selector(".part-likelihood .status:has-text('Three runs of this page go on already')")
+    quiet.evaluate("document.querySelector('.part-grid .stop').click()")
+    quiet.wait_for_selector(".part-grid[data-state=stopped]", state="attached")
+    quiet.click(".part-likelihood .run")
+    quiet.wait_for_selector(".part-likelihood[data-state=queued]")

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ddpm_core.checkpoint.config.fields import MAX_WEIGHT
 from ddpm_core.checkpoint.config.unet_config import count_parameters
@@ -46,7 +47,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
     the CheckpointError that is raised for what does not fit or is damaged.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Uninitialised():
             unet: Any = make()
     except Exception as error:  # diffusers checks a configuration by running into it
         raise CheckpointError(
@@ -67,11 +68,21 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
         check_values(key, value, where)
-    unet.to_empty(device="cpu")
-    for key, place in unet.state_dict().items():
-        place.copy_(weights.pop(key))  # what is copied is freed: never are all weights there twice
+    # What is copied is freed: never are all weights there twice.
+    owned = {key: weights.pop(key).to(torch.float32, copy=True).contiguous() for key in expected}
+    unet.load_state_dict(owned, assign=True)
     make_buffers(unet, where)
     return unet
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves parameters that are made as they are: to draw their first values takes as long as all else."""
+
+    def __torch_function__(self, function: Any, types: Any, inputs: Any = (), named: Any = None) -> Any:
+        named = named or {}
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return named["tensor"] if "tensor" in named else inputs[0]
+        return function(*inputs, **named)
 
 
 def check_values(key: str, value: Tensor, where: str) -> None:

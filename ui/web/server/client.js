@@ -4,6 +4,11 @@ import { kept, NO_ANSWER, token } from "../shared/run/client.js";
 /** @import { Refusal, Values } from "../shared/run/client.js" */
 /** @import { Message } from "../shared/run/stream.js" */
 
+// A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
+// nothing would be answered.
+const MOST = 3;
+const ENOUGH = "Three runs of this page go on already: stop one of them, or wait for its end.";
+
 /** Where the server has something, whatever path the page has. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
 
@@ -17,6 +22,7 @@ export class Server {
   session = token();
   #load = token(); // of this page, whose runs are numbered
   #runs = 0;
+  #open = 0; // runs that are heard
 
   constructor() {
     // Kept only from the moment this page goes to that of the next one in its window: a copy of the window, which has
@@ -70,6 +76,7 @@ export class Server {
     let source = null;
     let over = false;
     const end = () => {
+      if (!over) this.#open -= 1;
       over = true;
       source?.close();
     };
@@ -78,6 +85,11 @@ export class Server {
       end();
       lost(why);
     };
+    if (this.#open === MOST) {
+      lost(ENOUGH);
+      return () => {};
+    }
+    this.#open += 1;
     // The number says which run is the newest, as requests may overtake each other. Streams of one session would take each other's messages: see ui/runs/visitors.py.
     const session = `${this.session}.${this.#load}.${++this.#runs}`;
     this.#call("gradio_api/call/run", [part, values], session).then(
