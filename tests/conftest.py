@@ -2,9 +2,11 @@
 
 import atexit
 import gc
+import importlib
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -18,13 +20,21 @@ pytest_plugins = ("browser",)  # its fixtures
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="ddpm-lab-tests-")
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
-# Files that take longest, the longest first: one that began last would be waited for alone.
+# Files that take longest, the longest first: one that began last would be waited for alone. Those that mostly wait for
+# a browser take turns with those that compute, so that both cores have work.
 SLOW = (
-    *("test_presses", "test_app", "test_explore_page", "test_static", "test_every_kind", "test_engine", "test_train"),
-    *("test_evaluate", "test_words", "test_distill", "test_train_tab", "test_lessons", "test_public", "test_ui_touch"),
-    *("test_local_network", "test_train_processes", "test_accelerator", "test_checkpoint", "test_benchmarks"),
-    *("test_strangers", "test_documents", "test_hostile", "test_ui_words", "test_silence", "test_course", "test_hub"),
-    *("test_fused", "test_openvino_graph", "test_optimised", "test_chains", "test_ui_between", "test_examples"),
+    *("test_presses", "test_every_kind", "test_app", "test_engine", "test_explore_page", "test_train", "test_static"),
+    *("test_accelerator", "test_train_tab", "test_words", "test_strangers", "test_evaluate", "test_local_network"),
+    *("test_captions", "test_lessons", "test_openai", "test_hub", "test_families", "test_documents", "test_distill"),
+    *(
+        "test_checkpoint",
+        "test_train_processes",
+        "test_latent_commands",
+        "test_silence",
+        "test_ui_words",
+        "test_hostile",
+    ),
+    *("test_benchmarks", "test_openvino_graph", "test_fused", "test_main", "test_public", "test_ui_files"),
 )
 gone = [name for name in SLOW if not Path(__file__).with_name(f"{name}.py").is_file()]
 assert not gone, gone
@@ -61,6 +71,21 @@ def pytest_sessionstart(session):
     # No deadline: the machine may be busy. Derandomised: a red run can be repeated.
     settings.register_profile("seeded", deadline=None, derandomize=True)
     settings.load_profile("seeded")
+    _share_rewriting(session.config)
+
+
+def _share_rewriting(config):
+    """Of a test file the rewriting of its assertions takes longest: each worker begins with another part of them all.
+
+    What it writes, the others only read then. So it writes also where Python is told not to.
+    """
+    if not hasattr(config, "workerinput") or config.option.file_or_dir:
+        return
+    sys.dont_write_bytecode = False
+    names = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
+    for name in names[int(config.workerinput["workerid"][2:]) :: config.workerinput["workercount"]]:
+        with suppress(Exception, pytest.skip.Exception):  # which collecting meets again
+            importlib.import_module(name)
 
 
 def pytest_collection_modifyitems(items):
