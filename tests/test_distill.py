@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import signal
-from contextlib import redirect_stderr
+from contextlib import nullcontext, redirect_stderr
 from functools import cache
 from io import StringIO
 from itertools import pairwise
@@ -48,6 +48,7 @@ from train import TrainError
 from train.__main__ import main
 from train.distill import task
 from train.distill.config import DistillFlags
+from train.distill.end_to_end import Encoder, difference
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
 from train.distill.start import parse_distill, stages
 from train.distill.teacher import open_teacher, prepared
@@ -411,6 +412,55 @@ def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, dat
     assert "4 evaluations, two a step of DPM" in (tmp_path / "run" / "2-steps" / "model" / "README.md").read_text()
 
 
+def test_a_student_goes_on_with_all_its_steps_at_once_and_resumes_exactly(
+    teacher, data, tmp_path, monkeypatch, torch_engine
+):
+    made = Student("progressive", (40, 10), "tiny-teacher", 2.0)
+    student = make_teacher(tmp_path / "student", student=made)
+    network = load(student, device="cpu", engine="torch").network.unet
+    torch.nn.init.normal_(network.conv_out.weight, std=0.05)
+    network.save_pretrained(student)
+    line = words(teacher, data, tmp_path / "whole", method="end-to-end", student=student, teacher_steps=2, lr=0.01)
+    assert main(line) == 0
+    model = load(tmp_path / "whole" / "model", device="cpu", engine="torch")
+    assert model.student == made
+    card = (tmp_path / "whole" / "model" / "README.md").read_text()
+    assert "all steps at once" in card and "`tiny-teacher`, 2 steps of UniPC, with guidance 2 |" in card
+
+    def errors(ref):
+        """Of pictures from noise, from those of the teacher."""
+        drawn = [
+            trajectory(load(ref, device="cpu", engine="torch"), range(20), labels=1, **options)
+            for ref, options in ((ref, {}), (teacher, {"steps": (39, 10), "sampler": "unipc", "guidance": 2.0}))
+        ]
+        ours, theirs = ([*steps][-1].x for steps in drawn)
+        return (ours - theirs).square().mean((1, 2, 3))
+
+    assert (errors(tmp_path / "whole" / "model") < errors(student)).float().mean() > 0.9
+
+    def halfway(trainer, *arguments, real=Trainer.train_step):
+        real(trainer, *arguments)
+        if trainer.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", halfway)
+        assert main([word.replace("whole", "broken") for word in line]) == 128 + signal.SIGTERM
+    assert main(["distill", "--resume", "--out", str(tmp_path / "broken")]) == 0
+    assert_same(weights(tmp_path / "broken", 4, "model"), weights(tmp_path / "whole", 4, "model"))
+
+
+def test_pictures_differ_by_the_square_of_what_the_encoder_sees_of_them():
+    encoder = Encoder(small_unet(num_class_embeds=3).double(), LINEAR, (2, 5), 2, nullcontext)
+    generator = torch.Generator().manual_seed(0)
+    wanted, shift = torch.randn(2, 3, 3, 8, 8, generator=generator, dtype=torch.float64)
+    noise = torch.randn(2, 3, 3, 8, 8, generator=generator, dtype=torch.float64)
+    seen = [encoder(wanted + size * shift, noise) for size in (0, 1e-4, 2e-4)]
+    none, some, twice = (difference(states, seen[0]) for states in seen)
+    assert none.max() == 0 and some.min() > 0
+    torch.testing.assert_close(twice, 4 * some, rtol=1e-3, atol=0)
+
+
 def test_a_progressive_student_can_be_halved_again_and_no_other_student_distilled(teacher, data, tmp_path, capsys):
     cosine = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 40, "beta_start": 0.001}
     for method, times in (("progressive", (40, 10)), ("consistency", (40, 10))):
@@ -440,6 +490,11 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 32}, "visit one time twice"),
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
         ({"method": "consistency", "teacher_steps": 4, "teacher_order": 2}, "2 goes with --method progressive"),
+        ({"method": "end-to-end"}, "goes with --student"),
+        ({"student": "mnist-tiny-2-steps"}, "goes with --student"),
+        ({"method": "end-to-end", "student": "mnist-tiny"}, "--student mnist-tiny must be what progressive"),
+        ({"method": "end-to-end", "student": "mnist-tiny-2-steps"}, "have not the same image size"),
+        ({"method": "end-to-end", "student": "mnist-tiny-2-steps", "guidance": 2}, "--guidance was decided when"),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
         ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),
     ],

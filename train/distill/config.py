@@ -11,6 +11,8 @@ import tyro
 from ddpm_core.names import Distillation, TrainedPrediction
 from train.common.config import Config, Data, OfDenoisers, Optimiser, Output, Run
 
+Method = Literal[Distillation, "end-to-end"]
+
 
 @dataclass(frozen=True)
 class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
@@ -18,11 +20,16 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
 
     teacher: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEACHER")] = ""
     """What to distil, a checkpoint that predicts v: embedded name, folder (a run's too) or Hub id."""
-    method: Distillation = "progressive"
+    method: Method = "progressive"
     """progressive: a student of half the steps, then one of a quarter and so on, each in its folder and kept.
-    consistency: one student that sees x_0 at once from several times."""
+    consistency: one student that sees x_0 at once from several times.
+    end-to-end: --student, made by progressive distillation, learns all its steps at once: from one noise, the picture
+    that TEACHER draws."""
+    student: str | None = None
+    """end-to-end: the student that goes on, embedded name, folder (a run's too) or Hub id."""
     teacher_steps: int = 16
-    """DDIM steps of the teacher's chain, from which the student learns."""
+    """DDIM steps of the teacher's chain, from which the student learns. end-to-end: steps of UniPC, optimised ones
+    where the teacher brings them, as an embedded model does for 8."""
     teacher_order: Literal[1, 2] = 1
     """progressive: how the first halving takes two of these steps. 1: as they are (Salimans & Ho). 2: as one step of
     second order, DPM-Solver++(2S), which comes nearer to what many steps of the teacher give."""
@@ -67,6 +74,7 @@ class DistillConfig(DistillFlags, Config):
 
     stage: int = 0  # of progressive distillation: the steps of the student that this run makes
     teacher_digest: str = ""  # SHA-256 of its weights
+    student_times: tuple[int, ...] = ()  # of --student, as its guidance is
     prediction: TrainedPrediction = "v"
     dropout: float = 0.0
     sample_steps: int = 1

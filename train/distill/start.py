@@ -80,7 +80,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
 
 def stages(config: DistillConfig) -> Iterator[DistillConfig]:
     """The runs of a distillation in their order: one, or one for each halving."""
-    if config.method == "consistency":
+    if config.method != "progressive":
         yield replace(config, stage=0)
         return
     steps = config.teacher_steps // 2
@@ -91,12 +91,14 @@ def stages(config: DistillConfig) -> Iterator[DistillConfig]:
 
 def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     """Train stage by stage what is not finished. Returns the last trainer, and the signal that stopped it, if any."""
+    from train.distill.end_to_end import EndToEnd
     from train.distill.task import Distilling
     from train.distill.teacher import prepared
     from train.fit.outputs.export import check_exportable, check_new
     from train.fit.trainer import Trainer
 
     begun = _begun(out)
+    task = EndToEnd if config.method == "end-to-end" else Distilling
     todo = list(stages(config if config.resume else prepared(config)))
     if config.resume:
         todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier ones are finished
@@ -108,7 +110,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     try:
         for stage in todo:
             folder = user_path(stage.out)
-            trainer = Trainer(stage, _latest(folder) if folder in begun else None, Distilling)
+            trainer = Trainer(stage, _latest(folder) if folder in begun else None, task)
             if trainer.accelerator.is_main_process and stage.stage:
                 print(f"Halving {2 * stage.stage} steps to {stage.stage}: {folder}", file=sys.stderr)
             stopped = trainer.fit()

@@ -35,6 +35,7 @@ from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.task import TrainingTask
 
 PAPERS = {
+    "end-to-end": "progressive distillation (Salimans & Ho 2022), then all steps at once (Luhman & Luhman 2021)",
     "consistency": "consistency distillation (Song et al. 2023)",
     "progressive": "progressive distillation (Salimans & Ho 2022)",
 }
@@ -73,7 +74,8 @@ class Distilling(TrainingTask):
         teacher, guidance = run_name(config.teacher), config.guidance
         if first.student is not None:
             teacher, guidance = first.student.teacher, first.student.guidance
-        self._student = Student(config.method, tuple(chain[:: self._width]), teacher, guidance)
+        method = "progressive" if config.method == "end-to-end" else config.method
+        self._student = Student(method, tuple(chain[:: self._width]), teacher, guidance)
         self._chain = torch.tensor([*chain, 0])
         order = config.teacher_order if self._is_first else 1
         self._loss = partial(progressive_loss, order=order) if config.method == "progressive" else consistency_loss
@@ -116,6 +118,7 @@ class Distilling(TrainingTask):
         frozen = moved(unet, self._accelerator.device, dtype, memory_format=layout)
         if config.fused:
             fuse(frozen)
+        self._frozen = frozen
         self._teacher = replace(self._teacher, network=self._evaluated(frozen))
         return student
 
@@ -131,15 +134,15 @@ class Distilling(TrainingTask):
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
-        def student(x: Tensor, t: Tensor) -> Tensor:
-            output = network(x, to_device(t - 1, x.device), labels).to(x.dtype)
-            return to_x0_eps(self.schedule, "v", output, x, t)[0]
-
         def teacher(x: Tensor, t: Tensor) -> Tensor:
             return predict(self._teacher, x, t, labels, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)
-        return self._loss(self.schedule, student, teacher, x_t, self._path(t))
+        return self._loss(self.schedule, partial(self._student_x0, network, labels), teacher, x_t, self._path(t))
+
+    def _student_x0(self, network: Network, labels: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
+        output = network(x, to_device(t - 1, x.device), labels).to(x.dtype)
+        return to_x0_eps(self.schedule, "v", output, x, t)[0]
 
     def _path(self, t: Tensor) -> Sequence[Tensor]:
         """The times of the teacher that one step of the student from t passes, [t, ..., s]."""
@@ -159,12 +162,12 @@ class Distilling(TrainingTask):
         guided = "" if student.guidance is None else f", with guidance {student.guidance:g}"
         return ModelCard(
             title=f"{student.teacher}: a student for {one_of}",
-            summary=f"A student of `{student.teacher}` by {PAPERS[student.method]}, made with DDPM Lab.",
+            summary=f"A student of `{student.teacher}` by {PAPERS[self._config.method]}, made with DDPM Lab.",
             caption=f"{_steps(student.steps)} of the sampler {student.sampler}",
             facts={
                 "Teacher": f"`{config.teacher}`, {config.teacher_steps} {chain}{guided}",
                 "Steps": f"{one_of} of the sampler {student.sampler}, at t = {times}",
-                "Loss": f"of {PAPERS[student.method]}",
+                "Loss": f"of {PAPERS[config.method]}",
                 "Times": "each of the student's times alike",
                 "Start": "the weights of the teacher" if self._is_first else f"the student of {2 * n} steps",
             },

@@ -9,6 +9,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from ddpm_core import CheckpointError, Model, load
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config import fields
@@ -42,13 +45,23 @@ def open_teacher(ref: str) -> Model:
 
 
 def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
-    """The times of the teacher's chain, descending from T: T (k/n)^power, or those that a student was made for.
+    """The times of the chain that is learned, descending from T: T (k/n)^power, or those that a student was made for.
 
     Raises TrainError where the times of so many steps are not distinct.
     """
+    if config.student_times:
+        return list(config.student_times)
+    return teacher_times(teacher, config)
+
+
+def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
+    """Those at which the teacher is evaluated, as for `chain_of`; an end-to-end run takes optimised ones."""
     if teacher.student is not None:
         return list(teacher.student.times)
     T, n = teacher.schedule.T, config.teacher_steps
+    optimised = (teacher.optimised or {}).get("unipc", {})
+    if config.method == "end-to-end" and n in optimised:
+        return list(optimised[n])
     times = [max(1, round(T * (k / n) ** config.spacing_power)) for k in range(n, 0, -1)]
     if len(set(times)) < n:
         raise TrainError(
@@ -66,12 +79,46 @@ def prepared(config: DistillConfig) -> DistillConfig:
     teacher = open_teacher(config.teacher)
     config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
-    if config.student_steps is None:
+    if (config.student is None) == (config.method == "end-to-end"):
+        raise TrainError("--method end-to-end goes with --student, the student that goes on, and only that does.")
+    if config.student is not None:
+        config = dataclasses.replace(config, **_decided_by_student(teacher, config))
+    elif config.student_steps is None:
         steps = 1 if config.method == "progressive" else min(CONSISTENCY_TIMES, config.teacher_steps)
         config = dataclasses.replace(config, student_steps=steps)
     _check(teacher, config)
-    chain_of(teacher, config)
+    teacher_times(teacher, config)
     return config
+
+
+def open_student(ref: str) -> Model:
+    """--student, as `open_teacher` opens a teacher. Raises TrainError also for what is no progressive student."""
+    model = open_teacher(ref)
+    if model.student is None or model.student.method != "progressive" or not model.student.finished:
+        raise TrainError(f"--student {ref} must be what progressive distillation has made, and finished.")
+    return model
+
+
+def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]:
+    ref, default = config.student or "", DistillConfig()
+    for name in ("student_steps", "teacher_order", "guidance"):
+        if getattr(config, name) != getattr(default, name):
+            raise TrainError(f"--{name.replace('_', '-')} was decided when --student was made: leave it out.")
+    model = open_student(ref)
+    for name in ("image_size", "channels", "num_classes", "null_label", "class_names", "latent"):
+        if getattr(model, name) != getattr(teacher, name):
+            raise TrainError(f"--student {ref} and {config.teacher} have not the same {name.replace('_', ' ')}.")
+    shapes = [{n: p.shape for n, p in unet_of(m).named_parameters()} for m in (model, teacher)]
+    if shapes[0] != shapes[1] or not torch.equal(model.schedule.alpha_bar, teacher.schedule.alpha_bar):
+        raise TrainError(f"--student {ref} and {config.teacher} have not the same network and noise schedule.")
+    assert model.student is not None
+    times, guidance = model.student.times, model.student.guidance
+    return {"student_times": times, "student_steps": len(times), "guidance": guidance}
+
+
+def unet_of(model: Model) -> nn.Module:
+    assert isinstance(model.network, TorchNetwork)
+    return model.network.unet
 
 
 def digest(teacher: Model) -> str:
@@ -105,6 +152,8 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
             f"{ref} is itself a student, of {student.method} distillation: distil its teacher"
             f"{f' {student.teacher}' if student.teacher else ''} instead."
         )
+    if student is not None and config.method == "end-to-end":
+        raise TrainError(f"{ref} is itself a student: give the model that it was made of as TEACHER.")
     if teacher.variance in LEARNED:
         raise TrainError(f"{ref} has a learned variance, of which few steps make no use: choose a teacher without one.")
     if teacher.prediction != "v":  # ε at t = T is x_T, nearly: a student could not make x_0 of it in one step
@@ -154,7 +203,7 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         raise TrainError(
             f"Halving {n} steps does not lead to {k}: --teacher-steps must be 2, 4, 8, ... times --student-steps."
         )
-    if n % k:
+    if config.method != "end-to-end" and n % k:
         raise TrainError(f"--student-steps must divide --teacher-steps {n}, got {k}.")
     if config.teacher_order == 2 and (config.method != "progressive" or teacher.student is not None):
         raise TrainError("--teacher-order 2 goes with --method progressive and a teacher that is no student.")

@@ -1,0 +1,134 @@
+"""A student that learns all its steps at once: from one noise, the picture that many steps of its teacher draw.
+
+Pictures are not compared pixel by pixel, which would make them smooth, but as the teacher sees them (Luhman & Luhman
+2021, "Knowledge Distillation in Iterative Generative Models", with the self-perceptual loss of Lin & Yang 2024,
+"Diffusion Model with Perceptual Loss"): both are noised to a few times, and the states of its encoder are compared.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ddpm_core import NoiseSchedule, q_sample, trajectory
+from ddpm_core.engines.from_diffusers import UNet2DModel
+from ddpm_core.model import Network
+from ddpm_core.process import to_device
+from train.common.config import Config
+from train.data.images import Images
+from train.distill.config import DistillConfig
+from train.distill.losses import ddim_step
+from train.distill.task import Distilling
+from train.distill.teacher import open_student, teacher_times, unet_of
+from train.fit.outputs.card import ModelCard, public
+
+TIMES = 20, 100  # of T = 1000, at which pictures are seen
+
+
+class EndToEnd(Distilling):
+    """The task of such a run. Of the data it uses the labels only: its pictures begin with noise."""
+
+    def __init__(self, config: Config, accelerator: Accelerator, images: Images):
+        assert isinstance(config, DistillConfig)
+        super().__init__(config, accelerator, images)
+        self._times = teacher_times(self._teacher, config)
+
+    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
+        network = super().network(state)
+        if state is None:
+            network.load_state_dict(unet_of(open_student(self._config.student or "")).state_dict())
+        times = [max(1, round(t * self.schedule.T / 1000)) for t in TIMES]
+        label, autocast = self._teacher.null_label, self._accelerator.autocast
+        self._encoder = Encoder(self._frozen, self.schedule, times, label, autocast)
+        return network
+
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
+        x = eps
+        for s, following in pairwise(torch.full_like(t, time) for time in self._chain.tolist()):
+            found = self._student_x0(network, labels, x, s)
+            x = ddim_step(self.schedule, x, found.clamp(-1, 1) if self._teacher.clip else found, s, following)
+        noise = to_device(torch.randn(len(TIMES), *x.shape), x.device)
+        with torch.no_grad():
+            wanted = self._encoder(self._drawn(eps, labels), noise)
+        return difference(self._encoder(x, noise), wanted)
+
+    def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
+        """The x_0 to which the teacher leads from x_T, guided where there is a label."""
+        teacher, told = self._teacher, None if labels is None else labels.cpu()
+        guided = torch.zeros(len(x_T), dtype=torch.bool)
+        if told is not None and self._guidance is not None:
+            guided = told != teacher.null_label
+        drawn = torch.empty_like(x_T)
+        for some, guidance in ((guided, self._guidance), (~guided, None)):
+            if some.any():
+                own: dict[str, Any] = {} if told is None else {"labels": told[some].tolist()}
+                own |= {"x_T": x_T[some], "guidance": guidance}
+                chain = trajectory(teacher, range(int(some.sum())), self._times, "unipc", **own)
+                drawn[some] = deque(chain, maxlen=1)[0].x
+        return drawn
+
+    def card(self) -> ModelCard:
+        card, config = super().card(), public(self._config)
+        guided = "" if self._guidance is None else f", with guidance {self._guidance:g}"
+        seen = " and ".join(map(str, self._encoder.times))
+        facts = {
+            "Teacher": f"`{config.teacher}`, {config.teacher_steps} steps of UniPC{guided}",
+            "Loss": f"how pictures differ from the teacher's, as its encoder sees both at t = {seen}",
+            "Times": "all steps at once, from noise",
+            "Start": f"the student `{config.student}`",
+        }
+        return replace(card, facts={**card.facts, **facts})
+
+
+class Encoder:
+    """The first half of a U-Net, as it sees pictures that are noised to some times.
+
+    label: which it is told of all of them, None for none. context: in which it is evaluated.
+    """
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        schedule: NoiseSchedule,
+        times: Sequence[int],
+        label: int | None,
+        context: Callable[..., AbstractContextManager[Any]],
+    ):
+        self._unet, self._schedule, self._label, self._context = unet.requires_grad_(False), schedule, label, context
+        self.times = times
+
+    def __call__(self, x_0: Tensor, noise: Tensor) -> list[Tensor]:
+        """All states at all times, (N, C, H, W) each. noise: (times, N, C, H, W)."""
+        unet, found = self._unet, []
+        assert unet.mid_block is not None
+        for time, eps in zip(self.times, noise.to(x_0), strict=True):
+            t = torch.full((len(x_0),), time)
+            x = q_sample(self._schedule, x_0, t, eps).contiguous(memory_format=torch.channels_last)
+            with self._context():
+                told = unet.time_embedding(unet.time_proj(to_device(t - 1, x.device)).to(x.dtype))
+                if self._label is not None and unet.class_embedding is not None:
+                    told = told + unet.class_embedding(torch.full_like(t, self._label, device=x.device))
+                h = unet.conv_in(x)
+                found.append(h)
+                for block in unet.down_blocks:
+                    h, states = block(hidden_states=h, temb=told)
+                    found += states
+                found.append(unet.mid_block(h, told))
+        return [state.to(x_0.dtype) for state in found]
+
+
+def difference(states: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Of two batches of pictures, (N,): that of each state squared, as a share of the second one's square."""
+    found = [
+        (ours - theirs).square().flatten(1).mean(1) / theirs.square().flatten(1).mean(1)
+        for ours, theirs in zip(states, wanted, strict=True)
+    ]
+    return torch.stack(found).mean(0)
