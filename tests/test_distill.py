@@ -426,6 +426,8 @@ def test_a_student_goes_on_with_all_its_steps_at_once_and_resumes_exactly(
     assert model.student == made
     card = (tmp_path / "whole" / "model" / "README.md").read_text()
     assert "all steps at once" in card and "`tiny-teacher`, 2 steps of UniPC, with guidance 2 |" in card
+    (command,) = re.findall(r"^python -m train (distill .*)", card, re.M)
+    assert "--guidance" not in command and "--student-steps" not in command  # which are refused: --student decides
 
     def errors(ref):
         """Of pictures from noise, from those of the teacher."""

@@ -47,7 +47,7 @@ def plan(
 ) -> list[Entry]:
     """All cells; diffusers runs the first checkpoint. Quick ones come first."""
     cells = [
-        Entry("ours", checkpoint, sampler, n, spacing)
+        Entry("ours", checkpoint, sampler, n, "" if spacing == "own" else spacing)
         for checkpoint in checkpoints
         for sampler in samplers
         for spacing in spacings
@@ -227,7 +227,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--data", required=True, help="what they were trained on, as for `train evaluate`")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--sampler", nargs="+", choices=SAMPLERS, default=["ddim", "dpm++", "unipc"])
-    parser.add_argument("--spacing", nargs="+", choices=SPACINGS, default=["linspace", "quadratic"])
+    parser.add_argument(
+        "--spacing",
+        nargs="+",
+        choices=[*SPACINGS, "own"],
+        default=["linspace", "quadratic"],
+        help="own: a student's times",
+    )
     parser.add_argument("--steps", nargs="+", type=int, default=[4, 5, 6, 8, 10, 15, 20, 50])
     parser.add_argument("--diffusers", nargs="*", choices=DIFFUSERS, default=[*DIFFUSERS], help="what is run with it")
     parser.add_argument("--extractor", default=INCEPTION, help="of features, as for `train evaluate`")

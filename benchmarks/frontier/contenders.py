@@ -21,7 +21,7 @@ TIMED = 50  # of a longer run so many steps are timed, and the rest is taken to 
 
 @dataclass(frozen=True)
 class Entry:
-    """A way to make pictures. library: "ours" or "diffusers", whose spacing is "" for its own."""
+    """A way to make pictures. library: "ours" or "diffusers". spacing: "" for a student's or diffusers' own."""
 
     library: str
     checkpoint: str
@@ -85,7 +85,7 @@ class Ours:
         return _timed(self.sample, part, images) * cell.steps / part.steps
 
     def _way(self, cell: Entry) -> dict[str, Any]:
-        return {"steps": cell.steps, "sampler": cell.sampler, "spacing": cell.spacing or "linspace"}
+        return {"steps": cell.steps, "sampler": cell.sampler, "spacing": cell.spacing or None}
 
 
 class Diffusers:

@@ -89,6 +89,8 @@ class DistillConfig(DistillFlags, Config):
         if self.stage:
             words += ["--out", str(Path(out).parent)]
         defaults: dict[str, Any] = {field.name: field.default for field in fields(DistillFlags)}
+        if self.student is not None:  # which decides them
+            defaults |= {"student_steps": self.student_steps, "guidance": self.guidance}
         return words, replace(
             self, **{**defaults, "teacher": self.teacher, "out": out if self.stage else defaults["out"]}
         )
