@@ -44,6 +44,7 @@ from train.distill.task import Distilling
 from train.evaluate import report
 from train.evaluate.results import read_arrays
 from ui.models.form_options import about_model
+from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
@@ -146,6 +147,11 @@ class Case:
         """The pictures of a run with SEEDS and `options`."""
         return self.twin.pictures(SEEDS, self.steps)
 
+    @cached_property
+    def lab(self) -> Lab:
+        """Of its runs on the page, which load the model once."""
+        return toylab.toy_lab(Models(device="cpu"))
+
     @property
     def classes(self) -> list[int] | None:
         """What the trainer's measurements tell a model of the three: their classes, if it does not do without."""
@@ -204,7 +210,7 @@ class Case:
 
     def page(self, kind: type[Part], name: str, **values: Any) -> tuple[Any, list[Any]]:
         """A run of a part of the page: (the run, its results)."""
-        part, before = kind(toylab.toy_lab(Models(device="cpu"))), self.counter.evaluations
+        part, before = kind(self.lab), self.counter.evaluations
         run, seen = toylab.messages(part, name, self.values(part, name) | values)
         if seen[-1]["state"] == "error":
             self.counter.refuse(seen[-1]["text"], before)
@@ -675,7 +681,7 @@ def _there(folder: Path):
 
 
 def _script(case, name):
-    place, before = SamplingPart(toylab.toy_lab(Models(device="cpu"))), case.counter.evaluations
+    place, before = SamplingPart(case.lab), case.counter.evaluations
     scripts = case.ask(lambda: place.describe(place.request("watch", case.values(place, "watch"))))
     if not scripts[name]:
         case.counter.refuse(scripts["why"], before)
