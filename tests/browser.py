@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"  # pages reach this machine only
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", NOWHERE]
 MOTION = {"reduced_motion": "no-preference"}
 CALM = {"reduced_motion": "reduce"}
 
