@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import UNet2DModel
 from safetensors.torch import save_file
 
 from ddpm_core.checkpoint import refs
@@ -65,8 +65,15 @@ SCHEDULER = {
     "trained_betas": None,
     "variance_type": "fixed_large",
 }
-# Changes that make a network of any size quick: a hundredth of the work of an embedded one.
-NARROW = SMALLEST | {"block_out_channels": [16], "norm_num_groups": 4}
+# Changes that make a network quick, whatever the size of its pictures: a hundredth of the work of an embedded one.
+NARROW = {
+    "UNet2DModel": {
+        **{"block_out_channels": [16], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]},
+        **{"layers_per_block": 1, "norm_num_groups": 4},
+    },
+    "UNet2DConditionModel": {"block_out_channels": [16, 16], "norm_num_groups": 4},
+    "AutoencoderTiny": {f"{half}coder_block_out_channels": [8] * 4 for half in ("en", "de")},
+}
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 LEGACY = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
 
@@ -93,7 +100,7 @@ def write(
     schedule.mkdir(exist_ok=True)
     fields = {key: value for key, value in {**CONFIGS[config], **unet}.items() if value is not ...}
     buildable = {key: value for key, value in fields.items() if not key.startswith("_")}
-    weights = {key: value.clone() for key, value in _weights(json.dumps(buildable), seed).items()}
+    weights = {key: value.clone() for key, value in _weights("UNet2DModel", json.dumps(buildable), seed).items()}
     write_json(network / "config.json", fields)
     table = {**SCHEDULER, **(scheduler or {})}
     write_json(schedule / "scheduler_config.json", {key: value for key, value in table.items() if value is not ...})
@@ -109,29 +116,27 @@ def write(
 
 
 def narrow_copies(folder: Path) -> dict[str, Path]:
-    """The embedded checkpoints, those of pixels with narrow networks of random weights; all else is as it was."""
+    """The embedded checkpoints with narrow networks of random weights; all else is as it was."""
     for name, own in refs.embedded().items():
-        if not (own / WEIGHTS).is_file():
-            (folder / name).symlink_to(own)
-            continue
         shutil.copytree(own, folder / name, ignore=shutil.ignore_patterns(WEIGHTS))
-        config = json.loads((own / "config.json").read_text())
-        config |= NARROW | {"sample_size": config["sample_size"]}
-        write_json(folder / name / "config.json", config)
-        buildable = {key: value for key, value in config.items() if not key.startswith("_")}
-        save_file(_weights(json.dumps(buildable), 0), folder / name / WEIGHTS)
-        digest = hashlib.sha256((folder / name / WEIGHTS).read_bytes()).hexdigest()
+        for part in (file.parent.relative_to(own) for file in own.rglob(WEIGHTS)):
+            config = json.loads((own / part / "config.json").read_text())
+            kind = config["_class_name"]
+            config |= NARROW[kind]
+            write_json(folder / name / part / "config.json", config)
+            save_file(_weights(kind, json.dumps(config), 0), folder / name / part / WEIGHTS)
         for table in folder.glob(f"{name}/*_*.json"):  # what was estimated for these weights
             content = json.loads(table.read_text())
             if "weights_sha256" in content:
+                digest = hashlib.sha256((folder / name / WEIGHTS).read_bytes()).hexdigest()
                 write_json(table, content | {"weights_sha256": digest})
     return {name: folder / name for name in refs.embedded()}
 
 
 @lru_cache(maxsize=8)  # most tests begin with the same, and a network takes a while to be built
-def _weights(fields: str, seed: int) -> dict[str, torch.Tensor]:
+def _weights(kind: str, config: str, seed: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
-    return UNet2DModel(**json.loads(fields)).state_dict()
+    return getattr(diffusers, kind).from_config(json.loads(config)).state_dict()
 
 
 def write_json(path: Path, content: Any) -> None:
