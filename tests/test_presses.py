@@ -24,27 +24,38 @@ SHOWN = """
     window.copied, seen.map(of)]);
 }
 """
-# All that can be pressed and is not chosen already, by a name.
-TO_PRESS = """
-(root) => [...document.querySelectorAll(`${root} :is(button, summary, .choice label)`)]
-  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
-  .filter((one) => [one.ariaPressed, one.ariaCurrent, one.ariaChecked].every((said) => said !== "true"))
-  .filter((one) => !one.querySelector(":checked"))
-  .map((one) => {
-    const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
-    one.dataset.press = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
-    return one.dataset.press;
-  })
-"""
-# Links that lead nowhere: the others are not pressed, as they lead away.
-NO_LINKS = """
-(root) => [...document.querySelectorAll(`${root} a:not([href])`)].filter((one) => one.checkVisibility())
-  .map((one) => one.innerText)
+# Where the page is, and what there can be pressed and is not chosen already, by a name. dead: links that lead nowhere
+# (the others are not pressed, as they lead away); told: whether it is said that what is shown is not what is chosen.
+LOOK = """
+(root) => {
+  const names = [...document.querySelectorAll(`${root} :is(button, summary, .choice label)`)]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
+    .filter((one) => [one.ariaPressed, one.ariaCurrent, one.ariaChecked].every((said) => said !== "true"))
+    .filter((one) => !one.querySelector(":checked"))
+    .map((one) => {
+      const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
+      one.dataset.press = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
+      return one.dataset.press;
+    });
+  const dead = [...document.querySelectorAll(`${root} a:not([href])`)].filter((one) => one.checkVisibility());
+  const { part, chosen } = lab;
+  const told = `.part-${part}:is([data-outdated=true], [data-state=queued], [data-state=loading])`;
+  return {
+    part,
+    link: chosen.href,
+    names,
+    dead: dead.map((one) => one.innerText),
+    told: document.querySelector(told) !== null,
+    projected: document.querySelector(".projector") !== null,
+  };
+}
 """
 # Press, with all answers held back; returns after how many frames what is shown has changed, or null.
 PRESS = f"""
-(one) => new Promise((done) => {{
+(name) => new Promise((done) => {{
   const shown = {SHOWN};
+  const named = (one) => one.dataset.press === name && one.checkVisibility({{ visibilityProperty: true }});
+  const one = [...document.querySelectorAll("[data-press]")].find(named);
   const before = shown();
   let release = () => {{}};
   window.held = new Promise((resolve) => {{ release = resolve; }});
@@ -64,7 +75,13 @@ window.asking = 0; window.opened = 0; window.copied = 0; window.held = null;
 const fetch = window.fetch;
 window.fetch = async (...all) => {
   window.asking += 1;
-  try { await window.held; return await fetch(...all); } finally { window.asking -= 1; }
+  try {
+    await window.held;
+    const got = await fetch(...all);
+    return new Response(await got.arrayBuffer(), got);
+  } finally {
+    setTimeout(() => { window.asking -= 1; }); // once the page has read the answer
+  }
 };
 const click = HTMLInputElement.prototype.click;
 addEventListener("click", ({ target }) => { if (target.type === "file") window.opened += 1; }, true);
@@ -97,7 +114,8 @@ def quiet(page):
 
 def settled(page):
     """Wait until what a press has set off is asked and answered."""
-    page.wait_for_timeout(130)  # after which the page asks what a run of the settings takes
+    # The page asks 120 ms after a change what a run of it takes, by the same clock, which a busy machine may stop.
+    page.evaluate("new Promise((done) => setTimeout(done, 130))")
     starting = "document.querySelector('[data-state=starting]')"  # a run is told of without being asked
     page.wait_for_function(f"!window.asking && document.documentElement.dataset.ready && !{starting}")
 
@@ -116,35 +134,32 @@ def copied_link(page):
     return page.wait_for_function("window.link").json_value()
 
 
-AT = "() => [lab.part, lab.chosen.href]"
-
-
 def silent(page, url, query, root):
     """What can be pressed and does not answer."""
     opened(page, url, query)
-    (part, first), done, wrong = page.evaluate(AT), set(), []
+    seen = page.evaluate(LOOK, root)
+    part, first, before, name, done, wrong = seen["part"], seen["link"], "", "", set(), []
     while True:
         settled(page)
-        if page.locator(".projector").count():
+        seen = page.evaluate(LOOK, root)
+        if seen["projected"]:
             page.keyboard.press("Escape")
-        at, chosen = page.evaluate(AT)
-        if at != part:  # where the press before led
+            seen = page.evaluate(LOOK, root)
+        if seen["part"] != part:  # where the press before led
             page.evaluate("(part) => lab.open(part, null, { lesson: '' })", part)
+            name = ""
             continue
-        left = [name for name in page.evaluate(TO_PRESS, root) if name not in done]
-        wrong += page.evaluate(NO_LINKS, root)
-        if not left:
-            return wrong
-        name = left[0]
-        done.add(name)
-        if page.locator(f'[data-press="{name}"]:visible').first.evaluate(PRESS) is None:
-            wrong.append(name)
         # What the form no longer says is dimmed, unless a run of it goes on.
-        at, now = page.evaluate(AT)
-        if now not in (chosen, first) and part in HAS_RUNS and at == part:
-            settled(page)
-            told = ":is([data-outdated=true], [data-state=queued], [data-state=loading])"
-            wrong += [] if page.locator(f".part-{part}{told}").count() else [f"{name}: nothing is said of it"]
+        if name and part in HAS_RUNS and seen["link"] not in (before, first) and not seen["told"]:
+            wrong.append(f"{name}: nothing is said of it")
+        wrong += seen["dead"]
+        name = next((name for name in seen["names"] if name not in done), "")
+        if not name:
+            return wrong
+        done.add(name)
+        before = seen["link"]
+        if page.evaluate(PRESS, name) is None:
+            wrong.append(name)
 
 
 @pytest.mark.parametrize("part", (*HAS_RUNS, "forward", "course"))
