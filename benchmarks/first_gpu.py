@@ -64,7 +64,7 @@ class Day:
         data = self.folder / "pictures"
         if not data.exists():
             data.mkdir()
-            pictures(data, 256)
+            pictures(data, 8 if self.quick else 256)
         small = {"image_size": 8, "widths": (8,), "attention": (), "norm_groups": 4, "blocks": 1, "batch": 2}
         small = small if self.quick else {}
         run = {"data": str(data), "out": str(self.folder / "run"), "steps": 10**6, "sample_every": 0}

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_engine import inputs, relative_error, small, truth
+from test_engine import inputs, relative_error, small, smallest, truth
 
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.engines import openvino_graph
@@ -35,6 +35,7 @@ def test_it_computes_what_the_network_computes():
         norm_num_groups=8,
         resnet_time_scale_shift="scale_shift",
         down_block_types=("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
+        mid_block_type=None,
     )
     model = openvino_engine._convert(network)
     assert not openvino_graph._all(model, "GroupNormalization")
@@ -50,7 +51,7 @@ def test_it_computes_what_the_network_computes():
 def test_the_image_in_two_parts_is_what_every_reader_of_it_sees():
     """Computed in fp32, so that only the parts differ from the image itself: bf16's digits are lost without them."""
     blocks = {"down_block_types": ("SkipDownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "SkipUpBlock2D")}
-    network = small(norm_num_groups=8, center_input_sample=True, **blocks)
+    network = small(norm_num_groups=8, center_input_sample=True, mid_block_type=None, **blocks)
     model = openvino_engine._convert(network)
     openvino_graph.take_two_parts(model, openvino_engine._PREFIX + "conv_in.weight")
     x, t_index = inputs(3)
@@ -62,7 +63,7 @@ def test_the_image_in_two_parts_is_what_every_reader_of_it_sees():
 
 def test_means_far_from_zero_do_not_drown_the_deviation(monkeypatch):
     """In bf16 the variance of a group would be lost in E[x²] − E[x]²."""
-    network = small()
+    network = smallest(0)
     for name, parameter in network.named_parameters():
         if name.endswith("conv1.bias") or name == "conv_in.bias":
             parameter.data += 20

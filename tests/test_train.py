@@ -517,7 +517,7 @@ def test_any_number_of_channels_trains_samples_and_runs_in_diffusers(folder, tmp
     """28 pixels have a level of odd size."""
     from diffusers import DDPMPipeline
 
-    shape = {"image_size": 28, "widths": (8, 8, 8), "attention": (7,), "channels": channels}
+    shape = {"image_size": 28, "widths": (8, 8, 8), "attention": (7,), "channels": channels, "sample_steps": 1}
     fit(tiny(folder, tmp_path / "run", steps=1, sample_every=1, **shape))
     model = ddpm_core.load(tmp_path / "run" / "model", device="cpu", engine="torch")
     assert (model.image_size, model.channels) == (28, channels)

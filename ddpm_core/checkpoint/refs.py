@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Literal
@@ -114,8 +115,9 @@ class LocalCheckpoint:
         return self.folder / self.layout.weights
 
 
+@cache
 def embedded() -> dict[str, Path]:
-    """The checkpoints that come with the project, by name."""
+    """The checkpoints that come with the project, by name; looked for once, as every reference asks for them."""
     here = Path(__file__).resolve().parents[1]
     root = here / "checkpoints"  # where pip puts them
     if not root.is_dir():
