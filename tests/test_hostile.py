@@ -64,7 +64,6 @@ def test_headers_that_lie_and_odd_archives_are_refused(checkpoint, tmp_path):
     tried(checkpoints.zip_cases(checkpoint, tmp_path / "zip", heavy=False))
 
 
-@ONE_KIND
 def test_weights_that_are_damaged_are_refused_or_read_as_they_are(checkpoint, tmp_path):
     tried(checkpoints.damaged_cases(checkpoint, tmp_path, 12, seed=1))
 

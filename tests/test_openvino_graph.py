@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_engine import inputs, relative_error, small, smallest, truth
+from test_engine import inputs, relative_error, small, truth
 
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.engines import openvino_graph
@@ -63,7 +63,7 @@ def test_the_image_in_two_parts_is_what_every_reader_of_it_sees():
 
 def test_means_far_from_zero_do_not_drown_the_deviation(monkeypatch):
     """In bf16 the variance of a group would be lost in E[x²] − E[x]²."""
-    network = smallest(0)
+    network = small()
     for name, parameter in network.named_parameters():
         if name.endswith("conv1.bias") or name == "conv_in.bias":
             parameter.data += 20
