@@ -112,9 +112,9 @@ def test_computes_the_network_for_any_batch_and_size_and_keeps_the_dtype(name, c
 def test_an_image_alone_is_the_image_in_a_batch(all_cores):
     """Of OpenVINO; of torch: the next test."""
     wrapped = engine.wrap(small(mid_block_type=None), "cpu", "auto", "openvino")
-    x, t_index = inputs(11)  # in chunks of 8, 2 and 1
+    x, t_index = inputs(15)  # in chunks of 8, 4, 2 and 1
     batch = wrapped(x, t_index)
-    for i in (0, 7, 8, 9, 10):  # at the ends of each
+    for i in (0, 7, 8, 11, 12, 13, 14):  # at the ends of each
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
