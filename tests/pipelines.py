@@ -145,14 +145,15 @@ def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> S
     torch.manual_seed(1)
     parts = text_parts("gelu" if turbo else "quick_gelu")
     levels = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
-    widths = (32, 32, 64, 64)
     unet = UNet2DConditionModel(
         sample_size=8,
         layers_per_block=1,
-        block_out_channels=widths,
+        block_out_channels=(32, 64),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=32,
-        norm_num_groups=8,  # one channel of one pixel would be normalised to its rounding error
-        attention_head_dim=[2, 4, 4, 8] if turbo else 8,
+        norm_num_groups=8,
+        attention_head_dim=[2, 8] if turbo else 8,
         use_linear_projection=turbo,
     )
     schedule = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
