@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,15 @@ def latents(folder: Path, decoder: type, channels: int, words: bool = False, own
     shape |= {"norm_num_groups": 2, "block_out_channels": (8,)}
     if words:
         unet = UNet2DConditionModel(
-            down_block_types=("CrossAttnDownBlock2D",),
-            up_block_types=("CrossAttnUpBlock2D",),
+            down_block_types=("DownBlock2D",),
+            up_block_types=("UpBlock2D",),  # the words are looked at in the middle alone
             cross_attention_dim=32,
             attention_head_dim=4,
             **shape,
         )
-        parts = pipelines.text_parts(length=8)
+        for block in unet.mid_block.attentions:
+            block.transformer_blocks[0].attn2.to_v.weight.data *= 50  # else hardly a level of a picture
+        parts = pipelines.text_parts(length=8, layers=1)
         whole = StableDiffusionPipeline(vae=_autoencoder(decoder, channels), unet=unet, scheduler=scheduler, **parts)
     else:
         blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",), "attention_head_dim": 4}
@@ -135,7 +137,7 @@ KINDS: dict[str, Kind] = {
     "learned range": Kind(partial(pixels, out_channels=6, variance_type="learned_range")),
     "x_0": Kind(partial(pixels, prediction_type="sample")),
     "μ̃": Kind(partial(pixels, own={"prediction": "mu"})),
-    "score model": Kind(partial(pipelines.score, num_train_timesteps=T, sigma_max=4), run={"steps": 3}),
+    "score model": Kind(partial(pipelines.score, widths=(32,), num_train_timesteps=T, sigma_max=4), run={"steps": 3}),
     "consistency model": Kind(partial(pipelines.consistency, num_train_timesteps=T, sigma_max=20), run={}),
     "consistency model, classes": Kind(
         partial(pipelines.consistency, classes=3, num_train_timesteps=T, sigma_max=20), {"labels": 1}, run={}
@@ -218,6 +220,7 @@ class Twin:
 
             self.text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder").eval()
             self.tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+        self._encoded = cache(self._encode)
 
     @property
     def floor(self) -> float:
@@ -253,19 +256,17 @@ class Twin:
 
     def conditions(self, told: Any, n: int) -> list[torch.Tensor]:
         """What the network is told of n images: told is a label, a prompt, or one for each; None is none."""
-        each = list(told) if isinstance(told, (list, tuple)) else [told] * n
+        each = tuple(told) if isinstance(told, (list, tuple)) else (told,) * n
         if self.words:
-            tokens = self.tokenizer(
-                ["" if one is None else one for one in each],
-                padding="max_length",
-                truncation=True,
-                max_length=8,
-                return_tensors="pt",
-            )
-            return [self.text(tokens.input_ids)[0]]
+            return [self._encoded(each)]
         if not self.embeddings:
             return []
         return [torch.tensor([self.own["null_label"] if one is None else one for one in each])]
+
+    def _encode(self, prompts: tuple[str | None, ...]) -> torch.Tensor:
+        words = ["" if one is None else one for one in prompts]
+        length = {"padding": "max_length", "truncation": True, "max_length": 8}
+        return self.text(self.tokenizer(words, **length, return_tensors="pt").input_ids)[0].detach()
 
     def output(self, x: torch.Tensor, t: int, told: Any) -> torch.Tensor:
         """The network's, in float32, as float64; of other coordinates the ε or the x_0 that it means."""

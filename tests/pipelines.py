@@ -36,15 +36,17 @@ DRAWING = (  # modules of diffusers that draw noise, by a function randn_tensor 
 WORDS = ["red", "apple", "green", "heart", "a", "photo", "of", "the", "fox"]
 
 
-def score(folder: Path, pickle: bool = False, size: int = 8, **scheduler: Any) -> ScoreSdeVePipeline:
+def score(
+    folder: Path, pickle: bool = False, size: int = 8, widths: tuple[int, ...] = (32, 32), **scheduler: Any
+) -> ScoreSdeVePipeline:
     """google/ncsnpp-church-256, all at the root: Fourier features of σ, Skip blocks, no number of groups."""
     torch.manual_seed(0)
     unet = UNet2DModel(
         sample_size=size,
         layers_per_block=1,
-        block_out_channels=(32, 32),
-        down_block_types=("SkipDownBlock2D", "AttnSkipDownBlock2D"),
-        up_block_types=("AttnSkipUpBlock2D", "SkipUpBlock2D"),
+        block_out_channels=widths,
+        down_block_types=(*["SkipDownBlock2D"] * (len(widths) - 1), "AttnSkipDownBlock2D"),
+        up_block_types=("AttnSkipUpBlock2D", *["SkipUpBlock2D"] * (len(widths) - 1)),
         time_embedding_type="fourier",
         attention_head_dim=None,
         mid_block_scale_factor=2**0.5,
@@ -143,14 +145,15 @@ def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> S
     torch.manual_seed(1)
     parts = text_parts("gelu" if turbo else "quick_gelu")
     levels = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
-    widths = (32, 32, 64, 64)
     unet = UNet2DConditionModel(
         sample_size=8,
         layers_per_block=1,
-        block_out_channels=widths,
+        block_out_channels=(32, 64),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=32,
-        norm_num_groups=8,  # one channel of one pixel would be normalised to its rounding error
-        attention_head_dim=[2, 4, 4, 8] if turbo else 8,
+        norm_num_groups=8,
+        attention_head_dim=[2, 8] if turbo else 8,
         use_linear_projection=turbo,
     )
     schedule = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
@@ -169,7 +172,7 @@ def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> S
     return pipeline
 
 
-def text_parts(activation: str = "quick_gelu", length: int = 77) -> dict[str, Any]:
+def text_parts(activation: str = "quick_gelu", length: int = 77, layers: int = 2) -> dict[str, Any]:
     """The parts of a StableDiffusionPipeline besides those that draw: 32 numbers a token."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -183,7 +186,7 @@ def text_parts(activation: str = "quick_gelu", length: int = 77) -> dict[str, An
             vocab_size=len(tokens),
             hidden_size=32,
             intermediate_size=64,
-            num_hidden_layers=2,
+            num_hidden_layers=layers,
             num_attention_heads=4,
             max_position_embeddings=length,
             hidden_act=activation,

@@ -47,14 +47,14 @@ def decoder(tmp_path_factory):
 @pytest.fixture
 def config(pictures, decoder, tmp_path):
     changes = {"image_size": 16, "channels": 3, "flip": False, "captions": True, "decoder": str(decoder)}
-    text = {"text_width": 16, "text_layers": 1, "text_length": 8}
-    return tiny(pictures, tmp_path / "run", **changes, **text, attention=(8,), optimizer="muon", prediction="v")
+    changes |= {"text_width": 16, "text_layers": 1, "text_length": 8, "batch": 4, "sample_count": 1}
+    return tiny(pictures, tmp_path / "run", **changes, attention=(8,), optimizer="muon", prediction="v")
 
 
 def test_a_folder_with_words_becomes_a_pipeline_that_is_told_words(config, tmp_path):
-    trainer = fit(replace(config, sample_every=6))
+    trainer = fit(replace(config, steps=3, sample_every=3))
     assert trainer.images.shape == (4, 8, 8) and len(trainer.images) == 16
-    assert (tmp_path / "run" / "samples" / "step-000000006-ema.png").is_file()
+    assert (tmp_path / "run" / "samples" / "step-000000003-ema.png").is_file()
     folder = tmp_path / "run" / "model"
     model = load(folder, device="cpu", precision="fp32")
     assert model.takes_words and (model.picture_size, model.channels, model.prediction) == (16, 4, "v")
@@ -78,13 +78,13 @@ def test_a_caption_may_be_longer_than_a_prompt(config, pictures, tmp_path):
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(config, tmp_path):
-    whole = fit(config)
+    whole = fit(config := replace(config, steps=4))
     half = replace(config, out=str(tmp_path / "half"))
-    fit(replace(half, steps=3))
+    fit(replace(half, steps=2))
     state = load_latest(tmp_path / "half" / "checkpoints")[0]
     fit(half, state)
     for part in ("model", "ema"):
-        assert_same(weights(tmp_path / "half", 6, part), weights(tmp_path / "run", 6, part))
+        assert_same(weights(tmp_path / "half", 4, part), weights(tmp_path / "run", 4, part))
     assert whole.images.labels is not None and whole.images.labels.shape == (16, 8)
 
 
@@ -102,9 +102,9 @@ def test_words_are_learned_from_captions_and_some_are_dropped(config):
 @pytest.mark.parametrize("text", [None, "emoji-tiny"])
 def test_words_are_learned_in_double_precision_too(config, tmp_path, text):
     """The moving average as well: it is copied where a text encoder is evaluated in float32."""
-    trainer = fit(replace(config, precision="fp64", sample_every=6, sample_seconds=1e-3, text=text))
+    trainer = fit(replace(config, precision="fp64", steps=2, sample_every=2, sample_seconds=1e-3, text=text))
     assert {p.dtype for part in (trainer.unet, trainer.ema.network) for p in part.parameters()} == {torch.float64}
-    assert {value.dtype for value in weights(tmp_path / "run", 6, "ema").values()} == {torch.float64}
+    assert {value.dtype for value in weights(tmp_path / "run", 2, "ema").values()} == {torch.float64}
     assert sample(load(tmp_path / "run" / "model", device="cpu"), [1], 2, prompts="red").shape == (1, 16, 16, 3)
 
 
@@ -113,17 +113,17 @@ def test_a_text_encoder_of_a_checkpoint_stays_as_it_is(config, tmp_path, optimiz
     fit(replace(config, steps=1))
     before = load(tmp_path / "run" / "model", device="cpu").text
     new = replace(
-        config, text=str(tmp_path / "run" / "model"), out=str(tmp_path / "new"), text_width=64, steps=2, seed=5
+        config, text=str(tmp_path / "run" / "model"), out=str(tmp_path / "new"), text_width=64, steps=1, seed=5
     )
     fit(replace(new, optimizer=optimizer))
     after = load(tmp_path / "new" / "model", device="cpu").text
     assert torch.equal(after(["red square"]), before(["red square"]))
-    first = weights(tmp_path / "new", 2, "model")["unet.conv_in.weight"]
-    fit(replace(new, optimizer=optimizer, steps=4), load_latest(tmp_path / "new" / "checkpoints")[0])
+    first = weights(tmp_path / "new", 1, "model")["unet.conv_in.weight"]
+    fit(replace(new, optimizer=optimizer, steps=2), load_latest(tmp_path / "new" / "checkpoints")[0])
     assert torch.equal(load(tmp_path / "new" / "model", device="cpu").text(["red"]), before(["red"]))
-    assert not torch.equal(weights(tmp_path / "new", 4, "model")["unet.conv_in.weight"], first)
+    assert not torch.equal(weights(tmp_path / "new", 2, "model")["unet.conv_in.weight"], first)
     state = load_latest(tmp_path / "new" / "checkpoints")[0]
-    again = replace(new, optimizer=optimizer, steps=4)
+    again = replace(new, optimizer=optimizer, steps=2)
     Trainer(replace(again, text=str(tmp_path / "new" / "model")), state)  # the same weights
     with pytest.raises(TrainError, match="the text encoder has other weights"):
         Trainer(replace(again, text="emoji-tiny"), state)
@@ -201,7 +201,7 @@ def test_a_run_does_not_go_on_with_other_captions(config, pictures, tmp_path):
 
 
 def test_latents_without_words_become_an_ldm(config, tmp_path):
-    fit(replace(config, captions=False))
+    fit(replace(config, captions=False, steps=1))
     model = load(tmp_path / "run" / "model", device="cpu", precision="fp32", engine="torch")
     assert model.latent and not model.takes_words and sample(model, [1], 2).shape == (1, 16, 16, 3)
 

@@ -370,8 +370,8 @@ def test_a_pair_of_families_is_of_one_data_set_of_the_list(pairs):
 def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, monkeypatch, with_what):
     values = pairs[f"Bedrooms: DDPM and {with_what}"]
     checkpoint_folders.write(tmp_path / "a", **checkpoint_folders.SMALLEST)
-    kind = pipelines.score if with_what == "score SDE" else pipelines.consistency
-    kind(tmp_path / "b", num_train_timesteps=60)
+    kind, small = (pipelines.score, {"widths": (32,)}) if with_what == "score SDE" else (pipelines.consistency, {})
+    kind(tmp_path / "b", num_train_timesteps=60, **small)
     with HubServer() as hub:
         hub.use(monkeypatch, tmp_path / "home")
         for ref, folder in (("checkpoint", "a"), ("checkpoint_b", "b")):
