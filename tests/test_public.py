@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import resource
 import shutil
 import threading
 import time
@@ -65,6 +66,13 @@ def test_calls_do_not_fill_the_memory_with_the_state_of_pages(app):
         app.state_holder[f"page {i}"]  # as gradio does for each
     assert len(app.state_holder.session_data) <= server.SESSIONS
     assert not any(block.stateful for block in app.get_blocks().blocks.values())  # so it may be dropped at any time
+
+
+def test_a_page_that_nobody_uses_leaves_the_processor_alone(app):
+    """gradio's queue alone would look a thousand times a second whether there is anything to do."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    time.sleep(0.5)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before < 100
 
 
 # --- The page and its files

@@ -26,6 +26,7 @@ from ui.runs.visitors import neighbourhood
 
 UNHEARD, UNHEARD_OF_ONE = 128, 64  # events under way that nobody listens to, in all and of one address
 GRACE = 10.0  # seconds for which an event that is over can still be listened to
+LOOKS = 0.02  # seconds between two looks for new events
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ class Events:
     who computes when is said by `Turns`. This stays.
 
     And gradio keeps for ever which events each session has asked for (its issues #11602 and #13154 were about what it
-    kept besides). When it forgets them, `_look_after` can go.
+    kept besides). When it forgets them, `_look_after` can go. It looks for new events a thousand times a second, and for
+    their progress, of which there is none here, a hundred times. `LOOKS` can go when it waits for them.
     """
 
     def __init__(self, streams: Streams):
@@ -106,6 +108,7 @@ class Events:
         """Look after gradio's queue. places: for events that are under way at once."""
         self._queue = queue
         queue.active_jobs.extend([None] * places)
+        queue.sleep_when_free, queue.progress_update_sleep_when_free = LOOKS, 1.0
         push, send = queue.push, queue.send_message
 
         async def bounded(body: Any, request: Any, username: str | None) -> tuple[bool, Any, str]:
