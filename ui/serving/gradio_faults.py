@@ -91,8 +91,10 @@ class Events:
     who computes when is said by `Turns`. This stays.
 
     And gradio keeps for ever which events each session has asked for (its issues #11602 and #13154 were about what it
-    kept besides). When it forgets them, `_look_after` can go. It looks for new events a thousand times a second, and for
-    their progress, of which there is none here, a hundred times. `LOOKS` can go when it waits for them.
+    kept besides). When it forgets them, `_look_after` can go.
+
+    It looks a thousand times a second for new events, and a hundred times for progress, of which there is none here:
+    `LOOKS` can go when it waits for them.
     """
 
     def __init__(self, streams: Streams):
