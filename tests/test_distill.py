@@ -634,7 +634,7 @@ def test_two_processes_make_the_same_students_as_one_and_end(teacher, data, tmp_
     """Over both halvings, in float64."""
     run = {**METHODS["progressive"], "precision": "fp64", "steps": 2}
     assert main(words(teacher, data, tmp_path / "one", **run)) == 0
-    in_two_processes(words(teacher, data, tmp_path / "two", **run))
+    in_two_processes(words(teacher, data, tmp_path / "two", device="auto", **run))
     assert weights(tmp_path / "two/1-steps", 2, "processes") == 2
     for part in ("model", "ema"):
         one, two = (weights(tmp_path / place / "1-steps", 2, part) for place in ("one", "two"))

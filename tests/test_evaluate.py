@@ -381,7 +381,7 @@ def test_two_processes_give_the_numbers_of_one(checkpoint, data, tmp_path):
 
         sys.modules["toy_extractor"].features = slow
 
-    in_two_processes(arguments(checkpoint, data, tmp_path / "two", *options), prepare)
+    in_two_processes(arguments(checkpoint, data, tmp_path / "two", *options, "--device", "auto"), prepare)
     one, two = results(tmp_path / "one"), results(tmp_path / "two")
     assert numbers(tmp_path / "two") == numbers(tmp_path / "one") and two["bits"]["chains"] == one["bits"]["chains"]
     assert [study["runs"][0]["processes"] for study in (one, two)] == [1, 2]

@@ -121,11 +121,12 @@ def test_control_c_saves_and_stops(folder, tmp_path):
     assert len(list((out / "checkpoints").iterdir())) == 2
 
 
-def test_two_processes_equal_one(folder, tmp_path):
-    """The same --batch shared by two processes, in float64 without dropout."""
+def test_two_processes_equal_one(folder, tmp_path, capfd):
+    """The same --batch shared by two processes, in float64 without dropout; one of them says how it ended."""
     changes = {"precision": "fp64", "dropout": 0.0, "conditional": True, "steps": 3, **LEVELS}
     fit(tiny(folder, tmp_path / "one", **changes))
-    in_two_processes(["fit", *flags(data=folder, **changes), "--out", tmp_path / "two"])
+    in_two_processes(["fit", *flags(data=folder, device="auto", **changes), "--out", tmp_path / "two"])
+    assert capfd.readouterr().err.count("Done") == 1
     assert weights(tmp_path / "two", 3, "processes") == 2 and weights(tmp_path / "one", 3, "processes") == 1
     for part in ("model", "ema"):
         one, two = weights(tmp_path / "one", 3, part), weights(tmp_path / "two", 3, part)

@@ -95,13 +95,14 @@ def forked(words: list[object], prepare: Callable[[], None] = lambda: None) -> F
 
 
 def in_two_processes(words: list[object], prepare: Callable[[int], None] = lambda rank: None) -> None:
-    """A command in two processes with gloo, as torchrun starts them. prepare(rank) comes first in each."""
+    """A command in two processes, as torchrun starts them where there is no GPU. prepare(rank) comes first in each."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
     def rendezvous(rank: int) -> None:
         found = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in found.items()}, MASTER_ADDR="127.0.0.1")
+        torch.cuda.is_available = lambda: False
         prepare(rank)
 
     processes = [forked(words, partial(rendezvous, rank)) for rank in range(2)]

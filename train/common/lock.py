@@ -23,7 +23,9 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     The system releases the lock when the process ends, however it ends. Several processes that torchrun or accelerate
     started are one run, whose first process holds the lock. A folder made here that stays empty is removed again.
     """
-    if not _is_first_process():
+    from train.common.launcher import is_first_process  # here, as it takes torch's seconds
+
+    if not is_first_process():
         yield
         return
     check_folder(folder, "out")
@@ -63,9 +65,3 @@ def in_turn(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _is_first_process() -> bool:
-    from accelerate.utils import get_int_from_env  # knows the names of each launcher
-
-    return get_int_from_env(["RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"], 0) == 0

@@ -16,6 +16,7 @@ from ddpm_core.commands.chain import open_checkpoint
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.files import check_folder
+from train.common.launcher import on_cpu
 from train.common.lock import locked
 from train.evaluate.bits import Bits, plan_chains
 from train.evaluate.cells import Cells, plan_cells
@@ -31,7 +32,7 @@ def run(options: Options) -> None:
 
     Also raises TrainError when another command is at work in the folder.
     """
-    process = PartialState(cpu=options.where.device == "cpu")
+    process = PartialState(cpu=on_cpu(options.where.device))
     if process.num_processes > 1 and options.where.device == "auto":
         options.where.device = str(process.device)
     options.check_numbers()

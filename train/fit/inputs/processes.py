@@ -9,6 +9,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from torch import Tensor
 
 from ddpm_core.engines.common import forbid_tf32
+from train.common.launcher import on_cpu
 from train.fit.flags.quickest import Kind, on_device
 from train.fit.signals import StopSignals
 
@@ -21,14 +22,15 @@ def accelerated(config: Kind) -> tuple[Kind, Accelerator]:
 
     Raises ValueError for a precision that the device lacks.
     """
-    device = PartialState(cpu=config.device == "cpu", timeout=PATIENCE).device
+    cpu = on_cpu(config.device)
+    device = PartialState(cpu=cpu, timeout=PATIENCE).device
     assert device is not None
     config = on_device(config, device)
     if config.precision == "fp32":
         forbid_tf32()
     half = config.precision if config.precision in ("bf16", "fp16") else "no"
     sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
-    return config, Accelerator(mixed_precision=half, cpu=config.device == "cpu", kwargs_handlers=[sharing])
+    return config, Accelerator(mixed_precision=half, cpu=cpu, kwargs_handlers=[sharing])
 
 
 def largest(accelerator: Accelerator, value: Tensor) -> Tensor:
