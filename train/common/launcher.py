@@ -10,6 +10,7 @@ _SIZE = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"
 
 
 def is_first_process() -> bool:
+    """Whether this is the one that writes what all have computed; one that is alone is."""
     return get_int_from_env(_RANK, 0) == 0
 
 
