@@ -1,8 +1,8 @@
 """Pictures restored from a part of them: y = A x_0 + σ_y n with a known linear A, and a model that knows how x_0 looks.
 
-A `Measurement` is A with its adjoint Aᵀ and pseudo-inverse A⁺. A method is a frozen dataclass whose `sampler` wraps a
-sampler of the library: it evaluates the network, changes x̂_0 or the state so that it fits y, and lets the sampler take
-its step. `python -m benchmarks restoration` compares what they do with posteriors that are known.
+A `Measurement` is A with its adjoint Aᵀ and pseudo-inverse A⁺. A method is a frozen dataclass that wraps a sampler of
+the library: it evaluates the network, changes x̂_0 or the state so that it fits y, and lets the sampler take its step.
+`python -m benchmarks restoration` compares what they do with posteriors that are known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -20,12 +20,12 @@ from torch import Tensor
 
 from ddpm_core.errors import first_line
 from ddpm_core.model import Model, check_pixels, is_number, is_whole
-from ddpm_core.names import Sampler, Spacing, Variance
+from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import Chain, Condition, SamplerSettings, check_options, follow
-from ddpm_core.samplers import Predict, SamplerFunction, Step
+from ddpm_core.runs import Chain, Condition, Lane, SamplerSettings, check_options, follow
+from ddpm_core.samplers import AnySampler, Predict, Step, StepSampler, WholeStep
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps
 
@@ -277,20 +277,31 @@ class Task:
     def check_steps(self) -> None:
         """ValueError for a sampler whose steps can't be taken one by one, from a state that was changed."""
         self.chain.check_no_memory()
-        if self.chain.wanders:
+        if not self.chain.sampler.evaluates_once:
             raise ValueError("this method takes samplers that evaluate at their own state: ddpm, ddim or consistency")
-
-    def step(self, found: Denoised, schedule: NoiseSchedule, k: int, x: Tensor, noise: Noise) -> Step:
-        """Step k of the chain from x, with what was found at x in the place of an evaluation."""
-        return next(self.chain.steps(lambda x, t, **_: found, schedule, x, noise, k))
 
 
 class Method(Protocol):
-    """A way to restore. check: raises ValueError, in a sentence, for a task that it is not for."""
+    """A way to restore. check: raises ValueError, in a sentence, for a task that it is not for. whole_steps: as of
+    `StepSampler`, for one run; its steps are asked for in order.
+    """
 
     def check(self, task: Task) -> None: ...
 
-    def sampler(self, task: Task) -> SamplerFunction: ...
+    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep: ...
+
+
+@dataclass(frozen=True)
+class _Restoring(StepSampler):
+    """A method at its task, as a chain takes it."""
+
+    memory: ClassVar[bool] = True
+    evaluates_once: ClassVar[bool] = False
+    method: Method
+    task: Task
+
+    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
+        return self.method.whole_steps(self.task, schedule, pairs)
 
 
 def _exact(name: str, task: Task) -> None:
@@ -318,34 +329,36 @@ class RePaint:
         task.check_steps()
         _exact("repaint" if self.rounds > 1 else "replacement", task)
 
-    def sampler(self, task: Task) -> SamplerFunction:
-        A, y = task.measurement, task.y
+    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
+        A, y, advance = task.measurement, task.y, task.chain.sampler.start(schedule, pairs)
+        ready: list[Step] = []  # of the block that has been run, those still to be given
 
-        def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
-            def once(block: range, x: Tensor, number: int) -> Iterator[Step]:
-                """The steps of a block, with their noise of this number, and that of y with the next."""
-                for k in block:
-                    t, s = pairs[k]
-                    step = task.step(predict(x, t), schedule, k, x, lambda k, x: noise(k + number * _EXTRA, x))
-                    alpha_bar = schedule.alpha_bar[s].item()
-                    known = math.sqrt(alpha_bar) * y
-                    if s > 0:
-                        known = known + math.sqrt(1 - alpha_bar) * A(noise(k + (number + 1) * _EXTRA, x))
-                    x = step.x + A.pseudoinverse(known - A(step.x))
-                    yield replace(step, x=x)
+        def once(predict: Predict, block: range, x: Tensor, noise: Noise, number: int) -> list[Step]:
+            """The steps of a block, with their noise of this number, and that of y with the next."""
+            steps = []
+            for k in block:
+                t, s = pairs[k]
+                found = predict(x, t)
+                x, sigma = advance(found, k, t, s, x, lambda k, x: noise(k + number * _EXTRA, x))
+                alpha_bar = schedule.alpha_bar[s].item()
+                known = math.sqrt(alpha_bar) * y
+                if s > 0:
+                    known = known + math.sqrt(1 - alpha_bar) * A(noise(k + (number + 1) * _EXTRA, x))
+                x = x + A.pseudoinverse(known - A(x))
+                steps.append(Step(k, t, s, x, found.x0_hat, sigma))
+            return steps
 
-            for first in range(0, len(pairs), self.jump):
-                block = range(first, min(first + self.jump, len(pairs)))
-                steps: list[Step] = []
+        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
+            if not ready:
+                block = range(k, min(k + self.jump, len(pairs)))
                 for again in range(self.rounds):
-                    steps = list(once(block, x, 3 * again))
-                    x = steps[-1].x
+                    ready[:] = once(predict, block, x, noise, 3 * again)
                     if again < self.rounds - 1:
-                        z = noise(first + (3 * again + 2) * _EXTRA, x)
-                        x = q_sample(schedule, x, pairs[first][0], z, steps[-1].s)
-                yield from steps
+                        z = noise(k + (3 * again + 2) * _EXTRA, x)
+                        x = q_sample(schedule, ready[-1].x, pairs[k][0], z, ready[-1].s)
+            return ready.pop(0)
 
-        return run
+        return whole_step
 
 
 @dataclass(frozen=True)
@@ -364,36 +377,33 @@ class DDNM:
         if task.measurement.sigma and None in task.chain.sigmas:
             raise ValueError("ddnm of a y with noise needs a variance that is not learned: choose beta or beta_tilde")
 
-    def sampler(self, task: Task) -> SamplerFunction:
+    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
         A, y, sigma_y = task.measurement, task.y, task.measurement.sigma
+        its_step = task.chain.sampler.whole_steps(schedule, pairs)
 
-        def exact(
-            predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-        ) -> Iterator[Step]:
+        def exact(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
             def fitted(x: Tensor, t: int, **options: Any) -> Denoised:
                 found = predict(x, t, **options)
                 x_0 = found.x0_hat + A.pseudoinverse(y - A(found.x0_hat))
                 x_0, eps = to_x0_eps(schedule, "x0", x_0, x, t)
                 return Denoised(x_0, eps, x_0, found.v)
 
-            return task.chain.sampler(fitted, schedule, pairs, x, noise=noise)
+            return its_step(fitted, k, x, noise)
 
-        def noisy(
-            predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-        ) -> Iterator[Step]:
+        def noisy(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
             assert A.gram is not None
-            for k, (t, s) in enumerate(pairs):
-                sigma = task.chain.sigmas[k] or 0.0
-                one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
-                a = posterior_mean(schedule, one, 0 * one, t, s).item()
-                found = predict(x, t)
-                step = dict(a=a, sigma=sigma, sigma_y=sigma_y)
-                x_0 = found.x0_hat + A.adjoint(A.gram(partial(_share, **step), y - A(found.x0_hat)), x)
-                x = posterior_mean(schedule, x_0, x, t, s)
-                if s > 0:
-                    z = noise(k, x)
-                    x = x + sigma * z + A.adjoint(A.gram(partial(_noise_change, **step), A(z)), z)
-                yield Step(k, t, s, x, x_0, sigma)
+            t, s = pairs[k]
+            sigma = task.chain.sigmas[k] or 0.0
+            one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+            a = posterior_mean(schedule, one, 0 * one, t, s).item()
+            found = predict(x, t)
+            step = dict(a=a, sigma=sigma, sigma_y=sigma_y)
+            x_0 = found.x0_hat + A.adjoint(A.gram(partial(_share, **step), y - A(found.x0_hat)), x)
+            x = posterior_mean(schedule, x_0, x, t, s)
+            if s > 0:
+                z = noise(k, x)
+                x = x + sigma * z + A.adjoint(A.gram(partial(_noise_change, **step), A(z)), z)
+            return Step(k, t, s, x, x_0, sigma)
 
         return noisy if sigma_y else exact
 
@@ -427,10 +437,10 @@ class PiGDM:
     def check(self, task: Task) -> None:
         pass
 
-    def sampler(self, task: Task) -> SamplerFunction:
-        A = task.measurement
+    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
+        A, its_step = task.measurement, task.chain.sampler.whole_steps(schedule, pairs)
 
-        def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
+        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
             def guided(x: Tensor, t: int, **_: Any) -> Denoised:
                 alpha_bar, dtype, x = schedule.alpha_bar[t].item(), x.dtype, x.to(_wide(x.dtype))
                 found, gradient = _gradient(
@@ -445,9 +455,9 @@ class PiGDM:
                 found = task.fitted(schedule, found.x0, x, t, found.v)
                 return Denoised(*(None if part is None else part.to(dtype) for part in found))  # pyright: ignore[reportArgumentType]
 
-            return task.chain.sampler(guided, schedule, pairs, x, noise=noise)
+            return its_step(guided, k, x, noise)
 
-        return run
+        return whole_step
 
 
 @dataclass(frozen=True)
@@ -463,18 +473,17 @@ class DPS:
     def check(self, task: Task) -> None:
         task.check_steps()
 
-    def sampler(self, task: Task) -> SamplerFunction:
-        A = task.measurement
+    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
+        A, advance = task.measurement, task.chain.sampler.start(schedule, pairs)
 
-        def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
-            for k, (t, s) in enumerate(pairs):
-                dtype, x = x.dtype, x.to(_wide(x.dtype))
-                found, gradient = _gradient(predict, x, t, lambda x_0: (task.y - A(x_0)).flatten(1).norm(dim=1))
-                step = task.step(task.fitted(schedule, found.x0, x, t, found.v), schedule, k, x, noise)
-                x = (step.x - self.zeta * gradient).to(dtype)
-                yield Step(k, t, s, x, step.x0_hat.to(dtype), step.sigma)
+        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
+            (t, s), dtype, x = pairs[k], x.dtype, x.to(_wide(x.dtype))
+            found, gradient = _gradient(predict, x, t, lambda x_0: (task.y - A(x_0)).flatten(1).norm(dim=1))
+            found = task.fitted(schedule, found.x0, x, t, found.v)
+            x_s, sigma = advance(found, k, t, s, x, noise)
+            return Step(k, t, s, (x_s - self.zeta * gradient).to(dtype), found.x0_hat.to(dtype), sigma)
 
-        return run
+        return whole_step
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
@@ -508,7 +517,7 @@ def restore(
     method: MethodName | Method = "ddnm",
     seeds: Sequence[int] | None = None,
     steps: Steps | None = None,
-    sampler: Sampler | SamplerFunction | None = None,
+    sampler: AnySampler | None = None,
     variance: Variance | None = None,
     spacing: Spacing | None = None,
     eta: float = 0.0,
@@ -534,20 +543,22 @@ def restore(
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method
-    if chosen is None or not hasattr(chosen, "sampler"):
+    if chosen is None or not hasattr(chosen, "whole_steps"):
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}, or give an instance of one")
     if not isinstance(measurement, Measurement):
         raise ValueError(f"measurement is what `mask` and its like make, got a {type(measurement).__name__}")
     check_options("restore", options, ("labels", "guidance", "x_T", "noise", "stop"))
-    told = Condition(options.pop("labels", None), guidance=options.pop("guidance", None))
-    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, told.guidance)
+    condition = Condition(options.pop("labels", None), guidance=options.pop("guidance", None))
+    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, condition.guidance)
     x_T = options.get("x_T")
     n = len(check_seeds(seeds or ())) if seeds is not None or x_T is None else len(x_T)
     y = _checked(model, measurement, y, n, torch.float32 if x_T is None else x_T.dtype)
     task = Task(measurement, y, chain, model.clip if clip is None else clip)
     chosen.check(task)
-    own = Chain(chain.name, chain.pairs, chosen.sampler(task), chain.sigmas, memory=True, wanders=True)
-    return follow(model, own, told, seeds, clip, **options)
+    lane = Lane(
+        model, replace(chain, sampler=_Restoring(chosen, task), memory=True), condition, stop=options.pop("stop", None)
+    )
+    return (step for _, step in follow([lane], seeds, clip, **options))
 
 
 def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: torch.dtype) -> Tensor:

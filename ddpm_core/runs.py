@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, is_number, tensor_text
-from ddpm_core.names import Sampler, Spacing, Variance
+from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
 from ddpm_core.prediction import (
     Denoised,
@@ -30,7 +30,7 @@ from ddpm_core.prediction import (
     predict,
 )
 from ddpm_core.process import check_signal
-from ddpm_core.samplers import NAMED, Predict, SamplerFunction, Step
+from ddpm_core.samplers import NAMED, AnySampler, Predict, SamplerFunction, Step, StepSampler, WholeStep
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, model_pairs
 
@@ -42,7 +42,7 @@ class SamplerSettings:
     """Which steps a run takes, and what noise they add. The fields are those arguments of `trajectory`."""
 
     steps: Steps | None = None
-    sampler: Sampler | SamplerFunction | None = None
+    sampler: AnySampler | None = None
     variance: Variance | None = None
     spacing: Spacing | None = None
     eta: float = 0.0
@@ -58,29 +58,24 @@ class SamplerSettings:
         """The chain that these settings are for a model. Raises ValueError for what model or guidance don't allow."""
         own, student = self.resolved(model), model.student
         assert own.steps is not None and own.sampler is not None
-        named = NAMED.get(own.sampler) if isinstance(own.sampler, str) else None
-        if named is None and not callable(own.sampler):
+        named = NAMED.get(own.sampler) if isinstance(own.sampler, str) else own.sampler
+        if named is None or not (isinstance(named, StepSampler) or callable(named)):
             raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(NAMED)}, or give a function")
-        name = own.sampler if isinstance(own.sampler, str) else getattr(own.sampler, "__name__", "of your own")
-        pairs = model_pairs(model, own.steps, own.spacing, name, self.start)
+        if not isinstance(named, StepSampler):
+            named = OwnSampler(named)
+        pairs = model_pairs(model, own.steps, own.spacing, named.name, self.start)
         check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
-        if not is_number(self.eta, 0, 1):
-            raise ValueError(f"eta must lie between 0 and 1, got {self.eta!r}")
         options: dict[str, Any] = {"variance": self.variance, "eta": self.eta or None}
         given = {option: value for option, value in options.items() if value is not None}
         for option in given:
-            owners = [owner for owner, its in NAMED.items() if hasattr(its, option)]
-            if name not in owners:
-                of = " and ".join(repr(owner) for owner in owners)
-                raise ValueError(f"{option} belongs to the sampler {of}, and this run has {name!r}: leave it out")
+            if not hasattr(named, option):
+                of = " and ".join(repr(owner) for owner, its in NAMED.items() if hasattr(its, option))
+                raise ValueError(f"{option} belongs to the sampler {of}, and this run has {named.name!r}: leave it out")
+        named = replace(named, **given) if given else named
         if student is not None:
-            student.check(name, pairs, self.eta)
-        if named is None:
-            memory = getattr(own.sampler, "memory", False)
-            return Chain(name, pairs, _checked(own.sampler, name), [None] * len(pairs), memory, wanders=True)
-        named = replace(named, **given).check(model, pairs, guidance)
-        sigmas = named.sigmas(model.schedule, pairs)
-        return Chain(name, pairs, named.steps, sigmas, named.memory, named.wanders)
+            student.check(named.name, pairs, getattr(named, "eta", 0.0))
+        named = named.bind(model, pairs, guidance)
+        return Chain(named.name, pairs, named, named.sigmas(model.schedule, pairs), named.memory)
 
 
 @dataclass(frozen=True)
@@ -102,25 +97,20 @@ class Condition:
 
 @dataclass(frozen=True)
 class Chain:
-    """What a run does: its sampler on its pairs (t, s). sigmas: σ of every step, None where only the network knows it.
+    """What a run does: its sampler on its pairs (t, s).
 
-    memory: whether a step depends on earlier ones. wanders: whether the sampler evaluates elsewhere than at its state,
-    too, as the caller's own may.
+    sigmas: σ of every step, None where only the network knows it. memory: whether a step depends on earlier ones.
     """
 
     name: str
     pairs: Pairs
-    sampler: SamplerFunction
+    sampler: StepSampler
     sigmas: Sequence[float | None]
     memory: bool = False
-    wanders: bool = False
 
-    def steps(
-        self, evaluate: Predict, schedule: NoiseSchedule, x: Tensor, noise: Noise, first: int = 0
-    ) -> Iterator[Step]:
-        """The steps from number `first` on, where x is its x_t; noise(index, x) is that of the whole chain."""
-        run = self.sampler(evaluate, schedule, self.pairs[first:], x, noise=lambda index, x: noise(first + index, x))
-        return (replace(step, index=first + step.index) for step in run) if first else run
+    def is_same(self, other: Chain) -> bool:
+        """Whether another chain surely takes the same steps: a class of one's own may inherit its comparison."""
+        return self == other and (self.sampler is other.sampler or "__eq__" in vars(type(self.sampler)))
 
     def position(self, after: Step | tuple[int, Tensor]) -> int:
         """The number of the step that follows a step or a state (t, x_t) of this chain. ValueError for another's."""
@@ -145,7 +135,7 @@ def trajectory(
     model: Model,
     seeds: Sequence[int] | None = None,
     steps: Steps | None = None,
-    sampler: Sampler | SamplerFunction | None = None,
+    sampler: AnySampler | None = None,
     variance: Variance | None = None,
     spacing: Spacing | None = None,
     eta: float = 0.0,
@@ -195,52 +185,128 @@ def trajectory(
         ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
             one's own breaks its promise.
     """
-    state = _state_at(after, x_T)
-    _check_start(model, start, state)
+    _check_start(model, start, _state_at(after, x_T))
     chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
-    told = Condition(labels, prompts, negative, guidance)
-    return follow(model, chain, told, seeds, clip, state, noise, stop, after, on_step, attention)
+    lane = Lane(model, chain, Condition(labels, prompts, negative, guidance), on_step, after, stop)
+    return (step for _, step in follow([lane], seeds, clip, x_T, noise, attention))
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One run of several. on_step, after, stop: as for `trajectory`."""
+
+    model: Model
+    chain: Chain
+    condition: Condition = Condition()
+    on_step: OnStep | None = None
+    after: Step | tuple[int, Tensor] | None = None
+    stop: int | None = None
 
 
 def follow(
-    model: Model,
-    chain: Chain,
-    told: Condition,
+    lanes: Sequence[Lane],
     seeds: Sequence[int] | None = None,
     clip: bool | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
-    stop: int | None = None,
-    after: Step | tuple[int, Tensor] | None = None,
-    on_step: OnStep | None = None,
     attention: bool = False,
-) -> Iterator[Step]:
-    """The steps of a chain, as for `trajectory`. x_T: the state behind `after`, if that is given."""
-    first = 0 if after is None else chain.position(after)
-    if stop is not None and stop not in (times := [s for _, s in chain.pairs[first:]]):
-        raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {stop!r}")
-    if on_step is not None:
-        chain.check_no_memory()
-    look = _look(model, attention)
-    seeds, x, label_ids = _checked_start(model, told, seeds, x_T, noise)
-    evaluate = partial(predict, model, labels=label_ids, guidance=told.guidance, clip=clip)
-    draw = seeded_noise(seeds) if noise is None else partial(_own, noise)
+) -> Iterator[tuple[int, Step]]:
+    """The steps of the lanes as (lane, step), in order of falling t; the arguments are those of `trajectory`.
 
-    def steps(x: Tensor, index: int) -> Iterator[Step]:
-        while index < len(chain.pairs):
-            for step in chain.steps(evaluate, model.schedule, x, draw, index):
-                given, index = look(step, x, label_ids), index + 1
-                changed = on_step(given) if on_step is not None else None
-                x = step.x if changed is None else _state(changed, step.x)
-                if changed is not None:
-                    given = replace(given, x=x.clone())
-                yield given
-                if step.s == stop:
-                    return
-                if changed is not None:
-                    break  # and on from there
+    Lanes of one model and guidance that are at the same t are evaluated in one batch, and once where they have the same
+    state, too. Raises ValueError before anything is computed, as `trajectory`.
+    """
+    runs = [_Run(lane, seeds, clip, x_T, noise, attention) for lane in lanes]
+    for run in runs:
+        run.alike = next(one.alike for one in runs if one is run or one.lane.chain.is_same(run.lane.chain))
 
-    return steps(x, first)
+    def steps() -> Iterator[tuple[int, Step]]:
+        while under_way := [run for run in runs if run.t]:
+            run = max(under_way, key=lambda run: run.t)
+            yield runs.index(run), run.next_step(under_way)
+
+    return steps()
+
+
+class _Run:
+    """A lane on its way: its state x at the time t, 0 when it has ended, and what makes its next step, number k.
+
+    alike: something that lanes with the same chain share.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        seeds: Sequence[int] | None,
+        clip: bool | None,
+        x_T: Tensor | None,
+        noise: Noise | None,
+        attention: bool,
+    ):
+        self.lane, self._clip, chain = lane, clip, lane.chain
+        self._k = 0 if lane.after is None else chain.position(lane.after)
+        if lane.stop is not None and lane.stop not in (times := [s for _, s in chain.pairs[self._k :]]):
+            raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {lane.stop!r}")
+        if lane.on_step is not None:
+            chain.check_no_memory()
+        self._look = _look(lane.model, attention)
+        state = _state_at(lane.after, x_T)
+        seeds, self.x, self.labels = _checked_start(lane.model, lane.condition, seeds, state, noise)
+        self._noise = seeded_noise(seeds) if noise is None else partial(_own, noise)
+        self._whole_step = chain.sampler.whole_steps(lane.model.schedule, chain.pairs)
+        self.t = chain.pairs[self._k][0]
+        self.alike = object()
+        self._began: object = None if lane.after is None else object()  # what it was since: x_T, or a state of its own
+        self._found: Denoised | None = None  # at x, if another lane has asked already
+
+    def next_step(self, under_way: Sequence[_Run]) -> Step:
+        """Take the next step, and return it as the caller gets it. under_way: the lanes that have not ended."""
+        lane = self.lane
+        step = self._whole_step(partial(self._evaluate, under_way), self._k, self.x, self._noise)
+        _check_state(step, self.x, lane.chain.name)
+        given = self._look(step, self.x, self.labels)
+        changed = lane.on_step(given) if lane.on_step is not None else None
+        self.x, self._found = step.x, None
+        if changed is not None:
+            self.x, self._began = _state(changed, step.x), object()
+            given = replace(given, x=self.x.clone())
+        self._k += 1
+        self.t = 0 if step.s == lane.stop else step.s
+        return given
+
+    def _evaluate(self, under_way: Sequence[_Run], x: Tensor, t: int, **options: Any) -> Denoised:
+        """Evaluate, and in the same batch all lanes that will ask for the same network at this time."""
+        if options or x is not self.x or not self.lane.chain.sampler.evaluates_once:
+            return self._predict(x, t, self.labels, **options)
+        if self._found is None:
+            here = [run for run in under_way if run.t == t and self._shares(run)]
+            first = {run: next(one for one in here if run is one or run._is_same(one)) for run in here}
+            own = list(dict.fromkeys(first.values()))
+            labels = [run.labels for run in own if run.labels is not None]
+            parts = self._predict(torch.cat([run.x for run in own]), t, torch.cat(labels) if labels else None)
+            split = ((None,) * len(own) if part is None else part.split(len(x)) for part in parts)
+            found = dict(zip(own, map(Denoised._make, zip(*split, strict=True)), strict=True))
+            for run, one in first.items():
+                run._found = found[one]
+        assert self._found is not None
+        return self._found
+
+    def _predict(self, x: Tensor, t: int, labels: Tensor | None, **options: Any) -> Denoised:
+        run = {"labels": labels, "guidance": self.lane.condition.guidance, "clip": self._clip}
+        return predict(self.lane.model, x, t, **run | options)
+
+    def _shares(self, other: _Run) -> bool:
+        """Whether another lane's evaluations can be in a batch with those of this one."""
+        mine, its = self.lane, other.lane
+        guidance = mine.condition.guidance == its.condition.guidance
+        return mine.model is its.model and guidance and its.chain.sampler.evaluates_once
+
+    def _is_same(self, other: _Run) -> bool:
+        """Whether another lane at this time surely has the same state and condition: no device is asked for it."""
+        pairs = zip(vars(self.lane.condition).values(), vars(other.lane.condition).values(), strict=True)
+        same = all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in pairs)
+        here, there = ((run._began, run._k, run._k and run.alike) for run in (self, other))
+        return same and here == there
 
 
 def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | None], Step]:
@@ -263,17 +329,47 @@ def _state(changed: Any, x: Tensor) -> Tensor:
     return changed.detach().to(x, copy=True)
 
 
-def _checked(sampler: Any, name: str) -> SamplerFunction:
-    """A sampler of one's own that keeps what SamplerFunction promises, or else says in a sentence what it did."""
+@dataclass(frozen=True)
+class OwnSampler(StepSampler):
+    """A `SamplerFunction` as a chain takes it: started anew from each state that it has not made itself."""
 
-    def run(predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise) -> Iterator[Step]:
-        known, done = x, 0
+    evaluates_once: ClassVar[bool] = False
+    function: SamplerFunction
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return getattr(self.function, "__name__", StepSampler.name)
+
+    @property
+    def memory(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return getattr(self.function, "memory", False)
+
+    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
+        running, first, made = iter(()), 0, None
+
+        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
+            nonlocal running, first, made
+            if x is not made:
+                first = k
+                running = self._checked(predict, schedule, pairs[k:], x, lambda index, x: noise(k + index, x))
+            step = next(running)
+            made = step.x
+            return replace(step, index=first + step.index)
+
+        return whole_step
+
+    def _checked(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
+    ) -> Iterator[Step]:
+        """Its steps, if they are what SamplerFunction promises, else a ValueError that says what it did."""
+        done, name = 0, self.name
         try:
-            for step in sampler(predict, schedule, list(pairs), x.clone(), noise=noise):
-                if done == len(pairs):
-                    raise ValueError(f"the sampler {name!r} gives more steps than the {len(pairs)} that it was given")
-                _check_step(step, (done, *pairs[done]), known, name)
+            steps = iter(self.function(predict, schedule, list(pairs), x.clone(), noise=noise))
+            for step in steps:
+                _check_step(step, (done, *pairs[done]), name)
                 done += 1
+                if done == len(pairs) and next(steps, None) is not None:
+                    raise ValueError(f"the sampler {name!r} gives more steps than the {len(pairs)} that it was given")
                 yield step
         except (ValueError, GeneratorExit):
             raise
@@ -283,15 +379,16 @@ def _checked(sampler: Any, name: str) -> SamplerFunction:
         if done < len(pairs):
             raise ValueError(f"the sampler {name!r} gives {done} of {len(pairs)} steps")
 
-    return run
 
-
-def _check_step(step: Any, expected: tuple[int, int, int], x: Tensor, name: str) -> None:
+def _check_step(step: Any, expected: tuple[int, int, int], name: str) -> None:
     if not isinstance(step, Step):
         raise ValueError(f"the sampler {name!r} must yield ddpm_core.Step, got {type(step).__name__}")
     if (step.index, step.t, step.s) != expected:
         found, wanted = (f"step {i} from t = {t} to s = {s}" for i, t, s in ((step.index, step.t, step.s), expected))
         raise ValueError(f"the sampler {name!r} must give {wanted}, and gave {found}")
+
+
+def _check_state(step: Step, x: Tensor, name: str) -> None:
     for field, value in (("x", step.x), ("x0_hat", step.x0_hat)):
         if not isinstance(value, Tensor) or (value.shape, value.dtype, value.device) != (x.shape, x.dtype, x.device):
             found = tensor_text(value) if isinstance(value, Tensor) else type(value).__name__
@@ -312,9 +409,7 @@ def side_by_side(
 ) -> Iterator[tuple[int, Step]]:
     """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
 
-    Lanes of one model and guidance that are at the same t are evaluated in one batch, and once where they have the same
-    state, too. A lane's steps are those that `trajectory` gives: the noise depends on the seeds and on the lane's own
-    step numbers.
+    A lane's steps are those that `trajectory` gives: the noise depends on the seeds and on the lane's own step numbers.
 
     Arguments:
         model: of lanes that name no other; models must agree in image size and channels.
@@ -336,85 +431,17 @@ def side_by_side(
     if other is not None:
         raise ValueError(f"a lane's model is what `load` gives, got {other!r}")
     check_same_images([model, *models])
-    looks = [_look(own, attention) for own in models]
     for lane, own in zip(lanes, models, strict=True):
         _check_start(own, lane.get("start"), _state_at(lane.get("after"), x_T))
         if lane.get("start") != lanes[0].get("start"):
             raise ValueError("lanes that share one state must start at the same t")
-    states: dict[int, tuple[int, Tensor]] = {}  # of each lane that is not finished: t, x_t
-    ready: dict[int, Denoised] = {}
-    chains: list[Chain] = []
-    told = [Condition(**{name: lane.get(name, shared[name]) for name in shared}) for lane in lanes]
-    label_ids: list[Tensor | None] = []  # of each lane
-
-    changes: list[object] = [None] * len(lanes)  # by an on_step, or after: something of its own for each change
-    came: list[object] = [None] * len(lanes)  # how each has come to its state; None at x_T
-
-    def is_same(one: int, other: int) -> bool:
-        """Whether two lanes at the same t surely have one state and are told the same: a device is not asked for it."""
-        pairs = zip(vars(told[one]).values(), vars(told[other]).values(), strict=True)
-        alike = all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in pairs)
-        return one == other or (alike and came[one] == came[other])
-
-    def evaluate(lane: int, x: Tensor, t: int, **options: Any) -> Denoised:
-        scale = told[lane].guidance
-        if chains[lane].wanders:  # it may evaluate elsewhere than at its state
-            return predict(models[lane], x, t, **{"labels": label_ids[lane], "guidance": scale, "clip": clip} | options)
-        if lane not in ready:
-            here = [
-                other
-                for other, (time, _) in states.items()
-                if time == t
-                and models[other] is models[lane]
-                and told[other].guidance == scale
-                and not chains[other].wanders
-            ]
-            first = {other: next(one for one in here if is_same(one, other)) for other in here}
-            own = list(dict.fromkeys(first.values()))
-            chosen = [ids for ids in (label_ids[other] for other in own) if ids is not None]
-            batch = torch.cat([states[other][1] for other in own])
-            parts = predict(models[lane], batch, t, torch.cat(chosen) if chosen else None, scale, clip)
-            split = ((None,) * len(own) if part is None else part.split(len(x)) for part in parts)
-            found = dict(zip(own, map(Denoised._make, zip(*split, strict=True)), strict=True))
-            ready.update((other, found[one]) for other, one in first.items())
-        return ready.pop(lane)
-
-    def run_from(lane: int, x: Tensor, index: int = 0) -> Iterator[Step]:
-        draw = seeded_noise(checked)
-        return chains[lane].steps(partial(evaluate, lane), models[lane].schedule, x, draw, index)
-
-    runs, checked, ways = [], [], []
-    for i, lane in enumerate(lanes):
-        after = lane.get("after")
-        checked, x, ids = _checked_start(models[i], told[i], seeds, _state_at(after, x_T))
-        ways.append(SamplerSettings(**{name: lane[name] for name in settings if name in lane}))
-        chains.append(ways[i].chain(models[i], told[i].guidance))
-        if lane.get("on_step"):
-            chains[i].check_no_memory()
-        first = 0 if after is None else chains[i].position(after)
-        changes[i] = came[i] = None if after is None else object()
-        runs.append(run_from(i, x, first))
-        label_ids.append(ids)
-        states[i] = chains[i].pairs[first][0], x
-
-    def steps() -> Iterator[tuple[int, Step]]:
-        while states:
-            lane = max(states, key=lambda i: states[i][0])
-            _, x = states[lane]
-            step = next(runs[lane])
-            states[lane], came[lane] = (step.s, step.x), (changes[lane], ways[lane], step.index)
-            given, on_step = looks[lane](step, x, label_ids[lane]), lanes[lane].get("on_step")
-            changed = on_step(given) if on_step else None
-            if changed is not None:
-                changes[lane] = came[lane] = object()
-                states[lane] = step.s, _state(changed, step.x)
-                given = replace(given, x=states[lane][1].clone())
-                runs[lane] = run_from(lane, states[lane][1], step.index + 1)
-            if step.s == 0:
-                del states[lane]
-            yield lane, given
-
-    return steps()
+    made = []
+    for lane, own in zip(lanes, models, strict=True):
+        condition = Condition(**{name: lane.get(name, shared[name]) for name in shared})
+        chosen = SamplerSettings(**{name: lane[name] for name in settings if name in lane})
+        chain = chosen.chain(own, condition.guidance)
+        made.append(Lane(own, chain, condition, lane.get("on_step"), lane.get("after")))
+    return follow(made, seeds, clip, x_T, attention=attention)
 
 
 def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
@@ -432,14 +459,14 @@ def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
 
 
 def _checked_start(
-    model: Model, told: Condition, seeds: Sequence[int] | None, x_T: Tensor | None, noise: Noise | None = None
+    model: Model, condition: Condition, seeds: Sequence[int] | None, x_T: Tensor | None, noise: Noise | None
 ) -> tuple[list[int], Tensor, Tensor | None]:
     """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
     checked = [] if seeds is None else check_seeds(seeds)
     if seeds is None and (x_T is None or noise is None or not len(x_T)):
         raise ValueError("give a seed for each image, or both x_T and noise")
     n = len(checked) if x_T is None or seeds is not None else len(x_T)
-    label_ids, guidance = told.label_ids(model, n), told.guidance
+    label_ids, guidance = condition.label_ids(model, n), condition.guidance
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
     check_state(model, x, "x_T", n)

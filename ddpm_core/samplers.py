@@ -1,17 +1,17 @@
-"""Samplers: generators that walk from x_T to x_0, one network evaluation a step."""
+"""Samplers: each is a step, x_s from x_t and from what the network found there; `runs` goes from step to step."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor
 
-from ddpm_core.model import ModelSpec, check_variance, tensor_text
+from ddpm_core.model import ModelSpec, check_variance, is_number, tensor_text
 from ddpm_core.names import LEARNED, Sampler, Variance
 from ddpm_core.noise import Noise
 from ddpm_core.prediction import Denoised
@@ -32,6 +32,12 @@ CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its co
 # predict(x, t): one evaluation with the run's labels, guidance and clip; keywords, such as grad=True, are those of
 # `prediction.predict`.
 Predict = Callable[..., Denoised]
+Sigma = float | Tensor
+# advance(found, k, t, s, x, noise) -> (x_s, σ of the noise that was added): step k, from t to s, from x = x_t and from
+# what the network found there. A chain with memory asks for its steps in order.
+Advance = Callable[[Denoised, int, int, int, Tensor, Noise], tuple[Tensor, Sigma]]
+# whole_step(predict, k, x, noise) -> step k from x = x_t, evaluations included.
+WholeStep = Callable[[Predict, int, Tensor, Noise], "Step"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,11 +79,11 @@ class Step:
 
 
 class SamplerFunction(Protocol):
-    """What a sampler is: one `Step` for each pair (t, s), in order, from x = x_t of the first pair.
+    """A sampler of one's own as a generator: one `Step` for each pair (t, s), in order, from x = x_t of the first pair.
 
-    predict(x, t) evaluates the network. noise(index, x) is the noise of step `index`, 0 for the first pair. It may ask
-    for noise beyond its steps', and gets the same for the same index. A function whose next step depends on more than
-    x and t says so by an attribute `memory = True`: its chains can't be continued in the middle.
+    predict(x, t) evaluates the network, as often as the function likes. noise(index, x) is the noise of step `index`, 0
+    for the first pair; the same index gives the same noise. A function whose next step depends on more than x and t
+    says so by an attribute `memory = True`: its chains can't be continued in the middle.
     """
 
     def __call__(
@@ -85,43 +91,59 @@ class SamplerFunction(Protocol):
     ) -> Iterator[Step]: ...
 
 
-@dataclass(frozen=True)
-class NamedSampler:
-    """A sampler that has a name: a frozen dataclass, whose fields are what it takes besides the noise.
+@dataclass(frozen=True, eq=False)
+class StepSampler:
+    """A sampler that is a step: x_s from x_t and from what the network found there. Its fields are its options.
 
-    memory: as for `SamplerFunction`. wanders: whether it also evaluates elsewhere than at x_t.
+    name: for messages. memory: whether a step depends on earlier ones. evaluates_once: whether each step evaluates the
+    network once, at its x_t, so that several runs can share an evaluation.
     """
 
+    name: ClassVar[str] = "of your own"
     memory: ClassVar[bool] = False
-    wanders: ClassVar[bool] = False
+    evaluates_once: ClassVar[bool] = True
 
-    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> NamedSampler:
-        """The same, with what is the model's own. Raises ValueError for what model, pairs or guidance don't allow."""
+    def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> StepSampler:
+        """Return this sampler with what the model says where an option is None.
+
+        Raises ValueError for what model, pairs or guidance don't allow.
+        """
         return self
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float | None]:
-        """σ of every step, None where only the network knows it; 0 where no noise is added, as in the last step."""
+        """Return σ of every step, None where it is not known before; 0 where no noise is added, as at s = 0."""
+        return [None] * len(pairs)
+
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
+        """Return the function that makes the steps of one chain: see `Advance`."""
         raise NotImplementedError
 
-    def steps(
-        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-    ) -> Iterator[Step]:
-        """The sampler itself: a `SamplerFunction`."""
-        raise NotImplementedError
+    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
+        """Return the function that makes steps with their evaluations: see `WholeStep`."""
+        advance = self.start(schedule, pairs)
+
+        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
+            t, s = pairs[k]
+            found = predict(x, t)
+            x, sigma = advance(found, k, t, s, x, noise)
+            return Step(k, t, s, x, found.x0_hat, sigma)
+
+        return whole_step
 
 
 @dataclass(frozen=True)
-class DDPM(NamedSampler):
+class DDPM(StepSampler):
     """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z.
 
-    variance: None for the model's own, or "beta" where no model was asked. gamma: Γ_t for "analytic".
+    variance: None for the model's own, or "beta" where no model was asked. gamma: Γ_t for "analytic", the model's.
     """
 
+    name: ClassVar[str] = "ddpm"
     variance: Variance | None = None
-    gamma: Tensor | None = None
+    gamma: Tensor | None = field(default=None, compare=False, repr=False)
 
-    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> DDPM:
-        return DDPM(check_variance(model, self.variance, pairs, guidance), model.gamma)
+    def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> DDPM:
+        return replace(self, variance=check_variance(model, self.variance, pairs, guidance), gamma=model.gamma)
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float | None]:
         variance = self.variance or "beta"
@@ -129,25 +151,17 @@ class DDPM(NamedSampler):
             return [None] * (len(pairs) - 1) + [0.0]
         return _known_sigmas(schedule, pairs, variance, self.gamma)
 
-    def steps(
-        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-    ) -> Iterator[Step]:
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
         known = self.sigmas(schedule, pairs)
-        for index, (t, s) in enumerate(pairs):
-            x = self._corrected(predict, schedule, index, t, x, noise)
-            x_0, _, x0_hat, v = predict(x, t)
-            mean = posterior_mean(schedule, x_0, x, t, s)
-            sigma = known[index]
-            if sigma is None:
-                sigma = reverse_variance(schedule, t, s, self.variance or "beta", v).sqrt()
-            x = mean + sigma * noise(index, x) if s > 0 else mean
-            yield Step(index, t, s, x, x0_hat, sigma)
 
-    def _corrected(
-        self, predict: Predict, schedule: NoiseSchedule, index: int, t: int, x: Tensor, noise: Noise
-    ) -> Tensor:
-        """The x_t from which the step is taken."""
-        return x
+        def advance(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, Sigma]:
+            mean = posterior_mean(schedule, found.x0, x, t, s)
+            sigma = known[k]
+            if sigma is None:
+                sigma = reverse_variance(schedule, t, s, self.variance or "beta", found.v).sqrt()
+            return (mean + sigma * noise(k, x) if s > 0 else mean), sigma
+
+        return advance
 
 
 @dataclass(frozen=True)
@@ -159,77 +173,80 @@ class Langevin(DDPM):
     are of each image, and not means over a batch as in their code: so no image depends on others. Where ε is 0, as of
     a network that was not trained yet, there is nothing to correct by, and x_t stays.
 
-    snr: r, None for the model's own, or SNR. corrections: how many, None for the model's own, or 1.
+    snr: r, None for the model's own, or SNR. corrections: how many a step, None for the model's own, or 1.
     """
 
-    wanders: ClassVar[bool] = True
+    name: ClassVar[str] = "langevin"
+    evaluates_once: ClassVar[bool] = False
     snr: float | None = None
     corrections: int | None = None
 
-    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Langevin:
-        own = super().check(model, pairs, guidance)
-        return Langevin(own.variance, own.gamma, SNR if model.snr is None else model.snr, model.corrections)
+    def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Langevin:
+        own = {name: getattr(model, name) for name in ("snr", "corrections") if getattr(self, name) is None}
+        return replace(cast(Langevin, super().bind(model, pairs, guidance)), **own)
 
-    def _corrected(
-        self, predict: Predict, schedule: NoiseSchedule, index: int, t: int, x: Tensor, noise: Noise
-    ) -> Tensor:
-        for k in range(1 if self.corrections is None else self.corrections):
-            eps, z = predict(x, t).eps, noise((k + 1) * CORRECTIONS + index, x)
-            length = _norm(eps)
-            ratio = (SNR if self.snr is None else self.snr) * _norm(z) / length
-            ratio = ratio.where(length > 0, 0.0)
-            twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
-            x = x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
-        return x
+    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
+        predictor, r = super().whole_steps(schedule, pairs), SNR if self.snr is None else self.snr
+
+        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
+            t, _ = pairs[k]
+            for number in range(1, 2 if self.corrections is None else self.corrections + 1):
+                eps, z = predict(x, t).eps, noise(number * CORRECTIONS + k, x)
+                length = _norm(eps)
+                ratio = (r * _norm(z) / length).where(length > 0, 0.0)
+                twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
+                x = x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
+            return predictor(predict, k, x, noise)
+
+        return whole_step
 
 
 @dataclass(frozen=True)
-class DDIM(NamedSampler):
-    """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
+class DDIM(StepSampler):
+    """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃. eta: 0..1."""
 
+    name: ClassVar[str] = "ddim"
     eta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not is_number(self.eta, 0, 1):
+            raise ValueError(f"eta must lie between 0 and 1, got {self.eta!r}")
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
         return [self.eta * sigma for sigma in _known_sigmas(schedule, pairs, "beta_tilde")]
 
-    def steps(
-        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-    ) -> Iterator[Step]:
-        for index, ((t, s), sigma) in enumerate(zip(pairs, self.sigmas(schedule, pairs), strict=True)):
-            x_0, eps, x0_hat, _ = predict(x, t)
-            alpha_bar_s = schedule.alpha_bar[s].item()
-            x = math.sqrt(alpha_bar_s) * x_0 + math.sqrt(max(1 - alpha_bar_s - sigma**2, 0)) * eps
-            if sigma > 0:
-                x = x + sigma * noise(index, x)
-            yield Step(index, t, s, x, x0_hat, sigma)
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
+        sigmas = self.sigmas(schedule, pairs)
+
+        def advance(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+            alpha_bar, sigma = schedule.alpha_bar[s].item(), sigmas[k]
+            x_s = math.sqrt(alpha_bar) * found.x0 + math.sqrt(max(1 - alpha_bar - sigma**2, 0)) * found.eps
+            return (x_s + sigma * noise(k, x) if sigma > 0 else x_s), sigma
+
+        return advance
 
 
 @dataclass(frozen=True)
-class Solver(NamedSampler):
+class Solver(StepSampler):
     """One of diffusers' deterministic multistep solvers: x_s from x_t, this x̂_0 and earlier ones."""
 
     memory: ClassVar[bool] = True
-    name: Sampler
+    name: Sampler  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Solver:
+    def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Solver:
         check_start(self.name, model.schedule, pairs)
         return self
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
         return [0.0] * len(pairs)
 
-    def steps(
-        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-    ) -> Iterator[Step]:
-        advance = solver(self.name, schedule, pairs)
-        for index, (t, s) in enumerate(pairs):
-            x_0, _, x0_hat, _ = predict(x, t)
-            x = advance(x_0, t, x)
-            yield Step(index, t, s, x, x0_hat, 0.0)
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
+        solve = solver(self.name, schedule, pairs)
+        return lambda found, k, t, s, x, noise: (solve(found.x0, t, x), 0.0)
 
 
 @dataclass(frozen=True)
-class Consistency(NamedSampler):
+class Consistency(StepSampler):
     """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
 
     Every step leaves x̂_0 alone of what was, so it suits networks that see x_0 in one step: consistency students.
@@ -237,24 +254,24 @@ class Consistency(NamedSampler):
     floor: σ that is in x̂_0 already, as those networks were trained down to their smallest σ and not to 0.
     """
 
-    floor: float = 0.0
+    name: ClassVar[str] = "consistency"
+    floor: float = field(default=0.0, repr=False)
 
-    def check(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
+    def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
         return Consistency(getattr(model.coordinates, "sigma_min", 0.0))
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
         signal = [schedule.alpha_bar[s].item() for _, s in pairs]
         return [math.sqrt(max(1 - alpha_bar - alpha_bar * self.floor**2, 0)) for alpha_bar in signal]
 
-    def steps(
-        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-    ) -> Iterator[Step]:
-        for index, ((t, s), sigma) in enumerate(zip(pairs, self.sigmas(schedule, pairs), strict=True)):
-            x_0, _, x0_hat, _ = predict(x, t)
-            x = math.sqrt(schedule.alpha_bar[s].item()) * x_0
-            if s > 0:
-                x = x + sigma * noise(index, x)
-            yield Step(index, t, s, x, x0_hat, sigma)
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
+        sigmas = self.sigmas(schedule, pairs)
+
+        def advance(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+            x_s = math.sqrt(schedule.alpha_bar[s].item()) * found.x0
+            return (x_s + sigmas[k] * noise(k, x) if s > 0 else x_s), sigmas[k]
+
+        return advance
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -275,29 +292,30 @@ def _known_sigmas(
     return [*sigma[:-1], 0.0]
 
 
-NAMED: dict[Sampler, NamedSampler] = {
+NAMED: dict[Sampler, StepSampler] = {
     "ddpm": DDPM(),
     "ddim": DDIM(),
     **{name: Solver(name) for name in SOLVERS},
     "langevin": Langevin(),
     "consistency": Consistency(),
 }
+AnySampler = Sampler | StepSampler | SamplerFunction
 
 
-def find(text: str) -> Sampler | SamplerFunction:
-    """The sampler of a command line: a name, or "module:function" of one's own. ValueError for another text."""
+def find(text: str) -> AnySampler:
+    """The sampler of a command line: a name, or "module:sampler" of one's own. ValueError for another text."""
     module, colon, attribute = text.partition(":")
     if not colon:
         if text not in NAMED:
             raise ValueError(
-                f"unknown sampler {text!r}: choose from {', '.join(NAMED)}, or give your own as module:function"
+                f"unknown sampler {text!r}: choose from {', '.join(NAMED)}, or give your own as module:sampler"
             )
         return cast(Sampler, text)
     try:
         found = import_module(module)
     except (ImportError, ValueError) as error:
         raise ValueError(f"the sampler {text!r} can't be imported: {error}") from None
-    function: Any = getattr(found, attribute, None)
-    if not callable(function):
-        raise ValueError(f"{found.__file__ or module} has no function {attribute!r}")
-    return cast(SamplerFunction, function)
+    sampler: Any = getattr(found, attribute, None)
+    if not (isinstance(sampler, StepSampler) or callable(sampler)):
+        raise ValueError(f"{found.__file__ or module} has no sampler {attribute!r}: it is a StepSampler or a function")
+    return cast(AnySampler, sampler)

@@ -615,7 +615,7 @@ def test_etas_that_are_close_have_cells_and_rows_of_their_own(checkpoint, data, 
 
 
 def test_a_sampler_of_ones_own_is_a_cell_beside_those_with_names(checkpoint, data, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text("from ddpm_core.samplers import DDIM\n\nsteep = DDIM().steps\n")
+    (tmp_path / "mine.py").write_text("from ddpm_core.samplers import DDIM\n\nsteep = DDIM()\n")
     monkeypatch.syspath_prepend(tmp_path)
     out = tmp_path / "study"
     assert evaluate(checkpoint, data, out, "--metrics", "fid", "--steps", "2", "--sampler", "mine:steep,ddim") == 0

@@ -137,7 +137,7 @@ def test_a_picture_is_restored_from_a_part_of_it(words, missing, checkpoint, her
 
 
 def test_a_sampler_of_ones_own_by_its_import_path(checkpoint, here, monkeypatch):
-    (here / "own_samplers.py").write_text("from ddpm_core.samplers import DDIM\n\nddim = DDIM().steps\n")
+    (here / "own_samplers.py").write_text("from ddpm_core.samplers import DDIM\n\nddim = DDIM()\n")
     monkeypatch.syspath_prepend(here)
     words = ["sample", "--checkpoint", str(checkpoint), "--steps", "3", "--seeds", "3"]
     main([*words, "--sampler", "own_samplers:ddim", "--grid", "own.png"])

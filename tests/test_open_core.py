@@ -1,6 +1,7 @@
 """What one's own code may do: samplers, chains that are cut, continued and changed, gradients, schedules."""
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.latents import reconstruct
 from ddpm_core.names import PREDICTIONS, SAMPLERS
 from ddpm_core.process import q_sample
-from ddpm_core.samplers import DDIM, DDPM, NAMED, find
+from ddpm_core.samplers import DDIM, DDPM, NAMED, SNR, Langevin, Solver, StepSampler, find
 
 WITHOUT_MEMORY = [
     {"variance": "beta"},
@@ -38,16 +39,68 @@ def heun(predict, schedule, pairs, x, *, noise):
         yield Step(index, t, s, x, now.x0_hat, 0.0)
 
 
+@dataclass(frozen=True)
+class Renoised(StepSampler):
+    """Consistency sampling as a step of one's own."""
+
+    def sigmas(self, schedule, pairs):
+        return [math.sqrt(1 - schedule.alpha_bar[s].item()) for _, s in pairs]
+
+    def start(self, schedule, pairs):
+        def advance(found, k, t, s, x, noise):
+            sigma = self.sigmas(schedule, pairs)[k]
+            x_0 = math.sqrt(schedule.alpha_bar[s].item()) * found.x0
+            return (x_0 + sigma * noise(k, x) if s else x_0), sigma
+
+        return advance
+
+
+class Fading(DDIM):
+    """A step whose option is no field."""
+
+    def __init__(self, share):
+        super().__init__()
+        vars(self)["share"] = share
+
+    def start(self, schedule, pairs):
+        step = super().start(schedule, pairs)
+        return lambda *given: (self.share * step(*given)[0], 0.0)
+
+
+def test_samplers_with_other_options_are_not_taken_for_one_another():
+    samplers = [Fading(1), Fading(0.5), Fading(1)]
+    lanes = [{"steps": 4, "sampler": sampler} for sampler in samplers]
+    last = {lane: step.x for lane, step in side_by_side(blur_model(), [3], lanes)}
+    for lane, sampler in enumerate(samplers):
+        *_, alone = trajectory(blur_model(), [3], 4, sampler)
+        assert torch.equal(last[lane], alone.x)
+
+
+class Cut(StepSampler):
+    """A step that loses channels."""
+
+    def start(self, schedule, pairs):
+        return lambda found, k, t, s, x, noise: (x[:, :1], 0.0)
+
+
 # Samplers of one's own
 
 
 @pytest.mark.parametrize(
-    "own, options", [(DDPM().steps, {"variance": "beta"}), (DDIM().steps, {"sampler": "ddim"}), (heun, None)]
+    "own, options",
+    [
+        (DDPM("beta"), {"variance": "beta"}),
+        (DDIM(0.5), {"sampler": "ddim", "eta": 0.5}),
+        (Solver("unipc"), {"sampler": "unipc"}),
+        (Langevin("beta", snr=SNR), {"sampler": "langevin", "variance": "beta"}),
+        (Renoised(), {"sampler": "consistency"}),
+        (heun, None),
+    ],
 )
-def test_a_function_is_taken_wherever_a_name_is(own, options):
+def test_a_sampler_or_a_function_is_taken_wherever_a_name_is(own, options):
     model, seeds = blur_model(), [3, 4]
     alone = list(trajectory(model, seeds, 6, own))
-    if options:  # the library's own functions as if they were the caller's
+    if options:
         assert all(
             torch.equal(a.x, b.x) and a.sigma == b.sigma
             for a, b in zip(alone, trajectory(model, seeds, 6, **options), strict=True)
@@ -135,7 +188,25 @@ def test_sides_that_a_u_net_cannot_halve_are_refused():
 
 
 def test_the_table_holds_every_name():
-    assert tuple(NAMED) == SAMPLERS
+    assert tuple(NAMED) == SAMPLERS == tuple(sampler.name for sampler in NAMED.values())
+
+
+@pytest.mark.parametrize(
+    "wrong, match",
+    [
+        (lambda: sample(toy_model(), [1], 4, sampler=Cut()), "x of the sampler 'of your own' must be like x"),
+        (lambda: DDIM(eta=1.5), "between 0 and 1, got 1.5"),
+        (lambda: sample(toy_model(), [1], 4, sampler=DDPM("wide")), "unknown variance 'wide'"),
+        (lambda: sample(toy_model(), [1], 4, sampler=DDPM(), eta=0.5), "eta belongs to the sampler 'ddim'"),
+        (
+            lambda: trajectory(toy_model(), [1], 4, Solver("unipc"), on_step=lambda step: None),
+            "remembers earlier steps",
+        ),
+    ],
+)
+def test_the_options_of_a_sampler_are_checked(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        wrong()
 
 
 def test_a_sampler_by_its_import_path():
@@ -145,8 +216,8 @@ def test_a_sampler_by_its_import_path():
         ("euler", "choose from ddpm"),
         ("no_such_module:f", "can't be imported"),
         (":f", "can't be imported"),
-        ("math:tau", "no function 'tau'"),
-        ("math:nothing", "no function 'nothing'"),
+        ("math:tau", "no sampler 'tau'"),
+        ("math:nothing", "no sampler 'nothing'"),
     ):
         with pytest.raises(ValueError, match=match):
             find(text)

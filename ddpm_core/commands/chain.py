@@ -47,7 +47,7 @@ class ChainFlags:
     variance: Variance | None = None
     """reverse variance of the sampler ddpm; default: the checkpoint's own"""
     sampler: str | None = None
-    """ddpm, ddim and consistency are the papers', dpm++ and unipc diffusers' solvers, module:function is your own;
+    """ddpm, ddim and consistency are the papers', dpm++ and unipc diffusers' solvers, module:sampler is your own;
     default: ddpm, or what a student was made for"""
     spacing: Spacing | None = None
     """which times the steps visit; default: linspace, or those that a student was made for"""

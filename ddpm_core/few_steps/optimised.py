@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -233,17 +232,13 @@ class _Trial:
         self, sampler: Sampler, chain: Sequence[int], rows: Tensor, known: Sequence[Denoised] = ()
     ) -> Iterable[tuple[Tensor, Denoised]]:
         """x_s and the prediction of each step."""
-        schedule, predictions = self._model.schedule, []
-
-        def evaluate(x: Tensor, t: int, **_: Any) -> Denoised:
-            i = len(predictions)
-            predictions.append(known[i] if i < len(known) else self._predict(x, t, rows))
-            return predictions[-1]
-
         pairs = list(zip(chain, [*chain[1:], 0], strict=True))
-        x_T = self._x_T[rows.to(self._x_T.device)]
-        for step in NAMED[sampler].steps(evaluate, schedule, pairs, x_T, noise=lambda _, x: x):  # none adds any
-            yield step.x, predictions[-1]
+        advance = NAMED[sampler].start(self._model.schedule, pairs)
+        x = self._x_T[rows.to(self._x_T.device)]
+        for k, (t, s) in enumerate(pairs):
+            prediction = known[k] if k < len(known) else self._predict(x, t, rows)
+            x, _ = advance(prediction, k, t, s, x, lambda _, x: x)  # none adds any noise
+            yield x, prediction
 
     def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:
         parts = []

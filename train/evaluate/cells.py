@@ -13,7 +13,7 @@ import numpy as np
 
 from ddpm_core import imaging
 from ddpm_core.names import Variance
-from ddpm_core.runs import Condition, SamplerSettings, follow
+from ddpm_core.runs import Condition, Lane, SamplerSettings, follow
 from ddpm_core.samplers import find
 from train import TrainError
 from train.common.files import save_arrays, write_bytes, write_json
@@ -69,7 +69,7 @@ def plan_cells(study: Study) -> list[Cell]:
             for steps in options.step_list():
                 cells += [Cell(sampler, v, e, spacing, steps, options.samples) for v in variances for e in etas]
     for cell in cells:  # `follow` checks its arguments when it is called, before the first step
-        follow(study.model, cell.settings.chain(study.model), _told(study, [0]), [0])
+        follow([Lane(study.model, cell.settings.chain(study.model), _told(study, [0]))], [0])
     return sorted(cells, key=lambda cell: cell.steps)
 
 
@@ -170,8 +170,9 @@ class Cells:
                 return
             self._study.bar.set_description(cell.name)
             started = time.monotonic()
-            x_0, chain = None, cell.settings.chain(self._model)
-            for step in follow(self._model, chain, _told(self._study, seeds), seeds):
+            lane = Lane(self._model, cell.settings.chain(self._model), _told(self._study, seeds))
+            x_0 = None
+            for _, step in follow([lane], seeds):
                 self._study.bar.update(len(seeds))
                 x_0 = step.x
             assert x_0 is not None  # there is at least one step

@@ -39,7 +39,7 @@ class Options:
     """numbers of steps; default: 10,20,50,100,1000, or that of a student"""
     variance: str = "beta,beta_tilde,analytic"
     """reverse variances, for the sampler ddpm and for bpd"""
-    sampler: Annotated[str | None, tyro.conf.arg(help=f"{', '.join(SAMPLERS)}, module:function; {_OR_ITS}")] = None
+    sampler: Annotated[str | None, tyro.conf.arg(help=f"{', '.join(SAMPLERS)}, module:sampler; {_OR_ITS}")] = None
     spacing: Annotated[str | None, tyro.conf.arg(help=f"any of {', '.join(CELL_SPACINGS)}; {_OWN}")] = None
     eta: str = "0"
     """DDIM's noise, 0 to 1"""
@@ -99,7 +99,7 @@ class Options:
         return names(self.variance, "variance", VARIANCES)
 
     def sampler_list(self) -> list[str]:
-        """Names, and import paths module:function of one's own."""
+        """Names, and import paths module:sampler of one's own."""
         own = [word.strip() for word in (self.sampler or "").split(",") if ":" in word]
         return names(self.sampler or "", "sampler", [*SAMPLERS, *own])
 

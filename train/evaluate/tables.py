@@ -83,7 +83,7 @@ def full_chains(bits: BitsFile | None) -> list[Bound]:
 def method(row: StoredCell | Bound) -> str:
     """The name of a cell's or a chain's method, such as "DDPM β̃" or "DDIM η=0"."""
     sampler, variance = str(row.get("sampler", "ddpm")), row["variance"]
-    if ":" in sampler:  # module:function
+    if ":" in sampler:  # module:sampler
         return sampler
     if sampler == "ddpm" and variance is not None:
         return f"DDPM {symbol(variance)}"

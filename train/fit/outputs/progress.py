@@ -26,7 +26,7 @@ from tqdm import tqdm
 from ddpm_core import Model, imaging
 from ddpm_core.prediction import MAX_PROMPT
 from ddpm_core.process import to_device
-from ddpm_core.runs import Condition, SamplerSettings, follow
+from ddpm_core.runs import Condition, Lane, SamplerSettings, follow
 from train.common.config import Config, to_dict
 from train.common.files import write_bytes
 from train.data.images import Images
@@ -137,7 +137,7 @@ class Progress:
             if captions:
                 told = Condition(prompts=captions[first : seeds.stop], guidance=GUIDANCE)
             chain = settings.chain(model, told.guidance)
-            for number, step_of_chain in enumerate(follow(model, chain, told, seeds), 1):
+            for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain, told)], seeds), 1):
                 x_0 = step_of_chain.x
                 done = f"{number} of {len(chain.pairs)} steps for {seeds.stop} of {config.sample_count}"
                 self.bar.set_postfix_str(f"samples ({weights}): {done}")

@@ -223,21 +223,23 @@ const times = (found) =>
   );
 
 /** One of ddpm_core.samplers.NAMED: what the settings of a run are checked with. */
-class NamedSampler {
+class StepSampler {
   /** @param {{ values: Record<string, any> }} given name, and the option that it has; once it is checked, the model */
   constructor({ values }) {
     /** @type {Record<string, any>} */
     this.values = values;
-    Object.assign(this, values, { memory: SAMPLERS[values.name].memory ?? false, wanders: false, steps: null });
+    Object.assign(this, values, { memory: SAMPLERS[values.name].memory ?? false });
     this.$rows = Object.keys(values).map((name) => ({ name }));
+    if (values.eta && !(values.eta >= 0 && values.eta <= 1))
+      throw new Error(`eta must lie between 0 and 1, got ${values.eta}`);
   }
 
   /** @param {Spec} model @param {any} pairs @param {any} guidance */
-  check(model, pairs, guidance) {
+  bind(model, pairs, guidance) {
     const { check_variance } = $.module("ddpm_core.model");
     const { values } = this;
     const own = "variance" in values ? { variance: check_variance(model, values.variance, pairs, guidance) } : {};
-    return new NamedSampler($.named(Object.entries({ ...values, ...own, model })));
+    return new StepSampler($.named(Object.entries({ ...values, ...own, model })));
   }
 
   /** @param {any} _ @param {any} pairs */
@@ -252,7 +254,7 @@ const OPTIONS = { variance: null, eta: 0 };
 const samplers = () =>
   Object.entries(SAMPLERS).map(([name, { option }]) => {
     const own = option ? [[option, OPTIONS[option]]] : [];
-    return /** @type {[string, any]} */ ([name, new NamedSampler($.named([["name", name], ...own]))]);
+    return /** @type {[string, any]} */ ([name, new StepSampler($.named([["name", name], ...own]))]);
   });
 
 /** The settings of a run as the process takes them, from the arguments of `ddpm_core.trajectory`. @param {any} given */
@@ -263,7 +265,7 @@ export function settingsOf(given) {
 
 /** Take the stand-ins of what is not translated, once the rest is. */
 export function natives() {
-  $.native("ddpm_core.samplers", { NAMED: $.dict(samplers()) });
+  $.native("ddpm_core.samplers", { NAMED: $.dict(samplers()), StepSampler });
   $.native("ddpm_core.process", {
     check_signal(/** @type {string} */ prediction, /** @type {number} */ alphaBar) {
       checkSignal(/** @type {any} */ ({ prediction, alphaBar: [alphaBar] }), 0);

@@ -144,7 +144,7 @@ export function restore(model, y, measurement, method, settings) {
         for (const [i, [t, s]] of block.entries()) {
           const index = first + i;
           const found = await evaluate(state, t);
-          const [next, sigma] = advance(index, found, state, (k) => extra(k, 0));
+          const [next, sigma] = advance(found, index, t, s, state, (k) => extra(k, 0));
           /** @type {[Term, ...Term[]]} */
           const wanted = [[Math.sqrt(model.alphaBar[s]), y]];
           if (s) wanted.push([Math.sqrt(1 - model.alphaBar[s]), forward(extra(index, 1))]);

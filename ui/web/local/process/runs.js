@@ -56,7 +56,7 @@ export function chain(model, { steps, sampler, variance, spacing, eta = 0, start
   const options = { variance: variance ?? model.variance, eta };
   if (chosen.option === "variance") checkVariance(model, options.variance, pairs, guidance ?? 1);
   const sigmas = chosen.sigmas(model, pairs, options);
-  const advance = () => chosen.advance(model, pairs, sigmas, options);
+  const advance = () => chosen.advance(model, sigmas, options);
   return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance, correct: chosen.correct?.(model) };
 }
 
@@ -114,9 +114,9 @@ export async function* walk({ pairs, start, correct }, evaluate, x, noise, onSte
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
     if (index < from) continue;
-    if (correct) state = correct(index, t, await evaluate(state, t), state, noise);
+    if (correct) state = correct(await evaluate(state, t), index, t, state, noise);
     const found = await evaluate(state, t);
-    const [next, sigma] = advance(index, found, state, noise);
+    const [next, sigma] = advance(found, index, t, s, state, noise);
     const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
     step.x = state = onStep(step);
     yield step;

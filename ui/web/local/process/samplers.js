@@ -7,8 +7,9 @@ import { gammaTable, step } from "./schedule.js";
 /** @import { Denoised, Process } from "./predict.js" */
 /** @import { Pair } from "./times.js" */
 /** @typedef {number | Float32Array} Sigma of the noise that was added */
-/** @typedef {(index: number, found: Denoised, x: Float32Array, noise: (index: number) => Float32Array) => [Float32Array, Sigma]} Advance */
-/** @typedef {(index: number, t: number, found: Denoised, x: Float32Array, noise: (index: number) => Float32Array) => Float32Array} Correct */
+/** @typedef {(k: number) => Float32Array} Noise of step k */
+/** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance */
+/** @typedef {(found: Denoised, k: number, t: number, x: Float32Array, noise: Noise) => Float32Array} Correct */
 /** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
 /** @typedef {{ variance: string, eta: number }} Options */
 
@@ -19,7 +20,7 @@ import { gammaTable, step } from "./schedule.js";
  * @property {boolean} [memory]
  * @property {(model: Process) => Correct} [correct] what each step begins with instead of x
  * @property {(model: Process, pairs: Pair[], options: Options) => Sigmas} sigmas
- * @property {(model: Process, pairs: Pair[], sigmas: Sigmas, options: Options) => Advance} advance
+ * @property {(model: Process, sigmas: Sigmas, options: Options) => Advance} advance
  */
 
 const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
@@ -36,16 +37,15 @@ const ddpm = {
     return sigmas;
   },
   advance:
-    (model, pairs, sigmas, { variance }) =>
-    (index, { x0, v }, x, noise) => {
-      const [t, s] = pairs[index];
+    (model, sigmas, { variance }) =>
+    ({ x0, v }, k, t, s, x, noise) => {
       const { ofX0, ofXt } = step(model, t, s);
       const mean = combine([ofX0, x0], [ofXt, x]);
-      const sigma = sigmas[index];
+      const sigma = sigmas[k];
       if (s === 0) return [mean, 0];
-      if (sigma !== null) return [combine([1, mean], [sigma, noise(index)]), sigma];
+      if (sigma !== null) return [combine([1, mean], [sigma, noise(k)]), sigma];
       const learned = learnedSigma(model, t, s, variance, /** @type {Float32Array} */ (v));
-      const z = noise(index);
+      const z = noise(k);
       return [mean.map((value, i) => value + Math.fround(learned[i] * z[i])), learned];
     },
 };
@@ -61,8 +61,8 @@ const langevin = {
   ...ddpm,
   correct:
     ({ alphaBar }) =>
-    (index, t, { eps }, x, noise) => {
-      const z = noise(CORRECTIONS + index);
+    ({ eps }, k, t, x, noise) => {
+      const z = noise(CORRECTIONS + k);
       const length = norm(eps);
       const ratio = length > 0 ? (SNR * norm(z)) / length : 0;
       const twice = 2 * Math.sqrt(1 - alphaBar[t]) * ratio;
@@ -102,12 +102,12 @@ const ddim = {
   option: "eta",
   sigmas: (model, pairs, { eta }) => pairs.map(([t, s]) => (s ? eta * Math.sqrt(step(model, t, s).betaTilde) : 0)),
   advance:
-    (model, pairs, sigmas) =>
-    (index, { x0, eps }, _, noise) => {
-      const as = model.alphaBar[pairs[index][1]];
-      const sigma = sigmas[index] ?? 0;
+    (model, sigmas) =>
+    ({ x0, eps }, k, _t, s, _x, noise) => {
+      const as = model.alphaBar[s];
+      const sigma = sigmas[k] ?? 0;
       const next = combine([Math.sqrt(as), x0], [Math.sqrt(Math.max(1 - as - sigma * sigma, 0)), eps]);
-      return [sigma > 0 ? combine([1, next], [sigma, noise(index)]) : next, sigma];
+      return [sigma > 0 ? combine([1, next], [sigma, noise(k)]) : next, sigma];
     },
 };
 
@@ -115,12 +115,11 @@ const ddim = {
 const consistency = {
   sigmas: ({ alphaBar }, pairs) => pairs.map(([, s]) => Math.sqrt(1 - alphaBar[s])),
   advance:
-    ({ alphaBar }, pairs, sigmas) =>
-    (index, { x0 }, _, noise) => {
-      const s = pairs[index][1];
-      const sigma = sigmas[index] ?? 0;
+    ({ alphaBar }, sigmas) =>
+    ({ x0 }, k, _t, s, _x, noise) => {
+      const sigma = sigmas[k] ?? 0;
       const signal = Math.sqrt(alphaBar[s]);
-      return [s ? combine([signal, x0], [sigma, noise(index)]) : combine([signal, x0]), sigma];
+      return [s ? combine([signal, x0], [sigma, noise(k)]) : combine([signal, x0]), sigma];
     },
 };
 
@@ -140,11 +139,10 @@ const none = (_, pairs) => pairs.map(() => 0);
 const dpm = {
   memory: true,
   sigmas: none,
-  advance(model, pairs) {
+  advance(model) {
     /** @type {{ x0: Float32Array, lambda: number } | null} */
     let before = null;
-    return (index, { x0 }, x) => {
-      const [t, s] = pairs[index];
+    return ({ x0 }, _k, t, s, x) => {
       const [from, to] = [point(model, t), point(model, s)];
       const h = to.lambda - from.lambda;
       const c = to.alpha * (Math.exp(-h) - 1);
@@ -167,7 +165,7 @@ const dpm = {
 const unipc = {
   memory: true,
   sigmas: none,
-  advance(model, pairs) {
+  advance(model, sigmas) {
     /** @typedef {{ x0: Float32Array, alpha: number, sigma: number, lambda: number }} Seen */
     /** @type {Seen[]} the last two, the newest first */
     let seen = [];
@@ -176,11 +174,10 @@ const unipc = {
     let order = 0; // of the last step
     const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
       over(minus(other.x0, from.x0), ratio);
-    return (index, { x0 }, x) => {
-      const [t, s] = pairs[index];
+    return ({ x0 }, k, t, s, x) => {
       const here = { x0, ...point(model, t) };
       let corrected = x;
-      if (index) {
+      if (k) {
         const [from, older] = seen;
         const h = here.lambda - from.lambda;
         const phi = Math.expm1(-h);
@@ -197,7 +194,7 @@ const unipc = {
         const base = combine([here.sigma / from.sigma, last], [-c, from.x0]);
         corrected = combine([1, base], [-c, correction]);
       }
-      order = Math.min(2, pairs.length - index, index + 1);
+      order = Math.min(2, sigmas.length - k, k + 1);
       last = corrected;
       const to = point(model, s);
       const h = to.lambda - here.lambda;
