@@ -1,5 +1,7 @@
 """Denoising diffusion probabilistic models (Ho, Jain & Abbeel, NeurIPS 2020): the process, samplers and checkpoints."""
 
+from __future__ import annotations  # also read by versions of Python that python_versions refuses
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import ddpm_core.python_versions  # noqa: F401  # before anything that another version of Python may lack
+
+# isort: split
+
 import os
 import sys
 from collections.abc import Callable, Sequence

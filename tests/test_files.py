@@ -67,8 +67,7 @@ def replace(folder: Path) -> None:
 )
 def test_a_folder_survives_a_kill_anywhere(tmp_path, function, count):
     folder = make(tmp_path / "model")
-    # Before Python 3.11 pathlib makes folders through a name of its own, which a test cannot replace.
-    assert killed(function, count, folder) or (function == "mkdir" and sys.version_info < (3, 11))
+    assert killed(function, count, folder)
     files.restore(folder)
     assert content(folder) in (OLD, NEW)
     replace(folder)

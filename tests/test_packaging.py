@@ -1,7 +1,14 @@
-"""The requirements files, the package's metadata and CONTRIBUTING.md agree."""
+"""The requirements files, the package's metadata, the workflows and the documents agree."""
 
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
+
+import pytest
+
+from ddpm_core.python_versions import FIRST, LAST
 
 ROOT = Path(__file__).parent.parent
 APP = ("gradio", "segno", "accelerate", "filelock")  # what the page needs and the library does not
@@ -14,9 +21,9 @@ def lines(name: str) -> list[str]:
 
 
 def strings(name: str) -> list[str]:
-    """The list of strings of that name in pyproject.toml (Python 3.10 has no tomllib)."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return re.findall(r'"([^"]+)"', re.search(rf"^{name} = \[(.*?)\](?:  #.*)?$", text, re.M | re.S).group(1))
+    """The list of strings of that name in pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return (project | project["optional-dependencies"])[name]
 
 
 def test_the_library_and_the_app_ask_for_the_same_versions():
@@ -30,3 +37,30 @@ def test_every_requirement_is_a_range_whose_lower_end_is_in_the_table():
         name, lowest = re.match(r"([\w-]+)>=([\d.]+)", line).groups()
         assert "==" not in line.split(";")[0]
         assert re.search(rf"^\| {name} \| {re.escape(lowest)} \|", table, re.M), f"{name} {lowest} is not in the table"
+
+
+def test_every_place_promises_the_same_versions_of_python():
+    text = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md", ".ci/run")}
+    ci, pages = ((ROOT / f".github/workflows/{name}.yml").read_text(encoding="utf-8") for name in ("ci", "pages"))
+    first, last = (".".join(map(str, version)) for version in (FIRST, LAST))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["requires-python"] == f">={first},<{LAST[0]}.{LAST[1] + 1}"
+    assert project["tool"]["ruff"]["target-version"] == "py" + first.replace(".", "")
+    assert project["tool"]["pyright"]["pythonVersion"] == first
+    assert re.findall(r'python: "([\d.]+)"', ci) == [first, last]
+    assert f"need Python {first} to {last}," in text["README.md"]
+    assert f"Python {first} and the lowest versions, and with {last} and the newest" in text["CONTRIBUTING.md"]
+    named = "\n".join([*text.values(), pages])
+    for minor in re.findall(r"\bpython[^\d\n]{0,12}3\.(\d\d?)\b", named, re.I):
+        assert FIRST <= (3, int(minor)) <= LAST
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, LAST[1] + 1)])
+@pytest.mark.parametrize("start", ["app", "train", "ddpm_core"])
+def test_another_python_is_told_in_one_sentence_which_ones_will_do(start, version):
+    program = f"import runpy, sys; sys.version_info = {(*version, 0)}; runpy.run_module({start!r}, run_name='__main__')"
+    words = [sys.executable, "-S", "-c", program]  # without site-packages, as where the first command has failed
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    sentence = f"DDPM Lab needs Python 3.11 to 3.14, and this is Python 3.{version[1]}: make the environment"
+    assert found.returncode == 1 and found.stdout == "" and found.stderr.startswith(sentence)
+    assert found.stderr.count("\n") == 1

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Study:
         self.out = user_path(options.out)
         self.labels = _label_mode(options.labels, model)
         self.bar = tqdm(disable=True)
-        self._monotonic_start, self._start = time.monotonic(), datetime.now(timezone.utc)
+        self._monotonic_start, self._start = time.monotonic(), datetime.now(UTC)
         self._about: dict[str, Any] = {}
         self._earlier_runs: list[Any] = []
 

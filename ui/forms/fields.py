@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ddpm_core.checkpoint.refs import typed
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 
 ANY = "any"  # no class in particular

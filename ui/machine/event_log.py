@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ui.machine.limits import Refused
@@ -83,7 +83,7 @@ class Lines(logging.Formatter):
     """Each record as one line of JSON: time, level, event or logger and message, and the event's values."""
 
     def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {"time": when, "level": record.levelname.lower()}
         event = getattr(record, "event", None)
         if event is None:

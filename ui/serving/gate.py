@@ -245,7 +245,7 @@ async def _whole(receive: Any, most: int, clock: Callable[[], float]) -> bytes:
     while more:
         try:
             message = await asyncio.wait_for(receive(), PIECE)
-        except (asyncio.TimeoutError, TimeoutError):
+        except TimeoutError:
             message = None
         if message is None or clock() - begun > PIECE + size / SLOWEST:
             raise Turned(408, "This request came too slowly: try again")
