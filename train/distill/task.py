@@ -19,7 +19,7 @@ from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.model import Network, Source
 from ddpm_core.names import Averaging
-from ddpm_core.prediction import predict
+from ddpm_core.prediction import evaluation
 from ddpm_core.process import q_sample, to_device, to_x0_eps
 from ddpm_core.student import Student
 from train import TrainError
@@ -135,7 +135,7 @@ class Distilling(TrainingTask):
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
         def teacher(x: Tensor, t: Tensor) -> Tensor:
-            return predict(self._teacher, x, t, labels, self._guidance).x0
+            return evaluation(self._teacher, x, t, labels, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)
         return self._loss(self.schedule, partial(self._student_x0, network, labels), teacher, x_t, self._path(t))

@@ -33,6 +33,7 @@ class Counted:
 
     def __init__(self, ref: str, network: Any, work: Work):
         self._ref, self._network, self._work, self.device = ref, network, work, network.device
+        self.moves_inputs = getattr(network, "moves_inputs", False)
 
     def __call__(self, x: Any, *conditions: Any) -> Any:
         output = self._network(x, *conditions)

@@ -25,6 +25,7 @@ class BorrowedNetwork:
     def __init__(self, models: Models, ref: str, model: Model):
         self.device = network_device(model.network)
         self.description = getattr(model.network, "description", None)
+        self.moves_inputs = getattr(model.network, "moves_inputs", False)
         self._models = models
         self._ref = ref
         self.files = _files(model)  # changes when the weights do
