@@ -159,16 +159,23 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 
 
 def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
-    """The network's output with the dtype and on the device of x, whatever device the network is on."""
+    """The network's output with the dtype and on the device of x, whatever device the network is on.
+
+    A network of one's own gets copies, as it may compute in place; and its output is copied, as it may use it again.
+    """
     if getattr(network, "moves_inputs", False):  # see engines.common.EngineNetwork
         return network(x, t_index, labels)
     device = network_device(network) or x.device
     single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64
     dtype = torch.float32 if single and x.dtype == torch.float64 else x.dtype
     time = t_index.to(dtype) if t_index.dtype == torch.float64 else t_index
-    parts = [x.to(device, dtype), to_device(time, device), None if labels is None else to_device(labels, device)]
     try:
-        return network(*parts).to(x)
+        output = network(
+            x.to(device, dtype, copy=True),
+            to_device(time, device).clone(),
+            None if labels is None else to_device(labels, device).clone(),
+        )
+        return output.to(x, copy=True)
     except RuntimeError as error:  # of a function, whose weights nobody knows
         if dtype == torch.float64 and "double" in str(error).lower():
             raise ValueError(
@@ -323,7 +330,7 @@ def few(names: Sequence[str], most: int = 20) -> str:
 
 
 def label_tensor(
-    model: ModelSpec, labels: Labels, n: int, guidance: float | None, negative: Prompts | None = None
+    model: ModelSpec, labels: Labels | Tensor, n: int, guidance: float | None, negative: Prompts | None = None
 ) -> Tensor | None:
     """labels as int64 (n,), or None for an unconditional model.
 
