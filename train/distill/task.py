@@ -119,7 +119,7 @@ class Distilling(TrainingTask):
         if config.fused:
             fuse(frozen)
         self._frozen = frozen
-        self._teacher = replace(self._teacher, network=self._evaluated(frozen))
+        self._teacher = self._teacher.evaluated_by(self._evaluated(frozen))
         return student
 
     def _evaluated(self, unet: UNet2DModel) -> Network:
@@ -151,8 +151,7 @@ class Distilling(TrainingTask):
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         student = replace(self._student, finished=finished)
-        own = {"gamma": None, "optimised": None}  # what was measured on the teacher's weights
-        return replace(self._teacher, network=network, student=student, source=Source(weights=weights), **own)
+        return replace(self._teacher, network=network, student=student, source=Source(weights=weights))
 
     def card(self) -> ModelCard:
         config, student = public(self._config), self._student

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,7 +151,7 @@ class Rows(Computation):
 
     def counted(self, model: Model, work: Work) -> Model:
         """The model, whose network counts what it does."""
-        return replace(model, network=Counted(self.refs[0], model.network, work))
+        return model.evaluated_by(Counted(self.refs[0], model.network, work))
 
     def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Work) -> Step:
         """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""

@@ -90,7 +90,7 @@ def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
     parts: dict[str, Any] = {
         name: BorrowedPart(network, name) for name in ("decoder", "text") if getattr(model, name) is not None
     }
-    return replace(model, network=network, **parts), network
+    return replace(model.evaluated_by(network), **parts), network
 
 
 def _files(model: Model) -> object:
