@@ -56,7 +56,7 @@ def predict(
     Arguments:
         model: what `load` gives, or a Model of one's own.
         x_t: (N, C, H, W), of a float dtype, which the results have too.
-        t: 1..T, an int, or int64 (N,).
+        t: 1..T, an int, or whole numbers (N,).
         labels: a class for all images, or one for each; None is the null label where the model has classes. For a
             model that takes words a prompt, or one for each, or what `label_tensor` makes of prompts.
         guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional
@@ -73,7 +73,7 @@ def predict(
         CheckpointError: where the exact weights are needed and their file can't be read any more.
     """
     check_state(model, x_t, "x_t")
-    check_time(t, x_t, 1, model.schedule.T)
+    t = check_time(t, x_t, 1, model.schedule.T)
     if x_t.requires_grad and torch.is_grad_enabled() and not grad:
         raise ValueError("x_t requires gradients, and this evaluation has none: ask for them with grad=True, or detach")
     if model.takes_words and isinstance(labels, Tensor):
@@ -145,7 +145,7 @@ def _seen(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
     if model.coordinates is not None:
         return coordinates.seen(model.coordinates, model.schedule, x, t)
     if isinstance(t, Tensor) and t.ndim:
-        return x, t - 1
+        return x, t.long() - 1
     return x, torch.full((len(x),), int(t) - 1)
 
 
