@@ -13,7 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +250,7 @@ def pictures_part(checkpoint: str, data: str, count: int, out: Path, steps: int)
     """The results of each batch, task and method, from --out or new: a list with an entry a picture in each."""
     model = ddpm_core.load(checkpoint)
     network = Whole(checkpoint, model.network)
-    model = replace(model, network=network)
+    model = model.evaluated_by(network)
     test = ImageSample(data, "test", model.image_size, channels=model.channels)
     order = np.random.default_rng(0).permutation(len(test))[:count]  # so that more pictures begin with the same ones
     images, digits = test.pixels()[order], None

@@ -261,7 +261,6 @@ def evaluations(
     """
     n, total = len(x_0), len(x_0) * len(pairs)
     label_ids = label_tensor(model, labels, n, None)
-    label_ids = None if label_ids is None else label_ids.to(x_0.device)
     times, batch = torch.tensor(pairs), _batch(model, x_0)
     per_group = max(1, batch // n)  # steps whose noise is in memory together
     starts = [*range(0, len(pairs) - 1, per_group), len(pairs) - 1]
@@ -272,7 +271,7 @@ def evaluations(
             image = to_device(rows % n, x_0.device)
             x_0_part = x_0[image]
             x_t = q_sample(model.schedule, x_0_part, t, eps[rows[0] : rows[-1] + 1])
-            part_labels = None if label_ids is None else label_ids[image]
+            part_labels = None if label_ids is None else label_ids[rows % n]
             yield predict(model, x_t, t, part_labels, clip=clip), x_0_part, x_t, t, s
             if progress:
                 progress(first * n + int(rows[-1]) + 1, total)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, fields, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any, Protocol
@@ -59,6 +59,11 @@ class Source:
     def weights_path(self) -> Path | None:
         """The file of the weights; None for a model that was not loaded from one."""
         return None if self.folder is None or self.file is None else self.folder / self.file
+
+
+def other_weights(source: Source) -> Source:
+    """The source of a model whose weights were replaced: without what is true of the old weights only."""
+    return Source(source.ref, source.name, source.revision)
 
 
 @dataclass(kw_only=True, repr=False)
@@ -159,9 +164,20 @@ class Text(Protocol):
         ...
 
 
+class _Itself:
+    """The default of `Model._before`: None for a new model; dataclasses.replace finds the model that it changes."""
+
+    def __get__(self, model: Model | None, kind: type) -> Model | None:
+        return model
+
+
 @dataclass(kw_only=True, repr=False)
 class Model(ModelSpec):
     """A network, what it was trained to predict, and under which schedule.
+
+    `dataclasses.replace` with another network, schedule, prediction or coordinates drops Γ and the optimised times,
+    unless it is given new ones: they were measured on the old model. Another network also drops what `source` says of
+    the old weights. `evaluated_by` keeps all of this.
 
     Attributes:
         schedule: β_t of the forward process.
@@ -198,6 +214,29 @@ class Model(ModelSpec):
     network: Network
     decoder: Decoder | None = None
     text: Text | None = None
+    _before: InitVar[Any] = _Itself()
+
+    def __post_init__(self, _before: Model | None) -> None:
+        super().__post_init__()
+        if _before is None:
+            return
+        other_network = self.network is not _before.network
+        if other_network and self.source is not None and self.source is _before.source:
+            self.source = other_weights(self.source)
+        if (
+            other_network
+            or not self.schedule.beta.equal(_before.schedule.beta)
+            or (self.prediction, self.coordinates) != (_before.prediction, _before.coordinates)
+        ):
+            for measured in ("gamma", "optimised"):
+                if getattr(self, measured) is getattr(_before, measured):
+                    setattr(self, measured, None)
+
+    def evaluated_by(self, network: Network) -> Model:
+        """The same model with another function for the same weights, for example one that counts its calls."""
+        model = replace(self, network=network)
+        model.gamma, model.optimised, model.source = self.gamma, self.optimised, self.source
+        return model
 
     @property
     def spec(self) -> ModelSpec:

@@ -17,7 +17,7 @@ from ddpm_core import coordinates
 from ddpm_core.likelihood import bound, bound_variance
 from ddpm_core.model import Network
 from ddpm_core.names import LEARNED, Prediction, Variance
-from ddpm_core.process import from_x0_eps, posterior, q_sample, to_device, to_x0_eps
+from ddpm_core.process import at_time, from_x0_eps, posterior, q_sample, to_device, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
@@ -39,7 +39,7 @@ def l_simple(
         network: network(x, t − 1, labels) → (N, C, H, W), with 2C channels for a learned variance.
         schedule: β_t and what follows from it.
         x_0: (N, C, H, W).
-        t: int64 (N,), 1..T, best on the CPU.
+        t: whole numbers (N,), 1..T, best on the CPU.
         eps: ε, like x_0.
         labels: int64 (N,), None for a model without classes.
         prediction: the target: ε, x_0, v, μ̃ or ε − x_0 ("flow").
@@ -101,7 +101,8 @@ def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, g
 
     SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR and the v-error √(SNR + 1) times the x_0-error. Raises ValueError for "mu".
     """
-    snr = schedule.alpha_bar[t.cpu()] / (1 - schedule.alpha_bar[t.cpu()])
+    alpha_bar = at_time(schedule.alpha_bar, t, t, 1)
+    snr = alpha_bar / (1 - alpha_bar)
     per_x_0_error = {"epsilon": snr, "x0": torch.ones_like(snr), "v": snr + 1}
     if prediction not in per_x_0_error:
         raise ValueError(f"min-SNR weighting is defined for {', '.join(per_x_0_error)}, not {prediction!r}")
@@ -135,7 +136,9 @@ def _evaluate(
 ) -> tuple[Tensor, Tensor]:
     """x_t and the network's output for it, both in the dtype of x_0."""
     x_t = q_sample(schedule, x_0, t, eps)
-    seen = coordinates.seen(_FLOW, schedule, x_t, t) if prediction == "flow" else (x_t, to_device(t - 1, x_t.device))
+    seen = x_t, to_device(t.long() - 1, x_t.device)
+    if prediction == "flow":
+        seen = coordinates.seen(_FLOW, schedule, x_t, t)
     return x_t, network(*seen, labels).to(x_0.dtype)
 
 

@@ -56,7 +56,7 @@ def predict(
     Arguments:
         model: what `load` gives, or a Model of one's own.
         x_t: (N, C, H, W), of a float dtype, which the results have too.
-        t: 1..T, an int, or int64 (N,).
+        t: 1..T, an int, or whole numbers (N,).
         labels: a class for all images, or one for each; None is the null label where the model has classes. For a
             model that takes words a prompt, or one for each, or what `label_tensor` makes of prompts.
         guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional
@@ -72,15 +72,34 @@ def predict(
             one's own that does not take the dtype of x_t.
         CheckpointError: where the exact weights are needed and their file can't be read any more.
     """
-    clip = model.clip if clip is None else clip
     check_state(model, x_t, "x_t")
-    check_time(t, x_t, 1, model.schedule.T)
+    t = check_time(t, x_t, 1, model.schedule.T)
     if x_t.requires_grad and torch.is_grad_enabled() and not grad:
         raise ValueError("x_t requires gradients, and this evaluation has none: ask for them with grad=True, or detach")
-    if not isinstance(labels, Tensor):
+    if model.takes_words and isinstance(labels, Tensor):
+        _check_states(labels, len(x_t))
+    else:
         labels = label_tensor(model, labels, len(x_t), guidance)
+    check_guidance(guidance, x_t.dtype)
     if model.student is not None:
         model.student.check_times(torch.as_tensor(t).unique().tolist())
+    return evaluation(model, x_t, t, labels, guidance, clip, grad)
+
+
+def evaluation(
+    model: Model,
+    x_t: Tensor,
+    t: Time,
+    labels: Tensor | None,
+    guidance: float | None = None,
+    clip: bool | None = None,
+    grad: bool = False,
+) -> Denoised:
+    """Do what `predict` does, without its checks, for labels that `label_tensor` made.
+
+    With guidance, images with the null label are evaluated as without it.
+    """
+    clip = model.clip if clip is None else clip
     with torch.set_grad_enabled(grad):
         output, v = _evaluate(model, *_seen(model, x_t, t), labels, guidance, grad)
         if model.coordinates is not None:
@@ -112,6 +131,8 @@ def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> T
 
     words: what `label_tensor` makes of prompts. The model is one that `check_attention` accepts.
     """
+    check_state(model, x_t, "x_t")
+    check_time(t, x_t, 1, model.schedule.T)
     network: Any = model.network
     return _call(network.attention, *_seen(model, x_t.float(), t), _with_null(model, words)[0])
 
@@ -119,13 +140,13 @@ def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> T
 def _seen(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
     """What the network gets: x and t − 1 for each image, as it was trained on 0..T − 1, or both in its own coordinates.
 
-    A number is not copied to a device, which would have to wait, but made there.
+    t − 1 stays where t is, a number on the CPU: there an engine can check it without waiting for a device.
     """
     if model.coordinates is not None:
         return coordinates.seen(model.coordinates, model.schedule, x, t)
     if isinstance(t, Tensor) and t.ndim:
-        return x, to_device(t, x.device) - 1
-    return x, torch.full((len(x),), int(t) - 1, device=x.device)
+        return x, t.long() - 1
+    return x, torch.full((len(x),), int(t) - 1)
 
 
 def network_device(network: Network | nn.Module) -> torch.device | None:
@@ -138,14 +159,23 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 
 
 def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
-    """The network's output with the dtype and on the device of x, whatever device the network is on."""
+    """The network's output with the dtype and on the device of x, whatever device the network is on.
+
+    A network of one's own gets copies, as it may compute in place; and its output is copied, as it may use it again.
+    """
+    if getattr(network, "moves_inputs", False):  # see engines.common.EngineNetwork
+        return network(x, t_index, labels)
     device = network_device(network) or x.device
     single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64
     dtype = torch.float32 if single and x.dtype == torch.float64 else x.dtype
     time = t_index.to(dtype) if t_index.dtype == torch.float64 else t_index
-    parts = [x.to(device, dtype), time.to(device), None if labels is None else labels.to(device)]
     try:
-        return network(*parts).to(x)
+        output = network(
+            x.to(device, dtype, copy=True),
+            to_device(time, device).clone(),
+            None if labels is None else to_device(labels, device).clone(),
+        )
+        return output.to(x, copy=True)
     except RuntimeError as error:  # of a function, whose weights nobody knows
         if dtype == torch.float64 and "double" in str(error).lower():
             raise ValueError(
@@ -186,6 +216,21 @@ def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tens
     if model.text is not None:
         return labels[:, 0], labels[:, 1]
     return labels, None if model.null_label is None else torch.full_like(labels, model.null_label)
+
+
+def check_guidance(guidance: float | None, dtype: torch.dtype) -> None:
+    """ValueError unless guidance is None or a number that is finite in the dtype of the state."""
+    largest = torch.finfo(dtype).max
+    if guidance is not None and not is_number(guidance, -largest, largest):
+        raise ValueError(f"guidance must be a finite number in {str(dtype).removeprefix('torch.')}, got {guidance!r}")
+
+
+def _check_states(states: Tensor, n: int) -> None:
+    """ValueError unless these can be what `label_tensor` makes of n prompts."""
+    if states.ndim != 4 or states.shape[:2] != (n, 2) or not states.is_floating_point():
+        raise ValueError(
+            f"a tensor of labels is what label_tensor makes of prompts, float ({n}, 2, L, D), got {tensor_text(states)}"
+        )
 
 
 def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -285,7 +330,7 @@ def few(names: Sequence[str], most: int = 20) -> str:
 
 
 def label_tensor(
-    model: ModelSpec, labels: Labels, n: int, guidance: float | None, negative: Prompts | None = None
+    model: ModelSpec, labels: Labels | Tensor, n: int, guidance: float | None, negative: Prompts | None = None
 ) -> Tensor | None:
     """labels as int64 (n,), or None for an unconditional model.
 
@@ -294,12 +339,14 @@ def label_tensor(
     {text: weight, …}, whose weights sum to 1, is told as the mean of the states of its texts with these weights. The
     result is float32 (n, 2, L, D) then: what the network is told of each prompt, and of the negative one, from which
     guidance leads away; None is the empty one too.
+    They are on the CPU, where they can be checked without waiting for a device; of prompts on the network's device.
     Raises ValueError for labels the model does not have, and for guidance without a label to guide towards.
     """
     if model.takes_words:
         assert isinstance(model, Model) and model.text is not None
         asked, away = (_mixtures(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))
-        return torch.stack([_text_states(model.text, asked), _text_states(model.text, away)], 1)
+        states = torch.stack([_text_states(model.text, asked), _text_states(model.text, away)], 1)
+        return states.to(network_device(model.network) or states.device)
     if negative is not None or _are_words(labels):
         instead = ", labels are numbers here" if model.num_classes else ""
         raise ValueError(f"this model is not told what to draw in words: leave out the prompts{instead}")
@@ -316,17 +363,21 @@ def label_tensor(
         labels = model.null_label
     if guided and model.null_label is None:
         raise ValueError("guidance needs a model trained with a null label, and this one has none")
+    given: Any = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else labels
+    each = list(given) if hasattr(given, "__len__") else [given] * n
     try:
-        given: Any = labels
-        each = [given] * n if np.ndim(given) == 0 else given
-        labels = [operator.index(label) for label in each]
+        ids = [-1 if isinstance(label, bool) else operator.index(label) for label in each]
     except TypeError:
         raise ValueError(f"labels are whole numbers from 0 to {model.num_classes - 1}, got {labels!r}") from None
-    if len(labels) != n:
-        raise ValueError(f"give one label, or one per image: {n} images, {len(labels)} labels")
-    if guided and model.null_label in labels:
+    if len(ids) != n:
+        raise ValueError(f"give one label, or one per image: {n} images, {len(ids)} labels")
+    if guided and model.null_label in ids:
         raise ValueError(f"guidance needs a class label to guide towards, and label {model.null_label} means no class")
-    wrong = [label for label in labels if not 0 <= label < model.num_classes and label != model.null_label]
+    wrong = [given for given, label in zip(each, ids, strict=True) if not _is_label(model, label)]
     if wrong:
         raise ValueError(f"labels go from 0 to {model.num_classes - 1}, got {wrong[0]}")
-    return torch.tensor(labels)
+    return torch.tensor(ids)
+
+
+def _is_label(model: ModelSpec, label: int) -> bool:
+    return 0 <= label < model.num_classes or label == model.null_label

@@ -2,12 +2,13 @@
 
 Everything is written for a step from t down to any s < t. With α_{t|s} = ᾱ_t/ᾱ_s and β_{t|s} = 1 − α_{t|s}, which are
 α_t and β_t when s = t − 1, the strided chain obeys the paper's formulas. Coefficients are computed in float64 on the
-CPU and applied in the dtype of x; t is an int for the whole batch or an int64 tensor (N,), best on the CPU.
+CPU and applied in the dtype of x; t is an int for the whole batch or a tensor of whole numbers (N,), best on the CPU.
 """
 
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: in
     Arguments:
         schedule: β_t and what follows from it.
         x_0: (N, C, H, W), any shape when t is an int; x_s where s is given.
-        t: s..T, an int, or int64 (N,).
+        t: s..T, an int, or whole numbers (N,).
         noise: ε, of the shape of x_0.
         s: 0..T, the time of what is given. From s it is √α_{t|s} x_s + √(1 − α_{t|s}) ε with α_{t|s} = ᾱ_t/ᾱ_s.
 
@@ -49,7 +50,7 @@ def posterior(
         schedule: β_t and what follows from it.
         x_0: (N, C, H, W).
         x_t: the same shape.
-        t: 1..T, an int, or int64 (N,).
+        t: 1..T, an int, or whole numbers (N,).
         s: 0..t − 1, None for t − 1.
 
     Returns:
@@ -58,7 +59,7 @@ def posterior(
     Raises:
         ValueError: for values outside these.
     """
-    alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, t - 1 if s is None else s, x_t)
+    alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, x_t)
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
     return posterior_mean(schedule, x_0, x_t, t, s), to_device(beta_tilde, x_t.device, x_t.dtype)
 
@@ -67,7 +68,7 @@ def posterior_mean(schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s
     """μ̃ alone: see `posterior`."""
     if x_0.shape != x_t.shape:
         raise ValueError(f"x_0 and x_t must have one shape, got {tuple(x_0.shape)} and {tuple(x_t.shape)}")
-    alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, t - 1 if s is None else s, x_t)
+    alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, s, x_t)
     of_x_0 = alpha_bar_s.sqrt() * beta_ts / (1 - alpha_bar_t)
     of_x_t = alpha_ts.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
     return cast(of_x_0, x_t) * x_0 + cast(of_x_t, x_t) * x_t
@@ -85,7 +86,7 @@ def reverse_variance(
 
     Arguments:
         schedule: β_t and what follows from it.
-        t, s: times, 0 <= s < t <= T, ints or int64 (N,).
+        t, s: times, 0 <= s < t <= T, ints or whole numbers (N,).
         kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper). Of a
             variance-exploding process "beta" is what that adds, σ_t² − σ_s² (Song et al. 2021, reverse diffusion),
             which in our coordinates is ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t.
@@ -130,7 +131,7 @@ def reverse_variance(
 def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance, v: Tensor) -> Tensor:
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, v)
     if kind == "learned":
-        if not bool(torch.as_tensor(t - s == 1).all()):
+        if not bool(torch.as_tensor(_whole(t) - _whole(s) == 1).all()):
             raise ValueError(
                 "variance 'learned' belongs to single steps s = t − 1: use all T steps, or another variance"
             )
@@ -155,6 +156,7 @@ def gamma_time(schedule: NoiseSchedule, t: Time) -> Time:
     There x_t is noise alone, so that Γ_t = 1 for any data and says nothing. Γ is needed for the variance of x_0 given
     x_t, and the variance of x_0 given x_{t−1} is close to it: x_{t−1} is nearly noise alone.
     """
+    t = _whole(t)
     if isinstance(t, Tensor):
         return t - (schedule.alpha_bar[t.cpu()] == 0).to(t)
     return t - int(schedule.alpha_bar[t] == 0)
@@ -223,8 +225,10 @@ def _check_prediction(prediction: str, x_t: Tensor, *others: Tensor) -> None:
             raise ValueError(f"all tensors must have the shape of x_t, {tuple(x_t.shape)}, got {tuple(other.shape)}")
 
 
-def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """ᾱ_t, ᾱ_s, α_{t|s} and β_{t|s}, float64, broadcastable against x."""
+def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """ᾱ_t, ᾱ_s, α_{t|s} and β_{t|s}, float64, broadcastable against x; s None is t − 1."""
+    t = check_time(t, x, 1, schedule.T)
+    s = t - 1 if s is None else check_time(s, x, 0, schedule.T)
     if not bool((torch.as_tensor(s) < torch.as_tensor(t)).all()):
         raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
     alpha_bar_t, alpha_bar_s = at_time(schedule.alpha_bar, t, x, 1), at_time(schedule.alpha_bar, s, x, 0)
@@ -236,27 +240,41 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time, x: Tensor) -> tuple[Tensor,
 
 def at_time(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
     """table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in x."""
-    check_time(t, x, first, len(table) - 1)
-    if isinstance(t, Tensor) and t.ndim:
-        return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1))
-    return table[int(t)]
+    t = check_time(t, x, first, len(table) - 1)
+    return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1)) if isinstance(t, Tensor) else table[t]
 
 
-def check_time(t: Time, x: Tensor, first: int, T: int) -> None:
-    """ValueError unless t is a whole number of first..T, or an integer tensor with one for each image of x."""
+def check_time(t: Time, x: Tensor, first: int, T: int) -> Time:
+    """Return t as an int or int64 (N,), of whatever type its whole numbers are.
+
+    Raises ValueError unless t is a whole number of first..T, or a tensor with one for each image of x.
+    """
     if isinstance(t, Tensor) and t.ndim:
         if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
             raise ValueError(f"t must be whole numbers, such as torch.int64, got {t.dtype}")
         if t.ndim != 1 or len(t) != len(x):
             raise ValueError(f"t must be a whole number or one per image ({len(x)}), got shape {tuple(t.shape)}")
-        inside = bool(((t >= first) & (t <= T)).all())
-    else:
-        try:
-            inside = first <= operator.index(t) <= T
-        except TypeError:
-            inside = False
-    if not inside:
+    try:
+        found = _whole(t)
+        inside = (found >= first) & (found <= T)
+    except TypeError:
+        found = inside = False
+    if not (inside.all() if isinstance(inside, Tensor) else inside):
         raise ValueError(f"t must be whole and lie in {first}..{T}, got {t}")
+    return found
+
+
+def _whole(t: Time) -> Time:
+    """Whole numbers as an int or int64: an index of uint8 would be a mask, and t − 1 needs more than some types hold.
+
+    Raises TypeError for one number that is not whole.
+    """
+    if isinstance(t, Tensor) and t.ndim:
+        return t.long()
+    one: Any = t.item() if isinstance(t, Tensor) else t
+    if isinstance(one, bool):
+        raise TypeError("True and False are no times")
+    return operator.index(one)
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, is_number, tensor_text
+from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, tensor_text
 from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
 from ddpm_core.prediction import (
@@ -25,6 +25,7 @@ from ddpm_core.prediction import (
     Prompts,
     attention_maps,
     check_attention,
+    check_guidance,
     label_tensor,
     network_device,
     predict,
@@ -466,14 +467,13 @@ def _checked_start(
     if seeds is None and (x_T is None or noise is None or not len(x_T)):
         raise ValueError("give a seed for each image, or both x_T and noise")
     n = len(checked) if x_T is None or seeds is not None else len(x_T)
-    label_ids, guidance = condition.label_ids(model, n), condition.guidance
+    label_ids = condition.label_ids(model, n)
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
     check_state(model, x, "x_T", n)
-    if guidance is not None and not is_number(guidance, *(sign * torch.finfo(x.dtype).max for sign in (-1, 1))):
-        raise ValueError(f"guidance must be a finite number in {str(x.dtype).removeprefix('torch.')}, got {guidance}")
+    check_guidance(condition.guidance, x.dtype)
     x = x.detach().to(network_device(model.network) or x.device, copy=True)  # the caller may change x_T
-    return checked, x, label_ids if label_ids is None else label_ids.to(x.device)
+    return checked, x, label_ids
 
 
 def sample(model: Model, seeds: Sequence[int] | None = None, steps: Steps | None = None, **options: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The analytic variance: against optima known in closed form, and how Γ is estimated, saved and refused."""
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -11,8 +12,11 @@ from toy import small_unet
 
 from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load, reverse_variance, save, trajectory
 from ddpm_core.analytic import Gamma, default_times, estimate_gamma
+from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.sidecars import gamma_file
+from ddpm_core.coordinates import Exploding
 from ddpm_core.engines.choose import wrap
+from ddpm_core.model import Source
 from ddpm_core.noise import gaussian
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -133,6 +137,45 @@ def test_an_estimate_from_noise_alone_is_no_chance_either():
     assert x_0_variance[0] == pytest.approx(c, rel=0.2)
     bits = bits_per_dim(zero_snr_model(c, table), images[:2], "analytic")
     assert bits.terms.isfinite().all()
+
+
+LONGER = NoiseSchedule.linear(SCHEDULE.T, 1e-4, 0.03)
+MEASURED = {"gamma": torch.full((SCHEDULE.T + 1,), 0.5, dtype=torch.float64), "optimised": {"ddim": {2: (9, 2)}}}
+OTHERS = {
+    "network": {"network": lambda x, t_index, labels: -x},
+    "schedule": {"schedule": LONGER},
+    "prediction": {"prediction": "x0"},
+    "coordinates": {"coordinates": Exploding()},
+}
+
+
+@pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
+def test_what_was_measured_on_a_model_is_not_that_of_a_changed_one(changed, tmp_path):
+    source = Source("a/b", "b", "abc", "EMA", "model.safetensors", 5, 7, tmp_path, True)
+    model = replace(gaussian_model(0.3), source=source)
+    model.gamma, model.optimised = MEASURED.values()  # also where they were set later
+    other = replace(model, **changed)
+    assert other.gamma is None and other.optimised is None
+    assert other.source == (Source("a/b", "b", "abc") if "network" in changed else source)
+    with pytest.raises(ValueError, match="not estimated for these weights"):
+        trajectory(other, [0], 5, variance="analytic")
+    with pytest.warns(UserWarning, match="all but the network"):
+        save(other, tmp_path / "saved")
+    assert not {refs.ANALYTIC, refs.OPTIMISED} & {file.name for file in (tmp_path / "saved").iterdir()}
+    own = {"gamma": torch.ones(SCHEDULE.T + 1), "optimised": {"ddim": {1: (5,)}}, "source": Source("c")}
+    given = replace(model, **changed, **own)
+    assert all(getattr(given, name) is value for name, value in own.items())
+    again = replace(other, clip=False)
+    assert again.gamma is None and again.network is other.network
+
+
+def test_what_was_measured_stays_with_the_weights():
+    model = replace(gaussian_model(0.3), **MEASURED, source=Source("a", parameters=5))
+    counting = model.evaluated_by(lambda x, t_index, labels: model.network(x, t_index, labels))
+    same = replace(model, clip=False, schedule=NoiseSchedule.from_betas(SCHEDULE.beta[1:]))
+    for other in (counting, same, replace(counting, clip=False), copy.deepcopy(model)):
+        assert other.optimised == model.optimised and other.gamma.equal(model.gamma) and other.source == model.source
+    assert counting.network is not model.network
 
 
 def test_missing_gamma_and_guidance_are_refused_before_anything_runs():

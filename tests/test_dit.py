@@ -1,7 +1,9 @@
 """DiT: the folders of diffusers' DiTPipeline, compared with that pipeline."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from diffusers.schedulers import scheduling_ddpm
 import ddpm_core
 from ddpm_core import CheckpointError, predict, trajectory
 from ddpm_core.checkpoint import weights
+from ddpm_core.engines.torch import stays_finite
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.prediction import class_index
 
@@ -124,6 +127,34 @@ def test_engines_agree_at_every_time(folder, model, precision):
         # bf16: products of eight bits, summed in float32, through two blocks
         bound = 1e-5 if other.network.description.endswith("fp32") else 0.01
         assert (found - expected).norm() < bound * expected.norm()
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_an_engine_refuses_times_and_classes_beyond_its_tables(folder, engine):
+    """OpenVINO would take the last ones, and a GPU would fail for all that runs on it."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    model, x = ddpm_core.load(folder, device="cpu", precision="fp32", engine=engine), torch.zeros(1, 4, 8, 8)
+    for call in (model.network, model.network.with_gradients):
+        for t_index, label, sentence in (
+            (1000, 3, "this network knows t_index 0 to 999, got [1000]"),
+            (-1, 3, "this network knows t_index 0 to 999, got [-1]"),
+            (5, 1001, "this network knows labels 0 to 1000, got [1001]"),
+            (5, -1, "this network knows labels 0 to 1000, got [-1]"),
+        ):
+            with pytest.raises(ValueError, match=re.escape(sentence)):
+                call(x, torch.tensor([t_index]), torch.tensor([label]))
+    longer = replace(model, schedule=ddpm_core.NoiseSchedule.linear(1200))
+    with pytest.raises(ValueError, match="knows t_index 0 to 999"):
+        predict(longer, x, 1100, 3)
+    assert predict(longer, x, 1000, 3).x0.shape == x.shape
+
+
+def test_a_table_of_fewer_times_than_are_tried_in_fp16(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "short")
+    edit(tmp_path / "short/scheduler/scheduler_config.json", num_train_timesteps=50)
+    network = ddpm_core.load(tmp_path / "short", device="cpu", precision="fp32", engine="torch").network
+    assert stays_finite(network.unet, torch.device("cpu")) in (True, False)
 
 
 def test_round_trip(model, tmp_path):

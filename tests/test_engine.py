@@ -109,6 +109,27 @@ def test_computes_the_network_for_any_batch_and_size_and_keeps_the_dtype(name, c
         assert relative_error(got, truth(network, x.float(), *conditions)) < 1e-5
 
 
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_what_a_network_does_not_take_is_one_sentence(name):
+    """OpenVINO would compute something, and PyTorch fails in words of its own."""
+    plain = engine.wrap(smallest(0), "cpu", "fp32", name)
+    classes = engine.wrap(smallest(0, num_class_embeds=5), "cpu", "fp32", name)
+    x, time, two = torch.zeros(2, 3, 8, 8), torch.tensor([5, 6]), torch.tensor([1, 4])
+    for network, t_index, labels, match in (
+        (classes, time, torch.tensor([1, 5]), "knows labels 0 to 4, got"),
+        (classes, time, torch.tensor([1, -1]), "knows labels 0 to 4, got"),
+        (classes, time, torch.tensor([1]), "labels must have one number for each of 2 images"),
+        (classes, time, torch.tensor([1.0, 2.0]), "labels must be whole numbers, got .*float32"),
+        (classes, time, None, "this network needs labels"),
+        (classes, time[:1], two, "t_index must have one number for each of 2 images"),
+        (plain, time, two, "this network takes no labels"),
+    ):
+        for call in (network, network.with_gradients):
+            with pytest.raises(ValueError, match=match):
+                call(x, t_index, labels)
+    assert classes(x[:1], time[:1].int(), two[1:].to(torch.uint8)).equal(classes(x[:1], time[:1], two[1:]))
+
+
 def test_an_image_alone_is_the_image_in_a_batch(all_cores):
     """Of OpenVINO; of torch: the next test."""
     wrapped = engine.wrap(small(mid_block_type=None), "cpu", "auto", "openvino")

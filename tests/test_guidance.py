@@ -109,6 +109,39 @@ def test_a_class_the_model_lacks_is_refused_with_those_it_has(text):
         class_index(toy_model(), text)
 
 
+WRONG = {
+    "a class too high": (torch.tensor([4, 0]), None, "labels go from 0 to 2, got 4"),
+    "below 0": (torch.tensor([-1, 0]), None, "labels go from 0 to 2, got -1"),
+    "floats": (torch.tensor([1.0, 0.0]), None, "whole numbers"),
+    "true and false": (torch.tensor([True, False]), None, "0 to 2"),
+    "too many": (torch.tensor([0, 1, 2]), None, "2 images, 3 labels"),
+    "a column": (torch.tensor([[0], [1]]), None, "whole numbers"),
+    "lists of two lengths": ([[0], [1, 2]], None, "whole numbers"),
+    "true": (True, None, "0 to 2"),
+    "nothing to guide towards": (torch.tensor([3, 3]), 3.0, "guidance needs a class label"),
+    "nothing for one image": (torch.tensor([0, 3]), 3.0, "guidance needs a class label"),
+    "guidance NaN": (torch.tensor([0, 1]), float("nan"), "guidance must be a finite number in float64, got nan"),
+    "guidance without an end": ([0, 1], float("-inf"), "guidance must be"),
+    "guidance as text": (1, "3", "guidance must be .* got '3'"),
+}
+
+
+@pytest.mark.parametrize("labels, guidance, match", WRONG.values(), ids=WRONG)
+def test_an_evaluation_checks_labels_and_guidance_however_they_come(labels, guidance, match):
+    model = toy_model(**CLASSES)
+    model.network = lambda *_: pytest.fail("asked")
+    with pytest.raises(ValueError, match=match):
+        predict(model, X_T, 5, labels, guidance)
+    with pytest.raises(ValueError, match=match):
+        next(trajectory(model, [0, 1], 5, labels=labels, guidance=guidance, x_T=X_T))
+
+
+def test_labels_of_any_whole_dtype_are_labels():
+    expected = predict(toy_model(**CLASSES), X_T, 5, [2, 0]).eps
+    for dtype in (torch.uint8, torch.int16, torch.int64):
+        assert predict(toy_model(**CLASSES), X_T, 5, torch.tensor([2, 0], dtype=dtype)).eps.equal(expected)
+
+
 def test_a_state_that_requires_gradients_is_refused():
     """They would be wrong without a word: the network is evaluated without them."""
     with pytest.raises(ValueError, match="requires gradients"):

@@ -9,9 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ddpm_core.model import Model
 from ddpm_core.names import PREDICTIONS, VARIANCES
 from ddpm_core.noise import gaussian
-from ddpm_core.process import from_x0_eps, posterior, q_sample, reverse_variance, to_x0_eps
+from ddpm_core.objective import l_simple, min_snr_weight
+from ddpm_core.prediction import predict
+from ddpm_core.process import from_x0_eps, gamma_time, posterior, q_sample, reverse_variance, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 LINEAR = NoiseSchedule.linear()
@@ -269,8 +272,46 @@ def test_the_dtype_of_the_input_is_kept(dtype):
     assert all(result.dtype == dtype and result.shape == SHAPE for result in results)
 
 
+WHOLE = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32, torch.uint64]
+SHORT = NoiseSchedule.linear(SHAPE[0] - 1, 1e-4, 0.3)  # T + 1 images: a mask would have their number
+
+
+@pytest.mark.parametrize("dtype", WHOLE)
+@pytest.mark.parametrize("schedule", [SHORT, LINEAR], ids=["T 2", "T 1000"])
+def test_times_may_have_any_whole_dtype(schedule, dtype):
+    x, other = images(0, 1)
+    gamma = torch.linspace(0, 1, schedule.T + 1, dtype=torch.float64)
+
+    def results(t, s):
+        rest = [q_sample(schedule, x, t, other), gamma_time(schedule, t), min_snr_weight(schedule, "v", t)]
+        for kind in ("beta", "beta_tilde", "learned", "learned_range"):
+            rest += [reverse_variance(schedule, t, s, kind, v=x)]
+        for prediction in PREDICTIONS:
+            rest += [*to_x0_eps(schedule, prediction, x, other, t), from_x0_eps(schedule, prediction, x, other, x, t)]
+        model = Model(
+            network=lambda x, t_index, labels: x + t_index.reshape(-1, 1, 1, 1) * (t_index.dtype == torch.int64),
+            schedule=schedule,
+            image_size=4,
+            channels=2,
+            gamma=gamma,
+        )
+        rest += [*predict(model, x, t)[:3], l_simple(model.network, schedule, x, t, other)]
+        return [*rest, *posterior(schedule, x, other, t), *posterior(schedule, x, other, t, s)]
+
+    times = torch.tensor([1, 2, 2])
+    for found, expected in zip(results(times.to(dtype), (times - 1).to(dtype)), results(times, times - 1), strict=True):
+        assert found.dtype == expected.dtype and found.equal(expected)
+    for wrong in ([0, 1, 2], [1, 2, 100]):
+        with pytest.raises(ValueError, match=r"t must be whole and lie in 1\.\.2"):
+            posterior(SHORT, x, other, torch.tensor(wrong).to(dtype))
+    one = times[1].to(dtype)
+    assert q_sample(schedule, x, one, other).equal(q_sample(schedule, x, 2, other))
+
+
 X, Y = images(0, 1)
 REFUSED = {
+    "t true": lambda: q_sample(LINEAR, X, True, Y),
+    "t true in a tensor": lambda: q_sample(LINEAR, X, torch.tensor(True), Y),
     "t below 0": lambda: q_sample(LINEAR, X, -1, Y),
     "t above T": lambda: q_sample(LINEAR, X, 1001, Y),
     "one t, not whole, in a tensor": lambda: q_sample(LINEAR, X, torch.tensor(1.5), Y),

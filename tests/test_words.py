@@ -18,7 +18,7 @@ from ddpm_core.checkpoint.cost import model_cost, network_cost
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.noise import gaussian_batch
-from ddpm_core.prediction import label_tensor
+from ddpm_core.prediction import label_tensor, predict
 from ui.machine.limits import Refused, ServerLimits
 from ui.models.loaded import Models
 
@@ -283,6 +283,17 @@ REFUSED_RUNS = {
 def test_odd_prompts_are_refused(turbo, options, match):
     with pytest.raises(ValueError, match=match):
         trajectory(turbo[1], [1, 2], 2, **options)
+
+
+def test_labels_as_a_tensor_are_the_states_of_prompts(turbo):
+    model, x = turbo[1], torch.zeros(2, 4, 8, 8)
+    told = label_tensor(model, ["red", "fox"], 2, None)
+    assert predict(model, x, 5, told).eps.equal(predict(model, x, 5, ["red", "fox"]).eps)
+    for wrong in (told[:1], told[:, 0], told.long(), torch.tensor([1, 2])):
+        with pytest.raises(ValueError, match=r"float \(2, 2, L, D\), got"):
+            predict(model, x, 5, wrong)
+    with pytest.raises(ValueError, match="the states of prompts must be float"):
+        predict(model, x, 5, told[..., :-1])
 
 
 def test_words_are_refused_where_the_model_takes_none(unconditional):

@@ -15,7 +15,7 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.latent_parts import read_decoder, read_text
 from ddpm_core.checkpoint.weights import build_network, check_evaluation
 from ddpm_core.engines.choose import wrap, wrap_decoder
-from ddpm_core.model import Model, Network, Source
+from ddpm_core.model import Model, Network, other_weights
 from ddpm_core.names import Engine, Precision
 from ddpm_core.prediction import network_device
 
@@ -88,7 +88,7 @@ def load(
         source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
         network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build, batched=batched)
     else:  # what is kept beside the checkpoint's weights is not written for others
-        source = Source(source.ref, source.name, source.revision)
+        source = other_weights(source)
     home = network_device(network) or torch.device("cpu")
     parts: dict[str, Any] = {}
     if found.decoder is not None and layout.decoder:

@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ddpm_core.engines.from_diffusers import UNet2DConditionModel
-from ddpm_core.engines.networks import Network, takes_labels
+from ddpm_core.engines.networks import Network, known_labels, takes_labels
+from ddpm_core.engines.networks.times import known_times
+from ddpm_core.model import tensor_text
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +35,14 @@ class EngineNetwork(Protocol):
     """A network that an engine evaluates, as `choose.wrap` returns it.
 
     unet: the network, which may hold rounded weights. device: where its inputs are evaluated. description: engine,
-    device and precision, for the user. memory: bytes that the network takes by now, about.
+    device and precision, for the user. memory: bytes that the network takes by now, about. moves_inputs: it takes
+    inputs on any device. Where t_index and labels are on the CPU, they are checked without waiting for a device.
     """
 
     unet: Network
     device: torch.device
     description: str
+    moves_inputs: Literal[True]
 
     @property
     def memory(self) -> int: ...
@@ -46,7 +50,8 @@ class EngineNetwork(Protocol):
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,).
 
-        Where the network is told other numbers than t − 1, they take its place, of any float dtype.
+        Where the network is told other numbers than t − 1, they take its place, of any float dtype. Raises what
+        `Inputs.checked` does.
         """
         ...
 
@@ -115,6 +120,54 @@ def told_numbers(network: nn.Module) -> bool:
 def single(time: Tensor) -> Tensor:
     """A network's time in float32, where it is not a whole number."""
     return time.float() if time.is_floating_point() else time
+
+
+class Inputs:
+    """What a network can be told. Engines differ in what they do with anything else: some compute a wrong picture."""
+
+    def __init__(self, unet: Network):
+        self._takes_labels, self._labels, self._times = takes_labels(unet), known_labels(unet), known_times(unet)
+        self._width = unet.config["cross_attention_dim"] if isinstance(unet, UNet2DConditionModel) else None
+
+    def checked(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return t_index and labels, whole numbers as int64.
+
+        Raises ValueError for other shapes and dtypes than a network (x, t_index, labels) has, and for a time or a label
+        beyond those that it has in a table.
+        """
+        n = len(x)
+        _check_rows("t_index", t_index, n)
+        if not t_index.is_floating_point() or self._times is not None:
+            t_index = _whole("t_index", t_index, self._times)
+        if labels is None:
+            if self._takes_labels or self._width is not None:
+                raise ValueError(f"this network needs {'labels' if self._width is None else 'the states of prompts'}")
+        elif self._width is not None:
+            if labels.ndim != 3 or (len(labels), labels.shape[2]) != (n, self._width) or not labels.is_floating_point():
+                raise ValueError(
+                    f"the states of prompts must be float ({n}, L, {self._width}), got {tensor_text(labels)}"
+                )
+        elif not self._takes_labels:
+            raise ValueError("this network takes no labels")
+        else:
+            _check_rows("labels", labels, n)
+            labels = _whole("labels", labels, self._labels)
+        return t_index, labels
+
+
+def _check_rows(name: str, values: Tensor, n: int) -> None:
+    if values.shape != (n,):
+        raise ValueError(f"{name} must have one number for each of {n} images, got {tensor_text(values)}")
+
+
+def _whole(name: str, values: Tensor, known: int | None) -> Tensor:
+    """The values as int64; ValueError unless they are whole numbers, 0..known − 1 where that is known."""
+    if values.is_floating_point() or values.dtype == torch.bool:
+        raise ValueError(f"{name} must be whole numbers, got {tensor_text(values)}")
+    values = values.long()
+    if known is not None and not bool(((values >= 0) & (values < known)).all()):
+        raise ValueError(f"this network knows {name} 0 to {known - 1}, got {values.tolist()}")
+    return values
 
 
 def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:

@@ -159,6 +159,8 @@ class OpenVINONetwork(_Converted):
     batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
     """
 
+    moves_inputs = True
+
     def __init__(
         self,
         unet: Network,
@@ -171,6 +173,7 @@ class OpenVINONetwork(_Converted):
         chosen, why = _precision(precision)
         self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact)
+        self._inputs = common.Inputs(unet)
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
         self._rounds = owned and self.precision == "bf16"
         self._exact = exact if self._rounds else None
@@ -219,6 +222,7 @@ class OpenVINONetwork(_Converted):
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """As `EngineNetwork` says."""
+        t_index, labels = self._inputs.checked(x, t_index, labels)
         inputs = [self._image(x), self._time(t_index)]
         if labels is not None:
             inputs.append(labels.float() if labels.is_floating_point() else labels)

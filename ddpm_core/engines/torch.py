@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from ddpm_core.engines.attention import CrossAttention
 from ddpm_core.engines.common import (
     DTYPES,
+    Inputs,
     example_inputs,
     forbid_tf32,
     in_two_parts,
@@ -27,6 +28,7 @@ from ddpm_core.engines.common import (
     weight_bytes,
 )
 from ddpm_core.engines.networks import Network, first_convolution
+from ddpm_core.engines.networks.times import known_times
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
 
@@ -162,21 +164,25 @@ class ExactNetwork:
     returns is kept.
     """
 
+    moves_inputs = True
+
     def __init__(self, unet: Network, device: torch.device, exact: Callable[[], Network] | None):
+        self._inputs = Inputs(unet)
         self._unet, self._device, self._exact = unet, device, exact
         self._found: Network | None = None
         self._attention: CrossAttention | None = None
         self._lock = threading.RLock()
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        return _in_chunks(partial(_output, self._network()), self._device, x, t_index, labels)
+        told = self._inputs.checked(x, t_index, labels)
+        return _in_chunks(partial(_output, self._network()), self._device, x, *told)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """The maps of `CrossAttention`, with the dtype and on the device of x."""
         with self._lock:
             if self._attention is None:
                 self._attention = CrossAttention(self._network())
-        return _in_chunks(self._attention, self._device, x, t_index, states)
+        return _in_chunks(self._attention, self._device, x, *self._inputs.checked(x, t_index, states))
 
     def _network(self) -> Any:
         with self._lock:
@@ -221,6 +227,7 @@ class TorchNetwork:
     """
 
     name = "torch"
+    moves_inputs = True
     _together = _CPU_CHUNK
 
     def __init__(
@@ -243,6 +250,7 @@ class TorchNetwork:
             unet.register_module("time_proj", time_proj.to(device))
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
+        self._inputs = Inputs(unet)
         self.with_gradients = ExactNetwork(unet, device, exact)
         self.description = f"{self.name} · {device.type} · {precision}" + (" · batched" if batched else "")
         first: Any = unet.get_submodule(first_convolution(unet))
@@ -266,7 +274,8 @@ class TorchNetwork:
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        return _in_chunks(self._forward, self.device, x, t_index, labels, self._together)
+        told = self._inputs.checked(x, t_index, labels)
+        return _in_chunks(self._forward, self.device, x, *told, self._together)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
@@ -293,7 +302,8 @@ def stays_finite(unet: Network, device: torch.device) -> bool:
     network = TorchNetwork(copy.deepcopy(unet), device, "fp16")
     x, _, *labels = example_inputs(unet, len(_TRIED))
     x = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    return bool(network(x, torch.tensor(_TRIED), *labels).isfinite().all())
+    times = torch.tensor(_TRIED).clamp(max=(known_times(unet) or max(_TRIED) + 1) - 1)
+    return bool(network(x, times, *labels).isfinite().all())
 
 
 class CompiledNetwork(TorchNetwork):

@@ -186,7 +186,7 @@ class _Trial:
         shape = (model.channels, model.image_size, model.image_size)
         x_T = gaussian_batch(seeds, 0, shape)
         self._x_T = x_T.to(network_device(model.network) or x_T.device)
-        self._labels = None if labels is None else labels.to(self._x_T.device)
+        self._labels = labels
         self._report, self._done = report, 0.0
         self._exact = torch.empty(0)  # the teacher's x_0
 
@@ -243,7 +243,7 @@ class _Trial:
     def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:
         parts = []
         for x_part, row_part in zip(x.split(BATCH), rows.split(BATCH), strict=True):
-            labels = None if self._labels is None else self._labels[row_part.to(x.device)]
+            labels = None if self._labels is None else self._labels[row_part]
             parts.append(predict(self._model, x_part, t, labels))
             self._count(len(x_part) / len(self._x_T))
         x0, eps, x0_hat, _ = (None if part[0] is None else torch.cat(part) for part in zip(*parts, strict=True))

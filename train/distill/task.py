@@ -19,7 +19,7 @@ from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.model import Network, Source
 from ddpm_core.names import Averaging
-from ddpm_core.prediction import predict
+from ddpm_core.prediction import evaluation
 from ddpm_core.process import q_sample, to_device, to_x0_eps
 from ddpm_core.student import Student
 from train import TrainError
@@ -119,7 +119,7 @@ class Distilling(TrainingTask):
         if config.fused:
             fuse(frozen)
         self._frozen = frozen
-        self._teacher = replace(self._teacher, network=self._evaluated(frozen))
+        self._teacher = self._teacher.evaluated_by(self._evaluated(frozen))
         return student
 
     def _evaluated(self, unet: UNet2DModel) -> Network:
@@ -135,7 +135,7 @@ class Distilling(TrainingTask):
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
         def teacher(x: Tensor, t: Tensor) -> Tensor:
-            return predict(self._teacher, x, t, labels, self._guidance).x0
+            return evaluation(self._teacher, x, t, labels, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)
         return self._loss(self.schedule, partial(self._student_x0, network, labels), teacher, x_t, self._path(t))
@@ -151,8 +151,7 @@ class Distilling(TrainingTask):
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         student = replace(self._student, finished=finished)
-        own = {"gamma": None, "optimised": None}  # what was measured on the teacher's weights
-        return replace(self._teacher, network=network, student=student, source=Source(weights=weights), **own)
+        return replace(self._teacher, network=network, student=student, source=Source(weights=weights))
 
     def card(self) -> ModelCard:
         config, student = public(self._config), self._student

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Counted:
 
     def __init__(self, ref: str, network: Any, work: Work):
         self._ref, self._network, self._work, self.device = ref, network, work, network.device
+        self.moves_inputs = getattr(network, "moves_inputs", False)
 
     def __call__(self, x: Any, *conditions: Any) -> Any:
         output = self._network(x, *conditions)
@@ -150,7 +151,7 @@ class Rows(Computation):
 
     def counted(self, model: Model, work: Work) -> Model:
         """The model, whose network counts what it does."""
-        return replace(model, network=Counted(self.refs[0], model.network, work))
+        return model.evaluated_by(Counted(self.refs[0], model.network, work))
 
     def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Work) -> Step:
         """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""

@@ -25,6 +25,7 @@ class BorrowedNetwork:
     def __init__(self, models: Models, ref: str, model: Model):
         self.device = network_device(model.network)
         self.description = getattr(model.network, "description", None)
+        self.moves_inputs = getattr(model.network, "moves_inputs", False)
         self._models = models
         self._ref = ref
         self.files = _files(model)  # changes when the weights do
@@ -89,7 +90,7 @@ def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
     parts: dict[str, Any] = {
         name: BorrowedPart(network, name) for name in ("decoder", "text") if getattr(model, name) is not None
     }
-    return replace(model, network=network, **parts), network
+    return replace(model.evaluated_by(network), **parts), network
 
 
 def _files(model: Model) -> object:

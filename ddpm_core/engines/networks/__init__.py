@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import nn
+
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel, UNet2DConditionModel, UNet2DModel
 from ddpm_core.engines.networks.openai_unet import OpenAIUNet
 
@@ -32,6 +34,12 @@ def least_side(network: Network) -> int:
 def takes_labels(network: Network) -> bool:
     """Whether it is told classes."""
     return isinstance(network, DiTTransformer2DModel) or network.class_embedding is not None
+
+
+def known_labels(network: Network) -> int | None:
+    """How many labels it has an embedding for, that of no class among them; None where it is told none."""
+    tables = (part for part in network.modules() if isinstance(part, nn.Embedding))
+    return next((table.num_embeddings for table in tables), None) if takes_labels(network) else None
 
 
 def out_channels(network: Network) -> int:

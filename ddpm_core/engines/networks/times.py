@@ -25,6 +25,11 @@ class _TimeTable(nn.Module):
         return self.get_buffer("table")[t_index]
 
 
+def known_times(network: nn.Module) -> int | None:
+    """How many times t − 1 a network can look up; None where it takes any."""
+    return getattr(network, "known_times", None)
+
+
 def tabulate_times(network: nn.Module, T: int) -> None:
     """Let a transformer, whose blocks each embed the time, or a U-Net with scaled times look them up; others stay."""
     if isinstance(network, (DiTTransformer2DModel, OpenAIUNet)):
@@ -32,3 +37,5 @@ def tabulate_times(network: nn.Module, T: int) -> None:
         table = _TimeTable(parts[0].time_proj, T)
         for part in parts:
             part.time_proj = table
+        own: Any = network
+        own.known_times = T  # see `known_times`
