@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.likelihood import evaluations, image_state
+from ddpm_core.likelihood import checked_times, evaluations, image_state
 from ddpm_core.model import Model
 from ddpm_core.schedule import NoiseSchedule
 
@@ -62,7 +62,8 @@ def estimate_gamma(
     None for `default_times`. labels: see prediction.label_tensor. progress(done, total) counts evaluations. Raises
     ValueError for values outside these.
     """
-    times = default_times(model.schedule.T) if times is None else sorted(set(times))
+    T = model.schedule.T
+    times = default_times(T) if times is None else sorted(set(checked_times(times, T)))
     x_0 = image_state(model, images, torch.float32)
     if len(x_0) < 2:
         raise ValueError("an estimate with a standard error needs at least 2 images")

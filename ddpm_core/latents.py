@@ -9,8 +9,9 @@ that of DDIM.
 from __future__ import annotations
 
 import math
+import operator
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,10 +25,11 @@ from ddpm_core.names import MIXINGS, Mixing, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample
-from ddpm_core.runs import OPTIONS, Condition, SamplerSettings, check_options, trajectory
+from ddpm_core.runs import OPTIONS, Condition, SamplerSettings, arguments, check_options, trajectory
 from ddpm_core.timesteps import Steps, chain_length, own_times
 
 Latent = Tensor  # of one picture, (1, C, H, W): its x_t
+DECODING = [name for name in OPTIONS if name not in ("x_T", "start", "after")]  # the options of `reconstruct`
 
 
 def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[int]) -> Tensor:
@@ -45,12 +47,22 @@ def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[in
     Raises:
         ValueError: for values outside these.
     """
-    x_0, seeds = image_state(model, images, torch.float32), check_seeds(seeds)
+    x_0, t, seeds = image_state(model, images, torch.float32), _time(model, t), check_seeds(seeds)
     if len(seeds) != len(x_0):
         raise ValueError(f"give one seed for each image: {len(x_0)} images, {len(seeds)} seeds")
     eps = gaussian_batch(seeds, 0, x_0.shape[1:]).to(x_0)
-    x_t = q_sample(model.schedule, x_0, t, eps)  # checks t
-    return eps if t == model.schedule.T else x_t
+    return eps if t == model.schedule.T else q_sample(model.schedule, x_0, t, eps)
+
+
+def _time(model: ModelSpec, t: Any) -> int:
+    """The t of a latent; ValueError unless it is a whole number from 0 to T."""
+    try:
+        whole = -1 if isinstance(t, bool) else operator.index(t)
+    except TypeError:
+        whole = -1
+    if not 0 <= whole <= model.schedule.T:
+        raise ValueError(f"t must be whole and lie in 0..{model.schedule.T}, got {t}")
+    return whole
 
 
 def invert(
@@ -80,7 +92,7 @@ def invert(
     Raises:
         ValueError: for values outside these, and for a student, which knows its own few times only.
     """
-    check_options("invert", told, list(vars(Condition())))
+    check_options("invert", told, [*arguments(invert), *vars(Condition())])
     if model.student is not None:
         raise ValueError("a student has learned few times, and not t = 1, where this begins: invert with its teacher")
     pairs = SamplerSettings(steps, "ddim", spacing=spacing, start=t).chain(model, told.get("guidance")).pairs
@@ -103,7 +115,7 @@ def reconstruct(
     Arguments:
         model: what `load` gives, or a Model of one's own.
         x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds.
-        t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture.
+        t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture; all else is checked as elsewhere.
         seeds: of the chain's noise, one for each picture.
         steps: of the chain, t where t is less; None as for `trajectory`. Or the times themselves, the first of them t.
         options: sampler, variance, spacing, eta, clip, labels, guidance, prompts, negative, as for `trajectory`.
@@ -111,27 +123,25 @@ def reconstruct(
     Raises:
         ValueError: for values outside these.
     """
-    check_options("reconstruct", options, [name for name in OPTIONS if name not in ("x_T", "start", "after")])
-    seeds = check_seeds(seeds)
+    check_options("reconstruct", options, [*arguments(reconstruct), *DECODING])
+    t, seeds = _time(model, t), check_seeds(seeds)
     check_state(model, x_t, "x_t")
     if len(x_t) == 1:
         x_t = x_t.expand(len(seeds), *x_t.shape[1:])
-    if t == 0:
-        return model.pictures(x_t)
-    steps = _chain(model, t, steps, {}).steps
-    (last,) = deque(trajectory(model, seeds, steps, x_T=x_t, start=t, **options), maxlen=1)
-    return model.pictures(last.x)
+    chain = _chain(model, t, steps, {})
+    run = trajectory(model, seeds, chain.steps, x_T=x_t, start=chain.start, **options)
+    return model.pictures(deque(run, maxlen=1)[0].x if t else x_t)
 
 
 def check_chains(model: ModelSpec, times: Sequence[int], steps: Steps | None = None, **options: Any) -> None:
     """Raise ValueError, before anything is computed, for a time from which `reconstruct` has no such chain."""
     for t in times:
-        if t:
-            _chain(model, t, steps, options).chain(model, options.get("guidance"))
+        _chain(model, t, steps, options).chain(model, options.get("guidance"))
 
 
 def _chain(model: ModelSpec, t: int, steps: Steps | None, options: Mapping[str, Any]) -> SamplerSettings:
-    """The chain from t, with no more steps than there are times."""
+    """The chain from t, with no more steps than there are times. At t = 0, which has none, it is the shortest one."""
+    t = t or (1 if model.student is None else model.student.times[-1])
     fields = {name: options[name] for name in ("sampler", "variance", "spacing", "eta") if name in options}
     whole = SamplerSettings(steps, **fields, start=t).resolved(model)
     if own_times(whole.steps) is not None:
@@ -153,9 +163,10 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "lin
         raise ValueError(
             f"interpolation is between two latents (1, C, H, W), got {(*x_t.shape,)} and {(*other.shape,)}"
         )
-    if not isinstance(weights, Collection) or not weights or not all(is_number(weight, 0, 1) for weight in weights):
-        raise ValueError(f"weights are numbers from 0 to 1, got {weights!r}")
-    parts = [(1 - weight, weight) for weight in weights]
+    each = list(weights) if isinstance(weights, Iterable) else []
+    if not each or not all(is_number(weight, 0, 1) for weight in each):
+        raise ValueError(f"weights are a list of numbers from 0 to 1, got {weights!r}")
+    parts = [(1 - weight, weight) for weight in map(float, each)]
     if how == "slerp":
         a, b = (x.cpu().double().flatten() for x in (x_t, other))  # Apple's GPUs have no float64
         angle = math.acos(max(-1.0, min(1.0, (a @ b / (a.norm() * b.norm())).item())))
@@ -192,6 +203,8 @@ def interpolate(
     Raises:
         ValueError: for values outside these.
     """
+    check_options("interpolate", options, [*arguments(interpolate), *DECODING])
     check_state(model, x_t, "x_t")
     check_state(model, other, "other")
-    return reconstruct(model, mix(x_t, other, weights, how), t, [seed] * len(weights), steps, **options)
+    mixtures = mix(x_t, other, weights, how)
+    return reconstruct(model, mixtures, t, [seed] * len(mixtures), steps, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core import imaging
-from ddpm_core.model import Model, ModelSpec, check_pixels, check_variance
+from ddpm_core.model import Model, ModelSpec, check_pixels, check_variance, is_whole
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
@@ -123,13 +123,22 @@ def progressive_decoding(
     """A receiver's estimate x̂_0 at each x_t ~ q(x_t | x_0) of lossless decoding (section 4.3, Algorithm 4).
 
     images: uint8 (N, H, W, C); times: any of 1..T; noise(index, x) belongs to times[index].
-    progress(done, total) counts evaluations. Returns float32 (len(times), N, C, H, W).
+    progress(done, total) counts evaluations. Returns float32 (len(times), N, C, H, W). ValueError for other values.
     """
     x_0 = image_state(model, images, torch.float32)
-    pairs = [(t, t - 1) for t in times]
+    pairs = [(t, t - 1) for t in checked_times(times, model.schedule.T)]
     found = evaluations(model, x_0, pairs, labels, clip, noise, progress)
     parts = [prediction.x0_hat.cpu() for prediction, *_ in found]
     return torch.cat(parts).reshape(len(pairs), *x_0.shape)
+
+
+def checked_times(times: Iterable[int], T: int) -> list[int]:
+    """The times as a list; ValueError unless they are some, and each a whole number from 1 to T."""
+    values = getattr(times, "tolist", lambda: times)()  # of an array or a tensor
+    each = list(values) if isinstance(values, Iterable) else []
+    if not each or not all(is_whole(t, 1, T) for t in each):
+        raise ValueError(f"times are a list of whole numbers from 1 to {T}, got {times!r}")
+    return [int(t) for t in each]
 
 
 def rechain(

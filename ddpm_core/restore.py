@@ -8,7 +8,7 @@ the library: it evaluates the network, changes x̂_0 or the state so that it fit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal, Protocol
@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ddpm_core.errors import first_line
-from ddpm_core.model import Model, check_pixels, is_number, is_whole
+from ddpm_core.model import Model, check_pixels, check_state, is_number, is_whole
 from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import Chain, Condition, Lane, SamplerSettings, check_options, follow
+from ddpm_core.runs import Chain, Condition, Lane, SamplerSettings, arguments, check_options, follow
 from ddpm_core.samplers import AnySampler, Predict, Step, StepSampler, WholeStep
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps
@@ -88,9 +88,10 @@ class Measurement:
         y = self.forward(x_0)
         if not self.sigma:
             return y
-        if seeds is None or len(check_seeds(seeds)) != len(x_0):
+        each = [] if seeds is None else check_seeds(seeds)
+        if len(each) != len(x_0):
             raise ValueError(f"a measurement with noise needs a seed for each of the {len(x_0)} pictures")
-        noise = gaussian_batch(check_seeds(seeds), _OBSERVED, y.shape[1:]).to(y)
+        noise = gaussian_batch(each, _OBSERVED, y.shape[1:]).to(y)
         return y + self.sigma * self.forward(self.pseudoinverse(noise))  # none where y holds nothing, as in a mask
 
     def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
@@ -119,7 +120,7 @@ class Measurement:
 
 def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
     """Only some pixels are known. known: bool or 0 and 1, (H, W) or (C, H, W). y is the picture, 0 where it isn't."""
-    keep = torch.as_tensor(known)
+    keep = known.clone() if isinstance(known, Tensor) else torch.from_numpy(np.array(known))
     if keep.ndim not in (2, 3) or not bool(((keep == 0) | (keep == 1)).all()) or not bool((keep == 1).any()):
         raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
 
@@ -172,12 +173,13 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
     8 bits; so A A⁺ A = A.
     """
     _check_size(size)
-    radius = len(kernel) // 2
-    if len(kernel) % 2 == 0 or radius >= size or not all(is_number(weight, -math.inf) for weight in kernel):
+    each = list(kernel) if isinstance(kernel, Iterable) else []
+    radius = len(each) // 2
+    if len(each) % 2 == 0 or radius >= size or not all(is_number(weight, -math.inf) for weight in each):
         raise ValueError(
             f"a kernel is an odd number of weights, at most {2 * size - 1} for {size} pixels, got {kernel!r}"
         )
-    weights = torch.as_tensor(kernel, dtype=torch.float64)
+    weights = torch.tensor([float(weight) for weight in each], dtype=torch.float64)
     rows = torch.zeros(size, size, dtype=torch.float64)
     for i in range(size):
         for offset, weight in enumerate(weights, -radius):
@@ -543,15 +545,21 @@ def restore(
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method
-    if chosen is None or not hasattr(chosen, "whole_steps"):
+    if chosen is None or isinstance(chosen, type) or not hasattr(chosen, "whole_steps"):
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}, or give an instance of one")
     if not isinstance(measurement, Measurement):
         raise ValueError(f"measurement is what `mask` and its like make, got a {type(measurement).__name__}")
-    check_options("restore", options, ("labels", "guidance", "x_T", "noise", "stop"))
+    for name, value in options.items():
+        for own in METHODS.values():
+            if name in vars(own):
+                raise ValueError(f"{name} belongs to a method: give method={type(own).__name__}({name}={value!r})")
+    check_options("restore", options, [*arguments(restore), "labels", "guidance", "x_T", "noise", "stop"])
     condition = Condition(options.pop("labels", None), guidance=options.pop("guidance", None))
     chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, condition.guidance)
-    x_T = options.get("x_T")
-    n = len(check_seeds(seeds or ())) if seeds is not None or x_T is None else len(x_T)
+    x_T, seeds = options.get("x_T"), None if seeds is None else check_seeds(seeds)
+    if x_T is not None:
+        check_state(model, x_T, "x_T")
+    n = len(check_seeds(seeds or ())) if x_T is None else len(x_T)
     y = _checked(model, measurement, y, n, torch.float32 if x_T is None else x_T.dtype)
     task = Task(measurement, y, chain, model.clip if clip is None else clip)
     chosen.check(task)

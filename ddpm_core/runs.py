@@ -423,6 +423,7 @@ def side_by_side(
         ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
     """
     settings, shared = vars(SamplerSettings()), vars(Condition(labels, prompts, negative, guidance))
+    seeds = check_seeds(seeds)
     for lane in lanes:
         if not isinstance(lane, Mapping):
             raise ValueError(f"a lane is a dict such as {{'steps': 10}}, got {lane!r}")
@@ -491,12 +492,18 @@ def sample(model: Model, seeds: Sequence[int] | None = None, steps: Steps | None
     Raises:
         ValueError: as `trajectory`.
     """
-    check_options("sample", options, OPTIONS)
+    check_options("sample", options, [*arguments(sample), *OPTIONS])
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
     return model.pictures(last.x)
 
 
-OPTIONS = tuple(inspect.signature(trajectory).parameters)[3:]  # what a run has besides its model, seeds and steps
+def arguments(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's arguments behind its first, the model, without those that it passes on."""
+    each = inspect.signature(function).parameters.values()
+    return [argument.name for argument in each if argument.kind != argument.VAR_KEYWORD][1:]
+
+
+OPTIONS = tuple(arguments(trajectory))[2:]  # what a run has besides its model, seeds and steps
 
 
 def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -125,9 +126,7 @@ class NoiseSchedule:
         Arguments:
             betas: T numbers in this order, without β_0; above 0 and below 1, only the last one may be 1.
         """
-        betas = torch.as_tensor(betas, dtype=torch.float64).cpu()
-        if betas.ndim != 1 or len(betas) == 0:
-            raise ValueError(f"betas must be a list of at least one number, got shape {tuple(betas.shape)}")
+        betas = _numbers(betas, "betas")
         config = {"num_train_timesteps": len(betas), "trained_betas": betas.tolist()}
         return cls(_with_beta_0(betas), config)
 
@@ -141,9 +140,7 @@ class NoiseSchedule:
         Raises:
             ValueError: for other numbers.
         """
-        values = torch.as_tensor(alpha_bar, dtype=torch.float64).cpu()
-        if values.ndim != 1 or len(values) == 0:
-            raise ValueError(f"alpha_bar must be a list of at least one number, got shape {tuple(values.shape)}")
+        values = _numbers(alpha_bar, "alpha_bar")
         before = torch.cat([values.new_ones(1), values[:-1]])
         if not bool(((values < before) & (values >= 0)).all()):  # NaN fails too
             raise ValueError(
@@ -164,9 +161,7 @@ class NoiseSchedule:
         Raises:
             ValueError: for other numbers.
         """
-        squares = torch.as_tensor(sigmas, dtype=torch.float64).cpu() ** 2
-        if squares.ndim != 1 or len(squares) == 0:
-            raise ValueError(f"sigmas must be a list of at least one number, got shape {tuple(squares.shape)}")
+        squares = _numbers(sigmas, "sigmas") ** 2
         before = torch.cat([squares.new_zeros(1), squares[:-1]])
         if not bool(((squares > before) & squares.isfinite()).all()):  # NaN fails too
             raise ValueError("sigmas must rise with every step, from above 0 (σ_0 = 0 is left out)")
@@ -215,6 +210,16 @@ class NoiseSchedule:
             raise ValueError(f"unknown beta_schedule {reprlib.repr(name)}: choose from {', '.join(_BETAS)}")
         config = {"num_train_timesteps": T, "beta_schedule": name, **ends}
         return cls(_with_beta_0(_BETAS[name](T, **ends)), config)
+
+
+def _numbers(values: Sequence[float] | Tensor, name: str) -> Tensor:
+    """float64 (T,) on the CPU. name: of the argument, for the sentence of the ValueError."""
+    # torch takes no array that is read backwards
+    given: object = values.copy() if isinstance(values, np.ndarray) else values
+    found = torch.as_tensor(given, dtype=torch.float64).cpu()
+    if found.ndim != 1 or len(found) == 0:
+        raise ValueError(f"{name} must be a list of at least one number, got shape {tuple(found.shape)}")
+    return found
 
 
 def _with_beta_0(betas: Tensor) -> Tensor:

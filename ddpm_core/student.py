@@ -57,7 +57,7 @@ class Student:
 
         Raises ValueError for another start, and for steps that it can't take from there.
         """
-        times = self._from(start or self.times[0])
+        times = self.times if start is None else self._from(start)
         most = len(times)
         if self.method == "progressive" and steps != most:
             raise self._wrong_number(steps, times)

@@ -77,20 +77,20 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int |
     Raises:
         ValueError: for values outside these.
     """
+    start = None if start is None else _start(start, T)
     times = own_times(n)
     if times is not None:
         return _own_pairs(T, times, start)
     if spacing == "optimised":
         raise ValueError(f"optimised steps are a model's, and of a sampler: choose from {', '.join(FORMULAS)} here")
     if start is not None and start != T:
-        start = _whole(start, T)
         (_, s), *rest = timestep_pairs(start, n, spacing)
         return [(start, s), *rest]
     if spacing not in FORMULAS:  # a tuple: whatever it is given
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= T:
-        raise ValueError(f"steps must be a whole number from 1 to {T}, or a list of times, got {n!r}")
-    times = [T] if n == 1 else _TIMES[spacing](T, int(n))
+    if not 1 <= (n := _whole(n, T)) <= T:
+        raise _wrong_number(n, T)
+    times = [T] if n == 1 else _TIMES[spacing](T, n)
     return _pairs(times[::-1])
 
 
@@ -102,8 +102,7 @@ def own_times(steps: object) -> list[int] | None:
 
 def _own_pairs(T: int, times: list[int], start: int | None) -> list[tuple[int, int]]:
     """The steps that visit these times. ValueError for what are no times, or begin elsewhere than at `start`."""
-    whole = all(isinstance(t, (int, np.integer)) and not isinstance(t, bool) and 1 <= t <= T for t in times)
-    if not times or not whole or any(a <= b for a, b in pairwise(times)):
+    if not times or not all(_is_whole(t) and 1 <= t <= T for t in times) or any(a <= b for a, b in pairwise(times)):
         raise ValueError(f"times of your own are whole numbers that fall from {T} at most to 1 at least, got {times!r}")
     if start not in (None, T, times[0]):
         raise ValueError(f"a chain that starts at t = {start} has it as the first of its times, got {times[0]}")
@@ -125,9 +124,9 @@ def model_pairs(
         if spacing is not None:
             raise ValueError("times of your own take the place of a spacing: leave it out")
         return timestep_pairs(model.schedule.T, n, start=start)
-    number: Any = n
+    number = _whole(n, model.schedule.T)
     if spacing is None and model.student is not None:
-        return model.student.pairs(number, start)
+        return model.student.pairs(number, None if start is None else _start(start, model.schedule.T))
     if spacing != "optimised":
         pairs = timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
         if (
@@ -157,8 +156,9 @@ def model_pairs(
 
 def chain_length(model: ModelSpec, t: int, steps: int) -> int:
     """How many steps a chain from t down to 0 has where `steps` are wanted: no more than there are times, a student's
-    own for a student.
+    own for a student. ValueError for steps that are no number of any.
     """
+    steps = _whole(steps, model.schedule.T)
     return min(steps, t if model.student is None else sum(own <= t for own in model.student.times))
 
 
@@ -206,7 +206,21 @@ def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | 
     return "optimised" if shared and steps in shared.get(sampler, {}) else _SUITED[sampler]
 
 
-def _whole(start: object, T: int) -> int:
-    if isinstance(start, bool) or not isinstance(start, (int, np.integer)) or not 1 <= start <= T:
+def _whole(n: Any, T: int) -> int:
+    if not _is_whole(n):
+        raise _wrong_number(n, T)
+    return int(n)
+
+
+def _wrong_number(n: object, T: int) -> ValueError:
+    return ValueError(f"steps must be a whole number from 1 to {T}, or a list of times, got {n!r}")
+
+
+def _start(start: Any, T: int) -> int:
+    if not _is_whole(start) or not 1 <= start <= T:
         raise ValueError(f"a chain starts at a whole t from 1 to {T}, got {start!r}")
     return int(start)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

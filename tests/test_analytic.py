@@ -16,6 +16,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.sidecars import gamma_file
 from ddpm_core.coordinates import Exploding
 from ddpm_core.engines.choose import wrap
+from ddpm_core.likelihood import progressive_decoding
 from ddpm_core.model import Source
 from ddpm_core.noise import gaussian
 
@@ -262,6 +263,27 @@ def test_a_damaged_file_gets_one_sentence(checkpoint):
         (checkpoint / "analytic_variance.json").write_text(text)
         with pytest.raises(CheckpointError, match="not a table of"):
             load(checkpoint)
+
+
+NO_TIMES = [[], [0], [201], [2.5], [True], 5, "5", [[1, 2]]]
+
+
+@pytest.mark.parametrize("times", NO_TIMES)
+def test_what_are_no_times_is_a_sentence(times):
+    images = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    for ask in (estimate_gamma, progressive_decoding):
+        with pytest.raises(ValueError, match="times are a list of whole numbers from 1 to 200, got "):
+            ask(gaussian_model(0.3), images, times)
+
+
+def test_times_may_be_an_array_or_a_generator(checkpoint):
+    model = load(checkpoint)
+    images = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    expected = estimate_gamma(model, images, [1, 20, 200])
+    for times in (np.array([200, 1, 20]), torch.tensor([1, 20, 200]), iter([1, 200, 20])):
+        found = estimate_gamma(model, images, times)
+        assert found.times == (1, 20, 200) and torch.equal(found.gamma, expected.gamma)
+        gamma_file.write(model, found)
 
 
 def test_too_few_images_get_one_sentence():

@@ -535,6 +535,18 @@ def test_save_refuses_what_would_be_lost_or_loaded_instead(tmp_path):
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", Path("a\0b")])
+def test_what_names_no_folder_to_save_to_is_a_sentence(tmp_path, monkeypatch, name):
+    write(tmp_path / "a")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # which an empty text would mean
+    for network in (ddpm_core.load(tmp_path / "a").network, lambda x, *_: x):
+        model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8)
+        with pytest.raises(CheckpointError, match="give the name of a folder to save to, got "):
+            ddpm_core.save(model, name)
+    assert not any((tmp_path / "here").iterdir())
+
+
 def test_save_refuses_numbers_that_load_would_refuse(tmp_path):
     write(tmp_path / "a")
     model = ddpm_core.load(tmp_path / "a")

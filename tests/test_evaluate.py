@@ -483,6 +483,21 @@ def test_a_folder_that_is_compared_is_read_as_it_is_needed(tmp_path, monkeypatch
     assert seen[0] < 7
 
 
+def test_one_feature_has_scores_too(monkeypatch):
+    """FID of two normal distributions on a line: (μ − μ')² + (σ − σ')². Arrays may be read backwards."""
+
+    def brightness(images):
+        return torch.from_numpy(images).double().mean((1, 2, 3))[:, None].numpy()
+
+    monkeypatch.setattr(sys.modules["toy_extractor"], "features", brightness)
+    images = np.random.default_rng(0).integers(0, 256, (2, 9, SIZE, SIZE, 3), dtype=np.uint8)
+    images[1] //= 2
+    a, b = (brightness(half).astype(np.float32).astype(np.float64) for half in images)
+    expected = (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
+    found = compare(images[0][:, ::-1], images[1][:, :, ::-1], ["fid", "kid"], "toy_extractor:features", "cpu")
+    assert found["fid"]["value"] == pytest.approx(expected, rel=1e-3) and found["kid"]["value"] > 0
+
+
 def test_pictures_of_ones_own_are_compared_without_a_data_set_or_a_model(tmp_path):
     draw = np.random.default_rng(0)
     images, others = (draw.integers(low, 256, (12, SIZE, SIZE, 3), dtype=np.uint8) for low in (0, 60))
@@ -508,6 +523,8 @@ def test_pictures_of_ones_own_are_compared_without_a_data_set_or_a_model(tmp_pat
         ((np.zeros((1, 8, 8, 3), np.uint8),) * 2, "needs at least two pictures, and images are 1"),
         (("nowhere", "nowhere"), "nowhere holds no images"),
         (("x", "x", ["mse"]), "no score 'mse': choose from fid, kid, is"),
+        (("x", "x", "fid,kid"), 'scores are a list, such as ["fid", "kid"], got \'fid,kid\''),
+        (("x", "x", []), 'scores are a list, such as ["fid", "kid"], got []'),
         (("x", "x", ["fid"], "toy_extractor:features", "tpu"), "device 'tpu' is not available"),
     ],
 )

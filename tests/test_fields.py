@@ -8,8 +8,11 @@ import pytest
 import toylab
 from hypothesis import given
 from hypothesis import strategies as st
+from toy import toy_model
 
 import ddpm_core
+from ddpm_core.names import SAMPLERS
+from ui.forms import units
 from ui.forms.fields import MODEL
 from ui.models.form_options import about_model
 from ui.models.loaded import Models
@@ -19,7 +22,7 @@ from ui.parts.likelihood import Likelihood
 from ui.parts.plane import Plane
 from ui.parts.repair import Repair
 from ui.parts.sampling import REQUESTS, Pair
-from ui.runs.settings import Settings
+from ui.runs.settings import STEPS, Settings
 from ui.training.choices import Recipe
 from ui.web import text
 
@@ -140,6 +143,15 @@ def test_guidance_and_corrections_count_in_a_batch():
     assert check(count=3).batch(spec) == 3
     assert check(count=3, guidance=2).batch(spec) == 6
     assert check(count=3, guidance=2, sampler="langevin").batch(spec) == 18
+
+
+def test_the_help_of_steps_names_the_samplers_that_run_the_network_more_often():
+    model, times = toy_model(), []
+    counting = dataclasses.replace(model, network=lambda x, t, labels: times.append(t) or model.network(x, t, labels))
+    for name in SAMPLERS:
+        times.clear()
+        ddpm_core.sample(counting, [0], 3, sampler=name, variance="beta" if name in ("ddpm", "langevin") else None)
+        assert (units.SAMPLER[name] in STEPS.help) == (len(times) > 3), name
 
 
 def test_spacing_left_open_suits_the_sampler_and_a_chosen_one_stays():

@@ -117,6 +117,16 @@ def test_wrong_references(ref, sentence):
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "ref", ["x", "./x", "a/x", "a/b/x", "https://x", "a/b@x", "mnist-tiny@x", "x\\y", "~x", "a/b@v1", "a/b@"]
+)
+@pytest.mark.parametrize("local", [True, False])
+def test_a_reference_of_thousands_of_letters_is_not_repeated_whole(ref, local):
+    with pytest.raises(CheckpointError) as caught:
+        refs.parse(ref.replace("x", "x" * 5000), "w!" * 2000 if ref.startswith("a/b@") else None, local)
+    assert len(str(caught.value)) < 900 and "…" in str(caught.value)
+
+
 def test_revision_keyword(tmp_path):
     assert refs.parse("a/b", "v1") == refs.parse("a/b@v1") == refs.parse("a/b@v1", "v1")
     assert str(refs.parse("a/b", "v1")) == "a/b@v1"

@@ -154,6 +154,30 @@ def test_an_arc_keeps_the_length_of_noise_and_its_ends():
     np.testing.assert_array_equal(found, reconstruct(MODEL, mix(x, other, [0.5], "slerp"), T, [9], 5))
 
 
+def test_arrays_and_generators_serve_as_lists():
+    x, other = encode(MODEL, IMAGES, 300, SEEDS).split(1)
+    expected = interpolate(MODEL, x, other, 300, [0, 0.5, 1], seed=9, steps=3)
+    for weights in (np.linspace(0, 1, 3), torch.linspace(0, 1, 3), (i / 2 for i in range(3))):
+        np.testing.assert_array_equal(interpolate(MODEL, x, other, 300, weights, seed=9, steps=3), expected)
+    for seeds in (np.array(SEEDS), torch.tensor(SEEDS), iter(SEEDS)):
+        np.testing.assert_array_equal(encode(MODEL, IMAGES, 300, seeds), torch.cat([x, other]))
+
+
+def test_an_array_that_is_read_backwards_is_what_it_shows():
+    for way in (np.s_[:, ::-1], np.s_[::-1], np.s_[..., ::-1]):
+        backwards = IMAGES[way]
+        np.testing.assert_array_equal(ddpm_core.from_uint8(backwards), ddpm_core.from_uint8(backwards.copy()))
+        np.testing.assert_array_equal(encode(MODEL, backwards, 5, SEEDS), encode(MODEL, backwards.copy(), 5, SEEDS))
+
+
+def test_a_student_is_decoded_from_0_too():
+    """At 0 there is no step, whatever its times are."""
+    student = ddpm_core.student.Student("progressive", (T, 500))
+    model = toy_model(student=student)
+    images = reconstruct(model, encode(model, IMAGES, 0, SEEDS), 0, SEEDS, 2)
+    np.testing.assert_array_equal(images, IMAGES)
+
+
 WRONG = {
     "noise in an inversion": (lambda: ddpm_core.invert(MODEL, IMAGES, 5, eta=1.0), "has no argument 'eta'"),
     "an inversion to 0": (lambda: ddpm_core.invert(MODEL, IMAGES, 5, t=0), "from 1 to 1000"),
@@ -173,6 +197,36 @@ WRONG = {
     "a picture of another size": (lambda: encode(MODEL, IMAGES[:, :2], 5, SEEDS), "images must be"),
     "a weight past 1": (lambda: mix(torch.zeros(1, *SHAPE), torch.zeros(1, *SHAPE), [1.1]), "from 0 to 1"),
     "no weights": (lambda: mix(torch.zeros(1, *SHAPE), torch.zeros(1, *SHAPE), []), "from 0 to 1"),
+    "steps as a text": (
+        lambda: reconstruct(MODEL, X_T, 500, SEEDS, "3"),
+        "steps must be a whole number from 1 to 1000",
+    ),
+    "steps as a text at 0": (lambda: reconstruct(MODEL, X_T, 0, SEEDS, "3"), "steps must be a whole number"),
+    "half a step down": (lambda: reconstruct(MODEL, X_T, 500, SEEDS, 2.5), "steps must be a whole number"),
+    "a t of no process": (lambda: reconstruct(MODEL, X_T, 2.5, SEEDS), "t must be whole and lie in 0..1000, got 2.5"),
+    "no t": (lambda: reconstruct(MODEL, X_T, False, SEEDS), "t must be whole and lie in 0..1000, got False"),
+    "a t for each": (lambda: encode(MODEL, IMAGES, torch.tensor([1, 2]), SEEDS), "t must be whole and lie in 0..1000"),
+    "a sampler at 0": (lambda: reconstruct(MODEL, X_T, 0, SEEDS, sampler="euler"), "unknown sampler 'euler'"),
+    "labels at 0": (lambda: reconstruct(MODEL, X_T, 0, SEEDS, labels=[3, 3]), "has no classes"),
+    "three seeds of two at 0": (lambda: reconstruct(MODEL, X_T, 0, [1, 2, 3]), r"shape \(3, 3, 4, 4\)"),
+    "a sampler of some rows at 0": (
+        lambda: ddpm_core.latents.check_chains(MODEL, [0], 5, sampler="euler"),
+        "unknown sampler 'euler'",
+    ),
+    "another argument": (
+        lambda: reconstruct(MODEL, X_T, 5, SEEDS, n=3),
+        "reconstruct has no argument 'n': choose from x_t, t, seeds, steps",
+    ),
+    "another argument between": (
+        lambda: interpolate(MODEL, X_T[:1], X_T[1:], 5, [0.5], 1, n=3),
+        "interpolate has no argument 'n': .*, weights, ",
+    ),
+    "another argument upwards": (lambda: ddpm_core.invert(MODEL, IMAGES, n=5), "'n': choose from images, steps, t, "),
+    "another argument of a run": (
+        lambda: ddpm_core.sample(MODEL, [0], num_inference_steps=5),
+        "choose from seeds, steps, sampler, ",
+    ),
+    "a weight": (lambda: mix(X_T[:1], X_T[:1], 0.5), "weights are a list of numbers from 0 to 1, got 0.5"),
     "many latents": (lambda: mix(torch.zeros(2, *SHAPE), torch.zeros(2, *SHAPE), [0.5]), "two latents"),
 }
 

@@ -77,7 +77,7 @@ def test_any_whole_number_type_is_a_seed(seed):
     assert torch.equal(gaussian(seed, 0, SHAPE), gaussian(7, 0, SHAPE))
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, "1", None, True, math.nan])
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, "1", None, True, math.nan, np.True_])
 def test_other_seeds_are_refused_with_the_range(seed):
     with pytest.raises(ValueError, match=r"^[^\n]*0 to 2\^63[^\n]*$"):
         gaussian(seed, 0, SHAPE)

@@ -192,7 +192,10 @@ def test_a_network_may_compute_in_place(prediction, sampler):
 
 X = torch.zeros(1, 3, 4, 4)
 MISTAKES = {
-    "a name of diffusers": (lambda: sample(blur_model(), [1], num_inference_steps=5), "choose from sampler, variance"),
+    "a name of diffusers": (
+        lambda: sample(blur_model(), [1], num_inference_steps=5),
+        "choose from seeds, steps, sampler",
+    ),
     "the same for latents": (lambda: reconstruct(blur_model(), X, 5, [1], num_inference_steps=5), "reconstruct has no"),
     "a start that is t": (lambda: reconstruct(blur_model(), X, 5, [1], start=5), "no argument 'start'"),
     "a lane's steps": (lambda: side_by_side(blur_model(), [1], [dict(step=2)]), "a lane has no argument 'step'"),
@@ -210,7 +213,7 @@ MISTAKES = {
     "a list of spacings": (lambda: trajectory(blur_model(), [1], 5, spacing=["linspace"]), "unknown spacing"),
     "a list of samplers": (lambda: trajectory(blur_model(), [1], 5, ["ddpm"]), "unknown sampler"),
     "a number to go on from": (lambda: trajectory(blur_model(), [1], 5, after=5), "after is a step"),
-    "one weight": (lambda: ddpm_core.interpolate(blur_model(), X, X, 5, 0.5, 1), "weights are numbers"),
+    "one weight": (lambda: ddpm_core.interpolate(blur_model(), X, X, 5, 0.5, 1), "weights are a list"),
     "a number of steps": (lambda: ddpm_core.optimise_timesteps(blur_model(), steps=5), "list of whole numbers"),
 }
 

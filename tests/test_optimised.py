@@ -162,8 +162,11 @@ def test_what_it_takes_is_said_before_anything_is_computed():
         ({"steps": []}, "steps must be whole numbers from 1 to 60, got none"),
         ({"steps": [2.5]}, "got 2.5"),
         ({"seeds": []}, "at least one seed"),
-        ({"samplers": ["ddpm"]}, "samplers must be some of ddim, dpm\\+\\+, unipc, got ddpm"),
-        ({"samplers": []}, "got none"),
+        ({"samplers": ["ddpm"]}, "samplers must be some of ddim, dpm\\+\\+, unipc, got \\['ddpm'\\]"),
+        ({"samplers": []}, r"got \[\]"),
+        ({"samplers": "ddim"}, "samplers must be some of ddim, dpm\\+\\+, unipc, got 'ddim'"),
+        ({"samplers": np.array(["ddim", "ddpm"])}, "got array"),
+        ({"samplers": 5}, "got 5"),
         ({"points": 1}, "points must be a whole number of at least 2"),
         ({"labels": 3}, "no classes"),
     ):

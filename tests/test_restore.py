@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from toy import LINEAR, X_T, blur_model, toy_model, z
@@ -199,6 +200,26 @@ def test_one_y_for_all_seeds_and_samplers_where_they_make_sense():
         torch.testing.assert_close(A(last.x), y.expand(2, -1, -1, -1), rtol=0, atol=1e-5)
 
 
+def test_arrays_and_generators_serve_as_seeds():
+    A = downsample(2, sigma=0.1)
+    x = pictures(2)
+    expected = A.observe(x, [3, 4])
+    options = {"steps": 2, "measurement": A, "y": expected.float()}
+    model = replace(blur_model(), image_size=8)
+    *_, last = restore(model, seeds=[3, 4], **options)
+    for make in (np.array, iter, torch.tensor):
+        assert torch.equal(A.observe(x, make([3, 4])), expected)
+        *_, found = restore(model, seeds=make([3, 4]), **options)
+        assert torch.equal(found.x, last.x)
+
+
+def test_an_array_that_is_read_backwards_is_a_mask_and_a_kernel():
+    known, weights = HALF.numpy()[:, ::-1], np.array(KERNEL) * [1, 2, 3, 4, 5]
+    x = pictures(1)
+    assert torch.equal(mask(known)(x), mask(known.copy())(x))
+    assert torch.equal(blur(weights[::-1], 8)(x), blur(weights[::-1].tolist(), 8)(x))
+
+
 SMALL = torch.zeros(1, 3, 2, 2)
 
 
@@ -221,7 +242,12 @@ SMALL = torch.zeros(1, 3, 2, 2)
         ({"variance": "beta", "sampler": "ddim"}, "variance belongs"),
         ({"seeds": []}, "at least one seed"),
         ({"method": ["ddnm"]}, "unknown method"),
+        ({"method": RePaint}, "or give an instance of one"),
+        ({"seeds": None, "x_T": "noise"}, "x_T must be a float tensor"),
         ({"measurement": "mask"}, "got a str"),
+        ({"jump": 2}, r"jump belongs to a method: give method=RePaint\(jump=2\)"),
+        ({"zeta": 0.5}, r"zeta belongs to a method: give method=DPS\(zeta=0.5\)"),
+        ({"n": 5}, "restore has no argument 'n': choose from y, measurement, method, seeds, steps, .*, stop$"),
     ],
 )
 def test_what_cannot_be_restored_is_said_before_anything_is_computed(change, match):
@@ -241,6 +267,7 @@ def test_what_cannot_be_restored_is_said_before_anything_is_computed(change, mat
         (lambda: grey(-1), "sigma"),
         (lambda: then(mask(HALF), grey()), "begin with downsample or grey"),
         (lambda: blur("abc", 8), "odd number"),
+        (lambda: blur(5, 8), "odd number"),
         (lambda: blur([1.0], 2.5), "size is"),
         (lambda: grey(channels=0), "channels is"),
         (lambda: mask(HALF, sigma="1"), "sigma is"),

@@ -164,6 +164,16 @@ def test_bad_schedules_are_refused_in_one_sentence(call):
         call()
 
 
+def test_numbers_are_taken_in_the_order_in_which_an_array_shows_them():
+    falling, rising = np.linspace(50, 0.01, 8), np.linspace(0.01, 50, 8)
+    for make, numbers in (
+        (NoiseSchedule.from_sigmas, falling[::-1]),
+        (NoiseSchedule.from_betas, falling[::-1] / 100),
+        (NoiseSchedule.from_alpha_bar, rising[::-1] / 100),
+    ):
+        assert torch.equal(make(numbers).beta, make(numbers.tolist()).beta)
+
+
 def test_the_unknown_name_is_told_what_is_known():
     with pytest.raises(ValueError, match="cubic") as error:
         NoiseSchedule.from_config({"beta_schedule": "cubic"})

@@ -702,6 +702,10 @@ def test_the_last_two_checkpoints_that_can_be_read_are_kept(folder, tmp_path):
     fit(replace(config, steps=3), state)
     assert [step_of(path) for path in find_checkpoints(saved)] == [3, 2]
     assert (saved / "step-000000004.pt.damaged").read_bytes() == b"damaged"
+    find_checkpoints(saved)[0].write_bytes(bytes(content))
+    fit(replace(config, steps=5, checkpoint_every=5), load_latest(saved)[0])  # a damaged one is not the last but one
+    assert [step_of(path) for path in find_checkpoints(saved)] == [5, 2]
+    assert (saved / "step-000000003.pt.damaged").read_bytes() == content
     for path in find_checkpoints(saved):
         path.write_bytes(b"")
     with pytest.raises(TrainError, match="can be read"):

@@ -171,23 +171,30 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
     if local and os.path.isfile(folder):
         raise CheckpointError(f"{text!r} is a file: give the folder that holds it and its config.json")
     if "://" in text:
-        raise CheckpointError(f"{text!r} is an address: give the repository id alone, such as google/ddpm-cifar10-32")
+        raise CheckpointError(
+            f"{_shown(text)} is an address: give the repository id alone, such as google/ddpm-cifar10-32"
+        )
     name, at, version = text.partition("@")
     if text.startswith((".", "~", "/")) or "\\" in text or name.count("/") > 1:
-        raise CheckpointError(f"there is no folder {text!r}")
+        raise CheckpointError(f"there is no folder {_shown(text)}")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
         if at and revision is not None and revision != version:
-            raise CheckpointError(f"two revisions were given, {version!r} and {revision!r}: give one")
+            raise CheckpointError(f"two revisions were given, {_shown(version)} and {_shown(revision)}: give one")
         return Ref("hub", _checked_id(name), None, _checked_revision(version if at else revision))
     raise CheckpointError(
-        f"there is no checkpoint {text!r}: give an embedded name ({', '.join(inside) or 'none here'}), "
+        f"there is no checkpoint {_shown(text)}: give an embedded name ({', '.join(inside) or 'none here'}), "
         f"a folder, or a Hub id such as google/ddpm-cifar10-32"
     )
 
 
+def _shown(text: str) -> str:
+    """What was given, for a sentence, without the middle of a long one."""
+    return repr(text if len(text) <= 200 else f"{text[:150]}…{text[-40:]}")
+
+
 def _unversioned(ref: Ref, revision: str | None) -> Ref:
     if revision is not None:
-        raise CheckpointError(f"{ref.name!r} has no revisions: only Hub checkpoints (owner/name) do")
+        raise CheckpointError(f"{_shown(ref.name)} has no revisions: only Hub checkpoints (owner/name) do")
     return ref
 
 
@@ -196,7 +203,7 @@ def _checked_id(name: str) -> str:
     bad = len(name) > 96 or "--" in name or ".." in name or name.endswith(".git")
     if bad or any(part.strip(".-") != part for part in name.split("/")):
         raise CheckpointError(
-            f"{name!r} is not a Hub id: owner/name, at most 96 characters, of letters, digits, '-', '_' and '.', "
+            f"{_shown(name)} is not a Hub id: owner/name, at most 96 characters, of letters, digits, '-', '_' and '.', "
             f"with no '--' or '..', no '-' or '.' at either end, and no .git"
         )
     return name
@@ -207,7 +214,7 @@ def _checked_revision(revision: str | None) -> str | None:
         return None
     allowed = re.fullmatch(r"\w[\w./-]{0,199}", revision, re.ASCII)
     if not allowed or ".." in revision or "//" in revision or revision.endswith("/"):
-        raise CheckpointError(f"{revision!r} is not a revision: give a branch, a tag or a commit hash")
+        raise CheckpointError(f"{_shown(revision)} is not a revision: give a branch, a tag or a commit hash")
     return revision
 
 

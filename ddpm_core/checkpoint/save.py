@@ -67,6 +67,8 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             than float32 and are not (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
+    if not str(folder) or "\0" in str(folder):  # the first is where Python runs
+        raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"

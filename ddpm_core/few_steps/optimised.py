@@ -84,13 +84,14 @@ def optimise_timesteps(
     seeds = check_seeds(seeds)
     if not is_number(detail, 0, MOST_DETAIL):
         raise ValueError(f"detail must be a number from 0 to {MOST_DETAIL}, got {detail!r}")
-    if not samplers or not set(samplers) <= set(OPTIMISED_FOR):
-        raise ValueError(f"samplers must be some of {', '.join(OPTIMISED_FOR)}, got {', '.join(samplers) or 'none'}")
+    searched = list(samplers) if isinstance(samplers, Iterable) else []
+    if not searched or not all(sampler in OPTIMISED_FOR for sampler in searched):
+        raise ValueError(f"samplers must be some of {', '.join(OPTIMISED_FOR)}, got {samplers!r}")
     times = teacher_times(model.schedule, points)
     wanted = _checked([n for n in STEPS if n <= len(times)] or [1] if steps is None else steps, len(times))
     if labels is None and model.num_classes:
         labels = [seed % model.num_classes for seed in seeds]
-    total = len(times) + len(samplers) * sum(map(_evaluations, wanted))  # of one image
+    total = len(times) + len(searched) * sum(map(_evaluations, wanted))  # of one image
 
     def report(done: int) -> None:
         if progress:
@@ -101,7 +102,7 @@ def optimise_timesteps(
     start, first = start_errors(products), first_order_errors(model.schedule, times, products)
     second = second_order_errors(model.schedule, times, products)
     found: dict[Sampler, dict[int, tuple[Times, float]]] = {}
-    for sampler in samplers:
+    for sampler in searched:
         jump = np.broadcast_to(first, second.shape) if sampler == "ddim" else second  # DDIM's has no past
         proposed = [best_chains(start, first, jump, max(wanted), growth) for growth in GROWTHS]
         found[sampler] = {}

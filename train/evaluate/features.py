@@ -55,7 +55,7 @@ class Extractor:
     run: Callable[[np.ndarray], dict[str, np.ndarray]]
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        images = over_grey(images)
+        images = np.ascontiguousarray(over_grey(images))  # torch takes no array that is read backwards
         parts = [self._run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -160,8 +160,7 @@ def reference(
         with in_turn(path.parent):
             if not path.is_file():
                 few = np.linspace(0, len(found) - 1, min(len(found), KID_REFERENCES)).round().astype(int)
-                statistics = fid_features_to_statistics(torch.from_numpy(found))
-                save_arrays(path, **statistics, features=found[few], n=len(found))
+                save_arrays(path, **_statistics(found), features=found[few], n=len(found))
     kept = read_arrays(path, "mu", "sigma", "features", "n")
     statistics = {name: kept[name] for name in ("mu", "sigma")}
     return Reference(statistics, kept["features"], int(kept["n"]), data, shorten(probe))
@@ -179,18 +178,24 @@ def same_probe(a: list[float], b: list[float]) -> bool:
 
 def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:
     """{"value": v}, and for KID and IS "std", the standard deviation over subsets. outputs: of generated images."""
-    features = torch.from_numpy(outputs["features"])
+    features = outputs["features"]
     if name == "fid":
-        statistics = fid_features_to_statistics(features)
-        return {"value": fid_statistics_to_metric(statistics, other.statistics, False)["frechet_inception_distance"]}
+        found = fid_statistics_to_metric(_statistics(features), other.statistics, False)
+        return {"value": found["frechet_inception_distance"]}
     if name == "kid":
         size = min(1000, len(features), len(other.features))
         found = kid_features_to_metric(
-            features, torch.from_numpy(other.features), kid_subset_size=size, kid_subsets=100, verbose=False
+            *map(torch.from_numpy, (features, other.features)), kid_subset_size=size, kid_subsets=100, verbose=False
         )
         return {k: 1000 * found[f"kernel_inception_distance_{name}"] for k, name in (("value", "mean"), ("std", "std"))}
     found = isc_features_to_metric(torch.from_numpy(outputs["logits"]), splits=IS_SPLITS)
     return {"value": found["inception_score_mean"], "std": found["inception_score_std"]}
+
+
+def _statistics(features: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean (D,) and covariance (D, D) of features (N, D), also of D = 1."""
+    found = fid_features_to_statistics(torch.from_numpy(features))
+    return {"mu": found["mu"], "sigma": np.atleast_2d(found["sigma"])}
 
 
 def compare(
@@ -215,6 +220,8 @@ def compare(
     Raises:
         TrainError: in one sentence, for other values, and for features that can't be had.
     """
+    if isinstance(scores, str) or not scores:
+        raise TrainError(f'scores are a list, such as ["fid", "kid"], got {scores!r}.')
     unknown = [name for name in scores if name not in SCORE_METRICS]
     if unknown:
         raise TrainError(f"There is no score {unknown[0]!r}: choose from {', '.join(SCORE_METRICS)}.")
@@ -223,7 +230,7 @@ def compare(
     except ValueError as error:
         raise TrainError(f"{error}.") from error
     found, features = _outputs(network, images, "images"), _outputs(network, others, "others")["features"]
-    reference = Reference(fid_features_to_statistics(torch.from_numpy(features)), features, len(features), "", [])
+    reference = Reference(_statistics(features), features, len(features), "", [])
     return {name: score(name, found, reference) for name in scores}
 
 

@@ -103,12 +103,17 @@ class Writer:
 
 
 def _drop_old(folder: Path, step: int) -> None:
-    """Keep the last two up to this step. Later ones are damaged (the run went on from an older one) and don't count."""
+    """Keep the last two up to this step, which was just written. Damaged ones get another name and don't count, and so
+    do later ones: the run went on from an older one, as they are damaged.
+    """
+    kept = 0
     for path in find_checkpoints(folder):
-        if step_of(path) > step:
+        if kept == KEPT:
+            path.unlink(missing_ok=True)
+        elif step_of(path) > step or (step_of(path) < step and _damage(path)):
             path.replace(path.with_suffix(".pt.damaged"))
-    for old in find_checkpoints(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+        else:
+            kept += 1
 
 
 def last_good_checkpoint(folder: Path) -> Path | None:

@@ -43,7 +43,7 @@ SAMPLER = Choice(
 )
 STEPS = Whole(
     "Steps",
-    help="Each step asks the network once",
+    help="Each step runs the network once, and with Langevin more often",
     follows="steps",
     low=1,
     high=1_000_000,
