@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -413,6 +414,31 @@ def test_passwords_are_not_guessed(locked):
     answer, _ = entered(locked, "secret", guesser)
     assert answer[0] == 429 and re.search(r"wrong passwords from your address: try again in \d+ s", detail(answer))
     assert entered(locked, "secret")[0][0] == 200
+
+
+def test_logins_at_once_try_no_more_passwords(locked):
+    """Their last bytes come together, so none of them is known to be wrong when the others are looked at."""
+    guesser = next(ADDRESSES)
+    with contextlib.ExitStack() as open_ones:
+        tries = []
+        for n in range(4 * gate.WRONG):
+            body = urlencode({"username": "me", "password": f"guess {n:02}"}).encode()
+            head = f"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: {guesser}\r\n"
+            head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+            one = open_ones.enter_context(socket.create_connection(("127.0.0.1", locked), timeout=30))
+            one.sendall(head.encode() + body[:-1])
+            tries.append((one, body[-1:]))
+        time.sleep(0.2)  # all heads are looked at
+        for one, last in tries:
+            one.sendall(last)
+        statuses = [int(one.recv(4096).split()[1]) for one, _ in tries]
+    assert statuses.count(400) == gate.WRONG and statuses.count(429) == 3 * gate.WRONG
+
+
+def test_a_class_behind_one_address_logs_in_at_once(locked):
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda _: entered(locked, "secret", "198.51.99.1")[0][0], range(30)))
+    assert answers == [200] * 30
 
 
 # --- Uploads

@@ -12,12 +12,13 @@ import logging
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
 
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog
@@ -106,6 +107,7 @@ class Gate:
         self._app, self._door = app, door
         self._here: Counter[tuple[str, str]] = Counter()  # requests under way, by kind and address
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
+        self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -120,7 +122,8 @@ class Gate:
                 body = await _whole(receive, most, self._door.clock) if asked.method == "POST" else b""
                 if asked.method == "POST" and not asked.is_upload:
                     _check_names(body)
-                await self._let_in(asked, _again(body, receive), send)
+                async with self._in_turn(asked):
+                    await self._let_in(asked, _again(body, receive), send)
         except Turned as turned:
             await _answer(send, turned.status, {"detail": str(turned)})
 
@@ -137,8 +140,6 @@ class Gate:
             raise Turned(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
         if self._door.is_locked() and not _OPEN.fullmatch(asked.path) and not self._door.knows(asked.cookies()):
             raise Turned(401, "This page asks for a name and a password")
-        if asked.is_login and (left := self._locked_out(asked.address)):
-            raise Turned(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
         if (listened := asked.listens_to()) is not None and not self._door.is_here(listened):
             raise Turned(404, "This run is no longer here: press Run again")
 
@@ -159,6 +160,20 @@ class Gate:
             self._here.subtract(names)
             for name in [name for name in names if not self._here[name]]:
                 del self._here[name]
+
+    @asynccontextmanager
+    async def _in_turn(self, asked: _Asked) -> AsyncIterator[None]:
+        """One login of an address after the other: those before it have been answered, so their wrong passwords count.
+
+        Raises Turned where there were too many.
+        """
+        if not asked.is_login:
+            yield
+            return
+        async with self._logins.setdefault(asked.address, asyncio.Lock()):
+            if left := self._locked_out(asked.address):
+                raise Turned(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
+            yield
 
     async def _let_in(self, asked: _Asked, receive: Any, send: Any) -> None:
         started = False
