@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from browser import CALM, served
@@ -23,6 +23,7 @@ from gradio_client import Client
 from soak.calls import page_data
 from toylab import wait_for
 
+import ui
 from ui.machine.limits import ServerLimits
 from ui.runs import listeners
 from ui.serving import connections, gate, gradio_faults
@@ -237,6 +238,46 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
         assert "event_id" in page.evaluate(ask, [f"http://localhost:{port}{API}/call/run", "application/json", body])
     finally:
         site.shutdown()
+
+
+@pytest.mark.parametrize(
+    "path", [r"\\evil\x", "//evil/x", r" \\evil\x ", r"/\evil\x", r"\/evil/x", r"\\?\UNC\evil\x", r"\??\UNC\evil\x"]
+)
+def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
+    """Windows tells that machine who its user is, already when it looks. A link of any website can name one."""
+    port, app = own
+    looked = []
+
+    def spied(look):
+        return lambda at, *more, **named: looked.append(str(at)) or look(at, *more, **named)
+
+    for name in ("stat", "lstat", "listdir", "scandir", "open"):
+        monkeypatch.setattr(os, name, spied(getattr(os, name)))
+    me = {"visitor": "e" * 32}
+    for part, what, values in (
+        ("lab", "model", {"ref": path}),
+        ("lab", "known", {"checkpoint": path, "text": ""}),
+        ("lab", "whole", {"path": path}),
+        ("forward", "picture", {"path": path}),
+        ("watch", "describe", {"checkpoint": path}),
+        ("compare", "describe", {"checkpoint_b": path}),
+        ("train", "start", me | {"data": "own", "path": path}),
+        ("train", "follow", me | {"path": path}),
+    ):
+        answer = app._ask(part, what, values)
+        if what in ("whole", "picture"):
+            assert answer["error"] == "Only a picture that was uploaded can be opened"
+        else:
+            assert "is on another machine: give a folder of this one" in answer["error"], what
+    got(port, "GET", f"/preview.png?{urlencode({'tab': 'watch', 'checkpoint': path})}")
+    got(port, "GET", f"{API}/file={quote(path)}")
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for kind in ("run", "call"):
+        got(port, "POST", f"{API}/{kind}/ask", {"data": ["lab", "models", {"file": file}]})
+    assert heard(port, ordered(port, values=QUICK | {"checkpoint": path}))[-1]["state"] == "error"
+    assert [at for at in looked if "evil" in at] == []
+    with pytest.raises(ValueError, match="on another machine"):
+        ui.build(path, warm=False)
 
 
 def test_scripts_have_no_origin(public):

@@ -77,6 +77,7 @@ class Turned(Exception):
         self.status = status
 
 
+UNCLEAR = "This request could not be understood"
 NOTHING = Turned(404, "There is nothing at this address")
 
 
@@ -121,7 +122,7 @@ class Gate:
                 most = int(self._door.limits.upload_mb * 1e6) + FORM if asked.is_upload else MAX_REQUEST
                 body = await _whole(receive, most, self._door.clock) if asked.method == "POST" else b""
                 if asked.method == "POST" and not asked.is_upload:
-                    _check_names(body)
+                    _check_content(body)
                 async with self._in_turn(asked):
                     await self._let_in(asked, _again(body, receive), send)
         except Turned as turned:
@@ -195,7 +196,7 @@ class Gate:
             what = "a request could not be understood: %s %s (%s)"
             log.info(what, asked.method, asked.path, type(error).__name__, exc_info=True)
             if not started:  # else the connection is closed
-                await _answer(send, 400, {"detail": "This request could not be understood"})
+                await _answer(send, 400, {"detail": UNCLEAR})
 
     def _answered(self, asked: _Asked, message: Any) -> Any:
         """The head of an answer as it leaves."""
@@ -283,11 +284,21 @@ def _again(body: bytes, receive: Any) -> Any:
     return received
 
 
-def _check_names(body: bytes) -> None:
-    """gradio keeps what a client calls its session, however long it is. Raises Turned."""
+def _check_content(body: bytes) -> None:
+    """gradio keeps what a client calls its session, however long it is, and looks at the path of every file that a
+    request names, which may lead to another machine. Raises Turned.
+    """
+
+    def check(found: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(found.get("meta"), dict) and "_type" in found["meta"]:  # gradio's mark of a file
+            raise Turned(400, "A request can't name a file: upload it")
+        return found
+
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
+        content = json.loads(body, object_hook=check)
+    except RecursionError:
+        raise Turned(400, UNCLEAR) from None
+    except ValueError:
         return  # gradio says so
     for name in ("session_hash", "event_id") if isinstance(content, dict) else ():
         if isinstance(content.get(name), str) and len(content[name]) > NAME:

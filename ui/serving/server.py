@@ -31,12 +31,13 @@ from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 
 from ddpm_core import imaging
-from ddpm_core.checkpoint.refs import CheckpointError, typed
+from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.commands import defaults
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
 from ui.forms import units
+from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
@@ -241,7 +242,7 @@ class App(gr.Server):
 
     def _model(self, values: Values) -> Values:
         """{ref} -> `form_options.about_model`; what is not loaded yet begins to load."""
-        ref = typed(str(values.get("ref") or ""))
+        ref = reference(values.get("ref"))
         about = about_model(self.lab, ref)
         self.warmup.look(ref)
         return about

@@ -18,6 +18,7 @@ from typing import Any
 from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.disk.files import sha256
 from ui.forms import units
+from ui.forms.fields import near
 from ui.machine import temporary_files
 from ui.machine.limits import ServerLimits
 from ui.training.choices import Recipe, flags
@@ -162,10 +163,10 @@ class Visits:
         self._watch()
 
     def follow(self, visit: Visit, path: object) -> None:
-        """Show the run of another terminal. Raises ValueError where there is none."""
+        """Show the run of another terminal. Raises ValueError where there is none on this machine."""
         if self.public:
             raise ValueError("Only a page on your own computer follows a folder")
-        text = str(path or "").strip()
+        text = near(path).strip()
         found = RunFolder(Path(os.path.expanduser(text)))
         if not text or not found.exists():
             raise ValueError(f"There is no training to follow in {text!r}: give what --out of `train fit` named")
