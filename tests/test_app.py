@@ -27,6 +27,7 @@ import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
 from ui import web
+from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepKind
 from ui.runs import listeners
 
@@ -734,6 +735,41 @@ def test_an_ipv6_address_may_have_brackets(host, ipv6, monkeypatch):
     monkeypatch.setattr(command, "_wait", lambda: False)
     command.main(["--host", host, "--port", "0"])
     assert asked["server_name"] == "[::1]"
+
+
+@pytest.mark.parametrize(
+    ("words", "public"),
+    [
+        ("", False),
+        ("--host localhost", False),
+        ("--host 127.0.0.2", False),
+        ("--host 0.0.0.0", True),
+        ("--host 0", True),  # the same
+        ("--host 0.0.0.0 --auth me:secret", False),
+        ("--host 0.0.0.0 --trust-network", False),
+        ("--host 0.0.0.0 --trust-network --share", True),
+        ("--share --auth me:secret", True),
+        ("GRADIO_SERVER_NAME=0.0.0.0", True),
+        ("GRADIO_SERVER_NAME=0.0.0.0 --host 127.0.0.1", False),
+    ],
+)
+def test_who_comes_from_the_network_without_a_password_is_a_visitor(words, public, monkeypatch, capsys):
+    built = []
+    monkeypatch.setattr(ui, "build", lambda *given: built.append(given) or SimpleNamespace(local_url="", share_url=""))
+    monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
+    monkeypatch.setattr(ui, "close", lambda *_, **__: True)
+    monkeypatch.setattr(command, "_wait", lambda: False)
+    variables, flags = re.fullmatch(r"(\w+=\S+)? ?(.*)", words).groups()
+    for variable in filter(None, [variables]):
+        monkeypatch.setenv(*variable.split("="))
+    command.main([*flags.split(), "--port", "0"])
+    ((_, _, is_public, limits, *_),) = built
+    assert is_public is public and limits == (ServerLimits.public() if public else ServerLimits())
+    assert ("--trust-network" in capsys.readouterr().out) == (public and "--share" not in words)
+
+
+def test_a_host_of_ipv6_is_looked_at_in_the_same_way():
+    assert [command._is_here(host) for host in ("::1", "::", "fe80::1")] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from soak.calls import page_data
 from toylab import wait_for
 
 import ui
+from ui.export import invitation
 from ui.machine.limits import ServerLimits
 from ui.runs import listeners
 from ui.serving import connections, gate, gradio_faults
@@ -385,6 +386,17 @@ def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
         assert answer[0] == 503 and "too many requests at once (at most 1024, 5 of one address)" in detail(answer)
         assert got(port, "GET", f"{API}/info", address=next(ADDRESSES))[0] == 200
     wait_for(lambda: got(port, "GET", f"{API}/info", address=greedy)[0] == 200)
+
+
+def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypatch):
+    """Who shows a page for the room on a projector; strangers learn nothing of the network behind a proxy."""
+    port, app = public
+    monkeypatch.setattr(app.get_blocks(), "server_name", "0.0.0.0")
+    monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+    asks = {"data": ["lab", "room", {"page": f"http://localhost:{port}/"}]}
+    here, there = (got(port, "POST", f"{API}/run/ask", asks, address=one)[1] for one in (None, next(ADDRESSES)))
+    assert json.loads(here)["data"][0]["address"] == f"http://192.0.2.7:{port}/"
+    assert json.loads(there)["data"][0] == {"why": invitation.NOWHERE}
 
 
 # --- A login

@@ -1,8 +1,8 @@
 """What one visitor may ask of the machine that serves the page: the limits that its owner can change.
 
-A page for its own user is generous; a public one (`--share`, a Space) is safe for strangers. `--limit NAME=VALUE` of
-app.py changes one, and so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more.
-docs/online.md explains each. Limits that are the same on every page stand where they are checked.
+A page for its own user is generous; a public one is safe for strangers. `--limit NAME=VALUE` of app.py changes one, and
+so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more. docs/online.md explains each, and
+says which page is public. Limits that are the same on every page stand where they are checked.
 """
 
 from __future__ import annotations

@@ -267,7 +267,7 @@ class App(gr.Server):
     def _room(self, values: Values) -> Values:
         """{page} -> `invitation`: where others in the room can open it."""
         blocks = self.get_blocks()
-        served = Served(blocks.server_name, blocks.server_port, self.lab.public, self.share_url)
+        served = Served(blocks.server_name, blocks.server_port, far_address() is None, self.share_url)
         return invitation(values.get("page"), served)
 
     async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
