@@ -35,8 +35,8 @@ FAST = {"steps": 3, "count": 2}
 PHONE = {"width": 390, "height": 844}
 PARAMETERS = {
     "checkpoint": "cifar10-tiny",
-    "sampler": "ddpm",
-    "steps": 50,
+    "sampler": None,
+    "steps": None,
     "spacing": "auto",
     "variance": "beta_tilde",
     "eta": 0.0,
@@ -112,6 +112,17 @@ def test_trajectory_streams_every_step(client, model):
         assert got["sigma"] == pytest.approx(step.sigma)
         np.testing.assert_array_equal(pictures(got["x_t"]), to_uint8(step.x))
         np.testing.assert_array_equal(pictures(got["x0_hat"]), to_uint8(step.x0_hat))
+
+
+@pytest.mark.parametrize("name", ["mnist-tiny-2-steps", "mnist-tiny-consistency", "cifar10-tiny-4-steps"])
+def test_without_sampler_and_steps_a_student_takes_its_own(client, name):
+    steps = list(client.submit(checkpoint=name, count=1, api_name="/trajectory"))
+    expected = list(ddpm_core.trajectory(ddpm_core.load(name), [13]))
+    assert [(step["t"], step["s"]) for step in steps] == [(step.t, step.s) for step in expected]
+    for paths in (steps[-1]["x_t"], client.predict(checkpoint=name, count=1, api_name="/sample")):
+        np.testing.assert_array_equal(pictures(paths), to_uint8(expected[-1].x).reshape(pictures(paths).shape))
+    with pytest.raises(AppError, match="needs the sampler"):
+        client.predict(checkpoint=name, sampler="ddpm", api_name="/sample")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from starlette.middleware import Middleware
 from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.commands import defaults
+from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
@@ -43,7 +45,7 @@ from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
-from ui.models.form_options import about_model, default_count
+from ui.models.form_options import about_model, default_count, samplers, step_limits
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
@@ -328,7 +330,7 @@ class App(gr.Server):
         if values["count"] is None:
             values = values | {"count": default_count(str(values["checkpoint"]), self.lab.step_times)}
         try:
-            computation = sampling.Sampling(self.lab, sampling.Settings.check(values))
+            computation = Scripted(self.lab, values)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(computation, self.lab, visitor(), far_address())
@@ -376,9 +378,32 @@ ORDER = (
     "prompt",
     "negative",
 )
-# Left to the checkpoint: its own clipping and guidance, and as many images as the page starts with, 4 or 1 where 4 take
-# over 5 s.
-OPEN = {"clip": bool | None, "count": int | None, "guidance": float | None}
+# Left to the checkpoint: its own sampler, steps, clipping and guidance, and as many images as the page starts with: 4,
+# or 1 where 4 take over 5 s.
+OPEN = {
+    "sampler": str | None,
+    "steps": int | None,
+    "clip": bool | None,
+    "count": int | None,
+    "guidance": float | None,
+}
+
+
+class Scripted(sampling.Sampling):
+    """The run of a script. Without a sampler or a number of steps it has those that the page sets for its model.
+
+    Raises ValueError as `Settings.check` does.
+    """
+
+    def __init__(self, lab: Lab, values: Values):
+        self._open = [name for name in ("sampler", "steps") if values[name] is None]
+        given = {name: value for name, value in values.items() if name not in self._open}
+        super().__init__(lab, sampling.Settings.check(given))
+
+    def plan(self, models: Sequence[ModelSpec]) -> sampling.SamplingPlan:
+        own = {"sampler": samplers(models[0])[0], "steps": step_limits(models[0])[2]}
+        request = replace(self.request, **{name: own[name] for name in self._open})
+        return sampling.Sampling(self.lab, request).plan(models)
 
 
 def _with_parameters(
