@@ -116,7 +116,7 @@ def serve(flags: Flags) -> None:
     patience = limits.shutdown_seconds if _wait() else 0
     event_log.log_event("stopping", patience_s=patience)
     try:
-        stopped = ui.close(demo, patience)
+        stopped = ui.close(demo, patience, 1 if patience else 5)
     except KeyboardInterrupt:  # once more: at once
         stopped = ui.close(demo, seconds=1)
     event_log.log_event("stopped")

@@ -65,6 +65,7 @@ from ui.serving.origins import Origins
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
 # than the runs that can be here at once.
 SESSIONS = 64
+LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
 ATTEMPTS = 10  # to reach the server that was just started, three seconds each
 
 log = logging.getLogger(__name__)
@@ -528,21 +529,25 @@ def _patient() -> Iterator[None]:
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     """End all runs and trainings and close the app. Returns whether no run computes any more.
 
-    patience: seconds that runs have to finish; new ones are refused. seconds: that the rest has to stop then.
+    patience: seconds that runs have to finish; new ones are refused, and trainings stop at once. seconds: that all has
+    to stop after that, one deadline for all.
     Python aborts when the program ends while one of its threads computes.
     """
     lab = app.lab
+    finish = time.monotonic() + patience
+    end = finish + seconds
     lab.events.close(patience)
-    end = time.monotonic() + patience
-    while lab.events.here and time.monotonic() < end:
-        time.sleep(0.05)
     if app.training:
-        app.training.close(seconds)
-    stopped = lab.turns.stop_all(seconds)
-    end = time.monotonic() + 1
+        app.training.stop()
+    while lab.events.here and time.monotonic() < finish:
+        time.sleep(0.05)
+    stopped = lab.turns.stop_all(end - time.monotonic())
+    if app.training:
+        app.training.close(end - time.monotonic())
     while lab.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()
-    app.get_blocks().close(verbose=False)
+    with gradio_faults.waiting(app.get_blocks().server, max(LAST, end - time.monotonic())):
+        app.get_blocks().close(verbose=False)
     return stopped
