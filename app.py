@@ -9,6 +9,7 @@ import ddpm_core.python_versions  # noqa: F401  # before anything that another v
 import contextlib
 import gc
 import io
+import ipaddress
 import os
 import signal
 import socket
@@ -32,6 +33,8 @@ class Flags:
     """also make a public address, through gradio's tunnel"""
     auth: str | None = None
     """user:password that visitors have to enter"""
+    trust_network: bool = False
+    """whoever reaches --host has your rights on this machine; without this, and without --auth, the page is public"""
     allow_training: bool = False
     """visitors of a public page may train models on this machine; on a page of one's own they may anyway"""
     root_path: str | None = None
@@ -82,7 +85,8 @@ def serve(flags: Flags) -> None:
 
     gc.freeze()
     gc.enable()
-    public = flags.share or space
+    is_open = not (_is_here(host) or login or flags.trust_network)  # to whoever reaches this machine
+    public = flags.share or space or is_open
     if flags.log_json:
         event_log.log_as_json()
     try:
@@ -110,11 +114,13 @@ def serve(flags: Flags) -> None:
             print(f"Public address: {demo.share_url}", flush=True)
         else:
             print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
+    elif is_open and not space:
+        print("This page is public. With --auth or --trust-network, visitors have your rights on this machine.")
     event_log.log_event("started", public=public)
     patience = limits.shutdown_seconds if _wait() else 0
     event_log.log_event("stopping", patience_s=patience)
     try:
-        stopped = ui.close(demo, patience)
+        stopped = ui.close(demo, patience, 1 if patience else 5)
     except KeyboardInterrupt:  # once more: at once
         stopped = ui.close(demo, seconds=1)
     event_log.log_event("stopped")
@@ -165,6 +171,12 @@ def _listen(host: str, port: int | None) -> tuple[str, int | None]:
         if not (code and port):
             raise Mistake(f"cannot listen on {address!r}: {reason}") from None
         raise Mistake(f"cannot use port {port} ({reason}): choose another --port, or 0 for any free one") from None
+
+
+def _is_here(host: str) -> bool:
+    """Whether only this machine reaches a host, as `_listen` returns it."""
+    found = socket.getaddrinfo(host.strip("[]"), None)
+    return all(ipaddress.ip_address(address).is_loopback for *_, (address, *_) in found)
 
 
 def _desktop() -> bool:

@@ -27,6 +27,7 @@ import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
 from ui import web
+from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepKind
 from ui.runs import listeners
 
@@ -34,8 +35,8 @@ FAST = {"steps": 3, "count": 2}
 PHONE = {"width": 390, "height": 844}
 PARAMETERS = {
     "checkpoint": "cifar10-tiny",
-    "sampler": "ddpm",
-    "steps": 50,
+    "sampler": None,
+    "steps": None,
     "spacing": "auto",
     "variance": "beta_tilde",
     "eta": 0.0,
@@ -111,6 +112,17 @@ def test_trajectory_streams_every_step(client, model):
         assert got["sigma"] == pytest.approx(step.sigma)
         np.testing.assert_array_equal(pictures(got["x_t"]), to_uint8(step.x))
         np.testing.assert_array_equal(pictures(got["x0_hat"]), to_uint8(step.x0_hat))
+
+
+@pytest.mark.parametrize("name", ["mnist-tiny-2-steps", "mnist-tiny-consistency", "cifar10-tiny-4-steps"])
+def test_without_sampler_and_steps_a_student_takes_its_own(client, name):
+    steps = list(client.submit(checkpoint=name, count=1, api_name="/trajectory"))
+    expected = list(ddpm_core.trajectory(ddpm_core.load(name), [13]))
+    assert [(step["t"], step["s"]) for step in steps] == [(step.t, step.s) for step in expected]
+    for paths in (steps[-1]["x_t"], client.predict(checkpoint=name, count=1, api_name="/sample")):
+        np.testing.assert_array_equal(pictures(paths), to_uint8(expected[-1].x).reshape(pictures(paths).shape))
+    with pytest.raises(AppError, match="needs the sampler"):
+        client.predict(checkpoint=name, sampler="ddpm", api_name="/sample")
 
 
 @pytest.mark.parametrize(
@@ -734,6 +746,41 @@ def test_an_ipv6_address_may_have_brackets(host, ipv6, monkeypatch):
     monkeypatch.setattr(command, "_wait", lambda: False)
     command.main(["--host", host, "--port", "0"])
     assert asked["server_name"] == "[::1]"
+
+
+@pytest.mark.parametrize(
+    ("words", "public"),
+    [
+        ("", False),
+        ("--host localhost", False),
+        ("--host 127.0.0.2", False),
+        ("--host 0.0.0.0", True),
+        ("--host 0", True),  # the same
+        ("--host 0.0.0.0 --auth me:secret", False),
+        ("--host 0.0.0.0 --trust-network", False),
+        ("--host 0.0.0.0 --trust-network --share", True),
+        ("--share --auth me:secret", True),
+        ("GRADIO_SERVER_NAME=0.0.0.0", True),
+        ("GRADIO_SERVER_NAME=0.0.0.0 --host 127.0.0.1", False),
+    ],
+)
+def test_who_comes_from_the_network_without_a_password_is_a_visitor(words, public, monkeypatch, capsys):
+    built = []
+    monkeypatch.setattr(ui, "build", lambda *given: built.append(given) or SimpleNamespace(local_url="", share_url=""))
+    monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
+    monkeypatch.setattr(ui, "close", lambda *_, **__: True)
+    monkeypatch.setattr(command, "_wait", lambda: False)
+    variables, flags = re.fullmatch(r"(\w+=\S+)? ?(.*)", words).groups()
+    for variable in filter(None, [variables]):
+        monkeypatch.setenv(*variable.split("="))
+    command.main([*flags.split(), "--port", "0"])
+    ((_, _, is_public, limits, *_),) = built
+    assert is_public is public and limits == (ServerLimits.public() if public else ServerLimits())
+    assert ("--trust-network" in capsys.readouterr().out) == (public and "--share" not in words)
+
+
+def test_a_host_of_ipv6_is_looked_at_in_the_same_way():
+    assert [command._is_here(host) for host in ("::1", "::", "fe80::1")] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -204,13 +204,57 @@ def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
     _, thread = test_jobs.in_background(jobs.Job(toylab.sampling(lab, test_jobs.SETTINGS), lab))
     assert gate.entered.acquire(timeout=10)
     closed = []
-    blocks = SimpleNamespace(close=lambda verbose: closed.append(len(lab.turns)))
+    blocks = SimpleNamespace(close=lambda verbose: closed.append(len(lab.turns)), server=None)
     app = SimpleNamespace(lab=lab, training=None, sweeper=None, get_blocks=lambda: blocks)
     assert not server.close(app, seconds=0.1)
     gate.go.release()
     assert server.close(app)
     thread.join(10)
     assert closed == [1, 0]
+
+
+def test_a_run_and_a_training_that_do_not_end_are_asked_at_once_and_end_with_one_deadline(monkeypatch):
+    """Docker kills the app ten seconds after it told it to stop."""
+    now, said = [0.0], []
+
+    def takes(timeout):
+        now[0] += max(0.0, timeout)
+
+    def stop_all(seconds):
+        said.append(("runs stop", round(now[0])))
+        takes(seconds)
+        return False
+
+    def close(seconds):
+        takes(seconds)
+        said.append(("trainings are over", round(now[0])))
+
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=takes))
+    lab = SimpleNamespace(events=EventLog(), turns=SimpleNamespace(stop_all=stop_all))
+    lab.events.begin()
+    training = SimpleNamespace(stop=lambda: said.append(("trainings stop", round(now[0]))), close=close)
+    thread = SimpleNamespace(join=takes)
+
+    def end(verbose):
+        thread.join(timeout=5)  # for requests under way, as gradio does
+        said.append(("the server ends", now[0]))
+
+    blocks = SimpleNamespace(close=end, server=SimpleNamespace(thread=thread))
+    app = SimpleNamespace(lab=lab, training=training, sweeper=None, get_blocks=lambda: blocks)
+    assert not server.close(app, 5, 2)
+    assert said == [("trainings stop", 0), ("runs stop", 5), ("trainings are over", 7), ("the server ends", 7.5)]
+
+
+def test_sigterm_gives_runs_their_time_and_the_rest_a_second(monkeypatch):
+    closed = []
+    monkeypatch.setattr(ui, "build", lambda *_: SimpleNamespace(local_url=""))
+    monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
+    monkeypatch.setattr(ui, "close", lambda _, *given, **more: closed.append((given, more)) or True)
+    for terminated in (True, False):
+        monkeypatch.setattr(command, "_wait", lambda terminated=terminated: terminated)
+        command.main(["--port", "0", "--limit", "shutdown_seconds=8"])
+    assert closed == [((8, 1), {}), ((0, 5), {})]
+    assert max(limits.shutdown_seconds for limits in (ServerLimits(), ServerLimits.public())) + 1 < 10
 
 
 def test_a_step_that_takes_too_long_does_not_keep_the_command(monkeypatch):

@@ -10,8 +10,8 @@ from ui.export import invitation
 from ui.export.invitation import Served
 
 ALONE, NETWORK = Served("127.0.0.1", 7860), Served("0.0.0.0", 7860)
-SPACE = Served("0.0.0.0", 7860, public=True)
-SHARED = Served("127.0.0.1", 7860, public=True, share="https://0123abcd.gradio.live")
+SPACE = Served("0.0.0.0", 7860, here=False)
+SHARED = Served("127.0.0.1", 7860, share="https://0123abcd.gradio.live")
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ def normal(answer):
 def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
     draw = random.Random(4)
     asked = [("watch", {}), ("compare", {}), ("grid", {}), ("latents", {}), ("repair", {}), ("plane", {})]
+    asked += [("watch", {"checkpoint": path}) for path in (r"\\host\x", " //host/x ", r"\??\UNC\host\x")]
     asked += [settings(draw) for _ in range(150)]
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     answers = node("texts.mjs", folder, tmp_path / "asked.json")

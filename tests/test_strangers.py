@@ -11,10 +11,11 @@ import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from browser import CALM, served
@@ -22,6 +23,8 @@ from gradio_client import Client
 from soak.calls import page_data
 from toylab import wait_for
 
+import ui
+from ui.export import invitation
 from ui.machine.limits import ServerLimits
 from ui.runs import listeners
 from ui.serving import connections, gate, gradio_faults
@@ -238,6 +241,46 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
         site.shutdown()
 
 
+@pytest.mark.parametrize(
+    "path", [r"\\evil\x", "//evil/x", r" \\evil\x ", r"/\evil\x", r"\/evil/x", r"\\?\UNC\evil\x", r"\??\UNC\evil\x"]
+)
+def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
+    """Windows tells that machine who its user is, already when it looks. A link of any website can name one."""
+    port, app = own
+    looked = []
+
+    def spied(look):
+        return lambda at, *more, **named: looked.append(str(at)) or look(at, *more, **named)
+
+    for name in ("stat", "lstat", "listdir", "scandir", "open"):
+        monkeypatch.setattr(os, name, spied(getattr(os, name)))
+    me = {"visitor": "e" * 32}
+    for part, what, values in (
+        ("lab", "model", {"ref": path}),
+        ("lab", "known", {"checkpoint": path, "text": ""}),
+        ("lab", "whole", {"path": path}),
+        ("forward", "picture", {"path": path}),
+        ("watch", "describe", {"checkpoint": path}),
+        ("compare", "describe", {"checkpoint_b": path}),
+        ("train", "start", me | {"data": "own", "path": path}),
+        ("train", "follow", me | {"path": path}),
+    ):
+        answer = app._ask(part, what, values)
+        if what in ("whole", "picture"):
+            assert answer["error"] == "Only a picture that was uploaded can be opened"
+        else:
+            assert "is on another machine: give a folder of this one" in answer["error"], what
+    got(port, "GET", f"/preview.png?{urlencode({'tab': 'watch', 'checkpoint': path})}")
+    got(port, "GET", f"{API}/file={quote(path)}")
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for kind in ("run", "call"):
+        got(port, "POST", f"{API}/{kind}/ask", {"data": ["lab", "models", {"file": file}]})
+    assert heard(port, ordered(port, values=QUICK | {"checkpoint": path}))[-1]["state"] == "error"
+    assert [at for at in looked if "evil" in at] == []
+    with pytest.raises(ValueError, match="on another machine"):
+        ui.build(path, warm=False)
+
+
 def test_scripts_have_no_origin(public):
     port, _ = public
     found = Client(f"http://127.0.0.1:{port}/", verbose=False).predict(
@@ -345,6 +388,17 @@ def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
     wait_for(lambda: got(port, "GET", f"{API}/info", address=greedy)[0] == 200)
 
 
+def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypatch):
+    """Who shows a page for the room on a projector; strangers learn nothing of the network behind a proxy."""
+    port, app = public
+    monkeypatch.setattr(app.get_blocks(), "server_name", "0.0.0.0")
+    monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+    asks = {"data": ["lab", "room", {"page": f"http://localhost:{port}/"}]}
+    here, there = (got(port, "POST", f"{API}/run/ask", asks, address=one)[1] for one in (None, next(ADDRESSES)))
+    assert json.loads(here)["data"][0]["address"] == f"http://192.0.2.7:{port}/"
+    assert json.loads(there)["data"][0] == {"why": invitation.NOWHERE}
+
+
 # --- A login
 
 
@@ -413,6 +467,31 @@ def test_passwords_are_not_guessed(locked):
     answer, _ = entered(locked, "secret", guesser)
     assert answer[0] == 429 and re.search(r"wrong passwords from your address: try again in \d+ s", detail(answer))
     assert entered(locked, "secret")[0][0] == 200
+
+
+def test_logins_at_once_try_no_more_passwords(locked):
+    """Their last bytes come together, so none of them is known to be wrong when the others are looked at."""
+    guesser = next(ADDRESSES)
+    with contextlib.ExitStack() as open_ones:
+        tries = []
+        for n in range(4 * gate.WRONG):
+            body = urlencode({"username": "me", "password": f"guess {n:02}"}).encode()
+            head = f"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: {guesser}\r\n"
+            head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+            one = open_ones.enter_context(socket.create_connection(("127.0.0.1", locked), timeout=30))
+            one.sendall(head.encode() + body[:-1])
+            tries.append((one, body[-1:]))
+        time.sleep(0.2)  # all heads are looked at
+        for one, last in tries:
+            one.sendall(last)
+        statuses = [int(one.recv(4096).split()[1]) for one, _ in tries]
+    assert statuses.count(400) == gate.WRONG and statuses.count(429) == 3 * gate.WRONG
+
+
+def test_a_class_behind_one_address_logs_in_at_once(locked):
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda _: entered(locked, "secret", "198.51.99.1")[0][0], range(30)))
+    assert answers == [200] * 30
 
 
 # --- Uploads

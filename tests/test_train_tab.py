@@ -642,6 +642,17 @@ def test_closing_ends_every_process_and_leaves_nothing(room):
         room.start(room.visit(ME), Recipe())
 
 
+def test_when_the_app_is_told_to_stop_no_training_goes_on_or_begins(room):
+    mine = room.visit(ME)
+    room.start(mine, Recipe())
+    room.stop()
+    wait_for(lambda: mine.training.state == "stopped")
+    for again in (room.resume, lambda visit: room.start(visit, Recipe())):
+        with pytest.raises(ValueError, match="being closed"):
+            again(mine)
+    assert not mine.training.computes
+
+
 def test_the_page_is_answered_whatever_it_asks(place):
     asks = place.questions
     for ask in asks.values():

@@ -15,12 +15,12 @@ NOWHERE = "This page has no address that others could open"
 
 @dataclass(frozen=True)
 class Served:
-    """How a page is served. host, port: where the server listens; public: strangers use it; share: the address of
-    gradio's tunnel, if there is one."""
+    """How a page is served. host, port: where the server listens; here: whether a browser of this machine asks; share:
+    the address of gradio's tunnel, if there is one."""
 
     host: str
     port: int
-    public: bool = False
+    here: bool = True
     share: str | None = None
 
 
@@ -39,10 +39,10 @@ def invitation(page: object, served: Served) -> dict[str, str]:
         return {"why": NOWHERE}
     host, port = at.hostname or "", at.port
     if _is(at.hostname, "is_loopback"):
-        own = _own_address() if _is(served.host, "is_unspecified") and not served.public else None
+        own = _own_address() if _is(served.host, "is_unspecified") and served.here else None
         if own is None:
             alone = "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can open it"
-            return {"why": NOWHERE if served.public else alone}
+            return {"why": alone if served.here else NOWHERE}
         host, port = own, served.port
     place = f"[{host}]" if ":" in host else host
     address = f"{at.scheme}://{place}{f':{port}' if port else ''}{at.path}"

@@ -56,12 +56,29 @@ class Field:
         return dataclasses.asdict(self) | {"kind": type(self).__name__.lower(), "label": label}
 
 
+def near(path: object) -> str:
+    """The path that a visitor names. Raises ValueError for one that leads to another machine (`\\\\host\\share`).
+
+    Windows tells that machine who its user is, already when a program looks whether there is such a folder, and a link
+    of any website can name one. So this comes before anything that looks.
+    """
+    text = str(path or "")
+    if re.fullmatch(r"[\\/]([\\/]|\?\?)[\s\S]*", text.strip()):
+        raise ValueError(f"{shown(text)} is on another machine: give a folder of this one, or a drive's letter for it")
+    return text
+
+
+def reference(value: object) -> str:
+    """A checkpoint as a visitor names it, without the spaces around it. Raises ValueError, as `near` does."""
+    return typed(near(value))
+
+
 @dataclass(frozen=True)
 class Reference(Field):
     """What a checkpoint is loaded by. Whether there is such a one is found out later."""
 
     def check(self, value: object) -> str:
-        text = typed(str(value or ""))
+        text = reference(value)
         if not text or len(text) > 300:
             raise ValueError(f"Choose a {self.title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
         return text

@@ -1,8 +1,8 @@
 """What one visitor may ask of the machine that serves the page: the limits that its owner can change.
 
-A page for its own user is generous; a public one (`--share`, a Space) is safe for strangers. `--limit NAME=VALUE` of
-app.py changes one, and so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more.
-docs/online.md explains each. Limits that are the same on every page stand where they are checked.
+A page for its own user is generous; a public one is safe for strangers. `--limit NAME=VALUE` of app.py changes one, and
+so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more. docs/online.md explains each, and
+says which page is public. Limits that are the same on every page stand where they are checked.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ServerLimits:
     free_disk_mb: float = _limit(1_000, 5_000, "free disk that a download must leave, in MB")
     model_memory_mb: float = _limit(8_000, 2_000, "memory of all loaded models, in MB")
     temporary_mb: float = _limit(4_000, 1_000, "temporary files, in MB; the oldest are deleted first")
-    shutdown_seconds: float = _limit(5, 10, "time that runs have to finish when the app is told to stop")
+    shutdown_seconds: float = _limit(5, 8, "time that runs have to finish when the app is told to stop")
 
     # --- Where requests are accepted. Each raises Refused.
 

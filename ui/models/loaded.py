@@ -17,6 +17,7 @@ import ddpm_core
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.model import Model, ModelSpec
+from ui.forms.fields import reference
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
@@ -129,11 +130,11 @@ class Models:
         self.first = first if folder is None else self.offer(folder.resolve(), folder.resolve().name)
 
     def parse(self, ref: str) -> refs.Ref:
-        """What a reference names. Raises CheckpointError.
+        """What a reference names. Raises CheckpointError, and ValueError for a folder of another machine.
 
         A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
         """
-        text = ref.strip() if self.public else refs.typed(ref)
+        text = ref.strip() if self.public else reference(ref)
         if text in self._own:
             return refs.parse(str(self._own[text].folder))
         if not self.public:

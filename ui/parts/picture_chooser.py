@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from ddpm_core.checkpoint.refs import typed
 from ddpm_core.model import ModelSpec, check_pixels
-from ui.forms.fields import Number
+from ui.forms.fields import Number, reference
 from ui.models.lab import Lab
 from ui.pictures import as_text
 from ui.pictures.uploads import uploaded, uri
@@ -51,7 +50,7 @@ def questions(lab: Lab) -> dict[str, Callable[[Values], Values]]:
 
 
 def _here(lab: Lab, values: Values) -> ModelSpec:
-    model = lab.models.known(typed(str(values.get("checkpoint") or "")))
+    model = lab.models.known(reference(values.get("checkpoint")))
     if model is None:
         raise ValueError("Pictures for this model can be chosen once it is downloaded: run it with a seed first")
     check_pixels(model, "a picture of one's own")

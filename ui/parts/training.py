@@ -29,6 +29,10 @@ class TrainingPart(Part):
     def initial(self) -> Values:
         return {"public": self.lab.public, "drawings": ABOUT}
 
+    def stop(self) -> None:
+        """Ask all trainings to end."""
+        self.visits.stop()
+
     def close(self, seconds: float = 5.0) -> None:
         """End all trainings, within about so many seconds."""
         self.visits.close(seconds)

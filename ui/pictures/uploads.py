@@ -15,6 +15,7 @@ from PIL import Image
 
 from ddpm_core import imaging
 from ddpm_core.imaging.image_files import KINDS, WITH_ALPHA, can_be_resized, open_picture, square, to_8_bits
+from ui.forms.fields import near
 from ui.machine.limits import Refused, ServerLimits
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 def uploaded(path: object) -> Path:
     """The path of an upload. Raises ValueError for any other file of this machine."""
     with suppress(OSError, ValueError):  # not a path at all
-        found = Path(str(path)).resolve()
+        found = Path(near(path)).resolve()
         if found.is_relative_to(Path(get_upload_folder()).resolve()):
             return found
     raise ValueError("Only a picture that was uploaded can be opened")

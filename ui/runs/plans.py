@@ -105,7 +105,7 @@ class Computation:
         """What a line of the log says of it, nothing personal. plan: None where there is none."""
         return {
             "checkpoint": named(self.refs[0]) if self.refs else None,
-            "sampler": getattr(self.request, "sampler", None),
+            "sampler": getattr((plan or self).request, "sampler", None),
             "steps": round(sum(plan.steps.values())) if plan else 0,
             "images": self.images,
         }

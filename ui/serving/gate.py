@@ -12,12 +12,13 @@ import logging
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
 
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog
@@ -76,6 +77,7 @@ class Turned(Exception):
         self.status = status
 
 
+UNCLEAR = "This request could not be understood"
 NOTHING = Turned(404, "There is nothing at this address")
 
 
@@ -106,6 +108,7 @@ class Gate:
         self._app, self._door = app, door
         self._here: Counter[tuple[str, str]] = Counter()  # requests under way, by kind and address
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
+        self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -119,8 +122,9 @@ class Gate:
                 most = int(self._door.limits.upload_mb * 1e6) + FORM if asked.is_upload else MAX_REQUEST
                 body = await _whole(receive, most, self._door.clock) if asked.method == "POST" else b""
                 if asked.method == "POST" and not asked.is_upload:
-                    _check_names(body)
-                await self._let_in(asked, _again(body, receive), send)
+                    _check_content(body)
+                async with self._in_turn(asked):
+                    await self._let_in(asked, _again(body, receive), send)
         except Turned as turned:
             await _answer(send, turned.status, {"detail": str(turned)})
 
@@ -137,8 +141,6 @@ class Gate:
             raise Turned(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
         if self._door.is_locked() and not _OPEN.fullmatch(asked.path) and not self._door.knows(asked.cookies()):
             raise Turned(401, "This page asks for a name and a password")
-        if asked.is_login and (left := self._locked_out(asked.address)):
-            raise Turned(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
         if (listened := asked.listens_to()) is not None and not self._door.is_here(listened):
             raise Turned(404, "This run is no longer here: press Run again")
 
@@ -160,6 +162,20 @@ class Gate:
             for name in [name for name in names if not self._here[name]]:
                 del self._here[name]
 
+    @asynccontextmanager
+    async def _in_turn(self, asked: _Asked) -> AsyncIterator[None]:
+        """One login of an address after the other: those before it have been answered, so their wrong passwords count.
+
+        Raises Turned where there were too many.
+        """
+        if not asked.is_login:
+            yield
+            return
+        async with self._logins.setdefault(asked.address, asyncio.Lock()):
+            if left := self._locked_out(asked.address):
+                raise Turned(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
+            yield
+
     async def _let_in(self, asked: _Asked, receive: Any, send: Any) -> None:
         started = False
 
@@ -180,7 +196,7 @@ class Gate:
             what = "a request could not be understood: %s %s (%s)"
             log.info(what, asked.method, asked.path, type(error).__name__, exc_info=True)
             if not started:  # else the connection is closed
-                await _answer(send, 400, {"detail": "This request could not be understood"})
+                await _answer(send, 400, {"detail": UNCLEAR})
 
     def _answered(self, asked: _Asked, message: Any) -> Any:
         """The head of an answer as it leaves."""
@@ -268,11 +284,21 @@ def _again(body: bytes, receive: Any) -> Any:
     return received
 
 
-def _check_names(body: bytes) -> None:
-    """gradio keeps what a client calls its session, however long it is. Raises Turned."""
+def _check_content(body: bytes) -> None:
+    """gradio keeps what a client calls its session, however long it is, and looks at the path of every file that a
+    request names, which may lead to another machine. Raises Turned.
+    """
+
+    def check(found: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(found.get("meta"), dict) and "_type" in found["meta"]:  # gradio's mark of a file
+            raise Turned(400, "A request can't name a file: upload it")
+        return found
+
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
+        content = json.loads(body, object_hook=check)
+    except RecursionError:
+        raise Turned(400, UNCLEAR) from None
+    except ValueError:
         return  # gradio says so
     for name in ("session_hash", "event_id") if isinstance(content, dict) else ():
         if isinstance(content.get(name), str) and len(content[name]) > NAME:

@@ -10,8 +10,9 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +32,20 @@ from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 
 from ddpm_core import imaging
-from ddpm_core.checkpoint.refs import CheckpointError, typed
+from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.commands import defaults
+from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
 from ui.forms import units
+from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
-from ui.models.form_options import about_model, default_count
+from ui.models.form_options import about_model, default_count, samplers, step_limits
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
@@ -62,6 +65,7 @@ from ui.serving.origins import Origins
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
 # than the runs that can be here at once.
 SESSIONS = 64
+LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
 ATTEMPTS = 10  # to reach the server that was just started, three seconds each
 
 log = logging.getLogger(__name__)
@@ -241,7 +245,7 @@ class App(gr.Server):
 
     def _model(self, values: Values) -> Values:
         """{ref} -> `form_options.about_model`; what is not loaded yet begins to load."""
-        ref = typed(str(values.get("ref") or ""))
+        ref = reference(values.get("ref"))
         about = about_model(self.lab, ref)
         self.warmup.look(ref)
         return about
@@ -266,7 +270,7 @@ class App(gr.Server):
     def _room(self, values: Values) -> Values:
         """{page} -> `invitation`: where others in the room can open it."""
         blocks = self.get_blocks()
-        served = Served(blocks.server_name, blocks.server_port, self.lab.public, self.share_url)
+        served = Served(blocks.server_name, blocks.server_port, far_address() is None, self.share_url)
         return invitation(values.get("page"), served)
 
     async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -327,7 +331,7 @@ class App(gr.Server):
         if values["count"] is None:
             values = values | {"count": default_count(str(values["checkpoint"]), self.lab.step_times)}
         try:
-            computation = sampling.Sampling(self.lab, sampling.Settings.check(values))
+            computation = Scripted(self.lab, values)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(computation, self.lab, visitor(), far_address())
@@ -375,9 +379,32 @@ ORDER = (
     "prompt",
     "negative",
 )
-# Left to the checkpoint: its own clipping and guidance, and as many images as the page starts with, 4 or 1 where 4 take
-# over 5 s.
-OPEN = {"clip": bool | None, "count": int | None, "guidance": float | None}
+# Left to the checkpoint: its own sampler, steps, clipping and guidance, and as many images as the page starts with: 4,
+# or 1 where 4 take over 5 s.
+OPEN = {
+    "sampler": str | None,
+    "steps": int | None,
+    "clip": bool | None,
+    "count": int | None,
+    "guidance": float | None,
+}
+
+
+class Scripted(sampling.Sampling):
+    """The run of a script. Without a sampler or a number of steps it has those that the page sets for its model.
+
+    Raises ValueError as `Settings.check` does.
+    """
+
+    def __init__(self, lab: Lab, values: Values):
+        self._open = [name for name in ("sampler", "steps") if values[name] is None]
+        given = {name: value for name, value in values.items() if name not in self._open}
+        super().__init__(lab, sampling.Settings.check(given))
+
+    def plan(self, models: Sequence[ModelSpec]) -> sampling.SamplingPlan:
+        own = {"sampler": samplers(models[0])[0], "steps": step_limits(models[0])[2]}
+        request = replace(self.request, **{name: own[name] for name in self._open})
+        return sampling.Sampling(self.lab, request).plan(models)
 
 
 def _with_parameters(
@@ -502,21 +529,25 @@ def _patient() -> Iterator[None]:
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     """End all runs and trainings and close the app. Returns whether no run computes any more.
 
-    patience: seconds that runs have to finish; new ones are refused. seconds: that the rest has to stop then.
+    patience: seconds that runs have to finish; new ones are refused, and trainings stop at once. seconds: that all has
+    to stop after that, one deadline for all.
     Python aborts when the program ends while one of its threads computes.
     """
     lab = app.lab
+    finish = time.monotonic() + patience
+    end = finish + seconds
     lab.events.close(patience)
-    end = time.monotonic() + patience
-    while lab.events.here and time.monotonic() < end:
-        time.sleep(0.05)
     if app.training:
-        app.training.close(seconds)
-    stopped = lab.turns.stop_all(seconds)
-    end = time.monotonic() + 1
+        app.training.stop()
+    while lab.events.here and time.monotonic() < finish:
+        time.sleep(0.05)
+    stopped = lab.turns.stop_all(end - time.monotonic())
+    if app.training:
+        app.training.close(end - time.monotonic())
     while lab.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()
-    app.get_blocks().close(verbose=False)
+    with gradio_faults.waiting(app.get_blocks().server, max(LAST, end - time.monotonic())):
+        app.get_blocks().close(verbose=False)
     return stopped

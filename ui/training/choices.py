@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from train import TrainError
 from train.common.command_line import user_path
 from train.data.sources import ImageSource, open_source
-from ui.forms.fields import SET, Choice, Request, Text, declare
+from ui.forms.fields import SET, Choice, Request, Text, declare, near
 
 PRESET = "mnist-tiny"
 INIT = "mnist-tiny"  # whose weights learn drawings, which are lines as digits are
@@ -150,7 +150,7 @@ class Recipe(Request):
 def flags(recipe: Recipe) -> list[str]:
     """The flags of `train fit` for a visitor's choices, but for those of the machine, the folder and its drawings.
 
-    Raises TrainError for pictures that can't be had.
+    Raises TrainError for pictures that can't be had, and ValueError for a folder of another machine.
     """
     words = ["--config", PRESET]
     for name, option in recipe.options.items():
@@ -161,7 +161,7 @@ def flags(recipe: Recipe) -> list[str]:
     if recipe.data != "own":
         return words
     if recipe.path:
-        return words + _own(recipe.path)
+        return words + _own(near(recipe.path))
     words += ["--no-conditional", "--sample-count", str(SAMPLES), *DIGITS_FORM]
     is_that_of_init = (recipe.prediction, recipe.width) == ("v", "middle")
     return [*words, "--init", INIT] if is_that_of_init else words

@@ -18,6 +18,7 @@ from typing import Any
 from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.disk.files import sha256
 from ui.forms import units
+from ui.forms.fields import near
 from ui.machine import temporary_files
 from ui.machine.limits import ServerLimits
 from ui.training.choices import Recipe, flags
@@ -162,10 +163,10 @@ class Visits:
         self._watch()
 
     def follow(self, visit: Visit, path: object) -> None:
-        """Show the run of another terminal. Raises ValueError where there is none."""
+        """Show the run of another terminal. Raises ValueError where there is none on this machine."""
         if self.public:
             raise ValueError("Only a page on your own computer follows a folder")
-        text = str(path or "").strip()
+        text = near(path).strip()
         found = RunFolder(Path(os.path.expanduser(text)))
         if not text or not found.exists():
             raise ValueError(f"There is no training to follow in {text!r}: give what --out of `train fit` named")
@@ -235,15 +236,20 @@ class Visits:
 
     # --- The end
 
+    def stop(self) -> None:
+        """Ask all runs to end. From here on none begins or goes on."""
+        self._closed.set()
+        with self._lock:
+            for training in self._trainings():
+                training.stop()
+
     def close(self, seconds: float = 5.0) -> None:
         """End all runs, within about so many seconds, and delete what was made."""
         atexit.unregister(self.close)
-        self._closed.set()
-        with self._lock:
-            trainings = [visit.training for visit in self._visits.values() if visit.training]
-            for training in trainings:
-                training.stop()
+        self.stop()
         end = time.monotonic() + seconds
+        with self._lock:
+            trainings = self._trainings()
         for training in trainings:
             training.end(max(0.1, end - time.monotonic()))
         with self._lock:
@@ -274,7 +280,11 @@ class Visits:
         while not self._closed.wait(1.0):
             self.look_after()
 
+    def _trainings(self) -> list[Training]:
+        return [visit.training for visit in self._visits.values() if visit.training]
+
     def _check_room(self, visit: Visit) -> None:
+        self._check_open()
         if self._visits.get(visit.token) is not visit:  # its training would be nobody's, and never end
             raise ValueError("There are too many visitors now: try again in a moment")
         others = [v for v in self._visits.values() if v is not visit and v.training and v.training.computes]
@@ -300,10 +310,13 @@ class Visits:
         self._dropped(model)
         shutil.rmtree(model, ignore_errors=True)
 
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise ValueError("The app is being closed")
+
     def _place(self) -> Path:
         with self._lock:
-            if self._closed.is_set():
-                raise ValueError("The app is being closed")
+            self._check_open()
             if self._folder is None:
                 self._folder = temporary_files.make_folder("train")
             return self._folder
