@@ -186,7 +186,7 @@ export class Lab {
     const wanted = part ? values : { ...lesson?.values, ...values };
     const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      cause: asked ? (back || this.given.public ? "change" : "link") : "",
+      cause: asked ? (back ? "change" : "link") : "",
       lesson: lesson ? name : null,
     });
   }
