@@ -577,6 +577,21 @@ def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page
     assert "tab=forward" in page.url
 
 
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString"])
+def test_an_address_that_names_what_every_object_has_opens_watch(page, url, name):
+    page.goto(f"{url}?tab={name}&lesson={name}&label={name}&only={name}")
+    page.wait_for_selector(".part-watch[data-ready=true]:visible")
+    field = '{ name: "label", kind: "classname", default: "any", names: null, follows: "classes", label: "Class" }'
+    offered = f"""async () => {{
+      const base = document.querySelector("script[src]").src;
+      const {{ makeControl }} = await import(new URL("shared/form/controls.js", base));
+      const control = makeControl({field}, {{ changed() {{}} }});
+      control.offer({{ classes: ["{name}"], titles: {{}} }});
+      return control.element.querySelector("option, label").textContent;
+    }}"""
+    assert page.evaluate(offered) == name  # a class of a strange model
+
+
 def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the_address(page, url):
     page.goto(f"{url}?tab=course")
     page.wait_for_selector(".course")

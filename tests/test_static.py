@@ -104,6 +104,7 @@ def settings(draw):
     return part, {name: one[name] for name in wanted}
 
 
+UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
 PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
 
 
@@ -128,6 +129,7 @@ def normal(answer):
 def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
     draw = random.Random(4)
     asked = [("watch", {}), ("compare", {}), ("grid", {}), ("latents", {}), ("repair", {}), ("plane", {})]
+    asked += [("watch", {"checkpoint": "emoji-tiny", "prompt": UNSEEN})]
     asked += [settings(draw) for _ in range(150)]
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     answers = node("texts.mjs", folder, tmp_path / "asked.json")
