@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from browser import CALM, served
 
+from ddpm_core.checkpoint.hub import snapshots
 from ui.machine.step_times import StepTimes
 
 HAS_RUNS = ("watch", "compare", "grid", "plane", "latents", "repair", "likelihood")
@@ -182,8 +183,22 @@ def test_a_button_and_a_tile_run_however_long_that_takes(quiet, app, part, named
     quiet.wait_for_selector(f".part-{part}[data-outdated=true]:not([data-state=idle])")  # the example is not the run's
 
 
-def test_a_link_runs_however_long_that_takes_and_what_is_changed_by_hand_is_said(quiet, app):
-    quiet.goto(f"{app.local_url}?tab=watch&steps=1000")
+def run_link(page, app, query):
+    """Open a link, and run it, which waits for its turn then."""
+    page.goto(f"{app.local_url}?{query}")
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.click(".part-watch .run")
+    page.wait_for_selector(".part-watch[data-state=queued]")
+
+
+def test_a_link_whose_run_is_long_waits_for_run_and_what_is_changed_by_hand_is_said(quiet, app):
+    """Any website can send a visitor's browser to such a link."""
+    opened(quiet, app.local_url, "tab=watch&steps=1000")
+    quiet.wait_for_selector(".part-watch[data-ready=true] .status:text-matches('Settings changed.*Run, [0-9.]+ h')")
+    settled(quiet)
+    assert quiet.get_attribute(".part-watch", "data-state") == "idle"
+    assert quiet.input_value(".part-watch [data-name=steps] input[type=number]") == "1000"
+    quiet.click(".part-watch .run")
     quiet.wait_for_selector(".part-watch[data-state=queued]")
     quiet.click(".part-watch .stop")
     quiet.wait_for_selector(".part-watch[data-state=stopped][data-outdated=false]")
@@ -193,12 +208,22 @@ def test_a_link_runs_however_long_that_takes_and_what_is_changed_by_hand_is_said
     quiet.wait_for_selector(".part-watch[data-outdated=false]")
 
 
+def test_a_link_downloads_no_model_and_says_what_run_will_download(quiet, app, monkeypatch):
+    monkeypatch.setattr(snapshots, "status", lambda ref: snapshots.Status("download", 143_000_000))
+    opened(quiet, app.local_url, "tab=watch&checkpoint=google/ddpm-cifar10-32&steps=1&count=1")
+    quiet.wait_for_selector(".part-watch[data-ready=true] .estimate:text('143 MB to download first')")
+    settled(quiet)
+    assert quiet.get_attribute(".part-watch", "data-state") == "idle"
+    assert quiet.is_enabled(".part-watch .run")
+
+
 def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet, app):
     wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "9", "label": "horse", "seed": "14"}
     quiet.goto(f"{app.local_url}?{urlencode(wrong)}")
-    quiet.wait_for_selector(".part-watch[data-state=queued]")
     said = "Not possible here: Steps: abc, Noise added back: zz, Class: horse, Noise, η: 9."
     quiet.wait_for_selector(f"#said.shown:has-text('{said}'):has-text('There is no checkpoint')")
+    quiet.click(".part-watch .run")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
     assert "seed=14" in quiet.url and "nope" not in quiet.url
 
 
@@ -226,8 +251,7 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
 
 
 def test_a_run_whose_connection_breaks_is_found_again_and_one_that_is_gone_is_said_to_be(quiet, app, monkeypatch):
-    quiet.goto(f"{app.local_url}?tab=watch&seed=15")
-    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    run_link(quiet, app, "tab=watch&seed=15")
     run = quiet.get_attribute(".part-watch", "data-run")
     broken = "window.stream.close(); window.stream.dispatchEvent(new Event('error'))"
     quiet.evaluate(broken)
@@ -240,8 +264,7 @@ def test_a_run_whose_connection_breaks_is_found_again_and_one_that_is_gone_is_sa
 
 
 def test_the_link_of_a_run_that_is_found_again_is_of_that_run(quiet, app):
-    quiet.goto(f"{app.local_url}?tab=watch&seed=15")
-    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    run_link(quiet, app, "tab=watch&seed=15")
     quiet.evaluate("window.stream.close(); window.stream.dispatchEvent(new Event('error'))")
     quiet.fill(".part-watch [data-name=seed] input", "16")  # while the run is looked for
     quiet.wait_for_selector(".part-watch[data-state=queued]")
@@ -256,8 +279,7 @@ def test_the_link_is_of_what_is_chosen_where_nothing_is_shown(quiet, app):
 
 
 def test_a_run_that_is_lost_before_its_first_message_is_not_taken_for_an_older_one(quiet, app):
-    quiet.goto(f"{app.local_url}?tab=watch&seed=15")
-    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    run_link(quiet, app, "tab=watch&seed=15")
     quiet.route("**/call/run", lambda route: route.abort())
     quiet.fill(".part-watch [data-name=seed] input", "16")
     quiet.click(".part-watch .run")

@@ -104,6 +104,7 @@ def settings(draw):
     return part, {name: one[name] for name in wanted}
 
 
+UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
 PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
 
 
@@ -129,6 +130,7 @@ def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
     draw = random.Random(4)
     asked = [("watch", {}), ("compare", {}), ("grid", {}), ("latents", {}), ("repair", {}), ("plane", {})]
     asked += [("watch", {"checkpoint": path}) for path in (r"\\host\x", " //host/x ", r"\??\UNC\host\x")]
+    asked += [("watch", {"checkpoint": "emoji-tiny", "prompt": UNSEEN})]
     asked += [settings(draw) for _ in range(150)]
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     answers = node("texts.mjs", folder, tmp_path / "asked.json")
@@ -255,7 +257,7 @@ def link(part, values):
 
 def go(page, part, values):
     """As a button that leads there does."""
-    page.evaluate("([part, values]) => lab.open(part, lab.whole(part, values), { cause: 'link' })", [part, values])
+    page.evaluate("([part, values]) => lab.open(part, lab.whole(part, values), { cause: 'press' })", [part, values])
 
 
 def finished(page, part):
@@ -647,7 +649,8 @@ def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
     routes = {"**/mnist-tiny/*.safetensors*": lambda route: route.fulfill(**cut)}
     opened = fresh(link("watch", {"steps": 1, "count": 1}), routes=routes)
     part = opened.locator(".part-watch")
-    opened.wait_for_selector(".part-watch[data-state=error]")  # a link runs
+    part.locator(".run").click()
+    opened.wait_for_selector(".part-watch[data-state=error]")
     assert "came incomplete" in part.inner_text()
     cut["body"] = weights.read_bytes()
     part.locator(".run").click()

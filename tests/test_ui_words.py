@@ -1,5 +1,6 @@
 """Latent models, and models that take words, on the page: what is sent, kept, saved and repeated of their runs."""
 
+import ast
 import base64
 import io
 import zipfile
@@ -162,6 +163,17 @@ def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
 def test_what_a_model_is_not_told_is_one_sentence(place, stable, checkpoint, values, sentence):
     checkpoint = str(stable) if checkpoint == "stable" else checkpoint
     assert toylab.described(place, "watch", {"checkpoint": checkpoint, **values}).startswith(sentence)
+
+
+@pytest.mark.parametrize("script", ["python", "diffusers"])
+def test_a_script_hides_no_letter_of_a_prompt(place, stable, script):
+    """Not those that nobody sees, nor those that turn a line around, of scripts that are written from right to left."""
+    prompt = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"
+    values = {"checkpoint": str(stable), **WORDS, "sampler": "ddpm", "prompt": prompt}
+    text = place.describe(place.request("watch", values))[script]
+    assert text.isascii() and text.replace("\n", "").isprintable()
+    named = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    assert prompt in named
 
 
 @pytest.mark.parametrize("script", ["python", "diffusers"])

@@ -27,7 +27,7 @@ def for_run(
         return {"python": "", "diffusers": "", "why": "A grid is many runs: open one of its cells"}
     script = copied(python, lanes, models, touches)
     try:
-        return {"python": script, "diffusers": diffusers(lanes, models, steps), "why": ""}
+        return {"python": script, "diffusers": _plain(diffusers(lanes, models, steps)), "why": ""}
     except ValueError as reason:
         return {"python": script, "diffusers": "", "why": str(reason)}
 
@@ -35,9 +35,16 @@ def for_run(
 def copied(script: Callable[..., str], *arguments: Any) -> str:
     """A script, or as a comment why there is none."""
     try:
-        return script(*arguments)
+        return _plain(script(*arguments))
     except ValueError as error:
         return f"# {error}\n"
+
+
+def _plain(script: str) -> str:
+    """Return a script in ASCII: whoever copies it sees every letter of a prompt or a name. Some letters are invisible,
+    others turn a line around or look like ASCII.
+    """
+    return script.encode("ascii", "backslashreplace").decode()
 
 
 def python(lanes: Sequence[Settings], models: Sequence[ModelSpec], touches: Touches | None = None) -> str:

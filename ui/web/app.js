@@ -67,7 +67,7 @@ const PLACES = [
 ];
 
 /** @param {string} part */
-const placeOf = (part) => PLACES.find(({ parts }) => part in parts) ?? PLACES[0];
+const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part)) ?? PLACES[0];
 
 /** What the keys do. @param {Place[]} places that there are @returns {[keys: string, what: string][]} */
 const keysOf = (places) => [
@@ -171,7 +171,7 @@ export class Lab {
 
   /** Whether this page has a part. @param {string} part */
   has(part) {
-    return part in this.given.initial;
+    return Object.hasOwn(this.given.initial, part);
   }
 
   /**
@@ -186,7 +186,7 @@ export class Lab {
     const wanted = part ? values : { ...lesson?.values, ...values };
     const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      cause: asked ? (back || this.given.public ? "change" : "link") : "",
+      cause: asked ? (back ? "change" : "link") : "",
       lesson: lesson ? name : null,
     });
   }
@@ -205,7 +205,7 @@ export class Lab {
    */
   async open(name, values, { push = false, cause = "", lesson = this.lesson } = {}) {
     const place = placeOf(this.has(name) ? name : "");
-    const shown = name in place.parts ? name : "watch";
+    const shown = this.has(name) && name in place.parts ? name : "watch";
     const { part: left, lesson: taught } = this;
     const at = location.href;
     const before = this.#shown;

@@ -97,12 +97,19 @@ function text(x) {
   return repr(x);
 }
 
+/** One letter as Python escapes it. @param {string} letter */
+function escaped(letter) {
+  const code = letter.codePointAt(0)?.toString(16) ?? "";
+  const [kind, digits] = code.length < 3 ? ["x", 2] : code.length < 5 ? ["u", 4] : ["U", 8];
+  return `\\${kind}${code.padStart(Number(digits), "0")}`;
+}
+
 /** @param {any} x @returns {string} */
 function repr(x) {
   if (typeof x === "string") {
     const quote = x.includes("'") && !x.includes('"') ? '"' : "'";
     const inside = x.replace(/[\\\n\r\t]/g, (one) => ({ "\n": "\\n", "\r": "\\r", "\t": "\\t" })[one] ?? "\\\\");
-    return quote + inside.replaceAll(quote, `\\${quote}`) + quote;
+    return quote + inside.replaceAll(quote, `\\${quote}`).replace(/(?! )[\p{C}\p{Z}]/gu, escaped) + quote;
   }
   if (isNumber(x)) return isFloat(x) ? floatText(x) : String(Number(x));
   if (x instanceof Range) return `range(${x[0] ?? 0}, ${x.length ? x[0] + x.length : 0})`;
@@ -319,8 +326,8 @@ const OF_TEXT = {
   isascii: (x) => /^[\0-\x7f]*$/.test(x),
   isdigit: (x) => /^\d+$/.test(x),
   isalpha: (x) => /^\p{L}+$/u.test(x),
-  encode: (x) => ({
-    decode: () => x.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, ""),
+  encode: (x, coding) => ({
+    decode: () => (coding === "ascii" ? x.replace(/[^\0-\x7f]/gu, escaped) : x.replace(/\p{Cs}/gu, "")),
   }),
 };
 /** @type {Record<string, Any>} */

@@ -181,7 +181,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
   let own = {}; // titles that the model has
-  const titled = (/** @type {string} */ name) => own[name] ?? titles[name] ?? name;
+  const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();

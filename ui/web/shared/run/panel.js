@@ -31,8 +31,8 @@ import { Stream } from "./stream.js";
  */
 
 /**
- * What has set the values: a "press" runs them, and so does a "link", which also opens what it changes; a "change" by hand does
- * where that is quick.
+ * What has set the values: a "press" runs them. A "change" by hand runs where that is quick and the models are here, and so
+ * does a "link", which anybody may have made; it also opens what it changes.
  * @typedef {"" | "change" | "link" | "press"} Cause
  */
 
@@ -235,7 +235,7 @@ export class Panel {
     const cause = this.#cause;
     this.#cause = "";
     if (!cause || sentence || !this.run.checkVisibility()) return; // who has left wants no run
-    if (cause !== "change") this.start();
+    if (cause === "press") this.start();
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
