@@ -21,7 +21,7 @@ import kinds
 import numpy as np
 import pipelines
 import pytest
-from browser import CALM, MOTION, _missing, browser  # noqa: F401, a fixture
+from browser import CALM, MOTION, NAME, _missing, browser  # noqa: F401, a fixture
 from PIL import Image
 
 import ddpm_core
@@ -638,6 +638,30 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(window,
     again = fresh(opened.url.partition("/lab/")[2])  # the picture is in the link
     finished(again, "latents")
     assert close(pixels(png(again)), row)
+
+
+def test_over_plain_http_runs_files_and_uploads_work_too(browser, site, tmp_path):  # noqa: F811
+    context = profile(browser)
+    at = site.address.replace("127.0.0.1", NAME)
+    try:
+        opened = new_page(context, at + link("watch", {"steps": 2, "seed": 3, "count": 1}))
+        assert not opened.evaluate("isSecureContext")
+        finished(opened, "watch")
+        images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=2, variance="beta_tilde")
+        assert close(pixels(png(opened)), images[0])
+        saved(opened, "Everything (ZIP)")
+        press(opened, "Copy link")
+        go(opened, "latents", {"steps": 1, "count": 1, "times": "100"})
+        finished(opened, "latents")
+        Image.new("L", (30, 30), 200).save(tmp_path / "own.png")
+        part = opened.locator(".part-latents")
+        part.get_by_label("A picture").first.check()
+        part.locator(".source input[type=file]").first.set_input_files(tmp_path / "own.png")
+        opened.wait_for_function("location.hash.includes('picture=')")
+        press(opened, "Empty the cache of models")
+        assert not opened.errors
+    finally:
+        context.close()
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
