@@ -609,7 +609,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     for ref, said_so in wrong.items():
         opened.evaluate("ref => lab.open('watch', { checkpoint: ref })", ref)
         opened.locator("#said.shown", has_text=said_so).wait_for()
-    keys = "caches.open('lab-models').then((kept) => kept.keys()).then((all) => all.length)"
+    keys = "caches.open('lab-models /a/lab/').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0
     press(opened, "Empty the cache of models")
     opened.get_by_text("The cache is empty").wait_for()
@@ -730,7 +730,36 @@ def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_p
             opened.goto("about:blank")
             opened.wait_for_timeout(100)
         assert opened.locator("#new").count()
-        assert opened.evaluate("caches.keys()") == ["lab-page-new"]
+        assert opened.evaluate("caches.keys()") == ["lab-page /a/lab/ new"]
+    finally:
+        context.close()
+        site.stop()
+
+
+def test_two_labs_of_one_origin_leave_each_other_alone(browser, folder, tmp_path):  # noqa: F811
+    for name in ("one", "two"):
+        shutil.copytree(folder, tmp_path / "a" / name, ignore=shutil.ignore_patterns("checkpoints"))
+    worker = tmp_path / "a/two/sw.js"
+    worker.write_text(re.sub(r'VERSION = "\w+"', 'VERSION = "other"', worker.read_text("utf-8")))
+    site = Site(tmp_path / "a" / "one")
+    context = browser.new_context()
+    context.set_default_timeout(120_000)
+    try:
+        addresses = [site.address.replace("/lab/", f"/{name}/?tab=course") for name in ("one", "two")]
+        for at in addresses:
+            opened = context.new_page()
+            opened.goto(at)
+            opened.wait_for_function("navigator.serviceWorker.controller")
+            opened.evaluate("caches.open(`lab-models ${location.pathname}`).then(() => true)")
+        press(opened, "Empty the cache of models")
+        opened.get_by_text("The cache is empty").wait_for()
+        models, *pages = sorted(opened.evaluate("caches.keys()"))
+        assert models == "lab-models /a/one/"
+        assert [name.rpartition(" ")[0] for name in pages] == ["lab-page /a/one/", "lab-page /a/two/"]
+        site.stop()
+        for at in addresses:
+            opened.goto(at)
+            opened.wait_for_selector("html[data-ready=true]")
     finally:
         context.close()
         site.stop()

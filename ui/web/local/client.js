@@ -1,6 +1,6 @@
 // The client of a page without a server: the models compute in a worker of this browser.
 import { token } from "../shared/run/client.js";
-import { KEPT } from "./files/store.js";
+import { kept } from "./files/store.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../shared/run/client.js" */
@@ -9,7 +9,7 @@ const BROKEN = "This browser could not start what computes here: try a newer one
 
 /** Let the browser forget the models that it keeps. */
 async function forget() {
-  await globalThis.caches?.delete(KEPT);
+  await globalThis.caches?.delete(kept(document.baseURI));
   return "The cache is empty: models are loaded anew.";
 }
 
