@@ -3,6 +3,8 @@
 import base64
 import csv
 import functools
+import hashlib
+import html
 import http.server
 import io
 import json
@@ -202,7 +204,8 @@ def new_page(context, at):
 
 def profile(browser, routes=None, **options):  # noqa: F811
     """One of its own. routes: what answers in the place of the network, by patterns of addresses."""
-    context = browser.new_context(service_workers="block", **CALM | options)
+    # Without the page's policy, as playwright evaluates strings in it.
+    context = browser.new_context(service_workers="block", **{"bypass_csp": True} | CALM | options)
     context.set_default_timeout(120_000)
     for pattern, answer in (routes or {}).items():
         context.route(pattern, answer)
@@ -474,7 +477,7 @@ def test_films_and_strips_hold_their_settings(window):
 
 def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder):  # noqa: F811
     site = Site(folder)
-    context = browser.new_context()
+    context = browser.new_context(bypass_csp=True)
     context.set_default_timeout(120_000)
     opened = context.new_page()
     try:
@@ -616,6 +619,38 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     assert opened.evaluate(keys) == 0
 
 
+def test_the_page_loads_nothing_that_its_policy_forbids(browser, site):  # noqa: F811
+    context = profile(browser, bypass_csp=False)
+    context.add_init_script("""window.wrong = [];
+        addEventListener("securitypolicyviolation", ({ effectiveDirective }) => wrong.push(effectiveDirective));""")
+    try:
+        opened = new_page(context, site.address + link("watch", {"steps": 2, "seed": 3, "count": 1}))
+        opened.wait_for_selector(".part-watch[data-state=finished]")
+        saved(opened, "Everything (ZIP)")
+        for part in ("grid", "plane", "between", "forward", "latents", "repair", "likelihood", "train", "course"):
+            go(opened, part, {})
+        assert opened.evaluate("wrong") == [] and not opened.errors
+        opened.evaluate("""() => {
+            const image = '<img src="https://elsewhere.test/x.png" onerror="window.ran = 1">';
+            document.body.insertAdjacentHTML("beforeend", image);
+            document.body.append(Object.assign(document.createElement("script"), { text: "window.ran = 1" }));
+            return fetch("https://elsewhere.test").catch(() => {});
+        }""")
+        assert {*opened.evaluate("wrong")} == {"img-src", "script-src-attr", "script-src-elem", "connect-src"}
+        assert opened.evaluate("window.ran") is None
+    finally:
+        context.close()
+
+
+def test_the_policy_of_the_page_covers_its_scripts_and_the_hub(folder):
+    page = (folder / "index.html").read_text("utf-8")
+    head, *_ = re.split("<(?:script|link)", page)
+    policy = html.unescape(re.search(r'http-equiv="Content-Security-Policy" content="(.*?)"', head)[1])
+    for script in re.findall(r"<script(?: nomodule)?>(.*?)</script>", page, re.S):
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+    assert "connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co" in policy
+
+
 def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(window, fresh, tmp_path):
     image = np.zeros((56, 84), np.uint8)
     image[10:40, 30:50] = 255
@@ -706,7 +741,7 @@ def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_p
     own = tmp_path / "a" / "lab"
     shutil.copytree(folder, own, ignore=shutil.ignore_patterns("checkpoints"))
     site = Site(own)
-    context = browser.new_context()
+    context = browser.new_context(bypass_csp=True)
     context.set_default_timeout(120_000)
     try:
         opened = context.new_page()
@@ -742,7 +777,7 @@ def test_two_labs_of_one_origin_leave_each_other_alone(browser, folder, tmp_path
     worker = tmp_path / "a/two/sw.js"
     worker.write_text(re.sub(r'VERSION = "\w+"', 'VERSION = "other"', worker.read_text("utf-8")))
     site = Site(tmp_path / "a" / "one")
-    context = browser.new_context()
+    context = browser.new_context(bypass_csp=True)
     context.set_default_timeout(120_000)
     try:
         addresses = [site.address.replace("/lab/", f"/{name}/?tab=course") for name in ("one", "two")]
