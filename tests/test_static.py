@@ -576,30 +576,30 @@ RUN = """(values) => new Promise((done) => {
 })"""
 
 
+def hub(**repositories):
+    """What answers in the Hub's place: for each repository of `owner` its files, or only their sizes."""
+
+    def answer(route):
+        asked = urllib.parse.urlsplit(route.request.url).path.strip("/").removeprefix("api/models/")
+        owner, name, verb, commit, *path = asked.split("/")
+        files, open_to_all = repositories.get(name), {"access-control-allow-origin": "*"}
+        if files is None:
+            return route.fulfill(status=404, headers=open_to_all)
+        sizes = [(file, len(x) if isinstance(x, bytes) else x) for file, x in files.items()]
+        siblings = [{"rfilename": file, "size": size} for file, size in sizes]
+        listing = json.dumps({"sha": "c0ffee", "siblings": siblings}).encode()
+        assert (owner, verb, commit) == ("owner", *(("resolve", "c0ffee") if path else ("revision", "main")))
+        return route.fulfill(body=files["/".join(path)] if path else listing, headers=open_to_all)
+
+    return {"https://huggingface.co/**": answer}
+
+
 def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
-
-    def hub(route):
-        _, _, asked = route.request.url.partition("huggingface.co/")
-        open_to_all = {"access-control-allow-origin": "*"}
-        if asked.startswith("api/models/owner/digits/revision/main"):
-            siblings = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
-            body = json.dumps({"sha": "c0ffee", "siblings": siblings}).encode()
-        elif asked.startswith("api/models/owner/pickles/"):
-            body = json.dumps(
-                {"sha": "1", "siblings": [{"rfilename": "diffusion_pytorch_model.bin", "size": 9}]}
-            ).encode()
-        elif asked.startswith("api/models/owner/large/"):
-            large = {"rfilename": "diffusion_pytorch_model.safetensors", "size": 2_000_000_000}
-            body = json.dumps({"sha": "1", "siblings": [large]}).encode()
-        elif asked.startswith("owner/digits/resolve/c0ffee/"):
-            body = files[asked.split("/")[-1].partition("?")[0]]
-        else:
-            return route.fulfill(status=404, headers=open_to_all)
-        return route.fulfill(body=body, headers=open_to_all)
-
+    large = {"diffusion_pytorch_model.safetensors": 2_000_000_000}
+    routes = hub(digits=files, pickles={"diffusion_pytorch_model.bin": 9}, large=large)
     values = {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}
-    opened = fresh(link("watch", values), routes={"https://huggingface.co/**": hub})
+    opened = fresh(link("watch", values), routes=routes)
     finished(opened, "watch")
     images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
     assert close(pixels(png(opened)), images[0])
@@ -769,6 +769,43 @@ def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_p
     finally:
         context.close()
         site.stop()
+
+
+def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder):
+    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+    times = json.loads(files["scheduler_config.json"]) | {"num_train_timesteps": 120_000_000}
+    large = json.loads(files["config.json"]) | {"sample_size": 1024}
+    hostile = {
+        "times": files | {"scheduler_config.json": json.dumps(times).encode()},
+        "pixels": files | {"config.json": json.dumps(large).encode()},
+    }
+    opened = fresh(routes=hub(**hostile))
+    wanted = {"pixels": "attention over 1,048,576 pixels is too much", "times": "from 1 to 100,000, got 120000000"}
+    for name, why in wanted.items():
+        go(opened, "watch", {"checkpoint": f"owner/{name}", "steps": 1, "count": 1})
+        opened.locator(".part-watch[data-state=error] .status", has_text=why).wait_for()
+
+
+def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
+    busy = {"text": "for (;;);"}
+    source = (ROOT / "ui/web/local/jobs.js").read_text("utf-8")
+    head = "async count(kind, steps = 1) {"
+    assert head in source
+
+    def jobs(route):
+        body = source.replace(head, head + busy["text"])
+        return route.fulfill(body=body, content_type="text/javascript", headers={"cache-control": "no-store"})
+
+    opened = fresh(link("watch", {"steps": 2, "seed": 3, "count": 1}), routes={"**/local/jobs.js": jobs})
+    opened.wait_for_selector(".part-watch[data-state=running]")  # a link runs
+    busy["text"] = ""
+    opened.locator(".part-watch .stop").click()
+    opened.wait_for_selector(".part-watch[data-state=stopped]")
+    assert "in the middle of a step" in opened.locator(".part-watch .status").inner_text()
+    opened.locator(".part-watch .run").click()
+    finished(opened, "watch")
+    images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=2, variance="beta_tilde")
+    assert close(pixels(png(opened)), images[0])
 
 
 def test_two_labs_of_one_origin_leave_each_other_alone(browser, folder, tmp_path):  # noqa: F811
