@@ -36,7 +36,8 @@ class Student:
         descending = all(a > b for a, b in pairwise(self.times))
         if not self.times or not descending or self.times[-1] < 1:
             raise ValueError(f"a student's times descend and end at 1 or later, got {self.times}")
-        descending = all(a > b for a, b in pairwise(self.usual)) and all(t in self.times for t in self.usual)
+        learned = set(self.times)
+        descending = all(a > b for a, b in pairwise(self.usual)) and all(t in learned for t in self.usual)
         if self.usual and not (self.method == "consistency" and descending and self.usual[0] == self.times[0]):
             raise ValueError(f"a consistency model's usual times descend from its first one, got {self.usual}")
 
@@ -82,7 +83,8 @@ class Student:
 
     def check_times(self, times: Iterable[int], instead: str = "use its own steps, or its teacher") -> None:
         """Raise ValueError for times at which the network was not trained. instead: advice."""
-        foreign = [t for t in times if t not in self.times]
+        learned = set(self.times)
+        foreign = [t for t in times if t not in learned]
         if foreign:
             known = _listed(self.times)
             raise ValueError(f"this model is a student that has not learned t = {foreign[0]}, only {known}: {instead}")

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel, UNet2DModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from ddpm_core.checkpoint.config.fields import LIMITS
+from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub.snapshots import fetch
 from ddpm_core.checkpoint.refs import parse
 from ddpm_core.checkpoint.spec import check, read
@@ -356,6 +359,10 @@ def test_a_model_is_described_as_ddpm_core_describes_it(answers, name):
 
 # What is wrong with a checkpoint, and what the sentence must say. "unet", "scheduler" and "own" change JSON files,
 # "weights" the tensors, "write" whole files.
+LARGE = {
+    **{"sample_size": 1024, "block_out_channels": [32, 32], "layers_per_block": 8, "add_attention": False},
+    **{"down_block_types": ["DownBlock2D"] * 2, "up_block_types": ["UpBlock2D"] * 2},
+}
 REFUSED = {
     "no class": (
         {"unet": {"_class_name": ...}},
@@ -378,21 +385,40 @@ REFUSED = {
     "activation": ({"unet": {"act_fn": "snake"}}, "act_fn must be silu or swish or mish or gelu or relu"),
     "shift": ({"unet": {"resnet_time_scale_shift": "ada_group"}}, "resnet_time_scale_shift must be default or"),
     "unknown field": ({"unet": {"rotary": True}}, "rotary true is not supported in a UNet2DModel"),
-    "no size": ({"unet": {"sample_size": None}}, "sample_size must be a whole number from 1 on, got null"),
-    "oblong": ({"unet": {"sample_size": [8, 16]}}, "sample_size must be a whole number from 1 on, got [8,16]"),
+    "no size": ({"unet": {"sample_size": None}}, "sample_size must be a whole number from 1 to 1,024, got null"),
+    "oblong": ({"unet": {"sample_size": [8, 16]}}, "sample_size must be a whole number from 1 to 1,024, got [8,16]"),
     "odd size": ({"unet": {"sample_size": 9}}, "sample_size must be a multiple of 2 with 2 levels, got 9"),
     "levels": ({"unet": {"block_out_channels": [8]}}, "down_block_types has 2 entries, but block_out_channels 1"),
     "many levels": ({"unet": {"block_out_channels": [8] * 9}}, "block_out_channels must be a list of 1 to 8"),
     "narrow": ({"unet": {"block_out_channels": [2, 4], "freq_shift": 1}}, "too few for the time embedding"),
     "groups": ({"unet": {"norm_num_groups": 3}}, "norm_num_groups is 3: 8 channels can't be parted into so many"),
-    "half a layer": ({"unet": {"layers_per_block": 1.5}}, "layers_per_block must be a whole number from 1 on, got 1.5"),
+    # What a small file can ask for.
+    "pixels": ({"unet": {"sample_size": 2048}}, "sample_size must be a whole number from 1 to 1,024, got 2048"),
+    "large layer": ({"unet": LARGE | {"block_out_channels": [128, 128]}}, "a layer has 134,217,728 numbers: a browser"),
+    "pixels that attend": ({"unet": {"sample_size": 512}}, "attention over 65,536 pixels is too much: 16,384 at most"),
+    "work": ({"unet": LARGE}, "one evaluation takes more than the 300 billion multiplications that a browser can bear"),
+    "heads": ({"unet": {"attention_head_dim": 9000}}, "must be a whole number from 1 to 8,192 or null, got 9000"),
+    "many times": (
+        {"scheduler": {"num_train_timesteps": 120_000_000}},
+        "a whole number from 1 to 100,000, got 1200000",
+    ),
+    "many betas": ({"scheduler": {"trained_betas": [0.1] * 100_001}}, "a list of 1 to 100,000, each a number from 0"),
+    "one beta": ({"scheduler": {"trained_betas": 0.1}}, "each a number from 0 to 1, got 0.1"),
+    "long JSON": ({"write": {"ddpm_core.json": b" " * 2**24 + b"{}"}}, "ddpm_core.json is larger than 16 MB"),
+    "long header": (
+        {"write": {"diffusion_pytorch_model.safetensors": (2**24 + 9).to_bytes(8, "little") + b" " * (2**24 + 9)}},
+        "is damaged or cut off",
+    ),
+    "shared bytes": ({"share": "conv_in.bias"}, "is damaged or cut off"),
+    "half a layer": ({"unet": {"layers_per_block": 1.5}}, "layers_per_block must be a whole number from 1 to 16"),
     "channels": (
         {"unet": {"out_channels": 6}},
         "the network gives 6 channels, which does not fit 3 with variance beta",
     ),
     "schedule": ({"scheduler": {"beta_schedule": "exponential"}}, 'unknown beta_schedule "exponential"'),
     "no schedule": ({"scheduler": {"beta_schedule": ...}}, "DDPMScheduler is not a DDPM or DDIM scheduler"),
-    "beta": ({"scheduler": {"beta_end": 2}}, "every beta must"),
+    "beta": ({"scheduler": {"beta_end": 1}}, "alpha_bar gets too close to 0"),
+    "large beta": ({"scheduler": {"beta_end": 2}}, "beta_end must be a number from 0 to 1, got 2"),
     "prediction": ({"scheduler": {"prediction_type": "flow"}}, "prediction_type must be null or epsilon or sample or"),
     "own corrections": ({"own": {"snr": 0.2}}, "snr and corrections of its own are not supported in a browser"),
     "own prediction": ({"own": {"prediction": "flow"}}, 'unknown prediction "flow"'),
@@ -451,6 +477,11 @@ def damaged(folder, network, wrong):
         save_file({name: value for name, value in tensors.items() if value is not None}, weights)
     if "cut" in wrong:
         weights.write_bytes(weights.read_bytes()[: wrong["cut"]])
+    if "share" in wrong:  # a tensor more, of the bytes of another
+        length = int.from_bytes(weights.read_bytes()[:8], "little")
+        header = json.loads(weights.read_bytes()[8 : 8 + length])
+        text = json.dumps(header | {"more": header[wrong["share"]]}).encode()
+        weights.write_bytes(len(text).to_bytes(8, "little") + text + weights.read_bytes()[8 + length :])
     if "remove" in wrong:
         (folder / wrong["remove"]).unlink()
     for name, content in wrong.get("write", {}).items():
@@ -475,7 +506,34 @@ def test_what_cannot_be_computed_gets_a_sentence(refusals, name):
     assert answer["error"].startswith("here: ")
 
 
+def test_sentences_about_names_of_any_length_are_short(tmp_path):
+    wrong = {"index": {f"part{i}": ["library", "Class" * 99] for i in range(999)}}
+    (answer,) = ask(tmp_path, [damaged(tmp_path / "long", randomised(UNet2DModel(**SMALL)), wrong)])
+    assert answer["error"].startswith("here: the pipeline also needs part0") and len(answer["error"]) < 320
+
+
+def test_limits_are_those_of_ddpm_core():
+    script = f"import({str(WEB / 'local/network/limits.js')!r}).then((all) => console.log(JSON.stringify(all.LIMITS)))"
+    found = json.loads(subprocess.run(["node", "-e", script], capture_output=True, check=True, timeout=60).stdout)
+    for key, (low, high) in found.items():
+        same = LIMITS[key.removeprefix("encoder_").removeprefix("decoder_")]
+        assert (low, math.inf if high is None else high) == same, key
+
+
+def test_what_a_network_costs_is_known_before_it_is_computed(answers):
+    for name in ("mnist-tiny", "cifar10-tiny", "scale and shift", "heads that leave channels"):
+        config = json.loads((Path(answers[name][0].case["folder"]) / "config.json").read_text())
+        assert answers[name][1]["spec"]["seconds"] == pytest.approx(network_cost(config).flop / 2 / 5e9), name
+    slow = answers["plain"][1]["spec"]["seconds"]  # without the kernel
+    assert slow == pytest.approx(10 * answers["mnist-tiny"][1]["spec"]["seconds"])
+
+
 LATENT_REFUSED = {
+    "vae/config.json   ": (
+        {key: [128] * 6 for key in ("encoder_block_out_channels", "decoder_block_out_channels")}
+        | {"num_decoder_blocks": [16] * 6},
+        "one evaluation takes more than the 300 billion multiplications",
+    ),
     "vae/config.json": ({"_class_name": "AutoencoderKL"}, "the autoencoder is a AutoencoderKL: in the browser only an"),
     "vae/config.json ": ({"latent_channels": 4}, "the network draws 16 channels, and the latents have 4"),
     "vae/config.json  ": ({"num_decoder_blocks": [2]}, "num_decoder_blocks must be 4 numbers"),

@@ -8,6 +8,7 @@ import itertools
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -458,3 +459,11 @@ def _exact():
 def test_what_is_unknown_gets_a_sentence(answer):
     for question in REFUSED:
         assert len(answer(question)["error"]) > 20, question
+
+
+def test_a_student_of_the_most_times_that_a_checkpoint_may_have_is_checked_at_once():
+    student = Student("progressive", tuple(range(100_000, 0, -1)))  # the page translates it: see ui/static/folder.py
+    began = time.perf_counter()
+    student.check("ddim", student.pairs(100_000), 0.0)
+    Student("consistency", student.times, usual=student.times)
+    assert time.perf_counter() - began < 5  # 0.1 s; a search for each time takes more than a minute

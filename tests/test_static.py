@@ -3,6 +3,8 @@
 import base64
 import csv
 import functools
+import hashlib
+import html
 import http.server
 import io
 import json
@@ -21,7 +23,7 @@ import kinds
 import numpy as np
 import pipelines
 import pytest
-from browser import CALM, MOTION, _missing, browser  # noqa: F401, a fixture
+from browser import CALM, MOTION, NAME, _missing, browser  # noqa: F401, a fixture
 from PIL import Image
 
 import ddpm_core
@@ -205,7 +207,8 @@ def new_page(context, at):
 
 def profile(browser, routes=None, **options):  # noqa: F811
     """One of its own. routes: what answers in the place of the network, by patterns of addresses."""
-    context = browser.new_context(service_workers="block", **CALM | options)
+    # Without the page's policy, as playwright evaluates strings in it.
+    context = browser.new_context(service_workers="block", **{"bypass_csp": True} | CALM | options)
     context.set_default_timeout(120_000)
     for pattern, answer in (routes or {}).items():
         context.route(pattern, answer)
@@ -477,7 +480,7 @@ def test_films_and_strips_hold_their_settings(window):
 
 def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder):  # noqa: F811
     site = Site(folder)
-    context = browser.new_context()
+    context = browser.new_context(bypass_csp=True)
     context.set_default_timeout(120_000)
     opened = context.new_page()
     try:
@@ -576,30 +579,30 @@ RUN = """(values) => new Promise((done) => {
 })"""
 
 
+def hub(**repositories):
+    """What answers in the Hub's place: for each repository of `owner` its files, or only their sizes."""
+
+    def answer(route):
+        asked = urllib.parse.urlsplit(route.request.url).path.strip("/").removeprefix("api/models/")
+        owner, name, verb, commit, *path = asked.split("/")
+        files, open_to_all = repositories.get(name), {"access-control-allow-origin": "*"}
+        if files is None:
+            return route.fulfill(status=404, headers=open_to_all)
+        sizes = [(file, len(x) if isinstance(x, bytes) else x) for file, x in files.items()]
+        siblings = [{"rfilename": file, "size": size} for file, size in sizes]
+        listing = json.dumps({"sha": "c0ffee", "siblings": siblings}).encode()
+        assert (owner, verb, commit) == ("owner", *(("resolve", "c0ffee") if path else ("revision", "main")))
+        return route.fulfill(body=files["/".join(path)] if path else listing, headers=open_to_all)
+
+    return {"https://huggingface.co/**": answer}
+
+
 def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
-
-    def hub(route):
-        _, _, asked = route.request.url.partition("huggingface.co/")
-        open_to_all = {"access-control-allow-origin": "*"}
-        if asked.startswith("api/models/owner/digits/revision/main"):
-            siblings = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
-            body = json.dumps({"sha": "c0ffee", "siblings": siblings}).encode()
-        elif asked.startswith("api/models/owner/pickles/"):
-            body = json.dumps(
-                {"sha": "1", "siblings": [{"rfilename": "diffusion_pytorch_model.bin", "size": 9}]}
-            ).encode()
-        elif asked.startswith("api/models/owner/large/"):
-            large = {"rfilename": "diffusion_pytorch_model.safetensors", "size": 2_000_000_000}
-            body = json.dumps({"sha": "1", "siblings": [large]}).encode()
-        elif asked.startswith("owner/digits/resolve/c0ffee/"):
-            body = files[asked.split("/")[-1].partition("?")[0]]
-        else:
-            return route.fulfill(status=404, headers=open_to_all)
-        return route.fulfill(body=body, headers=open_to_all)
-
+    large = {"diffusion_pytorch_model.safetensors": 2_000_000_000}
+    routes = hub(digits=files, pickles={"diffusion_pytorch_model.bin": 9}, large=large)
     values = {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}
-    opened = fresh(link("watch", values), routes={"https://huggingface.co/**": hub})
+    opened = fresh(link("watch", values), routes=routes)
     finished(opened, "watch")
     images = ddpm_core.sample(loaded("mnist-tiny"), [5], steps=2, variance="beta_tilde")
     assert close(pixels(png(opened)), images[0])
@@ -612,11 +615,43 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     for ref, said_so in wrong.items():
         opened.evaluate("ref => lab.open('watch', { checkpoint: ref })", ref)
         opened.locator("#said.shown", has_text=said_so).wait_for()
-    keys = "caches.open('lab-models').then((kept) => kept.keys()).then((all) => all.length)"
+    keys = "caches.open('lab-models /a/lab/').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0
     press(opened, "Empty the cache of models")
     opened.get_by_text("The cache is empty").wait_for()
     assert opened.evaluate(keys) == 0
+
+
+def test_the_page_loads_nothing_that_its_policy_forbids(browser, site):  # noqa: F811
+    context = profile(browser, bypass_csp=False)
+    context.add_init_script("""window.wrong = [];
+        addEventListener("securitypolicyviolation", ({ effectiveDirective }) => wrong.push(effectiveDirective));""")
+    try:
+        opened = new_page(context, site.address + link("watch", {"steps": 2, "seed": 3, "count": 1}))
+        opened.wait_for_selector(".part-watch[data-state=finished]")
+        saved(opened, "Everything (ZIP)")
+        for part in ("grid", "plane", "between", "forward", "latents", "repair", "likelihood", "train", "course"):
+            go(opened, part, {})
+        assert opened.evaluate("wrong") == [] and not opened.errors
+        opened.evaluate("""() => {
+            const image = '<img src="https://elsewhere.test/x.png" onerror="window.ran = 1">';
+            document.body.insertAdjacentHTML("beforeend", image);
+            document.body.append(Object.assign(document.createElement("script"), { text: "window.ran = 1" }));
+            return fetch("https://elsewhere.test").catch(() => {});
+        }""")
+        assert {*opened.evaluate("wrong")} == {"img-src", "script-src-attr", "script-src-elem", "connect-src"}
+        assert opened.evaluate("window.ran") is None
+    finally:
+        context.close()
+
+
+def test_the_policy_of_the_page_covers_its_scripts_and_the_hub(folder):
+    page = (folder / "index.html").read_text("utf-8")
+    head, *_ = re.split("<(?:script|link)", page)
+    policy = html.unescape(re.search(r'http-equiv="Content-Security-Policy" content="(.*?)"', head)[1])
+    for script in re.findall(r"<script(?: nomodule)?>(.*?)</script>", page, re.S):
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+    assert "connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co" in policy
 
 
 def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(window, fresh, tmp_path):
@@ -641,6 +676,30 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(window,
     again = fresh(opened.url.partition("/lab/")[2])  # the picture is in the link
     finished(again, "latents")
     assert close(pixels(png(again)), row)
+
+
+def test_over_plain_http_runs_files_and_uploads_work_too(browser, site, tmp_path):  # noqa: F811
+    context = profile(browser)
+    at = site.address.replace("127.0.0.1", NAME)
+    try:
+        opened = new_page(context, at + link("watch", {"steps": 2, "seed": 3, "count": 1}))
+        assert not opened.evaluate("isSecureContext")
+        finished(opened, "watch")
+        images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=2, variance="beta_tilde")
+        assert close(pixels(png(opened)), images[0])
+        saved(opened, "Everything (ZIP)")
+        press(opened, "Copy link")
+        go(opened, "latents", {"steps": 1, "count": 1, "times": "100"})
+        finished(opened, "latents")
+        Image.new("L", (30, 30), 200).save(tmp_path / "own.png")
+        part = opened.locator(".part-latents")
+        part.get_by_label("A picture").first.check()
+        part.locator(".source input[type=file]").first.set_input_files(tmp_path / "own.png")
+        opened.wait_for_function("location.hash.includes('picture=')")
+        press(opened, "Empty the cache of models")
+        assert not opened.errors
+    finally:
+        context.close()
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
@@ -686,7 +745,7 @@ def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_p
     own = tmp_path / "a" / "lab"
     shutil.copytree(folder, own, ignore=shutil.ignore_patterns("checkpoints"))
     site = Site(own)
-    context = browser.new_context()
+    context = browser.new_context(bypass_csp=True)
     context.set_default_timeout(120_000)
     try:
         opened = context.new_page()
@@ -710,7 +769,73 @@ def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_p
             opened.goto("about:blank")
             opened.wait_for_timeout(100)
         assert opened.locator("#new").count()
-        assert opened.evaluate("caches.keys()") == ["lab-page-new"]
+        assert opened.evaluate("caches.keys()") == ["lab-page /a/lab/ new"]
+    finally:
+        context.close()
+        site.stop()
+
+
+def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder):
+    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+    times = json.loads(files["scheduler_config.json"]) | {"num_train_timesteps": 120_000_000}
+    large = json.loads(files["config.json"]) | {"sample_size": 1024}
+    hostile = {
+        "times": files | {"scheduler_config.json": json.dumps(times).encode()},
+        "pixels": files | {"config.json": json.dumps(large).encode()},
+    }
+    opened = fresh(routes=hub(**hostile))
+    wanted = {"pixels": "attention over 1,048,576 pixels is too much", "times": "from 1 to 100,000, got 120000000"}
+    for name, why in wanted.items():
+        go(opened, "watch", {"checkpoint": f"owner/{name}", "steps": 1, "count": 1})
+        opened.locator(".part-watch[data-state=error] .status", has_text=why).wait_for()
+
+
+def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
+    busy = {"text": "for (;;);"}
+    source = (ROOT / "ui/web/local/jobs.js").read_text("utf-8")
+    head = "async count(kind, steps = 1) {"
+    assert head in source
+
+    def jobs(route):
+        body = source.replace(head, head + busy["text"])
+        return route.fulfill(body=body, content_type="text/javascript", headers={"cache-control": "no-store"})
+
+    opened = fresh(link("watch", {"steps": 2, "seed": 3, "count": 1}), routes={"**/local/jobs.js": jobs})
+    opened.wait_for_selector(".part-watch[data-state=running]")  # a link runs
+    busy["text"] = ""
+    opened.locator(".part-watch .stop").click()
+    opened.wait_for_selector(".part-watch[data-state=stopped]")
+    assert "in the middle of a step" in opened.locator(".part-watch .status").inner_text()
+    opened.locator(".part-watch .run").click()
+    finished(opened, "watch")
+    images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=2, variance="beta_tilde")
+    assert close(pixels(png(opened)), images[0])
+
+
+def test_two_labs_of_one_origin_leave_each_other_alone(browser, folder, tmp_path):  # noqa: F811
+    for name in ("one", "two"):
+        shutil.copytree(folder, tmp_path / "a" / name, ignore=shutil.ignore_patterns("checkpoints"))
+    worker = tmp_path / "a/two/sw.js"
+    worker.write_text(re.sub(r'VERSION = "\w+"', 'VERSION = "other"', worker.read_text("utf-8")))
+    site = Site(tmp_path / "a" / "one")
+    context = browser.new_context(bypass_csp=True)
+    context.set_default_timeout(120_000)
+    try:
+        addresses = [site.address.replace("/lab/", f"/{name}/?tab=course") for name in ("one", "two")]
+        for at in addresses:
+            opened = context.new_page()
+            opened.goto(at)
+            opened.wait_for_function("navigator.serviceWorker.controller")
+            opened.evaluate("caches.open(`lab-models ${location.pathname}`).then(() => true)")
+        press(opened, "Empty the cache of models")
+        opened.get_by_text("The cache is empty").wait_for()
+        models, *pages = sorted(opened.evaluate("caches.keys()"))
+        assert models == "lab-models /a/one/"
+        assert [name.rpartition(" ")[0] for name in pages] == ["lab-page /a/one/", "lab-page /a/two/"]
+        site.stop()
+        for at in addresses:
+            opened.goto(at)
+            opened.wait_for_selector("html[data-ready=true]")
     finally:
         context.close()
         site.stop()

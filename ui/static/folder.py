@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import importlib
 import json
 import re
@@ -29,6 +30,7 @@ from ui.static.translate import translated
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
+STORES = "https://*.huggingface.co https://*.hf.co"  # where the Hub sends a browser for large files
 NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
 # What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names. Those
@@ -152,7 +154,10 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
         _copy(file, to)
         if file.suffix in (".js", ".css"):
             _write(to, re.sub(REMARK, "", file.read_text("utf-8")))
-    _write(out / "index.html", web.page(given, f"web/{web.version()}/icons/preview.png"))
+    page = web.page(given, f"web/{web.version()}/icons/preview.png")
+    policy = html.escape(web.policy(page.encode(), hub, STORES), quote=False)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'  # no server of ours sends a header
+    _write(out / "index.html", page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1))
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
     _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
     _licences(out, {ref: folder for ref, (folder, _) in models.items()})

@@ -1,57 +1,116 @@
 // The client of a page without a server: the models compute in a worker of this browser.
 import { token } from "../shared/run/client.js";
-import { KEPT } from "./files/store.js";
+import { kept } from "./files/store.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../shared/run/client.js" */
+/** @import { Message } from "../shared/run/stream.js" */
 
+const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins
+const ENDED = ["stopped", "finished", "error"];
+const CUT = "Stopped in the middle of a step: these pictures can't be saved.";
+const INTERRUPTED = "This was interrupted, because a run had to be stopped: try again.";
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
 
 /** Let the browser forget the models that it keeps. */
 async function forget() {
-  await globalThis.caches?.delete(KEPT);
+  await globalThis.caches?.delete(kept(document.baseURI));
   return "The cache is empty: models are loaded anew.";
 }
 
+/**
+ * A question on its way. said: the last message of a run.
+ * @typedef {{ question: Values, take: (answer: any) => void, said?: Message<any> }} Waiting
+ */
+
 /** @param {Given} given @returns {Client} */
 export function connect({ knowledge }) {
-  const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-  /** What waits for an answer, by its number; a run waits for many. @type {Map<number, (answer: any) => void>} */
+  /** By its number. @type {Map<number, Waiting>} */
   const waiting = new Map();
+  /** The newest run of each part. @type {Map<string, number>} */
+  const newest = new Map();
   let last = 0;
   let broken = false;
-  /** @param {Values} question @param {(answer: any) => void} take @param {boolean} [once] one answer comes */
-  function send(question, take, once = true) {
-    const id = ++last;
-    /** @param {any} answer */
-    const answered = (answer) => {
-      if (once) waiting.delete(id);
-      take(answer);
-    };
-    waiting.set(id, answered);
-    if (broken) answered({ error: BROKEN });
+  let worker = start();
+
+  function start() {
+    const made = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    made.addEventListener("message", ({ data: { id, answer } }) => heard(id, answer));
+    made.addEventListener("error", (event) => {
+      console.error(event.message);
+      broken = true;
+      for (const id of [...waiting.keys()]) heard(id, { error: BROKEN });
+    });
+    // What the page keeps for later, more than it needs now, comes after what it needs.
+    const keep = () => navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
+    const folder = new URL(knowledge ?? "", document.baseURI).href;
+    const question = { verb: "begin", folder, base: document.baseURI };
+    made.postMessage({ ...question, id: wait(question, keep) });
+    return made;
+  }
+
+  /** @param {Values} question @param {(answer: any) => void} take */
+  function wait(question, take) {
+    waiting.set(++last, { question, take });
+    return last;
+  }
+
+  /** @param {number} id @param {any} answer one of many messages, for a run */
+  function heard(id, answer) {
+    const one = waiting.get(id);
+    if (!one) return;
+    const ends = one.question.verb !== "run" || answer.error || ENDED.includes(answer.state);
+    if (ends) waiting.delete(id);
+    else one.said = answer;
+    one.take(answer);
+  }
+
+  /** @param {Values} question @param {(answer: any) => void} take */
+  function send(question, take) {
+    const id = wait(question, take);
+    if (broken) heard(id, { error: BROKEN });
     else worker.postMessage({ ...question, id });
     return id;
   }
-  /** @param {Values} question @returns {Promise<any>} */
-  const ask = (question) => new Promise((resolve) => send(question, resolve));
-  worker.addEventListener("message", ({ data: { id, answer } }) => waiting.get(id)?.(answer));
-  worker.addEventListener("error", (event) => {
-    console.error(event.message);
-    broken = true;
-    for (const take of waiting.values()) take({ error: BROKEN });
-  });
-  // What the page keeps for later, more than it needs now, comes after what it needs.
-  const keep = () => navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
-  send({ verb: "begin", folder: new URL(knowledge ?? "", document.baseURI).href, base: document.baseURI }, keep);
+
+  /** End the worker, and begin another one, unless it answers soon: it is within a step that takes long. @param {number} id */
+  function insist(id) {
+    setTimeout(() => {
+      const one = waiting.get(id);
+      if (!one || one.said || broken) return;
+      worker.terminate();
+      const left = [...waiting.values()];
+      waiting.clear();
+      worker = start();
+      for (const { question, take, said } of left) {
+        const { verb, what, part } = question;
+        if (said) take({ ...said, seq: said.seq + 1, state: "stopped", text: CUT, left: null, results: [] });
+        else if (verb === "run") newest.set(String(part), send(question, take));
+        else take(what === "stop" ? {} : { error: INTERRUPTED });
+      }
+    }, PATIENCE);
+  }
+
   return {
     session: token(),
-    ask: (part, what, values = {}) => ask({ verb: "ask", part, what, values }),
+    ask: (part, what, values = {}) =>
+      new Promise((resolve) => {
+        const id = send({ verb: "ask", part, what, values }, resolve);
+        if (what === "stop") insist(id);
+      }),
     run(part, values, take, lost) {
-      const heard = send({ verb: "run", part, values }, (got) => (got.error ? lost(got.error) : take(got)), false);
-      return () => waiting.delete(heard);
+      let listens = true;
+      const before = waiting.has(newest.get(part) ?? 0);
+      const id = send({ verb: "run", part, values }, (got) => {
+        if (listens) got.error ? lost(got.error) : take(got);
+      });
+      newest.set(part, id);
+      if (before) insist(id);
+      return () => {
+        listens = false;
+      };
     },
-    upload: (file) => ask({ verb: "upload", file }),
+    upload: (file) => new Promise((resolve) => send({ verb: "upload", file }, resolve)),
     file: (path) => path, // of a blob
     items: [{ title: "Empty the cache of models", save: forget }],
   };

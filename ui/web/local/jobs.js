@@ -1,4 +1,5 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
+import { token } from "../shared/run/client.js";
 import { $, plain } from "./python.js";
 
 /** @import { Lab } from "./lab.js" */
@@ -25,7 +26,7 @@ export function sentence(error) {
 const breath = () => new Promise((resolve) => setTimeout(resolve));
 
 export class Run {
-  id = crypto.randomUUID();
+  id = token();
   #seq = 0;
   #stop = false;
   #leave = new AbortController(); // of what is being fetched

@@ -31,10 +31,13 @@ export function once(load) {
 }
 
 const WEIGHED = 0.2; // of the newest step, in how long one takes
+const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 
 export class Lab {
   /** Seconds of one evaluation for one image. @type {Map<string, number>} */
   #paces = new Map();
+  /** The same as it is expected, until one was timed. @type {Map<string, number>} */
+  #expected = new Map();
   /** @type {Map<string, Spec>} */
   #specs = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
@@ -70,7 +73,7 @@ export class Lab {
 
   /** What a step takes for so many images, null where that is not known. @param {string} ref */
   seconds(ref, images = 1) {
-    const one = this.#paces.get(ref);
+    const one = this.#paces.get(ref) ?? this.#expected.get(ref);
     return one === undefined ? null : one * images;
   }
 
@@ -156,6 +159,8 @@ export class Lab {
     if (this.#paces.has(ref)) return;
     const model = await this.model(ref).catch(() => null); // whoever runs it is told why
     if (!model || this.#paces.has(ref)) return;
+    if (model.seconds) this.#expected.set(ref, model.seconds);
+    if (model.seconds && model.seconds > LONG) return;
     const x = new Float32Array(model.channels * model.size ** 2);
     for (let i = 0; i < 3; i++) {
       const began = performance.now();

@@ -8,7 +8,9 @@ const worker = /** @type {any} */ (self);
 const VERSION = "VERSION";
 /** @type {string[]} */
 const FILES = JSON.parse('"FILES"');
-const CACHE = `lab-page-${VERSION}`;
+const HERE = new URL("./", worker.location.href);
+const OURS = `lab-page ${HERE.pathname} `; // the caches of this folder; another lab of the origin has its own
+const CACHE = OURS + VERSION;
 
 /** Put all files into the cache; if one can't be had, the version before stays. */
 async function install() {
@@ -20,9 +22,7 @@ async function install() {
 
 async function activate() {
   const names = await caches.keys();
-  await Promise.all(
-    names.filter((name) => name.startsWith("lab-page-") && name !== CACHE).map((name) => caches.delete(name)),
-  );
+  await Promise.all(names.filter((name) => name.startsWith(OURS) && name !== CACHE).map((name) => caches.delete(name)));
   await worker.clients.claim();
 }
 
@@ -37,8 +37,7 @@ worker.addEventListener("install", (/** @type {any} */ event) => event.waitUntil
 worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(activate()));
 worker.addEventListener("fetch", (/** @type {any} */ event) => {
   const { method, mode, url } = event.request;
-  const here = new URL("./", worker.location.href);
-  const isPage = url.split(/[?#]/)[0] === here.href || url.split(/[?#]/)[0] === `${here.href}index.html`;
-  if (method === "GET" && url.startsWith(here.href) && (mode !== "navigate" || isPage))
+  const isPage = url.split(/[?#]/)[0] === HERE.href || url.split(/[?#]/)[0] === `${HERE.href}index.html`;
+  if (method === "GET" && url.startsWith(HERE.href) && (mode !== "navigate" || isPage))
     event.respondWith(answer(event.request));
 });

@@ -1,6 +1,7 @@
 // Files of models without a server: their progress, the stop, and a cache that is full.
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
+import { afterEach, mock, test } from "node:test";
+import { onHub } from "../local/files/hub.js";
 import { Files } from "../local/files/store.js";
 
 const BYTES = new Uint8Array([1, 2, 3, 4, 5, 6]);
@@ -9,16 +10,19 @@ const { fetch } = globalThis;
 
 afterEach(() => {
   globalThis.fetch = fetch;
+  mock.timers.reset();
+  mock.restoreAll();
   Reflect.deleteProperty(globalThis, "caches");
 });
 
-/** A network that sends a byte at a time. */
-function serve(bytes = BYTES, status = 200) {
+/** A network that sends a byte at a time, and from the byte `silent` on nothing more. */
+function serve(bytes = BYTES, status = 200, silent = Number.POSITIVE_INFINITY) {
   globalThis.fetch = async (_, { signal } = {}) => {
     const body = new ReadableStream({
       start: (to) => signal?.addEventListener("abort", () => to.error(signal.reason)),
       pull(to) {
         if (this.at === undefined) this.at = 0;
+        if (this.at === silent) return new Promise(() => {});
         if (this.at < bytes.length) to.enqueue(bytes.slice(this.at, ++this.at));
         else to.close();
       },
@@ -33,7 +37,9 @@ function keep(put) {
   const cache = {
     match: async (address) => kept.get(address)?.clone(),
     put: async (address, answer) => put(kept, address, answer),
-    delete: async (address) => kept.delete(address),
+    async delete(address) {
+      for (const one of kept.keys()) if (one.split("?")[0] === address.split("?")[0]) kept.delete(one);
+    },
   };
   globalThis.caches = { open: async () => cache };
   return kept;
@@ -83,4 +89,50 @@ test("a stop ends what is being fetched", async () => {
     read(files(), (done) => done === 2 && leave.abort(), leave.signal),
     /came incomplete/,
   );
+});
+
+test("a kept file that is damaged is fetched anew, and older versions go", async () => {
+  serve();
+  const kept = keep((all, address, answer) => all.set(address, answer));
+  const address = `http://here/lab/models/a/weights?${MARK}`;
+  kept.set(address, new Response(BYTES.toReversed()));
+  kept.set("http://here/lab/models/a/weights?of-before", new Response(BYTES));
+  assert.deepEqual(new Uint8Array(await read(files())), BYTES);
+  assert.deepEqual([...kept.keys()], [address]);
+  assert.deepEqual(new Uint8Array(await kept.get(address).arrayBuffer()), BYTES);
+});
+
+test("a file of which nothing more comes is given up", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  serve(BYTES, 200, 3);
+  await assert.rejects(
+    read(files(), (done) => done === 3 && setImmediate(() => mock.timers.tick(10_000))),
+    /came incomplete, 3 of 6 bytes/,
+  );
+});
+
+test("a Hub that never answers is a sentence, and so is one that stops within its answer", async () => {
+  mock.method(AbortSignal, "timeout", (ms) => {
+    const quit = new AbortController();
+    setTimeout(() => quit.abort(), ms / 1000);
+    return quit.signal;
+  });
+  globalThis.fetch = (_, { signal }) =>
+    new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason)));
+  await assert.rejects(onHub("owner/name", "http://hub"), /The Hub did not answer/);
+  serve(BYTES, 200, 3);
+  await assert.rejects(onHub("owner/name", "http://hub"), /The Hub did not answer/);
+});
+
+test("weights of the Hub have the mark of their hash", async () => {
+  const siblings = [
+    { rfilename: "config.json", size: 5 },
+    { rfilename: "diffusion_pytorch_model.safetensors", size: 6, lfs: { sha256: `${MARK}0123` } },
+  ];
+  globalThis.fetch = async () => Response.json({ sha: "c0ffee", siblings });
+  const { files } = await onHub("owner/name", "http://hub");
+  assert.deepEqual(Object.values(files), [
+    [5, "c0ffee"],
+    [6, MARK],
+  ]);
 });

@@ -1,6 +1,7 @@
 // Checkpoints of the Hugging Face Hub, fetched by the browser itself: what a repository has, and what is known of a model
 // once it is loaded.
 import { ValueError } from "../python.js";
+import { MARK, PATIENCE } from "./store.js";
 
 /** @import { Known } from "../lab.js" */
 /** @import { Model } from "../network/model.js" */
@@ -18,16 +19,16 @@ export async function onHub(ref, base) {
       `There is no model ${ref} on this page: choose one of the list, or a Hub id such as google/ddpm-cifar10-32`,
     );
   const [id, revision = "main"] = ref.split("@");
-  const answer = await fetch(`${base}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`).catch(
-    () => null,
-  );
-  if (!answer) throw new ValueError("The Hub did not answer: is there a network?");
+  const address = `${base}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
+  const listing = answer?.ok ? await answer.json().catch(() => null) : {};
+  if (!answer || !listing) throw new ValueError("The Hub did not answer: is there a network?");
   if (!answer.ok) throw new ValueError(`The Hub has no open model ${ref}`);
-  const { sha, siblings } = await answer.json();
+  const { sha, siblings } = listing;
   /** @type {Known["files"]} */
   const files = {};
-  for (const { rfilename: name, size = 0 } of siblings)
-    if (WANTED.test(name) || WEIGHTS.test(name)) files[name] = [size, sha];
+  for (const { rfilename: name, size = 0, lfs } of siblings)
+    if (WANTED.test(name) || WEIGHTS.test(name)) files[name] = [size, lfs?.sha256?.slice(0, MARK) ?? sha];
   const bytes = Object.values(files).reduce((sum, [size]) => sum + size, 0);
   if (!Object.keys(files).some((name) => WEIGHTS.test(name)))
     throw new ValueError(`${ref} has no weights as .safetensors, and a browser can't read others, such as .bin`);

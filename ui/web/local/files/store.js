@@ -1,11 +1,14 @@
 // The files of models: fetched with their progress, and kept in the browser's cache where it keeps anything.
 
-export const KEPT = "lab-models"; // the name of the cache
-const MARK = 12; // letters of a mark
+export const MARK = 12; // letters of a mark, the first of a SHA-256
+export const PATIENCE = 10_000; // ms without a byte after which a request is given up
 
 /** A file of a checkpoint: its bytes, and letters that change with what is in it. @typedef {[size: number, mark: string]} Entry */
 
 const FULL = "Finished, but this browser keeps no more files: the model is loaded anew next time";
+
+/** The name of the cache: each lab of an origin has its own. @param {string} base where the page is */
+export const kept = (base) => `lab-models ${new URL("./", base).pathname}`;
 
 export class Files {
   /** What there is to say at the end of a run. */
@@ -22,37 +25,60 @@ export class Files {
    */
   async read(root, path, entry, progress, leave) {
     if (!entry) return null;
-    const [size, mark] = entry;
-    const address = new URL(`${root}/${path}?${mark}`, this.base).href;
-    const cache = await globalThis.caches?.open(KEPT).catch(() => null);
-    const kept = await cache?.match(address);
-    const answer = kept ?? (await fetch(address, { signal: leave }).catch(() => null));
-    if (!answer?.ok || !answer.body)
-      throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
-    const whole = new Uint8Array(size);
-    let done = 0;
-    for (const reader = answer.body.getReader(); ; ) {
-      const { value } = await reader.read().catch(() => ({ value: undefined }));
-      if (!value) break;
-      if (done + value.length <= size) whole.set(value, done);
-      done += value.length;
-      progress(done);
-    }
-    if (done !== size) {
-      await cache?.delete(address);
-      throw new Error(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`);
-    }
-    if (!(await isMarked(whole, mark)))
-      throw new Error(`${path} is of another version of this page: load the page again`);
-    if (!kept)
-      await cache?.put(address, new Response(whole)).catch(() => {
+    const address = new URL(`${root}/${path}?${entry[1]}`, this.base).href;
+    const cache = await globalThis.caches?.open(kept(this.base)).catch(() => null);
+    const before = await cache?.match(address);
+    const own = before && (await whole(before, path, entry, progress).catch(() => null)); // a damaged one is fetched anew
+    if (own) return own.buffer;
+    const quit = new AbortController();
+    const signal = AbortSignal.any([quit.signal, leave ?? quit.signal]);
+    let timer = 0;
+    const came = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => quit.abort(), PATIENCE);
+    };
+    came();
+    try {
+      const answer = await fetch(address, { signal }).catch(() => null);
+      const heard = (/** @type {number} */ done) => {
+        came();
+        progress(done);
+      };
+      const bytes = await whole(answer, path, entry, heard);
+      await cache?.delete(address, { ignoreSearch: true }); // older versions, too
+      await cache?.put(address, new Response(bytes)).catch(() => {
         this.notice = FULL;
       });
-    return whole.buffer;
+      return bytes.buffer;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
-/** Whether bytes are those that a mark of ui/static is of; a commit of the Hub names its files for good. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
+/**
+ * The bytes of a file. Throws a sentence where they did not all come, or are others.
+ * @param {Response | null} answer @param {string} path @param {Entry} entry @param {(done: number) => void} progress
+ */
+async function whole(answer, path, [size, mark], progress) {
+  if (!answer?.ok || !answer.body)
+    throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
+  const bytes = new Uint8Array(size);
+  let done = 0;
+  for (const reader = answer.body.getReader(); ; ) {
+    const { value } = await reader.read().catch(() => ({ value: undefined }));
+    if (!value) break;
+    if (done + value.length <= size) bytes.set(value, done);
+    done += value.length;
+    progress(done);
+  }
+  if (done !== size) throw new Error(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`);
+  if (!(await isMarked(bytes, mark)))
+    throw new Error(`${path} is damaged, or of another version of this page: load the page again`);
+  return bytes;
+}
+
+/** Whether bytes are those that a mark is of; of the Hub's small files the commit is the mark. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
 async function isMarked(bytes, mark) {
   if (!globalThis.crypto?.subtle || mark.length !== MARK) return true; // there is none without https
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));

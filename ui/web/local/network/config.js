@@ -1,10 +1,14 @@
 // What the configurations of a checkpoint may say. As in ddpm_core/checkpoint/config, every field is checked before it is
-// used. How large numbers may be is not said here: sizes must be those of the weights, which are there already.
+// used. What the whole network costs is checked in cost.js.
+import { LIMITS } from "./limits.js";
 
 /** @typedef {{ is: string, fits: (value: any) => boolean }} Kind */
 
+const LEVELS = 8; // of a U-Net
+const TIMES = LIMITS.num_train_timesteps[1];
+
 /** @type {Kind} */
-const whole = { is: "a whole number from 1 on", fits: (v) => Number.isInteger(v) && v > 0 };
+const whole = { is: "a whole number", fits: (v) => Number.isInteger(v) };
 /** @type {Kind} */
 const real = { is: "a number", fits: (v) => Number.isFinite(v) };
 /** @type {Kind} */
@@ -13,10 +17,10 @@ const flag = { is: "true or false", fits: (v) => typeof v === "boolean" };
 const among = (...values) => ({ is: values.map(String).join(" or "), fits: (v) => values.includes(v) });
 /** @param {Kind} one @param {Kind} other @returns {Kind} */
 const or = (one, other) => ({ is: `${one.is} or ${other.is}`, fits: (v) => one.fits(v) || other.fits(v) });
-/** @param {Kind} each @returns {Kind} */
-const list = (each) => ({
-  is: `a list of 1 to 8, each ${each.is}`,
-  fits: (v) => Array.isArray(v) && v.length >= 1 && v.length <= 8 && v.every(each.fits),
+/** @param {Kind} each @param {number} [most] @returns {Kind} */
+const list = (each, most = LEVELS) => ({
+  is: `a list of 1 to ${most.toLocaleString("en")}, each ${each.is}`,
+  fits: (v) => Array.isArray(v) && v.length >= 1 && v.length <= most && v.every(each.fits),
 });
 const maybe = or(whole, among(null));
 /** Of a block at each level; by diffusers' default all attend but the one `at`. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
@@ -67,8 +71,11 @@ const FIELDS = {
   },
   AutoencoderTiny: {
     ...{ in_channels: [among(3), 3], out_channels: [among(3), 3], latent_channels: [whole, 4] },
-    ...{ encoder_block_out_channels: [list(whole), [64]], block_out_channels: [list(whole), [64]] },
-    ...{ decoder_block_out_channels: [list(whole), [64, 64, 64, 64]], num_decoder_blocks: [list(whole), [3, 3, 3, 1]] },
+    ...{ encoder_block_out_channels: [list(whole, 6), [64]], block_out_channels: [list(whole), [64]] },
+    ...{
+      decoder_block_out_channels: [list(whole, 6), [64, 64, 64, 64]],
+      num_decoder_blocks: [list(whole), [3, 3, 3, 1]],
+    },
     ...{ num_encoder_blocks: [list(whole), [1, 3, 3, 3]], latent_magnitude: [real, 3], latent_shift: [real, 0.5] },
     ...{ act_fn: [among("relu", "silu", "gelu"), "relu"], upsample_fn: [among("nearest"), "nearest"] },
     ...{
@@ -90,6 +97,7 @@ const FIELDS = {
       beta_start: [real, 1e-4],
       beta_end: [real, 0.02],
       steps_offset: [among(0, 1), 0],
+      trained_betas: [or(among(null), list(real, TIMES)), null],
     },
     ...{
       thresholding: [among(false), false],
@@ -107,6 +115,8 @@ const FIELDS = {
 /** Those whose further fields say nothing of what is computed; of others they must be null or false. */
 const OPEN = ["CLIPTextModel", "scheduler"];
 
+const said = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
+
 /**
  * A configuration with diffusers' defaults for what it lacks. Throws a sentence for one that can't be computed.
  * @param {Record<string, any>} config @param {string} kind its class @returns {Record<string, any>}
@@ -115,8 +125,13 @@ export function checked(config, kind) {
   const fields = FIELDS[kind];
   const filled = Object.entries(fields).map(([key, [{ is, fits }, absent]]) => {
     const value = config[key] === undefined ? absent : config[key];
-    if (fits(value)) return [key, value];
-    throw new Error(`${key} must be ${is}, got ${JSON.stringify(value) ?? "none"}`);
+    const [low, high] = LIMITS[key] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    const inside = (/** @type {unknown} */ v) => typeof v !== "number" || (v >= low && v <= high);
+    if (fits(value) && (Array.isArray(value) ? value.every(inside) : inside(value))) return [key, value];
+    const reach = high < Number.POSITIVE_INFINITY ? ` from ${said(low)} to ${said(high)}` : "";
+    throw new Error(
+      `${key} must be ${is.replace(/( or null)?$/, `${reach}$1`)}, got ${JSON.stringify(value) ?? "none"}`,
+    );
   });
   const unknown = Object.keys(config).find((key) => !Object.hasOwn(fields, key) && !key.startsWith("_") && config[key]);
   if (unknown && !OPEN.includes(kind))

@@ -7,10 +7,10 @@ import { ACTIVATIONS, layers } from "./layers.js";
 /** @import { Weights } from "./weights.js" */
 
 /** decode(x, side): the picture of a state. @param {Memory} m @param {Weights} weights @param {Config} config */
-export function decoder(m, weights, config) {
+export function decoder(m, weights, config, make = layers) {
   const { decoder_block_out_channels: widths, num_decoder_blocks: counts, act_fn: act } = config;
   const { latent_channels: latent, scaling_factor: scale, shift_factor: shift } = config;
-  const L = layers(m, weights);
+  const L = make(m, weights);
   const last = widths.length - 1;
   let index = 2; // 0 is a convolution, 1 its activation
   const name = () => `decoder.layers.${index++}`;

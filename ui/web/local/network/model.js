@@ -1,6 +1,7 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
 import { schedule } from "../process/schedule.js";
 import { checked, checkedUnet } from "./config.js";
+import { cost } from "./cost.js";
 import { compile, Memory } from "./kernel.js";
 import { unet } from "./unet.js";
 import { Weights } from "./weights.js";
@@ -31,6 +32,7 @@ import { Weights } from "./weights.js";
  * @property {(x: Float32Array, tIndex: number, condition: Condition) => Float32Array} network of one image, tIndex = t − 1;
  *   with a GPU it gives promises
  * @property {string} engine what computes it, for people
+ * @property {number | null} seconds what one evaluation is expected to take, about; null where a GPU computes
  * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
  * @property {Words | null} words
  * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention to each token, a map of the state's size
@@ -42,6 +44,10 @@ import { Weights } from "./weights.js";
 
 const CLIP = 49408; // tokens of CLIP's own vocabulary, which has pieces for words that it knows, too
 const LARGE = 2e6; // weights from which a GPU is worth its start
+const LONGEST = 16 << 20; // bytes of a file that is no weights, as in ddpm_core/checkpoint/config/fields.py
+const SENTENCE = 300; // characters: a file may have names of any length
+/** Multiplications a second, about. @type {Record<string, number>} */
+const PACES = { WebAssembly: 5e9, JavaScript: 5e8 };
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
@@ -74,15 +80,22 @@ export async function load(read, name, code, device = null) {
     kernel = undefined; // to be fetched again
     const odd = error instanceof TypeError || error instanceof RangeError; // a file's value that nothing here expects
     const said = odd ? "its files are not those of a model that is supported" : /** @type {Error} */ (error).message;
-    throw new Error(`${name}: ${said}`, { cause: error });
+    const short = said.length > SENTENCE ? `${said.slice(0, SENTENCE)}…` : said;
+    throw new Error(`${name}: ${short}`, { cause: error });
   }
 }
 
 /** @param {Read} read @param {Memory} memory @param {GPUDevice | null} device @returns {Promise<Model>} */
 async function opened(read, memory, device) {
+  /** @type {Read} */
+  async function small(path) {
+    const bytes = await read(path);
+    if (bytes && bytes.byteLength > LONGEST) throw new Error(`${path} is larger than ${LONGEST >> 20} MB`);
+    return bytes;
+  }
   /** The object in a JSON file, or null. @param {string} path @returns {Promise<Json | null>} */
   async function json(path) {
-    const bytes = await read(path);
+    const bytes = await small(path);
     if (!bytes) return null;
     try {
       const content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -117,11 +130,13 @@ async function opened(read, memory, device) {
   const told = classesOf(net.num_class_embeds ?? 0, own ?? {});
   const student = studentOf(own?.student ?? null, process.T);
   checkFit(net, process, latent, text);
-
-  const words = text && (await wordsOf(text, json, read, weights, memory));
+  const condition = text ? { length: text.hidden_size * text.max_position_embeddings } : 0;
+  const work = cost((m, weights, make) =>
+    unet(m, weights, net, make)(new Float32Array(), 0, /** @type {any} */ (condition)),
+  );
   const decode =
-    latent &&
-    (await import("./decoder.js")).decoder(memory, await weights(`${vae ? "vae" : "vqvae"}/${WEIGHTS}`), latent);
+    latent && (await decoderOf(latent, size, memory, () => weights(`${vae ? "vae" : "vqvae"}/${WEIGHTS}`)));
+  const words = text && (await wordsOf(text, json, small, weights, memory));
   const tensors = await weights(folder + WEIGHTS);
   const sidecars = await Promise.all(["analytic_variance.json", "optimised_steps.json"].map(json));
   const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, tensors.file)));
@@ -153,6 +168,7 @@ async function opened(read, memory, device) {
       pictureSize: size * factor,
       parameters: tensors.count,
     },
+    seconds: quick ? null : work / PACES[memory.kind],
     engine: quick ? "WebGPU" : `${memory.kind} · one thread`,
     network: (x, tIndex, condition) => network(x, tIndex, condition ?? told.nullLabel),
   };
@@ -264,6 +280,13 @@ const areChains = (chains, T) =>
       return times.length === Number(n) && descend(times, T);
     }),
   );
+
+/** @param {Json} config @param {number} size of a latent @param {Memory} memory @param {() => Promise<Weights>} weights */
+async function decoderOf(config, size, memory, weights) {
+  const { decoder } = await import("./decoder.js");
+  cost((m, none, make) => decoder(m, none, config, make)(new Float32Array(), size));
+  return decoder(memory, await weights(), config);
+}
 
 /**
  * @param {Json} text @param {(path: string) => Promise<Json | null>} json @param {Read} read

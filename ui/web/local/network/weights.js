@@ -1,5 +1,6 @@
 // The weights of a network: a .safetensors file, of which every tensor must be asked for by its name and shape.
 
+const HEADER = 16 << 20; // bytes
 const LARGEST = 1e8; // far beyond any that was trained, as in ddpm_core/checkpoint/fields.py
 
 /** Attention weights as diffusers named them before 0.12. */
@@ -47,7 +48,7 @@ export class Weights {
     this.file = file;
     this.#where = where;
     const start = file.byteLength < 8 ? Number.NaN : 8 + Number(new DataView(file).getBigUint64(0, true));
-    if (!(start <= file.byteLength)) throw broken;
+    if (!(start <= Math.min(file.byteLength, HEADER))) throw broken;
     let header;
     try {
       header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(file, 8, start - 8)));
@@ -55,13 +56,15 @@ export class Weights {
       throw broken;
     }
     if (typeof header !== "object" || !header || Array.isArray(header)) throw broken;
+    let left = file.byteLength - start; // of tensors that share no bytes
     for (const [name, entry] of Object.entries(header)) {
       if (name === "__metadata__" || name.endsWith(".position_ids")) continue; // numbers of places, of older text encoders
       const { dtype, shape, data_offsets: [from, to] = [] } = entry ?? {};
       const kind = KINDS[dtype];
       if (!kind) throw new Error(`${where} holds ${name} as ${dtype}: F32, F16 and BF16 are supported`);
       const length = Array.isArray(shape) ? shape.reduce((a, b) => a * b, kind.bytes) : Number.NaN;
-      if (!(from >= 0 && to - from === length && start + to <= file.byteLength)) throw broken;
+      left -= length;
+      if (!(from >= 0 && to - from === length && start + to <= file.byteLength && left >= 0)) throw broken;
       const modern = Object.entries(LEGACY).reduce((text, [old, now]) => text.replace(old, now), name);
       this.#left.set(modern.replace(/^text_model\./, ""), { shape, kind: dtype, from: start + from, to: start + to });
     }

@@ -1,5 +1,6 @@
 // Pictures of one's own, which stay in the worker: a square of them, fitted to a model, as ui/pictures/as_text.py has it.
 
+import { token } from "../../shared/run/client.js";
 import { $, ValueError } from "../python.js";
 import { png } from "./files.js";
 import { base64, bytesOf, packed } from "./pictures.js";
@@ -90,7 +91,7 @@ const kept = new Map();
 async function add(file) {
   const image = await createImageBitmap(file).catch(() => null);
   if (!image) throw new ValueError($.module("ui.pictures.uploads").UNREADABLE);
-  const path = crypto.randomUUID();
+  const path = token();
   const scale = Math.min(1, LONGEST / Math.max(image.width, image.height));
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
   kept.set(path, drawn(image, [0, 0, image.width, image.height], width, height));

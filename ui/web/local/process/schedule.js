@@ -121,15 +121,16 @@ export function gammaTable({ T, alphaBar }, { times, gamma }) {
   const moments = gamma.map((value, i) => value * noise[times[i]]);
   const last = alphaBar[T] === 0 ? times.findLast((t) => t < T) : undefined;
   const ratio = (/** @type {number} */ t) => alphaBar[t] / noise[t];
-  const at = (/** @type {number} */ t) => {
-    const i = times.findIndex((time) => time >= t);
+  let i = 0; // the first of `times` that is not below t
+  const at = Float64Array.from(alphaBar, (_, t) => {
+    while (i < times.length && times[i] < t) i += 1;
+    if (i === times.length) return moments[i - 1];
     if (i === 0 || times[i] === t) return moments[i];
-    if (i < 0) return moments[moments.length - 1];
     const [from, to, here] = [times[i - 1], times[i], t].map(Math.log);
     return ((moments[i] - moments[i - 1]) / (to - from)) * (here - from) + moments[i - 1];
-  };
+  });
   return Float64Array.from(alphaBar, (_, t) => {
-    const moment = last !== undefined && t >= last ? 1 - (ratio(t) / ratio(last)) * (1 - at(last)) : at(t);
+    const moment = last !== undefined && t >= last ? 1 - (ratio(t) / ratio(last)) * (1 - at[last]) : at[t];
     return moment / Math.max(noise[t], noise[1]);
   });
 }

@@ -37,7 +37,7 @@ export const kept = {
   remove: (/** @type {string} */ name) => attempt(() => sessionStorage.removeItem(`lab-${name}`)),
 };
 
-/** A name that nobody guesses. */
+/** A name that nobody guesses. (`crypto.randomUUID` is missing on pages over plain http.) */
 export function token() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
