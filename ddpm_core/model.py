@@ -13,6 +13,7 @@ from shlex import quote
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ddpm_core.coordinates import Coordinates, Straight, check
@@ -195,7 +196,7 @@ class Model(ModelSpec):
         student: what a distilled model was made for, None for any other.
         network: network(x, t_index, labels) → tensor like x, (N, C, H, W), with 2C channels for a learned variance.
             t_index = t − 1 and labels are int64 (N,), labels None for a model without classes, and what text gives
-            where the model takes words.
+            where the model takes words. An output of diffusers' networks is taken for the tensor in it.
         latent: whether x lives in the latents of an autoencoder.
         factor: how many pixels a side one number of x stands for, 1 but for a latent model.
         takes_words: whether it is told in words what to draw.
@@ -296,7 +297,12 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
 
 def tensor_text(x: Tensor) -> str:
     """A tensor in a few words."""
-    return f"{tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}"
+    return f"{tuple(x.shape)} {dtype_text(x.dtype)}"
+
+
+def dtype_text(dtype: torch.dtype) -> str:
+    """The name of a dtype: float32."""
+    return str(dtype).removeprefix("torch.")
 
 
 def check_variance(

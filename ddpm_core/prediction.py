@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Mapping, Sequence
 from itertools import chain, product
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core import coordinates
-from ddpm_core.model import Model, ModelSpec, Network, Text, check_state, is_number, is_whole, tensor_text
+from ddpm_core.model import Model, ModelSpec, Network, Text, check_state, dtype_text, is_number, is_whole, tensor_text
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 
@@ -69,13 +70,15 @@ def predict(
     Raises:
         ValueError: for values outside these; at a time that a student has not learned; for an x_t that requires
             gradients where there are none, because grad is False or the network lets none through; for a network of
-            one's own that does not take the dtype of x_t.
+            one's own that does not take the dtype of x_t, or returns no tensor (or diffusers' output with one).
         CheckpointError: where the exact weights are needed and their file can't be read any more.
     """
     check_state(model, x_t, "x_t")
     t = check_time(t, x_t, 1, model.schedule.T)
     if x_t.requires_grad and torch.is_grad_enabled() and not grad:
         raise ValueError("x_t requires gradients, and this evaluation has none: ask for them with grad=True, or detach")
+    if grad:
+        check_gradients()
     if model.takes_words and isinstance(labels, Tensor):
         _check_states(labels, len(x_t))
     else:
@@ -116,6 +119,12 @@ def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool,
     if clip and model.prediction != "mu":
         x_0, eps = to_x0_eps(model.schedule, "x0", x0_hat, x_t, t)
     return Denoised(x_0, eps, x0_hat, v)
+
+
+def check_gradients() -> None:
+    """Raise ValueError where torch computes no gradients."""
+    if torch.is_inference_mode_enabled():
+        raise ValueError("torch.inference_mode() allows no gradients: leave it out, or use torch.no_grad() instead")
 
 
 def check_attention(model: Model) -> None:
@@ -170,19 +179,29 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
     dtype = torch.float32 if single and x.dtype == torch.float64 else x.dtype
     time = t_index.to(dtype) if t_index.dtype == torch.float64 else t_index
     try:
-        output = network(
+        output: Any = network(
             x.to(device, dtype, copy=True),
             to_device(time, device).clone(),
             None if labels is None else to_device(labels, device).clone(),
         )
-        return output.to(x, copy=True)
-    except RuntimeError as error:  # of a function, whose weights nobody knows
-        if dtype == torch.float64 and "double" in str(error).lower():
-            raise ValueError(
-                "the network does not compute in float64: cast x to float32 in it, or ask for float32 (dtype of "
-                f"bits_per_dim, x_T of a run; {str(error).splitlines()[0]})"
-            ) from error
-        raise
+    except RuntimeError as error:
+        found, own = str(error).splitlines()[0], _weight_dtype(network)
+        if own == dtype or not _OF_DTYPES.search(found) or _OF_WHOLE_NUMBERS.search(found):
+            raise
+        raise ValueError(
+            f"the network does not compute in {dtype_text(dtype)}: cast x in it, or ask for "
+            f"{dtype_text(own or torch.float32)} (dtype of bits_per_dim, x_T of a run; {found})"
+        ) from error
+    output = getattr(output, "sample", output)  # of diffusers' networks
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        found = tensor_text(output) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise ValueError(f"the network must return a float tensor like x, got {found}")
+    return output.to(x, copy=True)
+
+
+# What torch says where weights have another dtype than an input, and where that input is t or labels.
+_OF_DTYPES = re.compile("dtype|datatype|scalar type|Input type|not implemented for '(Half|BFloat16|Double)'")
+_OF_WHOLE_NUMBERS = re.compile(r"Long|Int\b")
 
 
 def _weight_dtype(network: Network | nn.Module) -> torch.dtype | None:
@@ -222,7 +241,7 @@ def check_guidance(guidance: float | None, dtype: torch.dtype) -> None:
     """ValueError unless guidance is None or a number that is finite in the dtype of the state."""
     largest = torch.finfo(dtype).max
     if guidance is not None and not is_number(guidance, -largest, largest):
-        raise ValueError(f"guidance must be a finite number in {str(dtype).removeprefix('torch.')}, got {guidance!r}")
+        raise ValueError(f"guidance must be a finite number in {dtype_text(dtype)}, got {guidance!r}")
 
 
 def _check_states(states: Tensor, n: int) -> None:

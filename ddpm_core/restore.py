@@ -22,7 +22,7 @@ from ddpm_core.errors import first_line
 from ddpm_core.model import Model, check_pixels, check_state, is_number, is_whole
 from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
-from ddpm_core.prediction import Denoised, network_device
+from ddpm_core.prediction import Denoised, check_gradients, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
 from ddpm_core.runs import Chain, Condition, Lane, SamplerSettings, arguments, check_options, follow
 from ddpm_core.samplers import AnySampler, Predict, Step, StepSampler, WholeStep
@@ -74,6 +74,7 @@ class Measurement:
 
     def adjoint(self, y: Tensor, like: Tensor) -> Tensor:
         """Aᵀ y, in the shape of `like`: the gradient of ⟨A x, y⟩, as A is linear."""
+        check_gradients()
         with torch.enable_grad():
             x = torch.zeros_like(like).requires_grad_()
             (found,) = torch.autograd.grad(self.forward(x), x, y)
@@ -599,4 +600,4 @@ def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: t
         raise ValueError(f"give one y, or one for each of the {n} seeds, got {len(y)}")
     if not bool(y.isfinite().all()):
         raise ValueError("y has NaN or infinite numbers")
-    return y.to(device, dtype).expand(n, *y.shape[1:])
+    return y.detach().to(device, dtype).expand(n, *y.shape[1:])

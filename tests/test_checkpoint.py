@@ -16,6 +16,7 @@ import torch
 from checkpoint_folders import CONFIGS, SMALLEST, write_json
 from checkpoint_folders import write as write_published
 from diffusers import DDPMPipeline, UNet2DModel
+from kinds import KINDS
 from safetensors.torch import load_file, save_file
 
 import ddpm_core
@@ -707,3 +708,21 @@ def test_save_takes_weights_that_are_held_rounded_from_their_file(tmp_path):
 def test_model_checks_itself(wrong):
     with pytest.raises(ValueError, match=r"one of|unknown|names"):
         Model(network=lambda x, t, labels: x, schedule=NoiseSchedule.linear(), image_size=32, **wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_is_the_same_where_torchs_default_is_float64(kind, tmp_path):
+    """torch.set_default_dtype is for all of a program: what is ours is float32 all the same."""
+    if KINDS[kind].told.keys() & {"prompts"}:
+        pytest.importorskip("transformers", reason="needed for words only")
+    KINDS[kind].write(tmp_path / "kind")
+    before = torch.get_default_dtype()
+    found = []
+    for default in (torch.float32, torch.float64):
+        torch.set_default_dtype(default)
+        try:
+            model = ddpm_core.load(tmp_path / "kind", device="cpu", precision="fp32", engine="torch")
+            found.append(ddpm_core.sample(model, [5], **{"steps": 2, **KINDS[kind].run}, **KINDS[kind].told))
+        finally:
+            torch.set_default_dtype(before)
+    assert np.array_equal(*found)

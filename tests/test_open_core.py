@@ -1,5 +1,6 @@
 """What one's own code may do: samplers, chains that are cut, continued and changed, gradients, schedules."""
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -188,6 +189,75 @@ def test_a_network_may_compute_in_place(prediction, sampler):
     leaf = x.clone().requires_grad_()
     predict(changing, leaf, 500, labels, grad=True).x0.sum().backward()
     assert leaf.grad is not None
+
+
+LAYERS = {
+    "a product": torch.nn.Linear(4, 4),
+    "a convolution": torch.nn.Conv2d(3, 3, 1),
+    "a transposed convolution": torch.nn.ConvTranspose2d(3, 3, 1),
+    "a norm": torch.nn.GroupNorm(1, 3),
+}
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+def test_a_dtype_that_a_network_does_not_take_is_one_sentence(layer, dtype):
+    layer = copy.deepcopy(layer).to(dtype)
+    functions = (lambda x, t, labels: layer(x)), Model(network=Layer(layer), schedule=LINEAR, image_size=4).network
+    for network, state in itertools.product(functions, DTYPES):
+        model, x = Model(network=network, schedule=LINEAR, image_size=4), torch.zeros(1, 3, 4, 4, dtype=state)
+        try:
+            assert predict(model, x, 5).x0.dtype == state
+        except ValueError as error:
+            assert dtype != state
+            assert str(error).startswith(f"the network does not compute in {str(state)[6:]}: cast x in it, or ask for")
+            assert network is functions[0] or f"ask for {str(dtype)[6:]} " in str(error)
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, t_index, labels):
+        return self.layer(x)
+
+
+def test_an_error_of_the_network_itself_comes_out_as_it_is():
+    weight = torch.ones(4, 4)
+    for network in (lambda x, t, labels: x @ torch.ones(3, 3), lambda x, t, labels: t.reshape(1, 1) @ weight):
+        with pytest.raises(RuntimeError):
+            predict(Model(network=network, schedule=LINEAR, image_size=4), torch.zeros(1, 3, 4, 4), 5)
+
+
+OUTPUTS = {
+    "nothing": (lambda x: None, "a NoneType"),
+    "a tuple": (lambda x: (x,), "a tuple"),
+    "an array": (lambda x: x.numpy(), "a ndarray"),
+    "a dict": (lambda x: {"sample": x}, "a dict"),
+    "a distribution": (lambda x: torch.distributions.Normal(x, 1.0), "a method"),
+    "whole numbers": (lambda x: x.long(), r"\(1, 3, 4, 4\) int64"),
+    "complex numbers": (lambda x: x.to(torch.complex64), r"\(1, 3, 4, 4\) complex64"),
+}
+
+
+@pytest.mark.parametrize("output, found", OUTPUTS.values(), ids=OUTPUTS)
+def test_what_is_no_output_of_a_network_is_one_sentence(output, found):
+    model = Model(network=lambda x, t_index, labels: output(x), schedule=LINEAR, image_size=4)
+    with pytest.raises(ValueError, match=f"^the network must return a float tensor like x, got {found}$"):
+        predict(model, X, 5)
+
+
+def test_a_network_of_diffusers_is_taken_as_it_is():
+    plain, classes = small_unet(sample_size=4), small_unet(sample_size=4, num_class_embeds=3)
+    for network, fields, labels in ((plain, {}, None), (classes, {"num_classes": 3}, 1)):
+        model = Model(network=network, schedule=LINEAR, image_size=4, **fields)
+        ids = None if labels is None else torch.tensor([labels])
+        with torch.no_grad():
+            expected = network(X + 1, torch.tensor([4]), ids).sample
+        assert predict(model, X + 1, 5, labels, clip=False).eps.equal(expected)
+        assert sample(model, [1], 2, labels=labels).shape == (1, 4, 4, 3)
 
 
 X = torch.zeros(1, 3, 4, 4)

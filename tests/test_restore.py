@@ -8,7 +8,7 @@ import pytest
 import torch
 from toy import LINEAR, X_T, blur_model, toy_model, z
 
-from ddpm_core import Model, posterior, predict
+from ddpm_core import Model, load, posterior, predict
 from ddpm_core.noise import gaussian, gaussian_batch
 from ddpm_core.restore import (
     DPS,
@@ -318,6 +318,40 @@ def test_half_precision_is_the_same_picture_about(A, method, dtype):
     *_, exact = restore(model, y, A, method, [1], 4, "ddim", spacing="trailing", x_T=x_T.float(), clip=True)
     assert found.x.dtype == dtype and bool(found.x.isfinite().all())
     assert (found.x.float() - exact.x).abs().max() < 300 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_y_or_x_T_with_gradients_is_the_same_as_without(method):
+    A, x_T = grey(), X_T.clone().requires_grad_()
+    y = A(gaussian(0, 1, (1, 3, 4, 4)).double())
+    options = dict(method=method, steps=3, seeds=[0, 1])
+    plain = [step.x for step in restore(blur_model(), y, A, x_T=X_T, **options)]
+    ours = [step.x for step in restore(blur_model(), y.clone().requires_grad_(), A, x_T=x_T, **options)]
+    assert all(a.equal(b) and not a.requires_grad for a, b in zip(ours, plain, strict=True))
+
+
+def test_what_needs_gradients_says_so_in_inference_mode():
+    noisy = blur((0.25, 0.5, 0.25), 4, sigma=0.1)
+    cases = [(grey(), "pigdm", {}), (grey(), "dps", {}), (noisy, "ddnm", {"sampler": "ddpm", "variance": "beta"})]
+    for A, method, options in cases:
+        y = A(X_T[:1].float())
+        with torch.inference_mode(), pytest.raises(ValueError, match=r"inference_mode\(\) allows no gradients"):
+            list(restore(blur_model(), y, A, method, [0], 3, **options))
+    A, y = grey(), grey()(X_T[:1].float())
+    with torch.inference_mode():
+        inside = [step.x for step in restore(blur_model(), y, A, "ddnm", [0], 3)]
+    outside = [step.x for step in restore(blur_model(), y, A, "ddnm", [0], 3)]
+    assert all(a.equal(b) for a, b in zip(inside, outside, strict=True))
+
+
+def test_a_model_that_was_loaded_in_inference_mode_has_gradients():
+    with torch.inference_mode():
+        model = load("mnist-tiny", device="cpu", engine="torch", precision="fp32")
+        with pytest.raises(ValueError, match="allows no gradients"):
+            predict(model, torch.zeros(1, 1, 28, 28), 5, 1, grad=True)
+    x = torch.zeros(1, 1, 28, 28).requires_grad_()
+    predict(model, x, 5, 1, grad=True).x0.sum().backward()
+    assert x.grad is not None and x.grad.abs().sum() > 0
 
 
 def test_where_the_gram_is_unknown_a_picture_depends_on_its_own_y_alone():

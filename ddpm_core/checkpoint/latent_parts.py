@@ -114,7 +114,7 @@ def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.d
     channels, factor = latent_config.check_decoder(config)
     decoder = LatentDecoder(autoencoder, device, *latent_config.scaling(config))
     try:
-        picture = decoder.decode(torch.linspace(-1, 1, 4 * channels).reshape(1, channels, 2, 2))
+        picture = decoder.decode(torch.linspace(-1, 1, 4 * channels, dtype=torch.float32).reshape(1, channels, 2, 2))
     except Exception as error:  # diffusers checks a configuration by running into it
         raise CheckpointError(f"{where}: the autoencoder cannot be evaluated ({first_line(error)})") from None
     if picture.shape != (1, 3, 2 * factor, 2 * factor) or not picture.isfinite().all():

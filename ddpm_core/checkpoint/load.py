@@ -20,6 +20,7 @@ from ddpm_core.names import Engine, Precision
 from ddpm_core.prediction import network_device
 
 
+@torch.inference_mode(False)  # else the weights would allow no gradients, for ever
 def load(
     ref: str | Path | refs.Ref,
     *,

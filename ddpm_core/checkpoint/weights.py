@@ -110,7 +110,7 @@ def make_buffers(unet: nn.Module, where: str) -> None:
     """Give a network that was built without memory the buffers that no file holds: kernels of K-blocks, places."""
     for name, module in unet.named_modules():
         if isinstance(module, (KDownsample2D, KUpsample2D)):
-            module.kernel = type(module)(module.pad_mode).kernel
+            module.kernel = type(module)(module.pad_mode).kernel.float()
         elif module._non_persistent_buffers_set == {"position_ids"}:  # of a text encoder
             positions = module.get_buffer("position_ids")
             module.position_ids = torch.arange(positions.shape[-1]).expand(1, -1)
@@ -127,7 +127,7 @@ def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
     Raises CheckpointError where that fails or gives numbers that are not finite.
     """
     image, _, *labels = example_inputs(unet, 1, min(size, least_side(unet)))
-    image = torch.linspace(-1, 1, image.numel()).reshape(image.shape)
+    image = torch.linspace(-1, 1, image.numel(), dtype=image.dtype).reshape(image.shape)
     try:
         with torch.no_grad():
             output = unet.eval()(image, torch.tensor([T - 1]), *labels, return_dict=False)[0]

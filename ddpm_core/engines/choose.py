@@ -78,7 +78,7 @@ def wrap_decoder(decoder: LatentDecoder, network: EngineNetwork, image_size: int
 
     assert isinstance(network, OpenVINONetwork)
     autoencoder: Any = decoder.autoencoder
-    example = torch.zeros(1, autoencoder.config["latent_channels"], image_size, image_size)
+    example = torch.zeros(1, autoencoder.config["latent_channels"], image_size, image_size, dtype=torch.float32)
     try:
         decoder.decode_by(OpenVINODecoder(autoencoder.decoder, autoencoder.config, network.precision, example))
     except Exception as error:  # whatever is missing, torch works

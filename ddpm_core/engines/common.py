@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,9 @@ class EngineNetwork(Protocol):
     unet: Network
     device: torch.device
     description: str
-    moves_inputs: Literal[True]
+
+    @property
+    def moves_inputs(self) -> bool: ...
 
     @property
     def memory(self) -> int: ...
@@ -171,14 +173,17 @@ def _whole(name: str, values: Tensor, known: int | None) -> Tensor:
 
 
 def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
-    """Zeros as x, any time and, for a network with classes or words, labels, on the CPU. side: None for its own."""
-    time = torch.ones(n) if told_numbers(unet) else torch.zeros(n, dtype=torch.int64)
+    """Zeros as x, any time and, for a network with classes or words, labels, on the CPU. side: None for its own.
+
+    They are float32, whatever torch's default is.
+    """
+    time = torch.ones(n, dtype=torch.float32) if told_numbers(unet) else torch.zeros(n, dtype=torch.int64)
     size = side or unet.config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
     labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if takes_labels(unet) else ()
     if isinstance(unet, UNet2DConditionModel):
-        labels = (torch.zeros(n, _TOKENS, unet.config["cross_attention_dim"]),)
-    return torch.zeros(n, unet.config["in_channels"], height, width), time, *labels
+        labels = (torch.zeros(n, _TOKENS, unet.config["cross_attention_dim"], dtype=torch.float32),)
+    return torch.zeros(n, unet.config["in_channels"], height, width, dtype=torch.float32), time, *labels
 
 
 def return_freed_memory() -> None:

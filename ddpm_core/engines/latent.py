@@ -93,11 +93,12 @@ class LatentDecoder:
 
         In PyTorch, in one batch: an engine would have to prepare for their size.
         """
-        probes = torch.randn(max(_PROBES, 2 * channels), channels, generator=torch.Generator().manual_seed(0))
+        n, generator = max(_PROBES, 2 * channels), torch.Generator().manual_seed(0)
+        probes = torch.randn(n, channels, generator=generator, dtype=torch.float32)
         z = (probes / self.scale + self.shift)[:, :, None, None].expand(-1, -1, _SIDE, _SIDE)
         network: Any = self.autoencoder
         pictures = network.decode(z.to(self.device), return_dict=False)[0].cpu()
-        rows = torch.cat([probes, torch.ones(len(probes), 1)], 1)
+        rows = torch.cat([probes, probes.new_ones(n, 1)], 1)
         return torch.linalg.lstsq(rows, pictures.mean((2, 3))).solution
 
 

@@ -182,7 +182,7 @@ class OpenVINONetwork(_Converted):
         time_proj: Any = getattr(unet, "time_proj", None)
         rounds_times = self.precision != "fp32" and isinstance(time_proj, from_diffusers.Timesteps)
         self._tells_features = common.told_numbers(unet) or rounds_times
-        self._features = lru_cache(1000)(lambda number: time_proj(torch.tensor([number])))
+        self._features = lru_cache(1000)(lambda number, dtype: time_proj(torch.tensor([number], dtype=dtype)))
         converted = _told_features(unet) if self._tells_features else unet
         inputs = [self._image(x), self._time(time), *labels]
         super().__init__(converted, converted.config, self.precision, self._weights, inputs)
@@ -240,8 +240,11 @@ class OpenVINONetwork(_Converted):
     @torch.no_grad()
     def _time(self, time: Tensor) -> Tensor:
         """The time as the converted network takes it."""
+        if not self._tells_features:
+            return time
+        time = common.single(time)
         # Each by itself: torch computes the last numbers of a batch in another way than those before.
-        return torch.cat([self._features(number) for number in time.tolist()]) if self._tells_features else time
+        return torch.cat([self._features(number, time.dtype) for number in time.tolist()])
 
     def _image(self, x: Tensor) -> Tensor:
         """x as the converted network takes it."""
@@ -412,10 +415,10 @@ def _example(module: Any) -> tuple[Tensor, ...]:
         x, time, *labels = common.example_inputs(module, 2, least_side(module))
         if isinstance(getattr(module, "time_proj", None), _Features):
             first: Any = module.get_submodule("time_embedding.linear_1")
-            time = torch.zeros(2, first.in_features)
+            time = torch.zeros(2, first.in_features, dtype=torch.float32)
         return x, time, *labels
     convolution = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
-    return (torch.zeros(2, convolution.in_channels, 2, 2),)
+    return (torch.zeros(2, convolution.in_channels, 2, 2, dtype=torch.float32),)
 
 
 def _key(module: nn.Module, config: Mapping[str, Any]) -> str:

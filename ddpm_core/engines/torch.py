@@ -195,6 +195,7 @@ class ExactNetwork:
         """Bytes that it takes besides the engine's network."""
         return 0 if self._found is None or self._found is self._unet else weight_bytes(self._found)
 
+    @torch.inference_mode(False)  # else no gradients, for ever
     def _float32(self) -> Network:
         rounded = dict(self._unet.named_parameters())
         if all(weight.dtype == torch.float32 for weight in rounded.values()):
@@ -301,7 +302,7 @@ def stays_finite(unet: Network, device: torch.device) -> bool:
         return False
     network = TorchNetwork(copy.deepcopy(unet), device, "fp16")
     x, _, *labels = example_inputs(unet, len(_TRIED))
-    x = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    x = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     times = torch.tensor(_TRIED).clamp(max=(known_times(unet) or max(_TRIED) + 1) - 1)
     return bool(network(x, times, *labels).isfinite().all())
 

@@ -19,7 +19,7 @@ class _TimeTable(nn.Module):
 
     def __init__(self, times: Timesteps, T: int):
         super().__init__()
-        self.register_buffer("table", times(torch.arange(T)), persistent=False)
+        self.register_buffer("table", times(torch.arange(T)).float(), persistent=False)
 
     def forward(self, t_index: Tensor) -> Tensor:
         return self.get_buffer("table")[t_index]
