@@ -1,5 +1,6 @@
 """What one's own code may do: samplers, chains that are cut, continued and changed, gradients, schedules."""
 
+import copy
 import itertools
 import math
 from dataclasses import dataclass, replace
