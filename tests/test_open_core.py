@@ -93,6 +93,14 @@ def test_a_function_that_takes_no_float64_says_what_to_do():
     assert ddpm_core.bits_per_dim(model, IMAGES, steps=3, dtype=torch.float32).total.shape == (2,)
 
 
+@pytest.mark.parametrize("make", [iter, np.array])
+def test_lanes_take_their_seeds_from_an_array_or_a_generator(make):
+    lanes = [{"steps": 2}, {"steps": 3}]
+    found, expected = (list(side_by_side(blur_model(), seeds, lanes)) for seeds in (make([1, 2]), [1, 2]))
+    assert [(lane, step.t) for lane, step in found] == [(lane, step.t) for lane, step in expected]
+    assert torch.equal(found[-1][1].x, expected[-1][1].x)
+
+
 X = torch.zeros(1, 3, 4, 4)
 MISTAKES = {
     "a name of diffusers": (
