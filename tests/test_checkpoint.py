@@ -579,9 +579,46 @@ def test_save_refuses_a_model_that_load_would_refuse(tmp_path, fields, unet, sen
     model = Model(
         **{"schedule": NoiseSchedule.linear(), **fields}, network=SimpleNamespace(unet=network), image_size=32
     )
-    with pytest.raises(ValueError, match=f"`load` would refuse this model: .*{sentence}"):
+    with pytest.raises(ValueError, match=f"`load` would not give this model back: .*{sentence}"):
         ddpm_core.save(model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["network", "own"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"leading_offset": 1},
+        {"factor": 2},
+        {"latent": True},
+        {"takes_words": True},
+        {"image_size": 16},
+        {"num_classes": 2},
+        {"null_label": 3},
+        {"optimised": {"ddpm": {2: (900, 30)}}},
+        {"optimised": {"ddim": {2: (30, 900)}}},
+        {"gamma": torch.ones(11, dtype=torch.float64)},
+        {"gamma": torch.full((1001,), float("nan"), dtype=torch.float64)},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_a_folder_cannot_say_is_refused(tmp_path, fields, own):
+    """A network of one's own has its size and classes from the folder."""
+    write(tmp_path / "a", **SMALLEST)
+    model = replace(ddpm_core.load(tmp_path / "a"), **fields)
+    if own:
+        model.network = lambda x, *_: x
+    name = next(iter(fields))
+    if own and name in ("image_size", "num_classes", "null_label"):
+        with pytest.warns(UserWarning, match="all but the network"):
+            ddpm_core.save(model, tmp_path / "out")
+        assert getattr(ddpm_core.load(tmp_path / "out", network=model.network), name) == fields[name]
+        return
+    with pytest.raises(
+        ValueError, match=f"has no place for {name}|of your own in latents|embeddings|it has what is not a "
+    ) as error:
+        ddpm_core.save(model, tmp_path / "out")
+    assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
 
 
 def test_export_keeps_the_model_and_halves_its_file(tmp_path):
@@ -674,7 +711,7 @@ def test_a_network_of_ones_own_takes_the_place_of_a_checkpoints(tmp_path):
         ddpm_core.load(tmp_path / "a", network=own.network, device="cpu")
     with pytest.raises(ValueError, match="a network is a function or a module"):
         ddpm_core.load(tmp_path / "a", network="unet")
-    with pytest.raises(ValueError, match="`load` would refuse this model: channels must be"):
+    with pytest.raises(ValueError, match="`load` would not give this model back: channels must be"):
         ddpm_core.save(Model(network=own.network, schedule=own.schedule, image_size=1, channels=65), tmp_path / "b")
     assert not (tmp_path / "b").exists()
     write_json(tmp_path / "b" / "ddpm_core.json", {"own_network": [1]})

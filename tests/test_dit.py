@@ -167,6 +167,20 @@ def test_round_trip(model, tmp_path):
     ddpm_core.save(model, tmp_path / "saved")  # replaces what it wrote
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"variance": "learned"}, {"null_label": None}, {"null_label": 0}, {"num_classes": 0, "class_names": None}),
+        *({"image_size": 16}, {"factor": 4}, {"leading_offset": 2}),
+    ],
+    ids=str,
+)
+def test_what_its_pipeline_has_no_place_for_is_refused(model, tmp_path, fields):
+    with pytest.raises(ValueError, match=f"has no place for {next(iter(fields))} |steps_offset must be") as error:
+        ddpm_core.save(replace(model, **fields), tmp_path / "again")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 300 and not (tmp_path / "again").exists()
+
+
 def test_a_state_has_the_size_that_it_knows(model):
     with pytest.raises(ValueError, match="a transformer knows its own size only"):
         predict(model, torch.zeros(1, 4, 16, 16), 5, 3)

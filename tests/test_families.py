@@ -20,6 +20,7 @@ import ddpm_core
 from ddpm_core import CheckpointError, predict, trajectory
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.coordinates import Exploding, Preconditioned
 from ddpm_core.noise import gaussian
 from ddpm_core.samplers import CORRECTIONS
 from ui.export import scripts
@@ -269,6 +270,33 @@ def test_what_consistency_models_cannot_do_is_a_sentence(consistency):
 
 
 # --- Both
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("score", {"coordinates": Exploding(-1.0, 1e-5)}),
+        ("score", {"variance": "beta_tilde"}),
+        ("score", {"clip": True}),
+        ("consistency", {"coordinates": Preconditioned(0.5, 0.002, 500.0)}),
+        ("consistency", {"coordinates": Preconditioned(0.5, 0.01)}),
+        ("consistency", {"student": None}),
+        ("consistency", {"leading_offset": 1}),
+        ("consistency", {"snr": 0.1}),
+    ],
+    ids=str,
+)
+def test_what_their_pipelines_have_no_place_for_is_refused(tmp_path, request, kind, fields):
+    model = replace(request.getfixturevalue(kind).model, **fields)
+    with pytest.raises(ValueError, match=f"has no place for {next(iter(fields))} "):
+        ddpm_core.save(model, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_folder_that_says_its_times_itself_has_no_published_ones(tmp_path, consistency):
+    model = replace(consistency.model, student=replace(consistency.model.student, usual=()))
+    ddpm_core.save(model, tmp_path / consistency.folder.name)
+    assert load(tmp_path / consistency.folder.name).student == model.student
 
 
 @pytest.mark.parametrize("kind", ["score", "consistency"])

@@ -261,6 +261,14 @@ def test_a_network_of_diffusers_is_taken_as_it_is():
         assert sample(model, [1], 2, labels=labels).shape == (1, 4, 4, 3)
 
 
+@pytest.mark.parametrize("make", [iter, np.array])
+def test_lanes_take_their_seeds_from_an_array_or_a_generator(make):
+    lanes = [{"steps": 2}, {"steps": 3}]
+    found, expected = (list(side_by_side(blur_model(), seeds, lanes)) for seeds in (make([1, 2]), [1, 2]))
+    assert [(lane, step.t) for lane, step in found] == [(lane, step.t) for lane, step in expected]
+    assert torch.equal(found[-1][1].x, expected[-1][1].x)
+
+
 X = torch.zeros(1, 3, 4, 4)
 MISTAKES = {
     "a name of diffusers": (

@@ -910,7 +910,9 @@ def test_a_folder_that_is_no_model_is_refused_before_the_first_step(folder, tmp_
 def test_a_model_that_could_not_be_loaded_is_refused_before_the_first_step(tmp_path):
     make_folder(tmp_path / "data", n=4, classes=("cat", "not\udcff8"))  # a byte that is no UTF-8
     trainer = Trainer(tiny(tmp_path / "data", tmp_path / "run", conditional=True))
-    with pytest.raises(TrainError, match=r"`load` would refuse this model: .*class_names must be a list of names"):
+    with pytest.raises(
+        TrainError, match=r"`load` would not give this model back: .*class_names must be a list of names"
+    ):
         trainer.fit()
     assert trainer.step == 0 and not (tmp_path / "run").exists()
 

@@ -63,8 +63,8 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         CheckpointError: for another folder, for half where the model was loaded from that very folder, or when the disk
             refuses; for a network of one's own also for a folder that holds weights.
         ValueError: for a network of one's own in latents, in coordinates of one's own, or with half; for a model that
-            `load` would refuse; for weights that are not finite (with half: beyond ±65504), or that are rounded to less
-            than float32 and are not (or no longer) those of the file they were loaded from.
+            `load` would refuse, or make another one of; for weights that are not finite (with half: beyond ±65504), or
+            that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
     """
     unet = getattr(model.network, "unet", None)
     if not str(folder) or "\0" in str(folder):  # the first is where Python runs
@@ -119,7 +119,7 @@ def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes 
     try:
         contents = spec.own_files(model)
     except ValueError as error:
-        raise ValueError(f"`load` would refuse this model: {error}") from None
+        raise ValueError(f"`load` would not give this model back: {error}") from None
     check_replaceable(folder)
     if refs.holds_model(folder):
         raise CheckpointError(f"{folder} holds the weights of a network, and yours would not be saved: choose another")
@@ -164,7 +164,8 @@ def _write_json(folder: Path, contents: Mapping[str, Any]) -> None:
 
 
 def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
-    """The JSON files that belong beside a network's weights and config.json; ValueError where `load` would refuse them.
+    """The JSON files that belong beside a network's weights and config.json; ValueError where `load` would refuse them,
+    or make another model of them.
 
     A trainer asks this before it begins, for a network that it makes.
     """
@@ -173,7 +174,7 @@ def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
         decoder, text = (part and part.config for part in latent_parts.both(model, unet))
         return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
-        raise ValueError(f"`load` would refuse this model: {error}") from None
+        raise ValueError(f"`load` would not give this model back: {error}") from None
 
 
 def check_replaceable(folder: Path) -> None:

@@ -6,7 +6,7 @@ model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's lay
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ddpm_core.checkpoint.config import families, latent_config, transformer_config, unet_config
@@ -86,10 +86,7 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
     Raises CheckpointError, whose text is one sentence for the user, for files that no model can be made of.
     """
     config, weights = _read_json_files(checkpoint)
-    ref, spec = checkpoint.ref, config.spec
-    if spec.coordinates is not None:
-        name = checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name.partition("/")[2]
-        spec = replace(spec, student=families.with_published_times(spec.student, name))
+    ref = checkpoint.ref
     source = Source(
         ref=str(ref),
         name=checkpoint.folder.resolve().name if ref.kind == "folder" else ref.name,
@@ -100,7 +97,7 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
         folder=checkpoint.folder,
         fixed=checkpoint.commit is not None or shipped(ref) is not None,
     )
-    return replace(config, spec=_with_sidecars(spec, source))
+    return replace(config, spec=_with_sidecars(config.spec, source))
 
 
 def read_own(ref: Ref) -> ModelSpec | None:
@@ -142,7 +139,7 @@ def _with_sidecars(spec: ModelSpec, source: Source) -> ModelSpec:
 
 def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Averaging]:
     """What the JSON files alone say, and whether they say that the weights are the moving average."""
-    folder, layout = checkpoint.folder, checkpoint.layout
+    ref, folder, layout = checkpoint.ref, checkpoint.folder, checkpoint.layout
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", FACTS))
         unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
@@ -153,9 +150,13 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
                 f"{FACTS}, which describes this network's classes, is not in the local cache, and the Hub cannot be "
                 "reached: connect to the internet once to download it"
             )
+        if config.spec.coordinates is not None and "student" not in own:
+            name = folder.resolve().name if ref.kind == "folder" else ref.name.partition("/")[2]
+            student = families.with_published_times(config.spec.student, name)
+            config = replace(config, spec=replace(config.spec, student=student))
         return config, weights
     except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
-        raise CheckpointError(f"{checkpoint.ref}: {first_line(error)}") from None
+        raise CheckpointError(f"{ref}: {first_line(error)}") from None
 
 
 def _from_contents(
@@ -214,7 +215,8 @@ def json_files(
 ) -> dict[str, dict[str, Any]]:
     """The JSON files, but for those of networks, that `read` turns back into this specification.
 
-    unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse.
+    unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse, and for
+    what these files have no place for.
     """
     family = families.of(model.schedule.config)
     if not isinstance(model.coordinates, type(None) if family is None else family.coordinates):
@@ -230,11 +232,7 @@ def json_files(
     if decoder is None:
         if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses it, better than computing something else
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
-        again = _from_contents(unet, scheduler, index, own)[0].spec
-        kept = "variance", "clip", "snr", "corrections"
-        lost = [name for name in kept if getattr(again, name) != getattr(model, name)]
-        if lost:
-            raise ValueError(f"a {index['_class_name']} has no place for {lost[0]} {getattr(model, lost[0])!r}")
+        _check_kept(model, _from_contents(unet, scheduler, index, own)[0].spec, f"a {index['_class_name']}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.leading_offset}
     if model.variance in ("beta_tilde", "learned_range" if transformer else ""):
@@ -253,7 +251,7 @@ def json_files(
         index |= {"_class_name": "StableDiffusionPipeline", "vae": autoencoder, "requires_safety_checker": False}
         index |= {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
         index |= {part: [None, None] for part in ("feature_extractor", "image_encoder", "safety_checker")}
-    _from_contents(unet, scheduler, index, own, decoder, text)
+    _check_kept(model, _from_contents(unet, scheduler, index, own, decoder, text)[0].spec, f"a {index['_class_name']}")
     return {"scheduler/scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
 
 
@@ -266,8 +264,28 @@ def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
     own[OWN] = {"image_size": model.image_size, "channels": model.channels, "num_classes": model.num_classes}
     if model.coordinates is not None:
         own[OWN]["coordinates"] = families.coordinates_json(model.coordinates)
-    _own_from_contents(scheduler, own)
+    _check_kept(model, _own_from_contents(scheduler, own), "the folder of a network of your own")
     return {"scheduler_config.json": scheduler, FACTS: own}
+
+
+def _check_kept(model: ModelSpec, again: ModelSpec, place: str) -> None:
+    """ValueError for a field of a model that its files say otherwise. again: what they say. place: they, in a sentence.
+
+    Γ and the optimised steps have files of their own, and where it is from a model learns when it is loaded.
+    """
+    for name in (field.name for field in fields(ModelSpec)):
+        given, read = (_comparable(getattr(spec, name)) for spec in (model, again))
+        if given != read and name not in ("source", "gamma", "optimised"):
+            raise ValueError(f"{place} has no place for {name} {shown(getattr(model, name))}")
+
+
+def _comparable(value: Any) -> Any:
+    """A field of a specification, so that == says whether two are the same."""
+    if isinstance(value, NoiseSchedule):
+        return value.beta.tolist(), value.exploding
+    if isinstance(value, Student):
+        return {name: _comparable(part) for name, part in asdict(value).items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -147,11 +147,9 @@ _SECOND = {
 
 
 def with_published_times(student: Student | None, name: str) -> Student | None:
-    """A consistency model with the times of two steps that were published under its name, if it knows them, and does
-    not say itself which are its usual ones.
-    """
+    """A consistency model with the times of two steps that were published under its name, if it knows them."""
     second = _SECOND.get(name.removeprefix("diffusers-"))
-    if student is None or second is None or student.usual or student.method != "consistency":
+    if student is None or second is None:
         return student
     usual = (student.times[0], student.times[0] - second)
     return replace(student, usual=usual) if set(usual) <= {*student.times} else student

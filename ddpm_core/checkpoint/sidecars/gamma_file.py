@@ -13,6 +13,7 @@ from ddpm_core.checkpoint.config.fields import is_whole
 from ddpm_core.checkpoint.refs import ANALYTIC
 from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, copied
 from ddpm_core.model import Model, ModelSpec, Source
+from ddpm_core.process import gamma_time
 from ddpm_core.schedule import NoiseSchedule
 
 
@@ -43,18 +44,27 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
 
     weights: the copy's file, None without one. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less
     than can be measured.
-    Raises ValueError for a model without Γ.
+    Raises ValueError for a model without Γ, or with one that is no table for its schedule.
     """
-    gamma = model.gamma
+    gamma, kept = model.gamma, _sidecar(model.schedule)
     if gamma is None:
         raise ValueError("this model has no Γ to keep")
-    return _sidecar(model.schedule).beside(model.source, gamma.equal, weights, rounded) or copied(weights, rounded) | {
+    times = torch.arange(1, model.schedule.T + 1)
+    used = gamma_time(model.schedule, times)
+    content = {
         "about": "Γ_t as it was given to the model: how it was estimated is not known",
         "images": None,
-        "times": list(range(1, model.schedule.T + 1)),
+        "times": times.tolist(),
         "gamma": gamma[1:].tolist(),
         "standard_error": [],
     }
+
+    def same(found: Tensor) -> bool:
+        return gamma.shape == found.shape and torch.allclose(found[used], gamma[used], rtol=1e-9, atol=0)
+
+    return kept.beside(model.source, gamma.equal, weights, rounded) or (
+        copied(weights, rounded) | kept.given(content, same)
+    )
 
 
 def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:

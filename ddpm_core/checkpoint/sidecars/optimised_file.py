@@ -60,17 +60,19 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
     """The content of the file that belongs beside a copy of the weights of a model that has optimised steps.
 
     weights: the copy's file, None without one. rounded: to float16, which moves no step. Raises ValueError for a model
-    without them.
+    without them, or with some that are none of its schedule.
     """
-    times = model.optimised
+    times, kept = model.optimised, _sidecar(model.schedule)
     if times is None:
         raise ValueError("this model has no optimised steps to keep")
-    kept = _sidecar(model.schedule).beside(model.source, lambda found: found == times, weights, rounded)
-    return kept or copied(weights, rounded) | {
+    content = {
         "about": "optimised steps as they were given to the model: how they were found is not known",
         "images": None,
         "times": _as_json(times),
     }
+    return kept.beside(model.source, lambda found: found == times, weights, rounded) or (
+        copied(weights, rounded) | kept.given(content, lambda found: _as_json(found) == content["times"])
+    )
 
 
 def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:

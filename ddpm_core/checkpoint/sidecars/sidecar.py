@@ -75,6 +75,16 @@ class Sidecar(Generic[Value]):
                     return content | copied(weights, rounded)
         return None
 
+    def given(self, content: dict, is_it: Callable[[Value], bool]) -> dict:
+        """A content made of what a model was given; ValueError where `read` would make something else of it."""
+        try:
+            same = is_it(self.parse(content))
+        except _WRONG:
+            same = False
+        if not same:
+            raise ValueError(f"`load` would not give this model back: it has what is not {self.title} for its schedule")
+        return content
+
     def read(self, source: Source) -> Value | None:
         """The value kept with a checkpoint, or None where there is none that was made for these very weights.
 
