@@ -403,6 +403,18 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, slow_network):
     state(window, state="stopped")
 
 
+def test_after_a_restart_the_page_says_that_its_run_is_gone(page, slow_network):
+    with served("cifar10-tiny") as first:
+        window, port = opened(page, first.local_url, steps=1000, count=1), first.get_blocks().server_port
+        window.click(".part-watch .run")
+        state(window, state="running")
+        ui.close(first, 0.2)
+    window.wait_for_selector(".part-watch[data-state=lost]")  # by the last message, or by its connection
+    with served("cifar10-tiny", launch={"server_port": port}):
+        window.wait_for_selector(".part-watch .status:has-text('The run was lost: Run starts it again')")
+        assert window.is_enabled(".part-watch .run")
+
+
 def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(page, url, slow_network):
     """As on a busy machine: Run is pressed again before the first request has arrived."""
     requests = []

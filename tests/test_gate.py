@@ -191,7 +191,12 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events)
     next(run)
     lab.events.close(7)
     assert lab.events.read()["status"] == "stopping"
-    assert any("told to stop: this run has 7 s to finish" in update.text for update in run)
+    update = next(update for update in run if update.text)
+    assert update.text == "The app is told to stop: this run has 7 s to finish"
+    assert lab.turns.stop_all(30)
+    *_, last = run
+    assert (last.state, last.text) == ("lost", "The app has stopped, and this run with it")
+    assert events()[-1]["outcome"] == "stopped"
     (last,) = watched(lab)
     assert last.state == "error" and "about to stop" in last.text
     assert events()[-1]["limit"] == "shutdown_seconds"

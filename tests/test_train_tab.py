@@ -653,6 +653,18 @@ def test_when_the_app_is_told_to_stop_no_training_goes_on_or_begins(room):
     assert not mine.training.computes
 
 
+def test_a_page_is_told_that_its_training_is_gone_with_an_earlier_start_of_the_app(place):
+    look = place.questions["look"]
+    assert look({"visitor": ME, "number": 0}) == {"state": "idle", "number": 0}
+    for number in (2, 2):
+        gone = look({"visitor": ME, "number": number, "version": 1, "points": 5, "grids": 3})
+        assert (gone["state"], gone["number"]) == ("error", 2) and "is no longer here" in gone["text"]
+    place.questions["start"]({"visitor": ME})
+    wait_for(lambda: look({"visitor": ME}).get("grids"))
+    new = look({"visitor": ME, "number": 2, "version": 1, "points": 5, "grids": 3})
+    assert new["number"] == 3 and new["from"] == [0, 0]  # the page takes it for another one
+
+
 def test_the_page_is_answered_whatever_it_asks(place):
     asks = place.questions
     for ask in asks.values():

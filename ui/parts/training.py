@@ -52,6 +52,7 @@ class TrainingPart(Part):
 
     def _look(self, values: Values, visit: Visit) -> Values:
         """{number, version, points, grids: what the page has} -> the state, and what is new."""
+        visit.miss(values.get("number"))
         answer, run = visit.describe(), visit.run
         same = values.get("number") == visit.number
         known = [values.get(name) if same else None for name in ("version", "points", "grids")]

@@ -26,6 +26,8 @@ from ui.runs.plans import Computation, Plan, Recording, evaluations
 if TYPE_CHECKING:
     from ui.models.lab import Lab
 
+LOST = "The app has stopped, and this run with it"
+
 log = logging.getLogger(__name__)
 
 
@@ -97,7 +99,7 @@ class Job:
         self._stop.set()
         if self._seat:
             self._seat.wake()
-        self.log.stop(self._remark)
+        self.log.stop(*self._stopped)
         if self._asked and self.log.ended:
             self._count("gone" if self._gone else "stopped")
 
@@ -159,6 +161,11 @@ class Job:
         """What the visitor has to know while it goes on."""
         return self._lab.events.closing or self.notice
 
+    @property
+    def _stopped(self) -> tuple[str, str]:
+        """State and text of a run that was asked to stop. The next start of the app does not know this one's runs."""
+        return ("lost", LOST) if self._lab.events.closing else ("stopped", self.notice)
+
     # --- In the background thread
 
     def _run(self) -> None:
@@ -171,7 +178,7 @@ class Job:
             self._work()
             state, text = "finished", ""
         except Stopped:
-            state, text = "stopped", self._remark
+            (state, text), outcome = self._stopped, "gone" if self._gone else "stopped"
         except NobodyListens as gone:
             state, text, outcome = "stopped", str(gone), "gone"
         except Refused as refused:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ui.runs.listeners import NobodyListens
 
-ENDED = ("stopped", "finished", "error")  # states of a run
+ENDED = ("stopped", "finished", "error", "lost")  # states of a run
 INTERVAL = 0.1  # least seconds between two messages: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # most seconds between two messages, so that a closed page is noticed in time
 
@@ -22,8 +22,8 @@ Values = dict[str, Any]
 class Message:
     """How a run stands, and its results since the message before.
 
-    state: queued, loading, waiting, running, stopping, or one of ENDED. text: in words, "" for the usual ones.
-    progress: 0 to 1. left: seconds. seq: 1, 2, …; 0 of what is not numbered yet.
+    state: queued, loading, waiting, running, stopping, or one of ENDED; lost: with the app. text: in words, "" for the
+    usual ones. progress: 0 to 1. left: seconds. seq: 1, 2, …; 0 of what is not numbered yet.
     """
 
     state: str
@@ -84,13 +84,13 @@ class RunLog:
                 self._write()
                 self._news.notify_all()
 
-    def stop(self, text: str) -> None:
-        """It is to stop: after the step under way, or at once where none is computed, which `text` explains."""
+    def stop(self, state: str, text: str) -> None:
+        """It is to stop: after the step under way, or at once, with this state and text, where none is computed."""
         with self._news:
             if self.state == "running":
                 self.say("stopping")
             elif self.state != "stopping":
-                self.say("stopped", text)
+                self.say(state, text)
 
     def give(self, *results: Any) -> None:
         """Results, which go into the next message."""

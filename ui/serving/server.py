@@ -53,7 +53,7 @@ from ui.parts import between, course, forward, latents, likelihood, picture_choo
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import NobodyListens, Streams, in_thread
-from ui.runs.log import Values
+from ui.runs.log import ENDED, Values
 from ui.runs.pages import Runs
 from ui.runs.visitors import far_address, listener, run_number, visitor
 from ui.serving import gradio_faults
@@ -251,9 +251,8 @@ class App(gr.Server):
         return about
 
     def _has_run(self, values: Values) -> Values:
-        """{run} -> {}, where its messages can still be had."""
-        self.runs.resumed(values.get("run"))
-        return {}
+        """{run} -> {closing}, where its messages can still be had. closing: whether they end with this app."""
+        return {"closing": self.runs.resumed(values.get("run")).log.state == "lost"}
 
     def _stop(self, values: Values) -> Values:
         """{run}"""
@@ -338,7 +337,7 @@ class App(gr.Server):
         try:
             async with aclosing(in_thread(job.updates(), job.leave, listener(self.streams))) as updates:
                 async for update in updates:
-                    if update.state in ("error", "stopped"):
+                    if update.state in ENDED and update.state != "finished":
                         raise gr.Error(update.text or "The run was stopped", print_exception=False)
                     yield job.plan, None
                     for result in update.results:

@@ -59,11 +59,11 @@ class RunFolder:
 
     @property
     def total(self) -> int:
-        return _whole(self._config.get("steps"))
+        return whole(self._config.get("steps"))
 
     @property
     def batch(self) -> int:
-        return max(1, _whole(self._config.get("batch")))
+        return max(1, whole(self._config.get("batch")))
 
     @property
     def classes(self) -> int:
@@ -134,7 +134,7 @@ class RunFolder:
         elif "loss" in said:
             seconds = self._before + (_number(said.get("seconds")) or 0.0)
             self.points.append(
-                (_whole(said.get("step")), _number(said.get("loss")), _number(said.get("images_per_s")), seconds)
+                (whole(said.get("step")), _number(said.get("loss")), _number(said.get("images_per_s")), seconds)
             )
             if len(self.points) > MOST_POINTS:
                 self.points = self.points[::2]
@@ -143,7 +143,7 @@ class RunFolder:
             self._half = said
         elif said.get("samples") == "raw" and self._half and self._half.get("step") == said.get("step"):
             seconds = self._before + (_number(said.get("seconds")) or 0.0)
-            step = _whole(said.get("step"))
+            step = whole(said.get("step"))
             if not self.grids or self.grids[-1].step < step:  # a resumed run samples its first step once more
                 self.grids.append(SampleGrid(step, seconds, _number(self._half.get("error"))))
             if len(self.grids) > MOST_GRIDS:
@@ -151,7 +151,7 @@ class RunFolder:
                 self.version += 1
 
     def _begin(self, said: dict[str, Any]) -> None:
-        start = _whole(said.get("start"))
+        start = whole(said.get("start"))
         points = [point for point in self.points if point[0] <= start]
         grids = [grid for grid in self.grids if grid.step <= start]
         if (len(points), len(grids)) != (len(self.points), len(self.grids)):
@@ -162,7 +162,7 @@ class RunFolder:
 
     def news(self, version: object, points: object, grids: object) -> dict[str, Any]:
         """What a page does not know yet that has so many points and grids of a version of this folder."""
-        known_points, known_grids = (_whole(n) for n in (points, grids)) if version == self.version else (0, 0)
+        known_points, known_grids = (whole(n) for n in (points, grids)) if version == self.version else (0, 0)
         new = self.grids[known_grids:][:GRIDS_AT_ONCE]
         return {
             "version": self.version,
@@ -228,5 +228,6 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and abs(value) <= _LARGEST_NUMBER else None
 
 
-def _whole(value: object) -> int:
+def whole(value: object) -> int:
+    """A number that a file or a page names, as a whole one from 0 on; 0 for anything else."""
     return max(0, int(_number(value) or 0))

@@ -23,7 +23,7 @@ from ui.machine import temporary_files
 from ui.machine.limits import ServerLimits
 from ui.training.choices import Recipe, flags
 from ui.training.drawings import Drawings
-from ui.training.folder import RunFolder
+from ui.training.folder import RunFolder, whole
 from ui.training.process import Training
 
 ABSENCE = 150.0  # seconds without a question after which a run is paused; browsers ask once a minute in hidden tabs
@@ -31,6 +31,8 @@ FORGET = 900.0  # after which a stranger's run and its models are deleted
 FRESH = 120.0  # seconds: a followed run that has said something since is under way
 VISITS = 256  # remembered
 MODELS = 8  # of one stranger that can be used in Watch
+
+LOST = "this training is no longer here: Train anew starts another one"
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
 
@@ -46,6 +48,7 @@ class Visit:
     followed: RunFolder | None = None
     title: str = ""
     models: list[Path] = field(default_factory=list)
+    lost: bool = False  # whether its page has a run that is not here
 
     @property
     def run(self) -> RunFolder | None:
@@ -64,11 +67,17 @@ class Visit:
         speeds = [speed for _, _, speed, _ in run.points[-10:] if speed]
         return (run.total - run.step) * run.batch / (sum(speeds) / len(speeds)) if speeds else None
 
+    def miss(self, number: object) -> None:
+        """The page has a run of this number. It is not here after a new start of the app, or when it was forgotten."""
+        if self.run is None and whole(number) > self.number:
+            self.number, self.lost = whole(number), True
+
     def describe(self) -> dict[str, Any]:
         """The state for the page."""
         run, training = self.run, self.training
         if run is None:
-            return {"state": "idle", "number": self.number}
+            about = {"state": "error", "text": LOST} if self.lost else {"state": "idle"}
+            return about | {"number": self.number}
         run.read()
         state, text = "running", ""
         if training:

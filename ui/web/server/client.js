@@ -61,7 +61,9 @@ export class Server {
    * @returns {Promise<any>}
    */
   async ask(part, what, values = {}) {
-    return this.#call("gradio_api/run/ask", [part, what, values]).then(({ data }) => data[0], refusal);
+    const answered = (/** @type {{ data: [any] }} */ { data: [answer] }) =>
+      answer?.closing ? { error: NO_ANSWER } : answer; // the next start of the server is to answer
+    return this.#call("gradio_api/run/ask", [part, what, values]).then(answered, refusal);
   }
 
   /**

@@ -1,6 +1,6 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 
-/** @typedef {"queued" | "loading" | "waiting" | "running" | "stopping" | "stopped" | "finished" | "error"} State */
+/** @typedef {"queued" | "loading" | "waiting" | "running" | "stopping" | "stopped" | "finished" | "error" | "lost"} State */
 
 /**
  * @template Result
@@ -16,7 +16,7 @@
 
 const SILENCE = 15000; // ms without a message after which a run counts as lost
 
-/** @type {Record<State | "idle" | "starting" | "lost", string>} */
+/** @type {Record<State | "idle" | "starting", string>} */
 const WORDS = {
   idle: "Ready",
   starting: "Starting…",
@@ -35,7 +35,7 @@ const WORDS = {
 export class Stream {
   /** @type {string | null} */
   run = null;
-  /** @type {State | "idle" | "starting" | "lost"} */
+  /** @type {State | "idle" | "starting"} */
   state = "idle";
   text = "";
   /** @type {number | null} */
