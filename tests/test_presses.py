@@ -477,9 +477,18 @@ def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
         quiet.click(f".part-{part} .run")
         quiet.wait_for_selector(f".part-{part}:is([data-state=queued], [data-state=error])")
         states.append(quiet.get_attribute(f".part-{part}", "data-state"))
-    assert states == ["queued"] * 3 + ["error"] * 4
-    quiet.wait_for_selector(".part-likelihood .status:has-text('Three runs of this page go on already')")
+    assert states == ["queued"] * 4 + ["error"] * 3
+    quiet.wait_for_selector(".part-likelihood .status:has-text('Four runs of this browser go on already')")
     quiet.evaluate("document.querySelector('.part-grid .stop').click()")
     quiet.wait_for_selector(".part-grid[data-state=stopped]", state="attached")
     quiet.click(".part-likelihood .run")
     quiet.wait_for_selector(".part-likelihood[data-state=queued]")
+    other = quiet.context.new_page()  # another window of the same browser
+    opened(other, app.local_url, "tab=watch")
+    run = ".part-watch .run"
+    other.click(run)
+    other.wait_for_selector(".part-watch .status:has-text('Four runs of this browser go on already')")
+    quiet.goto("about:blank")
+    other.click(run)
+    other.wait_for_selector(".part-watch[data-state=queued]")
+    other.close()
