@@ -342,6 +342,35 @@ def test_what_is_chosen_is_seen_and_its_number_fits(quiet, app):
     assert box.evaluate("(box) => box.value === '1000' && box.scrollWidth <= box.clientWidth")
 
 
+# Elements that reach into the right margin, and how wide all is.
+WIDE = """(margin) => [document.documentElement.scrollWidth, ...[...document.querySelectorAll("button, header, .plot")]
+  .filter((one) => one.checkVisibility() && !one.closest(".run-bar, .try.words, .wall, article"))
+  .filter((one) => one.getBoundingClientRect().right > innerWidth - margin + 1)
+  .map((one) => one.outerHTML.slice(0, 99))]"""
+
+
+@pytest.mark.parametrize("query", [f"tab={part}" for part in (*HAS_RUNS, "between", "forward", "train", "course")])
+def test_nothing_is_wider_than_the_window(quiet, app, query):
+    opened(quiet, app.local_url, query)
+    settled(quiet)
+    if query[4:] in HAS_RUNS:
+        quiet.wait_for_selector(".tag:visible:text('Example')")
+    unfold = "document.querySelectorAll('main details, .side').forEach((one) => { one.open = true; })"
+    quiet.evaluate(f"{unfold}; document.querySelectorAll('.side').forEach((one) => one.classList.add('open'))")
+    for width in (320, 360, 390, 768, 1280):
+        quiet.set_viewport_size({"width": width, "height": 844})
+        assert quiet.evaluate(WIDE, 16 if width <= 900 else 24) == [width]
+
+
+def test_the_buttons_of_a_lesson_stay_together(quiet, app):
+    opened(quiet, app.local_url, "lesson=which-noise")
+    for width in (320, 360, 390, 600, 768, 1280):
+        quiet.set_viewport_size({"width": width, "height": 844})
+        assert quiet.evaluate(WIDE, 16 if width <= 900 else 24) == [width]
+        tops = quiet.locator("#course-bar header button").evaluate_all("(all) => all.map((one) => one.offsetTop)")
+        assert len(tops) == 4 and len(set(tops)) == 1
+
+
 def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
@@ -448,9 +477,18 @@ def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
         quiet.click(f".part-{part} .run")
         quiet.wait_for_selector(f".part-{part}:is([data-state=queued], [data-state=error])")
         states.append(quiet.get_attribute(f".part-{part}", "data-state"))
-    assert states == ["queued"] * 3 + ["error"] * 4
-    quiet.wait_for_selector(".part-likelihood .status:has-text('Three runs of this page go on already')")
+    assert states == ["queued"] * 4 + ["error"] * 3
+    quiet.wait_for_selector(".part-likelihood .status:has-text('Four runs of this browser go on already')")
     quiet.evaluate("document.querySelector('.part-grid .stop').click()")
     quiet.wait_for_selector(".part-grid[data-state=stopped]", state="attached")
     quiet.click(".part-likelihood .run")
     quiet.wait_for_selector(".part-likelihood[data-state=queued]")
+    other = quiet.context.new_page()  # another window of the same browser
+    opened(other, app.local_url, "tab=watch")
+    run = ".part-watch .run"
+    other.click(run)
+    other.wait_for_selector(".part-watch .status:has-text('Four runs of this browser go on already')")
+    quiet.goto("about:blank")
+    other.click(run)
+    other.wait_for_selector(".part-watch[data-state=queued]")
+    other.close()

@@ -548,6 +548,13 @@ def test_words_draw_what_the_library_draws(window):
     images = ddpm_core.sample(loaded("emoji-tiny"), [5], steps=4, **options)
     assert close(pixels(png(opened)), images[0])
 
+    cells = "334-noise-100-3.3-4.3-3.4-4.4"  # of the latent
+    plan, *frames = opened.evaluate(RUN, asked | {"touch": cells})
+    ends = [pixels(base64.b64decode(frame["x"].partition(",")[2])) for frame in frames if frame["k"] == 3]
+    assert plan["latent"] == 8
+    for end, same in zip(ends, endings(loaded("emoji-tiny"), cells, [5], steps=4, **options), strict=True):
+        assert close(end, same[0])
+
     prompt = "red asdfgh apple"
     asked = {"checkpoint": "emoji-tiny", "prompt": prompt, "steps": 2, "seed": 5, "count": 1, "attention": True}
     plan, *frames = opened.evaluate(RUN, asked)
@@ -573,7 +580,7 @@ RUN = """(values) => new Promise((done) => {
   const results = [];
   const take = (message) => {
     results.push(...message.results);
-    if (["finished", "error"].includes(message.state)) done(results);
+    if (["finished", "stopped", "error"].includes(message.state)) done(results);
   };
   lab.client.run("watch", values, take, done);
 })"""

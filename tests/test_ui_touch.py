@@ -11,6 +11,7 @@ from toylab import Models, decoded, results
 
 import ddpm_core
 from ui.parts.sampling import SamplingPart, Watch
+from ui.runs import captions
 from ui.runs.pages import Runs
 from ui.runs.touch import Stroke, TouchField, cell_size, touched, touches, written
 
@@ -83,6 +84,7 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
         one["x"] for one in results(toylab.messages(made, "watch", ASKED | {"touch": ""})[1]) if one.get("k") == 9
     ]
     assert a[-1]["x"] == alone
+    assert plan["lanes"][1]["name"] == "touched at t = 56" and "against touched at t = 56" in plan["title"]
     again = results(toylab.messages(place(), "watch", ASKED)[1], "frame")
     assert again == frames
 
@@ -96,8 +98,14 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
     assert about["why"] == "diffusers runs one lane: it changes none on its way"
     assert (
         run.save("png")[0]
-        == "toy-10-steps-beta_tilde-touched-61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7-seed-13.png"
+        == "toy-10-steps-beta_tilde-touched-56-noise-100-3.4-4.4_34-255.0.0-50-0.0_56-clean-80-7.7-seed-13.png"
     )
+
+
+def test_a_lane_is_named_by_the_first_state_that_is_touched():
+    made = place()
+    asked = made.request("watch", ASKED | {"touch": "_".join(reversed(STROKES[:2]))})  # that of t = 33 first
+    assert captions.names(asked.plan([made.lab.models.model]).lanes)[1] == "touched at t = 56"
 
 
 def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):

@@ -288,7 +288,9 @@ class Sampling(Computation):
         if isinstance(resolved[-1], Touched):
             if untouchable:
                 raise ValueError(untouchable)
-            touches = touch.touches(resolved[-1].touch, own[0], [s for _, s, *_ in rows[0]])
+            times = [s for _, s, *_ in rows[0]]
+            resolved[-1] = replace(resolved[-1], touch=touch.placed(resolved[-1].touch, times))
+            touches = touch.touches(resolved[-1].touch, own[0], times)
         attention = bool(getattr(self.request, "attention", False) and own[0].takes_words and len(lanes) == 1)
         more = self.request.count if attention else 0
         kinds = tuple(

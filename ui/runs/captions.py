@@ -42,7 +42,7 @@ def summary(lanes: Sequence[Settings]) -> str:
 def names(lanes: Sequence[Settings]) -> list[str]:
     """A name for each lane: its sampler with what determines its noise, and what else the lanes differ in."""
     return [
-        f"touched at t = {lane.touch[0].t}"
+        f"touched at t = {max(stroke.t for stroke in lane.touch)}"
         if isinstance(lane, Touched)
         else ", ".join(
             [

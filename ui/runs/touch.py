@@ -84,21 +84,30 @@ def cell_size(model: ModelSpec) -> int:
     return max(1, (model.image_size + CELLS // 2) // CELLS)
 
 
-def touches(strokes: Sequence[Stroke], model: ModelSpec, times: Sequence[int]) -> Touches:
-    """Each stroke at the state that is nearest to its t. times: the s of the run. Raises ValueError for what this model
-    or this run does not allow.
+def placed(strokes: Sequence[Stroke], times: Sequence[int]) -> tuple[Stroke, ...]:
+    """Return each stroke at the state of the run that is nearest to its t. times: the s of the run. Raises ValueError
+    for a run without such a state.
     """
     way = [s for s in times if s > 0]
-    side = -(-model.image_size // cell_size(model))
     if not way:
         raise ValueError("A run of one step has no state on its way that could be touched: take more steps")
+    nearest = [min(way, key=lambda s: abs(s - stroke.t)) for stroke in strokes]
+    return tuple(Stroke(s, one.what, one.strength, one.cells) for s, one in zip(nearest, strokes, strict=True))
+
+
+def touches(strokes: Sequence[Stroke], model: ModelSpec, times: Sequence[int]) -> Touches:
+    """The strokes of each state that is touched, see `placed`. Raises ValueError for what this model or this run does
+    not allow.
+    """
+    side = -(-model.image_size // cell_size(model))
+    strokes = placed(strokes, times)
     if any(place >= side for stroke in strokes for cell in stroke.cells for place in cell):
         raise ValueError(f"The touch lies outside this model's {side}×{side} cells: undo it, and touch again")
     if model.latent and any(stroke.what not in ("noise", "clean") for stroke in strokes):
         raise ValueError("A latent has no colours: add noise to its cells, or take noise away")
     found: dict[int, tuple[float, list[Any]]] = {}
     for stroke in strokes:
-        s = min(way, key=lambda s: abs(s - stroke.t))
+        s = stroke.t
         colour = _colour(stroke.what, model.channels)
         what = stroke.what if stroke.what in ("noise", "clean") else colour
         signal = math.sqrt(model.schedule.alpha_bar.tolist()[s])

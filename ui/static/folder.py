@@ -48,7 +48,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ui.forms.fields": (),
     "ui.models.catalogue": ("Offered", "named", "short_name", "usual_guidance"),
     "ui.machine.step_times": ("StepKind",),
-    "ui.runs.touch": ("Stroke", "TouchField", "_stroke", "written", "_colour", "cell_size", "touches", "script"),
+    "ui.runs.touch": (
+        *("Stroke", "TouchField", "_stroke", "written", "_colour", "cell_size", "placed", "touches", "script"),
+    ),
     "ui.runs.settings": (),
     "ui.runs.captions": (),
     "ui.models.form_options": (),

@@ -1,13 +1,28 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
-import { kept, NO_ANSWER, token } from "../shared/run/client.js";
+import { attempt, kept, NO_ANSWER, token } from "../shared/run/client.js";
 
 /** @import { Refusal, Values } from "../shared/run/client.js" */
 /** @import { Message } from "../shared/run/stream.js" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
-// nothing would be answered.
-const MOST = 3;
-const ENOUGH = "Three runs of this page go on already: stop one of them, or wait for its end.";
+// nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
+// counts. Another message comes before that; only a window that has crashed is on the list for longer than it hears.
+const MOST = 4;
+const ENOUGH = "Four runs of this browser go on already, in all its windows. Stop one of them, or wait for its end.";
+const LIST = "lab-heard";
+const COUNTS = 20_000; // ms after a message
+
+/** The runs that this browser hears. @returns {[name: string, until: number][]} */
+function heard() {
+  const list = attempt(() => Object.entries(JSON.parse(localStorage.getItem(LIST) ?? "{}"))) ?? [];
+  return list.filter(([, until]) => until > Date.now());
+}
+
+/** A run is heard until then, or no more. @param {string} name @param {number} until */
+function hear(name, until = 0) {
+  const list = Object.fromEntries(heard().filter(([other]) => other !== name));
+  attempt(() => localStorage.setItem(LIST, JSON.stringify(until ? { ...list, [name]: until } : list)));
+}
 
 /** Where the server has something, whatever path the page has. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
@@ -22,7 +37,8 @@ export class Server {
   session = token();
   #load = token(); // of this page, whose runs are numbered
   #runs = 0;
-  #open = 0; // runs that are heard
+  /** @type {Set<string>} the runs that this window hears */
+  #open = new Set();
 
   constructor() {
     // Kept only from the moment this page goes to that of the next one in its window: a copy of the window, which has
@@ -33,7 +49,10 @@ export class Server {
       return session;
     };
     this.session = take() ?? this.session;
-    addEventListener("pagehide", () => kept.set("session", this.session));
+    addEventListener("pagehide", () => {
+      kept.set("session", this.session);
+      for (const run of this.#open) hear(run);
+    });
     addEventListener("pageshow", take);
   }
 
@@ -74,12 +93,27 @@ export class Server {
    * @returns {() => void} what stops listening
    */
   run(part, values, take, lost) {
+    if (new Set([...this.#open, ...heard().map(([name]) => name)]).size >= MOST) {
+      lost(ENOUGH);
+      return () => {};
+    }
+    // The number says which run is the newest, as requests may overtake each other. Streams of one session would take each other's messages: see ui/runs/visitors.py.
+    const session = `${this.session}.${this.#load}.${++this.#runs}`;
     /** @type {EventSource | null} */
     let source = null;
     let over = false;
+    let counts = 0;
+    const hears = () => {
+      if (counts > Date.now() + COUNTS / 2) return;
+      counts = Date.now() + COUNTS;
+      hear(session, counts);
+    };
+    this.#open.add(session);
+    hears();
     const end = () => {
-      if (!over) this.#open -= 1;
       over = true;
+      this.#open.delete(session);
+      hear(session);
       source?.close();
     };
     const broken = (why = "") => {
@@ -87,19 +121,13 @@ export class Server {
       end();
       lost(why);
     };
-    if (this.#open === MOST) {
-      lost(ENOUGH);
-      return () => {};
-    }
-    this.#open += 1;
-    // The number says which run is the newest, as requests may overtake each other. Streams of one session would take each other's messages: see ui/runs/visitors.py.
-    const session = `${this.session}.${this.#load}.${++this.#runs}`;
     this.#call("gradio_api/call/run", [part, values], session).then(
       ({ event_id }) => {
         if (over) return;
         source = new EventSource(at(`gradio_api/call/run/${event_id}`));
         /** @param {MessageEvent} event */
         const message = (event) => {
+          hears();
           const [said] = JSON.parse(event.data) ?? [];
           if (said) take(said);
         };

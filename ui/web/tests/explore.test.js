@@ -37,6 +37,34 @@ test("what the server refuses has its sentence, and no answer has one", async ()
   assert.deepEqual(await client.upload(new File([], "a.png")), { error: "The disk is full" });
 });
 
+test("the windows of a browser hear four runs at once, and one that has crashed counts for twenty seconds", () => {
+  /** @type {Record<string, string>} */
+  const stored = {};
+  const localStorage = {
+    getItem: (/** @type {string} */ name) => stored[name] ?? null,
+    setItem: (/** @type {string} */ name, /** @type {string} */ value) => Object.assign(stored, { [name]: value }),
+  };
+  Object.assign(globalThis, { addEventListener() {}, document: { baseURI: "http://lab/" }, localStorage });
+  globalThis.fetch = () => new Promise(() => {});
+  const [one, other] = [new Server(), new Server()];
+  let refused = 0;
+  const run = (/** @type {Server} */ window) => window.run("watch", {}, assert.fail, () => ++refused);
+  const ends = [one, one, other, other].map(run);
+  run(other);
+  assert.equal(refused, 1);
+  ends[0]();
+  ends[0](); // once more
+  run(other);
+  run(one);
+  assert.equal(refused, 2);
+  const { now } = Date;
+  Date.now = () => now() + 21_000;
+  const later = new Server(); // the others have said nothing of theirs any more
+  for (const _ of [0, 1, 2, 3, 4]) run(later);
+  Date.now = now;
+  assert.equal(refused, 3);
+});
+
 test("a link brings back what is in it, and pictures go where no server sees them", () => {
   const fields = /** @type {any[]} */ ([
     { name: "seed", kind: "seed", default: 13 },

@@ -81,9 +81,7 @@ export function draw(lab, bar, name) {
       null,
       el("h2", { tabindex: -1 }, lesson.title),
       el("span", { class: "info" }, `${lesson.minutes} min`),
-      steps,
-      more,
-      end,
+      el("div", { class: "row" }, steps, more, end),
     ),
     el("div", { class: "do" }, el("p", null, lesson.goal), el("p", { class: "todo" }, lesson.todo), doing),
     el(
