@@ -629,6 +629,23 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     assert opened.evaluate(keys) == 0
 
 
+def upload(page, part, file):
+    """Upload the first picture of a part, and wait until its run has begun: that of a picture that comes with the page
+    may begin before it.
+    """
+    source = page.locator(f".part-{part} .source").first
+    source.get_by_label("A picture").first.check()
+    example = source.get_attribute("data-picture")
+    source.locator("input[type=file]").set_input_files(file)
+    page.wait_for_function(
+        """([part, example]) => {
+            const { picture } = document.querySelector(`.part-${part} .source`).dataset;
+            return picture !== example && decodeURIComponent(location.hash).includes(picture);
+        }""",
+        arg=[part, example],
+    )
+
+
 def test_the_page_loads_nothing_that_its_policy_forbids(browser, site):  # noqa: F811
     context = profile(browser, bypass_csp=False)
     context.add_init_script("""window.wrong = [];
@@ -668,15 +685,11 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(window,
     (tmp_path / "no.png").write_text("no picture")
     opened = window(link("latents", {"steps": 2, "count": 2, "times": "100", "seed": 3}))
     finished(opened, "latents")
-    part = opened.locator(".part-latents")
-    part.get_by_label("A picture").first.check()
-    upload = part.locator(".source input[type=file]").first
-    upload.set_input_files(tmp_path / "no.png")
-    part.locator(".source .wrong", has_text="could not be read as a picture").first.wait_for()
-    before = part.get_attribute("data-run")
-    upload.set_input_files(tmp_path / "own.png")
-    opened.wait_for_function("location.hash.includes('picture=')")
-    opened.wait_for_function(f"document.querySelector('.part-latents').dataset.run !== '{before}'")
+    source = opened.locator(".part-latents .source").first
+    source.get_by_label("A picture").first.check()
+    source.locator("input[type=file]").set_input_files(tmp_path / "no.png")
+    source.locator(".wrong", has_text="could not be read as a picture").wait_for()
+    upload(opened, "latents", tmp_path / "own.png")
     finished(opened, "latents")
     row = pixels(png(opened))
     assert row[12, 14] > 150 > 100 > row[2, 2]  # what is white and what is black in it stays so at t = 100
@@ -699,10 +712,8 @@ def test_over_plain_http_runs_files_and_uploads_work_too(browser, site, tmp_path
         go(opened, "latents", {"steps": 1, "count": 1, "times": "100"})
         finished(opened, "latents")
         Image.new("L", (30, 30), 200).save(tmp_path / "own.png")
-        part = opened.locator(".part-latents")
-        part.get_by_label("A picture").first.check()
-        part.locator(".source input[type=file]").first.set_input_files(tmp_path / "own.png")
-        opened.wait_for_function("location.hash.includes('picture=')")
+        upload(opened, "latents", tmp_path / "own.png")
+        finished(opened, "latents")
         press(opened, "Empty the cache of models")
         assert not opened.errors
     finally:
