@@ -13,7 +13,7 @@ from torch import Tensor
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels, check_variance
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
-from ddpm_core.noise import Noise, gaussian_batch
+from ddpm_core.noise import Noise, gaussian_batch, own_noise
 from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
 from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance, to_device
 from ddpm_core.schedule import NoiseSchedule
@@ -260,6 +260,7 @@ def evaluations(
     (batch,) on the CPU. No batch holds both the last pair and others.
     """
     n, total = len(x_0), len(x_0) * len(pairs)
+    noise = None if noise is None else own_noise(noise)
     label_ids = label_tensor(model, labels, n, None)
     times, batch = torch.tensor(pairs), _batch(model, x_0)
     per_group = max(1, batch // n)  # steps whose noise is in memory together
@@ -285,8 +286,9 @@ def _batch(model: Model, x_0: Tensor) -> int:
 
 
 def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
-    drawn = gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]) if noise is None else noise(index, x_0)
-    return to_device(drawn, x_0.device, x_0.dtype)
+    if noise is not None:
+        return noise(index, x_0)
+    return to_device(gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]), x_0.device, x_0.dtype)
 
 
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, is_number, tensor_text
 from ddpm_core.names import Sampler, Spacing, Variance
-from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
+from ddpm_core.noise import Noise, check_seeds, gaussian_batch, own_noise, seeded_noise
 from ddpm_core.prediction import (
     Denoised,
     Labels,
@@ -179,8 +179,8 @@ def trajectory(
         labels: a class for all images or one for each, 0..num_classes − 1 (or the null label); None is the null label.
         guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
         x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
-        noise: noise(index, x) -> tensor like x, instead of the seeded noise of step `index`; that of the corrections of
-            "langevin" is asked for as k · samplers.CORRECTIONS + index, k = 1, 2, …
+        noise: noise(index, x) -> float tensor of the shape of x, instead of the seeded noise of step `index`; that of
+            the corrections of "langevin" is asked for as k · samplers.CORRECTIONS + index, k = 1, 2, …
         start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be given
             as x_T (`latents.encode` makes one).
         stop: ends the chain when it has reached this s, one of its times; the steps are those of the whole chain.
@@ -193,8 +193,8 @@ def trajectory(
         attention: give steps the attention to the words, at one more evaluation each, in PyTorch and float32.
 
     Raises:
-        ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
-            one's own breaks its promise.
+        ValueError: before anything is computed, for values outside these; on the way, where a sampler, a noise or an
+            on_step of one's own breaks its promise.
     """
     state = _state_at(after, x_T)
     _check_start(model, start, state)
@@ -225,7 +225,7 @@ def follow(
     look = _look(model, attention)
     seeds, x, label_ids = _checked_start(model, told, seeds, x_T, noise)
     evaluate = partial(predict, model, labels=label_ids, guidance=told.guidance, clip=clip)
-    draw = seeded_noise(seeds) if noise is None else partial(_own, noise)
+    draw = seeded_noise(seeds) if noise is None else own_noise(noise)
 
     def steps(x: Tensor, index: int) -> Iterator[Step]:
         while index < len(chain.pairs):
@@ -250,10 +250,6 @@ def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | Non
         return lambda step, x, labels: step.clone()
     check_attention(model)
     return lambda step, x, labels: replace(step.clone(), attention=attention_maps(model, x, step.t, labels))
-
-
-def _own(noise: Noise, index: int, x: Tensor) -> Tensor:
-    return noise(index, x.clone())  # it may draw in place
 
 
 def _state(changed: Any, x: Tensor) -> Tensor:
