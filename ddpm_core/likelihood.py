@@ -14,7 +14,7 @@ from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels, check_variance
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch, own_noise
-from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
+from ddpm_core.prediction import Denoised, Labels, label_tensor, network_device, predict
 from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance, to_device
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, timestep_pairs
@@ -70,7 +70,7 @@ def bits_per_dim(
     variance: Variance | None = None,
     steps: Steps | None = None,
     spacing: Spacing = "linspace",
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     clip: bool | None = None,
     cdf: Cdf = "tanh",
     noise: Noise | None = None,
@@ -87,7 +87,7 @@ def bits_per_dim(
         variance: one of names.VARIANCES; None for the checkpoint's own.
         steps: None for all T, or fewer in a spacing that visits t = 1, or the times themselves, down to 1.
         spacing: one of names.SPACINGS but "optimised".
-        labels: a class for all images or one for each; None is the null label.
+        labels: a class for all images or one for each, as for `trajectory`; None for no class.
         clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint asks for.
         cdf: "tanh" or "exact", see `discretized_log_likelihood`.
         noise: noise(index, x) -> ε of x_t for all N images at step `index`, 0 being the largest t; without it image i
@@ -115,7 +115,7 @@ def progressive_decoding(
     model: Model,
     images: np.ndarray | Tensor,
     times: Sequence[int],
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     clip: bool | None = None,
     noise: Noise | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -249,7 +249,7 @@ def evaluations(
     model: Model,
     x_0: Tensor,
     pairs: Pairs,
-    labels: int | Sequence[int] | None,
+    labels: Labels,
     clip: bool | None,
     noise: Noise | None,
     progress: Callable[[int, int], None] | None = None,

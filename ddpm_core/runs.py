@@ -28,6 +28,7 @@ from ddpm_core.prediction import (
     check_guidance,
     label_tensor,
     network_device,
+    no_prompts,
     predict,
 )
 from ddpm_core.process import check_signal
@@ -97,6 +98,8 @@ class Condition:
         """What the network is told of each of n images, see `label_tensor`. Raises ValueError as that."""
         if self.labels is not None and self.prompts is not None:
             raise ValueError("give labels or prompts, not both")
+        if self.prompts is not None and not model.takes_words:
+            raise no_prompts(model)
         asked = self.labels if self.prompts is None else self.prompts
         return label_tensor(model, asked, n, self.guidance, self.negative)
 
@@ -176,7 +179,7 @@ def trajectory(
             has such steps: see timesteps.model_pairs.
         eta: of the sampler "ddim", 0..1: σ = η √β̃.
         clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
-        labels: a class for all images or one for each, 0..num_classes − 1 (or the null label); None is the null label.
+        labels: a class for all images or one for each, its number 0..num_classes − 1 or its name; None for no class.
         guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
         x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
         noise: noise(index, x) -> float tensor of the shape of x, instead of the seeded noise of step `index`; that of
