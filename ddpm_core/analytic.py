@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ddpm_core.likelihood import checked_times, evaluations, image_state
 from ddpm_core.model import Model
+from ddpm_core.prediction import Labels
 from ddpm_core.schedule import NoiseSchedule
 
 
@@ -53,7 +54,7 @@ def estimate_gamma(
     model: Model,
     images: np.ndarray | Tensor,
     times: Sequence[int] | None = None,
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gamma:
     """Estimate Γ from one draw of x_t for each image and time. x̂_0 is not clipped: Γ belongs to the network itself.

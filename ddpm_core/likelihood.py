@@ -13,8 +13,8 @@ from torch import Tensor
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels, check_variance, is_whole
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
-from ddpm_core.noise import Noise, gaussian_batch
-from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
+from ddpm_core.noise import Noise, gaussian_batch, own_noise
+from ddpm_core.prediction import Denoised, Labels, label_tensor, network_device, predict
 from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance, to_device
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, timestep_pairs
@@ -70,7 +70,7 @@ def bits_per_dim(
     variance: Variance | None = None,
     steps: Steps | None = None,
     spacing: Spacing = "linspace",
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     clip: bool | None = None,
     cdf: Cdf = "tanh",
     noise: Noise | None = None,
@@ -87,7 +87,7 @@ def bits_per_dim(
         variance: one of names.VARIANCES; None for the checkpoint's own.
         steps: None for all T, or fewer in a spacing that visits t = 1, or the times themselves, down to 1.
         spacing: one of names.SPACINGS but "optimised".
-        labels: a class for all images or one for each; None is the null label.
+        labels: a class for all images or one for each, as for `trajectory`; None for no class.
         clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint asks for.
         cdf: "tanh" or "exact", see `discretized_log_likelihood`.
         noise: noise(index, x) -> ε of x_t for all N images at step `index`, 0 being the largest t; without it image i
@@ -115,7 +115,7 @@ def progressive_decoding(
     model: Model,
     images: np.ndarray | Tensor,
     times: Sequence[int],
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     clip: bool | None = None,
     noise: Noise | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -259,7 +259,7 @@ def evaluations(
     model: Model,
     x_0: Tensor,
     pairs: Pairs,
-    labels: int | Sequence[int] | None,
+    labels: Labels,
     clip: bool | None,
     noise: Noise | None,
     progress: Callable[[int, int], None] | None = None,
@@ -270,6 +270,7 @@ def evaluations(
     (batch,) on the CPU. No batch holds both the last pair and others.
     """
     n, total = len(x_0), len(x_0) * len(pairs)
+    noise = None if noise is None else own_noise(noise)
     label_ids = label_tensor(model, labels, n, None)
     times, batch = torch.tensor(pairs), _batch(model, x_0)
     per_group = max(1, batch // n)  # steps whose noise is in memory together
@@ -295,8 +296,9 @@ def _batch(model: Model, x_0: Tensor) -> int:
 
 
 def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
-    drawn = gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]) if noise is None else noise(index, x_0)
-    return to_device(drawn, x_0.device, x_0.dtype)
+    if noise is not None:
+        return noise(index, x_0)
+    return to_device(gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]), x_0.device, x_0.dtype)
 
 
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_core.model import tensor_text
 from ddpm_core.process import to_device
 
 MAX_SEED = 2**63 - 1
@@ -76,6 +78,25 @@ def seeded_noise(seeds: Sequence[int], first: int = 1) -> Noise:
         return to_device(draw(index, x) if drawn is None else drawn.result(), x.device)
 
     return noise
+
+
+def own_noise(noise: Noise) -> Noise:
+    """A noise function of one's own that is held to its promise. It gets a copy of x, as it may draw in place.
+
+    What it returns is cast to the dtype of x, and moved to its device. Raises ValueError for what can't be called, and
+    when it returns anything but a float tensor of the shape of x.
+    """
+    if not callable(noise):
+        raise ValueError(f"noise is a function noise(index, x) that returns a tensor like x, got {noise!r}")
+
+    def checked(index: int, x: Tensor) -> Tensor:
+        drawn: Any = noise(index, x.clone())
+        if not isinstance(drawn, Tensor) or drawn.shape != x.shape or not drawn.is_floating_point():
+            found = tensor_text(drawn) if isinstance(drawn, Tensor) else f"a {type(drawn).__name__}"
+            raise ValueError(f"noise(index, x) must return a tensor like x, {tensor_text(x)}, got {found}")
+        return to_device(drawn.detach(), x.device, x.dtype)
+
+    return checked
 
 
 def gaussian_batch(seeds: Sequence[int], stream: int, shape: Sequence[int]) -> Tensor:

@@ -20,7 +20,7 @@ from ddpm_core.process import Time, check_time, to_device, to_x0_eps
 
 Prompt = str | Mapping[str, float]  # a mapping is a mixture: of each text its weight
 Prompts = Prompt | Sequence[Prompt]
-Labels = int | Sequence[int] | Prompts | None
+Labels = int | str | Sequence[int | str | None] | Prompts | None
 MAX_PROMPT = 1000  # characters: far more than any text encoder reads
 
 
@@ -58,8 +58,8 @@ def predict(
         model: what `load` gives, or a Model of one's own.
         x_t: (N, C, H, W), of a float dtype, which the results have too.
         t: 1..T, an int, or whole numbers (N,).
-        labels: a class for all images, or one for each; None is the null label where the model has classes. For a
-            model that takes words a prompt, or one for each, or what `label_tensor` makes of prompts.
+        labels: a class for all images, or one for each: its number or its name, None for no class. Or a tensor as
+            `label_tensor` makes it. For a model that takes words a prompt, or one for each.
         guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional
             pass.
         clip: clip x̂_0 to [−1, 1], and derive ε from it again; None is what the checkpoint asks for. With μ̃-prediction
@@ -130,7 +130,7 @@ def check_gradients() -> None:
 def check_attention(model: Model) -> None:
     """Raise ValueError for a model that has no attention to words."""
     if not model.takes_words:
-        raise ValueError("this model is not told what to draw in words, so it has no attention to them")
+        raise ValueError("this model takes no prompts, so it has no attention to words")
     if not hasattr(model.network, "attention"):
         raise ValueError("a network of one's own shows its attention by a method attention(x, t_index, states)")
 
@@ -264,10 +264,6 @@ def _is_prompt(given: object) -> bool:
     return isinstance(given, (str, Mapping))
 
 
-def _are_words(labels: object) -> bool:
-    return _is_prompt(labels) or (isinstance(labels, (list, tuple)) and any(map(_is_prompt, labels)))
-
-
 def _mixtures(given: Any, n: int, name: str) -> list[Mapping[str, float]]:
     """n prompts, each as a mixture."""
     each = [""] * n if given is None else [given] * n if _is_prompt(given) else given
@@ -353,7 +349,8 @@ def label_tensor(
 ) -> Tensor | None:
     """labels as int64 (n,), or None for an unconditional model.
 
-    labels: one class for all images or one per image, 0..num_classes − 1 (or the null label); None is the null label.
+    labels: one class for all images or one per image, each 0..num_classes − 1 or a name, as `class_index` takes it.
+    None is no class, for which the network has the null label: as a number that stands in a tensor only.
     For a model that takes words they are prompts, one for all images or one per image; None is the empty prompt, and
     {text: weight, …}, whose weights sum to 1, is told as the mean of the states of its texts with these weights. The
     result is float32 (n, 2, L, D) then: what the network is told of each prompt, and of the negative one, from which
@@ -366,37 +363,51 @@ def label_tensor(
         asked, away = (_mixtures(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))
         states = torch.stack([_text_states(model.text, asked), _text_states(model.text, away)], 1)
         return states.to(network_device(model.network) or states.device)
-    if negative is not None or _are_words(labels):
-        instead = ", labels are numbers here" if model.num_classes else ""
-        raise ValueError(f"this model is not told what to draw in words: leave out the prompts{instead}")
+    if negative is not None:
+        raise no_prompts(model)
     guided = guidance is not None and guidance != 1
     if not model.num_classes:
         if labels is not None or guided:
             raise ValueError("this model has no classes: leave out labels and guidance")
         return None
-    if labels is None:
-        if model.null_label is None:
-            raise ValueError(f"this model needs a class label, 0 to {model.num_classes - 1}")
-        if guided:
-            raise ValueError("guidance needs a class label to guide towards")
-        labels = model.null_label
     if guided and model.null_label is None:
         raise ValueError("guidance needs a model trained with a null label, and this one has none")
     given: Any = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else labels
-    each = list(given) if hasattr(given, "__len__") else [given] * n
-    try:
-        ids = [-1 if isinstance(label, bool) else operator.index(label) for label in each]
-    except TypeError:
-        raise ValueError(f"labels are whole numbers from 0 to {model.num_classes - 1}, got {labels!r}") from None
-    if len(ids) != n:
-        raise ValueError(f"give one label, or one per image: {n} images, {len(ids)} labels")
+    each = list(given) if hasattr(given, "__len__") and not _is_prompt(given) else [given] * n
+    if len(each) != n:
+        raise ValueError(f"give one label, or one per image: {n} images, {len(each)} labels")
+    told = isinstance(labels, Tensor)  # in the network's own numbers, among which is the null label
+    ids = [_class_id(model, label, told) for label in each]
     if guided and model.null_label in ids:
-        raise ValueError(f"guidance needs a class label to guide towards, and label {model.null_label} means no class")
-    wrong = [given for given, label in zip(each, ids, strict=True) if not _is_label(model, label)]
-    if wrong:
-        raise ValueError(f"labels go from 0 to {model.num_classes - 1}, got {wrong[0]}")
+        raise ValueError("guidance needs a class label to guide towards")
     return torch.tensor(ids)
 
 
-def _is_label(model: ModelSpec, label: int) -> bool:
-    return 0 <= label < model.num_classes or label == model.null_label
+def _class_id(model: ModelSpec, label: Any, told: bool) -> int:
+    """What the network is told for a label: a class, its name, or None. told: whether it may be the null label itself.
+
+    Raises ValueError for what the model does not have.
+    """
+    last, null = model.num_classes - 1, model.null_label
+    if label is None:
+        if null is None:
+            raise ValueError(f"this model needs a class label, 0 to {last}")
+        return null
+    if isinstance(label, str):
+        return class_index(model, label)
+    none = "" if null is None else ", or None for no class"
+    try:
+        number = operator.index(label)
+    except TypeError:
+        number = None
+    if number is None or isinstance(label, bool):
+        raise ValueError(f"labels are whole numbers from 0 to {last}, or names of classes{none}, got {label!r}")
+    if not 0 <= number <= last and not (told and number == null):
+        raise ValueError(f"labels go from 0 to {last}{none}, got {number}")
+    return number
+
+
+def no_prompts(model: ModelSpec) -> ValueError:
+    """The error for prompts where a model takes none."""
+    instead = ", and give labels" if model.num_classes else ""
+    return ValueError(f"this model takes no prompts: leave out the prompts{instead}")

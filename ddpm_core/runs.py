@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, tensor_text
 from ddpm_core.names import Spacing, Variance
-from ddpm_core.noise import Noise, check_seeds, gaussian_batch, seeded_noise
+from ddpm_core.noise import Noise, check_seeds, gaussian_batch, own_noise, seeded_noise
 from ddpm_core.prediction import (
     Denoised,
     Labels,
@@ -28,6 +28,7 @@ from ddpm_core.prediction import (
     check_guidance,
     label_tensor,
     network_device,
+    no_prompts,
     predict,
 )
 from ddpm_core.process import check_signal
@@ -92,6 +93,8 @@ class Condition:
         """What the network is told of each of n images, see `label_tensor`. Raises ValueError as that."""
         if self.labels is not None and self.prompts is not None:
             raise ValueError("give labels or prompts, not both")
+        if self.prompts is not None and not model.takes_words:
+            raise no_prompts(model)
         asked = self.labels if self.prompts is None else self.prompts
         return label_tensor(model, asked, n, self.guidance, self.negative)
 
@@ -166,11 +169,11 @@ def trajectory(
             has such steps: see timesteps.model_pairs.
         eta: of the sampler "ddim", 0..1: σ = η √β̃.
         clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
-        labels: a class for all images or one for each, 0..num_classes − 1 (or the null label); None is the null label.
+        labels: a class for all images or one for each, its number 0..num_classes − 1 or its name; None for no class.
         guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
         x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
-        noise: noise(index, x) -> tensor like x, instead of the seeded noise of step `index`; that of the corrections of
-            "langevin" is asked for as k · samplers.CORRECTIONS + index, k = 1, 2, …
+        noise: noise(index, x) -> float tensor of the shape of x, instead of the seeded noise of step `index`; that of
+            the corrections of "langevin" is asked for as k · samplers.CORRECTIONS + index, k = 1, 2, …
         start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be given
             as x_T (`latents.encode` makes one).
         stop: ends the chain when it has reached this s, one of its times; the steps are those of the whole chain.
@@ -183,8 +186,8 @@ def trajectory(
         attention: give steps the attention to the words, at one more evaluation each, in PyTorch and float32.
 
     Raises:
-        ValueError: before anything is computed, for values outside these; on the way, where a sampler or an on_step of
-            one's own breaks its promise.
+        ValueError: before anything is computed, for values outside these; on the way, where a sampler, a noise or an
+            on_step of one's own breaks its promise.
     """
     _check_start(model, start, _state_at(after, x_T))
     chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
@@ -253,7 +256,7 @@ class _Run:
         self._look = _look(lane.model, attention)
         state = _state_at(lane.after, x_T)
         seeds, self.x, self.labels = _checked_start(lane.model, lane.condition, seeds, state, noise)
-        self._noise = seeded_noise(seeds) if noise is None else partial(_own, noise)
+        self._noise = seeded_noise(seeds) if noise is None else own_noise(noise)
         self._whole_step = chain.sampler.whole_steps(lane.model.schedule, chain.pairs)
         self.t = chain.pairs[self._k][0]
         self.alike = object()
@@ -316,10 +319,6 @@ def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | Non
         return lambda step, x, labels: step.clone()
     check_attention(model)
     return lambda step, x, labels: replace(step.clone(), attention=attention_maps(model, x, step.t, labels))
-
-
-def _own(noise: Noise, index: int, x: Tensor) -> Tensor:
-    return noise(index, x.clone())  # it may draw in place
 
 
 def _state(changed: Any, x: Tensor) -> Tensor:

@@ -26,11 +26,22 @@ def counting(model):
 
 
 @pytest.mark.parametrize(
-    "labels, expected", [(None, [3, 3]), (2, [2, 2]), ([0, 2], [0, 2]), (torch.tensor([1, 3]), [1, 3])]
+    "labels, expected",
+    [
+        (None, [3, 3]),
+        (2, [2, 2]),
+        ([0, 2], [0, 2]),
+        ([None, 2], [3, 2]),
+        (torch.tensor([1, 3]), [1, 3]),  # in the network's own numbers
+        ("dog", [1, 1]),
+        (["bird", "0"], [2, 0]),
+        (("cat", None), [0, 3]),
+        (["dog", np.int64(2)], [1, 2]),
+    ],
 )
 @pytest.mark.parametrize("guidance", [None, 1, 1.0])
 def test_one_pass_with_the_labels_and_none_is_the_null_label(labels, expected, guidance):
-    model, seen = counting(toy_model(**CLASSES))
+    model, seen = counting(toy_model(**CLASSES, class_names=("cat", "dog", "bird")))
     ours = run(model, 1, labels=labels, guidance=guidance)
     assert seen == expected
     shift = 0.3 * np.array(expected).reshape(-1, 1, 1, 1)
@@ -110,8 +121,8 @@ def test_a_class_the_model_lacks_is_refused_with_those_it_has(text):
 
 
 WRONG = {
-    "a class too high": (torch.tensor([4, 0]), None, "labels go from 0 to 2, got 4"),
-    "below 0": (torch.tensor([-1, 0]), None, "labels go from 0 to 2, got -1"),
+    "a class too high": (torch.tensor([4, 0]), None, "labels go from 0 to 2, or None for no class, got 4"),
+    "below 0": (torch.tensor([-1, 0]), None, "labels go from 0 to 2, or None for no class, got -1"),
     "floats": (torch.tensor([1.0, 0.0]), None, "whole numbers"),
     "true and false": (torch.tensor([True, False]), None, "0 to 2"),
     "too many": (torch.tensor([0, 1, 2]), None, "2 images, 3 labels"),

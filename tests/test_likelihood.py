@@ -179,10 +179,10 @@ def test_the_exact_cdf_differs_from_the_papers_only_in_the_decoder():
 
 
 def test_labels_reach_the_network_image_by_image():
-    labels = [3, 0, 1, 2, 4]  # 4 is the null label
+    labels = [3, 0, 1, 2, 4]  # 4 is the null label, which is None for a user
     conditional = model(num_classes=4, null_label=4)
     agree(
-        bits_per_dim(conditional, IMAGES, labels=labels, noise=noise),
+        bits_per_dim(conditional, IMAGES, labels=[3, 0, 1, 2, None], noise=noise),
         oracle("beta", timestep_pairs(T, T), labels=labels),
     )
     agree(bits_per_dim(conditional, IMAGES, noise=noise), oracle("beta", timestep_pairs(T, T), labels=[4] * 5))

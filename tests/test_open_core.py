@@ -16,9 +16,11 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, Step, predict, sample, seeded_noise, side_by_side, trajectory
 from ddpm_core.engines.choose import wrap
 from ddpm_core.latents import reconstruct
+from ddpm_core.likelihood import progressive_decoding
 from ddpm_core.names import PREDICTIONS, SAMPLERS
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.process import q_sample
+from ddpm_core.restore import mask, restore
 from ddpm_core.samplers import DDIM, DDPM, NAMED, SNR, Langevin, Solver, StepSampler, find
 
 WITHOUT_MEMORY = [
@@ -267,6 +269,49 @@ def test_lanes_take_their_seeds_from_an_array_or_a_generator(make):
     found, expected = (list(side_by_side(blur_model(), seeds, lanes)) for seeds in (make([1, 2]), [1, 2]))
     assert [(lane, step.t) for lane, step in found] == [(lane, step.t) for lane, step in expected]
     assert torch.equal(found[-1][1].x, expected[-1][1].x)
+
+
+NOISES = {
+    "a number": (lambda index, x: 1.0, "a float"),
+    "a scalar": (lambda index, x: torch.tensor(1.0), r"\(\) float32"),
+    "one image for all": (lambda index, x: x[:1], r"\(1, 3, 4, 4\) float32"),
+    "nothing": (lambda index, x: None, "a NoneType"),
+    "an array": (lambda index, x: x.numpy(), "a ndarray"),
+    "whole numbers": (lambda index, x: x.long(), r"\(2, 3, 4, 4\) int64"),
+}
+USES = {
+    "a run": lambda noise: list(trajectory(blur_model(), [1, 2], 3, noise=noise)),
+    "corrections": lambda noise: list(trajectory(blur_model(), [1, 2], 3, "langevin", noise=noise)),
+    "a restoration": lambda noise: list(restore(blur_model(), X, mask(torch.eye(4)), seeds=[1, 2], noise=noise)),
+    "bits": lambda noise: ddpm_core.bits_per_dim(blur_model(), IMAGES, steps=3, noise=noise, dtype=torch.float32),
+    "decoding": lambda noise: progressive_decoding(blur_model(), IMAGES, [5], noise=noise),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_noise_of_ones_own_is_like_the_state(use):
+    for noise, found in NOISES.values():
+        with pytest.raises(ValueError, match=rf"^noise\(index, x\) .* \(2, 3, 4, 4\) float32, got {found}$"):
+            use(noise)
+    with pytest.raises(ValueError, match=r"noise is a function noise\(index, x\) .*, got 5"):
+        use(5)
+
+
+def test_noise_of_another_dtype_or_drawn_in_place_leaves_the_state_as_it_is():
+    def draw(dtype):
+        return lambda index, x: torch.randn(x.shape, generator=torch.Generator().manual_seed(index)).to(dtype)
+
+    def in_place(index, x):
+        return x.copy_(draw(torch.float32)(index, x)).requires_grad_()
+
+    for call in (
+        lambda noise: [step.x for step in trajectory(blur_model(), [1, 2], 3, noise=noise)],
+        lambda noise: [ddpm_core.bits_per_dim(blur_model(), IMAGES, steps=3, noise=noise, dtype=torch.float32).terms],
+    ):
+        expected = call(draw(torch.float32))
+        for noise in (draw(torch.float64), in_place):
+            found = call(noise)
+            assert all(a.dtype == b.dtype and a.equal(b) for a, b in zip(found, expected, strict=True))
 
 
 X = torch.zeros(1, 3, 4, 4)

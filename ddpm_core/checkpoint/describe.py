@@ -45,5 +45,5 @@ def _classes(model: Model) -> str:
     if not model.num_classes:
         return "none"
     names = f" ({few(model.class_names)})" if model.class_names else ""
-    null = "" if model.null_label is None else f", and {model.null_label} for no label"
+    null = "" if model.null_label is None else ", or no class"
     return f"{model.num_classes}{names}{null}"

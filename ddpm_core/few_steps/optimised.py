@@ -22,7 +22,7 @@ from ddpm_core.few_steps.step_search import best_chains, first_order_errors, sec
 from ddpm_core.model import Model, OptimisedTimes, is_number, is_whole
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
-from ddpm_core.prediction import Denoised, label_tensor, network_device, predict
+from ddpm_core.prediction import Denoised, Labels, label_tensor, network_device, predict
 from ddpm_core.samplers import NAMED
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import timestep_pairs
@@ -58,7 +58,7 @@ def optimise_timesteps(
     steps: Sequence[int] | None = None,
     seeds: Sequence[int] = SEEDS,
     points: int = POINTS,
-    labels: int | Sequence[int] | None = None,
+    labels: Labels = None,
     progress: Callable[[int, int], None] | None = None,
     detail: float = 1.0,
     samplers: Sequence[Sampler] = OPTIMISED_FOR,

@@ -71,7 +71,7 @@ class EndToEnd(Distilling):
         drawn = torch.empty_like(x_T)
         for some, guidance in ((guided, self._guidance), (~guided, None)):
             if some.any():
-                own: dict[str, Any] = {} if told is None else {"labels": told[some].tolist()}
+                own: dict[str, Any] = {} if told is None else {"labels": told[some]}
                 own |= {"x_T": x_T[some], "guidance": guidance}
                 chain = trajectory(teacher, range(int(some.sum())), self._times, "unipc", **own)
                 drawn[some] = deque(chain, maxlen=1)[0].x
