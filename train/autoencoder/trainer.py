@@ -51,8 +51,8 @@ class AutoencoderTrainer(Trainer):
         """The moments of all latents of the step. shares: the rounds of this process."""
         found = []
         for batch in shares:
-            examples = self._examples(batch)
-            rows, x, weight = self._autoencoding.seen(examples["x_0"], examples["n"])
+            x_0, *_, n = self._examples(batch)
+            rows, x, weight = self._autoencoding.seen(x_0, n)
             with self.accelerator.autocast():
                 found.append(weight * len(rows) * moments(self.unet.latents(x)))
         return total(self.accelerator, torch.stack(found).sum(0)) / self.config.batch
