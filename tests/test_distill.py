@@ -22,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_train_command import words_for
 from toy import AB, LINEAR, TWO_LEVELS, X_T, assert_chain, numpy_z, run, small_unet, toy_model
-from training import assert_same, in_two_processes, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
+from training import assert_same, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
 from ddpm_core import (
     CheckpointError,
@@ -628,15 +628,3 @@ def test_a_later_stage_that_could_not_be_written_is_refused_before_the_first(tea
     assert main(words(teacher, data, tmp_path / "run", teacher_steps=4)) == 2
     assert "it holds precious.txt" in capsys.readouterr().err
     assert not (tmp_path / "run" / "2-steps").exists()
-
-
-def test_two_processes_make_the_same_students_as_one_and_end(teacher, data, tmp_path):
-    """Over both halvings, in float64."""
-    run = {**METHODS["progressive"], "precision": "fp64", "steps": 2}
-    assert main(words(teacher, data, tmp_path / "one", **run)) == 0
-    in_two_processes(words(teacher, data, tmp_path / "two", device="auto", **run))
-    assert weights(tmp_path / "two/1-steps", 2, "processes") == 2
-    for part in ("model", "ema"):
-        one, two = (weights(tmp_path / place / "1-steps", 2, part) for place in ("one", "two"))
-        # The second stage begins with the first one's weights as float32, the last digit of which is 6e-8.
-        assert max(float((one[key] - two[key]).abs().max()) for key in one) < 1e-6

@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import (
-    AFTER_ADAM,
     LEVELS,
     assert_same,
     fit,
@@ -581,14 +580,6 @@ def test_the_grid_of_recipes_trains_and_its_results_load(folder, tmp_path, chang
     model = ddpm_core.load(tmp_path / "run" / "model", device="cpu")
     assert (model.prediction, model.variance) == (trainer.config.prediction, trainer.config.variance)
     assert model.schedule.alpha_bar.equal(trainer.task.schedule.alpha_bar)
-
-
-def test_accumulation_gives_the_gradient_of_the_whole_batch(folder, tmp_path):
-    for accumulate in (1, 4):
-        config = tiny(folder, tmp_path / str(accumulate), precision="fp64", dropout=0.0, accumulate=accumulate, steps=3)
-        fit(config)
-    one, four = (weights(tmp_path / name, 3) for name in ("1", "4"))
-    assert max(float((one[key] - four[key]).abs().max()) for key in one) < AFTER_ADAM
 
 
 def test_warm_start_takes_the_weights_alone(run, folder, tmp_path):

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from multiprocessing.context import ForkProcess
@@ -62,8 +62,13 @@ def tiny(data: Path | str, out: Path, **changes):
 
 def flags(**changes) -> list[str]:
     """The same as words of a command line."""
+    return as_words({**TINY, **changes})
+
+
+def as_words(values: Mapping[str, object]) -> list[str]:
+    """Fields of a configuration as the flags that give them."""
     words = []
-    for name, value in {**TINY, **changes}.items():
+    for name, value in values.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")

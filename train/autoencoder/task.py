@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
 from train.common.command_line import check_range
 from train.common.config import Config
+from train.data.batches import CUT, generator
 from train.data.images import Images
 from train.fit.outputs.card import ModelCard
 from train.fit.task import TrainingTask
@@ -41,7 +43,7 @@ class Reconstruction(nn.Module):
     """The loss of an autoencoder, as a network: so devices and processes share it like any other.
 
     L1 error, half the squared one, half the L1 error of differences between neighbours, which keeps edges sharp; and a
-    penalty that keeps each channel of the latents near mean 0 and variance 1, in place of a KL divergence.
+    penalty that keeps each channel of a step's latents near mean 0 and variance 1, in place of a KL divergence.
     """
 
     def __init__(self, autoencoder: AutoencoderTiny, noise: float):
@@ -50,19 +52,42 @@ class Reconstruction(nn.Module):
         last = len(autoencoder.decoder.layers) - 1
         self.ends = ("autoencoder.encoder.layers.0.", f"autoencoder.decoder.layers.{last}.")  # where pixels are
 
-    def forward(self, x: Tensor, eps: Tensor, class_labels: None = None, return_dict: bool = False) -> tuple[Tensor]:
-        """x: (N, 3, H, W); eps: (N, C, H/8, W/8). Returns the loss of each picture, (N,)."""
-        z = self.autoencoder.encoder(x).float()
-        error = self.autoencoder.decoder(z + self.noise * z.detach().std() * eps).float() - x
+    def forward(
+        self, x: Tensor, eps: Tensor, class_labels: Tensor | None = None, return_dict: bool = False
+    ) -> tuple[Tensor]:
+        """x: (N, 3, H, W); eps: (N, C, H/8, W/8). Returns the loss of each picture, (N,).
+
+        class_labels: the `moments` of all latents of the step, or None where x is all that the step sees.
+        """
+        z = self.latents(x)
+        own = moments(z)
+        # A share has the values of the step, and gives its own part of the gradient.
+        mean, square = own if class_labels is None else own + (class_labels - own).detach()
+        deviation = (square.mean() - mean.mean().square()).detach().clamp(min=0).sqrt()
+        error = self.autoencoder.decoder(z + self.noise * deviation * eps).to(x.dtype) - x
         rows, columns = error.diff(dim=2).abs(), error.diff(dim=3).abs()
         distance = sum(part.flatten(1).mean(1) for part in (error.abs(), _SQUARED * error.square()))
         edges = _GRADIENT * (rows.flatten(1).mean(1) + columns.flatten(1).mean(1))
-        spread = (z.square().mean((0, 2, 3)) + 1e-4).log().square().mean() + z.mean((0, 2, 3)).square().mean()
+        spread = (square + 1e-4).log().square().mean() + mean.square().mean()
         return (distance + edges + _UNIT * spread,)
+
+    def latents(self, x: Tensor) -> Tensor:
+        """(N, C, H/8, W/8) of pictures (N, 3, H, W), in their dtype."""
+        return self.autoencoder.encoder(x).to(x.dtype)
+
+
+def moments(z: Tensor) -> Tensor:
+    """The mean of each channel of latents (N, C, H, W) and that of its square, (2, C)."""
+    return torch.stack([z.mean((0, 2, 3)), z.square().mean((0, 2, 3))])
 
 
 class Autoencoding(TrainingTask):
-    """An AutoencoderTiny of diffusers."""
+    """An AutoencoderTiny of diffusers.
+
+    moments: those of all latents of the step, or None where one round of one process computes them all.
+    """
+
+    moments: Tensor | None = None
 
     @classmethod
     def check(cls, config: Config) -> None:
@@ -98,16 +123,31 @@ class Autoencoding(TrainingTask):
         assert isinstance(network, Reconstruction)
         return json.loads(network.autoencoder.to_json_string())
 
-    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
-        """Of squares cut out at one place, or of as many pixels in whole pictures; torch's generator is the step's."""
-        config, n = self._config, len(x_0)
-        if int(torch.randint(_WHOLE, ())) == 0:
-            x_0 = x_0[: max(1, n * config.crop**2 // config.image_size**2)]
-        else:
-            y, x = (4 * torch.randint((config.image_size - config.crop) // 4 + 1, (2,))).tolist()
-            x_0 = x_0[:, :, y : y + config.crop, x : x + config.crop]
-        shape = (len(x_0), config.latent_channels, x_0.shape[2] // FACTOR, x_0.shape[3] // FACTOR)
-        return network(x_0, to_device(torch.randn(shape), x_0.device, x_0.dtype), None).mean().expand(n)
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Each picture counts as `seen` says. The noise of the latents is the first numbers of ε, which has enough."""
+        rows, x, weight = self.seen(x_0, n)
+        shape = self._config.latent_channels, x.shape[2] // FACTOR, x.shape[3] // FACTOR
+        noise = eps[rows].flatten(1)[:, : math.prod(shape)].unflatten(1, shape)
+        found = network(x, noise, self.moments)
+        return found.new_zeros(len(x_0)).index_add(0, rows, weight * found)
+
+    def seen(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
+        """What the step of the examples n sees of them: (rows of x_0, their pixels, how much each counts).
+
+        A step sees a square of every picture, cut out at one place, or a few whole pictures of as many pixels in all.
+        The seed and the number of the step decide which.
+        """
+        config = self._config
+        rng = generator(config.seed, int(n[0]) // config.batch, CUT)
+        if rng.integers(_WHOLE):
+            y, x = 4 * rng.integers((config.image_size - config.crop) // 4 + 1, size=2)
+            return torch.arange(len(n), device=x_0.device), x_0[:, :, y : y + config.crop, x : x + config.crop], 1.0
+        whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # of the batch, evenly spread
+        rows, weight = torch.nonzero(n % config.batch * whole % config.batch < whole)[:, 0], config.batch / whole
+        if len(rows) == 0:  # every process has to evaluate the network
+            rows, weight = torch.tensor([0]), 0.0
+        rows = to_device(rows, x_0.device)
+        return rows, x_0[rows], weight
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         raise NotImplementedError("an autoencoder is no diffusion model")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ddpm_core import imaging
 from ddpm_core.disk import files
@@ -15,10 +16,11 @@ from ddpm_core.engines.from_diffusers import AutoencoderTiny
 from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
-from train.autoencoder.task import Autoencoding, Reconstruction, distance
+from train.autoencoder.task import Autoencoding, Reconstruction, distance, moments
 from train.common.files import write_bytes
+from train.fit.inputs.processes import total
 from train.fit.outputs.card import command, public
-from train.fit.outputs.progress import Progress
+from train.fit.outputs.progress import Progress, Window
 from train.fit.signals import StopSignals
 from train.fit.trainer import Trainer
 
@@ -30,6 +32,30 @@ class AutoencoderTrainer(Trainer):
 
     def __init__(self, config: AutoencoderConfig, state: dict[str, Any] | None = None):
         super().__init__(config, state, Autoencoding)
+
+    def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
+        """As for `fit`. The loss needs the moments of all latents of the step, over all processes and rounds."""
+        if self.config.accumulate * self.accelerator.num_processes > 1:
+            shares = [next(rounds) for _ in range(self.config.accumulate)]
+            self._autoencoding.moments = self._moments(shares)
+            rounds = iter(shares)
+        super().train_step(rounds, window)
+
+    @property
+    def _autoencoding(self) -> Autoencoding:
+        assert isinstance(self.task, Autoencoding)
+        return self.task
+
+    @torch.no_grad()
+    def _moments(self, shares: Sequence[dict[str, Tensor]]) -> Tensor:
+        """The moments of all latents of the step. shares: the rounds of this process."""
+        found = []
+        for batch in shares:
+            x_0, *_, n = self._examples(batch)
+            rows, x, weight = self._autoencoding.seen(x_0, n)
+            with self.accelerator.autocast():
+                found.append(weight * len(rows) * moments(self.unet.latents(x)))
+        return total(self.accelerator, torch.stack(found).sum(0)) / self.config.batch
 
     def _check_result(self) -> None:
         folder = self.out / "model"

@@ -20,7 +20,7 @@ from train.common.config import Config
 from train.data.images import Images
 
 # Draws for different purposes are independent: the purpose is the high word of Philox's counter.
-_ORDER, _EXAMPLE, _STEP = 1, 2, 3
+_ORDER, _EXAMPLE, _STEP, CUT = 1, 2, 3, 4
 
 
 def generator(seed: int, number: int, purpose: int) -> np.random.Generator:
@@ -45,25 +45,28 @@ def image_of(seed: int, n: int, count: int) -> int:
 
 
 class TrainingExamples(Dataset):
-    """Example n of a run: image (its number, when pixels are in memory), label, t, ε, and whether to mirror it.
+    """Example n of a run: n, image (its number, when pixels are in memory), label, t, ε, and whether to mirror it.
 
-    times: P(t <= n) for n = 1..T, None where every t is equally likely.
+    times: P(t <= n) for n = 1..T, None where every t is equally likely. noises: how many ε, side by side as channels.
     """
 
-    def __init__(self, config: Config, images: Images, times: np.ndarray | None):
+    def __init__(self, config: Config, images: Images, times: np.ndarray | None, noises: int = 1):
         self._config, self._images, self._times = config, images, times
+        channels, height, width = images.shape
+        self._shape = noises * channels, height, width
 
     def __getitem__(self, n: int) -> dict[str, np.ndarray | int | bool]:
         config, images = self._config, self._images
         i = image_of(config.seed, n, len(images))
         rng = generator(config.seed, n, _EXAMPLE)
         example: dict[str, np.ndarray | int | bool] = {
+            "n": n,
             "image": i,
             "t": self._draw_time(rng),
             "mirror": bool(rng.random() < 0.5) and config.flip,
         }
         dropped = bool(rng.random() < config.label_dropout)
-        example["eps"] = rng.standard_normal(images.shape, dtype=np.float32)
+        example["eps"] = rng.standard_normal(self._shape, dtype=np.float32)
         skipped = 0
         if images.pixels is None:
             example["pixels"], skipped = images.read(i)
@@ -105,15 +108,16 @@ def batches(
     process: int,
     processes: int,
     pinned: bool = False,
+    noises: int = 1,
 ) -> Iterator[dict[str, Tensor]]:
     """The rounds of this process, `accumulate` for each step from `start` to the last, collated.
 
-    times: see `TrainingExamples`. pinned: in memory from which a CUDA device takes them without a wait.
+    times, noises: see `TrainingExamples`. pinned: in memory from which a CUDA device takes them without a wait.
     """
     rounds = _Rounds(config, start, process, processes)
     return iter(
         DataLoader(
-            TrainingExamples(config, images, times),
+            TrainingExamples(config, images, times, noises),
             batch_sampler=rounds,
             num_workers=config.workers,
             pin_memory=pinned,

@@ -36,6 +36,8 @@ TIMES = 20, 100  # of T = 1000, at which pictures are seen
 class EndToEnd(Distilling):
     """The task of such a run. Of the data it uses the labels only: its pictures begin with noise."""
 
+    noises = 1 + len(TIMES)  # x_T, and one for each time at which pictures are seen
+
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
         super().__init__(config, accelerator, images)
@@ -50,14 +52,14 @@ class EndToEnd(Distilling):
         self._encoder = Encoder(self._frozen, self.schedule, times, label, autocast)
         return network
 
-    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
-        x = eps
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        x_T, *noise = eps.chunk(self.noises, dim=1)
+        x = x_T
         for s, following in pairwise(torch.full_like(t, time) for time in self._chain.tolist()):
             found = self._student_x0(network, labels, x, s)
             x = ddim_step(self.schedule, x, found.clamp(-1, 1) if self._teacher.clip else found, s, following)
-        noise = to_device(torch.randn(len(TIMES), *x.shape), x.device)
         with torch.no_grad():
-            wanted = self._encoder(self._drawn(eps, labels), noise)
+            wanted = self._encoder(self._drawn(x_T, labels), noise)
         return difference(self._encoder(x, noise), wanted)
 
     def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
@@ -105,11 +107,11 @@ class Encoder:
         self._unet, self._schedule, self._label, self._context = unet.requires_grad_(False), schedule, label, context
         self.times = times
 
-    def __call__(self, x_0: Tensor, noise: Tensor) -> list[Tensor]:
-        """All states at all times, (N, C, H, W) each. noise: (times, N, C, H, W)."""
+    def __call__(self, x_0: Tensor, noise: Sequence[Tensor]) -> list[Tensor]:
+        """All states at all times, (N, C, H, W) each. noise: like x_0, for each of the times."""
         unet, found = self._unet, []
         assert unet.mid_block is not None
-        for time, eps in zip(self.times, noise.to(x_0), strict=True):
+        for time, eps in zip(self.times, noise, strict=True):
             t = torch.full((len(x_0),), time)
             x = q_sample(self._schedule, x_0, t, eps).contiguous(memory_format=torch.channels_last)
             with self._context():

@@ -133,7 +133,7 @@ class Distilling(TrainingTask):
 
         return network
 
-    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         def teacher(x: Tensor, t: Tensor) -> Tensor:
             return predict(self._teacher, x, t, labels, self._guidance).x0
 

@@ -49,11 +49,12 @@ class TrainingTask(ABC):
     """The part of a run that differs between training and distilling.
 
     schedule: of the process. times: P(t <= n) for n = 1..T of the times that are drawn, or None where every t is
-    equally likely.
+    equally likely. noises: how many images of noise a loss needs for each example.
     """
 
     schedule: NoiseSchedule
     times: np.ndarray | None
+    noises: int = 1
 
     @abstractmethod
     def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...
@@ -80,8 +81,12 @@ class TrainingTask(ABC):
         return architecture(network)
 
     @abstractmethod
-    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
-        """The loss of each image of a batch, (N,). x_0, eps: (N, C, H, W); t: int64 (N,), on the CPU."""
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """The loss of each image of a batch, (N,), whose mean over all processes and rounds is that of the step.
+
+        It draws nothing from torch's generator but dropout: the weights do not depend on how a step is shared.
+        x_0: (N, C, H, W); eps: (N, noises · C, H, W); t, n (see `TrainingExamples`): int64 (N,), on the CPU.
+        """
 
     @abstractmethod
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
@@ -153,7 +158,7 @@ class Denoising(TrainingTask):
             return {"decoder": self._decoder, "text": text_of(self._tokenizer, network, self._device)}
         return {"decoder": self._decoder} if self._decoder else {}
 
-    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None) -> Tensor:
+    def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         config = self._config
         loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, config.prediction, config.variance)
         if config.min_snr is not None:

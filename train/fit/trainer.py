@@ -169,7 +169,8 @@ class Trainer:
     def rounds(self) -> Iterator[dict[str, Tensor]]:
         """This process's share of each round from this step on, for `train_step`."""
         share = self.accelerator.process_index, self.accelerator.num_processes, self.device.type == "cuda"
-        return ahead(batches(self.config, self.images, self.task.times, self.step, *share), self.device)
+        task = self.task
+        return ahead(batches(self.config, self.images, task.times, self.step, *share, task.noises), self.device)
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
         """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
@@ -182,7 +183,7 @@ class Trainer:
             torch.manual_seed(torch_seed(config.seed, self.step, round, accelerator.process_index))
             last = round == config.accumulate - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
-                losses = self._losses(batch)
+                losses = self.task.losses(self._network, *self._examples(batch))
                 loss = losses.mean() / config.accumulate
                 accelerator.backward(loss)
             window.add(losses, batch["t"], config.T)
@@ -196,8 +197,8 @@ class Trainer:
         self.step += 1
         window.finish_step(self.step, summed, norm, overflow_expected=config.precision == "fp16")
 
-    def _losses(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each image of one round, (N,)."""
+    def _examples(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:
+        """What the losses of a task need of one round: (x_0, t, ε, labels, n)."""
         near = {name: to_device(batch[name], self.device) for name in ("mirror", "eps", "label") if name in batch}
         if self.images.latents is not None:
             x_0 = to_device(self.images.latents[batch["image"]], self.device, self.dtype)
@@ -206,7 +207,7 @@ class Trainer:
             pixels = batch["pixels"] if kept is None else kept[to_device(image, kept.device)]
             x_0 = from_uint8(to_device(pixels, self.device), self.dtype)
         x_0 = torch.where(near["mirror"][:, None, None, None], x_0.flip(-1), x_0)
-        return self.task.losses(self._network, x_0, batch["t"], near["eps"].to(self.dtype), near.get("label"))
+        return x_0, batch["t"], near["eps"].to(self.dtype), near.get("label"), batch["n"]
 
     def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         if self.config.channels_last:
