@@ -614,6 +614,20 @@ def test_etas_that_are_close_have_cells_and_rows_of_their_own(checkpoint, data, 
     assert "| DDIM η=0.20000001 |" in (tmp_path / "table.md").read_text()
 
 
+def test_each_sampler_that_takes_a_variance_has_a_cell_for_each(checkpoint, data, tmp_path):
+    options = ("--metrics", "fid", "--steps", "2", "--sampler", "langevin,ddim")
+    assert evaluate(checkpoint, data, tmp_path, *options) == 0
+    expected = {
+        ("langevin", variance): sample(exact(checkpoint), range(10), 2, sampler="langevin", variance=variance)
+        for variance in ("beta", "beta_tilde")
+    }
+    expected["ddim", None] = sample(exact(checkpoint), range(10), 2, sampler="ddim")
+    found = {(cell["sampler"], cell["variance"]): cell["scores"][0]["value"] for cell in results(tmp_path)["cells"]}
+    assert found == {cell: pytest.approx(frechet(images, data), rel=1e-4) for cell, images in expected.items()}
+    table = (tmp_path / "table.md").read_text()
+    assert "| LANGEVIN β |" in table and "| LANGEVIN β̃ |" in table and "| DDIM η=0 |" in table
+
+
 def test_a_sampler_of_ones_own_is_a_cell_beside_those_with_names(checkpoint, data, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("from ddpm_core.samplers import DDIM\n\nsteep = DDIM().steps\n")
     monkeypatch.syspath_prepend(tmp_path)

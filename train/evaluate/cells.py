@@ -14,7 +14,7 @@ import numpy as np
 from ddpm_core import imaging
 from ddpm_core.names import Variance
 from ddpm_core.runs import Condition, SamplerSettings, follow
-from ddpm_core.samplers import find
+from ddpm_core.samplers import NAMED, find
 from train import TrainError
 from train.common.files import save_arrays, write_bytes, write_json
 from train.data.sample import sample_for
@@ -29,7 +29,7 @@ REFERENCES = 1000  # images whose features are in one file while all are compute
 
 @dataclass(frozen=True)
 class Cell:
-    """One set of samples. variance is None for all samplers but ddpm, eta for all but ddim."""
+    """One set of samples. variance and eta: None where the sampler takes none."""
 
     sampler: str
     variance: Variance | None
@@ -63,8 +63,9 @@ def plan_cells(study: Study) -> list[Cell]:
     if "is" in scores and options.samples < IS_SPLITS:
         raise TrainError(f"The Inception score needs --samples of at least {IS_SPLITS}.")
     for sampler in options.sampler_list():
-        variances = options.variance_list() if sampler == "ddpm" else [None]
-        etas = options.eta_list() if sampler == "ddim" else [None]
+        named = next((its for name, its in NAMED.items() if name == sampler), None)
+        variances = options.variance_list() if hasattr(named, "variance") else [None]
+        etas = options.eta_list() if hasattr(named, "eta") else [None]
         for spacing in options.spacing_list():
             for steps in options.step_list():
                 cells += [Cell(sampler, v, e, spacing, steps, options.samples) for v in variances for e in etas]

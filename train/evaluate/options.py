@@ -38,7 +38,7 @@ class Options:
     steps: str | None = None
     """numbers of steps; default: 10,20,50,100,1000, or that of a student"""
     variance: str = "beta,beta_tilde,analytic"
-    """reverse variances, for the sampler ddpm and for bpd"""
+    """reverse variances, for the samplers ddpm and langevin, and for bpd"""
     sampler: Annotated[str | None, tyro.conf.arg(help=f"{', '.join(SAMPLERS)}, module:function; {_OR_ITS}")] = None
     spacing: Annotated[str | None, tyro.conf.arg(help=f"any of {', '.join(CELL_SPACINGS)}; {_OWN}")] = None
     eta: str = "0"

@@ -85,10 +85,9 @@ def method(row: StoredCell | Bound) -> str:
     sampler, variance = str(row.get("sampler", "ddpm")), row["variance"]
     if ":" in sampler:  # module:function
         return sampler
-    if sampler == "ddpm" and variance is not None:
-        return f"DDPM {symbol(variance)}"
     eta = row.get("eta")
-    return f"DDIM η={shortest(eta)}" if sampler == "ddim" and eta is not None else sampler.upper()
+    own = symbol(variance) if variance is not None else f"η={shortest(eta)}" if eta is not None else ""
+    return f"{sampler.upper()} {own}".rstrip()
 
 
 def symbol(variance: Variance) -> str:
