@@ -135,17 +135,18 @@ def progressive_decoding(
 def rechain(
     full: BitsPerDim, model: Model, images: np.ndarray | Tensor, variance: Variance | None, steps: int, spacing: Spacing
 ) -> BitsPerDim:
-    """The bound with another fixed or analytic variance and fewer steps, from a full-chain result for the same images.
+    """The bound with another fixed or analytic variance and fewer steps, from a result for the same images.
 
     The network is not evaluated again: where the mean is computed from x̂_0, a term depends on the network only through
-    the mean of (x̂_0 − x_0)². Not for learned variances or μ̃-prediction, which raise ValueError, as does a chain that
-    misses t = 1.
+    the mean of (x̂_0 − x_0)². full: of the full chain, or of another one that visits all times of the new one. Raises
+    ValueError for learned variances, μ̃-prediction, and a chain that misses t = 1 or visits other times.
     """
     schedule, (pairs, variance) = model.schedule, chain(model, variance, steps, spacing)
-    if variance in LEARNED or model.prediction == "mu" or len(full.times) < schedule.T:
+    column = {t: i for i, t in enumerate(full.times)}
+    if variance in LEARNED or model.prediction == "mu" or any(t not in column for t, _ in pairs):
         raise ValueError("this needs a full chain with a fixed or analytic variance; μ̃-prediction is not supported")
     t, s = torch.tensor(pairs[::-1]).T
-    mse = full.mse[:, t - 1]
+    mse = full.mse[:, [column[t] for t, _ in reversed(pairs)]]
     one = torch.ones(len(t), dtype=torch.float64)
     of_x_0, true = posterior(schedule, one, 0 * one, t, s)
     sigma2 = bound_variance(schedule, t, s, variance, None, model.gamma).flatten()[1:]

@@ -24,7 +24,7 @@ from training import in_two_processes, process_restored  # noqa: F401
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
 
-from ddpm_core import Model, NoiseSchedule, bits_per_dim, load, sample, save
+from ddpm_core import Model, NoiseSchedule, bits_per_dim, likelihood, load, sample, save
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.student import Student
@@ -210,6 +210,37 @@ def test_bits_are_those_of_bits_per_dim(checkpoint, data, tmp_path):
             assert row["bits_per_dim"] == pytest.approx(direct.total.mean().item(), rel=1e-5)
 
 
+def test_bits_evaluate_the_times_that_were_asked_for_alone(checkpoint, data, tmp_path, monkeypatch):
+    """Once for all variances, and with the noise that the whole chain has at these times."""
+    evaluated = []
+
+    def counted(model, x, t, *options, real=likelihood.predict, **more):
+        evaluated.extend(t.tolist())
+        return real(model, x, t, *options, **more)
+
+    monkeypatch.setattr(likelihood, "predict", counted)
+    monkeypatch.setattr(report, "draw_plots", draw_plots)
+    options = ("--metrics", "bpd", "--steps", "2,3", "--test-images", "2")
+    assert evaluate(checkpoint, data, tmp_path / "few", *options) == 0
+    assert sorted(evaluated) == sorted(2 * [6, 1] + 2 * [6, 3, 1])
+    assert [path.name for path in (tmp_path / "few").glob("*.png")] == ["bits-dim-linspace.png"]
+    few = results(tmp_path / "few")["bits"]["chains"]
+    assert [(row["variance"], row["steps"]) for row in few] == [(v, n) for v in ("beta_tilde", "beta") for n in (2, 3)]
+
+    options = ("--metrics", "bpd,rate-distortion", *options[2:])
+    for out in ("few", "all"):
+        assert evaluate(checkpoint, data, tmp_path / out, *options) == 0
+        assert (tmp_path / out / "decoding.png").is_file()
+    more, whole = (results(tmp_path / out)["bits"]["chains"] for out in ("few", "all"))
+    assert [row["steps"] for row in whole] == [2, 3, 6] * 2
+    for part, found in ((few, [row for row in whole if row["steps"] < T]), (more, whole)):
+        for row, other in zip(part, found, strict=True):
+            assert row["bits_per_dim"] == pytest.approx(other["bits_per_dim"], rel=1e-6)
+    evaluated.clear()
+    assert evaluate(checkpoint, data, tmp_path / "all", *options[:2], "--steps", "4", *options[4:]) == 0
+    assert not evaluated  # the terms of the whole chain are there
+
+
 def test_full_chains_are_shown_once_whatever_the_spacings(checkpoint, data, tmp_path):
     options = ("--metrics", "bpd", "--steps", "6", "--spacing", "linspace,quadratic", "--test-images", "2")
     assert evaluate(checkpoint, data, tmp_path, *options) == 0
@@ -234,7 +265,7 @@ def test_bits_of_other_images_are_measured_anew(checkpoint, data, tmp_path):
 
 
 def test_a_finished_bound_evaluates_nothing_and_leftovers_do_no_harm(checkpoint, data, tmp_path, monkeypatch):
-    options = ("--metrics", "bpd", "--steps", "6", "--test-images", "3")
+    options = ("--metrics", "rate-distortion", "--test-images", "3")
     assert evaluate(checkpoint, data, tmp_path, *options, "--variance", "beta") == 0
     before = results(tmp_path)["bits"]
     (folder,) = (tmp_path / "bits").iterdir()

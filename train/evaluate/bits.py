@@ -16,6 +16,7 @@ from ddpm_core import bits_per_dim, imaging, likelihood
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
 from ddpm_core.names import LEARNED, Spacing, Variance
 from ddpm_core.noise import gaussian_batch
+from ddpm_core.timesteps import timestep_pairs
 from train.common.files import save_arrays, write_bytes, write_json
 from train.data.sample import sample_for
 from train.evaluate.results import Bound, read_arrays, read_bits
@@ -34,7 +35,7 @@ class BoundChain(NamedTuple):
 
 
 def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
-    """The chains whose bound is wanted. rate-distortion needs the full one.
+    """The chains whose bound is wanted: for rate-distortion the full one.
 
     Raises TrainError or ValueError for a chain that the model can't have.
     """
@@ -45,7 +46,7 @@ def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
     likelihood.chain(study.model, None, T, "linspace")  # which a student has not learned
     spacings: list[Spacing] = [spacing for spacing in options.spacing_list() if spacing != "own"]
     lengths: list[tuple[int, Spacing]] = [(n, spacing) for spacing in spacings for n in steps]
-    if (T, "linspace") not in lengths:
+    if "rate-distortion" in metrics and (T, "linspace") not in lengths:
         lengths.append((T, "linspace"))
     chains = [BoundChain(variance, *length) for variance in options.variance_list() for length in lengths]
     for chain in chains:
@@ -82,15 +83,18 @@ class Bits:
         unclipped = None if self._about["clip"] else "unclipped"
         sums = filter(None, (self._about["images_sha256"], self._about["labels_sha256"], unclipped))
         self._folder = study.out / "bits" / "-".join(text[:12] for text in sums)
-        self._passes = list(dict.fromkeys(map(self._measured, chains)))
         T = self._model.schedule.T
+        self._whole = BoundChain("beta_tilde", T, "linspace")
+        if all(chain.steps < T for chain in chains) and not all(file.is_file() for file, _ in self._files(self._whole)):
+            self._whole = None
+        self._passes = list(dict.fromkeys(map(self._measured, chains)))
         # The times shown in the progressive decoding.
         self._times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)
 
     def evaluations(self) -> int:
         """Evaluations of the network still to be made by this process."""
         decoding = 0
-        if self._study.process.is_main_process and not self._is_decoded():
+        if self._study.process.is_main_process and self._to_decode():
             decoding = len(self._times) * len(self._images[:DECODED])
         return decoding + sum(
             len(rows) * chain.steps for chain in self._passes for _, rows in self._study.share(self._files(chain))
@@ -108,17 +112,18 @@ class Bits:
                     file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse
                 )
         if self._study.process.is_main_process:
-            file, T, decoded = self._study.out / "bits.json", self._model.schedule.T, self._is_decoded()
+            file, T, to_decode = self._study.out / "bits.json", self._model.schedule.T, self._to_decode()
+            decoding = {"decoding_times": self._times} if to_decode or self._is_decoded() else {}
             chains = {_chain(row): row for row in self._before().get("chains", ())}
             for chain in self._chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain.steps == T)
             seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("[!.]*.npz"))
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values())}
-            if not decoded:
+            if to_decode:
                 write_json(file, content)  # decoding_times say that the picture belongs to these images
                 self._study.bar.set_description("progressive decoding")
                 self._draw_decoding()
-            write_json(file, {**content, "decoding_times": self._times})
+            write_json(file, {**content, **decoding})
 
     def _before(self) -> dict[str, Any]:
         """bits.json of an earlier run with the same images; empty where there was none."""
@@ -128,11 +133,18 @@ class Bits:
     def _is_decoded(self) -> bool:
         return "decoding_times" in self._before() and (self._study.out / "decoding.png").is_file()
 
+    def _to_decode(self) -> bool:
+        return "rate-distortion" in self._study.options.metric_list() and not self._is_decoded()
+
+    def _has_own_terms(self, chain: BoundChain) -> bool:
+        """Whether no other chain's evaluations give its terms: see likelihood.rechain."""
+        return chain.variance in LEARNED or self._model.prediction == "mu"
+
     def _measured(self, chain: BoundChain) -> BoundChain:
-        """The chain from whose evaluations this one's terms are computed: see likelihood.rechain."""
-        if chain.variance in LEARNED or self._model.prediction == "mu":
+        """The chain from whose evaluations this one's terms are computed: the whole one where that is evaluated."""
+        if self._has_own_terms(chain):
             return chain
-        return BoundChain("beta_tilde", self._model.schedule.T, "linspace")
+        return self._whole or chain._replace(variance="beta_tilde")
 
     def _files(self, chain: BoundChain) -> list[tuple[Path, range]]:
         """Each file of terms, with the rows of its images."""
@@ -142,7 +154,10 @@ class Bits:
 
     def _evaluate(self, chain: BoundChain, rows: range) -> BitsPerDim:
         labels = None if self._labels is None else self._labels[rows.start : rows.stop].tolist()
-        images, noise, progress = self._images[rows.start : rows.stop], _noise(rows), self._progress()
+        T, streams = self._model.schedule.T, range(1, chain.steps + 1)
+        if not self._has_own_terms(chain):  # each t has the noise that it has in the whole chain
+            streams = [T - t + 1 for t, _ in timestep_pairs(T, chain.steps, chain.spacing)]
+        images, noise, progress = self._images[rows.start : rows.stop], _noise(rows, streams), self._progress()
         return bits_per_dim(self._model, images, *chain, labels, noise=noise, progress=progress)
 
     def _progress(self) -> Callable[[int, int], None]:
@@ -168,7 +183,7 @@ class Bits:
         rows = range(min(DECODED, len(self._images)))
         images = self._images[rows.start : rows.stop]
         labels = None if self._labels is None else self._labels[: len(rows)].tolist()
-        noise, progress = _noise(rows), self._progress()
+        noise, progress = _noise(rows, range(1, len(self._times) + 1)), self._progress()
         x0_hat = progressive_decoding(self._model, images, self._times, labels, noise=noise, progress=progress)
         pictures = [imaging.to_uint8(part) for part in x0_hat] + [images]
         # one row for each image, one column for each time, the image itself last
@@ -176,9 +191,9 @@ class Bits:
         write_bytes(self._study.out / "decoding.png", imaging.png(imaging.grid(flat, columns=len(pictures))))
 
 
-def _noise(rows: range) -> Callable[[int, Tensor], Tensor]:
-    """Noise that depends on the image, not on the batch it is in."""
-    return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
+def _noise(rows: range, streams: Sequence[int]) -> Callable[[int, Tensor], Tensor]:
+    """Noise that depends on the image, not on the batch it is in. streams: of each step."""
+    return lambda index, x: gaussian_batch(rows, streams[index], x.shape[1:])
 
 
 def _chain(row: Bound) -> BoundChain:
