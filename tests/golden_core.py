@@ -561,7 +561,6 @@ def bounds() -> Rooms:
 
 
 def rooms() -> dict[str, Rooms]:
-    torch.set_num_threads(1)
     found = {
         "trajectory": trajectories(),
         "every_kind": every_kind(),
