@@ -234,7 +234,11 @@ class Model(ModelSpec):
                     setattr(self, measured, None)
 
     def evaluated_by(self, network: Network) -> Model:
-        """The same model with another function for the same weights, for example one that counts its calls."""
+        """The same model with another function for the same weights.
+
+        Arguments:
+            network: for example one that counts its calls.
+        """
         model = replace(self, network=network)
         model.gamma, model.optimised, model.source = self.gamma, self.optimised, self.source
         return model

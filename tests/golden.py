@@ -1,17 +1,21 @@
 """Golden files: what the product draws and says, as text that `diff -r` can compare.
 
-`python tests/golden.py FOLDER` writes them all, `python tests/golden.py FOLDER core` those of ddpm_core alone.
-Everything is seeded, so two runs on one machine write the same bytes. Record before a large change, record after it,
-and compare.
+`python tests/golden.py FOLDER` writes them all. `python tests/golden.py FOLDER core` writes those of ddpm_core alone,
+`page` what the parts say and save, `links` the pictures that links end in, and `static` the same of the page without a
+server. Everything is seeded, so two runs on one machine write the same bytes. Record before a large change, record
+after it, and compare.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +44,47 @@ def record(folder: Path, rooms: Mapping[str, Cases]) -> None:
         (folder / f"{room}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
-def main(folder: str, which: str = "core") -> None:
+@contextmanager
+def core() -> Iterator[Mapping[str, Cases]]:
     import golden_core
 
-    record(Path(folder), golden_core.rooms())
+    yield golden_core.rooms()
+
+
+@contextmanager
+def page() -> Iterator[Mapping[str, Cases]]:
+    import golden_page
+    from conftest import no_openvino
+
+    with no_openvino():  # PyTorch in float32 gives a picture the same numbers in any batch
+        yield golden_page.rooms()
+
+
+@contextmanager
+def links(static: bool = False) -> Iterator[Mapping[str, Cases]]:
+    import golden_links
+    from conftest import no_openvino
+
+    with no_openvino(), golden_links.cases(static) as found:
+        yield {"static" if static else "links": found}
+
+
+KINDS = {"core": core, "page": page, "links": links, "static": partial(links, static=True)}
+
+
+def main(folder: str, kind: str = "") -> None:
+    if kind:
+        import torch
+
+        torch.set_num_threads(1)  # the others are at work beside it
+        with KINDS[kind]() as rooms:
+            return record(Path(folder), rooms)
+    begun = [subprocess.Popen([sys.executable, __file__, str(Path(folder, kind)), kind]) for kind in KINDS]
+    if any([one.wait() for one in begun]):
+        sys.exit("not everything was recorded")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["core"]):
-        sys.exit("usage: python tests/golden.py FOLDER [core]")
+    if len(sys.argv) not in (2, 3) or not {*sys.argv[2:]} <= {*KINDS}:
+        sys.exit(f"usage: python tests/golden.py FOLDER [{' | '.join(KINDS)}]")
     main(*sys.argv[1:])

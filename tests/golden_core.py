@@ -528,6 +528,33 @@ def restorations() -> Rooms:
     return found
 
 
+def corrected() -> Rooms:
+    """Langevin's corrections, one or two a step: whole chains, changed and cut ones, and lanes beside each other."""
+    draw, found = random.Random(8), {}
+    for number in range(16):
+        name = ("toy, two corrections", "toy, two corrections", "toy, learned_range", "mnist-tiny")[number % 4]
+        options = whole(draw, name, most=6)
+        variance = draw.choice(["beta", "beta_tilde"])
+        options = {key: value for key, value in options.items() if key not in ("eta", "spacing")}
+        options |= {"sampler": "langevin", "variance": variance}
+        options |= draw.choice([{}, {"on_step": draw.choice(CHANGES)}, {"noise": Said("own_noise", own_noise)}])
+        lanes = [{key: options[key] for key in ("sampler", "variance", "steps")}, {"steps": 3, "sampler": "langevin"}]
+        lanes[1] |= {"on_step": draw.choice(CHANGES), "variance": variance}
+
+        def run(name: str = name, options: dict[str, Any] = options, lanes: list[Any] = lanes) -> Any:
+            plain, of = given(options), model(name)
+            every = list(ddpm_core.trajectory(of, **plain))
+            shared = {key: plain[key] for key in ("seeds", "labels", "guidance", "clip") if key in plain}
+            beside = list(ddpm_core.side_by_side(of, lanes=given({"lanes": lanes})["lanes"], **shared))
+            both = {f"lane {k}": of_steps(step for lane, step in beside if lane == k) for k in (0, 1)}
+            if len(every) > 1:
+                both["rest"] = of_steps(ddpm_core.trajectory(of, **plain, after=every[0]))
+            return of_steps(every) | both
+
+        found[f"{name}: {text(options)}: beside {text({'lanes': lanes})}"] = run
+    return found
+
+
 def on_openvino() -> Rooms:
     draw, found = random.Random(7), {}
     name = "mnist-tiny, openvino"
@@ -561,7 +588,6 @@ def bounds() -> Rooms:
 
 
 def rooms() -> dict[str, Rooms]:
-    torch.set_num_threads(1)
     found = {
         "trajectory": trajectories(),
         "every_kind": every_kind(),
@@ -569,6 +595,7 @@ def rooms() -> dict[str, Rooms]:
         "side_by_side": side_by_side(),
         "latents": of_latents(),
         "restore": restorations(),
+        "corrected": corrected(),
         "openvino": on_openvino(),
         "bits_per_dim": bounds(),
     }

@@ -1,0 +1,399 @@
+"""What golden.py records of the page: what it says of settings, the files of runs, and where links lead.
+
+The settings are drawn from the lists below, and not from the page's own forms: so they stay as they are when those
+change. How a part is asked stands in `Page`, and nowhere else. Links are opened in a browser, as a visitor does.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import io
+import itertools
+import json
+import random
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import test_static
+import toylab
+from PIL import ExifTags, Image
+
+Values = dict[str, Any]
+LINES = 40  # of a text: of a longer one the middle is left out, and its digest stands there
+# What the models have. Steps of a student are those that it has learned.
+DIGITS = ("mnist-tiny", "mnist-tiny", "mnist-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps")
+COLOURS = ("cifar10-tiny", "cifar10-tiny", "cifar10-tiny-4-steps")
+STUDENTS = {
+    "mnist-tiny-consistency": ("consistency", [1, 2, 4]),
+    "mnist-tiny-2-steps": ("ddim", [2]),
+    "cifar10-tiny-4-steps": ("ddim", [4]),
+}
+OPTIMISED = {"mnist-tiny": [4, 5, 6, 8, 10, 20], "cifar10-tiny": [10]}
+LABELS = {"mnist": ["any", "any", "0", "3", "7"], "cifar": ["any", "any", "cat", "ship", "9"], "emoji": ["any"]}
+PROMPTS = ["red apple", "a green fox", 'l\'été "x"  y', "🍎", "blue asdfgh", ""]
+SAMPLERS = ["ddpm", "ddpm", "ddpm", "ddim", "ddim", "dpm++", "unipc", "langevin", "consistency"]
+SPACINGS = ["linspace", "trailing", "leading", "quadratic", "quadratic_T"]
+TOUCHES = [
+    test_static.TOUCH,
+    "490-noise-100-7.7-6.7",
+    "700-clean-50-3.3-3.4-4.4_200-noise-30-9.9",
+    "100-0.128.255-7-3.3",
+]
+
+
+# --- Random settings that are legal
+
+
+def chain(draw: random.Random, ref: str, most: int = 1000) -> Values:
+    """Steps, sampler and what belongs to it."""
+    if ref in STUDENTS:
+        sampler, steps = STUDENTS[ref]
+        return {"sampler": sampler, "steps": draw.choice(steps), "spacing": "auto"}
+    sampler = draw.choice(SAMPLERS)
+    found: Values = {
+        "sampler": sampler,
+        "steps": draw.choice([n for n in (1, 2, 3, 4, 7, 10, 20, 50, 100, 1000) if n <= most]),
+    }
+    if sampler in ("ddpm", "langevin"):
+        computed = ["analytic"] if ref in OPTIMISED else []
+        found["variance"] = draw.choice(["beta", "beta_tilde", *computed])
+    if sampler == "ddim" and draw.random() < 0.7:
+        found["eta"] = draw.choice([0, 0.5, 1, "0.25", 0.123456789])
+    if draw.random() < 0.5:
+        found["spacing"] = draw.choice(SPACINGS)
+    steps = [n for n in OPTIMISED.get(ref, []) if n <= most]
+    if sampler in ("ddim", "dpm++", "unipc") and steps and draw.random() < 0.2:
+        found |= {"spacing": "optimised", "steps": draw.choice(steps)}
+    return found
+
+
+def told(draw: random.Random, ref: str, found: Values) -> Values:
+    """Class or words, and guidance."""
+    label = draw.choice(LABELS[re.split(r"\d|-", ref)[0]])
+    more: Values = {} if label == "any" and draw.random() < 0.7 else {"label": label}
+    if ref == "emoji-tiny":
+        more |= {"prompt": draw.choice(PROMPTS)} | draw.choice([{}, {}, {"negative": "blurred"}])
+    if found.get("variance") != "analytic" and ref not in STUDENTS and draw.random() < 0.4:
+        more["guidance"] = draw.choice([1, 2.5, "3", 10, 0])
+    return more
+
+
+def seeded(draw: random.Random, most: int) -> Values:
+    count = draw.choice([n for n in (1, 2, 4, 5, 16) if n <= most])
+    return {"seed": draw.choice([0, 13, 42, "7", 2**32 - 17]), "count": count}
+
+
+def any_model(draw: random.Random) -> str:
+    return draw.choice([*DIGITS, *COLOURS, "emoji-tiny", "emoji-tiny"])
+
+
+def watch(draw: random.Random, cheap: bool) -> Values:
+    ref = draw.choice(DIGITS) if cheap and draw.random() < 0.8 else any_model(draw)
+    found = {"checkpoint": ref} | chain(draw, ref, 7 if cheap else 1000)
+    found |= told(draw, ref, found) | seeded(draw, 2 if cheap else 16)
+    found |= draw.choice([{}, {}, {"clip": draw.choice([True, False, "true"])}])
+    if found["sampler"] not in ("dpm++", "unipc") and found["steps"] > 1 and draw.random() < 0.35:
+        found["touch"] = draw.choice(TOUCHES[:3] if ref == "emoji-tiny" else TOUCHES)
+        if ref == "emoji-tiny":
+            found["touch"] = TOUCHES[1]
+    if ref == "emoji-tiny" and "touch" not in found:
+        found |= draw.choice([{}, {"attention": True}])
+    return found
+
+
+def compare(draw: random.Random, cheap: bool) -> Values:
+    refs = draw.choice([DIGITS, DIGITS, COLOURS, ("emoji-tiny",)])
+    ref, most = draw.choice(refs), 7 if cheap else 1000
+    other = draw.choice(["same", *refs])
+    found = {"checkpoint": ref, "checkpoint_b": other} | chain(draw, ref, most)
+    if other in ("same", ref) and ref not in STUDENTS and draw.random() < 0.5:
+        b = {"sampler": found["sampler"], "steps": found["steps"]}  # what differs is the noise
+        b |= {"variance": "beta"} if b["sampler"] in ("ddpm", "langevin") else {}
+    else:
+        b = chain(draw, ref if other == "same" else other, most)
+    found |= told(draw, ref, found) | seeded(draw, 2 if cheap else 16)
+    if "analytic" in (found.get("variance"), b.get("variance")) or other in STUDENTS:
+        found.pop("guidance", None)
+    elif found.get("label", "any") != "any" and ref not in STUDENTS and draw.random() < 0.3:
+        b["guidance"] = draw.choice([1, 4])
+    if ref == "emoji-tiny" and draw.random() < 0.5:
+        b["prompt"] = "green heart"
+    return found | {f"{name}_b": value for name, value in b.items()}
+
+
+def grid(draw: random.Random, cheap: bool) -> Values:
+    ref = draw.choice(["mnist-tiny", "cifar10-tiny", "mnist-tiny-2-steps", *([] if cheap else ["emoji-tiny"])])
+    rows = draw.choice(["variance", "sampler"])
+    columns = draw.choice(["2, 3", "1", "2 4"] if cheap else ["5, 10", "2 4 50", "1000", "10;20;30,40"])
+    found: Values = {"checkpoint": ref, "rows": rows, "columns": columns} | seeded(draw, 2 if cheap else 4)
+    if ref in STUDENTS:
+        return found | {"rows": "sampler", "columns": "2, 4"}
+    if rows == "sampler":
+        found |= {"variance": draw.choice(["beta", "beta_tilde"]), "eta": draw.choice([0, 0.5])}
+        found |= told(draw, ref, found)
+    return found | draw.choice([{}, {"spacing": draw.choice(SPACINGS)}])
+
+
+def pixels(ref: str, seed: int) -> str:
+    """A picture for a model, as an address has it."""
+    side, channels = (28, 1) if ref.startswith("mnist") else (32, 3)
+    small = np.random.default_rng(seed).integers(0, 256, (4, 4, channels), dtype=np.uint8)
+    index = np.arange(side) * 4 // side
+    whole = np.ascontiguousarray(small[index][:, index])
+    return base64.urlsafe_b64encode(zlib.compress(whole.tobytes(), 9)).decode()
+
+
+def hidden(draw: random.Random) -> str:
+    """Cells that are erased, as an address has them."""
+    cells = np.zeros((32, 32), np.uint8)
+    top, left = draw.randrange(20), draw.randrange(20)
+    cells[top : top + draw.randint(4, 12), left : left + draw.randint(4, 12)] = 1
+    return base64.urlsafe_b64encode(np.packbits(cells).tobytes()).decode()
+
+
+def latents(draw: random.Random, cheap: bool) -> Values:
+    ref = draw.choice(["mnist-tiny", "mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency"])
+    found: Values = {"checkpoint": ref, "mode": draw.choice(["reconstruct", "interpolate"])}
+    found |= {"seed": draw.choice([1, 13, 2**31]), "count": draw.choice([2, 3] if cheap else [2, 5, 16])}
+    if ref in STUDENTS:
+        found |= {"sampler": "consistency", "steps": 2}
+    else:
+        found |= {
+            "times": draw.choice(["", "500", "900, 562, 62", "1000 0"]),
+            "steps": draw.choice([2, 3] if cheap else [5, 50, 1000]),
+        }
+        found |= {"sampler": draw.choice(["ddpm", "ddim"])}
+        found |= draw.choice([{}, {"variance": "beta"}, {"label": "3"}, {"eta": 0.5}])
+    for name in ("picture", "picture_b"):
+        found |= {name: pixels(ref, draw.randrange(3))} if draw.random() < 0.3 else {}
+    return found | draw.choice([{}, {"seed_b": 99}])
+
+
+def repair(draw: random.Random, cheap: bool) -> Values:
+    ref = draw.choice(["mnist-tiny", "mnist-tiny", "cifar10-tiny"])
+    tasks = ["mask", "mask", "downsample", "blur", *(["grey"] if ref == "cifar10-tiny" else [])]
+    found: Values = {"checkpoint": ref, "task": draw.choice(tasks), "seed": draw.choice([1, 13, 77])}
+    quick = ["ddnm", "replacement", *(["repaint"] if ref == "mnist-tiny" or not cheap else [])]
+    found |= {"method": draw.choice([*quick, *([] if cheap else ["pigdm", "dps"])])}
+    found |= {"method_b": draw.choice(["none", "none", *quick])}
+    found |= {"count": draw.choice([2, 3] if cheap else [2, 8]), "steps": draw.choice([2, 3] if cheap else [5, 50])}
+    found |= draw.choice([{}, {"hidden": hidden(draw)}]) | draw.choice([{}, {"label": "3"}, {"sampler": "ddim"}])
+    return found | ({"picture": pixels(ref, draw.randrange(3))} if draw.random() < 0.3 else {})
+
+
+def plane(draw: random.Random, cheap: bool) -> Values:
+    found: Values = {"shape": draw.choice(["ring", "moons", "spiral", "gaussian", "drawing"])}
+    if found["shape"] == "drawing":
+        found["drawing"] = draw.choice(["1,2 3,-40", "-100,100", "5,5 -5,5 60,-70"])
+    for lane in ("", "_b"):
+        sampler = draw.choice(["ddpm", "ddpm", "ddim", "dpm++", "unipc"])
+        steps = draw.choice([1, 3, 10] if cheap else [1, 10, 50, 1000])
+        found |= {f"sampler{lane}": sampler, f"steps{lane}": steps}
+        found |= {f"variance{lane}": draw.choice(["beta", "beta_tilde"])} if sampler == "ddpm" else {}
+        found |= {f"denoiser{lane}": draw.choice(["exact", "exact", "trained"])}
+    found |= {"cloud": draw.choice([10, 50] if cheap else [10, 500, 2000]), "seed": draw.choice([0, 13])}
+    found |= draw.choice([{}, {"width": draw.choice([0.1, "0.3"])}]) | ({"training": 10} if cheap else {})
+    return found | draw.choice([{}, {"spacing": draw.choice(SPACINGS)}])
+
+
+def likelihood(draw: random.Random, cheap: bool) -> Values:
+    ref = draw.choice(["mnist-tiny", "cifar10-tiny"])
+    found: Values = {"checkpoint": ref, "count": draw.choice([1, 2, 8, 64])}
+    found |= draw.choice([{}, {"labels": draw.choice(["classes", "none"])}])
+    return found | draw.choice([{}, {}, {"picture": pixels(ref, 1), "label": draw.choice(["any", "3"])}])
+
+
+def between(draw: random.Random, cheap: bool) -> Values:
+    corners = draw.sample(["red apple", "🐸", "yellow sun", "blue whale", "", "a 'quote'"], 4)
+    found: Values = dict(zip("abcd", corners, strict=True)) | {"steps": 1 if cheap else draw.choice([2, 20, 50])}
+    found |= {"seed": draw.choice([1, 5]), "sampler": draw.choice(["ddim", "ddpm", "dpm++"])}
+    return found | {"guidance": 1 if cheap else draw.choice([None, 1, 2.5])}
+
+
+PARTS: dict[str, tuple[int, Callable[[random.Random, bool], Values]]] = {  # by name: how many settings of 300
+    "watch": (70, watch),
+    "compare": (70, compare),
+    "grid": (30, grid),
+    "latents": (35, latents),
+    "repair": (35, repair),
+    "plane": (35, plane),
+    "likelihood": (10, likelihood),
+    "between": (15, between),
+}
+
+
+def drawn(seed: int, part: str, n: int, cheap: bool = False) -> Iterator[Values]:
+    """n settings of a part, none of them twice."""
+    draw, seen = random.Random(f"{seed} {part}"), set()
+    while len(seen) < n:
+        values = PARTS[part][1](draw, cheap)
+        if (key := text(values)) not in seen:
+            seen.add(key)
+            yield values
+
+
+def text(values: Values) -> str:
+    """Settings as a key; of long values the digest."""
+    short = {name: value if len(str(value)) <= 80 else sha(str(value).encode())[:12] for name, value in values.items()}
+    return json.dumps(short, ensure_ascii=False, sort_keys=True)
+
+
+# --- What is recorded
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def of_text(content: str) -> Any:
+    """A text by its lines."""
+    lines = content.split("\n")
+    if len(lines) <= LINES:
+        return lines if len(lines) > 1 else content
+    half = LINES // 4
+    return [*lines[:half], f"… {len(lines)} lines, {sha(content.encode())}", *lines[-half:]]
+
+
+def of_picture(content: bytes) -> Values:
+    """The pixels of a picture or film, and the settings in it."""
+    with Image.open(io.BytesIO(content)) as image:
+        about = image.info.get("Description") or image.info.get("comment", b"").decode()
+        about = about or image.getexif().get(ExifTags.Base.ImageDescription, "")
+        frames, found = getattr(image, "n_frames", 1), hashlib.sha256()
+        for k in range(frames):
+            image.seek(k)
+            found.update(np.asarray(image if image.format == "PNG" else image.convert("RGBA")).tobytes())
+        size = f"{image.width}×{image.height} {image.mode}" + (f", {frames} frames" if frames > 1 else "")
+    return {"size": size, "pixels": found.hexdigest()} | ({"about": json.loads(about)} if about else {})
+
+
+def of_file(name: str, content: bytes) -> Any:
+    kind = Path(name).suffix
+    if kind == ".zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            return {inner: of_file(inner, packed.read(inner)) for inner in packed.namelist()}
+    if kind in (".png", ".gif", ".webp"):
+        return of_picture(content)
+    if kind == ".npy":
+        x = np.load(io.BytesIO(content))
+        return f"{x.dtype} {x.shape} {sha(x.tobytes())}"
+    if kind == ".json":
+        return json.loads(content)
+    return of_text(content.decode()) if kind in (".csv", ".py") else sha(content)
+
+
+def plain(values: Any) -> Any:
+    """As a page gets it, each text by its lines."""
+    if isinstance(values, dict):
+        return {str(key): plain(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        if values and all(isinstance(value, int | float | None) for value in values):  # in one line
+            line = " ".join(map(repr, values))
+            return line if len(line) <= 120 else f"{len(values)} numbers, {sha(line.encode())}"
+        return [plain(value) for value in values]
+    return of_text(values) if isinstance(values, str) else values
+
+
+# --- The parts, without a server
+
+
+class Page:
+    """How the page's parts are asked: all that has to change here when the page is built anew."""
+
+    def __init__(self) -> None:
+        import ui
+        from ui.machine.step_times import StepKind
+
+        self.app = ui.build("mnist-tiny", device="cpu", warm=False)
+        refs = {*DIGITS, *COLOURS, "emoji-tiny", "plane-exact", "plane-trained", "plane-training"}
+        for ref in refs:  # so that what a run takes is the same on any machine
+            self.app.lab.step_times.note(StepKind(ref, 1), 0.003)
+
+    def says(self, part: str, values: Values) -> Values:
+        """What the page says of settings. Raises ValueError for wrong ones."""
+        own = self.app.parts[part]
+        return own.describe(own.request(part, values))
+
+    def names(self, part: str, values: Values) -> Values:
+        """What its files would be called when the run has ended, and the texts in them; {} where only the run knows."""
+        own = self.app.parts[part].request(part, values)
+        plan = own.plan([self.app.lab.models.known(ref) for ref in own.refs])
+        recording = own.recording(plan)
+        about = [{"revision": None, "engine": "any"}] * len(own.refs)
+        if part in ("watch", "compare", "grid"):
+            for lane, frames in enumerate(recording.frames):
+                size, channels = plan.models[lane].picture_size, plan.models[lane].picture_channels
+                frames[plan.lanes[lane].steps - 1] = np.zeros((own.request.count, size, size, channels), np.uint8)
+            return {name: of_file(name, content) for name, content in [recording.save("csv", about)]} | {
+                name: of_file(name, content)["about"] for name, content in [recording.save("png", about)]
+            }
+        if part == "plane":
+            recording.clouds[0] = np.zeros((1, 2), np.float32)
+        elif part != "likelihood":
+            side, channels = plan.model.picture_size, plan.model.picture_channels
+            recording.rows[0] = np.zeros((own.request.count, side, side, channels), np.uint8)
+        else:
+            return {}
+        name, content = recording.save(own.kinds[0], about)
+        return {name: of_file(name, content).get("about") if name.endswith("png") else None}
+
+    def runs(self, part: str, values: Values) -> Values:
+        """The first message of a run, which says what is to come, and all files at its end."""
+        run, seen = toylab.messages(self.app.parts[part], part, values)
+        if seen[-1]["state"] != "finished":
+            raise ValueError(seen[-1]["text"])
+        files = dict(run.save(kind) for kind in run.job.computation.kinds)
+        plan = next(result for result in toylab.results(seen) if result["kind"] == "plan")
+        return {"plan": plain(plan), "files": {name: of_file(name, content) for name, content in files.items()}}
+
+    def forward(self, values: Values) -> Values:
+        """Of Forward: the picture, its noise and both ways to noise it."""
+        asks = self.app.parts["forward"].questions
+        picture = asks["picture"]({"name": values["picture"]})
+        found = asks["compare"](values | picture)
+        both = {name: of_picture(base64.b64decode(found[name].partition(",")[2])) for name in ("walk", "jump")}
+        numbers = {name: found[name] for name in ("mean", "std", "sigma", "gap", "chance")}
+        noise = asks["noise"]({"size": picture["size"], "seed": values["seed"]})["epsilon"]
+        tables = json.dumps(asks["tables"]({})[values["schedule"]], sort_keys=True)
+        return both | numbers | {"noise": sha(noise.encode()), "tables": sha(tables.encode())}
+
+
+def rooms() -> dict[str, Any]:
+    """What is said of 300 settings, of wrong ones, and the files of some runs."""
+    page = Page()
+
+    def says(part: str, values: Values) -> Values:
+        return {"said": plain(page.says(part, values)), "files": page.names(part, values)}
+
+    found: dict[str, dict[str, Callable[[], Any]]] = {
+        f"says_{part}": {text(values): functools.partial(says, part, values) for values in drawn(1, part, n)}
+        for part, (n, _) in PARTS.items()
+    }
+    draw = random.Random(1)
+    forwards = [
+        {"picture": picture, "schedule": schedule, "t": draw.choice([0, 1, 250, 1000]), "seed": draw.choice([0, 13])}
+        for picture, schedule in itertools.product(
+            ("lighthouse", "cat", "flower", "balloon"), ("linear", "cosine", "quadratic")
+        )
+    ]
+    found["says_forward"] = {text(values): functools.partial(page.forward, values) for values in forwards}
+    draw, wrong = random.Random(2), {}
+    for part, values in (test_static.settings(draw) for _ in range(150)):
+        wrong[f"{part} {text(values)}"] = functools.partial(page.says, part, values)
+    found["says_of_any_values"] = {name: (lambda ask=ask: plain(ask())) for name, ask in wrong.items()}
+    runs = {"watch": 10, "compare": 8, "grid": 3, "latents": 5, "repair": 5, "plane": 4, "between": 1}
+    found["files"] = {
+        f"{part} {text(values)}": functools.partial(page.runs, part, values)
+        for part, n in runs.items()
+        for values in drawn(3, part, n, cheap=True)
+    }
+    alone = {"checkpoint": "mnist-tiny", "count": 1}
+    found["files"][f"likelihood {text(alone)}"] = functools.partial(page.runs, "likelihood", alone)
+    return found
