@@ -130,7 +130,6 @@ FLOORS = {
     "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "imaging", "disk", "errors"],
     "ddpm_core.checkpoint": ["openai", "hub", "sidecars", "config"],
 }
-MOST = 12  # entries of a folder
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -203,14 +202,7 @@ def folders() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("folder", list(folders()), ids=lambda folder: str(folder.relative_to(ROOT)))
-def test_a_folder_has_few_entries_and_says_what_belongs_into_it(folder):
-    entries = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
-    entries = [path for path in entries if not path.stem.startswith("__")]
-    files = [path for path in entries if path.is_file()]
-    if folder.name == "ddpm_core":  # the paper, flat and in sight
-        assert len(files) <= 17 and len(entries) - len(files) <= MOST
-    else:
-        assert len(entries) <= MOST
+def test_a_folder_says_what_belongs_into_it(folder):
     said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
     assert said and "." in said
 
@@ -247,13 +239,6 @@ def test_a_computation_never_changes_and_a_plan_is_frozen(room):
 
 PAGE = ROOT / "ui" / "web"
 ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.js")}
-
-
-@pytest.mark.parametrize("folder", sorted(ROOMS_OF_PAGE), ids=lambda folder: str(folder.relative_to(ROOT)))
-def test_a_room_of_the_page_has_few_entries(folder):
-    """A module, its styles and what it alone needs have one name, and count as one."""
-    names = {path.name.partition(".")[0] for path in folder.iterdir() if path.suffix != ".json"}
-    assert len(names) <= MOST
 
 
 def test_what_a_module_of_the_page_exports_is_imported():
