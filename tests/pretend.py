@@ -295,6 +295,8 @@ def accelerator(kind="cuda", capability=(9, 0)):
             for name, value in values.items():
                 patches.enter_context(mock.patch.object(owner, name, value))
 
+        patches.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "'pin_memory' argument is set as true")  # a loader finds no accelerator here
         patch(torch.Tensor, to=_to(torch.Tensor.to), pin_memory=_pin_memory)
         patch(torch.Tensor, is_pinned=lambda self, *_: getattr(self, "pinned", False))
         patch(

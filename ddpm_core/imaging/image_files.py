@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -62,7 +63,8 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
     """
     whites = _whites(image)
     image.load()  # raises for damaged pixels
-    with suppress(Exception):  # damaged EXIF data do not matter
+    with suppress(Exception), warnings.catch_warnings():  # damaged EXIF data do not matter
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         image = ImageOps.exif_transpose(image)
     if whites:
         image = _shallow(image, whites)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -111,7 +112,9 @@ def read_flags(arguments: list[str], default: Kind, program: str, description: s
     """The configuration with what a command line changes in it. Raises SystemExit, after a message, as tyro does."""
     kind = default.flags()
     shown = kind(**{field.name: getattr(default, field.name) for field in fields(kind)})
-    given = tyro.cli(kind, args=arguments, default=shown, prog=program, description=description)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The field", UserWarning)  # of a checkpoint's wrong value: `check` refuses it
+        given = tyro.cli(kind, args=arguments, default=shown, prog=program, description=description)
     return replace(default, **vars(given))
 
 
