@@ -65,7 +65,7 @@ def ends(page: Page, url: str, part: str, link: str) -> dict[str, Any]:
     found = golden_page.of_file(name, content)
     if name.endswith(".zip"):  # of each picture its last state
         found = {inner: one for inner, one in found.items() if not inner.startswith("steps") and _is_last(inner)}
-    return {"address": page.url.removeprefix(url), name: found}
+    return {"address": golden_page.unpacked(page.url.removeprefix(url)), name: found}
 
 
 def _is_last(inner: str) -> bool:
