@@ -217,6 +217,8 @@ def test_a_link_downloads_no_model_and_says_what_run_will_download(quiet, app, m
     settled(quiet)
     assert quiet.get_attribute(".part-watch", "data-state") == "idle"
     assert quiet.is_enabled(".part-watch .run")
+    quiet.set_viewport_size({"width": 800, "height": 390})  # a phone that lies on its side
+    assert quiet.is_visible(".part-watch .estimate")
 
 
 def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet, app):
