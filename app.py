@@ -34,7 +34,7 @@ class Flags:
     auth: str | None = None
     """user:password that visitors have to enter"""
     trust_network: bool = False
-    """whoever reaches --host has your rights on this machine; without this, and without --auth, the page is public"""
+    """everybody who reaches --host has your rights on this machine; without it and --auth, such a page is public"""
     allow_training: bool = False
     """visitors of a public page may train models on this machine; on a page of one's own they may anyway"""
     root_path: str | None = None

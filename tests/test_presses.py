@@ -211,10 +211,14 @@ def test_a_link_whose_run_is_long_waits_for_run_and_what_is_changed_by_hand_is_s
 def test_a_link_downloads_no_model_and_says_what_run_will_download(quiet, app, monkeypatch):
     monkeypatch.setattr(snapshots, "status", lambda ref: snapshots.Status("download", 143_000_000))
     opened(quiet, app.local_url, "tab=watch&checkpoint=google/ddpm-cifar10-32&steps=1&count=1")
-    quiet.wait_for_selector(".part-watch[data-ready=true] .estimate:text('143 MB to download first')")
+    quiet.wait_for_selector(
+        ".part-watch[data-ready=true] .estimate:text('Run downloads google/ddpm-cifar10-32 first (143 MB)')"
+    )
     settled(quiet)
     assert quiet.get_attribute(".part-watch", "data-state") == "idle"
     assert quiet.is_enabled(".part-watch .run")
+    quiet.set_viewport_size({"width": 800, "height": 390})  # a phone that lies on its side
+    assert quiet.is_visible(".part-watch .estimate")
 
 
 def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet, app):

@@ -12,13 +12,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from ddpm_core.checkpoint.refs import typed
-
-if TYPE_CHECKING:
-    from typing import Self
-
 
 ANY = "any"  # no class in particular
 # In the condition of a field: another has a value that is not its default, or is; what the model must have, by its name

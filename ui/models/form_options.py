@@ -129,11 +129,12 @@ def estimate(lab: Lab, refs: Sequence[str], seconds: float | None) -> dict[str, 
     is not known, or where something has to be downloaded first. auto: whether it may start by itself: it is quick, and
     on a public page nobody else computes; None while its time is not known yet.
     """
-    sizes = [lab.models.to_download(ref) for ref in refs]
-    size = sum(filter(None, sizes))
+    missing = [ref for ref in refs if lab.models.to_download(ref)]
     text = units.estimate(seconds, lab.models.kind)
-    if size:
-        return {"estimate": f"{units.megabytes(size)} to download first · {text}", "seconds": None, "auto": False}
+    if missing:
+        size = units.megabytes(sum(lab.models.to_download(ref) or 0 for ref in missing))
+        first = f"Run downloads {' and '.join(missing)} first ({size})"
+        return {"estimate": f"{first} · {text}", "seconds": None, "auto": False}
     if seconds is None:
         return {"estimate": text, "seconds": None, "auto": None}
     quick = seconds < QUICK and all(lab.models.known(ref) for ref in refs)

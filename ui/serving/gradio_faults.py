@@ -8,13 +8,12 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import gradio.queueing
 import gradio.routes
@@ -75,17 +74,13 @@ def without_plots() -> None:
     gradio.utils.MatplotlibBackendMananger = nullcontext
 
 
-@contextmanager
-def waiting(server: Any, seconds: float) -> Iterator[None]:
-    """gradio waits five seconds for the requests that are under way when it closes a server. Here it waits so many at
-    most. server: None for an app that was not served. This can go when `close` takes the seconds.
+def wait_at_most(server: Any, seconds: float) -> None:
+    """gradio waits five seconds for the requests that are under way when it closes a server. From here on it waits so
+    many at most. server: None for an app that was not served. This can go when `close` takes the seconds.
     """
-    if server is None:
-        yield
-        return
-    join = server.thread.join
-    with mock.patch.object(server.thread, "join", lambda timeout: join(timeout=min(timeout, seconds))):
-        yield
+    if server is not None:
+        join = server.thread.join
+        server.thread.join = lambda timeout: join(timeout=min(timeout, seconds))
 
 
 @dataclass(eq=False)

@@ -547,6 +547,6 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()
-    with gradio_faults.waiting(app.get_blocks().server, max(LAST, end - time.monotonic())):
-        app.get_blocks().close(verbose=False)
+    gradio_faults.wait_at_most(app.get_blocks().server, max(LAST, end - time.monotonic()))
+    app.get_blocks().close(verbose=False)
     return stopped

@@ -1,5 +1,6 @@
 // The client of a page without a server: the models compute in a worker of this browser.
 import { token } from "../shared/run/client.js";
+import { ENDED } from "../shared/run/stream.js";
 import { kept } from "./files/store.js";
 
 /** @import { Given } from "../app.js" */
@@ -7,7 +8,6 @@ import { kept } from "./files/store.js";
 /** @import { Message } from "../shared/run/stream.js" */
 
 const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins
-const ENDED = ["stopped", "finished", "error"];
 const CUT = "Stopped in the middle of a step: these pictures can't be saved.";
 const INTERRUPTED = "This was interrupted, because a run had to be stopped: try again.";
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";

@@ -1,5 +1,6 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
 import { token } from "../shared/run/client.js";
+import { ENDED } from "../shared/run/stream.js";
 import { $, plain } from "./python.js";
 
 /** @import { Lab } from "./lab.js" */
@@ -7,7 +8,6 @@ import { $, plain } from "./python.js";
 
 const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
-const ENDED = ["stopped", "finished", "error"];
 
 class Stopped extends Error {}
 

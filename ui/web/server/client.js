@@ -8,7 +8,7 @@ import { attempt, kept, NO_ANSWER, token } from "../shared/run/client.js";
 // nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
 // counts. Another message comes before that; only a window that has crashed is on the list for longer than it hears.
 const MOST = 4;
-const ENOUGH = "Four runs of this browser go on already, in all its windows. Stop one of them, or wait for its end.";
+const ENOUGH = "Four runs of this browser go on already. Stop one in any of its windows, or wait.";
 const LIST = "lab-heard";
 const COUNTS = 20_000; // ms after a message
 

@@ -101,7 +101,7 @@ async function add(file) {
 /** @param {unknown} path */
 function find(path) {
   const found = kept.get(String(path));
-  if (!found) throw new ValueError("Only a picture that was uploaded can be opened");
+  if (!found) throw new ValueError("This picture is no longer here: choose it again");
   return found;
 }
 

@@ -223,6 +223,8 @@ export class Panel {
     this.description = got.error === undefined ? got : null;
     this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
     this.estimate.classList.toggle("wrong", Boolean(sentence && !this.form.missing)); // not yet chosen is no error
+    const downloads = this.description?.auto === false && this.description.seconds === null;
+    this.estimate.classList.toggle("downloads", downloads);
     this.estimate.title = this.lab.given.device.engine;
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;

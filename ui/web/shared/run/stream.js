@@ -14,6 +14,7 @@
  * @property {Result[]} results what has been computed since the last message
  */
 
+export const ENDED = ["stopped", "finished", "error", "lost"]; // as in ui/runs/log.py
 const SILENCE = 15000; // ms without a message after which a run counts as lost
 
 /** @type {Record<State | "idle" | "starting", string>} */
