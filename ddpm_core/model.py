@@ -284,16 +284,19 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
 
     The sides may be others than the model's own: a U-Net takes all that it can halve.
     """
-    shape = ("N" if n is None else n, model.channels, model.image_size, model.image_size)
-    wanted = f"{name} must be a float tensor of shape ({', '.join(map(str, shape))})"
+
+    def wanted() -> str:
+        shape = ("N" if n is None else n, model.channels, model.image_size, model.image_size)
+        return f"{name} must be a float tensor of shape ({', '.join(map(str, shape))})"
+
     if not isinstance(x, Tensor):
-        raise ValueError(f"{wanted}, got a {type(x).__name__}")
+        raise ValueError(f"{wanted()}, got a {type(x).__name__}")
     fits = x.ndim == 4 and x.shape[1] == model.channels and len(x) > 0 and n in (None, len(x))
     if not fits or not x.is_floating_point():
-        raise ValueError(f"{wanted}, got {tensor_text(x)}")
+        raise ValueError(f"{wanted()}, got {tensor_text(x)}")
     config = getattr(getattr(getattr(model, "network", None), "unet", None), "config", {})
     if "patch_size" in config and x.shape[2:] != (model.image_size, model.image_size):
-        raise ValueError(f"{wanted}: a transformer knows its own size only, got {tensor_text(x)}")
+        raise ValueError(f"{wanted()}: a transformer knows its own size only, got {tensor_text(x)}")
     step = 2 ** (len(config.get("block_out_channels", (1,))) - 1)
     if x.shape[2] % step or x.shape[3] % step:
         raise ValueError(f"the sides of {name} must be multiples of {step} for this network, got {tensor_text(x)}")

@@ -38,6 +38,10 @@ class Denoised(NamedTuple):
     x0_hat: Tensor
     v: Tensor | None
 
+    def clone(self) -> Denoised:
+        """The same with tensors of its own, which may be changed."""
+        return Denoised(*(None if part is None else part.clone() for part in self))  # pyright: ignore[reportArgumentType]
+
     def __repr__(self) -> str:
         learned = "" if self.v is None else ", v"
         return f"Denoised(x0, eps, x0_hat{learned}: {tensor_text(self.x0)})"

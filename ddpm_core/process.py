@@ -231,16 +231,20 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[
     s = t - 1 if s is None else check_time(s, x, 0, schedule.T)
     if not bool((torch.as_tensor(s) < torch.as_tensor(t)).all()):
         raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
-    alpha_bar_t, alpha_bar_s = at_time(schedule.alpha_bar, t, x, 1), at_time(schedule.alpha_bar, s, x, 0)
+    alpha_bar_t, alpha_bar_s = _row(schedule.alpha_bar, t, x), _row(schedule.alpha_bar, s, x)
     alpha_ts = alpha_bar_t / alpha_bar_s
     # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all.
     single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
-    return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, at_time(schedule.beta, t, x, 1), 1 - alpha_ts)
+    return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, _row(schedule.beta, t, x), 1 - alpha_ts)
 
 
 def at_time(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
     """table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in x."""
-    t = check_time(t, x, first, len(table) - 1)
+    return _row(table, check_time(t, x, first, len(table) - 1), x)
+
+
+def _row(table: Tensor, t: Time, x: Tensor) -> Tensor:
+    """table[t] as `at_time` gives it, for a t that `check_time` returned."""
     return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1)) if isinstance(t, Tensor) else table[t]
 
 

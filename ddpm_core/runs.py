@@ -1,6 +1,6 @@
 """What a user calls: a run from seeds to images, step by step; several runs in one; or the final images only.
 
-A chain is described once: `SamplerSettings` say which steps it takes, `Condition` what it is told to draw.
+`SamplerSettings` say which steps a chain takes, and `Condition` what it draws.
 """
 
 from __future__ import annotations
@@ -54,13 +54,21 @@ class SamplerSettings:
         """These settings with the model's own steps and sampler where none are given: 50 of "ddpm", or a student's."""
         student = model.student
         steps, sampler = (50, "ddpm") if student is None else (student.steps, student.sampler)
-        return replace(self, steps=self.steps if self.steps is not None else steps, sampler=self.sampler or sampler)
+        return replace(
+            self,
+            steps=steps if self.steps is None else self.steps,
+            sampler=sampler if self.sampler is None else self.sampler,
+        )
 
     def chain(self, model: ModelSpec, guidance: float | None = None) -> Chain:
         """The chain that these settings are for a model. Raises ValueError for what model or guidance don't allow."""
         own, student = self.resolved(model), model.student
         assert own.steps is not None and own.sampler is not None
         named = NAMED.get(own.sampler) if isinstance(own.sampler, str) else own.sampler
+        if isinstance(named, type) and issubclass(named, StepSampler):
+            raise ValueError(
+                f"the sampler {named.__name__} is a class: give an instance, as {named.__name__}() makes it"
+            )
         if named is None or not (isinstance(named, StepSampler) or callable(named)):
             raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(NAMED)}, or give a function")
         if not isinstance(named, StepSampler):
@@ -70,8 +78,8 @@ class SamplerSettings:
         options: dict[str, Any] = {"variance": self.variance, "eta": self.eta or None}
         given = {option: value for option, value in options.items() if value is not None}
         for option in given:
-            if not hasattr(named, option):
-                of = " and ".join(repr(owner) for owner, its in NAMED.items() if hasattr(its, option))
+            if option not in named.__dataclass_fields__:
+                of = " and ".join(repr(owner) for owner, its in NAMED.items() if option in its.__dataclass_fields__)
                 raise ValueError(f"{option} belongs to the sampler {of}, and this run has {named.name!r}: leave it out")
         named = replace(named, **given) if given else named
         if student is not None:
@@ -82,7 +90,7 @@ class SamplerSettings:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a run is told to draw. The fields are those arguments of `trajectory`."""
+    """What a run draws. The fields are those arguments of `trajectory`."""
 
     labels: Labels = None
     prompts: Prompts | None = None
@@ -90,7 +98,7 @@ class Condition:
     guidance: float | None = None
 
     def label_ids(self, model: Model, n: int) -> Tensor | None:
-        """What the network is told of each of n images, see `label_tensor`. Raises ValueError as that."""
+        """Return the network's labels for n images. Shapes and errors: see `label_tensor`."""
         if self.labels is not None and self.prompts is not None:
             raise ValueError("give labels or prompts, not both")
         if self.prompts is not None and not model.takes_words:
@@ -113,8 +121,13 @@ class Chain:
     memory: bool = False
 
     def is_same(self, other: Chain) -> bool:
-        """Whether another chain surely takes the same steps: a class of one's own may inherit its comparison."""
-        return self == other and (self.sampler is other.sampler or "__eq__" in vars(type(self.sampler)))
+        """Whether another chain of the same model surely takes the same steps.
+
+        Only the library's own samplers are compared: one's own may have fields that == does not compare.
+        """
+        if self.sampler is not other.sampler and type(self.sampler) not in map(type, NAMED.values()):
+            return False
+        return self.pairs == other.pairs and self.sampler == other.sampler
 
     def position(self, after: Step | tuple[int, Tensor]) -> int:
         """The number of the step that follows a step or a state (t, x_t) of this chain. ValueError for another's."""
@@ -252,6 +265,8 @@ class _Run:
         if lane.stop is not None and lane.stop not in (times := [s for _, s in chain.pairs[self._k :]]):
             raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {lane.stop!r}")
         if lane.on_step is not None:
+            if not callable(lane.on_step):
+                raise ValueError(f"on_step is a function on_step(step) that returns None or an x, got {lane.on_step!r}")
             chain.check_no_memory()
         self._look = _look(lane.model, attention)
         state = _state_at(lane.after, x_T)
@@ -267,7 +282,7 @@ class _Run:
         """Take the next step, and return it as the caller gets it. under_way: the lanes that have not ended."""
         lane = self.lane
         step = self._whole_step(partial(self._evaluate, under_way), self._k, self.x, self._noise)
-        _check_state(step, self.x, lane.chain.name)
+        _check_step(step, (self._k, *lane.chain.pairs[self._k]), self.x, lane.chain.name)
         given = self._look(step, self.x, self.labels)
         changed = lane.on_step(given) if lane.on_step is not None else None
         self.x, self._found = step.x, None
@@ -280,18 +295,21 @@ class _Run:
 
     def _evaluate(self, under_way: Sequence[_Run], x: Tensor, t: int, **options: Any) -> Denoised:
         """Evaluate, and in the same batch all lanes that will ask for the same network at this time."""
-        if options or x is not self.x or not self.lane.chain.sampler.evaluates_once:
+        here = x is self.x and isinstance(t, int) and t == self.t
+        if options or not here or not self.lane.chain.sampler.evaluates_once:
             return self._predict(x, t, self.labels, **options)
+        if self._found is None and len(under_way) == 1:
+            return self._predict(x, t, self.labels)
         if self._found is None:
-            here = [run for run in under_way if run.t == t and self._shares(run)]
-            first = {run: next(one for one in here if run is one or run._is_same(one)) for run in here}
+            runs = [run for run in under_way if run.t == t and self._shares(run)]
+            first = {run: next(one for one in runs if run is one or run._is_same(one)) for run in runs}
             own = list(dict.fromkeys(first.values()))
             labels = [run.labels for run in own if run.labels is not None]
             parts = self._predict(torch.cat([run.x for run in own]), t, torch.cat(labels) if labels else None)
             split = ((None,) * len(own) if part is None else part.split(len(x)) for part in parts)
             found = dict(zip(own, map(Denoised._make, zip(*split, strict=True)), strict=True))
-            for run, one in first.items():
-                run._found = found[one]
+            for run, one in first.items():  # a sampler of one's own may compute in place
+                run._found = found[one] if run is one else found[one].clone()
         assert self._found is not None
         return self._found
 
@@ -353,20 +371,21 @@ class OwnSampler(StepSampler):
                 first = k
                 running = self._checked(predict, schedule, pairs[k:], x, lambda index, x: noise(k + index, x))
             step = next(running)
-            made = step.x
-            return replace(step, index=first + step.index)
+            if isinstance(step, Step):  # else the run refuses it
+                made, own = step.x, step.index == k - first
+                step = replace(step, index=k) if own else step
+            return step
 
         return whole_step
 
     def _checked(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
-    ) -> Iterator[Step]:
-        """Its steps, if they are what SamplerFunction promises, else a ValueError that says what it did."""
+    ) -> Iterator[Any]:
+        """What the function yields, once for each pair; else a ValueError that says what it did."""
         done, name = 0, self.name
         try:
             steps = iter(self.function(predict, schedule, list(pairs), x.clone(), noise=noise))
             for step in steps:
-                _check_step(step, (done, *pairs[done]), name)
                 done += 1
                 if done == len(pairs) and next(steps, None) is not None:
                     raise ValueError(f"the sampler {name!r} gives more steps than the {len(pairs)} that it was given")
@@ -380,15 +399,13 @@ class OwnSampler(StepSampler):
             raise ValueError(f"the sampler {name!r} gives {done} of {len(pairs)} steps")
 
 
-def _check_step(step: Any, expected: tuple[int, int, int], name: str) -> None:
+def _check_step(step: Any, expected: tuple[int, int, int], x: Tensor, name: str) -> None:
+    """ValueError for what is no step from x with this index, t and s."""
     if not isinstance(step, Step):
         raise ValueError(f"the sampler {name!r} must yield ddpm_core.Step, got {type(step).__name__}")
     if (step.index, step.t, step.s) != expected:
         found, wanted = (f"step {i} from t = {t} to s = {s}" for i, t, s in ((step.index, step.t, step.s), expected))
         raise ValueError(f"the sampler {name!r} must give {wanted}, and gave {found}")
-
-
-def _check_state(step: Step, x: Tensor, name: str) -> None:
     for field, value in (("x", step.x), ("x0_hat", step.x0_hat)):
         if not isinstance(value, Tensor) or (value.shape, value.dtype, value.device) != (x.shape, x.dtype, x.device):
             found = tensor_text(value) if isinstance(value, Tensor) else type(value).__name__
@@ -421,6 +438,7 @@ def side_by_side(
     Raises:
         ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
     """
+    lanes = list(lanes)
     settings, shared = vars(SamplerSettings()), vars(Condition(labels, prompts, negative, guidance))
     seeds = check_seeds(seeds)
     for lane in lanes:
@@ -447,7 +465,9 @@ def side_by_side(
 
 def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
     """Where a chain begins: at x_T, or behind `after`. ValueError for what is neither a step nor a state."""
-    is_state = isinstance(after, Step) or (isinstance(after, tuple) and len(after) == 2)
+    is_state = isinstance(after, Step) or (
+        isinstance(after, tuple) and len(after) == 2 and isinstance(after[1], Tensor)
+    )
     if after is not None and (x_T is not None or not is_state):
         raise ValueError("after is a step, or a state (t, x_t), and takes the place of x_T")
     return x_T if after is None else after.x if isinstance(after, Step) else after[1]
@@ -464,13 +484,12 @@ def _checked_start(
 ) -> tuple[list[int], Tensor, Tensor | None]:
     """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
     checked = [] if seeds is None else check_seeds(seeds)
-    if seeds is None and (x_T is None or noise is None or not len(x_T)):
+    if seeds is None and (x_T is None or noise is None):
         raise ValueError("give a seed for each image, or both x_T and noise")
-    n = len(checked) if x_T is None or seeds is not None else len(x_T)
-    label_ids = condition.label_ids(model, n)
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
-    check_state(model, x, "x_T", n)
+    check_state(model, x, "x_T", None if seeds is None else len(checked))
+    label_ids = condition.label_ids(model, len(x))
     check_guidance(condition.guidance, x.dtype)
     x = x.detach().to(network_device(model.network) or x.device, copy=True)  # the caller may change x_T
     return checked, x, label_ids

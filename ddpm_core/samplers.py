@@ -125,8 +125,12 @@ class StepSampler:
         def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
             t, s = pairs[k]
             found = predict(x, t)
-            x, sigma = advance(found, k, t, s, x, noise)
-            return Step(k, t, s, x, found.x0_hat, sigma)
+            made: Any = advance(found, k, t, s, x, noise)
+            if not isinstance(made, tuple) or len(made) != 2:
+                raise ValueError(
+                    f"a step of the sampler {self.name!r} must return (x_s, σ), got a {type(made).__name__}"
+                )
+            return Step(k, t, s, made[0], found.x0_hat, made[1])
 
         return whole_step
 

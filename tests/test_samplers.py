@@ -14,6 +14,7 @@ from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian
 from ddpm_core.prediction import predict
 from ddpm_core.runs import SamplerSettings
+from ddpm_core.samplers import Step, StepSampler
 from ddpm_core.timesteps import FORMULAS
 
 ZERO_SNR = NoiseSchedule.from_config({"num_train_timesteps": 10, "rescale_betas_zero_snr": True})
@@ -424,3 +425,34 @@ def test_lanes_of_models_with_other_images_are_refused():
         ValueError, match=r"one size and as many channels: the model makes 4×4 pixels in 3 channels, .* in 1 channel$"
     ):
         side_by_side(blur_model(), [0], [{}, {"model": small}])
+
+
+def _own_model() -> ddpm_core.Model:
+    schedule = ddpm_core.NoiseSchedule.linear(50)
+    return ddpm_core.Model(
+        schedule=schedule, image_size=4, channels=1, prediction="epsilon", clip=True, network=lambda x, t, _: 0.1 * x
+    )
+
+
+def test_a_step_that_evaluates_its_state_at_another_time_gets_what_the_network_says_there():
+    class Twice(StepSampler):
+        def whole_steps(self, schedule, pairs):
+            def step(predict, k, x, noise):
+                (t, s), model = pairs[k], _own_model()
+                first, second = predict(x, t), predict(x, max(1, t // 2))
+                assert second.x0.equal(ddpm_core.predict(model, x, max(1, t // 2)).x0)
+                return Step(k, t, s, second.x0, first.x0_hat, 0.0)
+
+            return step
+
+    assert len(list(ddpm_core.trajectory(_own_model(), [1], 3, sampler=Twice()))) == 3
+
+
+def test_a_sampler_that_computes_in_place_changes_no_other_lane():
+    class InPlace(StepSampler):
+        def start(self, schedule, pairs):
+            return lambda found, k, t, s, x, noise: (found.x0.mul_(0.5).clone(), 0.0)
+
+    lanes = [{"steps": 3, "sampler": InPlace()}, {"steps": 3, "sampler": "ddim"}]
+    beside = [step.x for lane, step in ddpm_core.side_by_side(_own_model(), [1], lanes) if lane == 1]
+    assert beside[-1].equal([*ddpm_core.trajectory(_own_model(), [1], 3, "ddim")][-1].x)
