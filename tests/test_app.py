@@ -627,6 +627,15 @@ def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the
     assert "seed=123" in page.evaluate("location.search") and page.is_visible(".course")
 
 
+def test_a_place_that_is_left_before_it_is_loaded_learns_of_its_model_when_it_is_opened_again(page, url):
+    page.goto(f"{url}?tab=course")
+    page.wait_for_selector(".course")
+    page.evaluate("lab.open('compare', null); lab.open('course', null)")  # the module of Compare is not here yet
+    page.wait_for_selector(".part-compare", state="attached")
+    page.click("#places [data-place=compare]")
+    page.wait_for_selector(".part-compare[data-ready=true][data-described]")
+
+
 # A field that is changed without a run, as where that would take long.
 CHANGED = "document.querySelector('.part-{} [data-name=seed] input').value = '77'"
 

@@ -95,6 +95,8 @@ export class Lab {
   part = "";
   /** @type {Map<string, Promise<Part>>} */
   #parts = new Map();
+  /** Those that know no model yet. @type {Set<Part>} */
+  #fresh = new Set();
   /** @type {Part | null} */
   #shown = null;
   #place = find(document, "#place");
@@ -219,7 +221,6 @@ export class Lab {
       else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
     }
-    const fresh = !this.#parts.has(shown);
     const part = await this.#load(shown).catch(() => null);
     if (this.part !== shown) return;
     if (!part) {
@@ -240,7 +241,7 @@ export class Lab {
       part.show?.();
       if (wall) this.project(); // a cell of a grid is pressed there
     }
-    if (values || fresh) await part.set(values ?? {}, cause); // it learns of its model, too
+    if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // it learns of its model, too
     document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
   }
 
@@ -251,7 +252,9 @@ export class Lab {
       part = import(`./parts/${name}.js`).then(({ mount }) => mount(this, name));
       this.#parts.set(name, part);
       part.then(
-        ({ element }) => {
+        (made) => {
+          const { element } = made;
+          this.#fresh.add(made);
           element.hidden = this.part !== name;
           this.#withhold(element);
           this.#place.append(element);
