@@ -26,6 +26,7 @@ from ddpm_core.prediction import (
     attention_maps,
     check_attention,
     check_guidance,
+    evaluation,
     label_tensor,
     network_device,
     no_prompts,
@@ -64,22 +65,16 @@ class SamplerSettings:
         """The chain that these settings are for a model. Raises ValueError for what model or guidance don't allow."""
         own, student = self.resolved(model), model.student
         assert own.steps is not None and own.sampler is not None
-        named = NAMED.get(own.sampler) if isinstance(own.sampler, str) else own.sampler
-        if isinstance(named, type) and issubclass(named, StepSampler):
-            raise ValueError(
-                f"the sampler {named.__name__} is a class: give an instance, as {named.__name__}() makes it"
-            )
-        if named is None or not (isinstance(named, StepSampler) or callable(named)):
+        named = NAMED.get(own.sampler) if isinstance(own.sampler, str) else _own_sampler(own.sampler)
+        if named is None:
             raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(NAMED)}, or give a function")
-        if not isinstance(named, StepSampler):
-            named = OwnSampler(named)
         pairs = model_pairs(model, own.steps, own.spacing, named.name, self.start)
         check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
         options: dict[str, Any] = {"variance": self.variance, "eta": self.eta or None}
         given = {option: value for option, value in options.items() if value is not None}
         for option in given:
-            if option not in named.__dataclass_fields__:
-                of = " and ".join(repr(owner) for owner, its in NAMED.items() if option in its.__dataclass_fields__)
+            if option not in named.options:
+                of = " and ".join(repr(owner) for owner, its in NAMED.items() if option in its.options)
                 raise ValueError(f"{option} belongs to the sampler {of}, and this run has {named.name!r}: leave it out")
         named = replace(named, **given) if given else named
         if student is not None:
@@ -295,27 +290,26 @@ class _Run:
 
     def _evaluate(self, under_way: Sequence[_Run], x: Tensor, t: int, **options: Any) -> Denoised:
         """Evaluate, and in the same batch all lanes that will ask for the same network at this time."""
-        here = x is self.x and isinstance(t, int) and t == self.t
+        guidance = self.lane.condition.guidance
+        here = x is self.x and isinstance(t, int) and t == self.t and not x.requires_grad
         if options or not here or not self.lane.chain.sampler.evaluates_once:
-            return self._predict(x, t, self.labels, **options)
+            run = {"labels": self.labels, "guidance": guidance, "clip": self._clip}
+            return predict(self.lane.model, x, t, **run | options)
         if self._found is None and len(under_way) == 1:
-            return self._predict(x, t, self.labels)
+            return evaluation(self.lane.model, x, t, self.labels, guidance, self._clip)
         if self._found is None:
             runs = [run for run in under_way if run.t == t and self._shares(run)]
             first = {run: next(one for one in runs if run is one or run._is_same(one)) for run in runs}
             own = list(dict.fromkeys(first.values()))
             labels = [run.labels for run in own if run.labels is not None]
-            parts = self._predict(torch.cat([run.x for run in own]), t, torch.cat(labels) if labels else None)
+            batch, ids = torch.cat([run.x for run in own]), torch.cat(labels) if labels else None
+            parts = evaluation(self.lane.model, batch, t, ids, guidance, self._clip)
             split = ((None,) * len(own) if part is None else part.split(len(x)) for part in parts)
             found = dict(zip(own, map(Denoised._make, zip(*split, strict=True)), strict=True))
             for run, one in first.items():  # a sampler of one's own may compute in place
                 run._found = found[one] if run is one else found[one].clone()
         assert self._found is not None
         return self._found
-
-    def _predict(self, x: Tensor, t: int, labels: Tensor | None, **options: Any) -> Denoised:
-        run = {"labels": labels, "guidance": self.lane.condition.guidance, "clip": self._clip}
-        return predict(self.lane.model, x, t, **run | options)
 
     def _shares(self, other: _Run) -> bool:
         """Whether another lane's evaluations can be in a batch with those of this one."""
@@ -329,6 +323,15 @@ class _Run:
         same = all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in pairs)
         here, there = ((run._began, run._k, run._k and run.alike) for run in (self, other))
         return same and here == there
+
+
+def _own_sampler(given: Any) -> StepSampler | None:
+    """Return an object or a function as a sampler; None for what is neither. Raises ValueError for a class."""
+    if isinstance(given, type):
+        raise ValueError(f"the sampler {given.__name__} is a class: give an instance, as {given.__name__}() makes it")
+    if callable(given):
+        return OwnSampler(given)
+    return given if isinstance(given, StepSampler) else None
 
 
 def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | None], Step]:

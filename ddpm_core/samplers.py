@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any, ClassVar, Protocol, cast
 
@@ -102,6 +102,11 @@ class StepSampler:
     name: ClassVar[str] = "of your own"
     memory: ClassVar[bool] = False
     evaluates_once: ClassVar[bool] = True
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of its options."""
+        return tuple(option.name for option in fields(self))
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> StepSampler:
         """Return this sampler with what the model says where an option is None.

@@ -233,7 +233,10 @@ class StepSampler {
   constructor({ values }) {
     /** @type {Record<string, any>} */
     this.values = values;
-    Object.assign(this, values, { memory: SAMPLERS[values.name].memory ?? false });
+    Object.assign(this, values, {
+      memory: SAMPLERS[values.name].memory ?? false,
+      options: Object.keys(values).filter((name) => name !== "name"),
+    });
     this.$rows = Object.keys(values).map((name) => ({ name }));
     if (values.eta && !(values.eta >= 0 && values.eta <= 1))
       throw new Error(`eta must lie between 0 and 1, got ${values.eta}`);
