@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -329,9 +329,9 @@ def _own_sampler(given: Any) -> StepSampler | None:
     """Return an object or a function as a sampler; None for what is neither. Raises ValueError for a class."""
     if isinstance(given, type):
         raise ValueError(f"the sampler {given.__name__} is a class: give an instance, as {given.__name__}() makes it")
-    if callable(given):
-        return OwnSampler(given)
-    return given if isinstance(given, StepSampler) else None
+    if isinstance(given, StepSampler):
+        return given
+    return OwnSampler(cast(SamplerFunction, given)) if callable(given) else None
 
 
 def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | None], Step]:
