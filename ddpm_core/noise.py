@@ -25,10 +25,10 @@ Noise = Callable[[int, Tensor], Tensor]  # (index of the step, x) -> a tensor li
 def check_seed(seed: int) -> int:
     """The seed as an int; ValueError unless it is a whole number from 0 to 2^63 − 1."""
     try:
-        value = operator.index(seed)
+        value = -1 if isinstance(seed, (bool, np.bool_)) else operator.index(seed)
     except TypeError:
         value = -1
-    if isinstance(seed, bool) or not 0 <= value <= MAX_SEED:
+    if not 0 <= value <= MAX_SEED:
         raise ValueError(f"a seed is a whole number from 0 to 2^63 − 1, got {seed!r}")
     return value
 

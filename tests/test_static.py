@@ -208,7 +208,7 @@ def new_page(context, at):
 def profile(browser, routes=None, **options):  # noqa: F811
     """One of its own. routes: what answers in the place of the network, by patterns of addresses."""
     # Without the page's policy, as playwright evaluates strings in it.
-    context = browser.new_context(service_workers="block", **{"bypass_csp": True} | CALM | options)
+    context = browser.new_context(**{"bypass_csp": True, "service_workers": "block"} | CALM | options)
     context.set_default_timeout(120_000)
     for pattern, answer in (routes or {}).items():
         context.route(pattern, answer)
@@ -699,7 +699,7 @@ def test_a_picture_of_ones_own_is_encoded_and_a_wrong_file_is_a_sentence(window,
 
 
 def test_over_plain_http_runs_files_and_uploads_work_too(browser, site, tmp_path):  # noqa: F811
-    context = profile(browser)
+    context = profile(browser, service_workers="allow")  # there are none, which some versions of playwright don't know
     at = site.address.replace("127.0.0.1", NAME)
     try:
         opened = new_page(context, at + link("watch", {"steps": 2, "seed": 3, "count": 1}))

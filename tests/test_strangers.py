@@ -113,10 +113,11 @@ def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(
 def test_they_are_few_in_all(public, monkeypatch):
     port, app = public
     monkeypatch.setattr(gradio_faults, "UNHEARD", 20)
-    monkeypatch.setattr(listeners, "PATIENCE", 2.0)
     wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
+    monkeypatch.setattr(listeners, "PATIENCE", 100.0)  # none ends while they are counted
     statuses = [ordered(port, address=next(ADDRESSES))[0] for _ in range(gradio_faults.UNHEARD + 5)]
     assert statuses.count(200) == gradio_faults.UNHEARD and statuses[-1] == 503
+    monkeypatch.setattr(listeners, "PATIENCE", 0.5)
     wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
     assert ordered(port, address=next(ADDRESSES))[0] == 200
 

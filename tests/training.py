@@ -106,6 +106,7 @@ def in_two_processes(words: list[object], prepare: Callable[[int], None] = lambd
 
     def rendezvous(rank: int) -> None:
         found = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+        found["OMP_NUM_THREADS"] = 1
         os.environ.update({name: str(value) for name, value in found.items()}, MASTER_ADDR="127.0.0.1")
         torch.cuda.is_available = lambda: False
         prepare(rank)
