@@ -289,6 +289,7 @@ def test_json_that_is_nested_as_deep_as_python_reads_it(tmp_path):
     assert "class_names must be a list of names, got [[" in refusal(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")  # from torch 2.15 on, while it reads one
 def test_pickles_of_other_things(tmp_path):
     weights = write_published(tmp_path, pickle=True)
     for content in (
