@@ -79,7 +79,8 @@ const NOISY = 4; // grey levels: grain that is seen
 
 /**
  * What the eye sees at the end, from what is measured: a few steps can leave noise that the last one could not remove.
- * Where no step added as much noise as is seen, grain is the picture's own: fur, leaves.
+ * Where the end of a run added no noise that is seen, its grain is the picture's own, as of fur or leaves, or is left of
+ * x_T: then the sentence names the grain, and calls the picture neither noisy nor clean.
  * @param {number[]} noise of each lane's picture, in grey levels
  * @param {number[]} added by each lane's last step but one, in grey levels
  */
@@ -90,9 +91,15 @@ export function ending(noise, added) {
     return left[0]
       ? `The picture keeps noise that the last step could not remove (grain: ${grain[0]}).`
       : `The finished picture (grain: ${grain[0]}).`;
-  if (!left.includes(true)) return `No noise is left in either picture (grain: A ${grain[0]}, B ${grain[1]}).`;
+  if (!left.includes(true))
+    return noise.every((sigma) => sigma < NOISY)
+      ? `No noise is left in either picture (grain: A ${grain[0]}, B ${grain[1]}).`
+      : `Neither run added much noise at its end (grain: A ${grain[0]}, B ${grain[1]}).`;
   if (!left.includes(false))
     return `Both keep noise that their last step could not remove: A ${grain[0]}, B ${grain[1]}.`;
-  const [noisy, clean] = left[0] ? [0, 1] : [1, 0];
-  return `${"AB"[noisy]} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${"AB"[clean]} does not (${number(noise[clean])}).`;
+  const [noisy, other] = left[0] ? [0, 1] : [1, 0];
+  const kept = `${"AB"[noisy]} keeps noise that its last step could not remove (grain: ${grain[noisy]})`;
+  return noise[other] < NOISY
+    ? `${kept}; ${"AB"[other]} does not (${number(noise[other])}).`
+    : `${kept}. ${"AB"[other]} has grain too (${grain[other]}), but its run added almost none at its end.`;
 }

@@ -165,7 +165,10 @@ test("readouts and sentence of a step", () => {
   assert.match(ending([0], [45]), /^The finished picture/);
   assert.match(ending([12.34], [0]), /^The finished picture .*12 grey/); // no step added noise: it is fur
   assert.match(ending([0, 12.34], [45, 45]), /^B keeps noise .* 12 grey .* A does not/);
-  assert.match(ending([30, 6], [45, 1.3]), /^A keeps noise .* 30 grey .* B does not \(6\.0\)/);
+  assert.match(ending([30, 2], [45, 1.3]), /^A keeps noise .* 30 grey .* B does not \(2\.0\)/);
+  // Much grain and a quiet last step: fur, or what few steps of DDIM leave of x_T. It is not said to be clean.
+  assert.match(ending([76, 104], [45, 0]), /^A keeps noise .* 76 grey levels\)\. B has grain too \(104 grey levels\)/);
+  assert.match(ending([104, 2], [0, 0]), /^Neither run added much noise at its end \(grain: A 104 grey/);
   assert.match(ending([30, 6], [45, Infinity]), /^Both keep noise/);
   assert.match(ending([1, 2], [45, 45]), /^No noise is left in either/);
   assert.match(sentence([1000, 980, 0.0001, 0.1]), /^Almost pure noise/);
