@@ -48,10 +48,10 @@ class Coordinates(Protocol):
 
 
 @dataclass(frozen=True)
-class Exploding:
+class VarianceExploding:
     """Networks that see y + σ z and σ, and give the score ∇ log p = −z/σ (Song et al. 2021, "variance exploding").
 
-    low: their data y lie in [low, 1]: for [0, 1] σ is half of ours. early: they are told σ as it was at this part of
+    low: their data y lie in [low, 1]: for [0, 1] σ is half of ours. early: they get σ as it was at this part of
     the whole time later, as the authors' chains end at 1e-5 and not at 0.
     """
 
@@ -66,12 +66,12 @@ class Exploding:
         half = (1 - self.low) / 2  # of the width of [low, 1], which is 1 for ours
         sigma = half * schedule.sigma
         later = self.early * torch.linspace(1, 0, schedule.T, dtype=torch.float64)  # of t = 1..T
-        told = torch.cat([sigma[:1], sigma[1:] * (sigma[-1] / sigma[1]) ** later])
-        return Translation(told, half / schedule.alpha_bar.sqrt(), (1 + self.low) / 2, gain=-sigma)
+        seen = torch.cat([sigma[:1], sigma[1:] * (sigma[-1] / sigma[1]) ** later])
+        return Translation(seen, half / schedule.alpha_bar.sqrt(), (1 + self.low) / 2, gain=-sigma)
 
 
 @dataclass(frozen=True)
-class Preconditioned:
+class EDM:
     """Networks F of x̂_0 = c_skip y + c_out F(c_in y, c_noise) with y = x_0 + σ z (Karras et al. 2022, Table 1).
 
     sigma_data: of the data. sigma_min: where x̂_0 is y itself: 0, and for consistency models (Song et al. 2023,
@@ -95,7 +95,7 @@ class Preconditioned:
 
 
 @dataclass(frozen=True)
-class Straight:
+class RectifiedFlow:
     """Rectified flows (Liu et al. 2023), which see (1 − τ) x_0 + τ ε and τ, and give ε − x_0.
 
     τ/(1 − τ) is σ, so that τ = √(1 − ᾱ_t) / (√ᾱ_t + √(1 − ᾱ_t)).

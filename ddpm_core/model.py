@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.coordinates import Coordinates, Straight, check
+from ddpm_core.coordinates import Coordinates, RectifiedFlow, check
 from ddpm_core.imaging import to_uint8
 from ddpm_core.names import (
     LEARNED,
@@ -114,7 +114,7 @@ class ModelSpec:
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(f"{self.num_classes} classes need as many names, got {len(self.class_names)}")
         if self.prediction == "flow" and self.coordinates is None:
-            self.coordinates = Straight()
+            self.coordinates = RectifiedFlow()
         if self.coordinates is not None:
             check(self.coordinates, self.schedule, self.prediction)
         if self.snr is not None and not is_number(self.snr, 0):
@@ -150,10 +150,10 @@ class Decoder(Protocol):
 
 
 class Text(Protocol):
-    """What makes of words what the network is told. words is needed for attention, and unknown for the page."""
+    """Makes a network's condition of prompts. `words` is needed for attention, `unknown` for the page."""
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
-        """What the network is told of each prompt, float32 (N, L, D)."""
+        """Return the condition of each prompt, float32 (N, L, D)."""
         ...
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
@@ -161,7 +161,7 @@ class Text(Protocol):
         ...
 
     def unknown(self, prompt: str) -> list[str]:
-        """Those of its words that were in no caption of the training, where that can be told."""
+        """Return the words of a prompt that no caption of the training had, as far as that is known."""
         ...
 
 
@@ -199,14 +199,14 @@ class Model(ModelSpec):
             where the model takes words. An output of diffusers' networks is taken for the tensor in it.
         latent: whether x lives in the latents of an autoencoder.
         factor: how many pixels a side one number of x stands for, 1 but for a latent model.
-        takes_words: whether it is told in words what to draw.
+        takes_words: whether its condition is a prompt.
         leading_offset: what the spacing "leading" adds to each of its times.
         coordinates: what the network gets in the place of x_t and t − 1, and what follows from its output, see
-            ddpm_core.coordinates; None for ours, and for the prediction "flow" `coordinates.Straight`.
+            ddpm_core.coordinates; None for ours, and for the prediction "flow" `coordinates.RectifiedFlow`.
         snr: r of the sampler "langevin" that the checkpoint asks for, None for `samplers.SNR`.
         corrections: how many of its steps of Langevin dynamics that sampler takes before each of DDPM.
         decoder: of a latent model, makes pictures of x, and x of pictures.
-        text: text(prompts) → what the network is told of each, float32 (N, L, D), where the model takes words.
+        text: text(prompts) → the condition of each, float32 (N, L, D), where the model takes words.
 
     Raises:
         ValueError: for other values.

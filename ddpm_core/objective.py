@@ -2,8 +2,8 @@
 
 Each loss is a function of the network and one batch and returns one number per image, (N,), so that a trainer can
 weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`: for the
-prediction "flow" it is shown what `coordinates.Straight` says instead. Whatever precision it computes in, the loss is
-computed in the dtype of x_0.
+prediction "flow" it sees what `coordinates.RectifiedFlow` says. In whatever precision it computes, the loss is computed
+in the dtype of x_0.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
     return torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
 
 
-_FLOW = coordinates.Straight()
+_FLOW = coordinates.RectifiedFlow()
 
 
 def _evaluate(

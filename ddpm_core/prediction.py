@@ -313,7 +313,7 @@ def word_square(corners: Sequence[str], side: int = 7) -> list[dict[str, float]]
 
 
 def _text_states(text: Text, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
-    """What the network is told of each mixture, float32 (N, L, D): the mean of its texts' states with their weights."""
+    """Return the condition of each mixture, float32 (N, L, D): the mean of its texts' states with their weights."""
     texts = list(dict.fromkeys(text for mixture in mixtures for text in mixture))
     states = dict(zip(texts, text(texts), strict=True))
     mixed = [
@@ -356,9 +356,9 @@ def label_tensor(
     labels: one class for all images or one per image, each 0..num_classes − 1 or a name, as `class_index` takes it.
     None is no class, for which the network has the null label: as a number that stands in a tensor only.
     For a model that takes words they are prompts, one for all images or one per image; None is the empty prompt, and
-    {text: weight, …}, whose weights sum to 1, is told as the mean of the states of its texts with these weights. The
-    result is float32 (n, 2, L, D) then: what the network is told of each prompt, and of the negative one, from which
-    guidance leads away; None is the empty one too.
+    {text: weight, …}, whose weights sum to 1, is the mean of the states of its texts with these weights. The result
+    is float32 (n, 2, L, D) then: the conditions of each prompt and of the negative one, from which guidance leads
+    away; None is the empty one too.
     They are on the CPU, where they can be checked without waiting for a device; of prompts on the network's device.
     Raises ValueError for labels the model does not have, and for guidance without a label to guide towards.
     """
@@ -380,15 +380,15 @@ def label_tensor(
     each = list(given) if hasattr(given, "__len__") and not _is_prompt(given) else [given] * n
     if len(each) != n:
         raise ValueError(f"give one label, or one per image: {n} images, {len(each)} labels")
-    told = isinstance(labels, Tensor)  # in the network's own numbers, among which is the null label
-    ids = [_class_id(model, label, told) for label in each]
+    raw = isinstance(labels, Tensor)  # in the network's own numbers, among which is the null label
+    ids = [_class_id(model, label, raw) for label in each]
     if guided and model.null_label in ids:
         raise ValueError("guidance needs a class label to guide towards")
     return torch.tensor(ids)
 
 
-def _class_id(model: ModelSpec, label: Any, told: bool) -> int:
-    """What the network is told for a label: a class, its name, or None. told: whether it may be the null label itself.
+def _class_id(model: ModelSpec, label: Any, raw: bool) -> int:
+    """Return the network's number of a class, of its name, or of None. raw: whether the null label itself is allowed.
 
     Raises ValueError for what the model does not have.
     """
@@ -406,7 +406,7 @@ def _class_id(model: ModelSpec, label: Any, told: bool) -> int:
         number = None
     if number is None or isinstance(label, bool):
         raise ValueError(f"labels are whole numbers from 0 to {last}, or names of classes{none}, got {label!r}")
-    if not 0 <= number <= last and not (told and number == null):
+    if not 0 <= number <= last and not (raw and number == null):
         raise ValueError(f"labels go from 0 to {last}{none}, got {number}")
     return number
 

@@ -48,7 +48,7 @@ class Student:
 
     @property
     def steps(self) -> int:
-        """How many steps a run has unless told otherwise: all times after progressive distillation, else 2 of them."""
+        """How many steps a run has where none are given: all times after progressive distillation, else 2 of them."""
         if self.usual:
             return len(self.usual)
         return len(self.times) if self.method == "progressive" else min(2, len(self.times))

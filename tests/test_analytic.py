@@ -14,7 +14,7 @@ from ddpm_core import CheckpointError, Model, NoiseSchedule, bits_per_dim, load,
 from ddpm_core.analytic import Gamma, default_times, estimate_gamma
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.sidecars import gamma_file
-from ddpm_core.coordinates import Exploding
+from ddpm_core.coordinates import VarianceExploding
 from ddpm_core.engines.choose import wrap
 from ddpm_core.likelihood import progressive_decoding
 from ddpm_core.model import Source
@@ -146,7 +146,7 @@ OTHERS = {
     "network": {"network": lambda x, t_index, labels: -x},
     "schedule": {"schedule": LONGER},
     "prediction": {"prediction": "x0"},
-    "coordinates": {"coordinates": Exploding()},
+    "coordinates": {"coordinates": VarianceExploding()},
 }
 
 

@@ -23,7 +23,7 @@ import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint.describe import describe
-from ddpm_core.coordinates import Exploding, Preconditioned
+from ddpm_core.coordinates import EDM, VarianceExploding
 from ddpm_core.model import Source
 from ddpm_core.student import Student
 from ui.models.loaded import Models
@@ -642,12 +642,12 @@ def test_export_keeps_the_model_and_halves_its_file(tmp_path):
         {"prediction": "flow", "clip": False},
         {
             "schedule": GROWING,
-            "coordinates": Exploding(0.0, 1e-5),
+            "coordinates": VarianceExploding(0.0, 1e-5),
             "snr": 0.2,
             "corrections": 2,
             "variance": "beta_tilde",
         },
-        {"schedule": OF_SCORES, "coordinates": Preconditioned(0.3, 0.01, 1.0), "prediction": "x0"},
+        {"schedule": OF_SCORES, "coordinates": EDM(0.3, 0.01, 1.0), "prediction": "x0"},
     ],
 )
 def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
@@ -672,7 +672,7 @@ def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
 def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
     """Nor any that a file says wrong."""
 
-    class Own(Exploding):
+    class Own(VarianceExploding):
         pass
 
     def network(x, *_):
@@ -683,12 +683,12 @@ def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
         ddpm_core.save(own, tmp_path / "a")
     assert not (tmp_path / "a").exists()
     with pytest.warns(UserWarning, match="all but the network"):
-        ddpm_core.save(replace(own, coordinates=Exploding()), tmp_path / "a")
+        ddpm_core.save(replace(own, coordinates=VarianceExploding()), tmp_path / "a")
     facts = json.loads((tmp_path / "a" / "ddpm_core.json").read_text())
     for coordinates, sentence in (
-        ({"kind": "Own"}, "unknown kind 'Own': allowed are Exploding, Preconditioned, Straight"),
-        ({"kind": "Exploding", "low": 1}, "low must be a number from"),
-        ({"kind": "Straight"}, "Straight coordinates are for the prediction 'flow', got 'epsilon'"),
+        ({"kind": "Own"}, "unknown kind 'Own': allowed are VarianceExploding, EDM, RectifiedFlow"),
+        ({"kind": "VarianceExploding", "low": 1}, "low must be a number from"),
+        ({"kind": "RectifiedFlow"}, "RectifiedFlow coordinates are for the prediction 'flow', got 'epsilon'"),
         ([], "coordinates must be a JSON object"),
     ):
         write_json(
@@ -696,6 +696,9 @@ def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
             facts | {"own_network": facts["own_network"] | {"coordinates": coordinates}},
         )
         assert sentence in refusal(tmp_path / "a", network=network)
+    old = facts["own_network"] | {"coordinates": {"kind": "Exploding"}}  # as saved before it had the field's name
+    write_json(tmp_path / "a" / "ddpm_core.json", facts | {"own_network": old})
+    assert ddpm_core.load(tmp_path / "a", network=network).coordinates == VarianceExploding()
 
 
 def test_a_network_of_ones_own_takes_the_place_of_a_checkpoints(tmp_path):

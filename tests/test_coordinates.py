@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ddpm_core import Model, NoiseSchedule, predict, trajectory
-from ddpm_core.coordinates import Exploding, Preconditioned, Straight
+from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.noise import gaussian
 from ddpm_core.plane import exact_model, shape
 from ddpm_core.process import q_sample
@@ -37,7 +37,7 @@ def exploding(low):
         ours = (y - (1 + low) / 2) / half
         return half * (x_0_of(ours, sigma / half, labels) - ours) / column(sigma) ** 2
 
-    return model(score, NoiseSchedule.from_sigmas(COSINE.sigma[1:]), coordinates=Exploding(low))
+    return model(score, NoiseSchedule.from_sigmas(COSINE.sigma[1:]), coordinates=VarianceExploding(low))
 
 
 def flow():
@@ -58,7 +58,7 @@ def preconditioned():
         c_skip, c_out = 0.25 / (column(sigma) ** 2 + 0.25), 0.5 * column(sigma) / (column(sigma) ** 2 + 0.25).sqrt()
         return (x_0_of(y, sigma, labels) - c_skip * y) / c_out
 
-    return model(F, prediction="x0", coordinates=Preconditioned(times=1))
+    return model(F, prediction="x0", coordinates=EDM(times=1))
 
 
 def ours():
@@ -132,16 +132,18 @@ def test_what_a_network_is_told():
         return torch.zeros_like(x)
 
     schedule = NoiseSchedule.from_sigmas([0.02, 0.5, 2 * 1348.0])
-    base = Model(network=network, schedule=schedule, image_size=1, channels=2, clip=False, coordinates=Exploding(0.0))
+    base = Model(
+        network=network, schedule=schedule, image_size=1, channels=2, clip=False, coordinates=VarianceExploding(0.0)
+    )
     x_0, z = torch.full((1, 2, 1, 1), -0.5).double(), states(1, 1)
     x_t = q_sample(schedule, x_0, 2, z)
     found = predict(base, x_t, 2)
     torch.testing.assert_close(seen["x"], 0.25 + 0.25 * z, rtol=1e-12, atol=0)  # [0, 1], where σ is half
     assert seen["time"].item() == pytest.approx(0.25, rel=1e-12) and found.eps.abs().max() == 0
-    predict(replace(base, coordinates=Exploding(0.0, early=1e-3)), x_t, 2)
+    predict(replace(base, coordinates=VarianceExploding(0.0, early=1e-3)), x_t, 2)
     assert seen["time"].item() == pytest.approx(0.25 * (1348 / 0.01) ** (1e-3 / 2), rel=1e-9)
 
-    karras = replace(base, coordinates=Preconditioned(0.5, sigma_min=0.02), prediction="x0")
+    karras = replace(base, coordinates=EDM(0.5, sigma_min=0.02), prediction="x0")
     found = predict(karras, x_t, 2)
     y = x_0 + 0.5 * z
     torch.testing.assert_close(seen["x"], y / 0.5**0.5, rtol=1e-12, atol=0)
@@ -150,7 +152,7 @@ def test_what_a_network_is_told():
     torch.testing.assert_close(predict(karras, y, 1).x0, y / schedule.alpha_bar[1].sqrt())  # there it is y itself
 
     straight = replace(base, coordinates=None, prediction="flow")
-    assert straight.coordinates == Straight()
+    assert straight.coordinates == RectifiedFlow()
     predict(straight, x_t, 2)
     torch.testing.assert_close(seen["x"], (2 * x_0 + z) / 3, rtol=1e-12, atol=0)
     assert seen["time"].item() == pytest.approx(1 / 3, rel=1e-12)
@@ -165,11 +167,11 @@ ZERO = NoiseSchedule.from_betas([0.5, 1.0])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"coordinates": Exploding(), "prediction": "v"}, "Exploding .* 'epsilon', got 'v'"),
-        ({"coordinates": Preconditioned()}, "Preconditioned .* 'x0', got 'epsilon'"),
-        ({"coordinates": Straight()}, "Straight .* 'flow', got 'epsilon'"),
-        ({"coordinates": Exploding(), "schedule": ZERO}, "Exploding .* finite"),
-        ({"coordinates": Preconditioned(), "prediction": "x0", "schedule": ZERO}, "Preconditioned .* finite"),
+        ({"coordinates": VarianceExploding(), "prediction": "v"}, "VarianceExploding .* 'epsilon', got 'v'"),
+        ({"coordinates": EDM()}, "EDM .* 'x0', got 'epsilon'"),
+        ({"coordinates": RectifiedFlow()}, "RectifiedFlow .* 'flow', got 'epsilon'"),
+        ({"coordinates": VarianceExploding(), "schedule": ZERO}, "VarianceExploding .* finite"),
+        ({"coordinates": EDM(), "prediction": "x0", "schedule": ZERO}, "EDM .* finite"),
     ],
 )
 def test_coordinates_that_do_not_go_with_the_model(options, words):
@@ -178,7 +180,7 @@ def test_coordinates_that_do_not_go_with_the_model(options, words):
 
 
 def test_the_tables_of_a_model_are_made_once():
-    class Own(Exploding):
+    class Own(VarianceExploding):
         asked = 0
 
         def translation(self, schedule):

@@ -20,7 +20,7 @@ import ddpm_core
 from ddpm_core import CheckpointError, predict, trajectory
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
-from ddpm_core.coordinates import Exploding, Preconditioned
+from ddpm_core.coordinates import EDM, VarianceExploding
 from ddpm_core.noise import gaussian
 from ddpm_core.samplers import CORRECTIONS
 from ui.export import scripts
@@ -275,11 +275,11 @@ def test_what_consistency_models_cannot_do_is_a_sentence(consistency):
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
-        ("score", {"coordinates": Exploding(-1.0, 1e-5)}),
+        ("score", {"coordinates": VarianceExploding(-1.0, 1e-5)}),
         ("score", {"variance": "beta_tilde"}),
         ("score", {"clip": True}),
-        ("consistency", {"coordinates": Preconditioned(0.5, 0.002, 500.0)}),
-        ("consistency", {"coordinates": Preconditioned(0.5, 0.01)}),
+        ("consistency", {"coordinates": EDM(0.5, 0.002, 500.0)}),
+        ("consistency", {"coordinates": EDM(0.5, 0.01)}),
         ("consistency", {"student": None}),
         ("consistency", {"leading_offset": 1}),
         ("consistency", {"snr": 0.1}),
@@ -443,7 +443,7 @@ ODD = {
         "other widths": ({"unet": {"block_out_channels": [64, 64]}}, "does not fit config.json"),
         "more than a network": ({"index": {"vae": ["diffusers", "AutoencoderKL"]}}, "also needs vae"),
         "another class": ({"unet": {"_class_name": "NCSNpp"}}, "the network is a NCSNpp"),
-        "a prediction of its own": ({"own": {"prediction": "v"}}, "Exploding coordinates"),
+        "a prediction of its own": ({"own": {"prediction": "v"}}, "VarianceExploding coordinates"),
         "a student": ({"own": {"student": {"method": "consistency", "times": [5]}}}, "a student starts at t = T"),
         "an odd snr": ({"own": {"snr": "x"}}, "snr must be a number"),
         "half a correction": ({"own": {"corrections": 0.5}}, "corrections must be a whole number"),

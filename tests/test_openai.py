@@ -16,7 +16,7 @@ from ddpm_core import CheckpointError
 from ddpm_core.checkpoint.openai.convert import convert
 from ddpm_core.checkpoint.openai.presets import preset_of
 from ddpm_core.checkpoint.openai.shapes import read_flags
-from ddpm_core.coordinates import Preconditioned
+from ddpm_core.coordinates import EDM
 
 OUTPUTS = np.load(FILE)
 EXACT = {"device": "cpu", "precision": "fp32", "engine": "torch"}
@@ -44,7 +44,7 @@ def test_a_converted_file_computes_what_their_module_does(converted, case):
     labels = torch.tensor([0, 5, 999]) if model.num_classes else None
     times = torch.tensor(TIMES)
     if case in ("EDM", "consistency"):
-        assert type(model.coordinates) is Preconditioned
+        assert type(model.coordinates) is EDM
         times = model.coordinates.times * torch.tensor(SIGMAS).log() / 4
     found = model.network(torch.from_numpy(images(seed, side)), times, labels)
     expected = OUTPUTS[f"{case}: output"]

@@ -331,7 +331,7 @@ def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
     expected = "UNet2DConditionModel" if text else "UNet2DModel"
     if kind == transformer_config.KIND:
         if text or not decoder:
-            raise ValueError(f"a {kind} is told classes and draws latents: it needs vae/, and no text encoder")
+            raise ValueError(f"a {kind} takes classes and draws latents: it needs vae/, and no text encoder")
     elif kind not in (expected, "" if text else "OpenAIUNet"):
         beside = (
             " beside a text encoder" if text else "" if kind != "UNet2DConditionModel" else " without a text encoder"

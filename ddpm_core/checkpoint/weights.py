@@ -32,7 +32,7 @@ LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".pr
 def build_network(config: dict[str, Any], path: Path, where: str, T: int | None) -> Network:
     """The network of config.json with the weights of a file; the rest as for `build`.
 
-    T: how many times t − 1 it is told; None where it is told other numbers.
+    T: how many times t − 1 it knows; None where it takes other numbers.
     """
     network: Network = build(config["_class_name"], lambda: make_network(config), path, where)
     if T is not None:

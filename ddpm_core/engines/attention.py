@@ -1,4 +1,4 @@
-"""Where a network that is told words looks for each of them: its cross-attention."""
+"""Where a network with prompts looks for each of their words: its cross-attention."""
 
 from __future__ import annotations
 

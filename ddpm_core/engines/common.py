@@ -52,7 +52,7 @@ class EngineNetwork(Protocol):
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,).
 
-        Where the network is told other numbers than t − 1, they take its place, of any float dtype. Raises what
+        Where the network takes other numbers than t − 1, they take its place, of any float dtype. Raises what
         `Inputs.checked` does.
         """
         ...
@@ -125,7 +125,7 @@ def single(time: Tensor) -> Tensor:
 
 
 class Inputs:
-    """What a network can be told. Engines differ in what they do with anything else: some compute a wrong picture."""
+    """The times and labels that a network takes. With any others, some engines compute a wrong picture."""
 
     def __init__(self, unet: Network):
         self._takes_labels, self._labels, self._times = takes_labels(unet), known_labels(unet), known_times(unet)

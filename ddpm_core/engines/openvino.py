@@ -234,7 +234,7 @@ class OpenVINONetwork(_Converted):
         return output.to(x.device, x.dtype)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
+        """Return how much each place looks at each token of the prompt: see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
     @torch.no_grad()
@@ -264,7 +264,7 @@ class _Features(nn.Module):
 
 
 def _told_features(unet: Network) -> Network:
-    """A network with the same weights that is told the features of t − 1 or σ instead of these, and divides by no σ.
+    """A network with the same weights that takes the features of t − 1 or σ instead of these, and divides by no σ.
 
     In bf16 OpenVINO rounds times, which are whole numbers up to hundreds, and angles, of hundreds of radians.
     """

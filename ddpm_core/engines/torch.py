@@ -91,7 +91,7 @@ def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tup
 
 
 def _round_time(module: nn.Module, arguments: tuple) -> tuple:
-    """A network that is told words has the dtype of its image, float32, in the embedded time too."""
+    """A network with prompts has the dtype of its image, float32, in the embedded time too."""
     embedded, *rest = arguments
     return embedded.to(next(module.parameters()).dtype), *rest
 
@@ -174,8 +174,8 @@ class ExactNetwork:
         self._lock = threading.RLock()
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        told = self._inputs.checked(x, t_index, labels)
-        return _in_chunks(partial(_output, self._network()), self._device, x, *told)
+        condition = self._inputs.checked(x, t_index, labels)
+        return _in_chunks(partial(_output, self._network()), self._device, x, *condition)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """The maps of `CrossAttention`, with the dtype and on the device of x."""
@@ -275,11 +275,11 @@ class TorchNetwork:
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
-        told = self._inputs.checked(x, t_index, labels)
-        return _in_chunks(self._forward, self.device, x, *told, self._together)
+        condition = self._inputs.checked(x, t_index, labels)
+        return _in_chunks(self._forward, self.device, x, *condition, self._together)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Of a network that is told words: how much each place looks at each token, see `EngineNetwork`."""
+        """Return how much each place looks at each token of the prompt: see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
     def _forward(self, *inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a user is told when something can't be done: the base class of such errors, and an error in one line."""
+"""Errors for users: their base class, and an error in one line."""
 
 
 class UserError(Exception):

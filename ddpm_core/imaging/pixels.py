@@ -148,7 +148,7 @@ def save_webp(
 def _animation(
     frames: Sequence[np.ndarray], seconds: float, hold: float, scale: int
 ) -> tuple[Iterator[Image.Image], dict[str, Any]]:
-    """The pictures of an animation, one after another, and how Pillow is told for how long, in ms, each is shown.
+    """The pictures of an animation, one after another, and Pillow's arguments for how long, in ms, each is shown.
 
     Arguments as for `save_gif`. A picture is shown for a multiple of 10 ms, for 20 ms at least.
     """

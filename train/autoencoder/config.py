@@ -10,7 +10,7 @@ from train.common.config import Config, Data, Optimiser, Output, Run
 
 @dataclass(frozen=True)
 class AutoencoderFlags(Output, Optimiser, Data, Run):
-    """What `python -m train autoencoder` is told."""
+    """The flags of `python -m train autoencoder`."""
 
     out: str = "runs/autoencoder"
     """Folder of the run: checkpoints/, samples/ (pictures over what becomes of them) and model/, an AutoencoderTiny."""

@@ -26,24 +26,24 @@ def check_folder(folder: Path, flag: str) -> None:
         raise TrainError(f"--{flag} {folder} can't be written ({reason}): choose another folder.") from error
 
 
-def _told(write: Callable[Concatenate[Path, Rest], None]) -> Callable[Concatenate[Path, Rest], None]:
-    """The same, but an OSError becomes a TrainError."""
+def _safe(write: Callable[Concatenate[Path, Rest], None]) -> Callable[Concatenate[Path, Rest], None]:
+    """Return the same function, whose OSError becomes a TrainError."""
 
     @wraps(write)
-    def told(path: Path, *rest: Rest.args, **options: Rest.kwargs) -> None:
+    def written(path: Path, *rest: Rest.args, **options: Rest.kwargs) -> None:
         try:
             write(path, *rest, **options)
         except OSError as error:
             reason = error.strerror or error
             raise TrainError(f"{path} can't be written ({reason}): solve this and start the command again.") from error
 
-    return told
+    return written
 
 
-write_bytes, write_text, write_json = _told(files.write_bytes), _told(files.write_text), _told(files.write_json)
+write_bytes, write_text, write_json = _safe(files.write_bytes), _safe(files.write_text), _safe(files.write_json)
 
 
-@_told
+@_safe
 def save_arrays(path: Path, **arrays: Any) -> None:
     """Write an .npz file. arrays: whatever numpy can make arrays of."""
     with files.replacing(path) as file:

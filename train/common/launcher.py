@@ -15,7 +15,7 @@ def is_first_process() -> bool:
 
 
 def on_cpu(device: str) -> bool:
-    """Whether the processes work on the CPU: as they are told to, or as they are several and there is no GPU to share.
+    """Whether the processes work on the CPU: as the user asked, or as they are several and there is no GPU to share.
 
     accelerate would not bring such processes together: each would do all of the work, in one folder.
     """

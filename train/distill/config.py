@@ -16,7 +16,7 @@ Method = Literal[Distillation, "end-to-end"]
 
 @dataclass(frozen=True)
 class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
-    """What `python -m train distill` is told."""
+    """The flags of `python -m train distill`."""
 
     teacher: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEACHER")] = ""
     """What to distil, a checkpoint that predicts v: embedded name, folder (a run's too) or Hub id."""

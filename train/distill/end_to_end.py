@@ -64,14 +64,14 @@ class EndToEnd(Distilling):
 
     def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
         """The x_0 to which the teacher leads from x_T, guided where there is a label."""
-        teacher, told = self._teacher, None if labels is None else labels.cpu()
+        teacher, ids = self._teacher, None if labels is None else labels.cpu()
         guided = torch.zeros(len(x_T), dtype=torch.bool)
-        if told is not None and self._guidance is not None:
-            guided = told != teacher.null_label
+        if ids is not None and self._guidance is not None:
+            guided = ids != teacher.null_label
         drawn = torch.empty_like(x_T)
         for some, guidance in ((guided, self._guidance), (~guided, None)):
             if some.any():
-                own: dict[str, Any] = {} if told is None else {"labels": told[some]}
+                own: dict[str, Any] = {} if ids is None else {"labels": ids[some]}
                 own |= {"x_T": x_T[some], "guidance": guidance}
                 chain = trajectory(teacher, range(int(some.sum())), self._times, "unipc", **own)
                 drawn[some] = deque(chain, maxlen=1)[0].x
@@ -93,7 +93,7 @@ class EndToEnd(Distilling):
 class Encoder:
     """The first half of a U-Net, as it sees pictures that are noised to some times.
 
-    label: which it is told of all of them, None for none. context: in which it is evaluated.
+    label: their class, None for none. context: in which it is evaluated.
     """
 
     def __init__(
@@ -115,15 +115,15 @@ class Encoder:
             t = torch.full((len(x_0),), time)
             x = q_sample(self._schedule, x_0, t, eps).contiguous(memory_format=torch.channels_last)
             with self._context():
-                told = unet.time_embedding(unet.time_proj(to_device(t - 1, x.device)).to(x.dtype))
+                temb = unet.time_embedding(unet.time_proj(to_device(t - 1, x.device)).to(x.dtype))
                 if self._label is not None and unet.class_embedding is not None:
-                    told = told + unet.class_embedding(torch.full_like(t, self._label, device=x.device))
+                    temb = temb + unet.class_embedding(torch.full_like(t, self._label, device=x.device))
                 h = unet.conv_in(x)
                 found.append(h)
                 for block in unet.down_blocks:
-                    h, states = block(hidden_states=h, temb=told)
+                    h, states = block(hidden_states=h, temb=temb)
                     found += states
-                found.append(unet.mid_block(h, told))
+                found.append(unet.mid_block(h, temb))
         return [state.to(x_0.dtype) for state in found]
 
 

@@ -27,7 +27,7 @@ from train.fit.inputs.latents import identity_of
 from train.fit.outputs.card import command
 from train.fit.recipe import architecture, continued, of_latents
 
-CONSISTENCY_TIMES = 8  # that a consistency student learns, unless told otherwise
+CONSISTENCY_TIMES = 8  # that a consistency student learns, by default
 LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024)}
 
 
@@ -40,7 +40,7 @@ def open_teacher(ref: str) -> Model:
     except CheckpointError as error:
         raise TrainError(f"The teacher: {error}.") from error
     if teacher.takes_words:
-        raise TrainError(f"{ref} is told in words what to draw, and only models without words can be distilled.")
+        raise TrainError(f"Text-to-image models can't be distilled, and {ref} is one.")
     return teacher
 
 

@@ -127,7 +127,7 @@ def warm_start(config: Config, num_classes: int) -> UNet2DModel:
     except CheckpointError as error:
         raise TrainError(f"--init: {error}.") from error
     if loaded.takes_words:
-        raise TrainError(f"--init {config.init} is told in words what to draw, and only models without words can be.")
+        raise TrainError(f"--init {config.init} draws prompts: only models without words can be continued.")
     if loaded.latent != (config.decoder is not None):
         needed = "give its autoencoder with --decoder" if loaded.latent else "leave out --decoder"
         raise TrainError(f"--init {config.init} draws {'latents' if loaded.latent else 'pixels'}: {needed}.")

@@ -130,7 +130,7 @@ class Denoising(TrainingTask):
         return warm_start(config, num_classes) if config.init else make_network(config, num_classes)
 
     def _prompted(self, state: Mapping[str, Any] | None) -> PromptedUNet:
-        """A network that is told words, and the images' captions as its tokens. state: as for `network`."""
+        """A network with prompts, and the images' captions as its tokens. state: as for `network`."""
         config, images = self._config, self._images
         assert images.captions is not None
         given = None
@@ -191,7 +191,7 @@ class Denoising(TrainingTask):
         )
 
     def _about_words(self) -> dict[str, str]:
-        """A row of the card's table, of a model that is told words."""
+        """A row of the card's table, of a model with prompts."""
         config = public(self._config)
         if not config.captions:
             return {}

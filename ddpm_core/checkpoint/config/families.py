@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ddpm_core.checkpoint.config.fields import choice, flag, number, shown, whole
-from ddpm_core.coordinates import Coordinates, Exploding, Preconditioned, Straight
+from ddpm_core.coordinates import EDM, Coordinates, RectifiedFlow, VarianceExploding
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -20,7 +20,7 @@ from ddpm_core.student import Student
 class Family:
     """A pipeline, and what belongs to it.
 
-    pipeline: diffusers' class. times: how its networks are told σ, as `time_embedding_type` of their config.json.
+    pipeline: diffusers' class. times: how its networks embed σ, as `time_embedding_type` of their config.json.
     coordinates: their class. read: the fields of ModelSpec that a scheduler's configuration says. write: those of its
     fields that the model's schedule does not have, from the model.
     """
@@ -54,7 +54,7 @@ def _score(scheduler: dict[str, Any]) -> dict[str, Any]:
         "schedule": NoiseSchedule.from_config(scheduler),
         "variance": "beta",
         "clip": False,
-        "coordinates": Exploding(0.0, number(scheduler, "sampling_eps", 1e-5)),
+        "coordinates": VarianceExploding(0.0, number(scheduler, "sampling_eps", 1e-5)),
         "snr": number(scheduler, "snr", 0.15),
         "corrections": whole(scheduler, "correct_steps", 1),
     }
@@ -76,7 +76,7 @@ def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
         "schedule": schedule,
         "prediction": "x0",
         "clip": flag(scheduler, "clip_denoised", True),
-        "coordinates": Preconditioned(number(scheduler, "sigma_data", 0.5), number(scheduler, "sigma_min", 0.002)),
+        "coordinates": EDM(number(scheduler, "sigma_data", 0.5), number(scheduler, "sigma_min", 0.002)),
         "student": Student("consistency", tuple(range(schedule.T, 0, -1))),
     }
 
@@ -96,7 +96,7 @@ def _edm(scheduler: dict[str, Any]) -> dict[str, Any]:
         "schedule": NoiseSchedule.from_config(scheduler),
         "prediction": "x0",
         "clip": flag(scheduler, "clip_denoised", False),
-        "coordinates": Preconditioned(number(scheduler, "sigma_data", 0.5), times=1.0),
+        "coordinates": EDM(number(scheduler, "sigma_data", 0.5), times=1.0),
     }
 
 
@@ -106,14 +106,16 @@ def _edm_file(model: ModelSpec) -> dict[str, Any]:
 
 
 FAMILIES: dict[str, Family] = {
-    "ScoreSdeVeScheduler": Family("ScoreSdeVePipeline", "fourier", Exploding, _score, _score_file),
+    "ScoreSdeVeScheduler": Family("ScoreSdeVePipeline", "fourier", VarianceExploding, _score, _score_file),
     "CMStochasticIterativeScheduler": Family(
-        "ConsistencyModelPipeline", "positional", Preconditioned, _consistency, _consistency_file
+        "ConsistencyModelPipeline", "positional", EDM, _consistency, _consistency_file
     ),
-    "EDMEulerScheduler": Family("DDPMPipeline", "positional", Preconditioned, _edm, _edm_file),
+    "EDMEulerScheduler": Family("DDPMPipeline", "positional", EDM, _edm, _edm_file),
 }
 
-KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Exploding, Preconditioned, Straight)}
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in (VarianceExploding, EDM, RectifiedFlow)}
+# Their names in folders that were saved before December 2026.
+BEFORE = {"Exploding": "VarianceExploding", "Preconditioned": "EDM", "Straight": "RectifiedFlow"}
 
 
 def coordinates_json(coordinates: Coordinates) -> dict[str, Any]:
@@ -130,6 +132,8 @@ def read_coordinates(found: Any) -> Coordinates:
     """The same, read back."""
     if not isinstance(found, dict):
         raise ValueError(f"coordinates must be a JSON object, got {shown(found)}")
+    if found.get("kind") in BEFORE:
+        found = found | {"kind": BEFORE[found["kind"]]}
     kind = KINDS[choice(found, "kind", KINDS)]
     return kind(**{field.name: number(found, field.name) for field in fields(kind) if field.name in found})
 

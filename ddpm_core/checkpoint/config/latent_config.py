@@ -1,5 +1,5 @@
-"""What the further configurations of a latent checkpoint may say: of an autoencoder, a text encoder, and a U-Net that
-is told words.
+"""What the further configurations of a latent checkpoint may say: of an autoencoder, a text encoder, and a U-Net with
+prompts.
 
 As in unet_config: every field is checked first, and one that is not known here must have diffusers' default.
 """
@@ -47,7 +47,7 @@ def check(config: dict[str, Any]) -> tuple[int, int]:
         value = config.get(name)
         usual = (None, False, parameter.default)
         if name not in _UNET_KNOWN and (list(value) if isinstance(value, tuple) else value) not in usual:
-            raise ValueError(f"{name} {shown(value)} is not supported in a network that is told words")
+            raise ValueError(f"{name} {shown(value)} is not supported in a network with prompts")
     channels = whole(config, "in_channels", 4)
     if config.get("out_channels", 4) != channels:
         raise ValueError(f"the network takes {channels} channels and gives {shown(config.get('out_channels'))}")

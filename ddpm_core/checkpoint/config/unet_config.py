@@ -50,7 +50,7 @@ def count_parameters(network: nn.Module) -> int:
 def check(config: dict, times: tuple[str, ...] = ("positional", "learned")) -> tuple[int, int]:
     """The image's size in pixels and its channels; ValueError, one sentence, for a network that cannot be built.
 
-    times: the time_embedding_types that may be; "fourier" is for networks that are told σ: at time 0 it gives NaN.
+    times: the time_embedding_types that may be; "fourier" is for networks that take σ: at time 0 it gives NaN.
     """
     if config.get("class_embed_type") is not None:
         raise ValueError(f"class_embed_type {shown(config['class_embed_type'])} is not supported: it must be null")

@@ -1,4 +1,4 @@
-"""The flags of a U-Net of OpenAI's, told from the shapes of its tensors, and which tensor is which of diffusers'."""
+"""The flags of a U-Net of OpenAI's, read from the shapes of its tensors, and which tensor is which of diffusers'."""
 
 from __future__ import annotations
 

@@ -32,12 +32,12 @@ def least_side(network: Network) -> int:
 
 
 def takes_labels(network: Network) -> bool:
-    """Whether it is told classes."""
+    """Whether its condition is a class."""
     return isinstance(network, DiTTransformer2DModel) or network.class_embedding is not None
 
 
 def known_labels(network: Network) -> int | None:
-    """How many labels it has an embedding for, that of no class among them; None where it is told none."""
+    """How many labels it has an embedding for, that of no class among them; None where it takes none."""
     tables = (part for part in network.modules() if isinstance(part, nn.Embedding))
     return next((table.num_embeddings for table in tables), None) if takes_labels(network) else None
 

@@ -127,7 +127,7 @@ def _check_words(config: Config) -> None:
             raise TrainError("--decoder takes pictures in colours: leave out --channels.")
     if not config.captions:
         if config.text is not None:
-            raise TrainError("--text needs --captions: a network that is told no words has no text encoder.")
+            raise TrainError("--text needs --captions: without captions there is no text encoder.")
         return
     if config.decoder is None:
         raise TrainError("--captions needs --decoder: models that take words draw in the latents of an autoencoder.")

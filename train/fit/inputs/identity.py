@@ -41,9 +41,9 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
         raise TrainError(f"--data is not what this run was started with: {changed}.")
     if _differs("encoder", before, now):
         raise TrainError(OTHER_DECODER)
-    for told in ("labels", "captions"):
-        if _differs(told, before, now):
-            raise TrainError(f"--data is not what this run was started with: the images have other {told}.")
+    for condition in ("labels", "captions"):
+        if _differs(condition, before, now):
+            raise TrainError(f"--data is not what this run was started with: the images have other {condition}.")
     decisive = "files" if None in (before.get("pixels"), now["pixels"]) else "pixels"
     if not _differs(decisive, before, now):
         return

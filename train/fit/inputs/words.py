@@ -1,4 +1,4 @@
-"""Networks that are told in words what to draw: a U-Net and a text encoder that are trained together."""
+"""Networks that draw prompts: a U-Net and a text encoder that are trained together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # as
 
 
 class PromptedUNet(nn.Module):
-    """unet: a UNet2DConditionModel. text: a CLIPTextModel, whose last hidden states it is told."""
+    """unet: a UNet2DConditionModel. text: a CLIPTextModel, whose last hidden states are its condition."""
 
     ends = ("unet.conv_in.", "unet.conv_out.")
 

@@ -34,7 +34,7 @@ from train.fit.outputs.preview import DenoisingProbe, Preview
 
 QUARTERS = 4
 TOGETHER = 8  # samples drawn at once: who asks a run to stop waits for one step of them
-GUIDANCE = 3.0  # of samples that are told words
+GUIDANCE = 3.0  # of samples with prompts
 PROGRESS = "progress.jsonl"
 
 
@@ -133,11 +133,11 @@ class Progress:
         together = config.sample_count if isinstance(model.network, Preview) else TOGETHER
         for first in range(0, config.sample_count, together):
             seeds, x_0 = range(first, min(first + together, config.sample_count)), None
-            told = Condition([seed % model.num_classes for seed in seeds] if model.num_classes else None)
+            condition = Condition([seed % model.num_classes for seed in seeds] if model.num_classes else None)
             if captions:
-                told = Condition(prompts=captions[first : seeds.stop], guidance=GUIDANCE)
-            chain = settings.chain(model, told.guidance)
-            for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain, told)], seeds), 1):
+                condition = Condition(prompts=captions[first : seeds.stop], guidance=GUIDANCE)
+            chain = settings.chain(model, condition.guidance)
+            for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain, condition)], seeds), 1):
                 x_0 = step_of_chain.x
                 done = f"{number} of {len(chain.pairs)} steps for {seeds.stop} of {config.sample_count}"
                 self.bar.set_postfix_str(f"samples ({weights}): {done}")
