@@ -9,6 +9,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
+    from ddpm_core.engines.blocks import inside as inside
+    from ddpm_core.engines.blocks import module as module
     from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.imaging import from_uint8 as from_uint8
     from ddpm_core.imaging import to_uint8 as to_uint8
@@ -43,10 +45,12 @@ _HOME = {
     "bits_per_dim": "likelihood",
     "encode": "latents",
     "from_uint8": "imaging",
+    "inside": "engines.blocks",
     "interpolate": "latents",
     "invert": "latents",
     "l_simple": "objective",
     "load": "checkpoint.load",
+    "module": "engines.blocks",
     "optimise_timesteps": "few_steps.optimised",
     "posterior": "process",
     "predict": "prediction",

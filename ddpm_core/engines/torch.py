@@ -149,10 +149,10 @@ def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: 
     if n < size:
         conditions = tuple(_padded(part, size) for part in conditions)
         x = _padded(x, size)
-    return evaluate(x.contiguous(memory_format=_layout(x.device)), *conditions)[:n]
+    return evaluate(x.contiguous(memory_format=layout(x.device)), *conditions)[:n]
 
 
-def _layout(device: torch.device) -> torch.memory_format:
+def layout(device: torch.device) -> torch.memory_format:
     """Channels innermost, but for Apple's GPUs, some of whose kernels get that wrong (pytorch#174345, #180984)."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
@@ -175,16 +175,17 @@ class ExactNetwork:
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         condition = self._inputs.checked(x, t_index, labels)
-        return _in_chunks(partial(_output, self._network()), self._device, x, *condition)
+        return _in_chunks(partial(_output, self.module()), self._device, x, *condition)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """The maps of `CrossAttention`, with the dtype and on the device of x."""
         with self._lock:
             if self._attention is None:
-                self._attention = CrossAttention(self._network())
+                self._attention = CrossAttention(self.module())
         return _in_chunks(self._attention, self._device, x, *self._inputs.checked(x, t_index, states))
 
-    def _network(self) -> Any:
+    def module(self) -> Any:
+        """Return the network in float32, in evaluation mode. Raises ValueError where there are no exact weights."""
         with self._lock:
             if self._found is None:
                 self._found = self._float32()
@@ -246,7 +247,7 @@ class TorchNetwork:
         moved: Any = nn.Module.to
         # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
         time_proj = copy.deepcopy(getattr(unet, "time_proj", None))
-        moved(unet, device, DTYPES[precision], memory_format=_layout(device))
+        moved(unet, device, DTYPES[precision], memory_format=layout(device))
         if time_proj is not None:
             unet.register_module("time_proj", time_proj.to(device))
         self.unet = unet.eval().requires_grad_(False)

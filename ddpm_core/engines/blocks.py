@@ -1,0 +1,229 @@
+"""Inside the network: what each block of a U-Net gives, and what the picture becomes where it gives something else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ddpm_core.engines.common import Inputs, example_inputs, told_numbers
+from ddpm_core.engines.from_diffusers import Attention, UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.torch import layout
+from ddpm_core.model import Model
+
+# change(found, t) -> what goes on in the place of what was found, with its shape. found is (N, C, H, W) of a block or a
+# skip; of "attention" it is what an attention layer gives; of "condition" the network's labels; of "time" t − 1, int64.
+Change = Callable[[Tensor, int], Tensor]
+When = Callable[[int], bool]
+
+
+class Block(NamedTuple):
+    """shape: (C, H, W) of what it gives for one image. parts: its layers, as "2 resnets, 1 attention"."""
+
+    shape: tuple[int, int, int]
+    parts: str
+
+
+def module(model: Model) -> nn.Module:
+    """Return the network behind a model as a torch module with float32 weights, in evaluation mode.
+
+    It is the model's own: a change of its weights changes the model, where that computes in PyTorch and float32.
+
+    Arguments:
+        model: of one of the classes that `load` knows, or of a torch module.
+
+    Raises:
+        ValueError: for a function of one's own; and where the weights were rounded and no file has the exact ones.
+    """
+    owner: Any = getattr(model.network, "__self__", model.network)  # of a method, such as a module's forward
+    if isinstance(owner, nn.Module):
+        return owner
+    network: Any = model.network
+    if not hasattr(network, "with_gradients"):
+        raise ValueError(f"the network of this model is a {type(network).__name__}, and no torch module")
+    return network.with_gradients.module()
+
+
+class Inside:
+    """A model whose U-Net shows and takes what goes on in it; its weights are the model's. See `inside`.
+
+    Attributes:
+        model: the same model, computed in PyTorch and float32; for `trajectory`, `predict` and all else.
+        blocks: of each `Block` by its name, on the way of x through the network: "down 1", …, "middle", "up 1", ….
+            A block is looked at before it halves or doubles its sides.
+        skips: the names of the skips, the coarsest first: "skips 7" carries what has 7 numbers a side.
+        taps: what each block gave in the newest evaluation, (N, C, H, W); with guidance (2N, C, H, W), first with the
+            condition.
+    """
+
+    def __init__(self, model: Model):
+        unet = module(model)
+        if not isinstance(unet, UNet2DModel | UNet2DConditionModel) or told_numbers(unet):
+            raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
+        self._source, self._inputs = model, Inputs(unet)
+        shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
+        self._unet: Any = copy.deepcopy(unet, shared)  # so that the model itself stays as it is
+        self._changes: dict[str, Change] = {}
+        self._t = 0
+        self.taps: dict[str, Tensor] = {}
+        self._parts: dict[str, list[str]] = {}
+        self._sides: list[int] = []
+        self._open()
+        with torch.no_grad():
+            self._unet(*(part.to(unet.device) for part in example_inputs(unet)))
+        self.blocks = {
+            name: Block(tuple(found.shape[1:]), ", ".join(self._parts[name]))  # pyright: ignore[reportArgumentType]
+            for name, found in self.taps.items()
+        }
+        self.skips = tuple(dict.fromkeys(f"skips {side}" for side in self._sides))
+        self.model = model.evaluated_by(_Network(self._evaluate, unet.device))
+
+    def change(self, name: str, change: Change) -> None:
+        """Let a block, "skips N", "attention", "condition" or "time" give change(found, t) instead, from now on.
+
+        Arguments:
+            name: one of `blocks` or `skips`, or "attention" (each layer of it), "condition" (class or prompt), "time".
+            change: (found, t) → a tensor like found, for example found * 0, or what another run has there.
+
+        Raises:
+            ValueError: for another name.
+        """
+        known = (*self.blocks, *self.skips, "attention", "condition", "time")
+        if name not in known:
+            raise ValueError(f"there is no {name!r} in this network: choose from {', '.join(known)}")
+        if name == "condition" and self._source.null_label is None and self._source.text is None:
+            raise ValueError("this model has no condition that could be changed")
+        self._changes[name] = change
+
+    def cut(self, *names: str, when: When | None = None) -> None:
+        """Switch parts off: blocks and skips give 0, attention is left out, the condition is none, time stands at T/2.
+
+        Arguments:
+            names: as for `change`.
+            when: (t) → whether they are off at this t; None for always.
+
+        Raises:
+            ValueError: for a name that is not there.
+        """
+        for name in names:
+            self.change(name, partial(self._nothing, name, when))
+
+    def restore(self) -> None:
+        """Take all changes back."""
+        self._changes.clear()
+
+    def _nothing(self, name: str, when: When | None, found: Tensor, t: int) -> Tensor:
+        if when is not None and not when(t):
+            return found
+        if name == "time":
+            return torch.full_like(found, self._source.schedule.T // 2 - 1)
+        if name == "condition" and self._source.text is not None:
+            return self._source.text([""]).to(found).expand_as(found)
+        if name == "condition":
+            return torch.full_like(found, self._source.null_label or 0)
+        return torch.zeros_like(found)
+
+    # --- Hooks
+
+    def _open(self) -> None:
+        unet = self._unet
+        for i, block in enumerate(unet.down_blocks, 1):
+            self._tap(f"down {i}", block, _last(block))
+        if unet.mid_block is not None:
+            self._tap("middle", unet.mid_block, unet.mid_block)
+        for i, block in enumerate(unet.up_blocks, 1):
+            self._tap(f"up {i}", block, _last(block))
+            block.register_forward_pre_hook(self._skip, with_kwargs=True)
+        for layer in unet.modules():
+            if isinstance(layer, Attention):
+                layer.register_forward_hook(self._attend)
+
+    def _tap(self, name: str, block: Any, last: nn.Module) -> None:
+        counts = {kind: len(getattr(block, f"{kind}s", None) or ()) for kind in ("resnet", "attention")}
+        self._parts[name] = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in counts.items() if n]
+        last.register_forward_hook(partial(self._note, name))
+
+    def _note(self, name: str, layer: nn.Module, arguments: tuple, output: Any) -> Any:
+        found = output[0] if isinstance(output, tuple) else output
+        changed = self._changed(name, found)
+        self.taps[name] = changed.detach()
+        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+
+    def _skip(self, block: nn.Module, arguments: tuple, keywords: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        given = keywords["res_hidden_states_tuple"] if "res_hidden_states_tuple" in keywords else arguments[1]
+        skips = tuple(self._changed(f"skips {skip.shape[-1]}", skip) for skip in given)
+        self._sides += [skip.shape[-1] for skip in skips] if not self._t else []
+        if "res_hidden_states_tuple" in keywords:
+            return arguments, keywords | {"res_hidden_states_tuple": skips}
+        return (arguments[0], skips, *arguments[2:]), keywords
+
+    def _attend(self, layer: Any, arguments: tuple, output: Tensor) -> Tensor:
+        given = arguments[0] / layer.rescale_output_factor if layer.residual_connection else torch.zeros_like(output)
+        return given + self._changed("attention", output - given) if "attention" in self._changes else output
+
+    def _changed(self, name: str, found: Tensor) -> Tensor:
+        change = self._changes.get(name)
+        if change is None:
+            return found
+        changed = change(found, self._t)
+        if not isinstance(changed, Tensor) or changed.shape != found.shape:
+            got = tuple(changed.shape) if isinstance(changed, Tensor) else type(changed).__name__
+            raise ValueError(f"a change of {name!r} must return a tensor of shape {tuple(found.shape)}, got {got}")
+        return changed.to(found)
+
+    def _evaluate(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Evaluate the network; on a CPU each image alone, so that no image depends on others in its batch."""
+        t_index, labels = self._inputs.checked(x, t_index, labels)
+        device, together = self._unet.device, len(x)
+        if self._unet.device.type == "cpu" or len(t_index.unique()) > 1:
+            together = 1
+        outputs, taps = [], []
+        for i in range(0, len(x), together):
+            part = slice(i, i + together)
+            self._t = int(t_index[i]) + 1
+            time = self._changed("time", t_index[part]).to(device)
+            condition: tuple[Tensor, ...] = ()
+            if labels is not None:
+                condition = (self._changed("condition", labels[part]).to(device),)
+            image = x[part].to(device, torch.float32).contiguous(memory_format=layout(device))
+            outputs.append(self._unet(image, time, *condition, return_dict=False)[0])
+            taps.append(self.taps)
+            self.taps = {}
+        self.taps = {name: torch.cat([found[name] for found in taps]) for name in taps[0]}
+        return torch.cat(outputs).to(x)
+
+
+class _Network:
+    """The network of `Inside.model`."""
+
+    moves_inputs = True
+
+    def __init__(self, evaluate: Callable[..., Tensor], device: torch.device):
+        self._evaluate, self.device = evaluate, device
+
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self._evaluate(x, t_index, labels)
+
+
+def inside(model: Model) -> Inside:
+    """Open the U-Net of a model.
+
+    Arguments:
+        model: of a U-Net of diffusers that takes t − 1, as every embedded checkpoint is.
+
+    Returns:
+        What shows each block and lets it be changed; the model itself stays as it is.
+
+    Raises:
+        ValueError: for a network of another class, and as `module` does.
+    """
+    return Inside(model)
+
+
+def _last(block: Any) -> nn.Module:
+    """The layer of a block whose output is looked at: the last one before it changes its sides."""
+    return (getattr(block, "attentions", None) or block.resnets)[-1]
