@@ -30,6 +30,7 @@
  * @property {unknown} coordinates null but for score, EDM and flow models
  * @property {number | null} snr
  * @property {number} corrections
+ * @property {{ name: string, sigma?: number } | null} [pipeline] diffusers' pipeline of a model with coordinates; σ of x_T
  * @property {Home} home
  * @property {Omit<Process, "network">} process
  */
