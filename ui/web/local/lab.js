@@ -137,7 +137,7 @@ export class Lab {
       ...table,
       ...{ colours, prediction: spec.prediction, variance: spec.variance, clip: spec.clip, channels: spec.channels },
       ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
-      ...{ student: spec.student, gamma: sidecars.gamma, optimised: sidecars.optimised, fixed: spec.source.fixed },
+      ...{ student: spec.student, gamma: sidecars.gamma, optimised: sidecars.optimised, source: spec.source },
     };
     this.#specs.set(ref, made);
     return made;
