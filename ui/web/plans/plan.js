@@ -1,7 +1,6 @@
 // What a part says of a run before it starts: which checkpoints it needs, what it computes and costs, and its words.
 // The page makes it of the form's values and of the facts of the models; an engine checks the same, and computes.
 
-/** @import { Schedule } from "../local/process/schedule.js" */
 /** @import { Process } from "../local/process/predict.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 

@@ -4,7 +4,7 @@ import { general, literal, range } from "./literal.js";
 
 /** @import { Facts } from "../plans/plan.js" */
 /** @import { Lane } from "../plans/settings.js" */
-/** @import { Row } from "./scripts.js" */
+/** @import { Row } from "./captions.js" */
 
 const CORRECTIONS = 2 ** 33; // from this number on, the streams of noise are those of corrections
 const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"seed-{seed}.png")';

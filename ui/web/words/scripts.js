@@ -8,9 +8,9 @@ import { noise, script as withPipeline } from "./pipelines.js";
 /** @import { Facts } from "../plans/plan.js" */
 /** @import { Lane } from "../plans/settings.js" */
 /** @import { Change, Touches } from "../plans/touch.js" */
+/** @import { Row } from "./captions.js" */
 /** @import { Catalogue } from "./catalogue.js" */
 
-/** t, s, ᾱ_t and σ of a step; σ is null where only the network knows it. @typedef {[number, number, number, number | null]} Row */
 /** @typedef {Record<string, unknown>} Values */
 
 const DRAWN = ["labels", "prompts", "negative", "guidance"]; // the arguments that say what to draw

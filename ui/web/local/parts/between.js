@@ -1,5 +1,5 @@
 // Between words, as ui/parts/between.py computes it.
-import { uri } from "../pictures/pictures.js";
+import { uri } from "../../files/pictures.js";
 import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
 import { chainOf, withPictures, withRows } from "./rows.js";
@@ -7,7 +7,7 @@ import { shown } from "./sampling.js";
 
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
+/** @import { Picture } from "../../files/pictures.js" */
 
 /** @param {Lab} lab */
 export function between(lab) {

@@ -1,5 +1,6 @@
 // What noise destroys, as ui/parts/forward.py answers it: pictures, their noise, and t small steps beside one jump.
-import { base64, bytesOf, uri } from "../pictures/pictures.js";
+import { uri } from "../../files/pictures.js";
+import { base64, bytes } from "../../shared/run/bytes.js";
 import { square } from "../pictures/uploads.js";
 import { fromUint8, toUint8 } from "../process/floats.js";
 import { compare } from "../process/forward.js";
@@ -51,7 +52,7 @@ export function forward(lab) {
       const n = SIZE.check(size);
       const found = compare(
         SCHEDULES.get(asked.schedule),
-        fromUint8(bytesOf(String(pixels)), 3),
+        fromUint8(bytes(String(pixels)), 3),
         asked.t,
         BigInt(asked.seed),
       );

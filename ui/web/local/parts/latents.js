@@ -1,5 +1,5 @@
 // What a noisy picture remembers, as ui/parts/latents.py computes it.
-import { uri } from "../pictures/pictures.js";
+import { uri } from "../../files/pictures.js";
 import { fromUint8 } from "../process/floats.js";
 import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";

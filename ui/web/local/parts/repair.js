@@ -1,5 +1,5 @@
 // What was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
-import { uri } from "../pictures/pictures.js";
+import { uri } from "../../files/pictures.js";
 import { fromUint8 } from "../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../process/restore.js";
 import { $, ValueError } from "../python.js";
@@ -7,7 +7,7 @@ import { chainOf, spread, variances, withPictures, withRows } from "./rows.js";
 
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
+/** @import { Picture } from "../../files/pictures.js" */
 /** @import { Measurement } from "../process/restore.js" */
 
 /** What the translated module takes from ddpm_core. @param {Lab} lab */

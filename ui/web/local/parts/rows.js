@@ -1,7 +1,7 @@
 // Rows of pictures that chains end in: what Latents and Repair share, as ui/parts/picture_rows.py.
 
+import { grid, uri } from "../../files/pictures.js";
 import { settingsOf } from "../lab.js";
-import { grid, uri } from "../pictures/pictures.js";
 import { unpack } from "../pictures/uploads.js";
 import { trajectory } from "../process/runs.js";
 import { $ } from "../python.js";
@@ -9,20 +9,21 @@ import { picture } from "./sampling.js";
 
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
+/** @import { Picture } from "../../files/pictures.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
 
 /** What Python's code takes to save rows; the files are promises. */
 function natives() {
-  const files = import("../pictures/files.js");
+  const pngs = import("../../files/png.js");
+  const animations = Promise.all([import("../../files/animations.js"), import("../../files/labels.js")]);
   $.native("numpy", { concatenate: (/** @type {Picture[][]} */ rows) => rows.flat() });
   $.native("ddpm_core.imaging", {
     grid,
-    png: (/** @type {Picture} */ one, /** @type {any} */ { values }) => files.then(({ png }) => png(one, values.about)),
+    png: (/** @type {Picture} */ one, /** @type {any} */ { values }) => pngs.then(({ png }) => png(one, values.about)),
   });
   $.native("ui.export.files", {
     animation: (/** @type {Picture[]} */ film, /** @type {string} */ kind, /** @type {string} */ about) =>
-      files.then(({ ANIMATED, enlarged }) =>
+      animations.then(([{ ANIMATED }, { enlarged }]) =>
         ANIMATED[kind](
           film.map((one) => enlarged(one)),
           film.length,

@@ -1,15 +1,15 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
+import { grid, uri } from "../../files/pictures.js";
 import { noise } from "../../player/pixels.js";
 import { settingsOf } from "../lab.js";
-import { grid, uri } from "../pictures/pictures.js";
 import { toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { sideBySide } from "../process/runs.js";
 import { $, Dict } from "../python.js";
 
 /** @import { Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
+/** @import { Picture } from "../../files/pictures.js" */
 
 /** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
@@ -148,7 +148,11 @@ function recording(lab) {
     async save(kind, about) {
       await lab.more();
       const { settings, _stem, _table, _titles, _moments } = $.module("ui.export.files");
-      const { ANIMATED, film, png, strip, zip } = await import("../pictures/files.js");
+      const { ANIMATED } = await import("../../files/animations.js");
+      const { film, strip } = await import("../../files/labels.js");
+      const { png } = await import("../../files/png.js");
+      const { thin } = await import("../../files/record.js");
+      const { zip } = await import("../../files/zip.js");
       const { lanes, request, rows } = this.plan;
       /** @type {import("../python.js").Dict[]} */
       const frames = [...this.frames];
@@ -167,16 +171,21 @@ function recording(lab) {
       if (kind === "zip") return [name, zip(await this.#everything(text, _table(this, measured(rows, frames))))];
       /** @type {[number, any][]} */
       const found = _moments(this, frames);
-      const all = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
-      const moments = $.module("ddpm_core.imaging").thin(all, MOST);
+      const all = found.map(([t, pictures]) => ({
+        t,
+        lanes: /** @type {Map<number, Picture[]>} */ (new Map(pictures.items())),
+      }));
+      const moments = thin(all, MOST);
       const titles = _titles(this);
-      if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? titles : []), text)];
+      if (kind === "strip") return [name, await png(strip(thin(moments, 10), lanes.length === 2 ? titles : []), text)];
       return [name, await ANIMATED[kind](film(moments, titles), moments.length, text)];
     }
 
     /** The files of a ZIP. @param {string} about @param {string} table @returns {Promise<[string, Uint8Array][]>} */
     async #everything(about, table) {
-      const { ascii, npy, png } = await import("../pictures/files.js");
+      const { utf8 } = await import("../../files/bytes.js");
+      const { png } = await import("../../files/png.js");
+      const { npy } = await import("../../files/zip.js");
       const { lanes, rows, models, request } = this.plan;
       const shape = [models[0].channels, models[0].image_size, models[0].image_size];
       const seeds = [...request.seeds];
@@ -184,12 +193,12 @@ function recording(lab) {
       const noise = seeds.map((seed) => gaussian(BigInt(seed), 0, n));
       /** @type {[string, Uint8Array][]} */
       const files = [
-        ["settings.json", ascii(about)],
-        ["steps.csv", ascii(table)],
+        ["settings.json", utf8(about)],
+        ["steps.csv", utf8(table)],
         ["x_T.npy", npy(noise, shape)],
       ];
       const { copied, python } = $.module("ui.export.scripts");
-      if (lanes.length < 3) files.push(["run.py", ascii(copied(python, lanes, models))]);
+      if (lanes.length < 3) files.push(["run.py", utf8(copied(python, lanes, models))]);
       for (const lane of lanes.keys()) {
         const cell = `cell-${String(lane).padStart(2, "0")}/`;
         const folder = lanes.length === 1 ? "" : lanes.length === 2 ? `lane-${"ab"[lane]}/` : cell;

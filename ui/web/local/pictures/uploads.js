@@ -1,12 +1,12 @@
 // Pictures of one's own, which stay in the worker: a square of them, fitted to a model, as ui/pictures/as_text.py has it.
 
+import { png } from "../../files/png.js";
+import { base64, bytes as bytesOf, unpacked as inflated, packed } from "../../shared/run/bytes.js";
 import { token } from "../../shared/run/client.js";
 import { $, ValueError } from "../python.js";
-import { png } from "./files.js";
-import { base64, bytesOf, packed } from "./pictures.js";
 
 /** @import { Lab } from "../lab.js" */
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../../files/pictures.js" */
 
 const LONGEST = 512; // pixels of the longer side, of which the visitor chooses a square
 const GREY = "#808080"; // what transparent parts lie on
@@ -19,7 +19,7 @@ export async function unpack(text) {
   if (!text || unpacked.has(String(text))) return;
   const bytes = await Promise.resolve(String(text))
     .then(bytesOf)
-    .then((packed_) => packed("deflate", packed_, true))
+    .then(inflated)
     .catch(() => new Uint8Array());
   unpacked.set(String(text), bytes);
 }
@@ -151,7 +151,7 @@ const pngUri = async (picture) => `data:image/png;base64,${base64(await png(pict
 
 /** A picture for the page: {text, uri}. @param {Picture} picture */
 async function shown(picture) {
-  const bytes = await packed("deflate", picture.data);
+  const bytes = await packed(picture.data);
   const text = base64(bytes).replaceAll("+", "-").replaceAll("/", "_");
   unpacked.set(text, picture.data);
   return { text, uri: await pngUri(picture) };
