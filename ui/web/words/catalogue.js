@@ -1,4 +1,4 @@
-// What is known of checkpoints by their names, and what else only Python's files have: `page_words` of ui/models/words.py.
+// What is known of checkpoints by their names, and what else only Python's files have: `page_words` of ui/runs/words.py.
 
 /**
  * labels: of the checkpoints that the page offers by name. embedded: those that come with the project. guidance: the scale

@@ -15,14 +15,6 @@ export const SAMPLER = {
 /** So many steps. @param {number} n */
 export const countOfSteps = (n) => `${n} step${n > 1 ? "s" : ""}`;
 
-/** A number with six digits that count, as Python's "g" writes it. @param {number} value */
-export function general(value) {
-  const [digits, sign, power] = value.toExponential(5).split(/e([+-])/);
-  const exponent = Number(sign + power);
-  if (exponent >= -4 && exponent < 6) return String(Number(value.toPrecision(6)));
-  return `${Number(digits)}e${sign}${power.padStart(2, "0")}`;
-}
-
 /** A standard deviation in the units of [−1, 1]: ".182". @param {number} value */
 export const sigma = (value) => (value ? fixed(value, 3) : "0");
 
