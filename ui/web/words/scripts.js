@@ -13,7 +13,7 @@ import { noise, script as withPipeline } from "./pipelines.js";
 
 /** @typedef {Record<string, unknown>} Values */
 
-const DRAWN = ["labels", "prompts", "negative", "guidance"]; // the arguments that say what to draw
+const DRAWN = ["labels", "prompts", "negative", "guidance"];
 const FLOATS = ["eta", "guidance"];
 /** diffusers' classes. @type {Record<string, string>} */
 const SOLVERS = { "dpm++": "DPMSolverMultistepScheduler", unipc: "UniPCMultistepScheduler" };
@@ -58,7 +58,7 @@ export function python(lanes, models, touches, catalogue) {
   const [first, other] = lanes;
   const seeds = range(first.seed, first.count);
   const all = lanes.map((lane, i) => typed(args(lane, models[i])));
-  const drawn = all.map((given) => picked(given, (name, value) => DRAWN.includes(name) && value !== null));
+  const drawn = all.map(drawnOf);
   const isShared = (/** @type {string} */ name) => drawn.every((one) => literal(one[name]) === literal(drawn[0][name]));
   const shared = { seeds, clip: first.clip, ...picked(drawn[0], isShared) };
   const ways = all.map((given, i) => ({
@@ -351,6 +351,10 @@ const typed = (given) =>
       FLOATS.includes(name) && typeof value === "number" ? asFloat(value) : value,
     ]),
   );
+
+/** The arguments that say what to draw, in their order. @param {Values} given @returns {Values} */
+const drawnOf = (given) =>
+  Object.fromEntries(DRAWN.filter((name) => (given[name] ?? null) !== null).map((name) => [name, given[name]]));
 
 /** @param {Values} given @param {(name: string, value: unknown) => boolean} wanted @returns {Values} */
 const picked = (given, wanted) =>
