@@ -738,7 +738,7 @@ def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
     ("missing", "content", "sentence"),
     [
         ("local/worker.js", "throw new Error('too old')", "try a newer one"),
-        ("translated.js", "", "load the page again"),
+        ("knowledge.json", "", "load the page again"),
     ],
 )
 def test_without_what_computes_the_example_goes_on(fresh, missing, content, sentence):

@@ -17,7 +17,7 @@ import { placed, touches } from "./touch.js";
 /** @import { Touches } from "./touch.js" */
 
 /**
- * refs: the checkpoints, each once. Of each lane: lanes, its resolved settings; its model; rows, its steps; args, of
+ * refs: the checkpoints, each once. images: as its planner says. Of each lane: lanes, its resolved settings; its model; rows, its steps; args, of
  * ddpm_core.trajectory; its kind of step. attention: whether it is shown. untouchable: why no lane could be touched, or "".
  * touches: of lane B, which shares its first steps with lane A, so many. kindOf: what a lane's step k costs, null where it
  * is lane A's. shown: the first result; of what is said there, words are those of the prompt of one lane, and unknown what
@@ -25,6 +25,7 @@ import { placed, touches } from "./touch.js";
  * @typedef {object} SamplingPlan
  * @property {Request} request
  * @property {string[]} refs
+ * @property {number} images
  * @property {Plan["steps"]} steps
  * @property {Lane[]} lanes
  * @property {Facts[]} models
@@ -81,15 +82,16 @@ function gridded(request) {
 /** @param {(request: Request) => Lane[]} lanesOf the runs that are asked for @param {boolean} [isGrid] @returns {Planner<SamplingPlan>} */
 function planner(lanesOf, isGrid = false) {
   const refs = (/** @type {Request} */ request) => [...new Set(lanesOf(request).map(({ checkpoint }) => checkpoint))];
+  const images = (/** @type {Request} */ request) => request.count * lanesOf(request).length;
   return {
     refs,
-    images: (request) => request.count * lanesOf(request).length,
+    images,
     summary: (request, catalogue) => summary(lanesOf(request), catalogue),
     plan(request, models, catalogue) {
       const all = refs(request);
       const modelOf = (/** @type {Lane} */ { checkpoint }) => models[all.indexOf(checkpoint)];
       const lanes = isGrid ? possible(lanesOf(request), modelOf, models) : lanesOf(request);
-      return { ...planned(request, lanes, lanes.map(modelOf), catalogue), refs: all };
+      return { ...planned(request, lanes, lanes.map(modelOf), catalogue), refs: all, images: images(request) };
     },
   };
 }
@@ -100,7 +102,7 @@ export const grid = planner(gridded, true);
 
 /**
  * @param {Request} request @param {Lane[]} asked @param {Facts[]} models of each @param {Catalogue} catalogue
- * @returns {Omit<SamplingPlan, "refs">}
+ * @returns {Omit<SamplingPlan, "refs" | "images">}
  */
 function planned(request, asked, models, catalogue) {
   checkPictures(models);
