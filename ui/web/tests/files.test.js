@@ -152,6 +152,13 @@ test("a run is saved under its name, and an empty one is a sentence", async () =
   const names = ["settings.json", "steps.csv", "x_T.npy", "run.py", "seed-13/x_0500.png", "seed-14/x_0000.png"];
   for (const one of names) assert.ok(text.includes(one), one);
   assert.ok(!text.includes("x_0.npy")); // a run that was stopped has none
+  const touch = [{ t: 500, what: "noise", strength: 50, cells: [[0, 1]] }];
+  const touches = new Map([[500, [0.5, [["noise", 0.5, [[0, 1]]]]]]]);
+  const plan = { ...planned([LANE, { ...LANE, touch }], [ROWS, ROWS]), touches };
+  const [, touched] = await save("zip", { plan, frames: [kept(2), kept(2)], x0: new Map() }, [], catalogue);
+  assert.ok(
+    Buffer.from(touched).toString("latin1").includes("on_step = partial(touch, at={500: (0.5, [('noise', 0.5,"),
+  );
   await assert.rejects(save("png", { ...run, frames: [kept()] }, [], catalogue), /no picture yet: press Run/);
 });
 
