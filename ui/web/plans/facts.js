@@ -10,7 +10,8 @@ import { ANY } from "./fields.js";
 /** @import { Facts } from "./plan.js" */
 
 export const COUNT = 4; // pictures of a new page's run
-export const STEPS = 50; // and its steps
+const STEPS = 50; // and its steps
+export const LOSSLESS = 64; // pictures up to this size show their single pixels
 const QUICK = 3; // seconds: runs that take less start by themselves
 const PATIENCE = 5; // seconds that they may take
 

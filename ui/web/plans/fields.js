@@ -29,7 +29,7 @@ export function shown(value) {
  * who its user is, already when a program looks whether there is such a folder, and a link of any website can name one.
  * @param {unknown} path
  */
-export function near(path) {
+function near(path) {
   const text = String(path || "");
   if (/^[\\/]([\\/]|\?\?)/.test(text.trim()))
     throw new Error(`${shown(text)} is on another machine: give a folder of this one, or a drive's letter for it`);

@@ -1,5 +1,6 @@
 // Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
 
+import { LOSSLESS } from "./facts.js";
 import { args, laneOf, resolved, seedsOf } from "./settings.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
@@ -10,7 +11,6 @@ import { args, laneOf, resolved, seedsOf } from "./settings.js";
 /** columns: pictures in a row. stem: of the names of files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
 
 export const GRADIENT = 14; // plain evaluations that one with its gradient takes, measured on a CPU
-const LOSSLESS = 64; // pictures up to this size show their single pixels
 
 /** A `Planner`, but for its plan. @type {Omit<Planner, "plan">} */
 export const rows = {

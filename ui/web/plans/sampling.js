@@ -5,7 +5,7 @@ import { chain, checkNoMemory } from "../local/process/runs.js";
 import { caption, names, stepTable, summary } from "../words/captions.js";
 import { forRun } from "../words/scripts.js";
 import { SAMPLER, sentence } from "../words/units.js";
-import { pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
+import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
@@ -54,7 +54,6 @@ const OWN = /** @type {const} */ ([
   "eta",
   "guidance",
 ]);
-const LOSSLESS = 64; // pictures up to this size show their single pixels
 
 /** @param {Request} request @returns {Lane[]} */
 function watched(request) {

@@ -8,7 +8,7 @@ import { ANY, shown } from "./fields.js";
 /** @import { Facts, Request } from "./plan.js" */
 /** @import { Stroke } from "./touch.js" */
 
-export const AUTO = "auto"; // the spacing that suits the sampler: `suitedSpacing`
+const AUTO = "auto"; // the spacing that suits the sampler: `suitedSpacing`
 
 /**
  * One run. Image i has seed + i. spacing: null, once it is resolved, for a student's own times. guidance: null, until it is

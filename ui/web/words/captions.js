@@ -67,7 +67,7 @@ export function unknown(words) {
 }
 
 /** The sampler and what determines its noise. @param {Lane} lane */
-export function samplerAndNoise({ sampler, variance, eta }) {
+function samplerAndNoise({ sampler, variance, eta }) {
   const title = SAMPLER[sampler];
   if (sampler === "ddpm" || sampler === "langevin") return `${title} ${VARIANCE[variance]}`;
   return sampler === "ddim" ? `${title} η ${general(eta)}` : title;

@@ -1,8 +1,8 @@
 // Which pictures of a run are kept and shown, as in ui/pictures/uploads.py.
 
 import { thin } from "../../files/record.js";
+import { LOSSLESS } from "../../plans/facts.js";
 
-export const LOSSLESS = 64; // pictures up to this size are sent lossless, as their single pixels are visible
 const FRAME_BYTES = 24e6; // of the frames of one run on their way to the page
 
 /** A picture's bytes as text, about: 4 a pixel as BMP, 1.2 as JPEG, 1.4 a number as PNG. @param {number} size @param {number} channels */

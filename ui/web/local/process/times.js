@@ -43,7 +43,7 @@ const pairs = (descending) => descending.map((t, i) => [t, descending[i + 1] ?? 
  * @param {number} T @param {number} n @param {string} [spacing] @param {number | null} [start]
  * @returns {Pair[]}
  */
-export function timestepPairs(T, n, spacing = "linspace", start = T) {
+function timestepPairs(T, n, spacing = "linspace", start = T) {
   if (start !== null && start !== T) {
     if (!Number.isInteger(start) || start < 1 || start > T)
       throw new Error(`a chain starts at a whole t from 1 to ${T}, got ${start}`);
@@ -158,7 +158,7 @@ export function stepsOf({ method, times, usual }) {
 const listed = (times) => (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
 
 /** Throw for times at which the student was not trained. @param {Student} student @param {number[]} visited */
-export function checkTimes({ times }, visited, instead = "use its own steps, or its teacher") {
+function checkTimes({ times }, visited, instead = "use its own steps, or its teacher") {
   const learned = new Set(times);
   const foreign = visited.find((t) => !learned.has(t));
   if (foreign !== undefined)
