@@ -462,7 +462,7 @@ def test_what_is_unknown_gets_a_sentence(answer):
 
 
 def test_a_student_of_the_most_times_that_a_checkpoint_may_have_is_checked_at_once():
-    student = Student("progressive", tuple(range(100_000, 0, -1)))  # the page translates it: see ui/static/folder.py
+    student = Student("progressive", tuple(range(100_000, 0, -1)))
     began = time.perf_counter()
     student.check("ddim", student.pairs(100_000), 0.0)
     Student("consistency", student.times, usual=student.times)

@@ -140,6 +140,11 @@ def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
         assert normal(answer) == normal(said(app, part, values)), (part, values)
 
 
+def test_what_a_form_offers_for_a_model_is_pythons_own(folder):
+    for ours, theirs in node("about.mjs", folder):
+        assert theirs == {name: value for name, value in ours.items() if name not in ("count", "set")}
+
+
 def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     own = tmp_path / "my secret" / "model"
     shutil.copytree(ROOT / "checkpoints/mnist-tiny", own)
@@ -738,7 +743,7 @@ def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
     ("missing", "content", "sentence"),
     [
         ("local/worker.js", "throw new Error('too old')", "try a newer one"),
-        ("translated.js", "", "load the page again"),
+        ("knowledge.json", "", "load the page again"),
     ],
 )
 def test_without_what_computes_the_example_goes_on(fresh, missing, content, sentence):

@@ -73,7 +73,7 @@ class Drawing(Picture):
         return " ".join(f"{round(100 * x)},{round(100 * y)}" for x, y in value)
 
     def form(self) -> dict[str, Any]:
-        return super().form() | {"kind": "picture"}  # a link has it after the #, as it is long
+        return super().form() | {"kind": "picture", "holds": "points"}  # a link has it after the #, as it is long
 
 
 def _of_lane(kind: Field, lane: str) -> Any:

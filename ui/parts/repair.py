@@ -63,7 +63,7 @@ class Hidden(Picture):
         return base64.urlsafe_b64encode(value).decode()
 
     def form(self) -> dict[str, Any]:
-        return super().form() | {"kind": "picture"}  # a link has it after the #, as it is long
+        return super().form() | {"kind": "picture", "holds": "cells"}  # a link has it after the #, as it is long
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class TouchField(Picture):
         return written(value)
 
     def form(self) -> dict[str, Any]:
-        return super().form() | {"kind": "picture"}  # a link has it after the #, as it is long
+        return super().form() | {"kind": "picture", "holds": "strokes"}  # a link has it after the #, as it is long
 
 
 def _stroke(text: str) -> Stroke:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import importlib
 import json
 import re
 import shutil
@@ -21,58 +20,18 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.home import home
-from ui.forms import units
+from ui.forms import emoji, units
 from ui.models import catalogue
 from ui.models.form_options import about_model
 from ui.pictures.uploads import DRAWINGS, SETS
+from ui.runs.words import page_words
 from ui.serving.server import App, build
-from ui.static.translate import translated
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
 STORES = "https://*.huggingface.co https://*.hf.co"  # where the Hub sends a browser for large files
 NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
-# What is translated for the worker: what a visitor reads, and what decides it. Of some modules only these names. Those
-# of `LATER` are loaded when a part is opened that is not on the first page, a file is saved, or a prompt has emoji.
-MODULES: dict[str, tuple[str, ...]] = {
-    "ddpm_core.student": (),
-    "ddpm_core.timesteps": (),
-    "ddpm_core.model": (
-        *("Source", "ModelSpec", "check_pixels", "is_number", "is_whole", "check_variance"),
-        *("check_same_images", "_images"),
-    ),
-    "ddpm_core.prediction": ("class_index", "few"),
-    "ddpm_core.runs": ("SamplerSettings", "Chain"),
-    "ui.forms.units": (),
-    "ui.forms.fields": (),
-    "ui.models.catalogue": ("Offered", "named", "short_name", "usual_guidance"),
-    "ui.machine.step_times": ("StepKind",),
-    "ui.runs.touch": (
-        *("Stroke", "TouchField", "_stroke", "written", "_colour", "cell_size", "placed", "touches", "script"),
-    ),
-    "ui.runs.settings": (),
-    "ui.runs.captions": (),
-    "ui.models.form_options": (),
-    "ui.runs.plans": (),
-    "ui.runs.pages": ("GONE",),
-    "ui.parts.part": ("Part",),
-    "ui.pictures.uploads": ("frame_format", "kept_steps"),
-    "ui.export.scripts": (),
-    "ui.parts.sampling": (),
-}
-LATER: dict[str, tuple[str, ...]] = {
-    "ddpm_core.latents": ("check_chains", "_chain"),
-    "ui.export.files": ("settings", "_animated", "_moments", "_stem", "_table", "_titles"),
-    "ui.forms.emoji": ("in_words",),
-    "ui.pictures.as_text": ("to_text", "from_text"),
-    "ui.parts.picture_rows": ("RowsPlan", "RowsRecording", "Rows"),
-    "ui.parts.latents": (),
-    "ui.parts.repair": (),
-    "ui.parts.between": (),
-    "ui.parts.plane": ("Drawing", "_of_lane", "Lane", "Plane", "CloudsPlan", "CloudsRecording", "Clouds", "script"),
-    "ui.parts.forward": ("Forward",),
-}
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 INSTALLED = {
@@ -130,16 +89,13 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
         for name in known["files"]:
             _copy(folder / name, out / "checkpoints" / ref / name)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
-    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}}
+    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}, "words": page_words()}
     drawn = app.parts["forward"].questions["picture"]
-    modules = MODULES | LATER
-    live = {name: importlib.import_module(name) for name in modules}
     made = {
         "knowledge.json": _compact(knowledge),
         "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
         "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
-        "translated.js": translated({live[name]: only for name, only in MODULES.items()}, LATER),
-        "later.js": translated({live[name]: only for name, only in LATER.items()}, MODULES),
+        "emoji.json": _compact(emoji.NAMES),
     }
     for i, (_, known) in enumerate(models.values()):
         made[f"models/{i}-examples.json"] = _compact(known.pop("examples"))

@@ -24,7 +24,7 @@ async function forget() {
  */
 
 /** @param {Given} given @returns {Client} */
-export function connect({ knowledge }) {
+export function connect({ knowledge, forms }) {
   /** By its number. @type {Map<number, Waiting>} */
   const waiting = new Map();
   /** The newest run of each part. @type {Map<string, number>} */
@@ -44,7 +44,7 @@ export function connect({ knowledge }) {
     // What the page keeps for later, more than it needs now, comes after what it needs.
     const keep = () => navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
     const folder = new URL(knowledge ?? "", document.baseURI).href;
-    const question = { verb: "begin", folder, base: document.baseURI };
+    const question = { verb: "begin", folder, base: document.baseURI, forms };
     made.postMessage({ ...question, id: wait(question, keep) });
     return made;
   }

@@ -1,9 +1,13 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
+import { evaluations, keyOf, left } from "../plans/plan.js";
 import { token } from "../shared/run/client.js";
 import { ENDED } from "../shared/run/stream.js";
-import { $, plain } from "./python.js";
+import { download, sentence as written } from "../words/units.js";
+import { planned } from "./requests.js";
 
+/** @import { Plan, Request, StepKind } from "../plans/plan.js" */
 /** @import { Lab } from "./lab.js" */
+/** @import { Computation } from "./parts/index.js" */
 /** @import { State } from "../shared/run/stream.js" */
 
 const INTERVAL = 100; // ms between two messages with results
@@ -15,7 +19,7 @@ class Stopped extends Error {}
 export function sentence(error) {
   const { name, message } = /** @type {Error} */ (error);
   const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
-  if (own) return $.module("ui.forms.units").sentence(error);
+  if (own) return written(message);
   console.error(error);
   if (/memory|allocation/i.test(message))
     return "There is not enough memory for this: try fewer pictures or a smaller model";
@@ -35,11 +39,14 @@ export class Run {
   #said = 0; // when, as performance.now()
   #heard = 0;
   #since = 0; // the step under way began
-  /** Steps of each kind. @type {any} */
-  #done;
-  /** Python's. @type {any} */
+  /** Steps of each kind that were done, by `keyOf`. @type {Map<string, number>} */
+  #done = new Map();
+  #evaluations = 0; // done
+  /** @type {Computation | null} */
   computation = null;
-  /** @type {any} */
+  /** The checkpoints that it needs. @type {string[]} */
+  refs = [];
+  /** @type {Plan | null} */
   plan = null;
   /** What the computation keeps for files. @type {any} */
   recording = null;
@@ -49,7 +56,6 @@ export class Run {
     this.lab = lab;
     this.part = part;
     this.send = send;
-    this.#done = $.dict([]);
   }
 
   stop() {
@@ -58,23 +64,24 @@ export class Run {
     this.#say("stopping");
   }
 
-  /** @param {() => Promise<any>} make the computation, or throw a sentence */
+  /** @param {() => Promise<{ computation: Computation, request: Request }>} make what to compute, or throw a sentence */
   async run(make) {
     try {
       this.#say("queued");
-      this.computation = await make();
-      /** @type {string[]} */
-      const refs = this.computation.refs;
-      const specs = () => refs.map((ref) => this.lab.spec(ref));
-      if (specs().every(Boolean)) this.plan = this.computation.checked_plan(specs());
+      const { computation, request } = await make();
+      const { planner } = computation;
+      this.computation = computation;
+      this.refs = planner.refs(request);
+      this.plan = planned(this.lab, computation, request);
       const models = [];
-      for (const ref of refs) models.push(await this.#load(ref));
-      this.plan ??= this.computation.checked_plan(specs());
-      this.recording = new this.computation.recording(this.plan);
+      for (const ref of this.refs) models.push(await this.#load(ref));
+      const plan = this.plan ?? planned(this.lab, computation, request);
+      this.plan = plan;
+      this.recording = computation.record(plan);
       this.#say("running", "Running: the first step");
       await breath();
       this.#heard = this.#since = performance.now();
-      await this.computation.compute(this.plan, models, this);
+      await computation.compute(plan, models, this);
       this.#say("finished", this.lab.files.notice);
       this.lab.files.notice = "";
     } catch (error) {
@@ -85,15 +92,13 @@ export class Run {
 
   /** @param {string} ref */
   async #load(ref) {
-    const { short_name } = $.module("ui.models.catalogue");
-    const { download } = $.module("ui.forms.units");
+    const name = this.lab.catalogue.name(ref);
     const began = performance.now();
-    if (!this.lab.isLoaded(ref)) this.#say("loading", `Loading ${short_name(ref)}`);
+    if (!this.lab.isLoaded(ref)) this.#say("loading", `Loading ${name}`);
     const progress = (/** @type {number} */ done, /** @type {number} */ total) => {
       const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
       if (performance.now() - this.#said < INTERVAL) return;
-      const text =
-        done < total ? `Downloading ${short_name(ref)}: ${download(done, total, speed)}` : `Loading ${short_name(ref)}`;
+      const text = done < total ? `Downloading ${name}: ${download(done, total, speed)}` : `Loading ${name}`;
       this.#say("loading", text, done / total, (total - done) / speed);
     };
     const model = await this.lab.model(ref, progress, this.#leave.signal).catch((error) => {
@@ -112,15 +117,16 @@ export class Run {
 
   /** @param {any} result */
   give(result) {
-    this.#results.push(plain(result));
+    this.#results.push(result);
     if (performance.now() - this.#said > INTERVAL) this.#running();
   }
 
-  /** So many steps of a kind have been done since the last call. @param {any} kind */
+  /** So many steps of a kind have been done since the last call. @param {StepKind} kind */
   async count(kind, steps = 1) {
     const now = performance.now();
     this.lab.note(kind.ref, (now - this.#since) / 1000, kind.batch * steps);
-    this.#done.set(kind, this.#done.get(kind, 0) + steps);
+    this.#done.set(keyOf(kind), (this.#done.get(keyOf(kind)) ?? 0) + steps);
+    this.#evaluations += kind.batch * steps;
     if (now - this.#heard > BREATH) {
       if (now - this.#said > INTERVAL) this.#running();
       await breath();
@@ -131,9 +137,9 @@ export class Run {
   }
 
   #running() {
-    const { evaluations } = $.module("ui.runs.plans");
-    const progress = evaluations(this.#done) / Math.max(1, evaluations(this.plan.steps));
-    this.#say("running", "", Math.min(1, progress), plain(this.plan.left(this.lab.step_times, this.#done)));
+    const { steps } = /** @type {Plan} */ (this.plan);
+    const progress = this.#evaluations / Math.max(1, evaluations(steps));
+    this.#say("running", "", Math.min(1, progress), left(steps, this.lab.pace, this.#done));
   }
 
   /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */

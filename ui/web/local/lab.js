@@ -1,21 +1,22 @@
-// What the translated modules of Python know as the server's lab, in the worker: models and their files, how long a step
-// takes, and stand-ins for the modules that are not translated.
+// What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
 
+import { aboutModel, COUNT, defaultCount } from "../plans/facts.js";
+import { Catalogue, hasEmoji } from "../words/catalogue.js";
+import { megabytes } from "../words/units.js";
 import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
-import { checkSignal } from "./process/predict.js";
-import { SAMPLERS } from "./process/samplers.js";
 import { schedule } from "./process/schedule.js";
-import { timestepPairs } from "./process/times.js";
-import { $, Dict, plain, ValueError } from "./python.js";
 
+/** @import { Facts, StepKind } from "../plans/plan.js" */
+/** @import { FieldForm } from "../shared/form/form.js" */
+/** @import { Words } from "../words/catalogue.js" */
 /** @import { Model } from "./network/model.js" */
 
 /** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
-/** @typedef {{ models: string[], answers: Record<string, any> }} Knowledge */
+/** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
+/** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** A file of ui/static's knowledge. @typedef {(name: string) => Promise<any>} Json */
 /** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
-/** What Python calls a model, with `process`, what the run's own code needs of it. @typedef {any} Spec */
 
 /** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
 export function once(load) {
@@ -38,38 +39,39 @@ export class Lab {
   #paces = new Map();
   /** The same as it is expected, until one was timed. @type {Map<string, number>} */
   #expected = new Map();
-  /** @type {Map<string, Spec>} */
-  #specs = new Map();
+  /** @type {Map<string, Facts>} */
+  #facts = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
-  public = false;
   /** @type {(engine: string) => void} */
   #said = () => {};
   /** What computes the first model, as soon as it is loaded. @type {Promise<string>} */
   engine = new Promise((resolve) => {
     this.#said = resolve;
   });
-  /** @type {unknown[]} */
-  turns = [];
-  limits = { check_run() {} };
-
   /** @type {Map<string, Known>} */
   #known = new Map();
 
-  /** @param {Knowledge} knowledge @param {Files} files @param {Json} json @param {() => Promise<void>} more loads what Python has written for other parts than the first */
-  constructor(knowledge, files, json, more) {
+  /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Json} json */
+  constructor(knowledge, forms, files, json) {
     this.knowledge = knowledge;
-    this.json = json;
-    this.more = more;
+    this.forms = forms;
     this.files = files;
-    this.step_times = { seconds: (/** @type {any} */ { ref, batch }) => this.seconds(ref, batch) };
-    this.models = {
-      kind: "CPU",
-      flop: () => 0, // nobody else waits for this machine
-      known: (/** @type {string} */ ref) => this.spec(ref),
-      to_download: (/** @type {string} */ ref) => this.#missing(ref),
-    };
+    this.json = json;
+    this.catalogue = new Catalogue(knowledge.words);
   }
+
+  #emoji = once(async () => {
+    this.catalogue.emoji = await this.json("emoji.json");
+  });
+
+  /** Get ready what the words of a request need. @param {Record<string, unknown>} request */
+  async prepare(request) {
+    if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.#emoji();
+  }
+
+  /** Seconds of a step, null where that is not known. @param {StepKind} kind */
+  pace = ({ ref, batch }) => this.seconds(ref, batch);
 
   /** What a step takes for so many images, null where that is not known. @param {string} ref */
   seconds(ref, images = 1) {
@@ -83,10 +85,9 @@ export class Lab {
     this.#paces.set(ref, before + WEIGHED * (seconds / images - before));
   }
 
-  /** Find out what there is to know of a checkpoint, on this page or on the Hub. @param {unknown} text a reference */
-  async learn(text) {
-    const ref = String(text ?? "").trim();
-    if (!ref || ref === "same" || this.#known.has(ref)) return;
+  /** Find out what there is to know of a checkpoint, on this page or on the Hub. @param {string} ref */
+  async learn(ref) {
+    if (this.#known.has(ref)) return;
     const { models, answers } = this.knowledge;
     const known = await (models.includes(ref)
       ? this.json(`models/${models.indexOf(ref)}.json`)
@@ -97,13 +98,20 @@ export class Lab {
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */
   known(ref) {
     const known = this.#known.get(ref);
-    if (!known) throw new ValueError(`There is no model ${ref} on this page`);
+    if (!known) throw new Error(`There is no model ${ref} on this page`);
     return known;
   }
 
-  /** What a form offers for it: `about_model` of ui/models/form_options.py. @param {string} ref */
+  /** What a form offers for it. @param {string} ref */
   about(ref) {
-    return this.known(ref).about ?? plain($.module("ui.models.form_options").about_model(this, ref));
+    const { about } = this.known(ref);
+    if (about) return about;
+    const facts = this.facts(ref);
+    const count = defaultCount(this.seconds(ref, COUNT), this.catalogue.isOwn(ref));
+    if (facts) return { ...aboutModel(facts, this.catalogue), count, set: null };
+    const size = this.missing(ref);
+    const download = size ? megabytes(size) : "";
+    return { ref, name: this.catalogue.name(ref), here: false, count, download };
   }
 
   /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
@@ -112,39 +120,26 @@ export class Lab {
     return number < 0 ? [] : this.json(`models/${number}-examples.json`);
   }
 
-  /** What Python calls a model's specification, null for one of the Hub that is not loaded yet. @param {string} ref @returns {Spec | null} */
-  spec(ref) {
-    const found = this.#specs.get(ref);
+  /** What is known of a model, null for one of the Hub that is not loaded yet. @param {string} ref @returns {Facts | null} */
+  facts(ref) {
+    const found = this.#facts.get(ref);
     if (found) return found;
     const { spec, scheduler, sidecars, home, colours } = this.known(ref);
     if (!spec) return null;
-    const { ModelSpec, Source } = $.module("ddpm_core.model");
-    const { Student } = $.module("ddpm_core.student");
     const table = scheduler.alphaBar ? scheduler : schedule(scheduler);
-    const { class_names: names, student, optimised, source } = spec;
-    const made = new ModelSpec(
-      named({
-        ...spec,
-        schedule: scheduled(table),
-        source: new Source(named(source)),
-        class_names: names && $.tuple([...names]),
-        student: student && new Student(named({ ...student, times: $.tuple([...student.times]) })),
-        optimised: optimised && times(optimised),
-      }),
-    );
-    made.home = home;
-    made.process = {
-      ...table,
-      ...{ colours, prediction: spec.prediction, variance: spec.variance, clip: spec.clip, channels: spec.channels },
+    const { prediction, variance, clip, channels, student, source } = spec;
+    const process = {
+      ...{ ...table, colours, prediction, variance, clip, channels, student, source },
       ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
-      ...{ student: spec.student, gamma: sidecars.gamma, optimised: sidecars.optimised, fixed: spec.source.fixed },
+      ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
     };
-    this.#specs.set(ref, made);
-    return made;
+    const facts = { ...spec, ref, home, schedule: table, process };
+    this.#facts.set(ref, facts);
+    return facts;
   }
 
   /** Bytes that a model still needs from the network, 0 where it is in memory or small. @param {string} ref */
-  #missing(ref) {
+  missing(ref) {
     const bytes = sizes(this.known(ref));
     return this.#loaded.has(ref) || bytes < 3e6 ? 0 : bytes;
   }
@@ -199,7 +194,7 @@ export class Lab {
     const loading = load(read, ref).then(async (model) => {
       if (!known.spec) Object.assign(known, (await import("./files/hub.js")).told(model, ref, known));
       this.#said(model.engine);
-      return Object.assign(model, this.spec(ref)?.process);
+      return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
     });
     this.#loaded.set(ref, loading);
     loading.catch(() => this.#loaded.delete(ref));
@@ -209,104 +204,3 @@ export class Lab {
 
 /** Bytes of all files of a checkpoint. @param {Known} known */
 const sizes = ({ files }) => Object.values(files).reduce((sum, [size]) => sum + size, 0);
-
-/** A schedule as Python's code reads it. @param {import("./process/schedule.js").Schedule} table */
-export const scheduled = ({ T, alphaBar }) => {
-  return { T, alpha_bar: Object.assign(alphaBar.slice(), { tolist: () => [...alphaBar] }) };
-};
-
-/** @param {Record<string, any>} values */
-const named = (values) => $.named(Object.entries(values));
-
-/** @param {Record<string, Record<string, number[]>>} found */
-const times = (found) =>
-  new Dict(
-    Object.entries(found).map(([sampler, byLength]) => [
-      sampler,
-      new Dict(Object.entries(byLength).map(([n, all]) => [Number(n), $.tuple(all)])),
-    ]),
-  );
-
-/** One of ddpm_core.samplers.NAMED: what the settings of a run are checked with. */
-class StepSampler {
-  /** @param {{ values: Record<string, any> }} given name, and the option that it has; once it is checked, the model */
-  constructor({ values }) {
-    /** @type {Record<string, any>} */
-    this.values = values;
-    Object.assign(this, values, {
-      memory: SAMPLERS[values.name].memory ?? false,
-      options: Object.keys(values).filter((name) => name !== "name"),
-    });
-    this.$rows = Object.keys(values).map((name) => ({ name }));
-    if (values.eta && !(values.eta >= 0 && values.eta <= 1))
-      throw new Error(`eta must lie between 0 and 1, got ${values.eta}`);
-  }
-
-  /** @param {Spec} model @param {any} pairs @param {any} guidance */
-  bind(model, pairs, guidance) {
-    const { check_variance } = $.module("ddpm_core.model");
-    const { values } = this;
-    const own = "variance" in values ? { variance: check_variance(model, values.variance, pairs, guidance) } : {};
-    return new StepSampler($.named(Object.entries({ ...values, ...own, model })));
-  }
-
-  /** @param {any} _ @param {any} pairs */
-  sigmas(_, pairs) {
-    const { name, model, variance = "", eta = 0 } = this.values;
-    const found = SAMPLERS[name].sigmas(model.process, pairs, { variance, eta: Number(eta) });
-    return found.map((sigma) => (sigma === null ? null : $.float(sigma)));
-  }
-}
-
-const OPTIONS = { variance: null, eta: 0 };
-const samplers = () =>
-  Object.entries(SAMPLERS).map(([name, { option }]) => {
-    const own = option ? [[option, OPTIONS[option]]] : [];
-    return /** @type {[string, any]} */ ([name, new StepSampler($.named([["name", name], ...own]))]);
-  });
-
-/** The settings of a run as the process takes them, from the arguments of `ddpm_core.trajectory`. @param {any} given */
-export function settingsOf(given) {
-  const { labels, ...rest } = plain(given instanceof Dict ? given : new Dict(Object.entries(given)));
-  return { ...rest, label: labels ?? null };
-}
-
-/** Take the stand-ins of what is not translated, once the rest is. */
-export function natives() {
-  $.native("ddpm_core.samplers", { NAMED: $.dict(samplers()), StepSampler });
-  $.native("ddpm_core.process", {
-    check_signal(/** @type {string} */ prediction, /** @type {number} */ alphaBar) {
-      checkSignal(/** @type {any} */ ({ prediction, alphaBar: [alphaBar] }), 0);
-    },
-  });
-  $.native("ui.pictures.test_sets", { set_for: () => null });
-  $.native("ui.forms.emoji", { in_words: (/** @type {string} */ prompt) => prompt }); // until there are any
-  $.native("ddpm_core.checkpoint.refs", { embedded: () => [], typed: (/** @type {string} */ x) => x.trim() });
-  $.native("ui.models.loaded", { revision: (/** @type {Spec} */ { source }) => source.revision });
-  $.native("functools", { partial: () => null });
-  $.native("ui.export.home", { home: (/** @type {Spec} */ model) => model.home });
-  $.native("itertools", {
-    pairwise: (/** @type {any[]} */ x) => x.slice(1).map((one, i) => $.tuple([x[i], one])),
-  });
-  $.native("shlex", { quote: (/** @type {string} */ x) => (/^[\w@%+=:,./-]+$/.test(x) ? x : `'${x}'`) });
-  const thin = (/** @type {number[]} */ frames, /** @type {number} */ limit) => {
-    const n = Math.min(frames.length, limit);
-    const last = frames.length - 1;
-    const at = Array.from({ length: n }, (_, i) => (n === 1 ? last : evenly(last, n, i)));
-    return at.reverse().map((i) => frames[i]);
-  };
-  $.native("ddpm_core.imaging", { thin });
-  const { _TIMES } = $.module("ddpm_core.timesteps");
-  for (const spacing of _TIMES.keys())
-    _TIMES.set(spacing, (/** @type {number} */ T, /** @type {number} */ n) =>
-      timestepPairs(T, n, spacing)
-        .map(([t]) => t)
-        .reverse(),
-    );
-}
-
-/** np.linspace(last, 0, n)[i], rounded. @param {number} last @param {number} n @param {number} i */
-function evenly(last, n, i) {
-  const value = i === n - 1 ? 0 : last + i * (-last / (n - 1));
-  return $.builtins.round(value);
-}

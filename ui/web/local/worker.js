@@ -1,32 +1,26 @@
-// What computes in the browser: answers the client's questions with the translated modules of Python, and runs.
+// What computes in the browser: answers the client's questions, and runs.
 import { Files } from "./files/store.js";
 import { Run, sentence } from "./jobs.js";
-import { Lab, natives, once } from "./lab.js";
+import { Lab } from "./lab.js";
 import { parts } from "./parts/index.js";
-import { $, plain, python } from "./python.js";
+import { asked, described } from "./requests.js";
 
-/** @typedef {(values: any) => any} Answer */
+/** @import { Forms } from "./lab.js" */
+/** @import { Answer } from "./parts/index.js" */
 
 /** @type {Map<string, Run>} the newest ones */
 const runs = new Map();
 const KEPT = 8;
 const LATE = 5000; // ms after which the page need not wait for its first model any more
+const GONE = "This run is no longer here: press Run again";
 
 /** Everything else waits for this. @type {Promise<{ lab: Lab, own: ReturnType<typeof parts> }>} */
 let ready;
 
-/** @param {string} folder of what Python has written @param {string} base of the page */
-async function begin(folder, base) {
+/** @param {{ folder: string, base: string, forms: Forms }} question of what Python has written; of the page; its fields */
+async function begin({ folder, base, forms }) {
   const json = (/** @type {string} */ name) => fetch(`${folder}/${name}`).then((answer) => answer.json());
-  const [knowledge, { translated }] = await Promise.all([json("knowledge.json"), import(`${folder}/translated.js`)]);
-  translated($);
-  natives();
-  const more = once(async () => {
-    const [later, { natives }] = await Promise.all([import(`${folder}/later.js`), import("./pictures/uploads.js")]);
-    later.translated($);
-    natives();
-  });
-  const lab = new Lab(knowledge, new Files(base), json, more);
+  const lab = new Lab(await json("knowledge.json"), forms, new Files(base), json);
   return { lab, own: parts(lab) };
 }
 
@@ -39,31 +33,25 @@ const questions = (lab) => ({
     const { models, device } = lab.knowledge.answers.models;
     return { models, device: { ...device, engine: `${await lab.engine} · fp32` }, known: true };
   },
-  async model({ ref, pictures }) {
+  async model({ ref: text, pictures }) {
+    const ref = String(text).trim();
     await lab.learn(ref);
-    if (!lab.models.to_download(ref)) lab.warm(ref);
+    if (!lab.missing(ref)) lab.warm(ref);
     return { ...lab.about(ref), examples: pictures ? await lab.examples(ref) : [] };
   },
   run() {
-    throw new Error($.module("ui.runs.pages").GONE); // with the worker of the page before
+    throw new Error(GONE); // with the worker of the page before
   },
   stop({ run }) {
     runs.get(run)?.stop();
     return {};
   },
   async save({ run, kind }) {
-    const made = runs.get(run);
-    if (!made?.recording) throw new Error($.module("ui.runs.pages").GONE);
-    const [name, content] = await made.recording.save(
-      kind,
-      made.computation.refs.map(() =>
-        $.dict([
-          ["revision", null],
-          ["engine", "browser · fp32"],
-        ]),
-      ),
-    );
-    return { path: URL.createObjectURL(new Blob([await content])), name };
+    const { recording, computation, refs } = runs.get(run) ?? {};
+    if (!recording || !computation || !refs) throw new Error(GONE);
+    const about = refs.map(() => ({ revision: null, engine: "browser · fp32" }));
+    const [name, content] = await computation.save(kind, recording, about);
+    return { path: URL.createObjectURL(new Blob([content])), name };
   },
   room: () => ({ why: lab.knowledge.answers.room }),
 });
@@ -71,31 +59,20 @@ const questions = (lab) => ({
 /** @param {{ verb: string, part: string, what: string, values: any, file: File }} question */
 async function answer({ verb, part, what, values, file }) {
   const { lab, own } = await ready;
-  if (verb === "upload") return (await own("lab")).upload(file);
+  if (verb === "upload") return (await import("./pictures/uploads.js")).add(file);
   const here = part === "lab" && questions(lab)[what];
   if (here) return here(values);
   const its = await own(part);
-  await prepared(lab, its, values);
-  if (what === "describe") return plain(its.describe(its.request(part, python(values))));
+  if (what === "describe") return described(lab, its, part, values);
+  if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
   return its.questions[what](values);
-}
-
-/** What Python's code wants at once. @param {Lab} lab @param {import("./parts/index.js").Part} its @param {any} values */
-function prepared(lab, its, values) {
-  const emoji = Object.values(values).some((one) => /[^\0-\x7f]/.test(String(one ?? "")));
-  return Promise.all([
-    its.before?.(values),
-    lab.learn(values.checkpoint),
-    lab.learn(values.checkpoint_b),
-    emoji && lab.more(),
-  ]);
 }
 
 addEventListener("message", async ({ data }) => {
   const { id, verb, part, values } = data;
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
-    ready = begin(data.folder, data.base);
+    ready = begin(data);
     await ready
       .then(({ lab }) => Promise.race([lab.engine, new Promise((late) => setTimeout(late, LATE))]))
       .catch(() => {});
@@ -109,9 +86,5 @@ addEventListener("message", async ({ data }) => {
   const run = new Run(lab, part, send);
   runs.set(run.id, run);
   for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
-  return run.run(async () => {
-    const its = await own(part);
-    await prepared(lab, its, values);
-    return its.request(part, python(values));
-  });
+  return run.run(async () => asked(lab, await own(part), part, values));
 });

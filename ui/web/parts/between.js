@@ -153,7 +153,10 @@ export function mount(lab, part) {
 
   /** A film of the last walk, or of one around the square where nobody has walked. */
   async function film() {
-    const { ANIMATED, enlarged } = await import("../local/pictures/files.js");
+    const [{ ANIMATED }, { enlarged }] = await Promise.all([
+      import("../files/animations.js"),
+      import("../files/labels.js"),
+    ]);
     const places = walk.length > 1 ? walk : AROUND;
     const every = Math.max(1, places.length / FRAMES);
     const count = Math.ceil(places.length / every);

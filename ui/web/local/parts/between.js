@@ -1,47 +1,43 @@
 // Between words, as ui/parts/between.py computes it.
-import { uri } from "../pictures/pictures.js";
+
+import { uri } from "../../files/pictures.js";
+import { planner, SIDE, STAGES } from "../../plans/between.js";
+import { unknown } from "../../words/captions.js";
 import { trajectory } from "../process/runs.js";
-import { $ } from "../python.js";
-import { chainOf, withPictures, withRows } from "./rows.js";
+import { chainOf, kept } from "./rows.js";
 import { shown } from "./sampling.js";
 
+/** @import { Picture } from "../../files/pictures.js" */
+/** @import { BetweenPlan } from "../../plans/between.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
+/** @import { Part } from "./index.js" */
 
-/** @param {Lab} lab */
-export function between(lab) {
-  const { BetweenRun, BetweenPart, stages, SIDE } = $.module("ui.parts.between");
-  const { unknown } = $.module("ui.runs.captions");
-  class Computed extends withRows(BetweenRun) {
-    /** @param {any} plan @param {Model[]} models @param {Run} work */
-    async compute(plan, [model], work) {
-      const { words } = model;
-      if (!words) return;
-      /** @type {string[]} */
-      const corners = plan.request.corners;
-      const odd = new Set(corners.flatMap((text) => words.unknown(text)));
-      const caption = unknown([...odd]);
-      work.give({ kind: "plan", side: SIDE, size: model.pictureSize, corners, caption });
-      const states = corners.map((text) => words(text));
-      const chain = { ...chainOf(plan, model), seed: BigInt(plan.request.seed), negative: words("") };
-      /** @type {Picture[]} */
-      const done = [];
-      for (const cells of stages()) {
-        for (const cell of cells) {
-          const label = mixture(states, (cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1));
-          for await (const { s, x } of trajectory(model, { ...chain, label })) {
-            if (!s) done[cell] = shown(model, x);
-            await work.count(plan.kind(cells), 1 / cells.length);
-          }
-        }
-        const x = uri(cells.map((/** @type {number} */ cell) => done[cell]));
-        work.give({ kind: "cells", cells, x });
+/** @type {(lab: Lab) => Part} */
+export const between = () => ({ computation: () => ({ ...kept, planner, compute }) });
+
+/** @param {BetweenPlan} plan @param {Model[]} models @param {Run} work */
+async function compute(plan, [model], work) {
+  const { words } = model;
+  if (!words) return;
+  const { corners, request } = plan;
+  const caption = unknown([...new Set(corners.flatMap((text) => words.unknown(text)))]);
+  work.give({ kind: "plan", side: SIDE, size: model.pictureSize, corners, caption });
+  const states = corners.map((text) => words(text));
+  const chain = { ...chainOf(plan, model), seed: BigInt(request.seed), negative: words("") };
+  /** @type {Picture[]} */
+  const done = [];
+  for (const cells of STAGES) {
+    for (const cell of cells) {
+      const label = mixture(states, (cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1));
+      for await (const { s, x } of trajectory(model, { ...chain, label })) {
+        if (!s) done[cell] = shown(model, x);
+        await work.count(plan.kindOf(cells), 1 / cells.length);
       }
-      for (let row = 0; row < SIDE; row++) $.set(work.recording.rows, row, done.slice(SIDE * row, SIDE * (row + 1)));
     }
+    work.give({ kind: "cells", cells, x: uri(cells.map((cell) => done[cell])) });
   }
-  return withPictures(lab, BetweenPart, Computed);
+  for (let row = 0; row < SIDE; row++) work.recording.rows.set(row, done.slice(SIDE * row, SIDE * (row + 1)));
 }
 
 /**

@@ -1,38 +1,48 @@
-// The parts of the page in the worker: Python's parts, whose computations are computed here. Those that the first page does
-// not need, and what Python has written for them, are loaded when they are asked for.
+// The parts whose computations are computed here. Those that the first page does not need are loaded when they are asked for.
 import { once } from "../lab.js";
-import { ValueError } from "../python.js";
 import { sampling } from "./sampling.js";
 
-/** @import { Lab } from "../lab.js" */
-/** @typedef {any} Part describe, request, and `questions`; `before` gets ready what Python's code wants at once */
+/** @import { About } from "../../files/record.js" */
+/** @import { Planner, Request } from "../../plans/plan.js" */
+/** @import { Lab, Loaded } from "../lab.js" */
+/** @import { Run } from "../jobs.js" */
+/** @typedef {(values: any) => any} Answer */
+
+/**
+ * What is computed of a request. before: gets ready what its plan wants at once. record: what is kept for files of a plan,
+ * as work.recording while it computes.
+ * @typedef {object} Computation
+ * @property {Planner<any>} planner
+ * @property {(request: Request) => Promise<unknown>} [before]
+ * @property {(plan: any) => any} record
+ * @property {(plan: any, models: Loaded[], work: Run) => Promise<void>} compute models: of each of the planner's refs
+ * @property {(kind: string, recording: any, about: About) => Promise<[name: string, content: BlobPart]>} save about: of each of
+ * the planner's refs
+ */
+
+/** computation: of a request of the form of that name. questions: quick ones, by their names. @typedef {{ computation?: (part: string) => Computation, questions?: Record<string, Answer> }} Part */
 
 /** @param {string} sentence @returns {Part} a part that says why it computes nothing here */
 function absent(sentence) {
   const refuse = () => {
-    throw new ValueError(sentence);
+    throw new Error(sentence);
   };
-  return { describe: refuse, request: refuse, questions: { look: refuse, start: refuse } };
+  return { computation: refuse, questions: { look: refuse, start: refuse } };
 }
 
 /** @param {Lab} lab @returns {(name: string) => Promise<Part>} "lab" has what belongs to no part */
 export function parts(lab) {
   const { installed } = lab.knowledge.answers;
   const watch = once(async () => sampling(lab));
-  const more = (/** @type {() => Promise<(lab: Lab) => Part>} */ load) =>
-    once(async () => {
-      await lab.more();
-      return (await load())(lab);
-    });
   /** @type {Record<string, () => Promise<Part>>} */
   const makers = {
     ...{ watch, compare: watch, grid: watch },
-    latents: more(async () => (await import("./latents.js")).latents),
-    repair: more(async () => (await import("./repair.js")).repair),
-    between: more(async () => (await import("./between.js")).between),
-    plane: more(async () => (await import("./plane.js")).plane),
-    forward: more(async () => (await import("./forward.js")).forward),
-    lab: more(async () => (await import("../pictures/uploads.js")).own),
+    latents: once(async () => (await import("./latents.js")).latents(lab)),
+    repair: once(async () => (await import("./repair.js")).repair(lab)),
+    between: once(async () => (await import("./between.js")).between(lab)),
+    plane: once(async () => (await import("./plane.js")).plane(lab)),
+    forward: once(async () => (await import("./forward.js")).forward(lab)),
+    lab: once(async () => (await import("../pictures/uploads.js")).own(lab)),
     likelihood: async () => absent(installed.likelihood),
     train: async () => absent(installed.train),
     course: async () => ({ questions: { cards: () => lab.json("cards.json") } }),

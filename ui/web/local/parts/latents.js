@@ -1,59 +1,55 @@
 // What a noisy picture remembers, as ui/parts/latents.py computes it.
-import { uri } from "../pictures/pictures.js";
+
+import { uri } from "../../files/pictures.js";
+import { columns, mixes, planner, sources, weights } from "../../plans/latents.js";
+import { seedsOfColumns, shown } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";
-import { $ } from "../python.js";
-import { chainOf, spread, withPictures, withRows } from "./rows.js";
+import { chainOf, kept, seen, source, spread, take } from "./rows.js";
 
+/** @import { LatentsPlan } from "../../plans/latents.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
+/** @import { Part } from "./index.js" */
 
-/** @param {Lab} lab */
-export function latents(lab) {
-  const { LatentsRun, LatentsPart, SAMPLES } = $.module("ui.parts.latents");
-  const { chain_length } = $.module("ddpm_core.timesteps");
-  class Computed extends withRows(LatentsRun) {
-    /** @param {any} plan @param {Model[]} models @param {Run} work */
-    async compute(plan, [model], work) {
-      const { request, times, model: spec } = plan;
-      const lengths = times.map((/** @type {number} */ t) => chain_length(spec, t, request.steps));
-      const more = { mode: request.mode, times, T: model.T, size: model.size };
-      work.give($.bitor(plan.shown(request.columns, lengths), more));
-      /** @type {Float32Array[]} */
-      const sources = [];
-      for (const [i, [seed, own]] of request.sources.entries()) {
-        const { data } = await this.source(plan, model, i, own, seed, work, SAMPLES);
-        sources.push(fromUint8(data, model.channels));
-      }
-      const states = times.map((/** @type {number} */ t) =>
-        sources.map((x0, i) => encode(model, x0, t, BigInt(request.sources[i][0]))),
-      );
-      for (const [row, x] of states.entries()) {
-        const shown = x.map((/** @type {Float32Array} */ one) => uri([this.picture(model, one)]));
-        work.give({ kind: "latent", row, x: shown });
-      }
-      for (const [row, t] of times.entries()) await this.#row(plan, model, row, t, states[row], lengths[row], work);
-    }
+const SAMPLES = 4; // every so many steps of a sample's way are shown
 
-    /** @param {any} plan @param {Model} model @param {number} row @param {number} t @param {Float32Array[]} x @param {number} n @param {Run} work */
-    async #row(plan, model, row, t, x, n, work) {
-      const { request } = this;
-      const two = request.mode === "interpolate";
-      const starts = request.weights.map((/** @type {any} */ weight) => (two ? mix(x[0], x[1], Number(weight)) : x[0]));
-      if (n) {
-        const chains = starts.map((/** @type {Float32Array} */ start, /** @type {number} */ column) => {
-          const seed = BigInt([...request.seeds][two ? 0 : column]);
-          return trajectory(model, { ...chainOf(plan, model), seed, steps: n, start: t, xT: start });
-        });
-        await this.take(model, row, chains, n, plan.times.length, work);
-      } else {
-        const pictures = starts.map((/** @type {Float32Array} */ start) => this.picture(model, start));
-        $.set(work.recording.rows, row, pictures);
-        work.give({ kind: "step", row, k: 0, s: 0, x0: uri(pictures) });
-      }
-      work.give({ kind: "row", row, spread: spread($.item(work.recording.rows, row)) });
-    }
+/** @type {(lab: Lab) => Part} */
+export const latents = () => ({ computation: () => ({ ...kept, planner, compute }) });
+
+/** @param {LatentsPlan} plan @param {Model[]} models @param {Run} work */
+async function compute(plan, [model], work) {
+  const { request, times, lengths } = plan;
+  const more = { mode: request.mode, times, T: model.T, size: model.size };
+  work.give({ ...shown(plan, columns(request), lengths), ...more });
+  /** @type {Float32Array[]} */
+  const pictures = [];
+  for (const [i, one] of sources(request).entries()) {
+    const { data } = await source(plan, model, i, one, work, SAMPLES);
+    pictures.push(fromUint8(data, model.channels));
   }
-  return withPictures(lab, LatentsPart, Computed);
+  const states = times.map((t) => sources(request).map(({ seed }, i) => encode(model, pictures[i], t, BigInt(seed))));
+  for (const [row, x] of states.entries())
+    work.give({ kind: "latent", row, x: x.map((one) => uri([seen(model, one)])) });
+  for (const row of times.keys()) await rowOf(plan, model, row, states[row], work);
+}
+
+/** @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} x of each picture @param {Run} work */
+async function rowOf(plan, model, row, [x, other], work) {
+  const { request, times, lengths } = plan;
+  const [t, n, two] = [times[row], lengths[row], mixes(request)];
+  const starts = weights(request).map((weight) => (two ? mix(x, other, weight) : x));
+  if (n) {
+    const seeds = seedsOfColumns(request).map(BigInt);
+    const chains = starts.map((xT, column) =>
+      trajectory(model, { ...chainOf(plan, model), seed: seeds[two ? 0 : column], steps: n, start: t, xT }),
+    );
+    await take(plan, model, row, chains, n, times.length, work);
+  } else {
+    const pictures = starts.map((start) => seen(model, start));
+    work.recording.rows.set(row, pictures);
+    work.give({ kind: "step", row, k: 0, s: 0, x0: uri(pictures) });
+  }
+  work.give({ kind: "row", row, spread: spread(work.recording.rows.get(row)) });
 }

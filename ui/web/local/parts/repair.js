@@ -1,79 +1,71 @@
 // What was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
-import { uri } from "../pictures/pictures.js";
+
+import { uri } from "../../files/pictures.js";
+import { BLUR, known, methods, planner, SHRUNK, titleOf } from "../../plans/repair.js";
+import { seedsOfColumns, shown, titlesOfSeeds } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../process/restore.js";
-import { $, ValueError } from "../python.js";
-import { chainOf, spread, variances, withPictures, withRows } from "./rows.js";
+import { chainOf, kept, seen, source, spread, take, variances } from "./rows.js";
 
+/** @import { Picture } from "../../files/pictures.js" */
+/** @import { Request } from "../../plans/plan.js" */
+/** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Lab, Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
 /** @import { Measurement } from "../process/restore.js" */
+/** @import { Part } from "./index.js" */
 
-/** What the translated module takes from ddpm_core. @param {Lab} lab */
-function natives(lab) {
-  const method = (/** @type {number} */ rounds, changes = true) => {
-    return { rounds, check: (/** @type {any} */ { steps }) => changes && steps.check_no_memory() };
+const GRADIENTS = ["pigdm", "dps"];
+
+/** @param {Lab} lab @returns {Part} */
+export function repair(lab) {
+  /** @type {typeof planner.plan} */
+  const plan = (request, ...known) => {
+    const found = planner.plan(request, ...known);
+    if (methods(request).some((method) => GRADIENTS.includes(method)))
+      throw new Error(lab.knowledge.answers.installed.gradients);
+    return found;
   };
-  const absent = {
-    check() {
-      throw new ValueError(lab.knowledge.answers.installed.gradients);
-    },
-  };
-  const METHODS = { ddnm: method(1, false), replacement: method(1), repaint: method(10), pigdm: absent, dps: absent };
-  $.native("ddpm_core.restore", {
-    Task: class {
-      constructor(/** @type {unknown} */ _measurement, /** @type {unknown} */ _y, /** @type {any} */ steps) {
-        this.steps = steps;
-      }
-    },
-    METHODS: $.dict(Object.entries(METHODS)),
-    mask: (/** @type {any} */ known) => () => mask(known.data),
-    grey: (/** @type {any} */ named) => () => grey(named.values.channels),
-    downsample: (/** @type {number} */ factor) => (/** @type {number} */ size) => downsample(factor, size),
-    gaussian_kernel: (/** @type {number} */ deviation) => deviation,
-    blur: (/** @type {number} */ deviation) => (/** @type {number} */ size) => blur(deviation, size),
-  });
+  return { computation: () => ({ ...kept, planner: { ...planner, plan }, compute }) };
 }
 
-/** @param {Lab} lab */
-export function repair(lab) {
-  natives(lab);
-  const { RepairRun, RepairPart, METHODS } = $.module("ui.parts.repair");
-  class Computed extends withRows(RepairRun) {
-    /** @param {any} plan @param {Model[]} models @param {Run} work */
-    async compute(plan, [model], work) {
-      const { request } = this;
-      const titles = request.methods.map((/** @type {string} */ method) => METHODS.get(method));
-      const columns = [...request.seeds].map((seed) => `seed ${seed}`);
-      const lengths = titles.map(() => request.steps);
-      const more = { titles, sources: ["The picture", "What is left, y"], what: "completions" };
-      work.give($.bitor(plan.shown(columns, lengths), more));
-      const { data } = await this.source(plan, model, 0, request.picture, request.seed, work);
-      const measurement = request.measurement(plan.model)(model.size);
-      const y = measurement.forward(fromUint8(data, model.channels));
-      work.give({ kind: "source", i: 1, x: uri([this.picture(model, measurement.pseudoinverse(y))]), final: true });
-      for (const [row, method] of request.methods.entries())
-        await this.#row(plan, model, row, method, y, measurement, work);
-    }
+/** @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
+function measurementOf(request, size, channels) {
+  if (request.task === "mask") return mask(known(request, size));
+  if (request.task === "grey") return grey(channels);
+  return request.task === "downsample" ? downsample(SHRUNK, size) : blur(BLUR, size);
+}
 
-    /** @param {any} plan @param {Model} model @param {number} row @param {string} method @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
-    async #row(plan, model, row, method, y, measurement, work) {
-      const { request } = this;
-      const chains = [...request.seeds].map((seed) =>
-        restore(model, y, measurement, method, { ...chainOf(plan, model), seed: BigInt(seed) }),
-      );
-      const [n, repeats] = [request.methods.length, method !== "ddnm"];
-      const last = await this.take(model, row, chains, request.steps, n, work, repeats);
-      const pictures = $.item(work.recording.rows, row);
-      work.give({ kind: "map", row, x: [uri([differing(pictures)])] });
-      let gaps = 0;
-      for (const x of last) for (const [i, value] of measurement.forward(x).entries()) gaps += (value - y[i]) ** 2;
-      const gap = 127.5 * Math.sqrt(gaps / (last.length * y.length));
-      work.give({ kind: "row", row, spread: spread(pictures), gap });
-    }
-  }
-  return withPictures(lab, RepairPart, Computed);
+/** @param {RowsPlan} plan @param {Model[]} models @param {Run} work */
+async function compute(plan, [model], work) {
+  const { request } = plan;
+  const titles = methods(request).map(titleOf);
+  const lengths = titles.map(() => request.steps);
+  const more = { titles, sources: ["The picture", "What is left, y"], what: "completions" };
+  work.give({ ...shown(plan, titlesOfSeeds(request), lengths), ...more });
+  const { data } = await source(plan, model, 0, { own: request.picture, seed: request.seed }, work);
+  const measurement = measurementOf(request, model.size, model.channels);
+  const y = measurement.forward(fromUint8(data, model.channels));
+  work.give({ kind: "source", i: 1, x: uri([seen(model, measurement.pseudoinverse(y))]), final: true });
+  for (const row of titles.keys()) await rowOf(plan, model, row, y, measurement, work);
+}
+
+/** @param {RowsPlan} plan @param {Model} model @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
+async function rowOf(plan, model, row, y, measurement, work) {
+  const { request } = plan;
+  const all = methods(request);
+  const method = all[row];
+  const chains = seedsOfColumns(request).map((seed) =>
+    restore(model, y, measurement, method, { ...chainOf(plan, model), seed: BigInt(seed) }),
+  );
+  const how = { repeats: method !== "ddnm", withX: true };
+  const last = await take(plan, model, row, chains, request.steps, all.length, work, how);
+  const pictures = work.recording.rows.get(row);
+  work.give({ kind: "map", row, x: [uri([differing(pictures)])] });
+  let gaps = 0;
+  for (const x of last) for (const [i, value] of measurement.forward(x).entries()) gaps += (value - y[i]) ** 2;
+  const gap = 127.5 * Math.sqrt(gaps / (last.length * y.length));
+  work.give({ kind: "row", row, spread: spread(pictures), gap });
 }
 
 /** Where pictures differ, brighter for more. @param {Picture[]} pictures @returns {Picture} */

@@ -1,115 +1,103 @@
-// Rows of pictures that chains end in: what Latents and Repair share, as ui/parts/picture_rows.py.
+// Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
 
-import { settingsOf } from "../lab.js";
-import { grid, uri } from "../pictures/pictures.js";
-import { unpack } from "../pictures/uploads.js";
+import { uri } from "../../files/pictures.js";
+import { fromText, unpack } from "../../files/text.js";
+import { stepKind } from "../../plans/plan.js";
+import { keptSteps } from "../pictures/kept.js";
 import { trajectory } from "../process/runs.js";
-import { $ } from "../python.js";
 import { picture } from "./sampling.js";
 
+/** @import { Picture } from "../../files/pictures.js" */
+/** @import { RowsRun } from "../../files/rows.js" */
+/** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Lab, Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
+/** @import { Loaded as Model } from "../lab.js" */
+/** @import { Settings } from "../process/runs.js" */
+/** @import { Computation } from "./index.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
 
-/** What Python's code takes to save rows; the files are promises. */
-function natives() {
-  const files = import("../pictures/files.js");
-  $.native("numpy", { concatenate: (/** @type {Picture[][]} */ rows) => rows.flat() });
-  $.native("ddpm_core.imaging", {
-    grid,
-    png: (/** @type {Picture} */ one, /** @type {any} */ { values }) => files.then(({ png }) => png(one, values.about)),
-  });
-  $.native("ui.export.files", {
-    animation: (/** @type {Picture[]} */ film, /** @type {string} */ kind, /** @type {string} */ about) =>
-      files.then(({ ANIMATED, enlarged }) =>
-        ANIMATED[kind](
-          film.map((one) => enlarged(one)),
-          film.length,
-          about,
-        ),
-      ),
-  });
+/** What such a computation has besides its plan. @type {Pick<Computation, "before" | "record" | "save">} */
+export const kept = {
+  before: (request) => Promise.all([unpack(request.picture), unpack(request.picture_b)]),
+  record: (plan) => ({ plan, rows: new Map(), frames: new Map() }),
+  save: async (kind, recording) => (await import("../../files/rows.js")).save(kind, recording),
+};
+
+/** The settings of a chain, but its seed. @param {RowsPlan} plan @param {Model} model @returns {Omit<Settings, "seed"> & { model: Model }} */
+export function chainOf({ options }, model) {
+  const { labels, negative: _, prompts: __, ...rest } = options;
+  return { ...rest, label: labels, model };
 }
 
-/** Python's part with its computation. @param {Lab} lab @param {any} Part its class @param {any} computation */
-export function withPictures(lab, Part, computation) {
-  natives();
-  Part.prototype.computation = computation;
-  const before = (/** @type {any} */ { picture: own, picture_b: other }) => Promise.all([unpack(own), unpack(other)]);
-  return Object.assign(new Part(lab), { before });
+/** The picture of a state. @param {Model} model @param {Float32Array} x */
+export const seen = ({ channels, size }, x) => picture(x, channels, size);
+
+/**
+ * A picture of one's own, or the sample of a seed, which is shown every so many steps.
+ * @param {RowsPlan} plan @param {Model} model @param {number} i its number @param {{ own: string, seed: number }} source own: as text
+ * @param {Run} work
+ * @returns {Promise<Picture>}
+ */
+export async function source(plan, model, i, { own, seed }, work, every = 0) {
+  const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: uri([one]), final });
+  if (own) {
+    const found = fromText(own, plan.model);
+    give(found);
+    return found;
+  }
+  /** @type {Float32Array} */
+  let x = new Float32Array();
+  for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
+    x = step.x;
+    if (step.s === 0) give(seen(model, x));
+    else if (step.index % every === 0) give(seen(model, step.x0), false);
+    await work.count(stepKind(plan.model.ref));
+  }
+  return seen(model, x);
 }
 
-/** The settings of a chain, but its seed. @param {any} plan @param {Model} model @returns {any} */
-export const chainOf = (plan, model) => ({ ...settingsOf(plan.options), model });
-
-/** A translated class of rows, with how they are computed. @param {any} Base @returns {any} */
-export const withRows = (Base) =>
-  class extends Base {
-    /** The pictures of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
-    picture = ({ channels, size }, x) => picture(x, channels, size);
-
-    /** @param {number} batch */
-    kind = (batch) => new ($.module("ui.machine.step_times").StepKind)(this.refs[0], batch);
-
-    /**
-     * A picture of one's own, or the sample of a seed, which is shown every so many steps.
-     * @param {any} plan @param {Model} model @param {number} i its number @param {string} own as text @param {number} seed @param {Run} work
-     * @returns {Promise<Picture>}
-     */
-    async source(plan, model, i, own, seed, work, every = 0) {
-      const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: uri([one]), final });
-      const { from_text } = $.module("ui.pictures.as_text");
-      /** @type {Picture} */
-      let found = own && from_text(own, plan.model);
-      if (own) give(found);
-      else
-        for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
-          found = this.picture(model, step.x);
-          if (step.s === 0) give(found);
-          else if (step.index % every === 0) give(this.picture(model, step.x0), false);
-          await work.count(this.kind(1));
-        }
-      return found;
+/**
+ * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
+ * @param {RowsPlan} plan @param {Model} model @param {number} row @param {AsyncIterator<Step | null>[]} chains @param {number} n
+ * @param {number} rows @param {Run} work
+ * @param {{ repeats?: boolean, withX?: boolean }} [how] repeats: an evaluation is a null, and steps follow. withX: x is shown, too
+ * @returns {Promise<Float32Array[]>} the last states
+ */
+export async function take(plan, model, row, chains, n, rows, work, { repeats = false, withX = false } = {}) {
+  const chosen = keptSteps(n, model.size, plan.columns * rows, model.channels);
+  const kind = stepKind(plan.model.ref, chains.length);
+  /** @type {RowsRun} */
+  const recording = work.recording;
+  /** @type {Map<number, Picture[]>} */
+  const frames = new Map();
+  recording.frames.set(row, frames);
+  /** @type {Step[]} */
+  let steps = [];
+  for (let last = -1; last < n - 1; ) {
+    steps = [];
+    for (const chain of chains) {
+      let step;
+      do {
+        step = (await chain.next()).value;
+        if (step !== undefined && !(step && repeats)) await work.count(kind, 1 / chains.length);
+      } while (step === null);
+      steps.push(step);
     }
-
-    /**
-     * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
-     * @param {Model} model @param {number} row @param {AsyncIterator<Step | null>[]} chains @param {number} n @param {number} rows
-     * @param {Run} work @param {boolean} [repeats] an evaluation is a null, and steps follow
-     * @returns {Promise<Float32Array[]>} the last states
-     */
-    async take(model, row, chains, n, rows, work, repeats = false) {
-      const { kept_steps } = $.module("ui.pictures.uploads");
-      const kept = kept_steps(n, model.size, this.images * rows, model.channels);
-      const frames = $.dict([]);
-      $.set(work.recording.frames, row, frames);
-      /** @type {Step[]} */
-      let steps = [];
-      for (let last = -1; last < n - 1; ) {
-        steps = [];
-        for (const chain of chains) {
-          let step;
-          do {
-            step = (await chain.next()).value;
-            if (step !== undefined && !(step && repeats)) await work.count(this.kind(chains.length), 1 / chains.length);
-          } while (step === null);
-          steps.push(step);
-        }
-        const [{ index, s }] = steps;
-        last = index;
-        if (!$.has(kept, index)) continue;
-        const x = steps.map((one) => this.picture(model, one.x));
-        const guess = s ? steps.map((one) => this.picture(model, one.x0)) : x;
-        $.set(frames, index, guess);
-        const both = this.shows_x ? { x: uri(x), x0: uri(guess) } : { x0: uri(guess) };
-        work.give({ kind: "step", row, k: index, s, ...both });
-      }
-      const done = steps.map((one) => this.picture(model, one.x));
-      $.set(work.recording.rows, row, done);
-      return steps.map((one) => one.x);
-    }
-  };
+    const [{ index, s }] = steps;
+    last = index;
+    if (!chosen.has(index)) continue;
+    const x = steps.map((one) => seen(model, one.x));
+    const guess = s ? steps.map((one) => seen(model, one.x0)) : x;
+    frames.set(index, guess);
+    work.give({ kind: "step", row, k: index, s, ...(withX && { x: uri(x) }), x0: uri(guess) });
+  }
+  const states = steps.map(({ x }) => x);
+  recording.rows.set(
+    row,
+    states.map((x) => seen(model, x)),
+  );
+  return states;
+}
 
 /** Of each number of pictures its variance among them. @param {Picture[]} pictures */
 export function variances(pictures) {

@@ -1,15 +1,30 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
-import { noise } from "../../player/pixels.js";
-import { settingsOf } from "../lab.js";
-import { grid, uri } from "../pictures/pictures.js";
+import { uri } from "../../files/pictures.js";
+import { compare, grid, watch } from "../../plans/sampling.js";
+import { seedsOf } from "../../plans/settings.js";
+import { cellSize } from "../../plans/touch.js";
+import { unknown } from "../../words/captions.js";
+import { keptSteps } from "../pictures/kept.js";
 import { toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { sideBySide } from "../process/runs.js";
-import { $, Dict } from "../python.js";
 
-/** @import { Loaded as Model } from "../lab.js" */
-/** @import { Picture } from "../pictures/pictures.js" */
+/** @import { Picture } from "../../files/pictures.js" */
+/** @import { Run as Kept } from "../../files/record.js" */
+/** @import { Planner } from "../../plans/plan.js" */
+/** @import { SamplingPlan } from "../../plans/sampling.js" */
+/** @import { Arguments } from "../../plans/settings.js" */
+/** @import { Touches } from "../../plans/touch.js" */
+/** @import { Run } from "../jobs.js" */
+/** @import { Lab, Loaded as Model } from "../lab.js" */
+/** @import { Word } from "../network/text.js" */
+/** @import { Part } from "./index.js" */
+
+const MOMENTS = 25; // of a run of latents, which are shown
+const SEEN = 16; // grey levels of a pixel by which two pictures differ
+/** @type {Record<string, Planner<SamplingPlan>>} */
+const PLANNERS = { watch, compare, grid };
 
 /** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
@@ -33,98 +48,96 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
-const SEEN = 16; // as in ui/parts/sampling.py
+/** @param {Lab} lab @returns {Part} */
+export const sampling = (lab) => ({
+  computation: (part) => ({
+    planner: PLANNERS[part],
+    record: (/** @type {SamplingPlan} */ plan) => ({ plan, frames: plan.lanes.map(() => new Map()), x0: new Map() }),
+    compute,
+    save: async (kind, kept, about) => (await import("../../files/save.js")).save(kind, kept, about, lab.catalogue),
+  }),
+});
 
-/** @param {import("../lab.js").Lab} lab */
-export function sampling(lab) {
-  const { Sampling, SamplingPart, MOMENTS } = $.module("ui.parts.sampling");
-  const { kept_steps } = $.module("ui.pictures.uploads");
-  const Recording = recording(lab);
-  SamplingPart.prototype.computation = class extends Sampling {
-    recording = Recording;
-
-    /** @param {any} plan @param {Model[]} models @param {import("../jobs.js").Run} work */
-    async compute(plan, models, work) {
-      const { refs, images } = this;
-      const { lanes } = plan;
-      const loaded = lanes.map((/** @type {any} */ lane) => models[refs.indexOf(lane.checkpoint)]);
-      const { decode, pictureSize: size, pictureChannels: channels } = loaded[0];
-      const most = decode ? MOMENTS : 1e6;
-      const kept = lanes.map((/** @type {any} */ { steps }) => kept_steps(steps, size, images, channels, most));
-      const settings = lanes.map((/** @type {any} */ _, /** @type {number} */ i) => told(loaded[i], plan.arguments[i]));
-      const { unknown } = $.module("ui.runs.captions");
-      const odd = lanes.flatMap((/** @type {any} */ { prompt }, /** @type {number} */ i) =>
-        loaded[i].words ? loaded[i].words.unknown(prompt) : [],
-      );
-      /** @type {import("../network/text.js").Word[]} */
-      const words = lanes.length === 1 ? (loaded[0].words?.found(lanes[0].prompt) ?? []) : [];
-      if (plan.shared) {
-        for (const one of kept) one.set(plan.shared - 1, plan.shared - 1);
-        settings[1].touch = { shared: plan.shared, onStep: touching(plan.touches, loaded[0]) };
-      }
-      work.give(
-        plan.shown(
-          words.map(([word]) => word),
-          unknown([...new Set(odd)]),
-        ),
-      );
-      const seeds = Array.from(this.request.seeds, BigInt);
-      const maps = plan.attention && words.length > 0;
-      const before = maps ? seeds.map((seed) => gaussian(seed, 0, loaded[0].channels * loaded[0].size ** 2)) : [];
-      /** @type {Picture[][]} */
-      let both = [];
-      for await (const { lane, image, step } of sideBySide(seeds, settings)) {
-        if (!image) both = [[], [], [], [], []];
-        const { index, t, s, x, x0, sigma } = step;
-        if (!s) $.set(work.recording.x_0, lane, [...work.recording.x_0.get(lane, []), x]);
-        if (maps && $.has(kept[lane], index)) both[4].push(seen(loaded[0], before[image], t, settings[0].label, words));
-        if (maps) before[image] = x.slice();
-        if ($.has(kept[lane], index)) {
-          both[0].push(shown(loaded[lane], x));
-          both[1].push(s ? shown(loaded[lane], x0) : both[0][image]);
-          if (decode) both[2].push(preview(loaded[lane], x));
-          if (decode) both[3].push(preview(loaded[lane], x0));
-        }
-        const kind = plan.kind_of(lane, index);
-        if (image < seeds.length - 1) {
-          if (kind) await work.count(kind, 1 / seeds.length);
-          continue;
-        }
-        if (both[0].length) {
-          $.set(work.recording.frames[lane], index, both[0]);
-          const deviation = typeof sigma === "number" ? sigma : sigma.reduce((a, b) => a + b, 0) / sigma.length;
-          const [pictures, guesses, latents, previews, looks] = both;
-          const more = decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {};
-          if (maps) Object.assign(more, { attention: uri(looks) });
-          const other = plan.shared && lane ? work.recording.frames[0].get(index) : null;
-          if (other) Object.assign(more, { apart: pictures.map((one, i) => apart(other[i], one)) });
-          work.give({ kind: "frame", lane, k: index, sigma: deviation, x: uri(pictures), x0: uri(guesses), ...more });
-        }
-        if (kind) await work.count(kind, 1 / seeds.length);
-      }
+/** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Run} work */
+async function compute(plan, models, work) {
+  const { lanes, refs, images, shared, touches } = plan;
+  /** @type {Kept} */
+  const { frames, x0: finished } = work.recording;
+  const loaded = lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
+  const [first] = loaded;
+  const { decode, pictureSize: size, pictureChannels: channels } = first;
+  const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
+  if (shared) for (const one of kept) one.add(shared - 1); // where it is touched, too
+  const settings = lanes.map((_, i) => ({
+    ...told(loaded[i], plan.args[i]),
+    ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
+  }));
+  const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
+  /** @type {Word[]} */
+  const words = lanes.length === 1 ? (first.words?.found(lanes[0].prompt) ?? []) : [];
+  work.give(
+    plan.shown(
+      words.map(([word]) => word),
+      unknown([...new Set(odd)]),
+    ),
+  );
+  const seeds = seedsOf(lanes[0]).map(BigInt);
+  const maps = plan.attention && words.length > 0;
+  const before = maps ? seeds.map((seed) => gaussian(seed, 0, first.channels * first.size ** 2)) : [];
+  let frame = noFrame();
+  for await (const { lane, image, step } of sideBySide(seeds, settings)) {
+    if (!image) frame = noFrame();
+    const { index, t, s, x, x0, sigma } = step;
+    if (!s) finished.set(lane, [...(finished.get(lane) ?? []), x]);
+    const isKept = kept[lane].has(index);
+    if (maps && isKept) frame.looks.push(seen(first, before[image], t, settings[0].label, words));
+    if (maps) before[image] = x.slice();
+    if (isKept) {
+      frame.pictures.push(shown(loaded[lane], x));
+      frame.guesses.push(s ? shown(loaded[lane], x0) : frame.pictures[image]);
+      if (decode) frame.latents.push(preview(loaded[lane], x));
+      if (decode) frame.previews.push(preview(loaded[lane], x0));
     }
-  };
-  return new SamplingPart(lab);
+    if (isKept && image === seeds.length - 1) {
+      const { pictures, guesses, latents, previews, looks } = frame;
+      frames[lane].set(index, pictures);
+      const others = shared && lane ? frames[0].get(index) : null;
+      work.give({
+        ...{ kind: "frame", lane, k: index, sigma: typeof sigma === "number" ? sigma : mean(sigma) },
+        ...{ x: uri(pictures), x0: uri(guesses) },
+        ...(decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {}),
+        ...(maps ? { attention: uri(looks) } : {}),
+        ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
+      });
+    }
+    const kind = plan.kindOf(lane, index);
+    if (kind) await work.count(kind, 1 / seeds.length);
+  }
 }
+
+/** Of a kept step, each image's. @returns {Record<"pictures" | "guesses" | "latents" | "previews" | "looks", Picture[]>} */
+const noFrame = () => ({ pictures: [], guesses: [], latents: [], previews: [], looks: [] });
+
+/** @param {Float32Array} numbers */
+const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
 /**
  * What a touch makes of a step's x: `touch` of ui/runs/touch.py, in its float32.
- * @param {any} touches of the plan @param {Model} model @returns {import("../process/runs.js").Touch["onStep"]}
+ * @param {Touches} touches of the plan @param {Model} model @returns {import("../process/runs.js").Touch["onStep"]}
  */
 function touching(touches, { size }) {
-  const { cell_size } = $.module("ui.runs.touch");
-  const cell = cell_size({ image_size: size });
+  const cell = cellSize(size);
   const f = Math.fround;
   return ({ s, x, x0 }, seed) => {
-    if (!touches.has(s)) return x;
-    const [signal, strokes] = touches.get(s);
+    const [signal, strokes] = touches.get(s) ?? [0, []];
+    if (!strokes.length) return x;
     const [changed, z] = [x.slice(), gaussian(seed, 2 ** 32 + s, x.length)];
     for (const [what, strength, cells] of strokes)
       for (const [column, row] of cells)
         for (let i = 0; i < x.length; i++) {
           const [channel, place] = [Math.floor(i / size ** 2), i % size ** 2];
           if (Math.floor((place % size) / cell) !== column || Math.floor(place / size / cell) !== row) continue;
-          const goal = what === "clean" ? f(f(signal) * x0[i]) : f(what[channel]);
+          const goal = what === "clean" ? f(f(signal) * x0[i]) : f(Number(what[channel]));
           const by = what === "noise" ? z[i] : f(goal - changed[i]);
           changed[i] += f(f(strength) * by);
         }
@@ -138,96 +151,6 @@ function apart({ data: a, channels }, { data: b }) {
   const seen = gaps.map((_, i) => (i % channels ? 0 : Number(Math.max(...gaps.slice(i, i + channels)) > SEEN)));
   const sum = (/** @type {number[]} */ all) => all.reduce((one, other) => one + other, 0);
   return [sum(gaps) / a.length, (sum(seen) * channels) / a.length];
-}
-
-/** What can be saved of it. @param {import("../lab.js").Lab} lab @returns {any} */
-function recording(lab) {
-  const { SamplingRecording } = $.module("ui.parts.sampling");
-  return class extends SamplingRecording {
-    /** The name and the content of a file. @param {string} kind @param {any[]} about @returns {Promise<[string, BlobPart]>} */
-    async save(kind, about) {
-      await lab.more();
-      const { settings, _stem, _table, _titles, _moments } = $.module("ui.export.files");
-      const { ANIMATED, film, png, strip, zip } = await import("../pictures/files.js");
-      const { lanes, request, rows } = this.plan;
-      /** @type {import("../python.js").Dict[]} */
-      const frames = [...this.frames];
-      /** @type {Picture[][]} */
-      const last = frames.filter(({ map }) => map.size).map((lane) => lane.get(Math.max(...lane.keys())));
-      if (!last.length) throw new Error("There is no picture yet: press Run");
-      const text = settings(this, frames, about);
-      const name = `${_stem(this, frames)}${SUFFIX[kind]}`;
-      const { count } = request;
-      if (kind === "csv") return [name, _table(this, measured(rows, frames))];
-      if (kind === "png") {
-        const cells = new Set(lanes.map((/** @type {any} */ { steps }) => steps)).size * count;
-        const columns = lanes.length > 2 ? cells : last.length > 1 ? count : Math.ceil(Math.sqrt(count));
-        return [name, await png(grid(last.flat(), columns), text)];
-      }
-      if (kind === "zip") return [name, zip(await this.#everything(text, _table(this, measured(rows, frames))))];
-      /** @type {[number, any][]} */
-      const found = _moments(this, frames);
-      const all = found.map(([t, pictures]) => ({ t, lanes: pictures.items() }));
-      const moments = $.module("ddpm_core.imaging").thin(all, MOST);
-      const titles = _titles(this);
-      if (kind === "strip") return [name, await png(strip(moments, lanes.length === 2 ? titles : []), text)];
-      return [name, await ANIMATED[kind](film(moments, titles), moments.length, text)];
-    }
-
-    /** The files of a ZIP. @param {string} about @param {string} table @returns {Promise<[string, Uint8Array][]>} */
-    async #everything(about, table) {
-      const { ascii, npy, png } = await import("../pictures/files.js");
-      const { lanes, rows, models, request } = this.plan;
-      const shape = [models[0].channels, models[0].image_size, models[0].image_size];
-      const seeds = [...request.seeds];
-      const n = shape[0] * shape[1] * shape[2];
-      const noise = seeds.map((seed) => gaussian(BigInt(seed), 0, n));
-      /** @type {[string, Uint8Array][]} */
-      const files = [
-        ["settings.json", ascii(about)],
-        ["steps.csv", ascii(table)],
-        ["x_T.npy", npy(noise, shape)],
-      ];
-      const { copied, python } = $.module("ui.export.scripts");
-      if (lanes.length < 3) files.push(["run.py", ascii(copied(python, lanes, models))]);
-      for (const lane of lanes.keys()) {
-        const cell = `cell-${String(lane).padStart(2, "0")}/`;
-        const folder = lanes.length === 1 ? "" : lanes.length === 2 ? `lane-${"ab"[lane]}/` : cell;
-        if (this.x_0.get(lane)?.length === seeds.length)
-          files.push([`${folder}x_0.npy`, npy(this.x_0.get(lane), shape)]); // a run that was stopped has none
-        for (const [k, pictures] of this.frames[lane].items())
-          for (const [i, picture] of pictures.entries())
-            files.push([
-              `${folder}seed-${seeds[i]}/x_${String(rows[lane][k][1]).padStart(4, "0")}.png`,
-              await png(picture),
-            ]);
-      }
-      return files;
-    }
-  };
-}
-
-/** @param {number[]} numbers */
-const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-
-/**
- * The grain and the distance of each lane by step, as `_results` of ui/export/files.py has them.
- * @param {[number, number][][]} rows t and s of each step @param {Dict[]} frames
- */
-function measured(rows, frames) {
-  const first = new Map(frames[0].items().map(([k, pictures]) => [rows[0][k][1], pictures]));
-  return frames.map((lane, number) => {
-    const found = lane.items().map(([k, kept]) => {
-      /** @type {Picture[]} */
-      const pictures = kept;
-      const grain = mean(pictures.map(({ data, width, channels }) => noise(data, width, channels)));
-      /** @type {Picture[] | undefined} */
-      const others = number ? first.get(rows[number][k][1]) : undefined;
-      const apart = others?.flatMap(({ data }, n) => Array.from(data, (one, i) => (one - pictures[n].data[i]) ** 2));
-      return /** @type {[number, any]} */ ([k, [grain, apart ? Math.sqrt(mean(apart)) : null]]);
-    });
-    return new Dict(found);
-  });
 }
 
 /**
@@ -247,13 +170,9 @@ function seen(model, x, t, states, words) {
   return { width: size, height: size * words.length, channels: 1, data: Uint8Array.from(data) };
 }
 
-/** @type {Record<string, string>} */
-const SUFFIX = { png: ".png", gif: ".gif", webp: ".webp", strip: "-strip.png", csv: ".csv", zip: ".zip" };
-const MOST = 200; // pictures of an animation
-
-/** The settings of one lane's runs for its model. @param {Model} model @param {any} given arguments of ddpm_core.trajectory */
-export function told(model, given) {
-  const { seeds, prompts, negative, ...rest } = settingsOf(given);
-  const words = model.words ? { label: model.words(prompts ?? ""), negative: model.words(negative ?? "") } : {};
-  return { ...rest, ...words, model };
+/** The settings of one lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
+export function told(model, { labels, prompts = "", negative = "", ...rest }) {
+  const { words } = model;
+  const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };
+  return { ...rest, ...condition, model };
 }

@@ -1,96 +1,27 @@
-// Pictures of one's own, which stay in the worker: a square of them, fitted to a model, as ui/pictures/as_text.py has it.
+// Pictures of one's own, which stay in the worker: a square of them, fitted to a model.
 
+import { png } from "../../files/png.js";
+import { fromText, pack, unpack } from "../../files/text.js";
+import { checkPixels } from "../../plans/rows.js";
+import { base64 } from "../../shared/run/bytes.js";
 import { token } from "../../shared/run/client.js";
-import { $, ValueError } from "../python.js";
-import { png } from "./files.js";
-import { base64, bytesOf, packed } from "./pictures.js";
 
+/** @import { Picture } from "../../files/pictures.js" */
 /** @import { Lab } from "../lab.js" */
-/** @import { Picture } from "./pictures.js" */
+/** @import { Part } from "../parts/index.js" */
 
 const LONGEST = 512; // pixels of the longer side, of which the visitor chooses a square
+const [SMALLEST, LARGEST] = [32, 128]; // pixels a side of a picture of Forward
 const GREY = "#808080"; // what transparent parts lie on
-
-/** The bytes of pictures as text, by their text. @type {Map<string, Uint8Array>} */
-const unpacked = new Map();
-
-/** Unpack a picture as text beforehand: `from_text` of ui/pictures/as_text.py is asked for it at once. @param {unknown} text */
-export async function unpack(text) {
-  if (!text || unpacked.has(String(text))) return;
-  const bytes = await Promise.resolve(String(text))
-    .then(bytesOf)
-    .then((packed_) => packed("deflate", packed_, true))
-    .catch(() => new Uint8Array());
-  unpacked.set(String(text), bytes);
-}
-
-/** What the translated ui/pictures/as_text.py needs. */
-export function natives() {
-  const error = class extends Error {};
-  $.native("zlib", {
-    error,
-    decompressobj: () => ({ decompress: (/** @type {any} */ bytes) => unpacked.get(bytes.text) ?? new Uint8Array() }),
-    compress: (/** @type {Uint8Array} */ bytes) => stored(bytes),
-  });
-  $.native("base64", {
-    b64decode(/** @type {string} */ text) {
-      try {
-        return Object.assign(bytesOf(text), { text });
-      } catch {
-        throw new ValueError("not base64");
-      }
-    },
-    urlsafe_b64encode: (/** @type {Uint8Array} */ bytes) => ({
-      decode: () => base64(bytes).replaceAll("+", "-").replaceAll("/", "_"),
-    }),
-  });
-  $.native("ui.pictures.as_text", { uncovered });
-  $.native("numpy", {
-    prod: (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b, 1),
-    frombuffer: (/** @type {Uint8Array} */ data) => ({
-      reshape: (/** @type {number[]} */ [, height, width, channels]) => ({ width, height, channels, data }),
-    }),
-    linspace: (/** @type {number} */ low, /** @type {number} */ high, /** @type {number} */ n) => ({
-      tolist: () =>
-        Array.from({ length: n }, (_, i) => $.float(i === n - 1 ? high : low + i * ((high - low) / (n - 1)))),
-    }),
-    ascontiguousarray: (/** @type {any} */ x) => ({ tobytes: () => x.data }),
-  });
-}
-
-/** Which pixels are left: those whose cell, a bit of side × side, is 0. @param {Uint8Array} cells @param {number} side @param {number} size */
-function uncovered(cells, side, size) {
-  const at = (/** @type {number} */ i) => Math.floor(((i + 0.5) * side) / size);
-  const data = Uint8Array.from({ length: size * size }, (_, i) => {
-    const cell = at(Math.floor(i / size)) * side + at(i % size);
-    return 1 - ((cells[cell >> 3] >> (7 - (cell & 7))) & 1);
-  });
-  const known = { data, all: () => data.every(Boolean), any: () => data.some(Boolean), astype: () => known };
-  return known;
-}
-
-/** Bytes as zlib has them, without packing them: a script is to have them at once. @param {Uint8Array} bytes */
-function stored(bytes) {
-  const out = new Uint8Array(bytes.length + 11);
-  const n = bytes.length;
-  out.set([0x78, 1, 1, n & 255, n >> 8, ~n & 255, (~n >> 8) & 255]);
-  out.set(bytes, 7);
-  let [a, b] = [1, 0];
-  for (const byte of bytes) {
-    a = (a + byte) % 65521;
-    b = (b + a) % 65521;
-  }
-  out.set([b >> 8, b & 255, a >> 8, a & 255], n + 7);
-  return out;
-}
+const UNREADABLE = "This file could not be read as a picture: choose a PNG, JPEG, WEBP, GIF, BMP, TIFF or PPM.";
 
 /** What was uploaded, by its path. @type {Map<string, OffscreenCanvas>} */
 const kept = new Map();
 
 /** @param {File} file @returns {Promise<{ path: string }>} */
-async function add(file) {
+export async function add(file) {
   const image = await createImageBitmap(file).catch(() => null);
-  if (!image) throw new ValueError($.module("ui.pictures.uploads").UNREADABLE);
+  if (!image) throw new Error(UNREADABLE);
   const path = token();
   const scale = Math.min(1, LONGEST / Math.max(image.width, image.height));
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
@@ -101,25 +32,28 @@ async function add(file) {
 /** @param {unknown} path */
 function find(path) {
   const found = kept.get(String(path));
-  if (!found) throw new ValueError("This picture is no longer here: choose it again");
+  if (!found) throw new Error("This picture is no longer here: choose it again");
   return found;
 }
 
 /** The middle of one, for Forward: {size, pixels}. @param {string} path */
 export function square(path) {
-  const { SMALLEST, SIZE } = $.module("ui.pictures.uploads");
   const whole = find(path);
   const short = Math.min(whole.width, whole.height);
-  const size = Math.min(Math.max(short, SMALLEST), SIZE);
+  const size = Math.min(Math.max(short, SMALLEST), LARGEST);
   const middle = [(whole.width - short) / 2, (whole.height - short) / 2, short, short];
   return { size, pixels: base64(rgb(drawn(whole, middle, size, size), 3)) };
 }
 
-/** What source.js asks. @param {Lab} lab */
+/** What source.js asks. @param {Lab} lab @returns {Part} */
 export function own(lab) {
-  const here = (/** @type {any} */ ref) => {
-    const model = lab.spec(String(ref ?? "").trim());
-    $.module("ddpm_core.model").check_pixels(model, "a picture of one's own");
+  const here = async (/** @type {any} */ checkpoint) => {
+    const ref = String(checkpoint ?? "").trim();
+    await lab.learn(ref);
+    const model = lab.facts(ref);
+    if (!model)
+      throw new Error("Pictures for this model can be chosen once it is downloaded: run it with a seed first");
+    checkPixels(model, "a picture of one's own");
     return model;
   };
   const questions = {
@@ -128,7 +62,7 @@ export function own(lab) {
       return { uri: await pngUri({ width, height, channels: 3, data: rgb(find(path), 3) }), width, height };
     },
     async fit(/** @type {any} */ { path, left, top, side, invert, checkpoint }) {
-      const { image_size: size, channels } = here(checkpoint);
+      const { image_size: size, channels } = await here(checkpoint);
       const whole = find(path);
       const short = Math.min(whole.width, whole.height);
       const pixels = Math.min(Math.max(1, Math.round(side * short)), short);
@@ -140,22 +74,17 @@ export function own(lab) {
     },
     async known(/** @type {any} */ { text, checkpoint }) {
       await unpack(text);
-      return shown($.module("ui.pictures.as_text").from_text(text, here(checkpoint)));
+      return shown(fromText(text, await here(checkpoint)));
     },
   };
-  return { questions, upload: add };
+  return { questions };
 }
 
 /** @param {Picture} picture */
 const pngUri = async (picture) => `data:image/png;base64,${base64(await png(picture))}`;
 
-/** A picture for the page: {text, uri}. @param {Picture} picture */
-async function shown(picture) {
-  const bytes = await packed("deflate", picture.data);
-  const text = base64(bytes).replaceAll("+", "-").replaceAll("/", "_");
-  unpacked.set(text, picture.data);
-  return { text, uri: await pngUri(picture) };
-}
+/** A picture for the page. @param {Picture} picture */
+const shown = async (picture) => ({ text: await pack(picture), uri: await pngUri(picture) });
 
 /**
  * A part of a picture, on grey, as large as this.

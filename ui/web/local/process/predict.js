@@ -8,12 +8,20 @@ import { step } from "./schedule.js";
 /** @typedef {any} Condition what the network is told: a label, null, or what a text encoder gives */
 
 /**
- * What a run needs of a model: one image's network, channels outermost, with tIndex = t − 1.
+ * A model without its network: all that says which steps a run takes. source: what it was loaded by, and whether that
+ * means the same files everywhere. floor: σ that a consistency model leaves in x̂_0.
  * @typedef {Schedule & {
  *   prediction: string, variance: string, clip: boolean, channels: number, size: number,
- *   classes: number, nullLabel: number | null, student: Student | null, offset?: number,
+ *   classes: number, nullLabel: number | null, student: Student | null, offset?: number, floor?: number,
  *   gamma: { times: number[], gamma: number[] } | null,
  *   optimised: { times: Record<string, Record<string, string>> } | null,
+ *   source?: { ref: string, fixed: boolean } | null,
+ * }} Spec
+ */
+
+/**
+ * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1.
+ * @typedef {Spec & {
  *   network: (x: Float32Array, tIndex: number, condition: Condition) => Float32Array | Promise<Float32Array>,
  *   words?: ((prompt: string) => Condition) | null,
  * }} Process
@@ -87,7 +95,7 @@ export function fitted({ alphaBar }, x0, x, t) {
   return { x0, eps, x0Hat: x0, v: null };
 }
 
-/** Throw where the network predicts just what x_t is: noise alone. @param {Process} model @param {number} t */
+/** Throw where the network predicts just what x_t is: noise alone. @param {Spec} model @param {number} t */
 export function checkSignal({ prediction, alphaBar }, t) {
   if (prediction === "epsilon" && alphaBar[t] === 0)
     throw new Error("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");

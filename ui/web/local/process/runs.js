@@ -3,10 +3,10 @@
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
 import { SAMPLERS } from "./samplers.js";
-import { checkStudent, modelPairs, ownRun } from "./times.js";
+import { checkStudent, modelPairs, quoted, samplerOf, stepsOf } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
-/** @import { Condition, Denoised, Process } from "./predict.js" */
+/** @import { Condition, Denoised, Process, Spec } from "./predict.js" */
 /** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
 
@@ -34,42 +34,79 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
 
+/** @param {(name: string) => boolean} has @param {string} [between] */
+const named = (has, between = ", ") =>
+  Object.keys(SAMPLERS)
+    .filter(has)
+    .map((name) => `'${name}'`)
+    .join(between);
+
 /**
  * The chain that settings are for a model. Throws a sentence for what the model does not allow.
- * @param {Process} model @param {Omit<Settings, "seed">} settings
+ * @param {Spec} model @param {Omit<Settings, "seed">} settings
  * @returns {Chain}
  */
 export function chain(model, { steps, sampler, variance, spacing, eta = 0, start, guidance }) {
-  const [own, length] = ownRun(model);
-  const name = sampler ?? own;
+  const { student } = model;
+  const name = sampler ?? (student ? samplerOf(student) : "ddpm");
   if (!Object.hasOwn(SAMPLERS, name))
-    throw new Error(`unknown sampler ${name}: choose from ${Object.keys(SAMPLERS).join(", ")}`);
+    throw new Error(`unknown sampler '${name}': choose from ${Object.keys(SAMPLERS).join(", ")}`);
   const chosen = SAMPLERS[name];
-  const pairs = modelPairs(model, steps ?? length, spacing ?? null, name, start);
+  const pairs = modelPairs(model, steps ?? (student ? stepsOf(student) : 50), spacing ?? null, name, start);
   checkSignal(model, pairs[0][0]);
+  checkOptions(name, { variance: variance ?? null, eta: eta || null });
   if (!(eta >= 0 && eta <= 1)) throw new Error(`eta must lie between 0 and 1, got ${eta}`);
-  if (variance && chosen.option !== "variance") throw new Error(`variance belongs to ddpm, and this run has ${name}`);
-  if (eta && chosen.option !== "eta") throw new Error(`eta belongs to ddim, and this run has ${name}`);
-  if (model.student) checkStudent(model.student, name, pairs, eta);
-  if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
-    throw new Error(`${name} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+  if (student) checkStudent(student, name, pairs, eta);
   const options = { variance: variance ?? model.variance, eta };
   if (chosen.option === "variance") checkVariance(model, options.variance, pairs, guidance ?? 1);
+  if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
+    throw new Error(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
   const sigmas = chosen.sigmas(model, pairs, options);
   const advance = () => chosen.advance(model, sigmas, options);
   return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance, correct: chosen.correct?.(model) };
 }
 
-/** @param {Process} model @param {string} variance @param {Pair[]} pairs @param {number} guidance */
+/** @param {string} sampler @param {Record<string, unknown>} options null for those that were not given */
+function checkOptions(sampler, options) {
+  for (const [option, value] of Object.entries(options)) {
+    if (value === null || SAMPLERS[sampler].option === option) continue;
+    const owners = named((name) => SAMPLERS[name].option === option, " and ");
+    throw new Error(`${option} belongs to the sampler ${owners}, and this run has '${sampler}': leave it out`);
+  }
+}
+
+/**
+ * Throw where the run can't be taken up at any of its states.
+ * @param {{ name: string, memory: boolean }} chain
+ */
+export function checkNoMemory({ name, memory }) {
+  if (memory)
+    throw new Error(
+      `the sampler '${name}' remembers earlier steps, so its chain can't be continued or changed on the way: ` +
+        `use ${named((other) => !SAMPLERS[other].memory)}`,
+    );
+}
+
+/** @param {Spec} model @param {string} variance @param {Pair[]} pairs @param {number} guidance */
 function checkVariance(model, variance, pairs, guidance) {
   if (!VARIANCES.includes(variance))
-    throw new Error(`unknown variance ${variance}: choose from ${VARIANCES.join(", ")}`);
+    throw new Error(`unknown variance '${variance}': choose from ${VARIANCES.join(", ")}`);
   if (variance.startsWith("learned") && variance !== model.variance)
-    throw new Error(`variance ${variance} needs a network that was trained with it; this one has ${model.variance}`);
-  if (variance === "learned" && pairs.length < model.T)
-    throw new Error(`variance learned needs the whole chain: use ${model.T} steps, or another variance`);
+    throw new Error(
+      `variance '${variance}' needs a network that was trained with it; this one has '${model.variance}'`,
+    );
+  if (variance === "learned" && pairs.some(([t, s]) => t - s > 1))
+    throw new Error(
+      "variance 'learned' needs the whole chain: use as many steps as there are times " +
+        `(from T, ${model.T}), or another variance`,
+    );
   if (variance !== "analytic") return;
-  if (!model.gamma) throw new Error("the analytic variance was not estimated for these weights: use another variance");
+  if (!model.gamma)
+    throw new Error(
+      "the analytic variance was not estimated for these weights: " +
+        `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
+        "with what they were trained on, or use another variance",
+    );
   if (guidance !== 1) throw new Error("the analytic variance is not defined with guidance: use another variance");
 }
 

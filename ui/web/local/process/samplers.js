@@ -4,7 +4,7 @@ import { combine, minus, over } from "./floats.js";
 import { gammaTable, step } from "./schedule.js";
 
 /** @import { Term } from "./floats.js" */
-/** @import { Denoised, Process } from "./predict.js" */
+/** @import { Denoised, Spec } from "./predict.js" */
 /** @import { Pair } from "./times.js" */
 /** @typedef {number | Float32Array} Sigma of the noise that was added */
 /** @typedef {(k: number) => Float32Array} Noise of step k */
@@ -18,9 +18,9 @@ import { gammaTable, step } from "./schedule.js";
  * @typedef {object} Sampler
  * @property {"variance" | "eta"} [option]
  * @property {boolean} [memory]
- * @property {(model: Process) => Correct} [correct] what each step begins with instead of x
- * @property {(model: Process, pairs: Pair[], options: Options) => Sigmas} sigmas
- * @property {(model: Process, sigmas: Sigmas, options: Options) => Advance} advance
+ * @property {(model: Spec) => Correct} [correct] what each step begins with instead of x
+ * @property {(model: Spec, pairs: Pair[], options: Options) => Sigmas} sigmas
+ * @property {(model: Spec, sigmas: Sigmas, options: Options) => Advance} advance
  */
 
 const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
@@ -72,7 +72,7 @@ const langevin = {
 
 /**
  * σ² of a step, for a variance that is not learned: see `reverse_variance` in ddpm_core/process.py.
- * @param {Process} model @param {number} t @param {number} s @param {string} variance
+ * @param {Spec} model @param {number} t @param {number} s @param {string} variance
  * @param {Float64Array | null} gamma
  */
 function known(model, t, s, variance, gamma) {
@@ -85,7 +85,7 @@ function known(model, t, s, variance, gamma) {
   return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
 }
 
-/** @param {Process} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
+/** @param {Spec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
 function learnedSigma(model, t, s, variance, v) {
   const f32 = Math.fround;
   if (variance === "learned") return v.map((value) => Math.sqrt(f32(Math.exp(value))));
@@ -113,7 +113,8 @@ const ddim = {
 
 /** @type {Sampler} */
 const consistency = {
-  sigmas: ({ alphaBar }, pairs) => pairs.map(([, s]) => Math.sqrt(1 - alphaBar[s])),
+  sigmas: ({ alphaBar, floor = 0 }, pairs) =>
+    pairs.map(([, s]) => Math.sqrt(Math.max(1 - alphaBar[s] - alphaBar[s] * floor ** 2, 0))),
   advance:
     ({ alphaBar }, sigmas) =>
     ({ x0 }, k, _t, s, _x, noise) => {
@@ -125,14 +126,14 @@ const consistency = {
 
 // --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
 
-/** α, σ and λ = log α/σ of a time. @param {Process} model @param {number} t */
+/** α, σ and λ = log α/σ of a time. @param {Spec} model @param {number} t */
 function point({ alphaBar }, t) {
   const ratio = Math.sqrt((1 - alphaBar[t]) / alphaBar[t]);
   const alpha = 1 / Math.sqrt(ratio * ratio + 1);
   return { alpha, sigma: ratio * alpha, lambda: Math.log(alpha) - Math.log(ratio * alpha) };
 }
 
-/** @param {Process} _ @param {Pair[]} pairs */
+/** @param {Spec} _ @param {Pair[]} pairs */
 const none = (_, pairs) => pairs.map(() => 0);
 
 /** @type {Sampler} */

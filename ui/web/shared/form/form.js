@@ -10,6 +10,7 @@ import { makeControl, newId, SAME } from "./controls.js";
  * A field as `Field.form` of ui/forms/fields.py describes it.
  * @typedef {object} FieldForm
  * @property {string} name
+ * @property {string} title what it is called in a sentence
  * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "picture"} kind
  * @property {string} label
  * @property {string} help
@@ -27,8 +28,12 @@ import { makeControl, newId, SAME } from "./controls.js";
  * @property {number[]} [presets]
  * @property {boolean} [slider]
  * @property {string} [placeholder]
- * @property {number} [most] letters of a prompt
+ * @property {string} [allowed] how the limits of a whole number are said, where "low to high" is not enough
+ * @property {number} [most] letters of a prompt, or numbers of a list
+ * @property {string} [example] of a list
+ * @property {boolean} [may_be_empty] whether a list may
  * @property {string} [open] what no number means
+ * @property {"strokes" | "cells" | "points"} [holds] what a picture is a text of, where it is none of pixels
  */
 
 /** What fields must have: a value, or (true, false) whether one is chosen. Of the "model": what it must have. @typedef {Record<string, string | boolean>} Condition */

@@ -7,7 +7,7 @@ import { exactModel, shape } from "../../local/process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
 import { chain, sideBySide, trajectory } from "../../local/process/runs.js";
 import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
-import { modelPairs, timestepPairs } from "../../local/process/times.js";
+import { modelPairs } from "../../local/process/times.js";
 
 const f32 = Math.fround;
 
@@ -37,7 +37,7 @@ const ASKED = {
   gamma: ({ config, estimate }) => gammaTable(schedule(config), estimate),
   pairs({ T, spacing, start, every }) {
     const all = [];
-    for (let n = 1; n <= (start ?? T); n += every) all.push(timestepPairs(T, n, spacing, start));
+    for (let n = 1; n <= (start ?? T); n += every) all.push(modelPairs({ T }, n, spacing, "ddim", start));
     return Int16Array.from(all.flat(2));
   },
   times: ({ model, n, spacing, sampler, start }) => modelPairs(made(model), n, spacing, sampler, start),

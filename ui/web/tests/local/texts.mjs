@@ -5,4 +5,6 @@ import { opened } from "./lab.mjs";
 const [folder, questions] = process.argv.slice(2);
 const { describe } = await opened(folder);
 const asked = JSON.parse(readFileSync(questions, "utf8"));
-process.stdout.write(JSON.stringify(asked.map(([part, values]) => describe(part, values))));
+const answers = [];
+for (const [part, values] of asked) answers.push(await describe(part, values));
+process.stdout.write(JSON.stringify(answers));

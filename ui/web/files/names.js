@@ -1,0 +1,40 @@
+// What a file of a run is called.
+
+import { ANY } from "../plans/fields.js";
+import { written } from "../plans/touch.js";
+import { general } from "../words/literal.js";
+import { doneOf } from "./record.js";
+
+/** @import { Lane } from "../plans/settings.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Frames } from "./record.js" */
+
+/** The name, without what follows the point. @param {Lane[]} lanes @param {Frames} frames @param {Catalogue} catalogue */
+export function stem(lanes, frames, catalogue) {
+  const [first] = lanes;
+  const parts =
+    lanes.length > 2
+      ? [catalogue.name(first.checkpoint), "grid"]
+      : lanes.flatMap((lane, i) => wordsOf(lane, doneOf(frames[i]), i ? first : null, catalogue));
+  const whole = [...parts, `seed ${first.seed}`].join(" ").replace(/[^\p{L}\p{N}_.-]+/gu, "-");
+  return whole.replace(/^-+|-+$/g, "");
+}
+
+/**
+ * What a lane is called; of a second lane what the first one does not have.
+ * @param {Lane} lane @param {number} done steps @param {Lane | null} first @param {Catalogue} catalogue
+ */
+function wordsOf(lane, done, first, catalogue) {
+  const { checkpoint, label, prompt, steps, sampler, variance, eta, touch } = lane;
+  if (touch) return ["touched", written(touch).slice(0, 60)];
+  /** @type {Record<string, string>} */
+  const ways = { ddpm: variance, ddim: `ddim eta ${general(eta)}` };
+  return [
+    ...(first ? ["against"] : []),
+    ...(checkpoint === first?.checkpoint ? [] : [catalogue.name(checkpoint)]),
+    ...(first || label === ANY ? [] : [label]),
+    ...(!prompt || prompt === first?.prompt ? [] : [[...prompt].slice(0, 40).join("")]),
+    done === steps ? `${steps} steps` : `step ${done} of ${steps}`,
+    ways[sampler] ?? sampler,
+  ];
+}

@@ -1,0 +1,112 @@
+// What files say of a run: its settings, a table of its steps, and its moments.
+
+import { round } from "../local/process/floats.js";
+import { written } from "../plans/touch.js";
+import { noise } from "../player/pixels.js";
+import { names } from "../words/captions.js";
+import { asFloat, general, literal } from "../words/literal.js";
+
+/** @import { Facts } from "../plans/plan.js" */
+/** @import { Lane } from "../plans/settings.js" */
+/** @import { Touches } from "../plans/touch.js" */
+/** @import { Row } from "../words/captions.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Picture } from "./pictures.js" */
+
+/** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
+/** Of each lane, by step, the kept pictures of x. @typedef {Map<number, Picture[]>[]} Frames */
+/** x0: of each finished lane, for each image. @typedef {{ plan: Planned, frames: Frames, x0: Map<number, Float32Array[]> }} Run */
+/** Of each checkpoint of a plan. @typedef {{ revision: string | null, engine: string }[]} About */
+/** Of each lane, by step: the grain of its pictures, and how far they are from the first lane's of the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
+/** What is to be seen at a time: the pictures of each lane that has begun, by its number. @typedef {{ t: number, lanes: Map<number, Picture[]> }} Moment */
+
+/** The steps that a lane has done. @param {Map<number, Picture[]>} kept */
+export const doneOf = (kept) => Math.max(-1, ...kept.keys()) + 1;
+
+/** The settings of a run, enough to repeat it: what its lanes share, and of each lane what is its own. @param {Planned} plan @param {Frames} frames @param {About} about */
+export function settings({ refs, lanes }, frames, about) {
+  const { seed, count, label, negative, clip } = lanes[0];
+  return {
+    ...{ seed, count, label, negative, clip },
+    lanes: lanes.map(({ checkpoint, prompt, sampler, steps, spacing, variance, eta, guidance, touch }, i) => ({
+      ...{ checkpoint, prompt, sampler, steps, spacing, variance },
+      eta: asFloat(eta),
+      guidance: guidance === null ? null : asFloat(guidance),
+      ...(touch ? { touch: written(touch) } : {}),
+      ...about[refs.indexOf(checkpoint)],
+      steps_done: doneOf(frames[i]),
+    })),
+  };
+}
+
+/** A row for each step of each lane: what it is, what the step did, and what there is to measure in the pictures. @param {Planned} plan @param {Results} results @param {Catalogue} catalogue */
+export function table({ lanes, rows }, results, catalogue) {
+  const lines = ["lane,name,step,t,s,alpha_bar_t,sigma,grain,distance"];
+  for (const [lane, name] of names(lanes, catalogue).entries()) {
+    const quoted = `"${name.replaceAll('"', '""')}"`; // a prompt may have any
+    for (const [k, [t, s, alphaBar, sigma]] of rows[lane].entries()) {
+      const measured = (results[lane].get(k) ?? [null, null]).map((value) => (value === null ? "" : general(value, 4)));
+      const numbers = [alphaBar, sigma].map((value) => (value === null ? "" : literal(asFloat(value))));
+      lines.push([lane, quoted, k, t, s, ...numbers, ...measured].join());
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** @param {Planned} plan @param {Frames} frames @returns {Results} */
+export function measured({ rows }, frames) {
+  const first = new Map([...frames[0]].map(([k, pictures]) => [rows[0][k][1], pictures]));
+  return frames.map((lane, number) => {
+    /** @param {number} k @param {Picture[]} pictures @returns {[number, number | null]} */
+    const found = (k, pictures) => {
+      const others = number ? first.get(rows[number][k][1]) : undefined;
+      return [mean(pictures.map(grain)), others ? distance(pictures, others) : null];
+    };
+    return new Map([...lane].map(([k, pictures]) => [k, found(k, pictures)]));
+  });
+}
+
+/** @param {number[]} numbers */
+const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+
+/** σ of the noise in a picture, in grey levels. @param {Picture} picture */
+const grain = ({ data, width, channels }) => noise(data, width, channels);
+
+/** In grey levels, over all pixels. @param {Picture[]} pictures @param {Picture[]} others */
+function distance(pictures, others) {
+  const squares = pictures.flatMap(({ data }, n) => Array.from(data, (one, i) => (one - others[n].data[i]) ** 2));
+  return Math.sqrt(mean(squares));
+}
+
+/** What the lanes are, two of them with their letters. @param {Planned} plan @param {Catalogue} catalogue */
+export function titles({ lanes }, catalogue) {
+  const called = names(lanes, catalogue);
+  return lanes.length === 2 ? called.map((name, lane) => `${"AB"[lane]}: ${name}`) : called;
+}
+
+/**
+ * Each time of which any lane has a picture, from noise to x_0. A lane without a picture of that time shows its previous
+ * one, or its first one where there is none.
+ * @param {Planned} plan @param {Frames} frames @returns {Moment[]}
+ */
+export function moments({ rows }, frames) {
+  const times = frames.flatMap((lane, number) => [...lane].map(([k, x]) => ({ s: rows[number][k][1], number, x })));
+  let now = new Map();
+  for (const [number, lane] of frames.entries()) if (lane.size) now.set(number, lane.get(Math.min(...lane.keys())));
+  const found = new Map();
+  for (const { s, number, x } of times.sort((a, b) => b.s - a.s)) {
+    now = new Map(now).set(number, x);
+    found.set(s, now);
+  }
+  return [...found].map(([t, lanes]) => ({ t, lanes }));
+}
+
+/** At most so many of the frames, evenly, always with the last one. @template T @param {T[]} frames @param {number} most @returns {T[]} */
+export function thin(frames, most) {
+  const last = frames.length - 1;
+  const n = Math.min(frames.length, most);
+  const at = Array.from({ length: n }, (_, i) =>
+    i && i === n - 1 ? 0 : round(last + (n > 1 ? i * (-last / (n - 1)) : 0)),
+  );
+  return at.reverse().map((i) => frames[i]);
+}

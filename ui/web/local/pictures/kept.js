@@ -1,0 +1,23 @@
+// Which pictures of a run are kept and shown, as in ui/pictures/uploads.py.
+
+import { thin } from "../../files/record.js";
+import { LOSSLESS } from "../../plans/facts.js";
+
+const FRAME_BYTES = 24e6; // of the frames of one run on their way to the page
+
+/** A picture's bytes as text, about: 4 a pixel as BMP, 1.2 as JPEG, 1.4 a number as PNG. @param {number} size @param {number} channels */
+function bytes(size, channels) {
+  if (channels === 2 || channels === 4) return size ** 2 * 1.4 * channels + 400;
+  return size <= LOSSLESS ? size ** 2 * 4 + 400 : size ** 2 * 1.2 + 1000;
+}
+
+/**
+ * The step indices whose frames are kept: all, or as many as fit into FRAME_BYTES, at most `most`, evenly spaced, with both
+ * ends.
+ * @param {number} steps @param {number} size @param {number} count pictures in a frame, those of other lanes included
+ * @param {number} channels @param {number} [most]
+ */
+export function keptSteps(steps, size, count, channels, most = 1e6) {
+  const fit = Math.floor(FRAME_BYTES / (2 * count * bytes(size, channels)));
+  return new Set(thin([...Array(steps).keys()], Math.max(2, Math.min(most, fit))));
+}

@@ -1,0 +1,114 @@
+// What a form can be set to for a model, and what is said of the time that a run takes.
+
+import { SAMPLERS } from "../local/process/samplers.js";
+import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
+import { duration, megabytes, SAMPLER } from "../words/units.js";
+import { ANY } from "./fields.js";
+
+/** @import { About } from "../shared/form/form.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Facts } from "./plan.js" */
+
+export const COUNT = 4; // pictures of a new page's run
+const STEPS = 50; // and its steps
+export const LOSSLESS = 64; // pictures up to this size show their single pixels
+const QUICK = 3; // seconds: runs that take less start by themselves
+const PATIENCE = 5; // seconds that they may take
+
+const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
+/** The variances of a score model, by what its authors call the samplers that have them. */
+const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
+/** Pixels a side of a model's pictures. @param {Facts} facts */
+export const pictureSize = ({ image_size, factor }) => image_size * factor;
+
+/** Channels of a model's pictures. @param {Facts} facts */
+export const pictureChannels = ({ latent, channels }) => (latent ? 3 : channels);
+
+/** The samplers that a model can be run with. @param {Facts} facts @returns {string[]} */
+export const samplers = ({ student }) => (student ? [samplerOf(student)] : Object.keys(SAMPLERS));
+
+/** The variances that a model has. @param {Facts} facts @returns {string[]} */
+export function variances({ gamma, variance }) {
+  const has = (/** @type {string} */ name) =>
+    name.startsWith("beta") || (name === "analytic" ? gamma : name === variance);
+  return VARIANCES.filter(has);
+}
+
+/** The least and the most steps of a run, and how many to set where there are more or fewer now. @param {Facts} facts @returns {About["steps"]} */
+export function stepLimits({ schedule: { T }, student }) {
+  if (!student) return [1, T, Math.min(STEPS, T)];
+  const usual = stepsOf(student);
+  return [student.method === "progressive" ? usual : 1, student.times.length, usual];
+}
+
+/** The names of the model's classes; their numbers where it has no names. @param {Facts} facts @returns {string[]} */
+export const classNames = ({ class_names, num_classes }) =>
+  class_names ?? Array.from({ length: num_classes }, (_, i) => String(i));
+
+/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {Facts} facts */
+function note({ student, variance, snr }) {
+  if (student)
+    return `It has learned ${SAMPLER[samplerOf(student)]} steps only: no other sampler is possible, and no bits per dimension.`;
+  if (variance.startsWith("learned")) return "It has learned its variance, too: the third choice beside βₜ and β̃ₜ.";
+  if (snr !== null)
+    return "A score model: βₜ is its authors’ reverse diffusion, β̃ₜ Song’s ancestral sampler, of the same mean.";
+  return "";
+}
+
+/**
+ * What a form offers for a checkpoint whose files are here, but for the pictures that come with it.
+ * @param {Facts} facts @param {Catalogue} catalogue
+ * @returns {Omit<About, "count" | "set" | "examples">}
+ */
+export function aboutModel(facts, catalogue) {
+  const names = classNames(facts);
+  return {
+    ...{ ref: facts.ref, name: catalogue.name(facts.ref), here: true, note: note(facts) },
+    revision: facts.source?.revision ?? "",
+    T: facts.schedule.T,
+    times: quarters(facts.process),
+    steps: stepLimits(facts),
+    samplers: samplers(facts),
+    variances: variances(facts),
+    titles: facts.snr === null ? {} : { variances: OF_SCORES },
+    variance: facts.variance,
+    classes: facts.null_label !== null && names.length ? [ANY, ...names] : names,
+    latent: facts.latent,
+    prompts: facts.takes_words ? catalogue.words.prompts : [],
+    clip: facts.clip,
+    student: facts.student !== null,
+  };
+}
+
+/**
+ * How many pictures a new page draws of a model: 4 where they take little, else 1. One that comes with the project is small
+ * enough for any machine, before its steps were timed.
+ * @param {number | null} seconds of a step of 4 pictures @param {boolean} isOwn
+ */
+export function defaultCount(seconds, isOwn) {
+  const fits = seconds === null ? isOwn : seconds * STEPS < PATIENCE;
+  return fits ? COUNT : 1;
+}
+
+/**
+ * What a run takes, its download included. seconds is null where it is not known, or where something has to be downloaded
+ * first. auto: whether it may start by itself, as it is quick; null while its time is not known yet.
+ * @param {{ ref: string, bytes: number }[]} missing what must be downloaded first @param {number | null} seconds
+ * @param {string} device "CPU" or "GPU"
+ * @returns {{ estimate: string, seconds: number | null, auto: boolean | null }}
+ */
+export function estimate(missing, seconds, device) {
+  const text = expected(seconds, device);
+  if (missing.length) {
+    const size = megabytes(missing.reduce((sum, { bytes }) => sum + bytes, 0));
+    const first = `Run downloads ${missing.map(({ ref }) => ref).join(" and ")} first (${size})`;
+    return { estimate: `${first} · ${text}`, seconds: null, auto: false };
+  }
+  return { estimate: text, seconds, auto: seconds === null ? null : seconds < QUICK };
+}
+
+/** How long a run will take, before it starts. @param {number | null} seconds @param {string} device */
+function expected(seconds, device) {
+  if (seconds === null) return "time unknown until the first step";
+  return `${seconds < 1 ? "" : "about "}${duration(seconds)} on this ${device}`;
+}

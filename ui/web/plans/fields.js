@@ -1,0 +1,168 @@
+// Kinds of fields of a request: what a value from the page, a script or an address may be.
+
+import { strokes } from "./touch.js";
+
+/** @import { FieldForm } from "../shared/form/form.js" */
+/** @import { Request } from "./plan.js" */
+
+export const ANY = "any"; // no class in particular
+
+const LONGEST = 300; // characters of a reference
+const LONGEST_CLASS = 200; // the longest of ImageNet's has 121
+const SHOWN = 40; // characters of a wrong value
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const CELLS = 32; // a side, of what is erased
+const POINTS = 200; // of a drawing, at most
+
+/** @param {string} text its letters, of which an emoji is one */
+const length = (text) => [...text].length;
+
+/** A wrong value as part of a sentence. @param {unknown} value */
+export function shown(value) {
+  const letters = [...String(value ?? "").trim()];
+  if (!letters.length) return "nothing";
+  return letters.length <= SHOWN ? `'${letters.join("")}'` : `'${letters.slice(0, SHOWN - 3).join("")}…'`;
+}
+
+/**
+ * The path that a visitor names. Throws for one that leads to another machine (`\\host\share`): Windows tells that machine
+ * who its user is, already when a program looks whether there is such a folder, and a link of any website can name one.
+ * @param {unknown} path
+ */
+function near(path) {
+  const text = String(path || "");
+  if (/^[\\/]([\\/]|\?\?)/.test(text.trim()))
+    throw new Error(`${shown(text)} is on another machine: give a folder of this one, or a drive's letter for it`);
+  return text;
+}
+
+/** A checkpoint as a visitor names it. @param {FieldForm} field @param {unknown} value */
+function reference({ title }, value) {
+  const text = near(value).trim();
+  if (!text || length(text) > LONGEST)
+    throw new Error(`Choose a ${title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32`);
+  return text;
+}
+
+/** @param {FieldForm} field @param {unknown} value */
+function choice({ title, names = [] }, value) {
+  if (typeof value === "string" && names.includes(value)) return value;
+  throw new Error(`There is no ${title} ${shown(value)}: choose from ${names.join(", ")}`);
+}
+
+/** A class by its name or number. @param {FieldForm} field @param {unknown} value */
+function className({ title }, value) {
+  const text = String(value === "" ? ANY : (value ?? ANY)).trim();
+  if (length(text) > LONGEST_CLASS)
+    throw new Error(`${title} has at most ${LONGEST_CLASS} characters, got ${length(text).toLocaleString("en")}`);
+  return text;
+}
+
+/** True or false, or null where that is left to the checkpoint. @param {FieldForm} field @param {unknown} value */
+function onOff({ title }, value) {
+  if (value === true || value === "true") return true;
+  if (value === false || value === "false") return false;
+  if (value === null || value === "") return null;
+  throw new Error(`${title} must be true or false, or nothing for the model's own, got ${shown(value)}`);
+}
+
+/** @param {FieldForm} field @param {unknown} value */
+function whole({ title, low = 0, high = 0, allowed }, value) {
+  const text = String(value).trim();
+  const number = Number(text);
+  if (typeof value !== "boolean" && /^-?\d{1,30}$/.test(text) && low <= number && number <= high) return number;
+  throw new Error(`${title} must be a whole number from ${allowed || `${low} to ${high}`}, got ${shown(value)}`);
+}
+
+/** @param {FieldForm} field @param {unknown} value @returns {number | null} null for what is left open */
+function decimal({ title, low = 0, high = 1, open }, value) {
+  if (open && (value === null || value === "")) return null;
+  const text = typeof value === "boolean" ? "" : String(value).trim();
+  const number = Number(text);
+  if (DECIMAL.test(text) && low <= number && number <= high) return number;
+  throw new Error(`${title} must be a number from ${low} to ${high}, got ${shown(value)}`);
+}
+
+/** Words in one line. @param {FieldForm} field @param {unknown} value */
+function prompt({ title, most = LONGEST }, value) {
+  const letters = String(value || "").replace(/\p{Cs}/gu, ""); // half a surrogate pair is no text
+  const text = letters.trim().replace(/\s+/g, " ");
+  if (length(text) > most)
+    throw new Error(`${title} has at most ${most} characters, got ${length(text).toLocaleString("en")}`);
+  return text;
+}
+
+/** Whole numbers, each once. @param {FieldForm} field @param {unknown} value @returns {number[]} */
+function wholes({ title, most = 0, example, may_be_empty }, value) {
+  const text = typeof value === "string" || Array.isArray(value) ? String(value) : "";
+  const parts = text.split(/[\s,;]+/).filter(Boolean);
+  if (parts.every((part) => /^\d{1,6}$/.test(part)) && parts.length <= most && (parts.length || may_be_empty))
+    return [...new Set(parts.map(Number))];
+  throw new Error(`${title} are up to ${most} whole numbers such as ${example}, got ${shown(value)}`);
+}
+
+/** What is erased: a bit for each of CELLS × CELLS cells, row by row, base64url; empty for nothing. @param {unknown} value */
+function cells(value) {
+  const text = String(value || "");
+  const bits = /^([\w-]{4})*([\w-]{2}==|[\w-]{3}=)?$/.test(text)
+    ? atob(text.replaceAll("-", "+").replaceAll("_", "/"))
+    : "?";
+  if (bits && bits.length !== CELLS ** 2 / 8)
+    throw new Error(`What is erased is a grid of ${CELLS}×${CELLS} cells: paint it again`);
+  return Uint8Array.from(bits, (one) => one.charCodeAt(0));
+}
+
+/** One's own data in the plane: points "12,-30 4,5" in hundredths, inside [−1, 1]². @param {unknown} value @returns {[number, number][]} */
+function points(value) {
+  const parts = String(value || "")
+    .split(/\s+/)
+    .filter(Boolean);
+  if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part)))
+    throw new Error(`A drawing is points such as 12,-30 in hundredths, got ${shown(value)}`);
+  const found = parts.map((part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100)));
+  if (found.length > POINTS || found.flat().some((one) => Math.abs(one) > 1))
+    throw new Error(`A drawing has 1 to ${POINTS} points from -100,-100 to 100,100, got ${shown(value)}`);
+  return found;
+}
+
+/** @param {FieldForm} field @param {unknown} value */
+function picture({ title, holds }, value) {
+  if (holds === "strokes") return strokes(title, value);
+  if (holds === "cells") return cells(value);
+  return holds === "points" ? points(value) : text(value);
+}
+
+/** @param {unknown} value */
+const text = (value) => String(value || "").trim();
+
+/** @type {Record<FieldForm["kind"], (field: FieldForm, value: unknown) => unknown>} */
+const KINDS = {
+  reference,
+  choice,
+  classname: className,
+  switch: onOff,
+  whole,
+  seed: whole,
+  number: decimal,
+  text: (_, value) => text(value),
+  prompt,
+  wholes,
+  picture,
+};
+
+/**
+ * The request of these values, by the names of their fields; others have their defaults. Throws a sentence that says what
+ * is allowed, for the first value outside its limits.
+ * @param {FieldForm[]} form @param {Record<string, unknown>} values
+ * @returns {Request}
+ */
+export function check(form, values) {
+  const fields = new Map(form.map((field) => [field.name, field]));
+  /** @type {Request} */
+  const request = Object.fromEntries(form.map((field) => [field.name, KINDS[field.kind](field, field.default)]));
+  for (const [name, value] of Object.entries(values)) {
+    const field = fields.get(name);
+    if (field) request[name] = KINDS[field.kind](field, value);
+  }
+  return request;
+}

@@ -1,0 +1,100 @@
+// What a noisy picture remembers: one latent decoded with several seeds, or two latents mixed; a row for each time t.
+
+import { fromText } from "../files/text.js";
+import { round } from "../local/process/floats.js";
+import { chain } from "../local/process/runs.js";
+import { chainLength, quarters } from "../local/process/times.js";
+import { literal, range } from "../words/literal.js";
+import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
+import { byKind, stepKind } from "./plan.js";
+import { chainOf, checkPixels, rows, stemOf, titlesOfSeeds } from "./rows.js";
+
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Facts, Planner, Request } from "./plan.js" */
+/** @import { Options, RowsPlan } from "./rows.js" */
+
+/** times: of the rows. lengths: the steps of each. @typedef {RowsPlan & { times: number[], lengths: number[] }} LatentsPlan */
+
+/** Whether two latents are mixed. @param {Request} request */
+export const mixes = ({ mode }) => mode === "interpolate";
+
+/** The first picture, and the second where there is one; as text, "" for the seed's sample. @param {Request} request @returns {{ seed: number, own: string }[]} */
+export function sources(request) {
+  const first = { seed: request.seed, own: request.picture };
+  return mixes(request) ? [first, { seed: request.seed_b, own: request.picture_b }] : [first];
+}
+
+/** λ of each column of a mixture. @param {Request} request @returns {number[]} */
+export const weights = ({ count }) =>
+  Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : i * (1 / (count - 1))));
+
+/** @param {Request} request */
+export const columns = (request) =>
+  mixes(request) ? weights(request).map((weight) => `λ ${round(100 * weight) / 100}`) : titlesOfSeeds(request);
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
+function plan(request, [model], catalogue) {
+  checkPixels(model, "this part of the page");
+  for (const { own } of sources(request)) if (own) fromText(own, model);
+  const { options } = chainOf(request, model, catalogue);
+  const { T } = model.schedule;
+  const times = request.times.length ? request.times : quarters(model.process);
+  const highest = Math.max(...times);
+  if (highest > T) throw new Error(`Times go from 0 to ${T} for this checkpoint, got ${highest}`);
+  for (const t of times) checkChain(model, t, options);
+  const lengths = times.map((/** @type {number} */ t) => chainLength(model.process, t, request.steps));
+  const drawn = sources(request).filter(({ own }) => !own).length;
+  const { checkpoint, count, steps, mode } = request;
+  return {
+    ...{ request, model, options, times, lengths, columns: count, stem: stemOf(request, mode, catalogue) },
+    steps: byKind(
+      [stepKind(checkpoint), drawn * steps],
+      [stepKind(checkpoint, count), lengths.reduce((/** @type {number} */ sum, /** @type {number} */ n) => sum + n, 0)],
+    ),
+    about: () => ({ python: copied(() => script(request, model, options, times)) }),
+  };
+}
+
+/** Throw for a time from which there is no such chain; that from t = 0, which has no steps, is the shortest one. @param {Facts} model @param {number} t @param {Options} options */
+function checkChain(model, t, { steps, sampler, variance, spacing, eta, guidance }) {
+  const start = t || (model.student?.times.at(-1) ?? 1);
+  chain(model.process, {
+    steps: chainLength(model.process, start, steps),
+    sampler,
+    variance,
+    spacing,
+    eta,
+    start,
+    guidance,
+  });
+}
+
+/** @type {Planner<LatentsPlan>} */
+export const planner = { ...rows, plan };
+
+/** A script that repeats the rows with ddpm_core. @param {Request} request @param {Facts} model @param {Options} options @param {number[]} times */
+function script(request, model, options, times) {
+  const { seed, seed_b, count, mode } = request;
+  const shape = [1, model.image_size, model.image_size, model.channels];
+  const [a, b = []] = sources(request).map(({ seed, own }, i) =>
+    own ? picture("ab"[i], own, shape) : [`${"ab"[i]} = ddpm_core.sample(model, [${seed}], **options)`],
+  );
+  const row = mixes(request)
+    ? [
+        `    other = ddpm_core.encode(model, b, t, [${seed_b}])`,
+        `    weights = np.linspace(0, 1, ${count}).tolist()`,
+        `    rows.append(ddpm_core.interpolate(model, x_t, other, t, weights, ${seed + 1}, **options))`,
+      ]
+    : [`    rows.append(ddpm_core.reconstruct(model, x_t, t, ${range(seed + 1, count)}, **options))`];
+  return lines(
+    ...(sources(request).some(({ own }) => own) ? ["import base64", "import zlib", ""] : []),
+    ...rowsHead(request.checkpoint, model, options),
+    ...a,
+    ...b,
+    "rows = []",
+    `for t in ${literal(times)}:  # of ${model.schedule.T}`,
+    `    x_t = ddpm_core.encode(model, a, t, [${seed}])`,
+    ...row,
+    rowsSaved(count, mode),
+  );
+}

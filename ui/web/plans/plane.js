@@ -1,0 +1,122 @@
+// In the plane: two lanes of one cloud of points, their names, their script, and the points as a table.
+
+import { thin } from "../files/record.js";
+import { exactModel, shape } from "../local/process/plane.js";
+import { modelPairs, suitedSpacing } from "../local/process/times.js";
+import { asFloat, literal, tuple } from "../words/literal.js";
+import { SAMPLER, VARIANCE } from "../words/units.js";
+import { byKind, stepKind } from "./plan.js";
+
+/** @import { Process } from "../local/process/predict.js" */
+/** @import { Data } from "../parts/plane/cloud.js" */
+/** @import { Plan, Request, StepKind } from "./plan.js" */
+
+/** options: of `ddpm_core.plane.cloud`, after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
+/** times: at which its cloud is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
+/** exact: the model of the exact ε. @typedef {Plan & { data: Data, exact: Process, lanes: Lane[] }} CloudsPlan */
+
+const DRAWING = "drawing"; // the shape of one's own points
+const FRAMES = 60; // steps of a lane whose clouds are shown, at most
+const TRAINING = stepKind("plane-training", 3 * 512); // a step, forward and back, counts as three
+const USUAL = "linspace"; // a spacing that no name mentions
+
+/** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
+export function mixture({ shape: name, drawing, width }) {
+  if (name !== DRAWING) return shape(name, width);
+  if (!drawing.length) throw new Error("The drawing is empty: draw at least one point");
+  return { centres: drawing.flat(), width };
+}
+
+/** @param {Request} request @param {Process} exact @returns {Lane[]} */
+function lanesOf(request, exact) {
+  const { denoiser, variance, sampler, steps, denoiser_b, variance_b, sampler_b, steps_b, spacing, cloud } = request;
+  /** @param {string} denoiser @param {string} variance @param {string} sampler @param {number} steps */
+  const lane = (denoiser, variance, sampler, steps) => {
+    const spaced = spacing === "auto" ? suitedSpacing(exact, sampler, steps) : spacing;
+    const options = { steps, sampler, spacing: spaced, ...(sampler === "ddpm" && { variance }) };
+    const ends = modelPairs(exact, steps, spaced, sampler).map(([, s]) => s);
+    const kind = stepKind(`plane-${denoiser}`, cloud);
+    return { name: nameOf(denoiser, options), denoiser, options, times: [exact.T, ...thin(ends, FRAMES)], kind };
+  };
+  return [lane(denoiser, variance, sampler, steps), lane(denoiser_b, variance_b, sampler_b, steps_b)];
+}
+
+/** A lane in a few words. @param {string} denoiser @param {Options} options */
+function nameOf(denoiser, { sampler, variance, steps, spacing }) {
+  const way = variance ? `${SAMPLER[sampler]} ${VARIANCE[variance]}` : SAMPLER[sampler];
+  const name = `${denoiser} ε · ${way} · ${steps} ${steps > 1 ? "steps" : "step"}`;
+  return spacing === USUAL ? name : `${name} · ${spacing}`;
+}
+
+/** Whether a lane needs a trained network. @param {Request} request */
+export const trains = ({ denoiser, denoiser_b }) => [denoiser, denoiser_b].includes("trained");
+
+/**
+ * @param {Request} request @param {unknown} _models @param {unknown} [_catalogue]
+ * @param {boolean} [trained] whether the network of these settings was trained before
+ * @returns {CloudsPlan}
+ */
+export function plan(request, _models, _catalogue, trained = false) {
+  const data = mixture(request);
+  const exact = exactModel(data, request.cloud);
+  const lanes = lanesOf(request, exact);
+  const training = trains(request) && !trained ? request.training : 0;
+  /** @type {[StepKind, number][]} */
+  const steps = lanes.map(({ kind, options }) => [kind, options.steps]);
+  return {
+    ...{ request, data, exact, lanes },
+    steps: byKind([TRAINING, training], ...steps),
+    about() {
+      const [a, b] = lanes.map(({ name }) => name);
+      return { summary: `${a} against ${b}`, python: script(request, lanes), data: drawn(data), lanes: [a, b] };
+    },
+  };
+}
+
+/** @type {import("./plan.js").Planner<CloudsPlan>} */
+export const planner = { refs: () => [], images: ({ cloud }) => cloud, summary: () => "", plan };
+
+/** The mixture as the page draws it. @param {Data} data @returns {Data} */
+export const drawn = ({ centres, width }) => ({ centres: centres.map((one) => Number(one.toFixed(4))), width });
+
+/** A script that repeats both clouds with ddpm_core, prints their moments and saves their points. @param {Request} request @param {Lane[]} lanes */
+function script(request, lanes) {
+  const { width, cloud, seed, training } = request;
+  const data =
+    request.shape === DRAWING
+      ? `drawing(${literal(request.drawing.map((/** @type {number[]} */ at) => tuple(at.map(asFloat))))}`
+      : `shape(${literal(request.shape)}`;
+  const network = trains(request);
+  return `import numpy as np
+
+from ddpm_core import plane
+${network ? "from ddpm_core.plane import plane_network\n" : ""}
+mixture = plane.${data}, width=${asFloat(width)})
+exact = plane.exact_model(mixture)
+${network ? `trained = plane_network.train(mixture, steps=${training})  # about ten seconds for 3000\n` : ""}lanes = {
+    "A": (${lanes[0].denoiser}, ${literal(lanes[0].options)}),
+    "B": (${lanes[1].denoiser}, ${literal(lanes[1].options)}),
+}
+print("data: mean", mixture.mean().tolist(), "trace", mixture.covariance().trace().item())
+for name, (model, options) in lanes.items():
+    *_, last = plane.cloud(model, ${seed}, ${cloud}, **options)
+    x = last.x.flatten(1)  # (${cloud}, 2)
+    print(f"{name}: mean", x.mean(0).tolist(), "trace", x.T.cov().trace().item())
+    np.savetxt(f"{name}.csv", x.numpy(), delimiter=",")
+`;
+}
+
+/**
+ * The points of the lanes that are done at t = 0, as CSV: the file's name and content. clouds: x₁ and x₂ of each point.
+ * @param {Request} request @param {Map<number, Float32Array>} clouds by the lane's number
+ * @returns {[name: string, content: string]}
+ */
+export function csv({ shape, seed }, clouds) {
+  if (!clouds.size) throw new Error("There is no finished cloud yet: press Run");
+  const rows = [...clouds]
+    .toSorted(([a], [b]) => a - b)
+    .flatMap(([lane, x]) =>
+      Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${asFloat(x[2 * i])},${asFloat(x[2 * i + 1])}\n`),
+    );
+  return [`${shape}-seed-${seed}.csv`, `lane,x1,x2\n${rows.join("")}`];
+}

@@ -1,0 +1,116 @@
+// What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
+
+import { fromText, toText } from "../files/text.js";
+import { chain, checkNoMemory } from "../local/process/runs.js";
+import { literal, range } from "../words/literal.js";
+import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
+import { byKind, stepKind } from "./plan.js";
+import { chainOf, checkPixels, GRADIENT, rows, stemOf } from "./rows.js";
+
+/** @import { Chain } from "../local/process/runs.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Facts, Planner, Request } from "./plan.js" */
+/** @import { Options, RowsPlan } from "./rows.js" */
+
+const GRID = 32; // cells a side that the brush hides, whatever the model's size
+export const SHRUNK = 4; // times
+export const BLUR = 2; // pixels of standard deviation
+
+/**
+ * takes: plain evaluations that one of its steps costs. alters: whether it changes the state on its way, or runs parts of
+ * the chain again, which samplers that remember earlier steps don't allow.
+ * @type {Record<string, { title: string, takes: number, alters: boolean }>}
+ */
+const METHODS = {
+  ddnm: { title: "DDNM", takes: 1, alters: false },
+  replacement: { title: "Replacement", takes: 1, alters: true },
+  repaint: { title: "RePaint", takes: 10, alters: true },
+  pigdm: { title: "ΠGDM", takes: GRADIENT, alters: false },
+  dps: { title: "DPS", takes: GRADIENT, alters: true },
+};
+
+/** @param {Request} request @returns {string[]} */
+export const methods = ({ method, method_b }) => (method_b === "none" ? [method] : [method, method_b]);
+
+/** What a row is called. @param {string} method */
+export const titleOf = (method) => METHODS[method].title;
+
+/** Which pixels are left, a 1 for each: those whose cell is not hidden. @param {Request} request @param {number} size */
+export function known({ hidden }, size) {
+  const at = (/** @type {number} */ i) => Math.floor(((i + 0.5) * GRID) / size);
+  const left = Uint8Array.from({ length: size * size }, (_, i) => {
+    const cell = at(Math.floor(i / size)) * GRID + at(i % size);
+    return 1 - (((hidden[cell >> 3] ?? 0) >> (7 - (cell & 7))) & 1);
+  });
+  if (left.includes(0) && left.includes(1)) return left;
+  throw new Error("Paint over a part of the picture, but not over all of it");
+}
+
+/** Throw for a task that the model's pictures are not for. @param {Request} request @param {Facts} model */
+function checkTask(request, { image_size: size, channels }) {
+  const { task } = request;
+  if (task === "grey" && channels < 3)
+    throw new Error("The pictures of this model have no colour: choose another task");
+  if (task === "downsample" && size % SHRUNK)
+    throw new Error(`The pictures of this model can't be made ${SHRUNK} times smaller: choose another task`);
+  if (task === "mask") known(request, size);
+}
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
+function plan(request, [model], catalogue) {
+  checkPixels(model, "restoration");
+  if (request.picture) fromText(request.picture, model);
+  const { options } = chainOf(request, model, catalogue);
+  const { steps, sampler, variance, spacing, eta } = options;
+  const way = chain(model.process, { steps, sampler, variance, spacing, eta });
+  checkTask(request, model);
+  for (const method of methods(request)) checkMethod(method, way);
+  const { checkpoint, count, task } = request;
+  const evaluations = methods(request).reduce((sum, method) => sum + steps * METHODS[method].takes, 0);
+  return {
+    ...{ request, model, options, columns: count, stem: stemOf(request, task, catalogue) },
+    steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), evaluations]),
+    about: () => ({ python: copied(() => script(request, model, options)) }),
+  };
+}
+
+/** Throw for a sampler whose steps a method can't take one by one. @param {string} method @param {Chain} way */
+function checkMethod(method, way) {
+  if (!METHODS[method].alters) return;
+  checkNoMemory(way);
+  if (way.correct)
+    throw new Error("this method takes samplers that evaluate at their own state: ddpm, ddim or consistency");
+}
+
+/** @type {Planner<RowsPlan>} */
+export const planner = { ...rows, plan };
+
+/** A script that repeats the rows with ddpm_core. @param {Request} request @param {Facts} model @param {Options} options */
+function script(request, model, options) {
+  const { seed, count, task, checkpoint } = request;
+  const { image_size: size, channels } = model;
+  const head = rowsHead(checkpoint, model, options);
+  const source = request.picture
+    ? picture("picture", request.picture, [1, size, size, channels])
+    : [`picture = ddpm_core.sample(model, [${seed}], **options)`];
+  const left = task === "mask" ? picture("known", toText(known(request, size)), [size, size]) : [];
+  /** @type {Record<string, string>} */
+  const measured = {
+    mask: "mask(known)",
+    blur: `blur(restore.gaussian_kernel(${BLUR}, ${size}), ${size})`,
+    grey: `grey(channels=${channels})`,
+    downsample: `downsample(${SHRUNK})`,
+  };
+  return lines(
+    ...(request.picture || task === "mask" ? ["import base64", "import zlib", ""] : []),
+    ...head.toSpliced(4, 0, "from ddpm_core import restore"),
+    ...source,
+    ...left,
+    `A = restore.${measured[task]}`,
+    "y, rows = A(ddpm_core.from_uint8(picture)), []",
+    `for method in ${literal(methods(request))}:`,
+    `    *_, last = restore.restore(model, y, A, method, ${range(seed + 1, count)}, **options)`,
+    "    rows.append(ddpm_core.to_uint8(last.x))",
+    rowsSaved(count, task),
+  );
+}

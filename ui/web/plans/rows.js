@@ -1,0 +1,51 @@
+// Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
+
+import { LOSSLESS } from "./facts.js";
+import { args, laneOf, resolved, seedsOf } from "./settings.js";
+
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Facts, Plan, Planner, Request } from "./plan.js" */
+/** @import { Arguments, Lane } from "./settings.js" */
+
+/** Arguments of ddpm_core.trajectory, after the seeds. @typedef {Omit<Arguments, "seeds">} Options */
+/** columns: pictures in a row. stem: of the names of files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
+
+export const GRADIENT = 14; // plain evaluations that one with its gradient takes, measured on a CPU
+
+/** A `Planner`, but for its plan. @type {Omit<Planner, "plan">} */
+export const rows = {
+  refs: ({ checkpoint }) => [checkpoint],
+  images: ({ count }) => count,
+  summary: () => "",
+};
+
+/** Throw for a latent model. @param {Facts} model @param {string} what only models of pixels can do */
+export function checkPixels({ latent }, what) {
+  if (latent) throw new Error(`${what} is there for models of pixels, and this one draws latents of an autoencoder`);
+}
+
+/**
+ * The chain of a row for a model, and `RowsPlan.options`.
+ * @param {Request} request @param {Facts} model @param {Catalogue} catalogue
+ * @returns {{ chain: Lane, options: Options }}
+ */
+export function chainOf(request, model, catalogue) {
+  const chain = resolved(laneOf(request), model, catalogue);
+  const { seeds: _, ...options } = args(chain, model);
+  return { chain, options };
+}
+
+/** The seeds of the columns' noise: not the sample's own, whose chain would lead back to it from any t. @param {Request} request */
+export const seedsOfColumns = ({ seed, count }) => seedsOf({ seed: seed + 1, count });
+
+/** The columns where each has a seed. @param {Request} request */
+export const titlesOfSeeds = (request) => seedsOfColumns(request).map((seed) => `seed ${seed}`);
+
+/** @param {Request} request @param {string} what is computed @param {Catalogue} catalogue */
+export const stemOf = ({ checkpoint, seed }, what, catalogue) =>
+  `${catalogue.name(checkpoint)}-${what}-seed-${seed}`.replaceAll(" ", "-");
+
+/** The first result. @param {RowsPlan} plan @param {string[]} columns @param {number[]} steps of each row */
+export const shown = ({ model }, columns, steps) => {
+  return { kind: "plan", columns, steps, pixelated: model.image_size <= LOSSLESS };
+};

@@ -1,0 +1,251 @@
+// Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Each is a request;
+// its plan is what runs.
+
+import { chain, checkNoMemory } from "../local/process/runs.js";
+import { caption, names, stepTable, summary } from "../words/captions.js";
+import { forRun } from "../words/scripts.js";
+import { SAMPLER, sentence } from "../words/units.js";
+import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
+import { byKind, stepKind } from "./plan.js";
+import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
+import { placed, touches } from "./touch.js";
+
+/** @import { Row } from "../words/captions.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Facts, Plan, Planner, Request, StepKind } from "./plan.js" */
+/** @import { Arguments, Lane } from "./settings.js" */
+/** @import { Touches } from "./touch.js" */
+
+/**
+ * refs: the checkpoints, each once. images: as its planner says. Of each lane: lanes, its resolved settings; its model; rows, its steps; args, of
+ * ddpm_core.trajectory; its kind of step. attention: whether it is shown. untouchable: why no lane could be touched, or "".
+ * touches: of lane B, which shares its first steps with lane A, so many. kindOf: what a lane's step k costs, null where it
+ * is lane A's. shown: the first result; of what is said there, words are those of the prompt of one lane, and unknown what
+ * is said of those that are new to it.
+ * @typedef {object} SamplingPlan
+ * @property {Request} request
+ * @property {string[]} refs
+ * @property {number} images
+ * @property {Plan["steps"]} steps
+ * @property {Lane[]} lanes
+ * @property {Facts[]} models
+ * @property {Row[][]} rows
+ * @property {Arguments[]} args
+ * @property {StepKind[]} kinds
+ * @property {boolean} attention
+ * @property {string} caption
+ * @property {string} untouchable
+ * @property {Touches} touches
+ * @property {number} shared
+ * @property {Plan["about"]} about
+ * @property {(lane: number, k: number) => StepKind | null} kindOf
+ * @property {(words: string[], unknown: string) => Record<string, any>} shown
+ */
+
+const SAME = "same"; // in lane B: what lane A has
+/** What a second lane has of its own. */
+const OWN = /** @type {const} */ ([
+  "checkpoint",
+  "prompt",
+  "sampler",
+  "steps",
+  "spacing",
+  "variance",
+  "eta",
+  "guidance",
+]);
+
+/** @param {Request} request @returns {Lane[]} */
+function watched(request) {
+  const lane = plain(laneOf(request));
+  return request.touch.length ? [lane, { ...lane, touch: request.touch }] : [lane];
+}
+
+/** @param {Request} request @returns {Lane[]} */
+function compared(request) {
+  const lane = laneOf(request);
+  const own = OWN.map((name) => [name, request[`${name}_b`]]).filter(([, value]) => ![SAME, "", null].includes(value));
+  return [plain(lane), plain({ ...lane, ...Object.fromEntries(own) })];
+}
+
+/** Steps × variance, or steps × sampler. @param {Request} request @returns {Lane[]} */
+function gridded(request) {
+  const ways =
+    request.rows === "variance"
+      ? ["beta", "beta_tilde", "analytic"].map((variance) => ({ sampler: "ddpm", variance }))
+      : ["ddpm", "ddim", "dpm++", "unipc"].map((sampler) => ({ sampler }));
+  const lane = laneOf(request);
+  return ways.flatMap((way) => request.columns.map((/** @type {number} */ steps) => plain({ ...lane, ...way, steps })));
+}
+
+/** @param {(request: Request) => Lane[]} lanesOf the runs that are asked for @param {boolean} [isGrid] @returns {Planner<SamplingPlan>} */
+function planner(lanesOf, isGrid = false) {
+  const refs = (/** @type {Request} */ request) => [...new Set(lanesOf(request).map(({ checkpoint }) => checkpoint))];
+  const images = (/** @type {Request} */ request) => request.count * lanesOf(request).length;
+  return {
+    refs,
+    images,
+    summary: (request, catalogue) => summary(lanesOf(request), catalogue),
+    plan(request, models, catalogue) {
+      const all = refs(request);
+      const modelOf = (/** @type {Lane} */ { checkpoint }) => models[all.indexOf(checkpoint)];
+      const lanes = isGrid ? possible(lanesOf(request), modelOf, models) : lanesOf(request);
+      return { ...planned(request, lanes, lanes.map(modelOf), catalogue), refs: all, images: images(request) };
+    },
+  };
+}
+
+export const watch = planner(watched);
+export const compare = planner(compared);
+export const grid = planner(gridded, true);
+
+/**
+ * @param {Request} request @param {Lane[]} asked @param {Facts[]} models of each @param {Catalogue} catalogue
+ * @returns {Omit<SamplingPlan, "refs" | "images">}
+ */
+function planned(request, asked, models, catalogue) {
+  checkPictures(models);
+  const clip = request.clip ?? models[0].clip; // what lanes share is the first one's
+  const found = asked.map((lane, i) =>
+    ofLaneB(asked.length === 2 && i === 1, () => {
+      const whole = resolved({ ...lane, clip }, models[i], catalogue);
+      return { lane: whole, args: args(whole, models[i]), rows: stepTable(whole, models[i]) };
+    }),
+  );
+  const [lanes, rows] = [found.map(({ lane }) => lane), found.map((one) => one.rows)];
+  const untouchable = whyUntouchable(lanes[0], models[0]);
+  const changes = touched(lanes, models[0], rows[0], untouchable);
+  const attention = Boolean(request.attention && models[0].takes_words && lanes.length === 1);
+  const alike = (/** @type {Lane} */ { checkpoint }) => lanes.filter((lane) => lane.checkpoint === checkpoint).length;
+  const kinds = lanes.map((lane, i) =>
+    stepKind(lane.checkpoint, batch(lane, models[i]) + (attention ? request.count : 0), alike(lane)),
+  );
+  const shared = rows[0].findIndex(([, s]) => changes.has(s)) + 1;
+  const alone = stepKind(kinds[0].ref, kinds[0].batch);
+  const about = caption(lanes, models, rows, catalogue);
+  return {
+    ...{ request, lanes, models, rows, kinds, attention, untouchable, shared, caption: about, touches: changes },
+    args: found.map((one) => one.args),
+    steps: byKind(
+      [alone, shared],
+      ...lanes.map((lane, i) => /** @type {[StepKind, number]} */ ([kinds[i], lane.steps - shared])),
+    ),
+    about: () => ({
+      ...{ caption: about, spacing: lanes[0].spacing ?? "its own" },
+      ...forRun(lanes, models, rows, changes, catalogue),
+    }),
+    kindOf(lane, k) {
+      if (k >= shared) return kinds[lane];
+      return lane === 0 ? alone : null;
+    },
+    shown(words, unknown) {
+      const { latent, image_size, channels } = models[0];
+      const size = pictureSize(models[0]);
+      const called = names(lanes, catalogue);
+      return {
+        kind: "plan",
+        title: summary(lanes, catalogue),
+        ...{ size, words, untouchable, count: request.count },
+        latent: latent ? image_size : 0,
+        pixelated: size <= LOSSLESS,
+        seeds: seedsOf(lanes[0]).map(String),
+        T: Math.max(...models.map(({ schedule }) => schedule.T)),
+        lanes: lanes.map((lane, i) => ({
+          name: called[i],
+          steps: rows[i],
+          settings: Object.fromEntries(OWN.map((name) => [name, lane[name]])),
+        })),
+        caption: [unknown, about].filter(Boolean).join(" "),
+        split: changes.size ? shared - 1 : null,
+        colours: !latent && channels > 2,
+      };
+    },
+  };
+}
+
+/** @template T @param {boolean} isB @param {() => T} make @returns {T} what a lane is, or an error that names lane B */
+function ofLaneB(isB, make) {
+  try {
+    return make();
+  } catch (error) {
+    if (isB && error instanceof Error && error.name === "Error") error.message = `Lane B: ${error.message}`;
+    throw error;
+  }
+}
+
+/** Throw where models can't share one x_T, or their pictures can't be shown beside each other. @param {Facts[]} models */
+function checkPictures(models) {
+  const [first] = models;
+  const other = models.find((one) => one.image_size !== first.image_size || one.channels !== first.channels);
+  if (other)
+    throw new Error(
+      "two models beside each other must make images of one size and as many channels: " +
+        `${imagesOf(first)}, ${imagesOf(other)}`,
+    );
+  if (pictureChannels(first) > 4)
+    throw new Error(`this model makes images of ${first.channels} channels: only 1 to 4 can be shown as a picture`);
+  const sizes = models.map(pictureSize);
+  if (sizes.some((size) => size !== sizes[0]))
+    throw new Error(
+      "Two models beside each other must make pictures of one size, and these make " +
+        sizes.map((size) => `${size}×${size}`).join(" and "),
+    );
+}
+
+/** @param {Facts} model */
+function imagesOf({ source, channels, image_size }) {
+  const many = `${channels} channel${channels > 1 ? "s" : ""}`;
+  return `${source?.name || "the model"} makes ${image_size}×${image_size} pixels in ${many}`;
+}
+
+/**
+ * The cells of a grid that their models can run. Throws where there is none.
+ * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf @param {Facts[]} models
+ */
+function possible(lanes, modelOf, models) {
+  const found = lanes.filter((lane) => runs(modelOf(lane), lane));
+  if (found.length) return found;
+  const student = models.find((model) => model.student);
+  const [own] = student ? samplers(student) : [];
+  if (own && !lanes.some(({ sampler }) => sampler === own))
+    throw new Error(`This model is a student made for ${SAMPLER[own]}, of which this grid has no row`);
+  throw new Error("No cell of this grid is possible with this model: choose other steps");
+}
+
+/** Whether a model can run a cell of a grid. @param {Facts} model @param {Lane} lane */
+function runs(model, { sampler, variance, steps }) {
+  const [low, high] = stepLimits(model);
+  const noisy = sampler === "ddpm" || sampler === "langevin";
+  return (
+    samplers(model).includes(sampler) &&
+    (!noisy || variances(model).includes(variance)) &&
+    low <= steps &&
+    steps <= high
+  );
+}
+
+/** Why a run can't be touched, a sentence, or "". @param {Lane} lane @param {Facts} model */
+function whyUntouchable(lane, { process }) {
+  try {
+    checkNoMemory(chain(process, sampling(lane)));
+    return "";
+  } catch (error) {
+    return sentence(/** @type {Error} */ (error).message);
+  }
+}
+
+/**
+ * What the last lane is touched with, whose strokes are put where the run has states; nothing where it is not touched.
+ * @param {Lane[]} lanes @param {Facts} model @param {Row[]} rows of the run @param {string} untouchable
+ * @returns {Touches}
+ */
+function touched(lanes, model, rows, untouchable) {
+  const last = lanes[lanes.length - 1];
+  if (!last.touch) return new Map();
+  if (untouchable) throw new Error(untouchable);
+  last.touch = placed(
+    last.touch,
+    rows.map(([, s]) => s),
+  );
+  return touches(last.touch, model);
+}

@@ -1,0 +1,156 @@
+// The settings of one run of the reverse chain, which several parts share: a lane.
+
+import { suitedSpacing } from "../local/process/times.js";
+import { classNames } from "./facts.js";
+import { ANY, shown } from "./fields.js";
+
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Facts, Request } from "./plan.js" */
+/** @import { Stroke } from "./touch.js" */
+
+const AUTO = "auto"; // the spacing that suits the sampler: `suitedSpacing`
+
+/**
+ * One run. Image i has seed + i. spacing: null, once it is resolved, for a student's own times. guidance: null, until it is
+ * resolved, for what suits the model. clip: the same. touch: of a run that a hand changes on its way.
+ * @typedef {object} Lane
+ * @property {string} checkpoint
+ * @property {string} prompt
+ * @property {string} negative
+ * @property {string} label
+ * @property {number} seed
+ * @property {number} count
+ * @property {number} steps
+ * @property {string} variance
+ * @property {string} sampler
+ * @property {string | null} spacing
+ * @property {number} eta
+ * @property {number | null} guidance
+ * @property {boolean | null} clip
+ * @property {Stroke[]} [touch]
+ */
+
+/** @type {Lane} */
+const DEFAULT = {
+  ...{ checkpoint: "mnist-tiny", prompt: "", negative: "", label: ANY, seed: 13, count: 4 },
+  ...{ steps: 50, variance: "beta_tilde", sampler: "ddpm", spacing: AUTO, eta: 0, guidance: null, clip: null },
+};
+
+/** The run that a request asks for, as far as it says it. @param {Request} request @returns {Lane} */
+export const laneOf = (request) =>
+  /** @type {Lane} */ (
+    Object.fromEntries(Object.entries(DEFAULT).map(([name, usual]) => [name, name in request ? request[name] : usual]))
+  );
+
+/** @param {{ seed: number, count: number }} lane @returns {number[]} */
+export const seedsOf = ({ seed, count }) => Array.from({ length: count }, (_, i) => seed + i);
+
+/** The run without what does nothing: guidance without class or words, η of other samplers than DDIM. @param {Lane} lane @returns {Lane} */
+export function plain(lane) {
+  const guided = lane.label !== ANY || lane.prompt || lane.negative;
+  return { ...lane, guidance: guided ? lane.guidance : null, eta: lane.sampler === "ddim" ? lane.eta : 0 };
+}
+
+/**
+ * The same, with what suits the model and the sampler for everything that was left open.
+ * @param {Lane} lane @param {Facts} facts @param {Catalogue} catalogue @returns {Lane}
+ */
+export function resolved(lane, facts, catalogue) {
+  const { checkpoint, prompt, negative, spacing, sampler, steps } = lane;
+  const usual = facts.takes_words && (prompt || negative) ? catalogue.guidance(checkpoint) : 1;
+  return {
+    ...lane,
+    clip: lane.clip ?? facts.clip,
+    spacing: spacing === AUTO ? suitedSpacing(facts.process, sampler, steps) : spacing,
+    guidance: lane.guidance ?? usual,
+    prompt: catalogue.told(checkpoint, prompt),
+    negative: catalogue.told(checkpoint, negative),
+  };
+}
+
+/**
+ * Images per step that the network evaluates: guidance evaluates each with and without its label, and each correction of
+ * "langevin" once more.
+ * @param {Lane} lane @param {Facts} facts
+ */
+export function batch({ count, guidance, sampler }, { corrections }) {
+  const guided = guidance === null || guidance === 1 ? 1 : 2;
+  return count * guided * (1 + (sampler === "langevin" ? corrections : 0));
+}
+
+/**
+ * The arguments of `ddpm_core.SamplerSettings`, without those that this sampler does not have.
+ * @param {Lane} lane
+ * @returns {{ steps: number, sampler: string, spacing: string | null, variance?: string, eta?: number }}
+ */
+export function sampling({ steps, sampler, spacing, variance, eta }) {
+  const shared = { steps, sampler, spacing };
+  if (sampler === "ddpm" || sampler === "langevin") return { ...shared, variance };
+  return sampler === "ddim" ? { ...shared, eta } : shared;
+}
+
+/**
+ * Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`, in the order in which a script has them. eta and
+ * guidance are floats there. Throws a sentence for what this model does not have.
+ * @typedef {object} Arguments
+ * @property {number[]} seeds
+ * @property {number} steps
+ * @property {string} sampler
+ * @property {string | null} spacing
+ * @property {string} [variance]
+ * @property {number} [eta]
+ * @property {boolean | null} clip
+ * @property {number | null} labels
+ * @property {number | null} guidance null for 1, which is none
+ * @property {string} [prompts]
+ * @property {string} [negative]
+ * @param {Lane} lane @param {Facts} facts @returns {Arguments}
+ */
+export function args(lane, facts) {
+  const { T } = facts.schedule;
+  if (lane.steps > T)
+    throw new Error(`Steps must be a whole number from 1 to ${T} for this checkpoint, got ${lane.steps}`);
+  return {
+    seeds: seedsOf(lane),
+    ...sampling(lane),
+    clip: lane.clip,
+    labels: classOf(lane, facts),
+    guidance: lane.guidance === 1 ? null : lane.guidance,
+    ...words(lane, facts),
+  };
+}
+
+/** @param {Lane} lane @param {Facts} facts */
+function words({ prompt, negative }, { takes_words }) {
+  if (takes_words) return negative ? { prompts: prompt, negative } : { prompts: prompt };
+  if (prompt || negative) throw new Error("This checkpoint is not told in words what to draw: leave out the prompt");
+  return {};
+}
+
+/** @param {Lane} lane @param {Facts} facts */
+function classOf({ label }, facts) {
+  if (label === ANY) return null;
+  if (!facts.num_classes) throw new Error(`This checkpoint has no classes: leave the class at '${ANY}'`);
+  const found = classIndex(facts, label);
+  if (found !== null) return found;
+  throw new Error(`This checkpoint has no class ${shown(label)}: choose from ${ANY}, ${few(classNames(facts))}`);
+}
+
+/**
+ * The class that a text names: the one of exactly that name, else the one of that number (from 0), else the first one that
+ * has it among its names, as ImageNet's have several with commas between; null where there is none.
+ * @param {Facts} facts @param {string} text
+ */
+function classIndex({ class_names, num_classes }, text) {
+  const names = class_names ?? [];
+  if (names.includes(text)) return names.indexOf(text);
+  if (/^\d{1,9}$/.test(text) && Number(text) < num_classes) return Number(text);
+  const found = names.findIndex((name) => name.split(", ").includes(text));
+  return found < 0 ? null : found;
+}
+
+/** Names for a sentence: the first ones, where there are many. @param {string[]} names */
+function few(names, most = 20) {
+  const first = names.slice(0, most).join(", ");
+  return names.length > most ? `${first}, … (${names.length} in all)` : first;
+}

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crc32, inflateSync } from "node:zlib";
+import { stem } from "../files/names.js";
+import { png } from "../files/png.js";
+import { measured, moments, settings, table, thin, titles } from "../files/record.js";
+import { save } from "../files/save.js";
+import { fromText, pack, toText, unpack } from "../files/text.js";
+import { npy, zip } from "../files/zip.js";
+import { Catalogue } from "../words/catalogue.js";
+import { json } from "../words/literal.js";
+
+const catalogue = new Catalogue({
+  labels: { "mnist-tiny": "Digits" },
+  embedded: ["mnist-tiny"],
+  guidance: {},
+  prompts: [],
+  script: { imports: "", touch: "" },
+});
+const LANE = {
+  ...{ checkpoint: "mnist-tiny", prompt: "", negative: "", label: "any", seed: 13, count: 2, steps: 3 },
+  ...{ variance: "beta_tilde", sampler: "ddpm", spacing: "linspace", eta: 0, guidance: 1, clip: true },
+};
+const OTHER = { ...LANE, sampler: "ddim", eta: 0.5, steps: 2 };
+const ROWS = [
+  [1000, 500, 1e-5, null],
+  [500, 250, 0.25, 0.5],
+  [250, 0, 0.5, 0],
+];
+const OTHERS = [
+  [1000, 250, 1e-5, 0.125],
+  [250, 0, 0.5, 0],
+];
+const MODEL = {
+  ...{ channels: 1, image_size: 2, class_names: null, num_classes: 0, takes_words: false, source: null },
+  ...{ schedule: { T: 1000 }, home: { where: "", own_class: true }, variance: "fixed", prediction: "epsilon" },
+};
+
+/** So many pictures of 2 × 2 pixels of a grey level. */
+const level = (value, count = 2) =>
+  Array.from({ length: count }, () => ({ width: 2, height: 2, channels: 1, data: new Uint8Array(4).fill(value) }));
+
+/** @param {Record<string, any>[]} lanes @param {any[]} rows */
+const planned = (lanes, rows) => ({
+  ...{ lanes, rows, models: lanes.map(() => MODEL), touches: new Map() },
+  refs: [...new Set(lanes.map(({ checkpoint }) => checkpoint))],
+});
+const [ONE, TWO] = [planned([LANE], [ROWS]), planned([LANE, OTHER], [ROWS, OTHERS])];
+const kept = (...steps) => new Map(steps.map((k) => [k, level(10 * k)]));
+
+test("a file is called by what ran, and how far", () => {
+  const named = (lanes, ...frames) => stem(lanes, frames, catalogue);
+  assert.equal(named([LANE], kept(0, 2)), "Digits-3-steps-beta_tilde-seed-13");
+  assert.equal(named([{ ...LANE, label: "3", sampler: "unipc" }], kept(0)), "Digits-3-step-1-of-3-unipc-seed-13");
+  const words = { ...LANE, checkpoint: "a/b", prompt: `été/${"x".repeat(50)}` };
+  assert.equal(named([words], kept()), `b-été-${"x".repeat(36)}-step-0-of-3-beta_tilde-seed-13`);
+  assert.equal(
+    named([LANE, OTHER], kept(2), kept(1)),
+    "Digits-3-steps-beta_tilde-against-2-steps-ddim-eta-0.5-seed-13",
+  );
+  assert.equal(named([LANE, LANE, LANE], kept(2), kept(), kept()), "Digits-grid-seed-13");
+  const touch = [{ t: 490, what: "noise", strength: 100, cells: [[7, 7]] }];
+  assert.equal(
+    named([LANE, { ...LANE, touch }], kept(2), kept(2)),
+    "Digits-3-steps-beta_tilde-touched-490-noise-100-7.7-seed-13",
+  );
+});
+
+test("settings are written as Python writes them, floats with their point", () => {
+  const about = [{ revision: null, engine: "browser" }];
+  const text = json(settings(TWO, [kept(0, 1), kept()], about));
+  assert.ok(text.startsWith('{"seed": 13, "count": 2, "label": "any", "negative": "", "clip": true, "lanes": [{'));
+  assert.ok(
+    text.includes('"variance": "beta_tilde", "eta": 0.0, "guidance": 1.0, "revision": null, "engine": "browser"'),
+  );
+  assert.deepEqual(
+    JSON.parse(text).lanes.map(({ steps_done }) => steps_done),
+    [2, 0],
+  );
+});
+
+test("the table measures the pictures that there are", () => {
+  const frames = [kept(1, 2), kept(0)];
+  const rows = table(TWO, measured(TWO, frames), catalogue).split("\n");
+  assert.deepEqual(rows, [
+    "lane,name,step,t,s,alpha_bar_t,sigma,grain,distance",
+    '0,"DDPM β̃ₜ, 3 steps",0,1000,500,1e-05,,,',
+    '0,"DDPM β̃ₜ, 3 steps",1,500,250,0.25,0.5,0,',
+    '0,"DDPM β̃ₜ, 3 steps",2,250,0,0.5,0.0,0,',
+    '1,"DDIM η 0.5, 2 steps",0,1000,250,1e-05,0.125,0,10',
+    '1,"DDIM η 0.5, 2 steps",1,250,0,0.5,0.0,,',
+    "",
+  ]);
+});
+
+test("a lane shows its previous picture, or its first one, at times at which it has none", () => {
+  const [one, two] = [kept(0, 1, 2), kept(0, 1)];
+  const found = moments(TWO, [one, two]);
+  assert.deepEqual(
+    found.map(({ t }) => t),
+    [500, 250, 0],
+  );
+  const shown = found.map(({ lanes }) => [lanes.get(0), lanes.get(1)]);
+  assert.deepEqual(shown[0], [one.get(0), two.get(0)]);
+  assert.deepEqual(shown[1], [one.get(1), two.get(0)]);
+  assert.deepEqual(shown[2], [one.get(2), two.get(1)]);
+  assert.deepEqual([...moments(TWO, [one, new Map()])[0].lanes.keys()], [0]);
+  assert.deepEqual(titles(TWO, catalogue), ["A: DDPM β̃ₜ, 3 steps", "B: DDIM η 0.5, 2 steps"]);
+  assert.deepEqual(titles(ONE, catalogue), ["DDPM β̃ₜ"]);
+});
+
+test("few of many are even, with the last one", () => {
+  const all = [...Array(12).keys()];
+  assert.deepEqual(thin(all, 20), all);
+  assert.deepEqual(thin(all, 1), [11]);
+  assert.deepEqual(thin(all, 5), [0, 3, 6, 8, 11]); // 5.5 is rounded to the even 6
+});
+
+test("a PNG has its pixels and the settings", async () => {
+  const data = Uint8Array.from([1, 2, 3, 4, 5, 6]);
+  const file = Buffer.from(await png({ width: 3, height: 2, channels: 1, data }, "{…}"));
+  const chunks = {};
+  for (let at = 8; at < file.length; at += 12 + file.readUInt32BE(at)) {
+    const end = at + 8 + file.readUInt32BE(at);
+    if (crc32) assert.equal(file.readUInt32BE(end), crc32(file.subarray(at + 4, end)));
+    chunks[file.toString("latin1", at + 4, at + 8)] = file.subarray(at + 8, end);
+  }
+  assert.deepEqual([...inflateSync(chunks.IDAT)], [0, 1, 2, 3, 0, 4, 5, 6]);
+  assert.equal(chunks.iTXt.toString(), "Description\0\0\0\0\0{…}");
+});
+
+test("NumPy's arrays and archives have their heads", () => {
+  const file = Buffer.from(npy([Float32Array.of(1, 2)], [2, 1]));
+  assert.equal(file.toString("latin1", 1, 6), "NUMPY");
+  assert.ok(file.toString("latin1").includes("'shape': (1, 2, 1)"));
+  assert.equal(file.readFloatLE(file.length - 4), 2);
+  assert.equal((file.length - 8) % 64, 0);
+  const archive = Buffer.from(zip([["é.txt", Buffer.from("hello")]]));
+  assert.equal(archive.readUInt32LE(14), 0x3610a686); // CRC-32
+  assert.equal(archive.toString("utf8", 30, 36), "é.txt");
+  assert.equal(archive.readUInt32LE(archive.length - 6), 30 + 6 + 5); // where the index begins
+});
+
+test("a run is saved under its name, and an empty one is a sentence", async () => {
+  const run = { plan: ONE, frames: [kept(0, 2)], x0: new Map() };
+  const [name, content] = await save("csv", run, [], catalogue);
+  assert.equal(name, "Digits-3-steps-beta_tilde-seed-13.csv");
+  assert.ok(content.startsWith("lane,name,"));
+  const [archive, bytes] = await save("zip", run, [], catalogue);
+  assert.equal(archive, "Digits-3-steps-beta_tilde-seed-13.zip");
+  const text = Buffer.from(bytes).toString("latin1");
+  const names = ["settings.json", "steps.csv", "x_T.npy", "run.py", "seed-13/x_0500.png", "seed-14/x_0000.png"];
+  for (const one of names) assert.ok(text.includes(one), one);
+  assert.ok(!text.includes("x_0.npy")); // a run that was stopped has none
+  const touch = [{ t: 500, what: "noise", strength: 50, cells: [[0, 1]] }];
+  const touches = new Map([[500, [0.5, [["noise", 0.5, [[0, 1]]]]]]]);
+  const plan = { ...planned([LANE, { ...LANE, touch }], [ROWS, ROWS]), touches };
+  const [, touched] = await save("zip", { plan, frames: [kept(2), kept(2)], x0: new Map() }, [], catalogue);
+  assert.ok(
+    Buffer.from(touched).toString("latin1").includes("on_step = partial(touch, at={500: (0.5, [('noise', 0.5,"),
+  );
+  await assert.rejects(save("png", { ...run, frames: [kept()] }, [], catalogue), /no picture yet: press Run/);
+});
+
+test("a picture is a text and back, and another one is a sentence", async () => {
+  const model = { image_size: 2, channels: 1 };
+  const [picture] = level(7, 1);
+  const text = await pack(picture);
+  assert.deepEqual(fromText(text, model), picture);
+  for (const wrong of ["", "x", "AAAA", text.slice(1)]) {
+    await unpack(wrong);
+    assert.throws(() => fromText(wrong, model), /must have the model's size, 2×2: choose it again/);
+  }
+  for (const n of [0, 5, 65535, 65536, 200_000]) {
+    const bytes = Uint8Array.from({ length: n }, (_, i) => i % 251);
+    assert.deepEqual(new Uint8Array(inflateSync(Buffer.from(toText(bytes), "base64url"))), bytes);
+  }
+});

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chain } from "../local/process/runs.js";
+import { schedule } from "../local/process/schedule.js";
+import { modelPairs, quarters, suitedSpacing } from "../local/process/times.js";
+import { aboutModel, defaultCount, estimate } from "../plans/facts.js";
+import { check } from "../plans/fields.js";
+import { byKind, evaluations, keyOf, left, stepKind } from "../plans/plan.js";
+import { args, batch, laneOf, plain, resolved } from "../plans/settings.js";
+import { placed, strokes, touches, written } from "../plans/touch.js";
+import { unknown } from "../words/captions.js";
+import { Catalogue } from "../words/catalogue.js";
+import { download, duration, sentence } from "../words/units.js";
+
+const words = { labels: { ours: "Ours" }, embedded: ["ours"], guidance: { "a/b": 1 }, prompts: ["fox"], script: {} };
+const catalogue = new Catalogue(words);
+catalogue.emoji = { "🍎": "red apple", "\ufe0f": "" };
+const process = { ...schedule({}), student: null, optimised: null, source: null, variance: "beta", prediction: "v" };
+const facts = {
+  ...{ ref: "ours", schedule: process, process, image_size: 28, channels: 1, factor: 1, variance: "beta", snr: null },
+  ...{ num_classes: 0, null_label: null, class_names: null, clip: true, source: null, gamma: null, student: null },
+  ...{ latent: false, takes_words: false, corrections: 1 },
+};
+const one = (field) => (value) => check([{ name: "it", default: field.usual, ...field }], { it: value }).it;
+
+test("a prompt is one line of whole letters, and an emoji is one of them", () => {
+  const prompt = one({ kind: "prompt", title: "The prompt", most: 3, usual: "" });
+  assert.equal(prompt("  a\n\tb "), "a b");
+  assert.equal(prompt("🍎🍎🍎"), "🍎🍎🍎");
+  assert.equal(prompt("\ud83ca"), "a");
+  assert.throws(() => prompt("abcd"), /The prompt has at most 3 characters, got 4/);
+});
+
+test("whole numbers have any spelling, and no other value is one", () => {
+  const whole = one({ kind: "whole", title: "Steps", low: 1, high: 1000, usual: 1 });
+  assert.deepEqual([whole(" 7 "), whole(7), whole("007")], [7, 7, 7]);
+  for (const value of ["7.5", "1e2", "", null, true, "٧", 1001, "9".repeat(40)])
+    assert.throws(() => whole(value), /^Error: Steps must be a whole number from 1 to 1000, got /);
+});
+
+test("a number has no exponent of another base, and what is open has none at all", () => {
+  const number = one({ kind: "number", title: "η", low: 0, high: 1, open: "its own", usual: null });
+  assert.deepEqual([number(".5"), number("1e-3"), number(""), number(null)], [0.5, 0.001, null, null]);
+  for (const value of ["0x1", "Infinity", "nan", " ", true, 2]) assert.throws(() => number(value), /from 0 to 1, got/);
+});
+
+test("a switch is true, false, or the model's own", () => {
+  const onOff = one({ kind: "switch", title: "Clip", usual: null });
+  assert.deepEqual(["true", false, "", null].map(onOff), [true, false, null, null]);
+  assert.throws(() => onOff("yes"), /Clip must be true or false, or nothing for the model's own, got 'yes'/);
+});
+
+test("the first wrong value is named, and what has no field is left out", () => {
+  const form = ["a", "b"].map((name) => ({ name, title: name, kind: "whole", low: 0, high: 9, default: 1 }));
+  assert.deepEqual(check(form, { b: "2", c: "x" }), { a: 1, b: 2 });
+  assert.throws(() => check(form, { b: "x", a: "y" }), /^Error: b must/);
+});
+
+test("a lane has no guidance without a class or words, and no η but DDIM's", () => {
+  const lane = laneOf({ guidance: 2, eta: 0.5 });
+  assert.deepEqual([plain(lane).guidance, plain(lane).eta], [null, 0]);
+  const other = plain({ ...lane, label: "3", sampler: "ddim" });
+  assert.deepEqual([other.guidance, other.eta], [2, 0.5]);
+});
+
+test("what was left open is the model's own, and ours are told emoji by their names", () => {
+  const told = { ...facts, takes_words: true, clip: false };
+  const lane = laneOf({ checkpoint: "ours", prompt: "a 🍎\ufe0f" });
+  const { prompt, guidance, clip, spacing } = resolved(lane, told, catalogue);
+  assert.deepEqual([prompt, guidance, clip, spacing], ["a red apple", 3, false, "linspace"]);
+  const theirs = resolved({ ...lane, checkpoint: "a/b@main" }, told, catalogue);
+  assert.deepEqual([theirs.prompt, theirs.guidance], ["a 🍎\ufe0f", 1]);
+});
+
+test("guidance evaluates each image twice, and a correction of Langevin once more", () => {
+  const lane = laneOf({ count: 3, sampler: "langevin", guidance: 2 });
+  assert.equal(batch(lane, { corrections: 2 }), 18);
+  assert.equal(batch({ ...lane, sampler: "ddpm", guidance: 1 }, { corrections: 2 }), 3);
+});
+
+test("a class is named by its name, its number, or one of its names", () => {
+  const names = ["cat, kitten", "7", ...Array.from({ length: 20 }, (_, i) => `n${i}`)];
+  const model = { ...facts, num_classes: 22, class_names: names };
+  const labels = (label) => args(laneOf({ label }), model).labels;
+  assert.deepEqual(["cat, kitten", "kitten", "7", "21", "any"].map(labels), [0, 0, 1, 21, null]);
+  assert.throws(() => labels("22"), /no class '22': choose from any, cat, kitten, 7, .*n17, … \(22 in all\)/);
+});
+
+test("a consistency model of two usual steps takes these, and spreads others", () => {
+  const student = { method: "consistency", times: [40, 30, 20, 10], usual: [40, 10] };
+  const pairs = (n) => modelPairs({ ...process, student }, n, null, "consistency", 40).map(([t]) => t);
+  assert.deepEqual(
+    [pairs(2), pairs(3)],
+    [
+      [40, 10],
+      [40, 30, 20],
+    ],
+  );
+  const { sigmas } = chain({ ...process, T: 40, student, floor: 0.002 }, { steps: 2 });
+  assert.equal(sigmas[0], Math.sqrt(1 - process.alphaBar[10] - process.alphaBar[10] * 0.002 ** 2));
+  assert.deepEqual(quarters({ T: 40, student }), [40, 30, 20, 10]);
+});
+
+test("optimised steps are taken by themselves only where everybody has them", () => {
+  const optimised = { times: { unipc: { 4: "9 7 5 1" } } };
+  const suited = (fixed, steps = 4) =>
+    suitedSpacing({ ...process, optimised, source: { ref: "a", fixed } }, "unipc", steps);
+  assert.deepEqual(
+    [suited(true), suited(false), suited(true, 5), suited(true, 21)],
+    [...["optimised", "quadratic", "quadratic", "linspace"]],
+  );
+});
+
+test("a path in a command is one word of it", () => {
+  const model = { ...process, source: { ref: "it's here", fixed: false } };
+  const without = () => modelPairs(model, 4, "optimised", "ddim");
+  assert.throws(without, /run `python -m train schedule 'it'"'"'s here'`, or choose another spacing/);
+});
+
+test("strokes are read and written, and lie where the run has states", () => {
+  const text = "490-noise-100-7.7-6.7_300-255.0.0-50-3.3";
+  assert.equal(written(strokes("Touch", text)), text);
+  for (const wrong of ["x", "490-noise-101-7.7", "490-256.0.0-50-3.3", `${text}_`, "1-noise-1-1.1_".repeat(4000)])
+    assert.throws(() => strokes("Touch", wrong), /^Error: Touch is strokes such as/);
+  const found = placed(strokes("Touch", text), [600, 400, 300, 0]);
+  assert.deepEqual(
+    found.map(({ t }) => t),
+    [400, 300],
+  );
+  const [[signal, [noise]], [, [red]]] = touches(found, facts).values();
+  assert.equal(signal, Math.sqrt(process.alphaBar[400]));
+  assert.deepEqual(noise, ["noise", 1, strokes("Touch", text)[0].cells]);
+  assert.deepEqual([red[0].length, red[1]], [1, 0.5]); // grey, as the model is
+  assert.equal(touches(found, { ...facts, channels: 4 }).get(300)[1][0][0].length, 4); // with opacity
+});
+
+test("a score model has its authors' names of variances, and a learned variance is said", () => {
+  const { titles, note } = aboutModel({ ...facts, snr: 0.2 }, catalogue);
+  assert.equal(titles.variances.beta, "reverse diffusion, βₜ");
+  assert.match(note, /^A score model/);
+  const learned = aboutModel({ ...facts, variance: "learned_range", num_classes: 2 }, catalogue);
+  assert.deepEqual(
+    [learned.variances, learned.classes],
+    [
+      ["beta", "beta_tilde", "learned_range"],
+      ["0", "1"],
+    ],
+  );
+  assert.match(learned.note, /third choice/);
+});
+
+test("a run's time is said before it starts, after what is downloaded first", () => {
+  assert.deepEqual(estimate([], 2.4, "CPU"), { estimate: "about 2 s on this CPU", seconds: 2.4, auto: true });
+  assert.deepEqual(estimate([], 200, "GPU"), { estimate: "about 3 min on this GPU", seconds: 200, auto: false });
+  assert.deepEqual(estimate([], null, "CPU"), {
+    ...{ estimate: "time unknown until the first step", seconds: null, auto: null },
+  });
+  const both = [
+    { ref: "a", bytes: 2e6 },
+    { ref: "b", bytes: 3e6 },
+  ];
+  const { estimate: text, auto } = estimate(both, 0.5, "CPU");
+  assert.deepEqual([text, auto], ["Run downloads a and b first (5 MB) · under 1 s on this CPU", false]);
+  assert.deepEqual([defaultCount(0.05, false), defaultCount(0.2, true), defaultCount(null, true)], [4, 1, 4]);
+});
+
+test("steps of one kind count together, and what is left takes its time", () => {
+  const [one, two] = [stepKind("a"), stepKind("a", 2)];
+  const steps = byKind([one, 3], [two, 4], [one, 1], [stepKind("b"), 0]);
+  assert.deepEqual(steps, [
+    { kind: one, n: 4 },
+    { kind: two, n: 4 },
+  ]);
+  assert.equal(evaluations(steps), 12);
+  const pace = ({ batch }) => batch / 10;
+  assert.equal(left(steps, pace, new Map([[keyOf(two), 3]])), 0.6000000000000001);
+  assert.equal(
+    left(steps, () => null),
+    null,
+  );
+});
+
+test("sizes, times and errors as the page writes them", () => {
+  assert.deepEqual([0.4, 45, 720, 10800].map(duration), ["under 1 s", "45 s", "12 min", "3.0 h"]);
+  assert.equal(download(3e6, 12e6, 1.5e6), "3 of 12 MB · 1.5 MB/s · 6 s left");
+  assert.deepEqual(["this model…", "γ is small.", "a/b is not here"].map(sentence), [
+    ...["This model…", "γ is small", "a/b is not here"],
+  ]);
+  assert.equal(unknown(["xyzzy", "plugh"]), "I don’t know “xyzzy” and “plugh”: what is drawn is a guess.");
+  assert.equal(unknown([]), "");
+});

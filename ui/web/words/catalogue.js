@@ -1,0 +1,50 @@
+// What is known of checkpoints by their names, and what else only Python's files have: `page_words` of ui/runs/words.py.
+
+/**
+ * labels: of the checkpoints that the page offers by name. embedded: those that come with the project. guidance: the scale
+ * that suits a model that takes words, where it is not 3. prompts: to try. script: the lines of Python that touch a run.
+ * @typedef {object} Words
+ * @property {Record<string, string>} labels
+ * @property {string[]} embedded
+ * @property {Record<string, number>} guidance
+ * @property {string[]} prompts
+ * @property {{ imports: string, touch: string }} script
+ */
+
+const USUAL = 3;
+
+export class Catalogue {
+  /** The name of each emoji, "" for what only says how one is drawn; empty until it is needed. @type {Record<string, string>} */
+  emoji = {};
+
+  /** @param {Words} words */
+  constructor(words) {
+    this.words = words;
+  }
+
+  /** A checkpoint in a few words. @param {string} ref @returns {string} */
+  name(ref) {
+    const { labels } = this.words;
+    return Object.hasOwn(labels, ref) ? labels[ref] : (ref.replace(/\/+$/, "").split("/").at(-1) ?? ref);
+  }
+
+  /** Whether it comes with the project. @param {string} ref */
+  isOwn(ref) {
+    return this.words.embedded.includes(ref);
+  }
+
+  /** The guidance that suits a model that takes words. @param {string} ref @returns {number} */
+  guidance(ref) {
+    return this.words.guidance[ref.split("@")[0]] ?? USUAL;
+  }
+
+  /** A prompt as a checkpoint is told it: ours have learned the names of emoji. @param {string} ref @param {string} prompt */
+  told(ref, prompt) {
+    if (!this.isOwn(ref) || !hasEmoji(prompt)) return prompt;
+    const named = [...prompt].map((letter) => (Object.hasOwn(this.emoji, letter) ? ` ${this.emoji[letter]} ` : letter));
+    return named.join("").trim().replace(/\s+/g, " ");
+  }
+}
+
+/** Whether a prompt may have emoji, whose names are needed then. @param {string} prompt */
+export const hasEmoji = (prompt) => /[^\0-\x7f]/.test(prompt);

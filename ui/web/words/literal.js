@@ -1,0 +1,125 @@
+// Values as Python writes them: in scripts, in files, in messages.
+
+/** Python that is written as it is: a float, a tuple, a range, a name. */
+class Code {
+  /** @param {string} text */
+  constructor(text) {
+    this.text = text;
+  }
+
+  toString() {
+    return this.text;
+  }
+}
+
+/** @param {string} text */
+export const code = (text) => new Code(text);
+
+/** A float, whose value may be whole: 1.0. @param {number} x */
+export const asFloat = (x) => code(floatText(x));
+
+/** @param {unknown[]} values */
+export const tuple = (values) => code(values.length === 1 ? `(${literal(values[0])},)` : `(${list(values)})`);
+
+/** So many whole numbers. @param {number} first @param {number} count */
+export const range = (first, count) => code(`range(${first}, ${first + count})`);
+
+/**
+ * A value as `repr` writes it. Whole numbers are ints, arrays are lists; objects and maps are dictionaries, whose keys are
+ * strings but for those of maps.
+ * @param {unknown} value @returns {string}
+ */
+export function literal(value) {
+  if (value instanceof Code) return value.text;
+  if (value === null || value === undefined) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "string") return quoted(value);
+  if (Array.isArray(value)) return `[${list(value)}]`;
+  if (typeof value === "object") return `{${pairs(value).join(", ")}}`;
+  return Number.isInteger(value) ? String(value) : floatText(Number(value));
+}
+
+/** @param {unknown[]} values */
+const list = (values) => values.map(literal).join(", ");
+
+/** @param {object} value */
+const pairs = (value) =>
+  [...(value instanceof Map ? value : Object.entries(value))].map(([key, one]) => `${literal(key)}: ${literal(one)}`);
+
+/** The arguments of a call. @param {Record<string, unknown>} values */
+export const keywords = (values) =>
+  Object.entries(values)
+    .map(([name, value]) => `${name}=${literal(value)}`)
+    .join(", ");
+
+/**
+ * JSON as Python writes it, with spaces and floats such as 1.0; with an indent, each value in a line.
+ * @param {unknown} value @param {number} [indent] @returns {string}
+ */
+export function json(value, indent = 0, depth = 0) {
+  if (value instanceof Code) return value.text;
+  if (typeof value === "number" && !Number.isInteger(value)) return floatText(value);
+  if (value === null || typeof value !== "object") return JSON.stringify(value ?? null);
+  const all = Array.isArray(value);
+  const parts = all
+    ? value.map((one) => json(one, indent, depth + 1))
+    : Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${json(one, indent, depth + 1)}`);
+  const line = (/** @type {number} */ n) => (indent && parts.length ? `\n${" ".repeat(indent * n)}` : "");
+  const inside = parts.join(indent ? `,${line(depth + 1)}` : ", ");
+  return `${all ? "[" : "{"}${line(depth + 1)}${inside}${line(depth)}${all ? "]" : "}"}`;
+}
+
+/** A number with at most so many digits that count, as `%g`: 0.5, 2, 1e-05. @param {number} x @param {number} [digits] */
+export function general(x, digits = 6) {
+  if (!Number.isFinite(x)) return floatText(x);
+  const [mantissa, power] = rounded(x, digits).split("e");
+  const exponent = Number(power);
+  const shorter = (/** @type {string} */ text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  if (exponent < -4 || exponent >= digits) return `${shorter(mantissa)}${padded(`e${power}`)}`;
+  return shorter(Number(`${mantissa}e${power}`).toFixed(digits - 1 - exponent));
+}
+
+/** In ASCII: who copies a script sees every letter of a prompt. Some are invisible, others look like ASCII. @param {string} text */
+export const ascii = (text) => text.replace(/[^\0-\x7f]/gu, escaped);
+
+/** So many digits and a power of ten, ties to even: JavaScript rounds them up. @param {number} x @param {number} digits */
+function rounded(x, digits) {
+  const [exact, power] = x.toExponential(100).split("e");
+  const end = exact.indexOf(".") + digits;
+  const kept = exact.slice(0, end).replace(/\.$/, "");
+  const even = /^50*$/.test(exact.slice(end)) && Number(kept.at(-1)) % 2 === 0;
+  return even ? `${kept}e${power}` : x.toExponential(digits - 1);
+}
+
+/** @param {number} x */
+function floatText(x) {
+  if (Number.isNaN(x)) return "nan";
+  if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
+  const size = Math.abs(x);
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) return padded(x.toExponential());
+  if (Object.is(x, -0)) return "-0.0";
+  return Number.isInteger(x) ? `${x}.0` : String(x);
+}
+
+/** With two digits in its power of ten. @param {string} text */
+const padded = (text) => text.replace(/e([+-])(\d)$/, "e$10$2");
+
+/** @param {string} text */
+function quoted(text) {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const inside = text
+    .replaceAll("\\", "\\\\")
+    .replaceAll("\n", "\\n")
+    .replaceAll("\r", "\\r")
+    .replaceAll("\t", "\\t")
+    .replaceAll(quote, `\\${quote}`)
+    .replace(/(?! )[\p{C}\p{Z}]/gu, escaped);
+  return quote + inside + quote;
+}
+
+/** @param {string} letter */
+function escaped(letter) {
+  const digits = Number(letter.codePointAt(0)).toString(16);
+  if (digits.length < 3) return `\\x${digits.padStart(2, "0")}`;
+  return digits.length < 5 ? `\\u${digits.padStart(4, "0")}` : `\\U${digits.padStart(8, "0")}`;
+}

@@ -1,0 +1,51 @@
+// Sizes, times and names as the page writes them.
+
+import { fixed } from "../shared/words/numbers.js";
+
+/** @type {Record<string, string>} */
+export const VARIANCE = {
+  ...{ beta: "βₜ", beta_tilde: "β̃ₜ", analytic: "analytic", learned: "learned", learned_range: "learned" },
+};
+/** @type {Record<string, string>} */
+export const SAMPLER = {
+  ...{ ddpm: "DDPM", ddim: "DDIM", "dpm++": "DPM++", unipc: "UniPC" },
+  ...{ langevin: "Langevin", consistency: "Consistency" },
+};
+
+/** So many steps. @param {number} n */
+export const countOfSteps = (n) => `${n} step${n > 1 ? "s" : ""}`;
+
+/** A standard deviation in the units of [−1, 1]: ".182". @param {number} value */
+export const sigma = (value) => (value ? fixed(value, 3) : "0");
+
+/** The same in grey levels of 0…255: "23", "1.3". @param {number} value */
+export function grey(value) {
+  const levels = value * 127.5;
+  return levels.toFixed(levels >= 9.95 || !levels ? 0 : 1);
+}
+
+/** A number of bytes: "455 MB", "12 kB". @param {number} size */
+export const megabytes = (size) => (size >= 1e6 ? `${(size / 1e6).toFixed(0)} MB` : `${(size / 1e3).toFixed(0)} kB`);
+
+/** A time in one unit: "under 1 s", "45 s", "12 min", "3.0 h". @param {number} seconds */
+export function duration(seconds) {
+  if (seconds < 1) return "under 1 s";
+  if (seconds < 90) return `${seconds.toFixed(0)} s`;
+  return seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/**
+ * The state of a download: its bytes, and where the speed in bytes per second is known, that and the time left.
+ * @param {number} done @param {number} total @param {number} [speed]
+ */
+export function download(done, total, speed = 0) {
+  const text = `${(done / 1e6).toFixed(0)} of ${megabytes(total)}`;
+  if (!speed) return text;
+  return `${text} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
+}
+
+/** What went wrong, as a sentence: a name, an id or a symbol at its beginning keeps its case. @param {string} message */
+export function sentence(message) {
+  const text = message.replace(/\.+$/, "");
+  return /^[a-z]+( |$)/i.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+}
