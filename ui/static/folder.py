@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ import ddpm_core
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
-from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.home import home
 from ui.forms import emoji, units
-from ui.models import catalogue
+from ui.models import catalogue, facts
 from ui.models.form_options import about_model
 from ui.pictures.uploads import DRAWINGS, SETS
 from ui.runs.words import page_words
@@ -159,7 +158,7 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
         what = "a score or consistency model" if model.coordinates is not None else f"of the class {kind}"
         what = "a model with corrections of its own" if corrects and model.coordinates is None else what
         raise CheckpointError(f"{ref} is {what}, which a browser does not compute yet: use the installed lab")
-    spec, place = _spec(model), asdict(home(model))
+    spec, place = facts.spec(model), asdict(home(model))
     if name != ref:
         spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
         place["where"] = repr(name)
@@ -189,18 +188,6 @@ def _colours(ref: str, channels: int) -> list[list[float]]:
 def _entry(content: bytes) -> tuple[int, str]:
     """A file's bytes, and a mark that changes with them: it is part of the address that browsers keep it under."""
     return len(content), hashlib.sha256(content).hexdigest()[:12]
-
-
-def _spec(model: ModelSpec) -> dict[str, Any]:
-    """The fields of a model's specification that are plain data."""
-    own = {row.name: getattr(model, row.name) for row in fields(ModelSpec) if row.name != "schedule"}
-    source = asdict(model.source) if model.source else {}
-    return own | {
-        "gamma": True if model.gamma is not None else None,
-        "optimised": {name: dict(found) for name, found in model.optimised.items()} if model.optimised else None,
-        "student": asdict(model.student) if model.student else None,
-        "source": {name: source.get(name) for name in ("ref", "name", "revision", "weights", "file", "fixed")},
-    }
 
 
 def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
