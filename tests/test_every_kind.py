@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import oracle
+import plans
 import pytest
 import torch
 import toylab
@@ -686,9 +687,17 @@ def _there(folder: Path):
             os.chdir(before)
 
 
+def _said(place, values):
+    """What the page says of a run. Raises ValueError, as it would be refused."""
+    said = plans.described(place, "watch", values)
+    if isinstance(said, str):
+        raise ValueError(said)
+    return said
+
+
 def _script(case, name):
     place, before = SamplingPart(case.lab), case.counter.evaluations
-    scripts = case.ask(lambda: place.describe(place.request("watch", case.values(place, "watch"))))
+    scripts = case.ask(lambda: _said(place, case.values(place, "watch")))
     if not scripts[name]:
         case.counter.refuse(scripts["why"], before)
     folder = case.new("script")

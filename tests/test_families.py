@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import checkpoint_folders
 import numpy as np
 import pipelines
+import plans
 import pytest
 import torch
 import toylab
@@ -23,11 +24,9 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.coordinates import EDM, VarianceExploding
 from ddpm_core.noise import gaussian
 from ddpm_core.samplers import CORRECTIONS
-from ui.export import scripts
 from ui.models.catalogue import OFFERED
 from ui.models.loaded import Models
 from ui.parts.sampling import SamplingPart
-from ui.runs.captions import step_table
 from ui.runs.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -356,10 +355,11 @@ def test_a_script_for_diffusers_repeats_the_pictures(request, handed, tmp_path, 
         pipeline.scheduler.register_to_config(correct_steps=2)
         pipeline.scheduler.save_pretrained(folder)
         model = load(folder)
-    run = Settings(str(folder), variance="beta", seed=5, count=2, **settings).resolved(model)
-    found = scripts.for_run([run], [model], [step_table(run, model)])
+    asked = {"checkpoint": str(folder), "variance": "beta", "seed": 5, "count": 2, **settings}
+    found = plans.answer("watch", asked, {str(folder): model})
     monkeypatch.chdir(tmp_path)
     exec(found["diffusers"], {})
+    run = Settings(**asked).resolved(model)
     for seed, picture in zip(run.seeds, ddpm_core.sample(model, **run.arguments(model)), strict=True):
         drawn = np.asarray(Image.open(f"seed-{seed}.png"), int)
         assert np.abs(drawn - picture).max() <= 1 and picture.std() > 10  # 1e-4 can be the border of two levels
@@ -374,9 +374,8 @@ def test_a_script_for_diffusers_repeats_the_pictures(request, handed, tmp_path, 
     ],
 )
 def test_what_the_pipeline_of_score_models_lacks_is_a_sentence(score, settings, why):
-    model = score.model
-    run = Settings(str(score.folder), steps=4, **settings).resolved(model)
-    assert why in scripts.for_run([run], [model], [step_table(run, model)])["why"]
+    asked = {"checkpoint": str(score.folder), "steps": 4, **settings}
+    assert why in plans.answer("watch", asked, {str(score.folder): score.model})["why"]
 
 
 @pytest.fixture(scope="module")
@@ -408,7 +407,8 @@ def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, m
     assert seen[-1]["state"] == "finished", seen[-1]
     assert [lane.checkpoint for lane in run.job.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
     assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}
-    assert run.job.plan.caption.startswith("Both begin with the same noise")
+    models = dict(zip(run.job.plan.refs, run.job.plan.models, strict=True))
+    assert plans.answer("compare", values, models)["caption"].startswith("Both begin with the same noise")
 
 
 ODD = {

@@ -18,7 +18,6 @@ from toylab import Models, wait_for
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
-from ddpm_core.model import ModelSpec
 from ui.machine import turns
 from ui.machine.step_times import StepKind, StepTimes, Stopwatch
 from ui.machine.turns import ACTIVE, QUEUE, Outlook, Turns
@@ -26,7 +25,6 @@ from ui.models.loaded import Loading
 from ui.parts.sampling import Frame, SamplingPart
 from ui.pictures.uploads import FRAME_BYTES, frame_format, kept_steps, uri
 from ui.runs import jobs
-from ui.runs.captions import caption, names, step_table, summary
 from ui.runs.listeners import in_thread
 from ui.runs.plans import Computation, Plan
 from ui.runs.settings import Settings
@@ -375,68 +373,7 @@ def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
             np.testing.assert_array_equal(frame.x, to_uint8(step.x))
             assert frame.sigma == pytest.approx(step.sigma)
         np.testing.assert_array_equal(job.recording.x_0[number], alone[-1].x.numpy())
-    assert names(job.plan.lanes) == ["DDPM βₜ, 10 steps", "DDIM η 0.5, 4 steps"]
-    assert "DDPM βₜ, 10 steps against DDIM η 0.5, 4 steps" in summary(job.plan.lanes)
     assert max(update.progress or 0 for update in updates) <= 1
-
-
-def said_of(lanes, model):
-    """The caption of lanes of one model."""
-    resolved = [lane.resolved(model) for lane in lanes]
-    return caption(resolved, [model] * len(lanes), [step_table(lane, model) for lane in resolved])
-
-
-def test_the_caption_says_what_is_shared_and_what_the_final_step_cannot_remove():
-    """On the paper's schedule."""
-    model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8, variance="beta")
-
-    def said(**changes):
-        first = Settings(steps=20, variance="beta")
-        return said_of([first, replace(first, **{"variance": "beta_tilde", **changes})], model)
-
-    assert said() == (
-        "Both begin with the same noise, and each step adds the same noise z; only its σ differs. Last noisy step at "
-        "20 steps: DDPM βₜ adds σ = .182 (23 grey levels), DDPM β̃ₜ adds σ = .010 (1.3 grey levels); the final step "
-        "can hardly remove that of DDPM βₜ. At 1000 steps: .011 and .007."
-    )
-    different = said(steps=1000)
-    assert "their steps differ, so the noise of the steps is not shared" in different
-    assert "βₜ, 20 steps adds σ = .182" in different and "β̃ₜ, 1000 steps adds σ = .007" in different
-    assert "DDIM η 0 adds σ = 0 (0 grey levels)" in said(sampler="ddim")
-    assert said_of([Settings()], model) == ""
-    single = Settings(steps=1)
-    for other in ({"variance": "beta"}, {"sampler": "ddim"}):  # no step adds any
-        assert said_of([single, replace(single, **other)], model) == "Both begin with the same noise and add none."
-
-
-def test_the_caption_of_lanes_without_noise_speaks_of_none():
-    model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8, variance="beta")
-    first = Settings(steps=10, sampler="ddim", spacing="quadratic")
-    said = said_of([first, replace(first, sampler="unipc")], model)
-    assert said == (
-        "Both begin with the same noise and add none. To get xₛ, DDIM uses the newest x̂₀ alone; UniPC uses the newest "
-        "x̂₀ and the one before, and corrects xₜ with the newest first."
-    )
-    noisy = said_of([first, replace(first, sampler="ddpm")], model)
-    assert noisy.startswith("Both begin with the same noise; DDIM η 0 adds none after it.") and "grey levels" in noisy
-
-
-def test_two_lanes_of_optimised_steps_have_a_caption():
-    """It compares them with another number of steps, for which there may be no optimised ones."""
-    model = ModelSpec(schedule=ddpm_core.NoiseSchedule.linear(), image_size=8)
-    model.optimised = {"ddim": {5: (90, 70, 50, 30, 10)}}
-    lanes = [replace(SETTINGS, steps=5, spacing="optimised", variance=kind) for kind in ("beta", "beta_tilde")]
-    assert "Last noisy step at 5 steps" in said_of(lanes, model)
-
-
-def test_lanes_are_named_by_what_they_differ_in():
-    first = Settings(checkpoint="mnist-tiny", steps=50, sampler="ddim")
-    both = [first, replace(first, checkpoint="mnist-student", steps=2, sampler="unipc", spacing="quadratic")]
-    called = ["Digits, DDIM η 0, 50 steps, linspace", "mnist-student, UniPC, 2 steps, quadratic"]
-    both[0] = replace(first, spacing="linspace")
-    assert names(both) == called
-    assert summary(both) == f"{' against '.join(called)} · noise no. 13"
-    assert summary(both[1:]) == "mnist-student · 2 steps · quadratic · UniPC · noise no. 13"
 
 
 class Two(Models):

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import numpy as np
+import plans
 import pytest
 from browser import CALM, served
 from PIL import Image
@@ -33,8 +34,12 @@ def test_what_a_lesson_and_a_card_open_is_possible(opened):
     assert opened.values.keys() <= form.kinds().keys()
     form.check(opened.values)
     if opened.part not in ("forward", "train"):
-        about = described(place(toy_lab(Models("cpu"))), opened.part, opened.values)
+        made = place(toy_lab(Models("cpu")))
+        about = described(made, opened.part, opened.values)
         assert "estimate" in about, about
+        if opened.part != "likelihood":
+            said = plans.described(made, opened.part, opened.values)
+            assert not isinstance(said, str), said
 
 
 def test_every_card_has_a_picture_and_whole_html():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pipelines
+import plans
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -29,10 +30,8 @@ from train.fit.flags import attended
 from train.fit.flags.limits import check
 from train.fit.outputs.preview import DenoisingProbe, PreviewTimer
 from train.fit.start import parse_fit
-from ui.export import scripts
 from ui.machine.limits import Refused, ServerLimits
 from ui.models.loaded import Models
-from ui.parts.sampling import Settings
 from ui.parts.training import TrainingPart
 from ui.recorded import __main__
 from ui.training import choices, drawings, process, visits
@@ -730,9 +729,8 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
             False,
             False,
         ]
-        run, model = Settings(checkpoint=ref, steps=2), models.known(ref)
-        with pytest.raises(ValueError, match="nowhere else"):
-            scripts.python([run], [model])
+        script = plans.answer("watch", {"checkpoint": ref, "steps": 2}, {ref: models.known(ref)})["python"]
+        assert script == "# This model is on this page, and nowhere else\n"
         room._forget(room.visit(ME))
         assert ref not in [model["ref"] for model in models.choices(ME)]
         with pytest.raises(ddpm_core.CheckpointError):

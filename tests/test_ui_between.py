@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import toylab
 from PIL import Image
-from toylab import decoded, described, results
+from plans import described
+from toylab import decoded, results
 
 import ddpm_core
 from ui.parts.between import SIDE, BetweenPart, stages

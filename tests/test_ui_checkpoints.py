@@ -9,17 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import plans
 import pytest
 import torch
 from checkpoint_folders import SMALLEST, write
 from hub_server import HubServer
 from PIL import Image
-from toylab import described, messages, results, toy_lab, wait_for
+from toylab import messages, results, toy_lab, wait_for
 
 import ddpm_core
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.hub.snapshots import Status
-from ui.export import scripts
 from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepKind, StepTimes
 from ui.machine.turns import Turns
@@ -28,13 +28,13 @@ from ui.models.form_options import about_model
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
 from ui.parts.sampling import SamplingPart
-from ui.runs.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
 ROOT = Path(__file__).parents[1]
 CHURCH = "google/ddpm-ema-church-256"
 NEEDED = "Needs the Hub: LSUN church"
+NOWHERE_ELSE = "# This model is on this page, and nowhere else\n"
 CHURCH_SAYS = "DDPM · 1000 steps · EMA · 6 min to 31 min on two cores"
 
 
@@ -176,8 +176,8 @@ def test_a_folder_that_the_command_line_names_is_meant_on_a_public_page_too(tmp_
             assert model.source.folder == tmp_path / "a" / "b"
             (label,) = [one["label"] for one in models.choices() if one["ref"] == models.first]
             assert label == "b" and str(tmp_path) not in models.first
-            with pytest.raises(ValueError, match="nowhere else"):
-                scripts.python([Settings(checkpoint=models.first)], [model])
+            script = plans.answer("watch", {"checkpoint": models.first}, {models.first: model})["python"]
+            assert script == NOWHERE_ELSE
         monkeypatch.chdir(tmp_path / "a")  # what it means was decided at the start
         assert models.parse(models.first).folder == tmp_path / "a" / "b"
         with pytest.raises(ddpm_core.CheckpointError):
@@ -327,7 +327,7 @@ def test_a_model_that_is_chosen_is_timed_once():
 def test_scripts_repeat_the_pictures(part, values, run_script):
     place = SamplingPart(toy_lab(Models("cpu")))
     asked = {"checkpoint": "mnist-tiny", "count": 1, "steps": 4, **values}
-    found = place.describe(place.request(part, asked))
+    found = plans.described(place, part, asked)
     run, _ = messages(place, part, asked)
     Path("checkpoints").symlink_to(ROOT / "checkpoints")
     for script, apart in (("python", 0), ("diffusers", 1)):
@@ -336,13 +336,6 @@ def test_scripts_repeat_the_pictures(part, values, run_script):
             file = Path("seed-13.png" if part == "watch" else f"lane-{lane}-seed-13.png")
             assert found[script] == "" or np.ptp([Image.open(file), frames[max(frames)][0, ..., 0]], 0).max() <= apart
             file.unlink(missing_ok=True)
-
-
-def test_a_sampler_that_diffusers_lacks_is_no_reason_to_have_no_other_script():
-    model = ddpm_core.load("mnist-tiny", device="cpu")
-    lane = Settings(sampler="a new one", spacing="linspace", steps=1).resolved(model)  # pyright: ignore[reportArgumentType]
-    found = scripts.for_run([lane], [model], [[(1000, 0, 0.0, 0.0)]])
-    assert "sampler='a new one'" in found["python"] and found["why"] == "diffusers does not have this sampler"
 
 
 def test_peek_reads_classes_without_the_weights():
@@ -362,7 +355,7 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     for ref, has in (("cifar10-tiny", True), (str(without), False)):
         assert ("analytic" in about_model(lab, ref)["variances"]) == has
         asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
-        answer = described(SamplingPart(lab), "compare", asked)
+        answer = plans.described(SamplingPart(lab), "compare", asked)
         assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer
     assert models.loaded("cifar10-tiny") is None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import plans
 import pytest
 import toylab
 from gradio.utils import get_upload_folder
@@ -37,7 +38,7 @@ def streamed(made, asked, watch=lambda run, message: None):
 
 
 def described(made, asked):
-    return toylab.described(made, "latents", asked)
+    return plans.described(made, "latents", asked)
 
 
 def text(seed=0, size=8):
@@ -101,9 +102,9 @@ def test_the_first_pictures_come_before_the_first_row_is_done():
 
 def test_what_needs_no_network_is_known_to_be_quick():
     asked = ASKED | {"times": "0", "mode": "interpolate", "picture": text(0)[0], "picture_b": text(1)[0]}
-    about = described(place(), asked)
+    about = toylab.described(place(), "latents", asked)
     assert about["seconds"] == 0 and about["auto"]
-    assert described(place(), ASKED)["auto"] is None  # nothing was timed
+    assert toylab.described(place(), "latents", ASKED)["auto"] is None  # nothing was timed
 
 
 def test_stop_keeps_the_rows_that_are_done():

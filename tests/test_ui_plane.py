@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from toylab import described, messages, results, toy_lab
+import toylab
+from plans import described
+from toylab import messages, results, toy_lab
 
 from ddpm_core import plane
 from ddpm_core.names import SHAPES
@@ -165,16 +167,16 @@ def test_what_is_wrong_is_said(wrong, place):
 def test_a_run_over_the_limit_is_refused():
     place = PlanePart(toy_lab(run_tflop=0.01))
     asked = ASKED | {"steps": 1000, "cloud": 2000}
-    assert "(limit: run_tflop = 0.01)" in described(place, "plane", asked)
+    assert "(limit: run_tflop = 0.01)" in toylab.described(place, "plane", asked)
     assert "(limit: run_tflop = 0.01)" in streamed(place, asked)[1][-1]["text"]
-    assert "estimate" in described(place, "plane", ASKED)
-    assert "limit: run_tflop" in described(place, "plane", ASKED | TRAINED | {"training": 10_000})
+    assert "estimate" in toylab.described(place, "plane", ASKED)
+    assert "limit: run_tflop" in toylab.described(place, "plane", ASKED | TRAINED | {"training": 10_000})
 
 
 def test_what_a_public_page_allows_is_enough_for_the_largest_run():
     largest = {"steps": 1000, "steps_b": 1000, "cloud": 2000, "denoiser": "trained", "training": 10_000}
     place = PlanePart(toy_lab(run_tflop=ServerLimits.public().run_tflop))
-    assert "estimate" in described(place, "plane", ASKED | largest)
+    assert "estimate" in toylab.described(place, "plane", ASKED | largest)
 
 
 def test_every_shape_and_one_point_run(place):
@@ -186,7 +188,7 @@ def test_every_shape_and_one_point_run(place):
 
 
 def test_the_first_visitor_is_told_how_long_a_run_takes(place):
-    quick, slow = (described(place, "plane", ASKED | change) for change in ({}, TRAINED | {"training": 10_000}))
+    quick, slow = (toylab.described(place, "plane", ASKED | change) for change in ({}, TRAINED | {"training": 10_000}))
     assert quick["estimate"].endswith(" on this CPU") and quick["auto"]
     assert "about" in slow["estimate"] and not slow["auto"] and slow["seconds"] > quick["seconds"] > 0
 

@@ -4,6 +4,7 @@ import io
 import json
 
 import numpy as np
+import plans
 import pytest
 import toylab
 from PIL import Image
@@ -28,7 +29,7 @@ def streamed(made, asked):
 
 
 def described(made, asked):
-    return toylab.described(made, "repair", ASKED | asked)
+    return plans.described(made, "repair", ASKED | asked)
 
 
 def test_the_methods_are_the_librarys():

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import plans
 import pytest
 import torch
 import toylab
@@ -11,7 +12,6 @@ from toylab import Models, decoded, results
 
 import ddpm_core
 from ui.parts.sampling import SamplingPart, Watch
-from ui.runs import captions
 from ui.runs.pages import Runs
 from ui.runs.touch import Stroke, TouchField, cell_size, touched, touches, written
 
@@ -75,7 +75,7 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
     run, seen = toylab.messages(made, "watch", ASKED)
     assert seen[-1]["state"] == "finished", seen[-1]["text"]
     plan, frames = results(seen, "plan")[0], results(seen, "frame")
-    assert [plan["lanes"][0]["steps"][k][1] for k in (plan["split"], 6)] == [56, 23] and not plan["untouchable"]
+    assert [plan["lanes"][0]["steps"][k][1] for k in (plan["split"], 6)] == [56, 23]
     a, b = ([frame for frame in frames if frame["lane"] == lane] for lane in (0, 1))
     same = [one["x"] == other["x"] for one, other in zip(a, b, strict=True)]
     assert same == [True] * plan["split"] + [False] * (10 - plan["split"])
@@ -84,13 +84,12 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
         one["x"] for one in results(toylab.messages(made, "watch", ASKED | {"touch": ""})[1]) if one.get("k") == 9
     ]
     assert a[-1]["x"] == alone
-    assert plan["lanes"][1]["name"] == "touched at t = 56" and "against touched at t = 56" in plan["title"]
     again = results(toylab.messages(place(), "watch", ASKED)[1], "frame")
     assert again == frames
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ddpm_core, "load", lambda ref: made.lab.models.model)
-    about = toylab.described(made, "watch", ASKED)
+    about = plans.described(made, "watch", ASKED)
     exec(about["python"], {})
     for lane, last in enumerate((a[-1], b[-1])):
         ends = [np.asarray(Image.open(f"lane-{lane}-seed-{seed}.png")) for seed in (13, 14)]
@@ -103,9 +102,10 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
 
 
 def test_a_lane_is_named_by_the_first_state_that_is_touched():
-    made = place()
-    asked = made.request("watch", ASKED | {"touch": "_".join(reversed(STROKES[:2]))})  # that of t = 33 first
-    assert captions.names(asked.plan([made.lab.models.model]).lanes)[1] == "touched at t = 56"
+    asked = ASKED | {"touch": "_".join(reversed(STROKES[:2]))}  # that of t = 33 first
+    shown = plans.described(place(), "watch", asked)["shown"]
+    assert [lane["name"] for lane in shown["lanes"]] == ["DDPM β̃ₜ", "touched at t = 56"]
+    assert "against touched at t = 56" in shown["title"]
 
 
 def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
@@ -160,12 +160,12 @@ def test_shared_steps_are_counted_once():
     ],
 )
 def test_what_can_not_be_touched_is_said_before_the_run(asked, sentence):
-    assert sentence in toylab.described(place(), "watch", ASKED | asked)
+    assert sentence in plans.described(place(), "watch", ASKED | asked)
 
 
 def test_which_samplers_can_be_touched_is_said_before_any_touch():
-    _, seen = toylab.messages(place(), "watch", ASKED | {"touch": "", "sampler": "unipc"})
-    assert "use 'ddpm', 'ddim'" in results(seen, "plan")[0]["untouchable"]
+    asked = ASKED | {"touch": "", "sampler": "unipc"}
+    assert "use 'ddpm', 'ddim'" in plans.described(place(), "watch", asked)["shown"]["untouchable"]
 
 
 def test_a_latent_has_noise_and_no_colour():

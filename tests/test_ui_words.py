@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pipelines
+import plans
 import pytest
 import toylab
 from browser import served
@@ -22,7 +23,6 @@ from ui.parts.likelihood import LikelihoodPart
 from ui.parts.picture_chooser import questions
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart
-from ui.runs import captions
 from ui.runs.settings import Settings
 
 pytest.importorskip("transformers", reason="needed for words only")
@@ -137,18 +137,16 @@ def test_guidance_that_nobody_chose_suits_the_model(model):
     assert turbo.resolved(model).guidance == 1
 
 
-def test_emoji_are_told_by_their_names_and_what_is_not_known_is_said(model):
+def test_emoji_are_told_by_their_names(model):
     told = Settings.check({"checkpoint": "emoji-tiny", "prompt": "two 🦊\ufe0f and ❤️ at a café 👍🏽", "steps": 1})
     assert told.resolved(model).prompt == "two fox face and heart at a café thumbs up sign"
     assert replace(told, checkpoint="other").resolved(model).prompt == told.prompt
-    assert captions.unknown(["asdfgh"]) == "I don’t know “asdfgh”: what is drawn is a guess."
-    assert captions.unknown([]) == ""
 
 
 def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
     monkeypatch.setattr(ClipText, "unknown", lambda self, prompt: prompt.split()[-1:])
     _, (plan, *_) = run(place, "watch", WORDS, stable)
-    assert plan["caption"] == captions.unknown(["apple"])
+    assert plan["caption"] == "I don’t know “apple”: what is drawn is a guess."
 
 
 @pytest.mark.parametrize(
@@ -162,7 +160,9 @@ def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
 )
 def test_what_a_model_is_not_told_is_one_sentence(place, stable, checkpoint, values, sentence):
     checkpoint = str(stable) if checkpoint == "stable" else checkpoint
-    assert toylab.described(place, "watch", {"checkpoint": checkpoint, **values}).startswith(sentence)
+    asked = {"checkpoint": checkpoint, **values}
+    assert plans.described(place, "watch", asked).startswith(sentence)
+    assert toylab.messages(place, "watch", asked)[1][-1]["text"].startswith(sentence)
 
 
 @pytest.mark.parametrize("script", ["python", "diffusers"])
@@ -170,7 +170,7 @@ def test_a_script_hides_no_letter_of_a_prompt(place, stable, script):
     """Not those that nobody sees, nor those that turn a line around, of scripts that are written from right to left."""
     prompt = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"
     values = {"checkpoint": str(stable), **WORDS, "sampler": "ddpm", "prompt": prompt}
-    text = place.describe(place.request("watch", values))[script]
+    text = plans.described(place, "watch", values)[script]
     assert text.isascii() and text.replace("\n", "").isprintable()
     named = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
     assert prompt in named
@@ -181,7 +181,7 @@ def test_a_script_hides_no_letter_of_a_prompt(place, stable, script):
 def test_a_script_repeats_the_pictures(place, stable, model, run_script, script, guidance, sampler):
     values = ASKED | {"prompt": 'it’s a "red" apple', "negative": "fox", "guidance": guidance, "count": 1}
     way = {"steps": 4, "sampler": sampler, "spacing": "trailing"}
-    text = place.describe(place.request("watch", {"checkpoint": str(stable), **values, **way}))[script]
+    text = plans.described(place, "watch", {"checkpoint": str(stable), **values, **way})[script]
     folder = run_script(text)
     told = {"prompts": values["prompt"], "negative": "fox", "guidance": float(guidance)}
     variance = {"variance": "beta_tilde"} if sampler == "ddpm" else {}

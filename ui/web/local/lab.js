@@ -1,11 +1,10 @@
 // What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
 
-import { aboutModel, COUNT, defaultCount } from "../plans/facts.js";
+import { aboutModel, COUNT, defaultCount, factsOf } from "../plans/facts.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { megabytes } from "../words/units.js";
 import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
-import { schedule } from "./process/schedule.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FieldForm } from "../shared/form/form.js" */
@@ -124,16 +123,9 @@ export class Lab {
   facts(ref) {
     const found = this.#facts.get(ref);
     if (found) return found;
-    const { spec, scheduler, sidecars, home, colours } = this.known(ref);
-    if (!spec) return null;
-    const table = scheduler.alphaBar ? scheduler : schedule(scheduler);
-    const { prediction, variance, clip, channels, student, source } = spec;
-    const process = {
-      ...{ ...table, colours, prediction, variance, clip, channels, student, source },
-      ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
-      ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
-    };
-    const facts = { ...spec, ref, home, schedule: table, process };
+    const known = this.known(ref);
+    if (!known.spec) return null;
+    const facts = factsOf(ref, known);
     this.#facts.set(ref, facts);
     return facts;
   }

@@ -1,6 +1,7 @@
 // What a form can be set to for a model, and what is said of the time that a run takes.
 
 import { SAMPLERS } from "../local/process/samplers.js";
+import { schedule } from "../local/process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
 import { duration, megabytes, SAMPLER } from "../words/units.js";
 import { ANY } from "./fields.js";
@@ -18,6 +19,25 @@ const PATIENCE = 5; // seconds that they may take
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /** The variances of a score model, by what its authors call the samplers that have them. */
 const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
+
+/**
+ * The facts of a checkpoint.
+ * @param {string} ref
+ * @param {{ spec: any, home: any, scheduler: any, sidecars: Record<string, any>, pipeline?: Facts["pipeline"], colours?: number[][] | null }} told
+ * what `facts` of ui/models/facts.py says of it; scheduler: a table, or the config of one. colours: of a latent's preview
+ * @returns {Facts}
+ */
+export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null }) {
+  const table = scheduler.alphaBar ? scheduler : schedule(scheduler);
+  const { prediction, variance, clip, channels, student, source, floor } = spec;
+  const process = {
+    ...{ ...table, colours, prediction, variance, clip, channels, student, source, floor },
+    ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
+    ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
+  };
+  return { ...spec, ref, home, pipeline, schedule: table, process };
+}
+
 /** Pixels a side of a model's pictures. @param {Facts} facts */
 export const pictureSize = ({ image_size, factor }) => image_size * factor;
 

@@ -66,18 +66,21 @@ function onOff({ title }, value) {
   throw new Error(`${title} must be true or false, or nothing for the model's own, got ${shown(value)}`);
 }
 
+/** A number as a form or an address has it, "" for what is none. @param {unknown} value */
+const digits = (value) => (typeof value === "string" || typeof value === "number" ? String(value).trim() : "");
+
 /** @param {FieldForm} field @param {unknown} value */
 function whole({ title, low = 0, high = 0, allowed }, value) {
-  const text = String(value).trim();
+  const text = digits(value);
   const number = Number(text);
-  if (typeof value !== "boolean" && /^-?\d{1,30}$/.test(text) && low <= number && number <= high) return number;
+  if (/^-?\d{1,30}$/.test(text) && low <= number && number <= high) return number;
   throw new Error(`${title} must be a whole number from ${allowed || `${low} to ${high}`}, got ${shown(value)}`);
 }
 
 /** @param {FieldForm} field @param {unknown} value @returns {number | null} null for what is left open */
 function decimal({ title, low = 0, high = 1, open }, value) {
   if (open && (value === null || value === "")) return null;
-  const text = typeof value === "boolean" ? "" : String(value).trim();
+  const text = digits(value);
   const number = Number(text);
   if (DECIMAL.test(text) && low <= number && number <= high) return number;
   throw new Error(`${title} must be a number from ${low} to ${high}, got ${shown(value)}`);
@@ -119,7 +122,9 @@ function points(value) {
     .filter(Boolean);
   if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part)))
     throw new Error(`A drawing is points such as 12,-30 in hundredths, got ${shown(value)}`);
-  const found = parts.map((part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100 + 0)));
+  const found = parts.map(
+    (part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100 + 0)),
+  );
   if (found.length > POINTS || found.flat().some((one) => Math.abs(one) > 1))
     throw new Error(`A drawing has 1 to ${POINTS} points from -100,-100 to 100,100, got ${shown(value)}`);
   return found;

@@ -8,7 +8,6 @@ import { check } from "../plans/fields.js";
 import { byKind, evaluations, keyOf, left, stepKind } from "../plans/plan.js";
 import { args, batch, laneOf, plain, resolved } from "../plans/settings.js";
 import { placed, strokes, touches, written } from "../plans/touch.js";
-import { unknown } from "../words/captions.js";
 import { Catalogue } from "../words/catalogue.js";
 import { download, duration, sentence } from "../words/units.js";
 
@@ -186,6 +185,4 @@ test("sizes, times and errors as the page writes them", () => {
   assert.deepEqual(["this model…", "γ is small.", "a/b is not here"].map(sentence), [
     ...["This model…", "γ is small", "a/b is not here"],
   ]);
-  assert.equal(unknown(["xyzzy", "plugh"]), "I don’t know “xyzzy” and “plugh”: what is drawn is a guess.");
-  assert.equal(unknown([]), "");
 });

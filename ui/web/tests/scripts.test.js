@@ -106,6 +106,12 @@ test("a transformer of latents, guided: its own class, time and decoder", () => 
     assert.ok(script.includes(part), part);
 });
 
+test("a sampler that diffusers lacks is no reason to have no other script", () => {
+  const { python, why } = diffusers({ sampler: "a new one" }, { coordinates: null });
+  assert.ok(python.includes("sampler='a new one'"));
+  assert.equal(why, "diffusers does not have this sampler");
+});
+
 test("a model of this page alone is a comment, and a mistake of ours is none", () => {
   assert.throws(() => reference("x", MODEL), /on this page, and nowhere else/);
   assert.equal(reference("o/m@main", { source: { ...MODEL.source, ref: "o/m@main" } }), "o/m@abc");

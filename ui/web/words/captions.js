@@ -21,6 +21,9 @@ const USES = {
   unipc: "the newest x̂₀ and the one before, and corrects xₜ with the newest first",
 };
 
+/** What determines the noise of a step. @type {(keyof Lane)[]} */
+const STEP = ["checkpoint", "sampler", "steps", "spacing", "variance", "eta"];
+
 /** Whether all lanes have one value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
 const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0][setting]);
 
@@ -82,7 +85,8 @@ export function caption(lanes, models, rows, catalogue) {
   if (lanes.length !== 2 || lanes[1].touch) return "";
   const noisy = rows.map((lane) => lane.some(([, , , sigma]) => sigma !== 0));
   const shared = whatIsShared(lanes, noisy, catalogue);
-  return [shared, noisy.includes(true) ? lastNoise(lanes, models, rows, catalogue) : ""].filter(Boolean).join(" ");
+  const isCompared = noisy.includes(true) && !(differentlyTold(lanes) && STEP.every((name) => one(name, lanes)));
+  return [shared, isCompared ? lastNoise(lanes, models, rows, catalogue) : ""].filter(Boolean).join(" ");
 }
 
 /** @param {Lane[]} lanes @param {boolean[]} noisy whether each adds noise @param {Catalogue} catalogue */
