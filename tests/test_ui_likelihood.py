@@ -17,7 +17,8 @@ from ddpm_core.student import Student
 from ui.parts import likelihood
 from ui.parts.likelihood import Likelihood, LikelihoodPart
 from ui.pictures import as_text
-from ui.pictures.test_sets import PictureSet
+from ui.pictures.test_sets import PictureSet, sets
+from ui.runs.words import page_words
 
 STUDY = Path(__file__).parents[1] / "docs/study"
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
@@ -168,6 +169,14 @@ def test_the_script_reads_the_shipped_pictures(monkeypatch):
     names = {"np": np, "Image": Image}
     exec(script[start:end].replace("ui/pictures/test_sets", str(STUDY.parents[1] / "ui/pictures/test_sets")), names)
     np.testing.assert_array_equal(names["images"], asked.pictures(model)[0])
+
+
+def test_the_page_knows_the_shipped_pictures_as_they_are():
+    for of_page, one in zip(page_words()["sets"], sets(), strict=True):
+        assert one.images.shape == (of_page["count"], of_page["size"], of_page["size"], of_page["channels"])
+        classes = of_page["classes"]
+        assert (of_page["name"], classes) == (one.name, one.class_names)
+        assert list(one.labels) == [i % len(classes) for i in range(of_page["count"])]  # as its plan has them
 
 
 def test_labels_are_the_pictures_classes_or_none(models):
