@@ -13,11 +13,14 @@ from browser import _missing
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.forms import emoji
 from ui.models.facts import facts, spec, table
-from ui.parts import between, latents, plane, repair, sampling
+from ui.parts import between, latents, likelihood, plane, repair, sampling
 from ui.runs.words import page_words
 
 SCRIPT = Path(__file__).parents[1] / "ui/web/tests/local/plans.mjs"
-PARTS = (sampling.SamplingPart, latents.LatentsPart, repair.RepairPart, between.BetweenPart, plane.PlanePart)
+PARTS = (
+    *(sampling.SamplingPart, latents.LatentsPart, repair.RepairPart),
+    *(between.BetweenPart, plane.PlanePart, likelihood.LikelihoodPart),
+)
 
 
 @cache
@@ -50,13 +53,14 @@ def _facts(model):
     }
 
 
-def answer(part, values, models):
+def answer(part, values, models, sets=None):
     """Return what the page says of values of a part: {summary}; where it has the models, by their names, also {steps,
-    shown} and what the plan is about; {error}, a sentence, where it refuses the values.
+    shown} and what the plan is about; {error}, a sentence, where it refuses the values. sets: of test pictures, in the
+    place of the shipped ones.
     """
     page = _page()
     known = {ref: _facts(model) for ref, model in models.items() if model is not None}
-    _write(page, {"part": part, "values": values, "models": known})
+    _write(page, {"part": part, "values": values, "models": known, "sets": sets})
     line = page.stdout.readline()
     assert line, "node has ended, and said why"
     return json.loads(line)

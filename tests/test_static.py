@@ -33,6 +33,7 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.export import files
 from ui.forms.units import sentence
+from ui.models.form_options import about_model
 from ui.runs import captions, touch
 from ui.runs.touch import TouchField
 from ui.serving.server import build
@@ -112,8 +113,9 @@ PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
 
 def said(app, part, values):
     try:
-        own = app.parts[part]
-        return own.describe(own.request(part, values))
+        asked = app.parts[part].request(part, values)
+        plan = asked.checked_plan([app.lab.models.known(ref) for ref in asked.refs])
+        return ({"summary": asked.summary} if asked.summary else {}) | plan.about()
     except Exception as error:
         return {"error": sentence(error)}
 
@@ -140,9 +142,10 @@ def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
         assert normal(answer) == normal(said(app, part, values)), (part, values)
 
 
-def test_what_a_form_offers_for_a_model_is_pythons_own(folder):
-    for ours, theirs in node("about.mjs", folder):
-        assert theirs == {name: value for name, value in ours.items() if name not in ("count", "set")}
+def test_what_a_form_offers_for_a_model_is_pythons_own(folder, app):
+    for ref, offered in node("about.mjs", folder).items():
+        own = json.loads(json.dumps(about_model(app.lab, ref)))
+        assert offered | {"examples": own["examples"], "count": own["count"]} == own
 
 
 def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):

@@ -18,7 +18,7 @@ from toylab import decoded, results
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.student import Student
-from ui.models.form_options import about_model
+from ui.models.form_options import about_model, quick
 from ui.models.loaded import Models
 from ui.parts import picture_chooser
 from ui.parts.latents import Latents, LatentsPart
@@ -102,9 +102,8 @@ def test_the_first_pictures_come_before_the_first_row_is_done():
 
 def test_what_needs_no_network_is_known_to_be_quick():
     asked = ASKED | {"times": "0", "mode": "interpolate", "picture": text(0)[0], "picture_b": text(1)[0]}
-    about = toylab.described(place(), "latents", asked)
-    assert about["seconds"] == 0 and about["auto"]
-    assert toylab.described(place(), "latents", ASKED)["auto"] is None  # nothing was timed
+    assert quick(toylab.cost(place(), "latents", asked))
+    assert toylab.cost(place(), "latents", ASKED)["seconds"] is None  # nothing was timed
 
 
 def test_stop_keeps_the_rows_that_are_done():

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import plans
 import pytest
 import torch
 from PIL import Image
-from toylab import Models, described, messages, results, toy_lab
+from toylab import Models, cost, messages, results, toy_lab
 
 import ddpm_core
 from ddpm_core.likelihood import rechain
@@ -17,7 +18,8 @@ from ddpm_core.student import Student
 from ui.parts import likelihood
 from ui.parts.likelihood import Likelihood, LikelihoodPart
 from ui.pictures import as_text
-from ui.pictures.test_sets import PictureSet
+from ui.pictures.test_sets import PictureSet, sets
+from ui.runs.words import page_words
 
 STUDY = Path(__file__).parents[1] / "docs/study"
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
@@ -52,7 +54,7 @@ def value(bound):
 def test_a_student_is_refused_before_it_is_loaded(models, place):
     models.model.student = Student("progressive", (100, 20))
     sentence = "a student that has not learned t = 99, only 100, 20: measure its teacher"
-    assert sentence in described(place, "likelihood", ASKED)
+    assert sentence in cost(place, "likelihood", ASKED)
     assert sentence in streamed(place)[1][-1]["text"] and not models.is_loaded
 
 
@@ -146,7 +148,8 @@ def test_the_script_prints_what_the_page_shows(own, models, place, monkeypatch, 
     models.model.source = ddpm_core.model.Source(ref="toy")
     asked = ASKED | ({"picture": OWN} if own else {})
     last = results(streamed(place, asked)[1], "bits")[-1]
-    script = described(place, "likelihood", asked)["python"]
+    of_page = {"name": "cifar10", "count": 5, "size": 8, "channels": 3, "classes": list(SET.class_names)}
+    script = plans.answer("likelihood", asked, {"toy": models.model}, sets=[of_page])["python"]
     monkeypatch.setattr(ddpm_core, "load", lambda ref: models.model)
     if not own:  # the file of the set that stands in for the shipped one
         start, end = script.index("grid = "), script.index("full = ")
@@ -162,12 +165,20 @@ def test_the_script_prints_what_the_page_shows(own, models, place, monkeypatch, 
 def test_the_script_reads_the_shipped_pictures(monkeypatch):
     monkeypatch.undo()
     model = replace(Models(size=28, T=4).model, channels=1, source=ddpm_core.model.Source(ref="toy"))
-    asked = Likelihood.check({"checkpoint": "toy", "count": 12})
-    script = likelihood.script(asked, model)
+    asked = {"checkpoint": "toy", "count": 12}
+    script = plans.answer("likelihood", asked, {"toy": model})["python"]
     start, end = script.index("grid = "), script.index("full = ")
     names = {"np": np, "Image": Image}
     exec(script[start:end].replace("ui/pictures/test_sets", str(STUDY.parents[1] / "ui/pictures/test_sets")), names)
-    np.testing.assert_array_equal(names["images"], asked.pictures(model)[0])
+    np.testing.assert_array_equal(names["images"], Likelihood.check(asked).pictures(model)[0])
+
+
+def test_the_page_knows_the_shipped_pictures_as_they_are():
+    for of_page, one in zip(page_words()["sets"], sets(), strict=True):
+        assert one.images.shape == (of_page["count"], of_page["size"], of_page["size"], of_page["channels"])
+        classes = of_page["classes"]
+        assert (of_page["name"], classes) == (one.name, one.class_names)
+        assert list(one.labels) == [i % len(classes) for i in range(of_page["count"])]  # as its plan has them
 
 
 def test_labels_are_the_pictures_classes_or_none(models):
@@ -200,19 +211,20 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_is_said(wrong, place):
     change, sentence = WRONG[wrong]
-    assert sentence in described(place, "likelihood", ASKED | change)
+    assert sentence in plans.described(place, "likelihood", ASKED | change)
     _, seen = streamed(place, ASKED | change)
     assert seen[-1]["state"] == "error" and sentence in seen[-1]["text"]
 
 
 def test_a_model_without_pictures_of_its_size_asks_for_one(place, monkeypatch):
     monkeypatch.setattr(likelihood, "set_for", lambda model: None)
-    assert "choose one of your own" in described(place, "likelihood", ASKED)
-    assert "estimate" in described(place, "likelihood", ASKED | {"picture": OWN})
+    assert "choose one of your own" in cost(place, "likelihood", ASKED)
+    assert "choose one of your own" in plans.described(place, "likelihood", ASKED)
+    assert "seconds" in cost(place, "likelihood", ASKED | {"picture": OWN})
 
 
 def test_a_measurement_over_the_limit_is_refused(models, monkeypatch):
     monkeypatch.setattr(models, "flop", lambda ref: 1e9, raising=False)
     place = LikelihoodPart(toy_lab(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
-    assert "estimate" in described(place, "likelihood", ASKED)
-    assert "limit: run_tflop" in described(place, "likelihood", ASKED | {"count": 5})
+    assert "seconds" in cost(place, "likelihood", ASKED)
+    assert "limit: run_tflop" in cost(place, "likelihood", ASKED | {"count": 5})

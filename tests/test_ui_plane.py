@@ -6,14 +6,14 @@ import json
 import numpy as np
 import pytest
 import torch
-import toylab
 from plans import described
-from toylab import messages, results, toy_lab
+from toylab import cost, messages, results, toy_lab
 
 from ddpm_core import plane
 from ddpm_core.names import SHAPES
 from ddpm_core.plane import plane_network
 from ui.machine.limits import ServerLimits
+from ui.models.form_options import quick
 from ui.parts.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, Plane, PlanePart, T, Trained
 
 ASKED = {"shape": "moons", "cloud": "50", "seed": "7", "steps": "4", "steps_b": 6, "sampler_b": "ddim"}
@@ -167,16 +167,16 @@ def test_what_is_wrong_is_said(wrong, place):
 def test_a_run_over_the_limit_is_refused():
     place = PlanePart(toy_lab(run_tflop=0.01))
     asked = ASKED | {"steps": 1000, "cloud": 2000}
-    assert "(limit: run_tflop = 0.01)" in toylab.described(place, "plane", asked)
+    assert "(limit: run_tflop = 0.01)" in cost(place, "plane", asked)
     assert "(limit: run_tflop = 0.01)" in streamed(place, asked)[1][-1]["text"]
-    assert "estimate" in toylab.described(place, "plane", ASKED)
-    assert "limit: run_tflop" in toylab.described(place, "plane", ASKED | TRAINED | {"training": 10_000})
+    assert "seconds" in cost(place, "plane", ASKED)
+    assert "limit: run_tflop" in cost(place, "plane", ASKED | TRAINED | {"training": 10_000})
 
 
 def test_what_a_public_page_allows_is_enough_for_the_largest_run():
     largest = {"steps": 1000, "steps_b": 1000, "cloud": 2000, "denoiser": "trained", "training": 10_000}
     place = PlanePart(toy_lab(run_tflop=ServerLimits.public().run_tflop))
-    assert "estimate" in toylab.described(place, "plane", ASKED | largest)
+    assert "seconds" in cost(place, "plane", ASKED | largest)
 
 
 def test_every_shape_and_one_point_run(place):
@@ -188,9 +188,9 @@ def test_every_shape_and_one_point_run(place):
 
 
 def test_the_first_visitor_is_told_how_long_a_run_takes(place):
-    quick, slow = (toylab.described(place, "plane", ASKED | change) for change in ({}, TRAINED | {"training": 10_000}))
-    assert quick["estimate"].endswith(" on this CPU") and quick["auto"]
-    assert "about" in slow["estimate"] and not slow["auto"] and slow["seconds"] > quick["seconds"] > 0
+    short, slow = (cost(place, "plane", ASKED | change) for change in ({}, TRAINED | {"training": 10_000}))
+    assert short["device"] == "CPU" and quick(short)
+    assert not quick(slow) and slow["seconds"] > short["seconds"] > 0
 
 
 def test_the_form_has_a_link_for_each_value():

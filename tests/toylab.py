@@ -101,10 +101,10 @@ def results(seen, kind=None):
     return [result for result in found if kind in (None, result["kind"])]
 
 
-def described(part, name, values):
-    """The answer to "describe", or the sentence of its refusal."""
+def cost(part, name, values):
+    """The answer to "cost", or the sentence of its refusal."""
     try:
-        return part.describe(part.request(name, values))
+        return part.cost(part.request(name, values))
     except ValueError as error:
         return str(error)
 

@@ -124,6 +124,12 @@ def default_count(ref: str, pace: StepTimes) -> int:
     return COUNT if seconds * STEPS < PATIENCE else 1
 
 
+def quick(cost: dict[str, Any]) -> bool:
+    """Return whether a run of this `Part.cost` may start by itself."""
+    seconds = cost["seconds"]
+    return not cost["missing"] and seconds is not None and seconds < QUICK and not cost["busy"]
+
+
 def estimate(lab: Lab, refs: Sequence[str], seconds: float | None) -> dict[str, Any]:
     """{estimate, seconds, auto}: what a run of these checkpoints takes, its download included. seconds is None where it
     is not known, or where something has to be downloaded first. auto: whether it may start by itself: it is quick, and

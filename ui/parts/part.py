@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ui.forms.fields import Request
-from ui.models.form_options import estimate
 from ui.models.lab import Lab
 from ui.runs.log import Values
 from ui.runs.plans import Computation
@@ -31,17 +30,24 @@ class Part:
             raise ValueError("Nothing is computed here")
         return self.computation(self.lab, self.forms[part].check(values))
 
-    def describe(self, computation: Computation) -> Values:
-        """What its settings mean: `form_options.estimate`, the summary where there is one, and for models whose files
-        are here `Plan.about`. Raises ValueError and CheckpointError for what is wrong.
+    def cost(self, computation: Computation) -> Values:
+        """Return how long a run takes: {seconds, missing, device, busy}.
+
+        seconds: None where that is not known. missing: {ref, bytes} of what must be downloaded first. device: "CPU" or
+        "GPU". busy: whether others compute on a page for all. Raises ValueError and CheckpointError for what is wrong.
         """
-        models = [model for ref in computation.refs if (model := self.lab.models.known(ref))]
-        about: Values = {"summary": computation.summary} if computation.summary else {}
+        lab, refs = self.lab, computation.refs
+        models = [model for ref in refs if (model := lab.models.known(ref))]
         seconds = None
-        if len(models) == len(computation.refs):
-            plan = computation.checked_plan(models)
-            seconds, about = plan.left(self.lab.step_times, {}), about | plan.about()
-        return estimate(self.lab, computation.refs, seconds) | about
+        if len(models) == len(refs):
+            seconds = computation.checked_plan(models).left(lab.step_times, {})
+        missing = [{"ref": ref, "bytes": size} for ref in refs if (size := lab.models.to_download(ref))]
+        return {
+            "seconds": seconds,
+            "missing": missing,
+            "device": lab.models.kind,
+            "busy": lab.public and len(lab.turns) > 0,
+        }
 
     def initial(self) -> Values:
         """What its page needs from the beginning."""

@@ -367,10 +367,9 @@ class PlanePart(Part):
     def request(self, part: str, values: Values) -> Clouds:
         return Clouds(self.lab, Plane.check(values), self._networks)
 
-    def describe(self, computation: Computation) -> Values:
+    def cost(self, computation: Computation) -> Values:
         guess_paces(self.lab.step_times)
-        found = super().describe(computation)
-        return found | {"estimate": units.estimate(found["seconds"], "CPU")}  # whatever pictures are computed on
+        return super().cost(computation) | {"device": "CPU"}  # whatever pictures are computed on
 
     def initial(self) -> Values:
         return super().initial() | {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}

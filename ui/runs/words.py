@@ -6,16 +6,23 @@ from typing import Any
 
 from ui.models import catalogue
 from ui.models.form_options import PROMPTS
+from ui.pictures.test_sets import PictureSet, sets
 from ui.runs import touch
 
 
 def page_words() -> dict[str, Any]:
-    """{labels, embedded, guidance, prompts, script}, as JSON has them."""
+    """{labels, embedded, guidance, prompts, sets, script}, as JSON has them."""
     offered = (*catalogue.OFFERED, *catalogue.EMBEDDED)
     return {
         "labels": {ref: catalogue.short_name(ref) for ref in offered},
         "embedded": list(catalogue.EMBEDDED),
         "guidance": catalogue.GUIDANCE,
         "prompts": PROMPTS,
+        "sets": [_of_set(one) for one in sets()],
         "script": {"imports": touch.IMPORTS, "touch": touch.SOURCE},
     }
+
+
+def _of_set(one: PictureSet) -> dict[str, Any]:
+    count, size, _, channels = one.images.shape
+    return {"name": one.name, "count": count, "size": size, "channels": channels, "classes": one.class_names}

@@ -38,14 +38,15 @@ from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
-from ui.forms import units
+from ui.forms import emoji, units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
-from ui.models.form_options import about_model, default_count, samplers, step_limits
+from ui.models.facts import answer
+from ui.models.form_options import default_count, quick, samplers, step_limits
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
@@ -56,6 +57,7 @@ from ui.runs.listeners import NobodyListens, Streams, in_thread
 from ui.runs.log import ENDED, Values
 from ui.runs.pages import Runs
 from ui.runs.visitors import far_address, listener, run_number, visitor
+from ui.runs.words import page_words
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
 from ui.serving.gate import REQUESTS, UPLOADS, Door, Gate
@@ -147,6 +149,7 @@ class App(gr.Server):
             "models": self.lab.models.choices(),
             "device": self._device(),
             "forms": self._forms(),
+            "words": page_words(),
             "initial": {name: part.initial() for name, part in self.parts.items()},
         }
 
@@ -157,7 +160,8 @@ class App(gr.Server):
         if asked and name in part.forms and not self.auth:
             with suppress(ValueError, CheckpointError):
                 run = part.request(name, {"checkpoint": self.lab.first, **asked})
-                found = preview(run, self.lab) if part.describe(run)["auto"] else None
+                cost = part.cost(run)
+                found = preview(run, self.lab) if quick(cost) else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
@@ -215,7 +219,8 @@ class App(gr.Server):
     def _answer(self, part: str, what: str, values: Values) -> Values:
         own = {
             "models": self._models,
-            "model": self._model,
+            "facts": self._facts,
+            "emoji": lambda values: emoji.NAMES,
             "stop": self._stop,
             "run": self._has_run,
             "save": self._save,
@@ -229,8 +234,8 @@ class App(gr.Server):
         asked = self.parts.get(part)
         if asked is None:
             raise ValueError("There is no such part on this page")
-        if what == "describe":
-            return asked.describe(asked.request(part, values))
+        if what == "cost":
+            return asked.cost(asked.request(part, values))
         if what not in asked.questions:
             raise ValueError("The page can't ask this")
         return asked.questions[what](values)
@@ -243,12 +248,12 @@ class App(gr.Server):
             "known": self.warmup.known.is_set(),
         }
 
-    def _model(self, values: Values) -> Values:
-        """{ref} -> `form_options.about_model`; what is not loaded yet begins to load."""
+    def _facts(self, values: Values) -> Values:
+        """{ref, pictures} -> `facts.answer`; what is not loaded yet begins to load."""
         ref = reference(values.get("ref"))
-        about = about_model(self.lab, ref)
+        found = answer(self.lab, ref, values.get("pictures") is True)
         self.warmup.look(ref)
-        return about
+        return found
 
     def _has_run(self, values: Values) -> Values:
         """{run} -> {closing}, where its messages can still be had. closing: whether they end with this app."""

@@ -21,9 +21,8 @@ from ui import web
 from ui.export.home import home
 from ui.forms import emoji, units
 from ui.models import catalogue, facts
-from ui.models.form_options import about_model
+from ui.models.facts import answer
 from ui.pictures.uploads import DRAWINGS, SETS
-from ui.runs.words import page_words
 from ui.serving.server import App, build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +87,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
         for name in known["files"]:
             _copy(folder / name, out / "checkpoints" / ref / name)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
-    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}, "words": page_words()}
+    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}, "words": given["words"]}
     drawn = app.parts["forward"].questions["picture"]
     made = {
         "knowledge.json": _compact(knowledge),
@@ -162,10 +161,10 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     if name != ref:
         spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
         place["where"] = repr(name)
-    about = about_model(app.lab, ref) | {"ref": name, "name": catalogue.short_name(name)}
+    found = answer(app.lab, ref, pictures=True)
     known = {
-        "examples": about.pop("examples"),  # larger than all else, and not for the first page
-        "about": about,
+        "examples": found["examples"],  # larger than all else, and not for the first page
+        "set": found["set"],
         "spec": spec,
         "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,

@@ -3,6 +3,7 @@ import { Projector } from "./player/projector.js";
 import { all, button, el, find, onArrows, within } from "./shared/drawing/dom.js";
 import { linked, linkTo } from "./shared/form/link.js";
 import { NO_ANSWER } from "./shared/run/client.js";
+import { Knowledge } from "./shared/run/knowledge.js";
 import { ShareMenu } from "./shared/run/share.js";
 
 /** @import { Client, Values } from "./shared/run/client.js" */
@@ -24,6 +25,7 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {ModelChoice[]} models
  * @property {{ note: string, engine: string }} device
  * @property {Record<string, FieldForm[]>} forms of each part
+ * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part: `Part.initial`
  */
 
@@ -106,6 +108,7 @@ export class Lab {
   constructor(given, client) {
     this.given = given;
     this.client = client;
+    this.knowledge = new Knowledge(given.words, given.forms, (...question) => this.ask(...question));
     const nav = find(document, "#places");
     const places = PLACES.filter(({ parts }) => Object.keys(parts).some((part) => this.has(part)));
     for (const { name, title, parts } of places) {

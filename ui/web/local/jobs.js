@@ -2,7 +2,7 @@
 import { evaluations, keyOf, left } from "../plans/plan.js";
 import { token } from "../shared/run/client.js";
 import { ENDED } from "../shared/run/stream.js";
-import { download, sentence as written } from "../words/units.js";
+import { download, failure } from "../words/units.js";
 import { planned } from "./requests.js";
 
 /** @import { Plan, Request, StepKind } from "../plans/plan.js" */
@@ -14,17 +14,6 @@ const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
 
 class Stopped extends Error {}
-
-/** What went wrong, for the visitor. @param {unknown} error @returns {string} */
-export function sentence(error) {
-  const { name, message } = /** @type {Error} */ (error);
-  const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
-  if (own) return written(message);
-  console.error(error);
-  if (/memory|allocation/i.test(message))
-    return "There is not enough memory for this: try fewer pictures or a smaller model";
-  return `This failed unexpectedly (${name}): load the page again, or choose other settings`;
-}
 
 /** The end of this turn of the worker. */
 const breath = () => new Promise((resolve) => setTimeout(resolve));
@@ -86,7 +75,7 @@ export class Run {
       this.lab.files.notice = "";
     } catch (error) {
       if (error instanceof Stopped) return this.#say("stopped");
-      this.#say("error", sentence(error));
+      this.#say("error", failure(error));
     }
   }
 

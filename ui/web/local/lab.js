@@ -1,17 +1,17 @@
 // What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
 
-import { aboutModel, COUNT, defaultCount, factsOf } from "../plans/facts.js";
+import { COUNT, defaultCount, factsOf } from "../plans/facts.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
-import { megabytes } from "../words/units.js";
 import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
 
+/** @import { Known as Said } from "../plans/facts.js" */
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FieldForm } from "../shared/form/form.js" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: any, home: any, set?: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
 /** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** A file of ui/static's knowledge. @typedef {(name: string) => Promise<any>} Json */
@@ -101,16 +101,12 @@ export class Lab {
     return known;
   }
 
-  /** What a form offers for it. @param {string} ref */
-  about(ref) {
-    const { about } = this.known(ref);
-    if (about) return about;
-    const facts = this.facts(ref);
+  /** What the page is told of it. @param {string} ref @returns {Said} */
+  said(ref) {
+    const { spec, home, scheduler, sidecars, colours, set } = this.known(ref);
+    const facts = spec && { spec, home, scheduler, sidecars, colours };
     const count = defaultCount(this.seconds(ref, COUNT), this.catalogue.isOwn(ref));
-    if (facts) return { ...aboutModel(facts, this.catalogue), count, set: null };
-    const size = this.missing(ref);
-    const download = size ? megabytes(size) : "";
-    return { ref, name: this.catalogue.name(ref), here: false, count, download };
+    return { ref, count, download: this.missing(ref), facts, set };
   }
 
   /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */

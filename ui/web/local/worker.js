@@ -1,9 +1,10 @@
 // What computes in the browser: answers the client's questions, and runs.
+import { failure } from "../words/units.js";
 import { Files } from "./files/store.js";
-import { Run, sentence } from "./jobs.js";
+import { Run } from "./jobs.js";
 import { Lab } from "./lab.js";
 import { parts } from "./parts/index.js";
-import { asked, described } from "./requests.js";
+import { asked, cost } from "./requests.js";
 
 /** @import { Forms } from "./lab.js" */
 /** @import { Answer } from "./parts/index.js" */
@@ -25,7 +26,7 @@ async function begin({ folder, base, forms }) {
 }
 
 /** @param {unknown} error */
-const refusal = (error) => ({ error: sentence(error) });
+const refusal = (error) => ({ error: failure(error) });
 
 /** @param {Lab} lab @returns {Record<string, Answer>} */
 const questions = (lab) => ({
@@ -33,12 +34,13 @@ const questions = (lab) => ({
     const { models, device } = lab.knowledge.answers.models;
     return { models, device: { ...device, engine: `${await lab.engine} · fp32` }, known: true };
   },
-  async model({ ref: text, pictures }) {
+  async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await lab.learn(ref);
     if (!lab.missing(ref)) lab.warm(ref);
-    return { ...lab.about(ref), examples: pictures ? await lab.examples(ref) : [] };
+    return { ...lab.said(ref), examples: pictures ? await lab.examples(ref) : [] };
   },
+  emoji: () => lab.json("emoji.json"),
   run() {
     throw new Error(GONE); // with the worker of the page before
   },
@@ -63,7 +65,7 @@ async function answer({ verb, part, what, values, file }) {
   const here = part === "lab" && questions(lab)[what];
   if (here) return here(values);
   const its = await own(part);
-  if (what === "describe") return described(lab, its, part, values);
+  if (what === "cost") return cost(lab, its, part, values);
   if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
   return its.questions[what](values);
 }

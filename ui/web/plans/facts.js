@@ -1,7 +1,7 @@
 // What a form can be set to for a model, and what is said of the time that a run takes.
 
 import { SAMPLERS } from "../local/process/samplers.js";
-import { schedule } from "../local/process/schedule.js";
+import { schedule, tabled } from "../local/process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
 import { duration, megabytes, SAMPLER } from "../words/units.js";
 import { ANY } from "./fields.js";
@@ -19,17 +19,13 @@ const PATIENCE = 5; // seconds that they may take
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /** The variances of a score model, by what its authors call the samplers that have them. */
 const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
-
 /**
- * The facts of a checkpoint.
- * @param {string} ref
- * @param {{ spec: any, home: any, scheduler: any, sidecars: Record<string, any>, pipeline?: Facts["pipeline"], colours?: number[][] | null }} told
- * what `facts` of ui/models/facts.py says of it; scheduler: a table, or the config of one. colours: of a latent's preview
- * @returns {Facts}
+ * The facts of a checkpoint, of what an engine says of it: `facts` of ui/models/facts.py.
+ * @param {string} ref @param {Record<string, any>} said @returns {Facts}
  */
 export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null }) {
-  const table = scheduler.alphaBar ? scheduler : schedule(scheduler);
   const { prediction, variance, clip, channels, student, source, floor } = spec;
+  const table = scheduler.alphaBar ? tabled(scheduler) : schedule(scheduler);
   const process = {
     ...{ ...table, colours, prediction, variance, clip, channels, student, source, floor },
     ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
@@ -75,6 +71,15 @@ function note({ student, variance, snr }) {
   return "";
 }
 
+/** What an engine says of a checkpoint. facts: see `factsOf`; null as long as its files are not here, all of download bytes. @typedef {{ ref: string, count: number, download: number, facts: Record<string, any> | null, set?: About["set"], examples?: About["examples"] }} Known */
+
+/** What a form offers for a checkpoint, as far as it is known. @param {Known} known @param {Catalogue} catalogue @returns {About} */
+export function aboutOf({ ref, count, download, facts, set = null, examples = [] }, catalogue) {
+  const here = facts ? aboutModel(factsOf(ref, facts), catalogue) : null;
+  const missing = { ref, name: catalogue.name(ref), here: false, download: download ? megabytes(download) : "" };
+  return /** @type {About} */ (here ? { ...here, count, set, examples } : { ...missing, count });
+}
+
 /**
  * What a form offers for a checkpoint whose files are here, but for the pictures that come with it.
  * @param {Facts} facts @param {Catalogue} catalogue
@@ -111,20 +116,25 @@ export function defaultCount(seconds, isOwn) {
 }
 
 /**
+ * What an engine says of the time that a run takes. seconds: null where that is not known. missing: what must be downloaded
+ * first. device: "CPU" or "GPU". busy: whether others compute on it, on a page for all.
+ * @typedef {{ seconds: number | null, missing: { ref: string, bytes: number }[], device: string, busy: boolean }} Taken
+ */
+
+/**
  * What a run takes, its download included. seconds is null where it is not known, or where something has to be downloaded
  * first. auto: whether it may start by itself, as it is quick; null while its time is not known yet.
- * @param {{ ref: string, bytes: number }[]} missing what must be downloaded first @param {number | null} seconds
- * @param {string} device "CPU" or "GPU"
+ * @param {Taken} taken
  * @returns {{ estimate: string, seconds: number | null, auto: boolean | null }}
  */
-export function estimate(missing, seconds, device) {
+export function estimate({ seconds, missing, device, busy }) {
   const text = expected(seconds, device);
   if (missing.length) {
     const size = megabytes(missing.reduce((sum, { bytes }) => sum + bytes, 0));
     const first = `Run downloads ${missing.map(({ ref }) => ref).join(" and ")} first (${size})`;
     return { estimate: `${first} · ${text}`, seconds: null, auto: false };
   }
-  return { estimate: text, seconds, auto: seconds === null ? null : seconds < QUICK };
+  return { estimate: text, seconds, auto: seconds === null ? null : seconds < QUICK && !busy };
 }
 
 /** How long a run will take, before it starts. @param {number | null} seconds @param {string} device */

@@ -61,6 +61,7 @@
  * @typedef {object} Planner
  * @property {(request: Request) => string[]} refs the checkpoints that it needs, each once
  * @property {(request: Request) => number} images how many are evaluated at once, about
+ * @property {(request: Request) => Promise<unknown>} [prepare] gets ready what its plan wants at once
  * @property {(request: Request, catalogue: Catalogue) => string} summary its settings in a line, or ""
  * @property {(request: Request, models: Facts[], catalogue: Catalogue) => P} plan models: of each of refs
  */

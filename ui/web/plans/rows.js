@@ -1,5 +1,6 @@
 // Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
 
+import { unpack } from "../files/text.js";
 import { LOSSLESS } from "./facts.js";
 import { args, laneOf, resolved, seedsOf } from "./settings.js";
 
@@ -17,6 +18,7 @@ export const rows = {
   refs: ({ checkpoint }) => [checkpoint],
   images: ({ count }) => count,
   summary: () => "",
+  prepare: ({ picture, picture_b }) => Promise.all([unpack(picture), unpack(picture_b)]),
 };
 
 /** Throw for a latent model. @param {Facts} model @param {string} what only models of pixels can do */

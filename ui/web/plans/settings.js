@@ -127,8 +127,8 @@ function words({ prompt, negative }, { takes_words }) {
   return {};
 }
 
-/** @param {Lane} lane @param {Facts} facts */
-function classOf({ label }, facts) {
+/** The index of the class to draw, null for none. @param {{ label?: string }} lane @param {Facts} facts */
+export function classOf({ label = ANY }, facts) {
   if (label === ANY) return null;
   if (!facts.num_classes) throw new Error(`This checkpoint has no classes: leave the class at '${ANY}'`);
   const found = classIndex(facts, label);

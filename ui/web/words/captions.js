@@ -12,7 +12,7 @@ import { countOfSteps, grey, SAMPLER, sigma, VARIANCE } from "./units.js";
 
 /** Of a step: t, s, ᾱ_t, σ; σ null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
 
-const HARD = 3; // the final step can hardly remove noise that is so many times what the network was trained to find there
+export const HARD = 3; // the final step can hardly remove noise that is so many times what the network was trained to find there
 
 /** @type {Record<string, string>} what each sampler uses to get xₛ */
 const USES = {

@@ -1,13 +1,17 @@
 // What is known of checkpoints by their names, and what else only Python's files have: `page_words` of ui/runs/words.py.
 
+/** Pictures that come with the page: so many, of size × size pixels, one of each of the classes after the other. @typedef {{ name: string, count: number, size: number, channels: number, classes: string[] }} PictureSet */
+
 /**
  * labels: of the checkpoints that the page offers by name. embedded: those that come with the project. guidance: the scale
- * that suits a model that takes words, where it is not 3. prompts: to try. script: the lines of Python that touch a run.
+ * that suits a model that takes words, where it is not 3. prompts: to try. sets: of test pictures. script: the lines of Python
+ * that touch a run.
  * @typedef {object} Words
  * @property {Record<string, string>} labels
  * @property {string[]} embedded
  * @property {Record<string, number>} guidance
  * @property {string[]} prompts
+ * @property {PictureSet[]} sets
  * @property {{ imports: string, touch: string }} script
  */
 

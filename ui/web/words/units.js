@@ -44,6 +44,17 @@ export function download(done, total, speed = 0) {
   return `${text} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
 }
 
+/** What went wrong, for the visitor. @param {unknown} error @returns {string} */
+export function failure(error) {
+  const { name, message } = /** @type {Error} */ (error);
+  const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
+  if (own) return sentence(message);
+  console.error(error);
+  if (/memory|allocation/i.test(message))
+    return "There is not enough memory for this: try fewer pictures or a smaller model";
+  return `This failed unexpectedly (${name}): load the page again, or choose other settings`;
+}
+
 /** What went wrong, as a sentence: a name, an id or a symbol at its beginning keeps its case. @param {string} message */
 export function sentence(message) {
   const text = message.replace(/\.+$/, "");

@@ -33,7 +33,7 @@ export async function onHub(ref, base) {
     throw new Error(`${ref} has no weights as .safetensors, and a browser can't read others, such as .bin`);
   if (bytes > MOST)
     throw new Error(`${ref} has ${Math.round(bytes / 1e6)} MB, too many for a browser: use the installed lab`);
-  const none = { about: null, spec: null, home: null, colours: null, scheduler: null, sidecars: {} };
+  const none = { spec: null, home: null, colours: null, scheduler: null, sidecars: {} };
   return { ...none, root: `${base}/${id}/resolve/${sha}`, commit: sha, files };
 }
 

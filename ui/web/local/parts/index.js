@@ -3,17 +3,16 @@ import { once } from "../lab.js";
 import { sampling } from "./sampling.js";
 
 /** @import { About } from "../../files/record.js" */
-/** @import { Planner, Request } from "../../plans/plan.js" */
+/** @import { Planner } from "../../plans/plan.js" */
 /** @import { Lab, Loaded } from "../lab.js" */
 /** @import { Run } from "../jobs.js" */
 /** @typedef {(values: any) => any} Answer */
 
 /**
- * What is computed of a request. before: gets ready what its plan wants at once. record: what is kept for files of a plan,
+ * What is computed of a request. record: what is kept for files of a plan,
  * as work.recording while it computes.
  * @typedef {object} Computation
  * @property {Planner<any>} planner
- * @property {(request: Request) => Promise<unknown>} [before]
  * @property {(plan: any) => any} record
  * @property {(plan: any, models: Loaded[], work: Run) => Promise<void>} compute models: of each of the planner's refs
  * @property {(kind: string, recording: any, about: About) => Promise<[name: string, content: BlobPart]>} save about: of each of

@@ -1,7 +1,7 @@
 // Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
 
 import { uri } from "../../files/pictures.js";
-import { fromText, unpack } from "../../files/text.js";
+import { fromText } from "../../files/text.js";
 import { stepKind } from "../../plans/plan.js";
 import { keptSteps } from "../pictures/kept.js";
 import { trajectory } from "../process/runs.js";
@@ -16,9 +16,8 @@ import { picture } from "./sampling.js";
 /** @import { Computation } from "./index.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
 
-/** What such a computation has besides its plan. @type {Pick<Computation, "before" | "record" | "save">} */
+/** What such a computation has besides its plan. @type {Pick<Computation, "record" | "save">} */
 export const kept = {
-  before: (request) => Promise.all([unpack(request.picture), unpack(request.picture_b)]),
   record: (plan) => ({ plan, rows: new Map(), frames: new Map() }),
   save: async (kind, recording) => (await import("../../files/rows.js")).save(kind, recording),
 };

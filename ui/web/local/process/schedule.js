@@ -55,6 +55,12 @@ export function schedule(config) {
   return config.rescale_betas_zero_snr ? tabulated(zeroTerminalSnr(found.alphaBar)) : found;
 }
 
+/** A schedule that comes as numbers. @param {{ T: number, beta: Iterable<number>, alphaBar: Iterable<number>, exploding?: boolean }} table @returns {Schedule} */
+export const tabled = ({ T, beta, alphaBar, exploding }) => ({
+  ...{ T, beta: Float64Array.from(beta), alphaBar: Float64Array.from(alphaBar) },
+  ...(exploding && { exploding }),
+});
+
 /** @param {number[]} betas β_1..β_T @returns {Schedule} */
 function tabulated(betas) {
   const T = betas.length;

@@ -157,8 +157,8 @@ export function stepsOf({ method, times, usual }) {
 /** All times, or, of many, enough to see which they are. @param {number[]} times */
 const listed = (times) => (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
 
-/** Throw for times at which the student was not trained. @param {Student} student @param {number[]} visited */
-function checkTimes({ times }, visited, instead = "use its own steps, or its teacher") {
+/** Throw for times at which the student was not trained. @param {Student} student @param {number[]} visited @param {string} [instead] advice */
+export function checkTimes({ times }, visited, instead = "use its own steps, or its teacher") {
   const learned = new Set(times);
   const foreign = visited.find((t) => !learned.has(t));
   if (foreign !== undefined)

@@ -17,7 +17,7 @@ import { Stream } from "./stream.js";
 /** @import { About, FieldForm } from "../form/form.js" */
 
 /**
- * What the server says of the settings: `describe` of a part.
+ * What is said of the settings: `describe` of knowledge.js.
  * @typedef {object} Description
  * @property {string} estimate
  * @property {number | null} seconds
@@ -188,9 +188,7 @@ export class Panel {
     const { references, refs } = this.form;
     const pictures = this.form.fields.some(({ name }) => name === "picture"); // whether examples of one's own are wanted
     /** @type {((About & { error?: string }) | null)[]} */
-    const found = await Promise.all(
-      refs.map((ref) => (ref === null ? null : this.lab.ask("lab", "model", { ref, pictures }))),
-    );
+    const found = await Promise.all(refs.map((ref) => (ref === null ? null : this.lab.knowledge.about(ref, pictures))));
     if (choice !== this.#choices) return;
     for (const [i, reference] of references.entries()) {
       const { name, default: usual } = reference;
@@ -215,8 +213,7 @@ export class Panel {
 
   async #describe() {
     const ask = ++this.#asks;
-    /** @type {Description | { error: string }} */
-    const got = await this.lab.ask(this.part, "describe", this.form.values);
+    const got = await this.lab.knowledge.describe(this.part, this.form.values);
     // Another answer is to come: of other values, or once it is known which fields the model has.
     if (ask !== this.#asks || this.element.dataset.ready === "false") return;
     const sentence = this.form.missing || got.error;

@@ -1,9 +1,11 @@
 // The worker's lab in node, of a folder that `python -m ui.static` wrote: for tests of it without a browser.
 import { readFileSync } from "node:fs";
-import { Run, sentence } from "../../local/jobs.js";
+import { Run } from "../../local/jobs.js";
 import { Lab } from "../../local/lab.js";
 import { parts } from "../../local/parts/index.js";
-import { asked, described } from "../../local/requests.js";
+import { asked, cost } from "../../local/requests.js";
+import { Knowledge } from "../../shared/run/knowledge.js";
+import { failure } from "../../words/units.js";
 
 /** @param {string} folder */
 export async function opened(folder) {
@@ -17,16 +19,26 @@ export async function opened(folder) {
   };
   const lab = new Lab(await json("knowledge.json"), given.forms, { read }, json);
   const part = parts(lab);
+  const questions = {
+    facts: async ({ ref }) => {
+      await lab.learn(ref);
+      return lab.said(ref);
+    },
+    emoji: () => json("emoji.json"),
+  };
+  /** As the worker answers the page. */
+  const ask = async (name, what, values) => {
+    try {
+      return await (name === "lab" ? questions[what](values) : cost(lab, await part(name), name, values));
+    } catch (error) {
+      if (error.constructor !== Error) throw error;
+      return { error: failure(error) };
+    }
+  };
+  const knowledge = new Knowledge(given.words, given.forms, ask);
   return {
     lab,
-    async describe(name, values) {
-      try {
-        return await described(lab, await part(name), name, values);
-      } catch (error) {
-        if (error.constructor !== Error) throw error;
-        return { error: sentence(error) };
-      }
-    },
+    describe: (name, values) => knowledge.describe(name, values),
     async run(name, values) {
       const messages = [];
       const run = new Run(lab, name, (message) => messages.push(message));

@@ -1,24 +1,18 @@
 // A process that tests ask what settings mean, without an engine. A line {forms, words, emoji} comes first, then one for each
-// question: {part, values, models}, models by their names as ui/models/facts.py tells them.
+// question: {part, values, models, sets}, models by their names as ui/models/facts.py tells them.
 import { createInterface } from "node:readline";
-import { unpack } from "../../files/text.js";
-import { planner as between } from "../../plans/between.js";
 import { factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
-import { planner as latents } from "../../plans/latents.js";
-import { planner as plane } from "../../plans/plane.js";
-import { planner as repair } from "../../plans/repair.js";
-import { compare, grid, watch } from "../../plans/sampling.js";
+import { plannerOf } from "../../plans/index.js";
 import { Catalogue } from "../../words/catalogue.js";
 
-const PLANNERS = { watch, compare, grid, latents, repair, between, plane };
-
-/** What its plan says of settings: {summary}, with models {summary, steps, …} and what `describe` adds, or {error}. */
-async function answer({ forms, catalogue }, { part, values, models }) {
-  const { [part]: planner } = PLANNERS;
+/** What its plan says of settings: {summary}, with models {summary, steps, …} and what the plan is about, or {error}. */
+async function answer({ forms, words, emoji }, { part, values, models, sets }) {
+  const catalogue = new Catalogue({ ...words, sets: sets ?? words.sets });
+  catalogue.emoji = emoji;
   try {
-    const request = check(forms[part], values);
-    await Promise.all([request.picture, request.picture_b].map(unpack));
+    const [planner, request] = [await plannerOf(part), check(forms[part], values)];
+    await planner.prepare?.(request);
     const summary = planner.summary(request, catalogue);
     const refs = planner.refs(request);
     if (refs.some((ref) => !models[ref])) return { summary };
@@ -35,8 +29,5 @@ let page;
 for await (const line of createInterface({ input: process.stdin })) {
   const told = JSON.parse(line);
   if (page) process.stdout.write(`${JSON.stringify(await answer(page, told))}\n`);
-  else {
-    page = { forms: told.forms, catalogue: new Catalogue(told.words) };
-    page.catalogue.emoji = told.emoji;
-  }
+  else page = told;
 }

@@ -1,0 +1,19 @@
+// The planner of each part, loaded when it is asked for.
+
+/** @import { Planner } from "./plan.js" */
+
+const sampling = () => import("./sampling.js");
+/** @type {Record<string, () => Promise<Planner<any>>>} */
+const PLANNERS = {
+  watch: async () => (await sampling()).watch,
+  compare: async () => (await sampling()).compare,
+  grid: async () => (await sampling()).grid,
+  latents: async () => (await import("./latents.js")).planner,
+  repair: async () => (await import("./repair.js")).planner,
+  between: async () => (await import("./between.js")).planner,
+  plane: async () => (await import("./plane.js")).planner,
+  likelihood: async () => (await import("./likelihood.js")).planner,
+};
+
+/** @param {string} part */
+export const plannerOf = (part) => PLANNERS[part]();

@@ -1,0 +1,137 @@
+// What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
+
+import { fromText, unpack } from "../files/text.js";
+import { round } from "../local/process/floats.js";
+import { checkTimes } from "../local/process/times.js";
+import { literal, tuple } from "../words/literal.js";
+import { copied, lines, picture, reference } from "../words/scripts.js";
+import { byKind, stepKind } from "./plan.js";
+import { checkPixels } from "./rows.js";
+import { classOf } from "./settings.js";
+
+/** @import { Catalogue, PictureSet } from "../words/catalogue.js" */
+/** @import { Facts, Plan, Planner, Request } from "./plan.js" */
+
+/** shape: of the pictures, (N, H, W, C). labels: of each, null for none. set: that they are from, null for one's own. @typedef {{ shape: number[], labels: number[] | null, set: PictureSet | null }} Measured */
+
+const BATCH = 32; // pictures × times that are evaluated at once
+const STEPS = [10, 20, 50, 100]; // of the shorter chains that are measured beside the full one
+const DECODED = 6; // pictures whose decoding is shown
+const EIGHTHS = [8, 7, 6, 5, 4, 3, 2, 1, 0]; // of T: the times of the decoding
+const EARLY = 3; // of the first picture's short chains that are measured before its whole one
+
+/** Those whose bound is measured, the one that the network is evaluated for first. @param {Facts} model */
+export function variances({ variance, prediction, gamma }) {
+  // With these each variance would need evaluations of its own.
+  if (variance.startsWith("learned") || prediction === "mu") return [variance];
+  return ["beta_tilde", "beta", ...(gamma ? ["analytic"] : [])];
+}
+
+/** Steps of the chains that follow from the full one, without it. @param {Facts} model */
+export const lengths = (model) =>
+  variances(model).length > 1 ? STEPS.filter((steps) => steps < model.schedule.T) : [];
+
+/** How many times the decoding is shown at. @param {number} T */
+const decodings = (T) => new Set(EIGHTHS.map((eighth) => Math.max(1, round((T * eighth) / 8)))).size;
+
+/** @param {Request} request @param {Facts} model @param {Catalogue} catalogue @returns {Measured} */
+function measured(request, model, catalogue) {
+  const { image_size: size, channels, num_classes, class_names } = model;
+  const label = classOf(request, model);
+  if (request.picture) {
+    fromText(request.picture, model);
+    return { shape: [1, size, size, channels], labels: label === null ? null : [label], set: null };
+  }
+  const set = catalogue.words.sets.find((one) => one.size === size && one.channels === channels);
+  if (!set)
+    throw new Error(
+      `No pictures of ${size}×${size} pixels in ${channels} channels come with the page: choose one of your own`,
+    );
+  const { classes } = set;
+  const isOfModel = num_classes === classes.length && (class_names ?? classes).join("\n") === classes.join("\n");
+  const count = Math.min(request.count, set.count);
+  const labels = Array.from({ length: count }, (_, i) => i % classes.length);
+  return {
+    shape: [count, size, size, channels],
+    labels: isOfModel && request.labels === "classes" ? labels : null,
+    set,
+  };
+}
+
+/** Throw for a model whose bound can't be measured. @param {Facts} model @param {Measured} pictures */
+function checkBound({ num_classes, null_label, schedule: { T }, student }, { labels }) {
+  if (num_classes && null_label === null && !labels)
+    throw new Error(`this model needs a class label, 0 to ${num_classes - 1}`);
+  if (!student) return;
+  const whole = Array.from({ length: T }, (_, i) => T - i);
+  checkTimes(student, whole, "measure its teacher");
+  if (student.method === "consistency")
+    throw new Error("this model is a consistency student, which has learned x_0 and no steps: measure another");
+}
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {Plan} */
+function plan(request, [model], catalogue) {
+  checkPixels(model, "the likelihood");
+  const pictures = measured(request, model, catalogue);
+  checkBound(model, pictures);
+  const { T } = model.schedule;
+  const [count] = pictures.shape;
+  const others = (Math.min(count, DECODED) - 1) * decodings(T);
+  const early = lengths(model)
+    .slice(0, EARLY)
+    .reduce((sum, steps) => sum + steps, 0);
+  const [alone, together] = [1, BATCH].map((batch) => stepKind(request.checkpoint, batch));
+  return {
+    request,
+    steps: byKind([alone, decodings(T)], [together, (count * T + others + early) / BATCH]),
+    about: () => ({ python: copied(() => script(request, model, pictures)) }),
+  };
+}
+
+/** @type {Planner} */
+export const planner = {
+  refs: ({ checkpoint }) => [checkpoint],
+  images: () => BATCH,
+  prepare: ({ picture }) => unpack(picture),
+  summary: ({ checkpoint, picture, count }, catalogue) =>
+    `${catalogue.name(checkpoint)} · ${picture ? "own picture" : `${count} picture${count > 1 ? "s" : ""}`}`,
+  plan,
+};
+
+/** A script that measures the same with ddpm_core. @param {Request} request @param {Facts} model @param {Measured} pictures */
+function script(request, model, { shape, labels, set }) {
+  const { T } = model.schedule;
+  const [first, ...others] = variances(model);
+  const chains = [
+    ...others.map((name) => tuple([name, T])),
+    ...[first, ...others].flatMap((name) => lengths(model).map((steps) => tuple([name, steps]))),
+  ];
+  const [count, size, , channels] = shape;
+  return lines(
+    ...(set ? [] : ["import base64", "import zlib", ""]),
+    "import numpy as np",
+    ...(set ? ["from PIL import Image"] : []),
+    "",
+    "import ddpm_core",
+    ...(chains.length ? ["from ddpm_core.likelihood import rechain"] : []),
+    "",
+    `model = ddpm_core.load(${literal(reference(request.checkpoint, model))})`,
+    ...(set
+      ? [
+          "# in a checkout of DDPM Lab:",
+          `grid = np.asarray(Image.open("ui/pictures/test_sets/${set.name}.png"))`,
+          `rows = grid.reshape(-1, ${size}, 10, ${size}, ${channels}).swapaxes(1, 2)`,
+          `images = rows.reshape(-1, ${size}, ${size}, ${channels})[:${count}]`,
+        ]
+      : picture("images", request.picture, shape)),
+    `full = ddpm_core.bits_per_dim(model, images, ${literal(first)}, labels=${literal(labels)})`,
+    `print(${literal(first)}, ${T}, *full.total.tolist())`,
+    ...(chains.length
+      ? [
+          `for variance, steps in ${literal(chains)}:`,
+          '    bound = rechain(full, model, images, variance, steps, "linspace")',
+          "    print(variance, steps, *bound.total.tolist())",
+        ]
+      : []),
+  );
+}

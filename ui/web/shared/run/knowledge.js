@@ -1,0 +1,84 @@
+// What the page knows of checkpoints, and what it says of a run before it starts: its own words, and the engine's time.
+
+import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
+import { check } from "../../plans/fields.js";
+import { plannerOf } from "../../plans/index.js";
+import { Catalogue, hasEmoji } from "../../words/catalogue.js";
+import { failure } from "../../words/units.js";
+
+/** @import { Known, Taken } from "../../plans/facts.js" */
+/** @import { Planner, Request } from "../../plans/plan.js" */
+/** @import { Words } from "../../words/catalogue.js" */
+/** @import { About, FieldForm } from "../form/form.js" */
+/** @import { Refusal, Values } from "./client.js" */
+/** @import { Description } from "./panel.js" */
+
+export class Knowledge {
+  /** The newest answers of the engine. @type {Map<string, Known>} */
+  #known = new Map();
+
+  /**
+   * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
+   * @param {(part: string, what: string, values?: Values) => Promise<any>} ask the engine
+   */
+  constructor(words, forms, ask) {
+    this.catalogue = new Catalogue(words);
+    this.forms = forms;
+    this.ask = ask;
+  }
+
+  /** What a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether examples are wanted @returns {Promise<About & { error?: string }>} */
+  async about(ref, pictures = false) {
+    const known = await this.ask("lab", "facts", { ref, pictures });
+    if (known.error !== undefined) return known;
+    this.#known.set(ref, known);
+    return aboutOf(known, this.catalogue);
+  }
+
+  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal>} */
+  async describe(part, values) {
+    try {
+      const { planner, request, models } = await this.asked(part, values);
+      const summary = planner.summary(request, this.catalogue);
+      const plan = models && planner.plan(request, models, this.catalogue);
+      /** @type {Taken & { error: undefined } | Refusal} */
+      const taken = await this.ask(part, "cost", values);
+      if (taken.error !== undefined) return taken;
+      return { ...estimate(taken), ...(summary && { summary }), ...plan?.about() };
+    } catch (error) {
+      return { error: failure(error) };
+    }
+  }
+
+  /**
+   * What is asked for, with the facts of its models; null where the files of one of them are not here.
+   * @param {string} part @param {Values} values
+   */
+  async asked(part, values) {
+    /** @type {[Planner<any>, Request]} */
+    const [planner, request] = [await plannerOf(part), check(this.forms[part], values)];
+    const refs = planner.refs(request);
+    const prepared = Promise.all([this.#prepare(request), planner.prepare?.(request)]);
+    const facts = await Promise.all(refs.map((ref) => this.#facts(ref)));
+    await prepared;
+    const models = facts.flatMap((one) => one ?? []);
+    return { planner, request, models: models.length === refs.length ? models : null };
+  }
+
+  /** Throws the engine's sentence for a checkpoint that there is not. @param {string} ref */
+  async #facts(ref) {
+    if (!this.#known.get(ref)?.facts) {
+      const { error } = await this.about(ref);
+      if (error !== undefined) throw new Error(error);
+    }
+    const facts = this.#known.get(ref)?.facts;
+    return facts ? factsOf(ref, facts) : null;
+  }
+
+  /** Get ready what the words of a request need: the names of emoji. @param {Request} request */
+  async #prepare(request) {
+    const { catalogue } = this;
+    const needed = Object.values(request).some((value) => typeof value === "string" && hasEmoji(value));
+    if (needed && !Object.keys(catalogue.emoji).length) catalogue.emoji = await this.ask("lab", "emoji");
+  }
+}
