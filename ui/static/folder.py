@@ -43,7 +43,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("check_same_images", "_images"),
     ),
     "ddpm_core.prediction": ("class_index", "few"),
-    "ddpm_core.runs": ("SamplerSettings", "Chain"),
+    "ddpm_core.runs": ("make_chain", "of_chain", "Chain"),
     "ui.forms.units": (),
     "ui.forms.fields": (),
     "ui.models.catalogue": ("Offered", "named", "short_name", "usual_guidance"),

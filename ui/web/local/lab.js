@@ -229,17 +229,16 @@ const times = (found) =>
 
 /** One of ddpm_core.samplers.NAMED: what the settings of a run are checked with. */
 class StepSampler {
-  /** @param {{ values: Record<string, any> }} given name, and the option that it has; once it is checked, the model */
+  /** @param {{ values: Record<string, any> }} given name, and its options; once it is checked, the model */
   constructor({ values }) {
     /** @type {Record<string, any>} */
     this.values = values;
     Object.assign(this, values, {
       memory: SAMPLERS[values.name].memory ?? false,
-      options: Object.keys(values).filter((name) => name !== "name"),
+      options: $.dict(Object.keys(SAMPLERS[values.name].options ?? {}).map((name) => [name, values[name]])),
     });
     this.$rows = Object.keys(values).map((name) => ({ name }));
-    if (values.eta && !(values.eta >= 0 && values.eta <= 1))
-      throw new Error(`eta must lie between 0 and 1, got ${values.eta}`);
+    SAMPLERS[values.name].check?.(values);
   }
 
   /** @param {Spec} model @param {any} pairs @param {any} guidance */
@@ -252,17 +251,16 @@ class StepSampler {
 
   /** @param {any} _ @param {any} pairs */
   sigmas(_, pairs) {
-    const { name, model, variance = "", eta = 0 } = this.values;
-    const found = SAMPLERS[name].sigmas(model.process, pairs, { variance, eta: Number(eta) });
+    const { name, model, ...options } = this.values;
+    const found = SAMPLERS[name].sigmas(model.process, pairs, plain($.dict(Object.entries(options))));
     return found.map((sigma) => (sigma === null ? null : $.float(sigma)));
   }
 }
 
-const OPTIONS = { variance: null, eta: 0 };
 const samplers = () =>
-  Object.entries(SAMPLERS).map(([name, { option }]) => {
-    const own = option ? [[option, OPTIONS[option]]] : [];
-    return /** @type {[string, any]} */ ([name, new StepSampler($.named([["name", name], ...own]))]);
+  Object.entries(SAMPLERS).map(([name, { options = {} }]) => {
+    const own = $.named([["name", name], ...Object.entries(options)]);
+    return /** @type {[string, any]} */ ([name, new StepSampler(own)]);
   });
 
 /** The settings of a run as the process takes them, from the arguments of `ddpm_core.trajectory`. @param {any} given */

@@ -2,7 +2,7 @@
 
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
-import { SAMPLERS } from "./samplers.js";
+import { optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
@@ -11,11 +11,10 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
 /** @import { Pair } from "./times.js" */
 
 /**
- * steps, sampler, variance, spacing: null is the model's own. start: the t of xT, where a chain begins below T.
+ * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
  * label, negative: what the network is told, and what guidance leads away from. xT: instead of the seed's.
  * @typedef {{
- *   seed: Seed, steps?: number | null, sampler?: string | null, variance?: string | null, spacing?: string | null,
- *   eta?: number, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
+ *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array,
  * }} Settings
  * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
@@ -29,17 +28,15 @@ import { checkStudent, modelPairs, ownRun } from "./times.js";
 
 /**
  * What a run does: start() gives what takes its steps, one after the other.
- * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct }} Chain
+ * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct, corrections?: number }} Chain
  */
-
-const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
 
 /**
  * The chain that settings are for a model. Throws a sentence for what the model does not allow.
  * @param {Process} model @param {Omit<Settings, "seed">} settings
  * @returns {Chain}
  */
-export function chain(model, { steps, sampler, variance, spacing, eta = 0, start, guidance }) {
+export function chain(model, { steps, sampler, spacing, start, guidance, ...given }) {
   const [own, length] = ownRun(model);
   const name = sampler ?? own;
   if (!Object.hasOwn(SAMPLERS, name))
@@ -47,30 +44,23 @@ export function chain(model, { steps, sampler, variance, spacing, eta = 0, start
   const chosen = SAMPLERS[name];
   const pairs = modelPairs(model, steps ?? length, spacing ?? null, name, start);
   checkSignal(model, pairs[0][0]);
-  if (!(eta >= 0 && eta <= 1)) throw new Error(`eta must lie between 0 and 1, got ${eta}`);
-  if (variance && chosen.option !== "variance") throw new Error(`variance belongs to ddpm, and this run has ${name}`);
-  if (eta && chosen.option !== "eta") throw new Error(`eta belongs to ddim, and this run has ${name}`);
-  if (model.student) checkStudent(model.student, name, pairs, eta);
+  const asked = optionsOf(name, given);
+  if (model.student) checkStudent(model.student, name, pairs, asked.eta ?? 0);
   if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
     throw new Error(`${name} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
-  const options = { variance: variance ?? model.variance, eta };
-  if (chosen.option === "variance") checkVariance(model, options.variance, pairs, guidance ?? 1);
+  const options = chosen.bind?.(model, asked, pairs, guidance ?? 1) ?? asked;
   const sigmas = chosen.sigmas(model, pairs, options);
   const advance = () => chosen.advance(model, sigmas, options);
-  return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance, correct: chosen.correct?.(model) };
-}
-
-/** @param {Process} model @param {string} variance @param {Pair[]} pairs @param {number} guidance */
-function checkVariance(model, variance, pairs, guidance) {
-  if (!VARIANCES.includes(variance))
-    throw new Error(`unknown variance ${variance}: choose from ${VARIANCES.join(", ")}`);
-  if (variance.startsWith("learned") && variance !== model.variance)
-    throw new Error(`variance ${variance} needs a network that was trained with it; this one has ${model.variance}`);
-  if (variance === "learned" && pairs.length < model.T)
-    throw new Error(`variance learned needs the whole chain: use ${model.T} steps, or another variance`);
-  if (variance !== "analytic") return;
-  if (!model.gamma) throw new Error("the analytic variance was not estimated for these weights: use another variance");
-  if (guidance !== 1) throw new Error("the analytic variance is not defined with guidance: use another variance");
+  const correct = chosen.correct?.(model, options);
+  return {
+    name,
+    pairs,
+    sigmas,
+    memory: chosen.memory ?? false,
+    start: advance,
+    correct,
+    corrections: options.corrections,
+  };
 }
 
 /**
@@ -109,12 +99,20 @@ export function begin(model, { seed, xT, clip, ...asked }) {
  * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
  * @returns {AsyncGenerator<Step>}
  */
-export async function* walk({ pairs, start, correct }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
+export async function* walk(
+  { pairs, start, correct, corrections = 0 },
+  evaluate,
+  x,
+  noise,
+  onStep = (step) => step.x,
+  from = 0,
+) {
   const advance = start();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
     if (index < from) continue;
-    if (correct) state = correct(await evaluate(state, t), index, t, state, noise);
+    for (let number = 1; correct && number <= corrections; number++)
+      state = correct(await evaluate(state, t), number, index, t, state, noise);
     const found = await evaluate(state, t);
     const [next, sigma] = advance(found, index, t, s, state, noise);
     const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
