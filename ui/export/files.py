@@ -305,7 +305,6 @@ def _stem(run: Saved, frames: Sequence[Mapping[int, Any]]) -> str:
             if lane.prompt and (not number or lane.prompt != first.prompt):
                 parts.append(lane.prompt[:40])
             parts.append(f"{lane.steps} steps" if done == lane.steps else f"step {done} of {lane.steps}")
-            own = options_of(lane)
             parts.append(lane.variance if lane.sampler == "ddpm" else lane.sampler)
-            parts += [f"{name} {value:g}" for name, value in own.items() if name != "variance"]
+            parts += [f"{name} {value:g}" for name, value in options_of(lane).items() if name != "variance"]
     return re.sub(r"[^\w.-]+", "-", " ".join([*parts, f"seed {first.seed}"])).strip("-")

@@ -71,14 +71,14 @@ def unknown(words: Sequence[str]) -> str:
 def sampler_and_noise(run: Any) -> str:
     """Name the sampler of a run with its options."""
     own = [_option(name, value) for name, value in options_of(run).items()]
-    return " ".join([units.SAMPLER[run.sampler], *[text for text in own if text]])
+    return " ".join([units.SAMPLER[run.sampler], *own])
 
 
 def _option(name: str, value: Any) -> str:
-    """An option of a sampler in a lane's name, "" for a switch that is off."""
+    """Write an option of a sampler as a lane's name has it."""
     title = Settings.kinds()[name].title
     if isinstance(value, bool):
-        return title if value else ""
+        return title if value else f"no {title}"
     return units.VARIANCE[value] if name == "variance" else f"{title} {value:g}"
 
 

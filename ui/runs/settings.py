@@ -96,8 +96,9 @@ def if_has(option: str, names: Sequence[Sampler] = SAMPLERS, field: str = "sampl
 
 
 def options_of(run: Any) -> dict[str, Any]:
-    """Return the options of a run's sampler that the run has a field for, with their values."""
-    return {name: getattr(run, name) for name in OPTIONS[run.sampler] if hasattr(run, name)}
+    """Return the options of a run's sampler that the run has a field for, without switches that are as usual."""
+    own = {name: getattr(run, name) for name in OPTIONS[run.sampler] if hasattr(run, name)}
+    return {name: value for name, value in own.items() if not isinstance(value, bool) or value != DEFAULTS[name]}
 
 
 @dataclass(frozen=True)
