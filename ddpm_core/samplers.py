@@ -108,7 +108,7 @@ class StepSampler:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Its options with their values."""
+        """Return its options with their values."""
         own = (row for row in fields(self) if row.repr and row.default is not MISSING)
         return {row.name: getattr(self, row.name) for row in own}
 

@@ -12,7 +12,7 @@ from ddpm_core.runs import make_chain
 from ui.forms import units
 from ui.forms.fields import ANY
 from ui.models.catalogue import short_name
-from ui.runs.settings import OWN, Settings, Touched, options_of
+from ui.runs.settings import OF_SAMPLERS, Settings, Touched, options_of
 
 Row = tuple[int, int, float, "float | None"]  # of a step: t, s, ᾱ_t, σ; σ None where only the network knows it
 
@@ -102,7 +102,7 @@ def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seque
         shared = "Both begin with the same noise; their steps differ, so the noise of the steps is not shared."
     elif _one("sampler", lanes) and _one("spacing", lanes) and _one("checkpoint", lanes):
         shared = "Both begin with the same noise, and each step adds the same noise z; only "
-        if told and all(_one(name, lanes) for name in OWN):
+        if told and all(_one(name, lanes) for name in OF_SAMPLERS):
             return f"{shared}{told} differ."
         shared += f"its σ and {told} differ." if told else "its σ differs."
     else:

@@ -96,7 +96,7 @@ def if_has(option: str, names: Sequence[Sampler] = SAMPLERS, field: str = "sampl
 
 
 def options_of(run: Any) -> dict[str, Any]:
-    """Return the options of a run's sampler that the run has a field for, without switches that are as usual."""
+    """Return the options of a run's sampler that the run has a field for, without switches at their default."""
     own = {name: getattr(run, name) for name in OPTIONS[run.sampler] if hasattr(run, name)}
     return {name: value for name, value in own.items() if not isinstance(value, bool) or value != DEFAULTS[name]}
 
@@ -169,7 +169,7 @@ class Settings(Request):
         one = {row.name: getattr(self, row.name) for row in fields(Settings)}
         if self.label == ANY and not self.prompt and not self.negative:
             one["guidance"] = Settings.guidance
-        for name in OWN:
+        for name in OF_SAMPLERS:
             if name != "variance" and name not in OPTIONS[self.sampler]:
                 one[name] = getattr(Settings, name)
         return Settings(**one)
@@ -225,8 +225,8 @@ class Settings(Request):
             raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
 
 
-OWN = tuple(name for name in Settings.kinds() if name in DEFAULTS)  # options of samplers
-LANE = ("checkpoint", "prompt", "sampler", "steps", "spacing", *OWN, "guidance")  # what a second lane may have
+OF_SAMPLERS = tuple(name for name in Settings.kinds() if name in DEFAULTS)  # fields that are options
+LANE = ("checkpoint", "prompt", "sampler", "steps", "spacing", *OF_SAMPLERS, "guidance")  # what a second lane may have
 
 
 @dataclass(frozen=True)
