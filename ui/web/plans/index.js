@@ -12,6 +12,7 @@ const PLANNERS = {
   repair: async () => (await import("./repair.js")).planner,
   between: async () => (await import("./between.js")).planner,
   plane: async () => (await import("./plane.js")).planner,
+  likelihood: async () => (await import("./likelihood.js")).planner,
 };
 
 /** @param {string} part */

@@ -1,6 +1,6 @@
 // What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
 
-import { fromText } from "../files/text.js";
+import { fromText, unpack } from "../files/text.js";
 import { round } from "../local/process/floats.js";
 import { checkTimes } from "../local/process/times.js";
 import { literal, tuple } from "../words/literal.js";
@@ -92,6 +92,7 @@ function plan(request, [model], catalogue) {
 export const planner = {
   refs: ({ checkpoint }) => [checkpoint],
   images: () => BATCH,
+  prepare: ({ picture }) => unpack(picture),
   summary: ({ checkpoint, picture, count }, catalogue) =>
     `${catalogue.name(checkpoint)} · ${picture ? "own picture" : `${count} picture${count > 1 ? "s" : ""}`}`,
   plan,
