@@ -29,7 +29,7 @@ from benchmarks._measure import describe
 from ddpm_core import imaging
 from ddpm_core.disk import files
 from ddpm_core.imaging.image_files import over_grey
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
 from train.data.sample import ImageSample
 from train.evaluate.features import Extractor, Reference, reference, score
 
@@ -135,13 +135,13 @@ class Way:
     name: str
 
     @property
-    def settings(self) -> SamplerSettings:
-        """Raises ValueError for a text of another form."""
+    def settings(self) -> dict[str, Any]:
+        """Arguments of `ddpm_core.sample`. Raises ValueError for a text of another form."""
         sampler, *rest = self.name.split(":")
         if not 1 <= len(rest) <= 3 or not rest[0].isdecimal():
             raise ValueError(f"a way is SAMPLER:STEPS[:SPACING[:VARIANCE]], got {self.name!r}")
-        named: Any = dict(zip(("spacing", "variance"), rest[1:], strict=False))
-        return SamplerSettings(steps=int(rest[0]), sampler=sampler, **named)  # type: ignore[arg-type]
+        named = dict(zip(("spacing", "variance"), rest[1:], strict=False))
+        return {"steps": int(rest[0]), "sampler": sampler, **named}
 
 
 def samples(model: ddpm_core.Model, way: Way, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -151,8 +151,8 @@ def samples(model: ddpm_core.Model, way: Way, count: int) -> tuple[np.ndarray, n
     batches = []
     for first in tqdm(range(0, count, BATCH), way.name, unit="batch", leave=False):
         seeds = range(first, min(first + BATCH, count))
-        settings = vars(way.settings)
-        batches.append(ddpm_core.sample(model, seeds, labels=labels[first : first + len(seeds)].tolist(), **settings))
+        own = labels[first : first + len(seeds)].tolist()
+        batches.append(ddpm_core.sample(model, seeds, labels=own, **way.settings))
     return np.concatenate(batches), np.array([int(names[label]) for label in labels])
 
 
@@ -204,7 +204,7 @@ def main(arguments: list[str]) -> None:
             parser.error("the checkpoint's classes must be digits")
         for way in ways:
             try:
-                way.settings.chain(model)
+                make_chain(model, **way.settings)
             except ValueError as error:
                 parser.error(str(error))
 

@@ -41,6 +41,7 @@ class Sample(ChainFlags):
     def run(self) -> None:
         from ddpm_core import imaging, trajectory
         from ddpm_core.disk import files
+        from ddpm_core.runs import make_chain
 
         seeds = parse_seeds(self.seeds)
         if self.gif and os.path.realpath(self.grid) == os.path.realpath(self.gif):
@@ -51,7 +52,7 @@ class Sample(ChainFlags):
         model = open_checkpoint(self.checkpoint, self.where)
         imaging.check_channels(model.picture_channels)
         run = trajectory(model, seeds, **self.options(model))
-        steps = len(self.settings().chain(model, self.guidance).pairs)
+        steps = len(make_chain(model, guidance=self.guidance, **self.chain()).pairs)
         frames = []
         for step in tqdm(run, total=steps, unit="step"):
             if self.gif or step.s == 0:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +24,11 @@ from ddpm_core.names import MIXINGS, Mixing, Spacing
 from ddpm_core.noise import check_seeds, gaussian_batch
 from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample
-from ddpm_core.runs import OPTIONS, Condition, SamplerSettings, arguments, check_options, trajectory
-from ddpm_core.timesteps import Steps, chain_length, own_times
+from ddpm_core.runs import ARGUMENTS, Condition, arguments, check_options, make_chain, of_chain, trajectory
+from ddpm_core.timesteps import Steps, chain_length, own_run, own_times
 
 Latent = Tensor  # of one picture, (1, C, H, W): its x_t
-DECODING = [name for name in OPTIONS if name not in ("x_T", "start", "after")]  # the options of `reconstruct`
+DECODING = [name for name in ARGUMENTS if name not in ("x_T", "start", "after")]  # the options of `reconstruct`
 
 
 def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[int]) -> Tensor:
@@ -95,7 +94,7 @@ def invert(
     check_options("invert", told, [*arguments(invert), *vars(Condition())])
     if model.student is not None:
         raise ValueError("a student has learned few times, and not t = 1, where this begins: invert with its teacher")
-    pairs = SamplerSettings(steps, "ddim", spacing=spacing, start=t).chain(model, told.get("guidance")).pairs
+    pairs = make_chain(model, steps, "ddim", spacing, t, told.get("guidance")).pairs
     x = image_state(model, images, torch.float32)
     condition = Condition(**told)
     labels = condition.label_ids(model, len(x))
@@ -118,7 +117,7 @@ def reconstruct(
         t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture; all else is checked as elsewhere.
         seeds: of the chain's noise, one for each picture.
         steps: of the chain, t where t is less; None as for `trajectory`. Or the times themselves, the first of them t.
-        options: sampler, variance, spacing, eta, clip, labels, guidance, prompts, negative, as for `trajectory`.
+        options: sampler and its options, spacing, clip, labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
         ValueError: for values outside these.
@@ -128,26 +127,23 @@ def reconstruct(
     check_state(model, x_t, "x_t")
     if len(x_t) == 1:
         x_t = x_t.expand(len(seeds), *x_t.shape[1:])
-    chain = _chain(model, t, steps, {})
-    run = trajectory(model, seeds, chain.steps, x_T=x_t, start=chain.start, **options)
+    run = trajectory(model, seeds, x_T=x_t, **_chain(model, t, steps), **options)
     return model.pictures(deque(run, maxlen=1)[0].x if t else x_t)
 
 
 def check_chains(model: ModelSpec, times: Sequence[int], steps: Steps | None = None, **options: Any) -> None:
     """Raise ValueError, before anything is computed, for a time from which `reconstruct` has no such chain."""
     for t in times:
-        _chain(model, t, steps, options).chain(model, options.get("guidance"))
+        make_chain(model, guidance=options.get("guidance"), **of_chain(options), **_chain(model, t, steps))
 
 
-def _chain(model: ModelSpec, t: int, steps: Steps | None, options: Mapping[str, Any]) -> SamplerSettings:
-    """The chain from t, with no more steps than there are times. At t = 0, which has none, it is the shortest one."""
+def _chain(model: ModelSpec, t: int, steps: Steps | None) -> dict[str, Any]:
+    """Steps and start of the chain from t, with no more steps than there are times; at t = 0, which has no step, of the
+    shortest one.
+    """
     t = t or (1 if model.student is None else model.student.times[-1])
-    fields = {name: options[name] for name in ("sampler", "variance", "spacing", "eta") if name in options}
-    whole = SamplerSettings(steps, **fields, start=t).resolved(model)
-    if own_times(whole.steps) is not None:
-        return whole
-    number: Any = whole.steps
-    return replace(whole, steps=chain_length(model, t, number))
+    whole: Any = own_run(model)[0] if steps is None else steps
+    return {"start": t, "steps": whole if own_times(whole) is not None else chain_length(model, t, whole)}
 
 
 def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "linear") -> Tensor:

@@ -24,8 +24,8 @@ from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, check_gradients, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import Chain, Condition, Lane, SamplerSettings, arguments, check_options, follow
-from ddpm_core.samplers import AnySampler, Predict, Step, StepSampler, WholeStep
+from ddpm_core.runs import Chain, Condition, Lane, arguments, check_options, follow, make_chain
+from ddpm_core.samplers import DEFAULTS, AnySampler, Predict, Step, StepSampler, WholeStep
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps
 
@@ -539,7 +539,7 @@ def restore(
         seeds: one for each picture.
         steps, sampler, variance, spacing, eta: of the chain, as for `trajectory`.
         clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
-        options: labels, guidance, x_T, noise, stop, as for `trajectory`.
+        options: labels, guidance, x_T, noise, stop and the sampler's other options, as for `trajectory`.
 
     Raises:
         ValueError: before anything is computed, for values outside these, and for what the method is not for.
@@ -554,9 +554,11 @@ def restore(
         for own in METHODS.values():
             if name in vars(own):
                 raise ValueError(f"{name} belongs to a method: give method={type(own).__name__}({name}={value!r})")
-    check_options("restore", options, [*arguments(restore), "labels", "guidance", "x_T", "noise", "stop"])
+    known = [name for name in DEFAULTS if name not in arguments(restore)]
+    check_options("restore", options, [*arguments(restore), *known, "labels", "guidance", "x_T", "noise", "stop"])
+    own = {name: options.pop(name) for name in known if name in options}
     condition = Condition(options.pop("labels", None), guidance=options.pop("guidance", None))
-    chain = SamplerSettings(steps, sampler, variance, spacing, eta).chain(model, condition.guidance)
+    chain = make_chain(model, steps, sampler, spacing, None, condition.guidance, variance=variance, eta=eta, **own)
     x_T, seeds = options.get("x_T"), None if seeds is None else check_seeds(seeds)
     if x_T is not None:
         check_state(model, x_T, "x_T")

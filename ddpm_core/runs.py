@@ -1,6 +1,6 @@
 """What a user calls: a run from seeds to images, step by step; several runs in one; or the final images only.
 
-`SamplerSettings` say which steps a chain takes, and `Condition` what it draws.
+`make_chain` says which steps a run takes, and `Condition` what it draws.
 """
 
 from __future__ import annotations
@@ -33,54 +33,21 @@ from ddpm_core.prediction import (
     predict,
 )
 from ddpm_core.process import check_signal
-from ddpm_core.samplers import NAMED, AnySampler, Predict, SamplerFunction, Step, StepSampler, WholeStep
+from ddpm_core.samplers import (
+    DEFAULTS,
+    NAMED,
+    OPTIONS,
+    AnySampler,
+    Predict,
+    SamplerFunction,
+    Step,
+    StepSampler,
+    WholeStep,
+)
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.timesteps import Pairs, Steps, model_pairs
+from ddpm_core.timesteps import Pairs, Steps, model_pairs, own_run
 
 OnStep = Callable[[Step], "Tensor | None"]
-
-
-@dataclass(frozen=True)
-class SamplerSettings:
-    """Which steps a run takes, and what noise they add. The fields are those arguments of `trajectory`."""
-
-    steps: Steps | None = None
-    sampler: AnySampler | None = None
-    variance: Variance | None = None
-    spacing: Spacing | None = None
-    eta: float = 0.0
-    start: int | None = None
-
-    def resolved(self, model: ModelSpec) -> SamplerSettings:
-        """These settings with the model's own steps and sampler where none are given: 50 of "ddpm", or a student's."""
-        student = model.student
-        steps, sampler = (50, "ddpm") if student is None else (student.steps, student.sampler)
-        return replace(
-            self,
-            steps=steps if self.steps is None else self.steps,
-            sampler=sampler if self.sampler is None else self.sampler,
-        )
-
-    def chain(self, model: ModelSpec, guidance: float | None = None) -> Chain:
-        """The chain that these settings are for a model. Raises ValueError for what model or guidance don't allow."""
-        own, student = self.resolved(model), model.student
-        assert own.steps is not None and own.sampler is not None
-        named = NAMED.get(own.sampler) if isinstance(own.sampler, str) else _own_sampler(own.sampler)
-        if named is None:
-            raise ValueError(f"unknown sampler {own.sampler!r}: choose from {', '.join(NAMED)}, or give a function")
-        pairs = model_pairs(model, own.steps, own.spacing, named.name, self.start)
-        check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
-        options: dict[str, Any] = {"variance": self.variance, "eta": self.eta or None}
-        given = {option: value for option, value in options.items() if value is not None}
-        for option in given:
-            if option not in named.options:
-                of = " and ".join(repr(owner) for owner, its in NAMED.items() if option in its.options)
-                raise ValueError(f"{option} belongs to the sampler {of}, and this run has {named.name!r}: leave it out")
-        named = replace(named, **given) if given else named
-        if student is not None:
-            student.check(named.name, pairs, getattr(named, "eta", 0.0))
-        named = named.bind(model, pairs, guidance)
-        return Chain(named.name, pairs, named, named.sigmas(model.schedule, pairs), named.memory)
 
 
 @dataclass(frozen=True)
@@ -143,6 +110,40 @@ class Chain:
             )
 
 
+def make_chain(
+    model: ModelSpec,
+    steps: Steps | None = None,
+    sampler: AnySampler | None = None,
+    spacing: Spacing | None = None,
+    start: int | None = None,
+    guidance: float | None = None,
+    **options: Any,
+) -> Chain:
+    """Return the chain that a model takes. The arguments are those of `trajectory`.
+
+    options: of the sampler. None, or an option's default, leaves it as the sampler has it.
+
+    Raises ValueError for what the model, the sampler or the guidance don't allow.
+    """
+    own_steps, own_sampler = own_run(model)
+    chosen = own_sampler if sampler is None else sampler
+    named = NAMED.get(chosen) if isinstance(chosen, str) else _own_sampler(chosen)
+    if named is None:
+        raise ValueError(f"unknown sampler {chosen!r}: choose from {', '.join(NAMED)}, or give a function")
+    pairs = model_pairs(model, own_steps if steps is None else steps, spacing, named.name, start)
+    check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
+    given = {name: value for name, value in options.items() if value is not None and value != DEFAULTS.get(name)}
+    for option in given:
+        if option not in named.options:
+            of = " and ".join(repr(owner) for owner, its in OPTIONS.items() if option in its)
+            raise ValueError(f"{option} belongs to the sampler {of}, and this run has {named.name!r}: leave it out")
+    named = replace(named, **given) if given else named
+    if model.student is not None:
+        model.student.check(named.name, pairs, getattr(named, "eta", 0.0))
+    named = named.bind(model, pairs, guidance)
+    return Chain(named.name, pairs, named, named.sigmas(model.schedule, pairs), named.memory)
+
+
 def trajectory(
     model: Model,
     seeds: Sequence[int] | None = None,
@@ -163,6 +164,7 @@ def trajectory(
     prompts: Prompts | None = None,
     negative: Prompts | None = None,
     attention: bool = False,
+    **options: Any,
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for. What is yielded is the caller's.
 
@@ -171,7 +173,8 @@ def trajectory(
         seeds: one for each image, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given.
         steps: 1..T, None for 50, or those that a student is for. Or the times themselves, such as [999, 500, 1]: see
             `timestep_pairs`.
-        sampler: one of names.SAMPLERS, or a function: see samplers.SamplerFunction. None for "ddpm", or a student's.
+        sampler: one of names.SAMPLERS, an instance such as samplers.DDIM(eta=0.5), or a function: see
+            samplers.SamplerFunction. None for "ddpm", or a student's.
         variance: of the samplers "ddpm" and "langevin", one of names.VARIANCES; None for the checkpoint's own.
         spacing: one of names.SPACINGS, None for "linspace", or a student's own times. "optimised" needs a model that
             has such steps: see timesteps.model_pairs.
@@ -192,13 +195,15 @@ def trajectory(
             stand in the place of labels. {text: weight, …}, whose weights sum to 1, lies between several texts.
         negative: what guidance leads away from, a text for all images or one for each; None is the empty one.
         attention: give steps the attention to the words, at one more evaluation each, in PyTorch and float32.
+        options: the sampler's other options, by the names of its fields: snr and corrections of "langevin".
 
     Raises:
         ValueError: before anything is computed, for values outside these; on the way, where a sampler, a noise or an
             on_step of one's own breaks its promise.
     """
+    check_options("trajectory", options, ["seeds", "steps", *ARGUMENTS])
     _check_start(model, start, _state_at(after, x_T))
-    chain = SamplerSettings(steps, sampler, variance, spacing, eta, start).chain(model, guidance)
+    chain = make_chain(model, steps, sampler, spacing, start, guidance, variance=variance, eta=eta, **options)
     lane = Lane(model, chain, Condition(labels, prompts, negative, guidance), on_step, after, stop)
     return (step for _, step in follow([lane], seeds, clip, x_T, noise, attention))
 
@@ -434,20 +439,21 @@ def side_by_side(
     Arguments:
         model: of lanes that name no other; models must agree in image size and channels.
         seeds: one for each image.
-        lanes: for each run the fields of `SamplerSettings`, `start` the same in all, "model" and the fields of
-            `Condition` where they are not the other lanes', and "on_step" and "after" as for `trajectory`.
+        lanes: for each run what its chain takes (steps, sampler, its options, spacing, and start, the same in all),
+            "model" and the fields of `Condition` where they are not the other lanes', and "on_step" and "after" as for
+            `trajectory`.
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
         ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
     """
     lanes = list(lanes)
-    settings, shared = vars(SamplerSettings()), vars(Condition(labels, prompts, negative, guidance))
+    shared = vars(Condition(labels, prompts, negative, guidance))
     seeds = check_seeds(seeds)
     for lane in lanes:
         if not isinstance(lane, Mapping):
             raise ValueError(f"a lane is a dict such as {{'steps': 10}}, got {lane!r}")
-        check_options("a lane", lane, [*settings, "model", "on_step", "after", *shared])
+        check_options("a lane", lane, [*OF_CHAIN, "model", "on_step", "after", *shared])
     models = [lane.get("model", model) for lane in lanes]
     other = next((one for one in models if not isinstance(one, Model)), None)
     if other is not None:
@@ -460,8 +466,7 @@ def side_by_side(
     made = []
     for lane, own in zip(lanes, models, strict=True):
         condition = Condition(**{name: lane.get(name, shared[name]) for name in shared})
-        chosen = SamplerSettings(**{name: lane[name] for name in settings if name in lane})
-        chain = chosen.chain(own, condition.guidance)
+        chain = make_chain(own, guidance=condition.guidance, **of_chain(lane))
         made.append(Lane(own, chain, condition, lane.get("on_step"), lane.get("after")))
     return follow(made, seeds, clip, x_T, attention=attention)
 
@@ -513,7 +518,7 @@ def sample(model: Model, seeds: Sequence[int] | None = None, steps: Steps | None
     Raises:
         ValueError: as `trajectory`.
     """
-    check_options("sample", options, [*arguments(sample), *OPTIONS])
+    check_options("sample", options, [*arguments(sample), *ARGUMENTS])
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
     return model.pictures(last.x)
 
@@ -524,7 +529,13 @@ def arguments(function: Callable[..., Any]) -> list[str]:
     return [argument.name for argument in each if argument.kind != argument.VAR_KEYWORD][1:]
 
 
-OPTIONS = tuple(arguments(trajectory))[2:]  # what a run has besides its model, seeds and steps
+ARGUMENTS = [*dict.fromkeys([*arguments(trajectory), *DEFAULTS])][2:]  # of a run, behind its model, seeds and steps
+OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler", "spacing", "start", *DEFAULTS)]
+
+
+def of_chain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a run's arguments that say which steps it takes, for `make_chain`; guidance is not among them."""
+    return {name: given[name] for name in OF_CHAIN if name in given}
 
 
 def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:

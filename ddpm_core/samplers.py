@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any, ClassVar, Protocol, cast
 
@@ -93,7 +93,10 @@ class SamplerFunction(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StepSampler:
-    """A sampler that is a step: x_s from x_t and from what the network found there. Its fields are its options.
+    """A sampler that is a step: x_s from x_t and from what the network found there.
+
+    Its options are its fields with a default, and nothing else lists them: whatever takes a sampler takes these names.
+    A field with repr=False is none: `bind` alone sets it.
 
     name: for messages. memory: whether a step depends on earlier ones. evaluates_once: whether each step evaluates the
     network once, at its x_t, so that several runs can share an evaluation.
@@ -104,9 +107,10 @@ class StepSampler:
     evaluates_once: ClassVar[bool] = True
 
     @property
-    def options(self) -> tuple[str, ...]:
-        """The names of its options."""
-        return tuple(option.name for option in fields(self))
+    def options(self) -> dict[str, Any]:
+        """Return its options with their values."""
+        own = (row for row in fields(self) if row.repr and row.default is not MISSING)
+        return {row.name: getattr(self, row.name) for row in own}
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> StepSampler:
         """Return this sampler with what the model says where an option is None.
@@ -240,7 +244,7 @@ class Solver(StepSampler):
     """One of diffusers' deterministic multistep solvers: x_s from x_t, this x̂_0 and earlier ones."""
 
     memory: ClassVar[bool] = True
-    name: Sampler  # pyright: ignore[reportIncompatibleVariableOverride]
+    name: Sampler = field()  # pyright: ignore[reportIncompatibleVariableOverride]  # without a default
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Solver:
         check_start(self.name, model.schedule, pairs)
@@ -309,6 +313,8 @@ NAMED: dict[Sampler, StepSampler] = {
     "consistency": Consistency(),
 }
 AnySampler = Sampler | StepSampler | SamplerFunction
+OPTIONS: dict[Sampler, dict[str, Any]] = {name: its.options for name, its in NAMED.items()}  # of each, with defaults
+DEFAULTS: dict[str, Any] = {option: usual for own in OPTIONS.values() for option, usual in own.items()}
 
 
 def find(text: str) -> AnySampler:

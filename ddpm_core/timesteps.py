@@ -154,6 +154,11 @@ def model_pairs(
     return _pairs(found[number])
 
 
+def own_run(model: ModelSpec) -> tuple[int, Sampler]:
+    """Return the steps and the sampler of a run that names none: 50 of "ddpm", or a student's."""
+    return (50, "ddpm") if model.student is None else (model.student.steps, model.student.sampler)
+
+
 def chain_length(model: ModelSpec, t: int, steps: int) -> int:
     """How many steps a chain from t down to 0 has where `steps` are wanted: no more than there are times, a student's
     own for a student. ValueError for steps that are no number of any.

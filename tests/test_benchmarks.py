@@ -68,9 +68,9 @@ def test_the_nearest_neighbour_of_a_copy_is_the_original(classifier):
 
 
 def test_a_way_to_sample_is_read():
-    settings = digits.Way("ddpm:20:quadratic:beta").settings
-    assert (settings.sampler, settings.steps, settings.spacing, settings.variance) == ("ddpm", 20, "quadratic", "beta")
-    assert digits.Way("ddim:5").settings.spacing is None
+    settings = {"sampler": "ddpm", "steps": 20, "spacing": "quadratic", "variance": "beta"}
+    assert digits.Way("ddpm:20:quadratic:beta").settings == settings
+    assert digits.Way("ddim:5").settings == {"sampler": "ddim", "steps": 5}
     for wrong in ("ddim", "ddim:", "ddim:x", "ddim:5:linspace:beta:1"):
         with pytest.raises(ValueError, match="a way is SAMPLER:STEPS"):
             digits.Way(wrong).settings  # noqa: B018

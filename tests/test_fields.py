@@ -12,6 +12,7 @@ from toy import toy_model
 
 import ddpm_core
 from ddpm_core.names import SAMPLERS
+from ddpm_core.samplers import DEFAULTS, OPTIONS
 from ui.forms import units
 from ui.forms.fields import MODEL
 from ui.models.form_options import about_model
@@ -183,6 +184,24 @@ def test_what_a_sampler_or_a_missing_class_makes_useless_is_left_out():
     first, second = asked(eta=0.5, guidance=3, sampler_b="ddim", eta_b=0.5)
     assert (first.eta, first.guidance, second.eta) == (0, None, 0.5)
     assert asked(label="cat", guidance=3)[0].guidance == 3
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_an_option_of_samplers_is_shown_for_those_that_have_it(name):
+    """In each lane, and with the sampler's default where the page starts with no other."""
+    form = {field["name"]: field for field in FORMS[name].form()}
+    for lane, option in [(lane, option) for lane in ("", "_b") for option in DEFAULTS if option + lane in form]:
+        if name in ("grid", "Likelihood"):  # has no field of one sampler
+            continue
+        offered = form["sampler" + lane]["names"]
+        owners = [sampler for sampler in offered if option in OPTIONS[sampler]]
+        assert form[option + lane]["shown_if"] == [{"sampler" + lane: sampler} for sampler in owners]
+
+
+def test_a_run_has_the_options_of_its_sampler_and_no_others():
+    for name, own in OPTIONS.items():
+        said = {option for option, usual in own.items() if not isinstance(usual, bool)} & Settings.kinds().keys()
+        assert {*check(sampler=name).sampling} == {"steps", "sampler", "spacing", *said}
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -22,7 +22,8 @@ from ddpm_core.latents import encode, mix
 from ddpm_core.names import SAMPLERS, SHAPES, TRAINED_PREDICTIONS, VARIANCES
 from ddpm_core.noise import gaussian
 from ddpm_core.plane import forward
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
+from ddpm_core.samplers import DEFAULTS, OPTIONS
 from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, timestep_pairs
@@ -159,6 +160,7 @@ WAYS = [
     {"sampler": "unipc"},
     {"sampler": "consistency"},
     {"sampler": "langevin", "variance": "beta_tilde"},
+    {"sampler": "langevin", "snr": 0.25, "corrections": 2},
 ]
 _RUNS = [
     (described(config, prediction, clip=clip, gamma=GAMMA), {"steps": n, "spacing": spacing, **way})
@@ -258,6 +260,7 @@ REFUSED = [
             (described(LINEAR), {"steps": 2.5}),
             (described(LINEAR), {"sampler": "ddim", "variance": "beta"}),
             (described(LINEAR), {"eta": 0.5}),
+            (described(LINEAR), {"sampler": "ddim", "eta": 1.5}),
             (described(LINEAR), {"variance": "analytic"}),
             (described(LINEAR), {"variance": "learned"}),
             (described(LINEAR), {"label": 3}),
@@ -271,7 +274,8 @@ REFUSED = [
         ]
     ),
 ]
-QUESTIONS = NOISE + TABLES + GAMMAS + PAIRS + TIMES + RUNS + LEARNED + CHAINS + LANES + PICTURES
+OPTIONS_OF = [("options", {})]
+QUESTIONS = OPTIONS_OF + NOISE + TABLES + GAMMAS + PAIRS + TIMES + RUNS + LEARNED + CHAINS + LANES + PICTURES
 QUESTIONS += COMPARED + BETWEEN + RESTORED + PLANE + REFUSED
 
 
@@ -296,6 +300,7 @@ def test_every_name_is_asked_about():
     assert {config.get("beta_schedule", "linear") for config in SCHEDULES} == _BETAS.keys()
     settings = [question[1]["settings"] for question in RUNS]
     assert {run.get("sampler", "ddpm") for run in settings} == set(SAMPLERS)
+    assert {name for run in settings for name in run} >= DEFAULTS.keys()
     variances = {run.get("variance") for run in settings} | {run["model"]["variance"] for _, run in LEARNED}
     assert variances == {None, *VARIANCES}
     assert {question[1]["model"]["prediction"] for question in RUNS} == set(TRAINED_PREDICTIONS)
@@ -364,9 +369,13 @@ def test_chains_of_learned_variances_agree_to_single_precision(answer):
         assert found[-1]["sigma"] == 0
 
 
+def test_samplers_have_the_same_options_with_the_same_defaults(answer):
+    assert answer(OPTIONS_OF[0]) == OPTIONS
+
+
 def test_steps_and_sigmas_are_known_before_a_run(answer):
     for question in CHAINS:
-        chain = SamplerSettings(**question[1]["settings"]).chain(python_model(question[1]["model"]))
+        chain = make_chain(python_model(question[1]["model"]), **question[1]["settings"])
         found = answer(question)
         assert [tuple(pair) for pair in found["pairs"]] == list(chain.pairs)
         sigmas = (np.array(values, float) for values in (found["sigmas"], chain.sigmas))  # NaN for None

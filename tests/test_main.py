@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import tempfile
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from PIL import Image
 import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.__main__ import main
-from ddpm_core.commands.chain import parse_seeds
+from ddpm_core.commands.chain import ChainFlags, parse_seeds
 from ddpm_core.engines.torch import TorchNetwork
+from ddpm_core.samplers import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 STUDENT = {"method": "progressive", "times": [60, 20]}
@@ -271,6 +273,15 @@ NUMBERS = ["0", "1", "3", "-1", "1e39", "-1e39", "nan", "inf", "0.5", "1_0", "",
 FILES = ["a.png", "a.gif", "", ".", "..", "/", "/dev/null", "~nouser/x", "no/a.png", "\x7f.png", "n" * 300 + ".png"]
 DEVICES = ["auto", "cpu", "cpu:0", "hpu", "meta", "privateuseone", "cuda", "cuda:-1", "xla", "lazy", "zzz", ""]
 TEXT = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), max_size=6)
+
+
+def test_a_flag_that_is_a_samplers_option_has_its_default():
+    flags = {row.name: row.default for row in fields(ChainFlags)}
+    assert {name: flags[name] for name in DEFAULTS if name in flags} == {"variance": None, "eta": 0.0}
+    assert ChainFlags(steps="3", sampler="ddim", eta=0.5).chain() == {
+        **{"steps": 3, "sampler": "ddim", "spacing": None},
+        **{"variance": None, "eta": 0.5},
+    }
 
 
 def values(*known):

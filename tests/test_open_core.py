@@ -15,13 +15,14 @@ from toy import LINEAR, TWO_LEVELS, X_T, blur_model, run, small_unet, toy_model
 import ddpm_core
 from ddpm_core import Model, NoiseSchedule, Step, predict, sample, seeded_noise, side_by_side, trajectory
 from ddpm_core.engines.choose import wrap
-from ddpm_core.latents import reconstruct
+from ddpm_core.latents import check_chains, interpolate, reconstruct
 from ddpm_core.likelihood import progressive_decoding
 from ddpm_core.names import PREDICTIONS, SAMPLERS
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.process import q_sample
 from ddpm_core.restore import mask, restore
-from ddpm_core.samplers import DDIM, DDPM, NAMED, SNR, Langevin, Solver, StepSampler, find
+from ddpm_core.runs import make_chain
+from ddpm_core.samplers import DDIM, DDPM, DEFAULTS, NAMED, OPTIONS, SNR, Langevin, Solver, StepSampler, find
 
 WITHOUT_MEMORY = [
     {"variance": "beta"},
@@ -362,9 +363,55 @@ def test_the_table_holds_every_name():
     assert tuple(NAMED) == SAMPLERS == tuple(sampler.name for sampler in NAMED.values())
 
 
+# A value of each option of the samplers that is not its default.
+OTHER = {"variance": "beta_tilde", "eta": 0.5, "snr": 0.3, "corrections": 2}
+TAKE_OPTIONS = {
+    "sample": lambda model, **own: sample(model, [1], 4, **own),
+    "a lane": lambda model, **own: [step.x for _, step in side_by_side(model, [1], [own | {"steps": 4}])][-1],
+    "reconstruct": lambda model, **own: reconstruct(model, X, 9, [1], 4, **own),
+    "interpolate": lambda model, **own: interpolate(model, X, X + 1, 9, [0.5], 1, 4, **own),
+    "restore": lambda model, **own: [*restore(model, X, mask(torch.eye(4)), seeds=[1], steps=4, **own)][-1].x,
+    "make_chain": lambda model, **own: make_chain(model, 4, **own).sampler,
+}
+
+
+@pytest.mark.parametrize("use", TAKE_OPTIONS)
+def test_whatever_takes_a_sampler_takes_its_options_by_their_names(use):
+    model, take = blur_model(), TAKE_OPTIONS[use]
+    for name, options in OPTIONS.items():
+        for option in options:
+            own = {option: OTHER[option]}
+            if name in ("dpm++", "unipc") and use == "restore":
+                continue
+            found, expected, plain = (
+                take(model, sampler=name, **own),
+                take(model, sampler=replace(NAMED[name], **own)),
+                take(model, sampler=name),
+            )
+            assert (found == expected) is True if use == "make_chain" else np.array_equal(found, expected), own
+            assert not (found == plain if use == "make_chain" else np.array_equal(found, plain)), own
+
+
+def test_an_option_has_one_default_and_a_default_is_left_to_the_sampler():
+    assert all(own[option] == DEFAULTS[option] for own in OPTIONS.values() for option in own)
+    assert make_chain(blur_model(), 4, DDIM(eta=0.5), **DEFAULTS).sampler == DDIM(eta=0.5)
+    assert OPTIONS["consistency"] == OPTIONS["unipc"] == {}  # what `bind` alone sets is none
+
+
+@pytest.mark.parametrize("option", OTHER)
+def test_an_option_that_a_sampler_lacks_is_refused_by_all(option):
+    owners = " and ".join(repr(name) for name, own in OPTIONS.items() if option in own)
+    sentence = f"^{option} belongs to the sampler {owners}, and this run has 'unipc': leave it out$"
+    own = {"sampler": "unipc", option: OTHER[option]}
+    for take in (*TAKE_OPTIONS.values(), lambda model, **own: check_chains(model, [0, 5], **own)):
+        with pytest.raises(ValueError, match=sentence):
+            take(blur_model(), **own)
+
+
 @pytest.mark.parametrize(
     "wrong, match",
     [
+        (lambda: trajectory(toy_model(), [1], 4, temperature=2), "^trajectory has no argument 'temperature': choose"),
         (lambda: sample(toy_model(), [1], 4, sampler=Cut()), "x of the sampler 'of your own' must be like x"),
         (lambda: DDIM(eta=1.5), "between 0 and 1, got 1.5"),
         (lambda: sample(toy_model(), [1], 4, sampler=DDPM("wide")), "unknown variance 'wide'"),

@@ -13,7 +13,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian
 from ddpm_core.prediction import predict
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
 from ddpm_core.samplers import Step, StepSampler
 from ddpm_core.timesteps import FORMULAS
 
@@ -312,7 +312,7 @@ def test_bad_input_is_refused_in_one_sentence(match, model, seeds, steps, option
 )
 def test_sigmas_and_lanes_refuse_what_a_run_refuses(wrong):
     for call in (
-        lambda: SamplerSettings(**wrong).chain(toy_model()),
+        lambda: make_chain(toy_model(), **wrong),
         lambda: side_by_side(toy_model(), [0], [{}, wrong]),
     ):
         with pytest.raises(ValueError, match=r"sampler|eta|steps|learned"):
@@ -321,7 +321,7 @@ def test_sigmas_and_lanes_refuse_what_a_run_refuses(wrong):
 
 def test_sigmas_of_a_solver_that_cannot_start():
     with pytest.raises(ValueError, match="use ddpm or ddim"):
-        SamplerSettings(10, "unipc").chain(toy_model("v", schedule=ZERO_SNR))
+        make_chain(toy_model("v", schedule=ZERO_SNR), 10, "unipc")
 
 
 def test_a_network_of_the_wrong_width_is_refused():

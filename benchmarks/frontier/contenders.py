@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import ddpm_core
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
 
 DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # what is run with it: sampler, and its steps
 TIMED = 50  # of a longer run so many steps are timed, and the rest is taken to be as fast
@@ -71,7 +71,7 @@ class Ours:
 
     def refusal(self, cell: Entry) -> str:
         try:
-            SamplerSettings(**self._way(cell)).chain(self.model)
+            make_chain(self.model, **self._way(cell))
         except ValueError as error:
             return str(error)
         return ""

@@ -19,7 +19,7 @@ from ddpm_core.names import Engine, Precision, Spacing, Variance
 
 if TYPE_CHECKING:
     from ddpm_core import Model
-    from ddpm_core.runs import Condition, SamplerSettings
+    from ddpm_core.runs import Condition
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
 
@@ -38,7 +38,7 @@ class Where:
 
 @dataclass
 class ChainFlags:
-    """A model, and how its reverse chain runs."""
+    """A model, and how its reverse chain runs. A flag with the name of a sampler's option is that option."""
 
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
@@ -65,14 +65,14 @@ class ChainFlags:
     """classifier-free guidance scale; 1 is none"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
-    def settings(self) -> SamplerSettings:
-        """The steps that the chain takes."""
-        from ddpm_core.runs import SamplerSettings
+    def chain(self) -> dict[str, Any]:
+        """What the chain takes, as arguments of `ddpm_core.runs.make_chain`."""
+        from ddpm_core.runs import of_chain
         from ddpm_core.samplers import find
 
         sampler = None if self.sampler is None else find(self.sampler)
         steps = None if self.steps is None else parse_steps(self.steps)
-        return SamplerSettings(steps, sampler, self.variance, self.spacing, self.eta)
+        return of_chain(vars(self) | {"steps": steps, "sampler": sampler})
 
     def condition(self, model: Model) -> Condition:
         """What is drawn."""
@@ -84,7 +84,7 @@ class ChainFlags:
 
     def options(self, model: Model) -> dict[str, Any]:
         """Both as arguments of `ddpm_core.trajectory`, without those that are left open."""
-        chosen = {"clip": self.clip, **vars(self.condition(model)), **vars(self.settings())}
+        chosen = {"clip": self.clip, **vars(self.condition(model)), **self.chain()}
         return {name: value for name, value in chosen.items() if value is not None}
 
 

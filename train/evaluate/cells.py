@@ -6,15 +6,17 @@ import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ddpm_core import imaging
+from ddpm_core.model import ModelSpec
 from ddpm_core.names import Variance
-from ddpm_core.runs import Condition, Lane, SamplerSettings, follow
-from ddpm_core.samplers import NAMED, find
+from ddpm_core.runs import Chain, Condition, Lane, follow, make_chain, of_chain
+from ddpm_core.samplers import OPTIONS, find
 from train import TrainError
 from train.common.files import save_arrays, write_bytes, write_json
 from train.data.sample import sample_for
@@ -29,7 +31,7 @@ REFERENCES = 1000  # images whose features are in one file while all are compute
 
 @dataclass(frozen=True)
 class Cell:
-    """One set of samples. variance and eta: None where the sampler takes none."""
+    """One set of samples. variance, eta: options of samplers, None where the sampler takes none."""
 
     sampler: str
     variance: Variance | None
@@ -44,11 +46,10 @@ class Cell:
         parts = (self.sampler.replace(":", "."), self.variance, eta, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
-    @property
-    def settings(self) -> SamplerSettings:
-        """The steps that its chains take. Raises ValueError for a sampler that there isn't."""
+    def chain(self, model: ModelSpec) -> Chain:
+        """Return its chain. Raises ValueError for a sampler that there isn't, and for what the model doesn't allow."""
         spacing = None if self.spacing == "own" else self.spacing
-        return SamplerSettings(self.steps, find(self.sampler), self.variance, spacing, self.eta or 0.0)
+        return make_chain(model, **of_chain(vars(self) | {"sampler": find(self.sampler), "spacing": spacing}))
 
 
 def plan_cells(study: Study) -> list[Cell]:
@@ -63,14 +64,14 @@ def plan_cells(study: Study) -> list[Cell]:
     if "is" in scores and options.samples < IS_SPLITS:
         raise TrainError(f"The Inception score needs --samples of at least {IS_SPLITS}.")
     for sampler in options.sampler_list():
-        named = next((its for name, its in NAMED.items() if name == sampler), None)
-        variances = options.variance_list() if hasattr(named, "variance") else [None]
-        etas = options.eta_list() if hasattr(named, "eta") else [None]
+        own = next((its for name, its in OPTIONS.items() if name == sampler), {})
+        tried = {"variance": options.variance_list, "eta": options.eta_list}
+        ways = [*product(*(values() if name in own else [None] for name, values in tried.items()))]
         for spacing in options.spacing_list():
             for steps in options.step_list():
-                cells += [Cell(sampler, v, e, spacing, steps, options.samples) for v in variances for e in etas]
+                cells += [Cell(sampler, variance, eta, spacing, steps, options.samples) for variance, eta in ways]
     for cell in cells:  # `follow` checks its arguments when it is called, before the first step
-        follow([Lane(study.model, cell.settings.chain(study.model), _told(study, [0]))], [0])
+        follow([Lane(study.model, cell.chain(study.model), _told(study, [0]))], [0])
     return sorted(cells, key=lambda cell: cell.steps)
 
 
@@ -171,7 +172,7 @@ class Cells:
                 return
             self._study.bar.set_description(cell.name)
             started = time.monotonic()
-            lane = Lane(self._model, cell.settings.chain(self._model), _told(self._study, seeds))
+            lane = Lane(self._model, cell.chain(self._model), _told(self._study, seeds))
             x_0 = None
             for _, step in follow([lane], seeds):
                 self._study.bar.update(len(seeds))

@@ -25,7 +25,7 @@ from ui.export import scripts
 from ui.forms.fields import ANY
 from ui.models.catalogue import short_name
 from ui.runs import captions
-from ui.runs.settings import LANE, Settings, Touched
+from ui.runs.settings import LANE, Settings, Touched, options_of
 from ui.runs.touch import Touches, written
 
 SLIDE = 1000  # pixels: the least width of an animation or a film strip, so that it fills half of a slide
@@ -305,6 +305,6 @@ def _stem(run: Saved, frames: Sequence[Mapping[int, Any]]) -> str:
             if lane.prompt and (not number or lane.prompt != first.prompt):
                 parts.append(lane.prompt[:40])
             parts.append(f"{lane.steps} steps" if done == lane.steps else f"step {done} of {lane.steps}")
-            ways = {"ddpm": lane.variance, "ddim": f"ddim eta {lane.eta:g}"}
-            parts.append(ways.get(lane.sampler, lane.sampler))
+            parts.append(lane.variance if lane.sampler == "ddpm" else lane.sampler)
+            parts += [f"{name} {value:g}" for name, value in options_of(lane).items() if name != "variance"]
     return re.sub(r"[^\w.-]+", "-", " ".join([*parts, f"seed {first.seed}"])).strip("-")

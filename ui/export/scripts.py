@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ddpm_core.model import ModelSpec
+from ddpm_core.samplers import DEFAULTS
 from ddpm_core.solvers import SOLVERS
 from ui.export import pipelines
-from ui.export.home import Home, home
+from ui.models.home import Home, home
 from ui.runs import touch
 from ui.runs.captions import Row
-from ui.runs.settings import Settings, Touched
+from ui.runs.settings import Settings, Touched, options_of
 from ui.runs.touch import Touches
 
 
@@ -97,6 +98,9 @@ def diffusers(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seq
     run, model = lanes[0], models[0]
     times = _indices(run, model, steps[0])
     reference(run.checkpoint, model)
+    for name, value in options_of(run).items():
+        if name not in ("variance", "eta") and value != DEFAULTS[name]:
+            raise ValueError(f"diffusers does not have the option {name} of this sampler")
     if model.coordinates is not None:
         label = _told(run, model).get("labels")
         return pipelines.script(run, model, steps[0], label, times, home(model).where, _noise(model))

@@ -11,8 +11,8 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config.families import FAMILIES
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
-from ui.export.home import home
 from ui.models.form_options import EXAMPLES, default_count
+from ui.models.home import home
 from ui.models.lab import Lab
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
@@ -47,7 +47,7 @@ def _examples(found: PictureSet) -> list[dict[str, Any]]:
 def facts(model: ModelSpec) -> dict[str, Any]:
     """Return {spec, home, scheduler, sidecars, pipeline} of a model that was loaded from a folder.
 
-    spec: the fields of its specification that are plain data. home: see `ui.export.home`. scheduler: its schedule as a
+    spec: the fields of its specification that are plain data. home: see `ui.models.home`. scheduler: its schedule as a
     table {T, beta, alphaBar, exploding}. sidecars: what lies beside the weights, {gamma, optimised}. pipeline:
     {name, sigma} of diffusers' pipeline of a model with coordinates, else None.
     """

@@ -13,6 +13,7 @@ from ddpm_core import imaging
 from ddpm_core.commands import defaults
 from ddpm_core.latents import check_chains, mix
 from ddpm_core.model import Model, ModelSpec
+from ddpm_core.names import Sampler
 from ddpm_core.timesteps import chain_length, quarters
 from ui.export import scripts
 from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, Wholes, declare
@@ -23,13 +24,13 @@ from ui.pictures import as_text
 from ui.pictures.uploads import sent
 from ui.runs.jobs import Work
 from ui.runs.plans import by_kind
-from ui.runs.settings import CHECKPOINT, ETA, IF_CLASSES, IF_DDIM, IF_DDPM, LABEL, SAMPLER, STEPS, VARIANCE
+from ui.runs.settings import CHECKPOINT, ETA, IF_CLASSES, LABEL, SAMPLER, STEPS, VARIANCE, if_has
 
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
 Mode = Literal["reconstruct", "interpolate"]
-SAMPLERS = ("ddpm", "ddim", "consistency")  # the last one is of students
+SAMPLERS: tuple[Sampler, ...] = ("ddpm", "ddim", "consistency")  # the last one is of students
 SAMPLES = 4  # every so many steps of a sample's way are shown
 IF_TWO = [{"mode": "interpolate"}]
 TITLES = {"reconstruct": "Reconstruct", "interpolate": "Interpolate"}
@@ -72,8 +73,8 @@ class Latents(Request):
     count: int = declare(Whole("The number of columns", "Columns", more=True, low=2, high=16), 8)
     steps: int = declare(replace(STEPS, more=True), 50)
     sampler: str = declare(replace(SAMPLER, help="", names=SAMPLERS), "ddpm")
-    variance: str = declare(replace(VARIANCE, more=True), "beta_tilde", IF_DDPM)
-    eta: float = declare(ETA, 0.0, IF_DDIM)
+    variance: str = declare(replace(VARIANCE, more=True), "beta_tilde", if_has("variance", SAMPLERS))
+    eta: float = declare(ETA, 0.0, if_has("eta", SAMPLERS))
 
     @property
     def sources(self) -> tuple[tuple[int, str], ...]:

@@ -21,7 +21,7 @@ from ddpm_core.model import Model, ModelSpec, check_pixels
 from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import label_tensor
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
 from ddpm_core.timesteps import timestep_pairs
 from ui.export import scripts
 from ui.forms import units
@@ -314,8 +314,8 @@ def looks(model: ModelSpec, chains: dict[str, dict[str, list[float | None]]]) ->
         return ""
     steps = lengths(model)[0]
     more, less = (chains[name][str(steps)][0] for name in ("beta_tilde", "beta"))
-    ways = (SamplerSettings(steps, "ddpm", name, "linspace") for name in ("beta_tilde", "beta"))
-    clean, noisy = (way.chain(model).sigmas[-2] for way in ways)
+    drawn = (make_chain(model, steps, "ddpm", "linspace", variance=name) for name in ("beta_tilde", "beta"))
+    clean, noisy = (chain.sigmas[-2] for chain in drawn)
     expected = math.sqrt(1 - model.schedule.alpha_bar[1].item())  # the final step of a linspace chain begins at t = 1
     if more is None or less is None or clean is None or noisy is None:
         return ""

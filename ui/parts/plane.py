@@ -18,7 +18,7 @@ import numpy as np
 from ddpm_core import imaging, plane
 from ddpm_core.commands import defaults
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.names import SHAPES
+from ddpm_core.names import SHAPES, Sampler
 from ddpm_core.plane import Mixture, plane_network
 from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
 from ui.forms import units
@@ -26,10 +26,11 @@ from ui.forms.fields import Choice, Field, Number, Picture, Request, Seed, Whole
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.lab import Lab
 from ui.parts.part import Part
+from ui.runs.captions import sampler_and_noise
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
-from ui.runs.settings import AUTO, IF_DDPM, SPACING
+from ui.runs.settings import AUTO, SPACING, if_has, options_of
 
 if TYPE_CHECKING:
     from ddpm_core.samplers import Step
@@ -82,11 +83,8 @@ def _of_lane(kind: Field, lane: str) -> Any:
 
 
 DENOISER = Choice("denoiser", names=("exact", "trained"), titles={"exact": "exact ε", "trained": "trained ε"})
-SAMPLER = Choice(
-    "sampler",
-    names=("ddpm", "ddim", "dpm++", "unipc"),
-    titles={name: units.SAMPLER[name] for name in ("ddpm", "ddim", "dpm++", "unipc")},
-)
+SAMPLERS: tuple[Sampler, ...] = ("ddpm", "ddim", "dpm++", "unipc")
+SAMPLER = Choice("sampler", names=SAMPLERS, titles={name: units.SAMPLER[name] for name in SAMPLERS})
 STEPS = Whole("Steps", low=1, high=T, presets=(10, 50, T), slider=True)
 VARIANCE = Choice("variance", "Noise", names=("beta", "beta_tilde"), titles=units.VARIANCE_CHOICE)
 
@@ -116,11 +114,13 @@ class Plane(Request):
     )
     drawing: Points = declare(Drawing("drawing"), (), shown_if=[{"shape": DRAWING}])
     denoiser: str = declare(_of_lane(DENOISER, "A"), "exact")
-    variance: str = declare(_of_lane(VARIANCE, "A"), "beta", IF_DDPM)
+    variance: str = declare(_of_lane(VARIANCE, "A"), "beta", if_has("variance", SAMPLERS))
     sampler: str = declare(_of_lane(SAMPLER, "A"), "ddpm")
     steps: int = declare(_of_lane(STEPS, "A"), 10)
     denoiser_b: str = declare(_of_lane(DENOISER, "B"), "exact", lane="b")
-    variance_b: str = declare(_of_lane(VARIANCE, "B"), "beta_tilde", shown_if=[{"sampler_b": "ddpm"}], lane="b")
+    variance_b: str = declare(
+        _of_lane(VARIANCE, "B"), "beta_tilde", if_has("variance", SAMPLERS, "sampler_b"), lane="b"
+    )
     sampler_b: str = declare(_of_lane(SAMPLER, "B"), "ddpm", lane="b")
     steps_b: int = declare(_of_lane(STEPS, "B"), 10, lane="b")
     cloud: int = declare(Whole("The number of points", "Points", low=10, high=2000, more=True), 1000)
@@ -159,9 +159,7 @@ class Plane(Request):
 
     def name(self, lane: Lane, model: ModelSpec) -> str:
         """A lane in a few words."""
-        sampler = units.SAMPLER[lane.sampler]
-        way = f"{sampler} {units.VARIANCE[lane.variance]}" if lane.sampler == "ddpm" else sampler
-        spacing = self.options(lane, model)["spacing"]
+        way, spacing = sampler_and_noise(lane), self.options(lane, model)["spacing"]
         steps = f"{lane.steps} step{'s' * (lane.steps > 1)}"
         return " · ".join([f"{lane.denoiser} ε", way, steps, *([spacing] if spacing != FORMULAS[0] else [])])
 
@@ -170,7 +168,7 @@ class Plane(Request):
         options: dict[str, Any] = {"steps": lane.steps, "sampler": lane.sampler, "spacing": self.spacing}
         if self.spacing == AUTO:
             options["spacing"] = suited_spacing(model, lane.sampler, lane.steps)  # pyright: ignore[reportArgumentType]
-        return options | ({"variance": lane.variance} if lane.sampler == "ddpm" else {})
+        return options | options_of(lane)
 
     def times(self, lane: Lane, model: ModelSpec) -> list[int]:
         """The times at which a lane's cloud is shown, from T down to 0: all, or FRAMES evenly spaced steps."""

@@ -14,7 +14,7 @@ import ddpm_core
 from ddpm_core import imaging, restore
 from ddpm_core.commands import defaults
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
 from ui.export import scripts
 from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, declare
 from ui.machine.step_times import StepKind
@@ -155,7 +155,7 @@ class RepairRun(Rows):
     def plan(self, models: Sequence[ModelSpec]) -> RepairPlan:
         (model,), request = models, self.request
         chain, options = self.options(model, "restoration", request.picture)
-        steps = SamplerSettings(**chain.sampling).chain(model)
+        steps = make_chain(model, **chain.sampling)
         task: Any = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
         evaluations = 0  # of each completion, as many plain ones as take the same time
         for name in request.methods:

@@ -15,7 +15,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Variance
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
 from ui.export import files, scripts
 from ui.forms import units
 from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
@@ -35,7 +35,6 @@ from ui.runs.settings import (
     ETA,
     GUIDANCE,
     IF_GUIDED,
-    IF_NOISY,
     IF_WORDS,
     LANE,
     PROMPT,
@@ -46,6 +45,7 @@ from ui.runs.settings import (
     VARIANCE,
     Settings,
     Touched,
+    if_has,
 )
 from ui.runs.touch import Stroke, Touches
 
@@ -89,23 +89,21 @@ class Watch(Settings):
 class Pair(Settings):
     """Two lanes, A and B, from one x_T. They share what has no second field here."""
 
-    variance: Variance = declare(VARIANCE, "beta", IF_NOISY)
+    variance: Variance = declare(VARIANCE, "beta", if_has("variance"))
     steps: int = declare(STEPS, 10)
     checkpoint_b: str = declare(
         replace(CHECKPOINT, help="Its pictures must have A's size and channels"), SAME, lane="b"
     )
     prompt_b: str = declare(replace(PROMPT, help="", placeholder="as A"), "", IF_WORDS, lane="b")
     steps_b: int = declare(STEPS, 10, lane="b")
-    variance_b: Variance = declare(
-        VARIANCE, "beta_tilde", shown_if=[{"sampler_b": "ddpm"}, {"sampler_b": "langevin"}], lane="b"
-    )
+    variance_b: Variance = declare(VARIANCE, "beta_tilde", if_has("variance", field="sampler_b"), lane="b")
     sampler_b: Sampler = declare(SAMPLER, "ddpm", lane="b")
     spacing_b: str = declare(SPACING_B, SAME, lane="b")
-    eta_b: float = declare(ETA, 0.0, shown_if=[{"sampler_b": "ddim"}], lane="b")
+    eta_b: float = declare(ETA, 0.0, if_has("eta", field="sampler_b"), lane="b")
     guidance_b: float | None = declare(replace(GUIDANCE, open="as A"), None, IF_GUIDED, lane="b")
 
     def lanes(self) -> tuple[Settings, ...]:
-        own = {name: getattr(self, f"{name}_b") for name in LANE}
+        own = {name: getattr(self, f"{name}_b") for name in LANE if hasattr(self, f"{name}_b")}
         other = replace(self, **{name: value for name, value in own.items() if value not in (SAME, "", None)})
         return self.plain(), other.plain()
 
@@ -397,7 +395,7 @@ def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> t
 def _untouchable(lane: Settings, model: ModelSpec) -> str:
     """Why a run can't be touched, a sentence, or "" """
     try:
-        SamplerSettings(**lane.sampling).chain(model).check_no_memory()
+        make_chain(model, **lane.sampling).check_no_memory()
     except ValueError as error:
         return units.sentence(error)
     return ""
@@ -458,7 +456,7 @@ def _has(model: ModelSpec, lane: Settings) -> bool:
     low, high, _ = step_limits(model)
     return (
         lane.sampler in samplers(model)
-        and (lane.sampler not in ("ddpm", "langevin") or lane.variance in variances(model))
+        and ("variance" not in lane.sampling or lane.variance in variances(model))
         and low <= lane.steps <= high
     )
 

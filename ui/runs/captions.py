@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ddpm_core.model import ModelSpec
-from ddpm_core.runs import SamplerSettings
+from ddpm_core.runs import make_chain
 from ui.forms import units
 from ui.forms.fields import ANY
 from ui.models.catalogue import short_name
-from ui.runs.settings import Settings, Touched
+from ui.runs.settings import OF_SAMPLERS, Settings, Touched, options_of
 
 Row = tuple[int, int, float, "float | None"]  # of a step: t, s, ᾱ_t, σ; σ None where only the network knows it
 
@@ -67,12 +68,18 @@ def unknown(words: Sequence[str]) -> str:
     return f"I don’t know {' and '.join(f'“{word}”' for word in words)}: what is drawn is a guess." if words else ""
 
 
-def sampler_and_noise(settings: Settings) -> str:
-    """The sampler and what determines its noise."""
-    title = units.SAMPLER[settings.sampler]
-    if settings.sampler in ("ddpm", "langevin"):
-        return f"{title} {units.VARIANCE[settings.variance]}"
-    return f"{title} η {settings.eta:g}" if settings.sampler == "ddim" else title
+def sampler_and_noise(run: Any) -> str:
+    """Name the sampler of a run with its options."""
+    own = [_option(name, value) for name, value in options_of(run).items()]
+    return " ".join([units.SAMPLER[run.sampler], *own])
+
+
+def _option(name: str, value: Any) -> str:
+    """Write an option of a sampler as a lane's name has it."""
+    title = Settings.kinds()[name].title
+    if isinstance(value, bool):
+        return title if value else f"no {title}"
+    return units.VARIANCE[value] if name == "variance" else f"{title} {value:g}"
 
 
 def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Sequence[list[Row]]) -> str:
@@ -95,7 +102,7 @@ def caption(lanes: Sequence[Settings], models: Sequence[ModelSpec], steps: Seque
         shared = "Both begin with the same noise; their steps differ, so the noise of the steps is not shared."
     elif _one("sampler", lanes) and _one("spacing", lanes) and _one("checkpoint", lanes):
         shared = "Both begin with the same noise, and each step adds the same noise z; only "
-        if told and _one("variance", lanes) and _one("eta", lanes):
+        if told and all(_one(name, lanes) for name in OF_SAMPLERS):
             return f"{shared}{told} differ."
         shared += f"its σ and {told} differ." if told else "its σ differs."
     else:
@@ -174,6 +181,6 @@ def _noise_left(steps: Sequence[list[Row]]) -> list[tuple[float, float]] | None:
 
 def step_table(lane: Settings, model: ModelSpec) -> list[Row]:
     """The steps of a resolved lane. Raises ValueError for a run that the model does not allow."""
-    chain = SamplerSettings(**lane.sampling).chain(model)
+    chain = make_chain(model, **lane.sampling)
     alpha_bar = model.schedule.alpha_bar.tolist()
     return [(t, s, alpha_bar[t], sigma) for (t, s), sigma in zip(chain.pairs, chain.sigmas, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES, Sampler, Spacing, Variance
 from ddpm_core.prediction import class_index, few
+from ddpm_core.samplers import DEFAULTS, OPTIONS
 from ddpm_core.timesteps import suited_spacing
 from ui.forms import units
 from ui.forms.emoji import in_words
@@ -33,9 +35,6 @@ from ui.models.form_options import class_names
 from ui.runs.touch import Stroke, TouchField
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
-
-# What a second lane has of its own.
-LANE = ("checkpoint", "prompt", "sampler", "steps", "spacing", "variance", "eta", "guidance")
 
 CHECKPOINT = Reference("checkpoint", "Model")
 SAMPLER = Choice(
@@ -76,8 +75,6 @@ VARIANCE = Choice(
 )
 ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
 TOUCH = TouchField("touch")
-IF_DDPM, IF_DDIM = [{"sampler": "ddpm"}], [{"sampler": "ddim"}]
-IF_NOISY = [*IF_DDPM, {"sampler": "langevin"}]  # has a variance
 IF_CLASSES, IF_WORDS = [{MODEL: "classes"}], [{MODEL: "prompts"}]
 IF_GUIDED = [{"label": SET}, *IF_WORDS]
 LABEL = ClassName("class", help="What to draw; any: the model chooses")
@@ -93,6 +90,17 @@ GUIDANCE = Number(
 )
 
 
+def if_has(option: str, names: Sequence[Sampler] = SAMPLERS, field: str = "sampler") -> list[dict[str, str]]:
+    """Return when the page shows a sampler's option: for those of these names that have it."""
+    return [{field: name} for name in names if option in OPTIONS[name]]
+
+
+def options_of(run: Any) -> dict[str, Any]:
+    """Return the options of a run's sampler that the run has a field for, without switches at their default."""
+    own = {name: getattr(run, name) for name in OPTIONS[run.sampler] if hasattr(run, name)}
+    return {name: value for name, value in own.items() if not isinstance(value, bool) or value != DEFAULTS[name]}
+
+
 @dataclass(frozen=True)
 class Settings(Request):
     """One run, checked as far as possible without its model. Image i has seed + i."""
@@ -100,13 +108,13 @@ class Settings(Request):
     checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
     prompt: str = declare(PROMPT, "", IF_WORDS)
     steps: int = declare(STEPS, 50)
-    variance: Variance = declare(VARIANCE, "beta_tilde", IF_NOISY)
+    variance: Variance = declare(VARIANCE, "beta_tilde", if_has("variance"))
     seed: int = declare(Seed("The seed", "Starting noise no.", "The seed: same number, same noise"), defaults.SEED)
     label: str = declare(LABEL, ANY, IF_CLASSES)
     sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times
     spacing: Spacing | Literal["auto"] | None = declare(SPACING, AUTO)
-    eta: float = declare(ETA, 0.0, IF_DDIM)
+    eta: float = declare(ETA, 0.0, if_has("eta"))
     # None, until it is resolved: what suits the model
     guidance: float | None = declare(GUIDANCE, None, IF_GUIDED)
     negative: str = declare(
@@ -146,22 +154,24 @@ class Settings(Request):
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """The fields of `ddpm_core.runs.SamplerSettings`, without those that this sampler does not have."""
-        variance = {"variance": self.variance}
-        own = {"ddpm": variance, "langevin": variance, "ddim": {"eta": self.eta}}.get(self.sampler, {})
-        return {"steps": self.steps, "sampler": self.sampler, "spacing": self.spacing, **own}
+        """The arguments of `ddpm_core.runs.make_chain`, with the sampler's own options."""
+        return {"steps": self.steps, "sampler": self.sampler, "spacing": self.spacing, **options_of(self)}
 
     def lanes(self) -> tuple[Settings, ...]:
         """The runs that are asked for."""
         return (self,)
 
     def plain(self) -> Settings:
-        """One run without what does nothing: guidance without class or words, η of other samplers than DDIM."""
+        """One run without what does nothing: guidance without class or words, options of other samplers.
+
+        The variance stays: the files that were saved name it beside every sampler.
+        """
         one = {row.name: getattr(self, row.name) for row in fields(Settings)}
         if self.label == ANY and not self.prompt and not self.negative:
             one["guidance"] = Settings.guidance
-        if self.sampler != "ddim":
-            one["eta"] = Settings.eta
+        for name in OF_SAMPLERS:
+            if name != "variance" and name not in OPTIONS[self.sampler]:
+                one[name] = getattr(Settings, name)
         return Settings(**one)
 
     def resolved(self, model: ModelSpec) -> Settings:
@@ -213,6 +223,10 @@ class Settings(Request):
         except ValueError:
             names = few(class_names(model))
             raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+
+
+OF_SAMPLERS = tuple(name for name in Settings.kinds() if name in DEFAULTS)  # fields that are options
+LANE = ("checkpoint", "prompt", "sampler", "steps", "spacing", *OF_SAMPLERS, "guidance")  # what a second lane may have
 
 
 @dataclass(frozen=True)

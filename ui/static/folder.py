@@ -18,10 +18,10 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import web
-from ui.export.home import home
 from ui.forms import emoji, units
 from ui.models import catalogue, facts
 from ui.models.facts import answer
+from ui.models.home import home
 from ui.pictures.uploads import DRAWINGS, SETS
 from ui.serving.server import App, build
 

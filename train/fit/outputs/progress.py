@@ -26,7 +26,7 @@ from tqdm import tqdm
 from ddpm_core import Model, imaging
 from ddpm_core.prediction import MAX_PROMPT
 from ddpm_core.process import to_device
-from ddpm_core.runs import Condition, Lane, SamplerSettings, follow
+from ddpm_core.runs import Condition, Lane, follow, make_chain
 from train.common.config import Config, to_dict
 from train.common.files import write_bytes
 from train.data.images import Images
@@ -127,7 +127,7 @@ class Progress:
         config, captions = self._config, None
         if model.takes_words and self._images is not None and self._images.captions:
             captions = evenly(self._images.captions, config.sample_count)
-        settings = SamplerSettings() if model.student else SamplerSettings(config.sample_steps, "ddim")
+        own = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         before, pictures = self.bar.postfix, []
         # Engines give each picture alike in any batch, a preview's network does not.
         together = config.sample_count if isinstance(model.network, Preview) else TOGETHER
@@ -136,7 +136,7 @@ class Progress:
             condition = Condition([seed % model.num_classes for seed in seeds] if model.num_classes else None)
             if captions:
                 condition = Condition(prompts=captions[first : seeds.stop], guidance=GUIDANCE)
-            chain = settings.chain(model, condition.guidance)
+            chain = make_chain(model, guidance=condition.guidance, **own)
             for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain, condition)], seeds), 1):
                 x_0 = step_of_chain.x
                 done = f"{number} of {len(chain.pairs)} steps for {seeds.stop} of {config.sample_count}"

@@ -1,6 +1,7 @@
 // What a file of a run is called.
 
 import { ANY } from "../plans/fields.js";
+import { optionsOf } from "../plans/settings.js";
 import { written } from "../plans/touch.js";
 import { general } from "../words/literal.js";
 import { doneOf } from "./record.js";
@@ -25,16 +26,16 @@ export function stem(lanes, frames, catalogue) {
  * @param {Lane} lane @param {number} done steps @param {Lane | null} first @param {Catalogue} catalogue
  */
 function wordsOf(lane, done, first, catalogue) {
-  const { checkpoint, label, prompt, steps, sampler, variance, eta, touch } = lane;
+  const { checkpoint, label, prompt, steps, sampler, variance, touch } = lane;
   if (touch) return ["touched", written(touch).slice(0, 60)];
-  /** @type {Record<string, string>} */
-  const ways = { ddpm: variance, ddim: `ddim eta ${general(eta)}` };
+  const { variance: _, ...own } = optionsOf(lane);
   return [
     ...(first ? ["against"] : []),
     ...(checkpoint === first?.checkpoint ? [] : [catalogue.name(checkpoint)]),
     ...(first || label === ANY ? [] : [label]),
     ...(!prompt || prompt === first?.prompt ? [] : [[...prompt].slice(0, 40).join("")]),
     done === steps ? `${steps} steps` : `step ${done} of ${steps}`,
-    ways[sampler] ?? sampler,
+    sampler === "ddpm" ? variance : sampler,
+    ...Object.entries(own).map(([name, value]) => `${name} ${general(Number(value))}`),
   ];
 }

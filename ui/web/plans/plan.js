@@ -6,7 +6,7 @@
 
 /**
  * What is known of a checkpoint whose files are here, whoever computes: the fields of ddpm_core.model.ModelSpec as JSON has
- * them, and where its files lie (ui/export/home.py). process: the same for the modules of local/process, without a network.
+ * them, and where its files lie (ui/models/home.py). process: the same for the modules of local/process, without a network.
  * @typedef {object} Facts
  * @property {string} ref
  * @property {{ T: number, alphaBar: Float64Array | number[] }} schedule

@@ -1,5 +1,6 @@
 // The settings of one run of the reverse chain, which several parts share: a lane.
 
+import { DEFAULTS, SAMPLERS } from "../local/process/samplers.js";
 import { suitedSpacing } from "../local/process/times.js";
 import { classNames } from "./facts.js";
 import { ANY, shown } from "./fields.js";
@@ -12,7 +13,8 @@ const AUTO = "auto"; // the spacing that suits the sampler: `suitedSpacing`
 
 /**
  * One run. Image i has seed + i. spacing: null, once it is resolved, for a student's own times. guidance: null, until it is
- * resolved, for what suits the model. clip: the same. touch: of a run that a hand changes on its way.
+ * resolved, for what suits the model. clip: the same. touch: of a run that a hand changes on its way. Options of samplers
+ * that the form has stand beside these, by their names.
  * @typedef {object} Lane
  * @property {string} checkpoint
  * @property {string} prompt
@@ -37,18 +39,39 @@ const DEFAULT = {
 };
 
 /** The run that a request asks for, as far as it says it. @param {Request} request @returns {Lane} */
-export const laneOf = (request) =>
-  /** @type {Lane} */ (
-    Object.fromEntries(Object.entries(DEFAULT).map(([name, usual]) => [name, name in request ? request[name] : usual]))
+export function laneOf(request) {
+  const own = Object.keys(DEFAULTS).filter((name) => name in request);
+  const names = [...new Set([...Object.keys(DEFAULT), ...own])];
+  return /** @type {Lane} */ ({
+    ...DEFAULT,
+    ...Object.fromEntries(names.flatMap((name) => (name in request ? [[name, request[name]]] : []))),
+  });
+}
+
+/** The options of a run's sampler that the run has, without switches at their default. @param {Lane} lane @returns {Record<string, any>} */
+export function optionsOf(lane) {
+  const all = Object.entries(/** @type {Record<string, any>} */ (lane));
+  const own = SAMPLERS[lane.sampler].options ?? {};
+  return Object.fromEntries(
+    all.filter(([name, value]) => name in own && (typeof value !== "boolean" || value !== DEFAULTS[name])),
   );
+}
 
 /** @param {{ seed: number, count: number }} lane @returns {number[]} */
 export const seedsOf = ({ seed, count }) => Array.from({ length: count }, (_, i) => seed + i);
 
-/** The run without what does nothing: guidance without class or words, η of other samplers than DDIM. @param {Lane} lane @returns {Lane} */
+/**
+ * The run without what does nothing: guidance without class or words, options of other samplers. The variance stays: files
+ * name it beside every sampler.
+ * @param {Lane} lane @returns {Lane}
+ */
 export function plain(lane) {
   const guided = lane.label !== ANY || lane.prompt || lane.negative;
-  return { ...lane, guidance: guided ? lane.guidance : null, eta: lane.sampler === "ddim" ? lane.eta : 0 };
+  const others = Object.keys(DEFAULTS).filter(
+    (name) => name !== "variance" && name in lane && !(name in (SAMPLERS[lane.sampler].options ?? {})),
+  );
+  const unused = Object.fromEntries(others.map((name) => [name, DEFAULTS[name]]));
+  return { ...lane, guidance: guided ? lane.guidance : null, ...unused };
 }
 
 /**
@@ -79,15 +102,14 @@ export function batch({ count, guidance, sampler }, { corrections }) {
 }
 
 /**
- * The arguments of `ddpm_core.SamplerSettings`, without those that this sampler does not have.
+ * The arguments of `ddpm_core.runs.make_chain`, with the sampler's own options.
  * @param {Lane} lane
- * @returns {{ steps: number, sampler: string, spacing: string | null, variance?: string, eta?: number }}
+ * @returns {{ steps: number, sampler: string, spacing: string | null } & Record<string, any>}
  */
-export function sampling({ steps, sampler, spacing, variance, eta }) {
-  const shared = { steps, sampler, spacing };
-  if (sampler === "ddpm" || sampler === "langevin") return { ...shared, variance };
-  return sampler === "ddim" ? { ...shared, eta } : shared;
-}
+export const sampling = (lane) => ({
+  ...{ steps: lane.steps, sampler: lane.sampler, spacing: lane.spacing },
+  ...optionsOf(lane),
+});
 
 /**
  * Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`, in the order in which a script has them. eta and
@@ -97,8 +119,8 @@ export function sampling({ steps, sampler, spacing, variance, eta }) {
  * @property {number} steps
  * @property {string} sampler
  * @property {string | null} spacing
- * @property {string} [variance]
- * @property {number} [eta]
+ * @property {any} [variance] and the other options of the sampler
+ * @property {any} [eta]
  * @property {boolean | null} clip
  * @property {number | null} labels
  * @property {number | null} guidance null for 1, which is none

@@ -149,16 +149,21 @@ test("a score model has its authors' names of variances, and a learned variance 
 });
 
 test("a run's time is said before it starts, after what is downloaded first", () => {
-  assert.deepEqual(estimate([], 2.4, "CPU"), { estimate: "about 2 s on this CPU", seconds: 2.4, auto: true });
-  assert.deepEqual(estimate([], 200, "GPU"), { estimate: "about 3 min on this GPU", seconds: 200, auto: false });
-  assert.deepEqual(estimate([], null, "CPU"), {
+  const taken = { missing: [], device: "CPU", busy: false };
+  const expected = { estimate: "about 2 s on this CPU", seconds: 2.4, auto: true };
+  assert.deepEqual(estimate({ ...taken, seconds: 2.4 }), expected);
+  assert.deepEqual(estimate({ ...taken, seconds: 2.4, busy: true }), { ...expected, auto: false });
+  assert.deepEqual(estimate({ ...taken, seconds: 200, device: "GPU" }), {
+    ...{ estimate: "about 3 min on this GPU", seconds: 200, auto: false },
+  });
+  assert.deepEqual(estimate({ ...taken, seconds: null }), {
     ...{ estimate: "time unknown until the first step", seconds: null, auto: null },
   });
-  const both = [
+  const missing = [
     { ref: "a", bytes: 2e6 },
     { ref: "b", bytes: 3e6 },
   ];
-  const { estimate: text, auto } = estimate(both, 0.5, "CPU");
+  const { estimate: text, auto } = estimate({ ...taken, missing, seconds: 0.5 });
   assert.deepEqual([text, auto], ["Run downloads a and b first (5 MB) · under 1 s on this CPU", false]);
   assert.deepEqual([defaultCount(0.05, false), defaultCount(0.2, true), defaultCount(null, true)], [4, 1, 4]);
 });

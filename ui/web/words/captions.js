@@ -1,10 +1,11 @@
 // What a run is called, and what its lanes show, in words.
 
 import { chain } from "../local/process/runs.js";
+import { DEFAULTS } from "../local/process/samplers.js";
 import { ANY } from "../plans/fields.js";
-import { sampling } from "../plans/settings.js";
+import { optionsOf, sampling } from "../plans/settings.js";
 import { general } from "./literal.js";
-import { countOfSteps, grey, SAMPLER, sigma, VARIANCE } from "./units.js";
+import { countOfSteps, grey, OPTION, SAMPLER, sigma, VARIANCE } from "./units.js";
 
 /** @import { Facts } from "../plans/plan.js" */
 /** @import { Lane } from "../plans/settings.js" */
@@ -69,11 +70,18 @@ export function unknown(words) {
   return named && `I don’t know ${named}: what is drawn is a guess.`;
 }
 
-/** The sampler and what determines its noise. @param {Lane} lane */
-function samplerAndNoise({ sampler, variance, eta }) {
-  const title = SAMPLER[sampler];
-  if (sampler === "ddpm" || sampler === "langevin") return `${title} ${VARIANCE[variance]}`;
-  return sampler === "ddim" ? `${title} η ${general(eta)}` : title;
+/** The sampler of a run with its options. @param {Lane} lane */
+function samplerAndNoise(lane) {
+  const own = Object.entries(optionsOf(lane)).map(([name, value]) => option(name, value));
+  return [SAMPLER[lane.sampler], ...own].join(" ");
+}
+
+/** An option of a sampler as a lane's name has it. @param {string} name @param {any} value */
+function option(name, value) {
+  if (name === "variance") return VARIANCE[value];
+  const title = OPTION[name] ?? name;
+  if (typeof value === "boolean") return value ? title : `no ${title}`;
+  return `${title} ${general(value)}`;
 }
 
 /**
@@ -104,7 +112,9 @@ function whatIsShared(lanes, noisy, catalogue) {
     return "Both begin with the same noise, and each step adds the same noise z.";
   const same = "Both begin with the same noise, and each step adds the same noise z; only";
   if (!told) return `${same} its σ differs.`;
-  return one("variance", lanes) && one("eta", lanes) ? `${same} ${told} differ.` : `${same} its σ and ${told} differ.`;
+  return Object.keys(DEFAULTS).every((name) => one(/** @type {keyof Lane} */ (name), lanes))
+    ? `${same} ${told} differ.`
+    : `${same} its σ and ${told} differ.`;
 }
 
 /** In what lanes are told other things to draw, "" where they are told the same. @param {Lane[]} lanes */

@@ -1,6 +1,7 @@
 // Scripts that repeat a run: with ddpm_core, and with diffusers alone.
 
-import { args } from "../plans/settings.js";
+import { DEFAULTS } from "../local/process/samplers.js";
+import { args, optionsOf } from "../plans/settings.js";
 import { cellSize } from "../plans/touch.js";
 import { ascii, asFloat, code, general, keywords, literal, range, tuple } from "./literal.js";
 import { noise, script as withPipeline } from "./pipelines.js";
@@ -198,7 +199,11 @@ function diffusers([run, other], [model], [steps]) {
 }
 
 /** Throw, with the reason, for a run without coordinates that diffusers can't repeat. @param {Lane} run @param {Facts} model */
-function refuse({ sampler, spacing, steps, eta, variance }, { schedule, prediction, home }) {
+function refuse(run, { schedule, prediction, home }) {
+  const { sampler, spacing, steps, eta, variance } = run;
+  for (const [name, value] of Object.entries(optionsOf(run)))
+    if (!["variance", "eta"].includes(name) && value !== DEFAULTS[name])
+      throw new Error(`diffusers does not have the option ${name} of this sampler`);
   if (sampler === "ddim" && (spacing !== "trailing" || schedule.T % steps || eta))
     throw new Error("diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only");
   if (!(sampler in SAMPLERS)) throw new Error("diffusers does not have this sampler");

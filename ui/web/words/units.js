@@ -6,6 +6,8 @@ import { fixed } from "../shared/words/numbers.js";
 export const VARIANCE = {
   ...{ beta: "βₜ", beta_tilde: "β̃ₜ", analytic: "analytic", learned: "learned", learned_range: "learned" },
 };
+/** What options of samplers are called, where that is not their name. @type {Record<string, string>} */
+export const OPTION = { eta: "η" };
 /** @type {Record<string, string>} */
 export const SAMPLER = {
   ...{ ddpm: "DDPM", ddim: "DDIM", "dpm++": "DPM++", unipc: "UniPC" },

@@ -2,8 +2,8 @@
 
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
-import { SAMPLERS } from "./samplers.js";
-import { checkStudent, modelPairs, quoted, samplerOf, stepsOf } from "./times.js";
+import { named, optionsOf, SAMPLERS } from "./samplers.js";
+import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Condition, Denoised, Process, Spec } from "./predict.js" */
@@ -11,13 +11,12 @@ import { checkStudent, modelPairs, quoted, samplerOf, stepsOf } from "./times.js
 /** @import { Pair } from "./times.js" */
 
 /**
- * steps, sampler, variance, spacing: null is the model's own. start: the t of xT, where a chain begins below T.
+ * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
  * label, negative: what the network is told, and what guidance leads away from. xT: instead of the seed's.
  * @typedef {{
- *   seed: Seed, steps?: number | null, sampler?: string | null, variance?: string | null, spacing?: string | null,
- *   eta?: number, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
+ *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array,
- * }} Settings
+ * } & Record<string, any>} Settings
  * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
  *   the first one, and goes on from what onStep makes of x
  */
@@ -29,24 +28,15 @@ import { checkStudent, modelPairs, quoted, samplerOf, stepsOf } from "./times.js
 
 /**
  * What a run does: start() gives what takes its steps, one after the other.
- * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct }} Chain
+ * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct, corrections?: number }} Chain
  */
-
-const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
-
-/** @param {(name: string) => boolean} has @param {string} [between] */
-const named = (has, between = ", ") =>
-  Object.keys(SAMPLERS)
-    .filter(has)
-    .map((name) => `'${name}'`)
-    .join(between);
 
 /**
  * The chain that settings are for a model. Throws a sentence for what the model does not allow.
  * @param {Spec} model @param {Omit<Settings, "seed">} settings
  * @returns {Chain}
  */
-export function chain(model, { steps, sampler, variance, spacing, eta = 0, start, guidance }) {
+export function chain(model, { steps, sampler, spacing, start, guidance, ...given }) {
   const { student } = model;
   const name = sampler ?? (student ? samplerOf(student) : "ddpm");
   if (!Object.hasOwn(SAMPLERS, name))
@@ -54,25 +44,17 @@ export function chain(model, { steps, sampler, variance, spacing, eta = 0, start
   const chosen = SAMPLERS[name];
   const pairs = modelPairs(model, steps ?? (student ? stepsOf(student) : 50), spacing ?? null, name, start);
   checkSignal(model, pairs[0][0]);
-  checkOptions(name, { variance: variance ?? null, eta: eta || null });
-  if (!(eta >= 0 && eta <= 1)) throw new Error(`eta must lie between 0 and 1, got ${eta}`);
-  if (student) checkStudent(student, name, pairs, eta);
-  const options = { variance: variance ?? model.variance, eta };
-  if (chosen.option === "variance") checkVariance(model, options.variance, pairs, guidance ?? 1);
+  const asked = optionsOf(name, given);
+  if (student) checkStudent(student, name, pairs, asked.eta ?? 0);
   if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
     throw new Error(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+  const options = chosen.bind?.(model, asked, pairs, guidance ?? 1) ?? asked;
   const sigmas = chosen.sigmas(model, pairs, options);
-  const advance = () => chosen.advance(model, sigmas, options);
-  return { name, pairs, sigmas, memory: chosen.memory ?? false, start: advance, correct: chosen.correct?.(model) };
-}
-
-/** @param {string} sampler @param {Record<string, unknown>} options null for those that were not given */
-function checkOptions(sampler, options) {
-  for (const [option, value] of Object.entries(options)) {
-    if (value === null || SAMPLERS[sampler].option === option) continue;
-    const owners = named((name) => SAMPLERS[name].option === option, " and ");
-    throw new Error(`${option} belongs to the sampler ${owners}, and this run has '${sampler}': leave it out`);
-  }
+  return {
+    ...{ name, pairs, sigmas, memory: chosen.memory ?? false },
+    ...{ start: () => chosen.advance(model, sigmas, options), corrections: options.corrections },
+    correct: chosen.correct?.(model, options),
+  };
 }
 
 /**
@@ -85,29 +67,6 @@ export function checkNoMemory({ name, memory }) {
       `the sampler '${name}' remembers earlier steps, so its chain can't be continued or changed on the way: ` +
         `use ${named((other) => !SAMPLERS[other].memory)}`,
     );
-}
-
-/** @param {Spec} model @param {string} variance @param {Pair[]} pairs @param {number} guidance */
-function checkVariance(model, variance, pairs, guidance) {
-  if (!VARIANCES.includes(variance))
-    throw new Error(`unknown variance '${variance}': choose from ${VARIANCES.join(", ")}`);
-  if (variance.startsWith("learned") && variance !== model.variance)
-    throw new Error(
-      `variance '${variance}' needs a network that was trained with it; this one has '${model.variance}'`,
-    );
-  if (variance === "learned" && pairs.some(([t, s]) => t - s > 1))
-    throw new Error(
-      "variance 'learned' needs the whole chain: use as many steps as there are times " +
-        `(from T, ${model.T}), or another variance`,
-    );
-  if (variance !== "analytic") return;
-  if (!model.gamma)
-    throw new Error(
-      "the analytic variance was not estimated for these weights: " +
-        `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
-        "with what they were trained on, or use another variance",
-    );
-  if (guidance !== 1) throw new Error("the analytic variance is not defined with guidance: use another variance");
 }
 
 /**
@@ -146,12 +105,20 @@ export function begin(model, { seed, xT, clip, ...asked }) {
  * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
  * @returns {AsyncGenerator<Step>}
  */
-export async function* walk({ pairs, start, correct }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
+export async function* walk(
+  { pairs, start, correct, corrections = 0 },
+  evaluate,
+  x,
+  noise,
+  onStep = (step) => step.x,
+  from = 0,
+) {
   const advance = start();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
     if (index < from) continue;
-    if (correct) state = correct(await evaluate(state, t), index, t, state, noise);
+    for (let number = 1; correct && number <= corrections; number++)
+      state = correct(await evaluate(state, t), number, index, t, state, noise);
     const found = await evaluate(state, t);
     const [next, sigma] = advance(found, index, t, s, state, noise);
     const step = { index, t, s, x: next, x0: found.x0Hat, sigma };

@@ -2,6 +2,7 @@
 
 import { combine, minus, over } from "./floats.js";
 import { gammaTable, step } from "./schedule.js";
+import { quoted } from "./times.js";
 
 /** @import { Term } from "./floats.js" */
 /** @import { Denoised, Spec } from "./predict.js" */
@@ -9,25 +10,56 @@ import { gammaTable, step } from "./schedule.js";
 /** @typedef {number | Float32Array} Sigma of the noise that was added */
 /** @typedef {(k: number) => Float32Array} Noise of step k */
 /** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance */
-/** @typedef {(found: Denoised, k: number, t: number, x: Float32Array, noise: Noise) => Float32Array} Correct */
+/** @typedef {(found: Denoised, number: number, k: number, t: number, x: Float32Array, noise: Noise) => Float32Array} Correct of the step's number-th correction */
 /** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
-/** @typedef {{ variance: string, eta: number }} Options */
+/** @typedef {Record<string, any>} Options by the names of the fields in Python */
 
 /**
- * option: what is this sampler's own. memory: whether a step depends on earlier ones. sigmas, advance: of a chain.
+ * memory: whether a step depends on earlier ones. sigmas, advance: of a chain.
  * @typedef {object} Sampler
- * @property {"variance" | "eta"} [option]
+ * @property {Options} [options] its own, with their defaults
+ * @property {(options: Options) => void} [check] throws for options outside their limits
+ * @property {(model: Spec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] its options, with
+ *   what the model says where one is null; throws for what the model does not allow
  * @property {boolean} [memory]
- * @property {(model: Spec) => Correct} [correct] what each step begins with instead of x
+ * @property {(model: Spec, options: Options) => Correct} [correct] what each step begins with instead of x, as often
+ *   as its option `corrections` says
  * @property {(model: Spec, pairs: Pair[], options: Options) => Sigmas} sigmas
  * @property {(model: Spec, sigmas: Sigmas, options: Options) => Advance} advance
  */
 
 const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
 
-/** @type {Sampler} */
+const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
+
+/** @satisfies {Sampler} */
 const ddpm = {
-  option: "variance",
+  options: { variance: null },
+  /** @param {Spec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
+  bind(model, options, pairs, guidance) {
+    const variance = options.variance ?? model.variance;
+    if (!VARIANCES.includes(variance))
+      throw new Error(`unknown variance '${variance}': choose from ${VARIANCES.join(", ")}`);
+    if (variance.startsWith("learned") && variance !== model.variance)
+      throw new Error(
+        `variance '${variance}' needs a network that was trained with it; this one has '${model.variance}'`,
+      );
+    if (variance === "learned" && pairs.some(([t, s]) => t - s > 1))
+      throw new Error(
+        "variance 'learned' needs the whole chain: use as many steps as there are times " +
+          `(from T, ${model.T}), or another variance`,
+      );
+    if (variance === "analytic" && !model.gamma)
+      throw new Error(
+        "the analytic variance was not estimated for these weights: " +
+          `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
+          "with what they were trained on, or use another variance",
+      );
+    if (variance === "analytic" && guidance !== 1)
+      throw new Error("the analytic variance is not defined with guidance: use another variance");
+    return { ...options, variance };
+  },
+  /** @param {Spec} model @param {Pair[]} pairs @param {Options} options @returns {Sigmas} */
   sigmas(model, pairs, { variance }) {
     if (variance.startsWith("learned")) return pairs.map(([, s]) => (s ? null : 0));
     const gamma = variance === "analytic" && model.gamma ? gammaTable(model, model.gamma) : null;
@@ -37,7 +69,8 @@ const ddpm = {
     return sigmas;
   },
   advance:
-    (model, sigmas, { variance }) =>
+    (/** @type {Spec} */ model, /** @type {Sigmas} */ sigmas, /** @type {Options} */ { variance }) =>
+    /** @type {Advance} */
     ({ x0, v }, k, t, s, x, noise) => {
       const { ofX0, ofXt } = step(model, t, s);
       const mean = combine([ofX0, x0], [ofXt, x]);
@@ -59,12 +92,17 @@ const norm = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
 /** @type {Sampler} */
 const langevin = {
   ...ddpm,
+  options: { ...ddpm.options, snr: null, corrections: null },
+  bind: (model, { snr, corrections, ...options }, ...rest) => ({
+    ...ddpm.bind(model, options, ...rest),
+    ...{ snr: snr ?? SNR, corrections: corrections ?? 1 },
+  }),
   correct:
-    ({ alphaBar }) =>
-    ({ eps }, k, t, x, noise) => {
-      const z = noise(CORRECTIONS + k);
+    ({ alphaBar }, { snr }) =>
+    ({ eps }, number, k, t, x, noise) => {
+      const z = noise(number * CORRECTIONS + k);
       const length = norm(eps);
-      const ratio = length > 0 ? (SNR * norm(z)) / length : 0;
+      const ratio = length > 0 ? (snr * norm(z)) / length : 0;
       const twice = 2 * Math.sqrt(1 - alphaBar[t]) * ratio;
       return combine([1, x], [twice, z], [-twice * ratio, eps]);
     },
@@ -99,7 +137,10 @@ function learnedSigma(model, t, s, variance, v) {
 
 /** @type {Sampler} */
 const ddim = {
-  option: "eta",
+  options: { eta: 0 },
+  check({ eta }) {
+    if (!(eta >= 0 && eta <= 1)) throw new Error(`eta must lie between 0 and 1, got ${eta}`);
+  },
   sigmas: (model, pairs, { eta }) => pairs.map(([t, s]) => (s ? eta * Math.sqrt(step(model, t, s).betaTilde) : 0)),
   advance:
     (model, sigmas) =>
@@ -213,3 +254,33 @@ const unipc = {
 
 /** @type {Record<string, Sampler>} */
 export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency };
+
+/** The default of each option that any sampler has. @type {Options} */
+export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
+
+/** Names of samplers in a sentence. @param {(name: string) => boolean} has @param {string} [between] */
+export const named = (has, between = ", ") =>
+  Object.keys(SAMPLERS)
+    .filter(has)
+    .map((name) => `'${name}'`)
+    .join(between);
+
+/**
+ * A sampler's options with what is given: null, or the default, leaves an option as it is. Throws for what it lacks.
+ * @param {string} name @param {Record<string, any>} given may have other keys
+ * @returns {Options}
+ */
+export function optionsOf(name, given) {
+  const options = { ...SAMPLERS[name].options };
+  for (const { options: its = {} } of Object.values(SAMPLERS))
+    for (const [option, usual] of Object.entries(its)) {
+      const value = given[option] ?? usual;
+      if (option in options) options[option] = value;
+      else if (value !== usual) {
+        const owners = named((other) => option in (SAMPLERS[other].options ?? {}), " and ");
+        throw new Error(`${option} belongs to the sampler ${owners}, and this run has '${name}': leave it out`);
+      }
+    }
+  SAMPLERS[name].check?.(options);
+  return options;
+}

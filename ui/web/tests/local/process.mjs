@@ -6,6 +6,7 @@ import { gaussian } from "../../local/process/noise.js";
 import { exactModel, shape } from "../../local/process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
 import { chain, sideBySide, trajectory } from "../../local/process/runs.js";
+import { SAMPLERS } from "../../local/process/samplers.js";
 import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
 import { modelPairs } from "../../local/process/times.js";
 
@@ -31,6 +32,7 @@ async function all(steps) {
 }
 
 const ASKED = {
+  options: () => Object.fromEntries(Object.entries(SAMPLERS).map(([name, { options = {} }]) => [name, options])),
   noise: ({ seed, stream, n }) => gaussian(seed, stream, n),
   schedule: ({ config }) => schedule(config),
   tables: ({ config }) => tables(schedule(config)),
