@@ -107,8 +107,8 @@ test("a transformer of latents, guided: its own class, time and decoder", () => 
 });
 
 test("a sampler that diffusers lacks is no reason to have no other script", () => {
-  const { python, why } = diffusers({ sampler: "a new one" }, { coordinates: null });
-  assert.ok(python.includes("sampler='a new one'"));
+  const { python, why } = diffusers({ sampler: "langevin" }, { coordinates: null });
+  assert.ok(python.includes("sampler='langevin'"));
   assert.equal(why, "diffusers does not have this sampler");
 });
 
