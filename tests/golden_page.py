@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plans
 import test_static
 import toylab
 from PIL import ExifTags, Image
@@ -330,7 +331,12 @@ class Page:
     def says(self, part: str, values: Values) -> Values:
         """What the page says of settings. Raises ValueError for wrong ones."""
         own = self.app.parts[part]
-        return own.describe(own.request(part, values))
+        cost = own.cost(own.request(part, values))
+        said = plans.described(own, part, values, cost=cost)
+        if isinstance(said, str):
+            raise ValueError(said)
+        summary = {"summary": said["summary"]} if said["summary"] else {}
+        return {name: value for name, value in said.items() if name not in ("steps", "shown", "summary")} | summary
 
     def names(self, part: str, values: Values) -> Values:
         """What its files would be called when the run has ended, and the texts in them; {} where only the run knows."""

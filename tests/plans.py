@@ -12,6 +12,7 @@ from browser import _missing
 
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.forms import emoji
+from ui.models.facts import answer as known
 from ui.models.facts import facts, spec, table
 from ui.parts import between, latents, likelihood, plane, repair, sampling
 from ui.runs.words import page_words
@@ -53,25 +54,38 @@ def _facts(model):
     }
 
 
-def answer(part, values, models, sets=None):
-    """Return what the page says of values of a part: {summary}; where it has the models, by their names, also {steps,
-    shown} and what the plan is about; {error}, a sentence, where it refuses the values. sets: of test pictures, in the
-    place of the shipped ones.
-    """
+def _ask(question):
     page = _page()
-    known = {ref: _facts(model) for ref, model in models.items() if model is not None}
-    _write(page, {"part": part, "values": values, "models": known, "sets": sets})
+    _write(page, question)
     line = page.stdout.readline()
     assert line, "node has ended, and said why"
     return json.loads(line)
 
 
-def described(place, part, values):
+def answer(part, values, models, **more):
+    """Return what the page says of values of a part: {summary}; where it has the models, by their names, also {steps,
+    shown} and what the plan is about; {error}, a sentence, where it refuses the values.
+
+    more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate.
+    """
+    known = {ref: _facts(model) for ref, model in models.items() if model is not None}
+    return _ask({"part": part, "values": values, "models": known, **more})
+
+
+def described(place, part, values, **more):
     """Return the same for a part of a lab, which has the models; a refusal as the sentence alone."""
     asked = place.forms[part].defaults() | values
     models = {}
     for ref in {str(asked.get(name)) for name in ("checkpoint", "checkpoint_b")}:
         with suppress(ValueError, CheckpointError):  # the page refuses it, or it names no checkpoint
             models[ref] = place.lab.models.known(ref)
-    found = answer(part, values, models)
+    found = answer(part, values, models, **more)
     return found.get("error", found)
+
+
+def offered(lab, ref):
+    """Return what a form of the page offers for a checkpoint. Raises CheckpointError where there is none."""
+    model = lab.models.known(ref)
+    if model is None or model.source is not None:
+        return _ask({"known": known(lab, ref, pictures=True)})
+    return _ask({"known": {"ref": ref, "count": 1, "download": 0, "facts": _facts(model)}})

@@ -45,7 +45,6 @@ from train.distill.task import Distilling
 from train.evaluate import report
 from train.evaluate.results import read_arrays
 from train.tuning import refine
-from ui.models.form_options import about_model
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
@@ -206,7 +205,7 @@ class Case:
 
     def values(self, part: Part, name: str) -> dict[str, Any]:
         """What the page asks of a part for the model: what it offers, and few steps."""
-        about = about_model(part.lab, str(self.folder))
+        about = plans.offered(part.lab, str(self.folder))
         usual = {"steps": self.steps or about["steps"][2], "sampler": about["samplers"][0], "count": 2, "seed": 5}
         usual |= {"variance": self.twin.variance, "spacing": "auto" if self.twin.student else "linspace"}
         usual |= {f"{name}_b": usual[name] for name in ("steps", "sampler", "variance")}

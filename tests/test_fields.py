@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 
+import plans
 import pytest
 import toylab
 from hypothesis import given
@@ -15,7 +16,6 @@ from ddpm_core.names import SAMPLERS
 from ddpm_core.samplers import DEFAULTS, OPTIONS
 from ui.forms import units
 from ui.forms.fields import MODEL
-from ui.models.form_options import about_model
 from ui.models.loaded import Models
 from ui.parts.forward import Forward
 from ui.parts.latents import Latents
@@ -214,7 +214,7 @@ def test_the_defaults_as_the_page_has_them_are_the_requests(name):
 def test_a_field_is_shown_by_what_there_is(name):
     """Conditions name fields with their values, and what is known of a model; lane B's fields are second ones."""
     form = {field["name"]: field for field in FORMS[name].form()}
-    about = about_model(toylab.toy_lab(Models()), "cifar10-tiny")
+    about = plans.offered(toylab.toy_lab(Models()), "cifar10-tiny")
     assert {field["follows"] for field in form.values()} <= {"", *about} and MODEL not in form
     for name, wanted in [pair for field in form.values() for one in field["shown_if"] or () for pair in one.items()]:
         if name == MODEL:

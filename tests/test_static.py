@@ -22,6 +22,7 @@ from pathlib import Path
 import kinds
 import numpy as np
 import pipelines
+import plans
 import pytest
 from browser import CALM, MOTION, NAME, _missing, browser  # noqa: F401, a fixture
 from PIL import Image
@@ -33,8 +34,7 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.export import files
 from ui.forms.units import sentence
-from ui.models.form_options import about_model
-from ui.runs import captions, touch
+from ui.runs import touch
 from ui.runs.touch import TouchField
 from ui.serving.server import build
 from ui.static.folder import write
@@ -108,29 +108,30 @@ def settings(draw):
 
 
 UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
+ENGINES = ("estimate", "seconds", "auto", "steps", "shown")
 PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
 
 
-def said(app, part, values):
-    try:
-        asked = app.parts[part].request(part, values)
-        plan = asked.checked_plan([app.lab.models.known(ref) for ref in asked.refs])
-        return ({"summary": asked.summary} if asked.summary else {}) | plan.about()
-    except Exception as error:
-        return {"error": sentence(error)}
-
-
 def normal(answer):
-    """Without what depends on the machine, and with packed pixels unpacked."""
-    answer = {name: value for name, value in answer.items() if name not in ("estimate", "seconds", "auto")}
-    answer = json.loads(json.dumps(answer))
+    """What the page says of settings, but for what depends on the engine; packed pixels are unpacked."""
+    answer = {name: value for name, value in answer.items() if value and name not in ENGINES}
     script = answer.get("python", "")
     for packed in re.findall(r'b64decode\("([\w=-]+)"\)', script):
         script = script.replace(packed, zlib.decompress(base64.urlsafe_b64decode(packed)).hex())
-    return answer | ({"python": script} if "python" in answer else {})
+    return answer | ({"python": script} if script else {})
 
 
-def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
+def refusal(app, part, values):
+    """The sentence with which the server refuses values; else how many steps of each kind it would compute."""
+    try:
+        asked = app.parts[part].request(part, values)
+        plan = asked.checked_plan([app.lab.models.known(ref) for ref in asked.refs])
+        return {(kind.ref, kind.batch, kind.lanes): n for kind, n in plan.steps.items()}
+    except (ValueError, CheckpointError) as error:
+        return sentence(error)
+
+
+def test_the_page_and_both_engines_refuse_and_compute_the_same(folder, app, tmp_path):
     draw = random.Random(4)
     asked = [("watch", {}), ("compare", {}), ("grid", {}), ("latents", {}), ("repair", {}), ("plane", {})]
     asked += [("watch", {"checkpoint": path}) for path in (r"\\host\x", " //host/x ", r"\??\UNC\host\x")]
@@ -139,13 +140,19 @@ def test_texts_and_errors_are_pythons_own(folder, app, tmp_path):
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     answers = node("texts.mjs", folder, tmp_path / "asked.json")
     for (part, values), answer in zip(asked, answers, strict=True):
-        assert normal(answer) == normal(said(app, part, values)), (part, values)
+        said, engine = plans.described(app.parts[part], part, values), refusal(app, part, values)
+        if isinstance(said, str):
+            assert answer == {"error": engine} and engine == sentence(ValueError(said)), (part, values)
+        else:
+            kinds_of = {tuple(step["kind"].values()): step["n"] for step in said["steps"]}
+            assert kinds_of == engine and normal(answer) == normal(said), (part, values)
 
 
-def test_what_a_form_offers_for_a_model_is_pythons_own(folder, app):
+def test_what_a_form_offers_for_a_model_is_the_same_without_a_server(folder, app):
     for ref, offered in node("about.mjs", folder).items():
-        own = json.loads(json.dumps(about_model(app.lab, ref)))
-        assert offered | {"examples": own["examples"], "count": own["count"]} == own
+        assert plans.offered(app.lab, ref) == offered | {
+            name: plans.offered(app.lab, ref)[name] for name in ("examples", "count")
+        }
 
 
 def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
@@ -568,7 +575,7 @@ def test_words_draw_what_the_library_draws(window):
     plan, *frames = opened.evaluate(RUN, asked)
     model = loaded("emoji-tiny")
     assert plan["words"] == [word for word, _ in model.text.words(prompt)]
-    assert plan["caption"].startswith(captions.unknown(["asdfgh"]))
+    assert plan["caption"].startswith("I don’t know “asdfgh”: what is drawn is a guess.")
     options = {"prompts": prompt, "guidance": 3.0, "variance": "beta_tilde", "attention": True}
     for frame, step in zip(frames, ddpm_core.trajectory(model, [5], steps=2, **options), strict=True):
         maps = np.stack([step.attention[0, list(tokens)].sum(0).numpy() for _, tokens in model.text.words(prompt)])

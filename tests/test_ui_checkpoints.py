@@ -24,7 +24,6 @@ from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepKind, StepTimes
 from ui.machine.turns import Turns
 from ui.models.catalogue import OFFERED, choice, forecast, short_name
-from ui.models.form_options import about_model
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
 from ui.parts.sampling import SamplingPart
@@ -353,7 +352,7 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     without = tmp_path / "copy"
     shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
     for ref, has in (("cifar10-tiny", True), (str(without), False)):
-        assert ("analytic" in about_model(lab, ref)["variances"]) == has
+        assert ("analytic" in plans.offered(lab, ref)["variances"]) == has
         asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
         answer = plans.described(SamplingPart(lab), "compare", asked)
         assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer

@@ -18,7 +18,7 @@ from toylab import decoded, results
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.student import Student
-from ui.models.form_options import about_model, quick
+from ui.models.form_options import quick
 from ui.models.loaded import Models
 from ui.parts import picture_chooser
 from ui.parts.latents import Latents, LatentsPart
@@ -179,14 +179,14 @@ def upload():
 
 def test_a_model_says_what_the_controls_offer():
     lab = toylab.toy_lab(Models())
-    about = about_model(lab, "cifar10-tiny")
+    about = plans.offered(lab, "cifar10-tiny")
     assert about["times"] == [1000, 750, 500, 250] and "cat" in about["classes"]
     assert "beta_tilde" in about["variances"]
     assert about["set"]["count"] == 40 and [picture["name"] for picture in about["examples"]][:2] == list(
         test_sets.CIFAR10[:2]
     )
     with pytest.raises(CheckpointError):
-        about_model(lab, "/nowhere")
+        plans.offered(lab, "/nowhere")
 
 
 def test_the_shipped_pictures_belong_to_their_classes():
@@ -251,7 +251,7 @@ def test_what_is_offered_for_a_student_runs(method, sampler):
     """Its times, its sampler and its steps, as they stand in the form before anything is chosen."""
     made = place()
     made.lab.models.model.student = student = Student(method, (100, 60, 20))
-    about = about_model(made.lab, "toy")
+    about = plans.offered(made.lab, "toy")
     assert about["samplers"] == [sampler] and about["times"] == [100, 60, 20]
     asked = ASKED | {"sampler": sampler, "steps": about["steps"][2], "times": ""}
     assert "python" in described(made, asked)

@@ -18,7 +18,7 @@ from ddpm_core.checkpoint.refs import typed
 
 ANY = "any"  # no class in particular
 # In the condition of a field: another has a value that is not its default, or is; what the model must have, by its name
-# in `ui.models.form_options.about_model`.
+# in `aboutModel` of ui/web/plans/facts.js.
 SET, UNSET, MODEL = True, False, "model"
 
 
@@ -27,7 +27,7 @@ class Field:
     """title: what it is called in a sentence. label: above its control, where that differs. help: below the label.
 
     more: it stands behind "More" in a form, as few need it. follows: what of the model its control offers or begins
-    with, by its name in `ui.models.form_options.about_model`.
+    with, by its name in `aboutModel` of ui/web/plans/facts.js.
     """
 
     title: str

@@ -39,13 +39,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def estimate(seconds: float | None, device: str) -> str:
-    """How long a run will take, before it starts. device: "CPU" or "GPU"."""
-    if seconds is None:
-        return "time unknown until the first step"
-    return f"{'' if seconds < 1 else 'about '}{duration(seconds)} on this {device}"
-
-
 def download(done: int, total: int, speed: float | None) -> str:
     """The state of a download: its bytes, and where the speed in bytes per second is known, that and the time left."""
     text = f"{done / 1e6:.0f} of {megabytes(total)}"

@@ -12,7 +12,6 @@ import ddpm_core
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.names import Sampler
 from ddpm_core.prediction import word_square
-from ui.export import scripts
 from ui.forms.emoji import in_words
 from ui.forms.fields import Prompt, Request, Seed, declare
 from ui.machine.step_times import StepKind
@@ -71,14 +70,6 @@ class BetweenPlan(RowsPlan):
     def kind(self, cells: Sequence[int]) -> StepKind:
         """Of the steps of so many cells at once."""
         return StepKind(self.request.checkpoint, len(cells) * (1 if self.options["guidance"] is None else 2))
-
-    def script(self) -> str:
-        request = self.request
-        lines = scripts.rows_head(request.checkpoint, self.model, self.options)
-        lines += [f"square = ddpm_core.word_square({request.corners!r}, {SIDE})"]
-        lines += [f"images = ddpm_core.sample(model, [{request.seed}] * len(square), prompts=square, **options)"]
-        lines += [f"rows = [images[i : i + {SIDE}] for i in range(0, len(images), {SIDE})]"]
-        return "\n".join([*lines, scripts.rows_saved(SIDE, self.what)]) + "\n"
 
 
 class BetweenRun(Rows):

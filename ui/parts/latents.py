@@ -15,7 +15,6 @@ from ddpm_core.latents import check_chains, mix
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.names import Sampler
 from ddpm_core.timesteps import chain_length, quarters
-from ui.export import scripts
 from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, Wholes, declare
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
@@ -104,27 +103,6 @@ class LatentsPlan(RowsPlan):
     """times: of the rows."""
 
     times: tuple[int, ...]
-
-    def script(self) -> str:
-        request, model = self.request, self.model
-        lines = scripts.rows_head(request.checkpoint, model, self.options)
-        if any(picture for _, picture in request.sources):
-            lines[:0] = ["import base64", "import zlib", ""]
-        for name, (seed, picture) in zip("ab", request.sources, strict=False):
-            if picture:
-                lines += scripts.picture(name, picture, (1, model.image_size, model.image_size, model.channels))
-            else:
-                lines += [f"{name} = ddpm_core.sample(model, [{seed}], **options)"]
-        lines += ["rows = []", f"for t in {list(self.times)}:  # of {model.schedule.T}"]
-        lines += [f"    x_t = ddpm_core.encode(model, a, t, [{request.seed}])"]
-        if request.mode == "interpolate":
-            lines += [f"    other = ddpm_core.encode(model, b, t, [{request.seed_b}])"]
-            lines += [f"    weights = np.linspace(0, 1, {request.count}).tolist()"]
-            made = f"interpolate(model, x_t, other, t, weights, {request.seeds[0]}, **options)"
-        else:
-            made = f"reconstruct(model, x_t, t, {request.seeds!r}, **options)"
-        lines += [f"    rows.append(ddpm_core.{made})", scripts.rows_saved(request.count, request.mode)]
-        return "\n".join(lines) + "\n"
 
 
 class LatentsRun(Rows):

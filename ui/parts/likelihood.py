@@ -23,7 +23,6 @@ from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import label_tensor
 from ddpm_core.runs import make_chain
 from ddpm_core.timesteps import timestep_pairs
-from ui.export import scripts
 from ui.forms import units
 from ui.forms.fields import ANY, MODEL, SET, UNSET, Choice, Picture, Request, Whole, declare
 from ui.machine.step_times import StepKind
@@ -35,7 +34,6 @@ from ui.pictures.test_sets import PictureSet, set_for
 from ui.pictures.uploads import LOSSLESS, frame_format, uri
 from ui.runs.captions import HARD
 from ui.runs.jobs import Work
-from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import CHECKPOINT, LABEL, Settings
 
@@ -106,9 +104,6 @@ class LikelihoodPlan(Plan):
     alone: StepKind
     together: StepKind
 
-    def about(self) -> Values:
-        return {"python": scripts.copied(script, self.request, self.model)}
-
     def some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
         """The pictures of these numbers, and their labels."""
         labels = None if self.labels is None else self.labels[which.start : which.stop]
@@ -146,8 +141,6 @@ class LikelihoodRun(Computation):
 
     def __init__(self, lab: Lab, request: Likelihood):
         super().__init__(lab, request, [request.checkpoint], BATCH)
-        pictures = "own picture" if request.picture else f"{request.count} picture{'s' * (request.count > 1)}"
-        self.summary = f"{short_name(request.checkpoint)} · {pictures}"
 
     def plan(self, models: Sequence[ModelSpec]) -> LikelihoodPlan:
         (model,) = models
@@ -343,33 +336,3 @@ def _published() -> dict[str, Any]:
 class LikelihoodPart(Part):
     forms: ClassVar = {"likelihood": Likelihood}
     computation = LikelihoodRun
-
-
-def script(request: Likelihood, model: ModelSpec) -> str:
-    """A script that measures the same with ddpm_core."""
-    images, labels = request.pictures(model)
-    first, *others = variances(model)
-    T = model.schedule.T
-    chains: Sequence[tuple[Variance, int]] = [(name, T) for name in others]
-    chains = [*chains, *((name, n) for name in (first, *others) for n in lengths(model))]
-    lines = ["import base64", "import zlib", ""] if request.picture else []
-    lines += ["import numpy as np"] + ([] if request.picture else ["from PIL import Image"]) + ["", "import ddpm_core"]
-    lines += ["from ddpm_core.likelihood import rechain"] if chains else []
-    lines += ["", f"model = ddpm_core.load({scripts.reference(request.checkpoint, model)!r})"]
-    if request.picture:
-        lines += scripts.picture("images", request.picture, images.shape)
-    else:
-        size, channels = images.shape[1], images.shape[3]
-        lines += [
-            "# in a checkout of DDPM Lab:",
-            f'grid = np.asarray(Image.open("ui/pictures/test_sets/{request.set(model).name}.png"))',
-            f"rows = grid.reshape(-1, {size}, 10, {size}, {channels}).swapaxes(1, 2)",
-            f"images = rows.reshape(-1, {size}, {size}, {channels})[:{len(images)}]",
-        ]
-    lines += [f"full = ddpm_core.bits_per_dim(model, images, {first!r}, labels={labels!r})"]
-    lines += [f"print({first!r}, {T}, *full.total.tolist())"]
-    if chains:
-        lines += [f"for variance, steps in {chains!r}:"]
-        lines += ['    bound = rechain(full, model, images, variance, steps, "linspace")']
-        lines += ["    print(variance, steps, *bound.total.tolist())"]
-    return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels
-from ui.export import files, scripts
+from ui.export import files
 from ui.forms.fields import Picture
 from ui.machine.step_times import StepKind
 from ui.models.catalogue import short_name
@@ -53,13 +53,6 @@ class RowsPlan(Plan):
     model: ModelSpec
     options: dict[str, Any]
     what: str
-
-    def about(self) -> dict[str, Any]:
-        return {"python": scripts.copied(self.script)}
-
-    def script(self) -> str:
-        """A script that repeats the rows with ddpm_core, and saves them as the page does."""
-        raise NotImplementedError
 
     def shown(self, columns: Sequence[str], steps: Sequence[int]) -> dict[str, Any]:
         """The first result. steps: of each row."""

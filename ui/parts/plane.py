@@ -222,11 +222,6 @@ class CloudsPlan(Plan):
         centres = self.mixture.centres.flatten().tolist()
         return {"centres": [round(value, 4) for value in centres], "width": self.mixture.width}
 
-    def about(self) -> Values:
-        """{summary, python, data, lanes: their names}"""
-        summary = " against ".join(self.names)
-        return {"summary": summary, "python": script(self), "data": self.data, "lanes": list(self.names)}
-
 
 class CloudsRecording(Recording):
     """clouds: x_0 of each lane that is done, float32 (cloud, 2)."""
@@ -417,35 +412,3 @@ def _text(values: np.ndarray, unit: float, kind: type) -> str:
     most = np.iinfo(kind).max
     whole = np.nan_to_num(values / unit).round().clip(-most, most).astype(f"<i{np.dtype(kind).itemsize}")
     return base64.b64encode(whole.tobytes()).decode()
-
-
-def script(plan: CloudsPlan) -> str:
-    """A script that repeats both clouds with ddpm_core, prints their moments and saves their points."""
-    request = plan.request
-    data = f"drawing({list(request.drawing)!r}" if request.shape == DRAWING else f"shape({request.shape!r}"
-    lines = [
-        "import numpy as np",
-        "",
-        "from ddpm_core import plane",
-        *(["from ddpm_core.plane import plane_network"] if request.trains else []),
-        "",
-        f"mixture = plane.{data}, width={request.width})",
-        "exact = plane.exact_model(mixture)",
-    ]
-    if request.trains:
-        lines += [f"trained = plane_network.train(mixture, steps={request.training})  # about ten seconds for 3000"]
-    lines += ["lanes = {"]
-    lines += [
-        f'    "{name}": ({lane.denoiser}, {request.options(lane, plan.exact)!r}),'
-        for name, lane in zip("AB", request.lanes, strict=True)
-    ]
-    lines += [
-        "}",
-        'print("data: mean", mixture.mean().tolist(), "trace", mixture.covariance().trace().item())',
-        "for name, (model, options) in lanes.items():",
-        f"    *_, last = plane.cloud(model, {request.seed}, {request.cloud}, **options)",
-        f"    x = last.x.flatten(1)  # ({request.cloud}, 2)",
-        '    print(f"{name}: mean", x.mean(0).tolist(), "trace", x.T.cov().trace().item())',
-        '    np.savetxt(f"{name}.csv", x.numpy(), delimiter=",")',
-    ]
-    return "\n".join(lines) + "\n"

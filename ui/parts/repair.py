@@ -15,7 +15,6 @@ from ddpm_core import imaging, restore
 from ddpm_core.commands import defaults
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.runs import make_chain
-from ui.export import scripts
 from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, declare
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
@@ -118,41 +117,13 @@ class Repair(Request):
         return restore.blur(restore.gaussian_kernel(BLUR, size), size)
 
 
-@dataclass(frozen=True)
-class RepairPlan(RowsPlan):
-    def script(self) -> str:
-        request, model = self.request, self.model
-        size = model.image_size
-        lines = scripts.rows_head(request.checkpoint, model, self.options)
-        lines.insert(4, "from ddpm_core import restore")
-        if request.picture or request.task == "mask":
-            lines[:0] = ["import base64", "import zlib", ""]
-        if request.picture:
-            lines += scripts.picture("picture", request.picture, (1, size, size, model.channels))
-        else:
-            lines += [f"picture = ddpm_core.sample(model, [{request.seed}], **options)"]
-        if request.task == "mask":
-            lines += scripts.picture("known", as_text.to_text(request.known(size).astype(np.uint8)), (size, size))
-        made = {
-            "mask": "mask(known)",
-            "blur": f"blur(restore.gaussian_kernel({BLUR}, {size}), {size})",
-            "grey": f"grey(channels={model.channels})",
-            "downsample": f"downsample({SHRUNK})",
-        }
-        lines += [f"A = restore.{made[request.task]}", "y, rows = A(ddpm_core.from_uint8(picture)), []"]
-        lines += [f"for method in {request.methods!r}:"]
-        lines += [f"    *_, last = restore.restore(model, y, A, method, {request.seeds!r}, **options)"]
-        lines += ["    rows.append(ddpm_core.to_uint8(last.x))", scripts.rows_saved(request.count, request.task)]
-        return "\n".join(lines) + "\n"
-
-
 class RepairRun(Rows):
     """Its results, by "kind": "plan" once; "source", the picture and then what is left; "step" of a row, which is a
     method; "map" and "row", when one is done."""
 
     shows_x = True
 
-    def plan(self, models: Sequence[ModelSpec]) -> RepairPlan:
+    def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
         (model,), request = models, self.request
         chain, options = self.options(model, "restoration", request.picture)
         steps = make_chain(model, **chain.sampling)
@@ -166,9 +137,9 @@ class RepairRun(Rows):
             (StepKind(request.checkpoint, 1), 0 if request.picture else request.steps),
             (StepKind(request.checkpoint, request.count), evaluations),
         )
-        return RepairPlan(request, cost, model, options, request.task)
+        return RowsPlan(request, cost, model, options, request.task)
 
-    def compute(self, plan: RepairPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
         (lent,), request = models, self.request
         model = self.counted(lent, work)
         titles = [METHODS[method] for method in request.methods]
@@ -186,7 +157,7 @@ class RepairRun(Rows):
             self._row(plan, model, row, method, y, measurement, work)
 
     def _row(
-        self, plan: RepairPlan, model: Model, row: int, method: Any, y: Any, measurement: Measurement, work: Work
+        self, plan: RowsPlan, model: Model, row: int, method: Any, y: Any, measurement: Measurement, work: Work
     ) -> None:
         request = self.request
         steps = restore.restore(model, y, measurement, method, request.seeds, **plan.options)

@@ -16,7 +16,7 @@ from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Variance
 from ddpm_core.runs import make_chain
-from ui.export import files, scripts
+from ui.export import files
 from ui.forms import units
 from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
@@ -191,11 +191,6 @@ class SamplingPlan(Plan):
         kind = self.kinds[lane]
         return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
 
-    def about(self) -> Values:
-        """{caption, spacing, python, diffusers, why}"""
-        found = {"caption": self.caption, "spacing": self.lanes[0].spacing or "its own"}
-        return found | scripts.for_run(self.lanes, self.models, self.rows, self.touches)
-
     def shown(self, words: Sequence[str], unknown: str) -> Values:
         """The first result. words: of the prompt of one lane. unknown: what is said of words that are new to it."""
         model, lanes = self.models[0], self.lanes
@@ -254,10 +249,6 @@ class Sampling(Computation):
     def __init__(self, lab: Lab, request: Settings):
         lanes = request.lanes()
         super().__init__(lab, request, dict.fromkeys(lane.checkpoint for lane in lanes), request.count * len(lanes))
-
-    @property
-    def summary(self) -> str:
-        return captions.summary(self.request.lanes())
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
         found, lanes = dict(zip(self.refs, models, strict=True)), self.request.lanes()

@@ -21,10 +21,6 @@ class Plan:
     request: Any
     steps: Mapping[StepKind, float]
 
-    def about(self) -> dict[str, Any]:
-        """What it means: {python, …}."""
-        return {}
-
     def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
         """The steps that are left after so many, by their kinds."""
         return {kind: max(0.0, n - done.get(kind, 0.0)) for kind, n in self.steps.items()}
@@ -61,12 +57,11 @@ class Computation:
     """A request of a part, and how it is planned and computed. It never changes.
 
     refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. kinds: of files that
-    can be saved of it. recording: the class of what `compute` finds in `work`. summary: its settings in a line.
+    can be saved of it. recording: the class of what `compute` finds in `work`.
     """
 
     kinds: ClassVar[Sequence[str]] = ()
     recording: ClassVar[type[Recording]] = Recording
-    summary = ""
 
     def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):
         self.lab, self.request = lab, request

@@ -41,7 +41,7 @@ import { makeControl, newId, SAME } from "./controls.js";
 /** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, latent: boolean, picture?: string }} ModelChoice */
 
 /**
- * What a form offers for a model: `about_model` of ui/models/form_options.py. Without `here` its files are not on the server's machine,
+ * What a form offers for a model: `aboutOf` of plans/facts.js. Without `here` its files are not on the server's machine,
  * and the rest is not known.
  * @typedef {object} About
  * @property {string} ref
