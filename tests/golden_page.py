@@ -367,7 +367,9 @@ class Page:
         if seen[-1]["state"] != "finished":
             raise ValueError(seen[-1]["text"])
         files = dict(run.save(kind) for kind in run.job.computation.kinds)
-        plan = next(result for result in toylab.results(seen) if result["kind"] == "plan")
+        plan = next(result for result in toylab.results(seen) if result["kind"] in ("plan", "words"))
+        if plan["kind"] == "words":
+            plan = plans.described(self.app.parts[part], part, values, **plan)["shown"]
         return {"plan": plain(plan), "files": {name: of_file(name, content) for name, content in files.items()}}
 
     def forward(self, values: Values) -> Values:

@@ -1,44 +1,20 @@
-"""What the page says of settings: its own modules are asked, in one process of node, without a server or a browser."""
+"""What the page says of settings and of models: its own modules are asked, without a server or a browser."""
 
-import atexit
-import json
 import shutil
-import subprocess
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 
 from browser import _missing
 
 from ddpm_core.checkpoint.refs import CheckpointError
-from ui.forms import emoji
 from ui.models.facts import answer as known
 from ui.models.facts import facts, spec, table
-from ui.parts import between, latents, likelihood, plane, repair, sampling
-from ui.runs.words import page_words
-
-SCRIPT = Path(__file__).parents[1] / "ui/web/tests/local/plans.mjs"
-PARTS = (
-    *(sampling.SamplingPart, latents.LatentsPart, repair.RepairPart),
-    *(between.BetweenPart, plane.PlanePart, likelihood.LikelihoodPart),
-)
+from ui.recorded import page
 
 
-@cache
-def _page():
-    """The process, which ends with this one."""
+def _ask(question):
     if not shutil.which("node"):
         _missing("node is not installed")
-    page = subprocess.Popen(["node", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
-    forms = {name: form.form() for part in PARTS for name, form in part.forms.items()}
-    _write(page, {"forms": forms, "words": page_words(), "emoji": emoji.NAMES})
-    atexit.register(page.__exit__, None, None, None)
-    return page
-
-
-def _write(page, told):
-    page.stdin.write(json.dumps(told) + "\n")
-    page.stdin.flush()
+    return page.ask(question)
 
 
 def _facts(model):
@@ -54,19 +30,12 @@ def _facts(model):
     }
 
 
-def _ask(question):
-    page = _page()
-    _write(page, question)
-    line = page.stdout.readline()
-    assert line, "node has ended, and said why"
-    return json.loads(line)
-
-
 def answer(part, values, models, **more):
     """Return what the page says of values of a part: {summary}; where it has the models, by their names, also {steps,
     shown} and what the plan is about; {error}, a sentence, where it refuses the values.
 
-    more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate.
+    more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate; words and
+    unknown, as an engine has read the prompt, for what is shown.
     """
     known = {ref: _facts(model) for ref, model in models.items() if model is not None}
     return _ask({"part": part, "values": values, "models": known, **more})

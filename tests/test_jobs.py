@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import anyio.to_thread
 import numpy as np
+import plans
 import pytest
 import toylab
 from hypothesis import given
@@ -77,14 +78,14 @@ def nothing_is_left_running():
     wait_for(lambda: len(LINE) == 0)
 
 
-def test_the_plan_comes_once_not_after_the_first_frame_and_tells_what_is_going_to_happen():
+def test_the_words_come_once_before_the_first_frame_and_the_page_knows_what_is_going_to_happen():
     for options in ({}, {"variance": "beta"}, {"sampler": "ddim", "eta": 0.5}, {"spacing": "quadratic"}, {"steps": 1}):
-        settings = Settings(**{"checkpoint": "toy", "steps": 10, "count": 1, **options})
+        asked = {"checkpoint": "toy", "steps": 10, "count": 1, **options}
         models = Models()
-        updates, frames = collect(Job([settings], models))
-        plan, *others = [result for update in updates for result in update.results]
-        assert others == frames
-        (steps,) = (lane["steps"] for lane in plan["lanes"])
+        updates, frames = collect(Job([Settings(**asked)], models))
+        read, *others = [result for update in updates for result in update.results]
+        assert read["kind"] == "words" and others == frames
+        (steps,) = (lane["steps"] for lane in plans.answer("watch", asked, {"toy": models.model})["shown"]["lanes"])
         for frame, (t, s, alpha_bar, sigma) in zip(frames, steps, strict=True):
             assert s < t
             assert alpha_bar == models.model.schedule.alpha_bar[t]
@@ -348,9 +349,8 @@ def test_messages_follow_the_protocol():
     _, messages = toylab.messages(place, "watch", {"checkpoint": "toy", "steps": 10, "count": 2})
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
-    plan, *frames = toylab.results(messages)
-    assert plan["kind"] == "plan" and plan["seeds"] == ["13", "14"]
-    assert (plan["size"], plan["count"], plan["pixelated"], plan["T"]) == (8, 2, True, 100)
+    read, *frames = toylab.results(messages)
+    assert read == {"kind": "words", "words": [], "unknown": []}
     assert [(frame["kind"], frame["k"]) for frame in frames] == [("frame", k) for k in range(10)]
     assert messages[-1]["state"] == "finished"
 

@@ -311,7 +311,7 @@ def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app
       const ask = client.ask.bind(client);
       const known = new Promise((resolve) => { window.know = resolve; });
       client.ask = async (part, what, values) => {
-        if (what === "model") await known;
+        if (what === "facts") await known;
         return ask(part, what, values);
       };
     }

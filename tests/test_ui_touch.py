@@ -74,7 +74,9 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
     made = place()
     run, seen = toylab.messages(made, "watch", ASKED)
     assert seen[-1]["state"] == "finished", seen[-1]["text"]
-    plan, frames = results(seen, "plan")[0], results(seen, "frame")
+    frames = results(seen, "frame")
+    about = plans.described(made, "watch", ASKED)
+    plan = about["shown"]
     assert [plan["lanes"][0]["steps"][k][1] for k in (plan["split"], 6)] == [56, 23]
     a, b = ([frame for frame in frames if frame["lane"] == lane] for lane in (0, 1))
     same = [one["x"] == other["x"] for one, other in zip(a, b, strict=True)]
@@ -89,7 +91,6 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ddpm_core, "load", lambda ref: made.lab.models.model)
-    about = plans.described(made, "watch", ASKED)
     exec(about["python"], {})
     for lane, last in enumerate((a[-1], b[-1])):
         ends = [np.asarray(Image.open(f"lane-{lane}-seed-{seed}.png")) for seed in (13, 14)]

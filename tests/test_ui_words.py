@@ -61,7 +61,8 @@ def run(place, part, values, folder):
 
 
 def test_frames_are_decoded_and_the_latents_are_sent_beside_them(place, stable, model):
-    _, (plan, *frames) = run(place, "watch", WORDS, stable)
+    _, (_, *frames) = run(place, "watch", WORDS, stable)
+    plan = plans.described(place, "watch", {"checkpoint": str(stable), **WORDS})["shown"]
     assert (plan["size"], plan["latent"], plan["title"].count("“a red apple”")) == (64, 8, 1)
     steps = list(
         ddpm_core.trajectory(model, [5, 6], 3, "ddim", spacing="trailing", prompts="a red apple", guidance=2.0)
@@ -94,9 +95,9 @@ def test_large_pictures_are_previewed_until_the_last_step(place, stable, model, 
 
 
 def test_attention_to_each_word_comes_with_the_same_pictures(place, stable, model):
-    _, (plan, *plain) = run(place, "watch", WORDS, stable)
+    _, (read, *plain) = run(place, "watch", WORDS, stable)
     _, (_, *frames) = run(place, "watch", WORDS | {"attention": "true"}, stable)
-    assert plan["words"] == ["a", "red", "apple"]
+    assert read["words"] == ["a", "red", "apple"]
     assert [frame["x"] for frame in frames] == [frame["x"] for frame in plain] and "attention" not in plain[0]
     options = {"spacing": "trailing", "prompts": "a red apple", "guidance": 2.0, "attention": True}
     first = next(ddpm_core.trajectory(model, [5, 6], 3, "ddim", **options))
@@ -117,7 +118,8 @@ def test_attention_to_each_word_comes_with_the_same_pictures(place, stable, mode
 )
 def test_two_lanes_of_words(place, stable, model, own, caption, names):
     values = ASKED | {"prompt": "a red apple", "guidance": 2, "variance": "beta_tilde", "steps_b": 3} | own
-    _, (plan, *frames) = run(place, "compare", values, stable)
+    _, (_, *frames) = run(place, "compare", values, stable)
+    plan = plans.described(place, "compare", {"checkpoint": str(stable), **values})["shown"]
     assert caption in plan["caption"] and "grey levels" not in plan["caption"]
     assert [lane["name"] for lane in plan["lanes"]] == names
     for lane, variance in enumerate((values["variance"], "beta_tilde")):
@@ -145,8 +147,9 @@ def test_emoji_are_told_by_their_names(model):
 
 def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
     monkeypatch.setattr(ClipText, "unknown", lambda self, prompt: prompt.split()[-1:])
-    _, (plan, *_) = run(place, "watch", WORDS, stable)
-    assert plan["caption"] == "I don’t know “apple”: what is drawn is a guess."
+    _, (read, *_) = run(place, "watch", WORDS, stable)
+    shown = plans.described(place, "watch", {"checkpoint": str(stable), **WORDS}, **read)["shown"]
+    assert shown["caption"] == "I don’t know “apple”: what is drawn is a guess."
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from ui.machine.step_times import StepKind
 from ui.models.catalogue import EMBEDDED
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, sent
-from ui.runs import captions
 from ui.runs.jobs import Work
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, GUIDANCE, SAMPLER, STEPS
@@ -92,7 +91,7 @@ class BetweenRun(Rows):
         square = word_square(request.corners, SIDE)
         new = dict.fromkeys(word for corner in request.corners for word in model.text.unknown(corner))
         shown = {"kind": "plan", "side": SIDE, "size": model.picture_size, "corners": request.corners}
-        work.give(shown | {"caption": captions.unknown(list(new))})
+        work.give(shown | {"unknown": list(new)})
         done = {}
         for cells in stages():
             prompts, last = [square[cell] for cell in cells], None

@@ -32,7 +32,6 @@ from ui.parts.part import Part
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.pictures.uploads import LOSSLESS, frame_format, uri
-from ui.runs.captions import HARD
 from ui.runs.jobs import Work
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import CHECKPOINT, LABEL, Settings
@@ -41,6 +40,7 @@ STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the 
 DECODED = 6  # pictures whose decoding is shown
 EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
 POINTS = 160  # of a curve over t
+HARD = 3  # the final step can hardly remove noise that is so many times what the network was trained to find there
 EARLY = 3  # of the first picture's short chains that are measured before its whole one
 
 

@@ -24,11 +24,10 @@ from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.lab import Lab
 from ui.parts.part import Part
-from ui.pictures.uploads import LOSSLESS, kept_steps, sent, uri
+from ui.pictures.uploads import kept_steps, sent, uri
 from ui.runs import captions, touch
 from ui.runs.captions import Row
 from ui.runs.jobs import Work
-from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import (
     CHECKPOINT,
@@ -170,8 +169,8 @@ class Frame:
 @dataclass(frozen=True)
 class SamplingPlan(Plan):
     """refs: the checkpoints, each once. Of each lane: lanes, its resolved settings; its model; rows, its steps;
-    arguments, of ddpm_core.trajectory; its kind of step. attention: whether it is shown. untouchable: why
-    no lane could be touched, or "". touches: of lane B, which shares its first steps with lane A, so many.
+    arguments, of ddpm_core.trajectory; its kind of step. attention: whether it is shown. touches: of lane B, which
+    shares its first steps with lane A, so many.
     """
 
     refs: tuple[str, ...]
@@ -181,8 +180,6 @@ class SamplingPlan(Plan):
     arguments: tuple[dict[str, Any], ...]
     kinds: tuple[StepKind, ...]
     attention: bool
-    caption: str
-    untouchable: str
     touches: Touches
     shared: int
 
@@ -190,29 +187,6 @@ class SamplingPlan(Plan):
         """What a lane's step k costs; None where it is lane A's."""
         kind = self.kinds[lane]
         return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
-
-    def shown(self, words: Sequence[str], unknown: str) -> Values:
-        """The first result. words: of the prompt of one lane. unknown: what is said of words that are new to it."""
-        model, lanes = self.models[0], self.lanes
-        return {
-            "kind": "plan",
-            "title": captions.summary(lanes),
-            "size": model.picture_size,
-            "latent": model.image_size if model.latent else 0,
-            "words": words,
-            "count": self.request.count,
-            "pixelated": model.picture_size <= LOSSLESS,
-            "seeds": [str(seed) for seed in self.request.seeds],
-            "T": max(one.schedule.T for one in self.models),
-            "lanes": [
-                {"name": name, "steps": steps, "settings": {key: getattr(lane, key) for key in LANE}}
-                for name, steps, lane in zip(captions.names(lanes), self.rows, lanes, strict=True)
-            ],
-            "caption": " ".join(filter(None, [unknown, self.caption])),
-            "split": self.shared - 1 if self.touches else None,
-            "untouchable": self.untouchable,
-            "colours": not model.latent and model.channels > 2,
-        }
 
 
 class SamplingRecording(Recording):
@@ -241,7 +215,8 @@ class SamplingRecording(Recording):
 
 
 class Sampling(Computation):
-    """The computation of a request. Its results: the plan once, as the page gets it; then each kept `Frame`."""
+    """The computation of a request. Its results: {words, unknown} once, of the prompt of one lane, as the model
+    reads it, and of those that are new to a model; then each kept `Frame`."""
 
     kinds = tuple(files.KINDS)
     recording = SamplingRecording
@@ -273,10 +248,9 @@ class Sampling(Computation):
             except ValueError as error:
                 raise ValueError(f"Lane B: {error}" if number and len(lanes) == 2 else error) from None
         refs = [lane.checkpoint for lane in resolved]
-        untouchable, touches = _untouchable(resolved[0], own[0]), {}
+        touches: Touches = {}
         if isinstance(resolved[-1], Touched):
-            if untouchable:
-                raise ValueError(untouchable)
+            make_chain(own[0], **resolved[0].sampling).check_no_memory()
             times = [s for _, s, *_ in rows[0]]
             resolved[-1] = replace(resolved[-1], touch=touch.placed(resolved[-1].touch, times))
             touches = touch.touches(resolved[-1].touch, own[0], times)
@@ -298,8 +272,6 @@ class Sampling(Computation):
             tuple(arguments),
             kinds,
             attention,
-            captions.caption(resolved, own, rows),
-            untouchable,
             touches,
             shared,
         )
@@ -333,7 +305,7 @@ class Sampling(Computation):
                 work.recording.states[lane][k] = frame, x.cpu()
             return frame
 
-        soon: list[Any] = [plan.shown([word for word, _ in words], captions.unknown(list(new)))]
+        soon: list[Any] = [{"kind": "words", "words": [word for word, _ in words], "unknown": list(new)}]
         late: list[Frame] = []  # what the page has shown already comes after the first that is new
         known = _known(plan, work.before, kept[0])
         for k, found in known.items():
@@ -381,15 +353,6 @@ def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> t
         title = units.SAMPLER[student.sampler]
         raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
     raise ValueError("No cell of this grid is possible with this model: choose other steps")
-
-
-def _untouchable(lane: Settings, model: ModelSpec) -> str:
-    """Why a run can't be touched, a sentence, or "" """
-    try:
-        make_chain(model, **lane.sampling).check_no_memory()
-    except ValueError as error:
-        return units.sentence(error)
-    return ""
 
 
 def _known(plan: SamplingPlan, before: Any, kept: set[int]) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:

@@ -24,8 +24,9 @@ from ddpm_core import imaging, sample
 from ddpm_core.checkpoint import refs
 from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import image_files
+from ui.models.facts import facts
 from ui.parts import course
-from ui.recorded import course_pictures, families, few_steps, one_path
+from ui.recorded import course_pictures, families, few_steps, one_path, page
 from ui.runs.log import Values
 from ui.serving.server import App, build
 from ui.training.choices import Recipe, flags
@@ -83,6 +84,8 @@ def record(parts: list[str]) -> None:
             continue
         values = EXAMPLES[part]
         _, results = course_pictures.computed(app.parts[part], part, values)
+        if results[0]["kind"] == "words":
+            results[0] = _shown(app, part, values, results[0])
         if part == "grid":
             results = _finished(results)
         if part == "watch":
@@ -91,6 +94,12 @@ def record(parts: list[str]) -> None:
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
         quality = BETWEEN_QUALITY if part == "between" else None
         _write(part, {"values": values, "results": _light(results, quality)})
+
+
+def _shown(app: App, part: str, values: Values, read: Values) -> Values:
+    """What the player has of a run, of what the engine has read of its words."""
+    models = {ref: facts(app.lab.models.get(ref)) for ref in app.parts[part].request(part, values).refs}
+    return page.ask({"part": part, "values": values, "models": models} | read)["shown"]
 
 
 def _write(part: str, content: Values) -> None:

@@ -1,6 +1,7 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
 import { ARROWS, context2d, el, onDrag } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
+import { unknown } from "../words/captions.js";
 
 /** @import { Lab, Part } from "../app.js" */
 
@@ -10,7 +11,7 @@ import { Panel } from "../shared/run/panel.js";
  * @property {number} side pictures
  * @property {number} size of one, in pixels
  * @property {string[]} corners top left, top right, bottom left, bottom right
- * @property {string} caption
+ * @property {string[]} unknown words that are new to the model
  */
 /** @typedef {{ kind: "cells", cells: number[], x: string }} Cells pictures beside each other, and their places */
 /** @typedef {{ image: HTMLImageElement, at: number }} Tile a picture, and where it stands in its row */
@@ -85,7 +86,7 @@ export function mount(lab, part) {
     for (const [i, name] of names.entries()) name.textContent = plan.corners[i];
     board.width = board.height = plan.side * plan.size;
     picture.width = picture.height = plan.size;
-    warning.textContent = plan.caption;
+    warning.textContent = unknown(plan.unknown);
     draw();
   }
 

@@ -2,7 +2,6 @@
 
 import { uri } from "../../files/pictures.js";
 import { planner, SIDE, STAGES } from "../../plans/between.js";
-import { unknown } from "../../words/captions.js";
 import { trajectory } from "../process/runs.js";
 import { chainOf, kept } from "./rows.js";
 import { shown } from "./sampling.js";
@@ -21,8 +20,8 @@ async function compute(plan, [model], work) {
   const { words } = model;
   if (!words) return;
   const { corners, request } = plan;
-  const caption = unknown([...new Set(corners.flatMap((text) => words.unknown(text)))]);
-  work.give({ kind: "plan", side: SIDE, size: model.pictureSize, corners, caption });
+  const unknown = [...new Set(corners.flatMap((text) => words.unknown(text)))];
+  work.give({ kind: "plan", side: SIDE, size: model.pictureSize, corners, unknown });
   const states = corners.map((text) => words(text));
   const chain = { ...chainOf(plan, model), seed: BigInt(request.seed), negative: words("") };
   /** @type {Picture[]} */

@@ -4,7 +4,6 @@ import { uri } from "../../files/pictures.js";
 import { compare, grid, watch } from "../../plans/sampling.js";
 import { seedsOf } from "../../plans/settings.js";
 import { cellSize } from "../../plans/touch.js";
-import { unknown } from "../../words/captions.js";
 import { keptSteps } from "../pictures/kept.js";
 import { toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
@@ -75,12 +74,7 @@ async function compute(plan, models, work) {
   const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
   /** @type {Word[]} */
   const words = lanes.length === 1 ? (first.words?.found(lanes[0].prompt) ?? []) : [];
-  work.give(
-    plan.shown(
-      words.map(([word]) => word),
-      unknown([...new Set(odd)]),
-    ),
-  );
+  work.give({ kind: "words", words: words.map(([word]) => word), unknown: [...new Set(odd)] });
   const seeds = seedsOf(lanes[0]).map(BigInt);
   const maps = plan.attention && words.length > 0;
   const before = maps ? seeds.map((seed) => gaussian(seed, 0, first.channels * first.size ** 2)) : [];

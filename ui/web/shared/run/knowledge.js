@@ -35,6 +35,13 @@ export class Knowledge {
     return aboutOf(known, this.catalogue);
   }
 
+  /** The plan of a run, whose models are here. @param {string} part @param {Values} values */
+  async plan(part, values) {
+    const { planner, request, models } = await this.asked(part, values);
+    if (!models) throw new Error("The model of this run is not here any more: press Run");
+    return planner.plan(request, models, this.catalogue);
+  }
+
   /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal>} */
   async describe(part, values) {
     try {

@@ -2,7 +2,7 @@
 // by themselves, the status line, the address, and what can be taken away.
 
 import { draw } from "../../player/slide.js";
-
+import { failure } from "../../words/units.js";
 import { all, button, el, within } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { duration } from "../words/numbers.js";
@@ -251,7 +251,7 @@ export class Panel {
     this.#unfold(false);
     this.#ran = this.linked;
     this.lab.remember(this.part, this.#ran);
-    this.#listen(this.form.values);
+    this.#listen(this.form.values, this.form.values);
   }
 
   /** Bring the pictures into sight, where a press plays them. */
@@ -284,13 +284,13 @@ export class Panel {
 
   /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
   async resume() {
-    const run = kept.get(`run-${this.part}`);
+    const { run, values } = JSON.parse(kept.get(`run-${this.part}`) ?? "{}");
     if (!run || (await this.lab.ask("lab", "run", { run })).error !== undefined) return false;
     if (this.stream.active) return false; // Run was pressed meanwhile
     this.example = "";
     this.stream.run = null; // its messages are wanted
     this.stream.start();
-    this.#listen({ resume: run });
+    this.#listen({ resume: run }, values);
     return true;
   }
 
@@ -298,17 +298,37 @@ export class Panel {
     if (!(await this.resume()) && this.stream.state === "lost") this.stream.lose(GONE);
   }
 
-  /** @param {Values} values */
-  #listen(values) {
-    this.#forget = this.lab.client.run(
-      this.part,
-      values,
-      (message) => {
-        if (message.run !== this.stream.run) kept.set(`run-${this.part}`, message.run);
-        this.stream.receive(message);
-      },
-      (why) => this.stream.lose(why),
+  /** @param {Values} asked of the engine @param {Values} values of the run */
+  #listen(asked, values) {
+    const { part, stream } = this;
+    /** @type {Promise<unknown>} */
+    let before = Promise.resolve(); // messages are taken one after another
+    let forgotten = false;
+    const then = (/** @type {() => unknown} */ act) => {
+      before = before.then(() => (forgotten ? undefined : act())).catch((error) => stream.lose(failure(error)));
+    };
+    const forget = this.lab.client.run(
+      part,
+      asked,
+      (message) =>
+        then(async () => {
+          if (message.run !== stream.run) kept.set(`run-${part}`, JSON.stringify({ run: message.run, values }));
+          const results = await Promise.all(message.results.map((result) => this.#inWords(result, values)));
+          if (!forgotten) stream.receive({ ...message, results });
+        }),
+      (why) => then(() => stream.lose(why)),
     );
+    this.#forget = () => {
+      forgotten = true;
+      forget();
+    };
+  }
+
+  /** A result as the page shows it: what an engine has read of a run's words comes with the run's names and steps. @param {any} result @param {Values} values of the run */
+  async #inWords(result, values) {
+    if (result.kind !== "words") return result;
+    const plan = await this.lab.knowledge.plan(this.part, values);
+    return plan.shown(result.words, result.unknown);
   }
 
   #renderStatus() {

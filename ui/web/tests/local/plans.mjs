@@ -1,5 +1,5 @@
 // A process that tests ask what settings mean, and what a form offers, without an engine. A line {forms, words, emoji} comes
-// first, then one for each question: {part, values, models, sets, cost}, or {known} of a model; all as Python tells the page.
+// first, then one for each question: {part, values, models, sets, cost, words, unknown}, or {known} of a model; all as Python tells the page.
 import { createInterface } from "node:readline";
 import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
@@ -7,7 +7,10 @@ import { plannerOf } from "../../plans/index.js";
 import { Catalogue } from "../../words/catalogue.js";
 
 /** What its plan says of settings: {summary}, with models {summary, steps, …} and what the plan is about, or {error}. */
-async function answer({ forms, words, emoji }, { part, values, models, sets, cost, known }) {
+async function answer(
+  { forms, words, emoji },
+  { part, values, models, sets, cost, known, words: read = [], unknown = [] },
+) {
   const catalogue = new Catalogue({ ...words, sets: sets ?? words.sets });
   catalogue.emoji = emoji;
   if (known) return aboutOf(known, catalogue);
@@ -19,7 +22,7 @@ async function answer({ forms, words, emoji }, { part, values, models, sets, cos
     if (refs.some((ref) => !models[ref])) return said;
     const facts = refs.map((ref) => factsOf(ref, models[ref]));
     const plan = planner.plan(request, facts, catalogue);
-    return { ...said, steps: plan.steps, ...plan.about(), shown: plan.shown?.([], "") };
+    return { ...said, steps: plan.steps, ...plan.about(), shown: plan.shown?.(read, unknown) };
   } catch (error) {
     if (error.constructor !== Error) throw error;
     return { error: error.message };
