@@ -1,6 +1,6 @@
 // What noise destroys, as ui/parts/forward.py answers it: pictures, their noise, and t small steps beside one jump.
-import { base64, bytesOf, uri } from "../pictures/pictures.js";
-import { square } from "../pictures/uploads.js";
+import { base64, bytes } from "../../shared/run/bytes.js";
+import { uri } from "../pictures/pictures.js";
 import { fromUint8, toUint8 } from "../process/floats.js";
 import { compare } from "../process/forward.js";
 import { gaussian } from "../process/noise.js";
@@ -31,8 +31,7 @@ export function forward(lab) {
   const seedOf = (/** @type {unknown} */ seed) => BigInt(Forward.kinds().get("seed").check(seed));
   const questions = {
     tables: () => each(Object.fromEntries(SCHEDULES.items()), (one) => each(tables(one), column)),
-    async picture(/** @type {any} */ { name, path }) {
-      if (path) return square(path);
+    async picture(/** @type {any} */ { name }) {
       const known = Forward.kinds().get("picture").check(name);
       return (await lab.json("pictures.json"))[known];
     },
@@ -51,7 +50,7 @@ export function forward(lab) {
       const n = SIZE.check(size);
       const found = compare(
         SCHEDULES.get(asked.schedule),
-        fromUint8(bytesOf(String(pixels)), 3),
+        fromUint8(bytes(String(pixels)), 3),
         asked.t,
         BigInt(asked.seed),
       );

@@ -15,7 +15,7 @@ function absent(sentence) {
   return { describe: refuse, request: refuse, questions: { look: refuse, start: refuse } };
 }
 
-/** @param {Lab} lab @returns {(name: string) => Promise<Part>} "lab" has what belongs to no part */
+/** @param {Lab} lab @returns {(name: string) => Promise<Part>} */
 export function parts(lab) {
   const { installed } = lab.knowledge.answers;
   const watch = once(async () => sampling(lab));
@@ -32,7 +32,6 @@ export function parts(lab) {
     between: more(async () => (await import("./between.js")).between),
     plane: more(async () => (await import("./plane.js")).plane),
     forward: more(async () => (await import("./forward.js")).forward),
-    lab: more(async () => (await import("../pictures/uploads.js")).own),
     likelihood: async () => absent(installed.likelihood),
     train: async () => absent(installed.train),
     course: async () => ({ questions: { cards: () => lab.json("cards.json") } }),

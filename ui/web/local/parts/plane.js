@@ -1,7 +1,7 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 
+import { base64 } from "../../shared/run/bytes.js";
 import { scheduled } from "../lab.js";
-import { base64 } from "../pictures/pictures.js";
 import { gaussian } from "../process/noise.js";
 import { exactModel, shape } from "../process/plane.js";
 import { trajectory } from "../process/runs.js";

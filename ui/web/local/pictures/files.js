@@ -1,6 +1,8 @@
 // Files of a run: PNG, GIF, WebP, NumPy's arrays, ZIP. They carry the settings as ui/export/files.py writes them.
+
+import { packed } from "../../shared/run/bytes.js";
 import { $ } from "../python.js";
-import { blank, grid, packed } from "./pictures.js";
+import { blank, grid } from "./pictures.js";
 
 /** @import { Picture } from "./pictures.js" */
 
@@ -58,7 +60,7 @@ export async function png({ width, height, channels, data }, about = "") {
     Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10),
     chunk("IHDR", head),
     ...(about ? [chunk("iTXt", text)] : []),
-    chunk("IDAT", await packed("deflate", rows)),
+    chunk("IDAT", await packed(rows)),
     chunk("IEND", new Uint8Array()),
   ]);
 }

@@ -1,6 +1,7 @@
 // Pictures in the worker: rows of pixels, and on their way to the page as BMP.
+import { base64 } from "../../shared/run/bytes.js";
 
-/** 8 bits in each of 1 or 3 channels, row by row. @typedef {{ width: number, height: number, channels: number, data: Uint8Array }} Picture */
+/** @typedef {import("../../shared/pictures/resize.js").Picture} Picture */
 
 const BETWEEN = 128; // the grey level between pictures
 
@@ -26,17 +27,6 @@ export function grid(pictures, columns, gap = 2) {
   return whole;
 }
 
-/** @param {Uint8Array} bytes */
-export function base64(bytes) {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-  return btoa(text);
-}
-
-/** @param {string} text base64 or base64url */
-export const bytesOf = (text) =>
-  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
-
 /** Pictures side by side, as a data-URI that takes no time to write. @param {Picture[]} pictures */
 export function uri(pictures) {
   const { width, height, channels, data } = grid(pictures, pictures.length, 0);
@@ -61,12 +51,4 @@ export function uri(pictures) {
       for (let c = 0; c < 3; c++) file[54 + y * row + x * 3 + c] = data[from + (channels === 1 ? 0 : 2 - c)];
     }
   return `data:image/bmp;base64,${base64(file)}`;
-}
-
-/** @param {string} how "deflate" @param {Uint8Array} bytes */
-export async function packed(how, bytes, unpack = false) {
-  const kind = /** @type {CompressionFormat} */ (how);
-  const stream = unpack ? new DecompressionStream(kind) : new CompressionStream(kind);
-  const whole = new Blob([/** @type {any} */ (bytes)]).stream().pipeThrough(stream);
-  return new Uint8Array(await new Response(whole).arrayBuffer());
 }

@@ -1,7 +1,30 @@
-// Arrays that come as text.
+// Arrays that come and go as text.
 
-/** The bytes of a base64 text. @param {string} text */
-export const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+/** The bytes of a text, base64 or base64url. @param {string} text */
+export const bytes = (text) =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+
+/** @param {Uint8Array} content */
+export function base64(content) {
+  let text = "";
+  for (let i = 0; i < content.length; i += 32768) text += String.fromCharCode(...content.subarray(i, i + 32768));
+  return btoa(text);
+}
 
 /** Numbers that come as int16 of a unit. @param {string} text @param {number} unit */
 export const numbersOf = (text, unit) => Float32Array.from(new Int16Array(bytes(text).buffer), (v) => v * unit);
+
+/** Bytes on their way through a compression of zlib, or back. @param {Uint8Array} content @param {CompressionStream | DecompressionStream} stream */
+const through = (content, stream) => new Blob([/** @type {any} */ (content)]).stream().pipeThrough(stream);
+
+/** @param {ReadableStream} stream */
+const whole = async (stream) => new Uint8Array(await new Response(stream).arrayBuffer());
+
+/** @param {Uint8Array} content */
+export const packed = (content) => whole(through(content, new CompressionStream("deflate")));
+
+/** What `packed` made, piece by piece. @param {Uint8Array} content @returns {ReadableStream<Uint8Array>} */
+export const unpacking = (content) => through(content, new DecompressionStream("deflate"));
+
+/** @param {Uint8Array} content */
+export const unpacked = (content) => whole(unpacking(content));
