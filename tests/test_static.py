@@ -629,6 +629,17 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     assert opened.evaluate(keys) == 0
 
 
+def test_a_picture_can_be_chosen_once_a_run_has_brought_its_model_here(fresh, folder, tmp_path):
+    """The size of its pictures is not known before."""
+    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+    Image.new("L", (30, 30), 200).save(tmp_path / "own.png")
+    asked = {"checkpoint": "owner/digits", "steps": 1, "count": 2, "times": "0"}
+    opened = fresh(link("latents", asked), routes=hub(digits=files))
+    finished(opened, "latents")
+    upload(opened, "latents", tmp_path / "own.png")
+    finished(opened, "latents")
+
+
 def upload(page, part, file):
     """Upload the first picture of a part, and wait until its run has begun: that of a picture that comes with the page
     may begin before it.

@@ -56,6 +56,7 @@ export class Source {
    * @param {string} sample what the part has itself
    */
   constructor(panel, name, title, sample) {
+    this.lab = panel.lab;
     this.ref = () => panel.form.refs[0];
     this.changed = () => panel.changed(name, true);
     this.input = null;
@@ -147,19 +148,24 @@ export class Source {
     return this.#fit();
   }
 
-  /** The model whose pictures are chosen. Throws an Error with a sentence where they can't be. */
-  #fitting() {
-    if (this.#model?.ref !== this.ref()) throw new Error(NOT_HERE);
-    if (this.#model.latent) throw new Error(LATENT);
-    return this.#model;
+  /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
+  async #fitting() {
+    const ref = this.ref();
+    /** @type {About & { error?: string }} */
+    const model = this.#model?.ref === ref ? this.#model : await this.lab.ask("lab", "model", { ref });
+    if (model.error !== undefined) throw new Error(model.error);
+    if (!model.here) throw new Error(NOT_HERE);
+    if (model.latent) throw new Error(LATENT);
+    this.#model = model;
+    return model;
   }
 
   /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<Picture>} act */
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
-    const made = await Promise.resolve()
-      .then(() => act(this.#fitting()))
+    const made = await this.#fitting()
+      .then(act)
       .catch((/** @type {Error} */ error) => error);
     if (ask !== this.#asks) return;
     if (made instanceof Error) this.#say(made.message);
