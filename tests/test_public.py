@@ -32,7 +32,7 @@ from ui.export import link_preview
 from ui.machine.limits import ServerLimits
 from ui.serving import server
 
-LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
+LIMITS = ServerLimits(run_tflop=1)
 API = "/gradio_api"
 
 
@@ -257,15 +257,8 @@ def test_health(port):
     assert answer.status == 200 and json.loads(answer.text)["status"] == "ok"
 
 
-def test_uploads_are_limited_and_reach_only_who_knows_their_path(port):
-    def upload(content, name="x.png"):
-        head = f'--e\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
-        headers = {"Content-Type": "multipart/form-data; boundary=e"}
-        return fuzz.send(port, Call("POST", f"{API}/upload", head + content + b"\r\n--e--\r\n", headers))
-
-    assert upload(bytes(600_000)).status == 413
-    assert upload(bytes(900_000)).status == 413
-    (path,) = json.loads(upload(b"mine", "../../mine.txt").text)
+def test_a_file_of_a_run_reaches_only_who_knows_its_path(app, port):
+    path = app._keep(b"mine", "../../mine.txt")
     folder = Path(path)
     assert folder.name == "mine.txt" and folder.parents[1] == Path(os.environ["GRADIO_TEMP_DIR"])
     assert folder.parents[1].stat().st_mode & 0o777 == 0o700

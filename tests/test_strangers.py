@@ -25,7 +25,6 @@ from toylab import wait_for
 
 import ui
 from ui.export import invitation
-from ui.machine.limits import ServerLimits
 from ui.runs import listeners
 from ui.serving import connections, gate, gradio_faults
 
@@ -50,7 +49,7 @@ def short_memory(monkeypatch):
 
 @pytest.fixture(scope="module")
 def public(torch_page):
-    with served("mnist-tiny", public=True, limits=ServerLimits(upload_mb=0.5)) as app:
+    with served("mnist-tiny", public=True) as app:
         assert app.warmup.ready.wait(240)
         yield app.get_blocks().server_port, app
 
@@ -184,8 +183,8 @@ def test_a_page_of_the_app_asks_wherever_it_is_served(public, host, origin, forw
 @pytest.mark.parametrize("page", ["own", "public"])
 def test_another_site_may_not_ask(page, origin, request):
     port, _ = request.getfixturevalue(page)
-    calls = [("POST", f"{API}/run/ask", {"data": ["lab", "models", {}]}), ("POST", f"{API}/upload", b"")]
-    for method, path, content in [*calls, ("GET", "/", None), ("GET", f"{API}/info", None)]:
+    call = ("POST", f"{API}/run/ask", {"data": ["lab", "models", {}]})
+    for method, path, content in [call, ("GET", "/", None), ("GET", f"{API}/info", None)]:
         status, text, headers = got(port, method, path, content, Origin=origin)
         assert status == 403 and "comes from another site" in text, path
         assert not [name for name in headers if name.lower().startswith("access-control")]
@@ -258,19 +257,13 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
     me = {"visitor": "e" * 32}
     for part, what, values in (
         ("lab", "model", {"ref": path}),
-        ("lab", "known", {"checkpoint": path, "text": ""}),
-        ("lab", "whole", {"path": path}),
-        ("forward", "picture", {"path": path}),
         ("watch", "describe", {"checkpoint": path}),
         ("compare", "describe", {"checkpoint_b": path}),
         ("train", "start", me | {"data": "own", "path": path}),
         ("train", "follow", me | {"path": path}),
     ):
         answer = app._ask(part, what, values)
-        if what in ("whole", "picture"):
-            assert answer["error"] == "Only a picture that was uploaded can be opened"
-        else:
-            assert "is on another machine: give a folder of this one" in answer["error"], what
+        assert "is on another machine: give a folder of this one" in answer["error"], what
     got(port, "GET", f"/preview.png?{urlencode({'tab': 'watch', 'checkpoint': path})}")
     got(port, "GET", f"{API}/file={quote(path)}")
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
@@ -430,7 +423,6 @@ def test_before_the_login_there_is_nothing_but_its_page(locked):
         ("cancel", {}),
     ):
         assert got(locked, "POST", f"{API}/{path}", content)[0] == 401, path
-    assert sent(locked, b"") == 401
     for path in (f"{API}/heartbeat/x", f"{API}/info", f"{API}/file=/x", "/config"):
         assert got(locked, "GET", path)[0] == 401, path
     assert got(locked, "GET", "/health")[0] == 200
@@ -493,43 +485,6 @@ def test_a_class_behind_one_address_logs_in_at_once(locked):
     with ThreadPoolExecutor(30) as pool:
         answers = list(pool.map(lambda _: entered(locked, "secret", "198.51.99.1")[0][0], range(30)))
     assert answers == [200] * 30
-
-
-# --- Uploads
-
-
-def uploaded(content, name="x.png"):
-    head = f'--e\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
-    return head + content + b"\r\n--e--\r\n"
-
-
-def sent(port, content):
-    return got(port, "POST", f"{API}/upload", content, Content_Type="multipart/form-data; boundary=e")[0]
-
-
-def files():
-    return {path for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file()}
-
-
-def test_an_upload_that_is_broken_off_or_too_large_leaves_nothing(public):
-    port, _ = public
-    before, body = files(), uploaded(bytes(400_000))
-    head = f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=e\r\n"
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:300_000])
-        time.sleep(0.3)
-    assert sent(port, uploaded(bytes(530_000))) == 413
-    assert sent(port, body[:-20]) in (200, 400)
-    assert files() == before
-
-
-def test_uploads_stay_within_the_limit_of_temporary_files(public, monkeypatch):
-    port, app = public
-    monkeypatch.setattr(app.sweeper, "_most", 2_000_000)
-    for n in range(12):
-        content = uploaded(bytes([n]) * 400_000)
-        assert sent(port, content) == 200
-        assert sum(path.stat().st_size for path in files()) <= 2_000_000
 
 
 # --- What is said

@@ -35,10 +35,10 @@ OF_SCORES = {"beta": "reverse diffusion, βₜ", "beta_tilde": "ancestral sample
 def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     """What a form offers for a checkpoint, as far as its files are here. Raises CheckpointError for one that is not.
 
-    {name, here, note, revision, T, times, steps: [least, most, usual], samplers, variances, titles, variance, classes,
-    latent, prompts, clip, count, student, set, examples}; note: what `note` says; titles: of what it offers, where it
-    calls that otherwise; prompts: to try, none where the model takes no words. A field's `follows` and conditions name
-    these.
+    {name, here, note, revision, size, channels, T, times, steps: [least, most, usual], samplers, variances, titles,
+    variance, classes, latent, prompts, clip, count, student, set, examples}; note: what `note` says; size and channels:
+    of its pictures; titles: of what it offers, where it calls that otherwise; prompts: to try, none where the model
+    takes no words. A field's `follows` and conditions name these.
     """
     model = lab.models.known(ref)
     about = {
@@ -55,6 +55,8 @@ def about_model(lab: Lab, ref: str) -> dict[str, Any]:
     return about | {
         "note": note(model),
         "revision": revision(model) or "",
+        "size": model.image_size,
+        "channels": model.channels,
         "T": model.schedule.T,
         "times": list(quarters(model)),
         "steps": step_limits(model),

@@ -22,16 +22,14 @@ from weakref import WeakValueDictionary
 
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog
-from ui.machine.limits import Refused, ServerLimits
+from ui.machine.limits import Refused
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Origins
 
-MAX_REQUEST = 1 << 20  # bytes of a request that is no upload; the largest of the page has 70 kB
+MAX_REQUEST = 1 << 20  # bytes of a request; the largest of the page has 70 kB
 MAX_PATH = 2000  # characters, and of what follows the ?
-FORM = 1 << 16  # bytes of an upload around the file
 NAME = 100  # characters of what a client calls its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
-UPLOADS, UPLOADS_OF_ONE = 8, 4  # of these, uploads, which are in memory until they are whole
 PIECE = 10.0  # seconds in which the next piece of a request has to come
 SLOWEST = 20e3  # bytes a second of a whole request, at least
 WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
@@ -52,7 +50,7 @@ ROUTES = {
     ),
     "POST": (
         r"/login/?",
-        rf"{_API}/(?:upload|cancel)/?",
+        rf"{_API}/cancel/?",
         rf"{_API}/queue/join",
         rf"{_API}/(?:run|call|call/v2)/\w{{1,64}}/?",
     ),
@@ -90,7 +88,6 @@ class Door:
     or a session of this name.
     """
 
-    limits: ServerLimits
     counts: EventLog
     origins: Origins = field(default_factory=lambda: Origins(any_host=True))
     any_site: bool = True
@@ -106,7 +103,7 @@ class Gate:
 
     def __init__(self, app: App, door: Door):
         self._app, self._door = app, door
-        self._here: Counter[tuple[str, str]] = Counter()  # requests under way, by kind and address
+        self._here: Counter[str] = Counter()  # requests under way, by address; "" for all
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
         self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
@@ -119,10 +116,8 @@ class Gate:
         try:
             self._check(asked)
             with self._counted(asked):
-                most = int(self._door.limits.upload_mb * 1e6) + FORM if asked.is_upload else MAX_REQUEST
-                body = await _whole(receive, most, self._door.clock) if asked.method == "POST" else b""
-                if asked.method == "POST" and not asked.is_upload:
-                    _check_content(body)
+                body = await _whole(receive, self._door.clock) if asked.method == "POST" else b""
+                _check_content(body)
                 async with self._in_turn(asked):
                     await self._let_in(asked, _again(body, receive), send)
         except Turned as turned:
@@ -147,13 +142,10 @@ class Gate:
     @contextmanager
     def _counted(self, asked: _Asked) -> Iterator[None]:
         """Raises Turned where too many are under way."""
-        kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
-        kinds += [("uploads", UPLOADS, UPLOADS_OF_ONE)] if asked.is_upload else []
-        for kind, most, of_one in kinds:
-            if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
-                limits = f"at most {most}, {of_one} of one address"
-                raise Turned(503, f"There are too many {kind} at once ({limits}): try again in a moment")
-        names = [(kind, who) for kind, *_ in kinds for who in ("", asked.address)]
+        if self._here[asked.address] >= REQUESTS_OF_ONE or self._here[""] >= REQUESTS:
+            limits = f"at most {REQUESTS}, {REQUESTS_OF_ONE} of one address"
+            raise Turned(503, f"There are too many requests at once ({limits}): try again in a moment")
+        names = ("", asked.address)
         self._here.update(names)
         try:
             yield
@@ -239,7 +231,6 @@ class _Asked:
         self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.address = neighbourhood((scope.get("client") or ("",))[0])
-        self.is_upload = self.path.startswith(f"{_API}/upload")
         self.is_login = self.path.startswith("/login")
 
     def cookies(self) -> dict[str, str]:
@@ -255,7 +246,7 @@ class _Asked:
         return found and (found["event"] or parse_qs(self.query).get("session_hash", [""])[0])
 
 
-async def _whole(receive: Any, most: int, clock: Callable[[], float]) -> bytes:
+async def _whole(receive: Any, clock: Callable[[], float]) -> bytes:
     """The body of a request. Raises Turned where it is too large, or comes too slowly."""
     parts, size, begun, more = [], 0, clock(), True
     while more:
@@ -269,8 +260,8 @@ async def _whole(receive: Any, most: int, clock: Callable[[], float]) -> bytes:
             raise Turned(400, "This request was broken off")
         parts.append(message.get("body", b""))
         size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > most:
-            raise Turned(413, f"This request is too large: up to {most / 1e6:,.1f} MB are taken")
+        if size > MAX_REQUEST:
+            raise Turned(413, f"This request is too large: up to {MAX_REQUEST / 1e6:,.1f} MB are taken")
     return b"".join(parts)
 
 
@@ -291,7 +282,7 @@ def _check_content(body: bytes) -> None:
 
     def check(found: dict[str, Any]) -> dict[str, Any]:
         if isinstance(found.get("meta"), dict) and "_type" in found["meta"]:  # gradio's mark of a file
-            raise Turned(400, "A request can't name a file: upload it")
+            raise Turned(400, "A request can't name a file")
         return found
 
     try:

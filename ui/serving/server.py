@@ -1,7 +1,7 @@
-"""The app: one page of our own, served by gradio, whose queue, streams, uploads, login and share link it uses.
+"""The app: one page of our own, served by gradio, whose queue, streams, login and share link it uses.
 
-The page asks through three endpoints: `ask` for quick questions, `run` for a computation, whose results it streams, and
-gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lists.
+The page asks through two endpoints: `ask` for quick questions, and `run` for a computation, whose results it streams.
+Scripts have /sample and /trajectory, which gradio_client lists.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from ui.serving import before_gradio  # noqa: F401, before gradio
 import anyio.to_thread
 import gradio as gr
 import numpy as np
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from gradio import networking
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
-from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 
 from ddpm_core import imaging
@@ -50,7 +49,7 @@ from ui.models.form_options import default_count, quick, samplers, step_limits
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
-from ui.parts import between, course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
+from ui.parts import between, course, forward, latents, likelihood, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import NobodyListens, Streams, in_thread
@@ -60,7 +59,7 @@ from ui.runs.visitors import far_address, listener, run_number, visitor
 from ui.runs.words import page_words
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
-from ui.serving.gate import REQUESTS, UPLOADS, Door, Gate
+from ui.serving.gate import REQUESTS, Door, Gate
 from ui.serving.origins import Origins
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
@@ -107,7 +106,6 @@ class App(gr.Server):
         self.add_middleware(self.streams.counting)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
-        self.add_api_route("/gradio_api/upload", self._upload, methods=["POST"], response_model=None)
         # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
         self.api(self._ask, name="ask", queue=False, api_visibility="private")
         self.api(self._run, name="run", concurrency_limit=None, api_visibility="private")
@@ -117,7 +115,6 @@ class App(gr.Server):
     def build_middleware_stack(self) -> Any:
         """The gate is before everything else, gradio's own middleware too."""
         door = Door(
-            self.lab.limits,
             self.lab.events,
             self.origins,
             any_site=self.lab.public,
@@ -145,7 +142,6 @@ class App(gr.Server):
             "first": self.lab.first,
             "public": self.lab.public,
             "takesAny": self.lab.models.takes_any,
-            "limits": {"upload": int(self.lab.limits.upload_mb * 1e6)},
             "models": self.lab.models.choices(),
             "device": self._device(),
             "forms": self._forms(),
@@ -184,21 +180,6 @@ class App(gr.Server):
 
     # --- What the page asks
 
-    async def _upload(self, request: Request) -> list[str]:
-        """As gradio's own route, which leaves on the disk what it could not finish."""
-        async with request.form(max_files=UPLOADS, max_fields=UPLOADS) as form:
-            files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
-            try:
-                for file in files:
-                    self.lab.limits.check_upload(file.size or 0)
-            except ValueError as error:
-                raise HTTPException(413, str(error)) from None
-            if not files:
-                raise HTTPException(400, "There is no file in this upload")
-            return [
-                await anyio.to_thread.run_sync(self._keep, await file.read(), file.filename or "") for file in files
-            ]
-
     def _keep(self, content: bytes, name: str) -> str:
         """The path of a new temporary file."""
         assert self.sweeper is not None  # since the app is served
@@ -225,7 +206,6 @@ class App(gr.Server):
             "run": self._has_run,
             "save": self._save,
             "room": self._room,
-            **picture_chooser.questions(self.lab),
         }
         if part == "lab":
             if what not in own:
@@ -476,7 +456,7 @@ def launch(app: App, **options: Any) -> None:
     limits = app.lab.limits
     app.lab.events.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
-    safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
+    safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False}
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
     connections = Connections(raise_file_limit())
     gradio_faults.log_tracebacks()

@@ -110,7 +110,6 @@ export function connect({ knowledge, forms }) {
         listens = false;
       };
     },
-    upload: (file) => new Promise((resolve) => send({ verb: "upload", file }, resolve)),
     file: (path) => path, // of a blob
     items: [{ title: "Empty the cache of models", save: forget }],
   };

@@ -57,21 +57,18 @@ export class Server {
   }
 
   /**
-   * The answer to a POST. Throws an Error with a sentence where there is none.
-   * @param {string} path @param {RequestInit} request @returns {Promise<any>}
+   * The answer of an endpoint. Throws an Error with a sentence where there is none.
+   * @param {string} path @param {unknown[]} data @param {string} [session] of gradio's
+   * @returns {Promise<any>}
    */
-  async #post(path, request) {
-    const answer = await fetch(at(path), { method: "POST", ...request }).catch(() => null);
+  async #call(path, data, session = this.session) {
+    const body = JSON.stringify({ data, session_hash: session });
+    const request = { method: "POST", headers: { "content-type": "application/json" }, body };
+    const answer = await fetch(at(path), request).catch(() => null);
     if (answer?.status === 401) location.reload(); // the login has ended
     const content = await answer?.json().catch(() => null);
     if (answer?.ok && content) return content;
     throw new Error(typeof content?.detail === "string" ? content.detail : NO_ANSWER);
-  }
-
-  /** @param {string} path of an endpoint @param {unknown[]} data @param {string} [session] of gradio's */
-  #call(path, data, session = this.session) {
-    const body = JSON.stringify({ data, session_hash: session });
-    return this.#post(path, { headers: { "content-type": "application/json" }, body });
   }
 
   /**
@@ -141,13 +138,6 @@ export class Server {
       ({ message }) => broken(message === NO_ANSWER ? "" : message),
     );
     return end;
-  }
-
-  /** {path}, or a Refusal. @param {File} file @returns {Promise<any>} */
-  async upload(file) {
-    const body = new FormData();
-    body.append("files", file);
-    return this.#post("gradio_api/upload", { body }).then(([path]) => ({ path }), refusal);
   }
 
   /** @type {import("../shared/run/share.js").Item[]} */
