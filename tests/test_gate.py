@@ -66,9 +66,10 @@ def asked(method, path, body=b"", app=None, root_path=""):
         ("GET", "/gradio_api/file=C:/Users/me/AppData/Local/Temp/ddpm-lab-tmp-0/x.png"),
         ("GET", "/gradio_api/file=c:\\Users\\me\\x.png"),  # as gradio_client asks
         ("POST", "/gradio_api/queue/join"),
-        ("POST", "/gradio_api/run/ask"),
+        ("POST", "/ask"),
+        ("POST", "/run"),
         ("POST", "/gradio_api/call/sample"),
-        ("GET", "/gradio_api/call/run/0123abcd"),
+        ("GET", "/gradio_api/call/sample/0123abcd"),
         ("GET", "/gradio_api/heartbeat/k2fe0"),
     ],
 )
@@ -85,6 +86,8 @@ def test_what_the_page_needs_comes_in(method, path):
         ("GET", "/gradio_api/file=C:x"),
         ("GET", "/gradio_api/proxy=https://example.com"),
         ("POST", "/gradio_api/process_recording"),
+        ("POST", "/gradio_api/run/sample"),
+        ("GET", "/run"),
         ("GET", "/monitoring"),
         ("DELETE", "/"),
         ("GET", "/gradio_api/file=/a\0b"),
@@ -120,7 +123,7 @@ def test_an_error_inside_is_one_sentence_without_its_trace():
         raise KeyError("secret")
 
     sentence = b'{"detail": "This request could not be understood"}'
-    assert asked("POST", "/gradio_api/run/ask", app=broken) == (400, sentence)
+    assert asked("POST", "/ask", app=broken) == (400, sentence)
 
 
 def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
@@ -131,8 +134,8 @@ def test_a_full_disk_is_one_sentence_without_its_trace(monkeypatch, caplog):
         except OSError as error:
             raise RuntimeError from error
 
-    for path in ("upload", "run/ask"):
-        status, content = asked("POST", f"/gradio_api/{path}", app=full)
+    for path in ("/gradio_api/upload", "/ask"):
+        status, content = asked("POST", path, app=full)
         assert status == 507 and json.loads(content) == {"detail": temporary_files.FULL}
     assert not any(record.exc_info for record in caplog.records)
 

@@ -311,19 +311,9 @@ def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
 # --- Who listens
 
 
-class Ears:
-    """A listener that comes and stays."""
-
-    async def comes(self):
-        return True
-
-    def is_lost(self):
-        return False
-
-
 def test_waiting_runs_leave_the_threads_to_everything_else():
     async def wait():
-        waiting = [asyncio.create_task(anext(in_thread(held(), lambda: None, Ears()))) for _ in range(runs)]
+        waiting = [asyncio.create_task(anext(in_thread(held()))) for _ in range(runs)]
         while len(entered) < runs:
             await asyncio.sleep(0.01)
         await asyncio.wait_for(anyio.to_thread.run_sync(go.set), 30)  # else they wait for 60

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
@@ -15,13 +16,16 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import gradio
 import gradio.queueing
 import gradio.routes
 import gradio.utils
+from fastapi import Request
+from gradio.context import LocalContext
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 
-from ui.runs.listeners import Streams
+from ui.machine import zero_gpu
 from ui.runs.visitors import neighbourhood
 
 UNHEARD, UNHEARD_OF_ONE = 128, 64  # events under way that nobody listens to, in all and of one address
@@ -74,6 +78,14 @@ def without_plots() -> None:
     gradio.utils.MatplotlibBackendMananger = nullcontext
 
 
+def tell_spaces(request: Request) -> None:
+    """On ZeroGPU, tell the package `spaces` for whom the run of this request is: it reads whose quota that is from the
+    headers of the request that gradio notes for its own events.
+    """
+    if zero_gpu.is_here():
+        LocalContext.request.set(gradio.Request(request))
+
+
 def wait_at_most(server: Any, seconds: float) -> None:
     """gradio waits five seconds for the requests that are under way when it closes a server. From here on it waits so
     many at most. server: None for an app that was not served. This can go when `close` takes the seconds.
@@ -106,8 +118,9 @@ class Events:
     `LOOKS` can go when it waits for them.
     """
 
-    def __init__(self, streams: Streams):
-        self._streams = streams
+    def __init__(self, heard: Counter[str]):
+        """heard: how many streams of each event and session are open."""
+        self._heard = heard
         self._asked: dict[str, Asked] = {}  # by id: under way, or over for less than about GRACE
         self._coming: set[Asked] = set()
         self._queue: Any = None
@@ -148,6 +161,14 @@ class Events:
 
         queue.push, queue.send_message = bounded, send_message
 
+    def listener(self) -> Callable[[], bool]:
+        """Whether somebody listens to the event that is under way. To be called in its own function."""
+        names = LocalContext.event_id.get(None), getattr(LocalContext.request.get(None), "session_hash", None)
+        return lambda: any(map(self._is_heard, names))
+
+    def _is_heard(self, name: str | None) -> bool:
+        return bool(name) and self._heard[name] > 0
+
     def is_here(self, name: str) -> bool:
         """Whether this is an event, or a session with one, to whom can be listened."""
         return name in self._asked or any(asked.session == name for asked in self._asked.values())
@@ -162,13 +183,13 @@ class Events:
         return f"Too many runs were asked for to which nobody listens ({limits}): try again in a few seconds"
 
     def _goes_on(self, asked: Asked, heard: bool) -> bool:
-        is_heard = self._streams.is_open(asked.id) or self._streams.is_open(asked.session)
+        is_heard = self._is_heard(asked.id) or self._is_heard(asked.session)
         return asked.id in self._queue.event_ids_to_events and is_heard is heard
 
     def _look_after(self, asked: Asked) -> None:
         """Forget an event that is over and that nobody listens to."""
         over = asked.id not in self._queue.event_ids_to_events
-        if not over or self._streams.is_open(asked.id) or self._streams.is_open(asked.session):
+        if not over or self._is_heard(asked.id) or self._is_heard(asked.session):
             return _later(self._look_after, asked)
         del self._asked[asked.id]
         ids = self._queue.pending_event_ids_session.get(asked.session, set())

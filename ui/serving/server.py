@@ -1,15 +1,17 @@
-"""The app: one page of our own, served by gradio, whose queue, streams, uploads, login and share link it uses.
+"""The app: one page of our own, served by gradio, whose login, share link and API for scripts it uses.
 
-The page asks through three endpoints: `ask` for quick questions, `run` for a computation, whose results it streams, and
-gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lists.
+The page asks through three routes: `ask` for quick questions, `run` for a computation, whose messages are one response
+that goes on until it ends, and gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lists.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
@@ -19,15 +21,17 @@ from typing import Any
 from ui.serving import before_gradio  # noqa: F401, before gradio
 
 # isort: split
+import anyio
 import anyio.to_thread
 import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from gradio import networking
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 
@@ -52,13 +56,13 @@ from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
-from ui.runs.listeners import NobodyListens, Streams, in_thread
+from ui.runs.listeners import Listener, NobodyListens, in_thread
 from ui.runs.log import ENDED, Values
-from ui.runs.pages import Runs
-from ui.runs.visitors import far_address, listener, run_number, visitor
+from ui.runs.pages import Run, Runs
+from ui.runs.visitors import asks, far_address, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
-from ui.serving.gate import REQUESTS, UPLOADS, Door, Gate
+from ui.serving.gate import REQUESTS, UNCLEAR, UPLOADS, Door, Gate
 from ui.serving.origins import Origins
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
@@ -67,8 +71,29 @@ from ui.serving.origins import Origins
 SESSIONS = 64
 LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
 ATTEMPTS = 10  # to reach the server that was just started, three seconds each
+QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # of a stream: no proxy gathers its messages
 
 log = logging.getLogger(__name__)
+
+
+class Question(BaseModel):
+    """A page asks a part of it, or "lab". page: as it calls itself."""
+
+    part: str
+    what: str
+    values: dict[str, Any] = {}
+    page: str = ""
+
+
+class AskedRun(BaseModel):
+    """A page wants a run of a part, or {resume: run}. load, number: which run of its page it is, as the page counts."""
+
+    part: str
+    values: dict[str, Any]
+    page: str = ""
+    load: str = ""
+    number: int = 0
 
 
 class App(gr.Server):
@@ -84,7 +109,7 @@ class App(gr.Server):
     def __init__(self, lab: Lab):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
         self.lab = lab
-        self.streams = Streams()
+        self.heard: Counter[str] = Counter()  # open streams of gradio's events and sessions, by their names
         self.warmup = Warmup(lab)
         self.sweeper: temporary_files.Sweeper | None = None
         self.training = training.TrainingPart(lab) if lab.trains else None
@@ -101,14 +126,13 @@ class App(gr.Server):
         self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
         self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.origins = Origins(any_host=lab.public)
-        self.events = gradio_faults.Events(self.streams)
-        self.add_middleware(self.streams.counting)
+        self.events = gradio_faults.Events(self.heard)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
         self.add_api_route("/gradio_api/upload", self._upload, methods=["POST"], response_model=None)
-        # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
-        self.api(self._ask, name="ask", queue=False, api_visibility="private")
-        self.api(self._run, name="run", concurrency_limit=None, api_visibility="private")
+        self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
+        self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
+        # The line of turns limits and orders runs, and not gradio's queue.
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
             self.api(_with_parameters(endpoint, lab.first, result), name=endpoint.__name__[1:], concurrency_limit=None)
 
@@ -123,6 +147,7 @@ class App(gr.Server):
             is_locked=lambda: self.auth is not None,
             knows=self._knows,
             is_here=self.events.is_here,
+            heard=self.heard,
         )
         self.user_middleware = [Middleware(Gate, door=door), *gradio_faults.without_cors(self.user_middleware)]
         return super().build_middleware_stack()
@@ -201,6 +226,17 @@ class App(gr.Server):
         name = strip_invalid_filename_characters(Path(name).name).strip(".")
         return str(self.sweeper.keep(content, name or "file"))
 
+    async def _asked(self, question: Question, request: Request) -> Response:
+        """The answer to a question of the page."""
+        asks(question.page, request.client and request.client.host)
+        what = question.part, question.what, question.values
+        try:
+            answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
+        except Exception:
+            log.exception("a question failed")
+            raise HTTPException(400, UNCLEAR) from None
+        return JSONResponse(answer)
+
     def _ask(self, part: str, what: str, values: dict[str, Any]) -> dict[str, Any]:
         """The answer to a question of the page; {error}, a sentence, where it can't be answered."""
         try:
@@ -272,24 +308,24 @@ class App(gr.Server):
         served = Served(blocks.server_name, blocks.server_port, far_address() is None, self.share_url)
         return invitation(values.get("page"), served)
 
-    async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def _run(self, asked: AskedRun, request: Request) -> Response:
         """The messages of a new run, which replaces the page's run of this part; or of one that is here,
-        {resume: run}.
+        {resume: run}. The page listens until it closes the connection.
         """
-        if str(part) not in self.parts or not isinstance(values, dict):
-            return
+        asks(asked.page, request.client and request.client.host)
+        if asked.part not in self.parts:
+            raise HTTPException(404, "There is no such part on this page")
         try:
             run = (
-                self.runs.resumed(values["resume"])
-                if "resume" in values
-                else self.runs.begin(part, values, visitor() or "", far_address(), run_number())
+                self.runs.resumed(asked.values["resume"])
+                if "resume" in asked.values
+                else self.runs.begin(asked.part, asked.values, asked.page, far_address(), (asked.load, asked.number))
             )
-        except ValueError:  # it is gone
-            return
-        with suppress(NobodyListens):  # then nobody is there to be told
-            async with aclosing(in_thread(run.messages(), lambda: None, listener(self.streams))) as messages:
-                async for message in messages:
-                    yield message
+        except ValueError as error:  # it is gone
+            raise HTTPException(404, str(error)) from None
+        gradio_faults.tell_spaces(request)
+        # As events, which proxies pass on as they come.
+        return StreamingResponse(_events(run), headers=LIVE, media_type="text/event-stream")
 
     # --- What scripts ask
 
@@ -334,8 +370,9 @@ class App(gr.Server):
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(computation, self.lab, visitor(), far_address())
+        listener = Listener(self.events.listener())
         try:
-            async with aclosing(in_thread(job.updates(), job.leave, listener(self.streams))) as updates:
+            async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
                 async for update in updates:
                     if update.state in ENDED and update.state != "finished":
                         raise gr.Error(update.text or "The run was stopped", print_exception=False)
@@ -360,6 +397,13 @@ class App(gr.Server):
             return files
 
         return await anyio.to_thread.run_sync(write)
+
+
+async def _events(run: Run) -> AsyncGenerator[str, None]:
+    """The messages of a run, as a browser's stream of events has them."""
+    async with aclosing(in_thread(run.messages())) as messages:
+        async for message in messages:
+            yield f"data: {json.dumps(message)}\n\n"
 
 
 # The order in which scripts may pass values without their names; a new field of Settings comes behind these.
@@ -413,18 +457,20 @@ def _with_parameters(
     usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
     defaults: Values = {name: usual[name] for name in (*ORDER, *usual)}
 
-    async def called(*values: Any) -> AsyncGenerator[Any, None]:
+    async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
+        asks(request.session_hash, request.client and request.client.host)
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
             async for item in items:
                 yield item
 
-    types = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
+    types: dict[str, Any] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [
+    parameters = [inspect.Parameter("request", kind)]  # gradio gives it
+    parameters += [
         inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
     ]
     called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore[reportFunctionMemberAccess]
-    called.__annotations__ = types | {"return": result}
+    called.__annotations__ = types | {"request": gr.Request, "return": result}
     called.__name__, called.__doc__ = endpoint.__name__[1:], endpoint.__doc__
     return called
 
