@@ -43,7 +43,7 @@ ROUTES = {
     "GET": (
         r"/|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
-        rf"{_API}/(?:info|startup-events)/?",
+        rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
         rf"{_API}/queue/data",

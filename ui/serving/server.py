@@ -10,10 +10,11 @@ import inspect
 import json
 import logging
 import os
+import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
-from gradio import networking
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
@@ -46,7 +46,7 @@ from ui.forms import units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
-from ui.machine.limits import ServerLimits
+from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
 from ui.models.form_options import about_model, default_count, samplers, step_limits
@@ -56,10 +56,10 @@ from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
-from ui.runs.listeners import Listener, NobodyListens, in_thread
+from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard, in_thread
 from ui.runs.log import ENDED, Values
 from ui.runs.pages import Run, Runs
-from ui.runs.visitors import asks, far_address, visitor
+from ui.runs.visitors import address, asks, far_address, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
 from ui.serving.gate import REQUESTS, UNCLEAR, UPLOADS, Door, Gate
@@ -70,7 +70,6 @@ from ui.serving.origins import Origins
 # than the runs that can be here at once.
 SESSIONS = 64
 LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
-ATTEMPTS = 10  # to reach the server that was just started, three seconds each
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # of a stream: no proxy gathers its messages
 
@@ -104,7 +103,6 @@ class App(gr.Server):
 
     local_url = ""
     share_url: str | None = None
-    api_info = gradio_faults.OwnInfo()  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, lab: Lab):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
@@ -126,10 +124,13 @@ class App(gr.Server):
         self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
         self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.origins = Origins(any_host=lab.public)
-        self.events = gradio_faults.Events(self.heard)
+        self.unheard = Unheard()
+        self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, self.heard)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
         self.add_api_route("/gradio_api/upload", self._upload, methods=["POST"], response_model=None)
+        # gradio's own route keeps its first answer for all, with the address that its asker gave to the app.
+        self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
         self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
         # The line of turns limits and orders runs, and not gradio's queue.
@@ -149,7 +150,7 @@ class App(gr.Server):
             is_here=self.events.is_here,
             heard=self.heard,
         )
-        self.user_middleware = [Middleware(Gate, door=door), *gradio_faults.without_cors(self.user_middleware)]
+        self.user_middleware.insert(0, Middleware(Gate, door=door))
         return super().build_middleware_stack()
 
     # --- The page
@@ -370,8 +371,11 @@ class App(gr.Server):
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(computation, self.lab, visitor(), far_address())
-        listener = Listener(self.events.listener())
+        session = visitor()
+        listener = Listener(lambda: self.events.is_heard(session))
         try:
+            with self.unheard.one(address()):
+                await listener.comes()
             async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
                 async for update in updates:
                     if update.state in ENDED and update.state != "finished":
@@ -380,7 +384,7 @@ class App(gr.Server):
                     for result in update.results:
                         if isinstance(result, sampling.Frame):
                             yield job.plan, result
-        except NobodyListens as error:
+        except (NobodyListens, Refused) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     async def _pictures(self, images: np.ndarray, name: str, plan: sampling.SamplingPlan) -> list[dict]:
@@ -518,18 +522,18 @@ def launch(app: App, **options: Any) -> None:
     app.lab.events.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
-    safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
+    safe |= {"state_session_capacity": SESSIONS, "run_history": False, "quiet": True}
+    # An event waits until one of so many places is free, and nobody is told so: there are places for all at once, and
+    # who computes when is said by `Turns`. They are no threads, as no endpoint needs one.
+    safe |= {"max_threads": REQUESTS + 2 * UNHEARD, "app_kwargs": {"lifespan": app.events.forgetting}}
     connections = Connections(raise_file_limit())
-    gradio_faults.log_tracebacks()
-    gradio_faults.without_plots()
     app.origins.serve_this_machine()
     app.origins.serve(options.get("server_name"))
     with few_at_once():
         _serve(app, **safe, **options)
     log_no_other_way()
     app.origins.serve(app.share_url, app.root_path)
-    app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
-    app.events.tend(app.get_blocks()._queue, REQUESTS + gradio_faults.UNHEARD)
+    gradio_faults.calm(app.get_blocks()._queue)
     connections.protect(app.get_blocks().server)
     app.sweeper = temporary_files.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
@@ -538,37 +542,15 @@ def launch(app: App, **options: Any) -> None:
 def _serve(app: App, **options: Any) -> None:
     """gradio's `launch`. Raises OSError where its server does not answer."""
     try:
-        with _patient():
-            _, app.local_url, app.share_url = app.launch(**options)
-    except ValueError as error:
-        if "localhost is not accessible" not in str(error):
+        # Without its look for the page, which has three seconds: too few for a machine under heavy load.
+        _, app.local_url, app.share_url = app.launch(**options, _frontend=False)
+    except Exception as error:
+        if "Couldn't start the app" not in str(error):
             raise
         close(app)
         raise OSError(
-            "the page's own server did not answer: this machine is too busy (try again later), or a proxy stands "
-            "before localhost (set NO_PROXY=localhost,127.0.0.1)"
+            "the page's own server did not answer: a proxy stands before localhost (set NO_PROXY=localhost,127.0.0.1)"
         ) from None
-
-
-@contextmanager
-def _patient() -> Iterator[None]:
-    """gradio's `launch` asks its own server for an answer, and gives up after three seconds, which a machine under
-    heavy load needs: here it asks ATTEMPTS times.
-    """
-    once = networking.url_ok
-
-    def ask(url: str) -> bool:
-        networking.url_ok = once  # a share link is asked in gradio's own way
-        if once(url):
-            return True
-        log.warning("this machine is busy: waiting for the page's own server to answer")
-        return any(once(url) for _ in range(ATTEMPTS - 1))
-
-    networking.url_ok = ask
-    try:
-        yield
-    finally:
-        networking.url_ok = once
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
@@ -593,6 +575,9 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()
-    gradio_faults.wait_at_most(app.get_blocks().server, max(LAST, end - time.monotonic()))
-    app.get_blocks().close(verbose=False)
+    blocks = app.get_blocks()
+    hurry = threading.Timer(max(LAST, end - time.monotonic()), setattr, (blocks.server, "force_exit", True))
+    hurry.start()  # the server waits for requests under way
+    blocks.close(verbose=False)
+    hurry.cancel()
     return stopped
