@@ -157,8 +157,7 @@ def test_runs_take_turns_and_say_what_they_wait_for():
     others, third_thread = in_background(third)
     wait_for(lambda: others and others[-1].text.startswith("Number 2 in the queue"))
     first.stop()
-    wait_for(lambda: seen[-1].state == "waiting")
-    assert seen[-1].text == "Finishing the previous step"
+    wait_for(lambda: seen[-1].text == "Finishing the previous step")
     third.stop()  # in the queue: at once
     third_thread.join(60)
     assert others[-1].state == "stopped"

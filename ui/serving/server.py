@@ -57,8 +57,9 @@ from ui.parts import between, course, forward, latents, likelihood, picture_choo
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard, in_thread
-from ui.runs.log import ENDED, Values
+from ui.runs.log import Values
 from ui.runs.pages import Run, Runs
+from ui.runs.states import ENDED
 from ui.runs.visitors import address, asks, far_address, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit

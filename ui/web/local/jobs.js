@@ -1,6 +1,6 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
 import { token } from "../shared/run/client.js";
-import { ENDED } from "../shared/run/stream.js";
+import { isEnd, NEXT } from "../shared/run/stream.js";
 import { $, plain } from "./python.js";
 
 /** @import { Lab } from "./lab.js" */
@@ -28,7 +28,8 @@ const breath = () => new Promise((resolve) => setTimeout(resolve));
 export class Run {
   id = token();
   #seq = 0;
-  #stop = false;
+  /** @type {State} */
+  #state = "queued";
   #leave = new AbortController(); // of what is being fetched
   /** @type {any[]} */
   #results = [];
@@ -53,7 +54,6 @@ export class Run {
   }
 
   stop() {
-    this.#stop = true;
     this.#leave.abort();
     this.#say("stopping");
   }
@@ -105,7 +105,7 @@ export class Run {
   }
 
   #check() {
-    if (this.#stop) throw new Stopped();
+    if (this.#state === "stopping") throw new Stopped();
   }
 
   // --- What the computation calls
@@ -138,16 +138,18 @@ export class Run {
 
   /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */
   #say(state, text = "", progress = null, left = null) {
-    if (this.#stop && state === "running") return this.#say("stopping", "", progress, left);
+    if (isEnd(this.#state)) return;
+    if (NEXT[this.#state].includes(state)) this.#state = state;
+    else text = ""; // it stops
     this.#seq += 1;
     this.#said = performance.now();
     const results = this.#results;
     this.#results = [];
-    const final = ENDED.includes(state);
+    const final = isEnd(this.#state);
     this.send({
       run: this.id,
       seq: this.#seq,
-      state,
+      state: this.#state,
       text,
       progress: final ? null : progress,
       left: final ? null : left,

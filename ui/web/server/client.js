@@ -1,6 +1,6 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
 import { attempt, kept, NO_ANSWER, token } from "../shared/run/client.js";
-import { ENDED } from "../shared/run/stream.js";
+import { isEnd } from "../shared/run/stream.js";
 
 /** @import { Refusal, Values } from "../shared/run/client.js" */
 /** @import { Message } from "../shared/run/stream.js" */
@@ -139,7 +139,7 @@ export class Server {
         if (connection.signal.aborted) return;
         hears();
         take(message);
-        if (ENDED.includes(message.state)) return;
+        if (isEnd(message.state)) return;
       }
       silent();
     };
