@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import served
+from gradio.context import LocalContext
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -29,6 +30,7 @@ from toylab import wait_for
 
 from ui import web
 from ui.export import link_preview
+from ui.machine import zero_gpu
 from ui.machine.limits import ServerLimits
 from ui.serving import server
 
@@ -314,6 +316,26 @@ def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(port):
     for number, state in ((2, "finished"), (1, "stopped"), (3, "finished")):
         (*_, last) = messages_in(got(port, "POST", "/run", asked | {"number": number})[1])
         assert last["state"] == state
+
+
+@pytest.mark.parametrize("script", [False, True])
+def test_on_zerogpu_a_run_bears_the_request_that_tells_whose_quota_it_uses(port, script, monkeypatch):
+    """As the package `spaces` reads it there, in the run's thread."""
+    tokens, steps = [], zero_gpu.side_by_side
+
+    def noted(*arguments):
+        tokens.append(LocalContext.request.get().headers.get("x-ip-token"))
+        return steps(*arguments)
+
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setattr(zero_gpu, "side_by_side", noted)
+    values = {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}
+    if script:
+        answer = got(port, "POST", f"{API}/call/v2/sample", values, X_IP_Token="me")
+        got(port, "GET", f"{API}/call/sample/{json.loads(answer[1])['event_id']}")
+    else:
+        got(port, "POST", "/run", {"part": "watch", "values": values}, X_IP_Token="me")
+    assert tokens == ["me"]
 
 
 def test_an_event_whose_listener_has_gone_ends_alone(app, port, monkeypatch):
