@@ -28,9 +28,9 @@ def calm(queue: Any) -> None:
 
     It looks a thousand times a second for new events, and a hundred times for progress, of which there is none here:
     4 % of a core, and 1 % with these numbers. And each event that begins is told to all that wait; where the listener
-    of one of these has gone, the queue ends for everybody and for good. Both are so in the newest version, 6.31, and
-    no issue says so yet (the nearest: https://github.com/gradio-app/gradio/issues/2261). The numbers can go when the
-    queue waits for events, and the last one when `launch` takes the `status_update_rate` of `Blocks.queue`.
+    of one of these has gone, the queue ends for everybody and for good. We found no issue about either; the nearest is
+    https://github.com/gradio-app/gradio/issues/2261. The numbers can go when the queue waits for events, and the last
+    line when `launch` takes the `status_update_rate` of `Blocks.queue`.
     """
     queue.sleep_when_free, queue.progress_update_sleep_when_free = LOOKS, 1.0
     queue.live_updates = False

@@ -120,6 +120,7 @@ export class Server {
     const name = `${this.session}.${this.#load}.${number}`;
     const connection = new AbortController();
     let counts = 0;
+    let over = false; // its last message has come
     const hears = () => {
       if (counts > Date.now() + COUNTS / 2) return;
       counts = Date.now() + COUNTS;
@@ -138,15 +139,15 @@ export class Server {
       for await (const message of messages(body)) {
         if (connection.signal.aborted) return;
         hears();
+        over = isEnd(message.state);
         take(message);
-        if (isEnd(message.state)) return;
       }
-      silent();
+      if (!over) silent();
     };
     listen().then(end, ({ message }) => {
       if (connection.signal.aborted) return;
       end();
-      lost(message === NO_ANSWER ? "" : message);
+      if (!over) lost(message === NO_ANSWER ? "" : message);
     });
     return end;
   }
