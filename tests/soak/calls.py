@@ -106,14 +106,15 @@ class Fuzz:
         what = self._random.choice((*ASKS.get(named, ("describe",)), "describe"))
         form = self._forms.get(named, dict.fromkeys(self._random.sample(NAMES, 4), 1))
         values = self.value() if self._random.random() < 0.1 else self.some(form)
-        return self.posted("run/ask", [part, self.value() if self._random.random() < 0.05 else what, values])
+        what = self.value() if self._random.random() < 0.05 else what
+        return json_call("/ask", {"part": part, "what": what, "values": values, "page": self.session()})
 
     def run(self) -> Call:
         part = self.part()
         values = self.some(self._forms.get(part if isinstance(part, str) else "", {}))
         if self._random.random() < 0.1:
             values = self._random.choice((self.value(), {"resume": self.value()}))
-        return self.posted(self._random.choice(("call/run", "call/run", "run/run")), [part, values])
+        return json_call("/run", {"part": part, "values": values, "page": self.session(), "number": 1})
 
     def join(self) -> Call:
         index = self._random.choice((0, 1, 2, 3, -1, 10**6, "x", None))
@@ -161,8 +162,8 @@ class Fuzz:
         kind = self._random.choice(
             ("application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=", "")
         )
-        where = self._random.choice(("run/ask", "queue/join", "call/sample", "component_server", "upload", "cancel"))
-        return Call("POST", f"{API}/{where}", body, {"Content-Type": kind})
+        names = (f"{API}/{name}" for name in ("queue/join", "call/sample", "component_server", "upload", "cancel"))
+        return Call("POST", self._random.choice(("/ask", "/run", *names)), body, {"Content-Type": kind})
 
     def session(self) -> Any:
         return self._random.choice(("a1", "b2", "c3", "x" * 3000, None, 5, "../x", ""))

@@ -41,7 +41,7 @@ ROUTES = {
     "GET": (
         r"/|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
-        rf"{_API}/(?:info|startup-events)/?",
+        rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
         rf"{_API}/queue/data",
@@ -52,7 +52,8 @@ ROUTES = {
         r"/login/?",
         rf"{_API}/cancel/?",
         rf"{_API}/queue/join",
-        rf"{_API}/(?:run|call|call/v2)/\w{{1,64}}/?",
+        rf"{_API}/(?:call|call/v2)/\w{{1,64}}/?",
+        r"/ask|/run",
     ),
 }
 _ALLOWED = {method: re.compile("|".join(paths)) for method, paths in ROUTES.items()}
@@ -84,8 +85,8 @@ class Door:
     """What the gate asks the app. any_site: other sites may show the page in theirs, as Spaces are shown; and
     logs_in_there: with its login.
 
-    is_locked: whether there is a login. knows: whether these cookies come from one. is_here: whether there is an event
-    or a session of this name.
+    is_locked: whether there is a login. knows: whether these cookies come from one. is_here: whether gradio has an
+    event or a session of this name. heard: how many streams of each are open.
     """
 
     counts: EventLog
@@ -95,6 +96,7 @@ class Door:
     is_locked: Callable[[], bool] = lambda: False
     knows: Callable[[Mapping[str, str]], bool] = lambda cookies: True
     is_here: Callable[[str], bool] = lambda name: True
+    heard: Counter[str] = field(default_factory=Counter)
     clock: Callable[[], float] = time.monotonic
 
 
@@ -145,14 +147,9 @@ class Gate:
         if self._here[asked.address] >= REQUESTS_OF_ONE or self._here[""] >= REQUESTS:
             limits = f"at most {REQUESTS}, {REQUESTS_OF_ONE} of one address"
             raise Turned(503, f"There are too many requests at once ({limits}): try again in a moment")
-        names = ("", asked.address)
-        self._here.update(names)
-        try:
+        listened = filter(None, [asked.listens_to()])
+        with _among(self._here, ["", asked.address]), _among(self._door.heard, list(listened)):
             yield
-        finally:
-            self._here.subtract(names)
-            for name in [name for name in names if not self._here[name]]:
-                del self._here[name]
 
     @asynccontextmanager
     async def _in_turn(self, asked: _Asked) -> AsyncIterator[None]:
@@ -192,10 +189,7 @@ class Gate:
 
     def _answered(self, asked: _Asked, message: Any) -> Any:
         """The head of an answer as it leaves."""
-        status = message["status"]
-        if status == 500 and asked.path.startswith(f"{_API}/run/"):
-            status = 400  # gradio calls every error of an event the server's own
-        if asked.is_login and status == 400:
+        if asked.is_login and message["status"] == 400:
             self._wrong.setdefault(asked.address, []).append(self._door.clock())
             self._wrong.move_to_end(asked.address)
             while len(self._wrong) > REMEMBERED:
@@ -208,7 +202,7 @@ class Gate:
             headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
         elif not self._door.any_site:
             headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
-        return {**message, "status": status, "headers": headers}
+        return {**message, "headers": headers}
 
     def _cookie(self, value: bytes) -> bytes:
         """A cookie of gradio's login, which other sites' requests bear only where they may show the page."""
@@ -244,6 +238,18 @@ class _Asked:
         """The event or the session whose stream is asked for; None where it is no stream."""
         found = _STREAM.fullmatch(self.path) if self.method in ("GET", "HEAD") else None
         return found and (found["event"] or parse_qs(self.query).get("session_hash", [""])[0])
+
+
+@contextmanager
+def _among(counter: Counter[Any], names: list[Any]) -> Iterator[None]:
+    """These count once more meanwhile."""
+    counter.update(names)
+    try:
+        yield
+    finally:
+        counter.subtract(names)
+        for name in [name for name in names if not counter[name]]:
+            del counter[name]
 
 
 async def _whole(receive: Any, clock: Callable[[], float]) -> bytes:
@@ -291,7 +297,7 @@ def _check_content(body: bytes) -> None:
         raise Turned(400, UNCLEAR) from None
     except ValueError:
         return  # gradio says so
-    for name in ("session_hash", "event_id") if isinstance(content, dict) else ():
+    for name in ("session_hash", "event_id", "page") if isinstance(content, dict) else ():
         if isinstance(content.get(name), str) and len(content[name]) > NAME:
             raise Turned(400, f"{name} is too long: up to {NAME} characters are taken")
 

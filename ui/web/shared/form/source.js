@@ -152,7 +152,7 @@ export class Source {
   async #fitting() {
     const ref = this.ref();
     /** @type {About & { error?: string }} */
-    const model = this.#model?.ref === ref ? this.#model : await this.lab.knowledge.about(ref);
+    const model = this.#model?.ref === ref ? this.#model : await this.lab.knowledge.about(String(ref));
     if (model.error !== undefined) throw new Error(model.error);
     if (!model.here) throw new Error(NOT_HERE);
     if (model.latent) throw new Error(LATENT);

@@ -243,7 +243,6 @@ export class Panel {
 
   start() {
     if (this.run.disabled) return;
-    this.#forget();
     this.#cause = this.example = "";
     this.#changed = false;
     kept.remove(`run-${this.part}`); // it is not looked for any more
@@ -300,6 +299,7 @@ export class Panel {
 
   /** @param {Values} values */
   #listen(values) {
+    this.#forget();
     this.#forget = this.lab.client.run(
       this.part,
       values,
