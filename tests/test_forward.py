@@ -1,26 +1,22 @@
-"""The forward process on a picture: its tables, many small steps against one jump, and the pictures it takes."""
+"""The forward process on a picture: its tables, many small steps against one jump, and what the page asks."""
 
 import base64
 import math
-import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import toylab
-from gradio.utils import get_upload_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from toylab import wait_for
 
 from ddpm_core import process
 from ddpm_core.plane import forward
-from ui.machine.limits import Refused, ServerLimits
+from ui.machine.limits import Refused
 from ui.parts import forward as place
 from ui.parts.forward import EPSILON_UNIT, SCHEDULES, ForwardPart
 from ui.pictures import uploads
@@ -83,17 +79,7 @@ def test_at_0_nothing_is_added_and_other_times_are_refused():
             forward.compare(schedule, image, t, seed=0)
 
 
-# --- Uploads
-
-
-def saved(tmp_path, image, name="x.png", **options):
-    path = tmp_path / name
-    image.save(path, **options)
-    return path
-
-
-def near(pixel, colour, tolerance=3):
-    return np.abs(pixel.astype(int) - colour).max() <= tolerance
+# --- What the page may ask for
 
 
 @pytest.mark.parametrize("name", uploads.DRAWINGS)
@@ -101,71 +87,6 @@ def test_drawn_pictures_have_shapes_and_colours(name):
     image = uploads.drawn(name)
     assert image.shape == (128, 128, 3) and image.dtype == np.uint8
     assert image.std() > 30 and len(np.unique(image.reshape(-1, 3), axis=0)) > 500
-
-
-@pytest.mark.parametrize(("size", "side"), [((1, 1), 32), ((300, 40), 40), ((150, 200), 128)])
-def test_an_upload_becomes_a_square_of_32_to_128_pixels(tmp_path, size, side):
-    image = uploads.read(saved(tmp_path, Image.new("RGB", size, (10, 200, 30))))
-    assert image.shape == (side, side, 3) and (image == (10, 200, 30)).all()
-
-
-STRIPES = np.indices((600, 600)).sum(0) // 40 % 2  # larger than what is kept, with edges at which resizing overshoots
-GREEN = np.where(STRIPES[..., None], (200, 0, 0), (0, 255, 0)).astype(np.uint8)
-CLEAR = np.dstack([np.full((600, 600, 3), (200, 0, 0)), 255 * STRIPES]).astype(np.uint8)
-LARGE = {  # a file, and a picture that looks the same
-    "float": ("x.tiff", STRIPES.astype(np.float32), {}, 255 * STRIPES),
-    "float, 0 to 255": ("x.tiff", 255 * STRIPES.astype(np.float32), {}, 255 * STRIPES),
-    "32 bits, 0 to 255": ("x.tiff", 255 * STRIPES.astype(np.int32), {}, 255 * STRIPES),
-    "32 bits": ("x.tiff", 65535 * STRIPES.astype(np.int32), {}, 255 * STRIPES),
-    "16 bits": ("x.png", 51400 * STRIPES.astype(np.uint16), {}, 200 * STRIPES),
-    "green means transparent": ("x.png", GREEN, {"transparency": (0, 255, 0)}, CLEAR),
-    "black means transparent": (
-        "x.png",
-        (200 * STRIPES).astype(np.uint8),
-        {"transparency": 0},
-        np.dstack([200 * np.ones_like(STRIPES), 255 * STRIPES]),
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", LARGE)
-def test_a_large_picture_is_understood_before_it_is_made_small(tmp_path, kind):
-    name, content, options, usual = LARGE[kind]
-    path = saved(tmp_path, Image.fromarray(content), name, **options)
-    looks = saved(tmp_path, Image.fromarray(usual.astype(np.uint8)), "usual.png")
-    for read in (uploads.read, lambda path: np.asarray(uploads.read_whole(path, 512))):
-        mine, theirs = (read(each).astype(int) for each in (path, looks))
-        if mine.shape[2] == 4:
-            assert np.abs(mine[..., 3] - theirs[..., 3]).max() <= 1
-            mine, theirs = (np.where(each[..., 3:] > 9, each[..., :3], 0) for each in (mine, theirs))
-        assert np.abs(mine - theirs).max() <= 4
-
-
-def test_a_large_jpeg_is_read_and_a_large_png_refused(tmp_path):
-    """With the limit a hundred times lower, for speed: 1 megapixel stands for 100."""
-    limits = ServerLimits(upload_megapixels=0.5)
-    image = Image.new("RGB", (1250, 800), (30, 60, 90))
-    assert near(uploads.read(saved(tmp_path, image, "x.jpg"), limits)[64, 64], (30, 60, 90))
-    with pytest.raises(Refused, match=r"This picture has 1 megapixels: .* \(limit: upload_megapixels = 0.5\)"):
-        uploads.read(saved(tmp_path, image), limits)
-    with pytest.raises(Refused, match=r"This picture has 1.6 megapixels"):
-        uploads.read(saved(tmp_path, image.resize((1600, 1000)), "x.jpg"), limits)
-
-
-# --- What the page may ask for
-
-
-def test_a_very_long_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
-    for size, taken in (((2, 200), True), ((200, 2), True), ((2, 203), False), ((24_000_000, 1), False)):
-        path = tmp_path / "long.png"
-        Image.new("L", size).save(path)
-        if taken:
-            assert uploads.read(path).shape == (32, 32, 3)
-            continue
-        monkeypatch.setattr(Image.Image, "load", None)
-        with pytest.raises(Refused, match=r"times as long as wide: up to 100 times is taken"):
-            uploads.read(path)
-        monkeypatch.undo()
 
 
 RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
@@ -176,22 +97,12 @@ def asks():
     return ForwardPart(toylab.toy_lab()).questions
 
 
-def test_only_uploads_can_be_opened(tmp_path, asks):
-    secret = saved(tmp_path, Image.new("RGB", (40, 40)))
-    uploads = Path(get_upload_folder())
-    for path in (secret, uploads / ".." / secret.relative_to(secret.anchor), None, "x.png"):
-        with pytest.raises(ValueError, match="uploaded"):
-            asks["picture"]({"path": str(path)})
-    folder = uploads / "test_forward"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copy(secret, folder / "x.png")
-        assert asks["picture"]({"path": str(folder / "x.png")})["size"] == 40
-        (folder / "link.png").symlink_to(secret)
-        with pytest.raises(ValueError, match="uploaded"):
-            asks["picture"]({"path": str(folder / "link.png")})
-    finally:
-        shutil.rmtree(folder)
+def test_a_drawing_reaches_the_page_and_no_file_does(asks):
+    got = asks["picture"]({"name": "cat"})
+    assert base64.b64decode(got["pixels"]) == uploads.drawn("cat").tobytes() and got["size"] == 128
+    for wrong in ({}, {"name": "dog"}, {"path": __file__}):
+        with pytest.raises(ValueError, match="picture"):
+            asks["picture"](wrong)
 
 
 def test_noise_reaches_the_page_as_it_is(asks):

@@ -7,7 +7,6 @@ import pipelines
 import pytest
 from soak.hostile import checkpoints
 from soak.hostile.case import Case
-from soak.hostile.pictures import picture_cases
 from soak.hostile.reader import Outcome, judged, read
 
 from ddpm_core import load, save
@@ -74,7 +73,3 @@ def test_odd_values_in_any_field_are_one_sentence(checkpoint, tmp_path):
     tried(checkpoints.odd_values(checkpoint, tmp_path / "odd", lambda _: some.sample(checkpoints.ODD_VALUES, 1)))
     long = {"beta_schedule": ["x" * 10**6]}
     tried(checkpoints.odd_values(checkpoint, tmp_path / "long", lambda field: long.get(field, [])))
-
-
-def test_pictures_that_are_none_or_too_large_are_refused(tmp_path):
-    tried(picture_cases(tmp_path / "pictures", heavy=False))

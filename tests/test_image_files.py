@@ -24,7 +24,6 @@ from ddpm_core.imaging.image_files import (
     to_8_bits,
 )
 from train.data.sources import open_source
-from ui.pictures import uploads
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -186,8 +185,6 @@ def test_the_middle_is_kept():
 READERS = {
     "library": open_picture,
     "command line": lambda path: read_picture(path, 8, 3),
-    "page": uploads.read,
-    "page, a part of it": lambda path: uploads.read_whole(path, 64),
     "trainer": lambda path: open_source(str(path.parent)).picture(0).load(),
 }
 
@@ -202,8 +199,8 @@ def test_no_program_is_run_for_a_picture(reader, tmp_path, monkeypatch):
         path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
-    (tmp_path / "upload").mkdir()
-    path = tmp_path / "upload" / "x.png"
+    (tmp_path / "pictures").mkdir()
+    path = tmp_path / "pictures" / "x.png"
     Image.new("RGB", (8, 8)).save(path, "EPS")
     with suppress(OSError):
         Image.open(path).load()

@@ -156,8 +156,7 @@ def test_runs_take_turns_and_say_what_they_wait_for():
     others, third_thread = in_background(third)
     wait_for(lambda: others and others[-1].text.startswith("Number 2 in the queue"))
     first.stop()
-    wait_for(lambda: seen[-1].state == "waiting")
-    assert seen[-1].text == "Finishing the previous step"
+    wait_for(lambda: seen[-1].text == "Finishing the previous step")
     third.stop()  # in the queue: at once
     third_thread.join(60)
     assert others[-1].state == "stopped"
@@ -310,19 +309,9 @@ def test_pace_scales_with_the_batch_until_it_is_measured_and_forgets_guesses():
 # --- Who listens
 
 
-class Ears:
-    """A listener that comes and stays."""
-
-    async def comes(self):
-        return True
-
-    def is_lost(self):
-        return False
-
-
 def test_waiting_runs_leave_the_threads_to_everything_else():
     async def wait():
-        waiting = [asyncio.create_task(anext(in_thread(held(), lambda: None, Ears()))) for _ in range(runs)]
+        waiting = [asyncio.create_task(anext(in_thread(held()))) for _ in range(runs)]
         while len(entered) < runs:
             await asyncio.sleep(0.01)
         await asyncio.wait_for(anyio.to_thread.run_sync(go.set), 30)  # else they wait for 60

@@ -34,9 +34,9 @@ def test_a_public_page_allows_no_more_than_ones_own():
 
 
 def test_the_flag_counts_more_than_the_environment_and_that_more_than_the_default():
-    environment = {"DDPM_LIMIT_RUN_SECONDS": "60", "DDPM_LIMIT_UPLOAD_MB": "2.5"}
+    environment = {"DDPM_LIMIT_RUN_SECONDS": "60", "DDPM_LIMIT_TEMPORARY_MB": "2.5"}
     limits = ServerLimits.choose(True, ["run-seconds=30", "waiting_runs=3"], environment)
-    assert (limits.run_seconds, limits.upload_mb, limits.waiting_runs) == (30, 2.5, 3)
+    assert (limits.run_seconds, limits.temporary_mb, limits.waiting_runs) == (30, 2.5, 3)
     assert limits.repository_mb == ServerLimits.public().repository_mb
     assert ServerLimits.choose(False, [], {}) == ServerLimits()
 
@@ -48,7 +48,7 @@ def test_the_flag_counts_more_than_the_environment_and_that_more_than_the_defaul
         ("run_seconds=-1", "The limit run_seconds must be a number above 0, got '-1'"),
         ("run_seconds=nan", "The limit run_seconds must be a number above 0, got 'nan'"),
         ("waiting_runs=2.5", "The limit waiting_runs must be a whole number above 0, got '2.5'"),
-        ("upload_mb=1e308", "The limit upload_mb can be at most 1,000,000,000, got '1e308'"),
+        ("temporary_mb=1e308", "The limit temporary_mb can be at most 1,000,000,000, got '1e308'"),
     ],
 )
 def test_a_limit_that_does_not_exist_or_is_no_number_is_one_sentence(text, sentence):
@@ -65,9 +65,6 @@ def test_a_limit_that_does_not_exist_or_is_no_number_is_one_sentence(text, sente
             (901,),
             "stopped after 901 s of computing: take fewer steps or images (limit: run_seconds = 900)",
         ),
-        ("check_upload", (16e6,), (17e6,), "This file has 17 MB: choose a smaller one (limit: upload_mb = 16)"),
-        ("check_picture", (70e6, 25e6), (76e6, 1e6), "has 76 megapixels: choose a smaller one"),
-        ("check_picture", (25e6, 25e6), (26e6, 26e6), "has 26 megapixels"),
         ("check_model", ("x", 2e9), ("x", 3e9), "x takes 3,000 MB of memory: choose a smaller one"),
         (
             "check_run",

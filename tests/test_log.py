@@ -1,7 +1,11 @@
 """Runs as pages see them: they begin when heard, are found again after a reload, and make room for others in time."""
 
+import json
+import shutil
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import toylab
@@ -13,6 +17,7 @@ from ui.runs import listeners, pages
 from ui.runs.log import HEARTBEAT, INTERVAL, RunLog
 from ui.runs.pages import KEPT, Runs
 from ui.runs.settings import Settings
+from ui.runs.states import ENDED, NEXT
 
 ASKED = {"checkpoint": "toy", "steps": 5, "count": 1}
 WRONG = {"steps": 0}
@@ -92,6 +97,25 @@ def test_a_request_that_was_overtaken_does_not_stop_the_newer_run():
     assert not newer.job.stopping
     runs.begin("watch", ASKED, "page", number=("another load of it", 1))
     assert newer.job.stopping
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_page_has_the_same_table_of_states():
+    stream = Path(pages.__file__).parents[1] / "web/shared/run/stream.js"
+    script = f"import {{ NEXT }} from {json.dumps(stream.as_uri())}; console.log(JSON.stringify(NEXT))"
+    said = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, check=True, timeout=60)
+    assert json.loads(said.stdout) == {state: list(following) for state, following in NEXT.items()}
+
+
+@pytest.mark.parametrize("state", NEXT)
+def test_what_can_not_follow_a_state_is_not_said(state):
+    for other in NEXT:
+        log = RunLog()
+        for before in [state] if state in NEXT["queued"] else ["running", state]:
+            log.say(before)
+        assert log.state == state and log.ended == (state in ENDED)
+        log.say(other)
+        assert log.state == (other if other in NEXT[state] else state)
 
 
 def test_messages_come_at_once_but_those_after_results_are_gathered():

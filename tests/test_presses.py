@@ -74,20 +74,27 @@ PRESS = f"""
 QUIET = """
 window.asking = 0; window.opened = 0; window.copied = 0; window.held = null;
 const fetch = window.fetch;
-window.fetch = async (...all) => {
+window.fetch = async (url, how) => {
   window.asking += 1;
   try {
     await window.held;
-    const got = await fetch(...all);
-    return new Response(await got.arrayBuffer(), got);
+    if (!String(url).endsWith("/run")) {
+      const got = await fetch(url, how);
+      return new Response(await got.arrayBuffer(), got);
+    }
+    const cut = new AbortController();
+    window.cut = () => cut.abort(); // the connection
+    const got = await fetch(url, { ...how, signal: AbortSignal.any([how.signal, cut.signal]) });
+    const start = (stream) => {
+      window.say = (message) => stream.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(message)}\\n\\n`));
+    };
+    return new Response(got.body.pipeThrough(new TransformStream({ start })), got);
   } finally {
     setTimeout(() => { window.asking -= 1; }); // once the page has read the answer
   }
 };
 const click = HTMLInputElement.prototype.click;
 addEventListener("click", ({ target }) => { if (target.type === "file") window.opened += 1; }, true);
-const Source = window.EventSource;
-window.EventSource = function (url) { return (window.stream = new Source(url)); };
 window.prompt = () => { window.copied += 1; };
 """
 
@@ -269,19 +276,18 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
 def test_a_run_whose_connection_breaks_is_found_again_and_one_that_is_gone_is_said_to_be(quiet, app, monkeypatch):
     run_link(quiet, app, "tab=watch&seed=15")
     run = quiet.get_attribute(".part-watch", "data-run")
-    broken = "window.stream.close(); window.stream.dispatchEvent(new Event('error'))"
-    quiet.evaluate(broken)
+    quiet.evaluate("window.cut()")
     quiet.wait_for_selector(".part-watch[data-state=lost]")
     quiet.wait_for_selector(f".part-watch[data-state=queued][data-run='{run}']")
     monkeypatch.setattr(app.runs, "find", gone)  # as after a start of the server: it knows none
-    quiet.evaluate(broken)
+    quiet.evaluate("window.cut()")
     quiet.wait_for_selector(".part-watch .status:has-text('The run was lost: Run starts it again')")
     assert quiet.is_enabled(".part-watch .run")
 
 
 def test_the_link_of_a_run_that_is_found_again_is_of_that_run(quiet, app):
     run_link(quiet, app, "tab=watch&seed=15")
-    quiet.evaluate("window.stream.close(); window.stream.dispatchEvent(new Event('error'))")
+    quiet.evaluate("window.cut()")
     quiet.fill(".part-watch [data-name=seed] input", "16")  # while the run is looked for
     quiet.wait_for_selector(".part-watch[data-state=queued]")
     assert "seed=15" in copied_link(quiet)
@@ -296,7 +302,7 @@ def test_the_link_is_of_what_is_chosen_where_nothing_is_shown(quiet, app):
 
 def test_a_run_that_is_lost_before_its_first_message_is_not_taken_for_an_older_one(quiet, app):
     run_link(quiet, app, "tab=watch&seed=15")
-    quiet.route("**/call/run", lambda route: route.abort())
+    quiet.route("**/run", lambda route: route.abort())
     quiet.fill(".part-watch [data-name=seed] input", "16")
     quiet.click(".part-watch .run")
     quiet.wait_for_selector(".part-watch .status:has-text('The run was lost: Run starts it again')")
@@ -418,7 +424,7 @@ def test_the_wall_takes_a_run_whose_pictures_are_fewer_than_the_ones_before_it(q
       const results = [{ ...plan, count: 1, seeds: ["13"] }];
       const { run } = document.querySelector(".part-watch").dataset;
       const message = { run, seq: 1e6, state: "running", text: "", progress: 0, left: null, results };
-      window.stream.dispatchEvent(new MessageEvent("generating", { data: JSON.stringify([message]) }));
+      window.say(message);
     }
     """)
     quiet.keyboard.press("f")

@@ -19,20 +19,22 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import served
+from gradio.context import LocalContext
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 from soak import fuzz
 from soak.calls import Call, Fuzz, json_call, page_data
-from test_strangers import got, heard
+from test_strangers import got, messages, messages_in
 from toylab import wait_for
 
 from ui import web
 from ui.export import link_preview
+from ui.machine import zero_gpu
 from ui.machine.limits import ServerLimits
 from ui.serving import server
 
-LIMITS = ServerLimits(run_tflop=1, upload_mb=0.5, upload_megapixels=1)
+LIMITS = ServerLimits(run_tflop=1)
 API = "/gradio_api"
 
 
@@ -48,17 +50,10 @@ def port(app):
     return app.get_blocks().server_port
 
 
-def asked(port, part, what, values, session="a page"):
-    call = json_call(f"{API}/run/ask", {"data": [part, what, values], "session_hash": session})
-    answer = fuzz.send(port, call)
-    assert answer.status == 200, (answer, call)
-    return json.loads(answer.text)["data"][0]
-
-
-def messages(port, part, values, session="a page"):
-    """Of a run, as the page gets them."""
-    asked = {"data": [part, values], "session_hash": session}
-    return heard(port, got(port, "POST", f"{API}/call/run", asked))
+def asked(port, part, what, values):
+    answer = fuzz.send(port, json_call("/ask", {"part": part, "what": what, "values": values, "page": "a page"}))
+    assert answer.status == 200, (answer, part, what, values)
+    return json.loads(answer.text)
 
 
 def test_calls_do_not_fill_the_memory_with_the_state_of_pages(app):
@@ -257,15 +252,8 @@ def test_health(port):
     assert answer.status == 200 and json.loads(answer.text)["status"] == "ok"
 
 
-def test_uploads_are_limited_and_reach_only_who_knows_their_path(port):
-    def upload(content, name="x.png"):
-        head = f'--e\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
-        headers = {"Content-Type": "multipart/form-data; boundary=e"}
-        return fuzz.send(port, Call("POST", f"{API}/upload", head + content + b"\r\n--e--\r\n", headers))
-
-    assert upload(bytes(600_000)).status == 413
-    assert upload(bytes(900_000)).status == 413
-    (path,) = json.loads(upload(b"mine", "../../mine.txt").text)
+def test_a_file_of_a_run_reaches_only_who_knows_its_path(app, port):
+    path = app._keep(b"mine", "../../mine.txt")
     folder = Path(path)
     assert folder.name == "mine.txt" and folder.parents[1] == Path(os.environ["GRADIO_TEMP_DIR"])
     assert folder.parents[1].stat().st_mode & 0o777 == 0o700
@@ -280,21 +268,29 @@ def test_uploads_are_limited_and_reach_only_who_knows_their_path(port):
 @pytest.mark.parametrize("odd", [None, 10**40, "x" * 5000, [], {"a": 1}], ids=lambda odd: repr(odd)[:20])
 def test_whatever_the_page_asks_is_answered(odd, port):
     """{} or a sentence; a part or a question that is none, and values that are none."""
-    for data in ((odd, "describe", {}), ("watch", odd, {}), ("lab", odd, {}), ("lab", "save", {"run": odd})):
-        answer = asked(port, *data)
-        assert answer["error"] and "\n" not in answer["error"], data
-    assert "estimate" in asked(port, "watch", "describe", odd if isinstance(odd, list) else {})
-    run = messages(port, odd, {})
-    assert run == [] or run[-1]["state"] in ("finished", "error")
+    for part, what, values in (
+        (odd, "describe", {}),
+        ("watch", odd, {}),
+        ("lab", odd, {}),
+        ("lab", "save", {"run": odd}),
+    ):
+        if isinstance(part, str) and isinstance(what, str):
+            answer = asked(port, part, what, values)
+            assert answer["error"] and "\n" not in answer["error"], (part, what)
+        else:
+            assert got(port, "POST", "/ask", {"part": part, "what": what, "values": values})[0] == 422
+    for content in ({"part": odd, "values": {}}, {"part": "watch", "values": odd}, odd):
+        status, text, _ = got(port, "POST", "/run", content)
+        assert 400 <= status < 500 or messages_in(text)[-1]["state"] in ("finished", "error"), content
 
 
-def test_two_pages_with_one_session_get_their_own_messages(port):
-    """As two runs of one page, or a tab that was duplicated: the second replaces the first one, which says so."""
+def test_two_runs_of_one_page_get_their_own_messages(port):
+    """The second replaces the first one, which says so."""
     values = {"checkpoint": "cifar10-tiny", "steps": 8, "count": 2}
     found = {}
 
     def listen(name):
-        found[name] = messages(port, "watch", values, f"shared.{name}")  # as web/shared/run/client.js does
+        found[name] = messages(port, "watch", values, page="shared")
 
     threads = [threading.Thread(target=listen, args=(name,)) for name in "ab"]
     for thread in threads:
@@ -307,13 +303,46 @@ def test_two_pages_with_one_session_get_their_own_messages(port):
     assert found["a"][0]["run"] != found["b"][0]["run"]
 
 
-def test_an_event_whose_listener_has_gone_ends_alone(app, port):
+def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(port):
+    """As on a busy machine: Run is pressed again before the first request has arrived."""
+    asked = {"part": "watch", "values": {"checkpoint": "cifar10-tiny", "steps": 1}, "page": "overtaken", "load": "x"}
+    for number, state in ((2, "finished"), (1, "stopped"), (3, "finished")):
+        (*_, last) = messages_in(got(port, "POST", "/run", asked | {"number": number})[1])
+        assert last["state"] == state
+
+
+@pytest.mark.parametrize("script", [False, True])
+def test_on_zerogpu_a_run_bears_the_request_that_tells_whose_quota_it_uses(port, script, monkeypatch):
+    """As the package `spaces` reads it there, in the run's thread."""
+    tokens, steps = [], zero_gpu.side_by_side
+
+    def noted(*arguments):
+        tokens.append(LocalContext.request.get().headers.get("x-ip-token"))
+        return steps(*arguments)
+
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setattr(zero_gpu, "side_by_side", noted)
+    values = {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}
+    if script:
+        answer = got(port, "POST", f"{API}/call/v2/sample", values, X_IP_Token="me")
+        got(port, "GET", f"{API}/call/sample/{json.loads(answer[1])['event_id']}")
+    else:
+        got(port, "POST", "/run", {"part": "watch", "values": values}, X_IP_Token="me")
+    assert tokens == ["me"]
+
+
+def test_an_event_whose_listener_has_gone_ends_alone(app, port, monkeypatch):
     """gradio's queue would end with it, and refuse everybody with 503."""
     queue = app.get_blocks()._queue
-    gone = SimpleNamespace(_id="0", fn=None, session_hash="gone", alive=True)
-    queue.send_message(gone, SimpleNamespace())
-    assert not gone.alive and not queue.stopped
-    assert messages(port, "watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1})[-1]["state"] == "finished"
+    monkeypatch.setattr(queue, "sleep_when_free", 1.0)  # it looks no more for a while
+    time.sleep(0.1)
+    for _ in range(2):
+        got(port, "POST", f"{API}/call/v2/sample", {"steps": 1, "count": 1})
+    queue.pending_messages_per_session.clear()
+    wait_for(lambda: not len(queue))
+    monkeypatch.undo()
+    assert not queue.stopped
+    Client(f"http://127.0.0.1:{port}/", verbose=False).predict(steps=1, count=1, api_name="/sample")
 
 
 def test_no_file_route_gives_what_is_outside(port):

@@ -25,13 +25,13 @@ from toylab import wait_for
 
 import ui
 from ui.export import invitation
-from ui.machine.limits import ServerLimits
+from ui.machine.limits import Refused
 from ui.runs import listeners
 from ui.serving import connections, gate, gradio_faults
 
 API = "/gradio_api"
+MODELS = {"part": "lab", "what": "models", "values": {}}  # a question of the page
 ADDRESSES = (f"198.51.100.{n}" for n in count(1))  # of nobody (RFC 5737): each test takes new ones
-SESSIONS = count()
 QUICK = {"checkpoint": "mnist-tiny", "steps": 2, "count": 1}
 
 
@@ -43,14 +43,16 @@ def own(torch_page):
         yield app.get_blocks().server_port, app
 
 
-@pytest.fixture(autouse=True)
-def short_memory(monkeypatch):
-    monkeypatch.setattr(gradio_faults, "GRACE", 0.1)
+@pytest.fixture(scope="module", autouse=True)
+def short_memory():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gradio_faults, "GRACE", 0.1)
+        yield
 
 
 @pytest.fixture(scope="module")
 def public(torch_page):
-    with served("mnist-tiny", public=True, limits=ServerLimits(upload_mb=0.5)) as app:
+    with served("mnist-tiny", public=True) as app:
         assert app.warmup.ready.wait(240)
         yield app.get_blocks().server_port, app
 
@@ -80,17 +82,24 @@ def detail(answer):
     return json.loads(answer[1])["detail"]
 
 
-def ordered(port, session=None, values=QUICK, **more):
-    session = session or f"page.{next(SESSIONS)}"  # streams of one session take each other's messages
-    return got(port, "POST", f"{API}/call/run", {"data": ["watch", values], "session_hash": session}, **more)
+def messages_in(text):
+    """The messages of a stream."""
+    return [json.loads(event.removeprefix("data: ")) for event in text.split("\n\n") if event]
+
+
+def messages(port, part, values=QUICK, page="a page", **more):
+    """Of a run of a page, to its end."""
+    return messages_in(got(port, "POST", "/run", {"part": part, "values": values, "page": page}, **more)[1])
+
+
+def ordered(port, values=QUICK, **more):
+    """A run that a script asks for, without listening."""
+    return got(port, "POST", f"{API}/call/v2/sample", values, **more)
 
 
 def heard(port, answer, **more):
-    """The messages of a run that was asked for, to its end."""
-    event = json.loads(answer[1])["event_id"]
-    lines = got(port, "GET", f"{API}/call/run/{event}", **more)[1].splitlines()
-    found = [lines[i + 1] for i, line in enumerate(lines) if line == "event: generating"]
-    return [json.loads(line.removeprefix("data: "))[0] for line in found]
+    """What a script hears of its run, to its end."""
+    return got(port, "GET", f"{API}/call/sample/{json.loads(answer[1])['event_id']}", **more)[1]
 
 
 # --- Runs to which nobody listens
@@ -100,45 +109,41 @@ def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(
     port, app = public
     monkeypatch.setattr(listeners, "PATIENCE", 300.0)
     loud, other = next(ADDRESSES), next(ADDRESSES)
-    tries = gradio_faults.UNHEARD_OF_ONE + 10
-    answers = [ordered(port, address=loud) for _ in range(tries)]
-    taken = [answer for answer in answers if answer[0] == 200]
-    refused = [answer for answer in answers if answer[0] == 503]
-    assert len(taken) == gradio_faults.UNHEARD_OF_ONE and len(refused) == 10
-    assert "to which nobody listens (at most 128, 64 of one address): try again" in detail(refused[0])
-    assert heard(port, ordered(port, address=other), address=other)[-1]["state"] == "finished"
-    assert len(app.get_blocks()._queue.event_ids_to_events) >= gradio_faults.UNHEARD_OF_ONE
-
-
-def test_they_are_few_in_all(public, monkeypatch):
-    port, app = public
-    monkeypatch.setattr(gradio_faults, "UNHEARD", 20)
-    wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
-    monkeypatch.setattr(listeners, "PATIENCE", 100.0)  # none ends while they are counted
-    statuses = [ordered(port, address=next(ADDRESSES))[0] for _ in range(gradio_faults.UNHEARD + 5)]
-    assert statuses.count(200) == gradio_faults.UNHEARD and statuses[-1] == 503
+    runs = app.get_blocks()._queue.event_ids_to_events
+    for _ in range(listeners.UNHEARD_OF_ONE):
+        ordered(port, address=loud)
+    wait_for(lambda: app.unheard._of[loud] == listeners.UNHEARD_OF_ONE)
+    said = heard(port, ordered(port, address=loud), address=loud)
+    assert "Too many runs have nobody listening (at most 128, 64 of one address): wait a moment" in said
+    for _ in range(10):
+        ordered(port, address=loud)
+    wait_for(lambda: len(runs) == listeners.UNHEARD_OF_ONE)
+    assert "event: complete" in heard(port, ordered(port, address=other), address=other)
+    assert messages(port, "watch", address=other)[-1]["state"] == "finished"
+    assert len(runs) == listeners.UNHEARD_OF_ONE
     monkeypatch.setattr(listeners, "PATIENCE", 0.5)
-    wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
-    assert ordered(port, address=next(ADDRESSES))[0] == 200
+    wait_for(lambda: not runs and not app.unheard._of)
 
 
-def test_a_run_that_is_over_does_not_count(public, monkeypatch):
-    port, app = public
-    monkeypatch.setattr(gradio_faults, "UNHEARD_OF_ONE", 3)
-    wait_for(lambda: not app.get_blocks()._queue.event_ids_to_events)
-    address = next(ADDRESSES)
-    for _ in range(gradio_faults.UNHEARD_OF_ONE + 2):
-        wrong = QUICK | {"checkpoint": "owner/none"}
-        assert heard(port, ordered(port, values=wrong, address=address), address=address)[-1]["state"] == "error"
+def test_they_are_few_in_all():
+    unheard = listeners.Unheard()
+    with contextlib.ExitStack() as here:
+        for number in range(listeners.UNHEARD):
+            here.enter_context(unheard.one(f"address {number}"))
+        with pytest.raises(Refused, match="Too many runs have nobody listening"), unheard.one("another"):
+            pass
+    with unheard.one("another"):
+        pass
+    assert not unheard._of
 
 
 def test_the_page_shows_why_a_run_was_not_taken(page, public, monkeypatch):
     port, _ = public
-    monkeypatch.setattr(gradio_faults, "UNHEARD", 0)
     page.goto(f"http://127.0.0.1:{port}/?tab=watch&steps=2&count=1")
     page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    monkeypatch.setattr(gate, "REQUESTS", 0)
     page.click(".part-watch .run")
-    page.wait_for_selector(".part-watch[data-state=error] :text('to which nobody listens')")
+    page.wait_for_selector(".part-watch[data-state=error] :text('There are too many requests at once')")
 
 
 # --- Other websites
@@ -177,15 +182,14 @@ def test_a_page_of_the_app_asks_wherever_it_is_served(public, host, origin, forw
     port, _ = public
     headers = {"Host": host.format(port=port), "Origin": origin.format(port=port)}
     headers |= {"X_Forwarded_Host": forwarded} if forwarded else {}
-    assert got(port, "POST", f"{API}/run/ask", {"data": ["lab", "models", {}]}, **headers)[0] == 200
+    assert got(port, "POST", "/ask", MODELS, **headers)[0] == 200
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:9", "http://127.0.0.1:9", "null", "x"])
 @pytest.mark.parametrize("page", ["own", "public"])
 def test_another_site_may_not_ask(page, origin, request):
     port, _ = request.getfixturevalue(page)
-    calls = [("POST", f"{API}/run/ask", {"data": ["lab", "models", {}]}), ("POST", f"{API}/upload", b"")]
-    for method, path, content in [*calls, ("GET", "/", None), ("GET", f"{API}/info", None)]:
+    for method, path, content in [("POST", "/ask", MODELS), ("GET", "/", None), ("GET", f"{API}/info", None)]:
         status, text, headers = got(port, method, path, content, Origin=origin)
         assert status == 403 and "comes from another site" in text, path
         assert not [name for name in headers if name.lower().startswith("access-control")]
@@ -194,9 +198,8 @@ def test_another_site_may_not_ask(page, origin, request):
 def test_another_site_gets_no_permission(own):
     port, _ = own
     headers = {"Origin": "https://evil.example", "Access_Control_Request_Method": "POST", "Host": "192.168.1.7"}
-    assert not [
-        name for name in got(port, "OPTIONS", f"{API}/run/ask", **headers)[2] if "control-allow" in name.lower()
-    ]
+    for path in ("/ask", f"{API}/call/sample"):
+        assert not [name for name in got(port, "OPTIONS", path, **headers)[2] if "control-allow" in name.lower()]
 
 
 def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(page, own):
@@ -221,7 +224,7 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
         const how = body === null ? {} : { method: "POST", headers, body };
         return fetch(address, { credentials: "include", ...how }).then((answer) => answer.text(), () => null);
     }"""
-    body = json.dumps({"data": ["watch", QUICK], "session_hash": "x"})
+    body = json.dumps({"part": "watch", "values": QUICK})
     try:
         for ours, theirs in (("127.0.0.1", "localhost"), ("localhost", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")):
             page.goto(f"http://{theirs}:{site.server_port}/")
@@ -229,15 +232,15 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
             assert page.evaluate(ask, [f"{here}/", "", None]) is None
             assert page.evaluate(ask, [f"{here}{API}/info", "", None]) is None
             for kind in ("application/json", "text/plain"):  # the second one is sent without asking
-                assert page.evaluate(ask, [f"{here}{API}/call/run", kind, body]) is None
-        assert len(app.events) == 0 and app.lab.events.read()["here"] == before["here"]
+                assert page.evaluate(ask, [f"{here}/run", kind, body]) is None
+        assert app.lab.events.read() | {"seconds": 0} == before | {"seconds": 0}
         picture = (
             "(src) => new Promise((done) => Object.assign(new Image(), { onload: done, onerror: () => done(0), src }))"
         )
         assert page.evaluate(picture, f"http://localhost:{port}/preview.png") == 0
         page.goto(f"http://localhost:{port}/")
         assert page.evaluate(picture, f"http://localhost:{port}/preview.png") != 0
-        assert "event_id" in page.evaluate(ask, [f"http://localhost:{port}{API}/call/run", "application/json", body])
+        assert '"state"' in page.evaluate(ask, [f"http://localhost:{port}/run", "application/json", body])
     finally:
         site.shutdown()
 
@@ -258,25 +261,19 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
     me = {"visitor": "e" * 32}
     for part, what, values in (
         ("lab", "model", {"ref": path}),
-        ("lab", "known", {"checkpoint": path, "text": ""}),
-        ("lab", "whole", {"path": path}),
-        ("forward", "picture", {"path": path}),
         ("watch", "describe", {"checkpoint": path}),
         ("compare", "describe", {"checkpoint_b": path}),
         ("train", "start", me | {"data": "own", "path": path}),
         ("train", "follow", me | {"path": path}),
     ):
         answer = app._ask(part, what, values)
-        if what in ("whole", "picture"):
-            assert answer["error"] == "Only a picture that was uploaded can be opened"
-        else:
-            assert "is on another machine: give a folder of this one" in answer["error"], what
+        assert "is on another machine: give a folder of this one" in answer["error"], what
     got(port, "GET", f"/preview.png?{urlencode({'tab': 'watch', 'checkpoint': path})}")
     got(port, "GET", f"{API}/file={quote(path)}")
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    for kind in ("run", "call"):
-        got(port, "POST", f"{API}/{kind}/ask", {"data": ["lab", "models", {"file": file}]})
-    assert heard(port, ordered(port, values=QUICK | {"checkpoint": path}))[-1]["state"] == "error"
+    got(port, "POST", "/ask", MODELS | {"values": {"file": file}})
+    got(port, "POST", f"{API}/call/sample", {"data": [file]})
+    assert messages(port, "watch", QUICK | {"checkpoint": path})[-1]["state"] == "error"
     assert [at for at in looked if "evil" in at] == []
     with pytest.raises(ValueError, match="on another machine"):
         ui.build(path, warm=False)
@@ -295,8 +292,9 @@ def test_scripts_have_no_origin(public):
 
 def test_a_session_has_a_short_name(public):
     port, app = public
-    answer = ordered(port, session="x" * 900_000)
-    assert answer[0] == 400 and detail(answer) == "session_hash is too long: up to 100 characters are taken"
+    for name, path in (("session_hash", f"{API}/call/sample"), ("page", "/run")):
+        answer = got(port, "POST", path, {name: "x" * 900_000})
+        assert answer[0] == 400 and detail(answer) == f"{name} is too long: up to 100 characters are taken"
     assert got(port, "GET", f"{API}/queue/data?session_hash={'x' * 3000}")[0] == 414
     assert all(len(name) <= 100 for name in app.get_blocks()._queue.pending_messages_per_session)
 
@@ -312,19 +310,17 @@ def test_what_is_over_is_forgotten(public, monkeypatch):
         queue.pending_messages_per_session,
         app.iterators,
     )
-    wait_for(lambda: len(app.events) == 0)
     before = [set(one) for one in kept]
-    for n in range(5):
-        heard(port, ordered(port, session=f"page.{n}"))
-        ordered(port, session=f"unheard.{n}", address=next(ADDRESSES))
+    for _ in range(5):
+        heard(port, ordered(port))
+        ordered(port, address=next(ADDRESSES))
     Client(f"http://127.0.0.1:{port}/", verbose=False).predict("mnist-tiny", steps=1, count=1, api_name="/sample")
-    wait_for(lambda: len(app.events) == 0)
-    assert [set(one) - old for one, old in zip(kept, before, strict=True)] == [set()] * 4
+    wait_for(lambda: not any(set(one) - old for one, old in zip(kept, before, strict=True)))
 
 
 def test_the_name_of_a_class_is_no_megabyte(public):
     port, _ = public
-    (*_, last) = heard(port, ordered(port, values=QUICK | {"label": "x" * 100_000}))
+    (*_, last) = messages(port, "watch", QUICK | {"label": "x" * 100_000})
     assert last["state"] == "error" and "at most 200 characters, got 100,000" in last["text"]
 
 
@@ -372,7 +368,7 @@ def test_a_body_has_to_come(public, monkeypatch):
     port, _ = public
     monkeypatch.setattr(gate, "PIECE", 0.3)
     with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
-        slow.sendall(b"POST /gradio_api/run/ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        slow.sendall(b"POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
         assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
@@ -394,10 +390,10 @@ def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypat
     port, app = public
     monkeypatch.setattr(app.get_blocks(), "server_name", "0.0.0.0")
     monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
-    asks = {"data": ["lab", "room", {"page": f"http://localhost:{port}/"}]}
-    here, there = (got(port, "POST", f"{API}/run/ask", asks, address=one)[1] for one in (None, next(ADDRESSES)))
-    assert json.loads(here)["data"][0]["address"] == f"http://192.0.2.7:{port}/"
-    assert json.loads(there)["data"][0] == {"why": invitation.NOWHERE}
+    asks = {"part": "lab", "what": "room", "values": {"page": f"http://localhost:{port}/"}}
+    here, there = (json.loads(got(port, "POST", "/ask", asks, address=one)[1]) for one in (None, next(ADDRESSES)))
+    assert here["address"] == f"http://192.0.2.7:{port}/"
+    assert there == {"why": invitation.NOWHERE}
 
 
 # --- A login
@@ -424,13 +420,12 @@ def test_before_the_login_there_is_nothing_but_its_page(locked):
     assert status == 200 and "asks for a name and a password" in text and 'id="given"' not in text
     assert headers["cache-control"] == "no-store"
     for path, content in (
-        ("run/ask", {"data": ["lab", "models", {}]}),
-        ("call/run", {"data": ["watch", {}]}),
-        ("call/sample", {"data": []}),
-        ("cancel", {}),
+        ("/ask", MODELS),
+        ("/run", {"part": "watch", "values": {}}),
+        (f"{API}/call/sample", {"data": []}),
+        (f"{API}/cancel", {}),
     ):
-        assert got(locked, "POST", f"{API}/{path}", content)[0] == 401, path
-    assert sent(locked, b"") == 401
+        assert got(locked, "POST", path, content)[0] == 401, path
     for path in (f"{API}/heartbeat/x", f"{API}/info", f"{API}/file=/x", "/config"):
         assert got(locked, "GET", path)[0] == 401, path
     assert got(locked, "GET", "/health")[0] == 200
@@ -495,53 +490,18 @@ def test_a_class_behind_one_address_logs_in_at_once(locked):
     assert answers == [200] * 30
 
 
-# --- Uploads
-
-
-def uploaded(content, name="x.png"):
-    head = f'--e\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
-    return head + content + b"\r\n--e--\r\n"
-
-
-def sent(port, content):
-    return got(port, "POST", f"{API}/upload", content, Content_Type="multipart/form-data; boundary=e")[0]
-
-
-def files():
-    return {path for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file()}
-
-
-def test_an_upload_that_is_broken_off_or_too_large_leaves_nothing(public):
-    port, _ = public
-    before, body = files(), uploaded(bytes(400_000))
-    head = f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=e\r\n"
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:300_000])
-        time.sleep(0.3)
-    assert sent(port, uploaded(bytes(530_000))) == 413
-    assert sent(port, body[:-20]) in (200, 400)
-    assert files() == before
-
-
-def test_uploads_stay_within_the_limit_of_temporary_files(public, monkeypatch):
-    port, app = public
-    monkeypatch.setattr(app.sweeper, "_most", 2_000_000)
-    for n in range(12):
-        content = uploaded(bytes([n]) * 400_000)
-        assert sent(port, content) == 200
-        assert sum(path.stat().st_size for path in files()) <= 2_000_000
-
-
 # --- What is said
 
 
 def test_a_run_that_is_not_known_is_one_sentence_and_nothing_in_the_log(public, caplog, capfd):
     port, _ = public
-    for path in ("call/run/0123abcd", "call/sample/" + "a" * 32, "call/v2/sample/x", "queue/data?session_hash=none"):
+    for path in ("call/sample/0123abcd", "call/sample/" + "a" * 32, "call/v2/sample/x", "queue/data?session_hash=none"):
         answer = got(port, "GET", f"{API}/{path}")
         assert answer[0] == 404 and detail(answer) == "This run is no longer here: press Run again"
-    for content in ({"data": []}, {"data": {}}, {}):
-        assert 400 <= got(port, "POST", f"{API}/run/ask", content)[0] < 500
+    answer = got(port, "POST", "/run", {"part": "watch", "values": {"resume": "0123abcd"}})
+    assert answer[0] == 404 and detail(answer) == "This run is no longer here: press Run again"
+    for content in ({"part": "lab"}, {"values": {}}, {}):
+        assert 400 <= got(port, "POST", "/ask", content)[0] < 500
     assert "Traceback" not in capfd.readouterr().err
     assert not [record for record in caplog.records if record.exc_info and record.levelname != "INFO"]
 
@@ -553,18 +513,18 @@ def test_an_error_of_our_own_is_in_the_log(public, caplog, monkeypatch):
         raise KeyError("gone")
 
     monkeypatch.setitem(app.parts["forward"].questions, "tables", broken)
-    assert got(port, "POST", f"{API}/run/ask", {"data": ["forward", "tables", {}]})[0] == 400
+    answer = got(port, "POST", "/ask", {"part": "forward", "what": "tables", "values": {}})
+    assert answer[0] == 400 and detail(answer) == "This request could not be understood"
     assert "KeyError: 'gone'" in caplog.text
 
 
 def test_what_one_says_of_the_address_is_not_told_to_others(public):
-    port, app = public
+    port, _ = public
     for headers in (
         {"X_Forwarded_Host": "evil.example"},
         {"X_Gradio_Server": "http://evil.example"},
         {"Host": "evil.example"},
     ):
-        app.api_info = None  # as at the start
         assert got(port, "GET", f"{API}/info", **headers)[0] == 200
         assert got(port, "POST", f"{API}/call/v2/sample", {"steps": 0}, address=next(ADDRESSES), **headers)[0] == 200
         assert "evil" not in got(port, "GET", f"{API}/info")[1]
@@ -572,7 +532,7 @@ def test_what_one_says_of_the_address_is_not_told_to_others(public):
 
 def test_too_large_a_question_is_the_gates_sentence(public):
     port, _ = public
-    answer = got(port, "POST", f"{API}/run/ask", {"data": ["lab", "x", {"text": "x" * 1_200_000}]})
+    answer = got(port, "POST", "/ask", MODELS | {"values": {"text": "x" * 1_200_000}})
     assert answer[0] == 413 and "up to 1.0 MB are taken" in detail(answer)
 
 

@@ -1,16 +1,13 @@
-"""What a noisy picture remembers, without a browser: its rows, limits, scripts and uploads."""
+"""What a noisy picture remembers, without a browser: its rows, limits and scripts."""
 
 import io
 import json
-import uuid
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import plans
 import pytest
 import toylab
-from gradio.utils import get_upload_folder
 from PIL import Image
 from test_jobs import Gate
 from toylab import decoded, results
@@ -20,7 +17,6 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.student import Student
 from ui.models.form_options import quick
 from ui.models.loaded import Models
-from ui.parts import picture_chooser
 from ui.parts.latents import Latents, LatentsPart
 from ui.parts.picture_rows import spread
 from ui.pictures import as_text, test_sets
@@ -154,34 +150,11 @@ def test_a_picture_stays_the_same_as_text():
 # --- The model and its pictures
 
 
-@pytest.fixture(scope="module")
-def ask():
-    """The questions of a page, by their names."""
-    return picture_chooser.questions(toylab.toy_lab(Models()))
-
-
-@pytest.fixture
-def upload():
-    made = []
-
-    def write(image, name="own.png"):
-        path = files_folder / f"test-{uuid.uuid4().hex}-{name}"  # gradio's own paths hold a hash, and are cached by
-        image.save(path)
-        made.append(path)
-        return str(path)
-
-    files_folder = Path(get_upload_folder())
-    files_folder.mkdir(parents=True, exist_ok=True)
-    yield write
-    for path in made:
-        path.unlink()
-
-
 def test_a_model_says_what_the_controls_offer():
     lab = toylab.toy_lab(Models())
     about = plans.offered(lab, "cifar10-tiny")
     assert about["times"] == [1000, 750, 500, 250] and "cat" in about["classes"]
-    assert "beta_tilde" in about["variances"]
+    assert "beta_tilde" in about["variances"] and (about["size"], about["channels"]) == (32, 3)
     assert about["set"]["count"] == 40 and [picture["name"] for picture in about["examples"]][:2] == list(
         test_sets.CIFAR10[:2]
     )
@@ -196,43 +169,6 @@ def test_the_shipped_pictures_belong_to_their_classes():
         assert len(np.unique(found.images.reshape(len(found.images), -1), axis=0)) == len(found.images)
     mnist = test_sets.sets()[1].images[:, :, :, 0].astype(float)
     assert mnist[1::10].mean() < mnist[0::10].mean()  # a 1 has less ink than a 0
-
-
-UPLOADS = {
-    "a photo": (Image.effect_noise((90, 60), 80).convert("RGB"), (90, 60)),
-    "one pixel": (Image.new("RGB", (1, 1), (250, 10, 20)), (1, 1)),
-    "very wide": (Image.new("L", (5000, 50), 90), (512, 5)),
-    "transparent": (Image.new("RGBA", (40, 40), (255, 0, 0, 0)), (40, 40)),
-}
-
-
-@pytest.mark.parametrize("name", UPLOADS)
-def test_an_upload_is_shown_whole_and_its_square_is_fitted(name, ask, upload):
-    image, size = UPLOADS[name]
-    path = upload(image)
-    whole = ask["whole"]({"path": path})
-    assert (whole["width"], whole["height"]) == size
-    square = {"left": 0, "top": 0, "side": 1, "checkpoint": "cifar10-tiny"}
-    fitted = decoded(ask["fit"]({"path": path, **square})["uri"], 32)[0]
-    assert fitted.shape == (32, 32, 3)
-    if name == "one pixel":
-        assert (fitted == (250, 10, 20)).all()
-    if name == "transparent":
-        assert (fitted == 128).all()
-
-
-def test_the_square_is_where_the_user_put_it(ask, upload):
-    image = Image.new("RGB", (100, 50), "black")
-    image.paste((255, 255, 255), (60, 0, 100, 50))
-    path = upload(image)
-
-    def mean(left, side=0.4, **more):
-        asked = {"path": path, "left": left, "top": 0.3, "side": side, "checkpoint": "cifar10-tiny", **more}
-        return decoded(ask["fit"](asked)["uri"], 32).mean()
-
-    assert mean(0) == 0 and mean(1.4) == 255 and mean(9) == 255
-    assert mean(1.0) == pytest.approx(127.5, abs=8)
-    assert mean(0, invert=True) == 255
 
 
 def test_a_row_that_has_no_chain_is_refused_before_the_model_is_loaded():
@@ -260,25 +196,6 @@ def test_what_is_offered_for_a_student_runs(method, sampler):
     (plan,) = results(messages, "plan")
     assert (plan["times"], plan["steps"]) == ((100, 60, 20), [3, 2, 1] if method == "progressive" else [2, 2, 1])
     assert student.steps == about["steps"][2]
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"path": "/etc/passwd"},
-        {"path": None},
-        {"left": "a", "top": 0, "side": 1},
-        {"left": 0, "top": float("nan"), "side": 1},
-        {"left": 0, "top": 0, "side": 0},
-        pytest.param({"left": 10**400, "top": 0, "side": 1}, id="left of 401 digits"),
-        {"left": 0, "top": 0, "side": 1, "checkpoint": "/nowhere"},
-    ],
-    ids=lambda asked: str(asked)[:40],
-)
-def test_what_can_not_be_fitted_is_refused(asked, ask, upload):
-    asked = {"path": upload(Image.new("RGB", (4, 4))), "checkpoint": "cifar10-tiny", **asked}
-    with pytest.raises((ValueError, CheckpointError)):
-        ask["fit"](asked)
 
 
 def test_the_mode_and_the_seeds_choose_what_is_computed():

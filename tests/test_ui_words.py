@@ -5,6 +5,7 @@ import base64
 import io
 import zipfile
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import numpy as np
 import pipelines
@@ -20,7 +21,6 @@ from ddpm_core.imaging import to_uint8
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
-from ui.parts.picture_chooser import questions
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart
 from ui.runs.settings import Settings
@@ -205,8 +205,6 @@ def test_what_needs_pixels_says_so(stable, kind, part, what):
     lab = toylab.toy_lab(Models(device="cpu"))
     _, (*_, message) = toylab.messages(kind(lab), part, {"checkpoint": str(stable), "count": 2})
     assert message["text"] == f"{what} is there for models of pixels, and this one draws latents of an autoencoder"
-    with pytest.raises(ValueError, match="models of pixels"):
-        questions(lab)["known"]({"checkpoint": str(stable), "text": ""})
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +212,16 @@ def url(stable):
     with served(str(stable)) as app:
         app.warmup.ready.wait(120)
         yield app.local_url
+
+
+def test_a_picture_of_ones_own_needs_a_model_of_pixels(page, url, stable, tmp_path):
+    Image.new("L", (30, 30), 200).save(tmp_path / "own.png")
+    page.goto(f"{url}?{urlencode({'tab': 'latents', 'checkpoint': str(stable)})}")
+    page.wait_for_selector(".part-latents[data-ready=true][data-described]")
+    source = page.locator(".part-latents .source").first
+    source.get_by_label("A picture").first.check()
+    source.locator("input[type=file]").set_input_files(tmp_path / "own.png")
+    source.get_by_text("is there for models of pixels, and this one draws latents").wait_for()
 
 
 def test_what_is_typed_is_drawn_and_a_pressed_word_shows_where_it_is_looked_at(page, url):

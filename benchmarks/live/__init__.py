@@ -73,7 +73,7 @@ def images_per_second(page: Page) -> str:
 def watch(page: Page, app: ServedApp, chosen: dict[str, str], seconds: float, out: Path) -> dict:
     """One training, from the click on. chosen: names of options by their fields."""
     alone = run_seconds(app)
-    page.goto(f"{app.url.removesuffix('/gradio_api')}/?{urlencode({'tab': 'train', **chosen})}")
+    page.goto(f"{app.root}/?{urlencode({'tab': 'train', **chosen})}")
     page.wait_for_selector(".train .start")
     clicked = time.perf_counter()
     page.click(".train .start")

@@ -47,7 +47,8 @@ class ServedApp:
         address = re.search(r"http\S+(?=/)", self.process.stdout.readline())
         if address is None:
             sys.exit(f"the app did not start: {self.log.read_text()}")
-        self.url = f"{address[0]}/gradio_api"
+        self.root = address[0]
+        self.url = f"{self.root}/gradio_api"
         self.http = httpx.Client(timeout=None, limits=httpx.Limits(max_connections=None), trust_env=False)
         described = self.http.get(f"{self.url}/info").json()["named_endpoints"]["/sample"]["parameters"]
         self._defaults = {one["parameter_name"]: one["parameter_default"] for one in described}
@@ -57,9 +58,9 @@ class ServedApp:
         assert values.keys() <= self._defaults.keys()
         return self.ordered(name, list((self._defaults | values).values()))
 
-    def ordered(self, name: str, data: list[Any], session: str | None = None) -> str:
-        """As `order`, of any endpoint and as a page. Raises Failed where the app takes no more."""
-        answer = self.http.post(f"{self.url}/call/{name}", json={"data": data, "session_hash": session})
+    def ordered(self, name: str, data: list[Any]) -> str:
+        """As `order`, with the values in the order of the parameters. Raises Failed where the app takes no more."""
+        answer = self.http.post(f"{self.url}/call/{name}", json={"data": data})
         if answer.status_code == 503:
             raise Failed(answer.json()["detail"])
         answer.raise_for_status()
@@ -157,16 +158,18 @@ class Page:
 
     def ask(self, part: str, what: str, **values: Any) -> dict[str, Any]:
         """The answer to a question. Raises Failed where the server has a sentence instead."""
-        body = {"data": [part, what, values], "session_hash": self.session}
-        answer = self._app.http.post(f"{self._app.url}/run/ask", json=body)
+        body = {"part": part, "what": what, "values": values, "page": self.session}
+        answer = self._app.http.post(f"{self._app.root}/ask", json=body)
         answer.raise_for_status()
-        (found,) = answer.json()["data"]
+        found = answer.json()
         if "error" in found:
             raise Failed(found["error"])
         return found
 
     def run(self, part: str, **values: Any) -> Generator[dict[str, Any], None, None]:
         """The messages of a new run while they come."""
-        for kind, data in self._app.heard(self._app.ordered("run", [part, values], self.session)):
-            if kind == "generating":
-                yield data[0]
+        body = {"part": part, "values": values, "page": self.session}
+        with self._app.http.stream("POST", f"{self._app.root}/run", json=body) as stream:
+            stream.raise_for_status()
+            for line in filter(None, stream.iter_lines()):
+                yield json.loads(line.removeprefix("data: "))

@@ -46,15 +46,6 @@ def is_grey(image: Image.Image) -> bool:
     return Image.getmodebase(image.mode) == "L"
 
 
-def can_be_resized(image: Image.Image) -> bool:
-    """Whether a picture may be resized before `to_8_bits`.
-
-    Not where its pixels say which value is white, as resizing exceeds it at edges; nor where one colour means
-    transparent, as that would be mixed into the colours beside it.
-    """
-    return not _whites(image) and (image.mode in ("1", "P") or "transparency" not in image.info)
-
-
 def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
     """A picture as it is meant to be seen, upright, with 8 bits in each of `channels` channels, a key of MODES.
 
@@ -117,6 +108,6 @@ def _shallow(image: Image.Image, whites: tuple[int, ...]) -> Image.Image:
     white = next((white for white in whites if highest <= white), highest)
     clear = image.info.get("transparency")
     alpha = np.where(values == clear, 0, 255).astype(np.uint8) if isinstance(clear, int) else None
-    values *= 255 / white  # in place: a page reads pictures of 50 megapixels
+    values *= 255 / white  # in place: pictures may be large
     levels = np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
     return Image.fromarray(levels if alpha is None else np.stack([levels, alpha], -1))

@@ -38,12 +38,12 @@ SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "gate.py"))
 RUNS = ("sample", "trajectory")  # what scripts ask for
 # What the page asks, with the names of its values; of a part also what its form has.
 ASKS = {
-    "lab": ("models", "model", "stop", "run", "save", "room", "whole", "fit", "known", "x"),
+    "lab": ("models", "model", "stop", "run", "save", "room", "x"),
     "forward": ("describe", "tables", "picture", "noise", "compare"),
     "likelihood": ("describe",),
     "train": ("look", "start", "follow", "do", "use"),
 }
-NAMES = ("ref", "run", "kind", "page", "path", "left", "top", "side", "invert", "text", "checkpoint", "name", "size")
+NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
 NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")
 QUICK = {"checkpoint": "cifar10-tiny", "steps": 3, "count": 1, "columns": "1, 2", "images": 1, "points": 20}
 
@@ -78,7 +78,7 @@ class Fuzz:
         self._run = {name: value for name, value in self._forms["watch"].items() if name != "clip"} | {"clip": None}
 
     def call(self) -> Call:
-        makers = (self.ask, self.ask, self.ask, self.run, self.run, self.join, self.script, self.script_v2, self.upload)
+        makers = (self.ask, self.ask, self.ask, self.run, self.run, self.join, self.script, self.script_v2)
         return self._random.choice((*makers, self.file, self.file, self.path, self.cancel, self.garbage))()
 
     def value(self) -> Any:
@@ -106,14 +106,15 @@ class Fuzz:
         what = self._random.choice((*ASKS.get(named, ("describe",)), "describe"))
         form = self._forms.get(named, dict.fromkeys(self._random.sample(NAMES, 4), 1))
         values = self.value() if self._random.random() < 0.1 else self.some(form)
-        return self.posted("run/ask", [part, self.value() if self._random.random() < 0.05 else what, values])
+        what = self.value() if self._random.random() < 0.05 else what
+        return json_call("/ask", {"part": part, "what": what, "values": values, "page": self.session()})
 
     def run(self) -> Call:
         part = self.part()
         values = self.some(self._forms.get(part if isinstance(part, str) else "", {}))
         if self._random.random() < 0.1:
             values = self._random.choice((self.value(), {"resume": self.value()}))
-        return self.posted(self._random.choice(("call/run", "call/run", "run/run")), [part, values])
+        return json_call("/run", {"part": part, "values": values, "page": self.session(), "number": 1})
 
     def join(self) -> Call:
         index = self._random.choice((0, 1, 2, 3, -1, 10**6, "x", None))
@@ -126,19 +127,6 @@ class Fuzz:
 
     def script_v2(self) -> Call:
         return json_call(f"{API}/call/v2/{self._random.choice(RUNS)}", self.some(self._run))
-
-    def upload(self) -> Call:
-        name = self._random.choice(
-            ("x.png", "../../x.png", "..\\x", "a\0b.png", "/etc/passwd", "x" * 300, "", "é.svg", ".")
-        )
-        content = self._random.choice((b"", b"\x89PNG\r\n\x1a\n" + bytes(50), b"<svg onload='1'/>", os.urandom(2000)))
-        field = self._random.choice(("files", "files", "file", ""))
-        head = f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
-        body = head.encode("utf-8", "replace") + content + b"\r\n--edge--\r\n"
-        if self._random.random() < 0.2:
-            body = body[: self._random.randrange(len(body))]
-        where = self._random.choice((f"{API}/upload", f"{API}/upload?upload_id=a", f"{API}/process_recording"))
-        return Call("POST", where, body, {"Content-Type": "multipart/form-data; boundary=edge"})
 
     def file(self) -> Call:
         secret = self._random.choice(SECRETS)
@@ -174,8 +162,8 @@ class Fuzz:
         kind = self._random.choice(
             ("application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=", "")
         )
-        where = self._random.choice(("run/ask", "queue/join", "call/sample", "component_server", "upload", "cancel"))
-        return Call("POST", f"{API}/{where}", body, {"Content-Type": kind})
+        names = (f"{API}/{name}" for name in ("queue/join", "call/sample", "component_server", "upload", "cancel"))
+        return Call("POST", self._random.choice(("/ask", "/run", *names)), body, {"Content-Type": kind})
 
     def session(self) -> Any:
         return self._random.choice(("a1", "b2", "c3", "x" * 3000, None, 5, "../x", ""))

@@ -21,14 +21,12 @@ ASKERS = 4  # at once
 FILES = 1024  # that the app may open: what `ulimit -n` often says
 ORIGINS = ("https://evil.example", "http://localhost:1", "http://127.0.0.1:1", "null", "https://huggingface.co")
 HOSTS = ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost.evil.example")
-RUN = {"data": ["watch", {"checkpoint": "mnist-tiny", "steps": 2, "count": 1}]}
+RUN = {"checkpoint": "mnist-tiny", "steps": 2, "count": 1}
 
 
-def _order(app: ServedApp, session: str, address: str = "198.51.100.1") -> int:
-    answer = app.http.post(
-        f"{app.url}/call/run", json={**RUN, "session_hash": session}, headers={"X-Forwarded-For": address}
-    )
-    return answer.status_code
+def _order(app: ServedApp, address: str = "198.51.100.1") -> int:
+    headers = {"X-Forwarded-For": address}
+    return app.http.post(f"{app.url}/call/v2/sample", json=RUN, headers=headers).status_code
 
 
 def unheard(folder: Path, checkpoint: str, seconds: float, rate: float) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def unheard(folder: Path, checkpoint: str, seconds: float, rate: float) -> dict[
                     if over.wait(max(0.0, begun + number / rate - time.monotonic())):
                         return
                     address = f"198.51.100.{number % 250}" if name == "many addresses" else "198.51.100.1"
-                    statuses[_order(app, f"{name}.{number}", address)] += 1
+                    statuses[_order(app, address)] += 1
 
             askers = [threading.Thread(target=ask, args=(first,)) for first in range(ASKERS)]
             for asker in askers:
@@ -116,30 +114,31 @@ def half_heads(folder: Path, checkpoint: str, connections: int, streams: int) ->
 
 def _seconds(app: ServedApp) -> float:
     begun = time.monotonic()
-    httpx.get(app.url.removesuffix("/gradio_api") + "/health", timeout=30, trust_env=False).raise_for_status()
+    httpx.get(app.root + "/health", timeout=30, trust_env=False).raise_for_status()
     return time.monotonic() - begun
 
 
 def remembered(folder: Path, checkpoint: str, runs: int) -> dict[str, Any]:
-    """So many sessions, half of them with a run to its end, and as many with a name of 900 kB: what stays in memory."""
+    """So many runs, half of them with a run to its end, and as many with a name of 900 kB: what stays in memory."""
     with ServedApp(folder, checkpoint) as app:
         app.warm_up()
         statuses: Counter[int] = Counter()
 
-        def some(count: int, name: str) -> None:
+        def some(count: int) -> None:
             for number in range(count):
                 if number % 2:
-                    statuses[_order(app, f"{name}.{number}", f"198.51.100.{number % 250}")] += 1
+                    statuses[_order(app, f"198.51.100.{number % 250}")] += 1
                 else:
-                    for _ in app.heard(app.ordered("run", RUN["data"], f"{name}.{number}")):
-                        pass
+                    app.sample(**RUN)
 
-        some(runs // 5, "before")  # fills what has a bound
+        some(runs // 5)  # fills what has a bound
         before = app.memory()
-        some(runs, "many")
+        some(runs)
         time.sleep(min(20.0, runs / 5))
         after = app.memory()
-        long = Counter(_order(app, "x" * 900_000) for _ in range(min(runs, 1200)))
+        named = {"data": [], "session_hash": "x" * 900_000}
+        posts = (app.http.post(f"{app.url}/call/sample", json=named) for _ in range(min(runs, 1200)))
+        long = Counter(answer.status_code for answer in posts)
         return {
             "sessions": runs,
             "memory_mb": [before / 1e6, after / 1e6, app.memory() / 1e6],
@@ -152,10 +151,10 @@ def remembered(folder: Path, checkpoint: str, runs: int) -> dict[str, Any]:
 
 def foreign(folder: Path, checkpoint: str) -> dict[str, Any]:
     """Each route from each of these websites, and under each of these names: all are refused, and none may read."""
-    routes = ["", "config", *(f"gradio_api/{name}" for name in ("info", "heartbeat/x", "queue/data", "call/run/x"))]
-    posts = ["login", *(f"gradio_api/{name}" for name in ("upload", "cancel", "queue/join", "run/ask", "call/run"))]
+    routes = ["", "config", *(f"gradio_api/{name}" for name in ("info", "heartbeat/x", "queue/data", "call/sample/x"))]
+    posts = ["login", "ask", "run", *(f"gradio_api/{name}" for name in ("cancel", "queue/join", "call/sample"))]
     with ServedApp(folder, checkpoint) as app:
-        root, wrong, tried = app.url.removesuffix("gradio_api"), [], 0
+        root, wrong, tried = f"{app.root}/", [], 0
         for headers in [*({"Origin": one} for one in ORIGINS), *({"Host": one} for one in HOSTS)]:
             for method, path in [*(("GET", one) for one in routes), *(("POST", one) for one in posts)]:
                 answer = app.http.request(method, root + path, headers=headers)

@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 from ddpm_core.imaging.image_files import open_picture
 from ui.models.lab import Lab
 from ui.runs.jobs import Job
-from ui.runs.log import ENDED
 from ui.runs.plans import Computation
+from ui.runs.states import ENDED
 
 SIZE = 1200, 630  # pixels, which such pictures usually have
 PAPER = "#141417"  # of the dark page

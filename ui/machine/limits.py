@@ -18,7 +18,6 @@ from ddpm_core.disk.files import free_bytes
 
 PREFIX = "DDPM_LIMIT_"
 DAY = 86_400
-RATIO = 100  # of the sides of a picture
 MOST = 1_000_000_000  # of any limit: far more than a machine has, and no number that follows from it overflows
 
 
@@ -45,8 +44,6 @@ class ServerLimits:
     concurrent_runs: int = _limit(8, 8, "runs that take turns with the network")
     waiting_runs: int = _limit(44, 32, "runs that wait for a turn")
     concurrent_trainings: int = _limit(2, 1, "trainings at once")
-    upload_mb: float = _limit(64, 16, "size of an uploaded file, in MB")
-    upload_megapixels: float = _limit(50, 25, "size of an uploaded picture, in megapixels")
     repository_mb: float = _limit(20_000, 2_000, "files of a checkpoint to download from the Hub, in MB")
     free_disk_mb: float = _limit(1_000, 5_000, "free disk that a download must leave, in MB")
     model_memory_mb: float = _limit(8_000, 2_000, "memory of all loaded models, in MB")
@@ -92,25 +89,6 @@ class ServerLimits:
         if size > self.model_memory_mb * 1e6:
             needs = f"{name} takes {_amount(size / 1e6)} MB of memory"
             self._refuse("model_memory_mb", needs, "choose a smaller one")
-
-    def check_upload(self, size: int) -> None:
-        """size: bytes of an uploaded file."""
-        if size > self.upload_mb * 1e6:
-            self._refuse("upload_mb", f"This file has {_amount(size / 1e6)} MB", "choose a smaller one")
-
-    def check_picture(self, pixels: int, once_shrunk: int, ratio: float = 1.0) -> None:
-        """pixels: those that the file says it has. once_shrunk: those that have to be decoded, for a JPEG fewer. ratio:
-        of the longer side to the shorter one; of a very long one hardly anything is to be seen, but all is decoded.
-
-        A decoder of progressive files may hold all pixels of a JPEG, so three times the limit is the end for those.
-        """
-        if ratio > RATIO:
-            raise Refused(
-                f"This picture is {_amount(ratio)} times as long as wide: up to {RATIO} times is taken", "ratio"
-            )
-        if once_shrunk > self.upload_megapixels * 1e6 or pixels > 3 * self.upload_megapixels * 1e6:
-            has = f"This picture has {_amount(pixels / 1e6)} megapixels"
-            self._refuse("upload_megapixels", has, "choose a smaller one")
 
     def _refuse(self, name: str, what: str, advice: str) -> None:
         raise Refused(f"{what}: {advice} (limit: {name} = {_amount(getattr(self, name))})", name)

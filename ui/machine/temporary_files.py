@@ -1,6 +1,6 @@
 """The folder of temporary files: private, within a limit, and deleted at the end.
 
-gradio keeps uploads and the files of runs in the folder that GRADIO_TEMP_DIR names when it is imported. Without that
+gradio serves the files of runs from the folder that GRADIO_TEMP_DIR names when it is imported. Without that
 they are in a folder that all users of the machine share.
 """
 

@@ -75,13 +75,8 @@ class ForwardPart(Part):
         return {name: _columns(schedule) for name, schedule in SCHEDULES.items()}
 
     def _picture(self, values: Values) -> Values:
-        """{name} of a drawn picture or {path} of an upload -> {size, pixels}."""
-        if "name" in values:
-            image = uploads.drawn(Choice("picture", names=uploads.DRAWINGS).check(values["name"]))
-        else:
-            path = uploads.uploaded(values.get("path"))
-            with self.lab.quick.turn(address()):  # one large picture in memory at a time
-                image = uploads.read(path, self.lab.limits)
+        """{name} of a drawn picture -> {size, pixels}."""
+        image = uploads.drawn(Forward.kinds()["picture"].check(values.get("name")))
         return {"size": len(image), "pixels": _text(image)}
 
     def _noise(self, values: Values) -> Values:

@@ -1,22 +1,15 @@
-"""Pictures of a model's size as text: in messages, in addresses, in scripts. And uploads cropped and fitted to them."""
+"""Pictures of a model's size as text: in messages, in addresses, in scripts."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import zlib
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from ddpm_core.imaging.image_files import square, to_8_bits
 from ddpm_core.model import ModelSpec
-from ui.machine.limits import ServerLimits
-from ui.pictures.uploads import read_whole, uri
-
-LONGEST = 512  # pixels of an upload's longer side, of which the user chooses a square
+from ui.pictures.uploads import uri
 
 
 def shown(image: np.ndarray) -> dict[str, str]:
@@ -53,35 +46,3 @@ def uncovered(cells: bytes, side: int, size: int) -> np.ndarray:
     bits = np.unpackbits(np.frombuffer(cells, np.uint8)).reshape(side, side)
     at = ((np.arange(size) + 0.5) * side // size).astype(int)
     return bits[np.ix_(at, at)] == 0
-
-
-@lru_cache(maxsize=8)
-def whole(path: Path, limits: ServerLimits) -> Image.Image:
-    """An upload, reduced to LONGEST, mode RGBA. Raises ValueError for what is no picture."""
-    return read_whole(path, LONGEST, limits)
-
-
-def crop(image: Image.Image, left: float, top: float, side: float, model: ModelSpec, invert: bool) -> np.ndarray:
-    """A square of a picture fitted to a model, uint8 (H, W, C).
-
-    left, top, side: in shares of the shorter side, 0 < side <= 1; a square that sticks out is moved inside.
-    """
-    short = min(image.size)
-    pixels = min(max(1, round(side * short)), short)
-    x = min(max(0, round(left * short)), image.width - pixels)
-    y = min(max(0, round(top * short)), image.height - pixels)
-    part = to_8_bits(image.crop((x, y, x + pixels, y + pixels)), model.channels)
-    if invert:
-        part = _negative(part)
-    how = Image.Resampling.LANCZOS if pixels >= model.image_size else Image.Resampling.BICUBIC
-    return square(part, model.image_size, how)
-
-
-def _negative(image: Image.Image) -> Image.Image:
-    """Light for dark, alpha as it is."""
-    if image.mode not in ("LA", "RGBA"):
-        return ImageOps.invert(image)
-    alpha = image.getchannel("A")
-    negative = ImageOps.invert(image.convert(image.mode.removesuffix("A"))).convert(image.mode)
-    negative.putalpha(alpha)
-    return negative

@@ -1,104 +1,21 @@
-"""Pictures to add noise to: four drawings that come with the page, and uploads of any kind, made square and small."""
+"""Pictures on their way to the page, and four drawings that come with it, to add noise to."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from gradio.utils import get_upload_folder
-from PIL import Image
 
 from ddpm_core import imaging
-from ddpm_core.imaging.image_files import KINDS, WITH_ALPHA, can_be_resized, open_picture, square, to_8_bits
-from ui.forms.fields import near
-from ui.machine.limits import Refused, ServerLimits
+from ddpm_core.imaging.image_files import WITH_ALPHA, open_picture
 
 SIZE = 128  # pixels a side: the grain of the noise can be seen
-SMALLEST = 32  # smaller uploads are enlarged to this
 QUALITY = 80  # JPEG
 LOSSLESS = 64  # pictures up to this size are sent lossless, as their single pixels are visible
 FRAME_BYTES = 24e6  # limit for the frames of one run on their way to the page
-UNREADABLE = f"This file could not be read as a picture: choose a {KINDS}."
 SETS = Path(__file__).parent / "test_sets"
-
-Result = TypeVar("Result")
-
-
-def uploaded(path: object) -> Path:
-    """The path of an upload. Raises ValueError for any other file of this machine."""
-    with suppress(OSError, ValueError):  # not a path at all
-        found = Path(near(path)).resolve()
-        if found.is_relative_to(Path(get_upload_folder()).resolve()):
-            return found
-    raise ValueError("Only a picture that was uploaded can be opened")
-
-
-def read(path: str | Path, limits: ServerLimits | None = None) -> np.ndarray:
-    """The middle of an uploaded picture, upright and on grey, as uint8 (n, n, 3) with n from SMALLEST to SIZE.
-
-    Raises ValueError, with one sentence for the user, for what is not a picture, and Refused for what is too large to
-    decode.
-    """
-    return _reading(path, 2 * SIZE, _square, limits)
-
-
-def read_whole(path: str | Path, longest: int, limits: ServerLimits | None = None) -> Image.Image:
-    """An uploaded picture, upright, with mode RGBA, its longer side at most `longest` pixels. Raises as `read` does."""
-
-    return _reading(path, longest, lambda image: _reduced(image, longest, 4), limits)
-
-
-def _reading(
-    path: str | Path, enough: int, take: Callable[[Image.Image], Result], limits: ServerLimits | None
-) -> Result:
-    """take(the opened picture), with checks before it is decoded. enough: pixels a side that are needed."""
-    limits = limits or ServerLimits()
-    try:
-        limits.check_upload(Path(path).stat().st_size)
-        with _open(path, enough, limits) as image:
-            return take(image)
-    except Refused:
-        raise
-    except Exception:  # decoders raise anything over a broken file
-        raise ValueError(UNREADABLE) from None
-
-
-def _open(path: str | Path, enough: int, limits: ServerLimits) -> Image.Image:
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limits below have their own sentences
-    try:
-        image = open_picture(path)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-    pixels, ratio = image.width * image.height, max(image.size) / max(1, min(image.size))
-    image.draft(None, (enough, enough))  # a JPEG can be decoded up to 8 times smaller
-    try:
-        limits.check_picture(pixels, image.width * image.height, ratio)
-    except Refused:
-        image.close()
-        raise
-    return image
-
-
-def _square(image: Image.Image) -> np.ndarray:
-    side = min(max(min(image.size), SMALLEST), SIZE)
-    longest = 4 * SIZE * max(image.size) // min(image.size)
-    how = Image.Resampling.LANCZOS if min(image.size) >= SMALLEST else Image.Resampling.NEAREST
-    return square(_reduced(image, longest), side, how)
-
-
-def _reduced(image: Image.Image, longest: int, channels: int = 3) -> Image.Image:
-    """What `to_8_bits` makes of a picture, its longer side at most `longest` pixels."""
-    if not can_be_resized(image):
-        image = to_8_bits(image, channels)
-    image.thumbnail((longest, longest), reducing_gap=2)
-    return to_8_bits(image, channels)
-
-
 DRAWINGS = ("lighthouse", "cat", "balloon", "flower")  # of test_sets
 
 

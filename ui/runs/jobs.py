@@ -22,6 +22,7 @@ from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Message, RunLog
 from ui.runs.plans import Computation, Plan, Recording, evaluations
+from ui.runs.states import State
 
 if TYPE_CHECKING:
     from ui.models.lab import Lab
@@ -65,7 +66,6 @@ class Job:
         self._lab = lab
         self._seat: Seat | None = None  # in the line
         self._begun = threading.Lock()  # held from the start on
-        self._stop = threading.Event()
         self._counted = threading.Lock()  # held once its end is counted
         self._asked = 0.0  # when it was started, as time.monotonic(); 0 before, and where it was refused
         self._began: float | None = None  # to compute
@@ -96,10 +96,9 @@ class Job:
 
     def stop(self) -> None:
         """Stop as soon as possible: after the current step, or at once when none is being computed."""
-        self._stop.set()
+        self.log.stop(*self._stopped)
         if self._seat:
             self._seat.wake()
-        self.log.stop(*self._stopped)
         if self._asked and self.log.ended:
             self._count("gone" if self._gone else "stopped")
 
@@ -124,7 +123,7 @@ class Job:
 
     @property
     def stopping(self) -> bool:
-        return self._stop.is_set()
+        return self.log.stopping
 
     # --- What its messages say
 
@@ -148,7 +147,7 @@ class Job:
         if alone and isinstance(holder, Loading):
             return Message("loading", f"Loading {short_name(holder.ref)}")
         if alone and getattr(holder, "stopping", True):
-            return Message("waiting", "Finishing the previous step")
+            return Message("queued", "Finishing the previous step")
         text = f"Number {outlook.before + 1} in the queue"
         if isinstance(holder, Loading) or getattr(holder, "loads", False):  # nobody knows how long that takes
             text += " · a model is loading"
@@ -162,7 +161,7 @@ class Job:
         return self._lab.events.closing or self.notice
 
     @property
-    def _stopped(self) -> tuple[str, str]:
+    def _stopped(self) -> tuple[State, str]:
         """State and text of a run that was asked to stop. The next start of the app does not know this one's runs."""
         return ("lost", LOST) if self._lab.events.closing else ("stopped", self.notice)
 
@@ -173,10 +172,10 @@ class Job:
 
         The error of one that failed is not kept: its traceback holds whatever the run had in memory, models too.
         """
-        outcome, why = "", {}
+        state: State = "finished"
+        text, outcome, why = "", "", {}
         try:
             self._work()
-            state, text = "finished", ""
         except Stopped:
             (state, text), outcome = self._stopped, "gone" if self._gone else "stopped"
         except NobodyListens as gone:
@@ -268,7 +267,7 @@ class Job:
         return steps
 
     def _check(self) -> None:
-        if self._stop.is_set():
+        if self.log.stopping:
             raise Stopped
         self.log.check_heard()
 

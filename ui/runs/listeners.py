@@ -1,24 +1,28 @@
-"""Who listens to a run: open streams of events, and the end of a run that nobody listens to."""
+"""Who listens to a run, and the end of a run that nobody listens to.
+
+A page hears its run as one response: when its connection closes, nobody reads the run's log any more. A script hears
+its run through gradio's queue, which asks for the results whether the script listens or not: `Listener` looks.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import re
-import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import Any, Protocol, TypeVar
-from urllib.parse import parse_qs
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
+from ui.machine.limits import Refused
+
 PATIENCE = 5.0  # seconds that a run goes on while nobody listens: a page that is loaded again is back by then
+UNHEARD, UNHEARD_OF_ONE = 128, 64  # runs of scripts that nobody listens to yet, in all and of one address
 clock = time.monotonic
 
-_PATH = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))/?$")
 # Threads for runs only: waiting runs would use up those that serve files and everything else. How many there can be is
 # what `Turns` admits, and a few that it is about to refuse.
 _THREADS = anyio.CapacityLimiter(math.inf)
@@ -33,82 +37,17 @@ class NobodyListens(Exception):
         return "The run was stopped, because its page or script was gone"
 
 
-class Listener(Protocol):
-    """Whom a run is for."""
-
-    async def comes(self) -> bool: ...
-
-    def is_lost(self) -> bool: ...
+async def in_thread(items: Iterator[Item]) -> AsyncGenerator[Item, None]:
+    """Iterate in background threads. Whoever is cancelled meanwhile waits for the next item first."""
+    while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
+        yield item
 
 
-async def in_thread(items: Iterator[Item], stop: Callable[[], None], listener: Listener) -> AsyncGenerator[Item, None]:
-    """Iterate in background threads while somebody listens. However that ends, stop() is called.
+class Listener:
+    """Whoever has a stream of a script's run open. is_here: whether one is open now."""
 
-    Nothing starts before somebody listens. Raises NobodyListens when nobody has listened for PATIENCE seconds.
-    gradio's own way to run a generator loses one that is cancelled before its first item: it would run to its end.
-    """
-    try:
-        if not await listener.comes():
-            raise NobodyListens
-        while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
-            if listener.is_lost():
-                raise NobodyListens
-            yield item
-    finally:
-        stop()  # closing the iterator is not possible while the other thread is inside it
-
-
-class Streams:
-    """The open streams of events, counted.
-
-    gradio notices a listener that leaves, but not one that never came: a run that was requested with a POST alone would
-    compute to its end, and all others would wait for it.
-    """
-
-    def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
-        self._lock = threading.Lock()
-
-    def counting(self, app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        """ASGI middleware: the app, with its streams counted."""
-
-        async def counted(scope: Any, receive: Any, send: Any) -> None:
-            name = _stream(scope)
-            if name is None:
-                return await app(scope, receive, send)
-            self._count(name, 1)
-            try:
-                await app(scope, receive, send)
-            finally:
-                self._count(name, -1)
-
-        return counted
-
-    def is_open(self, name: str | None) -> bool:
-        """name: the id of an event, or the hash of a page's session."""
-        return self._open[name] > 0 if name else False
-
-    def _count(self, name: str, change: int) -> None:
-        with self._lock:
-            self._open[name] += change
-            if not self._open[name]:
-                del self._open[name]
-
-
-def _stream(scope: Any) -> str | None:
-    """The event's id or the session's hash in a request for a stream of events; None for any other request."""
-    found = _PATH.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-    if found is None:
-        return None
-    sessions = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
-    return found["event"] or sessions[0]
-
-
-class StreamListener:
-    """Whoever has one of these streams open: the id of an event, the hash of a page's session."""
-
-    def __init__(self, streams: Streams, *names: str | None):
-        self._streams, self._names = streams, names
+    def __init__(self, is_here: Callable[[], bool]):
+        self._is_here = is_here
         self._heard = clock()
 
     def is_lost(self) -> bool:
@@ -118,13 +57,42 @@ class StreamListener:
             self._heard = now
         return now - self._heard > PATIENCE
 
-    async def comes(self) -> bool:
-        """Wait at most PATIENCE seconds for somebody to listen; returns whether somebody does."""
+    async def comes(self) -> None:
+        """Wait for somebody to listen. Raises NobodyListens where nobody does within PATIENCE seconds."""
         while not self._is_here():
             if self.is_lost():
-                return False
+                raise NobodyListens
             await asyncio.sleep(0.02)
-        return True
 
-    def _is_here(self) -> bool:
-        return any(map(self._streams.is_open, self._names))
+    async def hears(self, items: Iterator[Item], stop: Callable[[], None]) -> AsyncGenerator[Item, None]:
+        """Iterate in background threads while somebody listens. However that ends, stop() is called.
+
+        Raises NobodyListens when nobody has listened for PATIENCE seconds.
+        """
+        try:
+            async for item in in_thread(items):
+                if self.is_lost():
+                    raise NobodyListens
+                yield item
+        finally:
+            stop()  # closing the iterator is not possible while the other thread is inside it
+
+
+class Unheard:
+    """The runs of scripts that nobody listens to yet. They are few, so that they hold up nobody else."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str | None] = Counter()  # each address
+
+    @contextmanager
+    def one(self, address: str | None) -> Iterator[None]:
+        """One more, in this block. Raises Refused where there are too many."""
+        if self._of.total() >= UNHEARD or self._of[address] >= UNHEARD_OF_ONE:
+            limits = f"at most {UNHEARD}, {UNHEARD_OF_ONE} of one address"
+            raise Refused(f"Too many runs have nobody listening ({limits}): wait a moment and try again", "unheard")
+        self._of[address] += 1
+        try:
+            yield
+        finally:
+            self._of[address] -= 1
+            self._of += Counter()  # without those that have none

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ui.runs.listeners import NobodyListens
+from ui.runs.states import ENDED, NEXT, State
 
-ENDED = ("stopped", "finished", "error", "lost")  # states of a run
 INTERVAL = 0.1  # least seconds between two messages: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # most seconds between two messages, so that a closed page is noticed in time
 
@@ -22,11 +22,10 @@ Values = dict[str, Any]
 class Message:
     """How a run stands, and its results since the message before.
 
-    state: queued, loading, waiting, running, stopping, or one of ENDED; lost: with the app. text: in words, "" for the
-    usual ones. progress: 0 to 1. left: seconds. seq: 1, 2, …; 0 of what is not numbered yet.
+    text: in words, "" for the usual ones. progress: 0 to 1. left: seconds. seq: 1, 2, …; 0 of what is not numbered yet.
     """
 
-    state: str
+    state: State
     text: str = ""
     progress: float | None = None
     left: float | None = None
@@ -59,12 +58,17 @@ class RunLog:
         self._news = threading.Condition()
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         return self._said.state
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def stopping(self) -> bool:
+        """Whether its job is to do no more: it was stopped, or has ended."""
+        return self.ended or self.state == "stopping"
 
     @property
     def is_whole(self) -> bool:
@@ -73,23 +77,23 @@ class RunLog:
 
     # --- For the job
 
-    def say(self, state: str, text: str = "", progress: float | None = None, left: float | None = None) -> None:
-        """How the run stands now. What is said after the end is dropped, and while it stops all but the end."""
+    def say(self, state: State, text: str = "", progress: float | None = None, left: float | None = None) -> None:
+        """How the run stands now. What can't follow is dropped: all after the end, and all but that while it stops."""
         with self._news:
-            said = Message(state, text, progress, left)
-            if self.ended or (self.state == "stopping" and state not in ENDED):
+            if state not in NEXT[self.state]:
                 return
+            said = Message(state, text, progress, left)
             if replace(said, left=None) != replace(self._said, left=None):
                 self._said = said
                 self._write()
                 self._news.notify_all()
 
-    def stop(self, state: str, text: str) -> None:
+    def stop(self, state: State, text: str) -> None:
         """It is to stop: after the step under way, or at once, with this state and text, where none is computed."""
         with self._news:
             if self.state == "running":
                 self.say("stopping")
-            elif self.state != "stopping":
+            elif not self.stopping:
                 self.say(state, text)
 
     def give(self, *results: Any) -> None:

@@ -12,6 +12,7 @@ from ui.runs import listeners
 from ui.runs.jobs import Job
 from ui.runs.log import RunLog, Values
 from ui.runs.plans import Computation
+from ui.runs.states import State
 
 KEPT = 64  # ended runs whose results can still be asked for
 LOG_BYTES = 200e6  # for the messages of ended runs, which a page that is loaded again reads once more
@@ -26,7 +27,7 @@ class Run:
     `listeners.PATIENCE` seconds. What it can't compute is said in its only message.
     """
 
-    def __init__(self, job: Job | None, state: str = "error", text: str = ""):
+    def __init__(self, job: Job | None, state: State = "error", text: str = ""):
         self.id = secrets.token_hex(8)
         self.job = job
         self.log = job.log if job else RunLog()

@@ -1,35 +1,26 @@
-"""Who causes the event of gradio that is under way. To be called in the event's own function."""
+"""Who asks: an open page or a script, and from where."""
 
 from __future__ import annotations
 
 import ipaddress
+from contextvars import ContextVar
 
-from gradio.context import LocalContext
+_asks: ContextVar[tuple[str | None, str | None]] = ContextVar("asks", default=(None, None))
 
-from ui.runs.listeners import StreamListener, Streams
-from ui.runs.pages import Number
+
+def asks(name: str | None, host: str | None) -> None:
+    """From here on, in this request, these are the visitor, as they call themselves, and the address."""
+    _asks.set((name, neighbourhood(host) if host else None))
 
 
 def visitor() -> str | None:
-    """An open page, or a script's client, as it calls itself; None outside of events.
-
-    Each run of a page is a session of gradio's, PAGE.LOAD.NUMBER: streams of one session take each other's messages,
-    and one that closes ends them all.
-    """
-    session = _session()
-    return session and session.partition(".")[0]
-
-
-def run_number() -> Number | None:
-    """Which run of its page it is, as the page counts; None where it does not say so."""
-    _, load, number = [*(_session() or "").split("."), "", ""][:3]
-    return (load, int(number)) if number.isdecimal() and len(number) < 16 else None
+    """An open page, or a script's client, as it calls itself; None outside of requests."""
+    return _asks.get()[0]
 
 
 def address() -> str | None:
     """Where the request comes from, also where it names no page."""
-    request = LocalContext.request.get(None)
-    return neighbourhood(request.client.host) if request and request.client else None
+    return _asks.get()[1]
 
 
 def far_address() -> str | None:
@@ -56,13 +47,3 @@ def is_here(address: str | None) -> bool:
         return not address or ipaddress.ip_network(address).is_loopback
     except ValueError:
         return False
-
-
-def listener(streams: Streams) -> StreamListener:
-    """Whoever listens to the event."""
-    return StreamListener(streams, LocalContext.event_id.get(None), _session())
-
-
-def _session() -> str | None:
-    request = LocalContext.request.get(None)
-    return request and request.session_hash

@@ -17,7 +17,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(1 << 62))
 if "SPACE_ID" in os.environ:
     # A Space is reached through proxies of its own network only, and these say for whom they ask.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")
-temporary_files.use_private_folder()
+folder = temporary_files.use_private_folder()
+# gradio imports matplotlib, where it is installed, for each event that it begins: that takes a fifth of a second once,
+# but with these it looks for no screen and no fonts, and writes nothing below the home folder.
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
 zero_gpu.prepare()
 
 
@@ -28,6 +32,6 @@ def _file(thing: Any, getfile: Any = inspect.getfile) -> str:
 
 
 # gradio parses the source of each of its components when it is imported, and writes a stub of it for editors, which is
-# half of the time. It leaves out classes that are of no file.
+# half of the time (1.2 of 2.7 s: https://github.com/gradio-app/gradio/issues/7791). It leaves out classes of no file.
 with mock.patch("inspect.getfile", _file):
     import gradio as gradio

@@ -22,16 +22,14 @@ from weakref import WeakValueDictionary
 
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog
-from ui.machine.limits import Refused, ServerLimits
+from ui.machine.limits import Refused
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Origins
 
-MAX_REQUEST = 1 << 20  # bytes of a request that is no upload; the largest of the page has 70 kB
+MAX_REQUEST = 1 << 20  # bytes of a request; the largest of the page has 70 kB
 MAX_PATH = 2000  # characters, and of what follows the ?
-FORM = 1 << 16  # bytes of an upload around the file
 NAME = 100  # characters of what a client calls its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
-UPLOADS, UPLOADS_OF_ONE = 8, 4  # of these, uploads, which are in memory until they are whole
 PIECE = 10.0  # seconds in which the next piece of a request has to come
 SLOWEST = 20e3  # bytes a second of a whole request, at least
 WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
@@ -43,7 +41,7 @@ ROUTES = {
     "GET": (
         r"/|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
-        rf"{_API}/(?:info|startup-events)/?",
+        rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
         rf"{_API}/queue/data",
@@ -52,9 +50,10 @@ ROUTES = {
     ),
     "POST": (
         r"/login/?",
-        rf"{_API}/(?:upload|cancel)/?",
+        rf"{_API}/cancel/?",
         rf"{_API}/queue/join",
-        rf"{_API}/(?:run|call|call/v2)/\w{{1,64}}/?",
+        rf"{_API}/(?:call|call/v2)/\w{{1,64}}/?",
+        r"/ask|/run",
     ),
 }
 _ALLOWED = {method: re.compile("|".join(paths)) for method, paths in ROUTES.items()}
@@ -86,11 +85,10 @@ class Door:
     """What the gate asks the app. any_site: other sites may show the page in theirs, as Spaces are shown; and
     logs_in_there: with its login.
 
-    is_locked: whether there is a login. knows: whether these cookies come from one. is_here: whether there is an event
-    or a session of this name.
+    is_locked: whether there is a login. knows: whether these cookies come from one. is_here: whether gradio has an
+    event or a session of this name. heard: how many streams of each are open.
     """
 
-    limits: ServerLimits
     counts: EventLog
     origins: Origins = field(default_factory=lambda: Origins(any_host=True))
     any_site: bool = True
@@ -98,6 +96,7 @@ class Door:
     is_locked: Callable[[], bool] = lambda: False
     knows: Callable[[Mapping[str, str]], bool] = lambda cookies: True
     is_here: Callable[[str], bool] = lambda name: True
+    heard: Counter[str] = field(default_factory=Counter)
     clock: Callable[[], float] = time.monotonic
 
 
@@ -106,7 +105,7 @@ class Gate:
 
     def __init__(self, app: App, door: Door):
         self._app, self._door = app, door
-        self._here: Counter[tuple[str, str]] = Counter()  # requests under way, by kind and address
+        self._here: Counter[str] = Counter()  # requests under way, by address; "" for all
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
         self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
@@ -119,10 +118,8 @@ class Gate:
         try:
             self._check(asked)
             with self._counted(asked):
-                most = int(self._door.limits.upload_mb * 1e6) + FORM if asked.is_upload else MAX_REQUEST
-                body = await _whole(receive, most, self._door.clock) if asked.method == "POST" else b""
-                if asked.method == "POST" and not asked.is_upload:
-                    _check_content(body)
+                body = await _whole(receive, self._door.clock) if asked.method == "POST" else b""
+                _check_content(body)
                 async with self._in_turn(asked):
                     await self._let_in(asked, _again(body, receive), send)
         except Turned as turned:
@@ -147,20 +144,12 @@ class Gate:
     @contextmanager
     def _counted(self, asked: _Asked) -> Iterator[None]:
         """Raises Turned where too many are under way."""
-        kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
-        kinds += [("uploads", UPLOADS, UPLOADS_OF_ONE)] if asked.is_upload else []
-        for kind, most, of_one in kinds:
-            if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
-                limits = f"at most {most}, {of_one} of one address"
-                raise Turned(503, f"There are too many {kind} at once ({limits}): try again in a moment")
-        names = [(kind, who) for kind, *_ in kinds for who in ("", asked.address)]
-        self._here.update(names)
-        try:
+        if self._here[asked.address] >= REQUESTS_OF_ONE or self._here[""] >= REQUESTS:
+            limits = f"at most {REQUESTS}, {REQUESTS_OF_ONE} of one address"
+            raise Turned(503, f"There are too many requests at once ({limits}): try again in a moment")
+        listened = filter(None, [asked.listens_to()])
+        with _among(self._here, ["", asked.address]), _among(self._door.heard, list(listened)):
             yield
-        finally:
-            self._here.subtract(names)
-            for name in [name for name in names if not self._here[name]]:
-                del self._here[name]
 
     @asynccontextmanager
     async def _in_turn(self, asked: _Asked) -> AsyncIterator[None]:
@@ -200,10 +189,7 @@ class Gate:
 
     def _answered(self, asked: _Asked, message: Any) -> Any:
         """The head of an answer as it leaves."""
-        status = message["status"]
-        if status == 500 and asked.path.startswith(f"{_API}/run/"):
-            status = 400  # gradio calls every error of an event the server's own
-        if asked.is_login and status == 400:
+        if asked.is_login and message["status"] == 400:
             self._wrong.setdefault(asked.address, []).append(self._door.clock())
             self._wrong.move_to_end(asked.address)
             while len(self._wrong) > REMEMBERED:
@@ -216,7 +202,7 @@ class Gate:
             headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
         elif not self._door.any_site:
             headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
-        return {**message, "status": status, "headers": headers}
+        return {**message, "headers": headers}
 
     def _cookie(self, value: bytes) -> bytes:
         """A cookie of gradio's login, which other sites' requests bear only where they may show the page."""
@@ -239,7 +225,6 @@ class _Asked:
         self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.address = neighbourhood((scope.get("client") or ("",))[0])
-        self.is_upload = self.path.startswith(f"{_API}/upload")
         self.is_login = self.path.startswith("/login")
 
     def cookies(self) -> dict[str, str]:
@@ -255,7 +240,19 @@ class _Asked:
         return found and (found["event"] or parse_qs(self.query).get("session_hash", [""])[0])
 
 
-async def _whole(receive: Any, most: int, clock: Callable[[], float]) -> bytes:
+@contextmanager
+def _among(counter: Counter[Any], names: list[Any]) -> Iterator[None]:
+    """These count once more meanwhile."""
+    counter.update(names)
+    try:
+        yield
+    finally:
+        counter.subtract(names)
+        for name in [name for name in names if not counter[name]]:
+            del counter[name]
+
+
+async def _whole(receive: Any, clock: Callable[[], float]) -> bytes:
     """The body of a request. Raises Turned where it is too large, or comes too slowly."""
     parts, size, begun, more = [], 0, clock(), True
     while more:
@@ -269,8 +266,8 @@ async def _whole(receive: Any, most: int, clock: Callable[[], float]) -> bytes:
             raise Turned(400, "This request was broken off")
         parts.append(message.get("body", b""))
         size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > most:
-            raise Turned(413, f"This request is too large: up to {most / 1e6:,.1f} MB are taken")
+        if size > MAX_REQUEST:
+            raise Turned(413, f"This request is too large: up to {MAX_REQUEST / 1e6:,.1f} MB are taken")
     return b"".join(parts)
 
 
@@ -291,7 +288,7 @@ def _check_content(body: bytes) -> None:
 
     def check(found: dict[str, Any]) -> dict[str, Any]:
         if isinstance(found.get("meta"), dict) and "_type" in found["meta"]:  # gradio's mark of a file
-            raise Turned(400, "A request can't name a file: upload it")
+            raise Turned(400, "A request can't name a file")
         return found
 
     try:
@@ -300,7 +297,7 @@ def _check_content(body: bytes) -> None:
         raise Turned(400, UNCLEAR) from None
     except ValueError:
         return  # gradio says so
-    for name in ("session_hash", "event_id") if isinstance(content, dict) else ():
+    for name in ("session_hash", "event_id", "page") if isinstance(content, dict) else ():
         if isinstance(content.get(name), str) and len(content[name]) > NAME:
             raise Turned(400, f"{name} is too long: up to {NAME} characters are taken")
 

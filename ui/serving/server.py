@@ -1,17 +1,20 @@
-"""The app: one page of our own, served by gradio, whose queue, streams, uploads, login and share link it uses.
+"""The app: one page of our own, served by gradio, whose login, share link and API for scripts it uses.
 
-The page asks through three endpoints: `ask` for quick questions, `run` for a computation, whose results it streams, and
-gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lists.
+The page asks through two routes: `ask` for quick questions, and `run` for a computation, whose messages are one
+response that goes on until it ends. Scripts have /sample and /trajectory, which gradio_client lists.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import os
+import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +22,16 @@ from typing import Any
 from ui.serving import before_gradio  # noqa: F401, before gradio
 
 # isort: split
+import anyio
 import anyio.to_thread
 import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
-from gradio import networking
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
-from starlette.datastructures import UploadFile
+from pydantic import BaseModel
 from starlette.middleware import Middleware
 
 from ddpm_core import imaging
@@ -42,7 +45,7 @@ from ui.forms import emoji, units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
-from ui.machine.limits import ServerLimits
+from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
 from ui.models.facts import answer
@@ -50,17 +53,18 @@ from ui.models.form_options import default_count, quick, samplers, step_limits
 from ui.models.lab import Lab
 from ui.models.loaded import Models
 from ui.models.warmup import Warmup
-from ui.parts import between, course, forward, latents, likelihood, picture_chooser, plane, repair, sampling, training
+from ui.parts import between, course, forward, latents, likelihood, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
-from ui.runs.listeners import NobodyListens, Streams, in_thread
-from ui.runs.log import ENDED, Values
-from ui.runs.pages import Runs
-from ui.runs.visitors import far_address, listener, run_number, visitor
+from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard, in_thread
+from ui.runs.log import Values
+from ui.runs.pages import Run, Runs
+from ui.runs.states import ENDED
+from ui.runs.visitors import address, asks, far_address, visitor
 from ui.runs.words import page_words
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
-from ui.serving.gate import REQUESTS, UPLOADS, Door, Gate
+from ui.serving.gate import REQUESTS, UNCLEAR, Door, Gate
 from ui.serving.origins import Origins
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
@@ -68,9 +72,29 @@ from ui.serving.origins import Origins
 # than the runs that can be here at once.
 SESSIONS = 64
 LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
-ATTEMPTS = 10  # to reach the server that was just started, three seconds each
+QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # of a stream: no proxy gathers its messages
 
 log = logging.getLogger(__name__)
+
+
+class Question(BaseModel):
+    """A page asks a part of it, or "lab". page: as it calls itself."""
+
+    part: str
+    what: str
+    values: dict[str, Any] = {}
+    page: str = ""
+
+
+class AskedRun(BaseModel):
+    """A page wants a run of a part, or {resume: run}. load, number: which run of its page it is, as the page counts."""
+
+    part: str
+    values: dict[str, Any]
+    page: str = ""
+    load: str = ""
+    number: int = 0
 
 
 class App(gr.Server):
@@ -81,12 +105,11 @@ class App(gr.Server):
 
     local_url = ""
     share_url: str | None = None
-    api_info = gradio_faults.OwnInfo()  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, lab: Lab):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
         self.lab = lab
-        self.streams = Streams()
+        self.heard: Counter[str] = Counter()  # open streams of gradio's events and sessions, by their names
         self.warmup = Warmup(lab)
         self.sweeper: temporary_files.Sweeper | None = None
         self.training = training.TrainingPart(lab) if lab.trains else None
@@ -103,21 +126,21 @@ class App(gr.Server):
         self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
         self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.origins = Origins(any_host=lab.public)
-        self.events = gradio_faults.Events(self.streams)
-        self.add_middleware(self.streams.counting)
+        self.unheard = Unheard()
+        self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, self.heard)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
-        self.add_api_route("/gradio_api/upload", self._upload, methods=["POST"], response_model=None)
-        # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
-        self.api(self._ask, name="ask", queue=False, api_visibility="private")
-        self.api(self._run, name="run", concurrency_limit=None, api_visibility="private")
+        # gradio's own route keeps its first answer for all, with the address that its asker gave to the app.
+        self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
+        self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
+        self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
+        # The line of turns limits and orders runs, and not gradio's queue.
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
             self.api(_with_parameters(endpoint, lab.first, result), name=endpoint.__name__[1:], concurrency_limit=None)
 
     def build_middleware_stack(self) -> Any:
         """The gate is before everything else, gradio's own middleware too."""
         door = Door(
-            self.lab.limits,
             self.lab.events,
             self.origins,
             any_site=self.lab.public,
@@ -125,8 +148,9 @@ class App(gr.Server):
             is_locked=lambda: self.auth is not None,
             knows=self._knows,
             is_here=self.events.is_here,
+            heard=self.heard,
         )
-        self.user_middleware = [Middleware(Gate, door=door), *gradio_faults.without_cors(self.user_middleware)]
+        self.user_middleware.insert(0, Middleware(Gate, door=door))
         return super().build_middleware_stack()
 
     # --- The page
@@ -145,7 +169,6 @@ class App(gr.Server):
             "first": self.lab.first,
             "public": self.lab.public,
             "takesAny": self.lab.models.takes_any,
-            "limits": {"upload": int(self.lab.limits.upload_mb * 1e6)},
             "models": self.lab.models.choices(),
             "device": self._device(),
             "forms": self._forms(),
@@ -184,26 +207,22 @@ class App(gr.Server):
 
     # --- What the page asks
 
-    async def _upload(self, request: Request) -> list[str]:
-        """As gradio's own route, which leaves on the disk what it could not finish."""
-        async with request.form(max_files=UPLOADS, max_fields=UPLOADS) as form:
-            files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
-            try:
-                for file in files:
-                    self.lab.limits.check_upload(file.size or 0)
-            except ValueError as error:
-                raise HTTPException(413, str(error)) from None
-            if not files:
-                raise HTTPException(400, "There is no file in this upload")
-            return [
-                await anyio.to_thread.run_sync(self._keep, await file.read(), file.filename or "") for file in files
-            ]
-
     def _keep(self, content: bytes, name: str) -> str:
         """The path of a new temporary file."""
         assert self.sweeper is not None  # since the app is served
         name = strip_invalid_filename_characters(Path(name).name).strip(".")
         return str(self.sweeper.keep(content, name or "file"))
+
+    async def _asked(self, question: Question, request: Request) -> Response:
+        """The answer to a question of the page."""
+        asks(question.page, request.client and request.client.host)
+        what = question.part, question.what, question.values
+        try:
+            answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
+        except Exception:
+            log.exception("a question failed")
+            raise HTTPException(400, UNCLEAR) from None
+        return JSONResponse(answer)
 
     def _ask(self, part: str, what: str, values: dict[str, Any]) -> dict[str, Any]:
         """The answer to a question of the page; {error}, a sentence, where it can't be answered."""
@@ -225,7 +244,6 @@ class App(gr.Server):
             "run": self._has_run,
             "save": self._save,
             "room": self._room,
-            **picture_chooser.questions(self.lab),
         }
         if part == "lab":
             if what not in own:
@@ -277,24 +295,24 @@ class App(gr.Server):
         served = Served(blocks.server_name, blocks.server_port, far_address() is None, self.share_url)
         return invitation(values.get("page"), served)
 
-    async def _run(self, part: str, values: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def _run(self, asked: AskedRun, request: Request) -> Response:
         """The messages of a new run, which replaces the page's run of this part; or of one that is here,
-        {resume: run}.
+        {resume: run}. The page listens until it closes the connection.
         """
-        if str(part) not in self.parts or not isinstance(values, dict):
-            return
+        asks(asked.page, request.client and request.client.host)
+        if asked.part not in self.parts:
+            raise HTTPException(404, "There is no such part on this page")
         try:
             run = (
-                self.runs.resumed(values["resume"])
-                if "resume" in values
-                else self.runs.begin(part, values, visitor() or "", far_address(), run_number())
+                self.runs.resumed(asked.values["resume"])
+                if "resume" in asked.values
+                else self.runs.begin(asked.part, asked.values, asked.page, far_address(), (asked.load, asked.number))
             )
-        except ValueError:  # it is gone
-            return
-        with suppress(NobodyListens):  # then nobody is there to be told
-            async with aclosing(in_thread(run.messages(), lambda: None, listener(self.streams))) as messages:
-                async for message in messages:
-                    yield message
+        except ValueError as error:  # it is gone
+            raise HTTPException(404, str(error)) from None
+        gradio_faults.tell_spaces(request)
+        # As events, which proxies pass on as they come.
+        return StreamingResponse(_events(run), headers=LIVE, media_type="text/event-stream")
 
     # --- What scripts ask
 
@@ -339,8 +357,12 @@ class App(gr.Server):
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(computation, self.lab, visitor(), far_address())
+        session = visitor()
+        listener = Listener(lambda: self.events.is_heard(session))
         try:
-            async with aclosing(in_thread(job.updates(), job.leave, listener(self.streams))) as updates:
+            with self.unheard.one(address()):
+                await listener.comes()
+            async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
                 async for update in updates:
                     if update.state in ENDED and update.state != "finished":
                         raise gr.Error(update.text or "The run was stopped", print_exception=False)
@@ -348,7 +370,7 @@ class App(gr.Server):
                     for result in update.results:
                         if isinstance(result, sampling.Frame):
                             yield job.plan, result
-        except NobodyListens as error:
+        except (NobodyListens, Refused) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     async def _pictures(self, images: np.ndarray, name: str, plan: sampling.SamplingPlan) -> list[dict]:
@@ -365,6 +387,13 @@ class App(gr.Server):
             return files
 
         return await anyio.to_thread.run_sync(write)
+
+
+async def _events(run: Run) -> AsyncGenerator[str, None]:
+    """The messages of a run, as a browser's stream of events has them."""
+    async with aclosing(in_thread(run.messages())) as messages:
+        async for message in messages:
+            yield f"data: {json.dumps(message)}\n\n"
 
 
 # The order in which scripts may pass values without their names; a new field of Settings comes behind these.
@@ -418,18 +447,20 @@ def _with_parameters(
     usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
     defaults: Values = {name: usual[name] for name in (*ORDER, *usual)}
 
-    async def called(*values: Any) -> AsyncGenerator[Any, None]:
+    async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
+        asks(request.session_hash, request.client and request.client.host)
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
             async for item in items:
                 yield item
 
-    types = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
+    types: dict[str, Any] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [
+    parameters = [inspect.Parameter("request", kind)]  # gradio gives it
+    parameters += [
         inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
     ]
     called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore[reportFunctionMemberAccess]
-    called.__annotations__ = types | {"return": result}
+    called.__annotations__ = types | {"request": gr.Request, "return": result}
     called.__name__, called.__doc__ = endpoint.__name__[1:], endpoint.__doc__
     return called
 
@@ -476,19 +507,19 @@ def launch(app: App, **options: Any) -> None:
     limits = app.lab.limits
     app.lab.events.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
-    safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False, "max_file_size": int(limits.upload_mb * 1e6)}
-    safe |= {"state_session_capacity": SESSIONS, "run_history": False, "max_threads": 80, "quiet": True}
+    safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False}
+    safe |= {"state_session_capacity": SESSIONS, "run_history": False, "quiet": True}
+    # An event waits until one of so many places is free, and nobody is told so: there are places for all at once, and
+    # who computes when is said by `Turns`. They are no threads, as no endpoint needs one.
+    safe |= {"max_threads": REQUESTS + 2 * UNHEARD, "app_kwargs": {"lifespan": app.events.forgetting}}
     connections = Connections(raise_file_limit())
-    gradio_faults.log_tracebacks()
-    gradio_faults.without_plots()
     app.origins.serve_this_machine()
     app.origins.serve(options.get("server_name"))
     with few_at_once():
         _serve(app, **safe, **options)
     log_no_other_way()
     app.origins.serve(app.share_url, app.root_path)
-    app.get_blocks().api_open = False  # a run that is requested past the queue would have nobody to listen to it
-    app.events.tend(app.get_blocks()._queue, REQUESTS + gradio_faults.UNHEARD)
+    gradio_faults.calm(app.get_blocks()._queue)
     connections.protect(app.get_blocks().server)
     app.sweeper = temporary_files.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
@@ -497,37 +528,15 @@ def launch(app: App, **options: Any) -> None:
 def _serve(app: App, **options: Any) -> None:
     """gradio's `launch`. Raises OSError where its server does not answer."""
     try:
-        with _patient():
-            _, app.local_url, app.share_url = app.launch(**options)
-    except ValueError as error:
-        if "localhost is not accessible" not in str(error):
+        # Without its look for the page, which has three seconds: too few for a machine under heavy load.
+        _, app.local_url, app.share_url = app.launch(**options, _frontend=False)
+    except Exception as error:
+        if "Couldn't start the app" not in str(error):
             raise
         close(app)
         raise OSError(
-            "the page's own server did not answer: this machine is too busy (try again later), or a proxy stands "
-            "before localhost (set NO_PROXY=localhost,127.0.0.1)"
+            "the page's own server did not answer: a proxy stands before localhost (set NO_PROXY=localhost,127.0.0.1)"
         ) from None
-
-
-@contextmanager
-def _patient() -> Iterator[None]:
-    """gradio's `launch` asks its own server for an answer, and gives up after three seconds, which a machine under
-    heavy load needs: here it asks ATTEMPTS times.
-    """
-    once = networking.url_ok
-
-    def ask(url: str) -> bool:
-        networking.url_ok = once  # a share link is asked in gradio's own way
-        if once(url):
-            return True
-        log.warning("this machine is busy: waiting for the page's own server to answer")
-        return any(once(url) for _ in range(ATTEMPTS - 1))
-
-    networking.url_ok = ask
-    try:
-        yield
-    finally:
-        networking.url_ok = once
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
@@ -552,6 +561,9 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()
-    gradio_faults.wait_at_most(app.get_blocks().server, max(LAST, end - time.monotonic()))
-    app.get_blocks().close(verbose=False)
+    blocks = app.get_blocks()
+    hurry = threading.Timer(max(LAST, end - time.monotonic()), setattr, (blocks.server, "force_exit", True))
+    hurry.start()  # the server waits for requests under way
+    blocks.close(verbose=False)
+    hurry.cancel()
     return stopped

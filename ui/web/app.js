@@ -21,7 +21,6 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {string} first checkpoint
  * @property {boolean} public
  * @property {boolean} takesAny
- * @property {{ upload: number }} limits bytes
  * @property {ModelChoice[]} models
  * @property {{ note: string, engine: string }} device
  * @property {Record<string, FieldForm[]>} forms of each part

@@ -1,6 +1,6 @@
-"""Hostile checkpoints and pictures: every one must be refused in one sentence, in time, in little memory, unexecuted.
+"""Hostile checkpoints: every one must be refused in one sentence, in time, in little memory, unexecuted.
 
-Everything is made here, from a seed (checkpoints.py, pictures.py). A child process (reader.py) reads one after another
+Everything is made here, from a seed (checkpoints.py). A child process (reader.py) reads one after another
 and is killed when it takes too long. A weight that is changed to another possible weight cannot be told from the right
 one in a folder: such a file may load. (From the Hub it does not: there the hash is compared.)
 """
@@ -22,7 +22,6 @@ from soak.hostile.checkpoints import (
     write_checkpoint,
     zip_cases,
 )
-from soak.hostile.pictures import picture_cases, png
 from soak.hostile.reader import Reader
 
 MEMORY = 500e6  # bytes by which the reading process may grow
@@ -32,14 +31,11 @@ GOOD = "good ones"
 def all_cases(folder: Path, flips: int, mark: Path) -> Iterator[Case]:
     checkpoint = folder / "good"
     write_checkpoint(checkpoint)
-    picture = folder / "good.png"
-    picture.write_bytes(png(8, 8, b"\0" * 72))
     makers: tuple[Callable[[Path], Iterator[Case]], ...] = (
-        lambda place: iter([Case(GOOD, checkpoint), Case(GOOD, picture)]),
+        lambda place: iter([Case(GOOD, checkpoint)]),
         lambda place: pickle_cases(checkpoint, place, mark),
         lambda place: safetensors_cases(checkpoint, place),
         lambda place: zip_cases(checkpoint, place),
-        lambda place: picture_cases(place),
         lambda place: json_cases(checkpoint, place),
         lambda place: damaged_cases(checkpoint, place, flips),
     )
@@ -52,7 +48,7 @@ def all_cases(folder: Path, flips: int, mark: Path) -> Iterator[Case]:
 
 
 def every_file(folder: Path, flips: int) -> dict[str, Any]:
-    """Hostile checkpoints and pictures, read one after another as a public page does."""
+    """Hostile checkpoints, read one after another as a public page does."""
     counts: Counter[str] = Counter()
     read_too: Counter[str] = Counter()
     slowest: dict[str, float] = {}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    """kind: what is wrong. path: a checkpoint's folder or a picture. may_load: it may be read as well as refused."""
+    """kind: what is wrong. path: a checkpoint's folder. may_load: it may be read as well as refused."""
 
     kind: str
     path: Path

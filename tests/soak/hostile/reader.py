@@ -25,16 +25,12 @@ def read(case: Case) -> str:
     from ddpm_core import CheckpointError
     from ui.machine.limits import ServerLimits
     from ui.models.loaded import Models
-    from ui.pictures import uploads
 
     try:
-        if case.path.is_dir():
-            models = Models(limits=ServerLimits.public())
-            models.peek(str(case.path))
-            models.flop(str(case.path))
-            ddpm_core.load(case.path, engine="torch", device="cpu")
-        else:
-            uploads.read(case.path, ServerLimits.public())
+        models = Models(limits=ServerLimits.public())
+        models.peek(str(case.path))
+        models.flop(str(case.path))
+        ddpm_core.load(case.path, engine="torch", device="cpu")
     except (CheckpointError, ValueError) as refusal:
         return str(refusal)
     return ""
@@ -43,8 +39,7 @@ def read(case: Case) -> str:
 def serve(pipe: Any) -> None:
     """The child process: reads what it is sent."""
     import ddpm_core.checkpoint.cost
-    import ddpm_core.checkpoint.load  # noqa: F401
-    import ui.pictures.uploads  # noqa: F401, the time of these imports is not a file's
+    import ddpm_core.checkpoint.load  # noqa: F401, the time of these imports is not a file's
     from benchmarks._measure import peak_resident
 
     pipe.send("ready")

@@ -2,7 +2,7 @@
 
 import { base64 } from "../shared/run/bytes.js";
 
-/** 8 bits in each of 1 or 3 channels, row by row. @typedef {{ width: number, height: number, channels: number, data: Uint8Array }} Picture */
+/** @typedef {import("../shared/pictures/resize.js").Picture} Picture */
 
 const BETWEEN = 128; // the grey level between pictures
 

@@ -1,28 +1,21 @@
 // Pictures of a model's size as text, as ui/pictures/as_text.py has them: base64url of their packed bytes.
 
-import { base64, bytes, packed, unpacked } from "../shared/run/bytes.js";
+import { unpackedUpTo } from "../shared/pictures/text.js";
+import { base64 } from "../shared/run/bytes.js";
 
 /** @import { Picture } from "./pictures.js" */
 /** @import { Facts } from "../plans/plan.js" */
 
+const MOST = 2 ** 23; // bytes of a picture, unpacked
+
 /** The pixels of pictures as text, by their text. @type {Map<string, Uint8Array>} */
 const known = new Map();
 
-/** Unpack a picture as text: `fromText` has no time to wait for it. @param {unknown} text */
+/** Unpack a picture as text, at most so many bytes: `fromText` has no time to wait for it. @param {unknown} text */
 export async function unpack(text) {
   if (!text || known.has(String(text))) return;
-  const data = await Promise.resolve(String(text))
-    .then(bytes)
-    .then(unpacked)
-    .catch(() => new Uint8Array());
-  known.set(String(text), data);
-}
-
-/** A picture as text. @param {Picture} picture */
-export async function pack({ data }) {
-  const text = urlSafe(await packed(data));
-  known.set(text, data);
-  return text;
+  const data = await unpackedUpTo(String(text), MOST).catch(() => null);
+  known.set(String(text), data ?? new Uint8Array());
 }
 
 /**

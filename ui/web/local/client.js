@@ -1,6 +1,6 @@
 // The client of a page without a server: the models compute in a worker of this browser.
 import { token } from "../shared/run/client.js";
-import { ENDED } from "../shared/run/stream.js";
+import { isEnd } from "../shared/run/stream.js";
 import { kept } from "./files/store.js";
 
 /** @import { Given } from "../app.js" */
@@ -59,7 +59,7 @@ export function connect({ knowledge, forms }) {
   function heard(id, answer) {
     const one = waiting.get(id);
     if (!one) return;
-    const ends = one.question.verb !== "run" || answer.error || ENDED.includes(answer.state);
+    const ends = one.question.verb !== "run" || answer.error || isEnd(answer.state);
     if (ends) waiting.delete(id);
     else one.said = answer;
     one.take(answer);
@@ -110,7 +110,6 @@ export function connect({ knowledge, forms }) {
         listens = false;
       };
     },
-    upload: (file) => new Promise((resolve) => send({ verb: "upload", file }, resolve)),
     file: (path) => path, // of a blob
     items: [{ title: "Empty the cache of models", save: forget }],
   };

@@ -1,7 +1,7 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
 import { evaluations, keyOf, left } from "../plans/plan.js";
 import { token } from "../shared/run/client.js";
-import { ENDED } from "../shared/run/stream.js";
+import { isEnd, NEXT } from "../shared/run/stream.js";
 import { download, failure } from "../words/units.js";
 import { planned } from "./requests.js";
 
@@ -21,7 +21,8 @@ const breath = () => new Promise((resolve) => setTimeout(resolve));
 export class Run {
   id = token();
   #seq = 0;
-  #stop = false;
+  /** @type {State} */
+  #state = "queued";
   #leave = new AbortController(); // of what is being fetched
   /** @type {any[]} */
   #results = [];
@@ -48,7 +49,6 @@ export class Run {
   }
 
   stop() {
-    this.#stop = true;
     this.#leave.abort();
     this.#say("stopping");
   }
@@ -99,7 +99,7 @@ export class Run {
   }
 
   #check() {
-    if (this.#stop) throw new Stopped();
+    if (this.#state === "stopping") throw new Stopped();
   }
 
   // --- What the computation calls
@@ -133,16 +133,18 @@ export class Run {
 
   /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */
   #say(state, text = "", progress = null, left = null) {
-    if (this.#stop && state === "running") return this.#say("stopping", "", progress, left);
+    if (isEnd(this.#state)) return;
+    if (NEXT[this.#state].includes(state)) this.#state = state;
+    else text = ""; // it stops
     this.#seq += 1;
     this.#said = performance.now();
     const results = this.#results;
     this.#results = [];
-    const final = ENDED.includes(state);
+    const final = isEnd(this.#state);
     this.send({
       run: this.id,
       seq: this.#seq,
-      state,
+      state: this.#state,
       text,
       progress: final ? null : progress,
       left: final ? null : left,

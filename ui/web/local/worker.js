@@ -58,10 +58,9 @@ const questions = (lab) => ({
   room: () => ({ why: lab.knowledge.answers.room }),
 });
 
-/** @param {{ verb: string, part: string, what: string, values: any, file: File }} question */
-async function answer({ verb, part, what, values, file }) {
+/** @param {{ part: string, what: string, values: any }} question */
+async function answer({ part, what, values }) {
   const { lab, own } = await ready;
-  if (verb === "upload") return (await import("./pictures/uploads.js")).add(file);
   const here = part === "lab" && questions(lab)[what];
   if (here) return here(values);
   const its = await own(part);

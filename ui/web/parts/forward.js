@@ -153,7 +153,7 @@ export async function mount(lab, part) {
     render();
   }
 
-  onFile(root, (file) => scene.open(file));
+  onFile(root, (file) => scene.load({ file }));
   for (const plot of plots)
     plot.onScrub((share) => {
       form.set({ t: Math.min(T, Math.max(0, Math.round(T * share))) });

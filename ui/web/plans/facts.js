@@ -90,7 +90,7 @@ export function aboutModel(facts, catalogue) {
   return {
     ...{ ref: facts.ref, name: catalogue.name(facts.ref), here: true, note: note(facts) },
     revision: facts.source?.revision ?? "",
-    T: facts.schedule.T,
+    ...{ size: facts.image_size, channels: facts.channels, T: facts.schedule.T },
     times: quarters(facts.process),
     steps: stepLimits(facts),
     samplers: samplers(facts),

@@ -1,5 +1,6 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
 import { attempt, kept, NO_ANSWER, token } from "../shared/run/client.js";
+import { isEnd } from "../shared/run/stream.js";
 
 /** @import { Refusal, Values } from "../shared/run/client.js" */
 /** @import { Message } from "../shared/run/stream.js" */
@@ -30,6 +31,24 @@ const at = (path) => new URL(path, document.baseURI).href;
 /** @param {Error} error @returns {Refusal} */
 const refusal = ({ message }) => ({ error: message });
 
+const silent = () => {
+  throw new Error(NO_ANSWER);
+};
+
+/** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<Message<any>>} */
+async function* messages(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  while (true) {
+    const { done, value } = await reader.read().catch(silent);
+    if (done) return;
+    const events = (rest + decoder.decode(value, { stream: true })).split("\n\n");
+    rest = events.pop() ?? "";
+    for (const event of events) yield JSON.parse(event.slice("data: ".length));
+  }
+}
+
 export const connect = () => new Server();
 
 /** A `Client`. */
@@ -58,20 +77,20 @@ export class Server {
 
   /**
    * The answer to a POST. Throws an Error with a sentence where there is none.
-   * @param {string} path @param {RequestInit} request @returns {Promise<any>}
+   * @param {string} path @param {RequestInit} request
    */
   async #post(path, request) {
-    const answer = await fetch(at(path), { method: "POST", ...request }).catch(() => null);
-    if (answer?.status === 401) location.reload(); // the login has ended
-    const content = await answer?.json().catch(() => null);
-    if (answer?.ok && content) return content;
-    throw new Error(typeof content?.detail === "string" ? content.detail : NO_ANSWER);
+    const answer = await fetch(at(path), { method: "POST", ...request }).catch(silent);
+    if (answer.ok) return answer;
+    if (answer.status === 401) location.reload(); // the login has ended
+    const content = await answer.json().catch(silent);
+    throw new Error(typeof content.detail === "string" ? content.detail : NO_ANSWER);
   }
 
-  /** @param {string} path of an endpoint @param {unknown[]} data @param {string} [session] of gradio's */
-  #call(path, data, session = this.session) {
-    const body = JSON.stringify({ data, session_hash: session });
-    return this.#post(path, { headers: { "content-type": "application/json" }, body });
+  /** The answer to a POST of JSON. @param {string} path @param {Values} content @param {AbortSignal} [signal] */
+  #send(path, content, signal) {
+    const body = JSON.stringify({ page: this.session, ...content });
+    return this.#post(path, { headers: { "content-type": "application/json" }, body, signal });
   }
 
   /**
@@ -80,9 +99,9 @@ export class Server {
    * @returns {Promise<any>}
    */
   async ask(part, what, values = {}) {
-    const answered = (/** @type {{ data: [any] }} */ { data: [answer] }) =>
-      answer?.closing ? { error: NO_ANSWER } : answer; // the next start of the server is to answer
-    return this.#call("gradio_api/run/ask", [part, what, values]).then(answered, refusal);
+    const read = (/** @type {Response} */ answer) => answer.json().catch(silent);
+    const answer = await this.#send("ask", { part, what, values }).then(read).catch(refusal);
+    return answer.closing ? { error: NO_ANSWER } : answer; // the next start of the server is to answer
   }
 
   /**
@@ -97,57 +116,40 @@ export class Server {
       lost(ENOUGH);
       return () => {};
     }
-    // The number says which run is the newest, as requests may overtake each other. Streams of one session would take each other's messages: see ui/runs/visitors.py.
-    const session = `${this.session}.${this.#load}.${++this.#runs}`;
-    /** @type {EventSource | null} */
-    let source = null;
-    let over = false;
+    const number = ++this.#runs; // says which run is the newest, as requests may overtake each other
+    const name = `${this.session}.${this.#load}.${number}`;
+    const connection = new AbortController();
     let counts = 0;
+    let over = false; // its last message has come
     const hears = () => {
       if (counts > Date.now() + COUNTS / 2) return;
       counts = Date.now() + COUNTS;
-      hear(session, counts);
+      hear(name, counts);
     };
-    this.#open.add(session);
+    this.#open.add(name);
     hears();
     const end = () => {
-      over = true;
-      this.#open.delete(session);
-      hear(session);
-      source?.close();
+      this.#open.delete(name);
+      hear(name);
+      connection.abort();
     };
-    const broken = (why = "") => {
-      if (over) return;
+    const listen = async () => {
+      const { body } = await this.#send("run", { part, values, load: this.#load, number }, connection.signal);
+      if (!body) return silent();
+      for await (const message of messages(body)) {
+        if (connection.signal.aborted) return;
+        hears();
+        over = isEnd(message.state);
+        take(message);
+      }
+      if (!over) silent();
+    };
+    listen().then(end, ({ message }) => {
+      if (connection.signal.aborted) return;
       end();
-      lost(why);
-    };
-    this.#call("gradio_api/call/run", [part, values], session).then(
-      ({ event_id }) => {
-        if (over) return;
-        source = new EventSource(at(`gradio_api/call/run/${event_id}`));
-        /** @param {MessageEvent} event */
-        const message = (event) => {
-          hears();
-          const [said] = JSON.parse(event.data) ?? [];
-          if (said) take(said);
-        };
-        source.addEventListener("generating", message);
-        source.addEventListener("complete", (event) => {
-          message(event); // the last one once more
-          end();
-        });
-        source.addEventListener("error", () => broken());
-      },
-      ({ message }) => broken(message === NO_ANSWER ? "" : message),
-    );
+      if (!over) lost(message === NO_ANSWER ? "" : message);
+    });
     return end;
-  }
-
-  /** {path}, or a Refusal. @param {File} file @returns {Promise<any>} */
-  async upload(file) {
-    const body = new FormData();
-    body.append("files", file);
-    return this.#post("gradio_api/upload", { body }).then(([path]) => ({ path }), refusal);
   }
 
   /** @type {import("../shared/run/share.js").Item[]} */

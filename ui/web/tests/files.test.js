@@ -5,8 +5,9 @@ import { stem } from "../files/names.js";
 import { png } from "../files/png.js";
 import { measured, moments, settings, table, thin, titles } from "../files/record.js";
 import { save } from "../files/save.js";
-import { fromText, pack, toText, unpack } from "../files/text.js";
+import { fromText, toText, unpack } from "../files/text.js";
 import { npy, zip } from "../files/zip.js";
+import { toText as pack } from "../shared/pictures/text.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
 
@@ -166,6 +167,7 @@ test("a picture is a text and back, and another one is a sentence", async () => 
   const model = { image_size: 2, channels: 1 };
   const [picture] = level(7, 1);
   const text = await pack(picture);
+  await unpack(text);
   assert.deepEqual(fromText(text, model), picture);
   for (const wrong of ["", "x", "AAAA", text.slice(1)]) {
     await unpack(wrong);

@@ -67,7 +67,7 @@ function slowServer() {
     asked.name === "none" ? { error: "no such picture" } : { size: 1, pixels: base64(Uint8Array.of(1, 2, 3)) };
   const noise = ({ size }) => (size ? { epsilon: base64(Int16Array.of(1, 2, 3)) } : { error: "size must be from 1" });
   const answers = { picture: answer(picture), noise: answer(noise) };
-  return { waiting, ask: (_part, what, values) => answers[what](values), upload: async () => ({ path: "up" }) };
+  return { waiting, ask: (_part, what, values) => answers[what](values) };
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 async function answerAll({ waiting }) {
@@ -79,7 +79,7 @@ async function answerAll({ waiting }) {
 }
 function opened() {
   const server = slowServer();
-  const given = { limits: { upload: 2e6 }, initial: { forward: { EPSILON_UNIT: 1 } } };
+  const given = { initial: { forward: { EPSILON_UNIT: 1 } } };
   return { server, scene: new Scene({ client: server, given }, { name: "cat" }, 13) };
 }
 
@@ -124,10 +124,10 @@ test("a server that does not answer can be asked again", async () => {
   assert.deepEqual([scene.size, scene.picture, scene.problem], [1, "cat", ""]);
 });
 
-test("a file that is too large is not uploaded", async () => {
+test("a file that is too large is not opened", async () => {
   const { server, scene } = opened();
   await answerAll(server);
-  scene.open({ size: 3e6 });
-  assert.match(scene.problem, /too large: up to 2 MB/);
+  await scene.load({ file: { size: 65e6 } });
+  assert.match(scene.problem, /too large: up to 64 MB/);
   assert.deepEqual([scene.picture, scene.ready], ["cat", true]);
 });

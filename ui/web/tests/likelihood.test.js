@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { csv } from "../files/bound.js";
-import { pack } from "../files/text.js";
+import { unpack } from "../files/text.js";
 import { schedule } from "../local/process/schedule.js";
 import { planner } from "../plans/likelihood.js";
+import { toText } from "../shared/pictures/text.js";
 import { looks } from "../words/bound.js";
 import { Catalogue } from "../words/catalogue.js";
+
+/** A picture as text, which plans find unpacked. */
+async function pack(picture) {
+  const text = await toText(picture);
+  await unpack(text);
+  return text;
+}
 
 const sets = [{ name: "abc", count: 7, size: 2, channels: 1, classes: ["a", "b", "c"] }];
 const catalogue = new Catalogue({ labels: { ours: "Our toy" }, embedded: [], guidance: {}, prompts: [], sets });

@@ -3,7 +3,6 @@
 import { uri } from "../../files/pictures.js";
 import { check } from "../../plans/fields.js";
 import { base64, bytes } from "../../shared/run/bytes.js";
-import { square } from "../pictures/uploads.js";
 import { fromUint8, round, toUint8 } from "../process/floats.js";
 import { compare } from "../process/forward.js";
 import { gaussian } from "../process/noise.js";
@@ -43,8 +42,7 @@ export function forward(lab) {
   return {
     questions: {
       tables: () => each(SCHEDULES, (one) => each(tables(one), column)),
-      async picture({ name, path }) {
-        if (path) return square(path);
+      async picture({ name }) {
         return (await lab.json("pictures.json"))[checked({ picture: name }).picture];
       },
       noise({ size, seed }) {

@@ -29,7 +29,7 @@ function absent(sentence) {
   return { computation: refuse, questions: { look: refuse, start: refuse } };
 }
 
-/** @param {Lab} lab @returns {(name: string) => Promise<Part>} "lab" has what belongs to no part */
+/** @param {Lab} lab @returns {(name: string) => Promise<Part>} */
 export function parts(lab) {
   const { installed } = lab.knowledge.answers;
   const watch = once(async () => sampling(lab));
@@ -41,7 +41,6 @@ export function parts(lab) {
     between: once(async () => (await import("./between.js")).between(lab)),
     plane: once(async () => (await import("./plane.js")).plane(lab)),
     forward: once(async () => (await import("./forward.js")).forward(lab)),
-    lab: once(async () => (await import("../pictures/uploads.js")).own(lab)),
     likelihood: async () => absent(installed.likelihood),
     train: async () => absent(installed.train),
     course: async () => ({ questions: { cards: () => lab.json("cards.json") } }),

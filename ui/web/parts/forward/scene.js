@@ -1,8 +1,10 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
-import { bytes, numbersOf } from "../../shared/run/bytes.js";
+import { middleOf, SIZE } from "../../shared/pictures/fit.js";
+import { open } from "../../shared/pictures/open.js";
+import { base64, bytes, numbersOf } from "../../shared/run/bytes.js";
 
 /** @import { Lab } from "../../app.js" */
-/** @typedef {{ name: string } | { file: File }} Source a drawn picture or one to upload */
+/** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
 /** @typedef {{ source: Source, seed: number }} Wanted */
 
 export class Scene {
@@ -10,7 +12,7 @@ export class Scene {
   schedule = "linear";
   seed = 0;
   size = 0; // pixels a side; 0 before the first picture
-  text = ""; // the picture's pixels, as the server sent them
+  text = ""; // the picture's pixels, as the server takes them
   x0 = new Float32Array();
   epsilon = new Float32Array();
   loaded = 0; // how many pictures have been
@@ -40,14 +42,6 @@ export class Scene {
   wants(name) {
     const { source } = this.wanted;
     return "name" in source && source.name === name;
-  }
-
-  /** @param {File} file */
-  open(file) {
-    const most = this.lab.given.limits.upload;
-    if (file.size <= most) return this.load({ file });
-    this.problem = `This file is too large: up to ${most / 1e6} MB are read.`;
-    return this.changed();
   }
 
   /** @param {Source} source */
@@ -115,7 +109,11 @@ export class Scene {
   /** @param {Source} source */
   async #picture(source) {
     if ("name" in source) return this.ask("picture", source);
-    const sent = await this.lab.client.upload(source.file);
-    return sent.error === undefined ? this.ask("picture", sent) : sent;
+    const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);
+    const shown = (/** @type {import("../../shared/pictures/resize.js").Picture} */ whole) => {
+      const { width: size, data } = middleOf(whole);
+      return { size, pixels: base64(data) };
+    };
+    return open(source.file, most).then(shown, ({ message }) => ({ error: message }));
   }
 }

@@ -96,9 +96,10 @@ export function within(event, selector) {
 /**
  * A canvas's two-dimensional context.
  * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2DSettings} [settings]
  */
-export function context2d(canvas) {
-  const context = canvas.getContext("2d");
+export function context2d(canvas, settings) {
+  const context = canvas.getContext("2d", settings);
   if (!context) throw new Error("this browser has no canvas");
   return context;
 }

@@ -50,6 +50,8 @@ import { makeControl, newId, SAME } from "./controls.js";
  * @property {number} count
  * @property {string} [download]
  * @property {string} revision
+ * @property {number} size of its pictures, pixels a side
+ * @property {number} channels of its pictures
  * @property {number} T
  * @property {number[]} times of a latent's rows where none are chosen
  * @property {[least: number, most: number, usual: number]} steps

@@ -1,14 +1,20 @@
 // Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
-// an upload, of which a square is chosen.
+// a file of the visitor's, of which a square is chosen.
 import { ARROWS, all, button, el, find, onDrag, onFile } from "../drawing/dom.js";
-import { inside, middle, resized } from "./crop.js";
+import { inside, middle, resized } from "../pictures/crop.js";
+import { fitted } from "../pictures/fit.js";
+import { open, uri } from "../pictures/open.js";
+import { fromText, toText } from "../pictures/text.js";
 
 /** @import { About } from "./form.js" */
 /** @import { Panel } from "../run/panel.js" */
-/** @import { Square } from "./crop.js" */
+/** @import { Square } from "../pictures/crop.js" */
 /** @typedef {{ text: string, uri: string, name?: string }} Picture of the model's size */
 
+const LONGEST = 512; // pixels of the longer side, of which a square is chosen
 const PATIENCE = 150; // ms after the last move of the square until it is fitted
+const NOT_HERE = "Pictures for this model can be chosen once it is downloaded: run it with a seed first";
+const LATENT = "A picture of one's own is there for models of pixels, and this one draws latents of an autoencoder";
 
 const MARKUP = `
 <legend></legend>
@@ -34,13 +40,15 @@ export class Source {
   #chosen = null;
   /** @type {Picture[]} */
   examples = [];
-  /** @type {{ path: string, width: number, height: number } | null} */
+  /** @type {import("../pictures/resize.js").Picture | null} */
   #whole = null;
   /** @type {Square} */
   #square = { left: 0, top: 0, side: 1 };
   #timer = 0;
-  #asks = 0; // of fits and uploads: an answer to an older one is dropped
+  #asks = 0; // of fits and files: what comes of an older one is dropped
   #wanted = ""; // the picture of an address, until the model is known
+  /** @type {About | null} */
+  #model = null;
 
   /**
    * A control of a panel's form; its element is a fieldset.
@@ -48,8 +56,7 @@ export class Source {
    * @param {string} sample what the part has itself
    */
   constructor(panel, name, title, sample) {
-    this.client = panel.lab.client;
-    this.most = panel.lab.given.limits.upload;
+    this.lab = panel.lab;
     this.ref = () => panel.form.refs[0];
     this.changed = () => panel.changed(name, true);
     this.input = null;
@@ -86,7 +93,7 @@ export class Source {
     return this.isPicture && !this.element.hidden ? (this.#chosen?.text ?? "") : "";
   }
 
-  /** The picture of an address, "" for what the part has itself; it is asked for when the model is known. @param {string} text */
+  /** The picture of an address, "" for what the part has itself; it is read when the model is known. @param {string} text */
   set(text) {
     this.#wanted = text;
     this.kinds[text ? 1 : 0].checked = true;
@@ -97,7 +104,9 @@ export class Source {
   }
 
   /** Another model: its pictures have another size. @param {About} about */
-  offer({ examples }) {
+  offer(about) {
+    const { examples } = about;
+    this.#model = about;
     this.examples = examples;
     const thumbs = examples.map((picture) => {
       const { name = "", uri } = picture;
@@ -113,7 +122,7 @@ export class Source {
     this.#chosen = null;
     if (text) {
       this.#whole = null;
-      this.#ask("known", { text });
+      this.#make(async (model) => ({ text, uri: uri(await fromText(text, model)) }));
     } else if (this.#whole) this.#fit();
     else this.#chosen = examples[0] ?? null;
     this.#show();
@@ -129,30 +138,46 @@ export class Source {
   async open(file) {
     const ask = ++this.#asks;
     this.prefer();
-    if (file.size > this.most) return this.#say(`This file is too large: up to ${this.most / 1e6} MB are read.`);
-    const sent = await this.client.upload(file);
-    const whole = sent.error === undefined ? { ...sent, ...(await this.client.ask("lab", "whole", sent)) } : sent;
+    const whole = await open(file, () => LONGEST).catch((/** @type {Error} */ error) => error);
     if (ask !== this.#asks) return undefined;
-    if (whole.error !== undefined) return this.#say(whole.error);
+    if (whole instanceof Error) return this.#say(whole.message);
     this.#whole = whole;
     this.#square = middle(whole.width, whole.height);
     this.side.value = "100";
-    find(this.element, ".crop img", HTMLImageElement).src = whole.uri;
+    find(this.element, ".crop img", HTMLImageElement).src = uri(whole);
     return this.#fit();
   }
 
-  /** Ask for a picture of the model's size. @param {string} what @param {Record<string, unknown>} values */
-  async #ask(what, values) {
+  /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
+  async #fitting() {
+    const ref = this.ref();
+    /** @type {About & { error?: string }} */
+    const model = this.#model?.ref === ref ? this.#model : await this.lab.knowledge.about(String(ref));
+    if (model.error !== undefined) throw new Error(model.error);
+    if (!model.here) throw new Error(NOT_HERE);
+    if (model.latent) throw new Error(LATENT);
+    this.#model = model;
+    return model;
+  }
+
+  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<Picture>} act */
+  async #make(act) {
     const ask = ++this.#asks;
     this.#show();
-    const got = await this.client.ask("lab", what, { ...values, checkpoint: this.ref() });
+    const made = await this.#fitting()
+      .then(act)
+      .catch((/** @type {Error} */ error) => error);
     if (ask !== this.#asks) return;
-    if (got.error !== undefined) this.#say(got.error);
-    else this.#take(got);
+    if (made instanceof Error) this.#say(made.message);
+    else this.#take(made);
   }
 
   #fit() {
-    return this.#ask("fit", { path: this.#whole?.path, ...this.#square, invert: this.invert.checked });
+    return this.#make(async (model) => {
+      if (!this.#whole) throw new Error("no picture is open");
+      const picture = fitted(this.#whole, this.#square, model, this.invert.checked);
+      return { text: await toText(picture), uri: uri(picture) };
+    });
   }
 
   // --- The square

@@ -24,7 +24,7 @@ const whole = async (stream) => new Uint8Array(await new Response(stream).arrayB
 export const packed = (content) => whole(through(content, new CompressionStream("deflate")));
 
 /** What `packed` made, piece by piece. @param {Uint8Array} content @returns {ReadableStream<Uint8Array>} */
-const unpacking = (content) => through(content, new DecompressionStream("deflate"));
+export const unpacking = (content) => through(content, new DecompressionStream("deflate"));
 
 /** @param {Uint8Array} content */
 export const unpacked = (content) => whole(unpacking(content));

@@ -1,4 +1,4 @@
-// How the page reaches what computes: questions, runs and their messages, uploads, files. The server's client stands in
+// How the page reaches what computes: questions, runs and their messages, files. The server's client stands in
 // server/client.js, the browser's own in local/client.js; the page is told which it has.
 
 /** @typedef {{ error: string }} Refusal a sentence for the user */
@@ -13,7 +13,6 @@
  * the page, or of "lab"; a Refusal where there is none
  * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
  * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
- * @property {(file: File) => Promise<any>} upload {path}, or a Refusal
  * @property {(path: string) => string} file the address of a file that was made
  * @property {import("./share.js").Item[]} items what the menu has because of it
  */

@@ -243,7 +243,6 @@ export class Panel {
 
   start() {
     if (this.run.disabled) return;
-    this.#forget();
     this.#cause = this.example = "";
     this.#changed = false;
     kept.remove(`run-${this.part}`); // it is not looked for any more
@@ -300,6 +299,7 @@ export class Panel {
 
   /** @param {Values} asked of the engine @param {Values} values of the run */
   #listen(asked, values) {
+    this.#forget();
     const { part, stream } = this;
     /** @type {Promise<unknown>} */
     let before = Promise.resolve(); // messages are taken one after another

@@ -1,6 +1,6 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 
-/** @typedef {"queued" | "loading" | "waiting" | "running" | "stopping" | "stopped" | "finished" | "error" | "lost"} State */
+/** @typedef {"queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost"} State */
 
 /**
  * @template Result
@@ -14,7 +14,19 @@
  * @property {Result[]} results what has been computed since the last message
  */
 
-export const ENDED = ["stopped", "finished", "error", "lost"]; // as in ui/runs/log.py
+/** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */
+export const NEXT = {
+  queued: ["queued", "loading", "running", "stopping", "stopped", "error", "lost"],
+  loading: ["queued", "loading", "running", "stopping", "stopped", "error", "lost"],
+  running: ["running", "stopping", "finished", "stopped", "error", "lost"],
+  stopping: ["stopping", "finished", "stopped", "error", "lost"],
+  finished: [],
+  stopped: [],
+  error: [],
+  lost: [],
+};
+/** @param {State} state */
+export const isEnd = (state) => NEXT[state].length === 0;
 const SILENCE = 15000; // ms without a message after which a run counts as lost
 
 /** @type {Record<State | "idle" | "starting", string>} */
@@ -23,7 +35,6 @@ const WORDS = {
   starting: "Starting…",
   queued: "Waiting in the queue",
   loading: "Loading the model",
-  waiting: "Finishing the previous step",
   running: "Running",
   stopping: "Stopping after this step",
   stopped: "Stopped: what is done is kept",
@@ -62,7 +73,7 @@ export class Stream {
   }
 
   get active() {
-    return ["starting", "queued", "loading", "waiting", "running", "stopping"].includes(this.state);
+    return this.state === "starting" || (this.state !== "idle" && !isEnd(this.state));
   }
 
   get words() {
@@ -99,7 +110,9 @@ export class Stream {
     if (message.seq <= this.#seq) return;
     const { seq, state, text, progress, left, results } = message;
     this.#seq = seq;
-    Object.assign(this, { state, text, progress, left });
+    Object.assign(this, { progress, left });
+    // What was on its way when Stop was pressed does not undo that.
+    if (this.state !== "stopping" || NEXT.stopping.includes(state)) Object.assign(this, { state, text });
     for (const result of results) this.take(result);
     this.#stopping?.();
     this.#stopping = null;

@@ -1,0 +1,202 @@
+"""A visitor's own pictures, chosen in a real browser: the pixels that reach the model are those of Pillow."""
+
+import urllib.parse
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from browser import served
+from PIL import Image, ImageOps
+from test_static import Site
+
+from ddpm_core.imaging.image_files import square, to_8_bits
+from ui.pictures import as_text
+from ui.static.folder import write
+
+CHANNELS = {"cifar10-tiny": 3, "mnist-tiny": 1}
+SIZE = {"cifar10-tiny": 32, "mnist-tiny": 28}
+
+
+@pytest.fixture(scope="module", params=["server", "static"])
+def address(request, tmp_path_factory, narrow_page):
+    if request.param == "server":
+        with served("cifar10-tiny", warm=False) as app:
+            yield app.local_url
+        return
+    folder = tmp_path_factory.mktemp("site") / "a" / "lab"
+    write(folder, [*CHANNELS])
+    site = Site(folder)
+    yield site.address
+    site.stop()
+
+
+def opened(page, address, model="cifar10-tiny", picture=""):
+    """Latents of one row at t = 0, which shows the picture as it is. picture: of the link, as text."""
+    asked = {"tab": "latents", "checkpoint": model, "steps": 1, "count": 2, "times": "0"}
+    page.goto(f"{address}?{urllib.parse.urlencode(asked)}#{urllib.parse.urlencode({'picture': picture})}")
+    page.wait_for_selector(".part-latents[data-ready=true][data-described]")
+    return page.locator(".part-latents .source").first
+
+
+CHOSEN = "document.querySelector('.part-latents .source').dataset.picture"
+
+
+def run(source, model="cifar10-tiny"):
+    """The picture with which a run is computed, uint8 (H, W, C)."""
+    page = source.page
+    page.locator(".part-latents .run:enabled").click()
+    page.wait_for_function(f"{CHOSEN} && decodeURIComponent(location.hash).includes({CHOSEN})")
+    page.wait_for_selector(".part-latents[data-state=finished]")
+    text = urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).fragment)["picture"][0]
+    return as_text.from_text(text, SimpleNamespace(image_size=SIZE[model], channels=CHANNELS[model]))[0]
+
+
+def sent(source, path, model="cifar10-tiny"):
+    """The same, once a file is chosen."""
+    before = source.get_attribute("data-picture")
+    source.locator("input[type=file]").set_input_files(path)
+    source.page.wait_for_function(f"(before) => ![before, ''].includes({CHOSEN})", arg=before)
+    return run(source, model)
+
+
+def by_pillow(path, model="cifar10-tiny"):
+    """The middle square, as Pillow makes it."""
+    size, image = SIZE[model], to_8_bits(Image.open(path), 4 if "transparency" in path.name else 3)
+    image.thumbnail((512, 512), reducing_gap=2)
+    short = min(image.size)
+    left, top = (round((side - short) / 2) for side in image.size)
+    part = to_8_bits(image.crop((left, top, left + short, top + short)), CHANNELS[model])
+    return square(part, size, Image.Resampling.LANCZOS if short >= size else Image.Resampling.BICUBIC)
+
+
+def photo(width, height, seed=0):
+    """Smooth colours with noise and edges."""
+    rng = np.random.default_rng(seed)
+    smooth = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((width, height))
+    noisy = np.asarray(smooth) + rng.normal(0, 12, (height, width, 3))
+    noisy[height // 4 : height // 2, width // 3 : width // 2] = (250, 10, 20)
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
+
+def turned(file):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo(301, 200).save(file, exif=exif, quality=95)
+
+
+def see_through(file):
+    image = photo(120, 90)
+    image.putalpha(Image.linear_gradient("L").resize((120, 90)))
+    image.save(file)
+
+
+def deep(file):
+    levels = np.asarray(photo(80, 60).convert("L")).astype(np.uint16)
+    Image.fromarray(256 * levels + 77).save(file)
+
+
+def animated(file):
+    photo(80, 60).quantize(64).save(file, save_all=True, append_images=[photo(80, 60, 1).quantize(64)])
+
+
+# How a file is made, and the levels by which the pixels may differ from Pillow's. The arithmetic is the same in every
+# digit. But browsers may round the colours of a JPEG otherwise, keep colours times alpha in 8 bits, and round 16 bits
+# to 8 beforehand: one level, and with the weights of Lanczos, whose absolute values sum up to 1.4, another one.
+FILES = {
+    "photo.png": (lambda file: photo(301, 200).save(file), 0),
+    "large.png": (lambda file: photo(2600, 3300).save(file), 0),
+    "dot.png": (lambda file: photo(7, 5).save(file), 0),
+    "photo.bmp": (lambda file: photo(90, 91).save(file), 0),
+    "photo.webp": (lambda file: photo(90, 60).save(file, lossless=True), 0),
+    "animated.gif": (animated, 0),
+    "turned.jpg": (turned, 2),
+    "cmyk.jpg": (lambda file: photo(120, 90).convert("CMYK").save(file, quality=95), 2),
+    "transparency.png": (see_through, 2),
+    "deep.png": (deep, 2),
+}
+
+
+@pytest.mark.parametrize("model", CHANNELS)
+def test_the_pixels_that_are_sent_are_pillows(page, address, tmp_path, model):
+    source = opened(page, address, model)
+    for name, (make, most) in FILES.items():
+        make(tmp_path / name)
+        off = np.abs(sent(source, tmp_path / name, model).astype(int) - by_pillow(tmp_path / name, model))
+        assert off.max() <= most, name
+
+
+@pytest.mark.parametrize("size", [(301, 200), (120, 700), (40, 51), (20, 13)])
+def test_forward_takes_the_middle_of_a_picture(page, address, tmp_path, size):
+    photo(*size).save(tmp_path / "own.png")
+    page.goto(f"{address}?tab=forward")
+    page.locator(".part-forward, .forward").first.wait_for()
+    page.locator(".forward input[type=file]").set_input_files(tmp_path / "own.png")
+    page.wait_for_selector(".forward[data-picture=own][data-ready=true]")
+    side = min(max(min(size), 32), 128)
+    page.wait_for_function("(side) => document.querySelector('.x0 canvas').width === side", arg=side)
+    shown = page.locator(".x0 canvas").evaluate(
+        """(canvas) => new Promise((done) => requestAnimationFrame(() =>
+            done([...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.width).data])))"""
+    )
+    image, long = Image.open(tmp_path / "own.png"), 4 * 128 * max(size) // min(size)
+    image.thumbnail((long, long), reducing_gap=2)
+    how = Image.Resampling.LANCZOS if min(size) >= 32 else Image.Resampling.NEAREST
+    assert (np.reshape(shown, (side, side, 4))[..., :3] == square(image, side, how)).all()
+    page.locator(".forward .take").click()  # t steps of it, which the server or the worker computes
+    page.wait_for_selector(".walk[data-state=done]")
+
+
+def test_a_file_that_is_no_picture_or_too_large_is_a_sentence(page, address, tmp_path):
+    source = opened(page, address)
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")
+    photo(64, 64).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:60])
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "wide.png")
+    Image.new("1", (1, 4000)).save(tmp_path / "long.png")
+    with (tmp_path / "heavy.png").open("wb") as file:
+        file.truncate(64_000_001)
+    unreadable = "This file could not be read as a picture: choose a PNG, JPEG, WEBP, GIF or BMP."
+    sentences = {
+        "text.png": unreadable,
+        "wide.png": "This picture has 100 megapixels: choose one of up to 50.",
+        "drawing.svg": unreadable,
+        "long.png": "This picture is 4,000 times as long as wide: up to 100 times is taken.",
+        "cut.png": unreadable,
+        "heavy.png": "This file is too large: up to 64 MB are read.",
+    }
+    source.get_by_label("A picture").first.check()
+    before = source.get_attribute("data-picture")
+    for name, sentence in sentences.items():
+        source.locator("input[type=file]").set_input_files(tmp_path / name)
+        source.locator(".wrong:visible", has_text=sentence).wait_for()
+        assert source.get_attribute("data-picture") == before, "the picture before stays"
+
+
+def test_the_square_is_where_the_visitor_put_it_and_light_can_be_dark(page, address, tmp_path):
+    image = photo(100, 50)
+    image.save(tmp_path / "own.png")
+    source = opened(page, address, "mnist-tiny")
+    sent(source, tmp_path / "own.png", "mnist-tiny")
+    before = source.get_attribute("data-picture")
+    source.locator(".side-slider").fill("80")
+    for _ in range(7):
+        source.locator(".square").press("ArrowRight")
+    source.get_by_label("Swap light and dark").check()
+    page.wait_for_function("(before) => document.querySelector('.source').dataset.picture !== before", arg=before)
+    # A square of 40 pixels, from the middle (25, 0) a tenth of 50 inwards and 14 % of 50 to the right.
+    part = ImageOps.invert(image.crop((37, 5, 77, 45)).convert("L"))
+    expected = square(part, 28, Image.Resampling.LANCZOS)
+    assert (run(source, "mnist-tiny") == expected).all()
+
+
+def test_a_link_of_before_opens_and_a_picture_of_another_size_is_a_sentence(page, address):
+    """Python's zlib packed it, as the server did until pictures were made in the page."""
+    image = np.asarray(photo(32, 32))
+    for content, wrong in ((image, False), (image[:31], True), (np.zeros((3000, 3000), np.uint8), True)):
+        page.goto("about:blank")
+        source = opened(page, address, picture=as_text.to_text(content))
+        if wrong:
+            source.get_by_text("The picture must have the model's size, 32×32: choose it again").wait_for()
+        else:
+            assert (run(source) == image).all()
