@@ -248,16 +248,16 @@ ASKED = ("ref", "run", "kind", "page")
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
 def test_odd_values_are_answered(app, odd):
     """In each field of each part, in what is asked beside them, and as the name of either."""
-    calls = [(odd, "describe", {}), ("watch", odd, {}), ("forward", "describe", odd)]
+    calls = [(odd, "cost", {}), ("watch", odd, {}), ("forward", "cost", odd)]
     for part, form in [form for place in app.parts.values() for form in place.forms.items()]:
         for name in form.kinds():
             with contextlib.suppress(ValueError):
                 if form.check({name: odd}) == form():
                     continue  # as if nothing had been said
-            calls.append((part, "describe", {name: odd}))
+            calls.append((part, "cost", {name: odd}))
     calls += [("forward", ask, PICTURE | {name: odd}) for ask in app.parts["forward"].questions for name in PICTURE]
     calls += [("forward", "picture", {"name": odd})]
-    calls += [("lab", ask, {name: odd}) for ask in ("model", "run", "save", "room") for name in ASKED]
+    calls += [("lab", ask, {name: odd}) for ask in ("facts", "run", "save", "room") for name in ASKED]
     for call in calls:
         answer = app._ask(*call)
         error = answer.get("error", "")

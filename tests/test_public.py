@@ -235,7 +235,7 @@ def test_runs_in_a_browser_behind_the_proxy(page, proxy):
 )
 def test_strangers_get_no_other_checkpoint_and_no_large_run(wrong, sentence, port):
     values = {"checkpoint": "cifar10-tiny", "steps": 2, "count": 1, **wrong}
-    assert sentence in asked(port, "watch", "describe", values)["error"]
+    assert sentence in asked(port, "watch", "cost", values)["error"]
     (*_, last) = messages(port, "watch", values)
     assert last["state"] == "error" and sentence in last["text"]
     with pytest.raises(AppError) as refusal:
@@ -269,7 +269,7 @@ def test_a_file_of_a_run_reaches_only_who_knows_its_path(app, port):
 def test_whatever_the_page_asks_is_answered(odd, port):
     """{} or a sentence; a part or a question that is none, and values that are none."""
     for part, what, values in (
-        (odd, "describe", {}),
+        (odd, "cost", {}),
         ("watch", odd, {}),
         ("lab", odd, {}),
         ("lab", "save", {"run": odd}),

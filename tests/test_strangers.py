@@ -260,9 +260,9 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
         monkeypatch.setattr(os, name, spied(getattr(os, name)))
     me = {"visitor": "e" * 32}
     for part, what, values in (
-        ("lab", "model", {"ref": path}),
-        ("watch", "describe", {"checkpoint": path}),
-        ("compare", "describe", {"checkpoint_b": path}),
+        ("lab", "facts", {"ref": path}),
+        ("watch", "cost", {"checkpoint": path}),
+        ("compare", "cost", {"checkpoint_b": path}),
         ("train", "start", me | {"data": "own", "path": path}),
         ("train", "follow", me | {"path": path}),
     ):

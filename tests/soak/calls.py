@@ -38,9 +38,9 @@ SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "gate.py"))
 RUNS = ("sample", "trajectory")  # what scripts ask for
 # What the page asks, with the names of its values; of a part also what its form has.
 ASKS = {
-    "lab": ("models", "model", "stop", "run", "save", "room", "x"),
-    "forward": ("describe", "tables", "picture", "noise", "compare"),
-    "likelihood": ("describe",),
+    "lab": ("models", "facts", "stop", "run", "save", "room", "x"),
+    "forward": ("cost", "tables", "picture", "noise", "compare"),
+    "likelihood": ("cost",),
     "train": ("look", "start", "follow", "do", "use"),
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
@@ -103,7 +103,7 @@ class Fuzz:
     def ask(self) -> Call:
         part = self.part()
         named = part if isinstance(part, str) else ""
-        what = self._random.choice((*ASKS.get(named, ("describe",)), "describe"))
+        what = self._random.choice((*ASKS.get(named, ("cost",)), "cost"))
         form = self._forms.get(named, dict.fromkeys(self._random.sample(NAMES, 4), 1))
         values = self.value() if self._random.random() < 0.1 else self.some(form)
         what = self.value() if self._random.random() < 0.05 else what
@@ -122,7 +122,7 @@ class Fuzz:
         return json_call(f"{API}/queue/join", content | {"event_data": self.value(), "trigger_id": self.value()})
 
     def script(self) -> Call:
-        name = self._random.choice((*RUNS, *RUNS, "describe", "x"))
+        name = self._random.choice((*RUNS, *RUNS, "cost", "x"))
         return self.posted(f"call/{name}", list(self.some(self._run).values())[: len(self._run)])
 
     def script_v2(self) -> Call:

@@ -1,1 +1,1 @@
-"""What users can take away from a run: files, an address, scripts; and the invitation to the page."""
+"""What users can take away from a run: files and an address; and the invitation to the page."""
