@@ -7,7 +7,7 @@ import { all, button, el, within } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { duration } from "../words/numbers.js";
 
-import { kept } from "./client.js";
+import { attempt, kept } from "./client.js";
 import { FILES } from "./share.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
@@ -283,7 +283,7 @@ export class Panel {
 
   /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
   async resume() {
-    const { run, values } = JSON.parse(kept.get(`run-${this.part}`) ?? "{}");
+    const { run, values } = attempt(() => JSON.parse(kept.get(`run-${this.part}`) ?? "")) ?? {};
     if (!run || (await this.lab.ask("lab", "run", { run })).error !== undefined) return false;
     if (this.stream.active) return false; // Run was pressed meanwhile
     this.example = "";
