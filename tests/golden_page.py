@@ -369,7 +369,7 @@ class Page:
         files = dict(run.save(kind) for kind in run.job.computation.kinds)
         plan = next(result for result in toylab.results(seen) if result["kind"] in ("plan", "words"))
         if plan["kind"] == "words":
-            plan = plans.described(self.app.parts[part], part, values, **plan)["shown"]
+            plan = plans.described(self.app.parts[part], part, values, result=plan)["shown"]
         return {"plan": plain(plan), "files": {name: of_file(name, content) for name, content in files.items()}}
 
     def forward(self, values: Values) -> Values:

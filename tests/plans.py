@@ -8,6 +8,7 @@ from browser import _missing
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.models.facts import answer as known
 from ui.models.facts import facts, spec, table
+from ui.parts.sampling import REQUESTS
 from ui.recorded import page
 
 
@@ -34,11 +35,12 @@ def answer(part, values, models, **more):
     """Return what the page says of values of a part: {summary}; where it has the models, by their names, also {steps,
     shown} and what the plan is about; {error}, a sentence, where it refuses the values.
 
-    more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate; words and
-    unknown, as an engine has read the prompt, for what is shown.
+    more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate; result, of
+    an engine, as it is shown.
     """
     known = {ref: _facts(model) for ref, model in models.items() if model is not None}
-    return _ask({"part": part, "values": values, "models": known, **more})
+    read = {"kind": "words", "words": [], "unknown": []} if part in REQUESTS else None
+    return _ask({"part": part, "values": values, "models": known, "result": read} | more)
 
 
 def described(place, part, values, **more):

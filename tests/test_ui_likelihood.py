@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,22 +111,6 @@ def test_the_early_numbers_are_those_that_the_whole_chain_gives(place):
         assert bits == pytest.approx(found["chains"]["beta_tilde"][steps][0], rel=1e-9)
 
 
-def test_one_sentence_says_why_what_costs_more_bits_looks_better():
-    """With the paper's schedule; σ of the last noise is written out. Not where it costs less, nor in a chain of one."""
-    model = Models(T=1000).model
-    chains = {"beta_tilde": {"10": [83.25]}, "beta": {"10": [23.4]}}
-    alpha_bar = model.schedule.alpha_bar
-    beta = 1 - alpha_bar[112].item() / alpha_bar[1].item()
-    tilde = (1 - alpha_bar[1].item()) / (1 - alpha_bar[112].item()) * beta
-    said = likelihood.looks(model, chains)
-    assert "At 10 steps β̃ₜ looks better but costs more bits" in said and "83.25" in said and "23.4:" in said
-    levels = [f"{127.5 * tilde**0.5:.1f} grey levels", f"that of βₜ {127.5 * beta**0.5:.0f}."]
-    assert all(level in said for level in levels)
-    assert likelihood.looks(model, {"beta_tilde": {"10": [20.0]}, "beta": {"10": [23.4]}}) == ""
-    assert likelihood.looks(model, {"beta_tilde": chains["beta_tilde"]}) == ""
-    assert likelihood.looks(Models(T=10).model, chains) == ""
-
-
 def test_the_recorded_example_says_it_as_a_run_of_today_does():
     from ui.models import loaded
     from ui.web import FILES
@@ -133,7 +118,9 @@ def test_the_recorded_example_says_it_as_a_run_of_today_does():
     recorded = json.loads((FILES / "examples/likelihood.json").read_text(encoding="utf-8"))
     model = loaded.Models("cpu").known(recorded["values"]["checkpoint"])
     for found in (one for one in recorded["results"] if one["kind"] == "bits"):
-        assert found["looks"] == likelihood.looks(model, found["chains"])
+        result = {name: value for name, value in found.items() if name != "looks"}
+        said = plans.answer("likelihood", recorded["values"], {"mnist-tiny": model}, result=result)
+        assert found["looks"] == said["shown"]["looks"]
 
 
 def test_the_papers_table_4_is_beside_cifar10_alone(models):
@@ -194,7 +181,12 @@ def test_labels_are_the_pictures_classes_or_none(models):
     assert labels(replace(model, class_names=("x", "y", "z"))) is None
 
 
-def test_stop_ends_within_a_picture(place):
+def test_stop_ends_within_a_picture():
+    def network(x, t, labels):
+        time.sleep(0.03)
+        return 0.3 * x
+
+    place = LikelihoodPart(toy_lab(Models(network)))
     _, seen = streamed(place, ASKED | {"count": 5}, watch=lambda run, message: message["results"] and run.stop())
     assert seen[-1]["state"] == "stopped" and len(results(seen, "bits")) < 5
 

@@ -148,7 +148,7 @@ def test_emoji_are_told_by_their_names(model):
 def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
     monkeypatch.setattr(ClipText, "unknown", lambda self, prompt: prompt.split()[-1:])
     _, (read, *_) = run(place, "watch", WORDS, stable)
-    shown = plans.described(place, "watch", {"checkpoint": str(stable), **WORDS}, **read)["shown"]
+    shown = plans.described(place, "watch", {"checkpoint": str(stable), **WORDS}, result=read)["shown"]
     assert shown["caption"] == "I don’t know “apple”: what is drawn is a guess."
 
 

@@ -6,7 +6,6 @@ compiled for each new size of a batch; and its short chains come before the whol
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,7 +20,6 @@ from ddpm_core.model import Model, ModelSpec, check_pixels
 from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import label_tensor
-from ddpm_core.runs import make_chain
 from ddpm_core.timesteps import timestep_pairs
 from ui.forms import units
 from ui.forms.fields import ANY, MODEL, SET, UNSET, Choice, Picture, Request, Whole, declare
@@ -40,7 +38,6 @@ STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the 
 DECODED = 6  # pictures whose decoding is shown
 EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
 POINTS = 160  # of a curve over t
-HARD = 3  # the final step can hardly remove noise that is so many times what the network was trained to find there
 EARLY = 3  # of the first picture's short chains that are measured before its whole one
 
 
@@ -230,7 +227,7 @@ def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Work) -> None:
         model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(plan.together)
     )
     found = work.recording.add(one, model, plan.pictures[: i + 1])
-    work.give({"kind": "bits", "done": i + 1, "looks": looks(model, found["chains"]), **found})
+    work.give({"kind": "bits", "done": i + 1, **found})
 
 
 def variances(model: ModelSpec) -> list[Variance]:
@@ -295,30 +292,6 @@ def table(found: Mapping[str, Any], T: int) -> str:
     lines += ["", ",".join([f"t (of {T})", "rmse", *columns])]
     lines += [",".join(map(repr, row)) for row in zip(found["times"], found["rmse"], *columns.values(), strict=True)]
     return "\n".join([*lines, ""])
-
-
-def looks(model: ModelSpec, chains: dict[str, dict[str, list[float | None]]]) -> str:
-    """Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so.
-
-    chains: of `summary`. What is seen is the noise of the last step that adds any: the final step can hardly remove
-    what is far more than it was trained to find.
-    """
-    if not {"beta", "beta_tilde"} <= chains.keys() or not lengths(model):
-        return ""
-    steps = lengths(model)[0]
-    more, less = (chains[name][str(steps)][0] for name in ("beta_tilde", "beta"))
-    drawn = (make_chain(model, steps, "ddpm", "linspace", variance=name) for name in ("beta_tilde", "beta"))
-    clean, noisy = (chain.sigmas[-2] for chain in drawn)
-    expected = math.sqrt(1 - model.schedule.alpha_bar[1].item())  # the final step of a linspace chain begins at t = 1
-    if more is None or less is None or clean is None or noisy is None:
-        return ""
-    if more <= less or not clean <= HARD * expected < noisy:
-        return ""
-    return (
-        f"At {steps} steps β̃ₜ looks better but costs more bits. Its last noise is {units.grey(clean)} grey levels, "
-        f"that of βₜ {units.grey(noisy)}. But it takes {more:.4g} bits/dim, and βₜ {less:.4g}: β̃ₜ is too "
-        "small for the errors that so few steps make."
-    )
 
 
 def _noise(rows: range) -> Noise:

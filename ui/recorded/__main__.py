@@ -52,6 +52,7 @@ BETWEEN_QUALITY = 80  # of the pictures of emoji, which are smooth
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
 TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
+WORDED = ("words", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
 GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise, and they take half
 
 
@@ -84,8 +85,7 @@ def record(parts: list[str]) -> None:
             continue
         values = EXAMPLES[part]
         _, results = course_pictures.computed(app.parts[part], part, values)
-        if results[0]["kind"] == "words":
-            results[0] = _shown(app, part, values, results[0])
+        results = [_shown(app, part, values, one) if one["kind"] in WORDED else one for one in results]
         if part == "grid":
             results = _finished(results)
         if part == "watch":
@@ -96,10 +96,10 @@ def record(parts: list[str]) -> None:
         _write(part, {"values": values, "results": _light(results, quality)})
 
 
-def _shown(app: App, part: str, values: Values, read: Values) -> Values:
-    """What the player has of a run, of what the engine has read of its words."""
+def _shown(app: App, part: str, values: Values, result: Values) -> Values:
+    """A result as the page shows it."""
     models = {ref: facts(app.lab.models.get(ref)) for ref in app.parts[part].request(part, values).refs}
-    return page.ask({"part": part, "values": values, "models": models} | read)["shown"]
+    return page.ask({"part": part, "values": values, "models": models, "result": result})["shown"]
 
 
 def _write(part: str, content: Values) -> None:

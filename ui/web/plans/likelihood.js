@@ -3,6 +3,7 @@
 import { fromText, unpack } from "../files/text.js";
 import { round } from "../local/process/floats.js";
 import { checkTimes } from "../local/process/times.js";
+import { looks } from "../words/bound.js";
 import { literal, tuple } from "../words/literal.js";
 import { copied, lines, picture, reference } from "../words/scripts.js";
 import { byKind, stepKind } from "./plan.js";
@@ -85,6 +86,7 @@ function plan(request, [model], catalogue) {
     request,
     steps: byKind([alone, decodings(T)], [together, (count * T + others + early) / BATCH]),
     about: () => ({ python: copied(() => script(request, model, pictures)) }),
+    shown: (found) => ({ ...found, looks: looks(model, found.chains) }),
   };
 }
 

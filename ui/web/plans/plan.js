@@ -51,8 +51,9 @@
 /** So many steps of a kind. @typedef {{ kind: StepKind, n: number }} Cost */
 
 /**
- * A request with nothing left open. about: what `describe` says of it, which is made when it is asked for.
- * @typedef {{ request: Request, steps: Cost[], about: () => Record<string, any> }} Plan
+ * A request with nothing left open. about: what `describe` says of it, which is made when it is asked for. shown: a result of an
+ * engine of one of the kinds of `WORDED`, as the page has it.
+ * @typedef {{ request: Request, steps: Cost[], about: () => Record<string, any>, shown?: (result: any) => any }} Plan
  */
 
 /**
@@ -65,6 +66,9 @@
  * @property {(request: Request, catalogue: Catalogue) => string} summary its settings in a line, or ""
  * @property {(request: Request, models: Facts[], catalogue: Catalogue) => P} plan models: of each of refs
  */
+
+/** Kinds of results that get their words from the plan of their run. */
+export const WORDED = ["words", "bits"];
 
 /** @param {string} ref @param {number} [batch] @param {number} [lanes] @returns {StepKind} */
 export const stepKind = (ref, batch = 1, lanes = 1) => ({ ref, batch, lanes });

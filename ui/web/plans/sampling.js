@@ -20,8 +20,8 @@ import { placed, touches } from "./touch.js";
  * refs: the checkpoints, each once. images: as its planner says. Of each lane: lanes, its resolved settings; its model; rows, its steps; args, of
  * ddpm_core.trajectory; its kind of step. attention: whether it is shown. untouchable: why no lane could be touched, or "".
  * touches: of lane B, which shares its first steps with lane A, so many. kindOf: what a lane's step k costs, null where it
- * is lane A's. shown: the run as the player has it, of what an engine says of its words: those of the prompt of one lane, as
- * the model reads it, and the odd ones, which are new to a model.
+ * is lane A's. shown: the run as the player has it, of what an engine has read: the words of the prompt of one lane, and those
+ * that are unknown to a model.
  * @typedef {object} SamplingPlan
  * @property {Request} request
  * @property {string[]} refs
@@ -39,7 +39,7 @@ import { placed, touches } from "./touch.js";
  * @property {number} shared
  * @property {Plan["about"]} about
  * @property {(lane: number, k: number) => StepKind | null} kindOf
- * @property {(words: string[], odd: string[]) => Record<string, any>} shown
+ * @property {(read: { words: string[], unknown: string[] }) => Record<string, any>} shown
  */
 
 const SAME = "same"; // in lane B: what lane A has
@@ -138,7 +138,7 @@ function planned(request, asked, models, catalogue) {
       if (k >= shared) return kinds[lane];
       return lane === 0 ? alone : null;
     },
-    shown(words, odd) {
+    shown({ words, unknown: odd }) {
       const { latent, image_size, channels } = models[0];
       const size = pictureSize(models[0]);
       const called = names(lanes, catalogue);

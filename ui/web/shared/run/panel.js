@@ -1,6 +1,7 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
 
+import { WORDED } from "../../plans/plan.js";
 import { draw } from "../../player/slide.js";
 import { failure } from "../../words/units.js";
 import { all, button, el, within } from "../drawing/dom.js";
@@ -324,11 +325,11 @@ export class Panel {
     };
   }
 
-  /** A result as the page shows it: what an engine has read of a run's words comes with the run's names and steps. @param {any} result @param {Values} values of the run */
+  /** A result as the page shows it: some get their words from the run's plan. @param {any} result @param {Values} values of the run */
   async #inWords(result, values) {
-    if (result.kind !== "words") return result;
+    if (!WORDED.includes(result.kind)) return result;
     const plan = await this.lab.knowledge.plan(this.part, values);
-    return plan.shown(result.words, result.unknown);
+    return plan.shown(result);
   }
 
   #renderStatus() {

@@ -1,5 +1,5 @@
 // A process that tests ask what settings mean, and what a form offers, without an engine. A line {forms, words, emoji} comes
-// first, then one for each question: {part, values, models, sets, cost, words, unknown}, or {known} of a model; all as Python tells the page.
+// first, then one for each question: {part, values, models, sets, cost, result}, or {known} of a model; all as Python tells the page.
 import { createInterface } from "node:readline";
 import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
@@ -7,10 +7,7 @@ import { plannerOf } from "../../plans/index.js";
 import { Catalogue } from "../../words/catalogue.js";
 
 /** What its plan says of settings: {summary}, with models {summary, steps, …} and what the plan is about, or {error}. */
-async function answer(
-  { forms, words, emoji },
-  { part, values, models, sets, cost, known, words: read = [], unknown = [] },
-) {
+async function answer({ forms, words, emoji }, { part, values, models, sets, cost, known, result }) {
   const catalogue = new Catalogue({ ...words, sets: sets ?? words.sets });
   catalogue.emoji = emoji;
   if (known) return aboutOf(known, catalogue);
@@ -22,7 +19,7 @@ async function answer(
     if (refs.some((ref) => !models[ref])) return said;
     const facts = refs.map((ref) => factsOf(ref, models[ref]));
     const plan = planner.plan(request, facts, catalogue);
-    return { ...said, steps: plan.steps, ...plan.about(), shown: plan.shown?.(read, unknown) };
+    return { ...said, steps: plan.steps, ...plan.about(), shown: result && plan.shown(result) };
   } catch (error) {
     if (error.constructor !== Error) throw error;
     return { error: error.message };
