@@ -14,17 +14,6 @@ SAMPLER = {
 }
 
 
-def sigma(value: float) -> str:
-    """A standard deviation in the units of [−1, 1]: ".182"."""
-    return f"{value:.3f}".lstrip("0") if value else "0"
-
-
-def grey(value: float) -> str:
-    """The same in grey levels of 0…255: "23", "1.3"."""
-    levels = value * 127.5
-    return f"{levels:.0f}" if levels >= 9.95 or not levels else f"{levels:.1f}"
-
-
 def megabytes(size: float) -> str:
     """A number of bytes: "455 MB", "12 kB"."""
     return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
