@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toylab import Models, described, messages, results, toy_lab
+from toylab import Models, described, messages, results, saved, toy_lab
 
 import ddpm_core
 from ddpm_core.likelihood import rechain
@@ -76,7 +76,7 @@ def test_bits_per_dim_are_those_of_the_library(models, place):
             assert last["rmse"][i] == pytest.approx(bound.distortion(t).mean().item())
     short = ddpm_core.bits_per_dim(models.model, IMAGES[:3], "beta", steps=10)
     assert last["chains"]["beta"]["10"][0] == pytest.approx(short.total.mean().item(), rel=0.05)  # other draws of x_t
-    chains, curves = run.save("csv")[1].decode().split("\n\n")
+    chains, curves = saved(place, "likelihood", run, "csv")["csv"][1].decode().split("\n\n")
     rows = {(row["variance"], row["steps"]): row for row in csv.DictReader(chains.splitlines())}
     assert [steps for name, steps in rows if name == "beta"] == ["10", "20", "50", "100"]
     assert float(rows["beta", "10"]["bits_per_dim"]) == last["chains"]["beta"]["10"][0]

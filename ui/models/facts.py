@@ -41,9 +41,10 @@ def spec(model: ModelSpec) -> dict[str, Any]:
         row.name: getattr(model, row.name) for row in fields(ModelSpec) if row.name not in ("schedule", "coordinates")
     }
     source = asdict(model.source) if model.source else {}
+    optimised = {name: {str(n): found[n] for n in found} for name, found in (model.optimised or {}).items()}
     return own | {
         "gamma": True if model.gamma is not None else None,
-        "optimised": {name: dict(found) for name, found in model.optimised.items()} if model.optimised else None,
+        "optimised": optimised or None,
         "student": asdict(model.student) if model.student else None,
         "source": {name: source.get(name) for name in ("ref", "name", "revision", "weights", "file", "fixed")},
         "coordinates": type(model.coordinates).__name__ if model.coordinates is not None else None,

@@ -32,6 +32,7 @@ FORM = 1 << 16  # bytes of an upload around the file
 NAME = 100  # characters of what a client calls its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
 UPLOADS, UPLOADS_OF_ONE = 8, 4  # of these, uploads, which are in memory until they are whole
+FILES, FILES_OF_ONE = 16, 4  # and what files are made of: until it has left, up to 30 MB of a run stay in memory
 PIECE = 10.0  # seconds in which the next piece of a request has to come
 SLOWEST = 20e3  # bytes a second of a whole request, at least
 WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
@@ -43,6 +44,7 @@ ROUTES = {
     "GET": (
         r"/|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
+        r"/kept/\w{1,64}",
         rf"{_API}/(?:info|startup-events)/?",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
@@ -149,6 +151,7 @@ class Gate:
         """Raises Turned where too many are under way."""
         kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
         kinds += [("uploads", UPLOADS, UPLOADS_OF_ONE)] if asked.is_upload else []
+        kinds += [("files", FILES, FILES_OF_ONE)] if asked.path.startswith("/kept/") else []
         for kind, most, of_one in kinds:
             if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
                 limits = f"at most {most}, {of_one} of one address"

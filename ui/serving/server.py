@@ -23,7 +23,7 @@ import anyio.to_thread
 import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from gradio import networking
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
@@ -37,14 +37,16 @@ from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.invitation import Served, invitation
+from ui.export.kept import packed
 from ui.export.link_preview import preview
-from ui.forms import units
+from ui.forms import emoji, units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
+from ui.models.facts import facts
 from ui.models.form_options import about_model, default_count, samplers, step_limits
 from ui.models.lab import Lab
 from ui.models.loaded import Models
@@ -56,6 +58,7 @@ from ui.runs.listeners import NobodyListens, Streams, in_thread
 from ui.runs.log import ENDED, Values
 from ui.runs.pages import Runs
 from ui.runs.visitors import far_address, listener, run_number, visitor
+from ui.runs.words import page_words
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
 from ui.serving.gate import REQUESTS, UPLOADS, Door, Gate
@@ -99,12 +102,12 @@ class App(gr.Server):
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
         self.parts["course"] = course.CoursePart(lab)
         self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
-        self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.origins = Origins(any_host=lab.public)
         self.events = gradio_faults.Events(self.streams)
         self.add_middleware(self.streams.counting)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
+        self.add_api_route("/kept/{run}", self._kept, methods=["GET"], response_model=None)
         self.add_api_route("/gradio_api/upload", self._upload, methods=["POST"], response_model=None)
         # The line of turns limits and orders runs; questions are quick, and pass gradio's queue.
         self.api(self._ask, name="ask", queue=False, api_visibility="private")
@@ -218,7 +221,8 @@ class App(gr.Server):
             "model": self._model,
             "stop": self._stop,
             "run": self._has_run,
-            "save": self._save,
+            "facts": self._facts,
+            "words": self._words,
             "room": self._room,
             **picture_chooser.questions(self.lab),
         }
@@ -259,12 +263,25 @@ class App(gr.Server):
         self.runs.find(values.get("run")).stop()
         return {}
 
-    def _save(self, values: Values) -> Values:
-        """{run, kind} -> {path, name} of a file, which is kept for an hour."""
-        run = self.runs.find(values.get("run"))
-        with self.saving.turn(visitor()):
-            name, content = run.save(str(values.get("kind")))
-        return {"path": self._keep(content, name), "name": name}
+    def _facts(self, values: Values) -> Values:
+        """{ref} -> {facts} of a model whose files are here: see ui/models/facts.py."""
+        model = self.lab.models.known(reference(values.get("ref")))
+        if model is None:
+            raise ValueError("This model is not on this machine any more: press Run again")
+        return {"facts": facts(model)}
+
+    def _words(self, values: Values) -> Values:
+        """{} -> {words, emoji}: `page_words`, and the names of emoji."""
+        return {"words": page_words(), "emoji": emoji.NAMES}
+
+    def _kept(self, run: str) -> Response:
+        """What the files of a run are made of: `Run.kept`, as ui/export/kept.py packs it."""
+        try:
+            size, pieces = packed(self.runs.find(run).kept())
+        except ValueError as error:
+            raise HTTPException(404, units.sentence(error)) from None
+        headers = {"content-length": str(size), "cache-control": "no-store"}
+        return StreamingResponse(pieces, headers=headers, media_type="application/octet-stream")
 
     def _room(self, values: Values) -> Values:
         """{page} -> `invitation`: where others in the room can open it."""

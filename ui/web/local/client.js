@@ -111,7 +111,7 @@ export function connect({ knowledge, forms }) {
       };
     },
     upload: (file) => new Promise((resolve) => send({ verb: "upload", file }, resolve)),
-    file: (path) => path, // of a blob
+    kept: (run) => new Promise((resolve) => send({ verb: "ask", part: "lab", what: "kept", values: { run } }, resolve)),
     items: [{ title: "Empty the cache of models", save: forget }],
   };
 }

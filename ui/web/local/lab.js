@@ -1,18 +1,17 @@
 // What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
 
-import { aboutModel, COUNT, defaultCount } from "../plans/facts.js";
+import { aboutModel, COUNT, defaultCount, factsOf } from "../plans/facts.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { megabytes } from "../words/units.js";
 import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
-import { schedule } from "./process/schedule.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FieldForm } from "../shared/form/form.js" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ about: any, spec: any, home: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, pipeline?: any, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
 /** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** A file of ui/static's knowledge. @typedef {(name: string) => Promise<any>} Json */
@@ -61,13 +60,14 @@ export class Lab {
     this.catalogue = new Catalogue(knowledge.words);
   }
 
-  #emoji = once(async () => {
+  emoji = once(async () => {
     this.catalogue.emoji = await this.json("emoji.json");
+    return this.catalogue.emoji;
   });
 
   /** Get ready what the words of a request need. @param {Record<string, unknown>} request */
   async prepare(request) {
-    if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.#emoji();
+    if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.emoji();
   }
 
   /** Seconds of a step, null where that is not known. @param {StepKind} kind */
@@ -124,16 +124,9 @@ export class Lab {
   facts(ref) {
     const found = this.#facts.get(ref);
     if (found) return found;
-    const { spec, scheduler, sidecars, home, colours } = this.known(ref);
-    if (!spec) return null;
-    const table = scheduler.alphaBar ? scheduler : schedule(scheduler);
-    const { prediction, variance, clip, channels, student, source } = spec;
-    const process = {
-      ...{ ...table, colours, prediction, variance, clip, channels, student, source },
-      ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
-      ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
-    };
-    const facts = { ...spec, ref, home, schedule: table, process };
+    const known = this.known(ref);
+    if (!known.spec) return null;
+    const facts = factsOf(ref, known);
     this.#facts.set(ref, facts);
     return facts;
   }

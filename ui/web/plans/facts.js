@@ -1,10 +1,12 @@
 // What a form can be set to for a model, and what is said of the time that a run takes.
 
 import { SAMPLERS } from "../local/process/samplers.js";
+import { schedule } from "../local/process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
 import { duration, megabytes, SAMPLER } from "../words/units.js";
 import { ANY } from "./fields.js";
 
+/** @import { Known } from "../local/lab.js" */
 /** @import { About } from "../shared/form/form.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts } from "./plan.js" */
@@ -18,6 +20,21 @@ const PATIENCE = 5; // seconds that they may take
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /** The variances of a score model, by what its authors call the samplers that have them. */
 const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
+/**
+ * A checkpoint's facts. found: as ui/models/facts.py says them, or as a worker knows them, whose schedule may be a config.
+ * @param {string} ref @param {Omit<Known, "about" | "files" | "root" | "commit">} found @returns {Facts}
+ */
+export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null }) {
+  const table = scheduler.alphaBar ? scheduler : schedule(scheduler);
+  const { prediction, variance, clip, channels, student, source, floor } = spec;
+  const process = {
+    ...{ ...table, colours, prediction, variance, clip, channels, student, source, floor },
+    ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
+    ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
+  };
+  return { ...spec, ref, home, pipeline, schedule: table, process };
+}
+
 /** Pixels a side of a model's pictures. @param {Facts} facts */
 export const pictureSize = ({ image_size, factor }) => image_size * factor;
 

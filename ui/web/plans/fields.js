@@ -119,7 +119,9 @@ function points(value) {
     .filter(Boolean);
   if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part)))
     throw new Error(`A drawing is points such as 12,-30 in hundredths, got ${shown(value)}`);
-  const found = parts.map((part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100 + 0)));
+  const found = parts.map(
+    (part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100 + 0)),
+  );
   if (found.length > POINTS || found.flat().some((one) => Math.abs(one) > 1))
     throw new Error(`A drawing has 1 to ${POINTS} points from -100,-100 to 100,100, got ${shown(value)}`);
   return found;

@@ -30,6 +30,10 @@ const at = (path) => new URL(path, document.baseURI).href;
 /** @param {Error} error @returns {Refusal} */
 const refusal = ({ message }) => ({ error: message });
 
+const silent = () => {
+  throw new Error(NO_ANSWER);
+};
+
 export const connect = () => new Server();
 
 /** A `Client`. */
@@ -57,15 +61,21 @@ export class Server {
   }
 
   /**
-   * The answer to a POST. Throws an Error with a sentence where there is none.
-   * @param {string} path @param {RequestInit} request @returns {Promise<any>}
+   * The answer to a request. Throws an Error with a sentence where there is none.
+   * @param {string} path @param {RequestInit} [request]
    */
+  async #fetch(path, request) {
+    const answer = await fetch(at(path), request).catch(silent);
+    if (answer.ok) return answer;
+    if (answer.status === 401) location.reload(); // the login has ended
+    const content = await answer.json().catch(silent);
+    throw new Error(typeof content.detail === "string" ? content.detail : NO_ANSWER);
+  }
+
+  /** The answer to a POST, as JSON. @param {string} path @param {RequestInit} request @returns {Promise<any>} */
   async #post(path, request) {
-    const answer = await fetch(at(path), { method: "POST", ...request }).catch(() => null);
-    if (answer?.status === 401) location.reload(); // the login has ended
-    const content = await answer?.json().catch(() => null);
-    if (answer?.ok && content) return content;
-    throw new Error(typeof content?.detail === "string" ? content.detail : NO_ANSWER);
+    const answer = await this.#fetch(path, { method: "POST", ...request });
+    return answer.json().catch(silent);
   }
 
   /** @param {string} path of an endpoint @param {unknown[]} data @param {string} [session] of gradio's */
@@ -153,6 +163,10 @@ export class Server {
   /** @type {import("../shared/run/share.js").Item[]} */
   items = [];
 
-  /** The address of a file that the server has made. @param {string} path */
-  file = (path) => at(`gradio_api/file=${encodeURIComponent(path)}`);
+  /** What the files of a run are made of, or a Refusal. @param {string | null} run */
+  async kept(run) {
+    const { unpacked } = await import("./kept.js");
+    const read = async (/** @type {Response} */ answer) => unpacked(await answer.arrayBuffer());
+    return this.#fetch(`kept/${run}`).then(read).catch(refusal);
+  }
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { save as ofBits } from "../files/bits.js";
+import { save as ofPoints } from "../files/points.js";
 import { film, save, settings } from "../files/rows.js";
 import { columns } from "../plans/latents.js";
-import { csv } from "../plans/plane.js";
 
 const one = (level) => ({ width: 1, height: 1, channels: 1, data: Uint8Array.of(level) });
 const levels = ({ data }) => [...data].filter((level) => level !== 128); // which lies between pictures
@@ -79,9 +80,25 @@ test("points are a table of floats as Python writes them, lane by lane", () => {
     [1, Float32Array.of(2, -0)],
     [0, Float32Array.of(0.5, 2 ** -20, 0.1, -1)],
   ];
-  assert.deepEqual(csv({ shape: "ring", seed: 13 }, new Map(clouds)), [
+  assert.deepEqual(ofPoints("csv", { plan: { request: { shape: "ring", seed: 13 } }, clouds }), [
     "ring-seed-13.csv",
     "lane,x1,x2\nA,0.5,9.5367431640625e-07\nA,0.10000000149011612,-1.0\nB,2.0,-0.0\n",
   ]);
-  assert.throws(() => csv({}, new Map()), /no finished cloud yet: press Run/);
+  assert.throws(() => ofPoints("csv", { plan: {}, clouds: [] }), /no finished cloud yet: press Run/);
+});
+
+test("bounds are a table of chains, and one of curves", () => {
+  const found = {
+    chains: { beta_tilde: { 10: [4, null, 0.5, 1e-7] }, beta: { 10: [3.5, 0.25, 0.5, 2] } },
+    curves: { beta: { L: [0.25, 1], rate: [2, 0] } },
+    rmse: [3, 4.5],
+    times: [1, 1000],
+  };
+  const run = { plan: { request: { checkpoint: "a/b c" } }, T: 1000 };
+  assert.deepEqual(ofBits("csv", { ...run, found }, { name: () => "b c" }), [
+    "b-c-bits-per-dim.csv",
+    "variance,steps,bits_per_dim,standard_error,L_T,L_0\nbeta_tilde,10,4.0,,0.5,1e-07\nbeta,10,3.5,0.25,0.5,2.0\n\n" +
+      "t (of 1000),rmse,L beta,rate beta\n1,3.0,0.25,2.0\n1000,4.5,1.0,0.0\n",
+  ]);
+  assert.throws(() => ofBits("csv", { ...run, found: {} }, {}), /no numbers yet: press Run/);
 });

@@ -2,7 +2,6 @@
 import { once } from "../lab.js";
 import { sampling } from "./sampling.js";
 
-/** @import { About } from "../../files/record.js" */
 /** @import { Planner, Request } from "../../plans/plan.js" */
 /** @import { Lab, Loaded } from "../lab.js" */
 /** @import { Run } from "../jobs.js" */
@@ -10,14 +9,12 @@ import { sampling } from "./sampling.js";
 
 /**
  * What is computed of a request. before: gets ready what its plan wants at once. record: what is kept for files of a plan,
- * as work.recording while it computes.
+ * as work.recording while it computes, and as files/ need it.
  * @typedef {object} Computation
  * @property {Planner<any>} planner
  * @property {(request: Request) => Promise<unknown>} [before]
  * @property {(plan: any) => any} record
  * @property {(plan: any, models: Loaded[], work: Run) => Promise<void>} compute models: of each of the planner's refs
- * @property {(kind: string, recording: any, about: About) => Promise<[name: string, content: BlobPart]>} save about: of each of
- * the planner's refs
  */
 
 /** computation: of a request of the form of that name. questions: quick ones, by their names. @typedef {{ computation?: (part: string) => Computation, questions?: Record<string, Answer> }} Part */
@@ -33,7 +30,7 @@ function absent(sentence) {
 /** @param {Lab} lab @returns {(name: string) => Promise<Part>} "lab" has what belongs to no part */
 export function parts(lab) {
   const { installed } = lab.knowledge.answers;
-  const watch = once(async () => sampling(lab));
+  const watch = async () => sampling;
   /** @type {Record<string, () => Promise<Part>>} */
   const makers = {
     ...{ watch, compare: watch, grid: watch },

@@ -29,7 +29,7 @@ export async function opened(folder) {
     },
     async run(name, values) {
       const messages = [];
-      const run = new Run(lab, name, (message) => messages.push(message));
+      const run = new Run(lab, name, values, (message) => messages.push(message));
       await run.run(async () => asked(lab, await part(name), name, values));
       return { messages, run };
     },
