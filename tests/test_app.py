@@ -255,7 +255,7 @@ def test_odd_values_are_answered(app, odd):
             calls.append((part, "describe", {name: odd}))
     calls += [("forward", ask, PICTURE | {name: odd}) for ask in app.parts["forward"].questions for name in PICTURE]
     calls += [("forward", "picture", {name: odd}) for name in ("name", "path")]
-    calls += [("lab", ask, {name: odd}) for ask in ("model", "run", "save", "room", "whole", "fit") for name in ASKED]
+    calls += [("lab", ask, {name: odd}) for ask in ("model", "run", "facts", "room", "whole", "fit") for name in ASKED]
     for call in calls:
         answer = app._ask(*call)
         error = answer.get("error", "")

@@ -11,7 +11,6 @@ import shutil
 import threading
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,6 @@ from PIL import Image
 from soak import fuzz
 from soak.calls import Call, Fuzz, json_call, page_data
 from test_strangers import got, heard
-from toylab import wait_for
 
 from ui import web
 from ui.export import link_preview
@@ -119,27 +117,6 @@ def test_beside_a_link_stands_what_its_run_ends_with(port, monkeypatch):
         assert linked(query) == usual, query
     monkeypatch.setattr(link_preview, "PATIENCE", 0.0)
     assert linked("tab=watch&seed=5&steps=2&count=1&label=3") == usual
-
-
-def test_files_are_made_one_at_a_time_and_not_for_all_who_ask(app, monkeypatch):
-    """A film takes some seconds, and a few hundred megabytes."""
-    now, most, go = [], [], threading.Event()
-
-    def save(kind):
-        now.append(kind)
-        most.append(len(now))
-        go.wait(60)
-        now.pop()
-        return "film.gif", b""
-
-    monkeypatch.setattr(app.runs, "find", lambda id: SimpleNamespace(save=save))
-    with ThreadPoolExecutor(40) as pool:
-        answers = [pool.submit(app._ask, "lab", "save", {"kind": "gif"}) for _ in range(40)]
-        wait_for(lambda: sum(answer.done() for answer in answers) == 40 - 16)
-        go.set()
-    found = [answer.result() for answer in answers]
-    assert max(most) == 1 and sum("path" in one for one in found) == 16
-    assert {one["error"][:38] for one in found if "error" in one} == {"Too many requests for this at once (at"}
 
 
 def test_an_error_without_a_reason_names_no_folder(app, monkeypatch):
@@ -280,7 +257,7 @@ def test_uploads_are_limited_and_reach_only_who_knows_their_path(port):
 @pytest.mark.parametrize("odd", [None, 10**40, "x" * 5000, [], {"a": 1}], ids=lambda odd: repr(odd)[:20])
 def test_whatever_the_page_asks_is_answered(odd, port):
     """{} or a sentence; a part or a question that is none, and values that are none."""
-    for data in ((odd, "describe", {}), ("watch", odd, {}), ("lab", odd, {}), ("lab", "save", {"run": odd})):
+    for data in ((odd, "describe", {}), ("watch", odd, {}), ("lab", odd, {}), ("lab", "stop", {"run": odd})):
         answer = asked(port, *data)
         assert answer["error"] and "\n" not in answer["error"], data
     assert "estimate" in asked(port, "watch", "describe", odd if isinstance(odd, list) else {})

@@ -138,9 +138,9 @@ def saved(place, part, run, *kinds):
     """
     if not shutil.which("node"):
         _missing("node is not installed")
-    known = [_known(place.lab.models.known(ref)) for ref in run.job.computation.refs]
+    known = {ref: {"facts": _known(place.lab.models.known(ref))} for ref in run.job.computation.refs}
     asked = {"part": part, "form": place.forms[part].form(), "kinds": kinds}
-    asked |= {"words": {"words": page_words(), "emoji": emoji.NAMES}, "facts": {"facts": known[0] if known else None}}
+    asked |= {"words": {"words": page_words(), "emoji": emoji.NAMES}, "facts": known}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         size, pieces = packed(run.kept())

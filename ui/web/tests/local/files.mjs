@@ -1,6 +1,5 @@
 // node files.mjs ASKED.json OUT: the files of a run of the server, as the page makes them. ASKED has the part, its form, the
-// kinds of files, the path of what the run keeps, and the engine's answers: one for all models. Prints the name of each file,
-// or why there is none.
+// kinds of files, the path of what the run keeps, and the engine's answers. Prints the name of each file, or why there is none.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { make } from "../../files/make.js";
@@ -25,7 +24,7 @@ globalThis.OffscreenCanvas = class {
 
 const [, , asked, out] = process.argv;
 const { part, form, kinds, kept, words, facts } = JSON.parse(readFileSync(asked, "utf8"));
-const ask = async (what) => (what === "words" ? words : facts);
+const ask = async (what, { ref } = {}) => (what === "words" ? words : facts[ref]);
 const said = {};
 for (const kind of kinds) {
   try {
