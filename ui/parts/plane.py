@@ -368,7 +368,7 @@ class PlanePart(Part):
         return found | {"estimate": units.estimate(found["seconds"], "CPU")}  # whatever pictures are computed on
 
     def initial(self) -> Values:
-        return super().initial() | {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
+        return {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
 
 
 def guess_paces(pace: StepTimes) -> None:

@@ -1,7 +1,8 @@
 """The app: one page of our own, served by gradio, whose queue, streams, uploads, login and share link it uses.
 
 The page asks through three endpoints: `ask` for quick questions, `run` for a computation, whose results it streams, and
-gradio's `upload`. Scripts have /sample and /trajectory, which gradio_client lists.
+gradio's `upload`; and it fetches what a run keeps, of which it makes files. Scripts have /sample and /trajectory, which
+gradio_client lists.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ async function gif(pictures, count, about, rest) {
     before = picture;
     await rest(i, count);
   }
-  return joined([...parts, [0x3b]]);
+  return new Blob([...parts.map((part) => new Uint8Array(part)), Uint8Array.of(0x3b)]);
 }
 
 /** The least part of a picture that has all that differs from the one before. @param {Picture} picture @param {Picture | null} before @returns {[left: number, top: number, part: Picture]} */
@@ -119,7 +119,7 @@ function riff(name, parts) {
 /** How long the i-th of so many pictures is shown, in ms: 4 seconds in all, 50 a second at most; the last one stands. @param {number} i from 1 on @param {number} count */
 const pause = (i, count) => (i === count ? 1500 : Math.max(20, 10 * Math.round(400 / count)));
 
-/** By kind. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Uint8Array<ArrayBuffer>>>} */
+/** By kind. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Blob | Uint8Array<ArrayBuffer>>>} */
 export const ANIMATED = { gif, webp };
 
 /** In blocks of at most 255 bytes, as a GIF has them. @param {Uint8Array} bytes */

@@ -32,35 +32,40 @@ export async function png({ width, height, channels, data }, about = "") {
   ]);
 }
 
-/** What PNG's filters expect of a byte: nothing, the one to the left, the one above, or the nearest of a sum (Paeth). @type {Record<number, (left: number, above: number, corner: number) => number>} */
-const EXPECTED = {
-  0: () => 0,
-  1: (left) => left,
-  2: (_, above) => above,
-  4(left, above, corner) {
-    const [a, b, c] = [Math.abs(above - corner), Math.abs(left - corner), Math.abs(left + above - 2 * corner)];
-    if (a <= b && a <= c) return left;
-    return b <= c ? above : corner;
-  },
-};
+const FILTERS = [2, 0, 1, 4]; // the row above, nothing, the pixel to the left, and the nearest of a sum (Paeth)
 
 /** A row with the filter that leaves the least of it, and the filter's number before it. @param {Uint8Array} row @param {Uint8Array} above @param {number} channels */
 function filtered(row, above, channels) {
-  let [best, least] = [new Uint8Array(row.length + 1), Number.POSITIVE_INFINITY];
-  for (const filter of [2, 0, 1, 4]) {
+  let best = new Uint8Array();
+  let least = Number.POSITIVE_INFINITY;
+  for (const filter of FILTERS) {
     const out = new Uint8Array(row.length + 1);
     out[0] = filter;
     let sum = 0;
     for (let i = 0; i < row.length; i++) {
-      const [left, corner] = i < channels ? [0, 0] : [row[i - channels], above[i - channels]];
-      const rest = (row[i] - EXPECTED[filter](left, above[i], corner)) & 255;
+      const left = i < channels ? 0 : row[i - channels];
+      let expected = filter === 2 ? above[i] : filter === 1 ? left : 0;
+      if (filter === 4) expected = nearest(left, above[i], i < channels ? 0 : above[i - channels]);
+      const rest = (row[i] - expected) & 255;
       out[i + 1] = rest;
-      sum += Math.min(rest, 256 - rest);
+      sum += rest < 128 ? rest : 256 - rest;
     }
-    if (sum < least) [best, least] = [out, sum];
+    if (sum < least) {
+      best = out;
+      least = sum;
+    }
     if (!least) break; // as of an enlarged picture
   }
   return best;
+}
+
+/** Which one is nearest to left + above − corner. @param {number} left @param {number} above @param {number} corner */
+function nearest(left, above, corner) {
+  const a = Math.abs(above - corner);
+  const b = Math.abs(left - corner);
+  const c = Math.abs(left + above - 2 * corner);
+  if (a <= b && a <= c) return left;
+  return b <= c ? above : corner;
 }
 
 /** @param {string} name @param {Uint8Array} content */

@@ -31,7 +31,7 @@ for (const kind of kinds) {
     const bytes = readFileSync(kept);
     const found = unpacked(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
     const [name, content] = await make(part, kind, found, form, ask, async () => {});
-    writeFileSync(join(out, name), content);
+    writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
     said[kind] = { name };
   } catch (error) {
     if (error.constructor !== Error) throw error;
