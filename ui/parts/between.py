@@ -74,8 +74,6 @@ class BetweenPlan(RowsPlan):
 class BetweenRun(Rows):
     """Its results, by "kind": "plan" once, then "cells", pictures beside each other with their places in the square."""
 
-    kinds = ("png",)
-
     def plan(self, models: Sequence[ModelSpec]) -> BetweenPlan:
         (model,), request = models, self.request
         if not model.takes_words:
