@@ -80,7 +80,7 @@ class BetweenRun(Rows):
             raise ValueError("Between words needs a model that takes words, such as emoji-tiny")
         chain = replace(self.chain, prompt=request.a, count=1).resolved(model)
         options = {key: value for key, value in chain.arguments(model).items() if key not in ("seeds", "prompts")}
-        plan = BetweenPlan(request, {}, model, options, "between-words")
+        plan = BetweenPlan(request, {}, model, options)
         return replace(plan, steps=by_kind(*((plan.kind(cells), chain.steps) for cells in stages())))
 
     def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Work) -> None:

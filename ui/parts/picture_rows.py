@@ -1,4 +1,4 @@
-"""Rows of pictures that chains end in, one row beside the other: what Latents and Repair show and save."""
+"""Rows of pictures that chains end in, one row beside the other: what Latents and Repair show, and keep for files."""
 
 from __future__ import annotations
 
@@ -45,11 +45,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class RowsPlan(Plan):
-    """options: of ddpm_core.trajectory, after the seeds. what: is computed, in the names of files."""
+    """options: of ddpm_core.trajectory, after the seeds."""
 
     model: ModelSpec
     options: dict[str, Any]
-    what: str
 
     def shown(self, columns: Sequence[str], steps: Sequence[int]) -> dict[str, Any]:
         """The first result. steps: of each row."""
