@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,15 @@ TOUCHES = [
     "700-clean-50-3.3-3.4-4.4_200-noise-30-9.9",
     "100-0.128.255-7-3.3",
 ]
+# The files of each part, but WebP, which node does not write.
+FILES = {part: ("png", "gif", "strip", "csv", "zip") for part in ("watch", "compare")} | {
+    "grid": ("png", "csv", "zip"),
+    "latents": ("png", "gif"),
+    "repair": ("png", "gif"),
+    "between": ("png",),
+    "plane": ("csv",),
+    "likelihood": ("csv",),
+}
 
 
 # --- Random settings that are legal
@@ -286,6 +296,10 @@ def of_picture(content: bytes) -> Values:
     return {"size": size, "pixels": found.hexdigest()} | ({"about": json.loads(about)} if about else {})
 
 
+def blank(count: int, size: int, channels: int) -> np.ndarray:
+    return np.zeros((count, size, size, channels), np.uint8)
+
+
 def of_file(name: str, content: bytes) -> Any:
     kind = Path(name).suffix
     if kind == ".zip":
@@ -342,31 +356,29 @@ class Page:
         """What its files would be called when the run has ended, and the texts in them; {} where only the run knows."""
         own = self.app.parts[part].request(part, values)
         plan = own.plan([self.app.lab.models.known(ref) for ref in own.refs])
-        recording = own.recording(plan)
-        about = [{"revision": None, "engine": "any"}] * len(own.refs)
-        if part in ("watch", "compare", "grid"):
-            for lane, frames in enumerate(recording.frames):
-                size, channels = plan.models[lane].picture_size, plan.models[lane].picture_channels
-                frames[plan.lanes[lane].steps - 1] = np.zeros((own.request.count, size, size, channels), np.uint8)
-            return {name: of_file(name, content) for name, content in [recording.save("csv", about)]} | {
-                name: of_file(name, content)["about"] for name, content in [recording.save("png", about)]
-            }
-        if part == "plane":
-            recording.clouds[0] = np.zeros((1, 2), np.float32)
-        elif part != "likelihood":
-            side, channels = plan.model.picture_size, plan.model.picture_channels
-            recording.rows[0] = np.zeros((own.request.count, side, side, channels), np.uint8)
-        else:
+        if part == "likelihood":
             return {}
-        name, content = recording.save(own.kinds[0], about)
-        return {name: of_file(name, content).get("about") if name.endswith("png") else None}
+        if part in ("watch", "compare", "grid"):
+            ends = [(lane.steps - 1, model) for lane, model in zip(plan.lanes, plan.models, strict=True)]
+            frames = [[(k, blank(own.request.count, model.picture_size, model.picture_channels))] for k, model in ends]
+            kept, kinds = {"frames": frames, "x0": []}, ("csv", "png")
+        elif part == "plane":
+            kept, kinds = {"clouds": [(0, np.zeros((1, 2), np.float32))]}, ("csv",)
+        else:
+            rows = [(0, blank(own.request.count, plan.model.picture_size, plan.model.picture_channels))]
+            kept, kinds = {"rows": rows, "frames": []}, ("png",)
+        kept |= {"values": own.request.written(), "about": [{"revision": None, "engine": "any"}] * len(own.refs)}
+        run: Any = SimpleNamespace(kept=lambda: kept, job=SimpleNamespace(computation=own))
+        files = toylab.saved(self.app.parts[part], part, run, *kinds)
+        found = {name: of_file(name, content) for name, content in files.values()}
+        return {name: one.get("about") if name.endswith("png") else one for name, one in found.items()}
 
     def runs(self, part: str, values: Values) -> Values:
         """The first message of a run, which says what is to come, and all files at its end."""
         run, seen = toylab.messages(self.app.parts[part], part, values)
         if seen[-1]["state"] != "finished":
             raise ValueError(seen[-1]["text"])
-        files = dict(run.save(kind) for kind in run.job.computation.kinds)
+        files = dict(toylab.saved(self.app.parts[part], part, run, *FILES[part]).values())
         plan = next(result for result in toylab.results(seen) if result["kind"] in ("plan", "words"))
         if plan["kind"] == "words":
             plan = plans.described(self.app.parts[part], part, values, result=plan)["shown"]

@@ -16,16 +16,18 @@ from types import SimpleNamespace
 import httpx
 import numpy as np
 import pytest
+import torch
 from browser import CALM, served
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from PIL import Image
+from PIL import ExifTags, Image
 from toylab import wait_for
 
 import app as command
 import ddpm_core
 import ui
 from ddpm_core.imaging import to_uint8
+from ddpm_core.noise import gaussian_batch
 from ui import web
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepKind
@@ -257,7 +259,7 @@ def test_odd_values_are_answered(app, odd):
             calls.append((part, "cost", {name: odd}))
     calls += [("forward", ask, PICTURE | {name: odd}) for ask in app.parts["forward"].questions for name in PICTURE]
     calls += [("forward", "picture", {"name": odd})]
-    calls += [("lab", ask, {name: odd}) for ask in ("facts", "run", "save", "room") for name in ASKED]
+    calls += [("lab", ask, {name: odd}) for ask in ("facts", "run", "room") for name in ASKED]
     for call in calls:
         answer = app._ask(*call)
         error = answer.get("error", "")
@@ -476,7 +478,8 @@ def taken(page, title):
 def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     lab = opened(page, url, **QUICK)
     run(lab)
-    names = {"GIF": ".gif", "Film strip (PNG)": "-strip.png", "Table (CSV)": ".csv", "Everything (ZIP)": ".zip"}
+    names = {"GIF": ".gif", "WebP": ".webp", "Film strip (PNG)": "-strip.png", "Table (CSV)": ".csv"}
+    names["Everything (ZIP)"] = ".zip"
     for title, end in names.items():
         lab.click("#share > button:text('Share')")
         with lab.expect_download() as download:
@@ -484,8 +487,26 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
         assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-13{end}"
         download.value.save_as(tmp_path / f"file{end}")
         lab.keyboard.press("Escape")
-    assert Image.open(tmp_path / "file.gif").width >= 500
-    assert "x_T.npy" in zipfile.ZipFile(tmp_path / "file.zip").namelist()
+    with zipfile.ZipFile(tmp_path / "file.zip") as archive:
+        x_T, x_0 = (np.load(archive.open(f"x_{t}.npy")) for t in "T0")
+        last = np.asarray(Image.open(archive.open("seed-13/x_0000.png")))
+        about = json.loads(archive.read("settings.json"))
+        assert archive.read("steps.csv") == (tmp_path / "file.csv").read_bytes()
+    assert about["lanes"][0]["steps_done"] == 7
+    np.testing.assert_array_equal(x_T, gaussian_batch([13], 0, (3, 32, 32)).numpy())
+    np.testing.assert_array_equal(last, to_uint8(torch.from_numpy(x_0))[0])
+    film, webp, strip = (Image.open(tmp_path / f"file{end}") for end in (".gif", ".webp", "-strip.png"))
+    assert film.n_frames == webp.n_frames == 7 and film.width == webp.width == 1024
+    film.seek(6), webp.seek(6)
+    lossless = np.asarray(webp.convert("RGB"))
+    np.testing.assert_array_equal(lossless[-1024::32, ::32], last)
+    assert (lossless[:-1024] < 100).any()  # letters
+    assert np.abs(np.asarray(film.convert("RGB")).astype(int) - lossless).mean() < 10  # of 256 colours, noise
+    scale = (strip.width - 6 * 2) // (7 * 32)
+    np.testing.assert_array_equal(np.asarray(strip)[-32 * scale :: scale, -32 * scale :: scale], last)
+    utf8 = webp.getexif()[ExifTags.Base.ImageDescription].encode("latin-1")  # as Pillow reads it
+    said = [film.info["comment"], strip.info["Description"], utf8]
+    assert [json.loads(one) for one in said] == [about] * 3
     lab.click("#share > button:text('Share')")
     with lab.expect_download() as download:
         lab.click("#share .menu button:text-is('Slide (PNG)')")

@@ -5,6 +5,7 @@ and `DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/test_every_kind.py` writes i
 a new use a function with `@use`.
 """
 
+import csv
 import io
 import json
 import os
@@ -614,7 +615,11 @@ def _(case):
 
 @use("page", "Watch")
 def _(case):
-    _, found = case.page(SamplingPart, "watch")
+    run, found = case.page(SamplingPart, "watch")
+    table = toylab.saved(SamplingPart(case.lab), "watch", run, "csv", "zip")["csv"][1].decode()
+    for row, step in zip(csv.DictReader(table.splitlines()), run.job.plan.rows[0], strict=True):
+        told = [float(row[name] or "nan") for name in ("t", "s", "alpha_bar_t", "sigma")]
+        np.testing.assert_allclose(told, np.array(step, float), rtol=1e-9)  # σ is NaN where only the network knows it
     shown = toylab.decoded([one for one in found if one["kind"] == "frame"][-1]["x"], case.twin.picture[1])
     same(shown, _rgb(case.expected))
 

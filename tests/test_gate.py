@@ -59,6 +59,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         ("GET", "/config"),
         ("GET", "/app.webmanifest"),
         ("GET", "/web/0123456789ab/places/latents/grid.js"),
+        ("GET", "/kept/0123456789abcdef"),
         ("POST", "/login"),
         ("GET", "/gradio_api/info"),
         ("GET", "/gradio_api/file=/tmp/ddpm-lab-tmp-0/x.png"),
@@ -107,6 +108,29 @@ def test_a_request_is_taken_up_to_a_size(size, status):
     found, content = asked("POST", "/gradio_api/queue/join", bytes(size))
     assert found == status
     assert status == 200 or "up to 1.0 MB are taken" in content.decode()
+
+
+def test_few_have_what_runs_keep_at_once():
+    """Each holds up to 30 MB until it has left."""
+    sent = []
+
+    async def stays(scope, receive, send):
+        await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    async def ask():
+        gate = Gate(stays, Door(EventLog()))
+        scope = {"type": "http", "method": "GET", "path": "/kept/x", "client": ("1.2.3.4", 1)}
+        tasks = [asyncio.create_task(gate(scope, None, send)) for _ in range(9)]
+        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        return len(done)
+
+    assert asyncio.run(ask()) == 1 and sent[0]["status"] == 503
+    assert b"too many files at once (at most 16, 8 of one address)" in sent[1]["body"]
 
 
 def test_an_error_inside_is_one_sentence_without_its_trace():

@@ -11,10 +11,8 @@ import shutil
 import threading
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
@@ -114,27 +112,6 @@ def test_beside_a_link_stands_what_its_run_ends_with(port, monkeypatch):
         assert linked(query) == usual, query
     monkeypatch.setattr(link_preview, "PATIENCE", 0.0)
     assert linked("tab=watch&seed=5&steps=2&count=1&label=3") == usual
-
-
-def test_files_are_made_one_at_a_time_and_not_for_all_who_ask(app, monkeypatch):
-    """A film takes some seconds, and a few hundred megabytes."""
-    now, most, go = [], [], threading.Event()
-
-    def save(kind):
-        now.append(kind)
-        most.append(len(now))
-        go.wait(60)
-        now.pop()
-        return "film.gif", b""
-
-    monkeypatch.setattr(app.runs, "find", lambda id: SimpleNamespace(save=save))
-    with ThreadPoolExecutor(40) as pool:
-        answers = [pool.submit(app._ask, "lab", "save", {"kind": "gif"}) for _ in range(40)]
-        wait_for(lambda: sum(answer.done() for answer in answers) == 40 - 16)
-        go.set()
-    found = [answer.result() for answer in answers]
-    assert max(most) == 1 and sum("path" in one for one in found) == 16
-    assert {one["error"][:38] for one in found if "error" in one} == {"Too many requests for this at once (at"}
 
 
 def test_an_error_without_a_reason_names_no_folder(app, monkeypatch):
@@ -272,7 +249,7 @@ def test_whatever_the_page_asks_is_answered(odd, port):
         (odd, "cost", {}),
         ("watch", odd, {}),
         ("lab", odd, {}),
-        ("lab", "save", {"run": odd}),
+        ("lab", "stop", {"run": odd}),
     ):
         if isinstance(part, str) and isinstance(what, str):
             answer = asked(port, part, what, values)

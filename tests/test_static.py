@@ -26,13 +26,13 @@ import plans
 import pytest
 from browser import CALM, MOTION, NAME, _missing, browser  # noqa: F401, a fixture
 from PIL import Image
+from test_ui_files import grain
 
 import ddpm_core
 from ddpm_core import NoiseSchedule, imaging, restore
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
-from ui.export import files
 from ui.forms.units import sentence
 from ui.runs import touch
 from ui.runs.touch import TouchField
@@ -311,9 +311,10 @@ def png(page):
     page.wait_for_selector("#place > section:not([hidden])[data-state=finished]")
     packed = page.evaluate(
         """async () => {
+            const { make } = await import(`${document.querySelector("link[href$='app.js']").href}/../files/make.js`);
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
-            const { path } = await lab.client.ask("lab", "save", { run, kind: "png" });
-            const bytes = new Uint8Array(await (await fetch(path)).arrayBuffer());
+            const kept = await lab.client.kept(run);
+            const [, bytes] = await make(lab.knowledge, lab.part, "png", kept, async () => {});
             return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
         }"""
     )
@@ -468,7 +469,7 @@ def test_films_and_strips_hold_their_settings(window):
     rows = list(csv.DictReader(io.StringIO(saved(opened, "Table (CSV)").decode())))
     lanes = pixels(png(opened)).astype(float)
     a, b = lanes[:28], lanes[-28:]
-    assert float(rows[2]["grain"]) == pytest.approx(files.grain(a), rel=1e-3)  # of four digits
+    assert float(rows[2]["grain"]) == pytest.approx(grain(a), rel=1e-3)  # of four digits
     assert float(rows[5]["distance"]) == pytest.approx(np.sqrt(((a - b) ** 2).mean()), rel=1e-3)
     film.seek(2)  # the colours of a GIF of digits are their own
     assert np.asarray(film.convert("L")).max() > 200

@@ -7,7 +7,7 @@ import torch
 import toylab
 from PIL import Image
 from plans import described
-from toylab import decoded, results
+from toylab import decoded, results, saved
 
 import ddpm_core
 from ui.parts.between import SIDE, BetweenPart, stages
@@ -54,7 +54,7 @@ def test_the_square_is_that_of_the_library_and_of_the_script(tmp_path, monkeypat
     model, square = made.lab.models.model, ddpm_core.word_square(list(CORNERS.values()))
     images = ddpm_core.sample(model, [7] * SIDE**2, 3, sampler="ddim", prompts=square, guidance=3.0)
     assert all(np.array_equal(shown[cell], image) for cell, image in enumerate(images))
-    name, content = run.save("png")
+    name, content = saved(made, "between", run, "png")["png"]
     assert name == "toy-between-words-seed-7.png"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ddpm_core, "load", lambda ref: model)

@@ -10,7 +10,7 @@ import pytest
 import toylab
 from PIL import Image
 from test_jobs import Gate
-from toylab import decoded, results
+from toylab import decoded, results, saved
 
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -65,27 +65,26 @@ def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, run_scri
         assert results(messages, "row")[row]["spread"] == pytest.approx(spread(expected))
 
     written = run_script(described(made, asked)["python"], model) / f"{mode['mode']}.png"
-    page = np.asarray(Image.open(io.BytesIO(run.save("png")[1])))
+    page = np.asarray(Image.open(io.BytesIO(saved(made, "latents", run, "png")["png"][1])))
     np.testing.assert_array_equal(np.asarray(Image.open(written)), page)
 
 
 def test_a_run_is_saved_as_an_animation_that_ends_in_its_pictures():
     made = place()
     run, _ = streamed(made, ASKED)
-    png = np.asarray(Image.open(io.BytesIO(run.save("png")[1])))
-    film = Image.open(io.BytesIO(run.save("webp")[1]))
+    files = saved(made, "latents", run, "png", "gif")
+    png = np.asarray(Image.open(io.BytesIO(files["png"][1])))
+    name, gif = files["gif"]
+    film = Image.open(io.BytesIO(gif))
+    about = json.loads(film.info["comment"])
     assert film.n_frames == 4 and film.width >= 500  # half a slide
     film.seek(3)
-    rows = png[:18]  # t = 0 has no step, and so no film
+    rows = png[:18].astype(int)  # t = 0 has no step, and so no film
     scale = film.height // 18
-    np.testing.assert_array_equal(np.asarray(film.convert("RGB"))[::scale, ::scale], rows)
-    name, gif = run.save("gif")
-    about = json.loads(Image.open(io.BytesIO(gif)).info["comment"])
+    assert np.abs(np.asarray(film.convert("RGB"))[::scale, ::scale] - rows).mean() < 6  # of 256 colours
     assert name == "toy-reconstruct-seed-7.gif"
     told = (about["mode"], about["seed"], about["times"], about["picture"])
     assert told == ("reconstruct", 7, "100, 20, 0", "sample")
-    with pytest.raises(ValueError, match="no file of this kind"):
-        run.save("exe")
 
 
 def test_the_first_pictures_come_before_the_first_row_is_done():
@@ -115,7 +114,7 @@ def test_stop_keeps_the_rows_that_are_done():
 
     run, messages = streamed(made, ASKED | {"picture": text()[0]}, stop)
     assert messages[-1]["state"] == "stopped" and len(results(messages, "row")) == 1
-    assert run.save("png")[0].endswith(".png")
+    assert saved(made, "latents", run, "png")["png"][0].endswith(".png")
 
 
 WRONG = {
@@ -205,10 +204,11 @@ def test_the_mode_and_the_seeds_choose_what_is_computed():
 
 
 def test_what_can_be_saved_is_counted_and_can_be_forgotten():
-    run, _ = streamed(place(), ASKED)
+    made = place()
+    run, _ = streamed(made, ASKED)
     recording = run.job.recording
     assert recording.bytes == (3 + 4 + 4) * 3 * 8 * 8 * 3  # the ends of three rows, and the steps of two
     recording.forget()
     assert not recording.bytes
     with pytest.raises(ValueError, match="no finished row"):
-        run.save("png")
+        saved(made, "latents", run, "png")

@@ -11,7 +11,7 @@ import plans
 import pytest
 import torch
 from PIL import Image
-from toylab import Models, cost, messages, results, toy_lab
+from toylab import Models, cost, messages, results, saved, toy_lab
 
 import ddpm_core
 from ddpm_core.likelihood import rechain
@@ -25,6 +25,7 @@ from ui.runs.words import page_words
 STUDY = Path(__file__).parents[1] / "docs/study"
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 SET = PictureSet("cifar10", "a few", IMAGES, (0, 1, 2, 0, 1), ("a", "b", "c"))
+OF_PAGE = {"name": "cifar10", "count": 5, "size": 8, "channels": 3, "classes": list(SET.class_names)}
 ASKED = {"checkpoint": "toy", "count": 3}
 OWN = as_text.to_text(IMAGES[0])
 
@@ -79,7 +80,7 @@ def test_bits_per_dim_are_those_of_the_library(models, place):
             assert last["rmse"][i] == pytest.approx(bound.distortion(t).mean().item())
     short = ddpm_core.bits_per_dim(models.model, IMAGES[:3], "beta", steps=10)
     assert last["chains"]["beta"]["10"][0] == pytest.approx(short.total.mean().item(), rel=0.05)  # other draws of x_t
-    chains, curves = run.save("csv")[1].decode().split("\n\n")
+    chains, curves = saved(place, "likelihood", run, "csv", sets=[OF_PAGE])["csv"][1].decode().split("\n\n")
     rows = {(row["variance"], row["steps"]): row for row in csv.DictReader(chains.splitlines())}
     assert [steps for name, steps in rows if name == "beta"] == ["10", "20", "50", "100"]
     assert float(rows["beta", "10"]["bits_per_dim"]) == last["chains"]["beta"]["10"][0]
@@ -135,8 +136,7 @@ def test_the_script_prints_what_the_page_shows(own, models, place, monkeypatch, 
     models.model.source = ddpm_core.model.Source(ref="toy")
     asked = ASKED | ({"picture": OWN} if own else {})
     last = results(streamed(place, asked)[1], "bits")[-1]
-    of_page = {"name": "cifar10", "count": 5, "size": 8, "channels": 3, "classes": list(SET.class_names)}
-    script = plans.answer("likelihood", asked, {"toy": models.model}, sets=[of_page])["python"]
+    script = plans.answer("likelihood", asked, {"toy": models.model}, sets=[OF_PAGE])["python"]
     monkeypatch.setattr(ddpm_core, "load", lambda ref: models.model)
     if not own:  # the file of the set that stands in for the shipped one
         start, end = script.index("grid = "), script.index("full = ")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from plans import described
-from toylab import cost, messages, results, toy_lab
+from toylab import cost, messages, results, saved, toy_lab
 
 from ddpm_core import plane
 from ddpm_core.names import SHAPES
@@ -58,7 +58,7 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(chang
         np.testing.assert_allclose(np.loadtxt(folder / f"{name}.csv", delimiter=","), clouds[lane], rtol=1e-7)
     printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert float(printed["A"].rsplit(" ", 1)[1]) == pytest.approx(np.trace(np.cov(clouds[0].T)), rel=1e-4)
-    _, content = run.save("csv")
+    _, content = saved(place, "plane", run, "csv")["csv"]
     rows = [line.split(",") for line in content.decode().splitlines()[1:]]
     np.testing.assert_array_equal(np.float32([row[1:] for row in rows if row[0] == "B"]), clouds[1])
     json.dumps(seen)
@@ -137,7 +137,7 @@ def test_stop_ends_a_run_soon(change, place):
     assert seen[-1]["state"] == "stopped"
     assert sum(run.job.done.values()) < sum(run.job.plan.steps.values())
     with pytest.raises(ValueError, match="no finished cloud"):
-        run.save("csv")
+        saved(place, "plane", run, "csv")
 
 
 WRONG = {

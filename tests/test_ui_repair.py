@@ -8,7 +8,7 @@ import plans
 import pytest
 import toylab
 from PIL import Image
-from toylab import Models, decoded, results
+from toylab import Models, decoded, results, saved
 
 import ddpm_core
 from ddpm_core import restore
@@ -66,10 +66,11 @@ def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, r
     assert len(results(messages, "map")) == 2
 
     written = run_script(described(made, asked)["python"], model) / f"{task}.png"
-    name, png = run.save("png")
+    files = saved(made, "repair", run, "png", "gif")
+    name, png = files["png"]
     assert name == f"toy-{task}-seed-7.png"
     np.testing.assert_array_equal(np.asarray(Image.open(written)), np.asarray(Image.open(io.BytesIO(png))))
-    about = json.loads(Image.open(io.BytesIO(run.save("gif")[1])).info["comment"])
+    about = json.loads(Image.open(io.BytesIO(files["gif"][1])).info["comment"])
     assert about["picture"] == ("own" if own else "sample") and (about["task"], about["method_b"]) == (task, "pigdm")
 
 

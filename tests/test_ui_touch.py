@@ -8,7 +8,7 @@ import pytest
 import torch
 import toylab
 from PIL import Image
-from toylab import Models, decoded, results
+from toylab import Models, decoded, results, saved
 
 import ddpm_core
 from ui.parts.sampling import SamplingPart, Watch
@@ -97,7 +97,7 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
         np.testing.assert_array_equal(np.stack(ends), decoded(last["x"]))
     assert about["why"] == "diffusers runs one lane: it changes none on its way"
     assert (
-        run.save("png")[0]
+        saved(made, "watch", run, "png")["png"][0]
         == "toy-10-steps-beta_tilde-touched-56-noise-100-3.4-4.4_34-255.0.0-50-0.0_56-clean-80-7.7-seed-13.png"
     )
 

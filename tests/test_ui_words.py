@@ -81,12 +81,13 @@ def test_large_pictures_are_previewed_until_the_last_step(place, stable, model, 
     monkeypatch.setattr(sampling, "DECODED", 32)
     saved, (_, *frames) = run(place, "watch", WORDS, stable)
     assert [frame["decoded"] for frame in frames] == [False, False, True]
-    _, content = saved.save("gif")
+    files = toylab.saved(place, "watch", saved, "gif", "zip")
+    _, content = files["gif"]
     assert Image.open(io.BytesIO(content)).n_frames >= 3
     expected = ddpm_core.sample(
         model, [5, 6], 3, sampler="ddim", spacing="trailing", prompts="a red apple", guidance=2.0
     )
-    name, content = saved.save("zip")
+    name, content = files["zip"]
     assert name == "stable-a-red-apple-3-steps-ddim-eta-0-seed-5.zip"
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         assert np.load(files.open("x_T.npy")).shape == np.load(files.open("x_0.npy")).shape == (2, 4, 8, 8)

@@ -2,22 +2,32 @@
 
 import base64
 import io
+import json
+import shutil
+import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from browser import _missing
 from PIL import Image
 
 import ddpm_core
+from ui.export.kept import packed
+from ui.forms import emoji
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Quick, Turns
+from ui.models import facts
 from ui.models.lab import Lab
 from ui.parts.sampling import Sampling
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
 from ui.runs.settings import Settings
+from ui.runs.words import page_words
 
 
 class Models:
@@ -107,6 +117,42 @@ def cost(part, name, values):
         return part.cost(part.request(name, values))
     except ValueError as error:
         return str(error)
+
+
+HERE = {"where": "'toy'", "has_scheduler": False, "autoencoder": None, "own_class": True}
+FILES = Path(__file__).parents[1] / "ui/web/tests/local/files.mjs"
+
+
+def _known(model):
+    """What the page is told of a model; of a toy, which has no files, as if it had."""
+    if model.source:
+        return facts.facts(model)
+    source = {"ref": "toy", "name": "toy", "revision": None, "weights": "raw", "file": "toy", "fixed": True}
+    known = {"spec": facts.spec(model) | {"source": source}, "home": HERE, "scheduler": facts.table(model.schedule)}
+    return known | {"sidecars": {"gamma": None, "optimised": None}}
+
+
+def saved(place, part, run, *kinds, sets=None):
+    """{kind: (name, content)} of the files that the page makes of a run. Raises ValueError with the page's sentence, or
+    the server's, for one that can't be made. sets: of test pictures in the place of the shipped ones.
+    """
+    if not shutil.which("node"):
+        _missing("node is not installed")
+    known = {ref: _known(place.lab.models.known(ref)) for ref in run.job.computation.refs}
+    words = page_words() | ({"sets": sets} if sets else {})
+    asked = {"part": part, "form": place.forms[part].form(), "kinds": kinds}
+    asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        size, pieces = packed(run.kept())
+        assert (folder / "kept").write_bytes(b"".join(pieces)) == size
+        (folder / "asked.json").write_text(json.dumps(asked | {"kept": str(folder / "kept")}))
+        done = subprocess.run(["node", FILES, folder / "asked.json", folder], capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+        found = json.loads(done.stdout)
+        if wrong := [one["error"] for one in found.values() if "error" in one]:
+            raise ValueError(wrong[0])
+        return {kind: (one["name"], (folder / one["name"]).read_bytes()) for kind, one in found.items()}
 
 
 def decoded(uri, size=8):

@@ -26,7 +26,7 @@ VALUES: tuple[Any, ...] = (
 PATHS = (
     *("/", "/config", "/health", "/app.webmanifest", "/web/0/app.js", "/web/0123456789ab/package.json", "/theme.css"),
     *("/robots.txt", "/manifest.json", "/monitoring", "/monitoring/summary", "/docs", "/openapi.json", "/redoc"),
-    *("/svelte/x", "/assets/x", "/static/x", "/runs", "/login", "/logout", "/queue"),
+    *("/svelte/x", "/assets/x", "/static/x", "/runs", "/login", "/logout", "/queue", "/kept/x"),
     *(f"{API}/{name}" for name in ("info", "openapi.json", "app_id", "user", "token", "login_check", "startup-events")),
     *(f"{API}/{name}" for name in ("queue/status", "queue/data?session_hash=x", "upload_progress?upload_id=x")),
     *(f"{API}/{name}" for name in ("deep_link?session_hash=x", "proxy=http://127.0.0.1/", "vibe-code", "vibe-edit")),
@@ -38,7 +38,7 @@ SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "gate.py"))
 RUNS = ("sample", "trajectory")  # what scripts ask for
 # What the page asks, with the names of its values; of a part also what its form has.
 ASKS = {
-    "lab": ("models", "facts", "stop", "run", "save", "room", "x"),
+    "lab": ("models", "facts", "emoji", "stop", "run", "room", "x"),
     "forward": ("cost", "tables", "picture", "noise", "compare"),
     "likelihood": ("cost",),
     "train": ("look", "start", "follow", "do", "use"),

@@ -1,1 +1,1 @@
-"""What users can take away from a run: files and an address; and the invitation to the page."""
+"""What leaves the app: what files of a run are made of, the picture beside a link, and the invitation to the page."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import time
 from contextlib import closing
+from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
-from ddpm_core.imaging.image_files import open_picture
 from ui.models.lab import Lab
 from ui.runs.jobs import Job
 from ui.runs.plans import Computation
@@ -20,16 +21,17 @@ PATIENCE = 10.0  # seconds: who shows a link waits no longer
 
 
 def preview(run: Computation, lab: Lab) -> bytes | None:
-    """A PNG file; None where the run does not end well and in time. Raises what saving raises."""
+    """Return a PNG file of a run of Watch, Compare or Grid; None where it does not end well and in time."""
     job = Job(run, lab, "previews")  # all of them have the share of one visitor
     end = time.monotonic() + PATIENCE
     with closing(job.updates()) as updates:
         last = next(one for one in updates if one.state in ENDED or time.monotonic() > end)
-    return _framed(job.recording.save("png", job.about)[1]) if last.state == "finished" else None
+    recording: Any = job.recording
+    return _framed(recording.last()) if last.state == "finished" else None
 
 
-def _framed(png: bytes) -> bytes:
-    picture = open_picture(io.BytesIO(png)).convert("RGB")
+def _framed(image: np.ndarray) -> bytes:
+    picture = Image.fromarray(image.squeeze()).convert("RGB")
     small = picture.width < SIZE[0] and picture.height < SIZE[1]
     file = io.BytesIO()
     method = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS

@@ -74,15 +74,13 @@ class BetweenPlan(RowsPlan):
 class BetweenRun(Rows):
     """Its results, by "kind": "plan" once, then "cells", pictures beside each other with their places in the square."""
 
-    kinds = ("png",)
-
     def plan(self, models: Sequence[ModelSpec]) -> BetweenPlan:
         (model,), request = models, self.request
         if not model.takes_words:
             raise ValueError("Between words needs a model that takes words, such as emoji-tiny")
         chain = replace(self.chain, prompt=request.a, count=1).resolved(model)
         options = {key: value for key, value in chain.arguments(model).items() if key not in ("seeds", "prompts")}
-        plan = BetweenPlan(request, {}, model, options, "between-words")
+        plan = BetweenPlan(request, {}, model, options)
         return replace(plan, steps=by_kind(*((plan.kind(cells), chain.steps) for cells in stages())))
 
     def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Work) -> None:

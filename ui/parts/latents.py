@@ -122,7 +122,7 @@ class LatentsRun(Rows):
             (StepKind(request.checkpoint, 1), drawn * request.steps),
             (StepKind(request.checkpoint, request.count), sum(chain_length(model, t, request.steps) for t in times)),
         )
-        return LatentsPlan(request, steps, model, options, request.mode, times)
+        return LatentsPlan(request, steps, model, options, times)
 
     def compute(self, plan: LatentsPlan, models: Sequence[Model], work: Work) -> None:
         (lent,), request, times = models, self.request, plan.times

@@ -24,13 +24,13 @@ from ddpm_core.timesteps import timestep_pairs
 from ui.forms import units
 from ui.forms.fields import ANY, MODEL, SET, UNSET, Choice, Picture, Request, Whole, declare
 from ui.machine.step_times import StepKind
-from ui.models.catalogue import short_name
 from ui.models.lab import Lab
 from ui.parts.part import Part
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.pictures.uploads import LOSSLESS, frame_format, uri
 from ui.runs.jobs import Work
+from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import CHECKPOINT, LABEL, Settings
 
@@ -119,11 +119,9 @@ class LikelihoodRecording(Recording):
         self.found = summary(self.bound, model, images)
         return self.found
 
-    def save(self, kind: str, about: object) -> tuple[str, bytes]:
-        if not self.found:
-            raise ValueError("There are no numbers yet: press Run")
-        name = f"{short_name(self.plan.request.checkpoint)} bits per dim.csv".replace(" ", "-")
-        return name, table(self.found, self.plan.model.schedule.T).encode()
+    def kept(self) -> Values:
+        """{found, T}"""
+        return {"found": self.found, "T": self.plan.model.schedule.T}
 
 
 class LikelihoodRun(Computation):
@@ -133,7 +131,6 @@ class LikelihoodRun(Computation):
     chains; "decoding" of all that are shown; "bits" after every picture.
     """
 
-    kinds = ("csv",)
     recording = LikelihoodRecording
 
     def __init__(self, lab: Lab, request: Likelihood):
@@ -280,18 +277,6 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str,
             curves[name] = {"L": bound.terms.mean(0)[at].tolist(), "rate": rates.mean(0)[at].clamp(min=0).tolist()}
     rmse = 127.5 * full.mse.sqrt().mean(0)[at]
     return {"chains": chains, "curves": curves, "rmse": rmse.tolist(), "times": times}
-
-
-def table(found: Mapping[str, Any], T: int) -> str:
-    """A `summary` as CSV: a row for each chain, then one for each time."""
-    lines = ["variance,steps,bits_per_dim,standard_error,L_T,L_0"]
-    for name, chains in found["chains"].items():
-        for steps in sorted(chains, key=int):
-            lines.append(",".join([name, steps, *("" if value is None else repr(value) for value in chains[steps])]))
-    columns = {f"{what} {name}": curve[what] for name, curve in found["curves"].items() for what in ("L", "rate")}
-    lines += ["", ",".join([f"t (of {T})", "rmse", *columns])]
-    lines += [",".join(map(repr, row)) for row in zip(found["times"], found["rmse"], *columns.values(), strict=True)]
-    return "\n".join([*lines, ""])
 
 
 def _noise(rows: range) -> Noise:

@@ -51,4 +51,4 @@ class Part:
 
     def initial(self) -> Values:
         """What its page needs from the beginning."""
-        return {"kinds": self.computation.kinds} if self.computation else {}
+        return {}

@@ -1,8 +1,7 @@
-"""Rows of pictures that chains end in, one row beside the other: what Latents and Repair show and save."""
+"""Rows of pictures that chains end in, one row beside the other: what Latents and Repair show, and keep for files."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,12 @@ import numpy as np
 
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels
-from ui.export import files
-from ui.forms.fields import Picture
 from ui.machine.step_times import StepKind
-from ui.models.catalogue import short_name
 from ui.models.lab import Lab
 from ui.pictures import as_text
 from ui.pictures.uploads import LOSSLESS, kept_steps, sent
 from ui.runs.jobs import Work
+from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording
 from ui.runs.settings import Settings
 
@@ -48,11 +45,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class RowsPlan(Plan):
-    """options: of ddpm_core.trajectory, after the seeds. what: is computed, in the names of files."""
+    """options: of ddpm_core.trajectory, after the seeds."""
 
     model: ModelSpec
     options: dict[str, Any]
-    what: str
 
     def shown(self, columns: Sequence[str], steps: Sequence[int]) -> dict[str, Any]:
         """The first result. steps: of each row."""
@@ -77,49 +73,15 @@ class RowsRecording(Recording):
     def forget(self) -> None:
         self.rows, self.frames = {}, {}
 
-    def grid(self) -> np.ndarray:
-        rows = [row for _, row in sorted(dict(self.rows).items())]
-        return imaging.grid(np.concatenate(rows), self.plan.request.count)
-
-    def film(self) -> list[np.ndarray]:
-        """The grid of the x̂_0 at each moment; all rows run at once, from their first step to their last."""
-        rows = [frames for row, frames in sorted(dict(self.frames).items()) if row in self.rows]
-        if not rows:  # only t = 0
-            return [self.grid()]
-        moments, film = max(map(len, rows)), []
-        for moment in range(moments):
-            shown = []
-            for frames in rows:
-                steps = sorted(frames)
-                shown.append(frames[steps[round(moment * (len(steps) - 1) / max(moments - 1, 1))]])
-            film.append(imaging.grid(np.concatenate(shown), self.plan.request.count))
-        return film
-
-    def settings(self) -> str:
-        """The settings as JSON. A picture of one's own is only said to be one."""
-        request = self.plan.request
-        content = request.written()
-        own = [name for name, kind in request.kinds().items() if type(kind) is Picture]
-        content |= {name: "own" if content[name] else "sample" for name in own}
-        return json.dumps(content, ensure_ascii=False)
-
-    def name(self, kind: str) -> str:
-        """Of a file."""
-        request = self.plan.request
-        return f"{short_name(request.checkpoint)}-{self.plan.what}-seed-{request.seed}.{kind}".replace(" ", "-")
-
-    def save(self, kind: str, about: object) -> tuple[str, bytes]:
-        if not self.rows:
-            raise ValueError("There is no finished row of pictures yet: press Run")
-        if kind == "png":
-            return self.name(kind), imaging.png(self.grid(), about=self.settings())
-        return self.name(kind), files.animation(self.film(), kind, self.settings())
+    def kept(self) -> Values:
+        """{rows, frames}: [row, pictures] of each row that is done; [row, [k, x̂_0] of its kept steps] of each row."""
+        frames = [(row, sorted(dict(found).items())) for row, found in sorted(dict(self.frames).items())]
+        return {"rows": sorted(dict(self.rows).items()), "frames": frames}
 
 
 class Rows(Computation):
     """images: columns."""
 
-    kinds = ("png", "gif", "webp")
     recording = RowsRecording
     shows_x = False  # whether steps are shown with their x, too
 

@@ -230,13 +230,9 @@ class CloudsRecording(Recording):
         super().__init__(plan)
         self.clouds: dict[int, np.ndarray] = {}
 
-    def save(self, kind: str, about: object) -> tuple[str, bytes]:
-        """The points of both lanes at t = 0."""
-        if not self.clouds:
-            raise ValueError("There is no finished cloud yet: press Run")
-        rows = [f"{'AB'[lane]},{x!r},{y!r}" for lane, cloud in sorted(self.clouds.items()) for x, y in cloud.tolist()]
-        request = self.plan.request
-        return f"{request.shape}-seed-{request.seed}.csv", "\n".join(["lane,x1,x2", *rows, ""]).encode()
+    def kept(self) -> Values:
+        """{clouds: [lane, points] of each lane that is done}"""
+        return {"clouds": sorted(dict(self.clouds).items())}
 
 
 class Clouds(Computation):
@@ -245,7 +241,6 @@ class Clouds(Computation):
     Its results, by "kind": "plan" once; "training" while a network is trained; "frame" of a lane, from x_T on.
     """
 
-    kinds = ("csv",)
     recording = CloudsRecording
 
     def __init__(self, lab: Lab, request: Plane, networks: Networks):
@@ -365,7 +360,7 @@ class PlanePart(Part):
         return super().cost(computation) | {"device": "CPU"}  # whatever pictures are computed on
 
     def initial(self) -> Values:
-        return super().initial() | {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
+        return {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
 
 
 def guess_paces(pace: StepTimes) -> None:

@@ -137,7 +137,7 @@ class RepairRun(Rows):
             (StepKind(request.checkpoint, 1), 0 if request.picture else request.steps),
             (StepKind(request.checkpoint, request.count), evaluations),
         )
-        return RowsPlan(request, cost, model, options, request.task)
+        return RowsPlan(request, cost, model, options)
 
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
         (lent,), request = models, self.request

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddpm_core import imaging
 from ddpm_core.imaging import to_uint8
 from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Variance
 from ddpm_core.runs import make_chain
-from ui.export import files
 from ui.forms import units
 from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
@@ -28,6 +28,7 @@ from ui.pictures.uploads import kept_steps, sent, uri
 from ui.runs import captions, touch
 from ui.runs.captions import Row
 from ui.runs.jobs import Work
+from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import (
     CHECKPOINT,
@@ -210,15 +211,25 @@ class SamplingRecording(Recording):
         self.frames, self.states = ([{} for _ in self.plan.lanes] for _ in range(2))
         self.x_0 = {}
 
-    def save(self, kind: str, about: files.About) -> tuple[str, bytes]:
-        return files.save(self, kind, about)
+    def kept(self) -> Values:
+        """{frames, x0}: of each lane [k, x] of its kept steps; [lane, x_0] of each finished lane."""
+        frames = [sorted(dict(lane).items()) for lane in self.frames]  # the run may go on meanwhile, or forget them
+        return {"frames": frames, "x0": sorted(dict(self.x_0).items())}
+
+    def last(self) -> np.ndarray:
+        """The last pictures as one, uint8 (H, W, C), with a row for each lane; a grid has the rows that it has."""
+        lanes = self.plan.lanes
+        last = [lane[max(lane)] for lane in self.frames if lane]
+        columns = None if len(last) == 1 else len(last[0])
+        if len(lanes) > 2:
+            columns = len({lane.steps for lane in lanes}) * len(last[0])
+        return imaging.grid(np.concatenate(last), columns)
 
 
 class Sampling(Computation):
     """The computation of a request. Its results: {words, unknown} once, of the prompt of one lane, as the model
     reads it, and of those that are new to a model; then each kept `Frame`."""
 
-    kinds = tuple(files.KINDS)
     recording = SamplingRecording
 
     def __init__(self, lab: Lab, request: Settings):

@@ -35,13 +35,14 @@ class Run:
         if job is None:
             self.log.say(state, text)
 
-    def save(self, kind: str) -> tuple[str, bytes]:
-        """A file of it: see `Recording.save`."""
+    def kept(self) -> Values:
+        """What files are made of: {values, about, …}. values: of its request. about: see `Job`. The rest is
+        `Recording.kept`. Raises ValueError where nothing was computed.
+        """
         if self.job is None:
             raise ValueError(self._text)
-        if kind not in (kinds := self.job.computation.kinds):
-            raise ValueError(f"There is no file of this kind: choose from {', '.join(kinds)}")
-        return self.job.recording.save(kind, self.job.about)
+        kept = self.job.recording.kept()
+        return {"values": self.job.computation.request.written(), "about": self.job.about, **kept}
 
     @property
     def goes_on(self) -> bool:

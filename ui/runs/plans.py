@@ -48,19 +48,18 @@ class Recording:
     def forget(self) -> None:
         """Keep nothing."""
 
-    def save(self, kind: str, about: Sequence[Mapping[str, Any]]) -> tuple[str, bytes]:
-        """The name and the content of a file of a kind. about: see `Job`. Raises ValueError where there is none yet."""
+    def kept(self) -> dict[str, Any]:
+        """Return what its files are made of: JSON that may have arrays. Raises ValueError before there is a plan."""
         raise ValueError("There is nothing to save yet: press Run")
 
 
 class Computation:
     """A request of a part, and how it is planned and computed. It never changes.
 
-    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. kinds: of files that
-    can be saved of it. recording: the class of what `compute` finds in `work`.
+    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. recording: the class
+    of what `compute` finds in `work`.
     """
 
-    kinds: ClassVar[Sequence[str]] = ()
     recording: ClassVar[type[Recording]] = Recording
 
     def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):

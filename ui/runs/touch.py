@@ -159,9 +159,3 @@ SOURCE = "\n\n".join(map(inspect.getsource, (touched, touch))).replace(": Touche
 def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Any]:
     """For the lane that is touched; it can be pickled, for ZeroGPU."""
     return partial(touch, at=at, seeds=list(seeds), cell=cell_size(model))
-
-
-def script(at: Touches, seeds: Sequence[int], model: ModelSpec) -> list[str]:
-    """The lines before its lanes, which make `on_step`."""
-    given = f"at={dict(at)!r}, seeds={seeds!r}, cell={cell_size(model)}"
-    return ["", "", *SOURCE.split("\n"), "", "", f"on_step = partial(touch, {given})"]

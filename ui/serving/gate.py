@@ -30,6 +30,7 @@ MAX_REQUEST = 1 << 20  # bytes of a request; the largest of the page has 70 kB
 MAX_PATH = 2000  # characters, and of what follows the ?
 NAME = 100  # characters of what a client calls its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
+FILES, FILES_OF_ONE = 16, 8  # and what files are made of: until it has left, up to 30 MB of a run stay in memory
 PIECE = 10.0  # seconds in which the next piece of a request has to come
 SLOWEST = 20e3  # bytes a second of a whole request, at least
 WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
@@ -41,6 +42,7 @@ ROUTES = {
     "GET": (
         r"/|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
+        r"/kept/\w{1,64}",
         rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
@@ -105,7 +107,7 @@ class Gate:
 
     def __init__(self, app: App, door: Door):
         self._app, self._door = app, door
-        self._here: Counter[str] = Counter()  # requests under way, by address; "" for all
+        self._here: Counter[tuple[str, str]] = Counter()  # under way of a kind, by address; "" for all
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
         self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
@@ -144,11 +146,15 @@ class Gate:
     @contextmanager
     def _counted(self, asked: _Asked) -> Iterator[None]:
         """Raises Turned where too many are under way."""
-        if self._here[asked.address] >= REQUESTS_OF_ONE or self._here[""] >= REQUESTS:
-            limits = f"at most {REQUESTS}, {REQUESTS_OF_ONE} of one address"
-            raise Turned(503, f"There are too many requests at once ({limits}): try again in a moment")
+        kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
+        kinds += [("files", FILES, FILES_OF_ONE)] if asked.path.startswith("/kept/") else []
+        for kind, most, of_one in kinds:
+            if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
+                limits = f"at most {most}, {of_one} of one address"
+                raise Turned(503, f"There are too many {kind} at once ({limits}): try again in a moment")
+        names = [(kind, who) for kind, *_ in kinds for who in ("", asked.address)]
         listened = filter(None, [asked.listens_to()])
-        with _among(self._here, ["", asked.address]), _among(self._door.heard, list(listened)):
+        with _among(self._here, names), _among(self._door.heard, list(listened)):
             yield
 
     @asynccontextmanager

@@ -1,7 +1,8 @@
 """The app: one page of our own, served by gradio, whose login, share link and API for scripts it uses.
 
 The page asks through two routes: `ask` for quick questions, and `run` for a computation, whose messages are one
-response that goes on until it ends. Scripts have /sample and /trajectory, which gradio_client lists.
+response that goes on until it ends; and it fetches what a run keeps, of which it makes files. Scripts have /sample and
+/trajectory, which gradio_client lists.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.invitation import Served, invitation
+from ui.export.kept import packed
 from ui.export.link_preview import preview
 from ui.forms import emoji, units
 from ui.forms.fields import reference
@@ -124,7 +126,6 @@ class App(gr.Server):
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
         self.parts["course"] = course.CoursePart(lab)
         self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
-        self.saving = Quick()  # a line of its own: a film takes some seconds, and a few hundred megabytes
         self.origins = Origins(any_host=lab.public)
         self.unheard = Unheard()
         self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, self.heard)
@@ -134,6 +135,7 @@ class App(gr.Server):
         self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
         self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
+        self.add_api_route("/kept/{run}", self._kept, methods=["GET"], response_model=None)
         # The line of turns limits and orders runs, and not gradio's queue.
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
             self.api(_with_parameters(endpoint, lab.first, result), name=endpoint.__name__[1:], concurrency_limit=None)
@@ -242,7 +244,6 @@ class App(gr.Server):
             "emoji": lambda values: emoji.NAMES,
             "stop": self._stop,
             "run": self._has_run,
-            "save": self._save,
             "room": self._room,
         }
         if part == "lab":
@@ -282,12 +283,14 @@ class App(gr.Server):
         self.runs.find(values.get("run")).stop()
         return {}
 
-    def _save(self, values: Values) -> Values:
-        """{run, kind} -> {path, name} of a file, which is kept for an hour."""
-        run = self.runs.find(values.get("run"))
-        with self.saving.turn(visitor()):
-            name, content = run.save(str(values.get("kind")))
-        return {"path": self._keep(content, name), "name": name}
+    def _kept(self, run: str) -> Response:
+        """What the files of a run are made of: `Run.kept`, as ui/export/kept.py packs it."""
+        try:
+            size, pieces = packed(self.runs.find(run).kept())
+        except ValueError as error:
+            raise HTTPException(404, units.sentence(error)) from None
+        headers = {"content-length": str(size), "cache-control": "no-store"}
+        return StreamingResponse(pieces, headers=headers, media_type="application/octet-stream")
 
     def _room(self, values: Values) -> Values:
         """{page} -> `invitation`: where others in the room can open it."""

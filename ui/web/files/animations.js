@@ -1,49 +1,70 @@
 // GIF and WebP files of pictures that follow each other.
 
 import { joined, little, utf8 } from "./bytes.js";
-import { painted } from "./labels.js";
+import { indexed } from "./palette.js";
+import { piece } from "./pictures.js";
 
+/** @import { Rest } from "./make.js" */
 /** @import { Picture } from "./pictures.js" */
 
-const LEVELS = [6, 7, 6]; // of red, green and blue in a GIF's palette
-const BAYER = [0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5]; // thresholds of 4 × 4 pixels, in 16ths
-
 /**
- * An endless GIF of pictures of one size: greys as they are, colours of an even palette, dithered.
- * @param {Iterable<Picture>} pictures @param {number} count how many they are @param {string} about its comment
+ * An endless GIF of pictures of one size: greys as they are, and of colours the 256 that suit each picture best. Of a
+ * picture the part that differs from the one before it is written.
+ * @param {Iterable<Picture>} pictures of 1 or 3 channels @param {number} count how many they are @param {string} about its
+ * comment @param {Rest} rest
  */
-function gif(pictures, count, about) {
+async function gif(pictures, count, about, rest) {
   const parts = [];
+  /** @type {Picture | null} */
+  let before = null;
   let i = 0;
   for (const picture of pictures) {
-    const { width, height, channels } = picture;
-    if (!i) {
-      const palette = Uint8Array.from({ length: 768 }, (_, at) => {
-        const [n, c] = [Math.floor(at / 3), at % 3];
-        if (channels === 1) return n;
-        const level = Math.floor(n / LEVELS.slice(0, c).reduce((a, b) => a * b, 1)) % LEVELS[c];
-        return Math.round((255 * level) / (LEVELS[c] - 1));
-      });
-      const comment = utf8(about);
-      const head = [...utf8("GIF89a"), ...little(width), ...little(height), 0xf7, 0, 0];
+    const { width, height } = picture;
+    if (!before) {
       const again = [0x21, 0xff, 11, ...utf8("NETSCAPE2.0"), 3, 1, 0, 0, 0];
-      parts.push(Uint8Array.from(head), palette, Uint8Array.from(again), Uint8Array.of(0x21, 0xfe), blocks(comment));
+      parts.push([...utf8("GIF89a"), ...little(width), ...little(height), 0x70, 0, 0], again);
+      parts.push([0x21, 0xfe], blocks(utf8(about)));
     }
     i += 1;
-    const wait = little(pause(i, count) / 10);
-    parts.push(
-      Uint8Array.of(0x21, 0xf9, 4, 0, ...wait, 0, 0, 0x2c, 0, 0, 0, 0, ...little(width), ...little(height), 0, 8),
-    );
-    parts.push(blocks(lzw(indexed(picture))));
+    const [left, top, part] = changed(picture, before);
+    const { colours, pixels } = indexed(part);
+    const bits = Math.max(1, Math.ceil(Math.log2(colours.length / 3)));
+    const place = [left, top, part.width, part.height].flatMap((one) => little(one));
+    parts.push([0x21, 0xf9, 4, 4, ...little(pause(i, count) / 10), 0, 0, 0x2c, ...place, 0x80 | (bits - 1)]);
+    parts.push(colours, new Uint8Array(3 * 2 ** bits - colours.length), [8], blocks(lzw(pixels)));
+    before = picture;
+    await rest(i, count);
   }
-  return joined([...parts, Uint8Array.of(0x3b)]);
+  return new Blob([...parts.map((part) => new Uint8Array(part)), Uint8Array.of(0x3b)]);
+}
+
+/** The least part of a picture that has all that differs from the one before. @param {Picture} picture @param {Picture | null} before @returns {[left: number, top: number, part: Picture]} */
+function changed(picture, before) {
+  if (!before) return [0, 0, picture];
+  const { width, height, channels, data } = picture;
+  const row = width * channels;
+  let [top, bottom, left, right] = [height, 0, width, 0];
+  for (let y = 0; y < height; y++) {
+    const [first, end] = [y * row, (y + 1) * row];
+    let from = first;
+    while (from < end && data[from] === before.data[from]) from += 1;
+    if (from === end) continue;
+    let to = end - 1;
+    while (data[to] === before.data[to]) to -= 1;
+    [top, bottom] = [Math.min(top, y), y + 1];
+    left = Math.min(left, Math.floor((from - first) / channels));
+    right = Math.max(right, Math.floor((to - first) / channels) + 1);
+  }
+  if (!bottom) [top, bottom, left, right] = [0, 1, 0, 1]; // a frame has to have a pixel
+  return [left, top, piece(picture, left, top, right - left, bottom - top)];
 }
 
 /**
  * An endless WebP of pictures of one size, without loss where the browser can.
  * @param {Iterable<Picture>} pictures @param {number} count how many they are @param {string} about its description
+ * @param {Rest} rest
  */
-async function webp(pictures, count, about) {
+async function webp(pictures, count, about, rest) {
   const parts = [];
   const size = [0, 0];
   for (const picture of pictures) {
@@ -54,6 +75,7 @@ async function webp(pictures, count, about) {
     const wait = pause(parts.length + 1, count);
     const head = [...little(0, 6), ...size.flatMap((side) => little(side, 3)), ...little(wait, 3), 2];
     parts.push(riff("ANMF", [head, ...bare(new Uint8Array(await file.arrayBuffer()))]));
+    await rest(parts.length, count);
   }
   const text = utf8(`${about}\0`);
   const exif = [...utf8("II"), 42, 0, ...little(8, 4), 1, 0, 0x0e, 1, 2, 0, ...little(text.length, 4)]; // ImageDescription
@@ -64,6 +86,16 @@ async function webp(pictures, count, about) {
     ...parts,
     riff("EXIF", [exif, little(26, 4), little(0, 4), text]),
   ]);
+}
+
+/** A picture of 1 or 3 channels on a canvas. @param {Picture} picture */
+function painted({ width, height, channels, data }) {
+  const canvas = new OffscreenCanvas(width, height);
+  const image = new ImageData(width, height);
+  for (let i = 0, at = 0; i < image.data.length; i += 4, at += channels)
+    for (let c = 0; c < 4; c++) image.data[i + c] = c === 3 ? 255 : data[at + (channels === 1 ? 0 : c)];
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  return canvas;
 }
 
 /** The chunks of a WebP that have its pixels: an animation has the others once. @param {Uint8Array} file */
@@ -87,7 +119,7 @@ function riff(name, parts) {
 /** How long the i-th of so many pictures is shown, in ms: 4 seconds in all, 50 a second at most; the last one stands. @param {number} i from 1 on @param {number} count */
 const pause = (i, count) => (i === count ? 1500 : Math.max(20, 10 * Math.round(400 / count)));
 
-/** @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string) => any>} */
+/** By kind. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Blob | Uint8Array<ArrayBuffer>>>} */
 export const ANIMATED = { gif, webp };
 
 /** In blocks of at most 255 bytes, as a GIF has them. @param {Uint8Array} bytes */
@@ -100,49 +132,39 @@ function blocks(bytes) {
   return joined([...parts, Uint8Array.of(0)]);
 }
 
-/** The palette's number of each pixel. @param {Picture} picture */
-function indexed({ width, channels, data }) {
-  if (channels === 1) return data;
-  return Uint8Array.from({ length: data.length / 3 }, (_, i) => {
-    const threshold = (BAYER[(Math.floor(i / width) % 4) * 4 + ((i % width) % 4)] + 0.5) / 16;
-    let [index, unit] = [0, 1];
-    for (const [c, levels] of LEVELS.entries()) {
-      index += unit * Math.floor((data[3 * i + c] / 255) * (levels - 1) + threshold);
-      unit *= levels;
-    }
-    return index;
-  });
-}
+const CODES = 4096; // of LZW
+
+/** The code of each known row of pixels and its next one, by the code of the row, 0 for none. */
+const longer = new Uint16Array(CODES << 8);
 
 /** @param {Uint8Array} pixels numbers of 8 bits */
 function lzw(pixels) {
-  const out = [];
-  let [bits, held, size] = [0, 0, 9];
+  let out = new Uint8Array(pixels.length + 16);
+  let [at, bits, held, size, next] = [0, 0, 0, 9, 258];
   const put = (/** @type {number} */ code) => {
     held |= code << bits;
     for (bits += size; bits >= 8; bits -= 8) {
-      out.push(held & 255);
+      if (at === out.length) out = joined([out, new Uint8Array(at)]);
+      out[at++] = held & 255;
       held >>>= 8;
     }
   };
-  /** @type {Map<number, number>} */
-  let known = new Map();
-  let next = 258;
+  longer.fill(0);
   put(256);
   let code = pixels[0];
   for (let i = 1; i < pixels.length; i++) {
-    const key = code * 256 + pixels[i];
-    const longer = known.get(key);
-    if (longer !== undefined) {
-      code = longer;
+    const key = (code << 8) | pixels[i];
+    if (longer[key]) {
+      code = longer[key];
       continue;
     }
     put(code);
-    if (next === 4096) {
+    if (next === CODES) {
       put(256);
-      [known, next, size] = [new Map(), 258, 9];
+      longer.fill(0);
+      [next, size] = [258, 9];
     } else {
-      known.set(key, next);
+      longer[key] = next;
       if (next === 1 << size) size += 1;
       next += 1;
     }
@@ -150,6 +172,6 @@ function lzw(pixels) {
   }
   put(code);
   put(257);
-  if (bits) out.push(held & 255);
-  return Uint8Array.from(out);
+  if (bits) out[at++] = held & 255;
+  return out.subarray(0, at);
 }

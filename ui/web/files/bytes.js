@@ -24,5 +24,8 @@ const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
 });
 
 /** CRC-32, as PNG and ZIP have it. @param {Uint8Array} bytes */
-export const checksum = (bytes) =>
-  ~bytes.reduce((crc, byte) => CRC[(crc ^ byte) & 255] ^ (crc >>> 8), 0xffffffff) >>> 0;
+export function checksum(bytes) {
+  let crc = 0xffffffff;
+  for (let i = 0; i < bytes.length; i++) crc = CRC[(crc ^ bytes[i]) & 255] ^ (crc >>> 8);
+  return ~crc >>> 0;
+}

@@ -5,15 +5,23 @@ import { checksum, joined, utf8 } from "./bytes.js";
 
 /** @import { Picture } from "./pictures.js" */
 
+const TYPES = [0, 0, 4, 2, 6]; // what PNG calls so many channels
+
 /** A PNG file. @param {Picture} picture @param {string} [about] the settings, as its Description */
 export async function png({ width, height, channels, data }, about = "") {
   const head = new Uint8Array(13);
   new DataView(head.buffer).setUint32(0, width);
   new DataView(head.buffer).setUint32(4, height);
-  head.set([8, channels === 1 ? 0 : 2], 8);
+  head.set([8, TYPES[channels]], 8);
   const row = width * channels;
   const rows = new Uint8Array((row + 1) * height);
-  for (let y = 0; y < height; y++) rows.set(data.subarray(y * row, (y + 1) * row), y * (row + 1) + 1);
+  /** @type {Uint8Array} */
+  let above = new Uint8Array(row);
+  for (let y = 0; y < height; y++) {
+    const here = data.subarray(y * row, (y + 1) * row);
+    rows.set(filtered(here, above, channels), y * (row + 1));
+    above = here;
+  }
   const text = utf8(`Description\0\0\0\0\0${about}`);
   return joined([
     Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10),
@@ -22,6 +30,42 @@ export async function png({ width, height, channels, data }, about = "") {
     chunk("IDAT", await packed(rows)),
     chunk("IEND", new Uint8Array()),
   ]);
+}
+
+const FILTERS = [2, 0, 1, 4]; // the row above, nothing, the pixel to the left, and the nearest of a sum (Paeth)
+
+/** A row with the filter that leaves the least of it, and the filter's number before it. @param {Uint8Array} row @param {Uint8Array} above @param {number} channels */
+function filtered(row, above, channels) {
+  let best = new Uint8Array();
+  let least = Number.POSITIVE_INFINITY;
+  for (const filter of FILTERS) {
+    const out = new Uint8Array(row.length + 1);
+    out[0] = filter;
+    let sum = 0;
+    for (let i = 0; i < row.length; i++) {
+      const left = i < channels ? 0 : row[i - channels];
+      let expected = filter === 2 ? above[i] : filter === 1 ? left : 0;
+      if (filter === 4) expected = nearest(left, above[i], i < channels ? 0 : above[i - channels]);
+      const rest = (row[i] - expected) & 255;
+      out[i + 1] = rest;
+      sum += rest < 128 ? rest : 256 - rest;
+    }
+    if (sum < least) {
+      best = out;
+      least = sum;
+    }
+    if (!least) break; // as of an enlarged picture
+  }
+  return best;
+}
+
+/** Which one is nearest to left + above − corner. @param {number} left @param {number} above @param {number} corner */
+function nearest(left, above, corner) {
+  const a = Math.abs(above - corner);
+  const b = Math.abs(left - corner);
+  const c = Math.abs(left + above - 2 * corner);
+  if (a <= b && a <= c) return left;
+  return b <= c ? above : corner;
 }
 
 /** @param {string} name @param {Uint8Array} content */

@@ -11,14 +11,17 @@ import { asFloat, general, literal } from "../words/literal.js";
 /** @import { Touches } from "../plans/touch.js" */
 /** @import { Row } from "../words/captions.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Rest } from "./make.js" */
 /** @import { Picture } from "./pictures.js" */
 
 /** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
 /** Of each lane, by step, the kept pictures of x. @typedef {Map<number, Picture[]>[]} Frames */
-/** x0: of each finished lane, for each image. @typedef {{ plan: Planned, frames: Frames, x0: Map<number, Float32Array[]> }} Run */
+/** frames: of each lane, by step, the kept pictures of x. x0: of each finished lane, of all its images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
 /** Of each checkpoint of a plan. @typedef {{ revision: string | null, engine: string }[]} About */
 /** Of each lane, by step: the grain of its pictures, and how far they are from the first lane's of the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
 /** What is to be seen at a time: the pictures of each lane that has begun, by its number. @typedef {{ t: number, lanes: Map<number, Picture[]> }} Moment */
+
+export const MOMENTS = 200; // of an animation, at most
 
 /** The steps that a lane has done. @param {Map<number, Picture[]>} kept */
 export const doneOf = (kept) => Math.max(-1, ...kept.keys()) + 1;
@@ -53,17 +56,20 @@ export function table({ lanes, rows }, results, catalogue) {
   return `${lines.join("\n")}\n`;
 }
 
-/** @param {Planned} plan @param {Frames} frames @returns {Results} */
-export function measured({ rows }, frames) {
+/** @param {Planned} plan @param {Frames} frames @param {Rest} rest @returns {Promise<Results>} */
+export async function measured({ rows }, frames, rest) {
   const first = new Map([...frames[0]].map(([k, pictures]) => [rows[0][k][1], pictures]));
-  return frames.map((lane, number) => {
-    /** @param {number} k @param {Picture[]} pictures @returns {[number, number | null]} */
-    const found = (k, pictures) => {
-      const others = number ? first.get(rows[number][k][1]) : undefined;
-      return [mean(pictures.map(grain)), others ? distance(pictures, others) : null];
-    };
-    return new Map([...lane].map(([k, pictures]) => [k, found(k, pictures)]));
-  });
+  const all = frames.reduce((sum, { size }) => sum + size, 0);
+  /** @type {Results} */
+  const results = frames.map(() => new Map());
+  let done = 0;
+  for (const [lane, kept] of frames.entries())
+    for (const [k, pictures] of kept) {
+      const others = lane ? first.get(rows[lane][k][1]) : undefined;
+      results[lane].set(k, [mean(pictures.map(grain)), others ? distance(pictures, others) : null]);
+      await rest(++done, all);
+    }
+  return results;
 }
 
 /** @param {number[]} numbers */
@@ -74,8 +80,8 @@ const grain = ({ data, width, channels }) => noise(data, width, channels);
 
 /** In grey levels, over all pixels. @param {Picture[]} pictures @param {Picture[]} others */
 function distance(pictures, others) {
-  const squares = pictures.flatMap(({ data }, n) => Array.from(data, (one, i) => (one - others[n].data[i]) ** 2));
-  return Math.sqrt(mean(squares));
+  const squares = pictures.map(({ data }, n) => data.reduce((sum, one, i) => sum + (one - others[n].data[i]) ** 2, 0));
+  return Math.sqrt(mean(squares) / pictures[0].data.length);
 }
 
 /** What the lanes are, two of them with their letters. @param {Planned} plan @param {Catalogue} catalogue */

@@ -6,34 +6,37 @@ import { ANIMATED } from "./animations.js";
 import { enlarged } from "./labels.js";
 import { grid } from "./pictures.js";
 import { png } from "./png.js";
+import { MOMENTS, thin } from "./record.js";
 import { urlSafe } from "./text.js";
 
 /** @import { Request } from "../plans/plan.js" */
 /** @import { RowsPlan } from "../plans/rows.js" */
+/** @import { File, Rest } from "./make.js" */
 /** @import { Picture } from "./pictures.js" */
 
-/**
- * What can be saved of a run. rows: the final pictures of each row that is done, by its number. frames: the x̂_0 of each
- * row and kept step, likewise.
- * @typedef {{ plan: RowsPlan, rows: Map<number, Picture[]>, frames: Map<number, Map<number, Picture[]>> }} RowsRun
- */
+/** Pictures by the number of a row or a step. @typedef {Iterable<[number: number, Picture[]]>} Numbered */
+/** rows: the final pictures of each row that is done. frames: the x̂_0 of each row and kept step. @typedef {{ plan: RowsPlan, rows: Numbered, frames: Iterable<[row: number, Numbered]> }} RowsRun */
 
 /**
- * The name and the content of a file: "png", "gif" or "webp". Throws where no row is done yet.
- * @param {string} kind @param {RowsRun} run
- * @returns {Promise<[name: string, content: Uint8Array<ArrayBuffer>]>}
+ * A file: "png", "gif" or "webp". Throws where no row is done yet.
+ * @param {string} kind @param {RowsRun} run @param {unknown} _ @param {Rest} rest
+ * @returns {Promise<File>}
  */
-export async function save(kind, run) {
+export async function save(kind, run, _, rest) {
   const { stem, request } = run.plan;
-  if (!run.rows.size) throw new Error("There is no finished row of pictures yet: press Run");
+  if (!inOrder(run.rows).length) throw new Error("There is no finished row of pictures yet: press Run");
   const about = settings(request);
   if (kind === "png") return [`${stem}.png`, await png(last(run), about)];
-  const pictures = film(run);
-  const frames = pictures.map((one) => enlarged(one));
-  return [`${stem}.${kind}`, await ANIMATED[kind](frames, frames.length, about)];
+  const moments = thin(film(run), MOMENTS);
+  return [`${stem}.${kind}`, await ANIMATED[kind](frames(moments), moments.length, about, rest)];
 }
 
-/** By their numbers. @template T @param {Map<number, T>} found @returns {[number, T][]} */
+/** @param {Picture[]} pictures */
+function* frames(pictures) {
+  for (const one of pictures) yield enlarged(one);
+}
+
+/** By their numbers. @template T @param {Iterable<[number, T]>} found @returns {[number, T][]} */
 const inOrder = (found) => [...found].sort(([a], [b]) => a - b);
 
 /** All rows that are done. @param {RowsRun} run */
@@ -45,7 +48,8 @@ const last = ({ plan, rows }) =>
 
 /** The rows' x̂_0 at each moment; all run at once, from their first step to their last. @param {RowsRun} run @returns {Picture[]} */
 export function film(run) {
-  const done = inOrder(run.frames).filter(([row]) => run.rows.has(row));
+  const ended = new Set(inOrder(run.rows).map(([row]) => row));
+  const done = inOrder(run.frames).filter(([row]) => ended.has(row));
   if (!done.length) return [last(run)]; // only t = 0
   const ways = done.map(([, frames]) => inOrder(frames).map(([, pictures]) => pictures));
   const end = Math.max(...ways.map(({ length }) => length)) - 1;

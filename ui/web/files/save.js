@@ -1,6 +1,7 @@
 // The files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table, all as ZIP. Each
 // contains the settings as JSON: PNG as Description, GIF as comment, WebP in its EXIF data, ZIP as settings.json.
 
+import { flat } from "../local/process/floats.js";
 import { gaussian } from "../local/process/noise.js";
 import { seedsOf } from "../plans/settings.js";
 import { json } from "../words/literal.js";
@@ -11,35 +12,35 @@ import { film, strip } from "./labels.js";
 import { stem } from "./names.js";
 import { grid } from "./pictures.js";
 import { png } from "./png.js";
-import { measured, moments, settings, table, thin, titles } from "./record.js";
+import { MOMENTS, measured, moments, settings, table, thin, titles } from "./record.js";
 import { npy, zip } from "./zip.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { About, Frames, Planned, Run } from "./record.js" */
+/** @import { File, Rest } from "./make.js" */
+/** @import { Frames, Planned, Run } from "./record.js" */
 
 /** By kind, what follows the run's name in the file's. @type {Record<string, string>} */
 const SUFFIX = { png: ".png", gif: ".gif", webp: ".webp", strip: "-strip.png", csv: ".csv", zip: ".zip" };
-const MOST = 200; // pictures of an animation
 const STRIP = 10; // moments of a strip
 
 /**
- * The name and the content of a file of a run. Throws where there is no picture yet.
- * @param {string} kind of SUFFIX @param {Run} run @param {About} about of each of run.plan.refs @param {Catalogue} catalogue
- * @returns {Promise<[name: string, content: string | Uint8Array<ArrayBuffer>]>}
+ * A file of a run. Throws where there is no picture yet.
+ * @param {string} kind of SUFFIX @param {Run} run @param {Catalogue} catalogue @param {Rest} rest
+ * @returns {Promise<File>}
  */
-export async function save(kind, { plan, frames: kept, x0 }, about, catalogue) {
-  const frames = kept.map((lane) => new Map(lane)); // the run may go on meanwhile
+export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, rest) {
+  const frames = kept.map((lane) => new Map(lane));
   if (!frames.some(({ size }) => size)) throw new Error("There is no picture yet: press Run");
   const said = settings(plan, frames, about);
   const name = `${stem(plan.lanes, frames, catalogue)}${SUFFIX[kind]}`;
   if (kind === "png") return [name, await png(final(plan, frames), json(said))];
-  if (kind === "csv") return [name, table(plan, measured(plan, frames), catalogue)];
-  if (kind === "zip") return [name, zip(await everything(plan, frames, x0, json(said, 2), catalogue))];
-  const shown = thin(moments(plan, frames), MOST);
+  if (kind === "csv") return [name, table(plan, await measured(plan, frames, rest), catalogue)];
+  if (kind === "zip") return [name, zip(await everything(plan, frames, x0, json(said, 2), catalogue, rest))];
+  const shown = thin(moments(plan, frames), MOMENTS);
   const called = titles(plan, catalogue);
   if (kind === "strip")
     return [name, await png(strip(thin(shown, STRIP), plan.lanes.length === 2 ? called : []), json(said))];
-  return [name, await ANIMATED[kind](film(shown, called), shown.length, json(said))];
+  return [name, await ANIMATED[kind](film(shown, called), shown.length, json(said), rest)];
 }
 
 /** The last pictures, with a row for each lane; a grid has the rows that it has. @param {Planned} plan @param {Frames} frames */
@@ -54,29 +55,34 @@ function final({ lanes }, frames) {
 /**
  * The files of a ZIP: the settings, the script and the table, x_T and x_0 as they are, every kept x_t as PNG.
  * @param {Planned} plan @param {Frames} frames @param {Run["x0"]} x0 @param {string} about @param {Catalogue} catalogue
+ * @param {Rest} rest
  * @returns {Promise<[string, Uint8Array][]>}
  */
-async function everything(plan, frames, x0, about, catalogue) {
+async function everything(plan, frames, x0, about, catalogue, rest) {
   const { lanes, rows, models, touches } = plan;
   const [{ channels, image_size: size }] = models;
-  const shape = [channels, size, size];
   const seeds = seedsOf(lanes[0]);
-  const noise = seeds.map((seed) => gaussian(BigInt(seed), 0, channels * size ** 2));
+  const shape = [seeds.length, channels, size, size];
+  const noise = flat(seeds.map((seed) => gaussian(BigInt(seed), 0, channels * size ** 2)));
+  const ended = new Map(x0);
   /** @type {[string, Uint8Array][]} */
   const files = [
     ["settings.json", utf8(about)],
-    ["steps.csv", utf8(table(plan, measured(plan, frames), catalogue))],
+    ["steps.csv", utf8(table(plan, await measured(plan, frames, rest), catalogue))],
     ["x_T.npy", npy(noise, shape)],
   ];
   if (lanes.length < 3) files.push(["run.py", utf8(copied(() => python(lanes, models, touches, catalogue)))]);
+  const all = frames.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
   for (const [lane, kept] of frames.entries()) {
     const folder = folderOf(lane, lanes.length);
-    const done = x0.get(lane) ?? []; // a run that was stopped has none
-    if (done.length === seeds.length) files.push([`${folder}x_0.npy`, npy(done, shape)]);
+    const end = ended.get(lane); // a run that was stopped has none
+    if (end) files.push([`${folder}x_0.npy`, npy(end, shape)]);
     for (const [k, pictures] of kept) {
       const s = String(rows[lane][k][1]).padStart(4, "0");
       for (const [i, picture] of pictures.entries())
         files.push([`${folder}seed-${seeds[i]}/x_${s}.png`, await png(picture)]);
+      await rest(++done, all);
     }
   }
   return files;

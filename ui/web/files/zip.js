@@ -2,12 +2,12 @@
 
 import { checksum, joined, little, utf8 } from "./bytes.js";
 
-/** float32 numbers as NumPy keeps them. @param {Float32Array[]} rows @param {number[]} shape of a row */
-export function npy(rows, shape) {
-  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${[rows.length, ...shape].join(", ")}), }`;
+/** float32 numbers as NumPy keeps them. @param {Float32Array} numbers @param {number[]} shape */
+export function npy(numbers, shape) {
+  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
   const padded = `${head.padEnd(117)}\n`; // with the ten bytes before it, a multiple of 64
-  const numbers = rows.map((row) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength));
-  return joined([[0x93], utf8("NUMPY"), [1, 0], little(padded.length), utf8(padded), ...numbers]);
+  const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  return joined([[0x93], utf8("NUMPY"), [1, 0], little(padded.length), utf8(padded), bytes]);
 }
 
 /** Files in one, as they are: PNG is packed already. @param {[name: string, content: Uint8Array][]} files */

@@ -110,7 +110,7 @@ export function connect({ knowledge, forms }) {
         listens = false;
       };
     },
-    file: (path) => path, // of a blob
+    kept: (run) => new Promise((resolve) => send({ verb: "ask", part: "lab", what: "kept", values: { run } }, resolve)),
     items: [{ title: "Empty the cache of models", save: forget }],
   };
 }

@@ -32,8 +32,6 @@ export class Run {
   /** Steps of each kind that were done, by `keyOf`. @type {Map<string, number>} */
   #done = new Map();
   #evaluations = 0; // done
-  /** @type {Computation | null} */
-  computation = null;
   /** The checkpoints that it needs. @type {string[]} */
   refs = [];
   /** @type {Plan | null} */
@@ -41,10 +39,11 @@ export class Run {
   /** What the computation keeps for files. @type {any} */
   recording = null;
 
-  /** @param {Lab} lab @param {string} part @param {(message: any) => void} send */
-  constructor(lab, part, send) {
+  /** @param {Lab} lab @param {string} part @param {Record<string, unknown>} values of its request @param {(message: any) => void} send */
+  constructor(lab, part, values, send) {
     this.lab = lab;
     this.part = part;
+    this.values = values;
     this.send = send;
   }
 
@@ -59,7 +58,6 @@ export class Run {
       this.#say("queued");
       const { computation, request } = await make();
       const { planner } = computation;
-      this.computation = computation;
       this.refs = planner.refs(request);
       this.plan = planned(this.lab, computation, request);
       const models = [];

@@ -60,13 +60,14 @@ export class Lab {
     this.catalogue = new Catalogue(knowledge.words);
   }
 
-  #emoji = once(async () => {
+  emoji = once(async () => {
     this.catalogue.emoji = await this.json("emoji.json");
+    return this.catalogue.emoji;
   });
 
   /** Get ready what the words of a request need. @param {Record<string, unknown>} request */
   async prepare(request) {
-    if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.#emoji();
+    if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.emoji();
   }
 
   /** Seconds of a step, null where that is not known. @param {StepKind} kind */

@@ -152,11 +152,12 @@ export function mount(lab, part) {
     look();
   });
 
-  /** A film of the last walk, or of one around the square where nobody has walked. */
-  async function film() {
-    const [{ ANIMATED }, { enlarged }] = await Promise.all([
+  /** A film of the last walk, or of one around the square where nobody has walked. @param {(text: string) => void} say */
+  async function film(say) {
+    const [{ ANIMATED }, { enlarged }, { give, pauses }] = await Promise.all([
       import("../files/animations.js"),
       import("../files/labels.js"),
+      import("../shared/run/saving.js"),
     ]);
     const places = walk.length > 1 ? walk : AROUND;
     const every = Math.max(1, places.length / FRAMES);
@@ -171,8 +172,7 @@ export function mount(lab, part) {
       return enlarged({ width, height, channels: 3, data: rgb });
     });
     look();
-    const file = new Blob([await ANIMATED.gif(shots, count, JSON.stringify(panel.ran))], { type: "image/gif" });
-    el("a", { href: URL.createObjectURL(file), download: "between-words.gif" }).click();
+    give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
     return "";
   }
 

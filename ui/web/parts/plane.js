@@ -94,7 +94,7 @@ export function mount(lab, part) {
     if (state === "finished" && before !== state) lab.say(`Finished. ${stage.summary}`);
     before = state;
   }
-  return panel.mounted(given.kinds, () => stage.ended, {
+  return panel.mounted(["csv"], () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
     key: (event) => stage.scrubber.key(event),
     title,

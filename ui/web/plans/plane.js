@@ -105,18 +105,3 @@ for name, (model, options) in lanes.items():
     np.savetxt(f"{name}.csv", x.numpy(), delimiter=",")
 `;
 }
-
-/**
- * The points of the lanes that are done at t = 0, as CSV: the file's name and content. clouds: x₁ and x₂ of each point.
- * @param {Request} request @param {Map<number, Float32Array>} clouds by the lane's number
- * @returns {[name: string, content: string]}
- */
-export function csv({ shape, seed }, clouds) {
-  if (!clouds.size) throw new Error("There is no finished cloud yet: press Run");
-  const rows = [...clouds]
-    .toSorted(([a], [b]) => a - b)
-    .flatMap(([lane, x]) =>
-      Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${asFloat(x[2 * i])},${asFloat(x[2 * i + 1])}\n`),
-    );
-  return [`${shape}-seed-${seed}.csv`, `lane,x1,x2\n${rows.join("")}`];
-}

@@ -17,14 +17,16 @@ export function difference(a, b, gain) {
  * @param {number} width @param {number} [channels] side by side; a second or fourth is opacity
  */
 export function noise(pixels, width, channels = 4) {
-  const found = [];
   const row = channels * width;
+  const colours = channels > 2 ? 3 : 1;
+  const found = new Float32Array(((pixels.length / row) >> 1) * (width >> 1) * colours);
+  let n = 0;
   for (let y = 0; y + 1 < pixels.length / row; y += 2)
     for (let x = 0; x + 1 < width; x += 2)
-      for (let channel = 0; channel < (channels > 2 ? 3 : 1); channel++) {
+      for (let channel = 0; channel < colours; channel++) {
         const i = y * row + channels * x + channel;
-        found.push(Math.abs(pixels[i] - pixels[i + channels] - pixels[i + row] + pixels[i + row + channels]) / 2);
+        found[n++] = Math.abs(pixels[i] - pixels[i + channels] - pixels[i + row] + pixels[i + row + channels]) / 2;
       }
-  found.sort((a, b) => a - b);
-  return (found[found.length >> 1] ?? 0) / 0.6745;
+  found.sort();
+  return (found[n >> 1] ?? 0) / 0.6745;
 }

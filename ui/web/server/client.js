@@ -76,11 +76,11 @@ export class Server {
   }
 
   /**
-   * The answer to a POST. Throws an Error with a sentence where there is none.
-   * @param {string} path @param {RequestInit} request
+   * The answer to a request. Throws an Error with a sentence where there is none.
+   * @param {string} path @param {RequestInit} [request]
    */
-  async #post(path, request) {
-    const answer = await fetch(at(path), { method: "POST", ...request }).catch(silent);
+  async #fetch(path, request) {
+    const answer = await fetch(at(path), request).catch(silent);
     if (answer.ok) return answer;
     if (answer.status === 401) location.reload(); // the login has ended
     const content = await answer.json().catch(silent);
@@ -90,7 +90,7 @@ export class Server {
   /** The answer to a POST of JSON. @param {string} path @param {Values} content @param {AbortSignal} [signal] */
   #send(path, content, signal) {
     const body = JSON.stringify({ page: this.session, ...content });
-    return this.#post(path, { headers: { "content-type": "application/json" }, body, signal });
+    return this.#fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body, signal });
   }
 
   /**
@@ -155,6 +155,10 @@ export class Server {
   /** @type {import("../shared/run/share.js").Item[]} */
   items = [];
 
-  /** The address of a file that the server has made. @param {string} path */
-  file = (path) => at(`gradio_api/file=${encodeURIComponent(path)}`);
+  /** What the files of a run are made of, or a Refusal. @param {string | null} run */
+  async kept(run) {
+    const { unpacked } = await import("./kept.js");
+    const read = async (/** @type {Response} */ answer) => unpacked(await answer.arrayBuffer());
+    return this.#fetch(`kept/${run}`).then(read).catch(refusal);
+  }
 }

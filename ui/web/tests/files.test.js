@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32, inflateSync } from "node:zlib";
 import { stem } from "../files/names.js";
+import { indexed } from "../files/palette.js";
+import { opaque, scaled } from "../files/pictures.js";
 import { png } from "../files/png.js";
 import { measured, moments, settings, table, thin, titles } from "../files/record.js";
 import { save } from "../files/save.js";
 import { fromText, toText, unpack } from "../files/text.js";
 import { npy, zip } from "../files/zip.js";
+import { unpacked } from "../server/kept.js";
 import { toText as pack } from "../shared/pictures/text.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
@@ -47,6 +50,7 @@ const planned = (lanes, rows) => ({
   refs: [...new Set(lanes.map(({ checkpoint }) => checkpoint))],
 });
 const [ONE, TWO] = [planned([LANE], [ROWS]), planned([LANE, OTHER], [ROWS, OTHERS])];
+const rest = async () => {};
 const kept = (...steps) => new Map(steps.map((k) => [k, level(10 * k)]));
 
 test("a file is called by what ran, and how far", () => {
@@ -80,9 +84,9 @@ test("settings are written as Python writes them, floats with their point", () =
   );
 });
 
-test("the table measures the pictures that there are", () => {
+test("the table measures the pictures that there are", async () => {
   const frames = [kept(1, 2), kept(0)];
-  const rows = table(TWO, measured(TWO, frames), catalogue).split("\n");
+  const rows = table(TWO, await measured(TWO, frames, rest), catalogue).split("\n");
   assert.deepEqual(rows, [
     "lane,name,step,t,s,alpha_bar_t,sigma,grain,distance",
     '0,"DDPM β̃ₜ, 3 steps",0,1000,500,1e-05,,,',
@@ -117,8 +121,8 @@ test("few of many are even, with the last one", () => {
   assert.deepEqual(thin(all, 5), [0, 3, 6, 8, 11]); // 5.5 is rounded to the even 6
 });
 
-test("a PNG has its pixels and the settings", async () => {
-  const data = Uint8Array.from([1, 2, 3, 4, 5, 6]);
+test("a PNG has its pixels, each row with the filter that leaves the least of it, and the settings", async () => {
+  const data = Uint8Array.from([1, 90, 2, 1, 90, 2]);
   const file = Buffer.from(await png({ width: 3, height: 2, channels: 1, data }, "{…}"));
   const chunks = {};
   for (let at = 8; at < file.length; at += 12 + file.readUInt32BE(at)) {
@@ -126,12 +130,12 @@ test("a PNG has its pixels and the settings", async () => {
     if (crc32) assert.equal(file.readUInt32BE(end), crc32(file.subarray(at + 4, end)));
     chunks[file.toString("latin1", at + 4, at + 8)] = file.subarray(at + 8, end);
   }
-  assert.deepEqual([...inflateSync(chunks.IDAT)], [0, 1, 2, 3, 0, 4, 5, 6]);
+  assert.deepEqual([...inflateSync(chunks.IDAT)], [2, 1, 90, 2, 2, 0, 0, 0]);
   assert.equal(chunks.iTXt.toString(), "Description\0\0\0\0\0{…}");
 });
 
 test("NumPy's arrays and archives have their heads", () => {
-  const file = Buffer.from(npy([Float32Array.of(1, 2)], [2, 1]));
+  const file = Buffer.from(npy(Float32Array.of(1, 2), [1, 2, 1]));
   assert.equal(file.toString("latin1", 1, 6), "NUMPY");
   assert.ok(file.toString("latin1").includes("'shape': (1, 2, 1)"));
   assert.equal(file.readFloatLE(file.length - 4), 2);
@@ -143,11 +147,11 @@ test("NumPy's arrays and archives have their heads", () => {
 });
 
 test("a run is saved under its name, and an empty one is a sentence", async () => {
-  const run = { plan: ONE, frames: [kept(0, 2)], x0: new Map() };
-  const [name, content] = await save("csv", run, [], catalogue);
+  const run = { plan: ONE, about: [], frames: [kept(0, 2)], x0: [] };
+  const [name, content] = await save("csv", run, catalogue, rest);
   assert.equal(name, "Digits-3-steps-beta_tilde-seed-13.csv");
   assert.ok(content.startsWith("lane,name,"));
-  const [archive, bytes] = await save("zip", run, [], catalogue);
+  const [archive, bytes] = await save("zip", run, catalogue, rest);
   assert.equal(archive, "Digits-3-steps-beta_tilde-seed-13.zip");
   const text = Buffer.from(bytes).toString("latin1");
   const names = ["settings.json", "steps.csv", "x_T.npy", "run.py", "seed-13/x_0500.png", "seed-14/x_0000.png"];
@@ -156,11 +160,11 @@ test("a run is saved under its name, and an empty one is a sentence", async () =
   const touch = [{ t: 500, what: "noise", strength: 50, cells: [[0, 1]] }];
   const touches = new Map([[500, [0.5, [["noise", 0.5, [[0, 1]]]]]]]);
   const plan = { ...planned([LANE, { ...LANE, touch }], [ROWS, ROWS]), touches };
-  const [, touched] = await save("zip", { plan, frames: [kept(2), kept(2)], x0: new Map() }, [], catalogue);
+  const [, touched] = await save("zip", { ...run, plan, frames: [kept(2), kept(2)] }, catalogue, rest);
   assert.ok(
     Buffer.from(touched).toString("latin1").includes("on_step = partial(touch, at={500: (0.5, [('noise', 0.5,"),
   );
-  await assert.rejects(save("png", { ...run, frames: [kept()] }, [], catalogue), /no picture yet: press Run/);
+  await assert.rejects(save("png", { ...run, frames: [kept()] }, catalogue, rest), /no picture yet: press Run/);
 });
 
 test("a picture is a text and back, and another one is a sentence", async () => {
@@ -177,4 +181,57 @@ test("a picture is a text and back, and another one is a sentence", async () => 
     const bytes = Uint8Array.from({ length: n }, (_, i) => i % 251);
     assert.deepEqual(new Uint8Array(inflateSync(Buffer.from(toText(bytes), "base64url"))), bytes);
   }
+});
+
+test("256 colours are exact where there are no more, and near where there are", () => {
+  const random = Uint8Array.from({ length: 3 * 4096 }, (_, i) => (i * 7919 + ((i * i) % 251) * 31) % 256);
+  const shown = ({ colours, pixels }) =>
+    Uint8Array.from({ length: 3 * pixels.length }, (_, i) => colours[3 * pixels[Math.floor(i / 3)] + (i % 3)]);
+  const few = random.map((level) => level & 0b11000000);
+  assert.deepEqual(shown(indexed({ channels: 3, data: few })), few);
+  const { colours, pixels } = indexed({ channels: 3, data: random });
+  assert.equal(colours.length, 3 * 256);
+  const error = shown({ colours, pixels }).reduce((sum, level, i) => sum + (level - random[i]) ** 2, 0);
+  assert.ok(Math.sqrt(error / random.length) < 14); // evenly spread colours are 256 boxes of about 40 levels a side
+});
+
+test("what is transparent lies over grey, and pixels become squares", () => {
+  const data = Uint8Array.of(200, 0, 200, 255);
+  const picture = { width: 2, height: 1, channels: 2, data };
+  assert.deepEqual(opaque(picture), { ...picture, channels: 1, data: Uint8Array.of(128, 200) });
+  assert.deepEqual(
+    [...scaled({ ...picture, channels: 1, data: Uint8Array.of(1, 2) }, 2).data],
+    [1, 1, 2, 2, 1, 1, 2, 2],
+  );
+});
+
+test("of a server's bytes uint8 are pictures, and float32 numbers", () => {
+  const told = {
+    values: { seed: 7 },
+    frames: [[[0, { at: 8, type: "uint8", shape: [2, 1, 2, 1] }]]],
+    x0: [[0, { at: 0, type: "float32", shape: [2, 1] }]],
+  };
+  const head = new TextEncoder().encode(JSON.stringify(told));
+  const content = Buffer.concat([
+    Buffer.alloc(4),
+    head,
+    Buffer.from(Float32Array.of(0.5, -2).buffer),
+    Buffer.of(1, 2, 3, 4),
+  ]);
+  content.writeUInt32LE(head.length);
+  const { values, frames, x0 } = unpacked(Uint8Array.from(content).buffer);
+  const [[[k, pictures]]] = frames;
+  assert.deepEqual(
+    [values.seed, k, pictures.map(({ data }) => [...data])],
+    [
+      7,
+      0,
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+  );
+  assert.deepEqual([pictures[1].width, pictures[1].height, pictures[1].channels], [2, 1, 1]);
+  assert.deepEqual(x0, [[0, Float32Array.of(0.5, -2)]]);
 });

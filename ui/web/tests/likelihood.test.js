@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { csv } from "../files/bound.js";
+import { save } from "../files/bound.js";
 import { unpack } from "../files/text.js";
 import { schedule } from "../local/process/schedule.js";
 import { planner } from "../plans/likelihood.js";
@@ -132,7 +132,7 @@ test("the table has a row for each chain, then one for each time", () => {
     curves: { beta_tilde: { L: [1, 0.125], rate: [2, 0] } },
     ...{ rmse: [10.5, 20], times: [1, 100] },
   };
-  assert.deepEqual(csv(asked, 100, bits, catalogue), [
+  assert.deepEqual(save("csv", { plan: { request: asked }, found: bits, T: 100 }, catalogue), [
     "Our-toy-bits-per-dim.csv",
     `variance,steps,bits_per_dim,standard_error,L_T,L_0
 beta_tilde,10,4.5,,0.0,0.5
@@ -143,7 +143,8 @@ t (of 100),rmse,L beta_tilde,rate beta_tilde
 100,20.0,0.125,0.0
 `,
   ]);
-  assert.throws(() => csv(asked, 100, null, catalogue), /^Error: There are no numbers yet: press Run$/);
+  const none = { plan: { request: asked }, found: {}, T: 100 };
+  assert.throws(() => save("csv", none, catalogue), /^Error: There are no numbers yet: press Run$/);
 });
 
 test("one sentence says why what costs more bits looks better, and only where it does", () => {

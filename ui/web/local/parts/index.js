@@ -2,21 +2,18 @@
 import { once } from "../lab.js";
 import { sampling } from "./sampling.js";
 
-/** @import { About } from "../../files/record.js" */
 /** @import { Planner } from "../../plans/plan.js" */
 /** @import { Lab, Loaded } from "../lab.js" */
 /** @import { Run } from "../jobs.js" */
 /** @typedef {(values: any) => any} Answer */
 
 /**
- * What is computed of a request. record: what is kept for files of a plan,
- * as work.recording while it computes.
+ * What is computed of a request. record: what is kept for files of a plan, as work.recording while it computes, and as
+ * files/ need it.
  * @typedef {object} Computation
  * @property {Planner<any>} planner
  * @property {(plan: any) => any} record
  * @property {(plan: any, models: Loaded[], work: Run) => Promise<void>} compute models: of each of the planner's refs
- * @property {(kind: string, recording: any, about: About) => Promise<[name: string, content: BlobPart]>} save about: of each of
- * the planner's refs
  */
 
 /** computation: of a request of the form of that name. questions: quick ones, by their names. @typedef {{ computation?: (part: string) => Computation, questions?: Record<string, Answer> }} Part */
@@ -32,7 +29,7 @@ function absent(sentence) {
 /** @param {Lab} lab @returns {(name: string) => Promise<Part>} */
 export function parts(lab) {
   const { installed } = lab.knowledge.answers;
-  const watch = once(async () => sampling(lab));
+  const watch = async () => sampling;
   /** @type {Record<string, () => Promise<Part>>} */
   const makers = {
     ...{ watch, compare: watch, grid: watch },

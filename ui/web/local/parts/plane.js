@@ -1,6 +1,6 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 
-import { csv, drawn, planner, trains } from "../../plans/plane.js";
+import { drawn, planner, trains } from "../../plans/plane.js";
 import { base64 } from "../../shared/run/bytes.js";
 import { round } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
@@ -38,8 +38,7 @@ export function plane(lab) {
   return {
     computation: () => ({
       planner: { ...planner, plan },
-      record: ({ request }) => ({ request, clouds: new Map() }),
-      save: async (_, { request, clouds }) => csv(request, clouds),
+      record: () => ({ clouds: new Map() }),
       compute,
     }),
   };

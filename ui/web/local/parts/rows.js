@@ -8,7 +8,6 @@ import { trajectory } from "../process/runs.js";
 import { picture } from "./sampling.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
-/** @import { RowsRun } from "../../files/rows.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../lab.js" */
@@ -16,10 +15,9 @@ import { picture } from "./sampling.js";
 /** @import { Computation } from "./index.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
 
-/** What such a computation has besides its plan. @type {Pick<Computation, "record" | "save">} */
+/** What such a computation has besides its plan. @type {Pick<Computation, "record">} */
 export const kept = {
-  record: (plan) => ({ plan, rows: new Map(), frames: new Map() }),
-  save: async (kind, recording) => (await import("../../files/rows.js")).save(kind, recording),
+  record: () => ({ rows: new Map(), frames: new Map() }),
 };
 
 /** The settings of a chain, but its seed. @param {RowsPlan} plan @param {Model} model @returns {Omit<Settings, "seed"> & { model: Model }} */
@@ -65,8 +63,7 @@ export async function source(plan, model, i, { own, seed }, work, every = 0) {
 export async function take(plan, model, row, chains, n, rows, work, { repeats = false, withX = false } = {}) {
   const chosen = keptSteps(n, model.size, plan.columns * rows, model.channels);
   const kind = stepKind(plan.model.ref, chains.length);
-  /** @type {RowsRun} */
-  const recording = work.recording;
+  const { recording } = work;
   /** @type {Map<number, Picture[]>} */
   const frames = new Map();
   recording.frames.set(row, frames);

@@ -5,18 +5,17 @@ import { compare, grid, watch } from "../../plans/sampling.js";
 import { seedsOf } from "../../plans/settings.js";
 import { cellSize } from "../../plans/touch.js";
 import { keptSteps } from "../pictures/kept.js";
-import { toUint8 } from "../process/floats.js";
+import { flat, toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { sideBySide } from "../process/runs.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
-/** @import { Run as Kept } from "../../files/record.js" */
 /** @import { Planner } from "../../plans/plan.js" */
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
 /** @import { Arguments } from "../../plans/settings.js" */
 /** @import { Touches } from "../../plans/touch.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Lab, Loaded as Model } from "../lab.js" */
+/** @import { Loaded as Model } from "../lab.js" */
 /** @import { Word } from "../network/text.js" */
 /** @import { Part } from "./index.js" */
 
@@ -47,20 +46,19 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
-/** @param {Lab} lab @returns {Part} */
-export const sampling = (lab) => ({
+/** @type {Part} */
+export const sampling = {
   computation: (part) => ({
     planner: PLANNERS[part],
-    record: (/** @type {SamplingPlan} */ plan) => ({ plan, frames: plan.lanes.map(() => new Map()), x0: new Map() }),
+    record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
     compute,
-    save: async (kind, kept, about) => (await import("../../files/save.js")).save(kind, kept, about, lab.catalogue),
   }),
-});
+};
 
 /** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Run} work */
 async function compute(plan, models, work) {
   const { lanes, refs, images, shared, touches } = plan;
-  /** @type {Kept} */
+  /** @type {{ frames: Map<number, Picture[]>[], x0: Map<number, Float32Array> }} */
   const { frames, x0: finished } = work.recording;
   const loaded = lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
   const [first] = loaded;
@@ -82,7 +80,8 @@ async function compute(plan, models, work) {
   for await (const { lane, image, step } of sideBySide(seeds, settings)) {
     if (!image) frame = noFrame();
     const { index, t, s, x, x0, sigma } = step;
-    if (!s) finished.set(lane, [...(finished.get(lane) ?? []), x]);
+    if (!s) frame.ends.push(x);
+    if (!s && image === seeds.length - 1) finished.set(lane, flat(frame.ends));
     const isKept = kept[lane].has(index);
     if (maps && isKept) frame.looks.push(seen(first, before[image], t, settings[0].label, words));
     if (maps) before[image] = x.slice();
@@ -109,8 +108,12 @@ async function compute(plan, models, work) {
   }
 }
 
-/** Of a kept step, each image's. @returns {Record<"pictures" | "guesses" | "latents" | "previews" | "looks", Picture[]>} */
-const noFrame = () => ({ pictures: [], guesses: [], latents: [], previews: [], looks: [] });
+/** Of a kept step, each image's; ends: its x_0. */
+const noFrame = () => {
+  /** @type {Record<"pictures" | "guesses" | "latents" | "previews" | "looks", Picture[]>} */
+  const pictures = { pictures: [], guesses: [], latents: [], previews: [], looks: [] };
+  return { ...pictures, ends: /** @type {Float32Array[]} */ ([]) };
+};
 
 /** @param {Float32Array} numbers */
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;

@@ -51,3 +51,10 @@ export function fromUint8(levels, channels) {
   const pixels = levels.length / channels;
   return Float32Array.from(levels, (_, i) => f32(levels[(i % pixels) * channels + Math.floor(i / pixels)] / 127.5) - 1);
 }
+
+/** Rows of one length, one behind the other. @param {Float32Array[]} rows */
+export function flat(rows) {
+  const whole = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  for (const [i, row] of rows.entries()) whole.set(row, i * row.length);
+  return whole;
+}

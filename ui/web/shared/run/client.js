@@ -13,7 +13,7 @@
  * the page, or of "lab"; a Refusal where there is none
  * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
  * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
- * @property {(path: string) => string} file the address of a file that was made
+ * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/make.js, or a Refusal
  * @property {import("./share.js").Item[]} items what the menu has because of it
  */
 

@@ -9,7 +9,7 @@ import { Form } from "../form/form.js";
 import { duration } from "../words/numbers.js";
 
 import { attempt, kept } from "./client.js";
-import { FILES } from "./share.js";
+import { download, FILES } from "./share.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
@@ -394,20 +394,19 @@ export class Panel {
   }
 
   /**
-   * What can be taken away. kinds: of files, where they can be made; some: whether there is something to save.
+   * What can be taken away. kinds: of files; some: whether there is something to save.
    * @param {string[]} kinds @param {boolean} some @param {Part["slide"]} [slide]
    * @returns {import("./share.js").Item[]}
    */
   items(kinds, some, slide) {
     const { python, diffusers, why } = this.description ?? {};
     const unknown = this.description ? "Not for these settings" : "Not known yet";
-    const made = kinds.filter((kind) => this.lab.given.initial[this.part].kinds.includes(kind));
-    const wanted = made.filter((kind) => kind !== "png" || !made.includes("zip")); // which has the pixels
+    const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // which has the pixels
     const here = some && (this.example ? !this.run.disabled : this.#came);
     const first = this.example ? ` · ${this.run.textContent}` : "";
     const files = wanted.map((kind) => ({
       title: `${FILES[kind] ?? kind}${first}`,
-      save: () => this.save(kind),
+      save: (/** @type {(text: string) => void} */ say) => this.save(kind, say),
       disabled: here ? "" : "Run first",
     }));
     if (slide && some) files.unshift({ title: "Slide (PNG)", save: () => this.#saveSlide(slide), disabled: "" });
@@ -423,16 +422,19 @@ export class Panel {
     const slide = await shown();
     const { address } = await this.lab.invitation(this.lab.link(this.part, this.ran));
     slide.settings ||= this.description?.summary || slide.title;
-    saved(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
+    download(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";
   }
 
-  /** Save a file of the run. @param {string} kind @returns {Promise<string>} a sentence where it could not be made, or "" */
-  async save(kind) {
+  /**
+   * Save a file of the run.
+   * @param {string} kind @param {(text: string) => void} say how far it is
+   * @returns {Promise<string>} a sentence where it could not be made, or ""
+   */
+  async save(kind, say) {
     if (this.example) await this.#compute();
-    const got = await this.lab.client.ask("lab", "save", { run: this.stream.run, kind });
-    if (got.error === undefined) saved(this.lab.client.file(got.path), got.name);
-    return got.error ?? "";
+    const { save } = await import("./saving.js");
+    return save(this.lab, this.part, this.stream.run, kind, say);
   }
 
   /** Compute what a recorded example shows: nothing else of it was kept. */
@@ -446,9 +448,4 @@ export class Panel {
     this.start();
     await over;
   }
-}
-
-/** Let the browser save a file. @param {string} href @param {string} download its name */
-function saved(href, download) {
-  el("a", { href, download }).click();
 }

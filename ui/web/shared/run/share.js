@@ -6,7 +6,8 @@ import { button, el, onArrows } from "../drawing/dom.js";
  * @property {string} title
  * @property {() => string} [copy] the text to copy
  * @property {string} [what] the text is, where it has to be copied by hand
- * @property {() => Promise<string>} [save] makes and fetches a file; a sentence where it could not be made
+ * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
+ * sentence where it could not be made
  * @property {string} [disabled] why it can't be had now
  */
 
@@ -51,11 +52,15 @@ export class ShareMenu {
     const take = async () => {
       if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? "Copied." : "";
       if (!item.save) return;
-      this.said.textContent = "Making the file…";
-      this.said.textContent = await item.save().catch((error) => {
+      const say = (/** @type {string} */ text) => {
+        this.said.textContent = text;
+      };
+      say("Making the file…");
+      const wrong = await item.save(say).catch((error) => {
         console.error(error);
         return "It could not be made: try again.";
       });
+      say(wrong);
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button({ role: "menuitem" }, take, item.title, ...why);
@@ -63,6 +68,9 @@ export class ShareMenu {
     return entry;
   }
 }
+
+/** Let the browser save a file. @param {string} href @param {string} name */
+export const download = (href, name) => el("a", { href, download: name }).click();
 
 /**
  * Copy a text. Without a secure origin there is no navigator.clipboard, and both ways may be refused: then the text is

@@ -41,7 +41,7 @@ export async function opened(folder) {
     describe: (name, values) => knowledge.describe(name, values),
     async run(name, values) {
       const messages = [];
-      const run = new Run(lab, name, (message) => messages.push(message));
+      const run = new Run(lab, name, values, (message) => messages.push(message));
       await run.run(async () => asked(lab, await part(name), name, values));
       return { messages, run };
     },

@@ -1,0 +1,32 @@
+// A file of a run, made in the page of what an engine kept of the run.
+
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Knowledge } from "../shared/run/knowledge.js" */
+/** @import { Values } from "../shared/run/client.js" */
+/** @import { About } from "./record.js" */
+
+/** What an engine keeps of a run. values: of its request. about: of each of its checkpoints. The rest is what the files of its part need. @typedef {{ values: Values, about: About } & Record<string, any>} Kept */
+/** @typedef {[name: string, content: BlobPart]} File */
+/** Wait a moment after a picture, so that the page stays alive. @typedef {(done: number, all: number) => Promise<unknown>} Rest */
+/** Make a file of a kind. run: what was kept, with its plan. Throws a sentence where there is nothing for the file yet. @typedef {(kind: string, run: any, catalogue: Catalogue, rest: Rest) => File | Promise<File>} Save */
+
+const lanes = () => import("./save.js");
+const rows = () => import("./rows.js");
+/** Where the files of a part are made. @type {Record<string, () => Promise<{ save: Save }>>} */
+const PARTS = {
+  ...{ watch: lanes, compare: lanes, grid: lanes },
+  ...{ latents: rows, repair: rows, between: rows },
+  plane: () => import("./points.js"),
+  likelihood: () => import("./bound.js"),
+};
+
+/**
+ * A file of a run. Throws an Error with a sentence where it can't be made.
+ * @param {Knowledge} knowledge @param {string} part @param {string} kind such as "png" @param {Kept} kept @param {Rest} rest
+ * @returns {Promise<File>}
+ */
+export async function make(knowledge, part, kind, { values, ...kept }, rest) {
+  const { save } = await PARTS[part]();
+  const plan = await knowledge.plan(part, values);
+  return save(kind, { ...kept, plan }, knowledge.catalogue, rest);
+}

@@ -1,0 +1,106 @@
+// The 256 colours of a picture that suit it best, as a GIF needs them.
+
+/** @import { Picture } from "./pictures.js" */
+
+/** colours: three bytes each. pixels: the number of each one's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
+
+const MOST = 256;
+const GREYS = Uint8Array.from({ length: 3 * MOST }, (_, i) => Math.floor(i / 3));
+const BITS = 6; // of each channel that tell colours apart, where there are more than MOST
+const BINS = 1 << (3 * BITS);
+
+/** @param {Picture} picture of 1 or 3 channels @returns {Indexed} */
+export function indexed({ channels, data }) {
+  if (channels === 1) return { colours: GREYS, pixels: data };
+  return exactly(data) ?? nearly(data);
+}
+
+/** All colours as they are, null where there are too many. @param {Uint8Array} data @returns {Indexed | null} */
+function exactly(data) {
+  /** @type {Map<number, number>} */
+  const known = new Map();
+  const pixels = new Uint8Array(data.length / 3);
+  let [last, number] = [-1, 0];
+  for (let i = 0, at = 0; at < data.length; i++, at += 3) {
+    const colour = (data[at] << 16) | (data[at + 1] << 8) | data[at + 2];
+    if (colour !== last) {
+      number = known.get(colour) ?? known.size;
+      if (number === MOST) return null;
+      known.set(colour, number);
+      last = colour;
+    }
+    pixels[i] = number;
+  }
+  return { colours: Uint8Array.from([...known.keys()].flatMap((c) => [c >> 16, (c >> 8) & 255, c & 255])), pixels };
+}
+
+/** How many pixels each bin of colours has, and the sum of their values in each channel. */
+const bins = { pixels: new Uint32Array(BINS), sums: new Float64Array(3 * BINS) };
+const numbers = new Uint8Array(BINS);
+
+/** @param {number} r @param {number} g @param {number} b */
+const binOf = (r, g, b) => ((r >> (8 - BITS)) << (2 * BITS)) | ((g >> (8 - BITS)) << BITS) | (b >> (8 - BITS));
+
+/** The colours in boxes, of which the one with the largest error is cut at its mean until there are MOST. @param {Uint8Array} data @returns {Indexed} */
+function nearly(data) {
+  bins.pixels.fill(0);
+  bins.sums.fill(0);
+  for (let at = 0; at < data.length; at += 3) {
+    const bin = binOf(data[at], data[at + 1], data[at + 2]);
+    bins.pixels[bin] += 1;
+    for (let c = 0; c < 3; c++) bins.sums[3 * bin + c] += data[at + c];
+  }
+  const order = new Uint32Array(BINS);
+  let n = 0;
+  for (let bin = 0; bin < BINS; bin++) if (bins.pixels[bin]) order[n++] = bin;
+  const boxes = [box(order, 0, n)];
+  while (boxes.length < MOST) {
+    const worst = boxes.reduce((one, other) => (other.error > one.error ? other : one));
+    if (!worst.error) break;
+    const middle = cut(order, worst);
+    boxes.splice(boxes.indexOf(worst), 1, box(order, worst.start, middle), box(order, middle, worst.end));
+  }
+  for (const [i, { start, end }] of boxes.entries()) for (let k = start; k < end; k++) numbers[order[k]] = i;
+  const pixels = new Uint8Array(data.length / 3);
+  for (let i = 0, at = 0; at < data.length; i++, at += 3)
+    pixels[i] = numbers[binOf(data[at], data[at + 1], data[at + 2])];
+  return { colours: Uint8Array.from(boxes.flatMap(({ means }) => means.map(Math.round))), pixels };
+}
+
+/**
+ * Some bins of `order`: their mean colour, the sum of their squared distances from it, and the channel with most of that.
+ * @typedef {{ start: number, end: number, means: number[], error: number, channel: number }} Box
+ * @param {Uint32Array} order @param {number} start @param {number} end @returns {Box}
+ */
+function box(order, start, end) {
+  let pixels = 0;
+  const [sums, squares] = [new Float64Array(3), new Float64Array(3)];
+  for (let k = start; k < end; k++) {
+    const bin = order[k];
+    const count = bins.pixels[bin];
+    pixels += count;
+    for (let c = 0; c < 3; c++) {
+      const sum = bins.sums[3 * bin + c];
+      sums[c] += sum;
+      squares[c] += (sum * sum) / count;
+    }
+  }
+  const errors = end - start > 1 ? Array.from(squares, (square, c) => square - sums[c] ** 2 / pixels) : [0, 0, 0];
+  const channel = errors.indexOf(Math.max(...errors));
+  const error = errors.reduce((sum, one) => sum + one, 0);
+  return { start, end, means: Array.from(sums, (sum) => sum / pixels), error: Math.max(0, error), channel };
+}
+
+/** Order the bins of a box by which side of its mean they are on. Returns where the second side begins. @param {Uint32Array} order @param {Box} box */
+function cut(order, { start, end, means, channel }) {
+  let [low, high] = [start, end - 1];
+  while (low <= high) {
+    const bin = order[low];
+    if (bins.sums[3 * bin + channel] / bins.pixels[bin] <= means[channel]) low += 1;
+    else {
+      order[low] = order[high];
+      order[high--] = bin;
+    }
+  }
+  return Math.min(Math.max(low, start + 1), end - 1);
+}

@@ -1,0 +1,47 @@
+// Saving a file of a run: what the engine keeps of it, the file that the page makes of that, and its way to the disk.
+
+import { make } from "../../files/make.js";
+import { download } from "./share.js";
+
+/** @import { Lab } from "../../app.js" */
+
+const BREATH = 30; // ms of making a file after which the page has its turn
+const LONG = 2000; // ms after which the visitor is told how far the file is
+const FETCHED = 60_000; // ms in which a browser fetches a file that it was given
+
+/**
+ * Save a file of a run.
+ * @param {Lab} lab @param {string} part @param {string | null} run @param {string} kind @param {(text: string) => void} say
+ * @returns {Promise<string>} a sentence where it could not be made, or ""
+ */
+export async function save(lab, part, run, kind, say) {
+  const kept = await lab.client.kept(run);
+  if (kept.error !== undefined) return kept.error;
+  try {
+    const [name, content] = await make(lab.knowledge, part, kind, kept, pauses(say));
+    give(name, content);
+    return "";
+  } catch (error) {
+    if (error instanceof Error && error.name === "Error") return error.message;
+    throw error;
+  }
+}
+
+/** Give the browser a file to save. @param {string} name @param {BlobPart} content */
+export function give(name, content) {
+  const address = URL.createObjectURL(new Blob([content]));
+  download(address, name);
+  setTimeout(() => URL.revokeObjectURL(address), FETCHED);
+}
+
+/** What gives the page its turn between two pieces of a long task. @param {(text: string) => void} say @returns {import("../../files/make.js").Rest} */
+export function pauses(say) {
+  const began = performance.now();
+  let last = began;
+  return async (done, all) => {
+    if (performance.now() < last + BREATH) return;
+    if (performance.now() > began + LONG) say(`Making the file: ${done} of ${all} pictures…`);
+    await new Promise((resolve) => setTimeout(resolve));
+    last = performance.now();
+  };
+}

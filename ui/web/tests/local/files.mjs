@@ -1,0 +1,44 @@
+// node files.mjs ASKED.json OUT: the files of a run of the server, as the page makes them. ASKED has the part, its form, the
+// kinds of files, the path of what the run keeps, the words of the page, and what the engine answers. Prints the name of each file, or why there is none.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { make } from "../../files/make.js";
+import { unpacked } from "../../server/kept.js";
+import { Knowledge } from "../../shared/run/knowledge.js";
+
+/** In the place of a browser's: what is written on it is a bar as wide as its letters. */
+globalThis.OffscreenCanvas = class {
+  constructor(width, height) {
+    this.levels = new Uint8ClampedArray(4 * width * height).fill(255);
+    this.width = width;
+  }
+  getContext() {
+    const { levels, width } = this;
+    return {
+      fillRect() {},
+      fillText: (text, x, y) =>
+        levels.fill(32, 4 * (y * width + x), 4 * (y * width + Math.min(width, x + 8 * text.length))),
+      getImageData: () => ({ data: levels }),
+    };
+  }
+};
+
+const [, , asked, out] = process.argv;
+const { part, form, kinds, kept, words, emoji, facts } = JSON.parse(readFileSync(asked, "utf8"));
+const ask = async (_, what, { ref } = {}) =>
+  what === "emoji" ? emoji : { ref, count: 1, download: 0, facts: facts[ref] };
+const knowledge = new Knowledge(words, { [part]: form }, ask);
+const said = {};
+for (const kind of kinds) {
+  try {
+    const bytes = readFileSync(kept);
+    const found = unpacked(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    const [name, content] = await make(knowledge, part, kind, found, async () => {});
+    writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
+    said[kind] = { name };
+  } catch (error) {
+    if (error.constructor !== Error) throw error;
+    said[kind] = { error: error.message };
+  }
+}
+process.stdout.write(JSON.stringify(said));
