@@ -656,19 +656,20 @@ def test_a_picture_can_be_chosen_once_a_run_has_brought_its_model_here(fresh, fo
 
 
 def upload(page, part, file):
-    """Upload the first picture of a part, and wait until its run has begun: that of a picture that comes with the page
-    may begin before it.
-    """
+    """Choose a first picture of a part, and run it: a slow machine does not begin by itself."""
     source = page.locator(f".part-{part} .source").first
     source.get_by_label("A picture").first.check()
     example = source.get_attribute("data-picture")
     source.locator("input[type=file]").set_input_files(file)
     page.wait_for_function(
-        """([part, example]) => {
-            const { picture } = document.querySelector(`.part-${part} .source`).dataset;
-            return picture !== example && decodeURIComponent(location.hash).includes(picture);
-        }""",
+        "([part, example]) => document.querySelector(`.part-${part} .source`).dataset.picture !== example",
         arg=[part, example],
+    )
+    page.click(f".part-{part} .run")
+    page.wait_for_function(
+        """(part) => decodeURIComponent(location.hash).includes(
+            document.querySelector(`.part-${part} .source`).dataset.picture)""",
+        arg=part,
     )
 
 
