@@ -7,7 +7,7 @@ batch, does anything wait, how fast are sampling and training in which precision
 to the CPU and back, does `evaluate` work in two processes, how large a batch fits at 256×256. A part that fails leaves
 its error in the page, and what would begin after --minutes is left out; the page is written row by row, and what
 compiles for minutes comes last. --quick asks the same of tiny networks: CI runs that on a pretend device
-(tests/pretend.py), so that the day is not lost to a slip in here.
+(tests/helpers/pretend.py), so that the day is not lost to a slip in here.
 """
 
 from __future__ import annotations

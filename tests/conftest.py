@@ -34,11 +34,12 @@ SLOW = (
 # SyntaxWarning: of files that Python compiles for the first time; ruff finds those of ours.
 TRANSIENT = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ImportWarning", "SyntaxWarning")
 ROOT = Path(__file__).parents[1]
-OURS = {path.stem for folder in (ROOT, ROOT / "tests") for path in folder.glob("*.py")} | {"soak", "__main__"}
+OURS = {path.stem for folder in ("", "tests", "tests/*") for path in ROOT.glob(f"{folder}/*.py".lstrip("/"))}
+OURS |= {"soak", "__main__"}
 OURS |= {path.parent.name for path in ROOT.glob("*/*.py")}
 OTHERS = rf"(?!({'|'.join(map(re.escape, sorted(OURS)))})\b)"  # matches the beginning of any other module's name
-gone = [name for name in SLOW if not Path(__file__).with_name(f"{name}.py").is_file()]
-assert not gone, gone
+FILES = {path.stem: path for path in Path(__file__).parent.glob("*/test_*.py")}
+assert set(SLOW) <= FILES.keys(), set(SLOW) - FILES.keys()
 
 
 def pytest_addoption(parser):
@@ -87,8 +88,7 @@ def _share_rewriting(config):
     if not hasattr(config, "workerinput") or config.option.file_or_dir:
         return
     sys.dont_write_bytecode = False
-    names = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
-    for name in names[int(config.workerinput["workerid"][2:]) :: config.workerinput["workercount"]]:
+    for name in sorted(FILES)[int(config.workerinput["workerid"][2:]) :: config.workerinput["workercount"]]:
         with suppress(Exception, pytest.skip.Exception):  # which collecting meets again
             importlib.import_module(name)
 

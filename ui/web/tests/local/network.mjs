@@ -1,4 +1,4 @@
-// Answers to tests/test_local_network.py: node network.mjs CASES.json ANSWERS.json, arrays as base64 of their float32.
+// Answers to tests/page/test_local_network.py: node network.mjs CASES.json ANSWERS.json, arrays as base64 of their float32.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../../local/network/kernel.js";

@@ -1,4 +1,4 @@
-// Answers to tests/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
+// Answers to tests/page/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fromUint8, toUint8 } from "../../local/process/floats.js";
 import { compare, encode, mix } from "../../local/process/forward.js";

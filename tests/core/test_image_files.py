@@ -25,7 +25,7 @@ from ddpm_core.imaging.image_files import (
 )
 from train.data.sources import open_source
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)
 

@@ -1,7 +1,7 @@
 """Records what OpenAI's own modules compute with small random weights, in openai_unets.npz, for test_openai.py.
 
     pip install einops git+https://github.com/openai/{improved-diffusion,guided-diffusion,consistency_models}
-    python tests/record_openai_unets.py
+    python tests/helpers/record_openai_unets.py
 
 The packages are needed here only. Weights are not kept, but follow from their names, shapes and a seed.
 """

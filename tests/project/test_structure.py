@@ -16,7 +16,7 @@ import pytest
 
 import ddpm_core
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("ddpm_core", "ui", "train", "benchmarks", "course")
 
 

@@ -13,7 +13,7 @@ import train.__main__
 from ddpm_core.checkpoint.refs import FILES
 from ui.models.catalogue import OFFERED
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for pattern in ("*.md", "docs/*.md", "course/*.md", "checkpoints/*/README.md", "train/data/digits/*.md")

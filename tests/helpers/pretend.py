@@ -20,7 +20,7 @@ from unittest import mock
 
 import torch
 
-ROOT = str(Path(__file__).resolve().parent.parent)
+ROOT = str(Path(__file__).resolve().parents[2])
 ASIDE = (f"{ROOT}/tests", f"{ROOT}/.")  # a virtual environment may be in a hidden folder
 READS = {"_local_scalar_dense", "equal", "nonzero", "masked_select", "_unique2", "unique_dim", "is_nonzero"}
 FACTORIES = "tensor as_tensor zeros ones full empty arange linspace eye rand randn randint scalar_tensor"

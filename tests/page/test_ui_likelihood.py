@@ -22,7 +22,7 @@ from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, sets
 from ui.runs.words import page_words
 
-STUDY = Path(__file__).parents[1] / "docs/study"
+STUDY = Path(__file__).parents[2] / "docs/study"
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 SET = PictureSet("cifar10", "a few", IMAGES, (0, 1, 2, 0, 1), ("a", "b", "c"))
 OF_PAGE = {"name": "cifar10", "count": 5, "size": 8, "channels": 3, "classes": list(SET.class_names)}

@@ -30,7 +30,7 @@ from ui.parts.sampling import SamplingPart
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CHURCH = "google/ddpm-ema-church-256"
 NEEDED = "Needs the Hub: LSUN church"
 NOWHERE_ELSE = "# This model is on this page, and nowhere else\n"

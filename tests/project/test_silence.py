@@ -20,7 +20,7 @@ from test_app import LONG
 from toylab import wait_for
 from training import flags, make_folder
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Python runs it at the start of every process, those that a process starts included.
 SPY = """
 import os, sys

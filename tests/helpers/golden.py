@@ -1,6 +1,6 @@
 """Golden files: what the product draws and says, as text that `diff -r` can compare.
 
-`python tests/golden.py FOLDER` writes them all. `python tests/golden.py FOLDER core` writes those of ddpm_core alone,
+`python tests/helpers/golden.py FOLDER` writes them all. A word behind FOLDER chooses: `core` those of ddpm_core,
 `page` what the parts say and save, `links` the pictures that links end in, and `static` the same of the page without a
 server. Everything is seeded, so two runs on one machine write the same bytes. Record before a large change, record
 after it, and compare.
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 Cases = Mapping[str, Callable[[], Any]]  # by a text that says what is run
@@ -86,5 +86,5 @@ def main(folder: str, kind: str = "") -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3) or not {*sys.argv[2:]} <= {*KINDS}:
-        sys.exit(f"usage: python tests/golden.py FOLDER [{' | '.join(KINDS)}]")
+        sys.exit(f"usage: python tests/helpers/golden.py FOLDER [{' | '.join(KINDS)}]")
     main(*sys.argv[1:])

@@ -1,8 +1,8 @@
-"""Pictures of every part of the page, to be looked at: `python tests/screenshots.py FOLDER`, and without a server
-`python tests/screenshots.py FOLDER static`.
+"""Pictures of every part of the page, to be looked at: `python tests/helpers/screenshots.py FOLDER`, without a server
+`python tests/helpers/screenshots.py FOLDER static`.
 
 Each part as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at four
-sizes. `python tests/screenshots.py icons` makes the pictures of ui/web/icons anew, and `gifs` those of docs/.
+sizes. `python tests/helpers/screenshots.py icons` makes the pictures of ui/web/icons anew, and `gifs` those of docs/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from browser import ARGS, chromium_path
@@ -45,7 +45,7 @@ RUNS = {
 }
 PARTS = (*RUNS, "forward", "train", "course")
 ICONS = FILES / "icons"
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def opened(page: Page, url: str, query: str) -> None:
@@ -166,5 +166,5 @@ def main(where: str, how: str = "") -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
-        sys.exit("usage: python tests/screenshots.py FOLDER [static] | icons | gifs")
+        sys.exit("usage: python tests/helpers/screenshots.py FOLDER [static] | icons | gifs")
     main(*sys.argv[1:])

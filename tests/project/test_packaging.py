@@ -10,7 +10,7 @@ import pytest
 
 from ddpm_core.python_versions import FIRST, LAST
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 APP = ("gradio", "segno", "accelerate", "filelock")  # what the page needs and the library does not
 
 

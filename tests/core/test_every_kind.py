@@ -1,8 +1,8 @@
 """Every kind of model in everything that takes a model: each cell is right, or refused in one sentence before any work.
 
 What is right is known from `kinds.Twin`, which shares no code with the library. The table stands in docs/library.md,
-and `DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/test_every_kind.py` writes it. A new kind is a row of `kinds.KINDS`,
-a new use a function with `@use`.
+and `DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/core/test_every_kind.py` writes it. A new kind is a row of
+`kinds.KINDS`, a new use a function with `@use`.
 """
 
 import csv
@@ -55,8 +55,8 @@ from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart
 from ui.pictures import as_text
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "library.md"
-MARKS = "<!-- kinds: written by tests/test_every_kind.py -->", "<!-- kinds end -->"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "library.md"
+MARKS = "<!-- kinds: written by tests/core/test_every_kind.py -->", "<!-- kinds end -->"
 SEEDS = [5, 6]
 
 
@@ -786,4 +786,4 @@ def test_the_document_has_this_table(found):
     if os.environ.get("DDPM_WRITE_TABLE"):
         DOCUMENT.write_text(f"{before}{MARKS[0]}{now}{MARKS[1]}{after}", encoding="utf-8")
         return
-    assert table == now, "run DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/test_every_kind.py, see what is new"
+    assert table == now, "run DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/core/test_every_kind.py, see what is new"

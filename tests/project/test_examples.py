@@ -8,7 +8,7 @@ from PIL import Image
 
 import ddpm_core
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 

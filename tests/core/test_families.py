@@ -29,7 +29,7 @@ from ui.models.loaded import Models
 from ui.parts.sampling import SamplingPart
 from ui.runs.settings import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 T = 12
 SIZE = 8
 USUAL = {"device": "cpu", "precision": "fp32", "engine": "torch"}

@@ -28,7 +28,7 @@ from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, timestep_pairs
 
-SCRIPT = Path(__file__).parents[1] / "ui/web/tests/local/process.mjs"
+SCRIPT = Path(__file__).parents[2] / "ui/web/tests/local/process.mjs"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 
 LINEAR = {"beta_schedule": "linear"}

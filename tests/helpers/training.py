@@ -19,7 +19,7 @@ from train.__main__ import main
 from train.common.config import PRESETS
 from train.fit.trainer import Trainer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TINY = {
     "widths": (8,),
     "attention": (),

@@ -40,7 +40,7 @@ from ui.training.folder import RunFolder
 from ui.training.process import Training
 from ui.training.visits import Visit, Visits
 
-STUB = Path(__file__).with_name("stub_trainer.py")
+STUB = Path(__file__).parents[1] / "helpers/stub_trainer.py"
 DRAWINGS = Path(__file__).with_name("drawings.json")
 ME, YOU = "a" * 32, "b" * 32
 

@@ -11,7 +11,7 @@ import pytest
 
 from ddpm_core.disk import files, in_use
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def killed(function: str, count: int, target: Path) -> bool:

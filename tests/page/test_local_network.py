@@ -26,9 +26,9 @@ from ddpm_core.checkpoint.hub.snapshots import fetch
 from ddpm_core.checkpoint.refs import parse
 from ddpm_core.checkpoint.spec import check, read
 
-WEB = Path(__file__).parents[1] / "ui/web"
+WEB = Path(__file__).parents[2] / "ui/web"
 SCRIPT = WEB / "tests/local/network.mjs"
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 
 # Of the largest number, from float64's: a sum of n numbers in float32 loses some 2⁻²⁴ √n, which is 1e-6 for the few

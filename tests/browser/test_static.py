@@ -40,7 +40,7 @@ from ui.serving.server import build
 from ui.static.folder import write
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TOUCH = "490-noise-100-7.7-6.7_300-255.255.255-50-3.3_490-clean-80-4.4"
 LOCAL = ROOT / "ui/web/tests/local"
 

@@ -20,7 +20,7 @@ from ui.parts.sampling import Frame
 from ui.runs.jobs import Job
 from ui.runs.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_public_page_allows_no_more_than_ones_own():

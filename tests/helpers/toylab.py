@@ -120,7 +120,7 @@ def cost(part, name, values):
 
 
 HERE = {"where": "'toy'", "has_scheduler": False, "autoencoder": None, "own_class": True}
-FILES = Path(__file__).parents[1] / "ui/web/tests/local/files.mjs"
+FILES = Path(__file__).parents[2] / "ui/web/tests/local/files.mjs"
 
 
 def _known(model):
