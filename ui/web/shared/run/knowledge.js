@@ -63,13 +63,18 @@ export class Knowledge {
    */
   async asked(part, values) {
     /** @type {[Planner<any>, Request]} */
-    const [planner, request] = [await plannerOf(part), check(this.forms[part], values)];
+    const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
     const prepared = Promise.all([this.#prepare(request), planner.prepare?.(request)]);
     const facts = await Promise.all(refs.map((ref) => this.#facts(ref)));
     await prepared;
     const models = facts.flatMap((one) => one ?? []);
     return { planner, request, models: models.length === refs.length ? models : null };
+  }
+
+  /** The planner of a part; where its module can't be had, once the engine answers again. @param {string} part @returns {Promise<Planner<any>>} */
+  #planner(part) {
+    return plannerOf(part).catch(() => this.ask("lab", "models").then(() => plannerOf(part)));
   }
 
   /** Throws the engine's sentence for a checkpoint that there is not. @param {string} ref */
