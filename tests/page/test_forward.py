@@ -19,7 +19,7 @@ from ddpm_core.plane import forward
 from ui.machine.limits import Refused
 from ui.parts import forward as place
 from ui.parts.forward import EPSILON_UNIT, SCHEDULES, ForwardPart
-from ui.pictures import uploads
+from ui.pictures import encoded
 
 
 @pytest.mark.parametrize("name", forward.SCHEDULES)
@@ -82,9 +82,9 @@ def test_at_0_nothing_is_added_and_other_times_are_refused():
 # --- What the page may ask for
 
 
-@pytest.mark.parametrize("name", uploads.DRAWINGS)
+@pytest.mark.parametrize("name", encoded.DRAWINGS)
 def test_drawn_pictures_have_shapes_and_colours(name):
-    image = uploads.drawn(name)
+    image = encoded.drawn(name)
     assert image.shape == (128, 128, 3) and image.dtype == np.uint8
     assert image.std() > 30 and len(np.unique(image.reshape(-1, 3), axis=0)) > 500
 
@@ -99,7 +99,7 @@ def asks():
 
 def test_a_drawing_reaches_the_page_and_no_file_does(asks):
     got = asks["picture"]({"name": "cat"})
-    assert base64.b64decode(got["pixels"]) == uploads.drawn("cat").tobytes() and got["size"] == 128
+    assert base64.b64decode(got["pixels"]) == encoded.drawn("cat").tobytes() and got["size"] == 128
     for wrong in ({}, {"name": "dog"}, {"path": __file__}):
         with pytest.raises(ValueError, match="picture"):
             asks["picture"](wrong)

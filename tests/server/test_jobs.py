@@ -24,7 +24,7 @@ from ui.machine.step_times import StepKind, StepTimes, Stopwatch
 from ui.machine.turns import ACTIVE, QUEUE, Outlook, Turns
 from ui.models.loaded import Loading
 from ui.parts.sampling import Frame, SamplingPart
-from ui.pictures.uploads import FRAME_BYTES, frame_format, kept_steps, uri
+from ui.pictures.encoded import FRAME_BYTES, frame_format, kept_steps, uri
 from ui.runs import jobs
 from ui.runs.listeners import in_thread
 from ui.runs.plans import Computation, Plan

@@ -23,7 +23,7 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
 from ui.export.kept import packed
 from ui.parts.sampling import SamplingPart
-from ui.pictures.uploads import kept_steps
+from ui.pictures.encoded import kept_steps
 from ui.runs import pages
 from ui.runs.pages import Runs
 

@@ -17,8 +17,8 @@ from ddpm_core.schedule import NoiseSchedule
 from ui.forms.fields import Choice, Request, Seed, Whole, declare
 from ui.models.lab import Lab
 from ui.parts.part import Part
-from ui.pictures import uploads
-from ui.pictures.uploads import uri
+from ui.pictures import encoded
+from ui.pictures.encoded import uri
 from ui.runs.log import Values
 from ui.runs.visitors import address
 
@@ -31,7 +31,7 @@ SCHEDULES = {name: make(T=T) for name, make in forward.SCHEDULES.items()}
 class Forward(Request):
     """What is shown; the page computes it."""
 
-    picture: str = declare(Choice("picture", names=uploads.DRAWINGS), "lighthouse")
+    picture: str = declare(Choice("picture", names=encoded.DRAWINGS), "lighthouse")
     schedule: str = declare(
         Choice(
             "schedule",
@@ -67,7 +67,7 @@ class ForwardPart(Part):
         }
 
     def initial(self) -> Values:
-        thumbs = {name: uri(uploads.drawn(name)[None, ::2, ::2], "png") for name in uploads.DRAWINGS}
+        thumbs = {name: uri(encoded.drawn(name)[None, ::2, ::2], "png") for name in encoded.DRAWINGS}
         return {"T": T, "EPSILON_UNIT": EPSILON_UNIT, "thumbs": thumbs}
 
     def _tables(self, values: Values) -> Values:
@@ -76,7 +76,7 @@ class ForwardPart(Part):
 
     def _picture(self, values: Values) -> Values:
         """{name} of a drawn picture -> {size, pixels}."""
-        image = uploads.drawn(Forward.kinds()["picture"].check(values.get("name")))
+        image = encoded.drawn(Forward.kinds()["picture"].check(values.get("name")))
         return {"size": len(image), "pixels": _text(image)}
 
     def _noise(self, values: Values) -> Values:
@@ -111,7 +111,7 @@ class ForwardPart(Part):
         }
 
 
-SIZE = Whole("The size", low=1, high=uploads.SIZE)
+SIZE = Whole("The size", low=1, high=encoded.SIZE)
 
 
 def _columns(schedule: NoiseSchedule) -> dict[str, str]:

@@ -20,7 +20,7 @@ from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.uploads import sent
+from ui.pictures.encoded import sent
 from ui.runs.jobs import Work
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, ETA, IF_CLASSES, LABEL, SAMPLER, STEPS, VARIANCE, if_has

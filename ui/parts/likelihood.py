@@ -27,8 +27,8 @@ from ui.machine.step_times import StepKind
 from ui.models.lab import Lab
 from ui.parts.part import Part
 from ui.pictures import as_text
+from ui.pictures.encoded import LOSSLESS, frame_format, uri
 from ui.pictures.test_sets import PictureSet, set_for
-from ui.pictures.uploads import LOSSLESS, frame_format, uri
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind

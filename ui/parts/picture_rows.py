@@ -13,7 +13,7 @@ from ddpm_core.model import Model, ModelSpec, check_pixels
 from ui.machine.step_times import StepKind
 from ui.models.lab import Lab
 from ui.pictures import as_text
-from ui.pictures.uploads import LOSSLESS, kept_steps, sent
+from ui.pictures.encoded import LOSSLESS, kept_steps, sent
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording

@@ -20,7 +20,7 @@ from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.uploads import sent, uri
+from ui.pictures.encoded import sent, uri
 from ui.runs.jobs import Work
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS

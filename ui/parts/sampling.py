@@ -24,7 +24,7 @@ from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.lab import Lab
 from ui.parts.part import Part
-from ui.pictures.uploads import kept_steps, sent, uri
+from ui.pictures.encoded import kept_steps, sent, uri
 from ui.runs import captions, touch
 from ui.runs.captions import Row
 from ui.runs.jobs import Work

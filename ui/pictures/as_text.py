@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 from ddpm_core.model import ModelSpec
-from ui.pictures.uploads import uri
+from ui.pictures.encoded import uri
 
 
 def shown(image: np.ndarray) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ddpm_core.plane import forward
 from ui.parts.course import Card
 from ui.parts.forward import SCHEDULES, Forward
 from ui.parts.part import Part
-from ui.pictures import uploads
+from ui.pictures import encoded
 from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.web import FILES
@@ -67,7 +67,7 @@ def picture(card: Card, part: Part) -> Image.Image:
 def _noised(asked: Forward) -> Image.Image:
     """A picture on its way to noise, with t in the middle."""
     size = 64
-    drawn = Image.fromarray(uploads.drawn(asked.picture)).resize((size, size), Image.Resampling.BOX)
+    drawn = Image.fromarray(encoded.drawn(asked.picture)).resize((size, size), Image.Resampling.BOX)
     x_0, epsilon = np.asarray(drawn) / 127.5 - 1, forward.epsilon(asked.seed, (size, size, 3))
     table = forward.tables(SCHEDULES[asked.schedule])
     times = (0, asked.t // 2, asked.t, 1000)

@@ -22,7 +22,7 @@ from ui.forms import emoji, units
 from ui.models import catalogue, facts
 from ui.models.facts import answer
 from ui.models.home import home
-from ui.pictures.uploads import DRAWINGS, SETS
+from ui.pictures.encoded import DRAWINGS, SETS
 from ui.serving.server import App, build
 
 ROOT = Path(__file__).resolve().parents[2]

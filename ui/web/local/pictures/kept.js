@@ -1,4 +1,4 @@
-// Which pictures of a run are kept and shown, as in ui/pictures/uploads.py.
+// Which pictures of a run are kept and shown, as in ui/pictures/encoded.py.
 
 import { thin } from "../../files/record.js";
 import { LOSSLESS } from "../../plans/facts.js";

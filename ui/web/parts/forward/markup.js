@@ -6,7 +6,7 @@ export const MARKUP = `
     <legend>Picture</legend>
     <p class="info">x<sub>0</sub>: one of these, or your own</p>
     <div class="thumbs" role="group" aria-label="Pictures that come with the page"></div>
-    <label class="button upload"><input type="file" accept="image/*" aria-label="Upload a picture">Upload a picture</label>
+    <label class="button upload"><input type="file" accept="image/*" aria-label="Choose a picture">Choose a picture</label>
     <p class="wrong" role="alert" hidden></p>
   </fieldset>
 </div>

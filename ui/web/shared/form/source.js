@@ -24,9 +24,9 @@ const MARKUP = `
 </div>
 <div class="own" hidden>
     <div class="thumbs" role="group" aria-label="Pictures that come with the page"></div>
-    <label class="button upload"><input type="file" accept="image/*" aria-label="Upload a picture"><span>Upload a picture</span></label>
+    <label class="button upload"><input type="file" accept="image/*" aria-label="Choose a picture"><span>Choose a picture</span></label>
     <div class="cropper" hidden>
-      <div class="crop"><img alt="What you uploaded"><div class="square" tabindex="0" role="group" aria-label="The square that is used: arrow keys move it"></div></div>
+      <div class="crop"><img alt="The picture that you chose"><div class="square" tabindex="0" role="group" aria-label="The square that is used: arrow keys move it"></div></div>
       <div class="row"><label class="grow"><span class="info">Size of the square</span><input type="range" class="slider side-slider" min="5" max="100" value="100" step="1" aria-label="Size of the square, per cent of the shorter side"></label>
       <figure class="fitted"><img alt="The square as the model gets it"></figure></div>
       <label class="row invert"><input type="checkbox"><span>Swap light and dark</span></label>
