@@ -86,7 +86,11 @@ window.fetch = async (url, how) => {
     window.cut = () => cut.abort(); // the connection
     const got = await fetch(url, { ...how, signal: AbortSignal.any([how.signal, cut.signal]) });
     const start = (stream) => {
-      window.say = (message) => stream.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(message)}\\n\\n`));
+      window.say = (message) => {
+        const head = new TextEncoder().encode(JSON.stringify(message));
+        stream.enqueue(new Uint8Array(Uint32Array.of(head.length, 0).buffer));
+        stream.enqueue(head);
+      };
     };
     return new Response(got.body.pipeThrough(new TransformStream({ start })), got);
   } finally {

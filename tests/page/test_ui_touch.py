@@ -79,15 +79,15 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
     plan = about["shown"]
     assert [plan["lanes"][0]["steps"][k][1] for k in (plan["split"], 6)] == [56, 23]
     a, b = ([frame for frame in frames if frame["lane"] == lane] for lane in (0, 1))
-    same = [one["x"] == other["x"] for one, other in zip(a, b, strict=True)]
+    same = [np.array_equal(one["x"], other["x"]) for one, other in zip(a, b, strict=True)]
     assert same == [True] * plan["split"] + [False] * (10 - plan["split"])
     assert [frame["apart"][0][0] > 0 for frame in b] == [not one for one in same] and "apart" not in a[0]
     (alone,) = [
         one["x"] for one in results(toylab.messages(made, "watch", ASKED | {"touch": ""})[1]) if one.get("k") == 9
     ]
-    assert a[-1]["x"] == alone
+    np.testing.assert_array_equal(a[-1]["x"], alone)
     again = results(toylab.messages(place(), "watch", ASKED)[1], "frame")
-    assert again == frames
+    np.testing.assert_equal(again, frames)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ddpm_core, "load", lambda ref: made.services.models.model)

@@ -24,7 +24,7 @@ from ui.machine.step_times import StepKind, StepTimes, Stopwatch
 from ui.machine.turns import ACTIVE, QUEUE, Outlook, Turns
 from ui.models.loaded import Loading
 from ui.parts.sampling import Frame, SamplingPart
-from ui.pictures.encoded import FRAME_BYTES, frame_format, kept_steps, uri
+from ui.pictures.encoded import FRAME_BYTES, kept_steps, sent
 from ui.runs import jobs
 from ui.runs.listeners import in_thread
 from ui.runs.plans import Computation, Plan
@@ -110,8 +110,7 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
 def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channels):
     rng = np.random.default_rng(0)
     noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    message = uri(noise, frame_format(size, channels))
-    whole = len(kept_steps(1000, size, count, channels)) * 2 * len(message)
+    whole = len(kept_steps(1000, size, count, channels)) * 2 * sent(noise).nbytes
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
 

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from browser import CALM, served
 from gradio_client import Client
+from pieces import unpacked
 from soak.calls import page_data
 from toylab import wait_for
 
@@ -82,14 +83,16 @@ def detail(answer):
     return json.loads(answer[1])["detail"]
 
 
-def messages_in(text):
-    """The messages of a stream."""
-    return [json.loads(event.removeprefix("data: ")) for event in text.split("\n\n") if event]
-
-
 def messages(port, part, values=QUICK, page="a page", **more):
     """Of a run of a page, to its end."""
-    return messages_in(got(port, "POST", "/run", {"part": part, "values": values, "page": page}, **more)[1])
+    return answered(port, {"part": part, "values": values, "page": page}, **more)[1]
+
+
+def answered(port, content, **more):
+    """(status, messages) of a run that is asked for; of one that is refused the answer."""
+    with asked(port, "POST", "/run", content, **more) as answer:
+        found = answer.read()
+        return answer.status, unpacked(found) if answer.status == 200 else found
 
 
 def ordered(port, values=QUICK, **more):

@@ -27,7 +27,7 @@ from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import as_text
-from ui.pictures.encoded import LOSSLESS, frame_format, uri
+from ui.pictures.encoded import LOSSLESS, Sprite, sent
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.runs.jobs import Work
 from ui.runs.log import Values
@@ -173,8 +173,8 @@ class LikelihoodRun(Computation):
 
 
 def _decode(
-    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Work, before: Sequence[str] = ()
-) -> list[str]:
+    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Work, before: Sequence[Sprite] = ()
+) -> list[Sprite]:
     """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
     after those from before.
     """
@@ -190,9 +190,8 @@ def _decode(
             progress=work.counter(plan.alone if together == 1 else plan.together),
         )
     columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
-    format = frame_format(model.image_size, model.channels)
     # np.stack gives (pictures, times and x_0, H, W, C)
-    rows = [*before, *(uri(row, format) for row in np.stack(columns, 1))]
+    rows = [*before, *(sent(row) for row in np.stack(columns, 1))]
     work.give({"kind": "decoding", "times": times, "rows": rows})
     return rows
 

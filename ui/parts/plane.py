@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
 import re
 import threading
@@ -387,7 +386,7 @@ def together(runs: Sequence[Iterator[Step]]) -> Iterator[tuple[int, Step]]:
     return heapq.merge(*numbered, key=lambda pair: -pair[1].t)
 
 
-def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> str:
+def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> np.ndarray:
     """The network's score on a square of ARROWS × ARROWS points up to `reach` from 0, rows from the top, in units of
     1/√V: V is the variance of a part of q(x_t), so the arrows are about as long at every t.
     """
@@ -395,15 +394,14 @@ def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> str:
     points = np.stack(np.meshgrid(ticks, -ticks), -1).reshape(-1, 2)
     alpha_bar = model.schedule.alpha_bar[t].item()
     variance = alpha_bar * mixture.width**2 + 1 - alpha_bar
-    return _text(plane.network_score(model, points, t).numpy() * variance**0.5, ARROW_UNIT, np.int8)
+    return _whole(plane.network_score(model, points, t).numpy() * variance**0.5, ARROW_UNIT, np.int8)
 
 
-def packed(points: np.ndarray) -> str:
-    """Points (N, 2) as text: x₁, x₂ of each as int16."""
-    return _text(points, UNIT, np.int16)
+def packed(points: np.ndarray) -> np.ndarray:
+    """Points (N, 2) as int16 of UNIT."""
+    return _whole(points, UNIT, np.int16)
 
 
-def _text(values: np.ndarray, unit: float, kind: type) -> str:
+def _whole(values: np.ndarray, unit: float, kind: type) -> np.ndarray:
     most = np.iinfo(kind).max
-    whole = np.nan_to_num(values / unit).round().clip(-most, most).astype(f"<i{np.dtype(kind).itemsize}")
-    return base64.b64encode(whole.tobytes()).decode()
+    return np.nan_to_num(values / unit).round().clip(-most, most).astype(kind)

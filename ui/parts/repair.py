@@ -20,7 +20,7 @@ from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.encoded import sent, uri
+from ui.pictures.encoded import encoded, sent
 from ui.runs.jobs import Work
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS
@@ -164,7 +164,7 @@ class RepairRun(Rows):
         last = self.follow(model, row, steps, request.steps, len(request.methods), work)
         images = work.recording.rows[row]
         differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
-        work.give({"kind": "map", "row": row, "x": [uri(differ[None, ..., None], "png")]})
+        work.give({"kind": "map", "row": row, "x": [encoded(differ[None, ..., None], "png")]})
         gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
         work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
 

@@ -24,7 +24,7 @@ from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.pictures.encoded import kept_steps, sent, uri
+from ui.pictures.encoded import encoded, kept_steps, sent
 from ui.runs import captions, touch
 from ui.runs.captions import Row
 from ui.runs.jobs import Work
@@ -158,7 +158,7 @@ class Frame:
         about = {"kind": "frame", "lane": self.lane, "k": self.k, "sigma": self.sigma}
         about |= {"x": sent(self.x), "x0": sent(self.x0_hat)}
         if self.attention is not None:
-            about["attention"] = uri(self.attention, "png")
+            about["attention"] = encoded(self.attention, "png")
         if self.apart is not None:
             about["apart"] = self.apart
         if self.latents is not None:

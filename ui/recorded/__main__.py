@@ -26,6 +26,7 @@ from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import image_files
 from ui.models.facts import facts
 from ui.parts import course
+from ui.pictures.encoded import Encoded, encoded
 from ui.recorded import course_pictures, families, few_steps, one_path, page
 from ui.runs.log import Values
 from ui.serving.server import App, build
@@ -155,12 +156,10 @@ def _thinned(results: list[Values]) -> list[Values]:
     return [plan, *(frame | {"x": _levelled(frame["x"])} for frame in noisy), last]
 
 
-def _levelled(uri: str) -> str:
-    """A picture of digits in GREYS levels."""
+def _levelled(images: np.ndarray) -> np.ndarray:
+    """Pictures in GREYS levels."""
     step = 255 / (GREYS - 1)
-    grey = np.asarray(image_files.open_picture(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("L"))
-    content = imaging.png(((grey / step).round() * step).round().astype(np.uint8)[..., None])
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return ((images / step).round() * step).round().astype(np.uint8)
 
 
 def _light(content: Any, quality: int | None = None) -> Any:
@@ -171,13 +170,31 @@ def _light(content: Any, quality: int | None = None) -> Any:
         return [_light(value, quality) for value in content]
     if isinstance(content, float):
         return float(f"{content:.5g}")
+    if isinstance(content, np.ndarray) and content.dtype == np.uint8:
+        content = encoded(content, "png")
+    if isinstance(content, np.ndarray):
+        return _written(content.dtype.name, content.astype(content.dtype.newbyteorder("<")).tobytes())
+    if isinstance(content, Encoded):
+        return _written("image/webp", _webp(content.content, quality))
     found = isinstance(content, str) and re.match(r"data:image/\w+;base64,", content)
     if not found:
         return content
+    packed = _webp(base64.b64decode(content[found.end() :]), quality)
+    return f"data:image/webp;base64,{base64.b64encode(packed).decode()}"
+
+
+def _written(type: str, content: bytes) -> Values:
+    """Bytes in a file of JSON, as ui/web/shared/run/packing.js reads them."""
+    return {"type": type, "base64": base64.b64encode(content).decode()}
+
+
+def _webp(picture: bytes, quality: int | None) -> bytes:
+    """A picture's file as WebP, without loss where no quality is given."""
     file = io.BytesIO()
-    picture = image_files.open_picture(io.BytesIO(base64.b64decode(content[found.end() :])))
-    picture.save(file, "WEBP", lossless=quality is None, quality=quality or 100, method=6)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    image_files.open_picture(io.BytesIO(picture)).save(
+        file, "WEBP", lossless=quality is None, quality=quality or 100, method=6
+    )
+    return file.getvalue()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import { all, button, el, find, onArrows, within } from "./shared/drawing/dom.js
 import { linked, linkTo } from "./shared/form/link.js";
 import { NO_ANSWER } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";
+import { revived } from "./shared/run/packing.js";
 import { ShareMenu } from "./shared/run/share.js";
 
 /** @import { Client, Values } from "./shared/run/client.js" */
@@ -358,7 +359,7 @@ export class Page {
   /** A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. @param {string} part @returns {Promise<any>} */
   async example(part) {
     const answer = await fetch(new URL(`examples/${part}.json`, import.meta.url)).catch(() => null);
-    return answer?.ok ? answer.json() : null;
+    return answer?.ok ? JSON.parse(await answer.text(), revived) : null;
   }
 
   /**

@@ -1,6 +1,7 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
 import { heading } from "../player/slide.js";
 import { button, el, table } from "../shared/drawing/dom.js";
+import { urlOf } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../shared/words/meanings.js";
 
@@ -28,7 +29,7 @@ export function mount(page, part) {
       if (result.kind === "plan") build(result);
       else if (result.k >= newest[result.lane]) {
         newest[result.lane] = result.k;
-        images[result.lane].src = result.x;
+        images[result.lane].src = urlOf(result.x);
       }
     },
     render() {

@@ -49,5 +49,5 @@ export const stemOf = ({ checkpoint, seed }, what, catalogue) =>
 
 /** The first result. @param {RowsPlan} plan @param {string[]} columns @param {number[]} steps of each row */
 export const shown = ({ model }, columns, steps) => {
-  return { kind: "plan", columns, steps, pixelated: model.image_size <= LOSSLESS };
+  return { kind: /** @type {const} */ ("plan"), columns, steps, pixelated: model.image_size <= LOSSLESS };
 };

@@ -9,7 +9,6 @@ import { measured, moments, settings, table, thin, titles } from "../files/recor
 import { save } from "../files/save.js";
 import { fromText, toText, unpack } from "../files/text.js";
 import { npy, zip } from "../files/zip.js";
-import { unpacked } from "../server/kept.js";
 import { toText as pack } from "../shared/pictures/text.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
@@ -203,35 +202,4 @@ test("what is transparent lies over grey, and pixels become squares", () => {
     [...scaled({ ...picture, channels: 1, data: Uint8Array.of(1, 2) }, 2).data],
     [1, 1, 2, 2, 1, 1, 2, 2],
   );
-});
-
-test("of a server's bytes uint8 are pictures, and float32 numbers", () => {
-  const told = {
-    values: { seed: 7 },
-    frames: [[[0, { at: 8, type: "uint8", shape: [2, 1, 2, 1] }]]],
-    x0: [[0, { at: 0, type: "float32", shape: [2, 1] }]],
-  };
-  const head = new TextEncoder().encode(JSON.stringify(told));
-  const content = Buffer.concat([
-    Buffer.alloc(4),
-    head,
-    Buffer.from(Float32Array.of(0.5, -2).buffer),
-    Buffer.of(1, 2, 3, 4),
-  ]);
-  content.writeUInt32LE(head.length);
-  const { values, frames, x0 } = unpacked(Uint8Array.from(content).buffer);
-  const [[[k, pictures]]] = frames;
-  assert.deepEqual(
-    [values.seed, k, pictures.map(({ data }) => [...data])],
-    [
-      7,
-      0,
-      [
-        [1, 2],
-        [3, 4],
-      ],
-    ],
-  );
-  assert.deepEqual([pictures[1].width, pictures[1].height, pictures[1].channels], [2, 1, 1]);
-  assert.deepEqual(x0, [[0, Float32Array.of(0.5, -2)]]);
 });

@@ -1,6 +1,5 @@
 // Between words, as ui/parts/between.py computes it.
 
-import { uri } from "../../files/pictures.js";
 import { planner, SIDE, STAGES } from "../../plans/between.js";
 import { trajectory } from "../process/runs.js";
 import { chainOf, kept } from "./rows.js";
@@ -34,7 +33,7 @@ async function compute(plan, [model], work) {
         await work.count(plan.kindOf(cells), 1 / cells.length);
       }
     }
-    work.give({ kind: "cells", cells, x: uri(cells.map((cell) => done[cell])) });
+    work.give({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
   }
   for (let row = 0; row < SIDE; row++) work.recording.rows.set(row, done.slice(SIDE * row, SIDE * (row + 1)));
 }

@@ -1,6 +1,5 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
-import { uri } from "../../files/pictures.js";
 import { compare, grid, watch } from "../../plans/sampling.js";
 import { seedsOf } from "../../plans/settings.js";
 import { cellSize } from "../../plans/touch.js";
@@ -97,9 +96,9 @@ async function compute(plan, models, work) {
       const others = shared && lane ? frames[0].get(index) : null;
       work.give({
         ...{ kind: "frame", lane, k: index, sigma: typeof sigma === "number" ? sigma : mean(sigma) },
-        ...{ x: uri(pictures), x0: uri(guesses) },
-        ...(decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {}),
-        ...(maps ? { attention: uri(looks) } : {}),
+        ...{ x: pictures, x0: guesses },
+        ...(decode ? { z: latents, z0: previews, decoded: true } : {}),
+        ...(maps ? { attention: looks } : {}),
         ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
       });
     }

@@ -2,6 +2,8 @@
 import { el, table } from "../../shared/drawing/dom.js";
 import { number } from "../../shared/words/numbers.js";
 
+/** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
+
 /**
  * @typedef {object} Plan
  * @property {"plan"} kind
@@ -13,21 +15,7 @@ import { number } from "../../shared/words/numbers.js";
  * @property {{ source: string, rows: [t: number, rate: number, rmse: number][] } | null} published the paper's Table 4
  */
 
-/**
- * Means over the pictures so far.
- * @typedef {object} Bits
- * @property {"bits"} kind
- * @property {number} done pictures
- * @property {string} looks why what costs more bits looks better, where it does
- * @property {Record<string, Record<string, [bits: number, error: number | null, prior: number, L0: number]>>} chains
- * by variance and steps
- * @property {Record<string, { L: number[], rate: number[] }>} curves by variance, at the times
- * @property {number[]} rmse at the times, on the scale 0 to 255
- * @property {number[]} times ascending
- */
-
-/** @typedef {{ kind: "decoding", times: number[], rows: string[] }} Decoding a sprite for each picture */
-/** @typedef {{ kind: "early", steps: number, bits: number }} Early the first picture, by a short chain */
+/** @typedef {Measured & { looks: string }} Bits looks: why what costs more bits looks better, where it does */
 /** @typedef {Plan | Bits | Decoding | Early} Result of ui/parts/likelihood.py */
 
 /** @param {number} value @param {number | null} error */

@@ -7,7 +7,8 @@ import { cells } from "./mixture.js";
 
 /** @import { Point } from "../../shared/drawing/chart.js" */
 /** @import { Mixture } from "./mixture.js" */
-/** @import { Frame, Training } from "./cloud.js" */
+/** @import { Training } from "../../shared/run/protocol.js" */
+/** @import { Frame } from "./cloud.js" */
 
 const BINS = 48;
 const ERRORS = 3; // standard errors that are still called chance
