@@ -87,7 +87,7 @@ class Runs:
         return self._ends()
 
     def grafted(self, first: int, last: int) -> Tensor:
-        """x_0 with the middle of a run from the same noise, of the class TURN further on, in the steps first to last."""
+        """x_0 with the middle of a run of the class TURN further on and the same noise, in the steps first to last."""
         ends = []
         for seeds in self.batches:
             self.opened.restore()
@@ -145,7 +145,7 @@ def drawn(runs: Runs, out: Path) -> dict[str, np.ndarray]:
 
 
 def shares(pictures: np.ndarray, model: ddpm_core.Model) -> dict[str, float]:
-    """Of pictures of all classes in turn the share that shows its digit (right), and the one TURN further on (other)."""
+    """The shares of pictures of all classes in turn with their digit (right) and the one TURN further on (other)."""
     classes = [int(text) for text in model.class_names or DIGITS]
     digits = judge(ready_classifier(), pictures)[0]
     asked = np.array([[classes[(i + turn) % len(classes)] for i in range(len(digits))] for turn in (0, TURN)])
@@ -167,10 +167,9 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
     unit = "rms" if judged is None else "right"
 
     def value(name: str) -> float:
-        found = (
-            distance(pictures[name], pictures["whole"]) if judged is None else shares(pictures[name], runs.model)[unit]
-        )
-        return round(found, 4)
+        if judged is None:
+            return round(distance(pictures[name], pictures["whole"]), 4)
+        return round(shares(pictures[name], runs.model)["right"], 4)
 
     def graft(name: str) -> dict[str, float]:
         other = {} if judged is None else {"other": round(shares(pictures[name], runs.model)["other"], 4)}
@@ -215,9 +214,7 @@ def main(arguments: list[str]) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks inside", description="What a U-Net's parts are for.")
     parser.add_argument("checkpoint", nargs="?", default="mnist-tiny", help="embedded name, folder or Hub id")
-    parser.add_argument(
-        "--data", default="mnist", help="digits for the classifier: what `benchmarks digits --data` takes"
-    )
+    parser.add_argument("--data", default="mnist", help="MNIST for the judge of digits: what `benchmarks digits` takes")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--prompts", type=Path, help="of a model that takes words: a text file with one on each line")
     parser.add_argument("--out", type=Path, help="folder of the pictures, to go on from; default: inside-CHECKPOINT")

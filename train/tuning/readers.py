@@ -16,8 +16,8 @@ from train.common.command_line import check_range, parse, user_path
 
 @dataclass
 class ReadersOptions:
-    """Fit what reads x̂_0 from each block of a U-Net, for Look inside, and keep it beside the weights (Hub: in the user's
-    cache). The model's own runs are all that it needs."""
+    """Fit what reads x̂_0 from each block of a U-Net, and keep it beside the weights (Hub: in the user's cache). The
+    model's own runs are enough: it needs no data."""
 
     checkpoint: Annotated[str, tyro.conf.Positional]
     """local folder, or Hub id (owner/name, owner/name@revision)"""

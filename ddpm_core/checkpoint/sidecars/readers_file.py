@@ -26,8 +26,9 @@ u = (t − times[j]) / (times[j + 1] − times[j]), clipped to [0, 1]. Where K i
 
 What is read is (1 − u) · read_j + u · read_{j+1}, clipped if `clip` says so, where
 
-    f[r, y, x]                         = Σ_c features[i, r, c] · a[c, y, x] + offset[i, r, y, x]
-    read_i[d, y s + dy, x s + dx]      = Σ_r patches[i, (d s + dy) s + dx, r] · f[r, y, x] + mean[i, d, y s + dy, x s + dx]
+    f[r, y, x] = Σ_c features[i, r, c] · a[c, y, x] + offset[i, r, y, x]
+    read_i[d, y s + dy, x s + dx]
+               = Σ_r patches[i, (d s + dy) s + dx, r] · f[r, y, x] + mean[i, d, y s + dy, x s + dx]
 
 The colours of a are, with centre and spread as (1 − u) · row j + u · row j + 1, and k = 0, 1, 2,
 
@@ -123,7 +124,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_JSON:
             raise ValueError(f"it is larger than {MAX_JSON >> 20} MB")
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt", backend="pread") as file:  # no file that stays mapped
             content = json.loads((file.metadata() or {})[_KEY])
             return content | {"tensors": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
     except (SafetensorError, OSError, RecursionError) as error:
@@ -144,8 +145,9 @@ def _parse(content: dict[str, Any]) -> Readers:
     tensors: dict[str, Tensor] = content["tensors"]
     mean, shares = tensors["mean"], {name: tuple(map(float, row)) for name, row in content["r2"].items()}
     blocks = {name: BlockReaders(*(tensors[f"{name}.{part}"] for part in BlockReaders._fields)) for name in shares}
-    (K, D, S, same), seeds = mean.shape, tuple(map(int, content["seeds"]))
-    if K != len(times) or S != same or len(seeds) != 2 or not isinstance(content["figures"], dict):
+    fitted, held_out = map(int, content["seeds"])
+    K, (D, S) = len(times), mean.shape[1:3]
+    if mean.shape != (K, D, S, S) or not isinstance(content["figures"], dict):
         raise ValueError("no readers")
     for name, block in blocks.items():
         R, h, C = block.features.shape[1], block.offset.shape[-1], block.basis.shape[-1]
@@ -154,7 +156,7 @@ def _parse(content: dict[str, Any]) -> Readers:
             raise ValueError(f"no readers of {name}")
     if not all(value.dtype == torch.float16 and bool(value.isfinite().all()) for value in tensors.values()):
         raise ValueError("no numbers")
-    return Readers(times, bool(content["clip"]), mean, blocks, measured, shares, seeds, content["figures"])
+    return Readers(times, bool(content["clip"]), mean, blocks, measured, shares, (fitted, held_out), content["figures"])
 
 
 _SIDECAR = Sidecar(READERS, "a file of readers", _parse, in_cache=True, load=_read, dump=_write)
