@@ -49,7 +49,7 @@ class Runs:
         self.prompts = prompts
         self.halfway: list[Tensor] = []  # x_t of the whole runs, where the second half begins
 
-    def told(self, seeds: range, turn: int = 0) -> dict[str, Any]:
+    def condition(self, seeds: range, turn: int = 0) -> dict[str, Any]:
         """The condition of some runs."""
         if self.prompts:
             return {"prompts": [self.prompts[(i + turn) % len(self.prompts)] for i in seeds]}
@@ -67,7 +67,7 @@ class Runs:
         self.opened.restore()
         middle, ends = len(self.times) // 2, []
         for seeds in self.batches:
-            for step in ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.told(seeds)):
+            for step in ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds)):
                 if step.index == middle - 1:
                     self.halfway.append(step.x)
                 last = step.x
@@ -80,7 +80,7 @@ class Runs:
         self.opened.cut(*names, when=lambda t: half in ("all", self.half(t)))
         return self._ends(later=half == "second" and len(self.halfway) == len(self.batches))
 
-    def only_told(self, during: Callable[[int], bool]) -> Tensor:
+    def conditioned(self, during: Callable[[int], bool]) -> Tensor:
         """x_0 where the network gets the condition in the steps of these numbers only."""
         self.opened.restore()
         self.opened.cut("condition", when=lambda t: not during(self.number(t)))
@@ -91,10 +91,10 @@ class Runs:
         ends = []
         for seeds in self.batches:
             self.opened.restore()
-            other = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.told(seeds, TURN))
+            other = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds, TURN))
             given = {step.t: self.opened.taps["middle"] for step in other}
             self.opened.change("middle", partial(self._given, given, first, last))
-            *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.told(seeds))
+            *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds))
             ends.append(end.x)
         return torch.cat(ends)
 
@@ -105,16 +105,22 @@ class Runs:
         ends = []
         for i, seeds in enumerate(self.batches):
             after = (self.times[len(self.times) // 2], self.halfway[i]) if later else None
-            *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.told(seeds), after=after)
+            *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds), after=after)
             ends.append(end.x)
         return torch.cat(ends)
 
 
 def parts(runs: Runs) -> dict[str, tuple[str, ...]]:
     """What is switched off, by the names of `Inside.cut`."""
-    model, skips = runs.model, runs.opened.skips
-    one = ("middle", *reversed(skips), "attention", *(["condition"] if model.num_classes or model.text else []), "time")
-    return {name: (name,) for name in one} | {"all skips": skips}
+    opened, attends = runs.opened, any("attention" in block.parts for block in runs.opened.blocks.values())
+    one = ["middle"] * ("middle" in opened.blocks) + list(reversed(opened.skips)) + ["attention"] * attends
+    one += ["condition"] * has_condition(runs.model) + ["time"]
+    return {name: (name,) for name in one} | {"all skips": opened.skips}
+
+
+def has_condition(model: ddpm_core.Model) -> bool:
+    """Whether it can be left out."""
+    return model.null_label is not None or model.text is not None
 
 
 def tasks(runs: Runs) -> dict[str, Callable[[], Tensor]]:
@@ -122,9 +128,9 @@ def tasks(runs: Runs) -> dict[str, Callable[[], Tensor]]:
     found: dict[str, Callable[[], Tensor]] = {"whole": runs.whole}
     for name, names in parts(runs).items():
         found |= {f"off {name} {half}": partial(runs.cut, names, half) for half in HALVES}
-    if not runs.model.student and (runs.model.null_label is not None or runs.model.text):
-        found["told 6-15"] = partial(runs.only_told, lambda n: 6 <= n <= 15)
-        found["told but in 6-15"] = partial(runs.only_told, lambda n: not 6 <= n <= 15)
+    if not runs.model.student and has_condition(runs.model):
+        found["condition 6-15"] = partial(runs.conditioned, lambda n: 6 <= n <= 15)
+        found["condition not 6-15"] = partial(runs.conditioned, lambda n: not 6 <= n <= 15)
         found |= {f"graft {name}": partial(runs.grafted, *steps) for name, steps in GRAFTED.items()}
     return found
 
@@ -162,7 +168,8 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
 
     seeds, steps: of the runs. unit: "right", the share of runs that show the digit asked for, or "rms", the distance
     from the whole runs. judge: {right, digits} of the classifier on test digits, None without. whole: of the whole
-    runs. off: {part: {all, first, second}}. told: {steps: …}. graft: {steps: {own, other}}; of "rms" only own.
+    runs. off: {part: {all, first, second}}. condition: {steps in which it is there: …}.
+    graft: {steps: {own, other}}; of "rms" only own.
     """
     unit = "rms" if judged is None else "right"
 
@@ -182,7 +189,9 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
         "judge": judged,
         "whole": value("whole"),
         "off": {name: {half: value(f"off {name} {half}") for half in HALVES} for name in parts(runs)},
-        "told": {name.removeprefix("told "): value(name) for name in pictures if name.startswith("told ")},
+        "condition": {
+            name.removeprefix("condition "): value(name) for name in pictures if name.startswith("condition ")
+        },
         "graft": {name.removeprefix("graft "): graft(name) for name in pictures if name.startswith("graft ")},
     }
 
@@ -197,9 +206,9 @@ def tables(found: Mapping[str, Any], readers: Readers | None, late: int) -> str:
     lines = [f"| switched off ({what}) | {' | '.join(HALVES.values())} |", "| --- " * 4 + "|"]
     lines += [f"| nothing | {cell(found['whole'])} | | |"] if found["unit"] == "right" else []
     lines += [f"| {name} | {' | '.join(cell(its[half]) for half in HALVES)} |" for name, its in found["off"].items()]
-    if found["told"]:
+    if found["condition"]:
         lines += ["", f"| the condition only in steps | {what} |", "| --- | --- |"]
-        lines += [f"| {name} | {cell(value)} |" for name, value in found["told"].items()]
+        lines += [f"| {name} | {cell(value)} |" for name, value in found["condition"].items()]
         others = [" | the other run's |" if found["unit"] == "right" else " |", " --- |" * (found["unit"] == "right")]
         lines += ["", f"| another run's middle in steps | {what}{others[0]}", f"| --- | --- |{others[1]}"]
         lines += [f"| {name} | {' | '.join(map(cell, its.values()))} |" for name, its in found["graft"].items()]

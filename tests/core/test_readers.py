@@ -286,3 +286,28 @@ def test_the_command_fits_and_keeps_them(checkpoint, capsys):
     assert readers(open_one(checkpoint)).seeds == (2, 2)
     assert main(["readers", str(checkpoint), "--seeds", "1"]) == 2
     assert "--seeds must be 2 to 100,000, got 1." in capsys.readouterr().err
+
+
+LARGEST = {"mnist-tiny": 150_000, "cifar10-tiny": 300_000, "cifar10-tiny-4-steps": 300_000, "emoji-tiny": 300_000}
+
+
+@pytest.mark.parametrize("ref", LARGEST)
+def test_embedded_checkpoints_have_readers_of_a_small_file(ref, capsys):
+    model = load(ref, device="cpu", engine="torch", precision="fp32")
+    found, opened = readers(model), inside(model)
+    assert found.blocks.keys() == opened.blocks.keys() and found.seeds == (200, 50)
+    assert (model.source.folder / refs.READERS).stat().st_size < LARGEST[ref]
+    assert found.measured[-1] == model.schedule.T
+    assert main(["readers", ref]) == 2
+    assert f"{ref} comes with its own readers, which stay as they are" in capsys.readouterr().err
+
+
+def test_the_middle_says_the_digit_that_was_asked_for_in_pure_noise():
+    """In mnist-tiny at t = T the way down says hardly anything of x̂_0, the middle half of it, and the top all."""
+    model = load("mnist-tiny", device="cpu", engine="torch", precision="fp32", batched=True)
+    found, opened = readers(model), inside(model)
+    step = next(trajectory(opened.model, range(900, 920), 20, "ddim", labels=[i % 10 for i in range(20)]))
+    spread = (step.x0_hat - found.mean[-1].float()).square().sum()
+    for name, low, high in (("down 1", -0.1, 0.1), ("middle", 0.4, 0.65), ("up 3", 0.95, 1)):
+        share = 1 - (found.read(name, opened.taps[name], step.t) - step.x0_hat).square().sum() / spread
+        assert low < share < high and abs(share - found.r2(name, step.t)) < 0.08, name

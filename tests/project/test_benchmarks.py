@@ -243,7 +243,7 @@ def test_parts_are_off_and_grafted_in_the_steps_that_are_said(few):
         found = few.cut(("skips 28",), half)
         torch.testing.assert_close(found, by_hand(few.model, ("skips 28",), of.__contains__), **close)
         assert (found - whole).abs().max() > 0.01
-    told = few.only_told(lambda number: number == 3)
+    told = few.conditioned(lambda number: number == 3)
     torch.testing.assert_close(told, by_hand(few.model, ("condition",), lambda t: t != times[2]), **close)
     given = {}
     by_hand(few.model, changed=lambda found, t: given.setdefault(t, []).append(found) or found, turn=inside.TURN)
@@ -269,7 +269,7 @@ def test_what_was_drawn_is_not_drawn_again_and_judged(few, classifier, tmp_path,
     found = inside.figures(few, pictures, {"right": 0.9, "digits": 10})
     assert found["whole"] == 0.5 and found["graft"] == {"2-3": {"own": 0.5, "other": 0.5}}
     assert found["off"]["skips 14"] == {"all": 0.5, "first": 0.5, "second": 0.5}
-    assert found["told"].keys() == {"6-15", "but in 6-15"} and (found["seeds"], found["steps"]) == (2, 4)
+    assert found["condition"].keys() == {"6-15", "not 6-15"} and (found["seeds"], found["steps"]) == (2, 4)
     assert "| skips 14 | 50.0 % | 50.0 % | 50.0 % |" in inside.tables(found, None, 1)
     rms = inside.figures(few, pictures, None)
     assert rms["whole"] == 0 and rms["off"]["skips 28"]["all"] > 0.05
