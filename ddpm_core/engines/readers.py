@@ -27,10 +27,10 @@ from ddpm_core.model import Model
 from ddpm_core.runs import make_chain, trajectory
 
 RANK = 6
-LARGEST = 64  # numbers a side of what is read: more than that are averaged
+LARGEST = 64  # numbers a side of what is read; of larger pictures it is means
 STEPS = 20  # of DDIM: at their times R² is measured
 TIMES, FEWEST_TIMES = 8, 4  # that have readers of their own; between them what is read is interpolated
-BYTES = 275_000  # of all readers: of a model with more than that in TIMES times fewer have some
+BYTES = 275_000  # of a file: where the readers of TIMES times take more, there are fewer
 BATCH = 10  # runs at once
 RIDGE = 1e-3  # of the mean square of a block's numbers
 _D65 = (0.9505, 1.0, 1.089)
@@ -194,10 +194,10 @@ def fit_readers(
         nonlocal done
         for start in range(first, first + count, BATCH):
             batch = range(start, min(start + BATCH, first + count))
-            told: dict[str, Any] = {"labels": [i % model.num_classes for i in batch]} if model.num_classes else {}
+            condition: dict[str, Any] = {"labels": [i % model.num_classes for i in batch]} if model.num_classes else {}
             if prompts:
-                told = {"prompts": [prompts[i % len(prompts)] for i in batch]}
-            for step in trajectory(opened.model, batch, **_way(model), **told):
+                condition = {"prompts": [prompts[i % len(prompts)] for i in batch]}
+            for step in trajectory(opened.model, batch, **_way(model), **condition):
                 yield step.t, _pooled(step.x0_hat.cpu().float(), size), opened.taps
             done += len(batch)
             if progress:

@@ -264,6 +264,8 @@ def test_a_damaged_file_is_a_sentence_and_no_model_suffers(checkpoint, fitted, t
             readers(model)
     save(open_one(checkpoint), tmp_path / "copy")
     assert not (tmp_path / "copy" / path.name).exists()
+    readers_file.write(model, fitted)
+    assert readers(model).times == fitted.times
 
 
 def test_other_values_are_a_sentence(fitted):

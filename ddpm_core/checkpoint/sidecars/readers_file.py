@@ -90,14 +90,18 @@ def write(model: Model, found: Readers) -> Path:
     Figures that are there already stay, unless these readers have some. Raises what `place` does, and CheckpointError
     when the disk refuses.
     """
-    there = model.source and _SIDECAR.read(model.source)
+    figures = found.figures
+    if not figures and model.source:
+        with suppress(CheckpointError):  # of a damaged file, which is made again
+            kept = _SIDECAR.read(model.source)
+            figures = kept.figures if kept else {}
     content = {
         "times": found.times,
         "clip": found.clip,
         "measured": found.measured,
         "r2": found.shares,
         "seeds": found.seeds,
-        "figures": found.figures or (there.figures if there else {}),
+        "figures": figures,
         "tensors": {"mean": found.mean}
         | {f"{name}.{part}": value for name, its in found.blocks.items() for part, value in its._asdict().items()},
     }
