@@ -6,7 +6,7 @@ import { compile, Memory } from "./kernel.js";
 import { unet } from "./unet.js";
 import { Weights } from "./weights.js";
 
-/** @import { Condition } from "./unet.js" */
+/** @import { Condition, Config, Probe } from "./unet.js" */
 /** @typedef {Record<string, any>} Json */
 /**
  * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws an Error
@@ -29,8 +29,9 @@ import { Weights } from "./weights.js";
  * @property {Json | null} student as ddpm_core.json has it
  * @property {any} gamma as analytic_variance.json has it @property {any} optimised as optimised_steps.json has it
  * @property {number} parameters of the network
- * @property {(x: Float32Array, tIndex: number, condition: Condition) => Float32Array} network of one image, tIndex = t − 1;
- *   with a GPU it gives promises
+ * @property {(x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array} network of one image,
+ *   tIndex = t − 1; with a GPU it gives promises
+ * @property {Config} config of the network
  * @property {string} engine what computes it, for people
  * @property {number | null} seconds what one evaluation is expected to take, about; null where a GPU computes
  * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
@@ -149,6 +150,8 @@ async function opened(read, memory, device) {
   const found = device ?? (await more?.gpu().catch(() => null));
   const quick = more && found && (await more.onGpu(found, file, net, kernel));
   const network = quick ?? kernel;
+  /** The condition where it is cut, when it was asked for. @type {Condition | undefined} */
+  let none;
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
     ...{
@@ -170,7 +173,13 @@ async function opened(read, memory, device) {
     },
     seconds: quick ? null : work / PACES[memory.kind],
     engine: quick ? "WebGPU" : `${memory.kind} · one thread`,
-    network: (x, tIndex, condition) => network(x, tIndex, condition ?? told.nullLabel),
+    config: net,
+    network(x, tIndex, condition, probe) {
+      const time = probe?.cut?.has("time") ? Math.floor(process.T / 2) - 1 : tIndex;
+      if (!probe?.cut?.has("condition")) return network(x, time, condition ?? told.nullLabel, probe);
+      none ??= words ? words("") : told.nullLabel;
+      return network(x, time, /** @type {Condition} */ (none), probe);
+    },
   };
 }
 
