@@ -58,16 +58,16 @@ def doubled(network):
 class Case:
     """What node is asked about a model, and what `ddpm_core.inside` shows of it in float64."""
 
-    def __init__(self, folder, model, told=None, plain=False, side=8):
-        self.opened, self.told = ddpm_core.inside(model), told or {}
+    def __init__(self, folder, model, condition=None, plain=False, side=8):
+        self.opened, self.condition = ddpm_core.inside(model), condition or {}
         self.x = pictures(2, model.channels, side)
         self.case = {"folder": str(folder), "plain": plain, "probes": []}
         self.wanted = []
         self.labels = None
-        if "label" in self.told:
-            self.labels = torch.tensor([self.told["label"]])
-        if "prompt" in self.told:
-            self.labels = model.text([self.told["prompt"]])
+        if "label" in self.condition:
+            self.labels = torch.tensor([self.condition["label"]])
+        if "prompt" in self.condition:
+            self.labels = model.text([self.condition["prompt"]])
         for t in TIMES:
             self.evaluate(t)
         self.changes = [*self.opened.blocks, *self.opened.skips, "attention", "time"]
@@ -89,7 +89,7 @@ class Case:
         self.wanted.append((output, dict(self.opened.taps), look.taken()))
         self.case["probes"].append(
             {
-                **{"x": packed(self.x[:1]), "t": t, **self.told, "cut": [*cut], "taps": [*self.opened.blocks]},
+                **{"x": packed(self.x[:1]), "t": t, **self.condition, "cut": [*cut], "taps": [*self.opened.blocks]},
                 **{"graft": {name: packed(found) for name, found in given.items()}, "place": PLACE},
             }
         )
@@ -226,8 +226,8 @@ class Lanes:
             for graft in surgery.get("graft", ()):
                 donor = {t: taps[graft["name"]] for t, (_, taps) in zip(self.times, found[graft["lane"]], strict=True)}
                 self.opened.change(graft["name"], taken_from(donor, self.during(graft)))
-            told = {"labels": lane["label"], "guidance": lane.get("guidance")}
-            steps = ddpm_core.trajectory(self.opened.model, [seed], **STEPS, **told)
+            condition = {"labels": lane["label"], "guidance": lane.get("guidance")}
+            steps = ddpm_core.trajectory(self.opened.model, [seed], **STEPS, **condition)
             found.append([(step.x, self.opened.taps) for step in steps])
         return found
 
