@@ -103,7 +103,7 @@ class Case:
         self.check_all(answer["probed"])
 
     def check_all(self, answers, looks=True):
-        for found, (output, taps, maps) in zip(answers, self.wanted, strict=False):
+        for found, (output, taps, maps) in zip(answers, self.wanted[: len(answers)], strict=True):
             same(found["output"], output)
             for ours, theirs, close in (
                 (found["taps"], taps, CLOSE),
@@ -301,11 +301,13 @@ EVALUATE = """async ([web, folder, evaluations]) => {
 
 @pytest.mark.parametrize("name", ON_GPU)
 def test_a_gpu_shows_and_changes_the_same(answers, gpu_page, name):
-    case, _ = answers[name]
+    case, kernel = answers[name]
     answer = gpu_page.evaluate(EVALUATE, [f"{WEB}", case.case["folder"], case.case["probes"]])
     if answer is None:
         pytest.skip("this Chromium has no WebGPU")
     assert answer["engine"] == "WebGPU"
     *found, looked = answer["probed"]
     case.check_all(found, looks=False)
-    case.check_all([looked])
+    pairs = zip(found, kernel["probed"], strict=True)
+    assert all(one["output"] != other["output"] for one, other in pairs)  # or the kernel went on after an error
+    assert looked == kernel["probed"][0]  # where a place looks, only the kernel finds

@@ -15,9 +15,10 @@ import { blocks } from "./blocks.js";
  * @property {Map<string, Tap | null>} [taps] by the names of the blocks that are to be shown; the evaluation fills it
  * @property {Set<string>} [cut] blocks, skips, "attention", "condition" and "time": what is off; it goes before a graft
  * @property {Map<string, Float32Array>} [graft] by the names of blocks: what they give instead
- * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] where a place, in shares
- *   of the side, looks: what it takes from each place, of each head, by the name of the layer; the evaluation fills maps
- * @property {(Tap & { name: string })[]} [words] what each place takes from each token, the mean over heads; filled, too
+ * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] a place, from 0 to below 1
+ *   of each side; the evaluation adds, for each layer of self-attention, what this place takes from each place, by head
+ * @property {(Tap & { name: string })[]} [words] the evaluation adds, for each layer that reads words, what each place
+ *   takes from each token, the mean over heads
  */
 
 const f32 = Math.fround;
