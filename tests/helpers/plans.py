@@ -8,8 +8,9 @@ from browser import _missing
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.models.facts import answer as known
 from ui.models.facts import facts, spec, table
-from ui.parts.sampling import REQUESTS
 from ui.recorded import page
+
+PLAN = {"kind": "plan", "words": [], "unknown": [], "published": None}  # the first result of any run
 
 
 def _ask(question):
@@ -36,11 +37,10 @@ def answer(part, values, models, **more):
     shown} and what the plan is about; {error}, a sentence, where it refuses the values.
 
     more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate; result, of
-    an engine, as it is shown.
+    an engine, as it is shown; without it the first one of a run.
     """
     known = {ref: _facts(model) for ref, model in models.items() if model is not None}
-    read = {"kind": "words", "words": [], "unknown": []} if part in REQUESTS else None
-    return _ask({"part": part, "values": values, "models": known, "result": read} | more)
+    return _ask({"part": part, "values": values, "models": known, "result": PLAN} | more)
 
 
 def described(place, part, values, **more):

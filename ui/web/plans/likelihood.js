@@ -6,6 +6,8 @@ import { checkTimes } from "../local/process/times.js";
 import { looks } from "../words/bound.js";
 import { literal, tuple } from "../words/literal.js";
 import { copied, lines, picture, reference } from "../words/scripts.js";
+import { VARIANCE } from "../words/units.js";
+import { LOSSLESS } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { checkPixels } from "./rows.js";
 import { classOf } from "./settings.js";
@@ -86,7 +88,15 @@ function plan(request, [model], catalogue) {
     request,
     steps: byKind([alone, decodings(T)], [together, (count * T + others + early) / BATCH]),
     about: () => ({ python: copied(() => script(request, model, pictures)) }),
-    shown: (found) => ({ ...found, looks: looks(model, found.chains) }),
+    shown(result) {
+      if (result.kind === "bits") return { ...result, looks: looks(model, result.chains) };
+      return {
+        ...{ kind: "plan", T, count, pixelated: model.image_size <= LOSSLESS },
+        variances: variances(model).map((name) => [VARIANCE[name], name]),
+        lengths: [...lengths(model), T],
+        published: result.published,
+      };
+    },
   };
 }
 

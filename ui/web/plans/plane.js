@@ -70,6 +70,10 @@ export function plan(request, _models, _catalogue, trained = false) {
       const [a, b] = lanes.map(({ name }) => name);
       return { summary: `${a} against ${b}`, python: script(request, lanes), data: drawn(data), lanes: [a, b] };
     },
+    shown: () => ({
+      ...{ kind: "plan", T: exact.T, count: request.cloud, data: drawn(data) },
+      lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
+    }),
   };
 }
 
@@ -77,7 +81,7 @@ export function plan(request, _models, _catalogue, trained = false) {
 export const planner = { refs: () => [], images: ({ cloud }) => cloud, summary: () => "", plan };
 
 /** The mixture as the page draws it. @param {Data} data @returns {Data} */
-export const drawn = ({ centres, width }) => ({ centres: centres.map((one) => Number(one.toFixed(4))), width });
+const drawn = ({ centres, width }) => ({ centres: centres.map((one) => Number(one.toFixed(4))), width });
 
 /** A script that repeats both clouds with ddpm_core, prints their moments and saves their points. @param {Request} request @param {Lane[]} lanes */
 function script(request, lanes) {

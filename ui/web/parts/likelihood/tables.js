@@ -10,7 +10,7 @@ import { number } from "../../shared/words/numbers.js";
  * @property {boolean} pixelated
  * @property {[label: string, name: string][]} variances
  * @property {number[]} lengths steps of the chains, the full one last
- * @property {{ source: string, rows: [t: number, rate: number, rmse: number][] } | null} published the paper's Table 4
+ * @property {[t: number, rate: number, rmse: number][] | null} published the paper's Table 4
  */
 
 /**
@@ -73,12 +73,12 @@ export function rates({ variances, T, published }, { curves, rmse, times }) {
     if (i < 0) return [];
     const own = variances.map(([, name]) => curves[name].rate[i].toFixed(5));
     const row = [String(t), ...own, rmse[i].toFixed(2)];
-    const theirs = published?.rows.find(([time]) => time === t);
+    const theirs = published?.find(([time]) => time === t);
     return [published ? [...row, theirs ? theirs[1].toFixed(5) : "", theirs ? theirs[2].toFixed(2) : ""] : row];
   });
   const own = ["t", ...variances.map(([label]) => `rate, ${label}`), "RMSE"];
   const heads = published ? [...own, "rate, paper", "RMSE, paper"] : own;
-  const beside = published ? `. Beside it ${published.source}: the paper’s network, all test pictures` : "";
+  const beside = published ? ". Beside it Ho, Jain & Abbeel 2020, Table 4: the paper’s network, all test pictures" : "";
   return table(
     `Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255${beside}`,
     heads,
