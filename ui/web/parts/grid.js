@@ -2,7 +2,7 @@
 import { heading } from "../player/slide.js";
 import { button, el, table } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
-import { meanings, WAYS } from "../shared/words/meanings.js";
+import { meanings, WAYS } from "../words/meanings.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */

@@ -1,8 +1,8 @@
 // What a noisy picture remembers: one latent decoded with several seeds, or two latents mixed; a row for each time t.
 
-import { fromText } from "../files/text.js";
 import { chain } from "../local/process/runs.js";
 import { chainLength, quarters } from "../local/process/times.js";
+import { fromText } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
 import { BETWEEN, ofSeed, ofTime, ofWeight, RECONSTRUCTED } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";

@@ -1,8 +1,8 @@
 // What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
 
-import { fromText, unpack } from "../files/text.js";
 import { round } from "../local/process/floats.js";
 import { checkTimes } from "../local/process/times.js";
+import { fromText, unpack } from "../shared/pictures/text.js";
 import { looks } from "../words/bound.js";
 import { literal, tuple } from "../words/literal.js";
 import { copied, lines, picture, reference } from "../words/scripts.js";

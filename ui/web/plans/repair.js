@@ -1,7 +1,7 @@
 // What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
 
-import { fromText, toText } from "../files/text.js";
 import { chain, checkNoMemory } from "../local/process/runs.js";
+import { asText, fromText } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
 import { COMPLETED, ofSeed } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
@@ -96,7 +96,7 @@ function script(request, model, options) {
   const source = request.picture
     ? picture("picture", request.picture, [1, size, size, channels])
     : [`picture = ddpm_core.sample(model, [${seed}], **options)`];
-  const left = task === "mask" ? picture("known", toText(known(request, size)), [size, size]) : [];
+  const left = task === "mask" ? picture("known", asText(known(request, size)), [size, size]) : [];
   /** @type {Record<string, string>} */
   const measured = {
     mask: "mask(known)",

@@ -1,6 +1,6 @@
 // Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
 
-import { unpack } from "../files/text.js";
+import { unpack } from "../shared/pictures/text.js";
 import { LOSSLESS } from "./facts.js";
 import { args, laneOf, resolved, seedsOf } from "./settings.js";
 

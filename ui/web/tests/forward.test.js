@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { noised, rms, sum, visibleGain, write } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
 import { unpackTables } from "../parts/forward/server.js";
-import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../parts/forward/words.js";
 import { numbersOf } from "../shared/run/bytes.js";
 import { NO_ANSWER } from "../shared/run/client.js";
+import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../words/forward.js";
 
 const base64 = (array) => Buffer.from(array.buffer).toString("base64");
 const TABLE = Object.fromEntries(

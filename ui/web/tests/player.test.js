@@ -5,7 +5,7 @@ import { difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { heading } from "../player/slide.js";
 import { View } from "../player/view.js";
-import { ending, readouts, sentence, touched } from "../player/words.js";
+import { ending, readouts, sentence, touched } from "../words/player.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
 const URI = "data:image/png;base64,";

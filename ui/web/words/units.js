@@ -1,6 +1,6 @@
 // Sizes, times and names as the page writes them.
 
-import { fixed } from "../shared/words/numbers.js";
+import { fixed } from "./numbers.js";
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {

@@ -1,8 +1,8 @@
 // t small steps against one jump: asked of the server, since it takes noise of every step.
 import { all, find, table } from "../../shared/drawing/dom.js";
-import { fixed, signed } from "../../shared/words/numbers.js";
+import { steps, verdict } from "../../words/forward.js";
+import { fixed, signed } from "../../words/numbers.js";
 import { histogram } from "./charts.js";
-import { steps, verdict } from "./words.js";
 
 /** @import { Scene } from "./scene.js" */
 /** @import { Comparison } from "./server.js" */

@@ -1,6 +1,6 @@
 // What a measurement sends, as tables.
 import { el, table } from "../../shared/drawing/dom.js";
-import { number } from "../../shared/words/numbers.js";
+import { number } from "../../words/numbers.js";
 
 /**
  * @typedef {object} Plan

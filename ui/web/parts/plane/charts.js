@@ -1,7 +1,7 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
 import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../shared/drawing/chart.js";
 import { el, table } from "../../shared/drawing/dom.js";
-import { fixed, number, signed } from "../../shared/words/numbers.js";
+import { fixed, number, signed } from "../../words/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { cells } from "./mixture.js";
 

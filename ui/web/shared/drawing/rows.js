@@ -1,5 +1,5 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
-import { meanings } from "../words/meanings.js";
+import { meanings } from "../../words/meanings.js";
 import { el, find } from "./dom.js";
 import { soon } from "./motion.js";
 import { Scrubber } from "./transport.js";

@@ -1,8 +1,8 @@
 // The Forward tab's words.
-import { MEANINGS } from "../../shared/words/meanings.js";
-import { fixed, fraction, number } from "../../shared/words/numbers.js";
+import { MEANINGS } from "./meanings.js";
+import { fixed, fraction, number } from "./numbers.js";
 
-/** @import { Comparison, Table } from "./server.js" */
+/** @import { Comparison, Table } from "../parts/forward/server.js" */
 
 /** @param {Table} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;

@@ -1,8 +1,8 @@
 // The player's words for a step.
-import { fraction, number } from "../shared/words/numbers.js";
+import { fraction, number } from "./numbers.js";
 
-/** @import { MEANINGS } from "../shared/words/meanings.js" */
-/** @import { Step } from "./recording.js" */
+/** @import { MEANINGS } from "./meanings.js" */
+/** @import { Step } from "../player/recording.js" */
 /** @typedef {keyof typeof MEANINGS} Word */
 
 /**
