@@ -105,8 +105,11 @@ export const planner = {
   refs: ({ checkpoint }) => [checkpoint],
   images: () => BATCH,
   prepare: ({ picture }) => unpack(picture),
-  summary: ({ checkpoint, picture, count }, catalogue) =>
-    `${catalogue.name(checkpoint)} · ${picture ? "own picture" : `${count} picture${count > 1 ? "s" : ""}`}`,
+  summary({ checkpoint, picture, count }, catalogue) {
+    const name = catalogue.name(checkpoint);
+    if (picture) return `${name} · own picture`;
+    return count === 1 ? `${name} · 1 picture` : `${name} · ${count} pictures`;
+  },
   plan,
 };
 

@@ -4,7 +4,7 @@ import { thin } from "../files/record.js";
 import { exactModel, shape } from "../local/process/plane.js";
 import { modelPairs, suitedSpacing } from "../local/process/times.js";
 import { asFloat, literal, tuple } from "../words/literal.js";
-import { SAMPLER, VARIANCE } from "../words/units.js";
+import { countOfSteps, SAMPLER, VARIANCE } from "../words/units.js";
 import { byKind, stepKind } from "./plan.js";
 
 /** @import { Process } from "../local/process/predict.js" */
@@ -44,7 +44,7 @@ function lanesOf(request, exact) {
 /** A lane in a few words. @param {string} denoiser @param {Options} options */
 function nameOf(denoiser, { sampler, variance, steps, spacing }) {
   const way = variance ? `${SAMPLER[sampler]} ${VARIANCE[variance]}` : SAMPLER[sampler];
-  const name = `${denoiser} ε · ${way} · ${steps} ${steps > 1 ? "steps" : "step"}`;
+  const name = `${denoiser} ε · ${way} · ${countOfSteps(steps)}`;
   return spacing === USUAL ? name : `${name} · ${spacing}`;
 }
 

@@ -148,7 +148,7 @@ export class Rows {
   /** For a slide. */
   slide = async () => {
     const tiles = this.#images.map((picture, row) => ({ picture, label: this.plan?.titles[row] ?? "" }));
-    return { title: document.title.split(" · ")[0], tiles, columns: 1, said: "", settings: "" };
+    return { title: "", tiles, columns: 1, said: "", settings: "" };
   };
 
   render() {

@@ -422,6 +422,7 @@ export class Panel {
   async #saveSlide(shown) {
     const slide = await shown();
     const { address } = await this.page.invitation(this.page.link(this.part, this.ran));
+    slide.title ||= this.page.title;
     slide.settings ||= this.description?.summary || slide.title;
     download(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";
