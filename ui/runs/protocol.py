@@ -1,4 +1,4 @@
-"""What an engine says of a run, but for the plans of its parts: the messages, and the results in them.
+"""What an engine says of a run: the messages, and the results in them.
 
 The page has the same types in ui/web/shared/run/protocol.js, as its own engine says the same.
 tests/page/test_protocol.py compares them.
@@ -12,10 +12,11 @@ from ui.pictures.encoded import Sprite
 from ui.runs.states import State
 
 
-class Words(TypedDict):
-    kind: Literal["words"]
-    words: list[str]
-    unknown: list[str]
+class Opening(TypedDict):
+    kind: Literal["plan"]
+    words: NotRequired[list[str]]
+    unknown: NotRequired[list[str]]
+    published: NotRequired[list[list[float]] | None]
 
 
 class Frame(TypedDict):
@@ -111,7 +112,7 @@ class Bits(TypedDict):
     times: list[int]
 
 
-Result = Words | Frame | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits
+Result = Opening | Frame | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits
 
 
 class Message(TypedDict):

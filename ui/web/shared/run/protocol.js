@@ -1,5 +1,4 @@
-// What an engine says of a run, but for the plans of its parts: the messages, and the results in them. ui/runs/protocol.py has
-// the same types. A sprite is pictures beside each other.
+// What an engine says of a run: the messages, and the results in them. ui/runs/protocol.py has the same types. A sprite is pictures beside each other.
 
 /** @import { Sprite } from "../drawing/sprite.js" */
 /** @import { State } from "./stream.js" */
@@ -17,10 +16,11 @@
  */
 
 /**
- * @typedef {object} Words the prompt of one lane, as the model reads it
- * @property {"words"} kind
- * @property {string[]} words
- * @property {string[]} unknown words that are new to a model
+ * @typedef {object} Opening what the engine has read before the first step; the page's own plan adds the rest
+ * @property {"plan"} kind
+ * @property {string[]} [words] the prompt of one lane, as the model reads it
+ * @property {string[]} [unknown] words that are new to a model
+ * @property {number[][] | null} [published] what the paper has of these pictures
  */
 
 /**
@@ -130,6 +130,6 @@
  * @property {number[]} times ascending
  */
 
-/** @typedef {Words | Frame | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits} Result */
+/** @typedef {Opening | Frame | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits} Result */
 
 export {};
