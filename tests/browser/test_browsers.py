@@ -234,13 +234,14 @@ def test_the_folder_opens_and_runs_while_its_server_is_stopped(browser, folder):
     site = Site(folder)
     values = {"seed": 7, "steps": 2, "count": 1}
     images = ddpm_core.sample(model("mnist-tiny"), [7], 2, variance="beta_tilde")
+    at = site.address + link("watch", values)
     try:
-        browser.open(site.address + link("watch", values))
+        browser.open(at)
         finished(browser, "watch")
         browser.run("await navigator.serviceWorker.ready;")
     finally:
         site.stop()
-    browser.reload()
+    browser.open(at)
     finished(browser, "watch")
     shows(browser, "watch", images)
     browser.click("#places [data-place=course]")  # modules that were not loaded before
