@@ -10,13 +10,14 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ddpm_core.names import LEARNED, PREDICTIONS, VARIANCES, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
-Time = int | Tensor
+Time = int | np.integer | Tensor
 
 
 def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: int = 0) -> Tensor:
