@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -94,7 +94,7 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
     Random numbers tell: kernels that differ add in another order, and the last bits of thousands of sums differ.
     """
     generator = torch.Generator().manual_seed(0)
-    telling = _telling(func, kwargs) if func in _OF_EACH_NUMBER else None
+    telling = _telling(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
 
     def drawn(like: Any) -> Any:
         if not isinstance(like, Tensor):
@@ -109,11 +109,12 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
     return together.equal(_each_alone(func, n, numbers[:batched], tuple(numbers[batched:]), kwargs))
 
 
-def _telling(func: Any, kwargs: dict) -> Tensor | None:
+@lru_cache
+def _telling(func: Any, *options: tuple[str, Any]) -> Tensor | None:
     """Numbers for which a function has other bits with vectors than without; None where it has the same for all."""
     numbers = torch.randn(2048, generator=torch.Generator().manual_seed(0), dtype=torch.float32).abs()
-    alone = torch.cat([func(number, **kwargs) for number in numbers.clone().split(1)])
-    found = numbers[func(numbers.clone(), **kwargs) != alone]
+    alone = torch.cat([func(number, **dict(options)) for number in numbers.clone().split(1)])
+    found = numbers[func(numbers.clone(), **dict(options)) != alone]
     return found if len(found) else None
 
 
