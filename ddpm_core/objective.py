@@ -9,6 +9,7 @@ in the dtype of x_0.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +37,8 @@ def l_simple(
     """‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
 
     Arguments:
-        network: network(x, t − 1, labels) → (N, C, H, W), with 2C channels for a learned variance.
+        network: network(x, t − 1, labels) → (N, C, H, W), or diffusers' output with it; 2C channels for a learned
+            variance.
         schedule: β_t and what follows from it.
         x_0: (N, C, H, W).
         t: whole numbers (N,), 1..T, best on the CPU.
@@ -139,7 +141,8 @@ def _evaluate(
     seen = x_t, to_device(t.long() - 1, x_t.device)
     if prediction == "flow":
         seen = coordinates.seen(_FLOW, schedule, x_t, t)
-    return x_t, network(*seen, labels).to(x_0.dtype)
+    output: Any = network(*seen, labels)
+    return x_t, getattr(output, "sample", output).to(x_0.dtype)  # of diffusers' networks
 
 
 def _split(output: Tensor, variance: Variance) -> tuple[Tensor, Tensor | None]:

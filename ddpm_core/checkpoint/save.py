@@ -45,8 +45,9 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. A latent
     model is written in that of StableDiffusionPipeline, or of LDMPipeline where it takes no words.
 
-    Of a model whose network is one's own, all but the network is written, as a warning says: the schedule, prediction,
-    variance, coordinates, classes, Γ and optimised steps. `load(folder, network=…)` reads them back.
+    Of a model whose network is of no class that `load` knows, all but the network is written, as a warning says: the
+    schedule, prediction, variance, coordinates, classes, Γ and optimised steps. `load(folder, network=…)` reads them
+    back.
 
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
     whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
@@ -67,7 +68,8 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             `load` would refuse, or make another one of; for weights that are not finite (with half: beyond ±65504), or
             that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
     """
-    unet = getattr(model.network, "unet", None)
+    network = model.network
+    unet = network if isinstance(network, Network) else getattr(network, "unet", None)
     if not str(folder) or "\0" in str(folder):  # the first is where Python runs
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:

@@ -79,10 +79,11 @@ def test_own_network_example_samples_the_circle():
 
 def test_networks_in_other_coordinates_of_the_example_draw_one_picture():
     names = {}
-    for code in ("import torch, ddpm_core", blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[1]):
+    for code in ("import torch, ddpm_core", *blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[1:3]):
         exec(compile(code, "docs/library.md", "exec"), names)
     first, second = names["ends"]
     assert (first - second).abs().max() < 1e-4  # float32, 50 steps
+    assert (first - names["last"].x).abs().max() < 1e-4
     assert 0.18 < first.std() < 0.22 and abs(first.mean()) < 0.05
 
 
