@@ -120,6 +120,18 @@ class NoiseSchedule:
         return cls._named("squaredcos_cap_v2", T)
 
     @classmethod
+    def flow(cls, T: int = 1000) -> NoiseSchedule:
+        """τ_t = (t − ½)/T and σ_t = τ_t/(1 − τ_t), for rectified flows (1 − τ) x_0 + τ ε (Liu et al. 2023).
+
+        A uniform t is a uniform τ. ᾱ_T stays above 0, which the solvers need.
+
+        Arguments:
+            T: steps of the forward process.
+        """
+        tau = (torch.arange(1, _steps(T) + 1, dtype=torch.float64) - 0.5) / T
+        return cls.from_alpha_bar((1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2))
+
+    @classmethod
     def from_betas(cls, betas: Sequence[float] | Tensor) -> NoiseSchedule:
         """Any β_1..β_T.
 
@@ -204,12 +216,18 @@ class NoiseSchedule:
 
     @classmethod
     def _named(cls, name: str, T: int, **ends: float) -> NoiseSchedule:
-        if isinstance(T, bool) or not isinstance(T, int) or T < 1:
-            raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
+        _steps(T)
         if not isinstance(name, str) or name not in _BETAS:
             raise ValueError(f"unknown beta_schedule {reprlib.repr(name)}: choose from {', '.join(_BETAS)}")
         config = {"num_train_timesteps": T, "beta_schedule": name, **ends}
         return cls(_with_beta_0(_BETAS[name](T, **ends)), config)
+
+
+def _steps(T: int) -> int:
+    """T; ValueError unless it is a whole number of at least 1."""
+    if isinstance(T, bool) or not isinstance(T, int) or T < 1:
+        raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
+    return T
 
 
 def _numbers(values: Sequence[float] | Tensor, name: str) -> Tensor:
