@@ -1,8 +1,9 @@
-"""Flow matching in the trainer: `fit --prediction flow`, and a schedule and a weight of one's own by module:function."""
+"""Flow matching in the trainer, and a schedule and a loss weight of one's own by module:function."""
 
-import json
 import re
+import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,10 @@ from ddpm_core import NoiseSchedule, load, predict, sample, trajectory
 from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian_batch
-from ddpm_core.objective import l_simple
+from ddpm_core.objective import l_simple, min_snr_weight
 from train import TrainError
 from train.__main__ import main
-from train.data.images import Images
 from train.fit.recipe import make_schedule
-from train.fit.task import Denoising
 from train.fit.trainer import Trainer
 
 PICTURE = np.tile(np.repeat([230, 40], 4).astype(np.uint8), (8, 1))  # bright, then dark
@@ -191,3 +190,31 @@ def test_a_schedule_and_a_weight_of_ones_own(pictures, tmp_path):
 def test_what_is_no_schedule_or_weight_is_refused_before_the_images_are_read(tmp_path, changes, words):
     with pytest.raises(TrainError, match=words):
         Trainer(tiny(tmp_path / "nowhere", tmp_path / "run", **changes))
+
+
+def section(title: str) -> tuple[list[str], list[str]]:
+    """The commands `train fit` and the Python of a section of docs/training.md."""
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+    return re.findall(r"^python -m train (fit .*)", text, re.M), re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+
+
+@pytest.mark.parametrize("title", ["Flow matching", "A schedule and a loss weight of your own"])
+def test_the_commands_of_the_documents_train(pictures, tmp_path, monkeypatch, title):
+    (command,), python = section(title)
+    if python:
+        (tmp_path / "mine.py").write_text("".join(python), encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "mine", raising=False)
+    words = shlex.split(command)
+    words[words.index("digits")], words[words.index("--out") + 1] = str(pictures), str(tmp_path / "run")
+    small = TINY | {"conditional": False, "channels": 1}
+    assert main([*words, *as_words(small)]) == 0
+    model = load(tmp_path / "run" / "model", engine="torch", precision="fp32", device="cpu")
+    assert model.prediction == ("v" if python else "flow")
+    if not python:
+        torch.testing.assert_close(model.schedule.alpha_bar, NoiseSchedule.flow(20).alpha_bar, rtol=1e-12, atol=0)
+        return
+    own = runpy.run_path(str(tmp_path / "mine.py"))
+    assert model.schedule.alpha_bar.allclose(own["sigmoid"](20).alpha_bar, rtol=1e-12, atol=0)
+    t = torch.arange(1, 21)
+    torch.testing.assert_close(own["soft"](model.schedule, t), min_snr_weight(model.schedule, "v", t, 5.0))
