@@ -27,9 +27,9 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
     const shortcut = from === to ? null : L.linear(`${name}.conv_shortcut`, from, to, { square: 1 });
     return (/** @type {Image} */ x, /** @type {Image} */ time) =>
       into(image(to, x.h, x.w), (out) => {
-        const told = project(time);
-        const middle = convs[0](x, { scales: norms[0](x), act, shift: scaled ? null : told });
-        const scales = norms[1](middle, scaled ? told : null);
+        const shift = project(time);
+        const middle = convs[0](x, { scales: norms[0](x), act, shift: scaled ? null : shift });
+        const scales = norms[1](middle, scaled ? shift : null);
         convs[1](middle, { scales, act, add: shortcut ? shortcut(x) : x, out });
         divided(out, factor);
       });
@@ -111,7 +111,7 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
       });
   }
 
-  /** What is told of a whole text. @param {string} name @param {number} c @param {number} heads */
+  /** The embedding of a whole text. @param {string} name @param {number} c @param {number} heads */
   function pooled(name, c, heads) {
     const [before, after] = [L.layerNorm(`${name}.norm1`, c), L.layerNorm(`${name}.norm2`, wide)];
     const place = weights.take(`${name}.pool.positional_embedding`, 1, c);

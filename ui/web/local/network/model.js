@@ -38,7 +38,7 @@ import { Weights } from "./weights.js";
  * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention to each token, a map of the state's size
  */
 /**
- * What the network is told of a prompt; its words; those of them that were in no caption of the training.
+ * The condition of a prompt; its words; those of them that were in no caption of the training.
  * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./text.js").Word[], unknown: (prompt: string) => string[] }} Words
  */
 
@@ -127,7 +127,7 @@ async function opened(read, memory, device) {
   const text = latent && clip && checked(clip, "CLIPTextModel");
   const { sample_size: size, in_channels: channels } = net;
   const process = processOf(scheduler, own ?? {}, !latent);
-  const told = classesOf(net.num_class_embeds ?? 0, own ?? {});
+  const classes = classesOf(net.num_class_embeds ?? 0, own ?? {});
   const student = studentOf(own?.student ?? null, process.T);
   checkFit(net, process, latent, text);
   const condition = text ? { length: text.hidden_size * text.max_position_embeddings } : 0;
@@ -153,7 +153,7 @@ async function opened(read, memory, device) {
   return {
     ...{
       ...process,
-      ...told,
+      ...classes,
       student,
       gamma,
       optimised,
@@ -170,7 +170,7 @@ async function opened(read, memory, device) {
     },
     seconds: quick ? null : work / PACES[memory.kind],
     engine: quick ? "WebGPU" : `${memory.kind} · one thread`,
-    network: (x, tIndex, condition) => network(x, tIndex, condition ?? told.nullLabel),
+    network: (x, tIndex, condition) => network(x, tIndex, condition ?? classes.nullLabel),
   };
 }
 

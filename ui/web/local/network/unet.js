@@ -1,4 +1,4 @@
-// diffusers' UNet2DModel, and its UNet2DConditionModel, which is told words: one image at a time.
+// diffusers' UNet2DModel, and its UNet2DConditionModel, which takes words: one image at a time.
 import { blocks } from "./blocks.js";
 
 /** @import { Memory } from "./kernel.js" */
@@ -106,8 +106,8 @@ export function unet(m, weights, config, make) {
   const exit = L.conv("conv_out", first, config.out_channels);
   weights.finish();
 
-  /** What all residual blocks are told. @param {number} t @param {Condition} condition @param {Image | null} states */
-  function told(t, condition, states) {
+  /** The embedding of time and condition that all residual blocks get. @param {number} t @param {Condition} condition @param {Image | null} states */
+  function embedding(t, condition, states) {
     if (labels && condition === null) throw new Error("this model needs a class label");
     const wave = rows ? rows.subarray(t * first, (t + 1) * first) : waves(config, first, t);
     const z = embed[1](L.dense(embed[0](L.given(wave, first, 1, 1)), null, "silu"));
@@ -120,7 +120,7 @@ export function unet(m, weights, config, make) {
   function network(picture, t, condition) {
     const { top } = m;
     const states = words ? L.turned(/** @type {Float32Array} */ (condition), seen) : null;
-    const time = told(t, condition, states);
+    const time = embedding(t, condition, states);
     let x = entry(L.given(config.center_input_sample ? picture.map((v) => 2 * v - 1) : picture, inputs, side, side));
     const kept = [x];
     for (const one of down) {

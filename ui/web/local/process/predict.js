@@ -5,7 +5,7 @@ import { step } from "./schedule.js";
 
 /** @import { Schedule } from "./schedule.js" */
 /** @import { Student } from "./times.js" */
-/** @typedef {any} Condition what the network is told: a label, null, or what a text encoder gives */
+/** @typedef {any} Condition what the network receives beside x_t: a label, null, or what a text encoder gives */
 
 /**
  * A model without its network: all that says which steps a run takes. source: what it was loaded by, and whether that
@@ -38,7 +38,7 @@ import { step } from "./schedule.js";
  */
 
 /**
- * What the network is told, and what guidance leads away from.
+ * The condition of a run, and the one that guidance leads away from.
  * @param {Process} model
  * @param {{ label?: Condition, negative?: Condition, guidance?: number | null }} asked
  * @returns {[Condition, Condition]}
@@ -62,10 +62,10 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
 /**
  * A promise, as a GPU's answer is one.
  * @param {Process} model @param {Float32Array} x @param {number} t
- * @param {{ told?: [Condition, Condition], guidance?: number | null, clip?: boolean | null }} [options]
+ * @param {{ both?: [Condition, Condition], guidance?: number | null, clip?: boolean | null }} [options]
  * @returns {Promise<Denoised>}
  */
-export async function predict(model, x, t, { told = [null, null], guidance = null, clip = null } = {}) {
+export async function predict(model, x, t, { both = [null, null], guidance = null, clip = null } = {}) {
   const learned = model.variance.startsWith("learned");
   const evaluate = async (/** @type {Condition} */ condition) => {
     const output = await model.network(x, t - 1, condition);
@@ -73,9 +73,9 @@ export async function predict(model, x, t, { told = [null, null], guidance = nul
       return [output.subarray(0, x.length), output.subarray(x.length)];
     throw new Error(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
   };
-  let [output, v] = await evaluate(told[0]);
+  let [output, v] = await evaluate(both[0]);
   if (guidance !== null && guidance !== 1) {
-    const [baseline] = await evaluate(told[1]);
+    const [baseline] = await evaluate(both[1]);
     output = combine([1, baseline], [guidance, minus(output, baseline)]);
   }
   const [x0, eps] = toX0Eps(model, output, x, t);

@@ -12,7 +12,7 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /**
  * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
- * label, negative: what the network is told, and what guidance leads away from. xT: instead of the seed's.
+ * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array,
@@ -89,12 +89,12 @@ export function begin(model, { seed, xT, clip, ...asked }) {
   const guidance = asked.guidance ?? null;
   if (guidance !== null && !Number.isFinite(Math.fround(guidance)))
     throw new Error(`guidance must be a finite number in float32, got ${guidance}`);
-  const told = conditions(model, asked);
+  const both = conditions(model, asked);
   const n = model.channels * model.size ** 2;
   return {
     x: xT ?? gaussian(seed, 0, n),
     evaluate: (/** @type {Float32Array} */ x, /** @type {number} */ t) =>
-      predict(model, x, t, { told, guidance, clip }),
+      predict(model, x, t, { both, guidance, clip }),
     noise: (/** @type {number} */ index) => gaussian(seed, index + 1, n),
   };
 }
