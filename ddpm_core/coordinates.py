@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -112,6 +113,27 @@ class RectifiedFlow:
     def translation(self, schedule: NoiseSchedule) -> Translation:
         signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
         return Translation(self.times * noise / (signal + noise), 1 / (signal + noise))
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Networks of ours that were trained on another schedule: at each σ they get the t − 1 that had it there.
+
+    Between two of its times t is interpolated in ln σ; beyond its first and last one stands the nearest.
+    """
+
+    trained: NoiseSchedule
+
+    @property
+    def gives(self) -> None:
+        return None
+
+    def translation(self, schedule: NoiseSchedule) -> Translation:
+        known, wanted = (its.sigma[1:].log().numpy() for its in (self.trained, schedule))
+        finite = np.isfinite(known)
+        times = np.interp(wanted, known[finite], np.flatnonzero(finite))
+        times[np.isinf(wanted)] = self.trained.T - 1
+        return Translation(torch.from_numpy(np.concatenate([[0.0], times])))
 
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:

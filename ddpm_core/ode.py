@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.coordinates import Translation
+from ddpm_core.coordinates import TrainedOn
 from ddpm_core.errors import first_line
 from ddpm_core.likelihood import batch_size, image_state
 from ddpm_core.model import Model, check_pixels, check_state, is_number, is_whole
@@ -154,20 +154,6 @@ def _solve_ivp() -> Any:
         raise ModuleNotFoundError("this likelihood needs one more package: pip install scipy", name="scipy") from None
 
 
-@dataclass(frozen=True)
-class _Between:
-    """Coordinates of a network of ours at a σ between those of its schedule: t − 1 is interpolated in log σ."""
-
-    log_sigma: np.ndarray  # of t = 1..T
-
-    gives = None
-
-    def translation(self, schedule: NoiseSchedule) -> Translation:
-        asked = schedule.sigma[1:].log().numpy()
-        t_index = np.interp(asked, self.log_sigma, np.arange(len(self.log_sigma)))
-        return Translation(torch.from_numpy(np.concatenate([[0.0], t_index])))
-
-
 class _Flow:
     """The ODE of a model."""
 
@@ -176,7 +162,7 @@ class _Flow:
         finite = finite[finite.isfinite()]
         if len(finite) < 2:
             raise ValueError("the flow needs a schedule with at least two times at which ᾱ is above 0")
-        self._coordinates = model.coordinates or _Between(finite.log().numpy())
+        self._coordinates = model.coordinates or TrainedOn(model.schedule)
         self._model, self._dtype = model, dtype
         self._ends = finite[0].log().item(), finite[-1].log().item()
 
