@@ -32,7 +32,7 @@ from ddpm_core.schedule import NoiseSchedule
 
 LEVEL = 2 / 255  # between two grey levels in [−1, 1]
 HUNDREDTHS = 100  # in which progress counts
-_UNIFORM, _PROBES = 2**40, 2**40 + 1  # streams of a seed that no run has
+_UNIFORM, _SIGNS = 2**40, 2**40 + 1  # streams of a seed that no run has
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def ode_log_prob(
     images: np.ndarray | Tensor,
     labels: Labels = None,
     trace: Trace = "hutchinson",
-    probes: int = 1,
+    vectors: int = 1,
     seeds: Sequence[int] | None = None,
     tolerance: float = 1e-5,
     dtype: torch.dtype = torch.float64,
@@ -79,9 +79,9 @@ def ode_log_prob(
             a float tensor (N, C, H, W), which is taken as it is.
         labels: a class for all images or one for each, as for `trajectory`; None for no class.
         trace: of the Jacobian of ε_θ: "exact" takes C · H · W gradients an evaluation, "hutchinson" (Grathwohl et al.
-            2019) estimates it from one for each of the probes, vectors of ±1, without bias.
-        probes: how many vectors for each picture.
-        seeds: of that noise and the probes, one for each picture; None for 0, 1, …
+            2019) estimates it from one for each of some vectors of ±1, without bias.
+        vectors: how many for each picture.
+        seeds: of the noise and the vectors, one for each picture; None for 0, 1, …
         tolerance: of an RK45 step, relative and absolute (Dormand & Prince 1980).
         dtype: of what the network is given.
         progress: progress(done, total) counts hundredths of the way from x_1 to x_T, of each picture.
@@ -94,8 +94,8 @@ def ode_log_prob(
     check_flow(model)
     if trace not in TRACES:
         raise ValueError(f"unknown trace {trace!r}: choose from {', '.join(TRACES)}")
-    if not is_whole(probes, 1):
-        raise ValueError(f"probes must be a whole number of at least 1, got {probes!r}")
+    if not is_whole(vectors, 1):
+        raise ValueError(f"vectors must be a whole number of at least 1, got {vectors!r}")
     if not is_number(tolerance, 1e-13, 0.1):
         raise ValueError(f"tolerance must lie between 1e-13 and 0.1, got {tolerance!r}")
     check_gradients()
@@ -122,12 +122,12 @@ def ode_log_prob(
             progress(now, HUNDREDTHS * len(x))
 
     for rows in torch.arange(len(x)).split(batch_size(model, x)):
-        vectors = None
+        signs = None
         if trace == "hutchinson":
-            each = [[_signs(seeds[row], k, x.shape[1:]) for row in rows.tolist()] for k in range(probes)]
-            vectors = torch.stack([torch.stack(one) for one in each])
+            each = [[_signs(seeds[row], k, x.shape[1:]) for row in rows.tolist()] for k in range(vectors)]
+            signs = torch.stack([torch.stack(one) for one in each])
         part_labels, part_told = None if ids is None else ids[rows], partial(tell, int(rows[0]), len(rows))
-        log_prob, count = flow.log_prob(x[rows], part_labels, vectors, tolerance, part_told)
+        log_prob, count = flow.log_prob(x[rows], part_labels, signs, tolerance, part_told)
         found.append(log_prob)
         evaluations += count * len(rows)
     return OdeLogProb(torch.cat(found), x[0].numel(), evaluations)
@@ -170,17 +170,17 @@ class _Flow:
         self,
         x: Tensor,
         labels: Tensor | None,
-        probes: Tensor | None,
+        signs: Tensor | None,
         tolerance: float,
         progress: Callable[[float], None],
     ) -> tuple[Tensor, int]:
-        """log p(x_1), float64 (N,), and how often the network was evaluated. probes: ±1, (K, N, C, H, W)."""
+        """log p(x_1), float64 (N,), and how often the network was evaluated. signs: ±1, (K, N, C, H, W)."""
         n, d = len(x), x[0].numel()
         first, last = self._ends
 
         def slope(log_sigma: float, state: np.ndarray) -> np.ndarray:
             now = torch.from_numpy(state[:-n]).reshape(x.shape)
-            eps, trace = self._evaluate(now, math.exp(log_sigma), labels, probes)
+            eps, trace = self._evaluate(now, math.exp(log_sigma), labels, signs)
             if not bool(eps.isfinite().all() and trace.isfinite().all()):
                 raise ValueError("the flow can't be followed: the network's output, or its gradient, is not finite")
             noise = 1 / (1 + math.exp(-2 * log_sigma))  # 1 − ᾱ
@@ -212,19 +212,18 @@ class _Flow:
                 f"the flow gives the network fractions of t_index, and this one takes whole ones ({first_line(error)})"
             ) from error
 
-    def _evaluate(self, x: Tensor, sigma: float, labels: Tensor | None, probes: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, x: Tensor, sigma: float, labels: Tensor | None, signs: Tensor | None) -> tuple[Tensor, Tensor]:
         """ε, like x, and the trace of its Jacobian, (N,), both float64."""
         x = x.to(self._dtype).detach().requires_grad_()
         eps = evaluation(self._at(sigma), x, 1, labels, clip=False, grad=True).eps
-        vectors = probes
-        if probes is None:  # of each dimension its own
+        vectors = signs
+        if vectors is None:  # of each dimension its own
             vectors = torch.eye(x[0].numel(), dtype=x.dtype).reshape(-1, 1, *x.shape[1:]).expand(-1, *x.shape)
-        assert vectors is not None
         total = torch.zeros(len(x), dtype=torch.float64)
         for k, vector in enumerate(vectors):
             product = torch.autograd.grad(eps, x, vector.to(x.dtype), retain_graph=k + 1 < len(vectors))[0]
             total += (vector.double() * product.double()).flatten(1).sum(1)
-        return eps.detach().double(), total if probes is None else total / len(probes)
+        return eps.detach().double(), total if signs is None else total / len(signs)
 
 
 # What torch and NumPy say where an index is no whole number.
@@ -236,4 +235,4 @@ def _uniform(seed: int, shape: Sequence[int]) -> Tensor:
 
 
 def _signs(seed: int, number: int, shape: Sequence[int]) -> Tensor:
-    return torch.from_numpy(2.0 * generator(seed, _PROBES + number).integers(0, 2, tuple(shape)) - 1)
+    return torch.from_numpy(2.0 * generator(seed, _SIGNS + number).integers(0, 2, tuple(shape)) - 1)

@@ -131,6 +131,9 @@ class Inside:
 
     def _open(self) -> None:
         unet = self._unet
+        for layer in unet.modules():
+            if isinstance(layer, Attention):
+                layer.register_forward_hook(self._attend)  # before the block that it may end is looked at
         for i, block in enumerate(unet.down_blocks, 1):
             self._tap(f"down {i}", block, _last(block))
         if unet.mid_block is not None:
@@ -138,12 +141,10 @@ class Inside:
         for i, block in enumerate(unet.up_blocks, 1):
             self._tap(f"up {i}", block, _last(block))
             block.register_forward_pre_hook(self._skip, with_kwargs=True)
-        for layer in unet.modules():
-            if isinstance(layer, Attention):
-                layer.register_forward_hook(self._attend)
 
     def _tap(self, name: str, block: Any, last: nn.Module) -> None:
-        counts = {kind: len(getattr(block, f"{kind}s", None) or ()) for kind in ("resnet", "attention")}
+        layers = {kind: getattr(block, f"{kind}s", None) or () for kind in ("resnet", "attention")}
+        counts = {kind: sum(layer is not None for layer in found) for kind, found in layers.items()}
         self._parts[name] = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in counts.items() if n]
         last.register_forward_hook(partial(self._note, name))
 
@@ -184,7 +185,7 @@ class Inside:
         outputs, taps = [], []
         for i in range(0, len(x), together):
             part = slice(i, i + together)
-            self._t = int(t_index[i]) + 1
+            self._t, self.taps = int(t_index[i]) + 1, {}
             time = self._changed("time", t_index[part]).to(device)
             condition: tuple[Tensor, ...] = ()
             if labels is not None:
@@ -192,7 +193,6 @@ class Inside:
             image = x[part].to(device, torch.float32).contiguous(memory_format=layout(device))
             outputs.append(self._unet(image, time, *condition, return_dict=False)[0])
             taps.append(self.taps)
-            self.taps = {}
         self.taps = {name: torch.cat([found[name] for found in taps]) for name in taps[0]}
         return torch.cat(outputs).to(x)
 

@@ -118,16 +118,16 @@ def toy(prediction="epsilon", **fields):
 X = 0.3 * gaussian(3, 0, (3, 2, 4, 4)).double()
 
 
-def test_hutchinson_has_no_bias_and_more_probes_less_noise():
+def test_hutchinson_has_no_bias_and_more_vectors_less_noise():
     true = ode_log_prob(toy(), X[:1], trace="exact").log_prob
     many = X[:1].expand(64, -1, -1, -1)
-    one, four = (ode_log_prob(toy(), many, probes=probes).log_prob - true for probes in (1, 4))
+    one, four = (ode_log_prob(toy(), many, vectors=vectors).log_prob - true for vectors in (1, 4))
     for errors in (one, four):
         assert abs(errors.mean()) < 3 * errors.std() / 8
     assert one.std() > 1.6 * four.std() > 0.01  # twice, but for what 64 draws don't know
 
 
-def test_noise_and_probes_belong_to_the_seed_of_a_picture():
+def test_noise_and_vectors_belong_to_the_seed_of_a_picture():
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 2), dtype=np.uint8)
     first, again, other = (ode_log_prob(toy(), images[:1], seeds=[seed]).log_prob for seed in (5, 5, 6))
     assert first.equal(again) and (first - other).abs() > 0.01
@@ -216,7 +216,7 @@ STUDENT = replace(exact_model(shape("ring")), student=Student("progressive", (10
     ("model", "options", "words"),
     [
         (GAUSSIANS["ours"](), {"trace": "trace"}, "unknown trace 'trace': choose from hutchinson, exact"),
-        (GAUSSIANS["ours"](), {"probes": 0}, "probes must be a whole number of at least 1, got 0"),
+        (GAUSSIANS["ours"](), {"vectors": 0}, "vectors must be a whole number of at least 1, got 0"),
         (GAUSSIANS["ours"](), {"tolerance": 0}, "tolerance must lie between 1e-13 and 0.1, got 0"),
         (GAUSSIANS["ours"](), {"seeds": [1]}, "a seed for each picture: 3 pictures, 1 seeds"),
         (GAUSSIANS["ours"](), {"images": POINTS[:, :1]}, r"images must be a float tensor of shape \(N, 2, 1, 1\)"),

@@ -322,11 +322,11 @@ class Twin:
         return x_0, (x - self.ab[t] ** 0.5 * x_0) / (1 - self.ab[t]) ** 0.5, shown, v
 
     def log_prob(self, pictures: np.ndarray, steps: int = 60) -> np.ndarray:
-        """log p(x_1) by the flow, with one probe and the noise of seeds 0, 1, …: classical Runge-Kutta in log σ."""
+        """log p(x_1) by the flow, by classical Runge-Kutta in log σ, with the noise of seeds 0, 1, …"""
         n, levels = len(pictures), pictures.transpose(0, 3, 1, 2) / 127.5 - 1
         of_seed = [[np.random.Generator(np.random.Philox(key=[i, 2**40 + k])) for k in (0, 1)] for i in range(n)]
         x = levels + 2 / 255 * np.stack([noise.random(self.shape) - 0.5 for noise, _ in of_seed])
-        signs = torch.tensor(np.stack([2.0 * probe.integers(0, 2, self.shape) - 1 for _, probe in of_seed]))
+        signs = torch.tensor(np.stack([2.0 * drawn.integers(0, 2, self.shape) - 1 for _, drawn in of_seed]))
         known = 0.5 * np.log(1 / self.ab[1:] - 1)
 
         def slope(x: torch.Tensor, log_sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
