@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import plans
 from browser import _missing
 from PIL import Image
 
@@ -21,7 +22,6 @@ from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
-from ui.models import facts
 from ui.models.services import Services
 from ui.parts.sampling import Sampling
 from ui.runs.jobs import Job
@@ -119,17 +119,7 @@ def cost(part, name, values):
         return str(error)
 
 
-HERE = {"where": "'toy'", "has_scheduler": False, "autoencoder": None, "own_class": True}
 FILES = Path(__file__).parents[2] / "ui/web/tests/local/files.mjs"
-
-
-def _known(model):
-    """What the page is told of a model; of a toy, which has no files, as if it had."""
-    if model.source:
-        return facts.facts(model)
-    source = {"ref": "toy", "name": "toy", "revision": None, "weights": "raw", "file": "toy", "fixed": True}
-    known = {"spec": facts.spec(model) | {"source": source}, "home": HERE, "scheduler": facts.table(model.schedule)}
-    return known | {"sidecars": {"gamma": None, "optimised": None}}
 
 
 def saved(place, part, run, *kinds, sets=None):
@@ -138,7 +128,7 @@ def saved(place, part, run, *kinds, sets=None):
     """
     if not shutil.which("node"):
         _missing("node is not installed")
-    known = {ref: _known(place.services.models.known(ref)) for ref in run.job.computation.refs}
+    known = {ref: plans.facts_of(place.services.models.known(ref)) for ref in run.job.computation.refs}
     words = page_words() | ({"sets": sets} if sets else {})
     asked = {"part": part, "form": place.forms[part].form(), "kinds": kinds}
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}

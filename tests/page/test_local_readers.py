@@ -12,7 +12,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from test_local_network import WEB, numbers, packed
 
-readers_file = pytest.importorskip("ddpm_core.checkpoint.sidecars.readers_file")
 BlockReaders, Readers = readers_file.BlockReaders, readers_file.Readers
 
 SCRIPT = WEB / "tests/local/readers.mjs"

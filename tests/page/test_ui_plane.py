@@ -65,8 +65,9 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(chang
 
 
 def test_lanes_go_down_together_and_a_long_one_shows_some_of_its_steps(place):
-    _, seen = streamed(place, ASKED | {"steps": 1000, "cloud": 10, "steps_b": 1})
-    (plan,) = results(seen, "plan")
+    asked = ASKED | {"steps": 1000, "cloud": 10, "steps_b": 1}
+    _, seen = streamed(place, asked)
+    plan = described(place, "plane", asked)["shown"]
     frames = results(seen, "frame")
     for lane in (0, 1):
         times = [frame["s"] for frame in frames if frame["lane"] == lane]
@@ -111,14 +112,15 @@ def test_the_arrows_are_the_networks_score_on_a_grid(monkeypatch):
 
 def test_auto_is_the_spacing_that_suits_each_sampler(place):
     asked = ASKED | {"sampler_b": "dpm++", "steps_b": 10}
-    (plan,) = results(streamed(place, asked)[1], "plan")
+    about = described(place, "plane", asked)
+    plan = about["shown"]
     assert [lane["name"] for lane in plan["lanes"]] == [
         "exact ε · DDPM βₜ · 4 steps",
         "exact ε · DPM++ · 10 steps · quadratic",
     ]
-    assert described(place, "plane", asked)["lanes"] == [lane["name"] for lane in plan["lanes"]]
+    assert about["lanes"] == [lane["name"] for lane in plan["lanes"]]
     assert plan["lanes"][1]["times"][1] < 650  # after its first step from t = 801
-    (fixed,) = results(streamed(place, asked | {"spacing": "trailing"})[1], "plan")
+    fixed = described(place, "plane", asked | {"spacing": "trailing"})["shown"]
     assert all(lane["name"].endswith(" · trailing") for lane in fixed["lanes"])
 
 

@@ -84,7 +84,7 @@ def test_the_words_come_once_before_the_first_frame_and_the_page_knows_what_is_g
         models = Models()
         updates, frames = collect(Job([Settings(**asked)], models))
         read, *others = [result for update in updates for result in update.results]
-        assert read["kind"] == "words" and others == frames
+        assert read["kind"] == "plan" and others == frames
         (steps,) = (lane["steps"] for lane in plans.answer("watch", asked, {"toy": models.model})["shown"]["lanes"])
         for frame, (t, s, alpha_bar, sigma) in zip(frames, steps, strict=True):
             assert s < t
@@ -339,7 +339,7 @@ def test_messages_follow_the_protocol():
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
     read, *frames = toylab.results(messages)
-    assert read == {"kind": "words", "words": [], "unknown": []}
+    assert read == {"kind": "plan", "words": [], "unknown": []}
     assert [(frame["kind"], frame["k"]) for frame in frames] == [("frame", k) for k in range(10)]
     assert messages[-1]["state"] == "finished"
 

@@ -26,7 +26,6 @@ from ui.forms.fields import Choice, Field, Number, Picture, Request, Seed, Whole
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.runs.captions import sampler_and_noise
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -157,12 +156,6 @@ class Plane(Request):
             raise ValueError("The drawing is empty: draw at least one point")
         return plane.drawing(self.drawing, self.width)
 
-    def name(self, lane: Lane, model: ModelSpec) -> str:
-        """A lane in a few words."""
-        way, spacing = sampler_and_noise(lane), self.options(lane, model)["spacing"]
-        steps = f"{lane.steps} step{'s' * (lane.steps > 1)}"
-        return " · ".join([f"{lane.denoiser} ε", way, steps, *([spacing] if spacing != FORMULAS[0] else [])])
-
     def options(self, lane: Lane, model: ModelSpec) -> dict[str, Any]:
         """The arguments of `ddpm_core.plane.cloud` after the number of points."""
         options: dict[str, Any] = {"steps": lane.steps, "sampler": lane.sampler, "spacing": self.spacing}
@@ -209,18 +202,11 @@ class Networks:
 
 @dataclass(frozen=True)
 class CloudsPlan(Plan):
-    """exact: the model of the exact ε. names, kinds: of the lanes, and of their steps."""
+    """exact: the model of the exact ε. kinds: of the steps of each lane."""
 
     mixture: Mixture
     exact: Model
-    names: tuple[str, ...]
     kinds: tuple[StepKind, ...]
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The mixture as the page draws it."""
-        centres = self.mixture.centres.flatten().tolist()
-        return {"centres": [round(value, 4) for value in centres], "width": self.mixture.width}
 
 
 class CloudsRecording(Recording):
@@ -250,31 +236,17 @@ class Clouds(Computation):
     def plan(self, models: Sequence[ModelSpec]) -> CloudsPlan:
         request, mixture = self.request, self.request.mixture()
         exact = plane.exact_model(mixture)
-        names = tuple(request.name(lane, exact) for lane in request.lanes)
         kinds = tuple(StepKind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes)
         to_train = request.trains and self._networks.get(request.network) is None
         steps = [(kind, lane.steps) for kind, lane in zip(kinds, request.lanes, strict=True)]
-        return CloudsPlan(
-            request, by_kind((TRAINING, request.training * to_train), *steps), mixture, exact, names, kinds
-        )
+        return CloudsPlan(request, by_kind((TRAINING, request.training * to_train), *steps), mixture, exact, kinds)
 
     def flop(self, ref: str) -> float:
         return FLOP
 
     def compute(self, plan: CloudsPlan, models: Sequence[Model], work: Work) -> None:
         request, exact = self.request, plan.exact
-        work.give(
-            {
-                "kind": "plan",
-                "T": T,
-                "count": request.cloud,
-                "data": plan.data,
-                "lanes": [
-                    {"name": name, "denoiser": lane.denoiser, "times": request.times(lane, exact)}
-                    for name, lane in zip(plan.names, request.lanes, strict=True)
-                ],
-            }
-        )
+        work.give({"kind": "plan"})
         trained = None
         if request.trains:
             lowest = plane.least_loss(plan.mixture, exact.schedule)

@@ -142,9 +142,7 @@ class RepairRun(Rows):
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
         (lent,), request = models, self.request
         model = self.counted(lent, work)
-        titles = [METHODS[method] for method in request.methods]
-        shown = plan.shown([f"seed {seed}" for seed in request.seeds], [request.steps] * len(titles))
-        work.give(shown | {"titles": titles, "sources": ["The picture", "What is left, y"], "what": "completions"})
+        work.give({"kind": "plan"})
         if request.picture:
             picture = as_text.from_text(request.picture, model)
         else:

@@ -52,7 +52,7 @@ BETWEEN_QUALITY = 80  # of the pictures of emoji, which are smooth
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
 TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
-WORDED = ("words", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
+WORDED = ("plan", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
 GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise, and they take half
 
 

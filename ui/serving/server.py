@@ -339,13 +339,13 @@ class App(gr.Server):
             async for plan, frame in frames:
                 if frame is None:
                     continue
-                t, s, alpha_bar, _ = plan.rows[0][frame.k]
+                t, s = plan.pairs[0][frame.k]
                 yield {
                     "index": frame.k,
-                    "steps": len(plan.rows[0]),
+                    "steps": len(plan.pairs[0]),
                     "t": t,
                     "s": s,
-                    "alpha_bar": alpha_bar,
+                    "alpha_bar": plan.models[0].schedule.alpha_bar[t].item(),
                     "sigma": frame.sigma,
                     "x_t": await self._pictures(frame.x, f"x_{s}", plan),
                     "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", plan),

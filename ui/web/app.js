@@ -94,6 +94,7 @@ export class Page {
   model = null;
   /** @type {string} the part on screen */
   part = "";
+  title = ""; // of that part
   /** @type {Map<string, Promise<Part>>} */
   #parts = new Map();
   /** Those that know no model yet. @type {Set<Part>} */
@@ -141,8 +142,7 @@ export class Page {
   /** Show the part on screen on a wall, or no more. */
   project() {
     if (this.#projector.root) this.#projector.hide();
-    else if (this.#shown)
-      this.#projector.show(this.#shown.element, this.#shown.title?.() || document.title.split(" · ")[0]);
+    else if (this.#shown) this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
   }
 
   /** A key of the page. @param {string} key @returns {boolean} whether it was one */
@@ -244,7 +244,8 @@ export class Page {
       if (wall) this.project(); // a cell of a grid is pressed there
     }
     if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // it learns of its model, too
-    document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
+    this.title = place.parts[shown] || place.title;
+    document.title = `${this.title} · DDPM Lab`;
   }
 
   /** @param {string} name @returns {Promise<Part>} */

@@ -1,8 +1,7 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { heading } from "../player/slide.js";
 import { button, el, table } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
-import { meanings, WAYS } from "../shared/words/meanings.js";
+import { meanings, WAYS } from "../words/meanings.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
@@ -58,7 +57,7 @@ export function mount(page, part) {
     box.replaceChildren(table("", ["", ...steps.map((n) => `${n} steps`)], rows));
   }
 
-  const title = () => heading(shown?.title ?? "");
+  const title = () => shown?.heading ?? "";
   panel.stage.append(lead, meanings(...WAYS), box);
   return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
     title,

@@ -2,7 +2,7 @@
 import { el, find } from "../shared/drawing/dom.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
-import { meanings } from "../shared/words/meanings.js";
+import { meanings } from "../words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 

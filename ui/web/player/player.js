@@ -5,7 +5,6 @@ import { meaning, Transport } from "../shared/drawing/transport.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
 import { Screen } from "./screen.js";
-import { heading } from "./slide.js";
 import { View } from "./view.js";
 
 /** @import { Recording, Result } from "./recording.js" */
@@ -146,7 +145,7 @@ export class Player {
   async slide() {
     const { coming } = this.view;
     const { lanes, plan } = coming;
-    const { title = "", seeds = [], lanes: captions = [] } = plan ?? {};
+    const { title = "", heading = "", seeds = [], lanes: captions = [] } = plan ?? {};
     const columns = Math.min(8, seeds.length === 1 ? lanes.length : seeds.length);
     /** @type {import("./slide.js").Tile<HTMLCanvasElement>[]} */
     const tiles = [];
@@ -158,7 +157,7 @@ export class Player {
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
     const first = lanes.map((_, lane) => tiles[lane * seeds.length + this.view.image].picture);
     const said = lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0) ? this.screen.result(coming, first) : "";
-    return { title: heading(title), tiles, columns, said, settings };
+    return { title: heading, tiles, columns, said, settings };
   }
 
   /** What the part of the page has that shows it. */
@@ -167,7 +166,7 @@ export class Player {
       this.view.playing = false;
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
-    title: () => heading(this.view.shown.plan?.title ?? ""),
+    title: () => this.view.shown.plan?.heading ?? "",
     slide: () => this.slide(),
   };
 

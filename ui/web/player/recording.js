@@ -5,6 +5,7 @@
  * @typedef {object} Plan
  * @property {"plan"} kind
  * @property {string} title
+ * @property {string} heading the title in two words
  * @property {string} caption what there is to see in two lanes, or ""
  * @property {number} size pixels a side
  * @property {number} [latent] numbers a side of x, where that is a latent

@@ -2,14 +2,14 @@
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
 import { all, button, context2d, el, find } from "../shared/drawing/dom.js";
-import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
+import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
+import { DECODED, ending, readouts, sentence, touched } from "../words/player.js";
 import { RunChart } from "./chart.js";
 import { drawn } from "./pictures.js";
 import { noise } from "./pixels.js";
-import { DECODED, ending, readouts, sentence, touched } from "./words.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
-/** @import { Word } from "./words.js" */
+/** @import { Word } from "../words/player.js" */
 /** @import { Transport } from "../shared/drawing/transport.js" */
 /** @import { View } from "./view.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */

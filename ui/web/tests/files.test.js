@@ -7,10 +7,8 @@ import { opaque, scaled } from "../files/pictures.js";
 import { png } from "../files/png.js";
 import { measured, moments, settings, table, thin, titles } from "../files/record.js";
 import { save } from "../files/save.js";
-import { fromText, toText, unpack } from "../files/text.js";
 import { npy, zip } from "../files/zip.js";
 import { unpacked } from "../server/kept.js";
-import { toText as pack } from "../shared/pictures/text.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
 
@@ -165,22 +163,6 @@ test("a run is saved under its name, and an empty one is a sentence", async () =
     Buffer.from(touched).toString("latin1").includes("on_step = partial(touch, at={500: (0.5, [('noise', 0.5,"),
   );
   await assert.rejects(save("png", { ...run, frames: [kept()] }, catalogue, rest), /no picture yet: press Run/);
-});
-
-test("a picture is a text and back, and another one is a sentence", async () => {
-  const model = { image_size: 2, channels: 1 };
-  const [picture] = level(7, 1);
-  const text = await pack(picture);
-  await unpack(text);
-  assert.deepEqual(fromText(text, model), picture);
-  for (const wrong of ["", "x", "AAAA", text.slice(1)]) {
-    await unpack(wrong);
-    assert.throws(() => fromText(wrong, model), /must have the model's size, 2×2: choose it again/);
-  }
-  for (const n of [0, 5, 65535, 65536, 200_000]) {
-    const bytes = Uint8Array.from({ length: n }, (_, i) => i % 251);
-    assert.deepEqual(new Uint8Array(inflateSync(Buffer.from(toText(bytes), "base64url"))), bytes);
-  }
 });
 
 test("256 colours are exact where there are no more, and near where there are", () => {

@@ -21,7 +21,7 @@ async function compute(plan, [model], work) {
   if (!words) return;
   const { corners, request } = plan;
   const unknown = [...new Set(corners.flatMap((text) => words.unknown(text)))];
-  work.give({ kind: "plan", side: SIDE, size: model.pictureSize, corners, unknown });
+  work.give({ kind: "plan", unknown });
   const states = corners.map((text) => words(text));
   const chain = { ...chainOf(plan, model), seed: BigInt(request.seed), negative: words("") };
   /** @type {Picture[]} */

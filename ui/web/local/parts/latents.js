@@ -1,8 +1,8 @@
 // What a noisy picture remembers, as ui/parts/latents.py computes it.
 
 import { uri } from "../../files/pictures.js";
-import { columns, mixes, planner, sources, weights } from "../../plans/latents.js";
-import { seedsOfColumns, shown } from "../../plans/rows.js";
+import { mixes, planner, sources, weights } from "../../plans/latents.js";
+import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";
@@ -20,9 +20,8 @@ export const latents = () => ({ computation: () => ({ ...kept, planner, compute 
 
 /** @param {LatentsPlan} plan @param {Model[]} models @param {Run} work */
 async function compute(plan, [model], work) {
-  const { request, times, lengths } = plan;
-  const more = { mode: request.mode, times, T: model.T, size: model.size };
-  work.give({ ...shown(plan, columns(request), lengths), ...more });
+  const { request, times } = plan;
+  work.give({ kind: "plan" });
   /** @type {Float32Array[]} */
   const pictures = [];
   for (const [i, one] of sources(request).entries()) {

@@ -1,6 +1,6 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 
-import { drawn, planner, trains } from "../../plans/plane.js";
+import { planner, trains } from "../../plans/plane.js";
 import { base64 } from "../../shared/run/bytes.js";
 import { round } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
@@ -51,11 +51,8 @@ function packed(x) {
 }
 
 /** @param {CloudsPlan} plan @param {unknown} _ @param {Run} work */
-async function compute({ request, data, exact, lanes }, _, work) {
-  work.give({
-    ...{ kind: "plan", T: exact.T, count: request.cloud, data: drawn(data) },
-    lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
-  });
+async function compute({ request, exact, lanes }, _, work) {
+  work.give({ kind: "plan" });
   const seed = BigInt(request.seed);
   /** @param {number} lane @param {number} s @param {Float32Array} x */
   const frame = (lane, s, x) => {

@@ -1,8 +1,8 @@
 // Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
 
 import { uri } from "../../files/pictures.js";
-import { fromText } from "../../files/text.js";
 import { stepKind } from "../../plans/plan.js";
+import { fromText } from "../../shared/pictures/text.js";
 import { keptSteps } from "../pictures/kept.js";
 import { trajectory } from "../process/runs.js";
 import { picture } from "./sampling.js";

@@ -72,7 +72,7 @@ async function compute(plan, models, work) {
   const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
   /** @type {Word[]} */
   const words = lanes.length === 1 ? (first.words?.found(lanes[0].prompt) ?? []) : [];
-  work.give({ kind: "words", words: words.map(([word]) => word), unknown: [...new Set(odd)] });
+  work.give({ kind: "plan", words: words.map(([word]) => word), unknown: [...new Set(odd)] });
   const seeds = seedsOf(lanes[0]).map(BigInt);
   const maps = plan.attention && words.length > 0;
   const before = maps ? seeds.map((seed) => gaussian(seed, 0, first.channels * first.size ** 2)) : [];

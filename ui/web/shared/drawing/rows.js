@@ -1,5 +1,5 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
-import { meanings } from "../words/meanings.js";
+import { meanings } from "../../words/meanings.js";
 import { el, find } from "./dom.js";
 import { soon } from "./motion.js";
 import { Scrubber } from "./transport.js";
@@ -148,7 +148,7 @@ export class Rows {
   /** For a slide. */
   slide = async () => {
     const tiles = this.#images.map((picture, row) => ({ picture, label: this.plan?.titles[row] ?? "" }));
-    return { title: document.title.split(" · ")[0], tiles, columns: 1, said: "", settings: "" };
+    return { title: "", tiles, columns: 1, said: "", settings: "" };
   };
 
   render() {

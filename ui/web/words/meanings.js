@@ -1,5 +1,5 @@
 // What symbols and words mean, for whoever meets them here first: a line under what uses them opens it.
-import { el } from "../drawing/dom.js";
+import { el } from "../shared/drawing/dom.js";
 
 export const MEANINGS = {
   "x₀": "a clean picture: for each pixel and colour a number from −1, dark, to 1, bright",
