@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.model import Model as Model
     from ddpm_core.noise import seeded_noise as seeded_noise
     from ddpm_core.objective import l_simple as l_simple
+    from ddpm_core.ode import ode_log_prob as ode_log_prob
     from ddpm_core.prediction import Denoised as Denoised
     from ddpm_core.prediction import predict as predict
     from ddpm_core.prediction import word_square as word_square
@@ -52,6 +53,7 @@ _HOME = {
     "l_simple": "objective",
     "load": "checkpoint.load",
     "module": "engines.blocks",
+    "ode_log_prob": "ode",
     "optimise_timesteps": "few_steps.optimised",
     "posterior": "process",
     "predict": "prediction",

@@ -100,7 +100,11 @@ class RectifiedFlow:
     """Rectified flows (Liu et al. 2023), which see (1 − τ) x_0 + τ ε and τ, and give ε − x_0.
 
     τ/(1 − τ) is σ, so that τ = √(1 − ᾱ_t) / (√ᾱ_t + √(1 − ᾱ_t)).
+
+    times: the network gets τ times this: 1000 for one that embeds its time as t − 1 is embedded.
     """
+
+    times: float = 1.0
 
     @property
     def gives(self) -> Prediction:
@@ -108,7 +112,7 @@ class RectifiedFlow:
 
     def translation(self, schedule: NoiseSchedule) -> Translation:
         signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
-        return Translation(noise / (signal + noise), 1 / (signal + noise))
+        return Translation(self.times * noise / (signal + noise), 1 / (signal + noise))
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,12 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> list[int]:
 
 def gaussian(seed: SupportsIndex, stream: int, shape: Sequence[int]) -> Tensor:
     """Standard normal noise, float32 on the CPU, of the given shape. seed: 0..2^63 − 1; stream: 0..2^64 − 1."""
-    generator = np.random.Generator(np.random.Philox(key=[check_seed(seed), stream]))
-    return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32))
+    return torch.from_numpy(generator(seed, stream).standard_normal(tuple(shape), dtype=np.float32))
+
+
+def generator(seed: SupportsIndex, stream: int) -> np.random.Generator:
+    """NumPy's generator of one stream of a seed."""
+    return np.random.Generator(np.random.Philox(key=[check_seed(seed), stream]))
 
 
 def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:

@@ -120,6 +120,18 @@ class NoiseSchedule:
         return cls._named("squaredcos_cap_v2", T)
 
     @classmethod
+    def flow(cls, T: int = 1000) -> NoiseSchedule:
+        """τ_t = (t − ½)/T and σ_t = τ_t/(1 − τ_t), for rectified flows (1 − τ) x_0 + τ ε (Liu et al. 2023).
+
+        A uniform t is a uniform τ. ᾱ_T stays above 0, which the solvers need.
+
+        Arguments:
+            T: steps of the forward process.
+        """
+        tau = (torch.arange(1, _steps(T) + 1, dtype=torch.float64) - 0.5) / T
+        return cls.from_alpha_bar((1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2))
+
+    @classmethod
     def from_betas(cls, betas: Sequence[float] | Tensor) -> NoiseSchedule:
         """Any β_1..β_T.
 
@@ -266,6 +278,7 @@ class NoiseSchedule:
 
 
 def _steps(T: object) -> int:
+    """T; ValueError unless it is a whole number of at least 1."""
     if isinstance(T, bool) or not isinstance(T, (int, np.integer)) or T < 1:
         raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
     return int(T)

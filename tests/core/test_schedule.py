@@ -89,6 +89,14 @@ def test_from_betas_takes_any_list(betas):
     assert_tables(NoiseSchedule.from_betas(betas), np.array([0.1, 0.2]))
 
 
+def test_a_flows_times_are_the_middles_of_equal_parts():
+    schedule = NoiseSchedule.flow(4)
+    torch.testing.assert_close(
+        schedule.sigma[1:], torch.tensor([1 / 7, 3 / 5, 5 / 3, 7], dtype=torch.float64), rtol=1e-9, atol=0
+    )  # τ is 1/8, 3/8, 5/8, 7/8
+    assert NoiseSchedule.flow(1).alpha_bar[1] == 0.5
+
+
 def test_diffusers_defaults_hold_where_a_config_is_silent():
     assert_tables(NoiseSchedule.from_config({}), oracle.linear_betas())
     full = dict(DDPMScheduler(beta_schedule="squaredcos_cap_v2", num_train_timesteps=20).config)
@@ -138,6 +146,7 @@ def test_every_schedule_only_adds_noise(schedule):
 
 BAD = {
     "T of 0": lambda: NoiseSchedule.linear(0),
+    "T of 0, of a flow": lambda: NoiseSchedule.flow(0),
     "betas of 0": lambda: NoiseSchedule.linear(10, 0.0, 0.02),
     "beta above 1": lambda: NoiseSchedule.linear(10, 1e-4, 1.5),
     "no betas": lambda: NoiseSchedule.from_betas([]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
-from ddpm_core.names import OwnVariance, TrainedPrediction
+from ddpm_core.names import OwnVariance, Prediction
 from train import TrainError
 
 PresetName = Literal[
@@ -165,14 +165,15 @@ class Process:
 
     T: int = 1000
     """Steps of the forward process."""
-    schedule: Literal["linear", "cosine", "quadratic"] = "linear"
-    """Noise schedule."""
+    schedule: Literal["linear", "cosine", "quadratic", "flow"] | str = "linear"
+    """Noise schedule; flow: τ of a rectified flow rises linearly. Or your own, module:function: a function of T that
+    returns a NoiseSchedule."""
     beta_start: float = 1e-4
     """β_1 of the linear and the quadratic schedule."""
     beta_end: float = 0.02
     """β_T of the linear and the quadratic schedule."""
-    prediction: TrainedPrediction = "epsilon"
-    """What the network predicts."""
+    prediction: Prediction = "epsilon"
+    """What the network predicts. flow: ε − x_0 of (1 − τ) x_0 + τ ε, with τ/(1 − τ) = σ_t (flow matching)."""
     loss: Loss = "simple"
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
     variance: OwnVariance = "beta"
@@ -186,6 +187,9 @@ class Process:
     """Standard deviation of log σ_t (--times lognormal)."""
     min_snr: float | None = None
     """Weight L_simple so that the x_0-error counts min(SNR, this) at every t. None: the paper's plain L_simple."""
+    loss_weight: str | None = None
+    """Weight L_simple by a function of your own, module:function: of the schedule and of the times t = 1..T it returns
+    a weight for each."""
 
 
 @dataclass(frozen=True)
@@ -306,7 +310,7 @@ _ORDER = """
     config data out resume init seed split data_cache image_size channels flip conditional label_dropout captions
     decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
     text_rate token_rate T schedule beta_start beta_end prediction loss variance times log_sigma_mean log_sigma_std
-    min_snr steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2 device precision
+    min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2 device precision
     channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds sample_count
     sample_steps
 """.split()  # noqa: SIM905 (a list of strings would take 62 lines)

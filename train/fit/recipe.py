@@ -5,32 +5,77 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ddpm_core import CheckpointError, Model, NoiseSchedule, load
+from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.engines import networks
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.network import unet
 from ddpm_core.engines.torch import TorchNetwork
+from ddpm_core.errors import first_line
 from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
 from ddpm_core.objective import lognormal_times
 from train import TrainError
+from train.common.command_line import imported
 from train.common.config import Config
 
 
 def make_schedule(config: Config) -> NoiseSchedule:
-    """The noise schedule of a run. Raises ValueError for β out of range and for an unknown schedule."""
-    if config.schedule == "cosine":
-        return NoiseSchedule.cosine(config.T)
-    kinds = {"linear": NoiseSchedule.linear, "quadratic": NoiseSchedule.quadratic}
+    """The noise schedule of a run.
+
+    Raises ValueError for β out of range and for an unknown schedule, TrainError for one's own that is none of T steps.
+    """
+    kinds: dict[str, Callable[..., NoiseSchedule]] = {
+        "linear": NoiseSchedule.linear,
+        "cosine": NoiseSchedule.cosine,
+        "quadratic": NoiseSchedule.quadratic,
+        "flow": NoiseSchedule.flow,
+    }
+    if ":" in config.schedule:
+        found = _called(config.schedule, "noise schedule", config.T)
+        if not isinstance(found, NoiseSchedule) or found.T != config.T:
+            what = f"one of {found.T}" if isinstance(found, NoiseSchedule) else f"a {type(found).__name__}"
+            raise TrainError(f"{config.schedule} must return a NoiseSchedule of {config.T} steps, got {what}.")
+        return found
     if config.schedule not in kinds:
-        raise ValueError(f"there is no schedule {config.schedule!r}")
-    return kinds[config.schedule](config.T, config.beta_start, config.beta_end)
+        known = ", ".join(kinds)
+        raise ValueError(f"unknown schedule {config.schedule!r}: choose from {known}, or give yours as module:function")
+    ends = (config.beta_start, config.beta_end) if config.schedule in ("linear", "quadratic") else ()
+    return kinds[config.schedule](config.T, *ends)
+
+
+def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
+    """The weight of L_simple at t = 1..T, float64 (T,); None where each t counts alike, and for --min-snr.
+
+    Raises TrainError for a function of one's own that does not return such weights.
+    """
+    if config.loss_weight is None:
+        return None
+    times = torch.arange(1, schedule.T + 1)
+    found = _called(config.loss_weight, "loss weight", schedule, times)
+    fits = isinstance(found, Tensor) and found.shape == times.shape
+    if not fits or not bool((found.isfinite() & (found >= 0)).all()):
+        raise TrainError(
+            f"{config.loss_weight} must return a tensor of {schedule.T} finite weights of at least 0, one for each t."
+        )
+    return found.detach().cpu().double()
+
+
+def _called(name: str, what: str, *arguments: Any) -> Any:
+    """What a function module:function returns. Raises TrainError where it can't be called."""
+    function = imported(name, what)
+    try:
+        return function(*arguments)
+    except Exception as error:  # a user's own function may raise anything
+        raise TrainError(f"The {what} {name} fails: {first_line(error)}.") from error
 
 
 def time_distribution(config: Config) -> np.ndarray | None:
@@ -38,6 +83,11 @@ def time_distribution(config: Config) -> np.ndarray | None:
     if config.times == "uniform":
         return None
     return lognormal_times(make_schedule(config), config.log_sigma_mean, config.log_sigma_std).cumsum(0).numpy()
+
+
+def coordinates(config: Config) -> RectifiedFlow | None:
+    """What a network gets in the place of x_t and t − 1: of a flow 1000 τ, as its embedding is made for t − 1."""
+    return RectifiedFlow(times=1000.0) if config.prediction == "flow" else None
 
 
 def has_null_label(config: Config) -> bool:
@@ -113,6 +163,7 @@ def make_model(
         null_label=num_classes if num_classes and has_null_label(config) else None,
         class_names=class_names,
         source=Source(weights=weights),
+        coordinates=coordinates(config),
     )
 
 

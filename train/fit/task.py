@@ -35,6 +35,8 @@ from train.fit.inputs.words import (
 from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.recipe import (
     architecture,
+    coordinates,
+    loss_weights,
     make_model,
     make_network,
     make_schedule,
@@ -117,7 +119,7 @@ class Denoising(TrainingTask):
             channels, side, _ = images.shape
             self._config = of_latents(config, channels, side)
         self.schedule = make_schedule(config)
-        self.times = time_distribution(config)
+        self.times, self._weights = time_distribution(config), loss_weights(config, self.schedule)
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         config, num_classes = self._config, self._images.num_classes
@@ -160,11 +162,12 @@ class Denoising(TrainingTask):
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         config = self._config
-        loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, config.prediction, config.variance)
+        target = config.prediction, config.variance, coordinates(config)
+        loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, *target)
+        weight = None if self._weights is None else self._weights[t - 1]
         if config.min_snr is not None:
             weight = min_snr_weight(self.schedule, config.prediction, t, config.min_snr)
-            loss = loss * to_device(weight, loss.device, loss.dtype)
-        return loss
+        return loss if weight is None else loss * to_device(weight, loss.device, loss.dtype)
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         config = self._config
@@ -181,7 +184,9 @@ class Denoising(TrainingTask):
             summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
             caption=f"{config.sample_steps} DDIM steps",
             facts={
-                "Loss": f"L_{config.loss}" + (f", min-SNR weighting {config.min_snr}" if config.min_snr else ""),
+                "Loss": f"L_{config.loss}"
+                + (f", min-SNR weighting {config.min_snr}" if config.min_snr else "")
+                + (f", weighted by {config.loss_weight}" if config.loss_weight else ""),
                 "Times": "each t alike"
                 if config.times == "uniform"
                 else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",
