@@ -215,8 +215,8 @@ class Exercise:
         for name, output in zip(self.outputs, outputs, strict=True):
             if isinstance(output, np.ndarray):
                 raise Fault(
-                    f"{_capital(name)} should be a tensor: yours is a NumPy array. Compute with torch's functions, or let "
-                    "torch.as_tensor(…) make a tensor of it."
+                    f"{_capital(name)} should be a tensor: yours is a NumPy array. Compute with torch's functions, or "
+                    "let torch.as_tensor(…) make a tensor of it."
                 )
             if not isinstance(output, Tensor | int | float):
                 raise Fault(f"{_capital(name)} should be a tensor: yours is {_a(type(output).__name__)}.")

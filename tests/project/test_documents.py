@@ -52,7 +52,8 @@ def test_the_readme_is_short_and_tests_as_ci_does():
 
 @pytest.mark.usefixtures("torch_engine")
 @pytest.mark.parametrize("name", ["README.md", "docs/library.md"])
-def test_examples_run_one_after_the_other(name, capsys):
+def test_examples_run_one_after_the_other(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {}
     for code in blocks(DOCUMENTS[name].partition(OWN_NETWORK)[0], "python"):
         code = re.sub(r"steps=[12]0\b", "steps=4", code)  # a fifth of the work
