@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,6 @@ from train import TrainError
 from train.common.files import check_folder
 
 NAME = ".lock"
-_HELD: set[tuple[Path, int]] = set()  # folders, and the threads of this process that hold them
 
 
 @contextmanager
@@ -23,13 +21,11 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     the patience, in seconds.
 
     The system releases the lock when the process ends, however it ends. Several processes that torchrun or accelerate
-    started are one run, whose first process holds the lock. A thread that holds a folder may hold it once more. A
-    folder made here that stays empty is removed again.
+    started are one run, whose first process holds the lock. A folder made here that stays empty is removed again.
     """
     from train.common.launcher import is_first_process  # here, as it takes torch's seconds
 
-    held = folder.resolve(), threading.get_ident()
-    if held in _HELD or not is_first_process():
+    if not is_first_process():
         yield
         return
     check_folder(folder, "out")
@@ -44,11 +40,9 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         ) from None
     except (OSError, NotImplementedError) as error:  # a file system that has no locks
         print(f"{folder} can't be locked ({error}): see that no other command writes there.", file=sys.stderr)
-    _HELD.add(held)
     try:
         yield
     finally:
-        _HELD.remove(held)
         with suppress(OSError):  # the folder is gone, or not empty
             if made and [path.name for path in folder.iterdir()] == [NAME]:
                 (folder / NAME).unlink()

@@ -114,7 +114,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
             trainer = Trainer(stage, _latest(folder) if folder in begun else None, task)
             if trainer.accelerator.is_main_process and stage.stage:
                 print(f"Halving {2 * stage.stage} steps to {stage.stage}: {folder}", file=sys.stderr)
-            stopped = trainer.fit()
+            stopped = trainer.run()
             trainer.accelerator.wait_for_everyone()  # the next stage reads what the first process has written
             if stopped:
                 break

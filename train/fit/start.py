@@ -109,7 +109,7 @@ def run(
         with enough_memory(ADVICE):
             trainer = make(config, state)
             try:
-                stopped = trainer.fit()
+                stopped = trainer.run()
             finally:
                 trainer.end()
     if trainer.accelerator.is_main_process:

@@ -158,9 +158,10 @@ class Trainer:
             TrainError: also where another run holds the folder, or there is not enough memory.
         """
         with locked(self.out), enough_memory(ADVICE):
-            return self._fit(callback)
+            return self.run(callback)
 
-    def _fit(self, callback: Callback | None) -> int | None:
+    def run(self, callback: Callback | None = None) -> int | None:
+        """As `fit`, for a caller that holds the folder."""
         self._check_result()
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once

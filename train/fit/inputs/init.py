@@ -69,7 +69,11 @@ def of_process(model: ModelSpec) -> dict[str, Any]:
 
 def check_init(config: Config) -> None:
     """Raise TrainError, before the images are read, for flags that contradict the checkpoint of --init."""
-    schedule = _read(config)[0].schedule
+    model, _, _ = _read(config)
+    if model.latent != (config.decoder is not None):
+        needed = "give its autoencoder with --decoder" if model.latent else "leave out --decoder"
+        raise TrainError(f"--init {config.init} draws {'latents' if model.latent else 'pixels'}: {needed}.")
+    schedule = model.schedule
     if not _has_schedule(config, schedule):
         theirs = f"--init {config.init} has the noise schedule {schedule.name}"
         if schedule.name not in SCHEDULES:
@@ -127,9 +131,6 @@ def warm_start(config: Config, classes: Sequence[str]) -> tuple[UNet2DModel, str
         loaded = load(config.init, device="cpu", precision="fp32", engine="torch")
     except CheckpointError as error:
         raise TrainError(f"--init: {error}.") from error
-    if loaded.latent != (config.decoder is not None):
-        needed = "give its autoencoder with --decoder" if loaded.latent else "leave out --decoder"
-        raise TrainError(f"--init {config.init} draws {'latents' if loaded.latent else 'pixels'}: {needed}.")
     assert isinstance(loaded.network, TorchNetwork)
     null = bool(classes) and has_null_label(config)
     network, new = relabelled(loaded.network.unet, loaded, classes, null)
