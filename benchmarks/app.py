@@ -26,7 +26,7 @@ from benchmarks._measure import describe, spread
 from ddpm_core.commands import defaults
 from ddpm_core.disk import files
 from ui import build
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.sampling import Sampling, Watch
 from ui.runs.jobs import Job
 
@@ -62,9 +62,9 @@ def bare(model: ddpm_core.Model, run: Watch) -> None:
     ddpm_core.sample(model, run.seeds, run.steps, variance=run.variance)
 
 
-def job(lab: Lab, run: Watch) -> None:
+def job(services: Services, run: Watch) -> None:
     """The run as the app's job."""
-    for _ in Job(Sampling(lab, run), lab).updates():
+    for _ in Job(Sampling(services, run), services).updates():
         pass
 
 
@@ -77,12 +77,12 @@ def seconds(work: Callable[..., object], *arguments: object) -> float:
 
 def measure_job(rounds: int) -> Iterator[dict]:
     """The app's jobs against the sampler alone."""
-    lab = build().lab
-    model = lab.models.get(defaults.CHECKPOINT)
+    services = build().services
+    model = services.models.get(defaults.CHECKPOINT)
     for name, run in RUNS.items():
         seconds(bare, model, run)  # warms up, as the next line does
-        seconds(job, lab, run)
-        pairs = [(seconds(bare, model, run), seconds(job, lab, run)) for _ in range(rounds)]
+        seconds(job, services, run)
+        pairs = [(seconds(bare, model, run), seconds(job, services, run)) for _ in range(rounds)]
         yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
             "ratio": spread([ours / alone for alone, ours in pairs])
         }

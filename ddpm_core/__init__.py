@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
+    from ddpm_core.checkpoint.sidecars.readers_file import readers as readers
     from ddpm_core.engines.blocks import inside as inside
     from ddpm_core.engines.blocks import module as module
     from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
@@ -55,6 +56,7 @@ _HOME = {
     "posterior": "process",
     "predict": "prediction",
     "q_sample": "process",
+    "readers": "checkpoint.sidecars.readers_file",
     "reconstruct": "latents",
     "reverse_variance": "process",
     "sample": "runs",

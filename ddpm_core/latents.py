@@ -71,7 +71,7 @@ def invert(
     t: int | None = None,
     spacing: Spacing | None = None,
     clip: bool | None = None,
-    **told: Any,
+    **conditions: Any,
 ) -> Tensor:
     """The x_t from which DDIM without noise draws these pictures again, nearly: float32 (N, C, H, W).
 
@@ -86,17 +86,17 @@ def invert(
             steps=steps)` with the same spacing goes back.
         t: 1..T, up to where; None for T. Below it `reconstruct` goes back, with the sampler "ddim".
         spacing, clip: as for `trajectory`.
-        told: labels, guidance, prompts, negative, as for `trajectory`.
+        conditions: labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
         ValueError: for values outside these, and for a student, which knows its own few times only.
     """
-    check_options("invert", told, [*arguments(invert), *vars(Condition())])
+    check_options("invert", conditions, [*arguments(invert), *vars(Condition())])
     if model.student is not None:
         raise ValueError("a student has learned few times, and not t = 1, where this begins: invert with its teacher")
-    pairs = make_chain(model, steps, "ddim", spacing, t, told.get("guidance")).pairs
+    pairs = make_chain(model, steps, "ddim", spacing, t, conditions.get("guidance")).pairs
     x = image_state(model, images, torch.float32)
-    condition = Condition(**told)
+    condition = Condition(**conditions)
     labels = condition.label_ids(model, len(x))
     for time, s in reversed(pairs):
         _, eps, _, _ = predict(model, x, max(s, 1), labels, condition.guidance, clip)

@@ -26,6 +26,7 @@ atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True
 SLOW = (
     *("test_presses", "test_every_kind", "test_app", "test_engine", "test_explore_page", "test_train", "test_static"),
     *("test_accelerator", "test_train_tab", "test_words", "test_strangers", "test_evaluate", "test_local_network"),
+    "test_local_inside",
     *("test_captions", "test_lessons", "test_openai", "test_hub", "test_families", "test_documents", "test_distill"),
     *("test_checkpoint", "test_train_processes", "test_latent_commands", "test_silence", "test_ui_words"),
     *("test_hostile", "test_benchmarks", "test_openvino_graph", "test_fused", "test_main", "test_public"),

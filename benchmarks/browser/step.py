@@ -39,10 +39,10 @@ MODELS = """async (ref) => {
     for (const code of [kernel, null]) {
         const model = await load(read, ref, code);
         const x = Float32Array.from({ length: model.channels * model.size ** 2 }, (_, i) => Math.sin(9 * i));
-        const told = conditions(model, {});
+        const both = conditions(model, {});
         window.step.push(() => {
             const began = performance.now();
-            predict(model, x, model.T, { told });
+            predict(model, x, model.T, { both });
             return performance.now() - began;
         });
     }

@@ -20,7 +20,7 @@ from torch import Tensor
 from ddpm_core.checkpoint import latent_parts, refs, spec
 from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import FACTS, CheckpointError
-from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
+from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_file
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
@@ -36,6 +36,7 @@ SAVED = (
     "ddpm_core.json",
     refs.ANALYTIC,
     refs.OPTIMISED,
+    refs.READERS,
     WEIGHTS,
 )
 
@@ -52,7 +53,7 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
     Arguments:
-        model: Γ of the analytic variance and the optimised steps are stored too, unless
+        model: Γ of the analytic variance, the optimised steps and the readers of its checkpoint are stored too, unless
             the weights were changed after loading.
         folder: where to.
         half: store the weights as float16, half the size, each rounded to 11 significant bits, which changes Γ by far
@@ -103,6 +104,8 @@ def write(
             save_file(_for_file(part.network.state_dict(), half), its / part.weights, {"format": "pt"})
             part.save_config(its)
         _write_json(new, contents | (_sidecars(model, file, half) if unchanged else {}))
+        if unchanged:
+            readers_file.copy(model.source, new, file, half)
         for written in new.rglob("*.safetensors"):
             shutil.copymode(file.with_name("config.json"), written)  # safetensors makes it its owner's only
 
@@ -216,7 +219,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool]:
-    """The weights in float32, and whether Γ and the optimised steps, where the model has them, are theirs.
+    """The weights in float32, and whether Γ, the optimised steps and the readers, where there are any, are theirs.
 
     They are the network's own, or where it has them rounded, those of the file it was loaded from. The rest is theirs
     unless they were changed after loading.
@@ -224,7 +227,8 @@ def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
     path = source and source.weights_path
-    if exact and ((model.gamma is None and model.optimised is None) or not path):
+    measured = model.gamma is not None or model.optimised is not None or readers_file.there(source)
+    if exact and not (measured and path):
         return weights, True
     stored: dict[str, Tensor] = {}
     if path:

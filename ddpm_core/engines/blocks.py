@@ -65,6 +65,7 @@ class Inside:
         if not isinstance(unet, UNet2DModel | UNet2DConditionModel) or told_numbers(unet):
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
+        self._alone = getattr(model.network, "each_alone", True)
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
         self._unet: Any = copy.deepcopy(unet, shared)  # so that the model itself stays as it is
         self._changes: dict[str, Change] = {}
@@ -131,6 +132,9 @@ class Inside:
 
     def _open(self) -> None:
         unet = self._unet
+        for layer in unet.modules():
+            if isinstance(layer, Attention):
+                layer.register_forward_hook(self._attend)  # before the block that it may end is looked at
         for i, block in enumerate(unet.down_blocks, 1):
             self._tap(f"down {i}", block, _last(block))
         if unet.mid_block is not None:
@@ -138,12 +142,10 @@ class Inside:
         for i, block in enumerate(unet.up_blocks, 1):
             self._tap(f"up {i}", block, _last(block))
             block.register_forward_pre_hook(self._skip, with_kwargs=True)
-        for layer in unet.modules():
-            if isinstance(layer, Attention):
-                layer.register_forward_hook(self._attend)
 
     def _tap(self, name: str, block: Any, last: nn.Module) -> None:
-        counts = {kind: len(getattr(block, f"{kind}s", None) or ()) for kind in ("resnet", "attention")}
+        layers = {kind: getattr(block, f"{kind}s", None) or () for kind in ("resnet", "attention")}
+        counts = {kind: sum(layer is not None for layer in found) for kind, found in layers.items()}
         self._parts[name] = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in counts.items() if n]
         last.register_forward_hook(partial(self._note, name))
 
@@ -176,15 +178,15 @@ class Inside:
         return changed.to(found)
 
     def _evaluate(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Evaluate the network; on a CPU each image alone, so that no image depends on others in its batch."""
+        """Evaluate the network; on a CPU each image alone, unless the model was loaded as batched: see `load`."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
         device, together = self._unet.device, len(x)
-        if self._unet.device.type == "cpu" or len(t_index.unique()) > 1:
+        if (self._alone and self._unet.device.type == "cpu") or len(t_index.unique()) > 1:
             together = 1
         outputs, taps = [], []
         for i in range(0, len(x), together):
             part = slice(i, i + together)
-            self._t = int(t_index[i]) + 1
+            self._t, self.taps = int(t_index[i]) + 1, {}
             time = self._changed("time", t_index[part]).to(device)
             condition: tuple[Tensor, ...] = ()
             if labels is not None:
@@ -192,7 +194,6 @@ class Inside:
             image = x[part].to(device, torch.float32).contiguous(memory_format=layout(device))
             outputs.append(self._unet(image, time, *condition, return_dict=False)[0])
             taps.append(self.taps)
-            self.taps = {}
         self.taps = {name: torch.cat([found[name] for found in taps]) for name in taps[0]}
         return torch.cat(outputs).to(x)
 

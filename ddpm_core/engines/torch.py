@@ -242,7 +242,7 @@ class TorchNetwork:
     ):
         if precision == "fp32":
             forbid_tf32()
-        self._each_alone = device.type == "cpu" and not batched
+        self.each_alone = device.type == "cpu" and not batched
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
         # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
@@ -285,7 +285,7 @@ class TorchNetwork:
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         n = len(inputs[0])
-        with _EachAlone(n) if self._each_alone and n > 1 else nullcontext():
+        with _EachAlone(n) if self.each_alone and n > 1 else nullcontext():
             return _output(self.unet, *inputs)
 
 

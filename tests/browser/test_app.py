@@ -61,7 +61,7 @@ def app(narrow_page):
 
 @pytest.fixture(scope="module")
 def lab(app):
-    return app.lab
+    return app.services
 
 
 @pytest.fixture(scope="module")
@@ -627,7 +627,7 @@ def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the
     page.goto(f"{url}?tab=course")
     page.wait_for_selector(".course")
     page.evaluate(
-        "lab.open('watch', { seed: 123 }, { push: true, cause: 'press' }).then(() => lab.open('course', null))"
+        "page.open('watch', { seed: 123 }, { push: true, cause: 'press' }).then(() => page.open('course', null))"
     )
     page.wait_for_selector(".part-watch[data-ready=true][data-described]", state="attached")
     assert page.get_attribute(".part-watch", "data-state") == "idle"
@@ -637,7 +637,7 @@ def test_a_place_that_is_left_before_its_run_begins_neither_runs_nor_changes_the
 def test_a_place_that_is_left_before_it_is_loaded_learns_of_its_model_when_it_is_opened_again(page, url):
     page.goto(f"{url}?tab=course")
     page.wait_for_selector(".course")
-    page.evaluate("lab.open('compare', null); lab.open('course', null)")  # the module of Compare is not here yet
+    page.evaluate("page.open('compare', null); page.open('course', null)")  # the module of Compare is not here yet
     page.wait_for_selector(".part-compare", state="attached")
     page.click("#places [data-place=compare]")
     page.wait_for_selector(".part-compare[data-ready=true][data-described]")

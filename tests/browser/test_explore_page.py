@@ -187,7 +187,7 @@ def test_an_upload_is_cropped_in_view_and_interpolated(page, url, tmp_path):
     page.goto(link)
     images = "[...document.querySelectorAll('.latents .sources img')].map((image) => image.src).join()"
     page.wait_for_function(f"(kept) => {images} === kept", arg=",".join(kept))
-    page.evaluate("lab.open('latents', lab.whole('latents', { checkpoint: lab.model.ref }))")  # as a lesson does
+    page.evaluate("page.open('latents', page.whole('latents', { checkpoint: page.model.ref }))")  # as a lesson does
     page.wait_for_selector(".part-latents[data-mode=reconstruct]")
     assert a.get_by_label("Sample of the seed").is_checked()
 
@@ -279,7 +279,7 @@ def test_runs_of_one_page_take_turns_and_each_hears_its_own_messages(page, url):
     page.click(".part-plane .run:enabled")
     page.get_by_text("the network so far").wait_for(timeout=90_000)
     (checkpoint,) = parse_qs(urlsplit(url).query)["checkpoint"]
-    page.evaluate("(checkpoint) => lab.open('likelihood', { checkpoint })", checkpoint)
+    page.evaluate("(checkpoint) => page.open('likelihood', { checkpoint })", checkpoint)
     page.wait_for_selector(".part-likelihood[data-ready=true][data-described]")
     count, run = field(page, "likelihood", "count").locator("input"), page.locator(".part-likelihood .run")
     for n in (40, 30, 2):  # each replaces the one before it
@@ -375,7 +375,7 @@ def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url):
     open_part(page, url, PARTS[0], steps=2, count=2)
     few = {"checkpoint": checkpoint, "steps": 2, "count": 2, "cloud": 100}
     for part in PARTS:
-        page.evaluate("([part, values]) => lab.open(part, values)", [part, few])
+        page.evaluate("([part, values]) => page.open(part, values)", [part, few])
         page.wait_for_selector(f".part-{part}[data-ready=true][data-described]:visible")
         box = page.locator(f".part-{part} .run").bounding_box()
         assert box["height"] >= 44 and box["y"] + box["height"] <= 844

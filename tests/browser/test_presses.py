@@ -109,7 +109,7 @@ def app(torch_page):
         patch.setattr(StepTimes, "seconds", lambda self, kind: 9.0)
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
-            with app.lab.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
+            with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
                 seat.take()
                 yield app
 
@@ -154,7 +154,7 @@ def silent(page, url, query, root):
             page.keyboard.press("Escape")
             seen = page.evaluate(LOOK, root)
         if seen["part"] != part:  # where the press before led
-            page.evaluate("(part) => lab.open(part, null, { lesson: '' })", part)
+            page.evaluate("(part) => page.open(part, null, { lesson: '' })", part)
             name = ""
             continue
         # What the form no longer says is dimmed, unless a run of it goes on.
@@ -399,7 +399,7 @@ def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
     quiet.evaluate(f'lab.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
     for part in (*HAS_RUNS, "forward", "train", "course"):
-        quiet.evaluate("(part) => lab.open(part, null)", part)
+        quiet.evaluate("(part) => page.open(part, null)", part)
         quiet.keyboard.press("f")
         quiet.wait_for_selector(".projector > .wall h2:not(:empty)")
         quiet.wait_for_selector(".projector > .room img:visible")
@@ -496,7 +496,7 @@ def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     states = []
     for part in HAS_RUNS:
-        quiet.evaluate("(part) => lab.open(part, null)", part)
+        quiet.evaluate("(part) => page.open(part, null)", part)
         quiet.click(f".part-{part} .run")
         quiet.wait_for_selector(f".part-{part}:is([data-state=queued], [data-state=error])")
         states.append(quiet.get_attribute(f".part-{part}", "data-state"))

@@ -125,7 +125,7 @@ def refusal(app, part, values):
     """The sentence with which the server refuses values; else how many steps of each kind it would compute."""
     try:
         asked = app.parts[part].request(part, values)
-        plan = asked.checked_plan([app.lab.models.known(ref) for ref in asked.refs])
+        plan = asked.checked_plan([app.services.models.known(ref) for ref in asked.refs])
         return {(kind.ref, kind.batch, kind.lanes): n for kind, n in plan.steps.items()}
     except (ValueError, CheckpointError) as error:
         return sentence(error)
@@ -150,8 +150,8 @@ def test_the_page_and_both_engines_refuse_and_compute_the_same(folder, app, tmp_
 
 def test_what_a_form_offers_for_a_model_is_the_same_without_a_server(folder, app):
     for ref, offered in node("about.mjs", folder).items():
-        assert plans.offered(app.lab, ref) == offered | {
-            name: plans.offered(app.lab, ref)[name] for name in ("examples", "count")
+        assert plans.offered(app.services, ref) == offered | {
+            name: plans.offered(app.services, ref)[name] for name in ("examples", "count")
         }
 
 
@@ -275,7 +275,7 @@ def link(part, values):
 
 def go(page, part, values):
     """As a button that leads there does."""
-    page.evaluate("([part, values]) => lab.open(part, lab.whole(part, values), { cause: 'press' })", [part, values])
+    page.evaluate("([part, values]) => page.open(part, page.whole(part, values), { cause: 'press' })", [part, values])
 
 
 def finished(page, part):
@@ -313,8 +313,8 @@ def png(page):
         """async () => {
             const { make } = await import(`${document.querySelector("link[href$='app.js']").href}/../files/make.js`);
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
-            const kept = await lab.client.kept(run);
-            const [, bytes] = await make(lab.knowledge, lab.part, "png", kept, async () => {});
+            const kept = await page.client.kept(run);
+            const [, bytes] = await make(page.knowledge, page.part, "png", kept, async () => {});
             return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
         }"""
     )
@@ -434,7 +434,7 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(window):
     opened.get_by_text("√ᾱ").first.wait_for()
     walked = opened.evaluate(
         """async () => {
-            const ask = (what, values) => lab.client.ask("forward", what, values);
+            const ask = (what, values) => page.client.ask("forward", what, values);
             const { size, pixels } = await ask("picture", { name: "cat" });
             return { pixels, ...(await ask("compare", { size, pixels, schedule: "cosine", t: 30, seed: 3 })) };
         }"""
@@ -448,7 +448,7 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(window):
     assert walked["std"] == pytest.approx(list(same.std))
 
     for part in ("train", "likelihood"):
-        opened.evaluate("part => lab.open(part, null)", part)
+        opened.evaluate("part => page.open(part, null)", part)
         shown = opened.locator("#place > section:not([hidden])")
         shown.get_by_text("python app.py").first.wait_for()
         shown.get_by_text("Example", exact=True).first.wait_for()
@@ -546,7 +546,9 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):
     wide.wait_for_function("location.search.includes('seed=4')")
     finished(wide, "watch")
     asked = app.parts["watch"].request("watch", dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query)))
-    (same,) = asked.plan([app.lab.models.known("mnist-tiny")]).arguments  # the server makes the same of this address
+    (same,) = asked.plan(
+        [app.services.models.known("mnist-tiny")]
+    ).arguments  # the server makes the same of this address
     assert close(pixels(png(wide)), ddpm_core.sample(loaded("mnist-tiny"), **same)[0])
     player = wide.locator(".part-watch .ddpm-player")
     player.focus()
@@ -597,7 +599,7 @@ RUN = """(values) => new Promise((done) => {
     results.push(...message.results);
     if (["finished", "stopped", "error"].includes(message.state)) done(results);
   };
-  lab.client.run("watch", values, take, done);
+  page.client.run("watch", values, take, done);
 })"""
 
 
@@ -635,7 +637,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
         "nothing": "Hub id such as",
     }
     for ref, said_so in wrong.items():
-        opened.evaluate("ref => lab.open('watch', { checkpoint: ref })", ref)
+        opened.evaluate("ref => page.open('watch', { checkpoint: ref })", ref)
         opened.locator("#said.shown", has_text=said_so).wait_for()
     keys = "caches.open('lab-models /a/lab/').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0

@@ -46,8 +46,8 @@ from train.distill.task import Distilling
 from train.evaluate import report
 from train.evaluate.results import read_arrays
 from train.tuning import refine
-from ui.models.lab import Lab
 from ui.models.loaded import Models
+from ui.models.services import Services
 from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
 from ui.parts.part import Part
@@ -155,9 +155,9 @@ class Case:
         return levels(self.twin.decoded(self.end))
 
     @cached_property
-    def lab(self) -> Lab:
+    def services(self) -> Services:
         """Of its runs on the page, which load the model once."""
-        return toylab.toy_lab(Models(device="cpu"))
+        return toylab.toy_services(Models(device="cpu"))
 
     @property
     def classes(self) -> list[int] | None:
@@ -206,7 +206,7 @@ class Case:
 
     def values(self, part: Part, name: str) -> dict[str, Any]:
         """What the page asks of a part for the model: what it offers, and few steps."""
-        about = plans.offered(part.lab, str(self.folder))
+        about = plans.offered(part.services, str(self.folder))
         usual = {"steps": self.steps or about["steps"][2], "sampler": about["samplers"][0], "count": 2, "seed": 5}
         usual |= {"variance": self.twin.variance, "spacing": "auto" if self.twin.student else "linspace"}
         usual |= {f"{name}_b": usual[name] for name in ("steps", "sampler", "variance")}
@@ -217,7 +217,7 @@ class Case:
 
     def page(self, kind: type[Part], name: str, **values: Any) -> tuple[Any, list[Any]]:
         """A run of a part of the page: (the run, its results)."""
-        part, before = kind(self.lab), self.counter.evaluations
+        part, before = kind(self.services), self.counter.evaluations
         run, seen = toylab.messages(part, name, self.values(part, name) | values)
         if seen[-1]["state"] == "error":
             self.counter.refuse(seen[-1]["text"], before)
@@ -616,7 +616,7 @@ def _(case):
 @use("page", "Watch")
 def _(case):
     run, found = case.page(SamplingPart, "watch")
-    table = toylab.saved(SamplingPart(case.lab), "watch", run, "csv", "zip")["csv"][1].decode()
+    table = toylab.saved(SamplingPart(case.services), "watch", run, "csv", "zip")["csv"][1].decode()
     for row, step in zip(csv.DictReader(table.splitlines()), run.job.plan.rows[0], strict=True):
         told = [float(row[name] or "nan") for name in ("t", "s", "alpha_bar_t", "sigma")]
         np.testing.assert_allclose(told, np.array(step, float), rtol=1e-9)  # σ is NaN where only the network knows it
@@ -700,7 +700,7 @@ def _said(place, values):
 
 
 def _script(case, name):
-    place, before = SamplingPart(case.lab), case.counter.evaluations
+    place, before = SamplingPart(case.services), case.counter.evaluations
     scripts = case.ask(lambda: _said(place, case.values(place, "watch")))
     if not scripts[name]:
         case.counter.refuse(scripts["why"], before)

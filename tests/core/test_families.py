@@ -403,7 +403,7 @@ def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, m
         hub.use(monkeypatch, tmp_path / "home")
         for ref, folder in (("checkpoint", "a"), ("checkpoint_b", "b")):
             hub.add_repo(values[ref], tmp_path / folder)
-        run, seen = toylab.messages(SamplingPart(toylab.toy_lab(Models("cpu"))), "compare", values | {"count": 1})
+        run, seen = toylab.messages(SamplingPart(toylab.toy_services(Models("cpu"))), "compare", values | {"count": 1})
     assert seen[-1]["state"] == "finished", seen[-1]
     assert [lane.checkpoint for lane in run.job.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
     assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}

@@ -109,7 +109,13 @@ def test_attention_is_left_out_as_if_its_weights_were_zero():
     for name, layer in network.named_modules():
         if name.endswith("to_out.0"):
             torch.nn.init.zeros_(layer.weight), torch.nn.init.zeros_(layer.bias)
-    torch.testing.assert_close(found, network(state(), 4).sample, rtol=0, atol=1e-6)
+    wanted, seen = by_hand(network, state(), 5)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)
+    for name, tap in opened.taps.items():  # also of the blocks that end with attention
+        torch.testing.assert_close(tap, seen[name], rtol=0, atol=1e-6)
+    opened.change("down 2", lambda found, t: found * 0 + 1)
+    opened.model.network(state(), torch.tensor([4]))
+    assert opened.taps["down 2"].eq(1).all()
 
 
 def test_condition_and_time_are_those_that_the_network_gets():
@@ -132,14 +138,22 @@ def test_a_run_shows_its_steps_and_takes_the_middle_of_another(torch_engine):
     plain = [step.x for step in trajectory(model, [7, 8], labels=3, **run)]
     steps = list(trajectory(opened.model, [7, 8], labels=3, **run))
     assert all(step.x.equal(x) for step, x in zip(steps, plain, strict=True))
-    donor = {step.t: opened.taps["middle"] for step in trajectory(opened.model, [7, 8], labels=6, **run)}
-    assert {tuple(found.shape) for found in donor.values()} == {(2, 64, 7, 7)}
-    opened.change("middle", lambda found, t: donor[t][:1])
+    donor = {step.t: opened.taps for step in trajectory(opened.model, [7, 8], labels=6, **run)}
+    assert {tuple(taps["middle"].shape) for taps in donor.values()} == {(2, 64, 7, 7)}
+    assert len({taps["middle"].sum().item() for taps in donor.values()}) == 4  # each step keeps its own
+    opened.change("middle", lambda found, t: donor[t]["middle"][:1])
     *_, grafted = trajectory(opened.model, [7], labels=3, **run)
     assert (grafted.x - plain[-1][:1]).square().mean().sqrt() > 0.2
     assert [step.x for step in trajectory(model, [7, 8], labels=3, **run)][-1].equal(plain[-1])  # is as it was
     next(trajectory(opened.model, [7], labels=3, guidance=2.0, **run))
     assert len(opened.taps["middle"]) == 2
+
+
+def test_blocks_say_what_they_consist_of():
+    network = unet("attention", layers_per_block=2, add_attention=False)
+    parts = [block.parts for block in inside(model_of(network)).blocks.values()]
+    ends, deep = ["2 resnets", "3 resnets"], ["2 resnets, 2 attentions", "3 resnets, 3 attentions"]
+    assert parts == [ends[0], deep[0], ends[0], "2 resnets", deep[1], ends[1], ends[1]]
 
 
 def test_gradients_pass_the_open_network():

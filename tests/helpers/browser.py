@@ -1,4 +1,5 @@
-"""A Chromium for the browser tests: `browser` (one per module) and `page` (one per test, failing on page errors).
+"""A Chromium for the browser tests: `browser` (one per module) and `page` (one per test, failing on page errors); and
+`gpu_page`, a page with WebGPU.
 
 The pages of a module share a cache, as the tabs of one window do. They are those of a visitor who wants little motion:
 what plays takes half of the processor's time of a page. A test of it says `page.emulate_media(**MOTION)`.
@@ -9,6 +10,8 @@ Without playwright or a Chromium such tests skip, except under CI (environment v
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -73,3 +76,22 @@ def page(browser):
     yield page
     page.close()
     assert not errors, errors
+
+
+@pytest.fixture(scope="module")
+def gpu_page():
+    """A page of a browser whose WebGPU is the processor that pretends."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+        browser = started.chromium.launch(executable_path=chromium_path(), args=[*ARGS, *flags])
+        page = browser.new_page()
+
+        def answer(route):
+            path = Path(urlsplit(route.request.url).path)
+            route.fulfill(path=path) if path.is_file() else route.fulfill(status=404 if path.suffix else 200, body="")
+
+        page.route("http://localhost/**", answer)
+        page.goto("http://localhost/")  # a page that may ask for a GPU
+        yield page
+        browser.close()

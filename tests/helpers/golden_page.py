@@ -340,7 +340,7 @@ class Page:
         self.app = ui.build("mnist-tiny", device="cpu", warm=False)
         refs = {*DIGITS, *COLOURS, "emoji-tiny", "plane-exact", "plane-trained", "plane-training"}
         for ref in refs:  # so that what a run takes is the same on any machine
-            self.app.lab.step_times.note(StepKind(ref, 1), 0.003)
+            self.app.services.step_times.note(StepKind(ref, 1), 0.003)
 
     def says(self, part: str, values: Values) -> Values:
         """What the page says of settings. Raises ValueError for wrong ones."""
@@ -355,7 +355,7 @@ class Page:
     def names(self, part: str, values: Values) -> Values:
         """What its files would be called when the run has ended, and the texts in them; {} where only the run knows."""
         own = self.app.parts[part].request(part, values)
-        plan = own.plan([self.app.lab.models.known(ref) for ref in own.refs])
+        plan = own.plan([self.app.services.models.known(ref) for ref in own.refs])
         if part == "likelihood":
             return {}
         if part in ("watch", "compare", "grid"):

@@ -49,14 +49,14 @@ def described(place, part, values, **more):
     models = {}
     for ref in {str(asked.get(name)) for name in ("checkpoint", "checkpoint_b")}:
         with suppress(ValueError, CheckpointError):  # the page refuses it, or it names no checkpoint
-            models[ref] = place.lab.models.known(ref)
+            models[ref] = place.services.models.known(ref)
     found = answer(part, values, models, **more)
     return found.get("error", found)
 
 
-def offered(lab, ref):
+def offered(services, ref):
     """Return what a form of the page offers for a checkpoint. Raises CheckpointError where there is none."""
-    model = lab.models.known(ref)
+    model = services.models.known(ref)
     if model is None or model.source is not None:
-        return _ask({"known": known(lab, ref, pictures=True)})
+        return _ask({"known": known(services, ref, pictures=True)})
     return _ask({"known": {"ref": ref, "count": 1, "download": 0, "facts": _facts(model)}})

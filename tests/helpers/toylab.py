@@ -20,9 +20,9 @@ from ui.forms import emoji
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
-from ui.machine.turns import Quick, Turns
+from ui.machine.turns import QuickTurns, Turns
 from ui.models import facts
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.sampling import Sampling
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
@@ -61,12 +61,12 @@ class Models:
         return None
 
 
-def toy_lab(models=None, turns=None, pace=None, **limits):
+def toy_services(models=None, turns=None, pace=None, **limits):
     limits = ServerLimits(**limits)
     if turns is None:  # an empty one is false
         turns = Turns(limits.concurrent_runs, limits.waiting_runs)
     models, pace = models or Models(), pace or StepTimes()
-    return Lab(models, turns, Quick(), limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
+    return Services(models, turns, QuickTurns(), limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Lanes(Settings):
         return self.given
 
 
-def sampling(lab, *lanes):
+def sampling(services, *lanes):
     """The computation of these lanes, each a Settings."""
     first = {name: getattr(lanes[0], name) for name in Settings.defaults()}
-    return Sampling(lab, Lanes(**first, given=lanes))
+    return Sampling(services, Lanes(**first, given=lanes))
 
 
 def wait_for(condition, seconds=60):
@@ -96,7 +96,7 @@ def messages(part, name, values, watch=lambda run, message: None):
     """The run and its messages; `watch` sees each as it comes."""
     try:
         computation = part.request(name, values)
-        run = Run(Job(computation, part.lab, show=computation.shown))
+        run = Run(Job(computation, part.services, show=computation.shown))
     except ValueError as wrong:
         run = Run(None, text=str(wrong))
     seen = []
@@ -138,7 +138,7 @@ def saved(place, part, run, *kinds, sets=None):
     """
     if not shutil.which("node"):
         _missing("node is not installed")
-    known = {ref: _known(place.lab.models.known(ref)) for ref in run.job.computation.refs}
+    known = {ref: _known(place.services.models.known(ref)) for ref in run.job.computation.refs}
     words = page_words() | ({"sets": sets} if sets else {})
     asked = {"part": part, "form": place.forms[part].form(), "kinds": kinds}
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}

@@ -214,7 +214,7 @@ def test_the_defaults_as_the_page_has_them_are_the_requests(name):
 def test_a_field_is_shown_by_what_there_is(name):
     """Conditions name fields with their values, and what is known of a model; lane B's fields are second ones."""
     form = {field["name"]: field for field in FORMS[name].form()}
-    about = plans.offered(toylab.toy_lab(Models()), "cifar10-tiny")
+    about = plans.offered(toylab.toy_services(Models()), "cifar10-tiny")
     assert {field["follows"] for field in form.values()} <= {"", *about} and MODEL not in form
     for name, wanted in [pair for field in form.values() for one in field["shown_if"] or () for pair in one.items()]:
         if name == MODEL:

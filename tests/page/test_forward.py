@@ -94,7 +94,7 @@ RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": 
 
 @pytest.fixture
 def asks():
-    return ForwardPart(toylab.toy_lab()).questions
+    return ForwardPart(toylab.toy_services()).questions
 
 
 def test_a_drawing_reaches_the_page_and_no_file_does(asks):
@@ -133,8 +133,8 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
     """Most are refused at once, and who comes later is the next."""
     who, begun, go = threading.local(), [], threading.Semaphore(0)
     result = forward.compare(SCHEDULES["linear"], np.zeros((4, 4, 3), np.uint8), 3, 0)
-    lab = toylab.toy_lab()
-    compare = ForwardPart(lab).questions["compare"]
+    services = toylab.toy_services()
+    compare = ForwardPart(services).questions["compare"]
 
     def walk(*_):
         begun.append(who.name)
@@ -152,7 +152,7 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
         refused = [*islice(as_completed(crowd, timeout=60), 92)]
         assert all(isinstance(one.exception(), Refused) for one in refused)
         later = [pool.submit(ask, "b") for _ in range(2)]
-        wait_for(lambda: len(lab.quick) == 10 and begun == ["a"])
+        wait_for(lambda: len(services.quick_turns) == 10 and begun == ["a"])
         for _ in range(10):
             go.release()
         assert all("walk" in one.result(timeout=60) for one in {*crowd, *later} - {*refused})

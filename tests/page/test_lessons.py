@@ -9,7 +9,7 @@ import plans
 import pytest
 from browser import CALM, served
 from PIL import Image
-from toylab import cost, toy_lab
+from toylab import cost, toy_services
 
 from ddpm_core import sample
 from ddpm_core.checkpoint import refs, spec
@@ -34,7 +34,7 @@ def test_what_a_lesson_and_a_card_open_is_possible(opened):
     assert opened.values.keys() <= form.kinds().keys()
     form.check(opened.values)
     if opened.part not in ("forward", "train"):
-        made = place(toy_lab(Models("cpu")))
+        made = place(toy_services(Models("cpu")))
         for said in (cost(made, opened.part, opened.values), plans.described(made, opened.part, opened.values)):
             assert not isinstance(said, str), said
 
@@ -45,12 +45,12 @@ def test_every_card_has_a_picture_and_whole_html():
     assert all(card.find(path) is not None for card in cards for path in ("h3", "p", "p/button", "p/a", "details/math"))
     here = {card.name for card in course.cards()}
     assert {card.get("data-name") for card in cards} - here <= {"words", "smaller-space"}, "no such model is here"
-    shown = course.CoursePart(toy_lab()).questions["cards"]({})["html"]
+    shown = course.CoursePart(toy_services()).questions["cards"]({})["html"]
     for card in cards:
         assert (f'data-name="{card.get("data-name")}"' in shown) == (card.get("data-name") in here)
     for card in [card for card in cards if card.get("data-name") in here]:
         assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.recorded course"
-    lessons = course.CoursePart(toy_lab()).initial()["lessons"]
+    lessons = course.CoursePart(toy_services()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 7
     assert all(
         value for lesson in lessons for name, value in lesson.items() if name not in ("guesses", "curves")
@@ -151,8 +151,8 @@ WORDS = (
 def test_every_hard_word_of_a_part_is_explained_in_it(page, url):
     page.goto(url)
     for part in (part for place in PLACES for part in place.forms):
-        page.wait_for_function("window.lab")
-        page.evaluate("(part) => lab.open(part, null)", part)
+        page.wait_for_function("window.page")
+        page.evaluate("(part) => page.open(part, null)", part)
         for numbers in page.locator(".part:visible .chart:not([open]) > summary").all():
             numbers.click()  # behind which they are explained
         page.locator(".part:visible .legend > summary").wait_for()
@@ -230,7 +230,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     fresh.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
     # At the address that others in the room can open, as the code for them has it.
     room = "async (part, what) => what === 'room' && { address: 'http://192.0.2.7:7860/?other=1' }"
-    fresh.evaluate(f"lab.client.ask = {room}")
+    fresh.evaluate(f"page.client.ask = {room}")
     fresh.get_by_text("Copy the link for my class").click()
     link = fresh.wait_for_function("window.copied").json_value()
     assert link.startswith("http://192.0.2.7:7860/?tab=compare")

@@ -8,13 +8,11 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pipelines
 import pytest
 import torch
-from browser import ARGS, chromium_path
 from checkpoint_folders import LEGACY, SCHEDULER, write_json
 from diffusers import AutoencoderTiny, UNet2DConditionModel, UNet2DModel
 from safetensors.torch import load_file, save_file
@@ -298,25 +296,6 @@ EVALUATE = """async ([web, folder, evaluations]) => {
     for (const { x, t, label = null } of evaluations) outputs.push(text(await network(floats(x), t, label)));
     return { engine, outputs, decoded: [], states: [] };
 }"""
-
-
-@pytest.fixture(scope="module")
-def gpu_page():
-    """A page of a browser whose WebGPU is the processor that pretends."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
-        browser = started.chromium.launch(executable_path=chromium_path(), args=[*ARGS, *flags])
-        page = browser.new_page()
-
-        def answer(route):
-            path = Path(urlsplit(route.request.url).path)
-            route.fulfill(path=path) if path.is_file() else route.fulfill(status=404 if path.suffix else 200, body="")
-
-        page.route("http://localhost/**", answer)
-        page.goto("http://localhost/")  # a page that may ask for a GPU
-        yield page
-        browser.close()
 
 
 @pytest.mark.parametrize("name", [*ON_GPU, *LEFT_TO_THE_KERNEL])

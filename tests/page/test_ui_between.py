@@ -30,9 +30,9 @@ class Text:
 
 
 def part():
-    made = BetweenPart(toylab.toy_lab(toylab.Models(lambda x, t, states: 0.3 * x + 0.01 * states[..., None])))
-    made.lab.models.model.text = Text()
-    made.lab.models.model.takes_words = True
+    made = BetweenPart(toylab.toy_services(toylab.Models(lambda x, t, states: 0.3 * x + 0.01 * states[..., None])))
+    made.services.models.model.text = Text()
+    made.services.models.model.takes_words = True
     return made
 
 
@@ -51,7 +51,7 @@ def test_the_square_is_that_of_the_library_and_of_the_script(tmp_path, monkeypat
     shown = {}
     for one in results(messages, "cells"):
         shown |= dict(zip(one["cells"], decoded(one["x"]), strict=True))
-    model, square = made.lab.models.model, ddpm_core.word_square(list(CORNERS.values()))
+    model, square = made.services.models.model, ddpm_core.word_square(list(CORNERS.values()))
     images = ddpm_core.sample(model, [7] * SIDE**2, 3, sampler="ddim", prompts=square, guidance=3.0)
     assert all(np.array_equal(shown[cell], image) for cell, image in enumerate(images))
     name, content = saved(made, "between", run, "png")["png"]
@@ -64,5 +64,5 @@ def test_the_square_is_that_of_the_library_and_of_the_script(tmp_path, monkeypat
 
 def test_a_model_without_words_is_refused():
     made = part()
-    made.lab.models.model.takes_words = False
+    made.services.models.model.takes_words = False
     assert "takes words" in described(made, "between", ASKED)

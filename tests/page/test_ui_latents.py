@@ -26,7 +26,7 @@ BOTH = ({"mode": "reconstruct"}, {"mode": "interpolate"})
 
 
 def place(network=lambda x, t, labels: 0.3 * x):
-    return LatentsPart(toylab.toy_lab(toylab.Models(network)))
+    return LatentsPart(toylab.toy_services(toylab.Models(network)))
 
 
 def streamed(made, asked, watch=lambda run, message: None):
@@ -46,7 +46,7 @@ def text(seed=0, size=8):
 @pytest.mark.parametrize("mode", BOTH, ids=str)
 def test_the_rows_are_those_of_the_library_and_of_the_script(mode, own, run_script):
     made, (a, image), (b, other) = place(), text(0), text(1)
-    model = made.lab.models.model
+    model = made.services.models.model
     asked = ASKED | mode | ({"picture": a, "picture_b": b} if own else {})
     run, messages = streamed(made, asked)
     assert messages[-1]["state"] == "finished"
@@ -150,15 +150,15 @@ def test_a_picture_stays_the_same_as_text():
 
 
 def test_a_model_says_what_the_controls_offer():
-    lab = toylab.toy_lab(Models())
-    about = plans.offered(lab, "cifar10-tiny")
+    services = toylab.toy_services(Models())
+    about = plans.offered(services, "cifar10-tiny")
     assert about["times"] == [1000, 750, 500, 250] and "cat" in about["classes"]
     assert "beta_tilde" in about["variances"] and (about["size"], about["channels"]) == (32, 3)
     assert about["set"]["count"] == 40 and [picture["name"] for picture in about["examples"]][:2] == list(
         test_sets.CIFAR10[:2]
     )
     with pytest.raises(CheckpointError):
-        plans.offered(lab, "/nowhere")
+        plans.offered(services, "/nowhere")
 
 
 def test_the_shipped_pictures_belong_to_their_classes():
@@ -173,20 +173,20 @@ def test_the_shipped_pictures_belong_to_their_classes():
 def test_a_row_that_has_no_chain_is_refused_before_the_model_is_loaded():
     """A student has learned few times."""
     made = place()
-    made.lab.models.model.student = Student("progressive", (100, 20))
+    made.services.models.model.student = Student("progressive", (100, 20))
     asked = ASKED | {"sampler": "ddim", "steps": 2, "times": "100, 50"}
     assert "has not learned t = 50" in described(made, asked)
     _, messages = streamed(made, asked)
     assert "has not learned t = 50" in messages[-1]["text"]
-    assert not results(messages) and not made.lab.models.is_loaded
+    assert not results(messages) and not made.services.models.is_loaded
 
 
 @pytest.mark.parametrize(("method", "sampler"), [("progressive", "ddim"), ("consistency", "consistency")])
 def test_what_is_offered_for_a_student_runs(method, sampler):
     """Its times, its sampler and its steps, as they stand in the form before anything is chosen."""
     made = place()
-    made.lab.models.model.student = student = Student(method, (100, 60, 20))
-    about = plans.offered(made.lab, "toy")
+    made.services.models.model.student = student = Student(method, (100, 60, 20))
+    about = plans.offered(made.services, "toy")
     assert about["samplers"] == [sampler] and about["times"] == [100, 60, 20]
     asked = ASKED | {"sampler": sampler, "steps": about["steps"][2], "times": ""}
     assert "python" in described(made, asked)

@@ -11,7 +11,7 @@ import plans
 import pytest
 import torch
 from PIL import Image
-from toylab import Models, cost, messages, results, saved, toy_lab
+from toylab import Models, cost, messages, results, saved, toy_services
 
 import ddpm_core
 from ddpm_core.likelihood import rechain
@@ -42,7 +42,7 @@ def models():
 
 @pytest.fixture
 def place(models):
-    return LikelihoodPart(toy_lab(models))
+    return LikelihoodPart(toy_services(models))
 
 
 def streamed(place, asked=ASKED, **options):
@@ -186,7 +186,7 @@ def test_stop_ends_within_a_picture():
         time.sleep(0.03)
         return 0.3 * x
 
-    place = LikelihoodPart(toy_lab(Models(network)))
+    place = LikelihoodPart(toy_services(Models(network)))
     _, seen = streamed(place, ASKED | {"count": 5}, watch=lambda run, message: message["results"] and run.stop())
     assert seen[-1]["state"] == "stopped" and len(results(seen, "bits")) < 5
 
@@ -217,6 +217,6 @@ def test_a_model_without_pictures_of_its_size_asks_for_one(place, monkeypatch):
 
 def test_a_measurement_over_the_limit_is_refused(models, monkeypatch):
     monkeypatch.setattr(models, "flop", lambda ref: 1e9, raising=False)
-    place = LikelihoodPart(toy_lab(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
+    place = LikelihoodPart(toy_services(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
     assert "seconds" in cost(place, "likelihood", ASKED)
     assert "limit: run_tflop" in cost(place, "likelihood", ASKED | {"count": 5})

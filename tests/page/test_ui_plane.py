@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from plans import described
-from toylab import cost, messages, results, saved, toy_lab
+from toylab import cost, messages, results, saved, toy_services
 
 from ddpm_core import plane
 from ddpm_core.names import SHAPES
@@ -23,7 +23,7 @@ DRAWING = {"shape": "drawing", "drawing": "10,-20 99,100"}
 
 @pytest.fixture
 def place():
-    return PlanePart(toy_lab())
+    return PlanePart(toy_services())
 
 
 def streamed(place, asked, **options):
@@ -98,7 +98,7 @@ def test_the_arrows_are_the_networks_score_on_a_grid(monkeypatch):
     """With the exact network in the place of a trained one they are the mixture's, which the page draws by itself."""
     mixture = Plane.check(ASKED | TRAINED).mixture()
     monkeypatch.setattr(Networks, "get", lambda self, key: Trained(plane.exact_model(mixture)))
-    _, seen = streamed(PlanePart(toy_lab()), ASKED | TRAINED)
+    _, seen = streamed(PlanePart(toy_services()), ASKED | TRAINED)
     frames = [frame for frame in results(seen, "frame") if frame["lane"] == 1]
     for frame in frames[:-1]:
         field = points(frame["field"], ARROW_UNIT, "i1").reshape(ARROWS, ARROWS, 2)
@@ -165,7 +165,7 @@ def test_what_is_wrong_is_said(wrong, place):
 
 
 def test_a_run_over_the_limit_is_refused():
-    place = PlanePart(toy_lab(run_tflop=0.01))
+    place = PlanePart(toy_services(run_tflop=0.01))
     asked = ASKED | {"steps": 1000, "cloud": 2000}
     assert "(limit: run_tflop = 0.01)" in cost(place, "plane", asked)
     assert "(limit: run_tflop = 0.01)" in streamed(place, asked)[1][-1]["text"]
@@ -175,7 +175,7 @@ def test_a_run_over_the_limit_is_refused():
 
 def test_what_a_public_page_allows_is_enough_for_the_largest_run():
     largest = {"steps": 1000, "steps_b": 1000, "cloud": 2000, "denoiser": "trained", "training": 10_000}
-    place = PlanePart(toy_lab(run_tflop=ServerLimits.public().run_tflop))
+    place = PlanePart(toy_services(run_tflop=ServerLimits.public().run_tflop))
     assert "seconds" in cost(place, "plane", ASKED | largest)
 
 

@@ -21,7 +21,7 @@ OWN = as_text.to_text(IMAGE)
 
 
 def place(**options):
-    return RepairPart(toylab.toy_lab(Models(**options)))
+    return RepairPart(toylab.toy_services(Models(**options)))
 
 
 def streamed(made, asked):
@@ -40,7 +40,7 @@ def test_the_methods_are_the_librarys():
 @pytest.mark.parametrize("own", [False, True])
 def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, run_script):
     made = place()
-    model = made.lab.models.model
+    model = made.services.models.model
     asked = {"task": task, "method_b": "pigdm"} | ({"picture": OWN} if own else {})
     run, messages = streamed(made, asked)
     assert messages[-1]["state"] == "finished", messages[-1]["text"]

@@ -28,7 +28,7 @@ def in_order(seen):
 
 
 def place(network=lambda x, t, labels: 0.3 * x):
-    return SamplingPart(toylab.toy_lab(Models(network)))
+    return SamplingPart(toylab.toy_services(Models(network)))
 
 
 def test_strokes_are_read_and_written():
@@ -90,7 +90,7 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
     assert again == frames
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ddpm_core, "load", lambda ref: made.lab.models.model)
+    monkeypatch.setattr(ddpm_core, "load", lambda ref: made.services.models.model)
     exec(about["python"], {})
     for lane, last in enumerate((a[-1], b[-1])):
         ends = [np.asarray(Image.open(f"lane-{lane}-seed-{seed}.png")) for seed in (13, 14)]
@@ -121,7 +121,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
 
     monkeypatch.setattr("ui.runs.borrowed._files", lambda model: files[0])
     made = place(network)
-    runs = Runs(made.lab, made.request)
+    runs = Runs(made.services, made.request)
     for strokes, steps, more, page, weights in [
         ([], 10, {}, "mine", "the same"),
         (STROKES[:1], 7, {}, "mine", "the same"),  # touched after the fourth step, which is evaluated once more
@@ -148,7 +148,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
 
 def test_shared_steps_are_counted_once():
     made = place()
-    plan = made.request("watch", ASKED).plan([made.lab.models.model])
+    plan = made.request("watch", ASKED).plan([made.services.models.model])
     assert {kind.lanes: n for kind, n in plan.steps.items()} == {1: plan.shared, 2: 2 * (10 - plan.shared)}
 
 

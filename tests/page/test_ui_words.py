@@ -46,7 +46,7 @@ def stable(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(stable):
-    return SamplingPart(toylab.toy_lab(Models(device="cpu")))
+    return SamplingPart(toylab.toy_services(Models(device="cpu")))
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +156,8 @@ def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
 @pytest.mark.parametrize(
     ("checkpoint", "values", "sentence"),
     [
-        ("mnist-tiny", {"prompt": "fox"}, "This checkpoint is not told in words what to draw: leave out the prompt"),
-        ("mnist-tiny", {"negative": "fox"}, "This checkpoint is not told in words"),
+        ("mnist-tiny", {"prompt": "fox"}, "This model takes no prompt: leave it empty"),
+        ("mnist-tiny", {"negative": "fox"}, "This model takes no prompt"),
         ("stable", {"label": "7"}, "This checkpoint has no classes"),
         ("stable", {"prompt": "x" * 301}, "The prompt has at most 300 characters, got 301"),
     ],
@@ -203,8 +203,8 @@ def test_a_script_repeats_the_pictures(place, stable, model, run_script, script,
     ],
 )
 def test_what_needs_pixels_says_so(stable, kind, part, what):
-    lab = toylab.toy_lab(Models(device="cpu"))
-    _, (*_, message) = toylab.messages(kind(lab), part, {"checkpoint": str(stable), "count": 2})
+    services = toylab.toy_services(Models(device="cpu"))
+    _, (*_, message) = toylab.messages(kind(services), part, {"checkpoint": str(stable), "count": 2})
     assert message["text"] == f"{what} is there for models of pixels, and this one draws latents of an autoencoder"
 
 

@@ -1,4 +1,4 @@
-"""The door of the server, private temporary files, and what is counted and logged."""
+"""The gate of the server, private temporary files, and what is counted and logged."""
 
 import asyncio
 import errno
@@ -26,7 +26,7 @@ from ui.machine.limits import Refused, ServerLimits
 from ui.machine.turns import Turns
 from ui.runs import jobs, visitors
 from ui.serving import connections, gate, server
-from ui.serving.gate import MAX_REQUEST, Door, Gate
+from ui.serving.gate import MAX_REQUEST, Access, Gate
 from ui.serving.origins import Origins
 
 
@@ -47,7 +47,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
-    asyncio.run(Gate(app or inside, Door(EventLog()))(scope, receive, send))
+    asyncio.run(Gate(app or inside, Access(EventLog()))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -121,7 +121,7 @@ def test_few_have_what_runs_keep_at_once():
         sent.append(message)
 
     async def ask():
-        gate = Gate(stays, Door(EventLog()))
+        gate = Gate(stays, Access(EventLog()))
         scope = {"type": "http", "method": "GET", "path": "/kept/x", "client": ("1.2.3.4", 1)}
         tasks = [asyncio.create_task(gate(scope, None, send)) for _ in range(9)]
         done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -170,15 +170,15 @@ def events(caplog):
     return lambda: [json.loads(Lines().format(r)) for r in caplog.records if getattr(r, "event", "") == "run"]
 
 
-def watched(lab):
+def watched(services):
     """The updates of a run of this lab."""
-    return jobs.Job(toylab.sampling(lab, test_jobs.SETTINGS), lab).updates()
+    return jobs.Job(toylab.sampling(services, test_jobs.SETTINGS), services).updates()
 
 
 def test_a_run_is_counted_and_logged_without_anything_personal(events):
-    lab = toylab.toy_lab()
-    list(watched(lab))
-    assert lab.events.read()["finished"] == 1 and lab.events.here == 0
+    services = toylab.toy_services()
+    list(watched(services))
+    assert services.events.read()["finished"] == 1 and services.events.here == 0
     (event,) = events()
     assert event["outcome"] == "finished" and event["steps"] == 10 and event["images"] == 2
     assert event["checkpoint"] == "another"  # its name was given by the visitor
@@ -187,10 +187,10 @@ def test_a_run_is_counted_and_logged_without_anything_personal(events):
 
 def test_a_run_too_many_is_refused_with_the_limit(events):
     gate = test_jobs.Gate()
-    lab = toylab.toy_lab(toylab.Models(gate), Turns(1, 1))
-    *runs, third = (watched(lab) for _ in range(3))
+    services = toylab.toy_services(toylab.Models(gate), Turns(1, 1))
+    *runs, third = (watched(services) for _ in range(3))
     assert "error" not in [next(run).state for run in runs]
-    toylab.wait_for(lambda: len(lab.turns) == 2)
+    toylab.wait_for(lambda: len(services.turns) == 2)
     last = list(third)[-1]
     assert last.state == "error" and last.text.endswith("(limit: waiting_runs = 1)")
     assert events()[-1]["outcome"] == "refused" and events()[-1]["limit"] == "waiting_runs"
@@ -198,23 +198,23 @@ def test_a_run_too_many_is_refused_with_the_limit(events):
         run.close()
     for _ in range(20):
         gate.go.release()
-    toylab.wait_for(lambda: not lab.events.here)
+    toylab.wait_for(lambda: not services.events.here)
     assert [event["outcome"] for event in events()[-2:]] == ["gone", "gone"]
 
 
 def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events):
-    lab = toylab.toy_lab(toylab.Models(lambda x, t, labels: time.sleep(0.05) or x))
-    run = watched(lab)
+    services = toylab.toy_services(toylab.Models(lambda x, t, labels: time.sleep(0.05) or x))
+    run = watched(services)
     next(run)
-    lab.events.close(7)
-    assert lab.events.read()["status"] == "stopping"
+    services.events.close(7)
+    assert services.events.read()["status"] == "stopping"
     update = next(update for update in run if update.text)
     assert update.text == "The app is told to stop: this run has 7 s to finish"
-    assert lab.turns.stop_all(30)
+    assert services.turns.stop_all(30)
     *_, last = run
     assert (last.state, last.text) == ("lost", "The app has stopped, and this run with it")
     assert events()[-1]["outcome"] == "stopped"
-    (last,) = watched(lab)
+    (last,) = watched(services)
     assert last.state == "error" and "about to stop" in last.text
     assert events()[-1]["limit"] == "shutdown_seconds"
 
@@ -222,12 +222,12 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events)
 def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
     """A step that takes long can't be stopped, and Python aborts when it ends while a thread computes."""
     gate = test_jobs.Gate()
-    lab = toylab.toy_lab(toylab.Models(gate))
-    _, thread = test_jobs.in_background(jobs.Job(toylab.sampling(lab, test_jobs.SETTINGS), lab))
+    services = toylab.toy_services(toylab.Models(gate))
+    _, thread = test_jobs.in_background(jobs.Job(toylab.sampling(services, test_jobs.SETTINGS), services))
     assert gate.entered.acquire(timeout=10)
     closed = []
-    blocks = SimpleNamespace(close=lambda verbose: closed.append(len(lab.turns)), server=None)
-    app = SimpleNamespace(lab=lab, training=None, sweeper=None, get_blocks=lambda: blocks)
+    blocks = SimpleNamespace(close=lambda verbose: closed.append(len(services.turns)), server=None)
+    app = SimpleNamespace(services=services, training=None, sweeper=None, get_blocks=lambda: blocks)
     assert not server.close(app, seconds=0.1)
     gate.go.release()
     assert server.close(app)
@@ -252,14 +252,14 @@ def test_a_run_and_a_training_that_do_not_end_are_asked_at_once_and_end_with_one
         said.append(("trainings are over", round(now[0])))
 
     monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=takes))
-    lab = SimpleNamespace(events=EventLog(), turns=SimpleNamespace(stop_all=stop_all))
-    lab.events.begin()
+    services = SimpleNamespace(events=EventLog(), turns=SimpleNamespace(stop_all=stop_all))
+    services.events.begin()
     training = SimpleNamespace(stop=lambda: said.append(("trainings stop", round(now[0]))), close=close)
     timers = []
     timer = SimpleNamespace(start=lambda: None, cancel=lambda: None)
     monkeypatch.setattr(server.threading, "Timer", lambda seconds, *act: timers.append(now[0] + seconds) or timer)
     blocks = SimpleNamespace(close=lambda verbose: said.append(("the server ends", timers)), server=None)
-    app = SimpleNamespace(lab=lab, training=training, sweeper=None, get_blocks=lambda: blocks)
+    app = SimpleNamespace(services=services, training=training, sweeper=None, get_blocks=lambda: blocks)
     assert not server.close(app, 5, 2)
     assert said == [("trainings stop", 0), ("runs stop", 5), ("trainings are over", 7), ("the server ends", [7.5])]
 
@@ -462,9 +462,9 @@ def test_a_body_that_comes_steadily_but_slowly_ends():
         now[0] += 5
         return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
 
-    with pytest.raises(gate.Turned, match="too slowly") as turned:
+    with pytest.raises(gate.Rejected, match="too slowly") as rejected:
         asyncio.run(gate._whole(receive, lambda: now[0]))
-    assert turned.value.status == 408 and now[0] == 15
+    assert rejected.value.status == 408 and now[0] == 15
 
 
 class Protocol:

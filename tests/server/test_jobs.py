@@ -36,8 +36,8 @@ LINE, PACE = Turns(), StepTimes()
 
 def Job(lanes, models, visitor=None):
     """A job of these lanes; all of this module share their turns."""
-    lab = toylab.toy_lab(models, LINE, PACE)
-    return jobs.Job(toylab.sampling(lab, *lanes), lab, visitor)
+    services = toylab.toy_services(models, LINE, PACE)
+    return jobs.Job(toylab.sampling(services, *lanes), services, visitor)
 
 
 class Gate:
@@ -334,7 +334,7 @@ def test_images_that_make_no_picture_are_refused_before_the_run():
 
 
 def test_messages_follow_the_protocol():
-    place = SamplingPart(toylab.toy_lab())
+    place = SamplingPart(toylab.toy_services())
     _, messages = toylab.messages(place, "watch", {"checkpoint": "toy", "steps": 10, "count": 2})
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
@@ -460,7 +460,7 @@ def test_a_job_that_does_other_work_than_it_planned_can_be_stopped():
                     job.stop()
                 work.count(StepKind("toy", 5))
 
-    lab = toylab.toy_lab(Models(), LINE, PACE)
-    job = jobs.Job(Odd(lab, SETTINGS, ("toy",), 2), lab)
+    services = toylab.toy_services(Models(), LINE, PACE)
+    job = jobs.Job(Odd(services, SETTINGS, ("toy",), 2), services)
     *_, last = job.updates()
     assert last.state == "stopped"

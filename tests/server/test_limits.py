@@ -92,10 +92,10 @@ def test_the_documents_list_every_limit_with_its_defaults():
 
 def test_a_run_that_costs_too_much_is_refused_before_its_model_is_loaded(monkeypatch):
     monkeypatch.setattr(ddpm_core, "load", None, raising=False)
-    lab = toylab.toy_lab(Models(), run_tflop=1)
-    job = Job(toylab.sampling(lab, Settings("cifar10-tiny", steps=100, count=16)), lab)
+    services = toylab.toy_services(Models(), run_tflop=1)
+    job = Job(toylab.sampling(services, Settings("cifar10-tiny", steps=100, count=16)), services)
     *_, last = job.updates()
-    assert last.state == "error" and lab.events.read()["refused"] == 1
+    assert last.state == "error" and services.events.read()["refused"] == 1
     assert "This run needs 3.3 TFLOP (100 steps × 16 images × 2.07 GFLOP)" in last.text
 
 
@@ -126,11 +126,11 @@ def test_the_products_of_attention_are_counted_too():
 
 
 def test_guidance_and_two_lanes_cost_twice():
-    lab = toylab.toy_lab(Models(), run_tflop=0.3)
+    services = toylab.toy_services(Models(), run_tflop=0.3)
 
     def admit(lanes):
-        computation = toylab.sampling(lab, *lanes)
-        computation.checked_plan([lab.models.known(ref) for ref in computation.refs])
+        computation = toylab.sampling(services, *lanes)
+        computation.checked_plan([services.models.known(ref) for ref in computation.refs])
 
     admit([Settings("cifar10-tiny", steps=100, count=1)])  # 0.21 TFLOP
     for lanes in (
@@ -142,8 +142,8 @@ def test_guidance_and_two_lanes_cost_twice():
 
 
 def test_a_run_ends_when_its_time_is_over_and_keeps_its_frames():
-    lab = toylab.toy_lab(run_seconds=1e-9)
-    updates = list(Job(toylab.sampling(lab, Settings("toy", steps=10)), lab).updates())
+    services = toylab.toy_services(run_seconds=1e-9)
+    updates = list(Job(toylab.sampling(services, Settings("toy", steps=10)), services).updates())
     assert "The run was stopped after 0 s of computing: take fewer" in updates[-1].text
     assert any(isinstance(result, Frame) for update in updates for result in update.results)
 

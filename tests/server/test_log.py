@@ -24,8 +24,8 @@ WRONG = {"steps": 0}
 
 
 def made(*network):
-    lab = toylab.toy_lab(Models(*network))
-    return Runs(lab, SamplingPart(lab).request), lab
+    services = toylab.toy_services(Models(*network))
+    return Runs(services, SamplingPart(services).request), services
 
 
 def heard(run):
@@ -58,19 +58,19 @@ def test_a_page_that_is_loaded_again_gets_all_messages_from_the_first_one_on():
 
 def test_nothing_is_computed_before_somebody_listens():
     gate = Gate()
-    runs, lab = made(gate)
+    runs, services = made(gate)
     run = runs.begin("watch", ASKED, "page")
-    assert not gate.entered.acquire(blocking=False) and not len(lab.turns) and not run.goes_on
+    assert not gate.entered.acquire(blocking=False) and not len(services.turns) and not run.goes_on
 
 
 def test_a_run_that_nobody_listens_to_ends_and_says_so(monkeypatch):
     monkeypatch.setattr(listeners, "PATIENCE", 0.1)
-    runs, lab = made(lambda x, t, labels: time.sleep(0.05) or 0.3 * x)
+    runs, services = made(lambda x, t, labels: time.sleep(0.05) or 0.3 * x)
     run = runs.begin("watch", ASKED | {"steps": 100}, "page")
     messages = run.messages()
     next(messages)
     messages.close()
-    wait_for(lambda: not run.goes_on and not len(lab.turns))
+    wait_for(lambda: not run.goes_on and not len(services.turns))
     *_, last = run.messages()
     assert (last["state"], last["text"]) == ("stopped", "The run was stopped, because its page or script was gone")
 
@@ -206,10 +206,10 @@ def test_wrong_settings_are_the_only_message_of_their_run():
 
 def test_a_result_that_can_not_be_shown_is_an_error_and_ends_the_run(monkeypatch):
     monkeypatch.setattr(Sampling, "shown", lambda *_: 1 / 0)
-    runs, lab = made()
+    runs, services = made()
     *_, last = runs.begin("watch", ASKED, "page").messages()
     assert last["state"] == "error" and "failed unexpectedly (ZeroDivisionError)" in last["text"]
-    wait_for(lambda: not len(lab.turns))
+    wait_for(lambda: not len(services.turns))
 
 
 @pytest.mark.parametrize(("part", "lanes"), [("watch", 1), ("compare", 2), ("grid", 8)])
@@ -219,5 +219,5 @@ def test_one_run_resolves_its_settings_once(part, lanes, monkeypatch):
     resolve = Settings.resolved
     monkeypatch.setattr(Settings, "resolved", lambda self, model: resolved.append(self) or resolve(self, model))
     values = ASKED | {"columns": "2, 3, 4, 5"}
-    _, seen = toylab.messages(SamplingPart(toylab.toy_lab()), part, values)
+    _, seen = toylab.messages(SamplingPart(toylab.toy_services()), part, values)
     assert seen[-1]["state"] == "finished" and len(resolved) == lanes

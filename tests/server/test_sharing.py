@@ -140,8 +140,8 @@ def test_the_limit_on_a_runs_time_counts_its_own_turns_only(monkeypatch):
         return 0.3 * x
 
     def limited(seconds):
-        lab = toylab.toy_lab(Models(a_second), LINE, PACE, run_seconds=seconds)
-        return jobs.Job(toylab.sampling(lab, LONG), lab)
+        services = toylab.toy_services(Models(a_second), LINE, PACE, run_seconds=seconds)
+        return jobs.Job(toylab.sampling(services, LONG), services)
 
     for seen in together(limited(50), limited(50)):
         assert seen[-1].state == "finished"

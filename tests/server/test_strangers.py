@@ -218,7 +218,7 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
 
     site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=site.serve_forever, daemon=True).start()
-    before = app.lab.events.read()
+    before = app.services.events.read()
     ask = """async ([address, kind, body]) => {
         const headers = { "content-type": kind };
         const how = body === null ? {} : { method: "POST", headers, body };
@@ -233,7 +233,7 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
             assert page.evaluate(ask, [f"{here}{API}/info", "", None]) is None
             for kind in ("application/json", "text/plain"):  # the second one is sent without asking
                 assert page.evaluate(ask, [f"{here}/run", kind, body]) is None
-        assert app.lab.events.read() | {"seconds": 0} == before | {"seconds": 0}
+        assert app.services.events.read() | {"seconds": 0} == before | {"seconds": 0}
         picture = (
             "(src) => new Promise((done) => Object.assign(new Image(), { onload: done, onerror: () => done(0), src }))"
         )

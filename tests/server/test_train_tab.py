@@ -17,7 +17,7 @@ import torch
 from accelerate.state import AcceleratorState
 from browser import MOTION, served
 from PIL import Image
-from toylab import toy_lab, wait_for
+from toylab import toy_services, wait_for
 from training import assert_same, fit, flags, process_restored, tiny, weights  # noqa: F401
 
 import ddpm_core
@@ -74,7 +74,7 @@ def place(room):
 
 
 def placed(room, models):
-    place = TrainingPart(toy_lab(models))
+    place = TrainingPart(toy_services(models))
     place.visits = room
     return place
 
@@ -597,7 +597,7 @@ def test_the_models_of_two_runs_of_one_recipe_are_two_in_the_list(place, room, m
     first, second = sorted(set(chosen), key=chosen.index)
     weights = [(Path(ref) / "diffusion_pytorch_model.safetensors").read_bytes() for ref in (first, second)]
     assert chosen == [first, first, second, second] and weights[0] != weights[1]
-    labels = [model["label"] for model in place.lab.models.choices() if model["ref"] in chosen]
+    labels = [model["label"] for model in place.services.models.choices() if model["ref"] in chosen]
     assert len(set(labels)) == 2 and all("192 images" in label for label in labels)
 
 
@@ -690,7 +690,7 @@ def test_a_run_of_another_terminal_is_followed_and_used(place, tmp_path, small_m
     say(tmp_path, {"start": 0, "config": {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}})
     say(tmp_path, *({"step": 4, "samples": kind} for kind in ("ema", "raw")))
     os.symlink(small_model, tmp_path / "model")
-    asks, models = place.questions, place.lab.models
+    asks, models = place.questions, place.services.models
     assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
     answer = asks["look"]({"visitor": ME})
     assert (answer["state"], answer["title"], answer["followed"]) == ("finished", "v, lognormal t", str(tmp_path))
@@ -709,7 +709,7 @@ def test_a_latent_model_of_another_terminal_is_used_too(place, tmp_path):
     asks = place.questions
     assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
     assert asks["look"]({"visitor": ME})["saved"]
-    assert place.lab.models.known(asks["use"]({"visitor": ME})["ref"]).latent
+    assert place.services.models.known(asks["use"]({"visitor": ME})["ref"]).latent
 
 
 def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp_path):

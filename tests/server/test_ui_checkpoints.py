@@ -15,7 +15,7 @@ import torch
 from checkpoint_folders import SMALLEST, write
 from hub_server import HubServer
 from PIL import Image
-from toylab import messages, results, toy_lab, wait_for
+from toylab import messages, results, toy_services, wait_for
 
 import ddpm_core
 from ddpm_core.checkpoint.hub import snapshots
@@ -290,7 +290,7 @@ def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
     monkeypatch.setattr(snapshots, "status", lambda where: Status("cached"))
     monkeypatch.setattr(Models, "peek", lambda self, ref: ref)
     monkeypatch.setattr(Models, "get", lambda self, ref: loads.append((ref, len(turns))))
-    warmup = Warmup(toy_lab(Models(turns=turns), turns))
+    warmup = Warmup(toy_services(Models(turns=turns), turns))
     with turns.turn(Loading("o/a")):
         warmup.look("o/b")
     warmup.look("o/c")
@@ -299,8 +299,8 @@ def test_a_model_is_not_preloaded_while_others_compute(monkeypatch):
 
 
 def test_a_model_that_is_chosen_is_timed_once():
-    lab = toy_lab(Models("cpu"))
-    warmup = Warmup(lab)
+    services = toy_services(Models("cpu"))
+    warmup = Warmup(services)
 
     def under_way():
         return [thread for thread in threading.enumerate() if thread.name == "warm-up"]
@@ -308,7 +308,7 @@ def test_a_model_that_is_chosen_is_timed_once():
     warmup.look("mnist-tiny")
     for thread in under_way():
         thread.join(60)
-    assert lab.step_times.seconds(StepKind("mnist-tiny", 1)) > 0
+    assert services.step_times.seconds(StepKind("mnist-tiny", 1)) > 0
     warmup.look("mnist-tiny")
     assert not under_way()
 
@@ -324,7 +324,7 @@ def test_a_model_that_is_chosen_is_timed_once():
     ],
 )
 def test_scripts_repeat_the_pictures(part, values, run_script):
-    place = SamplingPart(toy_lab(Models("cpu")))
+    place = SamplingPart(toy_services(Models("cpu")))
     asked = {"checkpoint": "mnist-tiny", "count": 1, "steps": 4, **values}
     found = plans.described(place, part, asked)
     run, _ = messages(place, part, asked)
@@ -346,15 +346,15 @@ def test_peek_reads_classes_without_the_weights():
 def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded(tmp_path):
     """A link with it is opened on a page that has just started."""
     models = Models()
-    lab = toy_lab(models)
+    services = toy_services(models)
     peeked = models.peek("cifar10-tiny")
     assert torch.equal(peeked.gamma, ddpm_core.load("cifar10-tiny", device="cpu").gamma)
     without = tmp_path / "copy"
     shutil.copytree(peeked.source.folder, without, ignore=shutil.ignore_patterns("analytic_variance.json"))
     for ref, has in (("cifar10-tiny", True), (str(without), False)):
-        assert ("analytic" in plans.offered(lab, ref)["variances"]) == has
+        assert ("analytic" in plans.offered(services, ref)["variances"]) == has
         asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
-        answer = plans.described(SamplingPart(lab), "compare", asked)
+        answer = plans.described(SamplingPart(services), "compare", asked)
         assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer
     assert models.loaded("cifar10-tiny") is None
 
@@ -370,7 +370,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         assert models.peek(CHURCH) is None
 
         server.bytes_per_second = 10_000  # it would take a minute
-        place = SamplingPart(toy_lab(models))
+        place = SamplingPart(toy_services(models))
         asked = {"checkpoint": CHURCH, "steps": 2, "count": 1}
 
         def stop(run, message):

@@ -34,10 +34,10 @@ KINDS = ("png", "gif", "strip", "csv", "zip")
 
 def finished(part, values, *kinds, **model):
     """Files of a run of a toy model, {kind: (name, content)}; the model; the run's messages."""
-    place = SamplingPart(toylab.toy_lab(Models(**model)))
+    place = SamplingPart(toylab.toy_services(Models(**model)))
     run, seen = messages(place, part, values)
     assert seen[-1]["state"] == "finished"
-    return saved(place, part, run, *kinds), place.lab.models.model, seen
+    return saved(place, part, run, *kinds), place.services.models.model, seen
 
 
 def kept(run):
@@ -168,7 +168,7 @@ def test_pictures_that_the_page_is_sent_as_jpeg_are_saved_as_they_are():
 
 def test_a_run_can_be_saved_while_it_goes_on():
     slow = Models(lambda x, t, labels: time.sleep(0.002) or 0.3 * x, T=1000)
-    place, files = SamplingPart(toylab.toy_lab(slow)), {}
+    place, files = SamplingPart(toylab.toy_services(slow)), {}
 
     def look(run, message):
         if any(kept(run)) and run.goes_on and not files:
@@ -182,7 +182,7 @@ def test_a_run_can_be_saved_while_it_goes_on():
 
 def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
     gate = Gate()
-    place = SamplingPart(toylab.toy_lab(Models(gate)))
+    place = SamplingPart(toylab.toy_services(Models(gate)))
     for _ in range(4):
         gate.go.release()
     stopped = []
@@ -203,7 +203,7 @@ def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
 def test_a_lane_that_has_not_begun_is_not_in_the_files_of_a_stopped_run():
     """Quadratic times begin at about .8 T: till then there are pictures of B alone."""
     gate = Gate()
-    place, stopped = SamplingPart(toylab.toy_lab(Models(gate))), []
+    place, stopped = SamplingPart(toylab.toy_services(Models(gate))), []
     for _ in range(4):
         gate.go.release()
 
@@ -226,7 +226,7 @@ def test_a_lane_that_has_not_begun_is_not_in_the_files_of_a_stopped_run():
 
 
 def test_a_film_has_no_more_pictures_than_are_seen():
-    place = SamplingPart(toylab.toy_lab(Models(T=300)))
+    place = SamplingPart(toylab.toy_services(Models(T=300)))
     run, _ = messages(place, "watch", ONE | {"steps": 300, "count": 1})
     assert len(kept(run)[0]) == 300
     film = Image.open(io.BytesIO(saved(place, "watch", run, "gif")["gif"][1]))
@@ -242,15 +242,15 @@ def test_a_film_has_no_more_pictures_than_are_seen():
     ],
 )
 def test_what_can_not_be_saved_is_one_sentence(values, sentence):
-    place = SamplingPart(toylab.toy_lab())
+    place = SamplingPart(toylab.toy_services())
     run, _ = messages(place, "watch", values)
     with pytest.raises(ValueError, match=sentence):
         run.kept()
 
 
 def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
-    place = SamplingPart(toylab.toy_lab())
-    runs = Runs(place.lab, place.request)
+    place = SamplingPart(toylab.toy_services())
+    runs = Runs(place.services, place.request)
 
     def begun(page, count):
         return runs.begin("watch", {"checkpoint": "toy", "steps": 2, "count": count}, page)

@@ -68,8 +68,8 @@ def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most()
 
 def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_engine, monkeypatch):
     monkeypatch.setattr(spaces, "quota", 5.0)
-    lab = toylab.toy_lab(Models(device="cpu"))
-    job = Job(toylab.sampling(lab, Settings("cifar10-tiny", steps=2, count=1)), lab)
+    services = toylab.toy_services(Models(device="cpu"))
+    job = Job(toylab.sampling(services, Settings("cifar10-tiny", steps=2, count=1)), services)
     updates = list(job.updates())
     assert updates[-1].state == "finished"
     assert "no GPU time left for you today" in job.notice

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.runs.jobs import Job
 from ui.runs.plans import Computation
 from ui.runs.states import ENDED
@@ -20,9 +20,9 @@ PAPER = "#141417"  # of the dark page
 PATIENCE = 10.0  # seconds: who shows a link waits no longer
 
 
-def preview(run: Computation, lab: Lab) -> bytes | None:
+def preview(run: Computation, services: Services) -> bytes | None:
     """Return a PNG file of a run of Watch, Compare or Grid; None where it does not end well and in time."""
-    job = Job(run, lab, "previews")  # all of them have the share of one visitor
+    job = Job(run, services, "previews")  # all of them have the share of one visitor
     end = time.monotonic() + PATIENCE
     with closing(job.updates()) as updates:
         last = next(one for one in updates if one.state in ENDED or time.monotonic() > end)

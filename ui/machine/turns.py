@@ -17,7 +17,7 @@ SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
 ACTIVE = 8  # runs that take turns
 QUEUE = 44  # runs that wait for one of these to end
 SHORT = 10.0  # seconds of work: a quarter of the places is kept for runs that need no more than that
-PLACES = 16  # of `Quick`, half of them of one visitor
+PLACES = 16  # of `QuickTurns`, half of them of one visitor
 REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
 
 
@@ -355,7 +355,7 @@ class Turns:
         return seconds
 
 
-class Quick:
+class QuickTurns:
     """Turns for work of a second at most, which needs no network: one at a time, so that it is bounded in threads and
     in memory. It has a line of its own: it does not wait for runs, nor they for it.
     """

@@ -13,25 +13,25 @@ from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ui.models.form_options import EXAMPLES, default_count
 from ui.models.home import home
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
 
 
-def answer(lab: Lab, ref: str, pictures: bool = False) -> dict[str, Any]:
-    """Return what the page is told of a checkpoint: {ref, count, download, facts, set, examples}.
+def answer(services: Services, ref: str, pictures: bool = False) -> dict[str, Any]:
+    """Return what the page learns of a checkpoint: {ref, count, download, facts, set, examples}.
 
     count: pictures of a first run. download: bytes, 0 where it is here or nobody knows. facts: None where it is not
     here. set, examples: of the pictures that come with the page and suit it; examples only where `pictures`.
 
     Raises CheckpointError for a checkpoint that there is not.
     """
-    model = lab.models.known(ref)
+    model = services.models.known(ref)
     found = set_for(model) if model else None
     return {
         "ref": ref,
-        "count": default_count(ref, lab.step_times),
-        "download": lab.models.to_download(ref) or 0,
+        "count": default_count(ref, services.step_times),
+        "download": services.models.to_download(ref) or 0,
         "facts": facts(model) if model else None,
         "set": {"title": found.title, "count": len(found.images)} if found else None,
         "examples": _examples(found) if found and pictures else [],

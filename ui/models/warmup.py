@@ -11,7 +11,7 @@ from functools import partial
 
 import ddpm_core
 from ui.machine.step_times import StepKind
-from ui.models.lab import Lab
+from ui.models.services import Services
 
 STEPS = 5  # of the measurement
 
@@ -24,31 +24,34 @@ class Warmup:
     ready, known: set when the first model is timed and the offered ones are looked up, also when that failed.
     """
 
-    def __init__(self, lab: Lab):
+    def __init__(self, services: Services):
         self.ready = threading.Event()
         self.known = threading.Event()
         self._stop = threading.Event()
-        self._lab = lab
+        self._services = services
 
     def stop(self) -> None:
         """End the measurement after the current step."""
         self._stop.set()
 
     def start(self) -> None:
-        self._begin(partial(self._measure, self._lab.first), self.ready)
-        self._begin(self._lab.models.refresh, self.known)
+        self._begin(partial(self._measure, self._services.first), self.ready)
+        self._begin(self._services.models.refresh, self.known)
 
     def look(self, ref: str) -> None:
         """A checkpoint was chosen: load it and time its steps if its files are here. Raises CheckpointError.
 
         Not while others compute, as they would wait for it: a run loads what it needs.
         """
-        here = self._lab.models.look(ref)
-        if here and not len(self._lab.turns) and not self._is_timed(ref):
+        here = self._services.models.look(ref)
+        if here and not len(self._services.turns) and not self._is_timed(ref):
             self._begin(partial(self._measure, ref), threading.Event())
 
     def _is_timed(self, ref: str) -> bool:
-        return self._lab.models.loaded(ref) is not None and self._lab.step_times.seconds(StepKind(ref, 1)) is not None
+        return (
+            self._services.models.loaded(ref) is not None
+            and self._services.step_times.seconds(StepKind(ref, 1)) is not None
+        )
 
     def _begin(self, work: Callable[[], None], done: threading.Event) -> None:
         threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up").start()
@@ -61,7 +64,7 @@ class Warmup:
         done.set()
 
     def _measure(self, ref: str) -> None:
-        models, turns = self._lab.models, self._lab.turns
+        models, turns = self._services.models, self._services.turns
         if models.peek(ref) is None:
             return
         models.preload(ref)
@@ -76,4 +79,4 @@ class Warmup:
                 seconds.append(time.perf_counter())
         if len(seconds) > 1:
             pace = min(now - before for before, now in itertools.pairwise(seconds))
-            self._lab.step_times.note(StepKind(ref, 1), pace, guess=True)
+            self._services.step_times.note(StepKind(ref, 1), pace, guess=True)

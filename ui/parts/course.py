@@ -15,7 +15,7 @@ from typing import Any
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.commands import defaults
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.runs.log import Values
 
@@ -174,8 +174,8 @@ def cards() -> list[Card]:
 
 
 class CoursePart(Part):
-    def __init__(self, lab: Lab):
-        super().__init__(lab)
+    def __init__(self, services: Services):
+        super().__init__(services)
         self.questions = {"cards": self._cards}
 
     def initial(self) -> Values:

@@ -15,7 +15,7 @@ from ddpm_core.commands import defaults
 from ddpm_core.plane import forward
 from ddpm_core.schedule import NoiseSchedule
 from ui.forms.fields import Choice, Request, Seed, Whole, declare
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import encoded
 from ui.pictures.encoded import uri
@@ -57,8 +57,8 @@ class Forward(Request):
 class ForwardPart(Part):
     forms: ClassVar = {"forward": Forward}
 
-    def __init__(self, lab: Lab):
-        super().__init__(lab)
+    def __init__(self, services: Services):
+        super().__init__(services)
         self.questions = {
             "tables": self._tables,
             "picture": self._picture,
@@ -96,7 +96,7 @@ class ForwardPart(Part):
         if len(pixels) != 3 * size * size:
             raise ValueError("The picture and its size do not agree")
         image = np.frombuffer(bytearray(pixels), np.uint8).reshape(size, size, 3)
-        with self.lab.quick.turn(address()):  # a walk uses a core for up to a second
+        with self.services.quick_turns.turn(address()):  # a walk uses a core for up to a second
             result = forward.compare(SCHEDULES[asked.schedule], image, asked.t, asked.seed)
         return {
             "walk": uri(result.walk[None], "png"),

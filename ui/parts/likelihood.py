@@ -24,7 +24,7 @@ from ddpm_core.timesteps import timestep_pairs
 from ui.forms import units
 from ui.forms.fields import ANY, MODEL, SET, UNSET, Choice, Picture, Request, Whole, declare
 from ui.machine.step_times import StepKind
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import as_text
 from ui.pictures.encoded import LOSSLESS, frame_format, uri
@@ -133,8 +133,8 @@ class LikelihoodRun(Computation):
 
     recording = LikelihoodRecording
 
-    def __init__(self, lab: Lab, request: Likelihood):
-        super().__init__(lab, request, [request.checkpoint], BATCH)
+    def __init__(self, services: Services, request: Likelihood):
+        super().__init__(services, request, [request.checkpoint], BATCH)
 
     def plan(self, models: Sequence[ModelSpec]) -> LikelihoodPlan:
         (model,) = models

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ui.forms.fields import Request
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.runs.log import Values
 from ui.runs.plans import Computation
 
@@ -18,17 +18,17 @@ class Part:
     """
 
     forms: ClassVar[Mapping[str, type[Request]]] = {}  # of each part, by its name
-    computation: ClassVar[Any] = None  # the class of what is computed, made of the lab and such a request
+    computation: ClassVar[Any] = None  # the class of what is computed, made of the services and such a request
 
-    def __init__(self, lab: Lab):
-        self.lab = lab
+    def __init__(self, services: Services):
+        self.services = services
         self.questions: dict[str, Callable[[Values], Values]] = {}  # quick questions, by their names
 
     def request(self, part: str, values: Values) -> Any:
         """The computation that is asked for. Raises ValueError, one sentence, for values outside their limits."""
         if self.computation is None:
             raise ValueError("Nothing is computed here")
-        return self.computation(self.lab, self.forms[part].check(values))
+        return self.computation(self.services, self.forms[part].check(values))
 
     def cost(self, computation: Computation) -> Values:
         """Return how long a run takes: {seconds, missing, device, busy}.
@@ -36,17 +36,17 @@ class Part:
         seconds: None where that is not known. missing: {ref, bytes} of what must be downloaded first. device: "CPU" or
         "GPU". busy: whether others compute on a page for all. Raises ValueError and CheckpointError for what is wrong.
         """
-        lab, refs = self.lab, computation.refs
-        models = [model for ref in refs if (model := lab.models.known(ref))]
+        services, refs = self.services, computation.refs
+        models = [model for ref in refs if (model := services.models.known(ref))]
         seconds = None
         if len(models) == len(refs):
-            seconds = computation.checked_plan(models).left(lab.step_times, {})
-        missing = [{"ref": ref, "bytes": size} for ref in refs if (size := lab.models.to_download(ref))]
+            seconds = computation.checked_plan(models).left(services.step_times, {})
+        missing = [{"ref": ref, "bytes": size} for ref in refs if (size := services.models.to_download(ref))]
         return {
             "seconds": seconds,
             "missing": missing,
-            "device": lab.models.kind,
-            "busy": lab.public and len(lab.turns) > 0,
+            "device": services.models.kind,
+            "busy": services.public and len(services.turns) > 0,
         }
 
     def initial(self) -> Values:

@@ -11,7 +11,7 @@ import numpy as np
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels
 from ui.machine.step_times import StepKind
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.encoded import LOSSLESS, kept_steps, sent
 from ui.runs.jobs import Work
@@ -85,8 +85,8 @@ class Rows(Computation):
     recording = RowsRecording
     shows_x = False  # whether steps are shown with their x, too
 
-    def __init__(self, lab: Lab, request: Any):
-        super().__init__(lab, request, [request.checkpoint], request.count)
+    def __init__(self, services: Services, request: Any):
+        super().__init__(services, request, [request.checkpoint], request.count)
 
     @property
     def chain(self) -> Settings:

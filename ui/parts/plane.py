@@ -24,7 +24,7 @@ from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
 from ui.forms import units
 from ui.forms.fields import Choice, Field, Number, Picture, Request, Seed, Whole, declare, shown
 from ui.machine.step_times import StepKind, StepTimes
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.runs.captions import sampler_and_noise
 from ui.runs.jobs import Work
@@ -243,8 +243,8 @@ class Clouds(Computation):
 
     recording = CloudsRecording
 
-    def __init__(self, lab: Lab, request: Plane, networks: Networks):
-        super().__init__(lab, request, [], request.cloud)  # its models are made, not loaded
+    def __init__(self, services: Services, request: Plane, networks: Networks):
+        super().__init__(services, request, [], request.cloud)  # its models are made, not loaded
         self._networks = networks
 
     def plan(self, models: Sequence[ModelSpec]) -> CloudsPlan:
@@ -348,15 +348,15 @@ class PlanePart(Part):
     forms: ClassVar = {"plane": Plane}
     computation = Clouds
 
-    def __init__(self, lab: Lab):
-        super().__init__(lab)
+    def __init__(self, services: Services):
+        super().__init__(services)
         self._networks = Networks()
 
     def request(self, part: str, values: Values) -> Clouds:
-        return Clouds(self.lab, Plane.check(values), self._networks)
+        return Clouds(self.services, Plane.check(values), self._networks)
 
     def cost(self, computation: Computation) -> Values:
-        guess_paces(self.lab.step_times)
+        guess_paces(self.services.step_times)
         return super().cost(computation) | {"device": "CPU"}  # whatever pictures are computed on
 
     def initial(self) -> Values:

@@ -22,7 +22,7 @@ from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
 from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures.encoded import kept_steps, sent, uri
 from ui.runs import captions, touch
@@ -232,9 +232,11 @@ class Sampling(Computation):
 
     recording = SamplingRecording
 
-    def __init__(self, lab: Lab, request: Settings):
+    def __init__(self, services: Services, request: Settings):
         lanes = request.lanes()
-        super().__init__(lab, request, dict.fromkeys(lane.checkpoint for lane in lanes), request.count * len(lanes))
+        super().__init__(
+            services, request, dict.fromkeys(lane.checkpoint for lane in lanes), request.count * len(lanes)
+        )
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
         found, lanes = dict(zip(self.refs, models, strict=True)), self.request.lanes()
@@ -299,8 +301,8 @@ class Sampling(Computation):
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(lane.steps, size, self.images, channels, **most) for lane in lanes]
         kept = [one | {plan.shared - 1} for one in kept] if plan.touches else kept  # where it is touched, too
-        told = [(model.text, lane.prompt) for model, lane in zip(loaded, lanes, strict=True) if model.text]
-        new = dict.fromkeys(word for text, prompt in told for word in text.unknown(prompt))
+        prompts = [(model.text, lane.prompt) for model, lane in zip(loaded, lanes, strict=True) if model.text]
+        new = dict.fromkeys(word for text, prompt in prompts for word in text.unknown(prompt))
         words = loaded[0].text.words(lanes[0].prompt) if len(lanes) == 1 and loaded[0].text is not None else []
         if plan.attention:
             shared["attention"] = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.runs.log import Values
 from ui.training.choices import Recipe
@@ -20,14 +20,14 @@ from ui.training.visits import Visit, Visits
 class TrainingPart(Part):
     forms: ClassVar = {"train": Recipe}
 
-    def __init__(self, lab: Lab):
-        super().__init__(lab)
-        self.visits = Visits(lab.public, self.machine_flags, lab.models.withdraw, limits=lab.limits)
+    def __init__(self, services: Services):
+        super().__init__(services)
+        self.visits = Visits(services.public, self.machine_flags, services.models.withdraw, limits=services.limits)
         questions = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
         self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
 
     def initial(self) -> Values:
-        return {"public": self.lab.public, "drawings": ABOUT}
+        return {"public": self.services.public, "drawings": ABOUT}
 
     def stop(self) -> None:
         """Ask all trainings to end."""
@@ -82,10 +82,10 @@ class TrainingPart(Part):
 
     def _use(self, values: Values, visit: Visit) -> Values:
         """{} -> {ref} of the visitor's model, which is in the list of models now"""
-        return {"ref": self.lab.models.offer(*self.visits.use(visit), visit.token)}
+        return {"ref": self.services.models.offer(*self.visits.use(visit), visit.token)}
 
     def machine_flags(self) -> list[str]:
         """The flags of `train fit` that make it fast on this machine."""
         from train.fit.flags.quickest import quickest_flags  # here for the start time: see ui/__init__.py
 
-        return quickest_flags(self.lab.models.device)
+        return quickest_flags(self.services.models.device)

@@ -70,7 +70,7 @@ def record(parts: list[str]) -> None:
             DRAWN[part].record()
             continue
         if part == "emoji":
-            model = app.lab.models.get(course.LATENT)
+            model = app.services.models.get(course.LATENT)
             row = sample(model, [1, 2, 3], 20, sampler="ddim", spacing="trailing", prompts=EMOJI, guidance=3.0)
             picture, file = Image.fromarray(imaging.grid(row, 3, gap=0)), io.BytesIO()
             picture.save(file, "WEBP", quality=80, method=6)
@@ -98,7 +98,7 @@ def record(parts: list[str]) -> None:
 
 def _shown(app: App, part: str, values: Values, result: Values) -> Values:
     """A result as the page shows it."""
-    models = {ref: facts(app.lab.models.get(ref)) for ref in app.parts[part].request(part, values).refs}
+    models = {ref: facts(app.services.models.get(ref)) for ref in app.parts[part].request(part, values).refs}
     return page.ask({"part": part, "values": values, "models": models, "result": result})["shown"]
 
 

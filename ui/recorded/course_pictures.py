@@ -29,7 +29,7 @@ CLOUD = 84  # pixels a side
 def computed(part: Part, name: str, values: Values) -> tuple[Any, list[Any]]:
     """What is kept of a run, and its results as the page gets them."""
     computation, results = part.request(name, values), []
-    job = Job(computation, part.lab, show=computation.shown)
+    job = Job(computation, part.services, show=computation.shown)
     for update in job.updates():
         results += update.results
         if update.state == "error":

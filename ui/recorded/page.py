@@ -40,7 +40,7 @@ def _page() -> subprocess.Popen[str]:
     return page
 
 
-def _write(page: subprocess.Popen[str], told: dict[str, Any]) -> None:
+def _write(page: subprocess.Popen[str], message: dict[str, Any]) -> None:
     assert page.stdin is not None
-    page.stdin.write(json.dumps(told) + "\n")
+    page.stdin.write(json.dumps(message) + "\n")
     page.stdin.flush()

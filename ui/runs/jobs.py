@@ -25,7 +25,7 @@ from ui.runs.plans import Computation, Plan, Recording, evaluations
 from ui.runs.states import State
 
 if TYPE_CHECKING:
-    from ui.models.lab import Lab
+    from ui.models.services import Services
 
 LOST = "The app has stopped, and this run with it"
 
@@ -47,7 +47,7 @@ class Job:
     def __init__(
         self,
         computation: Computation,
-        lab: Lab,
+        services: Services,
         visitor: Hashable = None,
         address: str | None = None,
         show: Callable[[Any], Any] = lambda result: result,
@@ -63,7 +63,7 @@ class Job:
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
-        self._lab = lab
+        self._services = services
         self._seat: Seat | None = None  # in the line
         self._begun = threading.Lock()  # held from the start on
         self._counted = threading.Lock()  # held once its end is counted
@@ -78,9 +78,9 @@ class Job:
         if not self._begun.acquire(blocking=False):
             return
         try:
-            self._lab.events.begin()
+            self._services.events.begin()
         except Refused as refused:
-            self._lab.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
+            self._services.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
             return self.log.say("error", str(refused))
         self._asked = time.monotonic()
         # In the context of the request, from which ZeroGPU takes whose quota a run uses.
@@ -134,7 +134,7 @@ class Job:
             return self._queued(outlook)
         if said.state != "running" or self.plan is None:
             return said
-        steps, left = self.plan.steps, self.plan.left(self._lab.step_times, self.done)
+        steps, left = self.plan.steps, self.plan.left(self._services.step_times, self.done)
         text = "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
@@ -158,12 +158,12 @@ class Job:
     @property
     def _remark(self) -> str:
         """What the visitor has to know while it goes on."""
-        return self._lab.events.closing or self.notice
+        return self._services.events.closing or self.notice
 
     @property
     def _stopped(self) -> tuple[State, str]:
         """State and text of a run that was asked to stop. The next start of the app does not know this one's runs."""
-        return ("lost", LOST) if self._lab.events.closing else ("stopped", self.notice)
+        return ("lost", LOST) if self._services.events.closing else ("stopped", self.notice)
 
     # --- In the background thread
 
@@ -198,16 +198,16 @@ class Job:
             return
         waited = (self._began or time.monotonic()) - self._asked
         times = {"waited_s": round(waited, 2), "computed_s": round(self.computed, 2)}
-        self._lab.events.end(outcome, **self.computation.log(self.plan), **why, **times)
-        self._lab.events.leave()
+        self._services.events.end(outcome, **self.computation.log(self.plan), **why, **times)
+        self._services.events.leave()
 
     def _work(self) -> None:
         self._check()
-        with self._lab.turns.join(self, self.visitor, self.address) as seat:
+        with self._services.turns.join(self, self.visitor, self.address) as seat:
             self._seat = seat
             for ref in self.computation.refs:
                 self._fetch(ref)
-            specs = [self._lab.models.known(ref) for ref in self.computation.refs]
+            specs = [self._services.models.known(ref) for ref in self.computation.refs]
             self.plan = plan = self.computation.checked_plan([spec for spec in specs if spec])
             self.recording = self.computation.recording(plan)
             self._note_work(plan)
@@ -217,7 +217,7 @@ class Job:
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
-        if self._lab.models.loaded(ref) is not None:
+        if self._services.models.loaded(ref) is not None:
             return
         name = short_name(ref)
         self.log.say("loading", f"Loading {name}")
@@ -225,7 +225,7 @@ class Job:
 
         def progress(done: int, total: int) -> None:
             self._check()
-            now = self._lab.turns.clock()
+            now = self._services.turns.clock()
             reports.append((now, done))
             since, before = reports[0]
             seconds = now - since
@@ -236,17 +236,17 @@ class Job:
                 text = f"Downloading {name}: {units.download(done, total, speed)}"
                 self.log.say("loading", text, done / total, (total - done) / speed if speed else None)
 
-        self._lab.models.fetch(ref, progress)
+        self._services.models.fetch(ref, progress)
 
     def _compute(self, plan: Plan, seat: Seat) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
         models, networks = [], []
         for ref in self.computation.refs:
             self._check()
-            if self._lab.models.loaded(ref) is None:
+            if self._services.models.loaded(ref) is None:
                 self.log.say("loading", f"Loading {short_name(ref)}")
                 self.loaded = True
-            model, network = lend(self._lab.models, ref)
+            model, network = lend(self._services.models, ref)
             models.append(model)
             networks.append(network)
         self._check()
@@ -261,7 +261,7 @@ class Job:
 
     def _note_work(self, plan: Plan) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""
-        left, steps = plan.left(self._lab.step_times, self.done), sum(plan.rest(self.done).values())
+        left, steps = plan.left(self._services.step_times, self.done), sum(plan.rest(self.done).values())
         if self._seat and left is not None:
             self._seat.work, self._seat.step = left, left / max(1, steps)
         return steps
@@ -285,7 +285,7 @@ class Work:
         self.before = before
         self._job, self._plan, self._seat, self._networks = job, plan, seat, networks
         self._watches: dict[StepKind, Stopwatch] = {}
-        self._clock = job._lab.turns.clock
+        self._clock = job._services.turns.clock
         self._since = self._clock()  # when the step under way began
 
     def give(self, *results: Any) -> None:
@@ -300,11 +300,11 @@ class Work:
         job = self._job
         job.done[kind] += steps
         if timed:
-            watch = self._watches.setdefault(kind, Stopwatch(job._lab.step_times, kind))
+            watch = self._watches.setdefault(kind, Stopwatch(job._services.step_times, kind))
             watch.note(self._clock() - self._since, steps)
         if job._note_work(self._plan) > 1e-6:  # else it is over, and its result counts
             job._check()
-            job._lab.limits.check_time(job.computed)
+            job._services.limits.check_time(job.computed)
             if self._seat.must_yield():
                 for network in self._networks:
                     network.give_back()

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from ui.forms import units
-from ui.models.lab import Lab
+from ui.models.services import Services
 from ui.runs import listeners
 from ui.runs.jobs import Job
 from ui.runs.log import RunLog, Values
@@ -66,9 +66,9 @@ class Run:
 class Runs:
     """The runs of all pages. A page has one at a time of each part."""
 
-    def __init__(self, lab: Lab, computation: Callable[[str, Values], Computation]):
+    def __init__(self, services: Services, computation: Callable[[str, Values], Computation]):
         """computation: of a part, from what its page asks for. Raises ValueError, one sentence."""
-        self._lab, self._computation = lab, computation
+        self._services, self._computation = services, computation
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}  # of a page and a part: id, number
 
@@ -85,7 +85,7 @@ class Runs:
         before = replaced.job.recording if replaced and replaced.job else None
         try:
             computation = self._computation(part, values)
-            run = Run(Job(computation, self._lab, page, address, computation.shown, listeners.PATIENCE, before))
+            run = Run(Job(computation, self._services, page, address, computation.shown, listeners.PATIENCE, before))
         except ValueError as error:
             run = Run(None, text=units.sentence(error))
         if replaced:

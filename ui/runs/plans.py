@@ -11,7 +11,7 @@ from ui.models.catalogue import named
 
 if TYPE_CHECKING:
     from ddpm_core.model import Model, ModelSpec
-    from ui.models.lab import Lab
+    from ui.models.services import Services
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Computation:
 
     recording: ClassVar[type[Recording]] = Recording
 
-    def __init__(self, lab: Lab, request: Any, refs: Iterable[str], images: int):
-        self.lab, self.request = lab, request
+    def __init__(self, services: Services, request: Any, refs: Iterable[str], images: int):
+        self.services, self.request = services, request
         self.refs, self.images = tuple(refs), images
 
     def plan(self, models: Sequence[ModelSpec]) -> Any:
@@ -88,12 +88,12 @@ class Computation:
         if plan.steps:
             steps, images = sum(plan.steps.values()), evaluations(plan.steps)
             flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in plan.steps.items())
-            self.lab.limits.check_run(steps, images / steps, flop / images)
+            self.services.limits.check_run(steps, images / steps, flop / images)
         return plan
 
     def flop(self, ref: str) -> float:
         """Of one evaluation for one image, 0 where it is not known."""
-        return self.lab.models.flop(ref) or 0.0
+        return self.services.models.flop(ref) or 0.0
 
     def log(self, plan: Any) -> dict[str, Any]:
         """What a line of the log says of it, nothing personal. plan: None where there is none."""

@@ -210,7 +210,7 @@ class Settings(Request):
         if model.takes_words:
             return {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
         if self.prompt or self.negative:
-            raise ValueError("This checkpoint is not told in words what to draw: leave out the prompt")
+            raise ValueError("This model takes no prompt: leave it empty")
         return {}
 
     def _class(self, model: ModelSpec) -> int | None:

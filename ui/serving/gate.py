@@ -1,4 +1,4 @@
-"""The door of the server: who comes in, with which requests, how large they may be, and what is said when one fails.
+"""The gate of the server: who comes in, with which requests, how large they may be, and what is said when one fails.
 
 gradio has many more routes than the page needs: some fetch addresses of the internet for whoever asks, run programs on
 uploads or write files. Only what is listed here gets through, and gradio sees a request when the whole of it is here.
@@ -70,7 +70,7 @@ App = Callable[..., Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
-class Turned(Exception):
+class Rejected(Exception):
     """A request that does not come in: status and sentence of the answer."""
 
     def __init__(self, status: int, sentence: str):
@@ -79,11 +79,11 @@ class Turned(Exception):
 
 
 UNCLEAR = "This request could not be understood"
-NOTHING = Turned(404, "There is nothing at this address")
+NOTHING = Rejected(404, "There is nothing at this address")
 
 
 @dataclass
-class Door:
+class Access:
     """What the gate asks the app. any_site: other sites may show the page in theirs, as Spaces are shown; and
     logs_in_there: with its login.
 
@@ -105,8 +105,8 @@ class Door:
 class Gate:
     """ASGI middleware: answers /health itself, and lets through what ROUTES lists, whole and up to a size."""
 
-    def __init__(self, app: App, door: Door):
-        self._app, self._door = app, door
+    def __init__(self, app: App, access: Access):
+        self._app, self._access = app, access
         self._here: Counter[tuple[str, str]] = Counter()  # under way of a kind, by address; "" for all
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
         self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
@@ -116,59 +116,59 @@ class Gate:
             return await self._app(scope, receive, send) if scope["type"] == "lifespan" else None
         asked = _Asked(scope)
         if asked.path == "/health" and asked.method in ("GET", "HEAD"):
-            return await _answer(send, 200, self._door.counts.read())
+            return await _answer(send, 200, self._access.counts.read())
         try:
             self._check(asked)
             with self._counted(asked):
-                body = await _whole(receive, self._door.clock) if asked.method == "POST" else b""
+                body = await _whole(receive, self._access.clock) if asked.method == "POST" else b""
                 _check_content(body)
                 async with self._in_turn(asked):
                     await self._let_in(asked, _again(body, receive), send)
-        except Turned as turned:
-            await _answer(send, turned.status, {"detail": str(turned)})
+        except Rejected as rejected:
+            await _answer(send, rejected.status, {"detail": str(rejected)})
 
     def _check(self, asked: _Asked) -> None:
-        """Raises Turned for what does not come in, whatever its body is."""
+        """Raises Rejected for what does not come in, whatever its body is."""
         try:
-            self._door.origins.check(asked.headers)
+            self._access.origins.check(asked.headers)
         except Refused as refused:
-            raise Turned(403, str(refused)) from None
+            raise Rejected(403, str(refused)) from None
         allowed = _ALLOWED.get(asked.method)
         if not allowed or len(asked.path) > MAX_PATH or "\0" in asked.path or not allowed.fullmatch(asked.path):
             raise NOTHING
         if len(asked.query) > MAX_PATH:
-            raise Turned(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
-        if self._door.is_locked() and not _OPEN.fullmatch(asked.path) and not self._door.knows(asked.cookies()):
-            raise Turned(401, "This page asks for a name and a password")
-        if (listened := asked.listens_to()) is not None and not self._door.is_here(listened):
-            raise Turned(404, "This run is no longer here: press Run again")
+            raise Rejected(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
+        if self._access.is_locked() and not _OPEN.fullmatch(asked.path) and not self._access.knows(asked.cookies()):
+            raise Rejected(401, "This page asks for a name and a password")
+        if (listened := asked.listens_to()) is not None and not self._access.is_here(listened):
+            raise Rejected(404, "This run is no longer here: press Run again")
 
     @contextmanager
     def _counted(self, asked: _Asked) -> Iterator[None]:
-        """Raises Turned where too many are under way."""
+        """Raises Rejected where too many are under way."""
         kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
         kinds += [("files", FILES, FILES_OF_ONE)] if asked.path.startswith("/kept/") else []
         for kind, most, of_one in kinds:
             if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
                 limits = f"at most {most}, {of_one} of one address"
-                raise Turned(503, f"There are too many {kind} at once ({limits}): try again in a moment")
+                raise Rejected(503, f"There are too many {kind} at once ({limits}): try again in a moment")
         names = [(kind, who) for kind, *_ in kinds for who in ("", asked.address)]
         listened = filter(None, [asked.listens_to()])
-        with _among(self._here, names), _among(self._door.heard, list(listened)):
+        with _among(self._here, names), _among(self._access.heard, list(listened)):
             yield
 
     @asynccontextmanager
     async def _in_turn(self, asked: _Asked) -> AsyncIterator[None]:
         """One login of an address after the other: those before it have been answered, so their wrong passwords count.
 
-        Raises Turned where there were too many.
+        Raises Rejected where there were too many.
         """
         if not asked.is_login:
             yield
             return
         async with self._logins.setdefault(asked.address, asyncio.Lock()):
             if left := self._locked_out(asked.address):
-                raise Turned(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
+                raise Rejected(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
             yield
 
     async def _let_in(self, asked: _Asked, receive: Any, send: Any) -> None:
@@ -196,7 +196,7 @@ class Gate:
     def _answered(self, asked: _Asked, message: Any) -> Any:
         """The head of an answer as it leaves."""
         if asked.is_login and message["status"] == 400:
-            self._wrong.setdefault(asked.address, []).append(self._door.clock())
+            self._wrong.setdefault(asked.address, []).append(self._access.clock())
             self._wrong.move_to_end(asked.address)
             while len(self._wrong) > REMEMBERED:
                 self._wrong.popitem(last=False)
@@ -206,21 +206,21 @@ class Gate:
         headers += [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
         if asked.path.startswith(f"{_API}/file="):
             headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
-        elif not self._door.any_site:
+        elif not self._access.any_site:
             headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
         return {**message, "headers": headers}
 
     def _cookie(self, value: bytes) -> bytes:
         """A cookie of gradio's login, which other sites' requests bear only where they may show the page."""
-        if self._door.logs_in_there:
+        if self._access.logs_in_there:
             return value
         kept = [part for part in value.split(b";") if not part.strip().lower().startswith(b"samesite")]
         return b";".join([*kept, b" SameSite=lax"])
 
     def _locked_out(self, address: str) -> float:
         """Seconds until this address may try a password again, 0 for now."""
-        times = [when for when in self._wrong.get(address, ()) if self._door.clock() - when < WINDOW]
-        return max(1.0, WINDOW - (self._door.clock() - times[-WRONG])) if len(times) >= WRONG else 0.0
+        times = [when for when in self._wrong.get(address, ()) if self._access.clock() - when < WINDOW]
+        return max(1.0, WINDOW - (self._access.clock() - times[-WRONG])) if len(times) >= WRONG else 0.0
 
 
 class _Asked:
@@ -259,7 +259,7 @@ def _among(counter: Counter[Any], names: list[Any]) -> Iterator[None]:
 
 
 async def _whole(receive: Any, clock: Callable[[], float]) -> bytes:
-    """The body of a request. Raises Turned where it is too large, or comes too slowly."""
+    """The body of a request. Raises Rejected where it is too large, or comes too slowly."""
     parts, size, begun, more = [], 0, clock(), True
     while more:
         try:
@@ -267,13 +267,13 @@ async def _whole(receive: Any, clock: Callable[[], float]) -> bytes:
         except TimeoutError:
             message = None
         if message is None or clock() - begun > PIECE + size / SLOWEST:
-            raise Turned(408, "This request came too slowly: try again")
+            raise Rejected(408, "This request came too slowly: try again")
         if message["type"] == "http.disconnect":
-            raise Turned(400, "This request was broken off")
+            raise Rejected(400, "This request was broken off")
         parts.append(message.get("body", b""))
         size, more = size + len(parts[-1]), message.get("more_body", False)
         if size > MAX_REQUEST:
-            raise Turned(413, f"This request is too large: up to {MAX_REQUEST / 1e6:,.1f} MB are taken")
+            raise Rejected(413, f"This request is too large: up to {MAX_REQUEST / 1e6:,.1f} MB are taken")
     return b"".join(parts)
 
 
@@ -289,23 +289,23 @@ def _again(body: bytes, receive: Any) -> Any:
 
 def _check_content(body: bytes) -> None:
     """gradio keeps what a client calls its session, however long it is, and looks at the path of every file that a
-    request names, which may lead to another machine. Raises Turned.
+    request names, which may lead to another machine. Raises Rejected.
     """
 
     def check(found: dict[str, Any]) -> dict[str, Any]:
         if isinstance(found.get("meta"), dict) and "_type" in found["meta"]:  # gradio's mark of a file
-            raise Turned(400, "A request can't name a file")
+            raise Rejected(400, "A request can't name a file")
         return found
 
     try:
         content = json.loads(body, object_hook=check)
     except RecursionError:
-        raise Turned(400, UNCLEAR) from None
+        raise Rejected(400, UNCLEAR) from None
     except ValueError:
         return  # gradio says so
     for name in ("session_hash", "event_id", "page") if isinstance(content, dict) else ():
         if isinstance(content.get(name), str) and len(content[name]) > NAME:
-            raise Turned(400, f"{name} is too long: up to {NAME} characters are taken")
+            raise Rejected(400, f"{name} is too long: up to {NAME} characters are taken")
 
 
 def _path(scope: Any) -> str:

@@ -49,11 +49,11 @@ from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepTimes
-from ui.machine.turns import Quick, Turns
+from ui.machine.turns import QuickTurns, Turns
 from ui.models.facts import answer
 from ui.models.form_options import default_count, quick, samplers, step_limits
-from ui.models.lab import Lab
 from ui.models.loaded import Models
+from ui.models.services import Services
 from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, plane, repair, sampling, training
 from ui.parts.part import Part
@@ -66,7 +66,7 @@ from ui.runs.visitors import address, asks, far_address, visitor
 from ui.runs.words import page_words
 from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
-from ui.serving.gate import REQUESTS, UNCLEAR, Door, Gate
+from ui.serving.gate import REQUESTS, UNCLEAR, Access, Gate
 from ui.serving.origins import Origins
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
@@ -108,25 +108,25 @@ class App(gr.Server):
     local_url = ""
     share_url: str | None = None
 
-    def __init__(self, lab: Lab):
+    def __init__(self, services: Services):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
-        self.lab = lab
+        self.services = services
         self.heard: Counter[str] = Counter()  # open streams of gradio's events and sessions, by their names
-        self.warmup = Warmup(lab)
+        self.warmup = Warmup(services)
         self.sweeper: temporary_files.Sweeper | None = None
-        self.training = training.TrainingPart(lab) if lab.trains else None
-        parts: list[Part] = [sampling.SamplingPart(lab), plane.PlanePart(lab), forward.ForwardPart(lab)]
+        self.training = training.TrainingPart(services) if services.trains else None
+        parts: list[Part] = [sampling.SamplingPart(services), plane.PlanePart(services), forward.ForwardPart(services)]
         parts += [
-            latents.LatentsPart(lab),
-            repair.RepairPart(lab),
-            between.BetweenPart(lab),
-            likelihood.LikelihoodPart(lab),
+            latents.LatentsPart(services),
+            repair.RepairPart(services),
+            between.BetweenPart(services),
+            likelihood.LikelihoodPart(services),
         ]
         parts += [self.training] if self.training else []
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
-        self.parts["course"] = course.CoursePart(lab)
-        self.runs = Runs(lab, lambda name, values: self.parts[name].request(name, values))
-        self.origins = Origins(any_host=lab.public)
+        self.parts["course"] = course.CoursePart(services)
+        self.runs = Runs(services, lambda name, values: self.parts[name].request(name, values))
+        self.origins = Origins(any_host=services.public)
         self.unheard = Unheard()
         self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, self.heard)
         web.routes(self, self._page)
@@ -138,21 +138,23 @@ class App(gr.Server):
         self.add_api_route("/kept/{run}", self._kept, methods=["GET"], response_model=None)
         # The line of turns limits and orders runs, and not gradio's queue.
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
-            self.api(_with_parameters(endpoint, lab.first, result), name=endpoint.__name__[1:], concurrency_limit=None)
+            self.api(
+                _with_parameters(endpoint, services.first, result), name=endpoint.__name__[1:], concurrency_limit=None
+            )
 
     def build_middleware_stack(self) -> Any:
         """The gate is before everything else, gradio's own middleware too."""
-        door = Door(
-            self.lab.events,
+        access = Access(
+            self.services.events,
             self.origins,
-            any_site=self.lab.public,
+            any_site=self.services.public,
             logs_in_there="SPACE_ID" in os.environ,
             is_locked=lambda: self.auth is not None,
             knows=self._knows,
             is_here=self.events.is_here,
             heard=self.heard,
         )
-        self.user_middleware.insert(0, Middleware(Gate, door=door))
+        self.user_middleware.insert(0, Middleware(Gate, access=access))
         return super().build_middleware_stack()
 
     # --- The page
@@ -168,10 +170,10 @@ class App(gr.Server):
         """What the page has from the beginning: `Given` of web/app.js."""
         return {
             "client": "server/client.js",
-            "first": self.lab.first,
-            "public": self.lab.public,
-            "takesAny": self.lab.models.takes_any,
-            "models": self.lab.models.choices(),
+            "first": self.services.first,
+            "public": self.services.public,
+            "takesAny": self.services.models.takes_any,
+            "models": self.services.models.choices(),
             "device": self._device(),
             "forms": self._forms(),
             "words": page_words(),
@@ -184,9 +186,9 @@ class App(gr.Server):
         name = asked.get("tab", "" if "lesson" in asked else "watch")
         if asked and name in part.forms and not self.auth:
             with suppress(ValueError, CheckpointError):
-                run = part.request(name, {"checkpoint": self.lab.first, **asked})
+                run = part.request(name, {"checkpoint": self.services.first, **asked})
                 cost = part.cost(run)
-                found = preview(run, self.lab) if quick(cost) else None
+                found = preview(run, self.services) if quick(cost) else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, Any]]]:
@@ -194,7 +196,7 @@ class App(gr.Server):
         forms = {name: form.form() for part in self.parts.values() for name, form in part.forms.items()}
         for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
             if field["default"] == defaults.CHECKPOINT:
-                field["default"] = self.lab.first
+                field["default"] = self.services.first
         return forms
 
     def _knows(self, cookies: Mapping[str, str]) -> bool:
@@ -204,7 +206,7 @@ class App(gr.Server):
 
     def _device(self) -> dict[str, str]:
         """What computes, for the corner of the page."""
-        models = self.lab.models
+        models = self.services.models
         return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
 
     # --- What the page asks
@@ -262,7 +264,7 @@ class App(gr.Server):
     def _models(self, values: Values) -> Values:
         """{} -> the choices of models with what is known of them by now, and what computes."""
         return {
-            "models": self.lab.models.choices(visitor()),
+            "models": self.services.models.choices(visitor()),
             "device": self._device(),
             "known": self.warmup.known.is_set(),
         }
@@ -270,7 +272,7 @@ class App(gr.Server):
     def _facts(self, values: Values) -> Values:
         """{ref, pictures} -> `facts.answer`; what is not loaded yet begins to load."""
         ref = reference(values.get("ref"))
-        found = answer(self.lab, ref, values.get("pictures") is True)
+        found = answer(self.services, ref, values.get("pictures") is True)
         self.warmup.look(ref)
         return found
 
@@ -354,12 +356,12 @@ class App(gr.Server):
         that fails or is stopped.
         """
         if values["count"] is None:
-            values = values | {"count": default_count(str(values["checkpoint"]), self.lab.step_times)}
+            values = values | {"count": default_count(str(values["checkpoint"]), self.services.step_times)}
         try:
-            computation = Scripted(self.lab, values)
+            computation = Scripted(self.services, values)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        job = Job(computation, self.lab, visitor(), far_address())
+        job = Job(computation, self.services, visitor(), far_address())
         session = visitor()
         listener = Listener(lambda: self.events.is_heard(session))
         try:
@@ -432,15 +434,15 @@ class Scripted(sampling.Sampling):
     Raises ValueError as `Settings.check` does.
     """
 
-    def __init__(self, lab: Lab, values: Values):
+    def __init__(self, services: Services, values: Values):
         self._open = [name for name in ("sampler", "steps") if values[name] is None]
         given = {name: value for name, value in values.items() if name not in self._open}
-        super().__init__(lab, sampling.Settings.check(given))
+        super().__init__(services, sampling.Settings.check(given))
 
     def plan(self, models: Sequence[ModelSpec]) -> sampling.SamplingPlan:
         own = {"sampler": samplers(models[0])[0], "steps": step_limits(models[0])[2]}
         request = replace(self.request, **{name: own[name] for name in self._open})
-        return sampling.Sampling(self.lab, request).plan(models)
+        return sampling.Sampling(self.services, request).plan(models)
 
 
 def _with_parameters(
@@ -498,8 +500,10 @@ def build(
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    lab = Lab(models, turns, Quick(), limits, pace, EventLog(), models.first, trains=allow_training or not public)
-    app = App(lab)
+    services = Services(
+        models, turns, QuickTurns(), limits, pace, EventLog(), models.first, trains=allow_training or not public
+    )
+    app = App(services)
     if warm:
         app.warmup.start()
     return app
@@ -507,8 +511,8 @@ def build(
 
 def launch(app: App, **options: Any) -> None:
     """Serve the app; options are those of gradio's `launch`. Raises OSError where it can't be served."""
-    limits = app.lab.limits
-    app.lab.events.closing = ""
+    limits = app.services.limits
+    app.services.events.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
     safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False}
     safe |= {"state_session_capacity": SESSIONS, "run_history": False, "quiet": True}
@@ -549,18 +553,18 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     to stop after that, one deadline for all.
     Python aborts when the program ends while one of its threads computes.
     """
-    lab = app.lab
+    services = app.services
     finish = time.monotonic() + patience
     end = finish + seconds
-    lab.events.close(patience)
+    services.events.close(patience)
     if app.training:
         app.training.stop()
-    while lab.events.here and time.monotonic() < finish:
+    while services.events.here and time.monotonic() < finish:
         time.sleep(0.05)
-    stopped = lab.turns.stop_all(end - time.monotonic())
+    stopped = services.turns.stop_all(end - time.monotonic())
     if app.training:
         app.training.close(end - time.monotonic())
-    while lab.events.here and time.monotonic() < end:  # its last message is on its way
+    while services.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
     if app.sweeper:
         app.sweeper.stop()

@@ -139,9 +139,9 @@ def _name(ref: str) -> str:
 
 
 def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
-    """The folder of a checkpoint, and what the page is told of it."""
-    here = app.lab.models.parse(ref)
-    model = app.lab.models.known(ref)
+    """The folder of a checkpoint, and what the page learns of it."""
+    here = app.services.models.parse(ref)
+    model = app.services.models.known(ref)
     if here.folder is None or model is None:
         raise CheckpointError(f"{ref} is not on this machine: save it to a folder with `python -m ddpm_core export`")
     layout = refs.layout(refs.names_in(here.folder), here.name)
@@ -161,7 +161,7 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     if name != ref:
         spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
         place["where"] = repr(name)
-    found = answer(app.lab, ref, pictures=True)
+    found = answer(app.services, ref, pictures=True)
     known = {
         "examples": found["examples"],  # larger than all else, and not for the first page
         "set": found["set"],

@@ -29,7 +29,7 @@ import { ShareMenu } from "./shared/run/share.js";
  */
 
 /**
- * A part of the page, made by `mount(lab, part)` of its module.
+ * A part of the page, made by `mount(page, part)` of its module.
  * @typedef {object} Part
  * @property {HTMLElement} element
  * @property {(values: Values, cause: Cause) => unknown} set values from a link, a lesson or a preset
@@ -86,7 +86,7 @@ const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4
 
 const AGAIN = 2000; // ms until a server that does not answer is asked again
 
-export class Lab {
+export class Page {
   share = new ShareMenu(find(document, "#share"));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
@@ -123,8 +123,8 @@ export class Lab {
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
       if (this.#key(event.key.toLowerCase()) || this.#shown?.key?.(event)) event.preventDefault();
     });
-    const told = keysOf(places).flatMap(([keys, what]) => [el("dt", null, keys), el("dd", null, what)]);
-    this.#keys.append(el("dl", null, ...told));
+    const keys = keysOf(places).flatMap(([keys, what]) => [el("dt", null, keys), el("dd", null, what)]);
+    this.#keys.append(el("dl", null, ...keys));
     document.body.append(this.#keys);
     const project = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () =>
       this.project(),
@@ -366,10 +366,10 @@ export class Lab {
    * @param {string} part @param {string} what @param {Values} [values] @returns {Promise<any>}
    */
   async ask(part, what, values) {
-    for (let told = false; ; told = true) {
+    for (let waits = false; ; waits = true) {
       const got = await this.client.ask(part, what, values);
       if (got.error !== NO_ANSWER) {
-        if (told) this.say("The server answers again.", true);
+        if (waits) this.say("The server answers again.", true);
         return got;
       }
       this.say("The server does not answer. It is asked again and again: there is nothing to do here.", true);
@@ -405,7 +405,7 @@ export class Lab {
 /** @type {Given} */
 const given = JSON.parse(find(document, "#given").textContent ?? "");
 const { connect } = await import(`./${given.client}`);
-const lab = new Lab(given, connect(given));
-Object.assign(window, { lab }); // for tests, and for the curious
-await lab.follow();
+const page = new Page(given, connect(given));
+Object.assign(window, { page }); // for tests, and for the curious
+await page.follow();
 document.documentElement.dataset.ready = "true";

@@ -6,7 +6,7 @@ import { download, failure } from "../words/units.js";
 import { planned } from "./requests.js";
 
 /** @import { Plan, Request, StepKind } from "../plans/plan.js" */
-/** @import { Lab } from "./lab.js" */
+/** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
 /** @import { State } from "../shared/run/stream.js" */
 
@@ -39,9 +39,9 @@ export class Run {
   /** What the computation keeps for files. @type {any} */
   recording = null;
 
-  /** @param {Lab} lab @param {string} part @param {Record<string, unknown>} values of its request @param {(message: any) => void} send */
-  constructor(lab, part, values, send) {
-    this.lab = lab;
+  /** @param {Checkpoints} checkpoints @param {string} part @param {Record<string, unknown>} values of its request @param {(message: any) => void} send */
+  constructor(checkpoints, part, values, send) {
+    this.checkpoints = checkpoints;
     this.part = part;
     this.values = values;
     this.send = send;
@@ -59,18 +59,18 @@ export class Run {
       const { computation, request } = await make();
       const { planner } = computation;
       this.refs = planner.refs(request);
-      this.plan = planned(this.lab, computation, request);
+      this.plan = planned(this.checkpoints, computation, request);
       const models = [];
       for (const ref of this.refs) models.push(await this.#load(ref));
-      const plan = this.plan ?? planned(this.lab, computation, request);
+      const plan = this.plan ?? planned(this.checkpoints, computation, request);
       this.plan = plan;
       this.recording = computation.record(plan);
       this.#say("running", "Running: the first step");
       await breath();
       this.#heard = this.#since = performance.now();
       await computation.compute(plan, models, this);
-      this.#say("finished", this.lab.files.notice);
-      this.lab.files.notice = "";
+      this.#say("finished", this.checkpoints.files.notice);
+      this.checkpoints.files.notice = "";
     } catch (error) {
       if (error instanceof Stopped) return this.#say("stopped");
       this.#say("error", failure(error));
@@ -79,16 +79,16 @@ export class Run {
 
   /** @param {string} ref */
   async #load(ref) {
-    const name = this.lab.catalogue.name(ref);
+    const name = this.checkpoints.catalogue.name(ref);
     const began = performance.now();
-    if (!this.lab.isLoaded(ref)) this.#say("loading", `Loading ${name}`);
+    if (!this.checkpoints.isLoaded(ref)) this.#say("loading", `Loading ${name}`);
     const progress = (/** @type {number} */ done, /** @type {number} */ total) => {
       const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
       if (performance.now() - this.#said < INTERVAL) return;
       const text = done < total ? `Downloading ${name}: ${download(done, total, speed)}` : `Loading ${name}`;
       this.#say("loading", text, done / total, (total - done) / speed);
     };
-    const model = await this.lab.model(ref, progress, this.#leave.signal).catch((error) => {
+    const model = await this.checkpoints.model(ref, progress, this.#leave.signal).catch((error) => {
       this.#check();
       throw error;
     });
@@ -111,7 +111,7 @@ export class Run {
   /** So many steps of a kind have been done since the last call. @param {StepKind} kind */
   async count(kind, steps = 1) {
     const now = performance.now();
-    this.lab.note(kind.ref, (now - this.#since) / 1000, kind.batch * steps);
+    this.checkpoints.note(kind.ref, (now - this.#since) / 1000, kind.batch * steps);
     this.#done.set(keyOf(kind), (this.#done.get(keyOf(kind)) ?? 0) + steps);
     this.#evaluations += kind.batch * steps;
     if (now - this.#heard > BREATH) {
@@ -126,7 +126,7 @@ export class Run {
   #running() {
     const { steps } = /** @type {Plan} */ (this.plan);
     const progress = this.#evaluations / Math.max(1, evaluations(steps));
-    this.#say("running", "", Math.min(1, progress), left(steps, this.lab.pace, this.#done));
+    this.#say("running", "", Math.min(1, progress), left(steps, this.checkpoints.pace, this.#done));
   }
 
   /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */

@@ -1,12 +1,12 @@
 // What computes in the browser: answers the client's questions, and runs.
 import { failure } from "../words/units.js";
+import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
 import { Run } from "./jobs.js";
-import { Lab } from "./lab.js";
 import { parts } from "./parts/index.js";
 import { asked, cost } from "./requests.js";
 
-/** @import { Forms } from "./lab.js" */
+/** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
 
 /** @type {Map<string, Run>} the newest ones */
@@ -15,32 +15,32 @@ const KEPT = 8;
 const LATE = 5000; // ms after which the page need not wait for its first model any more
 const GONE = "This run is no longer here: press Run again";
 
-/** Everything else waits for this. @type {Promise<{ lab: Lab, own: ReturnType<typeof parts> }>} */
+/** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, own: ReturnType<typeof parts> }>} */
 let ready;
 
 /** @param {{ folder: string, base: string, forms: Forms }} question of what Python has written; of the page; its fields */
 async function begin({ folder, base, forms }) {
   const json = (/** @type {string} */ name) => fetch(`${folder}/${name}`).then((answer) => answer.json());
-  const lab = new Lab(await json("knowledge.json"), forms, new Files(base), json);
-  return { lab, own: parts(lab) };
+  const checkpoints = new Checkpoints(await json("knowledge.json"), forms, new Files(base), json);
+  return { checkpoints, own: parts(checkpoints) };
 }
 
 /** @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
-/** @param {Lab} lab @returns {Record<string, Answer>} */
-const questions = (lab) => ({
+/** @param {Checkpoints} checkpoints @returns {Record<string, Answer>} */
+const questions = (checkpoints) => ({
   async models() {
-    const { models, device } = lab.knowledge.answers.models;
-    return { models, device: { ...device, engine: `${await lab.engine} · fp32` }, known: true };
+    const { models, device } = checkpoints.knowledge.answers.models;
+    return { models, device: { ...device, engine: `${await checkpoints.engine} · fp32` }, known: true };
   },
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
-    await lab.learn(ref);
-    if (!lab.missing(ref)) lab.warm(ref);
-    return { ...lab.said(ref), examples: pictures ? await lab.examples(ref) : [] };
+    await checkpoints.learn(ref);
+    if (!checkpoints.missing(ref)) checkpoints.warm(ref);
+    return { ...checkpoints.said(ref), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
-  emoji: () => lab.json("emoji.json"),
+  emoji: () => checkpoints.json("emoji.json"),
   run() {
     throw new Error(GONE); // with the worker of the page before
   },
@@ -54,16 +54,16 @@ const questions = (lab) => ({
     const about = refs.map(() => ({ revision: null, engine: "browser · fp32" }));
     return { ...recording, values, about };
   },
-  room: () => ({ why: lab.knowledge.answers.room }),
+  room: () => ({ why: checkpoints.knowledge.answers.room }),
 });
 
 /** @param {{ part: string, what: string, values: any }} question */
 async function answer({ part, what, values }) {
-  const { lab, own } = await ready;
-  const here = part === "lab" && questions(lab)[what];
+  const { checkpoints, own } = await ready;
+  const here = part === "lab" && questions(checkpoints)[what];
   if (here) return here(values);
   const its = await own(part);
-  if (what === "cost") return cost(lab, its, part, values);
+  if (what === "cost") return cost(checkpoints, its, part, values);
   if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
   return its.questions[what](values);
 }
@@ -74,17 +74,17 @@ addEventListener("message", async ({ data }) => {
   if (verb === "begin") {
     ready = begin(data);
     await ready
-      .then(({ lab }) => Promise.race([lab.engine, new Promise((late) => setTimeout(late, LATE))]))
+      .then(({ checkpoints }) => Promise.race([checkpoints.engine, new Promise((late) => setTimeout(late, LATE))]))
       .catch(() => {});
     return send({});
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
   const here = await ready.catch((error) => send(refusal(error)));
   if (!here) return;
-  const { lab, own } = here;
+  const { checkpoints, own } = here;
   for (const old of runs.values()) if (old.part === part) old.stop();
-  const run = new Run(lab, part, values, send);
+  const run = new Run(checkpoints, part, values, send);
   runs.set(run.id, run);
   for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
-  return run.run(async () => asked(lab, await own(part), part, values));
+  return run.run(async () => asked(checkpoints, await own(part), part, values));
 });

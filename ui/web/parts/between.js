@@ -3,7 +3,7 @@ import { ARROWS, context2d, el, onDrag } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
 import { unknown } from "../words/captions.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 
 /**
  * @typedef {object} Plan
@@ -40,8 +40,8 @@ export function around(x, y, side, has) {
   return [];
 }
 
-/** Its element has data-cells: how many pictures are there. @param {Lab} lab @param {string} part @returns {Part} */
-export function mount(lab, part) {
+/** Its element has data-cells: how many pictures are there. @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
   /** @type {Plan | null} */
   let plan = null;
   /** @type {Map<number, Tile>} */
@@ -52,7 +52,7 @@ export function mount(lab, part) {
   const lead = el(
     "p",
     { class: "lead" },
-    "One start of noise, four words: move through the square. Between them the network is told a mixture of what they mean.",
+    "One start of noise, four words: move through the square. Between them the network receives a mixture of the four prompts.",
   );
   const picture = el("canvas", { class: "between-picture", role: "img" });
   const board = el("canvas", { tabindex: 0, role: "application" });
@@ -64,7 +64,7 @@ export function mount(lab, part) {
   const box = el("div", { class: "between" }, square, el("figure", null, picture, caption));
 
   /** @type {Panel<Plan | Cells>} */
-  const panel = new Panel(lab, part, {
+  const panel = new Panel(page, part, {
     take(result) {
       if (result.kind === "plan") build(result);
       else {
@@ -124,8 +124,8 @@ export function mount(lab, part) {
     blend(x, y, picture);
     finger.style.left = `${100 * ((x * (plan.side - 1) + 0.5) / plan.side)}%`;
     finger.style.top = `${100 * ((y * (plan.side - 1) + 0.5) / plan.side)}%`;
-    const told = shares(x, y).map((share, i) => /** @type {[number, string]} */ ([share, plan?.corners[i] ?? ""]));
-    const words = told.filter(([share]) => share >= 0.005).sort(([a], [b]) => b - a);
+    const named = shares(x, y).map((share, i) => /** @type {[number, string]} */ ([share, plan?.corners[i] ?? ""]));
+    const words = named.filter(([share]) => share >= 0.005).sort(([a], [b]) => b - a);
     caption.textContent = words.map(([share, name]) => `${Math.round(100 * share)} % ${name}`).join(", ");
     picture.ariaLabel = `A picture of ${caption.textContent}`;
   }

@@ -6,7 +6,7 @@ import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Values } from "../shared/run/client.js" */
 /** @import { Result } from "../player/recording.js" */
 
@@ -18,12 +18,12 @@ const FAMILIES = [
   ["Consistency", "a student, 2 steps"],
 ];
 
-/** @param {Lab} lab @param {string} part @returns {Part} */
-export function mount(lab, part) {
+/** @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
   const player = new Player();
-  const past = new Past(lab, player);
+  const past = new Past(page, player);
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
+  const panel = new Panel(page, part, {
     take: (result) => player.take(result),
     renew: () => player.start(),
     finished: (values) => past.add(part, values),
@@ -44,9 +44,9 @@ export function mount(lab, part) {
   );
   const presets = el("div", { class: "try" });
   const words = "Two words, one noise";
-  const typed = lab.given.models.some(({ ref }) => ref === TYPES);
+  const typed = page.given.models.some(({ ref }) => ref === TYPES);
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
-  const send = () => lab.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
+  const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
   find(player.root, ".caption").after(button({ class: "term send" }, send, "What does each noise cost in bits?"));
   /** @param {Record<string, Values>} offered */
   function offerPresets(offered) {
@@ -70,7 +70,7 @@ export function mount(lab, part) {
     const said =
       "Recorded: seed 13, the digit 5. All rows begin with the same noise. The first three ask one network, read in three ways; the last one asks its student. None of the models that come with the page has learned its variance: those of the Hub’s DiT, and of OpenAI’s files, have.";
     const ready = (/** @type {unknown} */ ref) =>
-      lab.given.models.some((one) => one.ref === ref && one.group === "Ready here");
+      page.given.models.some((one) => one.ref === ref && one.group === "Ready here");
     const buttons = el("div", { class: "try" });
     const box = el(
       "details",

@@ -2,17 +2,17 @@
 import { all, button, el, find } from "../shared/drawing/dom.js";
 import { begin } from "./course/bar.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Lesson } from "./course/bar.js" */
 
-/** Its element has data-cards: how many there are. @param {Lab} lab @param {string} part @returns {Part} */
-export function mount(lab, part) {
-  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.initial[part]);
+/** Its element has data-cards: how many there are. @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (page.given.initial[part]);
   const minutes = lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
   const list = el("ol", { class: "lessons" });
   for (const lesson of lessons) {
     const words = [el("b", null, lesson.title), el("span", null, lesson.goal)];
-    const open = button(null, () => begin(lab, lesson), ...words, el("small", null, `${lesson.minutes} min`));
+    const open = button(null, () => begin(page, lesson), ...words, el("small", null, `${lesson.minutes} min`));
     list.append(el("li", null, open));
   }
   const element = el("section", { class: "course", "data-cards": 0 });
@@ -32,17 +32,17 @@ export function mount(lab, part) {
     const picture = el("img", { src, alt: "", loading: "lazy" });
     const title = find(article, "h3");
     const open = find(article, "button", HTMLButtonElement);
-    open.hidden = !lab.has(opened);
+    open.hidden = !page.has(opened);
     open.addEventListener("click", () =>
-      lab.open(opened, lab.whole(opened, JSON.parse(values)), { push: true, cause: "press" }),
+      page.open(opened, page.whole(opened, JSON.parse(values)), { push: true, cause: "press" }),
     );
     return el("details", { class: "card", "data-name": name ?? "" }, el("summary", null, picture, title), article);
   }
 
   async function load() {
     if (cards.children.length) return;
-    const { html, error } = await lab.client.ask(part, "cards");
-    if (error) lab.say(error, true);
+    const { html, error } = await page.client.ask(part, "cards");
+    if (error) page.say(error, true);
     if (!html || cards.children.length) return;
     const body = el("div", null);
     body.innerHTML = html; // our own file, ui/parts/course.html

@@ -13,18 +13,18 @@ import { unpackTables } from "./forward/server.js";
 import { Walk } from "./forward/walk.js";
 import { deviations, mean, readouts, remark, sentence, snr } from "./forward/words.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Given } from "./forward/server.js" */
 
 const PAUSE = 400; // ms after the last change until the address has it
 
 /**
  * Its element has data-t, data-schedule, data-picture, data-seed, and data-ready: whether nothing is on its way.
- * @param {Lab} lab @param {string} part @returns {Promise<Part>}
+ * @param {Page} page @param {string} part @returns {Promise<Part>}
  */
-export async function mount(lab, part) {
+export async function mount(page, part) {
   /** @type {Given} */
-  const { T, thumbs: pictures } = lab.given.initial[part];
+  const { T, thumbs: pictures } = page.given.initial[part];
   const root = el("section", { class: "part forward", "aria-label": "What noise destroys" });
   root.innerHTML = MARKUP;
   find(root, ".thumbs").append(
@@ -36,11 +36,11 @@ export async function mount(lab, part) {
       ),
     ),
   );
-  const form = new Form(lab.given.forms[part], lab.given, (name, done) => {
+  const form = new Form(page.given.forms[part], page.given, (name, done) => {
     take();
-    if (done && name === "t") lab.say(find(root, ".sentence").textContent);
+    if (done && name === "t") page.say(find(root, ".sentence").textContent);
   });
-  const scene = new Scene(lab, { name: form.value("picture") }, form.value("seed"));
+  const scene = new Scene(page, { name: form.value("picture") }, form.value("seed"));
   form.adopt("picture", {
     element: find(root, ".pictures"),
     input: null,
@@ -72,7 +72,7 @@ export async function mount(lab, part) {
   let later = 0;
   function remember() {
     const { t, schedule, seed, picture } = scene;
-    lab.remember(part, { t, schedule, seed, picture: picture ?? undefined });
+    page.remember(part, { t, schedule, seed, picture: picture ?? undefined });
   }
 
   function render() {

@@ -4,11 +4,11 @@ import { button, el, table } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../shared/words/meanings.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
 
-/** @param {Lab} lab @param {string} part @returns {Part} */
-export function mount(lab, part) {
+/** @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
   const box = el("div", { class: "cells-of-grid" });
   const lead = el(
     "p",
@@ -23,7 +23,7 @@ export function mount(lab, part) {
   let newest = [];
 
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
+  const panel = new Panel(page, part, {
     take(result) {
       if (result.kind === "plan") build(result);
       else if (result.k >= newest[result.lane]) {
@@ -47,7 +47,7 @@ export function mount(lab, part) {
     const cells = {};
     for (const [i, { name, settings }] of lanes.entries()) {
       const run = { ...panel.ran, ...settings, count: plan.count };
-      const open = () => lab.open("watch", lab.whole("watch", run), { push: true, cause: "press" });
+      const open = () => page.open("watch", page.whole("watch", run), { push: true, cause: "press" });
       const [way] = name.split(",");
       cells[way] ??= {};
       cells[way][Number(settings.steps)] = button({ title: `Watch: ${name}` }, open, images[i]);

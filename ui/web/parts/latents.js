@@ -4,7 +4,7 @@ import { Rows } from "../shared/drawing/rows.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../shared/drawing/rows.js" */
 
 const LEAD = {
@@ -15,11 +15,11 @@ const LEAD = {
 };
 /** The server's plan, and what its rows are called. @typedef {import("../shared/drawing/rows.js").Plan & { mode: keyof typeof LEAD, times: number[] }} Plan */
 
-/** Its element has data-mode, and data-rows: how many are finished. @param {Lab} lab @param {string} part @returns {Part} */
-export function mount(lab, part) {
+/** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, { take, render });
+  const panel = new Panel(page, part, { take, render });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");

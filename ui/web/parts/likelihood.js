@@ -6,7 +6,7 @@ import { meanings } from "../shared/words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Bits, Decoding, Early, Plan, Result } from "./likelihood/tables.js" */
 
 const STAGE = `
@@ -26,9 +26,9 @@ const STAGE = `
 
 /**
  * Its element has data-done: how many pictures are measured.
- * @param {Lab} lab @param {string} part @returns {Part}
+ * @param {Page} page @param {string} part @returns {Part}
  */
-export function mount(lab, part) {
+export function mount(page, part) {
   const body = el("div", { class: "likelihood" });
   body.innerHTML = STAGE;
   const words = /** @type {const} */ (["bits/dim", "rate", "RMSE", "L₀, L_T", "linspace", "±"]);
@@ -41,7 +41,7 @@ export function mount(lab, part) {
   let first = [];
 
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
+  const panel = new Panel(page, part, {
     take,
     renew: clear,
     offer: ({ set }) => {

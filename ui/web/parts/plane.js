@@ -7,7 +7,7 @@ import { Board, fromText } from "./plane/board.js";
 import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Description } from "../shared/run/panel.js" */
 /** @import { Data, Result } from "./plane/cloud.js" */
 
@@ -38,10 +38,10 @@ const STAGE = `
 /**
  * Its element has data-shape, and of the clouds data-t, data-frames (of both lanes), data-training (a network is), and
  * data-last: whether the end of a run is shown.
- * @param {Lab} lab @param {string} part @returns {Part}
+ * @param {Page} page @param {string} part @returns {Part}
  */
-export function mount(lab, part) {
-  const given = lab.given.initial.plane;
+export function mount(page, part) {
+  const given = page.given.initial.plane;
   const body = el("div", { class: "plane" });
   body.innerHTML = STAGE;
   find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
@@ -50,7 +50,7 @@ export function mount(lab, part) {
   const shape = () => panel.form.value("shape");
   const title = () => `In the plane: ${shape()}`;
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
+  const panel = new Panel(page, part, {
     take: (result) => stage.take(result),
     renew: () => stage.clear(),
     render,
@@ -91,7 +91,7 @@ export function mount(lab, part) {
     const { state, active } = panel.stream;
     stage.scrubber.active = active;
     stage.soon();
-    if (state === "finished" && before !== state) lab.say(`Finished. ${stage.summary}`);
+    if (state === "finished" && before !== state) page.say(`Finished. ${stage.summary}`);
     before = state;
   }
   return panel.mounted(["csv"], () => stage.ended, {

@@ -5,7 +5,7 @@ import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
 import { Brush, PRESETS } from "./repair/brush.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../shared/drawing/rows.js" */
 
 const LEAD =
@@ -17,8 +17,8 @@ const TOOLS = `
 `;
 const STATE = `<label class="row"><input type="checkbox" class="state"><span>x<sub>t</sub> instead of x̂<sub>0</sub></span></label>`;
 
-/** Its element has data-task, and data-rows: how many are finished. @param {Lab} lab @param {string} part @returns {Part} */
-export function mount(lab, part) {
+/** Its element has data-task, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
   const rows = new Rows("repair");
   const body = rows.root;
   const tools = el("div", { class: "tools" });
@@ -27,7 +27,7 @@ export function mount(lab, part) {
   find(body, ".rows").before(tools);
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, { take, render });
+  const panel = new Panel(page, part, { take, render });
   const { form } = panel;
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");
   form.adopt("picture", source);

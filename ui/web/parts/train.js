@@ -7,7 +7,7 @@ import { MARKUP } from "./train/markup.js";
 import { Pad } from "./train/pad.js";
 import { View } from "./train/view.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Command, State } from "./train/server.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on
@@ -19,18 +19,18 @@ const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "sil
 /**
  * Its element has data-state (see server.js), data-run, data-grids, data-at (the step whose samples are shown), data-live
  * and data-example.
- * @param {Lab} lab @param {string} part @returns {Part}
+ * @param {Page} page @param {string} part @returns {Part}
  */
-export function mount(lab, part) {
-  const given = lab.given.initial[part];
+export function mount(page, part) {
+  const given = page.given.initial[part];
   const root = el("section", { class: "part train", "aria-label": "Training" });
   root.innerHTML = MARKUP;
-  const me = lab.client.session; // kept when the page is loaded again: then the training is still there
+  const me = page.client.session; // kept when the page is loaded again: then the training is still there
   /** @param {string} what @param {Record<string, unknown>} [values] */
-  const ask = (what, values) => lab.client.ask(part, what, { visitor: me, ...values });
+  const ask = (what, values) => page.client.ask(part, what, { visitor: me, ...values });
   const history = new History();
-  const view = new View(root, history, (text) => lab.say(text));
-  const form = new Form(lab.given.forms[part], lab.given);
+  const view = new View(root, history, (text) => page.say(text));
+  const form = new Form(page.given.forms[part], page.given);
   /** @type {Pad | null} a page without a server has none */
   const pad = given.drawings ? new Pad(given.drawings, given.public ? null : form.place("path")) : null;
   if (pad) form.adopt("path", pad);
@@ -110,7 +110,7 @@ export function mount(lab, part) {
   button("start").addEventListener("click", async () => {
     button("start").disabled = true;
     said.textContent = "";
-    lab.remember(part, form.values);
+    page.remember(part, form.values);
     const { error } = await then(ask("start", { ...form.values, strokes: pad?.strokes }));
     if (!error) view.follow();
     button("start").disabled = false;
@@ -123,8 +123,8 @@ export function mount(lab, part) {
   button("use").addEventListener("click", async () => {
     const { ref } = await then(ask("use"));
     if (!ref) return;
-    await lab.refresh();
-    lab.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
+    await page.refresh();
+    page.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
   });
   button("keep").addEventListener("click", async () => {
     const { kept: folder, data } = await command("keep");
@@ -146,7 +146,7 @@ export function mount(lab, part) {
   /** A recorded training plays until there is one of the visitor's. */
   async function showExample() {
     const example = new Run(0);
-    for (const result of (await lab.example(part))?.results ?? []) example.take(result);
+    for (const result of (await page.example(part))?.results ?? []) example.take(result);
     if (!example.grids.length) return;
     history.example = example;
     if (history.answer.state === "idle") view.scrubber.toggle();

@@ -6,38 +6,38 @@ import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 import { Touch } from "./watch/touch.js";
 
-/** @import { Lab, Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
 
-/** What there is to try, each with one press. @type {[string, (lab: Lab, panel: Panel<Result>) => unknown][]} */
+/** What there is to try, each with one press. @type {[string, (page: Page, panel: Panel<Result>) => unknown][]} */
 const TRIES = [
   [
     "10 steps: which noise is right, β or β̃?",
-    (lab) => lab.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, cause: "press" }),
+    (page) => page.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, cause: "press" }),
   ],
   ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, "press")],
   ["Draw what I type", typeWords],
   ["My own picture", ownPicture],
 ];
 
-/** A model of words, and the caret where they are typed. @param {Lab} _ @param {Panel<Result>} panel */
+/** A model of words, and the caret where they are typed. @param {Page} _ @param {Panel<Result>} panel */
 async function typeWords(_, panel) {
   await panel.set({ checkpoint: TYPES, ...TYPED }, "");
   find(panel.form.place("prompt"), "input").focus();
 }
 
-/** One's own picture, where any can be taken. @param {Lab} lab */
-async function ownPicture(lab) {
-  await lab.open("forward", null, { push: true });
+/** One's own picture, where any can be taken. @param {Page} page */
+async function ownPicture(page) {
+  await page.open("forward", null, { push: true });
   find(document, ".forward .upload input").click();
 }
 
-/** @param {Lab} lab @param {string} part @returns {Part} */
-export function mount(lab, part) {
+/** @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
   const player = new Player(() => panel.set({ attention: true }, "press"));
-  const past = new Past(lab, player);
+  const past = new Past(page, player);
   /** @type {Panel<Result>} */
-  const panel = new Panel(lab, part, {
+  const panel = new Panel(page, part, {
     take: (result) => player.take(result),
     renew: () => player.start(),
     finished: (values) => past.add(part, values),
@@ -53,9 +53,9 @@ export function mount(lab, part) {
   player.shows = () => touch.render();
   player.render();
   const tries = el("div", { class: "try" });
-  const typed = lab.given.models.some(({ ref }) => ref === TYPES);
+  const typed = page.given.models.some(({ ref }) => ref === TYPES);
   const usual = TRIES.filter(([title]) => typed || title !== "Draw what I type").map(([title, open]) =>
-    button({ class: "button" }, () => open(lab, panel), title),
+    button({ class: "button" }, () => open(page, panel), title),
   );
   /** @param {string[]} prompts of a model that takes words */
   function offerTries(prompts) {

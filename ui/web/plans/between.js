@@ -36,7 +36,7 @@ function plan(request, [model], catalogue) {
     chain,
     options: { prompts: _, ...options },
   } = chainOf({ ...request, prompt: a, count: 1 }, model, catalogue);
-  const corners = [a, b, c, d].map((text) => catalogue.told(checkpoint, text));
+  const corners = [a, b, c, d].map((text) => catalogue.prompt(checkpoint, text));
   const kindOf = (/** @type {number[]} */ { length }) =>
     stepKind(checkpoint, length * (options.guidance === null ? 1 : 2));
   return {

@@ -86,8 +86,8 @@ export function resolved(lane, facts, catalogue) {
     clip: lane.clip ?? facts.clip,
     spacing: spacing === AUTO ? suitedSpacing(facts.process, sampler, steps) : spacing,
     guidance: lane.guidance ?? usual,
-    prompt: catalogue.told(checkpoint, prompt),
-    negative: catalogue.told(checkpoint, negative),
+    prompt: catalogue.prompt(checkpoint, prompt),
+    negative: catalogue.prompt(checkpoint, negative),
   };
 }
 
@@ -145,7 +145,7 @@ export function args(lane, facts) {
 /** @param {Lane} lane @param {Facts} facts */
 function words({ prompt, negative }, { takes_words }) {
   if (takes_words) return negative ? { prompts: prompt, negative } : { prompts: prompt };
-  if (prompt || negative) throw new Error("This checkpoint is not told in words what to draw: leave out the prompt");
+  if (prompt || negative) throw new Error("This model takes no prompt: leave it empty");
   return {};
 }
 

@@ -146,13 +146,13 @@ export class Player {
   async slide() {
     const { coming } = this.view;
     const { lanes, plan } = coming;
-    const { title = "", seeds = [], lanes: told = [] } = plan ?? {};
+    const { title = "", seeds = [], lanes: captions = [] } = plan ?? {};
     const columns = Math.min(8, seeds.length === 1 ? lanes.length : seeds.length);
     /** @type {import("./slide.js").Tile<HTMLCanvasElement>[]} */
     const tiles = [];
-    for (const [lane, { name }] of told.entries())
+    for (const [lane, { name }] of captions.entries())
       for (const n of seeds.keys()) {
-        const label = told.length > 1 ? `${"AB"[lane]}: ${name}` : "";
+        const label = captions.length > 1 ? `${"AB"[lane]}: ${name}` : "";
         tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;

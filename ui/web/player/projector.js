@@ -1,7 +1,7 @@
 // The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
 import { all, button, el } from "../shared/drawing/dom.js";
 
-/** @import { Lab } from "../app.js" */
+/** @import { Page } from "../app.js" */
 
 export class Projector {
   /** What is shown large. @type {HTMLElement | null} */
@@ -10,9 +10,9 @@ export class Projector {
   #code = el("img", { alt: "QR code of the page's address" });
   #address = el("p", null);
 
-  /** @param {Lab} lab @param {() => void} keys opens what the keys do */
-  constructor(lab, keys) {
-    this.lab = lab;
+  /** @param {Page} page @param {() => void} keys opens what the keys do */
+  constructor(page, keys) {
+    this.page = page;
     const back = button({ class: "button", "aria-label": "Back to the page" }, () => this.hide(), "×");
     this.bar = el("header", { class: "wall" }, this.#title, button({ class: "button" }, keys, "?"), back);
     this.room = el("aside", { class: "room" }, this.#code, this.#address);
@@ -59,7 +59,7 @@ export class Projector {
 
   /** The QR code of this very link, for the people in the room. */
   async #showCode() {
-    const { code, address, why } = await this.lab.invitation(new URL(location.href));
+    const { code, address, why } = await this.page.invitation(new URL(location.href));
     this.#code.hidden = !code;
     if (code) this.#code.src = code;
     this.#address.textContent = why || address;

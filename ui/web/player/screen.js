@@ -29,7 +29,7 @@ export class Screen {
   /** @type {Thumb[]} */
   thumbs = [];
   #charted = ""; // what the chart shows
-  #told = 0; // lanes of which something is said
+  #lines = 0; // of the readouts
   /** @type {Recording | null} */
   #of = null;
 
@@ -190,8 +190,8 @@ export class Screen {
     const items = said.flat();
     // The buttons stay while their words change: one may be pressed while it plays.
     for (const [n, term] of terms.entries()) term.textContent = items[n]?.[0] ?? "";
-    if (terms.length !== items.length || this.#told !== said.length) {
-      this.#told = said.length;
+    if (terms.length !== items.length || this.#lines !== said.length) {
+      this.#lines = said.length;
       const rows = said.map((items, i) => {
         const buttons = items.flatMap(([text, word], n) => [
           n ? " · " : "",

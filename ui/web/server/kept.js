@@ -2,13 +2,13 @@
 
 /** @import { Picture } from "../files/pictures.js" */
 
-/** @typedef {{ at: number, type: "uint8" | "float32", shape: number[] }} Told an array in the head */
+/** @typedef {{ at: number, type: "uint8" | "float32", shape: number[] }} Packed an array in the head */
 
 /** The content, whose arrays of uint8 are pictures, (N, H, W, C), and those of float32 numbers. @param {ArrayBuffer} content */
 export function unpacked(content) {
   const size = new DataView(content).getUint32(0, true);
   const head = new TextDecoder().decode(new Uint8Array(content, 4, size));
-  /** @param {Told} told */
+  /** @param {Packed} packed */
   const array = ({ at, type, shape }) => {
     const n = shape.reduce((all, one) => all * one, 1);
     const start = 4 + size + at;

@@ -1,8 +1,8 @@
 // What a small file of the Hub can ask for takes no minutes, and a worker that hears no Stop is ended.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
+import { Checkpoints } from "../local/checkpoints.js";
 import { connect } from "../local/client.js";
-import { Lab } from "../local/lab.js";
 import { gammaTable, schedule } from "../local/process/schedule.js";
 import { checkStudent, modelPairs } from "../local/process/times.js";
 
@@ -37,19 +37,19 @@ for (const [seconds, evaluations] of [
     const network = () => {
       count += 1;
     };
-    const lab = new Lab(
+    const checkpoints = new Checkpoints(
       { models: [], answers: {} },
       {},
       async () => {},
       async () => {},
     );
-    lab.model = async () => ({ channels: 1, size: 2, network, seconds, words: null, nullLabel: null });
-    await lab.warm("owner/model");
+    checkpoints.model = async () => ({ channels: 1, size: 2, network, seconds, words: null, nullLabel: null });
+    await checkpoints.warm("owner/model");
     assert.equal(count, evaluations);
-    if (seconds === 5) assert.equal(lab.seconds("owner/model", 2), 10);
-    else assert.ok(lab.seconds("owner/model") < 1);
-    lab.note("owner/model", 2); // what was timed counts more than what was expected
-    if (seconds === 5) assert.equal(lab.seconds("owner/model"), 2);
+    if (seconds === 5) assert.equal(checkpoints.seconds("owner/model", 2), 10);
+    else assert.ok(checkpoints.seconds("owner/model") < 1);
+    checkpoints.note("owner/model", 2); // what was timed counts more than what was expected
+    if (seconds === 5) assert.equal(checkpoints.seconds("owner/model"), 2);
   });
 
 // --- A worker that hears no Stop

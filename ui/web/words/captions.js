@@ -93,15 +93,15 @@ export function caption(lanes, models, rows, catalogue) {
   if (lanes.length !== 2 || lanes[1].touch) return "";
   const noisy = rows.map((lane) => lane.some(([, , , sigma]) => sigma !== 0));
   const shared = whatIsShared(lanes, noisy, catalogue);
-  const isCompared = noisy.includes(true) && !(differentlyTold(lanes) && STEP.every((name) => one(name, lanes)));
+  const isCompared = noisy.includes(true) && !(differingCondition(lanes) && STEP.every((name) => one(name, lanes)));
   return [shared, isCompared ? lastNoise(lanes, models, rows, catalogue) : ""].filter(Boolean).join(" ");
 }
 
 /** @param {Lane[]} lanes @param {boolean[]} noisy whether each adds noise @param {Catalogue} catalogue */
 function whatIsShared(lanes, noisy, catalogue) {
-  const told = differentlyTold(lanes);
+  const condition = differingCondition(lanes);
   if (!noisy.includes(true)) {
-    const way = wayOn(lanes) || (told && `Only ${told} differ.`);
+    const way = wayOn(lanes) || (condition && `Only ${condition} differ.`);
     return `Both begin with the same noise and add none. ${way}`.trim();
   }
   if (noisy.includes(false))
@@ -111,14 +111,14 @@ function whatIsShared(lanes, noisy, catalogue) {
   if (!(one("sampler", lanes) && one("spacing", lanes) && one("checkpoint", lanes)))
     return "Both begin with the same noise, and each step adds the same noise z.";
   const same = "Both begin with the same noise, and each step adds the same noise z; only";
-  if (!told) return `${same} its σ differs.`;
+  if (!condition) return `${same} its σ differs.`;
   return Object.keys(DEFAULTS).every((name) => one(/** @type {keyof Lane} */ (name), lanes))
-    ? `${same} ${told} differ.`
-    : `${same} its σ and ${told} differ.`;
+    ? `${same} ${condition} differ.`
+    : `${same} its σ and ${condition} differ.`;
 }
 
-/** In what lanes are told other things to draw, "" where they are told the same. @param {Lane[]} lanes */
-function differentlyTold(lanes) {
+/** The part of the condition that differs between lanes, "" for none. @param {Lane[]} lanes */
+function differingCondition(lanes) {
   const parts = [!one("prompt", lanes) && "the words", !one("guidance", lanes) && "the scales of guidance"];
   return parts.filter(Boolean).join(" and ");
 }

@@ -42,8 +42,8 @@ export class Catalogue {
     return this.words.guidance[ref.split("@")[0]] ?? USUAL;
   }
 
-  /** A prompt as a checkpoint is told it: ours have learned the names of emoji. @param {string} ref @param {string} prompt */
-  told(ref, prompt) {
+  /** A prompt as a checkpoint reads it: ours have learned the names of emoji. @param {string} ref @param {string} prompt */
+  prompt(ref, prompt) {
     if (!this.isOwn(ref) || !hasEmoji(prompt)) return prompt;
     const named = [...prompt].map((letter) => (Object.hasOwn(this.emoji, letter) ? ` ${this.emoji[letter]} ` : letter));
     return named.join("").trim().replace(/\s+/g, " ");

@@ -65,13 +65,13 @@ const MAKERS = {
         `scheduler.register_to_config(correct_steps=${corrections})`,
         `scheduler.set_timesteps(${T})`,
         `scheduler.set_sigmas(${T})`,
-        "every, told = scheduler.discrete_sigmas, scheduler.sigmas.flip(0)  # σ of each t, and as it is told",
+        "every, given = scheduler.discrete_sigmas, scheduler.sigmas.flip(0)  # σ of each t, and as the network gets it",
         `times = ${times}`,
         "",
         "",
         "def set_sigmas(n):  # those of our times, with timesteps that are not rounded to another σ",
         "    scheduler.timesteps = (torch.arange(n).flip(0) + 0.5) / max(n - 1, 1)",
-        "    scheduler.discrete_sigmas, scheduler.sigmas = every[times[::-1]], told[times]",
+        "    scheduler.discrete_sigmas, scheduler.sigmas = every[times[::-1]], given[times]",
         "",
         "",
         ...noise(model),
@@ -94,7 +94,7 @@ const MAKERS = {
     };
   },
   ConsistencyModelPipeline(run, model, rows, label) {
-    const told = label === null ? "" : `class_labels=[${label}] * len(seeds), `;
+    const classes = label === null ? "" : `class_labels=[${label}] * len(seeds), `;
     const numbers = literal(rows.map(([t]) => model.schedule.T - t).reverse());
     return {
       imports: ["from diffusers.schedulers import scheduling_consistency_models"],
@@ -108,7 +108,7 @@ const MAKERS = {
         `streams = iter(range(1, ${rows.length + 1}))  # diffusers draws its own noise`,
         "scheduling_consistency_models.randn_tensor = lambda *_, **__: noise(next(streams))",
         `x_T = (1 + 1 / ${general(model.pipeline?.sigma ?? 0)} ** 2) ** 0.5 * noise(0)  # with some data left in it`,
-        `images = pipeline(len(seeds), ${told}num_inference_steps=None, timesteps=${numbers}, latents=x_T,`,
+        `images = pipeline(len(seeds), ${classes}num_inference_steps=None, timesteps=${numbers}, latents=x_T,`,
         '                  output_type="np").images',
         "for seed, image in zip(seeds, images):",
         `    ${SAVED}`,

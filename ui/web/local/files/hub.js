@@ -2,7 +2,7 @@
 // once it is loaded.
 import { MARK, PATIENCE } from "./store.js";
 
-/** @import { Known } from "../lab.js" */
+/** @import { Known } from "../checkpoints.js" */
 /** @import { Model } from "../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
@@ -38,7 +38,7 @@ export async function onHub(ref, base) {
 }
 
 /** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {Known} known @returns {Partial<Known>} */
-export function told(model, ref, { commit, files }) {
+export function learned(model, ref, { commit, files }) {
   const { T, beta, alphaBar, exploding, classes, classNames, nullLabel, size, channels, pictureSize } = model;
   const { student, gamma, optimised } = model;
   const [id] = ref.split("@");

@@ -7,7 +7,7 @@ export const PATIENCE = 10_000; // ms without a byte after which a request is gi
 
 const FULL = "Finished, but this browser keeps no more files: the model is loaded anew next time";
 
-/** The name of the cache: each lab of an origin has its own. @param {string} base where the page is */
+/** The name of the cache: each checkpoints of an origin has its own. @param {string} base where the page is */
 export const kept = (base) => `lab-models ${new URL("./", base).pathname}`;
 
 export class Files {

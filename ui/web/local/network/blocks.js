@@ -4,6 +4,7 @@ import { ACTIVATIONS, layers } from "./layers.js";
 /** @import { Memory } from "./kernel.js" */
 /** @import { Image } from "./layers.js" */
 /** @import { Weights } from "./weights.js" */
+/** @import { Probe } from "./unet.js" */
 
 /**
  * @typedef {object} Style of a network's blocks
@@ -15,6 +16,9 @@ import { ACTIVATIONS, layers } from "./layers.js";
 export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = layers) {
   const L = make(m, weights);
   const { image, into } = L;
+  /** What the evaluation under way shows and changes. @type {{ probe: Probe }} */
+  const inside = { probe: {} };
+  const blind = () => inside.probe.cut?.has("attention");
 
   /** @param {Image} x @param {number} factor */
   const divided = (x, factor) => (factor === 1 ? x : L.each(x, (value) => value / factor));
@@ -27,9 +31,9 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
     const shortcut = from === to ? null : L.linear(`${name}.conv_shortcut`, from, to, { square: 1 });
     return (/** @type {Image} */ x, /** @type {Image} */ time) =>
       into(image(to, x.h, x.w), (out) => {
-        const told = project(time);
-        const middle = convs[0](x, { scales: norms[0](x), act, shift: scaled ? null : told });
-        const scales = norms[1](middle, scaled ? told : null);
+        const shift = project(time);
+        const middle = convs[0](x, { scales: norms[0](x), act, shift: scaled ? null : shift });
+        const scales = norms[1](middle, scaled ? shift : null);
         convs[1](middle, { scales, act, add: shortcut ? shortcut(x) : x, out });
         divided(out, factor);
       });
@@ -51,35 +55,51 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
     return (/** @type {Image} */ x) =>
       into(image(c, x.h, x.w), (out) => {
         const a = norm ? L.dense(x, norm(x)) : x;
-        map.out(L.attend(map.q(a), map.k(a), map.v(a), heads), { add: x, out });
+        const [q, k] = [map.q(a), map.k(a)];
+        look(name, q, k, heads);
+        map.out(L.attend(q, k, map.v(a), heads), { add: x, out });
+        if (blind()) L.copied(x, out);
         divided(out, factor);
       });
   }
 
-  /** Where words are looked at, while that is wanted. @type {{ wanted: boolean, maps: { h: number, w: number, data: Float32Array }[] }} */
-  const looks = { wanted: false, maps: [] };
+  /** How much place i of q takes from each of k, in a head. @param {Image} q @param {Image} k @param {number} d channels of a head @param {number} head @param {number} i */
+  function shares(q, k, d, head, i) {
+    const fits = Array.from({ length: k.h * k.w }, (_, j) => {
+      let sum = 0;
+      for (let c = head * d; c < (head + 1) * d; c++) sum += m.f[q.at + c * q.plane + i] * m.f[k.at + c * k.plane + j];
+      return sum / Math.sqrt(d);
+    });
+    const most = Math.max(...fits);
+    const scores = fits.map((fit) => Math.exp(fit - most));
+    const whole = scores.reduce((a, b) => a + b, 0);
+    return scores.map((score) => score / whole);
+  }
 
-  /** How much each place takes from each token, the mean over heads. @param {Image} q @param {Image} k @param {number} heads */
-  function look(q, k, heads) {
-    const [n, d] = [q.h * q.w, q.c / heads];
+  /** Show where the place that is asked for looks, if one is. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
+  function look(name, q, k, heads) {
+    const { look: asked } = inside.probe;
+    if (!asked) return;
+    const [row, column] = asked.place.map((at, i) => Math.floor(at * (i ? q.w : q.h)));
+    const data = Array.from({ length: heads }, (_, head) => shares(q, k, q.c / heads, head, row * q.w + column));
+    asked.maps.push({ name, shape: [heads, q.h, q.w], data: Float32Array.from(data.flat()) });
+  }
+
+  /** Show how much each place takes from each token, the mean over heads, if that is asked for. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
+  function read(name, q, k, heads) {
+    const { words } = inside.probe;
+    if (!words) return;
+    const n = q.h * q.w;
     const data = new Float32Array(k.w * n);
     for (let i = 0; i < n; i++)
-      for (let head = 0; head < heads; head++) {
-        const scores = Array.from({ length: k.w }, (_, j) => {
-          let sum = 0;
-          for (let c = head * d; c < (head + 1) * d; c++)
-            sum += m.f[q.at + c * q.plane + i] * m.f[k.at + c * k.plane + j];
-          return Math.exp(sum / Math.sqrt(d));
-        });
-        const whole = scores.reduce((a, b) => a + b, 0) * heads;
-        for (const [j, score] of scores.entries()) data[j * n + i] += score / whole;
-      }
-    looks.maps.push({ h: q.h, w: q.w, data });
+      for (let head = 0; head < heads; head++)
+        for (const [j, share] of shares(q, k, q.c / heads, head, i).entries()) data[j * n + i] += share / heads;
+    words.push({ name, shape: [k.w, q.h, q.w], data });
   }
 
   /** @param {string} name @param {number} c @param {number} heads @param {number} seen channels of the words @param {boolean} flat */
   function transformer(name, c, heads, seen, flat) {
-    const inside = `${name}.transformer_blocks.0`;
+    const block = `${name}.transformer_blocks.0`;
     const inner = heads * Math.floor(c / heads);
     const square = flat ? 0 : 1;
     const norm = L.norm(`${name}.norm`, c, groups, 1e-6);
@@ -87,11 +107,11 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
       L.linear(`${name}.proj_in`, c, inner, { square }),
       L.linear(`${name}.proj_out`, inner, c, { square }),
     ];
-    const norms = [1, 2, 3].map((i) => L.layerNorm(`${inside}.norm${i}`, inner));
-    const [self, cross] = [inner, seen].map((from, i) => maps(`${inside}.attn${i + 1}`, inner, inner, from, false));
+    const norms = [1, 2, 3].map((i) => L.layerNorm(`${block}.norm${i}`, inner));
+    const [self, cross] = [inner, seen].map((from, i) => maps(`${block}.attn${i + 1}`, inner, inner, from, false));
     const forward = [
-      L.linear(`${inside}.ff.net.0.proj`, inner, 8 * inner),
-      L.linear(`${inside}.ff.net.2`, 4 * inner, inner),
+      L.linear(`${block}.ff.net.0.proj`, inner, 8 * inner),
+      L.linear(`${block}.ff.net.2`, 4 * inner, inner),
     ];
     return (/** @type {Image} */ x, /** @type {Image} */ states) =>
       into(image(c, x.h, x.w), (out) => {
@@ -100,8 +120,10 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
           const a = norms[i](y);
           const b = i ? states : a;
           const [q, k] = [map.q(a), map.k(b)];
-          if (i && looks.wanted) look(q, k, heads);
-          y = map.out(L.attend(q, k, map.v(b), heads), { add: y });
+          const show = i ? read : look;
+          show(`${block}.attn${i + 1}`, q, k, heads);
+          const more = map.out(L.attend(q, k, map.v(b), heads), { add: y });
+          if (!blind()) y = more;
         }
         const both = forward[0](norms[2](y));
         const values = { ...both, c: 4 * inner };
@@ -111,7 +133,7 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
       });
   }
 
-  /** What is told of a whole text. @param {string} name @param {number} c @param {number} heads */
+  /** The embedding of a whole text. @param {string} name @param {number} c @param {number} heads */
   function pooled(name, c, heads) {
     const [before, after] = [L.layerNorm(`${name}.norm1`, c), L.layerNorm(`${name}.norm2`, wide)];
     const place = weights.take(`${name}.pool.positional_embedding`, 1, c);
@@ -130,5 +152,5 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
     };
   }
 
-  return { ...L, resnet, attention, transformer, pooled, looks };
+  return { ...L, resnet, attention, transformer, pooled, inside };
 }

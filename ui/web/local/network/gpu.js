@@ -4,9 +4,9 @@
 import { unet } from "./unet.js";
 import { Weights } from "./weights.js";
 
-/** @import { Config } from "./unet.js" */
+/** @import { Config, Probe } from "./unet.js" */
 /** @typedef {{ c: number, h: number, w: number, plane: number, buffer: GPUBuffer }} Image without gaps between its planes */
-/** @typedef {(x: Float32Array, t: number, condition: any) => any} Network */
+/** @typedef {(x: Float32Array, t: number, condition: any, probe?: Probe) => any} Network */
 const MOST = 2 ** 29; // bytes of a step's buffers: beyond them a model stays with the kernel
 const CLOSE = 1e-5; // how far from the kernel's numbers, of the largest one
 // GPUBufferUsage and GPUMapMode
@@ -121,6 +121,7 @@ export async function onGpu(device, file, config, kernel) {
     const apart = most(found.map((/** @type {number} */ value, /** @type {number} */ i) => value - expected[i]));
     if (!(apart <= CLOSE * most(expected))) return null;
     return async (...asked) => {
+      if (asked[3]?.look) return kernel(...asked);
       try {
         return await network(...asked);
       } catch {
@@ -155,8 +156,12 @@ function layersOn(device) {
   const real = (/** @type {number} */ value) => new Uint32Array(Float32Array.of(value).buffer)[0];
 
   return (/** @type {any} */ _, /** @type {Weights} */ weights) => {
-    /** @type {{ name: string, group: GPUBindGroup, size: number[] }[]} what is to be sent */
+    /** What is to be sent: programs, and copies between them. @type {({ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number })[]} */
     const steps = [];
+    /** Numbers of this step alone. @type {GPUBuffer[]} */
+    const passing = [];
+    /** What is shown of this step. @type {{ x: Image, keep: (numbers: Float32Array) => void }[]} */
+    const seen = [];
     /** @type {any[]} what was made in the first step, in its order */
     const kept = [];
     let next = 0;
@@ -229,29 +234,49 @@ function layersOn(device) {
         compute("mix", sizes, [p, v.buffer, out.buffer], q.plane, q.c);
         return out;
       },
-      given(numbers, c, h, w) {
-        const out = L.image(c, h, w);
-        device.queue.writeBuffer(out.buffer, 0, numbers);
+      given(numbers, c, h, w, out = null, first = 0) {
+        const from = out ? device.createBuffer({ size: 4 * numbers.length, usage: COPY_SRC | COPY_DST }) : null;
+        const made = out ?? L.image(c, h, w);
+        device.queue.writeBuffer(from ?? made.buffer, 0, numbers);
+        if (!from) return made;
+        passing.push(from); // as what `out` has now is computed only when all is sent
+        steps.push({ from, to: out.buffer, at: 4 * first * out.plane, bytes: 4 * numbers.length });
         return out;
       },
-      /** The numbers of an image, when all is computed that was sent. */
-      async taken({ c, plane, buffer: from }) {
-        const out = device.createBuffer({ size: 4 * c * plane, usage: READ | COPY_DST });
+      copied: (x, out) => steps.push({ from: x.buffer, to: out.buffer, at: 0, bytes: 4 * x.c * x.plane }),
+      shown: (x, keep) => seen.push({ x, keep }),
+      /** The numbers of an image, when all is computed that was sent; what is shown is kept before. */
+      async taken(image) {
+        let size = 0;
+        const all = [...seen.splice(0), { x: image, keep: () => {} }].map(({ x, keep }) => {
+          const at = size;
+          size += 4 * x.c * x.plane;
+          return { x, keep, at, end: size };
+        });
+        const out = device.createBuffer({ size, usage: READ | COPY_DST });
         const encoder = device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        for (const { name, group, size } of steps.splice(0)) {
-          pass.setPipeline(pipelines[name]);
-          pass.setBindGroup(0, group);
-          pass.dispatchWorkgroups(size[0], size[1]);
-        }
+        let pass = encoder.beginComputePass();
+        for (const step of steps.splice(0))
+          if ("from" in step) {
+            pass.end();
+            encoder.copyBufferToBuffer(step.from, 0, step.to, step.at, step.bytes);
+            pass = encoder.beginComputePass();
+          } else {
+            pass.setPipeline(pipelines[step.name]);
+            pass.setBindGroup(0, step.group);
+            pass.dispatchWorkgroups(step.size[0], step.size[1]);
+          }
         pass.end();
-        encoder.copyBufferToBuffer(from, 0, out, 0, 4 * c * plane);
+        for (const { x, at, end } of all) encoder.copyBufferToBuffer(x.buffer, 0, out, at, end - at);
         device.queue.submit([encoder.finish()]);
         next = 0;
+        for (const one of passing.splice(0)) one.destroy(); // when what was sent has read it
         await out.mapAsync(READ);
-        const numbers = new Float32Array(out.getMappedRange().slice(0));
+        const read = out.getMappedRange();
+        const numbers = all.map(({ at, end }) => new Float32Array(read.slice(at, end)));
         out.destroy();
-        return numbers;
+        for (const [i, { keep }] of all.entries()) keep(numbers[i]);
+        return numbers[numbers.length - 1];
       },
     };
     return /** @type {any} */ (L);

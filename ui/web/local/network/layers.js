@@ -214,12 +214,17 @@ export function layers(m, weights) {
       });
   }
 
-  /** An image of numbers that are given. @param {Float32Array} numbers @param {number} c @param {number} h @param {number} w */
-  function given(numbers, c, h, w) {
-    const out = image(c, h, w);
-    for (let i = 0; i < c; i++) m.f.set(numbers.subarray(i * h * w, (i + 1) * h * w), out.at + i * out.plane);
+  /** An image of numbers that are given; or they are put into `out`, from its channel `first` on. @param {Float32Array} numbers @param {number} c @param {number} h @param {number} w */
+  function given(numbers, c, h, w, out = image(c, h, w), first = 0) {
+    for (let i = 0; i < c; i++) m.f.set(numbers.subarray(i * h * w, (i + 1) * h * w), out.at + (first + i) * out.plane);
     return out;
   }
+
+  /** Put an image's numbers into another one of its shape. @param {Image} x @param {Image} out */
+  const copied = (x, out) => m.f.copyWithin(out.at, x.at, x.at + x.c * x.plane);
+
+  /** Show the numbers that an image has now. @param {Image} x @param {(numbers: Float32Array) => void} keep */
+  const shown = (x, keep) => keep(taken(x));
 
   /** The numbers of an image. @param {Image} x */
   function taken({ at, c, h, w, plane }) {
@@ -335,6 +340,6 @@ export function layers(m, weights) {
     });
   }
 
-  const shapes = { image, into, given, taken, turned, settled, added, joined };
+  const shapes = { image, into, given, copied, taken, shown, turned, settled, added, joined };
   return { ...shapes, each, dense, linear, conv, downsample, upsample, norm, layerNorm, attend };
 }

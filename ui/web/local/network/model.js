@@ -6,7 +6,8 @@ import { compile, Memory } from "./kernel.js";
 import { unet } from "./unet.js";
 import { Weights } from "./weights.js";
 
-/** @import { Condition } from "./unet.js" */
+/** @import { Readers } from "./readers.js" */
+/** @import { Condition, Config, Probe } from "./unet.js" */
 /** @typedef {Record<string, any>} Json */
 /**
  * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws an Error
@@ -29,8 +30,10 @@ import { Weights } from "./weights.js";
  * @property {Json | null} student as ddpm_core.json has it
  * @property {any} gamma as analytic_variance.json has it @property {any} optimised as optimised_steps.json has it
  * @property {number} parameters of the network
- * @property {(x: Float32Array, tIndex: number, condition: Condition) => Float32Array} network of one image, tIndex = t − 1;
- *   with a GPU it gives promises
+ * @property {(x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array} network of one image,
+ *   tIndex = t − 1; with a GPU it gives promises
+ * @property {Config} config of the network
+ * @property {() => Promise<Readers | null>} readers of its blocks, null where none were fitted for these weights
  * @property {string} engine what computes it, for people
  * @property {number | null} seconds what one evaluation is expected to take, about; null where a GPU computes
  * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
@@ -38,7 +41,7 @@ import { Weights } from "./weights.js";
  * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention to each token, a map of the state's size
  */
 /**
- * What the network is told of a prompt; its words; those of them that were in no caption of the training.
+ * The condition of a prompt; its words; those of them that were in no caption of the training.
  * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./text.js").Word[], unknown: (prompt: string) => string[] }} Words
  */
 
@@ -127,7 +130,7 @@ async function opened(read, memory, device) {
   const text = latent && clip && checked(clip, "CLIPTextModel");
   const { sample_size: size, in_channels: channels } = net;
   const process = processOf(scheduler, own ?? {}, !latent);
-  const told = classesOf(net.num_class_embeds ?? 0, own ?? {});
+  const classes = classesOf(net.num_class_embeds ?? 0, own ?? {});
   const student = studentOf(own?.student ?? null, process.T);
   checkFit(net, process, latent, text);
   const condition = text ? { length: text.hidden_size * text.max_position_embeddings } : 0;
@@ -139,7 +142,8 @@ async function opened(read, memory, device) {
   const words = text && (await wordsOf(text, json, small, weights, memory));
   const tensors = await weights(folder + WEIGHTS);
   const sidecars = await Promise.all(["analytic_variance.json", "optimised_steps.json"].map(json));
-  const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, tensors.file)));
+  const hash = sha256(tensors.file);
+  const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, hash)));
   if (gamma && !isGamma(gamma, process.T)) throw new Error("analytic_variance.json is not a table of Γ_t");
   if (optimised && !areChains(optimised.times ?? {}, process.T))
     throw new Error("optimised_steps.json is not a list of optimised steps");
@@ -149,11 +153,13 @@ async function opened(read, memory, device) {
   const found = device ?? (await more?.gpu().catch(() => null));
   const quick = more && found && (await more.onGpu(found, file, net, kernel));
   const network = quick ?? kernel;
+  /** The condition where it is cut, when it was asked for. @type {Condition | undefined} */
+  let none;
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
     ...{
       ...process,
-      ...told,
+      ...classes,
       student,
       gamma,
       optimised,
@@ -170,7 +176,20 @@ async function opened(read, memory, device) {
     },
     seconds: quick ? null : work / PACES[memory.kind],
     engine: quick ? "WebGPU" : `${memory.kind} · one thread`,
-    network: (x, tIndex, condition) => network(x, tIndex, condition ?? told.nullLabel),
+    config: net,
+    async readers() {
+      const file = await small("readers.safetensors");
+      if (!file) return null;
+      const { Readers } = await import("./readers.js"); // few runs look inside
+      const found = new Readers(file);
+      return (await ofWeights(found.about, hash)) && found;
+    },
+    network(x, tIndex, condition, probe) {
+      const time = probe?.cut?.has("time") ? Math.floor(process.T / 2) - 1 : tIndex;
+      if (!probe?.cut?.has("condition")) return network(x, time, condition ?? classes.nullLabel, probe);
+      none ??= words ? words("") : classes.nullLabel;
+      return network(x, time, /** @type {Condition} */ (none), probe);
+    },
   };
 }
 
@@ -256,12 +275,16 @@ function studentOf(student, T) {
   return student;
 }
 
-/** What is kept beside weights, if it is of these. @param {Json | null} content @param {ArrayBuffer} file */
-async function ofWeights(content, file) {
-  if (!content || !globalThis.crypto?.subtle) return content; // without https there is no digest: the folder is believed
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", file));
-  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return content.weights_sha256 === hex ? content : null;
+/** In hexadecimal; null without https, where a browser has no digest. @param {ArrayBuffer} file */
+async function sha256(file) {
+  const digest = await globalThis.crypto?.subtle?.digest("SHA-256", file);
+  return digest ? Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("") : null;
+}
+
+/** What is kept beside weights, if it is of these; without a hash the folder is believed. @param {Json | null} content @param {Promise<string | null>} hash */
+async function ofWeights(content, hash) {
+  const own = content && (await hash);
+  return !own || content.weights_sha256 === own ? content : null;
 }
 
 /** @param {Json} content @param {number} T */

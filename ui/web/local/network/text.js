@@ -1,4 +1,4 @@
-// CLIP's tokenizer and text encoder: what a network is told of words.
+// CLIP's tokenizer and text encoder: the condition of a network that takes words.
 import { ACTIVATIONS, layers as made } from "./layers.js";
 
 /** @import { Memory } from "./kernel.js" */

@@ -1,4 +1,4 @@
-// diffusers' UNet2DModel, and its UNet2DConditionModel, which is told words: one image at a time.
+// diffusers' UNet2DModel, and its UNet2DConditionModel, which takes words: one image at a time.
 import { blocks } from "./blocks.js";
 
 /** @import { Memory } from "./kernel.js" */
@@ -7,6 +7,19 @@ import { blocks } from "./blocks.js";
 /** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
 /** @typedef {number | Float32Array | null} Condition a label, or the states of words, one after the other */
 /** @typedef {(x: Image, time: Image, states: Image | null) => Image} Layer */
+/** Numbers inside the network. shape: channels, rows, columns; or heads or tokens, rows, columns. @typedef {{ shape: number[], data: Float32Array }} Tap */
+/**
+ * What one evaluation shows, and what is changed in it, with the names and the meaning of `Inside` in
+ * ddpm_core/engines/blocks.py. A block is shown after it was changed, and before its sides are halved or doubled.
+ * @typedef {object} Probe
+ * @property {Map<string, Tap | null>} [taps] by the names of the blocks that are to be shown; the evaluation fills it
+ * @property {Set<string>} [cut] blocks, skips, "attention", "condition" and "time": what is off; it goes before a graft
+ * @property {Map<string, Float32Array>} [graft] by the names of blocks: what they give instead
+ * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] a place, from 0 to below 1
+ *   of each side; the evaluation adds, for each layer of self-attention, what this place takes from each place, by head
+ * @property {(Tap & { name: string })[]} [words] the evaluation adds, for each layer that reads words, what each place
+ *   takes from each token, the mean over heads
+ */
 
 const f32 = Math.fround;
 
@@ -23,7 +36,7 @@ function waves(config, size, t) {
 }
 
 /**
- * network(x, t, condition): x and the output are channels of rows of columns, t is any number from 0 on.
+ * network(x, t, condition, probe): x and the output are channels of rows of columns, t is any number from 0 on.
  * attention(x, t, states): how much each place takes from each token, the mean over heads and layers; null without words.
  * @param {Memory} m @param {Weights} weights @param {Config} config @param {typeof layers} [make] on a GPU; then it gives promises
  */
@@ -35,7 +48,6 @@ export function unet(m, weights, config, make) {
   const wide = config.time_embedding_dim ?? 4 * first;
   const scaled = config.resnet_time_scale_shift === "scale_shift";
   const L = blocks(m, weights, { groups: config.norm_num_groups, eps: config.norm_eps, act, wide, scaled }, make);
-  const { looks } = L;
 
   /** @param {string} name @param {number} level */
   function transformer(name, level) {
@@ -80,18 +92,17 @@ export function unet(m, weights, config, make) {
     : null;
   const skips = [first]; // their channels
   let c = first;
-  /** @type {Layer[]} */
-  const down = widths.flatMap((/** @type {number} */ width, /** @type {number} */ level) => {
+  const down = widths.map((/** @type {number} */ width, /** @type {number} */ level) => {
     const block = `down_blocks.${level}`;
-    const found = Array.from({ length: count }, (_, i) => {
+    const layers = Array.from({ length: count }, (_, i) => {
       const from = i ? width : c;
       skips.push(width);
       return layer(block, i, config.down_block_types[level], from, level);
     });
     c = width;
-    if (level === deepest) return found;
+    if (level === deepest) return { layers, shrink: null };
     skips.push(c);
-    return [...found, L.downsample(`${block}.downsamplers.0.conv`, c, config.downsample_padding)];
+    return { layers, shrink: L.downsample(`${block}.downsamplers.0.conv`, c, config.downsample_padding) };
   });
   const between = config.mid_block_type ? middle() : null;
   const up = widths.map((/** @type {number} */ _, /** @type {number} */ i) => {
@@ -106,8 +117,8 @@ export function unet(m, weights, config, make) {
   const exit = L.conv("conv_out", first, config.out_channels);
   weights.finish();
 
-  /** What all residual blocks are told. @param {number} t @param {Condition} condition @param {Image | null} states */
-  function told(t, condition, states) {
+  /** The embedding of time and condition that all residual blocks get. @param {number} t @param {Condition} condition @param {Image | null} states */
+  function embedding(t, condition, states) {
     if (labels && condition === null) throw new Error("this model needs a class label");
     const wave = rows ? rows.subarray(t * first, (t + 1) * first) : waves(config, first, t);
     const z = embed[1](L.dense(embed[0](L.given(wave, first, 1, 1)), null, "silu"));
@@ -116,23 +127,48 @@ export function unet(m, weights, config, make) {
     return L.dense(more ? L.added(z, more) : z, null, act);
   }
 
-  /** @param {Float32Array} picture @param {number} t @param {Condition} condition @returns {Float32Array} */
-  function network(picture, t, condition) {
+  /** What a block gives, shown and changed as it is asked for. @param {string} name @param {Image} x */
+  function opened(name, x) {
+    const { cut, graft, taps } = L.inside.probe;
+    const own = cut?.has(name) ? new Float32Array(x.c * x.h * x.w) : graft?.get(name);
+    if (own) L.given(own, x.c, x.h, x.w, x);
+    if (taps?.has(name)) L.shown(x, (data) => taps.set(name, { shape: [x.c, x.h, x.w], data }));
+    return x;
+  }
+
+  /** x and a skip. @param {Image} x @param {Image} skip */
+  function joined(x, skip) {
+    const both = L.joined(x, skip);
+    const { c, h, w } = skip;
+    if (L.inside.probe.cut?.has(`skips ${w}`)) L.given(new Float32Array(c * h * w), c, h, w, both, x.c);
+    return both;
+  }
+
+  /** @param {Float32Array} picture @param {number} t @param {Condition} condition @param {Probe} [probe] @returns {Float32Array} */
+  function network(picture, t, condition, probe = {}) {
+    L.inside.probe = probe;
     const { top } = m;
     const states = words ? L.turned(/** @type {Float32Array} */ (condition), seen) : null;
-    const time = told(t, condition, states);
+    const time = embedding(t, condition, states);
     let x = entry(L.given(config.center_input_sample ? picture.map((v) => 2 * v - 1) : picture, inputs, side, side));
     const kept = [x];
-    for (const one of down) {
-      x = one(x, time, states);
+    for (const [i, { layers, shrink }] of down.entries()) {
+      for (const one of layers) {
+        x = one(x, time, states);
+        kept.push(x);
+      }
+      opened(`down ${i + 1}`, x);
+      if (!shrink) continue;
+      x = shrink(x);
       kept.push(x);
     }
-    if (between) x = between(x, time, states);
-    for (const { layers, enlarge } of up) {
+    if (between) x = opened("middle", between(x, time, states));
+    for (const [i, { layers, enlarge }] of up.entries()) {
       for (const one of layers) {
         const skip = /** @type {Image} */ (kept.pop());
-        x = L.settled(one(L.joined(x, skip), time, states), skip.at);
+        x = L.settled(one(joined(x, skip), time, states), skip.at);
       }
+      opened(`up ${i + 1}`, x);
       if (enlarge) x = L.settled(enlarge(x), x.at);
     }
     const out = L.taken(exit(x, { scales: norm(x), act: words ? act : "silu" }));
@@ -142,13 +178,12 @@ export function unet(m, weights, config, make) {
 
   /** @param {Float32Array} picture @param {number} t @param {Float32Array} states */
   function attention(picture, t, states) {
-    looks.wanted = true;
-    network(picture, t, states);
-    const maps = looks.maps.splice(0);
-    looks.wanted = false;
+    /** @type {Probe["words"] & {}} */
+    const maps = [];
+    network(picture, t, states, { words: maps });
     return Float32Array.from({ length: (states.length / seen) * side * side }, (_, i) => {
       const [token, y, x] = [Math.floor(i / (side * side)), Math.floor(i / side) % side, i % side];
-      const found = maps.map(({ h, w, data }) => {
+      const found = maps.map(({ shape: [, h, w], data }) => {
         return data[(token * h + Math.floor((y * h) / side)) * w + Math.floor((x * w) / side)];
       });
       return found.reduce((a, b) => a + b, 0) / found.length;

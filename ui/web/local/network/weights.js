@@ -56,6 +56,8 @@ export class Weights {
       throw broken;
     }
     if (typeof header !== "object" || !header || Array.isArray(header)) throw broken;
+    /** What the file says besides tensors. @type {Record<string, string>} */
+    this.metadata = header.__metadata__ ?? {};
     let left = file.byteLength - start; // of tensors that share no bytes
     for (const [name, entry] of Object.entries(header)) {
       if (name === "__metadata__" || name.endsWith(".position_ids")) continue; // numbers of places, of older text encoders
@@ -86,6 +88,9 @@ export class Weights {
       throw new Error(`${this.#where} holds NaN or numbers too large for trained weights in ${name}`);
     return numbers;
   }
+
+  /** Of a tensor that was not taken yet. @param {string} name @returns {number[]} */
+  shape = (name) => this.#left.get(name)?.shape ?? [];
 
   /** To be called when all was taken; a sentence where something was not. @param {(name: string) => boolean} [ignored] */
   finish(ignored = () => false) {

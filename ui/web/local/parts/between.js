@@ -9,10 +9,10 @@ import { shown } from "./sampling.js";
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { BetweenPlan } from "../../plans/between.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Lab, Loaded as Model } from "../lab.js" */
+/** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
-/** @type {(lab: Lab) => Part} */
+/** @type {(checkpoints: Checkpoints) => Part} */
 export const between = () => ({ computation: () => ({ ...kept, planner, compute }) });
 
 /** @param {BetweenPlan} plan @param {Model[]} models @param {Run} work */
@@ -40,7 +40,7 @@ async function compute(plan, [model], work) {
 }
 
 /**
- * What the network is told at a place of the square, each operation rounded as float32: `word_square` of ddpm_core.
+ * The condition at a place of the square, each operation rounded as float32: `word_square` of ddpm_core.
  * @param {Float32Array[]} states of the corners @param {number} right 0 to 1 @param {number} down
  */
 function mixture(states, right, down) {

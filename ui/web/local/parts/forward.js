@@ -9,7 +9,7 @@ import { gaussian } from "../process/noise.js";
 import { schedule, tables } from "../process/schedule.js";
 
 /** @import { FieldForm } from "../../shared/form/form.js" */
-/** @import { Lab } from "../lab.js" */
+/** @import { Checkpoints } from "../checkpoints.js" */
 /** @import { Schedule } from "../process/schedule.js" */
 /** @import { Part } from "./index.js" */
 
@@ -36,14 +36,15 @@ const each = (values, make) => Object.fromEntries(Object.entries(values).map(([n
 /** @param {Float64Array} values */
 const column = (values) => base64(new Uint8Array(Float32Array.from(values).buffer));
 
-/** @param {Lab} lab @returns {Part} */
-export function forward(lab) {
-  const checked = (/** @type {Record<string, unknown>} */ values) => check([...lab.forms.forward, SIZE], values);
+/** @param {Checkpoints} checkpoints @returns {Part} */
+export function forward(checkpoints) {
+  const checked = (/** @type {Record<string, unknown>} */ values) =>
+    check([...checkpoints.forms.forward, SIZE], values);
   return {
     questions: {
       tables: () => each(SCHEDULES, (one) => each(tables(one), column)),
       async picture({ name }) {
-        return (await lab.json("pictures.json"))[checked({ picture: name }).picture];
+        return (await checkpoints.json("pictures.json"))[checked({ picture: name }).picture];
       },
       noise({ size, seed }) {
         const asked = checked({ size, seed });

@@ -1,9 +1,9 @@
 // The parts whose computations are computed here. Those that the first page does not need are loaded when they are asked for.
-import { once } from "../lab.js";
+import { once } from "../checkpoints.js";
 import { sampling } from "./sampling.js";
 
 /** @import { Planner } from "../../plans/plan.js" */
-/** @import { Lab, Loaded } from "../lab.js" */
+/** @import { Checkpoints, Loaded } from "../checkpoints.js" */
 /** @import { Run } from "../jobs.js" */
 /** @typedef {(values: any) => any} Answer */
 
@@ -26,21 +26,21 @@ function absent(sentence) {
   return { computation: refuse, questions: { look: refuse, start: refuse } };
 }
 
-/** @param {Lab} lab @returns {(name: string) => Promise<Part>} */
-export function parts(lab) {
-  const { installed } = lab.knowledge.answers;
+/** @param {Checkpoints} checkpoints @returns {(name: string) => Promise<Part>} */
+export function parts(checkpoints) {
+  const { installed } = checkpoints.knowledge.answers;
   const watch = async () => sampling;
   /** @type {Record<string, () => Promise<Part>>} */
   const makers = {
     ...{ watch, compare: watch, grid: watch },
-    latents: once(async () => (await import("./latents.js")).latents(lab)),
-    repair: once(async () => (await import("./repair.js")).repair(lab)),
-    between: once(async () => (await import("./between.js")).between(lab)),
-    plane: once(async () => (await import("./plane.js")).plane(lab)),
-    forward: once(async () => (await import("./forward.js")).forward(lab)),
+    latents: once(async () => (await import("./latents.js")).latents(checkpoints)),
+    repair: once(async () => (await import("./repair.js")).repair(checkpoints)),
+    between: once(async () => (await import("./between.js")).between(checkpoints)),
+    plane: once(async () => (await import("./plane.js")).plane(checkpoints)),
+    forward: once(async () => (await import("./forward.js")).forward(checkpoints)),
     likelihood: async () => absent(installed.likelihood),
     train: async () => absent(installed.train),
-    course: async () => ({ questions: { cards: () => lab.json("cards.json") } }),
+    course: async () => ({ questions: { cards: () => checkpoints.json("cards.json") } }),
   };
   return (name) => makers[name]();
 }

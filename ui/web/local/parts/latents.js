@@ -10,12 +10,12 @@ import { chainOf, kept, seen, source, spread, take } from "./rows.js";
 
 /** @import { LatentsPlan } from "../../plans/latents.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Lab, Loaded as Model } from "../lab.js" */
+/** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
 const SAMPLES = 4; // every so many steps of a sample's way are shown
 
-/** @type {(lab: Lab) => Part} */
+/** @type {(checkpoints: Checkpoints) => Part} */
 export const latents = () => ({ computation: () => ({ ...kept, planner, compute }) });
 
 /** @param {LatentsPlan} plan @param {Model[]} models @param {Run} work */

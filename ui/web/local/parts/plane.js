@@ -9,7 +9,7 @@ import { trajectory } from "../process/runs.js";
 
 /** @import { CloudsPlan } from "../../plans/plane.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Lab } from "../lab.js" */
+/** @import { Checkpoints } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
 const EXACT = "plane-exact"; // what its steps are called
@@ -27,12 +27,12 @@ function timed() {
   return (performance.now() - began) / 1000;
 }
 
-/** @param {Lab} lab @returns {Part} */
-export function plane(lab) {
+/** @param {Checkpoints} checkpoints @returns {Part} */
+export function plane(checkpoints) {
   /** @type {typeof planner.plan} */
   const plan = (request, ...known) => {
-    if (trains(request)) throw new Error(lab.knowledge.answers.installed.trained);
-    if (lab.seconds(EXACT) === null) lab.note(EXACT, timed(), TIMED);
+    if (trains(request)) throw new Error(checkpoints.knowledge.answers.installed.trained);
+    if (checkpoints.seconds(EXACT) === null) checkpoints.note(EXACT, timed(), TIMED);
     return planner.plan(request, ...known);
   };
   return {

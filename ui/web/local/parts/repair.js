@@ -11,19 +11,19 @@ import { chainOf, kept, seen, source, spread, take, variances } from "./rows.js"
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Lab, Loaded as Model } from "../lab.js" */
+/** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
 /** @import { Measurement } from "../process/restore.js" */
 /** @import { Part } from "./index.js" */
 
 const GRADIENTS = ["pigdm", "dps"];
 
-/** @param {Lab} lab @returns {Part} */
-export function repair(lab) {
+/** @param {Checkpoints} checkpoints @returns {Part} */
+export function repair(checkpoints) {
   /** @type {typeof planner.plan} */
   const plan = (request, ...known) => {
     const found = planner.plan(request, ...known);
     if (methods(request).some((method) => GRADIENTS.includes(method)))
-      throw new Error(lab.knowledge.answers.installed.gradients);
+      throw new Error(checkpoints.knowledge.answers.installed.gradients);
     return found;
   };
   return { computation: () => ({ ...kept, planner: { ...planner, plan }, compute }) };

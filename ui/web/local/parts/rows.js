@@ -10,7 +10,7 @@ import { picture } from "./sampling.js";
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Loaded as Model } from "../lab.js" */
+/** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Settings } from "../process/runs.js" */
 /** @import { Computation } from "./index.js" */
 /** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */

@@ -15,7 +15,7 @@ import { sideBySide } from "../process/runs.js";
 /** @import { Arguments } from "../../plans/settings.js" */
 /** @import { Touches } from "../../plans/touch.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Loaded as Model } from "../lab.js" */
+/** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Word } from "../network/text.js" */
 /** @import { Part } from "./index.js" */
 
@@ -66,7 +66,7 @@ async function compute(plan, models, work) {
   const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
   if (shared) for (const one of kept) one.add(shared - 1); // where it is touched, too
   const settings = lanes.map((_, i) => ({
-    ...told(loaded[i], plan.args[i]),
+    ...conditioned(loaded[i], plan.args[i]),
     ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
   }));
   const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
@@ -168,7 +168,7 @@ function seen(model, x, t, states, words) {
 }
 
 /** The settings of one lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
-export function told(model, { labels, prompts = "", negative = "", ...rest }) {
+function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
   const { words } = model;
   const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };
   return { ...rest, ...condition, model };

@@ -3,9 +3,10 @@
 import { clamp, combine, minus, over } from "./floats.js";
 import { step } from "./schedule.js";
 
+/** @import { Config, Probe } from "../network/unet.js" */
 /** @import { Schedule } from "./schedule.js" */
 /** @import { Student } from "./times.js" */
-/** @typedef {any} Condition what the network is told: a label, null, or what a text encoder gives */
+/** @typedef {any} Condition what the network receives beside x_t: a label, null, or what a text encoder gives */
 
 /**
  * A model without its network: all that says which steps a run takes. source: what it was loaded by, and whether that
@@ -22,7 +23,8 @@ import { step } from "./schedule.js";
 /**
  * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1.
  * @typedef {Spec & {
- *   network: (x: Float32Array, tIndex: number, condition: Condition) => Float32Array | Promise<Float32Array>,
+ *   network: (x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array | Promise<Float32Array>,
+ *   config?: Config,
  *   words?: ((prompt: string) => Condition) | null,
  * }} Process
  */
@@ -38,7 +40,7 @@ import { step } from "./schedule.js";
  */
 
 /**
- * What the network is told, and what guidance leads away from.
+ * The condition of a run, and the one that guidance leads away from.
  * @param {Process} model
  * @param {{ label?: Condition, negative?: Condition, guidance?: number | null }} asked
  * @returns {[Condition, Condition]}
@@ -60,22 +62,22 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
 }
 
 /**
- * A promise, as a GPU's answer is one.
+ * A promise, as a GPU's answer is one. probes: of the evaluation with the condition, and of guidance's other one.
  * @param {Process} model @param {Float32Array} x @param {number} t
- * @param {{ told?: [Condition, Condition], guidance?: number | null, clip?: boolean | null }} [options]
+ * @param {{ both?: [Condition, Condition], guidance?: number | null, clip?: boolean | null, probes?: Probe[] }} [options]
  * @returns {Promise<Denoised>}
  */
-export async function predict(model, x, t, { told = [null, null], guidance = null, clip = null } = {}) {
+export async function predict(model, x, t, { both = [null, null], guidance = null, clip = null, probes = [] } = {}) {
   const learned = model.variance.startsWith("learned");
-  const evaluate = async (/** @type {Condition} */ condition) => {
-    const output = await model.network(x, t - 1, condition);
+  const evaluate = async (/** @type {0 | 1} */ which) => {
+    const output = await model.network(x, t - 1, both[which], probes[which]);
     if (output.length === (learned ? 2 : 1) * x.length)
       return [output.subarray(0, x.length), output.subarray(x.length)];
     throw new Error(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
   };
-  let [output, v] = await evaluate(told[0]);
+  let [output, v] = await evaluate(0);
   if (guidance !== null && guidance !== 1) {
-    const [baseline] = await evaluate(told[1]);
+    const [baseline] = await evaluate(1);
     output = combine([1, baseline], [guidance, minus(output, baseline)]);
   }
   const [x0, eps] = toX0Eps(model, output, x, t);

@@ -124,8 +124,8 @@ export function restore(model, y, measurement, method, settings) {
     if (way.memory) throw new Error(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
     return repaint(repeats);
   }
-  const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t) => {
-    const found = await evaluate(x, t);
+  const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) => {
+    const found = await evaluate(x, t, index);
     return { ...fitted(model, toFit(found.x0Hat, y), x, t), v: found.v };
   };
   return walk(way, guess, x, noise);
@@ -143,7 +143,7 @@ export function restore(model, y, measurement, method, settings) {
         const steps = [];
         for (const [i, [t, s]] of block.entries()) {
           const index = first + i;
-          const found = await evaluate(state, t);
+          const found = await evaluate(state, t, index);
           const [next, sigma] = advance(found, index, t, s, state, (k) => extra(k, 0));
           /** @type {[Term, ...Term[]]} */
           const wanted = [[Math.sqrt(model.alphaBar[s]), y]];

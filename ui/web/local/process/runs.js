@@ -5,6 +5,7 @@ import { checkSignal, conditions, predict } from "./predict.js";
 import { named, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
+/** @import { Probe } from "../network/unet.js" */
 /** @import { Seed } from "./noise.js" */
 /** @import { Condition, Denoised, Process, Spec } from "./predict.js" */
 /** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
@@ -12,10 +13,11 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /**
  * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
- * label, negative: what the network is told, and what guidance leads away from. xT: instead of the seed's.
+ * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's. probes: of the
+ * evaluations of step `index`, as `predict` takes them: see surgery.js.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
- *   guidance?: number | null, xT?: Float32Array,
+ *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed) => Probe[],
  * } & Record<string, any>} Settings
  * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
  *   the first one, and goes on from what onStep makes of x
@@ -85,22 +87,22 @@ export function trajectory(model, settings) {
  * The state that a run begins with, its evaluations, and the noise of step `index`.
  * @param {Process} model @param {Settings} settings
  */
-export function begin(model, { seed, xT, clip, ...asked }) {
+export function begin(model, { seed, xT, clip, probes, ...asked }) {
   const guidance = asked.guidance ?? null;
   if (guidance !== null && !Number.isFinite(Math.fround(guidance)))
     throw new Error(`guidance must be a finite number in float32, got ${guidance}`);
-  const told = conditions(model, asked);
+  const both = conditions(model, asked);
   const n = model.channels * model.size ** 2;
   return {
     x: xT ?? gaussian(seed, 0, n),
-    evaluate: (/** @type {Float32Array} */ x, /** @type {number} */ t) =>
-      predict(model, x, t, { told, guidance, clip }),
+    evaluate: (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) =>
+      predict(model, x, t, { both, guidance, clip, probes: probes?.(index, seed) }),
     noise: (/** @type {number} */ index) => gaussian(seed, index + 1, n),
   };
 }
 
 /**
- * @param {Chain} chain @param {(x: Float32Array, t: number) => Promise<Denoised>} evaluate @param {Float32Array} x
+ * @param {Chain} chain @param {(x: Float32Array, t: number, index: number) => Promise<Denoised>} evaluate @param {Float32Array} x
  * @param {(index: number) => Float32Array} noise
  * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
  * @returns {AsyncGenerator<Step>}
@@ -118,8 +120,8 @@ export async function* walk(
   for (const [index, [t, s]] of pairs.entries()) {
     if (index < from) continue;
     for (let number = 1; correct && number <= corrections; number++)
-      state = correct(await evaluate(state, t), number, index, t, state, noise);
-    const found = await evaluate(state, t);
+      state = correct(await evaluate(state, t, index), number, index, t, state, noise);
+    const found = await evaluate(state, t, index);
     const [next, sigma] = advance(found, index, t, s, state, noise);
     const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
     step.x = state = onStep(step);

@@ -148,7 +148,7 @@ export function quarters({ T, student }, which = [4, 3, 2, 1]) {
 /** The sampler that a student was made for. @param {Student} student */
 export const samplerOf = ({ method }) => OF_STUDENT[method];
 
-/** How many steps a run of a student has unless told otherwise. @param {Student} student */
+/** How many steps a run of a student has unless asked otherwise. @param {Student} student */
 export function stepsOf({ method, times, usual }) {
   if (usual?.length) return usual.length;
   return method === "progressive" ? times.length : Math.min(2, times.length);

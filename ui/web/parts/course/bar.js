@@ -3,7 +3,7 @@ import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/c
 import { button, el, find } from "../../shared/drawing/dom.js";
 import { copy } from "../../shared/run/share.js";
 
-/** @import { Lab } from "../../app.js" */
+/** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../shared/run/client.js" */
 
 /**
@@ -26,31 +26,31 @@ import { copy } from "../../shared/run/share.js";
 /** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
-/** Begin a lesson. @param {Lab} lab @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
-export async function begin(lab, { name, part, values }, cause = "") {
-  const changes = lab.lesson !== name;
-  await lab.open(part, lab.whole(part, values), { push: true, lesson: name, cause });
+/** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
+export async function begin(page, { name, part, values }, cause = "") {
+  const changes = page.lesson !== name;
+  await page.open(part, page.whole(part, values), { push: true, lesson: name, cause });
   if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
 }
 
-/** Draw the bar of a lesson. @param {Lab} lab @param {HTMLElement} bar @param {string} name */
-export function draw(lab, bar, name) {
+/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name */
+export function draw(page, bar, name) {
   if (bar.dataset.lesson === name) return;
-  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (lab.given.initial.course);
+  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (page.given.initial.course);
   const at = lessons.findIndex((one) => one.name === name);
   const lesson = lessons[at];
   bar.dataset.lesson = name;
   const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
     button({ class: "button", ...(title && { "aria-label": title }) }, act, text);
-  const leave = (/** @type {string} */ part) => lab.open(part, null, { push: true, lesson: null });
-  const back = action("◂", "Previous lesson", () => begin(lab, lessons[at - 1]));
+  const leave = (/** @type {string} */ part) => page.open(part, null, { push: true, lesson: null });
+  const back = action("◂", "Previous lesson", () => begin(page, lessons[at - 1]));
   back.disabled = at === 0;
   const next = lessons[at + 1];
   const on = next
-    ? action("Next ▸", "Next lesson", () => begin(lab, next))
+    ? action("Next ▸", "Next lesson", () => begin(page, next))
     : action("Deeper ▸", "", () => leave("course"));
   const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`), on);
-  const end = action("×", "End the course", () => leave(lab.part));
+  const end = action("×", "End the course", () => leave(page.part));
   /** One line, once it has been read. @param {boolean} folded */
   const fold = (folded) => {
     bar.classList.toggle("folded", folded);
@@ -60,7 +60,7 @@ export function draw(lab, bar, name) {
   const more = action("", "The lesson", () => fold(!bar.classList.contains("folded")));
   const doing = action(lesson.button, "", () => {
     fold(true);
-    begin(lab, lesson, "press");
+    begin(page, lesson, "press");
   });
   doing.classList.add("primary");
   find(document, "#place").onchange = () => fold(!bar.querySelector("details[open]"));
@@ -90,7 +90,7 @@ export function draw(lab, bar, name) {
       el("p", null, lesson.question),
       ...(guesses.length ? [asked] : []),
       answer,
-      ...(lab.only ? [] : [teacher(lab)]),
+      ...(page.only ? [] : [teacher(page)]),
     ),
   );
   FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
@@ -118,15 +118,15 @@ function touches({ seeds, curves }) {
   return [chart.node, key(...names)];
 }
 
-/** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Lab} lab */
-function teacher(lab) {
+/** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Page} page */
+function teacher(page) {
   const box = el("div", { class: "controls" });
   const said = el("span", { class: "info", role: "status" });
   const copyLink = async () => {
-    const url = lab.chosen;
+    const url = page.chosen;
     const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
     url.searchParams.set("only", ticked.join(","));
-    const { address, why } = await lab.invitation(url);
+    const { address, why } = await page.invitation(url);
     said.textContent = `${(await copy(address, "The link:")) ? "Copied. " : ""}${why}`;
   };
   const details = el(
@@ -142,7 +142,7 @@ function teacher(lab) {
     el("div", { class: "row" }, button({ class: "button" }, copyLink, "Copy the link for my class"), said),
   );
   details.addEventListener("toggle", () => {
-    const ticks = lab.controls.map(([name, title]) => {
+    const ticks = page.controls.map(([name, title]) => {
       const input = el("input", { type: "checkbox", value: name });
       return el("label", { class: "row" }, input, title);
     });

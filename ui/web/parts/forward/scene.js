@@ -3,7 +3,7 @@ import { middleOf, SIZE } from "../../shared/pictures/fit.js";
 import { open } from "../../shared/pictures/open.js";
 import { base64, bytes, numbersOf } from "../../shared/run/bytes.js";
 
-/** @import { Lab } from "../../app.js" */
+/** @import { Page } from "../../app.js" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
 /** @typedef {{ source: Source, seed: number }} Wanted */
 
@@ -24,9 +24,9 @@ export class Scene {
   /** @type {Wanted} by the newest request; older ones are dropped */
   wanted;
 
-  /** @param {Lab} lab @param {Source} source the first picture @param {number} seed */
-  constructor(lab, source, seed) {
-    this.lab = lab;
+  /** @param {Page} page @param {Source} source the first picture @param {number} seed */
+  constructor(page, source, seed) {
+    this.page = page;
     this.seed = seed;
     this.wanted = { source, seed };
     this.#bring(this.wanted);
@@ -56,7 +56,7 @@ export class Scene {
 
   /** @param {string} what @param {Record<string, unknown>} values */
   ask(what, values = {}) {
-    return this.lab.client.ask("forward", what, values);
+    return this.page.client.ask("forward", what, values);
   }
 
   /**
@@ -94,7 +94,7 @@ export class Scene {
       if (noise.error !== undefined) return noise.error;
       if (this.wanted !== wanted) return "";
       this.seed = seed;
-      this.epsilon = numbersOf(noise.epsilon, this.lab.given.initial.forward.EPSILON_UNIT);
+      this.epsilon = numbersOf(noise.epsilon, this.page.given.initial.forward.EPSILON_UNIT);
     }
     if (isNew) {
       this.#source = source;

@@ -56,7 +56,7 @@ export class Source {
    * @param {string} sample what the part has itself
    */
   constructor(panel, name, title, sample) {
-    this.lab = panel.lab;
+    this.page = panel.page;
     this.ref = () => panel.form.refs[0];
     this.changed = () => panel.changed(name, true);
     this.input = null;
@@ -152,7 +152,7 @@ export class Source {
   async #fitting() {
     const ref = this.ref();
     /** @type {About & { error?: string }} */
-    const model = this.#model?.ref === ref ? this.#model : await this.lab.knowledge.about(String(ref));
+    const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
     if (model.error !== undefined) throw new Error(model.error);
     if (!model.here) throw new Error(NOT_HERE);
     if (model.latent) throw new Error(LATENT);

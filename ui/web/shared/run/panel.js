@@ -13,7 +13,7 @@ import { download, FILES } from "./share.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
-/** @import { Lab, Part } from "../../app.js" */
+/** @import { Page, Part } from "../../app.js" */
 /** @import { Values } from "./client.js" */
 /** @import { About, FieldForm } from "../form/form.js" */
 
@@ -81,13 +81,13 @@ export class Panel {
   /**
    * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
    * data-described (how often an estimate has come) and data-outdated (what is shown is of other settings).
-   * @param {Lab} lab @param {string} part @param {Options<Result>} options
+   * @param {Page} page @param {string} part @param {Options<Result>} options
    */
-  constructor(lab, part, options) {
-    this.lab = lab;
+  constructor(page, part, options) {
+    this.page = page;
     this.part = part;
     this.options = options;
-    this.form = new Form(lab.given.forms[part], lab.given, (name, done) => this.changed(name, done));
+    this.form = new Form(page.given.forms[part], page.given, (name, done) => this.changed(name, done));
     this.stream = new Stream(
       () => this.#renderStatus(),
       (/** @type {Result} */ result) => {
@@ -100,13 +100,13 @@ export class Panel {
       },
     );
     const [first] = this.form.references;
-    if (first && lab.model && this.form.takes(lab.model)) this.form.set({ [first.name]: lab.model.ref });
+    if (first && page.model && this.form.takes(page.model)) this.form.set({ [first.name]: page.model.ref });
     const press = () => {
       this.start();
       this.#look();
     };
     this.run = button({ class: "button primary run" }, press, "Run");
-    const stop = () => this.stream.stop(() => lab.client.ask("lab", "stop", { run: this.stream.run }));
+    const stop = () => this.stream.stop(() => page.client.ask("lab", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false });
@@ -125,7 +125,7 @@ export class Panel {
       this.side,
       this.stage,
     );
-    addEventListener("models", () => this.form.list(lab.given.models));
+    addEventListener("models", () => this.form.list(page.given.models));
     this.summary.addEventListener("click", () => this.#unfold(!this.side.classList.contains("open")));
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && within(event, ".field input:not([type=radio])")) this.start();
@@ -154,14 +154,14 @@ export class Panel {
     this.form.set(values);
     this.#changed ||= Object.keys(values).length > 0;
     if (cause === "press") this.#look();
-    const back = this.lab.reloaded && (await this.resume());
-    this.lab.reloaded = false;
+    const back = this.page.reloaded && (await this.resume());
+    this.page.reloaded = false;
     if (back) this.#ran = null;
     else this.#cause = cause || this.#cause;
     if (cause === "link") this.form.unfold(values);
     await this.choose();
     const lost = cause === "link" ? this.form.lost(values) : [];
-    if (lost.length) this.lab.say(`${this.#refused} Not possible here: ${lost.join(", ")}.`.trim(), true);
+    if (lost.length) this.page.say(`${this.#refused} Not possible here: ${lost.join(", ")}.`.trim(), true);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
@@ -189,14 +189,16 @@ export class Panel {
     const { references, refs } = this.form;
     const pictures = this.form.fields.some(({ name }) => name === "picture"); // whether examples of one's own are wanted
     /** @type {((About & { error?: string }) | null)[]} */
-    const found = await Promise.all(refs.map((ref) => (ref === null ? null : this.lab.knowledge.about(ref, pictures))));
+    const found = await Promise.all(
+      refs.map((ref) => (ref === null ? null : this.page.knowledge.about(ref, pictures))),
+    );
     if (choice !== this.#choices) return;
     for (const [i, reference] of references.entries()) {
       const { name, default: usual } = reference;
       const about = found[i] ?? found[0];
       if (about?.error && this.form.value(name) !== usual) {
         this.#refused = about.error;
-        this.lab.say(about.error, true);
+        this.page.say(about.error, true);
         this.form.set({ [name]: usual });
         return this.choose();
       }
@@ -204,7 +206,7 @@ export class Panel {
       if (about?.here) this.form.offer(reference, about);
     }
     if (found[0]?.here) {
-      this.lab.model = found[0]; // other parts begin with it
+      this.page.model = found[0]; // other parts begin with it
       this.options.offer?.(found[0]);
     }
     this.element.dataset.ready = "true";
@@ -214,7 +216,7 @@ export class Panel {
 
   async #describe() {
     const ask = ++this.#asks;
-    const got = await this.lab.knowledge.describe(this.part, this.form.values);
+    const got = await this.page.knowledge.describe(this.part, this.form.values);
     // Another answer is to come: of other values, or once it is known which fields the model has.
     if (ask !== this.#asks || this.element.dataset.ready === "false") return;
     const sentence = this.form.missing || got.error;
@@ -223,7 +225,7 @@ export class Panel {
     this.estimate.classList.toggle("wrong", Boolean(sentence && !this.form.missing)); // not yet chosen is no error
     const downloads = this.description?.auto === false && this.description.seconds === null;
     this.estimate.classList.toggle("downloads", downloads);
-    this.estimate.title = this.lab.given.device.engine;
+    this.estimate.title = this.page.given.device.engine;
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
     this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
@@ -250,7 +252,7 @@ export class Panel {
     this.stream.start();
     this.#unfold(false);
     this.#ran = this.linked;
-    this.lab.remember(this.part, this.#ran);
+    this.page.remember(this.part, this.#ran);
     this.#listen(this.form.values, this.form.values);
   }
 
@@ -285,7 +287,7 @@ export class Panel {
   /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
   async resume() {
     const { run, values } = attempt(() => JSON.parse(kept.get(`run-${this.part}`) ?? "")) ?? {};
-    if (!run || (await this.lab.ask("lab", "run", { run })).error !== undefined) return false;
+    if (!run || (await this.page.ask("lab", "run", { run })).error !== undefined) return false;
     if (this.stream.active) return false; // Run was pressed meanwhile
     this.example = "";
     this.stream.run = null; // its messages are wanted
@@ -308,7 +310,7 @@ export class Panel {
     const then = (/** @type {() => unknown} */ act) => {
       before = before.then(() => (forgotten ? undefined : act())).catch((error) => stream.lose(failure(error)));
     };
-    const forget = this.lab.client.run(
+    const forget = this.page.client.run(
       part,
       asked,
       (message) =>
@@ -328,7 +330,7 @@ export class Panel {
   /** A result as the page shows it: some get their words from the run's plan. @param {any} result @param {Values} values of the run */
   async #inWords(result, values) {
     if (!WORDED.includes(result.kind)) return result;
-    const plan = await this.lab.knowledge.plan(this.part, values);
+    const plan = await this.page.knowledge.plan(this.part, values);
     return plan.shown(result);
   }
 
@@ -346,11 +348,11 @@ export class Panel {
     else this.status.show("Settings changed", this.run.disabled ? "" : this.run.textContent, example);
     this.stop.disabled = !stream.active;
     if (before !== stream.state) {
-      if (MILESTONES.includes(stream.state)) this.lab.say(stream.words);
+      if (MILESTONES.includes(stream.state)) this.page.say(stream.words);
       const over = !stream.active && stream.state !== "idle";
       if (over) {
         this.changed("", false); // the pace is known better now
-        this.lab.refresh(); // and a model may be here now
+        this.page.refresh(); // and a model may be here now
         this.#over();
       }
       if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
@@ -380,10 +382,10 @@ export class Panel {
 
   /** Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint. */
   async #showExample() {
-    const example = await this.lab.example(this.part);
+    const example = await this.page.example(this.part);
     if (!example || this.stream.state !== "idle") return;
     this.example = "Change anything to run your own.";
-    const ran = this.lab.whole(this.part, example.values);
+    const ran = this.page.whole(this.part, example.values);
     this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
@@ -420,7 +422,7 @@ export class Panel {
   /** @param {NonNullable<Part["slide"]>} shown */
   async #saveSlide(shown) {
     const slide = await shown();
-    const { address } = await this.lab.invitation(this.lab.link(this.part, this.ran));
+    const { address } = await this.page.invitation(this.page.link(this.part, this.ran));
     slide.settings ||= this.description?.summary || slide.title;
     download(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";
@@ -434,7 +436,7 @@ export class Panel {
   async save(kind, say) {
     if (this.example) await this.#compute();
     const { save } = await import("./saving.js");
-    return save(this.lab, this.part, this.stream.run, kind, say);
+    return save(this.page, this.part, this.stream.run, kind, say);
   }
 
   /** Compute what a recorded example shows: nothing else of it was kept. */

@@ -2,7 +2,7 @@
 import { button, context2d, el } from "../drawing/dom.js";
 import { attempt } from "./client.js";
 
-/** @import { Lab } from "../../app.js" */
+/** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */
 /** @import { Values } from "./client.js" */
 /** @typedef {{ part: string, values: Values, title: string, picture: string }} PastRun */
@@ -28,9 +28,9 @@ function small(canvas) {
 }
 
 export class Past {
-  /** @param {Lab} lab @param {Player} player */
-  constructor(lab, player) {
-    this.lab = lab;
+  /** @param {Page} page @param {Player} player */
+  constructor(page, player) {
+    this.page = page;
     this.player = player;
     this.element = el("div", { class: "past" });
     addEventListener("runs", () => this.#draw());
@@ -52,7 +52,7 @@ export class Past {
     const runs = read();
     this.element.hidden = !runs.length;
     const buttons = runs.map(({ part, values, title, picture }) => {
-      const open = () => this.lab.open(part, values, { push: true, cause: "press" });
+      const open = () => this.page.open(part, values, { push: true, cause: "press" });
       return button({ title, "aria-label": title }, open, el("img", { src: picture, alt: "" }));
     });
     this.element.replaceChildren(el("span", null, "Your last runs"), ...buttons);

@@ -3,7 +3,7 @@
 import { make } from "../../files/make.js";
 import { download } from "./share.js";
 
-/** @import { Lab } from "../../app.js" */
+/** @import { Page } from "../../app.js" */
 
 const BREATH = 30; // ms of making a file after which the page has its turn
 const LONG = 2000; // ms after which the visitor is told how far the file is
@@ -11,14 +11,14 @@ const FETCHED = 60_000; // ms in which a browser fetches a file that it was give
 
 /**
  * Save a file of a run.
- * @param {Lab} lab @param {string} part @param {string | null} run @param {string} kind @param {(text: string) => void} say
+ * @param {Page} page @param {string} part @param {string | null} run @param {string} kind @param {(text: string) => void} say
  * @returns {Promise<string>} a sentence where it could not be made, or ""
  */
-export async function save(lab, part, run, kind, say) {
-  const kept = await lab.client.kept(run);
+export async function save(page, part, run, kind, say) {
+  const kept = await page.client.kept(run);
   if (kept.error !== undefined) return kept.error;
   try {
-    const [name, content] = await make(lab.knowledge, part, kind, kept, pauses(say));
+    const [name, content] = await make(page.knowledge, part, kind, kept, pauses(say));
     give(name, content);
     return "";
   } catch (error) {

@@ -1,11 +1,11 @@
 // node about.mjs FOLDER: what a form offers for each of its models, by their names, as JSON.
 import { aboutOf } from "../../plans/facts.js";
-import { opened } from "./lab.mjs";
+import { opened } from "./checkpoints.mjs";
 
-const { lab } = await opened(process.argv[2]);
+const { checkpoints } = await opened(process.argv[2]);
 const offered = {};
-for (const ref of lab.knowledge.models) {
-  await lab.learn(ref);
-  offered[ref] = aboutOf(lab.said(ref), lab.catalogue);
+for (const ref of checkpoints.knowledge.models) {
+  await checkpoints.learn(ref);
+  offered[ref] = aboutOf(checkpoints.said(ref), checkpoints.catalogue);
 }
 process.stdout.write(JSON.stringify(offered));

@@ -1,12 +1,14 @@
 // Answers to tests/page/test_local_network.py: node network.mjs CASES.json ANSWERS.json, arrays as base64 of their float32.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { insideOf } from "../../local/network/inside.js";
 import { compile } from "../../local/network/kernel.js";
 import { load } from "../../local/network/model.js";
+import { sideBySide } from "../../local/process/runs.js";
+import { opened } from "../../local/process/surgery.js";
+import { numbers, packed, probed, text } from "./probes.mjs";
 
 const kernel = await compile(readFileSync(new URL("../../local/network/kernel.wasm", import.meta.url)));
-const numbers = (text) => new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer);
-const text = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("base64");
 
 /** @param {string} folder */
 const reader = (folder) => async (/** @type {string} */ path) => {
@@ -14,18 +16,28 @@ const reader = (folder) => async (/** @type {string} */ path) => {
   return existsSync(file) ? Uint8Array.from(readFileSync(file)).buffer : null;
 };
 
+/** The steps of lanes with their surgery, and what each has shown. */
+async function run(model, { seeds, lanes }) {
+  const { lanes: ready, taps } = opened(lanes.map((lane) => ({ ...lane, model })));
+  const steps = [];
+  for await (const { lane, image, step } of sideBySide(seeds, ready))
+    steps.push({ lane, image, x: text(step.x), taps: taps(lane, seeds[image]).map(packed) });
+  return steps;
+}
+
 /** What a model says of itself, and what it makes of some inputs. */
-async function answer({ folder, plain, evaluations = [], latents = [], prompts = [] }) {
+async function answer({ folder, plain, evaluations = [], probes = [], latents = [], prompts = [], runs = [] }) {
   try {
     const model = await load(reader(folder), "here", plain ? null : kernel);
     const { network, decode, words, beta, alphaBar, ...spec } = model;
+    const condition = ({ label = null, prompt = null }) => (prompt === null ? label : words(prompt));
     return {
-      spec: { ...spec, last: [beta.at(-1), alphaBar.at(-1)] },
+      spec: { ...spec, last: [beta.at(-1), alphaBar.at(-1)], inside: insideOf(spec.config) },
       states: prompts.map((prompt) => text(words(prompt))),
       decoded: latents.map((z) => text(decode(numbers(z)))),
-      outputs: evaluations.map(({ x, t, label = null, prompt = null }) =>
-        text(network(numbers(x), t, prompt === null ? label : words(prompt))),
-      ),
+      outputs: evaluations.map((one) => text(network(numbers(one.x), one.t, condition(one)))),
+      runs: await Promise.all(runs.map((one) => run(model, one))),
+      probed: await Promise.all(probes.map((one) => probed(model, condition(one), one))),
     };
   } catch (error) {
     return { error: error.message };

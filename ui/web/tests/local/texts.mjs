@@ -1,6 +1,6 @@
 // node texts.mjs FOLDER QUESTIONS: what the parts say of settings, [[part, values], …], as JSON.
 import { readFileSync } from "node:fs";
-import { opened } from "./lab.mjs";
+import { opened } from "./checkpoints.mjs";
 
 const [folder, questions] = process.argv.slice(2);
 const { describe } = await opened(folder);

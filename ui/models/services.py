@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
-from ui.machine.turns import Quick, Turns
+from ui.machine.turns import QuickTurns, Turns
 from ui.models.loaded import Models
 
 
 @dataclass(frozen=True)
-class Lab:
+class Services:
     """first: the checkpoint that a new page begins with. trains: whether visitors may train."""
 
     models: Models
     turns: Turns
-    quick: Quick
+    quick_turns: QuickTurns
     limits: ServerLimits
     step_times: StepTimes
     events: EventLog

@@ -1,7 +1,7 @@
-// The worker's lab in node, of a folder that `python -m ui.static` wrote: for tests of it without a browser.
+// The worker's checkpoints in node, of a folder that `python -m ui.static` wrote: for tests of it without a browser.
 import { readFileSync } from "node:fs";
+import { Checkpoints } from "../../local/checkpoints.js";
 import { Run } from "../../local/jobs.js";
-import { Lab } from "../../local/lab.js";
 import { parts } from "../../local/parts/index.js";
 import { asked, cost } from "../../local/requests.js";
 import { Knowledge } from "../../shared/run/knowledge.js";
@@ -17,19 +17,19 @@ export async function opened(folder) {
     const bytes = readFileSync(`${folder}/${root}/${path}`);
     return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   };
-  const lab = new Lab(await json("knowledge.json"), given.forms, { read }, json);
-  const part = parts(lab);
+  const checkpoints = new Checkpoints(await json("knowledge.json"), given.forms, { read }, json);
+  const part = parts(checkpoints);
   const questions = {
     facts: async ({ ref }) => {
-      await lab.learn(ref);
-      return lab.said(ref);
+      await checkpoints.learn(ref);
+      return checkpoints.said(ref);
     },
     emoji: () => json("emoji.json"),
   };
   /** As the worker answers the page. */
   const ask = async (name, what, values) => {
     try {
-      return await (name === "lab" ? questions[what](values) : cost(lab, await part(name), name, values));
+      return await (name === "lab" ? questions[what](values) : cost(checkpoints, await part(name), name, values));
     } catch (error) {
       if (error.constructor !== Error) throw error;
       return { error: failure(error) };
@@ -37,12 +37,12 @@ export async function opened(folder) {
   };
   const knowledge = new Knowledge(given.words, given.forms, ask);
   return {
-    lab,
+    checkpoints,
     describe: (name, values) => knowledge.describe(name, values),
     async run(name, values) {
       const messages = [];
-      const run = new Run(lab, name, values, (message) => messages.push(message));
-      await run.run(async () => asked(lab, await part(name), name, values));
+      const run = new Run(checkpoints, name, values, (message) => messages.push(message));
+      await run.run(async () => asked(checkpoints, await part(name), name, values));
       return { messages, run };
     },
   };

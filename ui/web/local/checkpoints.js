@@ -33,7 +33,7 @@ export function once(load) {
 const WEIGHED = 0.2; // of the newest step, in how long one takes
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 
-export class Lab {
+export class Checkpoints {
   /** Seconds of one evaluation for one image. @type {Map<string, number>} */
   #paces = new Map();
   /** The same as it is expected, until one was timed. @type {Map<string, number>} */
@@ -102,7 +102,7 @@ export class Lab {
     return known;
   }
 
-  /** What the page is told of it. @param {string} ref @returns {Said} */
+  /** What the page learns of it. @param {string} ref @returns {Said} */
   said(ref) {
     const { spec, home, scheduler, sidecars, colours, set } = this.known(ref);
     const facts = spec && { spec, home, scheduler, sidecars, colours };
@@ -181,7 +181,7 @@ export class Lab {
         leave,
       );
     const loading = load(read, ref).then(async (model) => {
-      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).told(model, ref, known));
+      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).learned(model, ref, known));
       this.#said(model.engine);
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
     });

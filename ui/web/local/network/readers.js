@@ -1,0 +1,167 @@
+// What each block says of x̂_0, and colours for its activity: readers.safetensors, whose format is described in
+// ddpm_core/checkpoint/sidecars/readers_file.py; the twin of `Readers` in ddpm_core/engines/readers.py.
+import { Weights } from "./weights.js";
+
+/** @import { Tap } from "./unet.js" */
+/** @typedef {{ rank: number, side: number, features: Float32Array, offset: Float32Array, patches: Float32Array, basis: Float32Array, centre: Float32Array, spread: Float32Array }} Block */
+/** seeds: how many runs the readers were fitted to, and on how many others R² was measured. figures: of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
+
+const FILE = "readers.safetensors";
+const LOW = 6 / 29; // of CIELAB: below it, the cube root is a line
+const SRGB = [
+  [3.2406, -1.5372, -0.4986],
+  [-0.9689, 1.8758, 0.0415],
+  [0.0557, -0.204, 1.057],
+];
+const WHITE = [0.9505, 1, 1.089]; // D65
+/** @param {number[]} values */
+const ascend = (values) =>
+  Array.isArray(values) && values.length > 0 && values.every((t, i) => Number.isInteger(t) && t > (values[i - 1] ?? 0));
+
+/** Where a time lies among others: the one before it, and the share of the way to the next. @param {number[]} times @param {number} t @returns {[number, number]} */
+function placeOf(times, t) {
+  if (times.length === 1) return [0, 0];
+  const j = Math.max(
+    0,
+    Math.min(
+      times.findLastIndex((time) => time <= t),
+      times.length - 2,
+    ),
+  );
+  return [j, Math.max(0, Math.min((t - times[j]) / (times[j + 1] - times[j]), 1))];
+}
+
+export class Readers {
+  /** @type {Record<string, Block>} */
+  #blocks = {};
+  #channels = 0;
+  /** @type {Float32Array} */
+  #mean = new Float32Array();
+  /** Numbers a side of what is read. */
+  size = 0;
+
+  /** Throws a sentence for a file of something else. @param {ArrayBuffer} file */
+  constructor(file) {
+    try {
+      const weights = new Weights(file, FILE);
+      /** @type {About} */
+      this.about = JSON.parse(weights.metadata.ddpm_core);
+      this.#open(weights, this.about);
+    } catch (error) {
+      throw new Error(`${FILE} is not a file of readers: delete it, or make it again`, { cause: error });
+    }
+  }
+
+  /** @param {Weights} weights @param {About} about */
+  #open(weights, { times, measured, r2 }) {
+    const K = times.length;
+    [, this.#channels, this.size] = weights.shape("mean");
+    this.#mean = weights.take("mean", K, this.#channels, this.size, this.size);
+    if (!ascend(times) || !ascend(measured)) throw new Error("no times");
+    for (const [name, shares] of Object.entries(r2)) {
+      const [, rank, side] = weights.shape(`${name}.offset`);
+      const [, c] = weights.shape(`${name}.basis`);
+      if (this.size % side || shares.length !== measured.length || !shares.every(Number.isFinite))
+        throw new Error(`no readers of ${name}`);
+      this.#blocks[name] = {
+        ...{ rank, side },
+        features: weights.take(`${name}.features`, K, rank, c),
+        offset: weights.take(`${name}.offset`, K, rank, side, side),
+        patches: weights.take(`${name}.patches`, K, this.#channels * (this.size / side) ** 2, rank),
+        basis: weights.take(`${name}.basis`, 3, c),
+        centre: weights.take(`${name}.centre`, K, 3),
+        spread: weights.take(`${name}.spread`, K, 3),
+      };
+    }
+    weights.finish();
+  }
+
+  /**
+   * What a block says of x̂_0: channels of rows of columns, in [−1, 1] or a latent.
+   * @param {string} name of the block @param {Tap} tap what it gave @param {number} t
+   */
+  read(name, tap, t) {
+    const { rank, side, features, offset, patches } = this.#blocks[name];
+    const [c, , given] = tap.shape;
+    const a = pooled(tap, given / side);
+    const { size } = this;
+    const [s, n, pixels] = [size / side, side * side, this.#channels * (size / side) ** 2];
+    const out = new Float32Array(this.#channels * size * size);
+    const [j, u] = placeOf(this.about.times, t);
+    for (const [i, share] of [
+      [j, 1 - u],
+      [j + 1, u],
+    ]) {
+      if (!share) continue;
+      const found = product(features.subarray(i * rank * c), rank, c, a, n);
+      for (let k = 0; k < rank * n; k++) found[k] += offset[i * rank * n + k];
+      const read = product(patches.subarray(i * pixels * rank), pixels, rank, found, n);
+      for (let k = 0; k < pixels * n; k++) {
+        const [pixel, place] = [Math.floor(k / n), k % n];
+        const [d, dy, dx] = [Math.floor(pixel / (s * s)), Math.floor(pixel / s) % s, pixel % s];
+        const at = (d * size + Math.floor(place / side) * s + dy) * size + (place % side) * s + dx;
+        out[at] += share * (read[k] + this.#mean[i * out.length + at]);
+      }
+    }
+    return this.about.clip ? out.map((value) => Math.max(-1, Math.min(value, 1))) : out;
+  }
+
+  /** R² of what is read, on runs that the readers were not fitted to. @param {string} name @param {number} t */
+  r2(name, t) {
+    const { measured, r2 } = this.about;
+    const [j, u] = placeOf(measured, t);
+    return (1 - u) * r2[name][j] + (u && u * r2[name][j + 1]);
+  }
+
+  /**
+   * A picture of what a block gave: three directions in its numbers as lightness and two colours; sRGB, the colours innermost.
+   * @param {string} name of the block @param {Tap} tap what it gave @param {number} t
+   */
+  colours(name, { shape: [c, h, w], data }, t) {
+    const { basis, centre, spread } = this.#blocks[name];
+    const n = h * w;
+    const [j, u] = placeOf(this.about.times, t);
+    const along = (/** @type {Float32Array} */ rows, /** @type {number} */ k) =>
+      (1 - u) * rows[3 * j + k] + (u && u * rows[3 * j + 3 + k]);
+    const q = product(basis, 3, c, data, n);
+    for (let k = 0; k < 3; k++) {
+      const [middle, deviation] = [along(centre, k), along(spread, k)];
+      for (let i = k * n; i < k * n + n; i++) q[i] = 1.6 * Math.tanh((q[i] - middle) / deviation / 1.6);
+    }
+    const out = new Uint8Array(3 * n);
+    for (let i = 0; i < n; i++) out.set(srgb(56 + 22 * q[i], 30 * q[n + i], 30 * q[2 * n + i]), 3 * i);
+    return out;
+  }
+}
+
+/** Means over squares of so many places a side. @param {Tap} tap @param {number} step @returns {ArrayLike<number>} */
+function pooled({ shape: [c, h, w], data }, step) {
+  if (step <= 1) return data;
+  const out = new Float64Array((c * h * w) / step ** 2);
+  for (let i = 0; i < data.length; i++) {
+    const [row, column] = [Math.floor(i / w), i % w]; // of all channels
+    out[Math.floor(row / step) * (w / step) + Math.floor(column / step)] += data[i] / step ** 2;
+  }
+  return out;
+}
+
+/** a (rows × middle) · b (middle × columns). @param {ArrayLike<number>} a @param {number} rows @param {number} middle @param {ArrayLike<number>} b @param {number} columns */
+function product(a, rows, middle, b, columns) {
+  const out = new Float64Array(rows * columns);
+  for (let r = 0; r < rows; r++)
+    for (let m = 0; m < middle; m++) {
+      const weight = a[r * middle + m];
+      for (let k = 0; k < columns; k++) out[r * columns + k] += weight * b[m * columns + k];
+    }
+  return out;
+}
+
+/** CIELAB as sRGB of 8 bits. @param {number} L @param {number} a @param {number} b */
+function srgb(L, a, b) {
+  const y = (L + 16) / 116;
+  const xyz = [y + a / 500, y, y - b / 200].map((f, i) => WHITE[i] * (f > LOW ? f ** 3 : 3 * LOW ** 2 * (f - 4 / 29)));
+  return SRGB.map((row) => {
+    const linear = Math.max(0, Math.min(row[0] * xyz[0] + row[1] * xyz[1] + row[2] * xyz[2], 1));
+    return Math.round(255 * (linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055));
+  });
+}
