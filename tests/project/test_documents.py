@@ -53,7 +53,8 @@ def test_the_readme_is_short_and_tests_as_ci_does():
 
 @pytest.mark.usefixtures("torch_engine")
 @pytest.mark.parametrize("name", ["README.md", "docs/library.md"])
-def test_examples_run_one_after_the_other(name, capsys):
+def test_examples_run_one_after_the_other(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {}
     for code in blocks(DOCUMENTS[name].partition(OWN_NETWORK)[0], "python"):
         if "ode_log_prob" in code and not find_spec("scipy"):

@@ -104,7 +104,7 @@ class Output:
     sample_every: int = 5000
     """Steps between two sample grids. 0: none."""
     sample_count: int = 64
-    """Images of a sample grid."""
+    """Images of a sample grid. A short run draws fewer, at least 8, so that grids take a tenth of the work."""
 
 
 @dataclass(frozen=True)
@@ -201,9 +201,9 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""
     init: str | None = None
-    """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Of the rest only what no
-    flag decides is taken, such as the kind of its time embedding. Of a model with classes, a run without takes what it
-    is with no label."""
+    """Start from a checkpoint: embedded name, folder (a run's too) or Hub id. It gives the weights, the architecture
+    and the noise schedule, which no flag may contradict, and the defaults of --image-size, --conditional, --prediction
+    and --variance. A run without classes takes what a model with classes is with no label."""
     image_size: int = 32
     """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
     channels: int | None = None
@@ -224,8 +224,21 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
         return cls
 
     def origin(self) -> tuple[list[str], Config]:
-        """The first words of the command that makes such a run, and the configuration that they stand for."""
-        return ["fit", "--config", self.config], PRESETS[self.config]
+        """The first words of the command that makes such a run, and the configuration that they stand for.
+
+        Of a run with `init` its own where the checkpoint decides, and None where the checkpoint gives only a default.
+        """
+        preset = PRESETS[self.config]
+        if self.init is not None:
+            decided: dict[str, Any] = {name: getattr(self, name) for name in (*OF_NETWORK, *OF_SCHEDULE)}
+            preset = replace(preset, **decided, **dict.fromkeys(OF_INIT))
+        return ["fit", "--config", self.config], preset
+
+
+# What --init decides: of the network, of the noise schedule, and where a flag may differ from the checkpoint.
+OF_NETWORK = ("widths", "blocks", "attention", "norm_groups", "channels")
+OF_SCHEDULE = ("T", "schedule", "beta_start", "beta_end")
+OF_INIT = ("image_size", "conditional", "label_dropout", "decoder", "prediction", "variance", "loss")
 
 
 _CIFAR10 = Config(data="cifar10")

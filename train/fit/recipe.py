@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core import CheckpointError, Model, NoiseSchedule, load
+from ddpm_core import Model, NoiseSchedule
 from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.engines import networks
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.network import unet
-from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.errors import first_line
 from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
@@ -137,6 +136,23 @@ def architecture(network: networks.Network) -> dict[str, Any]:
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 
 
+SHARE = 0.1  # of the work, which the sample grids of a run take at most
+LEAST = 8  # images of a grid, all the same
+_TRAINED = 3  # evaluations that training on an image takes the time of
+
+
+def grid_count(config: Config) -> int:
+    """Images of a sample grid: `sample_count`, or fewer in a run so short that they would take more than SHARE of it.
+
+    That is counted in evaluations of the network, so that each run has the same grids on every machine.
+    """
+    if not config.sample_every:
+        return config.sample_count  # at most, of --sample-seconds: see preview.PreviewTimer
+    trained = min(config.sample_every, config.steps) * config.batch * _TRAINED
+    fitting = int(SHARE * trained / (2 * config.sample_steps))  # two grids, of the average and of the weights
+    return min(config.sample_count, max(LEAST, fitting))
+
+
 def learning_rate(config: Config, step: int) -> float:
     """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant, or a half cosine or line to 0."""
     rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
@@ -165,52 +181,3 @@ def make_model(
         source=Source(weights=weights),
         coordinates=coordinates(config),
     )
-
-
-def warm_start(config: Config, num_classes: int) -> UNet2DModel:
-    """The network of --init: its weights, and what no flag decides of its architecture.
-
-    Raises TrainError when it can't be loaded, or where flags ask for another network.
-    """
-    assert config.init is not None
-    try:
-        loaded = load(config.init, device="cpu", precision="fp32", engine="torch")
-    except CheckpointError as error:
-        raise TrainError(f"--init: {error}.") from error
-    if loaded.takes_words:
-        raise TrainError(f"--init {config.init} draws prompts: only models without words can be continued.")
-    if loaded.latent != (config.decoder is not None):
-        needed = "give its autoencoder with --decoder" if loaded.latent else "leave out --decoder"
-        raise TrainError(f"--init {config.init} draws {'latents' if loaded.latent else 'pixels'}: {needed}.")
-    assert isinstance(loaded.network, TorchNetwork)
-    unet = loaded.network.unet
-    if loaded.null_label is not None and not num_classes:
-        unet = without_labels(unet, loaded.null_label)
-    return continued(unet, config, num_classes)
-
-
-def without_labels(network: networks.Network, null_label: int) -> UNet2DModel:
-    """A network without labels that computes what this one does with the label that means "none"."""
-    plain = UNet2DModel(**{**architecture(network), "num_class_embeds": None})
-    weights = dict(network.state_dict())
-    embedded = weights.pop("class_embedding.weight")[null_label]  # is added to that of the time
-    weights["time_embedding.linear_2.bias"] = weights["time_embedding.linear_2.bias"] + embedded
-    plain.load_state_dict(weights)
-    return plain
-
-
-def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
-    """A copy of a network, to be trained on. Raises TrainError where flags ask for another one.
-
-    Shapes of weights do not tell: networks with other groups of a norm, or another time embedding, have the same.
-    """
-    theirs = architecture(network)
-    copied = make_network(config, num_classes, theirs)
-    for name, ours in architecture(copied).items():
-        if name not in ("sample_size", "dropout") and ours != theirs[name]:
-            raise TrainError(
-                f"--init {config.init} is another network than this configuration's: {name} is {theirs[name]} there, "
-                f"and {ours} here."
-            )
-    copied.load_state_dict(network.state_dict())
-    return copied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +23,7 @@ from ddpm_core.process import to_device
 from train.common.command_line import user_path
 from train.common.config import Config
 from train.data.images import Images
+from train.fit.inputs.init import warm_start
 from train.fit.inputs.latents import encode, latent_shape, open_decoder
 from train.fit.inputs.words import (
     PromptedUNet,
@@ -42,7 +44,6 @@ from train.fit.recipe import (
     make_schedule,
     of_latents,
     time_distribution,
-    warm_start,
 )
 from train.fit.state import fitting
 
@@ -109,13 +110,12 @@ class Denoising(TrainingTask):
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         self._asked, self._config, self._images = config, config, images
-        self._device = accelerator.device
+        self._device, self._is_main = accelerator.device, accelerator.is_main_process
         self._decoder: LatentDecoder | None = None
         self._words, self._tokenizer = "", None
         if config.decoder is not None:
             self._decoder = open_decoder(config.decoder, accelerator.device)
-            quiet = not accelerator.is_main_process
-            encode(images, self._decoder, user_path(config.out), quiet)
+            encode(images, self._decoder, user_path(config.out), quiet=not self._is_main)
             channels, side, _ = images.shape
             self._config = of_latents(config, channels, side)
         self.schedule = make_schedule(config)
@@ -129,7 +129,12 @@ class Denoising(TrainingTask):
         if state is not None:
             with fitting(state):
                 return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
-        return warm_start(config, num_classes) if config.init else make_network(config, num_classes)
+        if not config.init:
+            return make_network(config, num_classes)
+        network, sentence = warm_start(config, self._images.classes or ())
+        if sentence and self._is_main:
+            print(sentence, file=sys.stderr)
+        return network
 
     def _prompted(self, state: Mapping[str, Any] | None) -> PromptedUNet:
         """A network with prompts, and the images' captions as its tokens. state: as for `network`."""

@@ -159,7 +159,8 @@ class LatentsRun(Rows):
             start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
         n = chain_length(model, t, request.steps)
         if n:
-            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **{**plan.options, "steps": n})
+            options: dict[str, Any] = plan.options | {"steps": n}
+            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **options)
             self.follow(model, row, steps, n, len(plan.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)
