@@ -12,7 +12,7 @@ from ui.web import FILES
 MODELS = {"between": "emoji-tiny", "plane": None}  # of the others it is mnist-tiny
 
 
-@pytest.mark.parametrize("part", ["latents", "repair", "plane", "between", "likelihood"])
+@pytest.mark.parametrize("part", ["latents", "repair", "plane", "between", "likelihood", "network"])
 def test_a_recorded_example_says_it_as_a_run_of_today_does(part):
     recorded = json.loads((FILES / f"examples/{part}.json").read_text(encoding="utf-8"))
     model = MODELS.get(part, "mnist-tiny")
@@ -20,5 +20,6 @@ def test_a_recorded_example_says_it_as_a_run_of_today_does(part):
     found = [result for result in recorded["results"] if result["kind"] in WORDED]
     assert found[0]["kind"] == "plan"
     for shown in found:
-        result = plans.PLAN if shown["kind"] == "plan" else {key: shown[key] for key in shown if key != "looks"}
+        engines = plans.PLAN | {key: shown[key] for key in ("blocks", "skips", "r2", "figures") if key in shown}
+        result = engines if shown["kind"] == "plan" else {key: shown[key] for key in shown if key != "looks"}
         assert _light(plans.answer(part, recorded["values"], models, result=result)["shown"]) == shown

@@ -46,10 +46,11 @@ EXAMPLES: dict[str, Values] = {
     "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
     "plane": {},
     "between": {},
+    "network": DIGITS | {"label": "3", "seed": 7},
 }
 DRAWN = {"few-steps": few_steps, "one-path": one_path, "families": families}  # figures with modules of their own
 EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
-BETWEEN_QUALITY = 80  # of the pictures of emoji, which are smooth
+QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
 TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
@@ -93,8 +94,7 @@ def record(parts: list[str]) -> None:
             results = _thinned(results)
         if part == "repair":  # its x_t are noise, which can't be packed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
-        quality = BETWEEN_QUALITY if part == "between" else None
-        _write(part, {"values": values, "results": _light(results, quality)})
+        _write(part, {"values": values, "results": _light(results, QUALITY.get(part))})
 
 
 def _shown(app: App, part: str, values: Values, result: Values) -> Values:
@@ -170,6 +170,8 @@ def _light(content: Any, quality: int | None = None) -> Any:
         return [_light(value, quality) for value in content]
     if isinstance(content, float):
         return float(f"{content:.5g}")
+    if isinstance(content, np.ndarray) and content.dtype == np.uint8:
+        content = encoded(content, "png")
     if isinstance(content, np.ndarray) and content.dtype == np.uint8:
         content = encoded(content, "png")
     if isinstance(content, np.ndarray):

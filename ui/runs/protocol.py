@@ -12,11 +12,32 @@ from ui.pictures.encoded import Sprite
 from ui.runs.states import State
 
 
+class Block(TypedDict):
+    name: str
+    shape: list[int]
+    parts: str
+
+
+class Figures(TypedDict):
+    seeds: int
+    steps: int
+    unit: Literal["right", "rms"]
+    judge: dict[str, float] | None
+    whole: float
+    off: dict[str, dict[str, float]]
+    condition: dict[str, float]
+    graft: dict[str, dict[str, float]]
+
+
 class Opening(TypedDict):
     kind: Literal["plan"]
     words: NotRequired[list[str]]
     unknown: NotRequired[list[str]]
     published: NotRequired[list[list[float]] | None]
+    blocks: NotRequired[list[Block]]
+    skips: NotRequired[list[str]]
+    r2: NotRequired[dict[str, list[float]] | None]
+    figures: NotRequired[Figures | None]
 
 
 class Frame(TypedDict):
@@ -31,6 +52,18 @@ class Frame(TypedDict):
     decoded: NotRequired[bool]
     apart: NotRequired[list[tuple[float, float]]]
     attention: NotRequired[Sprite]
+
+
+class Inside(TypedDict):
+    kind: Literal["inside"]
+    lane: int
+    k: int
+    t: int
+    x: Sprite
+    x0: Sprite
+    channels: Sprite
+    read: NotRequired[list[Sprite]]
+    colours: NotRequired[list[Sprite]]
 
 
 class Source(TypedDict):
@@ -112,7 +145,7 @@ class Bits(TypedDict):
     times: list[int]
 
 
-Result = Opening | Frame | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits
+Result = Opening | Frame | Inside | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits
 
 
 class Message(TypedDict):

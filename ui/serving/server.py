@@ -53,7 +53,7 @@ from ui.models.form_options import default_count, quick, samplers, step_limits
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, forward, latents, likelihood, plane, repair, sampling, training
+from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard, in_thread
@@ -120,6 +120,7 @@ class App(gr.Server):
             repair.RepairPart(services),
             between.BetweenPart(services),
             likelihood.LikelihoodPart(services),
+            network.NetworkPart(services),
         ]
         parts += [self.training] if self.training else []
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}

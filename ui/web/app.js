@@ -58,6 +58,7 @@ const PLACES = [
     name: "inside",
     title: "Look inside",
     parts: {
+      network: "The network",
       forward: "What noise destroys",
       latents: "What a noisy picture remembers",
       repair: "What was erased",

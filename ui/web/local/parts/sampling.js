@@ -167,7 +167,7 @@ function seen(model, x, t, states, words) {
 }
 
 /** The settings of one lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
-function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
+export function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
   const { words } = model;
   const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };
   return { ...rest, ...condition, model };

@@ -16,11 +16,35 @@
  */
 
 /**
+ * @typedef {object} Block of a U-Net
+ * @property {string} name
+ * @property {number[]} shape channels, rows, columns
+ * @property {string} parts its layers
+ */
+
+/**
+ * What `python -m benchmarks inside` found.
+ * @typedef {object} Figures
+ * @property {number} seeds
+ * @property {number} steps
+ * @property {"right" | "rms"} unit the share of runs that show the class asked for, or the distance from the whole runs
+ * @property {Record<string, number> | null} judge
+ * @property {number} whole of the whole runs
+ * @property {Record<string, Record<string, number>>} off without a part: in all steps, in the first half, in the second
+ * @property {Record<string, number>} condition with the class in some steps only
+ * @property {Record<string, Record<string, number>>} graft with the middle of a run of another class, by its steps
+ */
+
+/**
  * @typedef {object} Opening what the engine has read before the first step; the page's own plan adds the rest
  * @property {"plan"} kind
  * @property {string[]} [words] the prompt of one lane, as the model reads it
  * @property {string[]} [unknown] words that are new to a model
  * @property {number[][] | null} [published] what the paper has of these pictures
+ * @property {Block[]} [blocks] of an opened network, in the order of the computation
+ * @property {string[]} [skips] the coarsest first
+ * @property {Record<string, number[]> | null} [r2] how well each block can be read at each step; null where no readers were fitted
+ * @property {Figures | null} [figures] what was measured with parts switched off
  */
 
 /**
@@ -38,6 +62,20 @@
  * @property {[number, number][]} [apart] of a touched lane, how far each picture is from lane A's: the mean of |A − B| in
  *   grey levels, and the share of pixels in which they differ
  * @property {Sprite} [attention] where each word is looked at: pictures with a row for each word
+ */
+
+/**
+ * What an opened network gives at step k of a lane. The pictures of blocks are in their order.
+ * @typedef {object} Inside
+ * @property {"inside"} kind
+ * @property {number} lane
+ * @property {number} k
+ * @property {number} t
+ * @property {Sprite} x x_s
+ * @property {Sprite} x0
+ * @property {Sprite} channels of the chosen block, each from its darkest number to its brightest one
+ * @property {Sprite[]} [read] what a reader finds of x̂_0 in each block
+ * @property {Sprite[]} [colours] the numbers of each block as colours
  */
 
 /**
@@ -130,6 +168,6 @@
  * @property {number[]} times ascending
  */
 
-/** @typedef {Opening | Frame | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits} Result */
+/** @typedef {Opening | Frame | Inside | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits} Result */
 
 export {};
