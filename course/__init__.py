@@ -1,4 +1,4 @@
-"""A course in five notebooks: the student fills in the equations, and `course.check` says whether they are right."""
+"""A course in six notebooks: the student fills in the equations, and `course.check` says whether they are right."""
 
 import warnings
 

@@ -7,7 +7,7 @@ import pytest
 from course import check
 
 pytestmark = pytest.mark.notebooks
-SECONDS = 600  # a cell that takes longer hangs: the five notebooks take about as long together, on two busy cores
+SECONDS = 600  # a cell that takes longer hangs: the notebooks take about as long together, on two busy cores
 TRAINING = {"MINUTES = 3": "MINUTES = 0.5"}  # notebook 2: what it shows takes the whole time, that it runs does not
 
 
