@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -58,6 +59,8 @@ class Inside:
         skips: the names of the skips, the coarsest first: "skips 7" carries what has 7 numbers a side.
         taps: what each block gave in the newest evaluation, (N, C, H, W); with guidance (2N, C, H, W), first with the
             condition.
+        looks: where the place of `look` looks in the newest evaluation, by the name of each layer of self-attention:
+            (N, heads, h, w), the weights of the softmax (Vaswani et al. 2017, Eq. 1), whose sum over h and w is 1.
     """
 
     def __init__(self, model: Model):
@@ -70,7 +73,9 @@ class Inside:
         self._unet: Any = copy.deepcopy(unet, shared)  # so that the model itself stays as it is
         self._changes: dict[str, Change] = {}
         self._t = 0
+        self._place: tuple[float, float] | None = None
         self.taps: dict[str, Tensor] = {}
+        self.looks: dict[str, Tensor] = {}
         self._parts: dict[str, list[str]] = {}
         self._sides: list[int] = []
         self._open()
@@ -117,6 +122,24 @@ class Inside:
         """Take all changes back."""
         self._changes.clear()
 
+    def look(self, down: float, right: float) -> None:
+        """Let `looks` have where this place of the picture looks, from the next evaluation on.
+
+        Layers that read a prompt are left out. A layer that is switched off still shows where it would look.
+
+        Arguments:
+            down: 0 at the upper edge, 1 at the lower one, which is outside.
+            right: 0 at the left edge, 1 at the right one, which is outside.
+
+        Raises:
+            ValueError: for a place outside the picture, and for a network without self-attention.
+        """
+        if not (0 <= down < 1 and 0 <= right < 1):
+            raise ValueError(f"a place is two numbers from 0 to below 1, down and right: got {down} and {right}")
+        if not any(map(_is_self_attention, self._unet.modules())):
+            raise ValueError("this network has no self-attention: no place looks at another")
+        self._place = down, right
+
     def _nothing(self, name: str, when: When | None, found: Tensor, t: int) -> Tensor:
         if when is not None and not when(t):
             return found
@@ -132,7 +155,9 @@ class Inside:
 
     def _open(self) -> None:
         unet = self._unet
-        for layer in unet.modules():
+        for name, layer in unet.named_modules():
+            if _is_self_attention(layer):
+                layer.to_k.register_forward_hook(partial(self._see, name, layer))
             if isinstance(layer, Attention):
                 layer.register_forward_hook(self._attend)  # before the block that it may end is looked at
         for i, block in enumerate(unet.down_blocks, 1):
@@ -167,6 +192,15 @@ class Inside:
         given = arguments[0] / layer.rescale_output_factor if layer.residual_connection else torch.zeros_like(output)
         return given + self._changed("attention", output - given) if "attention" in self._changes else output
 
+    def _see(self, name: str, layer: Any, to_k: nn.Module, arguments: tuple, k: Tensor) -> None:
+        if self._place is None:
+            return
+        side = math.isqrt(k.shape[1])
+        row, column = (int(at * side) for at in self._place)
+        q = layer.to_q(arguments[0][:, row * side + column, None])
+        q, k = (part.detach().unflatten(2, (layer.heads, -1)).transpose(1, 2) for part in (q, k))
+        self.looks[name] = (layer.scale * q @ k.transpose(2, 3)).softmax(-1).unflatten(3, (side, side))[:, :, 0]
+
     def _changed(self, name: str, found: Tensor) -> Tensor:
         change = self._changes.get(name)
         if change is None:
@@ -183,10 +217,10 @@ class Inside:
         device, together = self._unet.device, len(x)
         if (self._alone and self._unet.device.type == "cpu") or len(t_index.unique()) > 1:
             together = 1
-        outputs, taps = [], []
+        outputs, taps, looks = [], [], []
         for i in range(0, len(x), together):
             part = slice(i, i + together)
-            self._t, self.taps = int(t_index[i]) + 1, {}
+            self._t, self.taps, self.looks = int(t_index[i]) + 1, {}, {}
             time = self._changed("time", t_index[part]).to(device)
             condition: tuple[Tensor, ...] = ()
             if labels is not None:
@@ -194,7 +228,10 @@ class Inside:
             image = x[part].to(device, torch.float32).contiguous(memory_format=layout(device))
             outputs.append(self._unet(image, time, *condition, return_dict=False)[0])
             taps.append(self.taps)
-        self.taps = {name: torch.cat([found[name] for found in taps]) for name in taps[0]}
+            looks.append(self.looks)
+        self.taps, self.looks = (
+            {name: torch.cat([found[name] for found in parts]) for name in parts[0]} for parts in (taps, looks)
+        )
         return torch.cat(outputs).to(x)
 
 
@@ -223,6 +260,10 @@ def inside(model: Model) -> Inside:
         ValueError: for a network of another class, and as `module` does.
     """
     return Inside(model)
+
+
+def _is_self_attention(layer: nn.Module) -> bool:
+    return isinstance(layer, Attention) and not layer.is_cross_attention
 
 
 def _last(block: Any) -> nn.Module:

@@ -118,6 +118,36 @@ def test_attention_is_left_out_as_if_its_weights_were_zero():
     assert opened.taps["down 2"].eq(1).all()
 
 
+def test_where_a_place_looks_is_the_softmax_of_its_q_and_every_k():
+    network, x = unet("attention"), state(2)
+    opened = inside(model_of(network))
+    opened.model.network(x, torch.tensor([4, 4]))
+    assert opened.looks == {}
+    opened.look(0.8, 0.3)
+    opened.model.network(x, torch.tensor([4, 4]))
+    layers = {name: layer for name, layer in network.named_modules() if name.endswith(("attentions.0", "attentions.1"))}
+    assert opened.looks.keys() == layers.keys() and len(layers) == 4
+    given = {}
+    for name, layer in layers.items():
+        layer.register_forward_pre_hook(lambda layer, arguments, name=name: given.update({name: arguments[0]}))
+    network(x, 4)
+    for name, layer in layers.items():
+        side = given[name].shape[-1]
+        rows = layer.group_norm(given[name]).flatten(2).transpose(1, 2)
+        q, k = layer.to_q(rows), layer.to_k(rows)
+        place = int(0.8 * side) * side + int(0.3 * side)
+        for n in range(2):
+            for head in range(layer.heads):
+                part = slice(4 * head, 4 * head + 4)  # attention_head_dim
+                wanted = (k[n, :, part] @ q[n, place, part] / 2).softmax(0).reshape(side, side)
+                torch.testing.assert_close(opened.looks[name][n, head], wanted, rtol=0, atol=1e-6)
+        assert opened.looks[name].shape == (2, layer.heads, side, side)
+    with pytest.raises(ValueError, match="two numbers from 0 to below 1, down and right: got 1 and 0"):
+        opened.look(1, 0)
+    with pytest.raises(ValueError, match="this network has no self-attention"):
+        inside(model_of(unet("resnets", add_attention=False))).look(0, 0)
+
+
 def test_condition_and_time_are_those_that_the_network_gets():
     network = unet("resnets", num_class_embeds=4)
     model = model_of(network, num_classes=3, null_label=3)

@@ -60,6 +60,8 @@ class Case:
 
     def __init__(self, folder, model, condition=None, plain=False, side=8):
         self.opened, self.condition = ddpm_core.inside(model), condition or {}
+        if any(isinstance(layer, Attention) for layer in self.opened._unet.modules()):
+            self.opened.look(*PLACE)
         self.x = pictures(2, model.channels, side)
         self.case = {"folder": str(folder), "plain": plain, "probes": []}
         self.wanted = []
@@ -84,9 +86,8 @@ class Case:
         given = {name: torch.randn(1, *self.opened.blocks[name].shape) for name in graft}
         for name, found in given.items():
             self.opened.change(name, lambda _, t, found=found: found)
-        look = Looks(self.opened)
         output = self.opened.model.network(self.x[:1].double(), torch.tensor([t]), self.labels)
-        self.wanted.append((output, dict(self.opened.taps), look.taken()))
+        self.wanted.append((output, self.opened.taps, self.opened.looks))
         self.case["probes"].append(
             {
                 **{"x": packed(self.x[:1]), "t": t, **self.condition, "cut": [*cut], "taps": [*self.opened.blocks]},
@@ -118,32 +119,6 @@ class Case:
 def same(found, wanted, close=CLOSE):
     exact = wanted.numpy().ravel()
     assert np.abs(numbers(found) - exact).max() <= close * np.abs(exact).max()
-
-
-class Looks:
-    """Where a place looks, by the names of the layers of self-attention."""
-
-    def __init__(self, opened):
-        self.maps, self.hooks = {}, []
-        for name, layer in opened._unet.named_modules():
-            if isinstance(layer, Attention) and not name.endswith("attn2"):
-                self.hooks.append(
-                    layer.register_forward_pre_hook(lambda layer, given, name=name: self.note(layer, given[0], name))
-                )
-
-    def note(self, layer, x, name):
-        side = x.shape[-1] if x.ndim == 4 else round(x.shape[1] ** 0.5)
-        flat = x.flatten(2).transpose(1, 2) if x.ndim == 4 else x
-        if layer.group_norm is not None:
-            flat = layer.group_norm(flat.transpose(1, 2)).transpose(1, 2)
-        q, k = (layer.head_to_batch_dim(part(flat)) for part in (layer.to_q, layer.to_k))
-        at = int(PLACE[0] * side) * side + int(PLACE[1] * side)
-        self.maps[name] = (layer.scale * q @ k.transpose(1, 2)).softmax(-1)[:, at].reshape(-1, side, side)
-
-    def taken(self):
-        for hook in self.hooks:
-            hook.remove()
-        return self.maps
 
 
 def model_of(folder, network, own=None):
