@@ -28,8 +28,6 @@ from ui.runs.plans import by_kind
 from ui.runs.settings import PROMPT, SAMPLER, STEPS, Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ddpm_core.engines.blocks import Inside
     from ddpm_core.engines.readers import Readers
 
@@ -168,8 +166,8 @@ def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows:
     return looks | {"colours": [readers.colours(name, tap, t) for name, tap in taps.items()]}
 
 
-def _channels(tap: Tensor) -> np.ndarray:
-    """Channels (C, h, w), each from its darkest number to its brightest one, as uint8 (C, h, w, 1)."""
+def _channels(tap: Any) -> np.ndarray:
+    """Channels, a tensor (C, h, w), each from its darkest number to its brightest one, as uint8 (C, h, w, 1)."""
     low, high = tap.amin((1, 2), keepdim=True), tap.amax((1, 2), keepdim=True)
     levels = 255 * (tap - low) / (high - low).clamp(min=1e-9)
     return levels.round().byte().cpu().numpy()[..., None]
