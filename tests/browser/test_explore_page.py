@@ -50,7 +50,7 @@ def saved(page, title, path):
     """Take a file away by the menu."""
     page.click("#share > button:text('Share')")
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name=title).click()
+        page.locator("#share-menu").get_by_role("button", name=title).click()
     download.value.save_as(path)
     page.keyboard.press("Escape")
     return path

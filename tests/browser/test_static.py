@@ -296,7 +296,7 @@ def press(page, title):
     """An entry of the Share menu."""
     if not page.locator("#share-menu").is_visible():
         page.get_by_role("button", name="Share").click()
-    page.get_by_role("menuitem", name=title).click()
+    page.locator("#share-menu").get_by_role("button", name=title).click()
 
 
 def saved(page, title):

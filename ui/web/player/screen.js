@@ -2,6 +2,7 @@
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
 import { all, button, context2d, el, find } from "../shared/drawing/dom.js";
+import { sheet } from "../shared/drawing/sheet.js";
 import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
 import { drawn } from "./pictures.js";
@@ -28,6 +29,7 @@ export class Screen {
   difference = null;
   /** @type {Thumb[]} */
   thumbs = [];
+  meaning = sheet("meaning", "What this word means");
   #charted = ""; // what the chart shows
   #lines = 0; // of the readouts
   /** @type {Recording | null} */
@@ -45,7 +47,7 @@ export class Screen {
     this.transport = transport;
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
-    this.meaning = this.#find(".meaning");
+    root.append(this.meaning);
     this.#find(".chart").append(
       this.chart.node,
       meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS),
@@ -261,15 +263,15 @@ export class Screen {
       context2d(film).drawImage(one, i * size, 0);
     }
     const more = () => {
-      this.meaning.hidePopover();
+      this.meaning.close();
       this.#find(".chart").toggleAttribute("open", true);
       const list = find(this.root, ".legend", HTMLDetailsElement);
       list.open = true;
       list.scrollIntoView({ block: "nearest" });
     };
     const text = el("p", null, el("b", null, word), ` ${MEANINGS[word]}. `);
-    this.meaning.replaceChildren(film, text, button({ class: "button" }, more, "All words"));
-    this.meaning.showPopover();
+    this.#find(".meaning > div").replaceChildren(film, text, button({ class: "button" }, more, "All words"));
+    this.meaning.showModal();
   }
 
   #renderBatch() {

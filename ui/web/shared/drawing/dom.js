@@ -93,6 +93,9 @@ export function within(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
 }
 
+/** Whether an element takes room on the page. @param {Element} element */
+export const isShown = (element) => element.getClientRects().length > 0;
+
 /**
  * A canvas's two-dimensional context.
  * @param {HTMLCanvasElement} canvas

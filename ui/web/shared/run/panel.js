@@ -4,7 +4,7 @@
 import { WORDED } from "../../plans/plan.js";
 import { draw } from "../../player/slide.js";
 import { failure } from "../../words/units.js";
-import { all, button, el, within } from "../drawing/dom.js";
+import { all, button, el, isShown, within } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { duration } from "../words/numbers.js";
 
@@ -236,7 +236,7 @@ export class Panel {
     if (this.element.dataset.ready !== "true") return; // once the model is known, all is described once more
     const cause = this.#cause;
     this.#cause = "";
-    if (!cause || sentence || !this.run.checkVisibility()) return; // who has left wants no run
+    if (!cause || sentence || !isShown(this.run)) return; // who has left wants no run
     if (cause === "press") this.start();
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;

@@ -1,0 +1,1 @@
+"""Every visitor: older browsers, keyboards, screen readers, high contrast, large type, small windows."""
