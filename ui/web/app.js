@@ -164,8 +164,10 @@ export class Page {
     else if (wall) return this.#projector.key(key);
     else if (key === "r") all(document, ".run").find(isShown)?.click();
     else if (key === "s") this.share.toggle();
-    else if (place) place.click();
-    else return false;
+    else if (place) {
+      place.click();
+      place.focus(); // what had the focus is hidden now
+    } else return false;
     return true;
   }
 
@@ -264,6 +266,8 @@ export class Page {
           this.#fresh.add(made);
           element.hidden = this.part !== name;
           this.#withhold(element);
+          const place = placeOf(name);
+          element.prepend(el("h2", { class: "unseen" }, place.parts[name] || place.title));
           this.#place.append(element);
         },
         (error) => {
@@ -337,7 +341,9 @@ export class Page {
     });
     const row = find(document, "#parts");
     row.hidden = buttons.length < 2; // there is nothing to choose
+    const held = row.matches(":focus-within"); // one of the buttons before
     row.replaceChildren(...(row.hidden ? [] : buttons));
+    if (held) buttons.find(({ tabIndex }) => tabIndex === 0)?.focus();
   }
 
   get #names() {

@@ -1,5 +1,6 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
 import { ARROWS, context2d, el, onDrag } from "../shared/drawing/dom.js";
+import { NOISE, soon } from "../shared/drawing/motion.js";
 import { Panel } from "../shared/run/panel.js";
 import { unknown } from "../words/captions.js";
 
@@ -70,7 +71,7 @@ export function mount(page, part) {
       else {
         const image = new Image();
         for (const [at, cell] of result.cells.entries()) tiles.set(cell, { image, at });
-        image.onload = draw;
+        image.onload = drawSoon;
         image.src = result.x;
       }
     },
@@ -118,6 +119,8 @@ export function mount(page, part) {
     }
     look();
   }
+
+  const drawSoon = soon(draw, NOISE);
 
   function look() {
     if (!plan) return;

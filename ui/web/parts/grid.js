@@ -1,6 +1,7 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
 import { heading } from "../player/slide.js";
 import { button, el, table } from "../shared/drawing/dom.js";
+import { NOISE, soon } from "../shared/drawing/motion.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../shared/words/meanings.js";
 
@@ -21,6 +22,11 @@ export function mount(page, part) {
   let shown = null;
   /** @type {number[]} the newest step of each cell */
   let newest = [];
+  /** @type {string[]} of that step */
+  let pictures = [];
+  const drawSoon = soon(() => {
+    for (const [i, src] of pictures.entries()) if (src) images[i].src = src;
+  }, NOISE);
 
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
@@ -28,7 +34,8 @@ export function mount(page, part) {
       if (result.kind === "plan") build(result);
       else if (result.k >= newest[result.lane]) {
         newest[result.lane] = result.k;
-        images[result.lane].src = result.x;
+        pictures[result.lane] = result.x;
+        drawSoon();
       }
     },
     render() {
@@ -42,6 +49,7 @@ export function mount(page, part) {
     shown = plan;
     const steps = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
     newest = lanes.map(() => -1);
+    pictures = lanes.map(() => "");
     images = lanes.map(({ name }) => el("img", { alt: name }));
     /** @type {Record<string, Record<string, HTMLElement>>} */
     const cells = {};

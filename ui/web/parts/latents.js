@@ -19,7 +19,7 @@ const LEAD = {
 export function mount(page, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, { take, render });
+  const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");

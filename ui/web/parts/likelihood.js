@@ -44,6 +44,7 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take,
     renew: clear,
+    outcome: () => `${find(body, ".big").textContent}.`,
     offer: ({ set }) => {
       if (!set) source.prefer();
     },

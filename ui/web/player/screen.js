@@ -1,7 +1,7 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
-import { all, button, context2d, el, find } from "../shared/drawing/dom.js";
+import { all, button, context2d, disable, el, find } from "../shared/drawing/dom.js";
 import { sheet } from "../shared/drawing/sheet.js";
 import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
@@ -88,7 +88,7 @@ export class Screen {
     };
     this.lanes = names.map((name, i) => {
       const group = el("div", { class: `lane lane-${i}` });
-      if (names.length > 1) group.append(el("h4", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
+      if (names.length > 1) group.append(el("h3", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
       /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words */
       const pane = (kind, letter, index, words) => {
         const canvas = canvasOf("No picture yet");
@@ -109,7 +109,7 @@ export class Screen {
     this.difference = names.length > 1 ? canvasOf("Difference of A and B") : null;
     if (this.difference) {
       const figure = el("figure", null, el("div", { class: "frame" }, this.difference));
-      groups.push(el("div", { class: "lane difference" }, el("h4", null, "|A − B|"), figure));
+      groups.push(el("div", { class: "lane difference" }, el("h3", null, "|A − B|"), figure));
     }
     this.#find(".lanes").replaceChildren(...groups);
   }
@@ -152,7 +152,7 @@ export class Screen {
   #renderTransport() {
     const { shown, coming, active, tick, live, following } = this.view;
     const empty = !shown.count;
-    this.live.disabled = empty || !active || shown !== coming;
+    disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
     const text = empty ? "" : `step ${tick + 1} of ${ticks.length}, t ${ticks[tick]}`;

@@ -1,6 +1,6 @@
 // What a run has sent, at which time it is shown, and drawing it.
 import { all, find } from "../../shared/drawing/dom.js";
-import { calm, soon } from "../../shared/drawing/motion.js";
+import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { numbersOf } from "../../shared/run/bytes.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
@@ -35,6 +35,7 @@ export class Stage {
     this.part = part;
     this.given = given;
     this.scrubber = new Scrubber(find(root, ".transport"), "Time t", () => this.render());
+    this.scrubber.every = SMOOTH; // points that move do not flash
     this.panes = all(root, ".pane");
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }

@@ -89,6 +89,10 @@ export class Touch {
       view.go(view.shown.ticks.findIndex((t) => 2 * t <= (view.shown.plan?.T ?? 0))); // back to where a touch tells most
     else if (this.#tool) view.go(view.tick);
     this.player.render();
+    if (stays || this.sheet.hidden) return; // the colour is still being chosen
+    this.sheet.focus({ preventScroll: true });
+    this.#byKeys = this.sheet.matches(":focus-visible");
+    this.#draw();
   }
 
   /** The step whose x_s is shown. */

@@ -50,13 +50,15 @@ export function svg(tag, attributes, ...children) {
  */
 export function table(caption, heads, rows, ours = heads.length) {
   const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
-  const head = el("tr", null, ...heads.map((text, i) => el("th", { scope: "col", class: whose(i) }, text)));
+  const headed = (/** @type {string | Node} */ text, /** @type {number} */ i) =>
+    text ? el("th", { scope: "col", class: whose(i) }, text) : el("td", null);
+  const head = el("tr", null, ...heads.map(headed));
   const body = rows.map(([first, ...cells]) => {
     const others = cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell));
     return el("tr", null, el("th", { scope: "row" }, first), ...others);
   });
   const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
-  return el("div", { class: "scroll" }, content);
+  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || "Table" }, content);
 }
 
 /**
@@ -91,6 +93,13 @@ export function all(root, selector, type = /** @type {any} */ (HTMLElement)) {
  */
 export function within(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
+}
+
+/** Disable a button, or no more; the focus that it loses goes to another one. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
+export function disable(one, disabled, next) {
+  const held = disabled && one === document.activeElement;
+  one.disabled = disabled;
+  if (held) next.focus();
 }
 
 /** Whether an element takes room on the page. @param {Element} element */

@@ -277,7 +277,7 @@ function model({ name, default: usual, lane }, form) {
   const ready = second ? [] : form.models.filter(({ picture }) => picture).slice(0, 3);
   const buttons = ready.map(({ ref, label, picture = "" }) => {
     const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
-    return button({ value: ref, tabindex: -1 }, () => take(ref), ...shown);
+    return button({ value: ref, tabindex: -1, "aria-label": label }, () => take(ref), ...shown);
   });
   /** @param {unknown} value */
   const set = (value) => {
