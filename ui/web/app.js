@@ -139,6 +139,18 @@ export class Page {
     );
     project.innerHTML = WALL;
     find(document, "#share").prepend(button({ class: "button wide", title: "Keys" }, this.#showKeys, "?"), project);
+    // Paper shows the numbers, too, and the answer of a lesson.
+    const folded = () =>
+      all(document, "#place > :not([hidden]) .chart, #course-bar .ask > details:not(.teacher)", HTMLDetailsElement);
+    /** @type {HTMLDetailsElement[]} */
+    let opened = [];
+    addEventListener("beforeprint", () => {
+      opened = folded().filter(({ open }) => !open);
+      for (const one of opened) one.open = true;
+    });
+    addEventListener("afterprint", () => {
+      for (const one of opened) one.open = false;
+    });
     this.refresh();
   }
 

@@ -116,6 +116,25 @@ export function context2d(canvas, settings) {
   return context;
 }
 
+let honest = /** @type {boolean | null} */ (null);
+
+/** Throw an Error with a sentence where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
+export function checkPixels() {
+  if (honest === null) {
+    const side = 16;
+    const context = context2d(el("canvas", { width: side, height: side }), { willReadFrequently: true });
+    const known = context.createImageData(side, side);
+    for (let i = 0; i < known.data.length; i++) known.data[i] = i % 4 === 3 ? 255 : (37 * i) % 256;
+    context.putImageData(known, 0, 0);
+    const { data } = context.getImageData(0, 0, side, side);
+    honest = data.every((value, i) => value === known.data[i]);
+  }
+  if (!honest)
+    throw new Error(
+      "Your browser changes the pixels of pictures. Allow this page to read canvases, then load it again.",
+    );
+}
+
 /** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */
 export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
