@@ -1,5 +1,5 @@
 // What a noisy picture remembers: rows of pictures, decoded from latents that are shared or mixed.
-import { find } from "../shared/drawing/dom.js";
+import { find, write } from "../shared/drawing/dom.js";
 import { Rows } from "../shared/drawing/rows.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
@@ -44,7 +44,7 @@ export function mount(page, part) {
   function render() {
     rows.render();
     panel.element.dataset.mode = mode();
-    find(rows.root, ".lead").textContent = LEAD[mode()];
+    write(find(rows.root, ".lead"), LEAD[mode()]);
     panel.element.dataset.rows = String(rows.done);
   }
   return panel.mounted(["png", "gif", "webp"], () => rows.done > 0, { slide: rows.slide });

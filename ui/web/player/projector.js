@@ -1,5 +1,5 @@
 // The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
-import { all, button, el, find } from "../shared/drawing/dom.js";
+import { all, button, el, find, write } from "../shared/drawing/dom.js";
 
 /** @import { Page } from "../app.js" */
 
@@ -33,7 +33,7 @@ export class Projector {
     };
     classList.toggle("dark", this.#dark ?? this.#before.dark);
     this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
-    this.#title.textContent = title;
+    write(this.#title, title);
     this.root.prepend(this.bar);
     this.root.append(this.room);
     this.#showCode();

@@ -1,7 +1,7 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
-import { all, button, context2d, disable, el, find } from "../shared/drawing/dom.js";
+import { all, button, context2d, disable, el, find, write } from "../shared/drawing/dom.js";
 import { sheet } from "../shared/drawing/sheet.js";
 import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
 import { RunChart } from "./chart.js";
@@ -71,7 +71,7 @@ export class Screen {
     this.#find(".views").hidden = !plan.latent;
     this.#find(".gains").hidden = !two;
     this.#find(".caption").hidden = !plan.caption;
-    this.#find(".caption").textContent = plan.caption ?? "";
+    write(this.#find(".caption"), plan.caption ?? "");
     this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
@@ -94,7 +94,9 @@ export class Screen {
         const canvas = canvasOf("No picture yet");
         const at = el("span", { class: "at" });
         const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
-        const symbol = button({ class: "term" }, explain, letter, el("sub", null, index));
+        const spoken = kind === "x" ? "x at time t" : "the guess of x zero";
+        const shown = el("span", { role: "img", "aria-label": spoken }, letter, el("sub", null, index));
+        const symbol = button({ class: "term" }, explain, shown);
         const caption = el("figcaption", null, el("span", null, words, symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
         return { canvas, at };
@@ -140,7 +142,8 @@ export class Screen {
     classList.toggle("differing", this.view.gain > 0);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
-    title.textContent = title.title = shown.plan?.title ?? "";
+    title.title = shown.plan?.title ?? "";
+    write(title, title.title);
     this.#renderTransport();
     if (!shown.count) return;
     this.#renderPanes();
@@ -191,7 +194,7 @@ export class Screen {
     const terms = all(this.root, ".readouts .term");
     const items = said.flat();
     // The buttons stay while their words change: one may be pressed while it plays.
-    for (const [n, term] of terms.entries()) term.textContent = items[n]?.[0] ?? "";
+    for (const [n, term] of terms.entries()) write(term, items[n]?.[0] ?? "");
     if (terms.length !== items.length || this.#lines !== said.length) {
       this.#lines = said.length;
       const rows = said.map((items, i) => {

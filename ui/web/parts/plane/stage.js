@@ -1,5 +1,5 @@
 // What a run has sent, at which time it is shown, and drawing it.
-import { all, find } from "../../shared/drawing/dom.js";
+import { all, find, write } from "../../shared/drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { numbersOf } from "../../shared/run/bytes.js";
@@ -138,7 +138,7 @@ export class Stage {
     const letter = LANES[lane].toUpperCase();
     const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
     const points = shown?.points ?? (learning === null ? null : numbersOf(learning, this.given.UNIT));
-    find(pane, ".title").textContent = [letter, ...this.#names.slice(lane, lane + 1)].join(" · ");
+    write(find(pane, ".title"), [letter, ...this.#names.slice(lane, lane + 1)].join(" · "));
     const when = shown ? `t = ${shown.s}` : "";
     find(pane, ".at").textContent = learning === null ? when : "the network so far";
     const said = shown && mixture ? verdict(mixture, shown) : "";

@@ -1,5 +1,7 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
+import { symbols } from "../words/symbols.js";
+
 /** @typedef {Record<string, string | number | boolean>} Attributes */
 
 /**
@@ -12,8 +14,13 @@
 export function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) node.setAttribute(name, String(value));
-  node.append(...children);
+  node.append(...children.flatMap((child) => (typeof child === "string" ? symbols(child) : child)));
   return node;
+}
+
+/** Write a text into an element, in the place of what is there. @param {Element} node @param {string} text */
+export function write(node, text) {
+  if (node.textContent !== text) node.replaceChildren(...symbols(text));
 }
 
 /**

@@ -4,7 +4,7 @@
 import { WORDED } from "../../plans/plan.js";
 import { draw } from "../../player/slide.js";
 import { failure } from "../../words/units.js";
-import { all, button, disable, el, isShown, within } from "../drawing/dom.js";
+import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { duration } from "../words/numbers.js";
 
@@ -232,7 +232,7 @@ export class Panel {
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
     this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
-    this.summary.textContent = this.description?.summary ?? "Settings";
+    write(this.summary, this.description?.summary ?? "Settings");
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
