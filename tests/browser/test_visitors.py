@@ -232,7 +232,7 @@ def test_a_screen_reader_hears_the_beginning_the_end_and_what_came_of_it(page, u
     page.wait_for_function("window.heard.at(-1).startsWith('Finished.')")
     heard = page.evaluate("window.heard")
     assert any(one.startswith("Running") for one in heard) and "grey levels" in heard[-1], heard
-    assert page.get_attribute(".ddpm-player .area", "aria-label").startswith(
+    assert page.get_attribute(".ddpm-player .chart .area", "aria-label").startswith(
         "Noise added and signal left at each step: t "
     )
     assert page.get_by_role("button", name="the guess of x zero").count()
@@ -306,7 +306,7 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
         shown, ".chart .readouts, .lead, .ask details p"
     )
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
-    pages = page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n")
+    pages = page.pdf(format="A4").count(b"/Type /Page\n")
     page.emulate_media(media="screen", color_scheme="light")
     assert pages == 1
 
