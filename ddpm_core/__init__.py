@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
+    from ddpm_core.checkpoint.sidecars.readers_file import readers as readers
     from ddpm_core.engines.blocks import inside as inside
     from ddpm_core.engines.blocks import module as module
     from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.model import Model as Model
     from ddpm_core.noise import seeded_noise as seeded_noise
     from ddpm_core.objective import l_simple as l_simple
+    from ddpm_core.ode import ode_log_prob as ode_log_prob
     from ddpm_core.prediction import Denoised as Denoised
     from ddpm_core.prediction import predict as predict
     from ddpm_core.prediction import word_square as word_square
@@ -51,10 +53,12 @@ _HOME = {
     "l_simple": "objective",
     "load": "checkpoint.load",
     "module": "engines.blocks",
+    "ode_log_prob": "ode",
     "optimise_timesteps": "few_steps.optimised",
     "posterior": "process",
     "predict": "prediction",
     "q_sample": "process",
+    "readers": "checkpoint.sidecars.readers_file",
     "reconstruct": "latents",
     "reverse_variance": "process",
     "sample": "runs",

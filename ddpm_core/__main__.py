@@ -7,7 +7,6 @@ import ddpm_core.python_versions  # noqa: F401  # before anything that another v
 
 # isort: split
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,53 +14,16 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import tyro
-from tqdm import tqdm
 
 from ddpm_core.commands import allow_any_text, defaults, said
-from ddpm_core.commands.chain import ChainFlags, Where, check_output, open_checkpoint, parse_seeds
+from ddpm_core.commands.chain import Where, open_checkpoint
 from ddpm_core.commands.convert import Convert
 from ddpm_core.commands.latents import Interpolate, Reconstruct
 from ddpm_core.commands.restore import Restore
+from ddpm_core.commands.sample import Sample
 from ddpm_core.errors import UserError
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
-
-
-@dataclass
-class Sample(ChainFlags):
-    """Draw images; save them as a grid, and the steps as an animation."""
-
-    seeds: str = f"{defaults.SEED}-{defaults.SEED + 15}"
-    """one image each: 7, 0-15, or 1,5,9-12"""
-    grid: Path = Path("samples.png")
-    """PNG of the final images: a file name that ends in .png"""
-    gif: Path | None = None
-    """GIF of the trajectory: a file name that ends in .gif"""
-
-    def run(self) -> None:
-        from ddpm_core import imaging, trajectory
-        from ddpm_core.disk import files
-        from ddpm_core.runs import make_chain
-
-        seeds = parse_seeds(self.seeds)
-        if self.gif and os.path.realpath(self.grid) == os.path.realpath(self.gif):
-            raise ValueError(f"--grid and --gif name one file, {self.grid}: the second would replace the first")
-        check_output("--grid", self.grid, ".png")
-        if self.gif:
-            check_output("--gif", self.gif, ".gif")
-        model = open_checkpoint(self.checkpoint, self.where)
-        imaging.check_channels(model.picture_channels)
-        run = trajectory(model, seeds, **self.options(model))
-        steps = len(make_chain(model, guidance=self.guidance, **self.chain()).pairs)
-        frames = []
-        for step in tqdm(run, total=steps, unit="step"):
-            if self.gif or step.s == 0:
-                frames.append(imaging.grid(model.pictures(step.x)))
-        files.write_bytes(self.grid, imaging.png(frames[-1]))
-        print(f"{len(seeds)} images: {self.grid}")
-        if self.gif:
-            imaging.save_gif(self.gif, frames, scale=max(1, 128 // model.picture_size))
-            print(f"{steps} steps: {self.gif}")
 
 
 @dataclass

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -99,7 +100,11 @@ class RectifiedFlow:
     """Rectified flows (Liu et al. 2023), which see (1 − τ) x_0 + τ ε and τ, and give ε − x_0.
 
     τ/(1 − τ) is σ, so that τ = √(1 − ᾱ_t) / (√ᾱ_t + √(1 − ᾱ_t)).
+
+    times: the network gets τ times this: 1000 for one that embeds its time as t − 1 is embedded.
     """
+
+    times: float = 1.0
 
     @property
     def gives(self) -> Prediction:
@@ -107,7 +112,28 @@ class RectifiedFlow:
 
     def translation(self, schedule: NoiseSchedule) -> Translation:
         signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
-        return Translation(noise / (signal + noise), 1 / (signal + noise))
+        return Translation(self.times * noise / (signal + noise), 1 / (signal + noise))
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Networks of ours that were trained on another schedule: at each σ they get the t − 1 that had it there.
+
+    Between two of its times t is interpolated in ln σ; beyond its first and last one stands the nearest.
+    """
+
+    trained: NoiseSchedule
+
+    @property
+    def gives(self) -> None:
+        return None
+
+    def translation(self, schedule: NoiseSchedule) -> Translation:
+        known, wanted = (its.sigma[1:].log().numpy() for its in (self.trained, schedule))
+        finite = np.isfinite(known)
+        times = np.interp(wanted, known[finite], np.flatnonzero(finite))
+        times[np.isinf(wanted)] = self.trained.T - 1
+        return Translation(torch.from_numpy(np.concatenate([[0.0], times])))
 
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ import math
 import operator
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex, Unpack
 
 import numpy as np
 import torch
@@ -21,17 +21,26 @@ from torch import Tensor
 from ddpm_core.likelihood import image_state
 from ddpm_core.model import Model, ModelSpec, check_state, is_number
 from ddpm_core.names import MIXINGS, Mixing, Spacing
-from ddpm_core.noise import check_seeds, gaussian_batch
+from ddpm_core.noise import Seeds, check_seeds, gaussian_batch
 from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample
-from ddpm_core.runs import ARGUMENTS, Condition, arguments, check_options, make_chain, of_chain, trajectory
+from ddpm_core.runs import (
+    Condition,
+    ConditionOptions,
+    DecodingOptions,
+    arguments,
+    check_options,
+    completes,
+    make_chain,
+    of_chain,
+    trajectory,
+)
 from ddpm_core.timesteps import Steps, chain_length, own_run, own_times
 
 Latent = Tensor  # of one picture, (1, C, H, W): its x_t
-DECODING = [name for name in ARGUMENTS if name not in ("x_T", "start", "after")]  # the options of `reconstruct`
 
 
-def encode(model: Model, images: np.ndarray | Tensor, t: int, seeds: Sequence[int]) -> Tensor:
+def encode(model: Model, images: np.ndarray | Tensor, t: SupportsIndex, seeds: Seeds) -> Tensor:
     """The latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
 
     At t = 0 this is x_0. At t = T it is ε itself, the x_T of the seed's run: the model's x_T ~ N(0, I) knows nothing of
@@ -64,6 +73,7 @@ def _time(model: ModelSpec, t: Any) -> int:
     return whole
 
 
+@completes(ConditionOptions)
 def invert(
     model: Model,
     images: np.ndarray | Tensor,
@@ -71,7 +81,7 @@ def invert(
     t: int | None = None,
     spacing: Spacing | None = None,
     clip: bool | None = None,
-    **conditions: Any,
+    **conditions: Unpack[ConditionOptions],
 ) -> Tensor:
     """The x_t from which DDIM without noise draws these pictures again, nearly: float32 (N, C, H, W).
 
@@ -91,23 +101,28 @@ def invert(
     Raises:
         ValueError: for values outside these, and for a student, which knows its own few times only.
     """
-    check_options("invert", conditions, [*arguments(invert), *vars(Condition())])
+    check_options("invert", conditions, arguments(invert))
     if model.student is not None:
         raise ValueError("a student has learned few times, and not t = 1, where this begins: invert with its teacher")
     pairs = make_chain(model, steps, "ddim", spacing, t, conditions.get("guidance")).pairs
     x = image_state(model, images, torch.float32)
-    condition = Condition(**conditions)
-    labels = condition.label_ids(model, len(x))
+    labels = Condition(**conditions).label_ids(model, len(x))
     for time, s in reversed(pairs):
-        _, eps, _, _ = predict(model, x, max(s, 1), labels, condition.guidance, clip)
+        _, eps, _, _ = predict(model, x, max(s, 1), labels, conditions.get("guidance"), clip)
         to, at = (model.schedule.alpha_bar[i].item() for i in (time, s))
         scale = math.sqrt(to / at)
         x = scale * x + (math.sqrt(1 - to) - scale * math.sqrt(1 - at)) * eps
     return x
 
 
+@completes(DecodingOptions)
 def reconstruct(
-    model: Model, x_t: Tensor, t: int, seeds: Sequence[int], steps: Steps | None = None, **options: Any
+    model: Model,
+    x_t: Tensor,
+    t: SupportsIndex,
+    seeds: Seeds,
+    steps: Steps | None = None,
+    **options: Unpack[DecodingOptions],
 ) -> np.ndarray:
     """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
@@ -122,7 +137,7 @@ def reconstruct(
     Raises:
         ValueError: for values outside these.
     """
-    check_options("reconstruct", options, [*arguments(reconstruct), *DECODING])
+    check_options("reconstruct", options, arguments(reconstruct))
     t, seeds = _time(model, t), check_seeds(seeds)
     check_state(model, x_t, "x_t")
     if len(x_t) == 1:
@@ -171,16 +186,17 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "lin
     return torch.cat([mine * x_t + its * other for mine, its in parts])
 
 
+@completes(DecodingOptions)
 def interpolate(
     model: Model,
     x_t: Tensor,
     other: Tensor,
-    t: int,
+    t: SupportsIndex,
     weights: Sequence[float],
-    seed: int,
+    seed: SupportsIndex,
     steps: Steps | None = None,
     how: Mixing = "linear",
-    **options: Any,
+    **options: Unpack[DecodingOptions],
 ) -> np.ndarray:
     """Pictures between two latents, uint8 (len(weights), H, W, C); Figs. 8 and 9.
 
@@ -199,7 +215,7 @@ def interpolate(
     Raises:
         ValueError: for values outside these.
     """
-    check_options("interpolate", options, [*arguments(interpolate), *DECODING])
+    check_options("interpolate", options, arguments(interpolate))
     check_state(model, x_t, "x_t")
     check_state(model, other, "other")
     mixtures = mix(x_t, other, weights, how)

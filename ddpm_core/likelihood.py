@@ -272,7 +272,7 @@ def evaluations(
     n, total = len(x_0), len(x_0) * len(pairs)
     noise = None if noise is None else own_noise(noise)
     label_ids = label_tensor(model, labels, n, None)
-    times, batch = torch.tensor(pairs), _batch(model, x_0)
+    times, batch = torch.tensor(pairs), batch_size(model, x_0)
     per_group = max(1, batch // n)  # steps whose noise is in memory together
     starts = [*range(0, len(pairs) - 1, per_group), len(pairs) - 1]
     for first, end in zip(starts, [*starts[1:], len(pairs)], strict=True):
@@ -288,7 +288,7 @@ def evaluations(
                 progress(first * n + int(rows[-1]) + 1, total)
 
 
-def _batch(model: Model, x_0: Tensor) -> int:
+def batch_size(model: Model, x_0: Tensor) -> int:
     """How many evaluations fill the device of a model, of images like x_0."""
     if (network_device(model.network) or x_0.device).type == "cpu":
         return BATCH

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.coordinates import Coordinates, RectifiedFlow, check
+from ddpm_core.coordinates import Coordinates, RectifiedFlow, TrainedOn, check
 from ddpm_core.imaging import to_uint8
 from ddpm_core.names import (
     LEARNED,
@@ -242,6 +242,26 @@ class Model(ModelSpec):
         model = replace(self, network=network)
         model.gamma, model.optimised, model.source = self.gamma, self.optimised, self.source
         return model
+
+    def with_schedule(self, schedule: NoiseSchedule) -> Model:
+        """The same network on another schedule: at each σ it is evaluated at the time that had this σ in training.
+
+        x_t is x_0 and noise of σ = √((1 − ᾱ)/ᾱ), scaled to √ᾱ: nothing else of a schedule matters to a network. Times
+        between two that it has learned are interpolated in ln σ. Γ and optimised times belong to the old schedule.
+
+        Arguments:
+            schedule: any; σ below or above all that the network has learned are taken for its first or last.
+
+        Raises:
+            ValueError: for a student, and for what a network predicts of steps: μ̃, and the variance "learned".
+        """
+        if self.student is not None:
+            raise ValueError("a student has learned its own times: give the schedule to its teacher")
+        if self.prediction == "mu" or self.variance == "learned":
+            what = "the mean of x_{t−1}" if self.prediction == "mu" else "the variance of the step to t − 1"
+            raise ValueError(f"this network predicts {what}, which belongs to the schedule of its training")
+        coordinates = self.coordinates or TrainedOn(self.schedule)
+        return replace(self, schedule=schedule, coordinates=coordinates, leading_offset=0)
 
     @property
     def spec(self) -> ModelSpec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -19,10 +19,11 @@ from ddpm_core.model import tensor_text
 from ddpm_core.process import to_device
 
 MAX_SEED = 2**63 - 1
+Seeds = Sequence[SupportsIndex] | np.ndarray  # whole numbers, also NumPy's
 Noise = Callable[[int, Tensor], Tensor]  # (index of the step, x) -> a tensor like x
 
 
-def check_seed(seed: int) -> int:
+def check_seed(seed: SupportsIndex) -> int:
     """The seed as an int; ValueError unless it is a whole number from 0 to 2^63 − 1."""
     try:
         value = -1 if isinstance(seed, (bool, np.bool_)) else operator.index(seed)
@@ -33,7 +34,7 @@ def check_seed(seed: int) -> int:
     return value
 
 
-def check_seeds(seeds: Iterable[int]) -> list[int]:
+def check_seeds(seeds: Iterable[SupportsIndex]) -> list[int]:
     """The seeds as a list; ValueError unless they are some, and each is what `check_seed` allows."""
     try:
         each = list(seeds)
@@ -44,13 +45,17 @@ def check_seeds(seeds: Iterable[int]) -> list[int]:
     return [check_seed(seed) for seed in each]
 
 
-def gaussian(seed: int, stream: int, shape: Sequence[int]) -> Tensor:
+def gaussian(seed: SupportsIndex, stream: int, shape: Sequence[int]) -> Tensor:
     """Standard normal noise, float32 on the CPU, of the given shape. seed: 0..2^63 − 1; stream: 0..2^64 − 1."""
-    generator = np.random.Generator(np.random.Philox(key=[check_seed(seed), stream]))
-    return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32))
+    return torch.from_numpy(generator(seed, stream).standard_normal(tuple(shape), dtype=np.float32))
 
 
-def seeded_noise(seeds: Sequence[int], first: int = 1) -> Noise:
+def generator(seed: SupportsIndex, stream: int) -> np.random.Generator:
+    """NumPy's generator of one stream of a seed."""
+    return np.random.Generator(np.random.Philox(key=[check_seed(seed), stream]))
+
+
+def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
     """The noise of a run: noise(index, x) is stream `first` + index of each seed, like x.
 
     While a GPU computes one step, a thread draws the noise of the next.
@@ -99,6 +104,6 @@ def own_noise(noise: Noise) -> Noise:
     return checked
 
 
-def gaussian_batch(seeds: Sequence[int], stream: int, shape: Sequence[int]) -> Tensor:
+def gaussian_batch(seeds: Seeds, stream: int, shape: Sequence[int]) -> Tensor:
     """One image of noise per seed: float32 (N, *shape)."""
     return torch.stack([gaussian(seed, stream, shape) for seed in seeds])

@@ -1,19 +1,19 @@
 """What training minimises: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
 Each loss is a function of the network and one batch and returns one number per image, (N,), so that a trainer can
-weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`: for the
-prediction "flow" it sees what `coordinates.RectifiedFlow` says. In whatever precision it computes, the loss is computed
-in the dtype of x_0.
+weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`, or in its
+own coordinates. In whatever precision it computes, the loss is computed in the dtype of x_0.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ddpm_core import coordinates
+from ddpm_core.coordinates import Coordinates, RectifiedFlow, predicted, seen
 from ddpm_core.likelihood import bound, bound_variance
 from ddpm_core.model import Network
 from ddpm_core.names import LEARNED, Prediction, Variance
@@ -32,11 +32,13 @@ def l_simple(
     labels: Tensor | None = None,
     prediction: Prediction = "epsilon",
     variance: Variance = "beta",
+    coordinates: Coordinates | None = None,
 ) -> Tensor:
     """‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
 
     Arguments:
-        network: network(x, t − 1, labels) → (N, C, H, W), with 2C channels for a learned variance.
+        network: network(x, t − 1, labels) → (N, C, H, W), or diffusers' output with it; 2C channels for a learned
+            variance.
         schedule: β_t and what follows from it.
         x_0: (N, C, H, W).
         t: whole numbers (N,), 1..T, best on the CPU.
@@ -44,12 +46,13 @@ def l_simple(
         labels: int64 (N,), None for a model without classes.
         prediction: the target: ε, x_0, v, μ̃ or ε − x_0 ("flow").
         variance: with a learned one the second half of the network's channels is left out.
+        coordinates: of the network, as `Model` has them: None for ours, and for "flow" RectifiedFlow().
 
     Returns:
         The loss of each image, (N,).
     """
-    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels, prediction)
-    return _squared_error(schedule, prediction, _split(output, variance)[0], x_0, x_t, t, eps)
+    x_t, output, _ = _evaluate(network, schedule, x_0, t, eps, labels, prediction, variance, coordinates)
+    return _squared_error(schedule, prediction, output, x_0, x_t, t, eps)
 
 
 def l_vlb(
@@ -61,14 +64,15 @@ def l_vlb(
     labels: Tensor | None = None,
     prediction: Prediction = "epsilon",
     variance: Variance = "beta",
+    coordinates: Coordinates | None = None,
 ) -> Tensor:
     """T · L_{t−1} in bits per dimension: for t uniform on 1..T its mean is the bound of Eq. 5 without the constant L_T.
 
     L_{t−1} is likelihood.bound, with the mean that the network gives: x̂_0 isn't clipped. Arguments as in `l_simple`;
     variance: "beta", "beta_tilde", "learned" or "learned_range". Returns (N,).
     """
-    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels, prediction)
-    return _vlb(schedule, prediction, variance, *_split(output, variance), x_0, x_t, t)
+    x_t, output, v = _evaluate(network, schedule, x_0, t, eps, labels, prediction, variance, coordinates)
+    return _vlb(schedule, prediction, variance, output, v, x_0, x_t, t)
 
 
 def l_hybrid(
@@ -80,6 +84,7 @@ def l_hybrid(
     labels: Tensor | None = None,
     prediction: Prediction = "epsilon",
     variance: Variance = "learned_range",
+    coordinates: Coordinates | None = None,
 ) -> Tensor:
     """L_simple + λ L_vlb with λ = .001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
 
@@ -87,8 +92,7 @@ def l_hybrid(
     """
     if variance not in LEARNED:
         raise ValueError(f"L_hybrid trains a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
-    x_t, output = _evaluate(network, schedule, x_0, t, eps, labels, prediction)
-    output, v = _split(output, variance)
+    x_t, output, v = _evaluate(network, schedule, x_0, t, eps, labels, prediction, variance, coordinates)
     vlb = _vlb(schedule, prediction, variance, output.detach(), v, x_0, x_t, t)
     return _squared_error(schedule, prediction, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * vlb
 
@@ -99,11 +103,12 @@ LOSSES = {"simple": l_simple, "vlb": l_vlb, "hybrid": l_hybrid}
 def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, gamma: float = 5.0) -> Tensor:
     """Weight of L_simple that makes it min(SNR, γ) ‖x_0 − x̂_0‖² for any prediction (Hang et al. 2023), float64 (N,).
 
-    SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR and the v-error √(SNR + 1) times the x_0-error. Raises ValueError for "mu".
+    SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR times the x_0-error, the v-error √(SNR + 1) times, and the error of a flow
+    √SNR + 1 times. Raises ValueError for "mu".
     """
     alpha_bar = at_time(schedule.alpha_bar, t, t, 1)
     snr = alpha_bar / (1 - alpha_bar)
-    per_x_0_error = {"epsilon": snr, "x0": torch.ones_like(snr), "v": snr + 1}
+    per_x_0_error = {"epsilon": snr, "x0": torch.ones_like(snr), "v": snr + 1, "flow": (snr.sqrt() + 1) ** 2}
     if prediction not in per_x_0_error:
         raise ValueError(f"min-SNR weighting is defined for {', '.join(per_x_0_error)}, not {prediction!r}")
     return snr.clamp(max=gamma) / per_x_0_error[prediction]
@@ -122,9 +127,6 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
     return torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
 
 
-_FLOW = coordinates.RectifiedFlow()
-
-
 def _evaluate(
     network: Network,
     schedule: NoiseSchedule,
@@ -133,21 +135,19 @@ def _evaluate(
     eps: Tensor,
     labels: Tensor | None,
     prediction: Prediction,
-) -> tuple[Tensor, Tensor]:
-    """x_t and the network's output for it, both in the dtype of x_0."""
+    variance: Variance,
+    coordinates: Coordinates | None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """x_t, the prediction, and for a learned variance v, all in the dtype of x_0."""
     x_t = q_sample(schedule, x_0, t, eps)
-    seen = x_t, to_device(t.long() - 1, x_t.device)
-    if prediction == "flow":
-        seen = coordinates.seen(_FLOW, schedule, x_t, t)
-    return x_t, network(*seen, labels).to(x_0.dtype)
-
-
-def _split(output: Tensor, variance: Variance) -> tuple[Tensor, Tensor | None]:
-    """The prediction and, for a learned variance, v."""
-    if variance not in LEARNED:
-        return output, None
-    prediction, v = output.chunk(2, dim=1)
-    return prediction, v
+    if prediction == "flow" and coordinates is None:
+        coordinates = RectifiedFlow()
+    given = (x_t, to_device(t.long() - 1, x_t.device)) if coordinates is None else seen(coordinates, schedule, x_t, t)
+    found: Any = network(*given, labels)
+    output, v = getattr(found, "sample", found).to(x_0.dtype), None  # `sample` is of diffusers' networks
+    if variance in LEARNED:
+        output, v = output.chunk(2, dim=1)
+    return x_t, output if coordinates is None else predicted(coordinates, schedule, output, x_t, t), v
 
 
 def _squared_error(

@@ -50,7 +50,7 @@ class Denoised(NamedTuple):
 def predict(
     model: Model,
     x_t: Tensor,
-    t: Time,
+    t: Time | np.integer,
     labels: Labels | Tensor = None,
     guidance: float | None = None,
     clip: bool | None = None,

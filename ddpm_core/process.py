@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -248,7 +249,7 @@ def _row(table: Tensor, t: Time, x: Tensor) -> Tensor:
     return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1)) if isinstance(t, Tensor) else table[t]
 
 
-def check_time(t: Time, x: Tensor, first: int, T: int) -> Time:
+def check_time(t: Time | np.integer, x: Tensor, first: int, T: int) -> Time:
     """Return t as an int or int64 (N,), of whatever type its whole numbers are.
 
     Raises ValueError unless t is a whole number of first..T, or a tensor with one for each image of x.
@@ -268,7 +269,7 @@ def check_time(t: Time, x: Tensor, first: int, T: int) -> Time:
     return found
 
 
-def _whole(t: Time) -> Time:
+def _whole(t: Time | np.integer) -> Time:
     """Whole numbers as an int or int64: an index of uint8 would be a mask, and t − 1 needs more than some types hold.
 
     Raises TypeError for one number that is not whole.

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Unpack
 
 import numpy as np
 import torch
@@ -21,10 +21,20 @@ from torch import Tensor
 from ddpm_core.errors import first_line
 from ddpm_core.model import Model, check_pixels, check_state, is_number, is_whole
 from ddpm_core.names import Spacing, Variance
-from ddpm_core.noise import Noise, check_seeds, gaussian_batch
+from ddpm_core.noise import Noise, Seeds, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, check_gradients, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import Chain, Condition, Lane, arguments, check_options, follow, make_chain
+from ddpm_core.runs import (
+    Chain,
+    Condition,
+    Lane,
+    RestoreOptions,
+    arguments,
+    check_options,
+    completes,
+    follow,
+    make_chain,
+)
 from ddpm_core.samplers import DEFAULTS, AnySampler, Predict, Step, StepSampler, WholeStep
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps
@@ -84,7 +94,7 @@ class Measurement:
         """A⁺A x, the part of x that y tells of."""
         return self.pseudoinverse(self.forward(x))
 
-    def observe(self, x_0: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+    def observe(self, x_0: Tensor, seeds: Seeds | None = None) -> Tensor:
         """y of pictures (N, C, H, W) in [−1, 1]. seeds: of the noise, one for each; needed where sigma is above 0."""
         y = self.forward(x_0)
         if not self.sigma:
@@ -513,19 +523,20 @@ METHODS: dict[MethodName, Method] = {
 }
 
 
+@completes(RestoreOptions)
 def restore(
     model: Model,
     y: Tensor,
     measurement: Measurement,
     method: MethodName | Method = "ddnm",
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     steps: Steps | None = None,
     sampler: AnySampler | None = None,
     variance: Variance | None = None,
     spacing: Spacing | None = None,
     eta: float = 0.0,
     clip: bool | None = None,
-    **options: Any,
+    **options: Unpack[RestoreOptions],
 ) -> Iterator[Step]:
     """Pictures that look like the model's and were measured as y: the steps of a run, like those of `trajectory`.
 
@@ -554,12 +565,12 @@ def restore(
         for own in METHODS.values():
             if name in vars(own):
                 raise ValueError(f"{name} belongs to a method: give method={type(own).__name__}({name}={value!r})")
-    known = [name for name in DEFAULTS if name not in arguments(restore)]
-    check_options("restore", options, [*arguments(restore), *known, "labels", "guidance", "x_T", "noise", "stop"])
-    own = {name: options.pop(name) for name in known if name in options}
-    condition = Condition(options.pop("labels", None), guidance=options.pop("guidance", None))
+    check_options("restore", options, arguments(restore))
+    given: dict[str, Any] = dict(options)
+    own = {name: given.pop(name) for name in DEFAULTS if name in given}
+    condition = Condition(given.pop("labels", None), guidance=given.pop("guidance", None))
     chain = make_chain(model, steps, sampler, spacing, None, condition.guidance, variance=variance, eta=eta, **own)
-    x_T, seeds = options.get("x_T"), None if seeds is None else check_seeds(seeds)
+    x_T, seeds = given.get("x_T"), None if seeds is None else check_seeds(seeds)
     if x_T is not None:
         check_state(model, x_T, "x_T")
     n = len(check_seeds(seeds or ())) if x_T is None else len(x_T)
@@ -567,9 +578,9 @@ def restore(
     task = Task(measurement, y, chain, model.clip if clip is None else clip)
     chosen.check(task)
     lane = Lane(
-        model, replace(chain, sampler=_Restoring(chosen, task), memory=True), condition, stop=options.pop("stop", None)
+        model, replace(chain, sampler=_Restoring(chosen, task), memory=True), condition, stop=given.pop("stop", None)
     )
-    return (step for _, step in follow([lane], seeds, clip, **options))
+    return (step for _, step in follow([lane], seeds, clip, **given))
 
 
 def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: torch.dtype) -> Tensor:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, tensor_text
 from ddpm_core.names import Spacing, Variance
-from ddpm_core.noise import Noise, check_seeds, gaussian_batch, own_noise, seeded_noise
+from ddpm_core.noise import Noise, Seeds, check_seeds, gaussian_batch, own_noise, seeded_noise
 from ddpm_core.prediction import (
     Denoised,
     Labels,
@@ -48,6 +48,84 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, model_pairs, own_run
 
 OnStep = Callable[[Step], "Tensor | None"]
+
+
+# The arguments of `trajectory`, of which `sample` and others pass some on. It says what each of them is.
+
+
+class OtherOptions(TypedDict, total=False):
+    """The options of samplers that no argument of `trajectory` has by name."""
+
+    snr: float | None
+    corrections: int | None
+
+
+class ConditionOptions(TypedDict, total=False):
+    """What a run draws, see `Condition`."""
+
+    labels: Labels
+    guidance: float | None
+    prompts: Prompts | None
+    negative: Prompts | None
+
+
+class ChainOptions(TypedDict, total=False):
+    """Which steps a run takes."""
+
+    sampler: AnySampler | None
+    variance: Variance | None
+    spacing: Spacing | None
+    eta: float
+
+
+class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False):
+    """What `reconstruct` and `interpolate` pass on: they say themselves where the chain starts."""
+
+    clip: bool | None
+    noise: Noise | None
+    stop: int | None
+    on_step: OnStep | None
+    attention: bool
+
+
+class RunOptions(DecodingOptions, total=False):
+    """What `sample` passes on."""
+
+    x_T: Tensor | None
+    start: int | None
+    after: Step | tuple[int, Tensor] | None
+
+
+class RestoreOptions(OtherOptions, total=False):
+    """What `restore` passes on."""
+
+    labels: Labels
+    guidance: float | None
+    x_T: Tensor | None
+    noise: Noise | None
+    stop: int | None
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def completes(options: type) -> Callable[[Function], Function]:
+    """Let a function's signature name the options that it takes as **options, so that editors complete them.
+
+    options: the TypedDict of its annotation.
+    """
+
+    def named(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind != one.VAR_KEYWORD]
+        more = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for name, kind in options.__annotations__.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *more])  # pyright: ignore[reportFunctionMemberAccess]
+        return function
+
+    return named
 
 
 @dataclass(frozen=True)
@@ -144,9 +222,10 @@ def make_chain(
     return Chain(named.name, pairs, named, named.sigmas(model.schedule, pairs), named.memory)
 
 
+@completes(OtherOptions)
 def trajectory(
     model: Model,
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     steps: Steps | None = None,
     sampler: AnySampler | None = None,
     variance: Variance | None = None,
@@ -164,7 +243,7 @@ def trajectory(
     prompts: Prompts | None = None,
     negative: Prompts | None = None,
     attention: bool = False,
-    **options: Any,
+    **options: Unpack[OtherOptions],
 ) -> Iterator[Step]:
     """The steps of a run, computed one by one as they are asked for. What is yielded is the caller's.
 
@@ -222,7 +301,7 @@ class Lane:
 
 def follow(
     lanes: Sequence[Lane],
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     clip: bool | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
@@ -254,7 +333,7 @@ class _Run:
     def __init__(
         self,
         lane: Lane,
-        seeds: Sequence[int] | None,
+        seeds: Seeds | None,
         clip: bool | None,
         x_T: Tensor | None,
         noise: Noise | None,
@@ -422,7 +501,7 @@ def _check_step(step: Any, expected: tuple[int, int, int], x: Tensor, name: str)
 
 def side_by_side(
     model: Model,
-    seeds: Sequence[int],
+    seeds: Seeds,
     lanes: Sequence[Mapping[str, Any]],
     clip: bool | None = None,
     labels: Labels = None,
@@ -488,7 +567,7 @@ def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
 
 
 def _checked_start(
-    model: Model, condition: Condition, seeds: Sequence[int] | None, x_T: Tensor | None, noise: Noise | None
+    model: Model, condition: Condition, seeds: Seeds | None, x_T: Tensor | None, noise: Noise | None
 ) -> tuple[list[int], Tensor, Tensor | None]:
     """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
     checked = [] if seeds is None else check_seeds(seeds)
@@ -503,7 +582,10 @@ def _checked_start(
     return checked, x, label_ids
 
 
-def sample(model: Model, seeds: Sequence[int] | None = None, steps: Steps | None = None, **options: Any) -> np.ndarray:
+@completes(RunOptions)
+def sample(
+    model: Model, seeds: Seeds | None = None, steps: Steps | None = None, **options: Unpack[RunOptions]
+) -> np.ndarray:
     """The final images.
 
     Arguments:
@@ -518,13 +600,13 @@ def sample(model: Model, seeds: Sequence[int] | None = None, steps: Steps | None
     Raises:
         ValueError: as `trajectory`.
     """
-    check_options("sample", options, [*arguments(sample), *ARGUMENTS])
+    check_options("sample", options, arguments(sample))
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
     return model.pictures(last.x)
 
 
 def arguments(function: Callable[..., Any]) -> list[str]:
-    """The names of a function's arguments behind its first, the model, without those that it passes on."""
+    """The names of a function's arguments behind its first, the model."""
     each = inspect.signature(function).parameters.values()
     return [argument.name for argument in each if argument.kind != argument.VAR_KEYWORD][1:]
 

@@ -120,6 +120,18 @@ class NoiseSchedule:
         return cls._named("squaredcos_cap_v2", T)
 
     @classmethod
+    def flow(cls, T: int = 1000) -> NoiseSchedule:
+        """τ_t = (t − ½)/T and σ_t = τ_t/(1 − τ_t), for rectified flows (1 − τ) x_0 + τ ε (Liu et al. 2023).
+
+        A uniform t is a uniform τ. ᾱ_T stays above 0, which the solvers need.
+
+        Arguments:
+            T: steps of the forward process.
+        """
+        tau = (torch.arange(1, _steps(T) + 1, dtype=torch.float64) - 0.5) / T
+        return cls.from_alpha_bar((1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2))
+
+    @classmethod
     def from_betas(cls, betas: Sequence[float] | Tensor) -> NoiseSchedule:
         """Any β_1..β_T.
 
@@ -131,15 +143,24 @@ class NoiseSchedule:
         return cls(_with_beta_0(betas), config)
 
     @classmethod
-    def from_alpha_bar(cls, alpha_bar: Sequence[float] | Tensor) -> NoiseSchedule:
-        """Any ᾱ_1..ᾱ_T, given in this order, without ᾱ_0 = 1: β_t = 1 − ᾱ_t/ᾱ_{t−1}.
+    def from_alpha_bar(
+        cls, alpha_bar: Sequence[float] | Tensor | Callable[[float], float], T: int | None = None
+    ) -> NoiseSchedule:
+        """Any ᾱ_1..ᾱ_T: β_t = 1 − ᾱ_t/ᾱ_{t−1}.
 
         Arguments:
-            alpha_bar: T numbers that fall from below 1; only the last one may be 0.
+            alpha_bar: T numbers that fall from below 1, without ᾱ_0 = 1; only the last one may be 0. Or a function of
+                time that gives them: ᾱ_t = alpha_bar(t/T).
+            T: steps of the forward process, with a function; leave it out with numbers.
 
         Raises:
             ValueError: for other numbers.
         """
+        if callable(alpha_bar):
+            T = _steps(T)
+            alpha_bar = [float(alpha_bar(t / T)) for t in range(1, T + 1)]
+        elif T is not None:
+            raise ValueError("T is for a function of time: leave it out where alpha_bar is a list of numbers")
         values = _numbers(alpha_bar, "alpha_bar")
         before = torch.cat([values.new_ones(1), values[:-1]])
         if not bool(((values < before) & (values >= 0)).all()):  # NaN fails too
@@ -202,14 +223,65 @@ class NoiseSchedule:
             schedule = cls(beta, {**schedule.config, "rescale_betas_zero_snr": True})
         return schedule
 
+    def times_at(self, sigmas: Sequence[float] | Tensor) -> list[int]:
+        """The times at which x_t/√ᾱ_t has these standard deviations of noise, for `steps` of a run.
+
+        Each σ gets the t whose ln σ_t is nearest; beyond the ends that is 1 or T. Two σ with one t give one step, and
+        σ = 0, which ends many lists, gives none: every chain ends at the data.
+
+        Arguments:
+            sigmas: from the largest down, for data in [−1, 1].
+
+        Returns:
+            Whole numbers that fall, T at most.
+
+        Raises:
+            ValueError: for sigmas that rise, or none above 0.
+        """
+        values = _numbers(sigmas, "sigmas")
+        if not bool((values.diff() <= 0).all() and values[0] > 0 and values[-1] >= 0):  # NaN fails too
+            raise ValueError("sigmas must fall, from above 0; the last ones may be 0")
+        distance = (values[values > 0].log()[:, None] - self.sigma[1:].log()).abs()
+        return list(dict.fromkeys((1 + distance.argmin(1)).tolist()))
+
+    def times_of_diffusers(self, timesteps: Sequence[int] | Tensor) -> list[int]:
+        """The times of a run with diffusers' timesteps, for `steps` of a run here.
+
+        diffusers counts from 0: t is its timestep + 1. For consistency models its timesteps are numbers of a list of σ
+        that begins with the largest: t is T minus its timestep, so that [22, 0] of T = 40 is [40, 18].
+
+        Arguments:
+            timesteps: whole numbers 0..T − 1, in any order.
+
+        Returns:
+            Whole numbers that fall, T at most.
+
+        Raises:
+            ValueError: for other numbers, and for schedules whose timesteps in diffusers aren't whole.
+        """
+        kind = self.config.get("_class_name")
+        given = timesteps.tolist() if isinstance(timesteps, (Tensor, np.ndarray)) else list(timesteps)
+        if not given or not all(isinstance(i, (int, np.integer)) and 0 <= i < self.T for i in given):
+            raise ValueError(f"timesteps of diffusers are whole numbers from 0 to {self.T - 1}, got {given}")
+        if kind in ("ScoreSdeVeScheduler", "EDMEulerScheduler"):
+            raise ValueError(f"the timesteps of diffusers' {kind} aren't whole: give its sigmas to times_at")
+        counted_down = kind == "CMStochasticIterativeScheduler"
+        return sorted({self.T - int(i) if counted_down else int(i) + 1 for i in given}, reverse=True)
+
     @classmethod
     def _named(cls, name: str, T: int, **ends: float) -> NoiseSchedule:
-        if isinstance(T, bool) or not isinstance(T, int) or T < 1:
-            raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
+        T = _steps(T)
         if not isinstance(name, str) or name not in _BETAS:
             raise ValueError(f"unknown beta_schedule {reprlib.repr(name)}: choose from {', '.join(_BETAS)}")
         config = {"num_train_timesteps": T, "beta_schedule": name, **ends}
         return cls(_with_beta_0(_BETAS[name](T, **ends)), config)
+
+
+def _steps(T: object) -> int:
+    """T; ValueError unless it is a whole number of at least 1."""
+    if isinstance(T, bool) or not isinstance(T, (int, np.integer)) or T < 1:
+        raise ValueError(f"T must be a whole number of at least 1, got {T!r}")
+    return int(T)
 
 
 def _numbers(values: Sequence[float] | Tensor, name: str) -> Tensor:

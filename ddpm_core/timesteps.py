@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # it imports torch, which takes seconds
     from ddpm_core.model import ModelSpec
 
 Pairs = Sequence[tuple[int, int]]  # (t, s) of each step, descending
-Steps = int | Sequence[int]  # how many, or the times themselves, descending
+Steps = SupportsIndex | Sequence[SupportsIndex] | np.ndarray  # how many, or the times themselves, descending
 
 
 def _linspace(T: int, n: int) -> list[int]:

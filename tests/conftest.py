@@ -24,6 +24,7 @@ atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True
 # Files that take longest, the longest first: one that began last would be waited for alone. Those that mostly wait for
 # a browser take turns with those that compute, so that both cores have work.
 SLOW = (
+    "test_browsers",
     *("test_presses", "test_every_kind", "test_app", "test_engine", "test_explore_page", "test_train", "test_static"),
     *("test_accelerator", "test_train_tab", "test_words", "test_strangers", "test_evaluate", "test_local_network"),
     "test_local_inside",

@@ -1,7 +1,33 @@
 """Training of diffusion models: configurations, data, the training loop. See docs/training.md."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ddpm_core.errors import UserError
+
+if TYPE_CHECKING:
+    from train.common.config import Config as Config
+    from train.fit.outputs.progress import Point as Point
+    from train.fit.start import preset as preset
+    from train.fit.start import resume as resume
+    from train.fit.trainer import Trainer as Trainer
+
+# torch takes seconds to import: each name is fetched from its module when it is first used.
+_HOME = {
+    "Config": "common.config",
+    "Point": "fit.outputs.progress",
+    "Trainer": "fit.trainer",
+    "preset": "fit.start",
+    "resume": "fit.start",
+}
+__all__ = ["TrainError", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 class TrainError(UserError):
     """A command of the trainer can't do what it was asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"train.{_HOME[name]}"), name)

@@ -1,4 +1,4 @@
-"""python -m train fit | autoencoder | distill | push | gamma | schedule | evaluate"""
+"""python -m train fit | autoencoder | distill | push | gamma | schedule | readers | evaluate"""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ USAGE = """usage: python -m train COMMAND [--help]
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
   gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
   schedule  find the time steps that suit a model best:  python -m train schedule FOLDER
+  readers   fit what reads x̂_0 from a network's blocks:   python -m train readers CHECKPOINT
   evaluate  FID, KID, IS, bits/dim by steps and variance: python -m train evaluate CHECKPOINT --data FOLDER --out study
 """
 
@@ -91,6 +92,14 @@ def schedule(arguments: list[str]) -> int:
         return schedule.main(arguments)
 
 
+def readers(arguments: list[str]) -> int:
+    """Fit the readers of a checkpoint's blocks."""
+    from train.tuning import readers
+
+    with enough_memory("fewer --seeds"):
+        return readers.main(arguments)
+
+
 def evaluate(arguments: list[str]) -> int:
     """Measure a checkpoint."""
     from train.evaluate.options import Options
@@ -113,6 +122,7 @@ def main(arguments: list[str]) -> int:
         "push": push,
         "gamma": gamma,
         "schedule": schedule,
+        "readers": readers,
         "evaluate": evaluate,
     }
     if not arguments or arguments[0] not in commands:

@@ -40,11 +40,17 @@ def _posterior_cases() -> list[Case]:
     return [replace(case, arguments=(s, x_0, x_t, t)) for case in cases for s, x_0, t, x_t in [case.arguments]]
 
 
+def _swapped(s: S, x_0: Tensor, x_t: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    return _posterior(_of_x_0, _of_x_t, _beta_tilde)(s, x_t, x_0, t)
+
+
 posterior = Exercise(
     name="posterior",
     right=_posterior(_of_x_0, _of_x_t, _beta_tilde),
     cases=_posterior_cases,
     mistakes={
+        "x_0 and x_t are swapped in the mean. For large t, most of x_{t−1} comes from x_t: which of the two factors is "
+        "nearly 1 there?": _swapped,
         "Right for large t, but at t = 1 your variance is not 0, although x_0 is known: which ᾱ belongs to t − 1?": (
             _posterior(
                 lambda s, t: s.alpha_bar[t].sqrt() * s.beta[t] / (1 - s.alpha_bar[t]),

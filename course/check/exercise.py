@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -212,6 +213,11 @@ class Exercise:
         if len(outputs) != len(self.outputs):
             raise Fault(f"Return {_listed(self.outputs)}, {len(self.outputs)} in all: yours returns {len(outputs)}.")
         for name, output in zip(self.outputs, outputs, strict=True):
+            if isinstance(output, np.ndarray):
+                raise Fault(
+                    f"{_capital(name)} should be a tensor: yours is a NumPy array. Compute with torch's functions, or "
+                    "let torch.as_tensor(…) make a tensor of it."
+                )
             if not isinstance(output, Tensor | int | float):
                 raise Fault(f"{_capital(name)} should be a tensor: yours is {_a(type(output).__name__)}.")
         for before, after in zip(case.arguments, arguments, strict=True):

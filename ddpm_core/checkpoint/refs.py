@@ -18,6 +18,7 @@ WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.
 FACTS = "ddpm_core.json"  # facts about the model for which the Hub's layout has no field
 ANALYTIC = "analytic_variance.json"  # see gamma_file
 OPTIMISED = "optimised_steps.json"  # see optimised_file
+READERS = "readers.safetensors"  # see readers_file; without it a checkpoint is the same model
 EXTRA = ("model_index.json", FACTS, ANALYTIC, OPTIMISED)
 DECODERS = ("vae/", "vqvae/")
 TEXT, TOKENIZER = "text_encoder/", "tokenizer/"
@@ -34,6 +35,7 @@ FILES = (
     *(TEXT + name for name in ("config.json", *TEXT_WEIGHTS)),
     *(TOKENIZER + name for name in TOKENIZER_FILES),
     *EXTRA,
+    READERS,
 )
 
 
@@ -241,7 +243,7 @@ def layout(names: Iterable[str], where: str) -> Layout:
         folder + "config.json",
         scheduler,
         _weights(names, folder, WEIGHT_FILES, where),
-        tuple(name for name in EXTRA if name in names),
+        tuple(name for name in (*EXTRA, READERS) if name in names),
         decoder=(decoder + "config.json", _weights(names, decoder, WEIGHT_FILES, where)) if decoder else None,
         text=(text + "config.json", _weights(names, text, TEXT_WEIGHTS, where)) if text else None,
         tokenizer=tokenizer,

@@ -20,7 +20,7 @@ from torch import Tensor
 from ddpm_core.checkpoint import latent_parts, refs, spec
 from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import FACTS, CheckpointError
-from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
+from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_file
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
@@ -36,6 +36,7 @@ SAVED = (
     "ddpm_core.json",
     refs.ANALYTIC,
     refs.OPTIMISED,
+    refs.READERS,
     WEIGHTS,
 )
 
@@ -44,15 +45,16 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. A latent
     model is written in that of StableDiffusionPipeline, or of LDMPipeline where it takes no words.
 
-    Of a model whose network is one's own, all but the network is written, as a warning says: the schedule, prediction,
-    variance, coordinates, classes, Γ and optimised steps. `load(folder, network=…)` reads them back.
+    Of a model whose network is of no class that `load` knows, all but the network is written, as a warning says: the
+    schedule, prediction, variance, coordinates, classes, Γ and optimised steps. `load(folder, network=…)` reads them
+    back.
 
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
     whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
     between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
 
     Arguments:
-        model: Γ of the analytic variance and the optimised steps are stored too, unless
+        model: Γ of the analytic variance, the optimised steps and the readers of its checkpoint are stored too, unless
             the weights were changed after loading.
         folder: where to.
         half: store the weights as float16, half the size, each rounded to 11 significant bits, which changes Γ by far
@@ -66,7 +68,8 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             `load` would refuse, or make another one of; for weights that are not finite (with half: beyond ±65504), or
             that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
     """
-    unet = getattr(model.network, "unet", None)
+    network = model.network
+    unet = network if isinstance(network, Network) else getattr(network, "unet", None)
     if not str(folder) or "\0" in str(folder):  # the first is where Python runs
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
@@ -103,6 +106,8 @@ def write(
             save_file(_for_file(part.network.state_dict(), half), its / part.weights, {"format": "pt"})
             part.save_config(its)
         _write_json(new, contents | (_sidecars(model, file, half) if unchanged else {}))
+        if unchanged:
+            readers_file.copy(model.source, new, file, half)
         for written in new.rglob("*.safetensors"):
             shutil.copymode(file.with_name("config.json"), written)  # safetensors makes it its owner's only
 
@@ -216,7 +221,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool]:
-    """The weights in float32, and whether Γ and the optimised steps, where the model has them, are theirs.
+    """The weights in float32, and whether Γ, the optimised steps and the readers, where there are any, are theirs.
 
     They are the network's own, or where it has them rounded, those of the file it was loaded from. The rest is theirs
     unless they were changed after loading.
@@ -224,7 +229,8 @@ def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
     path = source and source.weights_path
-    if exact and ((model.gamma is None and model.optimised is None) or not path):
+    measured = model.gamma is not None or model.optimised is not None or readers_file.there(source)
+    if exact and not (measured and path):
         return weights, True
     stored: dict[str, Tensor] = {}
     if path:

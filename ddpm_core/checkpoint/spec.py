@@ -26,6 +26,7 @@ from ddpm_core.checkpoint.config.fields import (
 )
 from ddpm_core.checkpoint.refs import FACTS, CheckpointError, LocalCheckpoint, Ref, holds_model, shipped
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
+from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import (
@@ -33,7 +34,6 @@ from ddpm_core.names import (
     DISTILLATIONS,
     LEARNED,
     PREDICTIONS,
-    TRAINED_PREDICTIONS,
     Averaging,
     OwnVariance,
     Prediction,
@@ -48,7 +48,10 @@ NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom
 OWN = "own_network"  # the field of ddpm_core.json that stands for the network where `save` had none to write
 
 # diffusers' names: ours
-_PREDICTIONS: dict[str, Prediction] = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v", "mu": "mu"}
+_PREDICTIONS: dict[str, Prediction] = {
+    **{"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"},
+    **{"mu": "mu", "flow": "flow"},  # its schedulers refuse to step with these, better than misreading
+}
 _VARIANCES: dict[str, OwnVariance] = {
     "fixed_small": "beta_tilde",
     "fixed_small_log": "beta_tilde",
@@ -124,7 +127,7 @@ def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
     if not isinstance(network, dict):
         raise ValueError(f"{OWN} must be a JSON object, got {shown(network)}")
     size, channels, classes = (whole(network, key) for key in ("image_size", "channels", "num_classes"))
-    fields = _from_scheduler(scheduler, clip=True) | _named_in(own, classes, PREDICTIONS)
+    fields = _from_scheduler(scheduler, clip=True) | _named_in(own, classes)
     if "coordinates" in network:
         fields["coordinates"] = families.read_coordinates(network["coordinates"])
     null = whole(own, "null_label", optional=True)
@@ -184,6 +187,8 @@ def _from_contents(
     _check_times(unet, fields["schedule"].T)
     fields |= _transformer_classes(unet) if transformer else _classes(unet, own)
     fields |= _named_in(own, fields["num_classes"])
+    if fields.get("prediction") == "flow" and "coordinates" in own:
+        fields["coordinates"] = families.read_coordinates(own["coordinates"])
     if transformer:
         fields["class_names"] = _id2label(index, fields["num_classes"])
     weights = choice(own, "weights", AVERAGINGS, "unknown")
@@ -219,9 +224,13 @@ def json_files(
     what these files have no place for.
     """
     family = families.of(model.schedule.config)
-    if not isinstance(model.coordinates, type(None) if family is None else family.coordinates):
+    usual = RectifiedFlow if model.prediction == "flow" else type(None)
+    if not isinstance(model.coordinates, usual if family is None else family.coordinates):
         raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
     scheduler, own = _scheduler_and_facts(model)
+    if model.prediction == "flow":
+        assert model.coordinates is not None
+        own["coordinates"] = families.coordinates_json(model.coordinates)
     index = {
         "_class_name": "DDPMPipeline" if family is None else family.pipeline,
         "_diffusers_version": scheduler["_diffusers_version"],
@@ -301,8 +310,7 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
     if family is None:
         theirs = {ours: name for name, ours in _PREDICTIONS.items()}
         scheduler |= {
-            # diffusers refuses to step with "mu", better than misreading; "flow" is of a network of one's own alone
-            "prediction_type": theirs.get(model.prediction, "epsilon"),
+            "prediction_type": theirs[model.prediction],
             "variance_type": {"beta": "fixed_large", "beta_tilde": "fixed_small"}.get(model.variance, model.variance),
             "clip_sample": model.clip,
         }
@@ -423,7 +431,7 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
     return {"num_classes": classes, "null_label": null}
 
 
-def _named_in(own: dict, classes: int, predictions: tuple[Prediction, ...] = TRAINED_PREDICTIONS) -> dict[str, Any]:
+def _named_in(own: dict, classes: int) -> dict[str, Any]:
     """class_names, and what else the file has of student, prediction, snr and corrections, as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:
@@ -432,7 +440,7 @@ def _named_in(own: dict, classes: int, predictions: tuple[Prediction, ...] = TRA
             raise ValueError(f"class_names must be a list of {classes} names, got {shown(list(named))}")
     found: dict[str, Any] = {"class_names": named}
     if "prediction" in own:
-        found["prediction"] = choice(own, "prediction", predictions)
+        found["prediction"] = choice(own, "prediction", PREDICTIONS)
     if own.get("student") is not None:
         found["student"] = _student(own["student"])
     if own.get("snr") is not None:

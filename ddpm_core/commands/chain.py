@@ -151,7 +151,7 @@ def check_output(option: str, path: Path, suffix: str) -> None:
         raise ValueError(f"cannot write {path}: {error.strerror}") from None
 
 
-def open_checkpoint(ref: str, where: Where) -> Model:
+def open_checkpoint(ref: str, where: Where, batched: bool = False) -> Model:
     """`ddpm_core.load` with a progress bar while it downloads, and a line on stderr for a long preparation.
 
     Raises what `load` does.
@@ -166,4 +166,11 @@ def open_checkpoint(ref: str, where: Where) -> Model:
             bar.total = total
             bar.update(done - bar.n)
 
-        return load(ref, device=where.device, precision=where.precision, engine=where.engine, progress=progress)
+        return load(
+            ref,
+            device=where.device,
+            precision=where.precision,
+            engine=where.engine,
+            progress=progress,
+            batched=batched,
+        )

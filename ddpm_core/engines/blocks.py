@@ -65,6 +65,7 @@ class Inside:
         if not isinstance(unet, UNet2DModel | UNet2DConditionModel) or told_numbers(unet):
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
+        self._alone = getattr(model.network, "each_alone", True)
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
         self._unet: Any = copy.deepcopy(unet, shared)  # so that the model itself stays as it is
         self._changes: dict[str, Change] = {}
@@ -177,10 +178,10 @@ class Inside:
         return changed.to(found)
 
     def _evaluate(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Evaluate the network; on a CPU each image alone, so that no image depends on others in its batch."""
+        """Evaluate the network; on a CPU each image alone, unless the model was loaded as batched: see `load`."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
         device, together = self._unet.device, len(x)
-        if self._unet.device.type == "cpu" or len(t_index.unique()) > 1:
+        if (self._alone and self._unet.device.type == "cpu") or len(t_index.unique()) > 1:
             together = 1
         outputs, taps = [], []
         for i in range(0, len(x), together):

@@ -30,8 +30,9 @@ def wrap(
     """The network ready for evaluation; its description says what was chosen, and why.
 
     device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
-    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and bf16 where the processor is
-    faster in it, on CUDA fp16 where the network stays finite in it, else fp32. torch replaces an engine that does not
+    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and with OpenVINO bf16 where the
+    processor is faster in it, on CUDA fp16 where the network stays finite in it, else bf16 where it has that; PyTorch
+    on a CPU and on Apple's GPUs computes in fp32. torch replaces an engine that does not
     work here, with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the
     text goes to the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always
     does. exact: reads the network again with its exact weights, for evaluations with gradients after they were rounded.
@@ -45,7 +46,9 @@ def wrap(
     why = ""
     if chosen.type == "cuda":  # where fp16 is as fast as bf16, and eight times as exact
         finite = precision == "auto" and stays_finite(unet, chosen)
-        precision = "fp16" if finite else torch_precision(precision, chosen)
+        precision = "fp16" if finite else precision
+    # on a CPU bf16 gains nothing with small networks, and its rounding costs accuracy: docs/performance.md
+    in_torch = "fp32" if (precision, chosen.type) == ("auto", "cpu") else torch_precision(precision, chosen)
     if engine == "auto" and chosen.type == "cpu":
         engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
     try:
@@ -54,15 +57,15 @@ def wrap(
                 return _openvino(unet, chosen, precision, owned, exact)
         if engine == "compile":
             with announced("Compiling the network", progress):
-                return CompiledNetwork(unet, chosen, torch_precision(precision, chosen), exact)
+                return CompiledNetwork(unet, chosen, in_torch, exact)
         if engine == "graph":
             if chosen.type != "cuda":
                 raise RuntimeError(f"CUDA graphs are for CUDA, not for {chosen.type}")
-            return GraphNetwork(unet, chosen, torch_precision(precision, chosen), exact)
+            return GraphNetwork(unet, chosen, in_torch, exact)
     except Exception as error:  # whatever is missing, torch works
         why = f"{engine} did not work: {first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)
-    network = TorchNetwork(unet, chosen, torch_precision(precision, chosen), exact, batched and chosen.type == "cpu")
+    network = TorchNetwork(unet, chosen, in_torch, exact, batched and chosen.type == "cpu")
     network.description += f" ({why})" if why else ""
     return network
 

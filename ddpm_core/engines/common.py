@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +89,15 @@ def bf16_is_fast() -> bool:
             torch.mm(matrix, matrix)
             shortest[dtype] = min(shortest[dtype], time.thread_time() - start)
     return shortest[torch.bfloat16] < _CLEARLY * shortest[torch.float32]
+
+
+class CompiledHere:
+    """What an engine has compiled stays in its process. `Model` is copied and pickled with PyTorch."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            "a model whose network was compiled can't be copied or pickled: load it with engine='torch', or again"
+        )
 
 
 def forbid_tf32() -> None:

@@ -65,7 +65,7 @@ _CONVERTING = threading.Lock()
 log = logging.getLogger(__name__)
 
 
-class _Converted:
+class _Converted(common.CompiledHere):
     """A module in OpenVINO, compiled for each shape of its inputs when it is first needed.
 
     config: its configuration. weights: gives them, once it is converted. example: inputs for which it is compiled at
@@ -223,6 +223,9 @@ class OpenVINONetwork(_Converted):
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """As `EngineNetwork` says."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
+        if t_index.is_floating_point() and not self._tells_features:  # it was converted for whole numbers
+            with torch.no_grad():
+                return self.with_gradients(x, t_index, labels)
         inputs = [self._image(x), self._time(t_index)]
         if labels is not None:
             inputs.append(labels.float() if labels.is_floating_point() else labels)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from ddpm_core.engines.attention import CrossAttention
 from ddpm_core.engines.common import (
     DTYPES,
+    CompiledHere,
     Inputs,
     example_inputs,
     forbid_tf32,
@@ -42,13 +43,14 @@ _TRIED = (0, 10, 100, 999)  # t_index
 _PIXELS = 256 * 32 * 32 * 2  # of a chunk, at most
 
 
-# What computes an image otherwise in a batch, and how many of its first arguments have a row for each image. Products:
-# the kernels of a convolution, and of a matrix of one row, are chosen by the batch. Norms of large images: their sums
-# are shared out among threads. Functions: the ends of what each thread has are computed without vectors, whose last
-# bits are others. Sums, products and quotients of two numbers are exact.
+# What may compute an image otherwise in a batch, and how many of its first arguments have a row for each image.
+# Products: the kernels of a convolution, and of a matrix of one row, are chosen by the batch. Norms of large images:
+# their sums are shared out among threads. Functions: the ends of what each thread has are computed without vectors,
+# whose last bits are others. Sums, products and quotients of two numbers are exact.
+_OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
 _BY_BATCH: dict[Callable[..., Tensor], int] = {
     **dict.fromkeys((F.conv2d, F.conv_transpose2d, F.linear, F.group_norm, F.layer_norm), 1),
-    **dict.fromkeys((F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log), 1),
+    **dict.fromkeys(_OF_EACH_NUMBER, 1),
     **{F.scaled_dot_product_attention: 3, torch.bmm: 2, torch.baddbmm: 3},
 }
 
@@ -56,19 +58,64 @@ _BY_BATCH: dict[Callable[..., Tensor], int] = {
 class _EachAlone(TorchFunctionMode):
     """What a network computes for n images is, to the bit, what it computes for each of them alone.
 
-    Only what depends on the batch is computed for each image, see _BY_BATCH: most of the time that evaluating all alone
-    takes is that of Python around it.
+    Only what the batch would change is computed for each image. In float32 that is tried, once for each shape: most
+    functions give an image the same bits in any batch.
     """
 
     def __init__(self, n: int):
         self._n = n
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        batched = _BY_BATCH.get(func, 0)
-        if not batched or not args[0].ndim or len(args[0]) % self._n:
-            return func(*args, **(kwargs or {}))
-        parts = zip(*(each.split(len(each) // self._n) for each in args[:batched]), strict=True)
-        return torch.cat([func(*part, *args[batched:], **(kwargs or {})) for part in parts])
+        batched, n, others = _BY_BATCH.get(func, 0), self._n, kwargs or {}
+        if not batched or not args[0].ndim or len(args[0]) % n:
+            return func(*args, **others)
+        # bf16 rounds away what would show that bits differ
+        if args[0].dtype == torch.float32 and not any(isinstance(value, Tensor) for value in others.values()):
+            lie = ((each.shape, each.stride()) if isinstance(each, Tensor) else each for each in args)
+            call = func, n, torch.get_num_threads(), *lie, *others.items()
+            if call not in _SAME_BITS:
+                _SAME_BITS[call] = _has_same_bits(func, n, batched, args, others)
+            if _SAME_BITS[call]:
+                return func(*args, **others)
+        return _each_alone(func, n, args[:batched], args[batched:], others)
+
+
+_SAME_BITS: dict[Any, bool] = {}  # by the function, n, threads and how its arguments lie in memory
+
+
+def _each_alone(func: Any, n: int, given: Sequence[Tensor], rest: tuple, kwargs: dict) -> Tensor:
+    parts = zip(*(each.split(len(each) // n) for each in given), strict=True)
+    return torch.cat([func(*part, *rest, **kwargs) for part in parts])
+
+
+def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -> bool:
+    """Whether n images have the same bits together and alone.
+
+    Random numbers tell: kernels that differ add in another order, and the last bits of thousands of sums differ.
+    """
+    generator = torch.Generator().manual_seed(0)
+    telling = _telling(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
+
+    def drawn(like: Any) -> Any:
+        if not isinstance(like, Tensor):
+            return like
+        numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)
+        if telling is not None:
+            numbers = telling[torch.randint(len(telling), like.shape, generator=generator)]
+        return torch.empty_like(like).copy_(numbers)  # as it lies in memory
+
+    numbers = [drawn(each) for each in args]
+    together = func(*(each.clone() for each in numbers[:batched]), *numbers[batched:], **kwargs)
+    return together.equal(_each_alone(func, n, numbers[:batched], tuple(numbers[batched:]), kwargs))
+
+
+@lru_cache
+def _telling(func: Any, *options: tuple[str, Any]) -> Tensor | None:
+    """Numbers for which a function has other bits with vectors than without; None where it has the same for all."""
+    numbers = torch.randn(2048, generator=torch.Generator().manual_seed(0), dtype=torch.float32).abs()
+    alone = torch.cat([func(number, **dict(options)) for number in numbers.clone().split(1)])
+    found = numbers[func(numbers.clone(), **dict(options)) != alone]
+    return found if len(found) else None
 
 
 class _InputConv(nn.Module):
@@ -191,6 +238,12 @@ class ExactNetwork:
                 self._found = self._float32()
             return self._found
 
+    def __getstate__(self) -> dict[str, Any]:  # a copy has a lock of its own, and finds the attention again
+        return vars(self) | {"_lock": None, "_attention": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"_lock": threading.RLock()})
+
     @property
     def memory(self) -> int:
         """Bytes that it takes besides the engine's network."""
@@ -242,7 +295,7 @@ class TorchNetwork:
     ):
         if precision == "fp32":
             forbid_tf32()
-        self._each_alone = device.type == "cpu" and not batched
+        self.each_alone = device.type == "cpu" and not batched
         # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
         moved: Any = nn.Module.to
         # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
@@ -285,7 +338,7 @@ class TorchNetwork:
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         n = len(inputs[0])
-        with _EachAlone(n) if self._each_alone and n > 1 else nullcontext():
+        with _EachAlone(n) if self.each_alone and n > 1 else nullcontext():
             return _output(self.unet, *inputs)
 
 
@@ -308,7 +361,7 @@ def stays_finite(unet: Network, device: torch.device) -> bool:
     return bool(network(x, times, *labels).isfinite().all())
 
 
-class CompiledNetwork(TorchNetwork):
+class CompiledNetwork(CompiledHere, TorchNetwork):
     """TorchNetwork through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
 
     name = "torch.compile"
@@ -333,7 +386,7 @@ class CompiledNetwork(TorchNetwork):
 _RECORDING = threading.Lock()  # a process records one CUDA graph at a time, on one stream
 
 
-class GraphNetwork(TorchNetwork):
+class GraphNetwork(CompiledHere, TorchNetwork):
     """TorchNetwork recorded once for each shape of a chunk, as a CUDA graph that is replayed: one launch a step."""
 
     name = "CUDA graph"

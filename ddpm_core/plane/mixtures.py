@@ -90,11 +90,19 @@ def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Mode
     schedule = NoiseSchedule.linear() if schedule is None else schedule
 
     def network(x_t: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
-        alpha_bar = schedule.alpha_bar[t_index.cpu() + 1]
+        alpha_bar = _alpha_bar(schedule, t_index.cpu())
         eps = -(1 - alpha_bar).sqrt().reshape(-1, 1) * mixture.score(x_t.flatten(1), alpha_bar)
         return eps.to(x_t.dtype).reshape(x_t.shape)
 
     return plane_model(network, schedule)
+
+
+def _alpha_bar(schedule: NoiseSchedule, t_index: Tensor) -> Tensor:
+    """ᾱ at t_index + 1, float64 (N,); at a fraction log σ is interpolated, as in `ode`."""
+    if not t_index.is_floating_point():
+        return schedule.alpha_bar[t_index + 1]
+    log_sigma = np.interp(t_index.numpy(), np.arange(schedule.T), schedule.sigma[1:].log().numpy())
+    return torch.from_numpy(1 / (1 + np.exp(2 * log_sigma)))
 
 
 def plane_model(network: Any, schedule: NoiseSchedule) -> Model:

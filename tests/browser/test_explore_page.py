@@ -1,5 +1,6 @@
 """The parts of Look inside with a model, and the plane, in a real browser, with a small random network."""
 
+import json
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
@@ -58,7 +59,16 @@ def saved(page, title, path):
 
 def pictures(page, root):
     """The pixels of the pictures under an element, as data-URIs."""
-    return page.locator(f"{root} img").evaluate_all("(images) => images.map((image) => image.src)")
+    return page.evaluate(f"({PIXELS})({json.dumps(root)})")
+
+
+PIXELS = """(root) => Promise.all([...document.querySelectorAll(`${root} img`)].map(async (image) => {
+  await image.decode().catch(() => {}); // one without an address
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: image.naturalWidth, height: image.naturalHeight });
+  if (image.naturalWidth) canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL();
+}))"""
 
 
 def test_what_opens_is_a_recorded_run_and_can_be_saved(page, url, tmp_path):
@@ -185,8 +195,9 @@ def test_an_upload_is_cropped_in_view_and_interpolated(page, url, tmp_path):
     assert "picture=" not in urlsplit(link).query and len(parse_qs(urlsplit(link).fragment)) == 2
     page.goto("about:blank")
     page.goto(link)
-    images = "[...document.querySelectorAll('.latents .sources img')].map((image) => image.src).join()"
-    page.wait_for_function(f"(kept) => {images} === kept", arg=",".join(kept))
+    page.wait_for_function(
+        f"(kept) => ({PIXELS})('.latents .sources').then((all) => all.join() === kept)", arg=",".join(kept)
+    )
     page.evaluate("page.open('latents', page.whole('latents', { checkpoint: page.model.ref }))")  # as a lesson does
     page.wait_for_selector(".part-latents[data-mode=reconstruct]")
     assert a.get_by_label("Sample of the seed").is_checked()
@@ -315,7 +326,7 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     assert all(verdict in page.locator("#said").text_content() for verdict in verdicts)
 
     # At the start both lanes have one cloud; between two steps of B it has its last one, and a truth of its own.
-    page.get_by_label("Time t").press("Home")
+    page.get_by_role("slider", name="Time t").press("Home")
     page.wait_for_selector(".part-plane[data-t='1000']")
     a, b, _ = shown(page).splitlines()
     assert a.split("\t")[1:] == b.split("\t")[1:]

@@ -39,7 +39,7 @@ LOOK = """
       return one.dataset.press;
     });
   const dead = [...document.querySelectorAll(`${root} a:not([href])`)].filter((one) => one.checkVisibility());
-  const { part, chosen } = lab;
+  const { part, chosen } = page;
   const told = `.part-${part}:is([data-outdated=true], [data-state=queued], [data-state=loading])`;
   return {
     part,
@@ -86,7 +86,11 @@ window.fetch = async (url, how) => {
     window.cut = () => cut.abort(); // the connection
     const got = await fetch(url, { ...how, signal: AbortSignal.any([how.signal, cut.signal]) });
     const start = (stream) => {
-      window.say = (message) => stream.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(message)}\\n\\n`));
+      window.say = (message) => {
+        const head = new TextEncoder().encode(JSON.stringify(message));
+        stream.enqueue(new Uint8Array(Uint32Array.of(head.length, 0).buffer));
+        stream.enqueue(head);
+      };
     };
     return new Response(got.body.pipeThrough(new TransformStream({ start })), got);
   } finally {
@@ -313,7 +317,7 @@ def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app
     settled(quiet)
     quiet.evaluate("""
     () => {
-      const { client } = lab;
+      const { client } = page;
       const ask = client.ask.bind(client);
       const known = new Promise((resolve) => { window.know = resolve; });
       client.ask = async (part, what, values) => {
@@ -397,7 +401,7 @@ def test_the_buttons_of_a_lesson_stay_together(quiet, app):
 def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
-    quiet.evaluate(f'lab.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
+    quiet.evaluate(f'page.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
     for part in (*HAS_RUNS, "forward", "train", "course"):
         quiet.evaluate("(part) => page.open(part, null)", part)
         quiet.keyboard.press("f")
@@ -421,7 +425,7 @@ def test_the_wall_takes_a_run_whose_pictures_are_fewer_than_the_ones_before_it(q
     quiet.wait_for_selector(".part-watch[data-state=queued]")
     quiet.evaluate("""
     async () => {
-      const [plan] = (await lab.example("watch")).results;
+      const [plan] = (await page.example("watch")).results;
       const results = [{ ...plan, count: 1, seeds: ["13"] }];
       const { run } = document.querySelector(".part-watch").dataset;
       const message = { run, seq: 1e6, state: "running", text: "", progress: 0, left: null, results };

@@ -10,7 +10,7 @@ from browser import CALM, MOTION, _missing, served
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "ui/web/node_modules/axe-core/axe.min.js"
 HAS_RUNS = ("watch", "compare", "grid", "plane", "between", "latents", "repair", "likelihood")
-PARTS = (*HAS_RUNS, "forward", "train", "course")
+PARTS = (*HAS_RUNS, "forward", "network", "train", "course")
 # A run of each that takes moments.
 QUICK = {
     "compare": "&steps=4&steps_b=3",

@@ -10,6 +10,7 @@ from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.noise import gaussian
 from ddpm_core.plane import exact_model, shape
 from ddpm_core.process import q_sample
+from ddpm_core.student import Student
 
 COSINE = NoiseSchedule.cosine(1000)
 MOONS = shape("moons", 0.2)
@@ -196,3 +197,41 @@ def test_a_flow_begins_where_there_is_no_signal():
     """x_T = ε there, and τ is 1: x̂_0 is what the network says."""
     own = Model(network=lambda x, tau, _: x - 0.3, schedule=ZERO, image_size=1, channels=2, prediction="flow")
     torch.testing.assert_close(predict(own, states(0), 2).x0, torch.full((POINTS, 2, 1, 1), 0.3).double())
+
+
+def test_a_network_on_another_schedule_is_evaluated_at_its_own_times_of_the_same_noise():
+    """Where ln σ rises evenly, so that a time between two is known exactly."""
+    trained = NoiseSchedule.from_sigmas(torch.logspace(-2, 2, 401, dtype=torch.float64))
+
+    def eps(x, time, labels):
+        sigma = 10 ** (-2 + time.double() / 100)
+        y = x * (1 + column(sigma) ** 2).sqrt()
+        return (y - x_0_of(y, sigma, labels)) / column(sigma)
+
+    own = model(eps, trained)
+    other = own.with_schedule(NoiseSchedule.from_alpha_bar(lambda u: 0.999 - 0.99 * u, T=7))
+    x = torch.stack([gaussian(seed, 0, (2, 1, 1)) for seed in range(3)]).double()
+    for t in range(1, 8):
+        sigma = other.schedule.sigma[t].expand(3)
+        expected = x_0_of(x * (1 + column(sigma) ** 2).sqrt(), sigma)
+        assert torch.allclose(predict(other, x, t, clip=False).x0, expected, **SAME)
+    some = own.with_schedule(NoiseSchedule.from_alpha_bar(trained.alpha_bar[1::40]))  # of its own times: no difference
+    runs = (
+        trajectory(own, [3], [*range(401, 0, -40)], "ddim", clip=False),
+        trajectory(some, [3], 11, "ddim", clip=False),
+    )
+    for a, b in zip(*runs, strict=True):
+        assert torch.equal(a.x, b.x)
+    assert other.with_schedule(trained).coordinates is other.coordinates
+    beyond = own.with_schedule(NoiseSchedule.from_alpha_bar([1 - 1e-9, 0.0])).coordinates.translation
+    assert beyond(NoiseSchedule.from_alpha_bar([1 - 1e-9, 0.0])).time.tolist() == [0, 0, 400]
+
+
+def test_what_belongs_to_a_schedule_is_refused_on_another():
+    for own, match in (
+        (model(lambda x, t, labels: x, prediction="mu"), "the mean of"),
+        (model(lambda x, t, labels: x, variance="learned"), "the variance"),
+        (model(lambda x, t, labels: x, student=Student("progressive", (1000, 500))), "teacher"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            own.with_schedule(NoiseSchedule.linear())

@@ -167,6 +167,27 @@ def test_torch_gives_an_image_the_same_bits_in_batches_of_any_size_and_at_any_pl
     assert torch.equal(wrapped(*(part[order] for part in given)), alone[order])
 
 
+def test_what_a_batch_does_not_change_is_computed_together_and_what_it_does_alone(monkeypatch):
+    """A sum that depends on the number of images, and one that does not."""
+    calls = []
+
+    def product(x, weight):
+        calls.append(len(x))
+        rows = x @ weight
+        return rows * (1 + 1e-6 * (len(x) > 1)) if weight.shape[1] == 3 else rows
+
+    monkeypatch.setitem(torch_engine._BY_BATCH, product, 1)
+    x = torch.randn(4, 5, 6)
+    for columns, expected in ((2, [4]), (3, [1, 1, 1, 1])):
+        weight = torch.randn(6, columns)
+        alone = torch.cat([product(part, weight) for part in x.split(1)])
+        mode = torch_engine._EachAlone(4)
+        for times in ("tried", "known"):
+            calls.clear()
+            assert mode.__torch_function__(product, (), (x, weight)).equal(alone), times
+        assert calls == expected
+
+
 def test_a_caller_may_give_that_up():
     network = small(**ODD)
     wrapped = engine.wrap(network, "cpu", "fp32", "torch", batched=True)
@@ -320,7 +341,8 @@ def test_auto_is_bf16_only_where_it_is_fast(monkeypatch, fast):
     for place in (engine, common):
         monkeypatch.setattr(place, "bf16_is_fast", lambda: fast)
     expected = ("bf16", "") if fast else ("fp32", " (bf16 is slower here)")
-    assert engine.torch_precision("auto", torch.device("cpu")) == expected[0]
+    assert engine.torch_precision("auto", torch.device("cpu")) == expected[0]  # of training
+    assert engine.wrap(smallest(0), "cpu", "auto", "torch").description == "torch · cpu · fp32"
     assert openvino_engine._precision("auto") == expected
     assert openvino_engine._precision("bf16") == ("bf16", "")  # what was asked for
 

@@ -40,6 +40,7 @@ from ddpm_core.__main__ import main as library
 from ddpm_core.checkpoint import load as loading
 from ddpm_core.few_steps.optimised import optimise_timesteps
 from ddpm_core.restore import mask, restore
+from ddpm_core.runs import make_chain
 from train import TrainError
 from train.__main__ import main as trainer
 from train.distill.task import Distilling
@@ -393,6 +394,15 @@ def _(case):
     close(found.total, case.twin.bits(case.pictures, oracle.pairs(T, steps)))
 
 
+@use("library", "`ode_log_prob`")
+def _(case):
+    pytest.importorskip("scipy")
+    picture, told = case.pictures[:1], next(iter(case.told.values()), None)
+    found = case.ask(ddpm_core.ode_log_prob, case.model, picture, told, tolerance=1e-4)
+    expected = -(case.twin.log_prob(picture) / found.dimensions + np.log(2 / 255)) / np.log(2)
+    np.testing.assert_allclose(found.bits_per_dim, expected, rtol=0, atol=0.02)  # of 4 to 12
+
+
 @use("library", "`optimise_timesteps`")
 def _(case):
     options = {"points": 3, "detail": 0.0, "samplers": ["ddim"], **case.told}
@@ -617,9 +627,12 @@ def _(case):
 def _(case):
     run, found = case.page(SamplingPart, "watch")
     table = toylab.saved(SamplingPart(case.services), "watch", run, "csv", "zip")["csv"][1].decode()
-    for row, step in zip(csv.DictReader(table.splitlines()), run.job.plan.rows[0], strict=True):
+    (lane,), (model,) = run.job.plan.lanes, run.job.plan.models
+    chain = make_chain(model, **lane.sampling)
+    for row, (t, s), sigma in zip(csv.DictReader(table.splitlines()), chain.pairs, chain.sigmas, strict=True):
         told = [float(row[name] or "nan") for name in ("t", "s", "alpha_bar_t", "sigma")]
-        np.testing.assert_allclose(told, np.array(step, float), rtol=1e-9)  # σ is NaN where only the network knows it
+        step = np.array([t, s, model.schedule.alpha_bar[t].item(), sigma], float)
+        np.testing.assert_allclose(told, step, rtol=1e-9)  # σ is NaN where only the network knows it
     shown = toylab.decoded([one for one in found if one["kind"] == "frame"][-1]["x"], case.twin.picture[1])
     same(shown, _rgb(case.expected))
 

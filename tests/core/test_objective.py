@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddpm_core import Model, NoiseSchedule, predict, q_sample
+from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.likelihood import FLOOR, discretized_log_likelihood
 from ddpm_core.objective import LOSSES, l_hybrid, l_simple, l_vlb, lognormal_times, min_snr_weight
 from ddpm_core.process import from_x0_eps
@@ -51,19 +52,26 @@ def test_the_network_sees_x_t_the_index_t_minus_1_and_the_labels():
     torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
 
 
-def test_a_flow_is_trained_on_what_a_model_shows_it():
+@pytest.mark.parametrize(
+    "coordinates", [None, RectifiedFlow(1000.0), VarianceExploding(0.0), EDM(0.5, 0.0, 1.0)], ids=str
+)
+def test_a_network_in_other_coordinates_is_trained_on_what_a_model_shows_it(coordinates):
     x_0, _, eps = batch()
+    prediction = coordinates.gives if coordinates else "flow"
     seen = []
 
     def network(x, time, labels=None):
         seen.append((x, time))
-        return torch.zeros_like(x)
+        return 0.3 * x
 
     t = torch.tensor([1, 2, 3, 20, 49, 50])
-    l_simple(network, SCHEDULE, x_0, t, eps, prediction="flow")
-    model = Model(network=network, schedule=SCHEDULE, image_size=4, prediction="flow")
-    predict(model, q_sample(SCHEDULE, x_0, t, eps), t)
+    loss = l_simple(network, SCHEDULE, x_0, t, eps, prediction=prediction, coordinates=coordinates)
+    fields = {"prediction": prediction, "coordinates": coordinates, "clip": False}
+    model = Model(network=network, schedule=SCHEDULE, image_size=4, **fields)
+    found = predict(model, q_sample(SCHEDULE, x_0, t, eps), t)
     assert all(map(torch.equal, *seen)) and seen[0][1].dtype == torch.float64
+    error = {"flow": found.eps - found.x0 - (eps - x_0), "epsilon": found.eps - eps, "x0": found.x0 - x_0}[prediction]
+    torch.testing.assert_close(loss, error.square().mean((1, 2, 3)))
 
 
 @given(t=st.integers(2, 50), kind=st.sampled_from(["beta", "beta_tilde"]), error=st.floats(-2, 2))
@@ -135,10 +143,12 @@ def test_min_snr_weighting_is_one_loss_whatever_the_network_predicts(t, gamma):
     steps = torch.full((2,), t)
     wrong = x_0 + 0.1
     losses = []
-    for prediction in ("epsilon", "x0", "v"):
+    for prediction in ("epsilon", "x0", "v", "flow"):
 
         def network(x_t, *_, prediction=prediction):
             alpha_bar = SCHEDULE.alpha_bar[t]
+            if prediction == "flow":  # which sees (1 − τ) x_0 + τ ε
+                x_t = x_t * (alpha_bar.sqrt() + (1 - alpha_bar).sqrt())
             guess = (x_t - alpha_bar.sqrt() * wrong) / (1 - alpha_bar).sqrt()
             return from_x0_eps(SCHEDULE, prediction, wrong, guess, x_t, t)
 

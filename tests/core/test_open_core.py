@@ -3,11 +3,13 @@
 import copy
 import itertools
 import math
+import pickle
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import LINEAR, TWO_LEVELS, X_T, blur_model, run, small_unet, toy_model
@@ -687,3 +689,41 @@ def test_what_is_printed_fits_a_line():
         (found, "x0_hat"),
     ):
         assert has in repr(value) and len(repr(value)) < 100 and "\n" not in repr(value)
+
+
+def test_a_model_is_copied_and_pickled_with_its_own_weights(torch_engine):
+    model = ddpm_core.load("mnist-tiny")
+    ddpm_core.predict(model, torch.zeros(1, 1, 28, 28), 5, labels=3, grad=True)  # whose network is kept
+    before = ddpm_core.sample(model, [1], 2)
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert (ddpm_core.sample(copied, [1], 2) == before).all()
+        assert copied.optimised == model.optimised and copied.source == model.source
+        ddpm_core.module(copied).get_parameter("conv_out.bias").fill_(0.5)
+        assert (ddpm_core.sample(copied, [1], 2) != before).any()
+    assert (ddpm_core.sample(model, [1], 2) == before).all()
+
+
+def test_what_was_compiled_is_not_copied(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
+    model = ddpm_core.load("mnist-tiny", device="cpu", engine="compile")
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="engine='torch'"):
+            copied(model)
+
+
+def test_a_network_of_diffusers_is_a_network(tmp_path, torch_engine):
+    loaded = ddpm_core.load("mnist-tiny")
+    unet = UNet2DModel.from_pretrained("checkpoints/mnist-tiny").eval()
+    own = replace(loaded, network=unet)
+    options = {"seeds": [1, 2], "steps": 3, "labels": 3}
+    steps = [*ddpm_core.trajectory(own, **options)], [*ddpm_core.trajectory(loaded, **options)]
+    for a, b in zip(*steps, strict=True):
+        assert torch.allclose(a.x, b.x, atol=1e-4)
+    assert ddpm_core.module(own) is unet
+    x_0, t, eps = torch.zeros(2, 1, 28, 28), torch.tensor([5, 700]), torch.ones(2, 1, 28, 28)
+    labels = torch.tensor([3, 4])
+    losses = [ddpm_core.l_simple(net, own.schedule, x_0, t, eps, labels) for net in (unet, loaded.network)]
+    assert torch.allclose(*losses, rtol=1e-4)
+    ddpm_core.save(own, tmp_path / "saved")  # its weights, too
+    again = ddpm_core.load(tmp_path / "saved")
+    assert (ddpm_core.sample(again, **options) == ddpm_core.sample(loaded, **options)).all()

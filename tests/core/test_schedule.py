@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 import torch
-from diffusers import DDPMScheduler
+from diffusers import CMStochasticIterativeScheduler, DDPMScheduler
 
 from ddpm_core.schedule import NoiseSchedule
 
@@ -89,6 +89,14 @@ def test_from_betas_takes_any_list(betas):
     assert_tables(NoiseSchedule.from_betas(betas), np.array([0.1, 0.2]))
 
 
+def test_a_flows_times_are_the_middles_of_equal_parts():
+    schedule = NoiseSchedule.flow(4)
+    torch.testing.assert_close(
+        schedule.sigma[1:], torch.tensor([1 / 7, 3 / 5, 5 / 3, 7], dtype=torch.float64), rtol=1e-9, atol=0
+    )  # τ is 1/8, 3/8, 5/8, 7/8
+    assert NoiseSchedule.flow(1).alpha_bar[1] == 0.5
+
+
 def test_diffusers_defaults_hold_where_a_config_is_silent():
     assert_tables(NoiseSchedule.from_config({}), oracle.linear_betas())
     full = dict(DDPMScheduler(beta_schedule="squaredcos_cap_v2", num_train_timesteps=20).config)
@@ -138,6 +146,7 @@ def test_every_schedule_only_adds_noise(schedule):
 
 BAD = {
     "T of 0": lambda: NoiseSchedule.linear(0),
+    "T of 0, of a flow": lambda: NoiseSchedule.flow(0),
     "betas of 0": lambda: NoiseSchedule.linear(10, 0.0, 0.02),
     "beta above 1": lambda: NoiseSchedule.linear(10, 1e-4, 1.5),
     "no betas": lambda: NoiseSchedule.from_betas([]),
@@ -178,3 +187,46 @@ def test_the_unknown_name_is_told_what_is_known():
     with pytest.raises(ValueError, match="cubic") as error:
         NoiseSchedule.from_config({"beta_schedule": "cubic"})
     assert all(name in str(error.value) for name in NAMED)
+
+
+def test_a_schedule_is_a_function_of_time():
+    given = [math.cos(t / 20 * math.pi / 2) ** 2 for t in range(1, 21)]
+    made = NoiseSchedule.from_alpha_bar(lambda u: math.cos(u * math.pi / 2) ** 2, T=20)
+    assert made.T == 20 and torch.allclose(made.alpha_bar[1:], torch.tensor(given, dtype=torch.float64), atol=1e-15)
+    for wrong in ({"alpha_bar": lambda u: 1 - u}, {"alpha_bar": lambda u: 1 - u, "T": 0}, {"alpha_bar": [0.5], "T": 1}):
+        with pytest.raises(ValueError, match="T "):
+            NoiseSchedule.from_alpha_bar(**wrong)
+    with pytest.raises(ValueError, match="must fall"):
+        NoiseSchedule.from_alpha_bar(lambda u: u, 5)
+
+
+def test_times_at_a_sigma():
+    """Those of Karras et al. 2022, Eq. 5, against a search through the table."""
+    schedule = NoiseSchedule.linear()
+    asked = [(80 ** (1 / 7) + i / 17 * (0.02 ** (1 / 7) - 80 ** (1 / 7))) ** 7 for i in range(18)]
+    table = [math.sqrt((1 - a) / a) for a in schedule.alpha_bar[1:].tolist()]
+    nearest = [1 + min(range(1000), key=lambda i: abs(math.log(table[i] / sigma))) for sigma in asked]
+    assert schedule.times_at([*asked, 0.0]) == nearest
+    assert schedule.times_at(schedule.sigma[[700, 20, 3]]) == [700, 20, 3]
+    assert schedule.times_at([1e9, 1e-9]) == [1000, 1]
+    for wrong in ([1.0, 2.0], [0.0], [float("nan")], [-1.0], []):
+        with pytest.raises(ValueError, match="sigmas"):
+            schedule.times_at(wrong)
+
+
+def test_times_as_diffusers_counts_them():
+    scheduler = CMStochasticIterativeScheduler()
+    schedule = NoiseSchedule.from_config({**scheduler.config, "_class_name": "CMStochasticIterativeScheduler"})
+    times = schedule.times_of_diffusers([22, 0])
+    scheduler.set_timesteps(timesteps=[22, 0])
+    assert times == [40, 18] and schedule.sigma[times].numpy() == pytest.approx(scheduler.sigmas[:2].numpy())
+    ddpm = DDPMScheduler()
+    ddpm.set_timesteps(10)
+    times = NoiseSchedule.linear().times_of_diffusers(ddpm.timesteps)
+    found = NoiseSchedule.linear().alpha_bar[times]
+    assert times[0] == 901 and found.numpy() == pytest.approx(ddpm.alphas_cumprod[ddpm.timesteps].numpy(), rel=1e-4)
+    for wrong in ([1000], [-1], [0.5], []):
+        with pytest.raises(ValueError, match="whole numbers from 0 to 999"):
+            NoiseSchedule.linear().times_of_diffusers(wrong)
+    with pytest.raises(ValueError, match="times_at"):
+        NoiseSchedule.from_config({"_class_name": "ScoreSdeVeScheduler"}).times_of_diffusers([3])

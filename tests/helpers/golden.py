@@ -13,13 +13,16 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+ROOT = Path(__file__).resolve().parents[2]
+PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+sys.path[:0] = [str(ROOT / room) for room in (*PYTEST["pythonpath"], "tests")]  # what tests import
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 Cases = Mapping[str, Callable[[], Any]]  # by a text that says what is run

@@ -379,9 +379,8 @@ class Page:
         if seen[-1]["state"] != "finished":
             raise ValueError(seen[-1]["text"])
         files = dict(toylab.saved(self.app.parts[part], part, run, *FILES[part]).values())
-        plan = next(result for result in toylab.results(seen) if result["kind"] in ("plan", "words"))
-        if plan["kind"] == "words":
-            plan = plans.described(self.app.parts[part], part, values, result=plan)["shown"]
+        (plan,) = toylab.results(seen, "plan")
+        plan = plans.described(self.app.parts[part], part, values, result=plan)["shown"]
         return {"plan": plain(plan), "files": {name: of_file(name, content) for name, content in files.items()}}
 
     def forward(self, values: Values) -> Values:

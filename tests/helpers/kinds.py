@@ -137,6 +137,9 @@ KINDS: dict[str, Kind] = {
     "learned range": Kind(partial(pixels, out_channels=6, variance_type="learned_range")),
     "x_0": Kind(partial(pixels, prediction_type="sample")),
     "μ̃": Kind(partial(pixels, own={"prediction": "mu"})),
+    "flow": Kind(
+        partial(pixels, prediction_type="flow", own={"coordinates": {"kind": "RectifiedFlow", "times": 1000}})
+    ),
     "score model": Kind(partial(pipelines.score, widths=(32,), num_train_timesteps=T, sigma_max=4), run={"steps": 3}),
     "consistency model": Kind(partial(pipelines.consistency, num_train_timesteps=T, sigma_max=20), run={}),
     "consistency model, classes": Kind(
@@ -187,7 +190,7 @@ class Twin:
                 sigma = (self.low ** (1 / 7) + part * (high ** (1 / 7) - self.low ** (1 / 7))) ** 7
             self.sigma = np.array([0.0, *sigma])
             self.ab = 1 / (1 + self.sigma**2)
-        names = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"}
+        names = {"epsilon": "epsilon", "sample": "x0", "v_prediction": "v", "flow": "flow"}
         self.prediction = own.get("prediction") or names[scheduler.get("prediction_type", "epsilon")]
         self.prediction = "x0" if self.family == "consistency" else self.prediction
         fixed = {"fixed_large": "beta", "fixed_small": "beta_tilde"}
@@ -268,16 +271,27 @@ class Twin:
         length = {"padding": "max_length", "truncation": True, "max_length": 8}
         return self.text(self.tokenizer(words, **length, return_tensors="pt").input_ids)[0].detach()
 
-    def output(self, x: torch.Tensor, t: int, told: Any) -> torch.Tensor:
+    def alpha_bar(self, t: float) -> float:
+        """ᾱ, at a fraction of t with log σ interpolated."""
+        if t == int(t):
+            return self.ab[int(t)]
+        log_sigma = np.interp(t, np.arange(1, T + 1), 0.5 * np.log(1 / self.ab[1:] - 1))
+        return 1 / (1 + np.exp(2 * log_sigma))
+
+    def output(self, x: torch.Tensor, t: float, told: Any) -> torch.Tensor:
         """The network's, in float32, as float64; of other coordinates the ε or the x_0 that it means."""
         labels = self.conditions(told, len(x))
         if self.family:
             return self._translated(x, t, labels)
+        if self.prediction == "flow":
+            signal, noise = self.alpha_bar(t) ** 0.5, (1 - self.alpha_bar(t)) ** 0.5
+            time = torch.full((len(x),), 1000 * noise / (signal + noise), dtype=torch.float64)
+            return self.unet((x / (signal + noise)).float(), time, *labels).sample.double()
         return self.unet(x.float(), torch.full((len(x),), t - 1) * self.time_scale, *labels).sample.double()
 
-    def _translated(self, x: torch.Tensor, t: int, labels: list[torch.Tensor]) -> torch.Tensor:
+    def _translated(self, x: torch.Tensor, t: float, labels: list[torch.Tensor]) -> torch.Tensor:
         """ε of a score model (Song et al. 2021), x_0 of a consistency model (Song et al. 2023, Appendix C)."""
-        sigma, y = self.sigma[t], x / self.ab[t] ** 0.5
+        sigma, y = (1 / self.alpha_bar(t) - 1) ** 0.5, x / self.alpha_bar(t) ** 0.5
         if self.family == "score":
             told = sigma / 2 * (self.sigma[-1] / self.sigma[1]) ** (1e-5 * (T - t) / (T - 1))
             score = self.unet(((y + 1) / 2).float(), torch.full((len(x),), told)).sample.double()
@@ -306,6 +320,35 @@ class Twin:
         shown = x_0.clip(-1, 1) if clip else x_0
         x_0 = shown if self.prediction != "mu" else x_0
         return x_0, (x - self.ab[t] ** 0.5 * x_0) / (1 - self.ab[t]) ** 0.5, shown, v
+
+    def log_prob(self, pictures: np.ndarray, steps: int = 60) -> np.ndarray:
+        """log p(x_1) by the flow, by classical Runge-Kutta in log σ, with the noise of seeds 0, 1, …"""
+        n, levels = len(pictures), pictures.transpose(0, 3, 1, 2) / 127.5 - 1
+        of_seed = [[np.random.Generator(np.random.Philox(key=[i, 2**40 + k])) for k in (0, 1)] for i in range(n)]
+        x = levels + 2 / 255 * np.stack([noise.random(self.shape) - 0.5 for noise, _ in of_seed])
+        signs = torch.tensor(np.stack([2.0 * drawn.integers(0, 2, self.shape) - 1 for _, drawn in of_seed]))
+        known = 0.5 * np.log(1 / self.ab[1:] - 1)
+
+        def slope(x: torch.Tensor, log_sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+            t, at = float(np.interp(log_sigma, known, np.arange(1, T + 1))), x.detach().requires_grad_()
+            ab = 1 / (1 + np.exp(2 * log_sigma))
+            half = self.output(at, t, self._told(...))[:, : self.shape[0]]
+            eps = (at - ab**0.5 * oracle.x0_of({t: ab}, self.prediction, half, at, t)) / (1 - ab) ** 0.5
+            grad = torch.autograd.grad((eps * signs).sum(), at)[0]
+            traced = (grad * signs).sum((1, 2, 3))
+            return (1 - ab) ** 0.5 * eps.detach() - (1 - ab) * x, (1 - ab) ** 0.5 * traced - (1 - ab) * x[0].numel()
+
+        x, change = torch.tensor(x), torch.zeros(n, dtype=torch.float64)
+        h = (known[-1] - known[0]) / steps
+        for k in range(steps):
+            now = known[0] + k * h
+            a, da = slope(x, now)
+            b, db = slope(x + h / 2 * a, now + h / 2)
+            c, dc = slope(x + h / 2 * b, now + h / 2)
+            d, dd = slope(x + h * c, now + h)
+            x, change = x + h / 6 * (a + 2 * b + 2 * c + d), change + h / 6 * (da + 2 * db + 2 * dc + dd)
+        prior = -0.5 * (x.square().sum((1, 2, 3)) + x[0].numel() * np.log(2 * np.pi))
+        return (prior + change).numpy()
 
     # --- Runs
 

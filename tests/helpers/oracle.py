@@ -99,13 +99,18 @@ def pairs(T, n, spacing="linspace"):
 
 
 def x0_of(ab, kind, out, x, t):
-    """x_0 from the network's output: DDPM Eq. 4, Salimans & Ho 2022 for v, DDPM Eq. 7 at (t, t - 1) for mu."""
+    """x_0 from the network's output: DDPM Eq. 4, Salimans & Ho 2022 for v, DDPM Eq. 7 at (t, t - 1) for mu.
+
+    Of a flow, whose output is eps - x_0, both follow from x.
+    """
     if kind == "epsilon":
         return (x - math.sqrt(1 - ab[t]) * out) / math.sqrt(ab[t])
     if kind == "x0":
         return out
     if kind == "v":
         return math.sqrt(ab[t]) * x - math.sqrt(1 - ab[t]) * out
+    if kind == "flow":
+        return (x - math.sqrt(1 - ab[t]) * out) / (math.sqrt(ab[t]) + math.sqrt(1 - ab[t]))
     assert kind == "mu"
     a, beta = ab[t] / ab[t - 1], 1 - ab[t] / ab[t - 1]
     return (out * (1 - ab[t]) - math.sqrt(a) * (1 - ab[t - 1]) * x) / (math.sqrt(ab[t - 1]) * beta)

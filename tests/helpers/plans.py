@@ -8,8 +8,9 @@ from browser import _missing
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui.models.facts import answer as known
 from ui.models.facts import facts, spec, table
-from ui.parts.sampling import REQUESTS
 from ui.recorded import page
+
+PLAN = {"kind": "plan", "words": [], "unknown": [], "published": None}  # the first result of any run
 
 
 def _ask(question):
@@ -18,7 +19,7 @@ def _ask(question):
     return page.ask(question)
 
 
-def _facts(model):
+def facts_of(model):
     """The facts of a model, also of one that has no files."""
     if model.source is not None and model.source.folder is not None:
         return facts(model)
@@ -36,11 +37,10 @@ def answer(part, values, models, **more):
     shown} and what the plan is about; {error}, a sentence, where it refuses the values.
 
     more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate; result, of
-    an engine, as it is shown.
+    an engine, as it is shown; without it the first one of a run.
     """
-    known = {ref: _facts(model) for ref, model in models.items() if model is not None}
-    read = {"kind": "words", "words": [], "unknown": []} if part in REQUESTS else None
-    return _ask({"part": part, "values": values, "models": known, "result": read} | more)
+    known = {ref: facts_of(model) for ref, model in models.items() if model is not None}
+    return _ask({"part": part, "values": values, "models": known, "result": PLAN} | more)
 
 
 def described(place, part, values, **more):
@@ -59,4 +59,4 @@ def offered(services, ref):
     model = services.models.known(ref)
     if model is None or model.source is not None:
         return _ask({"known": known(services, ref, pictures=True)})
-    return _ask({"known": {"ref": ref, "count": 1, "download": 0, "facts": _facts(model)}})
+    return _ask({"known": {"ref": ref, "count": 1, "download": 0, "facts": facts_of(model)}})

@@ -1,6 +1,5 @@
 """A lab with one toy model, and runs of parts in it: for tests of ui/parts, which need no server and no page."""
 
-import base64
 import io
 import json
 import shutil
@@ -9,25 +8,27 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
+import plans
 from browser import _missing
 from PIL import Image
 
 import ddpm_core
-from ui.export.kept import packed
 from ui.forms import emoji
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
-from ui.models import facts
 from ui.models.services import Services
 from ui.parts.sampling import Sampling
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
+from ui.runs.protocol import Result
 from ui.runs.settings import Settings
 from ui.runs.words import page_words
+from ui.serving.packing import packed
 
 
 class Models:
@@ -101,9 +102,20 @@ def messages(part, name, values, watch=lambda run, message: None):
         run = Run(None, text=str(wrong))
     seen = []
     for message in run.messages():
+        packed(message)  # it can travel
+        assert all(map(_is_of_protocol, message["results"])), message["results"]
         seen.append(message)
         watch(run, message)
     return run, seen
+
+
+def _is_of_protocol(result):
+    """Whether a type of ui/runs/protocol.py has this kind and these names."""
+    return any(
+        result["kind"] in get_args(get_type_hints(kind)["kind"])
+        and kind.__required_keys__ <= result.keys() <= kind.__annotations__.keys()
+        for kind in get_args(Result)
+    )
 
 
 def results(seen, kind=None):
@@ -119,17 +131,7 @@ def cost(part, name, values):
         return str(error)
 
 
-HERE = {"where": "'toy'", "has_scheduler": False, "autoencoder": None, "own_class": True}
 FILES = Path(__file__).parents[2] / "ui/web/tests/local/files.mjs"
-
-
-def _known(model):
-    """What the page is told of a model; of a toy, which has no files, as if it had."""
-    if model.source:
-        return facts.facts(model)
-    source = {"ref": "toy", "name": "toy", "revision": None, "weights": "raw", "file": "toy", "fixed": True}
-    known = {"spec": facts.spec(model) | {"source": source}, "home": HERE, "scheduler": facts.table(model.schedule)}
-    return known | {"sidecars": {"gamma": None, "optimised": None}}
 
 
 def saved(place, part, run, *kinds, sets=None):
@@ -138,7 +140,7 @@ def saved(place, part, run, *kinds, sets=None):
     """
     if not shutil.which("node"):
         _missing("node is not installed")
-    known = {ref: _known(place.services.models.known(ref)) for ref in run.job.computation.refs}
+    known = {ref: plans.facts_of(place.services.models.known(ref)) for ref in run.job.computation.refs}
     words = page_words() | ({"sets": sets} if sets else {})
     asked = {"part": part, "form": place.forms[part].form(), "kinds": kinds}
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}
@@ -155,7 +157,9 @@ def saved(place, part, run, *kinds, sets=None):
         return {kind: (one["name"], (folder / one["name"]).read_bytes()) for kind, one in found.items()}
 
 
-def decoded(uri, size=8):
+def decoded(picture, size=8):
     """A sprite as (N, H, W, 3)."""
-    row = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB"))
+    if isinstance(picture, np.ndarray):
+        return np.stack([np.asarray(Image.fromarray(one.squeeze()).convert("RGB")) for one in picture])
+    row = np.asarray(Image.open(io.BytesIO(picture.content)).convert("RGB"))
     return np.stack(np.split(row, row.shape[1] // size, axis=1))

@@ -86,20 +86,26 @@ def process_restored():
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def forked(words: list[object], prepare: Callable[[], None] = lambda: None) -> ForkProcess:
+def forked(
+    words: list[object], prepare: Callable[[], None] = lambda: None, main: Callable[[list[str]], object] = main
+) -> ForkProcess:
     """A command in a process of its own: forked, as a fresh one would import for seconds. prepare() comes first."""
 
     def work() -> None:
         AcceleratorState._reset_state(reset_partial_state=True)
         prepare()
-        os._exit(main([str(word) for word in words]))  # without what ends pytest
+        os._exit(main([str(word) for word in words]) or 0)  # without what ends pytest
 
     process = multiprocessing.get_context("fork").Process(target=work)  # no daemon, which could have no workers
     process.start()
     return process
 
 
-def in_two_processes(words: list[object], prepare: Callable[[int], None] = lambda rank: None) -> None:
+def in_two_processes(
+    words: list[object],
+    prepare: Callable[[int], None] = lambda rank: None,
+    main: Callable[[list[str]], object] = main,
+) -> None:
     """A command in two processes, as torchrun starts them where there is no GPU. prepare(rank) comes first in each."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -111,7 +117,7 @@ def in_two_processes(words: list[object], prepare: Callable[[int], None] = lambd
         torch.cuda.is_available = lambda: False
         prepare(rank)
 
-    processes = [forked(words, partial(rendezvous, rank)) for rank in range(2)]
+    processes = [forked(words, partial(rendezvous, rank), main) for rank in range(2)]
     for process in processes:
         process.join(240)
         process.kill()

@@ -17,13 +17,13 @@ from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.imaging import to_uint8
 from ui.models.loaded import Models
-from ui.parts import course, forward, latents, likelihood, plane, repair, sampling, training
+from ui.parts import course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.recorded import families, few_steps, one_path
 from ui.recorded.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
 
 PLACES = (
     *(sampling.SamplingPart, plane.PlanePart, forward.ForwardPart),
-    *(latents.LatentsPart, repair.RepairPart, likelihood.LikelihoodPart, training.TrainingPart),
+    *(latents.LatentsPart, repair.RepairPart, likelihood.LikelihoodPart, network.NetworkPart, training.TrainingPart),
 )
 
 
@@ -51,9 +51,9 @@ def test_every_card_has_a_picture_and_whole_html():
     for card in [card for card in cards if card.get("data-name") in here]:
         assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.recorded course"
     lessons = course.CoursePart(toy_services()).initial()["lessons"]
-    assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 7
+    assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 8
     assert all(
-        value for lesson in lessons for name, value in lesson.items() if name not in ("guesses", "curves")
+        value for lesson in lessons for name, value in lesson.items() if name not in ("guesses", "curves", "then")
     )  # not all ask first
 
 

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from test_local_network import WEB, numbers, packed
 
-readers_file = pytest.importorskip("ddpm_core.checkpoint.sidecars.readers_file")
-BlockReaders, Readers = readers_file.BlockReaders, readers_file.Readers
+from ddpm_core.checkpoint.sidecars import readers_file
+from ddpm_core.engines.readers import BlockReaders, Readers
 
 SCRIPT = WEB / "tests/local/readers.mjs"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")

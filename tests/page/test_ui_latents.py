@@ -88,10 +88,12 @@ def test_a_run_is_saved_as_an_animation_that_ends_in_its_pictures():
 
 
 def test_the_first_pictures_come_before_the_first_row_is_done():
-    _, messages = streamed(place(), ASKED | {"picture": text()[0], "times": ""})
+    asked = ASKED | {"picture": text()[0], "times": ""}
+    _, messages = streamed(place(), asked)
     assert [result["kind"] for result in results(messages)][:6] == ["plan", "source", *["latent"] * 4]
-    (plan,) = results(messages, "plan")
-    assert plan["times"] == (100, 75, 50, 25) and plan["columns"] == ["seed 8", "seed 9", "seed 10"]
+    plan = described(place(), asked)["shown"]
+    assert plan["titles"] == ["t = 100", "t = 75", "t = 50", "t = 25"]
+    assert plan["columns"] == ["seed 8", "seed 9", "seed 10"]
     assert len(results(messages, "step")) == 4 * 4
 
 
@@ -189,18 +191,21 @@ def test_what_is_offered_for_a_student_runs(method, sampler):
     about = plans.offered(made.services, "toy")
     assert about["samplers"] == [sampler] and about["times"] == [100, 60, 20]
     asked = ASKED | {"sampler": sampler, "steps": about["steps"][2], "times": ""}
-    assert "python" in described(made, asked)
+    plan = described(made, asked)["shown"]
     _, messages = streamed(made, asked)
     assert messages[-1]["state"] == "finished"
-    (plan,) = results(messages, "plan")
-    assert (plan["times"], plan["steps"]) == ((100, 60, 20), [3, 2, 1] if method == "progressive" else [2, 2, 1])
+    assert plan["titles"] == ["t = 100", "t = 60", "t = 20"]
+    assert plan["steps"] == ([3, 2, 1] if method == "progressive" else [2, 2, 1])
     assert student.steps == about["steps"][2]
 
 
 def test_the_mode_and_the_seeds_choose_what_is_computed():
     request = Latents.check(ASKED | {"mode": "interpolate", "picture": "x"})
     assert request.sources == ((7, "x"), (9, "")) and request.weights == [0, 0.5, 1]
-    assert request.columns == ["λ 0", "λ 0.5", "λ 1"]
+    mixed = described(place(), ASKED | {"mode": "interpolate", "count": 9})["shown"]
+    assert mixed["columns"] == [
+        f"λ {weight}" for weight in ("0", "0.12", "0.25", "0.38", "0.5", "0.62", "0.75", "0.88", "1")
+    ]
 
 
 def test_what_can_be_saved_is_counted_and_can_be_forgotten():

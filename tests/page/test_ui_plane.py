@@ -1,8 +1,5 @@
 """In the plane, without a browser: its clouds are the library's, scripts, kept networks, limits, and runs that end."""
 
-import base64
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -30,8 +27,9 @@ def streamed(place, asked, **options):
     return messages(place, "plane", asked, **options)
 
 
-def points(text, unit=UNIT, kind="<i2"):
-    return np.frombuffer(base64.b64decode(text), kind).reshape(-1, 2) * unit
+def points(whole, unit=UNIT, kind="int16"):
+    assert whole.dtype == kind
+    return whole.reshape(-1, 2) * unit
 
 
 @pytest.mark.parametrize("change", [{}, TRAINED, DRAWING], ids=["exact", "trained", "drawing"])
@@ -61,12 +59,12 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(chang
     _, content = saved(place, "plane", run, "csv")["csv"]
     rows = [line.split(",") for line in content.decode().splitlines()[1:]]
     np.testing.assert_array_equal(np.float32([row[1:] for row in rows if row[0] == "B"]), clouds[1])
-    json.dumps(seen)
 
 
 def test_lanes_go_down_together_and_a_long_one_shows_some_of_its_steps(place):
-    _, seen = streamed(place, ASKED | {"steps": 1000, "cloud": 10, "steps_b": 1})
-    (plan,) = results(seen, "plan")
+    asked = ASKED | {"steps": 1000, "cloud": 10, "steps_b": 1}
+    _, seen = streamed(place, asked)
+    plan = described(place, "plane", asked)["shown"]
     frames = results(seen, "frame")
     for lane in (0, 1):
         times = [frame["s"] for frame in frames if frame["lane"] == lane]
@@ -111,14 +109,15 @@ def test_the_arrows_are_the_networks_score_on_a_grid(monkeypatch):
 
 def test_auto_is_the_spacing_that_suits_each_sampler(place):
     asked = ASKED | {"sampler_b": "dpm++", "steps_b": 10}
-    (plan,) = results(streamed(place, asked)[1], "plan")
+    about = described(place, "plane", asked)
+    plan = about["shown"]
     assert [lane["name"] for lane in plan["lanes"]] == [
         "exact ε · DDPM βₜ · 4 steps",
         "exact ε · DPM++ · 10 steps · quadratic",
     ]
-    assert described(place, "plane", asked)["lanes"] == [lane["name"] for lane in plan["lanes"]]
+    assert about["lanes"] == [lane["name"] for lane in plan["lanes"]]
     assert plan["lanes"][1]["times"][1] < 650  # after its first step from t = 801
-    (fixed,) = results(streamed(place, asked | {"spacing": "trailing"})[1], "plan")
+    fixed = described(place, "plane", asked | {"spacing": "trailing"})["shown"]
     assert all(lane["name"].endswith(" · trailing") for lane in fixed["lanes"])
 
 

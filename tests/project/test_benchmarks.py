@@ -11,8 +11,11 @@ import torch
 from safetensors.torch import save_file
 from training import process_restored  # noqa: F401
 
-from benchmarks import digits, families, first_gpu, restoration, training
+import ddpm_core
+from benchmarks import digits, families, first_gpu, inside, restoration, training
 from ddpm_core import plane
+from ddpm_core.checkpoint.sidecars import readers_file
+from ddpm_core.engines.readers import fit_readers
 from train.common.config import Config
 
 
@@ -206,3 +209,88 @@ def test_large_networks_of_other_families_are_written_loaded_and_timed(tmp_path,
     families.main(["--measure", str(tmp_path / "small"), "--engine", "torch", "--steps", "3"])
     found = json.loads(capsys.readouterr().out)
     assert found["median"] > 0 and found["bytes"] > 1e7 and families.row("small", found).startswith("| small | 0.")
+
+
+# inside
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two runs of four steps in batches of one."""
+    monkeypatch.setattr(inside, "STEPS", 4)
+    monkeypatch.setattr(inside, "BATCH", 1)
+    monkeypatch.setattr(inside, "GRAFTED", {"2-3": (2, 3)})
+    model = ddpm_core.load("mnist-tiny", device="cpu", engine="torch", precision="fp32", batched=True)
+    return inside.Runs(model, 2, None)
+
+
+def by_hand(model, cuts=(), when=None, changed=None, turn=0):
+    """x_0 of the two runs, each step through an opened network."""
+    opened = ddpm_core.inside(model)
+    opened.cut(*cuts, when=when)
+    if changed:
+        opened.change("middle", changed)
+    labels = [turn, 1 + turn]
+    *_, end = ddpm_core.trajectory(opened.model, [0, 1], steps=4, sampler="ddim", labels=labels)
+    return end.x
+
+
+def test_parts_are_off_and_grafted_in_the_steps_that_are_said(few):
+    whole, close = few.whole(), {"rtol": 0, "atol": 1e-4}
+    times = few.times
+    torch.testing.assert_close(whole, by_hand(few.model), **close)
+    for half, of in (("all", times), ("first", times[:2]), ("second", times[2:])):
+        found = few.cut(("skips 28",), half)
+        torch.testing.assert_close(found, by_hand(few.model, ("skips 28",), of.__contains__), **close)
+        assert (found - whole).abs().max() > 0.01
+    told = few.conditioned(lambda number: number == 3)
+    torch.testing.assert_close(told, by_hand(few.model, ("condition",), lambda t: t != times[2]), **close)
+    given = {}
+    by_hand(few.model, changed=lambda found, t: given.setdefault(t, []).append(found) or found, turn=inside.TURN)
+    given = {t: torch.cat(parts) for t, parts in given.items()}
+    opened = ddpm_core.inside(few.model)
+    ends = []
+    for i in range(2):
+        opened.restore()
+        opened.change("middle", lambda found, t, i=i: given[t][i : i + 1] if t in times[1:3] else found)
+        *_, end = ddpm_core.trajectory(opened.model, [i], steps=4, sampler="ddim", labels=i)
+        ends.append(end.x)
+    torch.testing.assert_close(few.grafted(2, 3), torch.cat(ends), **close)
+
+
+def test_what_was_drawn_is_not_drawn_again_and_judged(few, classifier, tmp_path, monkeypatch):
+    pictures = inside.drawn(few, tmp_path)
+    assert set(pictures) == set(inside.tasks(few)) and all(its.shape == (2, 28, 28, 1) for its in pictures.values())
+    monkeypatch.setattr(inside.Runs, "cut", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(inside.Runs, "whole", lambda *_: pytest.fail("drawn again"))
+    again = inside.drawn(few, tmp_path)
+    assert all((again[name] == its).all() for name, its in pictures.items())
+    monkeypatch.setattr(inside, "judge", lambda classifier, images: (np.array([0, 4]), None))  # the second is a graft's
+    found = inside.figures(few, pictures, {"right": 0.9, "digits": 10})
+    assert found["whole"] == 0.5 and found["graft"] == {"2-3": {"own": 0.5, "other": 0.5}}
+    assert found["off"]["skips 14"] == {"all": 0.5, "first": 0.5, "second": 0.5}
+    assert found["condition"].keys() == {"6-15", "not 6-15"} and (found["seeds"], found["steps"]) == (2, 4)
+    assert "| skips 14 | 50.0 % | 50.0 % | 50.0 % |" in inside.tables(found, None, 1)
+    rms = inside.figures(few, pictures, None)
+    assert rms["whole"] == 0 and rms["off"]["skips 28"]["all"] > 0.05
+
+
+def test_figures_are_kept_where_the_readers_are(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "model"
+    ddpm_core.save(ddpm_core.load("mnist-tiny", engine="torch", precision="fp32"), folder)
+    model = ddpm_core.load(folder, device="cpu", engine="torch", precision="fp32", batched=True)
+    monkeypatch.setattr(inside, "STEPS", 2)
+    monkeypatch.setattr(inside, "DIGITS", ())  # no judge: distances
+    with pytest.raises(SystemExit):
+        (folder / "readers.safetensors").unlink(missing_ok=True)
+        inside.main([str(folder), "--keep", "--seeds", "2"])
+    assert "no readers were fitted for these weights" in capsys.readouterr().err
+    readers_file.write(model, fit_readers(model, 2, 2))
+    words = [str(folder), "--keep", "--seeds", "2", "--out", str(tmp_path / "out")]
+    inside.main(words)
+    out = capsys.readouterr().out
+    found = ddpm_core.readers(model).figures
+    assert found["unit"] == "rms" and "| time |" in out and "| middle | " in out
+    with pytest.raises(SystemExit):
+        inside.main([*words[:3], "3", *words[4:]])
+    assert "has the pictures of other settings" in capsys.readouterr().err

@@ -145,6 +145,7 @@ MISTAKES = {
         ("(1 - beta).sqrt()", "(1 - beta)", "root is missing in the factor of x_t"),
         ("(1 - beta).sqrt()", "alpha_bar.sqrt()", "ᾱ where α belongs"),
         ("return mean, variance", "return mean", "2 in all"),
+        ("    alpha_bar, before", "    x_0, x_t = x_t, x_0\n    alpha_bar, before", "swapped in the mean"),
     ],
     "mean_from_eps": [
         ("schedule.alpha[t].sqrt()", "schedule.alpha_bar[t].sqrt()", "undo all t steps"),
@@ -380,11 +381,12 @@ def broken(function, change):
     [
         (lambda x: x[None], "should have the shape"),
         (lambda x: x * math.nan, "NaN"),
-        (lambda x: x.numpy(), "should be a tensor"),
+        (lambda x: x.numpy(), "yours is a NumPy array"),
+        (lambda x: x.tolist(), "should be a tensor"),
         (lambda x: None, "returns nothing"),
         (lambda x: x + 7, "ot "),
     ],
-    ids=["shape", "NaN", "numpy", "nothing", "unknown mistake"],
+    ids=["shape", "NaN", "numpy", "list", "nothing", "unknown mistake"],
 )
 def test_what_is_wrong_with_any_result_is_said(name, change, words):
     solution = function(name, solution_source(name))

@@ -2,11 +2,16 @@
 
 import ast
 import inspect
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 import ddpm_core
+from ddpm_core.restore import restore
 
 
 def test_every_public_name_is_there():
@@ -40,4 +45,63 @@ def test_each_argument_has_its_line_in_the_reference(name, function):
     lines = re.findall(r"^ {4}(\w+(?:, \w+)*): \S", "\n".join(sections), re.M)
     told = {argument for line in lines for argument in line.split(", ")}
     arguments = {argument for argument in inspect.signature(function).parameters if not argument.startswith("_")}
-    assert arguments - {"self"} - told == set()
+    passed_on = set(inspect.signature(ddpm_core.trajectory).parameters) if hasattr(function, "__signature__") else set()
+    assert arguments - {"self"} - told - passed_on == set()
+
+
+def test_what_is_passed_on_is_what_trajectory_takes():
+    """So editors and IPython, which read signatures, complete all of it."""
+    takes = set(inspect.signature(ddpm_core.trajectory).parameters)
+    assert set(inspect.signature(ddpm_core.sample).parameters) == takes
+    of_chain_from_x_T = {"x_T", "start", "after"}
+    assert set(inspect.signature(ddpm_core.reconstruct).parameters) - {"x_t", "t"} == takes - of_chain_from_x_T
+    assert (
+        {"snr", "corrections", "labels", "noise", "stop"}
+        <= set(inspect.signature(restore).parameters)
+        <= takes
+        | {
+            "y",
+            "measurement",
+            "method",
+        }
+    )
+
+
+TYPED = """
+import numpy as np
+
+import ddpm_core
+from ddpm_core.restore import Measurement, restore
+
+
+def right(model: ddpm_core.Model, y: ddpm_core.Step, a: Measurement) -> None:
+    ddpm_core.sample(model, np.arange(4), np.int64(5), sampler="ddim", eta=0.5, snr=0.1)
+    ddpm_core.sample(model, [np.int64(4)], steps=np.array([40, 18]), spacing=None)
+    ddpm_core.reconstruct(model, y.x, np.int64(5), range(3), sampler="unipc", spacing="quadratic")
+    restore(model, y.x, a, seeds=np.arange(2), steps=[5, np.int64(3)], labels=3)
+    for step in ddpm_core.trajectory(model, seeds=np.arange(2), steps=5, corrections=2):
+        ddpm_core.predict(model, step.x, np.int64(7))
+
+
+def wrong(model: ddpm_core.Model, y: ddpm_core.Step, a: Measurement) -> None:
+    ddpm_core.sample(model, [1], sampler="euler")
+    ddpm_core.sample(model, [1], variance="Beta")
+    ddpm_core.sample(model, [1], sampel="ddim")
+    ddpm_core.reconstruct(model, y.x, 5, [1], x_T=y.x)
+    restore(model, y.x, a, seeds=[1], spacing="even")
+    ddpm_core.trajectory(model, [1], snr="much")
+"""
+
+
+def test_a_type_checker_finds_what_is_no_name_or_no_option(tmp_path):
+    (tmp_path / "typed.py").write_text(TYPED, encoding="utf-8")
+    found = subprocess.run(
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", tmp_path / "typed.py"],
+        capture_output=True,
+        text=True,
+        cwd=Path(ddpm_core.__file__).parents[1],
+    )
+    errors = json.loads(found.stdout)["generalDiagnostics"]
+    lines = TYPED.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("def wrong")) + 1
+    assert [error["range"]["start"]["line"] for error in errors] == [*range(first, len(lines))]

@@ -51,6 +51,10 @@ def asked(method, path, body=b"", app=None, root_path=""):
     return sent[0]["status"], sent[1]["body"]
 
 
+# What gradio serves and the page does not need.
+GRADIOS = ("openapi.json", "app_id", "user", "login_check", "token", "reset", "theme.css")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -96,6 +100,7 @@ def test_what_the_page_needs_comes_in(method, path):
         ("GET", "/static/..\\secret"),
         ("GET", "/assets/index-ab.js"),
         ("GET", "/web/0123456789ab/..\\secret"),
+        *((method, f"/gradio_api/{name}") for name in GRADIOS for method in ("GET", "POST")),
     ],
 )
 def test_everything_else_stays_outside(method, path):
@@ -105,9 +110,10 @@ def test_everything_else_stays_outside(method, path):
 
 @pytest.mark.parametrize(("size", "status"), [(MAX_REQUEST, 200), (MAX_REQUEST + 1, 413)])
 def test_a_request_is_taken_up_to_a_size(size, status):
-    found, content = asked("POST", "/gradio_api/queue/join", bytes(size))
-    assert found == status
-    assert status == 200 or "up to 1.0 MB are taken" in content.decode()
+    for path in ("/ask", "/run", "/gradio_api/queue/join"):
+        found, content = asked("POST", path, bytes(size))
+        assert found == status
+        assert status == 200 or "up to 1.0 MB are taken" in content.decode()
 
 
 def test_few_have_what_runs_keep_at_once():

@@ -24,7 +24,7 @@ from ui.machine.step_times import StepKind, StepTimes, Stopwatch
 from ui.machine.turns import ACTIVE, QUEUE, Outlook, Turns
 from ui.models.loaded import Loading
 from ui.parts.sampling import Frame, SamplingPart
-from ui.pictures.encoded import FRAME_BYTES, frame_format, kept_steps, uri
+from ui.pictures.encoded import FRAME_BYTES, kept_steps, sent
 from ui.runs import jobs
 from ui.runs.listeners import in_thread
 from ui.runs.plans import Computation, Plan
@@ -84,7 +84,7 @@ def test_the_words_come_once_before_the_first_frame_and_the_page_knows_what_is_g
         models = Models()
         updates, frames = collect(Job([Settings(**asked)], models))
         read, *others = [result for update in updates for result in update.results]
-        assert read["kind"] == "words" and others == frames
+        assert read["kind"] == "plan" and others == frames
         (steps,) = (lane["steps"] for lane in plans.answer("watch", asked, {"toy": models.model})["shown"]["lanes"])
         for frame, (t, s, alpha_bar, sigma) in zip(frames, steps, strict=True):
             assert s < t
@@ -110,8 +110,7 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
 def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channels):
     rng = np.random.default_rng(0)
     noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    message = uri(noise, frame_format(size, channels))
-    whole = len(kept_steps(1000, size, count, channels)) * 2 * len(message)
+    whole = len(kept_steps(1000, size, count, channels)) * 2 * sent(noise).nbytes
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
 
@@ -339,7 +338,7 @@ def test_messages_follow_the_protocol():
     assert len({message["run"] for message in messages}) == 1
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
     read, *frames = toylab.results(messages)
-    assert read == {"kind": "words", "words": [], "unknown": []}
+    assert read == {"kind": "plan", "words": [], "unknown": []}
     assert [(frame["kind"], frame["k"]) for frame in frames] == [("frame", k) for k in range(10)]
     assert messages[-1]["state"] == "finished"
 

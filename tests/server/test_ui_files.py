@@ -21,11 +21,11 @@ from toylab import Models, decoded, messages, results, saved
 import ddpm_core
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.timesteps import timestep_pairs
-from ui.export.kept import packed
 from ui.parts.sampling import SamplingPart
 from ui.pictures.encoded import kept_steps
 from ui.runs import pages
 from ui.runs.pages import Runs
+from ui.serving.packing import packed
 
 ONE = {"checkpoint": "toy", "steps": 10, "count": 2}
 TWO = ONE | {"variance": "beta", "steps_b": 6, "variance_b": "beta_tilde"}

@@ -53,7 +53,7 @@ from train.distill.losses import consistency_loss, consistency_target, ddim_step
 from train.distill.start import parse_distill, stages
 from train.distill.teacher import open_teacher, prepared
 from train.fit.flags.limits import check
-from train.fit.recipe import warm_start
+from train.fit.inputs.init import warm_start
 from train.fit.start import parse_fit
 from train.fit.trainer import Trainer
 
@@ -557,7 +557,7 @@ def test_an_epsilon_checkpoint_is_refused_with_the_command_that_tunes_it_to_v(da
     config, _ = parse_fit(command[4:])
     assert config.prediction == "v" and config.init == str(folder)
     check(config)
-    warm_start(config, 2)  # has the teacher's layers
+    warm_start(config, ("cat", "dog"))  # has the teacher's layers
 
 
 def test_no_command_is_advised_that_would_be_refused_or_train_for_another_process(data, tmp_path, capsys):

@@ -24,7 +24,7 @@ from training import in_two_processes, process_restored  # noqa: F401
 pytest.importorskip("torch_fidelity")
 pytest.importorskip("datasets")
 
-from ddpm_core import Model, NoiseSchedule, bits_per_dim, likelihood, load, sample, save
+from ddpm_core import Model, NoiseSchedule, bits_per_dim, likelihood, load, ode_log_prob, sample, save
 from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.student import Student
@@ -32,7 +32,7 @@ from train import TrainError
 from train.__main__ import main
 from train.data.sample import ImageSample
 from train.data.sources import ImageFolder
-from train.evaluate import features, report
+from train.evaluate import bits, features, report
 from train.evaluate.features import compare, open_extractor, reference
 from train.evaluate.results import read_arrays, read_bits, read_cells, read_study
 from train.evaluate.tables import is_cifar10
@@ -208,6 +208,29 @@ def test_bits_are_those_of_bits_per_dim(checkpoint, data, tmp_path):
 
             direct = bits_per_dim(model, pixels, row["variance"], 3, noise=same)
             assert row["bits_per_dim"] == pytest.approx(direct.total.mean().item(), rel=1e-5)
+
+
+def test_bits_by_the_flow_are_those_of_ode_log_prob(checkpoint, data, tmp_path, monkeypatch):
+    pytest.importorskip("scipy")
+    measure = partial(ode_log_prob, tolerance=0.05)  # seconds
+    monkeypatch.setattr(bits, "BATCH", 2)
+    monkeypatch.setattr(bits, "ode_log_prob", measure)
+    out, options = tmp_path / "study", ("--metrics", "flow-bpd", "--test-images", "3")
+    assert evaluate(checkpoint, data, out, *options) == 0
+    found, pixels = results(out)["bits"], ImageSample(str(data), "test", SIZE, 3).pixels()
+    each = (range(2), range(2, 3))
+    parts = [measure(exact(checkpoint), pixels[rows.start : rows.stop], seeds=rows) for rows in each]
+    expected = torch.cat([part.bits_per_dim for part in parts])
+    assert found["flow"]["bits_per_dim"] == pytest.approx(expected.mean().item(), rel=1e-12)
+    assert found["flow"]["standard_error"] == pytest.approx(expected.std().item() / 3**0.5, rel=1e-12)
+    assert found["flow"]["evaluations"] == sum(part.evaluations for part in parts) / 3 and found["chains"] == []
+    table, rows = (out / "table.md").read_text(), list(csv.DictReader((out / "results.csv").open()))
+    assert f"## bits/dim by the flow, 3 images\n\n{expected.mean():.3f} ± " in table
+    assert [(row["score"], float(row["value"])) for row in rows] == [("bits/dim by the flow", expected.mean().item())]
+    monkeypatch.setattr(bits, "ode_log_prob", None)  # nothing is computed again, and a bound is added beside it
+    assert evaluate(checkpoint, data, out, "--metrics", "bpd", "--steps", "2", "--test-images", "3") == 0
+    assert results(out)["bits"]["flow"] == found["flow"] and len(results(out)["bits"]["chains"]) == 2
+    assert evaluate(checkpoint, data, out, *options) == 0
 
 
 def test_bits_evaluate_the_times_that_were_asked_for_alone(checkpoint, data, tmp_path, monkeypatch):

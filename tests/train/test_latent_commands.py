@@ -136,11 +136,9 @@ def test_distill_learns_from_the_latents_of_the_data(folder, data, tmp_path, met
 
 def test_fit_goes_on_from_latent_weights_in_their_latents_alone(folder, data, tmp_path, capsys):
     words = ["fit", "--data", data, *FIT, *COMMON, "--out", tmp_path / "run"]
-    words += ["--widths", "8", "8"]
     line = refused(capsys, *words, "--attention", "8", "--init", folder)
-    assert "draws latents: give its autoencoder with --decoder" in line
-    words += ["--attention", "4"]
-    run(*words, "--init", folder, "--decoder", folder / "vqvae")
+    assert "has --attention 4, and can't be continued with 8" in line
+    run(*words, "--init", folder)  # whose autoencoder it takes
     found = exact(tmp_path / "run" / "model")
     assert found.latent and sample(found, [1], 2).shape == (1, 16, 16, 3)
     words[words.index("--out") + 1] = tmp_path / "new"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
 
+from ddpm_core.errors import first_line
 from train import TrainError
 
 T = TypeVar("T")
@@ -51,6 +53,15 @@ def check_arguments(arguments: Sequence[str]) -> None:
 def flag(field: str) -> str:
     """The flag that sets a field of a dataclass."""
     return f"--{field.replace('_', '-')}"
+
+
+def imported(name: str, what: str) -> Any:
+    """What a module of the user has, of a text module:attribute. what: a noun. Raises TrainError where it has none."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except Exception as error:  # a user's own module may raise anything
+        raise TrainError(f"The {what} {name} can't be imported ({first_line(error)}).") from error
 
 
 def user_path(text: str | Path) -> Path:

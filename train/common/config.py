@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
-from ddpm_core.names import OwnVariance, TrainedPrediction
+from ddpm_core.names import OwnVariance, Prediction
 from train import TrainError
 
 PresetName = Literal[
@@ -104,7 +104,7 @@ class Output:
     sample_every: int = 5000
     """Steps between two sample grids. 0: none."""
     sample_count: int = 64
-    """Images of a sample grid."""
+    """Images of a sample grid. A short run draws fewer, at least 8, so that grids take a tenth of the work."""
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,15 @@ class Process:
 
     T: int = 1000
     """Steps of the forward process."""
-    schedule: Literal["linear", "cosine", "quadratic"] = "linear"
-    """Noise schedule."""
+    schedule: Literal["linear", "cosine", "quadratic", "flow"] | str = "linear"
+    """Noise schedule; flow: τ of a rectified flow rises linearly. Or your own, module:function: a function of T that
+    returns a NoiseSchedule."""
     beta_start: float = 1e-4
     """β_1 of the linear and the quadratic schedule."""
     beta_end: float = 0.02
     """β_T of the linear and the quadratic schedule."""
-    prediction: TrainedPrediction = "epsilon"
-    """What the network predicts."""
+    prediction: Prediction = "epsilon"
+    """What the network predicts. flow: ε − x_0 of (1 − τ) x_0 + τ ε, with τ/(1 − τ) = σ_t (flow matching)."""
     loss: Loss = "simple"
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
     variance: OwnVariance = "beta"
@@ -186,6 +187,9 @@ class Process:
     """Standard deviation of log σ_t (--times lognormal)."""
     min_snr: float | None = None
     """Weight L_simple so that the x_0-error counts min(SNR, this) at every t. None: the paper's plain L_simple."""
+    loss_weight: str | None = None
+    """Weight L_simple by a function of your own, module:function: of the schedule and of the times t = 1..T it returns
+    a weight for each."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +201,9 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""
     init: str | None = None
-    """Start from the weights of a checkpoint: embedded name, folder (a run's too) or Hub id. Of the rest only what no
-    flag decides is taken, such as the kind of its time embedding. Of a model with classes, a run without takes what it
-    is with no label."""
+    """Start from a checkpoint: embedded name, folder (a run's too) or Hub id. It gives the weights, the architecture
+    and the noise schedule, which no flag may contradict, and the defaults of --image-size, --conditional, --prediction
+    and --variance. A run without classes takes what a model with classes is with no label."""
     image_size: int = 32
     """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
     channels: int | None = None
@@ -220,8 +224,21 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
         return cls
 
     def origin(self) -> tuple[list[str], Config]:
-        """The first words of the command that makes such a run, and the configuration that they stand for."""
-        return ["fit", "--config", self.config], PRESETS[self.config]
+        """The first words of the command that makes such a run, and the configuration that they stand for.
+
+        Of a run with `init` its own where the checkpoint decides, and None where the checkpoint gives only a default.
+        """
+        preset = PRESETS[self.config]
+        if self.init is not None:
+            decided: dict[str, Any] = {name: getattr(self, name) for name in (*OF_NETWORK, *OF_SCHEDULE)}
+            preset = replace(preset, **decided, **dict.fromkeys(OF_INIT))
+        return ["fit", "--config", self.config], preset
+
+
+# What --init decides: of the network, of the noise schedule, and where a flag may differ from the checkpoint.
+OF_NETWORK = ("widths", "blocks", "attention", "norm_groups", "channels")
+OF_SCHEDULE = ("T", "schedule", "beta_start", "beta_end")
+OF_INIT = ("image_size", "conditional", "label_dropout", "decoder", "prediction", "variance", "loss")
 
 
 _CIFAR10 = Config(data="cifar10")
@@ -306,7 +323,7 @@ _ORDER = """
     config data out resume init seed split data_cache image_size channels flip conditional label_dropout captions
     decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
     text_rate token_rate T schedule beta_start beta_end prediction loss variance times log_sigma_mean log_sigma_std
-    min_snr steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2 device precision
+    min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2 device precision
     channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds sample_count
     sample_steps
 """.split()  # noqa: SIM905 (a list of strings would take 62 lines)

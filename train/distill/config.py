@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from ddpm_core.names import Distillation, TrainedPrediction
+from ddpm_core.names import Distillation, Prediction
 from train.common.config import Config, Data, OfDenoisers, Optimiser, Output, Run
 
 Method = Literal[Distillation, "end-to-end"]
@@ -75,7 +75,7 @@ class DistillConfig(DistillFlags, Config):
     stage: int = 0  # of progressive distillation: the steps of the student that this run makes
     teacher_digest: str = ""  # SHA-256 of its weights
     student_times: tuple[int, ...] = ()  # of --student, as its guidance is
-    prediction: TrainedPrediction = "v"
+    prediction: Prediction = "v"
     dropout: float = 0.0
     sample_steps: int = 1
 

@@ -14,7 +14,7 @@ from train import TrainError
 from train.common.command_line import HELP, check_arguments, user_path
 from train.common.memory import enough_memory
 from train.distill.config import DistillConfig
-from train.fit.start import ADVICE, read_flags
+from train.fit.start import read_flags
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -38,6 +38,7 @@ def distill(arguments: list[str]) -> int:
     out = user_path(_parse_start(arguments).out)
     # Imported here: torch and accelerate take seconds, and --help does without them.
     from train.common.lock import locked
+    from train.fit.trainer import ADVICE
 
     with locked(out):
         config = parse_distill(arguments)
@@ -105,7 +106,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     for stage in todo:  # all, before the first one's hours of work
         check_exportable(user_path(stage.out))
         if user_path(stage.out) not in begun:
-            check_new(user_path(stage.out), stage)
+            check_new(stage)
     trainer = stopped = None
     try:
         for stage in todo:
@@ -113,7 +114,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
             trainer = Trainer(stage, _latest(folder) if folder in begun else None, task)
             if trainer.accelerator.is_main_process and stage.stage:
                 print(f"Halving {2 * stage.stage} steps to {stage.stage}: {folder}", file=sys.stderr)
-            stopped = trainer.fit()
+            stopped = trainer.run()
             trainer.accelerator.wait_for_everyone()  # the next stage reads what the first process has written
             if stopped:
                 break

@@ -23,9 +23,10 @@ from train.common.command_line import check_range
 from train.common.config import Config
 from train.distill.config import DistillConfig
 from train.fit.fused import check_fusable
+from train.fit.inputs.init import continued, of_network, of_process
 from train.fit.inputs.latents import identity_of
 from train.fit.outputs.card import command
-from train.fit.recipe import architecture, continued, of_latents
+from train.fit.recipe import architecture, of_latents
 
 CONSISTENCY_TIMES = 8  # that a consistency student learns, by default
 LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024)}
@@ -220,21 +221,12 @@ def _check(teacher: Model, config: DistillConfig) -> None:
 def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
     """The fields of a configuration that say what the teacher is, as far as `fit` has flags for it."""
     assert isinstance(teacher.network, TorchNetwork)
-    shape, schedule = architecture(teacher.network.unet), teacher.schedule
-    ends = {name: schedule.config[name] for name in ("beta_start", "beta_end") if name in schedule.config}
     return {
+        **of_network(architecture(teacher.network.unet), teacher.image_size),
+        **of_process(teacher),
         "image_size": teacher.picture_size,
         "channels": teacher.picture_channels,
         "decoder": config.teacher if teacher.latent else None,  # not None says that the run is in its latents
         "conditional": teacher.num_classes > 0,
         "label_dropout": 0.1 if teacher.null_label is not None else 0.0,
-        "widths": tuple(shape["block_out_channels"]),
-        "blocks": shape["layers_per_block"],
-        "attention": tuple(
-            teacher.image_size >> i for i, block in enumerate(shape["down_block_types"]) if block.startswith("Attn")
-        ),
-        "norm_groups": shape["norm_num_groups"],
-        "T": schedule.T,
-        **({"schedule": schedule.name, **ends} if schedule.name in ("linear", "cosine", "quadratic") else {}),
-        "variance": teacher.variance,
     }

@@ -1,4 +1,4 @@
-"""The likelihood part of a study: bits/dim by steps and variance, every L_t, rate and distortion, decoding by t."""
+"""The likelihood part of a study: bits/dim of chains and of the flow, every L_t, rate, distortion, decoding by t."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core import bits_per_dim, imaging, likelihood
+from ddpm_core import bits_per_dim, imaging, likelihood, ode_log_prob
 from ddpm_core.likelihood import BitsPerDim, progressive_decoding, rechain
 from ddpm_core.names import LEARNED, Spacing, Variance
 from ddpm_core.noise import gaussian_batch
+from ddpm_core.ode import HUNDREDTHS, check_flow
 from ddpm_core.timesteps import timestep_pairs
 from train.common.files import save_arrays, write_bytes, write_json
 from train.data.sample import sample_for
+from train.evaluate.metrics import FLOW_BITS
 from train.evaluate.results import Bound, read_arrays, read_bits
 from train.evaluate.study import Study
 
 BATCH = 16  # images whose terms are stored in one file
 DECODED = 8  # images shown in the progressive decoding
+FLOW = 450  # evaluations that the flow of an image takes, about: 150, and a gradient is twice as much again
 
 
 class BoundChain(NamedTuple):
@@ -37,9 +40,11 @@ class BoundChain(NamedTuple):
 def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
     """The chains whose bound is wanted: for rate-distortion the full one.
 
-    Raises TrainError or ValueError for a chain that the model can't have.
+    Raises TrainError or ValueError for a chain that the model can't have, and for flow-bpd of one without a flow.
     """
     options, T = study.options, study.model.schedule.T
+    if "flow-bpd" in metrics:
+        check_flow(study.model)
     if not {"bpd", "rate-distortion"} & set(metrics):
         return []
     steps = options.step_list() if "bpd" in metrics else []
@@ -55,7 +60,7 @@ def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
 
 
 class Bits:
-    """Measures the bounds of a study's chains on test images.
+    """Measures the bounds of a study's chains on test images, and their likelihood by the flow.
 
     identity: empty, as terms of other images lie in another folder; data: description of the images. Raises what
     `sample_for` and `bits_per_dim` raise.
@@ -88,6 +93,7 @@ class Bits:
         if all(chain.steps < T for chain in chains) and not all(file.is_file() for file, _ in self._files(self._whole)):
             self._whole = None
         self._passes = list(dict.fromkeys(map(self._measured, chains)))
+        self._flow = "flow-bpd" in options.metric_list()
         # The times shown in the progressive decoding.
         self._times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)
 
@@ -96,8 +102,13 @@ class Bits:
         decoding = 0
         if self._study.process.is_main_process and self._to_decode():
             decoding = len(self._times) * len(self._images[:DECODED])
-        return decoding + sum(
-            len(rows) * chain.steps for chain in self._passes for _, rows in self._study.share(self._files(chain))
+        flow = self._study.share(self._files("flow")) if self._flow else ()
+        return (
+            decoding
+            + sum(
+                len(rows) * chain.steps for chain in self._passes for _, rows in self._study.share(self._files(chain))
+            )
+            + sum(FLOW * len(rows) for _, rows in flow)
         )
 
     def run(self) -> None:
@@ -111,6 +122,10 @@ class Bits:
                 save_arrays(
                     file, seconds=seconds, times=found.times, prior=found.prior, terms=found.terms, mse=found.mse
                 )
+        if self._flow:
+            self._study.bar.set_description(FLOW_BITS.title)
+            for file, rows in self._study.missing(self._files("flow")):
+                self._follow(file, rows)
         if self._study.process.is_main_process:
             file, T, to_decode = self._study.out / "bits.json", self._model.schedule.T, self._to_decode()
             decoding = {"decoding_times": self._times} if to_decode or self._is_decoded() else {}
@@ -118,7 +133,8 @@ class Bits:
             for chain in self._chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain.steps == T)
             seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("[!.]*.npz"))
-            content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values())}
+            flow = self._flow_result() if self._flow else self._before().get("flow")
+            content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values()), "flow": flow}
             if to_decode:
                 write_json(file, content)  # decoding_times say that the picture belongs to these images
                 self._study.bar.set_description("progressive decoding")
@@ -146,19 +162,44 @@ class Bits:
             return chain
         return self._whole or chain._replace(variance="beta_tilde")
 
-    def _files(self, chain: BoundChain) -> list[tuple[Path, range]]:
-        """Each file of terms, with the rows of its images."""
-        n, name = len(self._images), "-".join(map(str, chain))
+    def _files(self, chain: BoundChain | Literal["flow"]) -> list[tuple[Path, range]]:
+        """Each file of a chain's terms, or of the flow, with the rows of its images."""
+        n, name = len(self._images), chain if isinstance(chain, str) else "-".join(map(str, chain))
         starts = range(0, n, BATCH)
         return [(self._folder / f"{name}-{i:06d}.npz", range(i, min(i + BATCH, n))) for i in starts]
 
+    def _follow(self, file: Path, rows: range) -> None:
+        """Write the bits/dim by the flow of some images; the seed of an image is its number."""
+        started, shown = time.monotonic(), self._progress()
+        found = ode_log_prob(
+            self._model,
+            self._images[rows.start : rows.stop],
+            self._labels_of(rows),
+            seeds=rows,
+            progress=lambda done, _: shown(done * FLOW // HUNDREDTHS, 0),
+        )
+        seconds = time.monotonic() - started
+        save_arrays(file, seconds=seconds, bits=found.bits_per_dim, evaluations=found.evaluations)
+
+    def _flow_result(self) -> dict[str, Any]:
+        """bits.json's "flow"."""
+        parts = [read_arrays(file, "bits", "evaluations") for file, _ in self._files("flow")]
+        bits = np.concatenate([part["bits"] for part in parts])
+        return {
+            "bits_per_dim": float(bits.mean()),
+            "standard_error": float(bits.std(ddof=1)) / len(bits) ** 0.5 if len(bits) > 1 else None,
+            "evaluations": sum(float(part["evaluations"]) for part in parts) / len(bits),
+        }
+
+    def _labels_of(self, rows: range) -> list[int] | None:
+        return None if self._labels is None else self._labels[rows.start : rows.stop].tolist()
+
     def _evaluate(self, chain: BoundChain, rows: range) -> BitsPerDim:
-        labels = None if self._labels is None else self._labels[rows.start : rows.stop].tolist()
         T, streams = self._model.schedule.T, range(1, chain.steps + 1)
         if not self._has_own_terms(chain):  # each t has the noise that it has in the whole chain
             streams = [T - t + 1 for t, _ in timestep_pairs(T, chain.steps, chain.spacing)]
         images, noise, progress = self._images[rows.start : rows.stop], _noise(rows, streams), self._progress()
-        return bits_per_dim(self._model, images, *chain, labels, noise=noise, progress=progress)
+        return bits_per_dim(self._model, images, *chain, self._labels_of(rows), noise=noise, progress=progress)
 
     def _progress(self) -> Callable[[int, int], None]:
         """A new count of evaluations that moves the study's bar."""
@@ -182,9 +223,10 @@ class Bits:
         """The paper's Fig. 6, but from real images: x̂_0 predicted from their x_t, from large t to small t."""
         rows = range(min(DECODED, len(self._images)))
         images = self._images[rows.start : rows.stop]
-        labels = None if self._labels is None else self._labels[: len(rows)].tolist()
         noise, progress = _noise(rows, range(1, len(self._times) + 1)), self._progress()
-        x0_hat = progressive_decoding(self._model, images, self._times, labels, noise=noise, progress=progress)
+        x0_hat = progressive_decoding(
+            self._model, images, self._times, self._labels_of(rows), noise=noise, progress=progress
+        )
         pictures = [imaging.to_uint8(part) for part in x0_hat] + [images]
         # one row for each image, one column for each time, the image itself last
         flat = np.stack(pictures, 1).reshape(-1, *images.shape[1:])

@@ -6,7 +6,6 @@ Only the scores of torch-fidelity's Inception network carry the published names.
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +28,7 @@ from ddpm_core.engines.common import forbid_tf32
 from ddpm_core.errors import first_line
 from ddpm_core.imaging.image_files import opaque, over_grey, to_8_bits
 from train import TrainError
+from train.common.command_line import imported
 from train.common.files import save_arrays
 from train.common.lock import in_turn
 from train.data.sample import ImageSample
@@ -94,7 +94,7 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
         raise TrainError(f"The Inception score needs {INCEPTION}: leave `is` out of --metrics with --extractor {name}.")
     kind: Any = FEATURE_EXTRACTORS_REGISTRY.get(name)
     if ":" in name:
-        kind = _imported(name)
+        kind = imported(name, "feature extractor")
         if not isinstance(kind, type):
             return Extractor(name, lambda images: {"features": kind(images)})
     if kind is None or not issubclass(kind, FeatureExtractorBase):
@@ -256,11 +256,3 @@ def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) ->
 def _network(kind: Any, name: str, layers: list[str]) -> nn.Module:
     """An instance of a torch-fidelity class, whose constructor may download weights."""
     return kind(name, layers, verbose=False).eval().requires_grad_(False)
-
-
-def _imported(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a user's own module may raise anything
-        raise TrainError(f"The feature extractor {name} can't be imported ({first_line(error)}).") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 ScoreName = Literal["fid", "kid", "is"]  # computed from features of generated images
-BoundName = Literal["bpd", "rate-distortion"]  # computed from the terms of the variational bound
+BoundName = Literal["bpd", "rate-distortion", "flow-bpd"]  # the terms of the variational bound; ode_log_prob
 SCORES: tuple[ScoreName, ...] = get_args(ScoreName)
 METRICS: tuple[ScoreName | BoundName, ...] = (*SCORES, *get_args(BoundName))
 
@@ -34,4 +34,5 @@ KID = Metric(
 )
 IS = Metric("IS", error_meaning="deviation over 10 splits of the images", biased=True)
 BITS = Metric("bits/dim", error_meaning="standard error over the images")
+FLOW_BITS = Metric("bits/dim by the flow", error_meaning="standard error over the images")
 SCORE_METRICS: dict[ScoreName, Metric] = {"fid": FID, "kid": KID, "is": IS}

@@ -11,7 +11,7 @@ from typing import TypeVar
 from train import TrainError
 from train.common.files import write_json, write_text
 from train.evaluate import published
-from train.evaluate.metrics import FID
+from train.evaluate.metrics import FID, FLOW_BITS
 from train.evaluate.plots import draw_plots
 from train.evaluate.published import PublishedTable
 from train.evaluate.results import BitsFile, StudyFile, read_bits, read_cells, read_study
@@ -41,13 +41,13 @@ def write_report(out: Path) -> None:
         out / "results.json",
         {**study, "cells": cells, "bits": bits, "published": [table.to_json() for table in beside]},
     )
-    write_text(out / "results.csv", to_csv(tables))
+    write_text(out / "results.csv", to_csv(tables, bits))
     write_text(out / "table.md", to_markdown(study, tables, bits, beside))
     draw_plots(out, tables, cells, full_chains(bits), beside)
 
 
-def to_csv(tables: list[ScoreTable]) -> str:
-    """One line for each value, also where there is another one from more images."""
+def to_csv(tables: list[ScoreTable], bits: BitsFile | None) -> str:
+    """One line for each value, also where there is another one from more images. The flow has no steps and spacing."""
     buffer = io.StringIO()
     write = csv.writer(buffer, lineterminator="\n").writerow
     write(["score", "spacing", "method", "steps", "images", "value", "error", "sampling_seconds"])
@@ -55,6 +55,8 @@ def to_csv(tables: list[ScoreTable]) -> str:
         for each in table.measurements:
             row = [each.method, each.steps, each.images, each.value, each.error, each.seconds]
             write([table.title, table.spacing, *row])
+    if bits and (flow := bits.get("flow")):
+        write([FLOW_BITS.title, "", "", "", bits["images"], flow["bits_per_dim"], flow["standard_error"], ""])
     return buffer.getvalue()
 
 
@@ -76,6 +78,11 @@ def to_markdown(
             source = f"Published {theirs.metric.title}: {theirs.source}; {theirs.setting}."
             lines += ["", f"{source}{_caution(table)}", ""]
             lines += _by_steps({f"{name} (published)": row for name, row in theirs.rows.items()}, "{:.2f}".format)
+    if bits and (flow := bits.get("flow")):
+        error = f" ± {flow['standard_error']:.3f}" if flow["standard_error"] is not None else ""
+        lines += ["", f"## {FLOW_BITS.title}, {bits['images']:,} images", ""]
+        lines += [f"{flow['bits_per_dim']:.3f}{error}, from {flow['evaluations']:.0f} evaluations for each image."]
+        lines += ["", f"±: {FLOW_BITS.error_meaning}."] if error else []
     lines += _rates(bits, with_published=bool(beside))
     return "\n".join(lines) + "\n"
 

@@ -103,13 +103,22 @@ class Bound(TypedDict):
     rmse: list[float] | None
 
 
+class FlowBits(TypedDict):
+    """Bits/dim by the probability-flow ODE. evaluations: of the network, for each image."""
+
+    bits_per_dim: float
+    standard_error: float | None
+    evaluations: float
+
+
 class BitsFile(TypedDict):
-    """bits.json"""
+    """bits.json; flow: None where it was not asked for."""
 
     images: int
     data: str
     clip: bool
     chains: list[Bound]
+    flow: FlowBits | None
 
 
 def read_study(out: Path) -> StudyFile | None:

@@ -45,7 +45,7 @@ def run(options: Options) -> None:
         # The report needs these: a damaged one is named before any work.
         read_cells(study.out)
         read_bits(study.out)
-        bits = [Bits(study, chains)] if chains else []
+        bits = [Bits(study, chains)] if chains or "flow-bpd" in metrics else []
         scored = [Cells(study, cells)] if cells else []
         _begin(study, [*scored, *bits], before)
         measure(study, [*scored, *bits])

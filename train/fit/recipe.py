@@ -5,32 +5,76 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from ddpm_core import CheckpointError, Model, NoiseSchedule, load
+from ddpm_core import Model, NoiseSchedule
+from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.engines import networks
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.network import unet
-from ddpm_core.engines.torch import TorchNetwork
+from ddpm_core.errors import first_line
 from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
 from ddpm_core.objective import lognormal_times
 from train import TrainError
+from train.common.command_line import imported
 from train.common.config import Config
 
 
 def make_schedule(config: Config) -> NoiseSchedule:
-    """The noise schedule of a run. Raises ValueError for β out of range and for an unknown schedule."""
-    if config.schedule == "cosine":
-        return NoiseSchedule.cosine(config.T)
-    kinds = {"linear": NoiseSchedule.linear, "quadratic": NoiseSchedule.quadratic}
+    """The noise schedule of a run.
+
+    Raises ValueError for β out of range and for an unknown schedule, TrainError for one's own that is none of T steps.
+    """
+    kinds: dict[str, Callable[..., NoiseSchedule]] = {
+        "linear": NoiseSchedule.linear,
+        "cosine": NoiseSchedule.cosine,
+        "quadratic": NoiseSchedule.quadratic,
+        "flow": NoiseSchedule.flow,
+    }
+    if ":" in config.schedule:
+        found = _called(config.schedule, "noise schedule", config.T)
+        if not isinstance(found, NoiseSchedule) or found.T != config.T:
+            what = f"one of {found.T}" if isinstance(found, NoiseSchedule) else f"a {type(found).__name__}"
+            raise TrainError(f"{config.schedule} must return a NoiseSchedule of {config.T} steps, got {what}.")
+        return found
     if config.schedule not in kinds:
-        raise ValueError(f"there is no schedule {config.schedule!r}")
-    return kinds[config.schedule](config.T, config.beta_start, config.beta_end)
+        known = ", ".join(kinds)
+        raise ValueError(f"unknown schedule {config.schedule!r}: choose from {known}, or give yours as module:function")
+    ends = (config.beta_start, config.beta_end) if config.schedule in ("linear", "quadratic") else ()
+    return kinds[config.schedule](config.T, *ends)
+
+
+def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
+    """The weight of L_simple at t = 1..T, float64 (T,); None where each t counts alike, and for --min-snr.
+
+    Raises TrainError for a function of one's own that does not return such weights.
+    """
+    if config.loss_weight is None:
+        return None
+    times = torch.arange(1, schedule.T + 1)
+    found = _called(config.loss_weight, "loss weight", schedule, times)
+    fits = isinstance(found, Tensor) and found.shape == times.shape
+    if not fits or not bool((found.isfinite() & (found >= 0)).all()):
+        raise TrainError(
+            f"{config.loss_weight} must return a tensor of {schedule.T} finite weights of at least 0, one for each t."
+        )
+    return found.detach().cpu().double()
+
+
+def _called(name: str, what: str, *arguments: Any) -> Any:
+    """What a function module:function returns. Raises TrainError where it can't be called."""
+    function = imported(name, what)
+    try:
+        return function(*arguments)
+    except Exception as error:  # a user's own function may raise anything
+        raise TrainError(f"The {what} {name} fails: {first_line(error)}.") from error
 
 
 def time_distribution(config: Config) -> np.ndarray | None:
@@ -38,6 +82,11 @@ def time_distribution(config: Config) -> np.ndarray | None:
     if config.times == "uniform":
         return None
     return lognormal_times(make_schedule(config), config.log_sigma_mean, config.log_sigma_std).cumsum(0).numpy()
+
+
+def coordinates(config: Config) -> RectifiedFlow | None:
+    """What a network gets in the place of x_t and t − 1: of a flow 1000 τ, as its embedding is made for t − 1."""
+    return RectifiedFlow(times=1000.0) if config.prediction == "flow" else None
 
 
 def has_null_label(config: Config) -> bool:
@@ -87,6 +136,23 @@ def architecture(network: networks.Network) -> dict[str, Any]:
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 
 
+SHARE = 0.1  # of the work, which the sample grids of a run take at most
+LEAST = 8  # images of a grid, all the same
+_TRAINED = 3  # evaluations that training on an image takes the time of
+
+
+def grid_count(config: Config) -> int:
+    """Images of a sample grid: `sample_count`, or fewer in a run so short that they would take more than SHARE of it.
+
+    That is counted in evaluations of the network, so that each run has the same grids on every machine.
+    """
+    if not config.sample_every:
+        return config.sample_count  # at most, of --sample-seconds: see preview.PreviewTimer
+    trained = min(config.sample_every, config.steps) * config.batch * _TRAINED
+    fitting = int(SHARE * trained / (2 * config.sample_steps))  # two grids, of the average and of the weights
+    return min(config.sample_count, max(LEAST, fitting))
+
+
 def learning_rate(config: Config, step: int) -> float:
     """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant, or a half cosine or line to 0."""
     rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
@@ -113,53 +179,5 @@ def make_model(
         null_label=num_classes if num_classes and has_null_label(config) else None,
         class_names=class_names,
         source=Source(weights=weights),
+        coordinates=coordinates(config),
     )
-
-
-def warm_start(config: Config, num_classes: int) -> UNet2DModel:
-    """The network of --init: its weights, and what no flag decides of its architecture.
-
-    Raises TrainError when it can't be loaded, or where flags ask for another network.
-    """
-    assert config.init is not None
-    try:
-        loaded = load(config.init, device="cpu", precision="fp32", engine="torch")
-    except CheckpointError as error:
-        raise TrainError(f"--init: {error}.") from error
-    if loaded.takes_words:
-        raise TrainError(f"--init {config.init} draws prompts: only models without words can be continued.")
-    if loaded.latent != (config.decoder is not None):
-        needed = "give its autoencoder with --decoder" if loaded.latent else "leave out --decoder"
-        raise TrainError(f"--init {config.init} draws {'latents' if loaded.latent else 'pixels'}: {needed}.")
-    assert isinstance(loaded.network, TorchNetwork)
-    unet = loaded.network.unet
-    if loaded.null_label is not None and not num_classes:
-        unet = without_labels(unet, loaded.null_label)
-    return continued(unet, config, num_classes)
-
-
-def without_labels(network: networks.Network, null_label: int) -> UNet2DModel:
-    """A network without labels that computes what this one does with the label that means "none"."""
-    plain = UNet2DModel(**{**architecture(network), "num_class_embeds": None})
-    weights = dict(network.state_dict())
-    embedded = weights.pop("class_embedding.weight")[null_label]  # is added to that of the time
-    weights["time_embedding.linear_2.bias"] = weights["time_embedding.linear_2.bias"] + embedded
-    plain.load_state_dict(weights)
-    return plain
-
-
-def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
-    """A copy of a network, to be trained on. Raises TrainError where flags ask for another one.
-
-    Shapes of weights do not tell: networks with other groups of a norm, or another time embedding, have the same.
-    """
-    theirs = architecture(network)
-    copied = make_network(config, num_classes, theirs)
-    for name, ours in architecture(copied).items():
-        if name not in ("sample_size", "dropout") and ours != theirs[name]:
-            raise TrainError(
-                f"--init {config.init} is another network than this configuration's: {name} is {theirs[name]} there, "
-                f"and {ours} here."
-            )
-    copied.load_state_dict(network.state_dict())
-    return copied

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import signal
+import threading
 
 
 class StopSignals:
-    """A context in which the first SIGINT or SIGTERM is noted in `received`; a second one ends the process as usual."""
+    """A context in which the first SIGINT or SIGTERM is noted in `received`; a second one ends the process as usual.
+
+    Python gives signals to the main thread only: in another one, nothing but `stop` stops.
+    """
 
     received: int | None = None
 
     def __enter__(self) -> StopSignals:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        is_main = threading.current_thread() is threading.main_thread()
+        numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """Note a request that is no signal; it counts as Ctrl-C."""
+        self.received = signal.SIGINT
 
     def _note(self, number: int, _frame: object) -> None:
         self.received = number

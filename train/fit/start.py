@@ -1,4 +1,4 @@
-"""`python -m train fit`: from the command line to a trainer that runs, fresh or resumed, alone in its folder."""
+"""`train fit`: from the command line, or from Python, to a trainer that runs, fresh or resumed, alone in its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from train.fit.trainer import Trainer
 
 PROGRAM = "python -m train fit"
-ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # where the memory is full
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,61 @@ class FitStart:
     config: PresetName = "cifar10"
     out: str | None = None
     resume: bool = False
+    init: str | None = None
+    image_size: int | None = None
 
     @property
     def folder(self) -> str:
         """The run's folder."""
         return PRESETS[self.config].out if self.out is None else self.out
+
+
+def preset(name: PresetName, **changes: Any) -> Config:
+    """Return a preset's configuration, with what a checkpoint given as `init` decides in it, and with changes.
+
+    Arguments:
+        name: one of the presets of `train fit --config`.
+        changes: fields of `Config`; each is a flag of `train fit` too, with - for _, and means the same.
+
+    Raises:
+        TrainError: for another name or field, and for a checkpoint that can't be trained on.
+    """
+    if name not in PRESETS:
+        raise TrainError(f"There is no preset {name!r}: choose from {', '.join(PRESETS)}.")
+    return _changed(begin(PRESETS[name], changes.get("init"), changes.get("image_size")), changes)
+
+
+def resume(out: str | Path, **changes: Any) -> Trainer:
+    """Return the trainer of a run that was stopped, or that shall take more steps.
+
+    Arguments:
+        out: folder of the run.
+        changes: as for `preset`; not all can change any more.
+
+    Raises:
+        TrainError: where there is no run, and for changes that would make another one of it.
+    """
+    from train.fit.trainer import Trainer
+
+    config, state = _latest(user_path(out), Config)
+    return Trainer(_changed(config, changes), state)
+
+
+def _changed(config: Config, changes: dict[str, Any]) -> Config:
+    unknown = sorted(set(changes) - {field.name for field in fields(config)})
+    if unknown:
+        raise TrainError(f"A configuration has no field {unknown[0]!r}: `python -m train fit --help` lists them.")
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in changes.items()}
+    return replace(config, **plain)
+
+
+def begin(config: Config, init: str | None, image_size: int | None) -> Config:
+    """A preset with what the checkpoint of --init decides. image_size: None is the checkpoint's own."""
+    if init is None:
+        return config
+    from train.fit.inputs.init import begun
+
+    return begun(replace(config, init=str(init), image_size=image_size or 0))
 
 
 def fit(arguments: list[str]) -> int:
@@ -53,19 +102,14 @@ def run(
         parse(arguments)  # shows it and leaves
     # Imported here: torch and accelerate take seconds, and --help does without them.
     from train.common.lock import locked
-    from train.fit.outputs.export import check_new
-    from train.fit.state import find_checkpoints
+    from train.fit.trainer import ADVICE
 
     with locked(out):
         config, state = parse(arguments)
-        if state is None and find_checkpoints(out / "checkpoints"):
-            raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
-        if state is None:
-            check_new(out, config)
         with enough_memory(ADVICE):
             trainer = make(config, state)
             try:
-                stopped = trainer.fit()
+                stopped = trainer.run()
             finally:
                 trainer.end()
     if trainer.accelerator.is_main_process:
@@ -85,27 +129,35 @@ def _trainer(config: Config, state: dict[str, Any] | None) -> Trainer:
 def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
     """The configuration and, for --resume, the checkpoint to continue from. Raises TrainError where there is none."""
     start = _parse_start(arguments)
+    default = PRESETS[start.config]
+    if not start.resume and not HELP & set(arguments):
+        default = begin(default, start.init, start.image_size)
     description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
-    return parse_run(arguments, PRESETS[start.config], start.folder, start.resume, PROGRAM, description)
+    return parse_run(arguments, default, start.folder, start.resume, PROGRAM, description)
 
 
 def parse_run(
     arguments: list[str], default: Kind, out: str, resume: bool, program: str, description: str
 ) -> tuple[Kind, dict[str, Any] | None]:
     """The configuration of a command, and for --resume the checkpoint to continue from. Raises TrainError."""
-    folder, state = user_path(out), None
+    state = None
     if resume and not HELP & set(arguments):
-        from train.fit.state import load_latest, resumed
-
-        state, complaints = load_latest(folder / "checkpoints")
-        for complaint in complaints:
-            print(complaint, file=sys.stderr)
-        # The folder may have been moved since: the run goes on where it was found.
-        default = replace(resumed(state, type(default)), out=str(folder))
+        default, state = _latest(user_path(out), type(default))
     try:
         return read_flags(arguments, default, program, description), state
     except TypeError as error:  # older versions of tyro stop here at a checkpoint's configuration that is not ours
         raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
+
+
+def _latest(folder: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any]]:
+    """The configuration and the newest checkpoint of a run. Raises TrainError where there is none."""
+    from train.fit.state import load_latest, resumed
+
+    state, complaints = load_latest(folder / "checkpoints")
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    # The folder may have been moved since: the run goes on where it was found.
+    return replace(resumed(state, kind), out=str(folder)), state
 
 
 def read_flags(arguments: list[str], default: Kind, program: str, description: str) -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +23,7 @@ from ddpm_core.process import to_device
 from train.common.command_line import user_path
 from train.common.config import Config
 from train.data.images import Images
+from train.fit.inputs.init import warm_start
 from train.fit.inputs.latents import encode, latent_shape, open_decoder
 from train.fit.inputs.words import (
     PromptedUNet,
@@ -35,12 +37,13 @@ from train.fit.inputs.words import (
 from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.recipe import (
     architecture,
+    coordinates,
+    loss_weights,
     make_model,
     make_network,
     make_schedule,
     of_latents,
     time_distribution,
-    warm_start,
 )
 from train.fit.state import fitting
 
@@ -107,17 +110,16 @@ class Denoising(TrainingTask):
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         self._asked, self._config, self._images = config, config, images
-        self._device = accelerator.device
+        self._device, self._is_main = accelerator.device, accelerator.is_main_process
         self._decoder: LatentDecoder | None = None
         self._words, self._tokenizer = "", None
         if config.decoder is not None:
             self._decoder = open_decoder(config.decoder, accelerator.device)
-            quiet = not accelerator.is_main_process
-            encode(images, self._decoder, user_path(config.out), quiet)
+            encode(images, self._decoder, user_path(config.out), quiet=not self._is_main)
             channels, side, _ = images.shape
             self._config = of_latents(config, channels, side)
         self.schedule = make_schedule(config)
-        self.times = time_distribution(config)
+        self.times, self._weights = time_distribution(config), loss_weights(config, self.schedule)
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         config, num_classes = self._config, self._images.num_classes
@@ -127,7 +129,12 @@ class Denoising(TrainingTask):
         if state is not None:
             with fitting(state):
                 return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
-        return warm_start(config, num_classes) if config.init else make_network(config, num_classes)
+        if not config.init:
+            return make_network(config, num_classes)
+        network, sentence = warm_start(config, self._images.classes or ())
+        if sentence and self._is_main:
+            print(sentence, file=sys.stderr)
+        return network
 
     def _prompted(self, state: Mapping[str, Any] | None) -> PromptedUNet:
         """A network with prompts, and the images' captions as its tokens. state: as for `network`."""
@@ -160,11 +167,12 @@ class Denoising(TrainingTask):
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         config = self._config
-        loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, config.prediction, config.variance)
+        target = config.prediction, config.variance, coordinates(config)
+        loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, *target)
+        weight = None if self._weights is None else self._weights[t - 1]
         if config.min_snr is not None:
             weight = min_snr_weight(self.schedule, config.prediction, t, config.min_snr)
-            loss = loss * to_device(weight, loss.device, loss.dtype)
-        return loss
+        return loss if weight is None else loss * to_device(weight, loss.device, loss.dtype)
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         config = self._config
@@ -181,7 +189,9 @@ class Denoising(TrainingTask):
             summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
             caption=f"{config.sample_steps} DDIM steps",
             facts={
-                "Loss": f"L_{config.loss}" + (f", min-SNR weighting {config.min_snr}" if config.min_snr else ""),
+                "Loss": f"L_{config.loss}"
+                + (f", min-SNR weighting {config.min_snr}" if config.min_snr else "")
+                + (f", weighted by {config.loss_weight}" if config.loss_weight else ""),
                 "Times": "each t alike"
                 if config.times == "uniform"
                 else f"log σ_t normal, mean {config.log_sigma_mean:g}, standard deviation {config.log_sigma_std:g}",

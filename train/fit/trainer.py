@@ -6,7 +6,7 @@ import contextlib
 import copy
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,26 +24,36 @@ from ddpm_core.process import to_device
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Config, from_dict, to_dict
+from train.common.lock import locked
+from train.common.memory import enough_memory
 from train.data.batches import ahead, batches, torch_seed
 from train.data.images import Images
 from train.fit.ema import EMA, Averages
 from train.fit.flags.limits import check, check_resume
 from train.fit.fused import fuse
 from train.fit.inputs.identity import check_same, identity
+from train.fit.inputs.init import check_init
 from train.fit.inputs.processes import accelerated, largest, should_stop, total
 from train.fit.inputs.words import unet_of
 from train.fit.optimisers import make_optimizer, restore_optimizer
-from train.fit.outputs.export import check_exportable, check_loadable, export
+from train.fit.outputs.export import check_exportable, check_loadable, check_new, export
 from train.fit.outputs.preview import Preview, PreviewTimer
-from train.fit.outputs.progress import Progress, Window
+from train.fit.outputs.progress import Point, Progress, Window
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.state import Writer, copied, fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
 
+ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # where the memory is full
+Callback = Callable[[Point], bool | None]
+
 
 class Trainer:
-    """One run. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
+    """One run of `train fit`, in its folder.
+
+    Raises TrainError, in one sentence that names flags of the command line (--sample-every is the field
+    `sample_every`), when it can't be set up or can't go on.
+    """
 
     def __init__(
         self,
@@ -51,10 +61,20 @@ class Trainer:
         state: dict[str, Any] | None = None,
         task: type[TrainingTask] = Denoising,
     ):
-        """state: the checkpoint to continue from, as `state.load_latest` gives it. task: what the run trains."""
+        """Read the images, and make the network.
+
+        Arguments:
+            config: what is trained and how, as `train.preset` gives it.
+            state: the checkpoint to continue from, as `state.load_latest` gives it; None for a new run.
+            task: what the run trains.
+        """
+        if state is None and config.init:
+            check_init(config)
         check(config)
         task.check(config)
-        if state is not None:
+        if state is None:
+            check_new(config)
+        else:
             stored = from_dict(state["config"], type(config))
             config = replace(config, channels=config.channels or stored.channels)
             check_resume(stored, config, state["step"])
@@ -123,8 +143,25 @@ class Trainer:
         """The moving average that is sampled, and published as the model."""
         return self.averages.named["ema"]
 
-    def fit(self) -> int | None:
-        """Train to the last step. Returns None when it is reached, or the number of the signal that stopped the run."""
+    def fit(self, callback: Callback | None = None) -> int | None:
+        """Train to the last step, and write what the command line writes: see "A run's folder" in docs/training.md.
+
+        Arguments:
+            callback: gets each `Point` of the curves, one in `log_every` steps; the run saves and stops where it
+                returns True. Of several processes the main one calls it.
+
+        Returns:
+            None when the last step is reached, or the number of the signal that stopped the run; a callback's stop
+            counts as Ctrl-C.
+
+        Raises:
+            TrainError: also where another run holds the folder, or there is not enough memory.
+        """
+        with locked(self.out), enough_memory(ADVICE):
+            return self.run(callback)
+
+    def run(self, callback: Callback | None = None) -> int | None:
+        """As `fit`, for a caller that holds the folder."""
         self._check_result()
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
@@ -139,7 +176,7 @@ class Trainer:
                 self._preview(window, progress, signals)
                 while self.step < self.config.steps and not should_stop(accelerator, self.step, signals):
                     self.train_step(rounds, window)
-                    self._after_step(window, progress, signals)
+                    self._after_step(window, progress, signals, callback)
                 stopped = signals.received if self.step < self.config.steps else None
                 if stopped:
                     self._check_finite(window)
@@ -222,7 +259,9 @@ class Trainer:
             return sdpa_kernel(SDPBackend.MATH)
         return contextlib.nullcontext()
 
-    def _after_step(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:
+    def _after_step(
+        self, window: Window, progress: Progress | None, signals: StopSignals, callback: Callback | None
+    ) -> None:
         """Whatever is due at this step: a check, a point of the curves, a checkpoint, samples, the model."""
         config, last = self.config, self.step == self.config.steps
         log, checkpoint, sample = (
@@ -232,7 +271,9 @@ class Trainer:
         if log or checkpoint or sample or last or self.device.type == "cpu":
             self._check_finite(window)
         if log or last:
-            self._log(window, progress)
+            point = self._log(window, progress)
+            if point and callback and callback(point):
+                signals.stop()
         with window.paused():
             if checkpoint or last:
                 self._save()
@@ -257,14 +298,17 @@ class Trainer:
                 "with --resume and a lower --lr."
             )
 
-    def _log(self, window: Window, progress: Progress | None) -> None:
-        seconds = window.seconds()
-        loss, count = total(self.accelerator, torch.stack([window.loss, window.count])).cpu().numpy()
+    def _log(self, window: Window, progress: Progress | None) -> Point | None:
+        """The point of the curves, in the main process."""
+        seconds, point = window.seconds(), None
+        loss, count = total(self.accelerator, torch.stack([window.loss, window.count])).tolist()
         if progress:
-            lr = learning_rate(self.config, self.step - 1)
-            speed = window.steps * self.config.batch / seconds
-            progress.point(self.step, loss, count, window.mean_norm(), lr, speed)
+            quarters = {k: each / n for k, (each, n) in enumerate(zip(loss, count, strict=True), 1) if n}
+            lr, speed = learning_rate(self.config, self.step - 1), window.steps * self.config.batch / seconds
+            point = Point(self.step, sum(loss) / sum(count), quarters, window.mean_norm(), lr, speed)
+            progress.point(point)
         window.reset()
+        return point
 
     def _note_broken(self, batch: dict[str, Tensor]) -> None:
         """Name the images that a streaming source had to pass over."""

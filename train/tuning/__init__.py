@@ -1,1 +1,1 @@
-"""What is computed from a trained model for its sampling: Γ_t, the times of few steps. No weights change."""
+"""What is computed from a trained model: Γ_t, the times of few steps, what reads its blocks. No weights change."""

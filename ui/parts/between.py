@@ -72,7 +72,9 @@ class BetweenPlan(RowsPlan):
 
 
 class BetweenRun(Rows):
-    """Its results, by "kind": "plan" once, then "cells", pictures beside each other with their places in the square."""
+    """Its results, by "kind": "plan" once, with the words that are new to the model; then "cells", pictures beside each
+    other with their places in the square.
+    """
 
     def plan(self, models: Sequence[ModelSpec]) -> BetweenPlan:
         (model,), request = models, self.request
@@ -88,8 +90,7 @@ class BetweenRun(Rows):
         assert model.text is not None
         square = word_square(request.corners, SIDE)
         new = dict.fromkeys(word for corner in request.corners for word in model.text.unknown(corner))
-        shown = {"kind": "plan", "side": SIDE, "size": model.picture_size, "corners": request.corners}
-        work.give(shown | {"unknown": list(new)})
+        work.give({"kind": "plan", "unknown": list(new)})
         done = {}
         for cells in stages():
             prompts, last = [square[cell] for cell in cells], None

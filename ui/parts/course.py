@@ -1,4 +1,4 @@
-"""Course: seven lessons, whose bar stays above what they open, and cards that go deeper.
+"""Course: eight lessons, whose bar stays above what they open, and cards that go deeper.
 
 A lesson is all here; the cards are in course.html, as they have formulas. Whatever a lesson or a card does not set has
 its default.
@@ -28,11 +28,22 @@ LATENT = "emoji-tiny"
 
 
 @dataclass(frozen=True)
+class Task:
+    """A thing to do in a lesson after its first one. values: what it sets beside the lesson's own."""
+
+    values: dict[str, Any]
+    todo: str
+    button: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Lesson:
     """name: in an address. part, values: what it opens. goal, todo, question, answer: a sentence or two each.
 
     button: opens it again, and runs it. guesses: of which one is chosen before the answer is seen. curves: that belong
-    to it, as a benchmark has written them.
+    to it, as a benchmark has written them. then: what there is to do after that.
     """
 
     name: str
@@ -47,6 +58,7 @@ class Lesson:
     answer: str
     guesses: tuple[str, ...] = ()
     curves: dict[str, Any] | None = None
+    then: tuple[Task, ...] = ()
 
 
 LESSONS = (
@@ -108,6 +120,40 @@ LESSONS = (
         "Between them shapes are being decided, and the network builds on whatever it finds.",
         ("near t = 900", "near t = 500", "near t = 100"),
         {"seeds": TOUCHES["seeds"], "curves": TOUCHES["curves"]},
+    ),
+    Lesson(
+        "inside",
+        "What does the middle know?",
+        4,
+        "network",
+        DIGITS | {"label": "3", "seed": 7, "steps": 20},
+        "Open the network while it draws a 3. Below each block stands how much of the guess can be read from it.",
+        "Go to step 1, where x_t is noise alone. Compare the blocks on the way down, the middle and the way up.",
+        "Draw a 3",
+        "There is no 3 in the noise. Where does the 3 in the middle come from?",
+        "From the class that you asked for. The way down has found nothing yet, so it shows the mean of all digits. "
+        "The middle adds the class, and the way up paints the mean of all threes. Go to step 15: now the way down "
+        "sees strokes, too.",
+        then=(
+            Task(
+                {"off": "skips 28", "first": 1, "last": 10},
+                "Cut the finest skips in the first ten steps. Then press “Steps 11 to 20”.",
+                "Cut them early",
+                "Early nothing is missed, late only specks are left. What do these skips carry?",
+                "The noise of each pixel. Late steps must say exactly which grain is noise, and the coarse blocks "
+                "below can't hold that. Early steps only decide on large shapes: of 200 digits 198 are right. Photos "
+                "differ: CIFAR-10 needs these skips in every step.",
+            ),
+            Task(
+                {"graft": "6"},
+                "Take the middle from a run of 6. All other blocks still ask for a 3.",
+                "Graft the 6",
+                "Which digit wins, and what does that say about the 7 × 7 numbers in the middle?",
+                "The 6: of 200 such runs 181 became the other digit. The middle decides what is drawn, and the other "
+                "blocks paint it. Graft in steps 1 to 10 alone: 138 of 200 stay as they were, for the digit is decided "
+                "in steps 6 to 15.",
+            ),
+        ),
     ),
     Lesson(
         "which-noise",

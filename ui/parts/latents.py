@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -91,12 +91,6 @@ class Latents(Request):
         """λ of each column of an interpolation."""
         return np.linspace(0, 1, self.count).tolist()
 
-    @property
-    def columns(self) -> list[str]:
-        if self.mode == "interpolate":
-            return [f"λ {weight:.2f}".rstrip("0").rstrip(".") for weight in self.weights]
-        return [f"seed {seed}" for seed in self.seeds]
-
 
 @dataclass(frozen=True)
 class LatentsPlan(RowsPlan):
@@ -127,8 +121,7 @@ class LatentsRun(Rows):
     def compute(self, plan: LatentsPlan, models: Sequence[Model], work: Work) -> None:
         (lent,), request, times = models, self.request, plan.times
         model = self.counted(lent, work)
-        shown = plan.shown(request.columns, [chain_length(model, t, request.steps) for t in times])
-        work.give(shown | {"mode": request.mode, "times": times, "T": model.schedule.T, "size": model.image_size})
+        work.give({"kind": "plan"})
         sources = [self._source(plan, model, i, work) for i in range(len(request.sources))]
         latents = []
         for row, t in enumerate(times):
@@ -166,7 +159,8 @@ class LatentsRun(Rows):
             start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
         n = chain_length(model, t, request.steps)
         if n:
-            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **{**plan.options, "steps": n})
+            options: dict[str, Any] = plan.options | {"steps": n}
+            steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **options)
             self.follow(model, row, steps, n, len(plan.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)

@@ -21,13 +21,12 @@ from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import label_tensor
 from ddpm_core.timesteps import timestep_pairs
-from ui.forms import units
 from ui.forms.fields import ANY, MODEL, SET, UNSET, Choice, Picture, Request, Whole, declare
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import as_text
-from ui.pictures.encoded import LOSSLESS, frame_format, uri
+from ui.pictures.encoded import Sprite, sent
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.runs.jobs import Work
 from ui.runs.log import Values
@@ -127,8 +126,9 @@ class LikelihoodRecording(Recording):
 class LikelihoodRun(Computation):
     """The bound of one picture after another.
 
-    Its results, by "kind": "plan" once; "decoding" of the first picture; "early", its bits/dim with each of a few short
-    chains; "decoding" of all that are shown; "bits" after every picture.
+    Its results, by "kind": "plan" once, with what the paper published of these pictures; "decoding" of the first
+    picture; "early", its bits/dim with each of a few short chains; "decoding" of all that are shown; "bits" after every
+    picture.
     """
 
     recording = LikelihoodRecording
@@ -151,18 +151,7 @@ class LikelihoodRun(Computation):
 
     def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Work) -> None:
         (model,), images = models, plan.pictures
-        T = model.schedule.T
-        work.give(
-            {
-                "kind": "plan",
-                "T": T,
-                "count": len(images),
-                "pixelated": model.image_size <= LOSSLESS,
-                "variances": [[units.VARIANCE[name], name] for name in variances(model)],
-                "lengths": [*lengths(model), T],
-                "published": _published() if self.request.is_cifar10(model) else None,
-            }
-        )
+        work.give({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
         rows = _decode(plan, model, range(1), 1, work)
         _measure_early(plan, model, work)
         others = range(1, min(len(images), DECODED))
@@ -173,8 +162,8 @@ class LikelihoodRun(Computation):
 
 
 def _decode(
-    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Work, before: Sequence[str] = ()
-) -> list[str]:
+    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Work, before: Sequence[Sprite] = ()
+) -> list[Sprite]:
     """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
     after those from before.
     """
@@ -190,9 +179,8 @@ def _decode(
             progress=work.counter(plan.alone if together == 1 else plan.together),
         )
     columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
-    format = frame_format(model.image_size, model.channels)
     # np.stack gives (pictures, times and x_0, H, W, C)
-    rows = [*before, *(uri(row, format) for row in np.stack(columns, 1))]
+    rows = [*before, *(sent(row) for row in np.stack(columns, 1))]
     work.give({"kind": "decoding", "times": times, "rows": rows})
     return rows
 
@@ -284,11 +272,11 @@ def _noise(rows: range) -> Noise:
     return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
 
 
-def _published() -> dict[str, Any]:
-    """The paper's Table 4, by t."""
-    from train.evaluate.published import RATE_DISTORTION, RATE_DISTORTION_SOURCE
+def _published() -> list[list[float]]:
+    """Return the paper's Table 4: [t, rate in bits/dim, RMSE of 255] of each row, t rising."""
+    from train.evaluate.published import RATE_DISTORTION
 
-    return {"source": RATE_DISTORTION_SOURCE, "rows": [[t, *values] for t, values in sorted(RATE_DISTORTION.items())]}
+    return [[t, *values] for t, values in sorted(RATE_DISTORTION.items())]
 
 
 class LikelihoodPart(Part):

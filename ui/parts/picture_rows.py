@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ddpm_core.model import Model, ModelSpec, check_pixels
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.pictures import as_text
-from ui.pictures.encoded import LOSSLESS, kept_steps, sent
+from ui.pictures.encoded import kept_steps, sent
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording
@@ -49,10 +49,6 @@ class RowsPlan(Plan):
 
     model: ModelSpec
     options: dict[str, Any]
-
-    def shown(self, columns: Sequence[str], steps: Sequence[int]) -> dict[str, Any]:
-        """The first result. steps: of each row."""
-        return {"kind": "plan", "columns": columns, "steps": steps, "pixelated": self.model.image_size <= LOSSLESS}
 
 
 class RowsRecording(Recording):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
 import re
 import threading
@@ -26,7 +25,6 @@ from ui.forms.fields import Choice, Field, Number, Picture, Request, Seed, Whole
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.runs.captions import sampler_and_noise
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -157,12 +155,6 @@ class Plane(Request):
             raise ValueError("The drawing is empty: draw at least one point")
         return plane.drawing(self.drawing, self.width)
 
-    def name(self, lane: Lane, model: ModelSpec) -> str:
-        """A lane in a few words."""
-        way, spacing = sampler_and_noise(lane), self.options(lane, model)["spacing"]
-        steps = f"{lane.steps} step{'s' * (lane.steps > 1)}"
-        return " · ".join([f"{lane.denoiser} ε", way, steps, *([spacing] if spacing != FORMULAS[0] else [])])
-
     def options(self, lane: Lane, model: ModelSpec) -> dict[str, Any]:
         """The arguments of `ddpm_core.plane.cloud` after the number of points."""
         options: dict[str, Any] = {"steps": lane.steps, "sampler": lane.sampler, "spacing": self.spacing}
@@ -209,18 +201,11 @@ class Networks:
 
 @dataclass(frozen=True)
 class CloudsPlan(Plan):
-    """exact: the model of the exact ε. names, kinds: of the lanes, and of their steps."""
+    """exact: the model of the exact ε. kinds: of the steps of each lane."""
 
     mixture: Mixture
     exact: Model
-    names: tuple[str, ...]
     kinds: tuple[StepKind, ...]
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The mixture as the page draws it."""
-        centres = self.mixture.centres.flatten().tolist()
-        return {"centres": [round(value, 4) for value in centres], "width": self.mixture.width}
 
 
 class CloudsRecording(Recording):
@@ -250,31 +235,17 @@ class Clouds(Computation):
     def plan(self, models: Sequence[ModelSpec]) -> CloudsPlan:
         request, mixture = self.request, self.request.mixture()
         exact = plane.exact_model(mixture)
-        names = tuple(request.name(lane, exact) for lane in request.lanes)
         kinds = tuple(StepKind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes)
         to_train = request.trains and self._networks.get(request.network) is None
         steps = [(kind, lane.steps) for kind, lane in zip(kinds, request.lanes, strict=True)]
-        return CloudsPlan(
-            request, by_kind((TRAINING, request.training * to_train), *steps), mixture, exact, names, kinds
-        )
+        return CloudsPlan(request, by_kind((TRAINING, request.training * to_train), *steps), mixture, exact, kinds)
 
     def flop(self, ref: str) -> float:
         return FLOP
 
     def compute(self, plan: CloudsPlan, models: Sequence[Model], work: Work) -> None:
         request, exact = self.request, plan.exact
-        work.give(
-            {
-                "kind": "plan",
-                "T": T,
-                "count": request.cloud,
-                "data": plan.data,
-                "lanes": [
-                    {"name": name, "denoiser": lane.denoiser, "times": request.times(lane, exact)}
-                    for name, lane in zip(plan.names, request.lanes, strict=True)
-                ],
-            }
-        )
+        work.give({"kind": "plan"})
         trained = None
         if request.trains:
             lowest = plane.least_loss(plan.mixture, exact.schedule)
@@ -387,7 +358,7 @@ def together(runs: Sequence[Iterator[Step]]) -> Iterator[tuple[int, Step]]:
     return heapq.merge(*numbered, key=lambda pair: -pair[1].t)
 
 
-def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> str:
+def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> np.ndarray:
     """The network's score on a square of ARROWS × ARROWS points up to `reach` from 0, rows from the top, in units of
     1/√V: V is the variance of a part of q(x_t), so the arrows are about as long at every t.
     """
@@ -395,15 +366,14 @@ def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> str:
     points = np.stack(np.meshgrid(ticks, -ticks), -1).reshape(-1, 2)
     alpha_bar = model.schedule.alpha_bar[t].item()
     variance = alpha_bar * mixture.width**2 + 1 - alpha_bar
-    return _text(plane.network_score(model, points, t).numpy() * variance**0.5, ARROW_UNIT, np.int8)
+    return _whole(plane.network_score(model, points, t).numpy() * variance**0.5, ARROW_UNIT, np.int8)
 
 
-def packed(points: np.ndarray) -> str:
-    """Points (N, 2) as text: x₁, x₂ of each as int16."""
-    return _text(points, UNIT, np.int16)
+def packed(points: np.ndarray) -> np.ndarray:
+    """Points (N, 2) as int16 of UNIT."""
+    return _whole(points, UNIT, np.int16)
 
 
-def _text(values: np.ndarray, unit: float, kind: type) -> str:
+def _whole(values: np.ndarray, unit: float, kind: type) -> np.ndarray:
     most = np.iinfo(kind).max
-    whole = np.nan_to_num(values / unit).round().clip(-most, most).astype(f"<i{np.dtype(kind).itemsize}")
-    return base64.b64encode(whole.tobytes()).decode()
+    return np.nan_to_num(values / unit).round().clip(-most, most).astype(kind)

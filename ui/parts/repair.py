@@ -20,7 +20,7 @@ from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.encoded import sent, uri
+from ui.pictures.encoded import encoded, sent
 from ui.runs.jobs import Work
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS
@@ -142,9 +142,7 @@ class RepairRun(Rows):
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
         (lent,), request = models, self.request
         model = self.counted(lent, work)
-        titles = [METHODS[method] for method in request.methods]
-        shown = plan.shown([f"seed {seed}" for seed in request.seeds], [request.steps] * len(titles))
-        work.give(shown | {"titles": titles, "sources": ["The picture", "What is left, y"], "what": "completions"})
+        work.give({"kind": "plan"})
         if request.picture:
             picture = as_text.from_text(request.picture, model)
         else:
@@ -164,7 +162,7 @@ class RepairRun(Rows):
         last = self.follow(model, row, steps, request.steps, len(request.methods), work)
         images = work.recording.rows[row]
         differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
-        work.give({"kind": "map", "row": row, "x": [uri(differ[None, ..., None], "png")]})
+        work.give({"kind": "map", "row": row, "x": [encoded(differ[None, ..., None], "png")]})
         gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
         work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
 

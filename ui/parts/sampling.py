@@ -24,9 +24,8 @@ from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.pictures.encoded import kept_steps, sent, uri
-from ui.runs import captions, touch
-from ui.runs.captions import Row
+from ui.pictures.encoded import encoded, kept_steps, sent
+from ui.runs import touch
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -158,7 +157,7 @@ class Frame:
         about = {"kind": "frame", "lane": self.lane, "k": self.k, "sigma": self.sigma}
         about |= {"x": sent(self.x), "x0": sent(self.x0_hat)}
         if self.attention is not None:
-            about["attention"] = uri(self.attention, "png")
+            about["attention"] = encoded(self.attention, "png")
         if self.apart is not None:
             about["apart"] = self.apart
         if self.latents is not None:
@@ -169,7 +168,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class SamplingPlan(Plan):
-    """refs: the checkpoints, each once. Of each lane: lanes, its resolved settings; its model; rows, its steps;
+    """refs: the checkpoints, each once. Of each lane: lanes, its resolved settings; its model; pairs, its steps;
     arguments, of ddpm_core.trajectory; its kind of step. attention: whether it is shown. touches: of lane B, which
     shares its first steps with lane A, so many.
     """
@@ -177,7 +176,7 @@ class SamplingPlan(Plan):
     refs: tuple[str, ...]
     lanes: tuple[Settings, ...]
     models: tuple[ModelSpec, ...]
-    rows: tuple[list[Row], ...]
+    pairs: tuple[Sequence[tuple[int, int]], ...]
     arguments: tuple[dict[str, Any], ...]
     kinds: tuple[StepKind, ...]
     attention: bool
@@ -227,8 +226,8 @@ class SamplingRecording(Recording):
 
 
 class Sampling(Computation):
-    """The computation of a request. Its results: {words, unknown} once, of the prompt of one lane, as the model
-    reads it, and of those that are new to a model; then each kept `Frame`."""
+    """The computation of a request. Its results: "plan" once, with the words of the prompt of one lane, as the model
+    reads it, and those that are new to a model; then each kept `Frame`."""
 
     recording = SamplingRecording
 
@@ -252,19 +251,19 @@ class Sampling(Computation):
             sizes = " and ".join(f"{one.picture_size}×{one.picture_size}" for one in own)
             raise ValueError(f"Two models beside each other must make pictures of one size, and these make {sizes}")
         clip = own[0].clip if self.request.clip is None else self.request.clip  # what lanes share is the first one's
-        resolved, arguments, rows = [], [], []
+        resolved, arguments, pairs = [], [], []
         for number, (lane, model) in enumerate(zip(lanes, own, strict=True)):
             try:
                 resolved.append(replace(lane, clip=clip).resolved(model))
                 arguments.append(resolved[-1].arguments(model))
-                rows.append(captions.step_table(resolved[-1], model))
+                pairs.append(make_chain(model, **resolved[-1].sampling).pairs)
             except ValueError as error:
                 raise ValueError(f"Lane B: {error}" if number and len(lanes) == 2 else error) from None
         refs = [lane.checkpoint for lane in resolved]
         touches: Touches = {}
         if isinstance(resolved[-1], Touched):
             make_chain(own[0], **resolved[0].sampling).check_no_memory()
-            times = [s for _, s, *_ in rows[0]]
+            times = [s for _, s in pairs[0]]
             resolved[-1] = replace(resolved[-1], touch=touch.placed(resolved[-1].touch, times))
             touches = touch.touches(resolved[-1].touch, own[0], times)
         attention = bool(getattr(self.request, "attention", False) and own[0].takes_words and len(lanes) == 1)
@@ -273,7 +272,7 @@ class Sampling(Computation):
             StepKind(lane.checkpoint, lane.batch(model) + more, refs.count(lane.checkpoint))
             for lane, model in zip(resolved, own, strict=True)
         )
-        shared = next((k + 1 for k, (_, s, *_) in enumerate(rows[0]) if s in touches), 0)
+        shared = next((k + 1 for k, (_, s) in enumerate(pairs[0]) if s in touches), 0)
         own_steps = ((kind, lane.steps - shared) for kind, lane in zip(kinds, resolved, strict=True))
         return SamplingPlan(
             self.request,
@@ -281,7 +280,7 @@ class Sampling(Computation):
             self.refs,
             tuple(resolved),
             own,
-            tuple(rows),
+            tuple(pairs),
             tuple(arguments),
             kinds,
             attention,
@@ -318,13 +317,13 @@ class Sampling(Computation):
                 work.recording.states[lane][k] = frame, x.cpu()
             return frame
 
-        soon: list[Any] = [{"kind": "words", "words": [word for word, _ in words], "unknown": list(new)}]
+        soon: list[Any] = [{"kind": "plan", "words": [word for word, _ in words], "unknown": list(new)}]
         late: list[Frame] = []  # what the page has shown already comes after the first that is new
         known = _known(plan, work.before, kept[0])
         for k, found in known.items():
             for i, (frame, x) in enumerate(found):
                 late.append(keep(replace(frame, lane=i, attention=None), x))
-                own[i]["after"] = plan.rows[i][k][1], x
+                own[i]["after"] = plan.pairs[i][k][1], x
         for k in range(max(known, default=-1) + 1):
             for kind in filter(None, (plan.kind_of(0, k), plan.kind_of(1, k))):
                 work.count(kind, timed=False)
@@ -381,7 +380,7 @@ def _known(plan: SamplingPlan, before: Any, kept: set[int]) -> dict[int, tuple[t
     a, b = before.states[0], before.states[-1]
     found = {}
     for k in sorted(kept):
-        if plan.rows[0][k][1] <= end or k not in a or k not in b:
+        if plan.pairs[0][k][1] <= end or k not in a or k not in b:
             break
         found[k] = a[k], b[k]
     return found

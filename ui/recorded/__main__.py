@@ -26,6 +26,7 @@ from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import image_files
 from ui.models.facts import facts
 from ui.parts import course
+from ui.pictures.encoded import Encoded, encoded
 from ui.recorded import course_pictures, families, few_steps, one_path, page
 from ui.runs.log import Values
 from ui.serving.server import App, build
@@ -45,14 +46,15 @@ EXAMPLES: dict[str, Values] = {
     "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
     "plane": {},
     "between": {},
+    "network": DIGITS | {"label": "3", "seed": 7},
 }
 DRAWN = {"few-steps": few_steps, "one-path": one_path, "families": families}  # figures with modules of their own
 EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
-BETWEEN_QUALITY = 80  # of the pictures of emoji, which are smooth
+QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
 TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
-WORDED = ("words", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
+WORDED = ("plan", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
 GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise, and they take half
 
 
@@ -92,8 +94,7 @@ def record(parts: list[str]) -> None:
             results = _thinned(results)
         if part == "repair":  # its x_t are noise, which can't be packed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
-        quality = BETWEEN_QUALITY if part == "between" else None
-        _write(part, {"values": values, "results": _light(results, quality)})
+        _write(part, {"values": values, "results": _light(results, QUALITY.get(part))})
 
 
 def _shown(app: App, part: str, values: Values, result: Values) -> Values:
@@ -155,12 +156,10 @@ def _thinned(results: list[Values]) -> list[Values]:
     return [plan, *(frame | {"x": _levelled(frame["x"])} for frame in noisy), last]
 
 
-def _levelled(uri: str) -> str:
-    """A picture of digits in GREYS levels."""
+def _levelled(images: np.ndarray) -> np.ndarray:
+    """Pictures in GREYS levels."""
     step = 255 / (GREYS - 1)
-    grey = np.asarray(image_files.open_picture(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("L"))
-    content = imaging.png(((grey / step).round() * step).round().astype(np.uint8)[..., None])
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return ((images / step).round() * step).round().astype(np.uint8)
 
 
 def _light(content: Any, quality: int | None = None) -> Any:
@@ -171,13 +170,33 @@ def _light(content: Any, quality: int | None = None) -> Any:
         return [_light(value, quality) for value in content]
     if isinstance(content, float):
         return float(f"{content:.5g}")
+    if isinstance(content, np.ndarray) and content.dtype == np.uint8:
+        content = encoded(content, "png")
+    if isinstance(content, np.ndarray) and content.dtype == np.uint8:
+        content = encoded(content, "png")
+    if isinstance(content, np.ndarray):
+        return _written(content.dtype.name, content.astype(content.dtype.newbyteorder("<")).tobytes())
+    if isinstance(content, Encoded):
+        return _written("image/webp", _webp(content.content, quality))
     found = isinstance(content, str) and re.match(r"data:image/\w+;base64,", content)
     if not found:
         return content
+    packed = _webp(base64.b64decode(content[found.end() :]), quality)
+    return f"data:image/webp;base64,{base64.b64encode(packed).decode()}"
+
+
+def _written(type: str, content: bytes) -> Values:
+    """Bytes in a file of JSON, as ui/web/shared/run/packing.js reads them."""
+    return {"type": type, "base64": base64.b64encode(content).decode()}
+
+
+def _webp(picture: bytes, quality: int | None) -> bytes:
+    """A picture's file as WebP, without loss where no quality is given."""
     file = io.BytesIO()
-    picture = image_files.open_picture(io.BytesIO(base64.b64decode(content[found.end() :])))
-    picture.save(file, "WEBP", lossless=quality is None, quality=quality or 100, method=6)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    image_files.open_picture(io.BytesIO(picture)).save(
+        file, "WEBP", lossless=quality is None, quality=quality or 100, method=6
+    )
+    return file.getvalue()
 
 
 if __name__ == "__main__":

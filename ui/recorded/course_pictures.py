@@ -43,7 +43,7 @@ def picture(card: Card, part: Part) -> Image.Image:
         return _noised(Forward.check(card.values))
     if card.part == "train":
         (answer,) = json.loads((FILES / "examples" / "train.json").read_text(encoding="utf-8"))["results"]
-        return _decoded(answer["grids"][-1]["ema"])
+        return _decoded(base64.b64decode(answer["grids"][-1]["ema"].partition(",")[2]))
     recording, results = computed(part, card.part, card.values)
     if card.part == "watch":
         return _row([x[0] for x in imaging.thin(list(recording.frames[0].values()), COLUMNS)])
@@ -51,16 +51,13 @@ def picture(card: Card, part: Part) -> Image.Image:
         return _grid(np.concatenate([lane[max(lane)] for lane in recording.frames]), recording.plan.request.count)
     if card.part == "repair":
         left = [result for result in results if result["kind"] == "source"][-1]
-        shown = np.asarray(_decoded(left["x"]).convert("L"))[None, ..., None]
-        return _grid(np.concatenate([shown, recording.rows[0][: COLUMNS - 1]]), COLUMNS)
+        return _grid(np.concatenate([left["x"], recording.rows[0][: COLUMNS - 1]]), COLUMNS)
     if card.part == "latents":
         return _grid(np.concatenate([recording.rows[row][:COLUMNS] for row in sorted(recording.rows)]), COLUMNS)
     if card.part == "plane":
         return _clouds([np.asarray(recording.clouds[lane]) for lane in (0, 1)])
     decoding = [result for result in results if result["kind"] == "decoding"][-1]
-    sprites = [np.asarray(_decoded(row).convert("RGB")) for row in decoding["rows"]]
-    side = sprites[0].shape[0]
-    rows = [np.stack(np.split(row, row.shape[1] // side, axis=1)) for row in sprites[:2]]
+    rows = decoding["rows"][:2]
     return _grid(np.concatenate(rows), len(rows[0]))
 
 
@@ -95,5 +92,5 @@ def _grid(images: np.ndarray, columns: int | None) -> Image.Image:
     return Image.fromarray(imaging.grid(images, columns, gap=1).squeeze())
 
 
-def _decoded(uri: str) -> Image.Image:
-    return image_files.open_picture(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+def _decoded(content: bytes) -> Image.Image:
+    return image_files.open_picture(io.BytesIO(content))

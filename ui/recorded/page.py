@@ -9,14 +9,14 @@ from functools import cache
 from typing import Any
 
 from ui.forms import emoji
-from ui.parts import between, latents, likelihood, plane, repair, sampling
+from ui.parts import between, latents, likelihood, network, plane, repair, sampling
 from ui.runs.words import page_words
 from ui.web import FILES
 
 SCRIPT = FILES / "tests/local/plans.mjs"
 PARTS = (
     *(sampling.SamplingPart, latents.LatentsPart, repair.RepairPart),
-    *(between.BetweenPart, plane.PlanePart, likelihood.LikelihoodPart),
+    *(between.BetweenPart, plane.PlanePart, likelihood.LikelihoodPart, network.NetworkPart),
 )
 
 

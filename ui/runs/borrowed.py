@@ -93,6 +93,11 @@ def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
     return replace(model.evaluated_by(network), **parts), network
 
 
+def owner(model: Model) -> Model:
+    """The model whose network a run holds, in its turn: for what looks inside the network."""
+    return model.network.held if isinstance(model.network, BorrowedNetwork) else model
+
+
 def _files(model: Model) -> object:
     """Changes when the weights do; None for a model that was not loaded from files."""
     source = model.source

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from ui.pictures.encoded import Encoded
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT, State
 
@@ -151,9 +154,11 @@ class RunLog:
 
 
 def _size(result: Any) -> int:
-    """The bytes of a result that JSON can say, about."""
+    """The bytes of a result, about."""
     if isinstance(result, str):
         return len(result)
+    if isinstance(result, np.ndarray | Encoded):
+        return result.nbytes
     if isinstance(result, dict):
         return sum(map(_size, result.values()))
     return sum(map(_size, result)) if isinstance(result, list | tuple) else 8

@@ -8,7 +8,6 @@ response that goes on until it ends; and it fetches what a run keeps, of which i
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 import os
 import threading
@@ -41,7 +40,6 @@ from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ui import web
 from ui.export.invitation import Served, invitation
-from ui.export.kept import packed
 from ui.export.link_preview import preview
 from ui.forms import emoji, units
 from ui.forms.fields import reference
@@ -55,7 +53,7 @@ from ui.models.form_options import default_count, quick, samplers, step_limits
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, forward, latents, likelihood, plane, repair, sampling, training
+from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.runs.jobs import Job
 from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard, in_thread
@@ -68,6 +66,7 @@ from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
 from ui.serving.gate import REQUESTS, UNCLEAR, Access, Gate
 from ui.serving.origins import Origins
+from ui.serving.packing import packed
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
@@ -121,6 +120,7 @@ class App(gr.Server):
             repair.RepairPart(services),
             between.BetweenPart(services),
             likelihood.LikelihoodPart(services),
+            network.NetworkPart(services),
         ]
         parts += [self.training] if self.training else []
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
@@ -286,7 +286,7 @@ class App(gr.Server):
         return {}
 
     def _kept(self, run: str) -> Response:
-        """What the files of a run are made of: `Run.kept`, as ui/export/kept.py packs it."""
+        """What the files of a run are made of: `Run.kept`, as `packing` packs it."""
         try:
             size, pieces = packed(self.runs.find(run).kept())
         except ValueError as error:
@@ -316,8 +316,7 @@ class App(gr.Server):
         except ValueError as error:  # it is gone
             raise HTTPException(404, str(error)) from None
         gradio_faults.tell_spaces(request)
-        # As events, which proxies pass on as they come.
-        return StreamingResponse(_events(run), headers=LIVE, media_type="text/event-stream")
+        return StreamingResponse(_pieces(run), headers=LIVE, media_type="application/octet-stream")
 
     # --- What scripts ask
 
@@ -339,13 +338,13 @@ class App(gr.Server):
             async for plan, frame in frames:
                 if frame is None:
                     continue
-                t, s, alpha_bar, _ = plan.rows[0][frame.k]
+                t, s = plan.pairs[0][frame.k]
                 yield {
                     "index": frame.k,
-                    "steps": len(plan.rows[0]),
+                    "steps": len(plan.pairs[0]),
                     "t": t,
                     "s": s,
-                    "alpha_bar": alpha_bar,
+                    "alpha_bar": plan.models[0].schedule.alpha_bar[t].item(),
                     "sigma": frame.sigma,
                     "x_t": await self._pictures(frame.x, f"x_{s}", plan),
                     "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", plan),
@@ -394,11 +393,12 @@ class App(gr.Server):
         return await anyio.to_thread.run_sync(write)
 
 
-async def _events(run: Run) -> AsyncGenerator[str, None]:
-    """The messages of a run, as a browser's stream of events has them."""
+async def _pieces(run: Run) -> AsyncGenerator[bytes, None]:
+    """The messages of a run, each packed as one piece."""
     async with aclosing(in_thread(run.messages())) as messages:
         async for message in messages:
-            yield f"data: {json.dumps(message)}\n\n"
+            _, pieces = packed(message)
+            yield b"".join(pieces)
 
 
 # The order in which scripts may pass values without their names; a new field of Settings comes behind these.

@@ -5,6 +5,7 @@ import { sheet } from "./shared/drawing/sheet.js";
 import { linked, linkTo } from "./shared/form/link.js";
 import { attempt, NO_ANSWER } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";
+import { revived } from "./shared/run/packing.js";
 import { ShareMenu } from "./shared/run/share.js";
 
 /** @import { Client, Values } from "./shared/run/client.js" */
@@ -58,6 +59,7 @@ const PLACES = [
     name: "inside",
     title: "Look inside",
     parts: {
+      network: "The network",
       forward: "What noise destroys",
       latents: "What a noisy picture remembers",
       repair: "What was erased",
@@ -96,6 +98,7 @@ export class Page {
   model = null;
   /** @type {string} the part on screen */
   part = "";
+  title = ""; // of that part
   /** @type {Map<string, Promise<Part>>} */
   #parts = new Map();
   /** Those that know no model yet. @type {Set<Part>} */
@@ -162,8 +165,7 @@ export class Page {
   /** Show the part on screen on a wall, or no more. */
   project() {
     if (this.#projector.root) this.#projector.hide();
-    else if (this.#shown)
-      this.#projector.show(this.#shown.element, this.#shown.title?.() || document.title.split(" · ")[0]);
+    else if (this.#shown) this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
   }
 
   /** A key of the page. @param {string} key @returns {boolean} whether it was one */
@@ -263,7 +265,8 @@ export class Page {
       if (wall) this.project(); // a cell of a grid is pressed there
     }
     if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // it learns of its model, too
-    document.title = `${place.parts[shown] || place.title} · DDPM Lab`;
+    this.title = place.parts[shown] || place.title;
+    document.title = `${this.title} · DDPM Lab`;
   }
 
   /** @param {string} name @returns {Promise<Part>} */
@@ -381,7 +384,7 @@ export class Page {
   /** A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. @param {string} part @returns {Promise<any>} */
   async example(part) {
     const answer = await fetch(new URL(`examples/${part}.json`, import.meta.url)).catch(() => null);
-    return answer?.ok ? answer.json() : null;
+    return answer?.ok ? JSON.parse(await answer.text(), revived) : null;
   }
 
   /**

@@ -1,11 +1,10 @@
-"""What is computed for a checkpoint's weights and kept beside them, each thing in a JSON file of its own.
+"""What is computed for a checkpoint's weights and kept beside them, each thing in a file of its own.
 
 The file says the SHA-256 of the weights that it was made for, and counts for no others.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,12 +28,15 @@ class Sidecar(Generic[Value]):
     """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG.
 
     in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
+    load, dump: read and write the content; of JSON where nothing is said. load raises ValueError.
     """
 
     file: str
     title: str
     parse: Callable[[dict[str, Any]], Value]
     in_cache: bool
+    load: Callable[[Path], dict[str, Any]] = read_json
+    dump: Callable[[Path, dict[str, Any]], object] = files.write_json
 
     def place(self, source: Source | None) -> Path:
         """The file that `write` writes: beside the weights, or in the user's cache. Makes its folder.
@@ -56,7 +58,7 @@ class Sidecar(Generic[Value]):
         """Keep a content. Returns the file's path. Raises what `place` does, also when the disk refuses."""
         path = self.place(source)
         try:
-            files.write_json(path, {"weights_sha256": _weights_sha256(source), **content})
+            self.dump(path, {"weights_sha256": _weights_sha256(source), **content})
         except OSError as error:
             raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
         return path
@@ -70,7 +72,7 @@ class Sidecar(Generic[Value]):
         """
         for path in filter(Path.is_file, self._places(source)):
             with suppress(OSError, *_WRONG):  # not the file that was loaded
-                content = json.loads(path.read_text(encoding="utf-8"))
+                content = self.load(path)
                 if is_it(self.parse(content)):
                     return content | copied(weights, rounded)
         return None
@@ -93,13 +95,17 @@ class Sidecar(Generic[Value]):
         for path in filter(Path.is_file, self._places(source)):
             actual = _weights_sha256(source)
             try:
-                content = read_json(path)
+                content = self.load(path)
                 value = self.parse(content)
                 if content["weights_sha256"] == actual:
                     return value
             except _WRONG:
                 raise CheckpointError(f"{path} is not {self.title}: delete it, or make it again") from None
         return None
+
+    def there(self, source: Source | None) -> bool:
+        """Whether a checkpoint has such a file, for whatever weights."""
+        return any(map(Path.is_file, self._places(source)))
 
     def _places(self, source: Source | None) -> list[Path]:
         """Where the file may lie, the last one being where it is written; empty for a model that was not loaded."""

@@ -11,7 +11,7 @@ from ddpm_core.process import check_signal
 from train import TrainError
 from train.common.command_line import flag
 from train.common.config import Config, to_dict
-from train.fit.recipe import make_schedule, time_distribution
+from train.fit.recipe import loss_weights, make_schedule, time_distribution
 
 # What a resumed run may change. All else stays, so that the checkpoint describes the whole run.
 FREE_ON_RESUME = {
@@ -150,7 +150,9 @@ def _check_objective(config: Config) -> None:
     if config.min_snr is not None:
         _require(config.min_snr > 0, "min_snr", config, "must be above 0")
         if config.loss != "simple" or config.prediction == "mu":
-            raise TrainError("--min-snr weights L_simple: it needs --loss simple and --prediction epsilon, x0 or v.")
+            raise TrainError("--min-snr weights L_simple: it needs --loss simple, and not --prediction mu.")
+    if config.loss_weight is not None and (config.loss != "simple" or config.min_snr is not None):
+        raise TrainError("--loss-weight weights L_simple: it needs --loss simple, and no --min-snr.")
     if config.weight_decay and config.optimizer == "adam":
         raise TrainError(
             "--weight-decay needs --optimizer adamw or muon: with Adam the decay would become part of the gradient."
@@ -158,9 +160,11 @@ def _check_objective(config: Config) -> None:
     if config.times != "uniform" and config.loss != "simple":
         raise TrainError("--times lognormal weights L_simple: the bound needs --times uniform.")
     try:
-        check_signal(config.prediction, make_schedule(config).alpha_bar)
+        schedule = make_schedule(config)
+        check_signal(config.prediction, schedule.alpha_bar)
     except ValueError as error:
         raise TrainError(f"Noise schedule: {error}.") from None
+    loss_weights(config, schedule)
     share = time_distribution(config)  # of the times up to each t
     if share is not None and not math.isfinite(share[-1]):
         raise TrainError("--times lognormal needs a schedule whose σ_t are above 0 and finite: change the β.")

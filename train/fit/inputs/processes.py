@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from ddpm_core.engines.common import forbid_tf32
@@ -28,6 +29,7 @@ def accelerated(config: Kind) -> tuple[Kind, Accelerator]:
     config = on_device(config, device)
     if config.precision == "fp32":
         forbid_tf32()
+    AcceleratorState._reset_state()  # of an earlier run of this process, which may have had another precision
     half = config.precision if config.precision in ("bf16", "fp16") else "no"
     sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
     return config, Accelerator(mixed_precision=half, cpu=cpu, kwargs_handlers=[sharing])

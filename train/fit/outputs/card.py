@@ -16,6 +16,7 @@ from train import TrainError
 from train.common.command_line import flag, user_path
 from train.common.config import Config, Kind, to_dict
 from train.data.images import Images
+from train.fit.recipe import grid_count
 
 SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
 
@@ -100,7 +101,7 @@ def describe(
     lines = ["---", "library_name: diffusers", f"pipeline_tag: {kind}", "tags:"]
     lines += ["- ddpm", "- diffusers", "---", "", f"# {card.title}", "", card.summary, ""]
     if grid:
-        caption = f"{card.caption}, seeds 0 to {config.sample_count - 1}, not selected"
+        caption = f"{card.caption}, seeds 0 to {grid_count(config) - 1}, not selected"
         lines += ["![samples](samples.png)", "", f"{caption}.", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
     lines += _scores(out / SCORES)

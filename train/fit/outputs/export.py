@@ -16,10 +16,12 @@ from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.errors import first_line
 from train import TrainError
 from train.common import lock
+from train.common.command_line import user_path
 from train.common.config import Config
 from train.data.images import Images
 from train.fit.ema import Average
 from train.fit.outputs.card import ModelCard, describe
+from train.fit.state import find_checkpoints
 
 
 def check_loadable(model: Model, network: UNet2DModel) -> None:
@@ -39,8 +41,11 @@ def check_exportable(out: Path) -> None:
         raise TrainError(f"{error}.") from error
 
 
-def check_new(out: Path, config: Config) -> None:
-    """Raise TrainError where a new run would replace a model that is not its own, such as the one it starts from."""
+def check_new(config: Config) -> None:
+    """Raise TrainError where a new run would replace another one, or a model such as the one that it starts from."""
+    out = user_path(config.out)
+    if find_checkpoints(out / "checkpoints"):
+        raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
     for average in get_args(Average):
         folder = _folder(out, average)
         if getattr(config, average) is not None and holds_model(folder):

@@ -23,9 +23,9 @@ from train.data.batches import generator
 from train.data.images import Images
 from train.fit.fused import fuse
 from train.fit.inputs.words import unet_of
+from train.fit.recipe import SHARE
 from train.fit.task import TrainingTask
 
-SHARE = 0.1  # of the time that samples may take
 _PROBE = 4  # purpose of draws, after those of train.data.batches
 
 

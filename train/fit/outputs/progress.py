@@ -13,8 +13,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,28 @@ from train.common.config import Config, to_dict
 from train.common.files import write_bytes
 from train.data.images import Images
 from train.fit.outputs.preview import DenoisingProbe, Preview
+from train.fit.recipe import grid_count
 
 QUARTERS = 4
 TOGETHER = 8  # samples drawn at once: who asks a run to stop waits for one step of them
 GUIDANCE = 3.0  # of samples with prompts
 PROGRESS = "progress.jsonl"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a run's curves, over the steps since the last one.
+
+    step: how many are done. loss: mean over the images. losses: the same by quarter of t, without those that had no
+    image. norm: mean norm of the gradient. lr: learning rate of the last step. speed: images/s.
+    """
+
+    step: int
+    loss: float
+    losses: Mapping[int, float]
+    norm: float
+    lr: float
+    speed: float
 
 
 class Window:
@@ -108,15 +126,15 @@ class Progress:
         interval = 0.1 if sys.stderr.isatty() else 30
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
 
-    def point(self, step: int, loss: np.ndarray, count: np.ndarray, norm: float, lr: float, speed: float) -> None:
-        """One point of every curve. loss and count: sums and numbers of images by quarter of t; speed: images/s."""
-        scalars = {"loss": loss.sum() / count.sum(), "gradient norm": norm, "learning rate": lr, "images per s": speed}
-        for quarter in np.flatnonzero(count):
-            scalars[f"loss by t/quarter {quarter + 1}"] = loss[quarter] / count[quarter]
-        self._note(step=step, loss=float(scalars["loss"]), lr=lr, images_per_s=speed)
+    def point(self, point: Point) -> None:
+        """One point of every curve."""
+        self._note(step=point.step, loss=point.loss, lr=point.lr, images_per_s=point.speed)
+        scalars = {"loss": point.loss, "gradient norm": point.norm}
+        scalars |= {"learning rate": point.lr, "images per s": point.speed}
+        scalars |= {f"loss by t/quarter {quarter}": loss for quarter, loss in point.losses.items()}
         for name, value in scalars.items() if self._writer else ():
-            self._writer.add_scalar(name, value, step)
-        self.bar.set_postfix_str(f"loss {scalars['loss']:.4f}, {speed:.1f} images/s")
+            self._writer.add_scalar(name, value, point.step)
+        self.bar.set_postfix_str(f"loss {point.loss:.4f}, {point.speed:.1f} images/s")
 
     def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
         """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard, with the
@@ -124,22 +142,22 @@ class Progress:
 
         Given up when stopped() becomes true, after a step of a few of them.
         """
-        config, captions = self._config, None
+        config, count, captions = self._config, grid_count(self._config), None
         if model.takes_words and self._images is not None and self._images.captions:
-            captions = evenly(self._images.captions, config.sample_count)
+            captions = evenly(self._images.captions, count)
         own = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         before, pictures = self.bar.postfix, []
         # Engines give each picture alike in any batch, a preview's network does not.
-        together = config.sample_count if isinstance(model.network, Preview) else TOGETHER
-        for first in range(0, config.sample_count, together):
-            seeds, x_0 = range(first, min(first + together, config.sample_count)), None
+        together = count if isinstance(model.network, Preview) else TOGETHER
+        for first in range(0, count, together):
+            seeds, x_0 = range(first, min(first + together, count)), None
             condition = Condition([seed % model.num_classes for seed in seeds] if model.num_classes else None)
             if captions:
                 condition = Condition(prompts=captions[first : seeds.stop], guidance=GUIDANCE)
             chain = make_chain(model, guidance=condition.guidance, **own)
             for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain, condition)], seeds), 1):
                 x_0 = step_of_chain.x
-                done = f"{number} of {len(chain.pairs)} steps for {seeds.stop} of {config.sample_count}"
+                done = f"{number} of {len(chain.pairs)} steps for {seeds.stop} of {count}"
                 self.bar.set_postfix_str(f"samples ({weights}): {done}")
                 if stopped():
                     return

@@ -15,7 +15,7 @@ const rows = () => import("./rows.js");
 /** Where the files of a part are made. @type {Record<string, () => Promise<{ save: Save }>>} */
 const PARTS = {
   ...{ watch: lanes, compare: lanes, grid: lanes },
-  ...{ latents: rows, repair: rows, between: rows },
+  ...{ latents: rows, repair: rows, between: rows, network: rows },
   plane: () => import("./points.js"),
   likelihood: () => import("./bound.js"),
 };

@@ -1,6 +1,4 @@
-// Pictures as rows of pixels, and on their way to the page as BMP.
-
-import { base64 } from "../shared/run/bytes.js";
+// Pictures as rows of pixels, and as BMP, which takes no time to write.
 
 /** @typedef {import("../shared/pictures/resize.js").Picture} Picture */
 
@@ -75,8 +73,8 @@ export function opaque(picture) {
   return { ...picture, channels: colours, data: out };
 }
 
-/** Pictures side by side, as a data-URI that takes no time to write. @param {Picture[]} pictures */
-export function uri(pictures) {
+/** Pictures side by side, as a BMP. @param {Picture[]} pictures */
+export function bmp(pictures) {
   const { width, height, channels, data } = grid(pictures, pictures.length, 0);
   const row = Math.ceil((width * 3) / 4) * 4;
   const file = new Uint8Array(54 + row * height);
@@ -98,5 +96,5 @@ export function uri(pictures) {
       const from = ((height - 1 - y) * width + x) * channels;
       for (let c = 0; c < 3; c++) file[54 + y * row + x * 3 + c] = data[from + (channels === 1 ? 0 : 2 - c)];
     }
-  return `data:image/bmp;base64,${base64(file)}`;
+  return file;
 }

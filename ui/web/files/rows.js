@@ -1,13 +1,13 @@
 // Files of rows of pictures: the final ones as PNG, their way as GIF or WebP.
 
 import { round } from "../local/process/floats.js";
+import { urlSafe } from "../shared/pictures/text.js";
 import { asFloat, json } from "../words/literal.js";
 import { ANIMATED } from "./animations.js";
 import { enlarged } from "./labels.js";
 import { grid } from "./pictures.js";
 import { png } from "./png.js";
 import { MOMENTS, thin } from "./record.js";
-import { urlSafe } from "./text.js";
 
 /** @import { Request } from "../plans/plan.js" */
 /** @import { RowsPlan } from "../plans/rows.js" */

@@ -8,7 +8,9 @@ import { planned } from "./requests.js";
 /** @import { Plan, Request, StepKind } from "../plans/plan.js" */
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
+/** @import { Message, Result } from "../shared/run/protocol.js" */
 /** @import { State } from "../shared/run/stream.js" */
+/** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
 
 const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
@@ -24,7 +26,7 @@ export class Run {
   /** @type {State} */
   #state = "queued";
   #leave = new AbortController(); // of what is being fetched
-  /** @type {any[]} */
+  /** @type {(Result | Plans)[]} */
   #results = [];
   #said = 0; // when, as performance.now()
   #heard = 0;
@@ -39,7 +41,7 @@ export class Run {
   /** What the computation keeps for files. @type {any} */
   recording = null;
 
-  /** @param {Checkpoints} checkpoints @param {string} part @param {Record<string, unknown>} values of its request @param {(message: any) => void} send */
+  /** @param {Checkpoints} checkpoints @param {string} part @param {Record<string, unknown>} values of its request @param {(message: Message<Result | Plans>) => void} send */
   constructor(checkpoints, part, values, send) {
     this.checkpoints = checkpoints;
     this.part = part;
@@ -102,7 +104,7 @@ export class Run {
 
   // --- What the computation calls
 
-  /** @param {any} result */
+  /** @param {Result | Plans} result */
   give(result) {
     this.#results.push(result);
     if (performance.now() - this.#said > INTERVAL) this.#running();

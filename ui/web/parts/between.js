@@ -1,10 +1,13 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
 import { ARROWS, context2d, el, onDrag } from "../shared/drawing/dom.js";
 import { NOISE, soon } from "../shared/drawing/motion.js";
+import { drawable } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
 import { unknown } from "../words/captions.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { Drawable } from "../shared/drawing/sprite.js" */
+/** @import { Cells } from "../shared/run/protocol.js" */
 
 /**
  * @typedef {object} Plan
@@ -14,8 +17,7 @@ import { unknown } from "../words/captions.js";
  * @property {string[]} corners top left, top right, bottom left, bottom right
  * @property {string[]} unknown words that are new to the model
  */
-/** @typedef {{ kind: "cells", cells: number[], x: string }} Cells pictures beside each other, and their places */
-/** @typedef {{ image: HTMLImageElement, at: number }} Tile a picture, and where it stands in its row */
+/** @typedef {{ image: Drawable | null, at: number }} Tile a picture, and where it stands in its row */
 
 const FRAMES = 60; // of a film of a walk, at most
 const STEP = 0.25; // of a cell, by an arrow key
@@ -68,17 +70,21 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take(result) {
       if (result.kind === "plan") build(result);
-      else {
-        const image = new Image();
-        for (const [at, cell] of result.cells.entries()) tiles.set(cell, { image, at });
-        image.onload = drawSoon;
-        image.src = result.x;
-      }
+      else show(result);
     },
     render() {
       panel.element.dataset.cells = String(tiles.size);
     },
   });
+
+  /** @param {Cells} result */
+  async function show({ cells, x }) {
+    const found = cells.map((cell, at) => /** @type {[number, Tile]} */ ([cell, { image: null, at }]));
+    for (const [cell, tile] of found) tiles.set(cell, tile);
+    const image = await drawable(x);
+    for (const [, tile] of found) tile.image = image;
+    drawSoon();
+  }
 
   /** @param {Plan} result */
   function build(result) {
@@ -102,11 +108,11 @@ export function mount(page, part) {
     for (const [cell, share] of around(right * last, down * last, side, (cell) => ready(cell))) {
       context.globalAlpha = share;
       const { image, at } = /** @type {Tile} */ (tiles.get(cell));
-      context.drawImage(image, at * size, 0, size, size, 0, 0, canvas.width, canvas.height);
+      if (image) context.drawImage(image, at * size, 0, size, size, 0, 0, canvas.width, canvas.height);
     }
   }
 
-  const ready = (/** @type {number} */ cell) => Boolean(tiles.get(cell)?.image.complete);
+  const ready = (/** @type {number} */ cell) => Boolean(tiles.get(cell)?.image);
 
   function draw() {
     if (!plan) return;
@@ -115,7 +121,7 @@ export function mount(page, part) {
     context.clearRect(0, 0, board.width, board.height);
     for (const [cell, { image, at }] of tiles) {
       const [column, row] = [cell % side, Math.floor(cell / side)];
-      if (image.complete) context.drawImage(image, at * size, 0, size, size, column * size, row * size, size, size);
+      if (image) context.drawImage(image, at * size, 0, size, size, column * size, row * size, size, size);
     }
     look();
   }

@@ -3,15 +3,15 @@
 import { key } from "../shared/drawing/chart.js";
 import { all, button, context2d, el, find, onFile, write as put } from "../shared/drawing/dom.js";
 import { Form } from "../shared/form/form.js";
-import { meanings } from "../shared/words/meanings.js";
-import { fraction } from "../shared/words/numbers.js";
+import { deviations, mean, readouts, remark, sentence, snr } from "../words/forward.js";
+import { meanings } from "../words/meanings.js";
+import { fraction } from "../words/numbers.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
 import { noised, rms, sum, visibleGain, write } from "./forward/mix.js";
 import { Scene } from "./forward/scene.js";
 import { unpackTables } from "./forward/server.js";
 import { Walk } from "./forward/walk.js";
-import { deviations, mean, readouts, remark, sentence, snr } from "./forward/words.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Given } from "./forward/server.js" */

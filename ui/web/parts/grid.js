@@ -1,9 +1,9 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { heading } from "../player/slide.js";
 import { button, el, table } from "../shared/drawing/dom.js";
 import { NOISE, soon } from "../shared/drawing/motion.js";
+import { urlOf } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
-import { meanings, WAYS } from "../shared/words/meanings.js";
+import { meanings, WAYS } from "../words/meanings.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
@@ -34,7 +34,7 @@ export function mount(page, part) {
       if (result.kind === "plan") build(result);
       else if (result.k >= newest[result.lane]) {
         newest[result.lane] = result.k;
-        pictures[result.lane] = result.x;
+        pictures[result.lane] = urlOf(result.x);
         drawSoon();
       }
     },
@@ -66,7 +66,7 @@ export function mount(page, part) {
     box.replaceChildren(table("", ["", ...steps.map((n) => `${n} steps`)], rows));
   }
 
-  const title = () => heading(shown?.title ?? "");
+  const title = () => shown?.heading ?? "";
   panel.stage.append(lead, meanings(...WAYS), box);
   return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
     title,

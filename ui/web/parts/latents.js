@@ -13,7 +13,7 @@ const LEAD = {
   interpolate:
     "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
 };
-/** The server's plan, and what its rows are called. @typedef {import("../shared/drawing/rows.js").Plan & { mode: keyof typeof LEAD, times: number[] }} Plan */
+/** @typedef {import("../shared/drawing/rows.js").Plan & { mode: keyof typeof LEAD }} Plan */
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
@@ -32,13 +32,8 @@ export function mount(page, part) {
 
   /** @param {Result} result */
   function take(result) {
-    if (result.kind !== "plan") return rows.take(result);
-    const { mode, times } = /** @type {Plan} */ (result);
-    const two = mode === "interpolate";
-    rows.root.dataset.mode = mode;
-    const titles = times.map((t) => `t = ${t}`);
-    const sources = two ? ["First picture", "Second picture"] : ["The picture, x₀"];
-    return rows.take({ ...result, titles, sources, what: two ? "pictures between the two" : "reconstructions" });
+    if (result.kind === "plan") rows.root.dataset.mode = /** @type {Plan} */ (result).mode;
+    rows.take(result);
   }
 
   function render() {

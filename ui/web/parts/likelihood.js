@@ -1,13 +1,15 @@
 // What a picture costs in bits, measured live.
 import { el, find, write } from "../shared/drawing/dom.js";
+import { urlOf } from "../shared/drawing/sprite.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
-import { meanings } from "../shared/words/meanings.js";
+import { meanings } from "../words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Bits, Decoding, Early, Plan, Result } from "./likelihood/tables.js" */
+/** @import { Decoding, Early } from "../shared/run/protocol.js" */
+/** @import { Bits, Plan, Result } from "./likelihood/tables.js" */
 
 const STAGE = `
 <p>How many bits a pixel’s colour takes when the chain encodes the picture without loss (Eq. 5), and where they go: most of them describe differences that nobody sees. One pass over all t gives every variance and every shorter chain.</p>
@@ -85,9 +87,9 @@ export function mount(page, part) {
   /** @param {Decoding} found */
   function showDecoding({ times, rows }) {
     fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
-    const lines = rows.map((src, i) => {
+    const lines = rows.map((row, i) => {
       const alt = `Picture ${i + 1}: guesses seen from ${times.map((t) => `t = ${t}`).join(", ")}, then the picture`;
-      return el("div", { style: `--columns: ${times.length + 1}` }, el("img", { src, alt }));
+      return el("div", { style: `--columns: ${times.length + 1}` }, el("img", { src: urlOf(row), alt }));
     });
     fill(".guesses", ...lines);
     find(body, ".decoding").hidden = false;

@@ -2,7 +2,7 @@
 import { swatch } from "../shared/drawing/chart.js";
 import { el, find } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
-import { meanings, WAYS } from "../shared/words/meanings.js";
+import { meanings, WAYS } from "../words/meanings.js";
 import { Board, fromText } from "./plane/board.js";
 import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";

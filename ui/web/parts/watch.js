@@ -32,6 +32,13 @@ async function ownPicture(page) {
   find(document, ".forward .upload input").click();
 }
 
+/** The network of the run that is shown, with its settings. @param {Page} page @param {Panel<Result>} panel */
+function lookInside(page, panel) {
+  const names = page.given.forms.network.map(({ name }) => name).filter((name) => name !== "count");
+  const values = Object.fromEntries(Object.entries(panel.ran).filter(([name]) => names.includes(name)));
+  return page.open("network", page.whole("network", values), { push: true, cause: "press" });
+}
+
 /** @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
   const player = new Player(() => panel.set({ attention: true }, "press"));
@@ -65,6 +72,7 @@ export function mount(page, part) {
     tries.classList.toggle("words", words.length > 0);
   }
   offerTries([]);
-  panel.stage.append(panel.form.place("prompt"), tries, player.root, past.element);
+  const inside = button({ class: "button look-inside" }, () => lookInside(page, panel), "Look inside this run");
+  panel.stage.append(panel.form.place("prompt"), tries, player.root, inside, past.element);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

@@ -2,6 +2,7 @@
 
 import { literal } from "../words/literal.js";
 import { copied, lines, rowsHead, rowsSaved } from "../words/scripts.js";
+import { pictureSize } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, rows, stemOf } from "./rows.js";
 
@@ -43,6 +44,7 @@ function plan(request, [model], catalogue) {
     ...{ request, model, options, corners, kindOf, columns: SIDE, stem: stemOf(request, WHAT, catalogue) },
     steps: byKind(...STAGES.map((cells) => /** @type {[StepKind, number]} */ ([kindOf(cells), chain.steps]))),
     about: () => ({ python: copied(() => script(request, model, options, corners)) }),
+    shown: ({ unknown }) => ({ kind: "plan", side: SIDE, size: pictureSize(model), corners, unknown }),
   };
 }
 

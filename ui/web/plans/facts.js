@@ -131,8 +131,8 @@ export function estimate({ seconds, missing, device, busy }) {
   const text = expected(seconds, device);
   if (missing.length) {
     const size = megabytes(missing.reduce((sum, { bytes }) => sum + bytes, 0));
-    const first = `Run downloads ${missing.map(({ ref }) => ref).join(" and ")} first (${size})`;
-    return { estimate: `${first} · ${text}`, seconds: null, auto: false };
+    const refs = missing.map(({ ref }) => ref).join(" and ");
+    return { estimate: `Run downloads ${refs} first (${size}) · ${text}`, seconds: null, auto: false };
   }
   return { estimate: text, seconds, auto: seconds === null ? null : seconds < QUICK && !busy };
 }
@@ -140,5 +140,5 @@ export function estimate({ seconds, missing, device, busy }) {
 /** How long a run will take, before it starts. @param {number | null} seconds @param {string} device */
 function expected(seconds, device) {
   if (seconds === null) return "time unknown until the first step";
-  return `${seconds < 1 ? "" : "about "}${duration(seconds)} on this ${device}`;
+  return seconds < 1 ? `under 1 s on this ${device}` : `about ${duration(seconds)} on this ${device}`;
 }

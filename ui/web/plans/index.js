@@ -11,6 +11,7 @@ const PLANNERS = {
   latents: async () => (await import("./latents.js")).planner,
   repair: async () => (await import("./repair.js")).planner,
   between: async () => (await import("./between.js")).planner,
+  network: async () => (await import("./network.js")).planner,
   plane: async () => (await import("./plane.js")).planner,
   likelihood: async () => (await import("./likelihood.js")).planner,
 };

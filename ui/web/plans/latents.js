@@ -1,13 +1,13 @@
 // What a noisy picture remembers: one latent decoded with several seeds, or two latents mixed; a row for each time t.
 
-import { fromText } from "../files/text.js";
-import { round } from "../local/process/floats.js";
 import { chain } from "../local/process/runs.js";
 import { chainLength, quarters } from "../local/process/times.js";
+import { fromText } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
+import { BETWEEN, ofSeed, ofTime, ofWeight, RECONSTRUCTED } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
 import { byKind, stepKind } from "./plan.js";
-import { chainOf, checkPixels, rows, stemOf, titlesOfSeeds } from "./rows.js";
+import { chainOf, checkPixels, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request } from "./plan.js" */
@@ -27,10 +27,6 @@ export function sources(request) {
 /** λ of each column of a mixture. @param {Request} request @returns {number[]} */
 export const weights = ({ count }) =>
   Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : i * (1 / (count - 1))));
-
-/** @param {Request} request */
-export const columns = (request) =>
-  mixes(request) ? weights(request).map((weight) => `λ ${round(100 * weight) / 100}`) : titlesOfSeeds(request);
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
 function plan(request, [model], catalogue) {
@@ -52,7 +48,16 @@ function plan(request, [model], catalogue) {
       [stepKind(checkpoint, count), lengths.reduce((/** @type {number} */ sum, /** @type {number} */ n) => sum + n, 0)],
     ),
     about: () => ({ python: copied(() => script(request, model, options, times)) }),
+    shown: () => ({ ...shownRows(model, { ...wordsOf(request, times), steps: lengths }), mode }),
   };
+}
+
+/** What stands beside the rows. @param {Request} request @param {number[]} times of the rows */
+function wordsOf(request, times) {
+  const titles = times.map(ofTime);
+  return mixes(request)
+    ? { titles, ...BETWEEN, columns: weights(request).map(ofWeight) }
+    : { titles, ...RECONSTRUCTED, columns: seedsOfColumns(request).map(ofSeed) };
 }
 
 /** Throw for a time from which there is no such chain; that from t = 0, which has no steps, is the shortest one. @param {Facts} model @param {number} t @param {Options} options */

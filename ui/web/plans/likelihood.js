@@ -1,11 +1,13 @@
 // What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
 
-import { fromText, unpack } from "../files/text.js";
 import { round } from "../local/process/floats.js";
 import { checkTimes } from "../local/process/times.js";
+import { fromText, unpack } from "../shared/pictures/text.js";
 import { looks } from "../words/bound.js";
 import { literal, tuple } from "../words/literal.js";
 import { copied, lines, picture, reference } from "../words/scripts.js";
+import { VARIANCE } from "../words/units.js";
+import { LOSSLESS } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { checkPixels } from "./rows.js";
 import { classOf } from "./settings.js";
@@ -86,7 +88,15 @@ function plan(request, [model], catalogue) {
     request,
     steps: byKind([alone, decodings(T)], [together, (count * T + others + early) / BATCH]),
     about: () => ({ python: copied(() => script(request, model, pictures)) }),
-    shown: (found) => ({ ...found, looks: looks(model, found.chains) }),
+    shown(result) {
+      if (result.kind === "bits") return { ...result, looks: looks(model, result.chains) };
+      return {
+        ...{ kind: "plan", T, count, pixelated: model.image_size <= LOSSLESS },
+        variances: variances(model).map((name) => [VARIANCE[name], name]),
+        lengths: [...lengths(model), T],
+        published: result.published,
+      };
+    },
   };
 }
 
@@ -95,8 +105,11 @@ export const planner = {
   refs: ({ checkpoint }) => [checkpoint],
   images: () => BATCH,
   prepare: ({ picture }) => unpack(picture),
-  summary: ({ checkpoint, picture, count }, catalogue) =>
-    `${catalogue.name(checkpoint)} · ${picture ? "own picture" : `${count} picture${count > 1 ? "s" : ""}`}`,
+  summary({ checkpoint, picture, count }, catalogue) {
+    const name = catalogue.name(checkpoint);
+    if (picture) return `${name} · own picture`;
+    return count === 1 ? `${name} · 1 picture` : `${name} · ${count} pictures`;
+  },
   plan,
 };
 

@@ -53,7 +53,7 @@
 /**
  * A request with nothing left open. about: what `describe` says of it, which is made when it is asked for. shown: a result of an
  * engine of one of the kinds of `WORDED`, as the page has it.
- * @typedef {{ request: Request, steps: Cost[], about: () => Record<string, any>, shown?: (result: any) => any }} Plan
+ * @typedef {{ request: Request, steps: Cost[], about: () => Record<string, any>, shown: (result: any) => any }} Plan
  */
 
 /**
@@ -67,8 +67,8 @@
  * @property {(request: Request, models: Facts[], catalogue: Catalogue) => P} plan models: of each of refs
  */
 
-/** Kinds of results that get their words from the plan of their run. */
-export const WORDED = ["words", "bits"];
+/** Kinds of results that get their words from the plan of their run: its first one, "plan", and a bound. */
+export const WORDED = ["plan", "bits"];
 
 /** @param {string} ref @param {number} [batch] @param {number} [lanes] @returns {StepKind} */
 export const stepKind = (ref, batch = 1, lanes = 1) => ({ ref, batch, lanes });

@@ -4,7 +4,7 @@ import { thin } from "../files/record.js";
 import { exactModel, shape } from "../local/process/plane.js";
 import { modelPairs, suitedSpacing } from "../local/process/times.js";
 import { asFloat, literal, tuple } from "../words/literal.js";
-import { SAMPLER, VARIANCE } from "../words/units.js";
+import { countOfSteps, SAMPLER, VARIANCE } from "../words/units.js";
 import { byKind, stepKind } from "./plan.js";
 
 /** @import { Process } from "../local/process/predict.js" */
@@ -44,7 +44,7 @@ function lanesOf(request, exact) {
 /** A lane in a few words. @param {string} denoiser @param {Options} options */
 function nameOf(denoiser, { sampler, variance, steps, spacing }) {
   const way = variance ? `${SAMPLER[sampler]} ${VARIANCE[variance]}` : SAMPLER[sampler];
-  const name = `${denoiser} ε · ${way} · ${steps} ${steps > 1 ? "steps" : "step"}`;
+  const name = `${denoiser} ε · ${way} · ${countOfSteps(steps)}`;
   return spacing === USUAL ? name : `${name} · ${spacing}`;
 }
 
@@ -70,6 +70,10 @@ export function plan(request, _models, _catalogue, trained = false) {
       const [a, b] = lanes.map(({ name }) => name);
       return { summary: `${a} against ${b}`, python: script(request, lanes), data: drawn(data), lanes: [a, b] };
     },
+    shown: () => ({
+      ...{ kind: "plan", T: exact.T, count: request.cloud, data: drawn(data) },
+      lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
+    }),
   };
 }
 
@@ -77,7 +81,7 @@ export function plan(request, _models, _catalogue, trained = false) {
 export const planner = { refs: () => [], images: ({ cloud }) => cloud, summary: () => "", plan };
 
 /** The mixture as the page draws it. @param {Data} data @returns {Data} */
-export const drawn = ({ centres, width }) => ({ centres: centres.map((one) => Number(one.toFixed(4))), width });
+const drawn = ({ centres, width }) => ({ centres: centres.map((one) => Number(one.toFixed(4))), width });
 
 /** A script that repeats both clouds with ddpm_core, prints their moments and saves their points. @param {Request} request @param {Lane[]} lanes */
 function script(request, lanes) {

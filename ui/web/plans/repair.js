@@ -1,11 +1,12 @@
 // What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
 
-import { fromText, toText } from "../files/text.js";
 import { chain, checkNoMemory } from "../local/process/runs.js";
+import { asText, fromText } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
+import { COMPLETED, ofSeed } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
 import { byKind, stepKind } from "./plan.js";
-import { chainOf, checkPixels, GRADIENT, rows, stemOf } from "./rows.js";
+import { chainOf, checkPixels, GRADIENT, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
 
 /** @import { Chain } from "../local/process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
@@ -31,9 +32,6 @@ const METHODS = {
 
 /** @param {Request} request @returns {string[]} */
 export const methods = ({ method, method_b }) => (method_b === "none" ? [method] : [method, method_b]);
-
-/** What a row is called. @param {string} method */
-export const titleOf = (method) => METHODS[method].title;
 
 /** Which pixels are left, a 1 for each: those whose cell is not hidden. @param {Request} request @param {number} size */
 export function known({ hidden }, size) {
@@ -71,6 +69,11 @@ function plan(request, [model], catalogue) {
     ...{ request, model, options, columns: count, stem: stemOf(request, task, catalogue) },
     steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), evaluations]),
     about: () => ({ python: copied(() => script(request, model, options)) }),
+    shown() {
+      const titles = methods(request).map((method) => METHODS[method].title);
+      const columns = seedsOfColumns(request).map(ofSeed);
+      return shownRows(model, { titles, ...COMPLETED, columns, steps: titles.map(() => steps) });
+    },
   };
 }
 
@@ -93,7 +96,7 @@ function script(request, model, options) {
   const source = request.picture
     ? picture("picture", request.picture, [1, size, size, channels])
     : [`picture = ddpm_core.sample(model, [${seed}], **options)`];
-  const left = task === "mask" ? picture("known", toText(known(request, size)), [size, size]) : [];
+  const left = task === "mask" ? picture("known", asText(known(request, size)), [size, size]) : [];
   /** @type {Record<string, string>} */
   const measured = {
     mask: "mask(known)",

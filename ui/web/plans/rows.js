@@ -1,9 +1,10 @@
 // Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
 
-import { unpack } from "../files/text.js";
+import { unpack } from "../shared/pictures/text.js";
 import { LOSSLESS } from "./facts.js";
 import { args, laneOf, resolved, seedsOf } from "./settings.js";
 
+/** @import { Plan as Shown } from "../shared/drawing/rows.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
@@ -40,14 +41,11 @@ export function chainOf(request, model, catalogue) {
 /** The seeds of the columns' noise: not the sample's own, whose chain would lead back to it from any t. @param {Request} request */
 export const seedsOfColumns = ({ seed, count }) => seedsOf({ seed: seed + 1, count });
 
-/** The columns where each has a seed. @param {Request} request */
-export const titlesOfSeeds = (request) => seedsOfColumns(request).map((seed) => `seed ${seed}`);
-
 /** @param {Request} request @param {string} what is computed @param {Catalogue} catalogue */
 export const stemOf = ({ checkpoint, seed }, what, catalogue) =>
   `${catalogue.name(checkpoint)}-${what}-seed-${seed}`.replaceAll(" ", "-");
 
-/** The first result. @param {RowsPlan} plan @param {string[]} columns @param {number[]} steps of each row */
-export const shown = ({ model }, columns, steps) => {
-  return { kind: "plan", columns, steps, pixelated: model.image_size <= LOSSLESS };
+/** The first result as the page has it. @param {Facts} model @param {Omit<Shown, "kind" | "pixelated">} rows */
+export const shownRows = ({ image_size }, rows) => {
+  return { kind: /** @type {const} */ ("plan"), ...rows, pixelated: image_size <= LOSSLESS };
 };

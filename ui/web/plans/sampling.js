@@ -2,7 +2,7 @@
 // its plan is what runs.
 
 import { chain, checkNoMemory } from "../local/process/runs.js";
-import { caption, names, stepTable, summary, unknown } from "../words/captions.js";
+import { caption, heading, names, sentences, stepTable, summary, unknown } from "../words/captions.js";
 import { forRun } from "../words/scripts.js";
 import { SAMPLER, sentence } from "../words/units.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
@@ -145,6 +145,7 @@ function planned(request, asked, models, catalogue) {
       return {
         kind: "plan",
         title: summary(lanes, catalogue),
+        heading: heading(lanes, catalogue),
         ...{ size, words, untouchable, count: request.count },
         latent: latent ? image_size : 0,
         pixelated: size <= LOSSLESS,
@@ -155,7 +156,7 @@ function planned(request, asked, models, catalogue) {
           steps: rows[i],
           settings: Object.fromEntries(OWN.map((name) => [name, lane[name]])),
         })),
-        caption: [unknown(odd), about].filter(Boolean).join(" "),
+        caption: sentences(unknown(odd), about),
         split: changes.size ? shared - 1 : null,
         colours: !latent && channels > 2,
       };
@@ -194,8 +195,10 @@ function checkPictures(models) {
 
 /** @param {Facts} model */
 function imagesOf({ source, channels, image_size }) {
-  const many = `${channels} channel${channels > 1 ? "s" : ""}`;
-  return `${source?.name || "the model"} makes ${image_size}×${image_size} pixels in ${many}`;
+  const [name, size] = [source?.name || "the model", `${image_size}×${image_size}`];
+  return channels === 1
+    ? `${name} makes ${size} pixels in 1 channel`
+    : `${name} makes ${size} pixels in ${channels} channels`;
 }
 
 /**

@@ -1,16 +1,18 @@
 // From sprites to canvases. One picture is decoded at a time, always of what is wanted by then, so that a slow decoder
 // skips frames but never shows an old one last.
 import { context2d } from "../shared/drawing/dom.js";
+import { drawable } from "../shared/drawing/sprite.js";
 import { difference } from "./pixels.js";
 
 /** @import { View } from "./view.js" */
 /** @import { Screen } from "./screen.js" */
+/** @import { Drawable, Sprite } from "../shared/drawing/sprite.js" */
 
 const REMEMBERED = 12; // decoded sprites
 const DARK = 0.75; // how much of the light a place loses that is not looked at
 
 export class Pictures {
-  /** @type {Map<string, HTMLImageElement>} oldest first */
+  /** @type {Map<Sprite, Drawable>} oldest first */
   #decoded = new Map();
   #painting = false;
   #painted = ""; // what is on the canvases
@@ -53,8 +55,8 @@ export class Pictures {
     for (const [i, frame] of frames.entries()) {
       const seen = word >= 0 && frame?.attention ? await this.#decode(frame.attention).catch(() => null) : null;
       for (const which of /** @type {const} */ (["x", "x0"])) {
-        const uri = latent ? frame?.[which === "x" ? "z" : "z0"] : frame?.[which];
-        const sprite = uri && (await this.#decode(uri).catch(() => null));
+        const picture = latent ? frame?.[which === "x" ? "z" : "z0"] : frame?.[which];
+        const sprite = picture && (await this.#decode(picture).catch(() => null));
         if (this.view.shown !== shown) return "";
         const { canvas } = this.screen.lanes[i][which];
         if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
@@ -70,14 +72,12 @@ export class Pictures {
     return wanted;
   }
 
-  /** @param {string} uri */
-  async #decode(uri) {
-    const known = this.#decoded.get(uri);
+  /** @param {Sprite} picture */
+  async #decode(picture) {
+    const known = this.#decoded.get(picture);
     if (known) return known;
-    const image = new Image();
-    image.src = uri;
-    await image.decode();
-    this.#decoded.set(uri, image);
+    const image = await drawable(picture);
+    this.#decoded.set(picture, image);
     const [oldest] = this.#decoded.keys();
     if (this.#decoded.size > REMEMBERED) this.#decoded.delete(oldest);
     return image;
@@ -97,11 +97,11 @@ export class Pictures {
 }
 
 /**
- * @param {HTMLCanvasElement} canvas @param {HTMLImageElement} sprite @param {number} n which of its pictures
+ * @param {HTMLCanvasElement} canvas @param {Drawable} sprite @param {number} n which of its pictures
  * @param {number} [left] @param {number} [width] where in the canvas
  */
 function blit(canvas, sprite, n, left = 0, width = canvas.width) {
-  const size = sprite.naturalHeight;
+  const size = sprite.height;
   const context = context2d(canvas);
   context.globalCompositeOperation = "source-over";
   context.clearRect(left, 0, width, canvas.height); // pictures may be transparent
@@ -111,11 +111,11 @@ function blit(canvas, sprite, n, left = 0, width = canvas.width) {
 
 /**
  * Darken a picture where a word is not looked at.
- * @param {HTMLCanvasElement} canvas @param {HTMLImageElement} maps a row for each word @param {number} n which picture
+ * @param {HTMLCanvasElement} canvas @param {Drawable} maps a row for each word @param {number} n which picture
  * @param {number} word @param {number} words how many there are
  */
 function light(canvas, maps, n, word, words) {
-  const side = maps.naturalHeight / words;
+  const side = maps.height / words;
   const context = context2d(canvas);
   context.globalCompositeOperation = "multiply";
   context.imageSmoothingEnabled = true;
@@ -124,10 +124,7 @@ function light(canvas, maps, n, word, words) {
   context.globalAlpha = 1;
 }
 
-/** Draw one picture of a sprite. @param {HTMLCanvasElement} canvas @param {string} uri @param {number} n */
-export async function drawn(canvas, uri, n) {
-  const image = new Image();
-  image.src = uri;
-  await image.decode();
-  blit(canvas, image, n);
+/** Draw one picture of a sprite. @param {HTMLCanvasElement} canvas @param {Sprite} picture @param {number} n */
+export async function drawn(canvas, picture, n) {
+  blit(canvas, await drawable(picture), n);
 }

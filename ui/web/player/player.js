@@ -5,7 +5,6 @@ import { meaning, Transport } from "../shared/drawing/transport.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
 import { Screen } from "./screen.js";
-import { heading } from "./slide.js";
 import { View } from "./view.js";
 
 /** @import { Recording, Result } from "./recording.js" */
@@ -148,7 +147,7 @@ export class Player {
   async slide() {
     const { coming } = this.view;
     const { lanes, plan } = coming;
-    const { title = "", seeds = [], lanes: captions = [] } = plan ?? {};
+    const { title = "", heading = "", seeds = [], lanes: captions = [] } = plan ?? {};
     const columns = Math.min(8, seeds.length === 1 ? lanes.length : seeds.length);
     /** @type {import("./slide.js").Tile<HTMLCanvasElement>[]} */
     const tiles = [];
@@ -158,7 +157,7 @@ export class Player {
         tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
-    return { title: heading(title), tiles, columns, said: await this.outcome(), settings };
+    return { title: heading, tiles, columns, said: await this.outcome(), settings };
   }
 
   /** What is measured in the finished pictures, or "" where they are not finished. */
@@ -175,7 +174,7 @@ export class Player {
       this.view.playing = false;
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
-    title: () => heading(this.view.shown.plan?.title ?? ""),
+    title: () => this.view.shown.plan?.heading ?? "",
     slide: () => this.slide(),
   };
 

@@ -1,10 +1,13 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
+/** @import { Frame } from "../shared/run/protocol.js" */
+
 /**
  * What a run is going to do.
  * @typedef {object} Plan
  * @property {"plan"} kind
  * @property {string} title
+ * @property {string} heading the title in two words
  * @property {string} caption what there is to see in two lanes, or ""
  * @property {number} size pixels a side
  * @property {number} [latent] numbers a side of x, where that is a latent
@@ -24,24 +27,6 @@
 /**
  * A reverse step t → s. σ is null where only the network knows it.
  * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Step
- */
-
-/**
- * The pictures after step k of a lane, as data-URIs of sprites, `count` pictures side by side: x is x_s, x0 is x̂_0 as
- * seen from x_t. Long runs are thinned: not every k comes.
- * @typedef {object} Frame
- * @property {"frame"} kind
- * @property {number} lane
- * @property {number} k
- * @property {string} x
- * @property {string} x0
- * @property {number} sigma
- * @property {string} [z] of a latent model: x as it is, a pixel for each latent
- * @property {string} [z0] likewise x̂_0
- * @property {boolean} [decoded] whether x and x0 are decoded; else they are previews
- * @property {[gap: number, share: number][]} [apart] of a touched lane, how far each picture is from lane A's: the mean of
- *   |A − B| in grey levels, and the share of pixels in which they differ
- * @property {string} [attention] where each word is looked at: a sprite with a row for each word
  */
 
 /** @typedef {Plan | Frame} Result */

@@ -3,14 +3,14 @@
 import { key, swatch } from "../shared/drawing/chart.js";
 import { all, button, context2d, disable, el, find, write } from "../shared/drawing/dom.js";
 import { sheet } from "../shared/drawing/sheet.js";
-import { MEANINGS, meanings, WAYS } from "../shared/words/meanings.js";
+import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
+import { DECODED, ending, readouts, sentence, touched } from "../words/player.js";
 import { RunChart } from "./chart.js";
 import { drawn } from "./pictures.js";
 import { noise } from "./pixels.js";
-import { DECODED, ending, readouts, sentence, touched } from "./words.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
-/** @import { Word } from "./words.js" */
+/** @import { Word } from "../words/player.js" */
 /** @import { Transport } from "../shared/drawing/transport.js" */
 /** @import { View } from "./view.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */

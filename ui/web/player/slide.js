@@ -15,9 +15,6 @@ import { context2d, el } from "../shared/drawing/dom.js";
 const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels
 const LARGEST = 756; // side of a picture
 
-/** The head of a run's title, whose last part is the seed: "Digits, 10 steps". @param {string} title */
-export const heading = (title) => title.split(" · ").slice(0, -1).slice(0, 2).join(", ");
-
 /** Draw a slide. @param {Slide} slide @param {string} address */
 export function draw({ title, tiles, columns, said, settings }, address) {
   const canvas = el("canvas", { width: WIDTH, height: 1 });

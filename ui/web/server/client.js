@@ -1,5 +1,6 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
 import { attempt, kept, NO_ANSWER, token } from "../shared/run/client.js";
+import { unpacked, unpacking } from "../shared/run/packing.js";
 import { isEnd } from "../shared/run/stream.js";
 
 /** @import { Refusal, Values } from "../shared/run/client.js" */
@@ -37,15 +38,10 @@ const silent = () => {
 
 /** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<Message<any>>} */
 async function* messages(body) {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
-  while (true) {
-    const { done, value } = await reader.read().catch(silent);
-    if (done) return;
-    const events = (rest + decoder.decode(value, { stream: true })).split("\n\n");
-    rest = events.pop() ?? "";
-    for (const event of events) yield JSON.parse(event.slice("data: ".length));
+  try {
+    yield* unpacking(body);
+  } catch {
+    silent();
   }
 }
 
@@ -157,8 +153,7 @@ export class Server {
 
   /** What the files of a run are made of, or a Refusal. @param {string | null} run */
   async kept(run) {
-    const { unpacked } = await import("./kept.js");
-    const read = async (/** @type {Response} */ answer) => unpacked(await answer.arrayBuffer());
+    const read = async (/** @type {Response} */ answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
     return this.#fetch(`kept/${run}`).then(read).catch(refusal);
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { schedule } from "../local/process/schedule.js";
 import { laneOf, resolved } from "../plans/settings.js";
-import { caption, names, stepTable, summary, unknown } from "../words/captions.js";
+import { caption, heading, names, stepTable, summary, unknown } from "../words/captions.js";
 import { Catalogue } from "../words/catalogue.js";
 
 const words = { labels: { ours: "Ours" }, embedded: [], guidance: {}, prompts: [], script: {} };
@@ -80,6 +80,10 @@ test("lanes are named by what they differ in", () => {
   assert.deepEqual(names(both, catalogue), called);
   assert.equal(summary(both, catalogue), `${called.join(" against ")} · noise no. 13`);
   assert.equal(summary(both.slice(1), catalogue), "student · 2 steps · quadratic · UniPC · noise no. 13");
+  assert.deepEqual(
+    [both, both.slice(1)].map((lanes) => heading(lanes, catalogue)),
+    [called.join(" against "), "student, 2 steps"],
+  );
   const [a, b] = names(
     [
       { ...first, prompt: "fox", eta: 0.5 },

@@ -7,10 +7,7 @@ import { opaque, scaled } from "../files/pictures.js";
 import { png } from "../files/png.js";
 import { measured, moments, settings, table, thin, titles } from "../files/record.js";
 import { save } from "../files/save.js";
-import { fromText, toText, unpack } from "../files/text.js";
 import { npy, zip } from "../files/zip.js";
-import { unpacked } from "../server/kept.js";
-import { toText as pack } from "../shared/pictures/text.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
 
@@ -167,22 +164,6 @@ test("a run is saved under its name, and an empty one is a sentence", async () =
   await assert.rejects(save("png", { ...run, frames: [kept()] }, catalogue, rest), /no picture yet: press Run/);
 });
 
-test("a picture is a text and back, and another one is a sentence", async () => {
-  const model = { image_size: 2, channels: 1 };
-  const [picture] = level(7, 1);
-  const text = await pack(picture);
-  await unpack(text);
-  assert.deepEqual(fromText(text, model), picture);
-  for (const wrong of ["", "x", "AAAA", text.slice(1)]) {
-    await unpack(wrong);
-    assert.throws(() => fromText(wrong, model), /must have the model's size, 2×2: choose it again/);
-  }
-  for (const n of [0, 5, 65535, 65536, 200_000]) {
-    const bytes = Uint8Array.from({ length: n }, (_, i) => i % 251);
-    assert.deepEqual(new Uint8Array(inflateSync(Buffer.from(toText(bytes), "base64url"))), bytes);
-  }
-});
-
 test("256 colours are exact where there are no more, and near where there are", () => {
   const random = Uint8Array.from({ length: 3 * 4096 }, (_, i) => (i * 7919 + ((i * i) % 251) * 31) % 256);
   const shown = ({ colours, pixels }) =>
@@ -203,35 +184,4 @@ test("what is transparent lies over grey, and pixels become squares", () => {
     [...scaled({ ...picture, channels: 1, data: Uint8Array.of(1, 2) }, 2).data],
     [1, 1, 2, 2, 1, 1, 2, 2],
   );
-});
-
-test("of a server's bytes uint8 are pictures, and float32 numbers", () => {
-  const told = {
-    values: { seed: 7 },
-    frames: [[[0, { at: 8, type: "uint8", shape: [2, 1, 2, 1] }]]],
-    x0: [[0, { at: 0, type: "float32", shape: [2, 1] }]],
-  };
-  const head = new TextEncoder().encode(JSON.stringify(told));
-  const content = Buffer.concat([
-    Buffer.alloc(4),
-    head,
-    Buffer.from(Float32Array.of(0.5, -2).buffer),
-    Buffer.of(1, 2, 3, 4),
-  ]);
-  content.writeUInt32LE(head.length);
-  const { values, frames, x0 } = unpacked(Uint8Array.from(content).buffer);
-  const [[[k, pictures]]] = frames;
-  assert.deepEqual(
-    [values.seed, k, pictures.map(({ data }) => [...data])],
-    [
-      7,
-      0,
-      [
-        [1, 2],
-        [3, 4],
-      ],
-    ],
-  );
-  assert.deepEqual([pictures[1].width, pictures[1].height, pictures[1].channels], [2, 1, 1]);
-  assert.deepEqual(x0, [[0, Float32Array.of(0.5, -2)]]);
 });

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { noised, rms, sum, visibleGain, write } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
 import { unpackTables } from "../parts/forward/server.js";
-import { deviations, mean, readouts, remark, sentence, steps, verdict } from "../parts/forward/words.js";
 import { numbersOf } from "../shared/run/bytes.js";
 import { NO_ANSWER } from "../shared/run/client.js";
+import { deviations, mean, press, readouts, remark, sentence, verdict, walked } from "../words/forward.js";
 
 const base64 = (array) => Buffer.from(array.buffer).toString("base64");
 const TABLE = Object.fromEntries(
@@ -51,7 +51,8 @@ test("what is said of x_t", () => {
   assert.equal(deviations(table, 0).length, 0);
   assert.match(remark(table, 1), /certain/);
   assert.equal(sentence(0, 1), "The picture as it is.");
-  assert.deepEqual([1, 30].map(steps), ["1 step", "30 steps"]);
+  assert.deepEqual([1, 30].map(press), ["Take 1 step", "Take 30 steps"]);
+  assert.deepEqual([1, 30].map(walked), ["x_t after 1 small step", "x_t after 30 small steps"]);
   assert.match(verdict(3, { gap: 0.01, chance: 0.02 }), /at most 1\.0 % apart.*no difference/);
   assert.match(verdict(3, { gap: 0.03, chance: 0.02 }), /try new noise/);
 });

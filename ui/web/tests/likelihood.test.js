@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { save } from "../files/bound.js";
-import { unpack } from "../files/text.js";
 import { schedule } from "../local/process/schedule.js";
 import { planner } from "../plans/likelihood.js";
-import { toText } from "../shared/pictures/text.js";
+import { toText, unpack } from "../shared/pictures/text.js";
 import { looks } from "../words/bound.js";
 import { Catalogue } from "../words/catalogue.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ceiling, decades, halves, outline, powers, scale, stairs } from "../shared/drawing/chart.js";
-import { duration, fixed, fraction, number, power, short, signed } from "../shared/words/numbers.js";
+import { fixed, fraction, number, power, short, signed } from "../words/numbers.js";
 
 test("numbers are written as in the paper", () => {
   const written = [
@@ -33,9 +33,8 @@ test("a share has the digits that tell it from 1", () => {
   ]);
 });
 
-test("powers of ten and times", () => {
+test("powers of ten", () => {
   assert.deepEqual([-12, -1, 0, 1, 5].map(power), ["10⁻¹²", "10⁻¹", "1", "10", "10⁵"]);
-  assert.deepEqual([0.2, 89, 91, 5399, 7200].map(duration), ["1 s", "89 s", "2 min", "90 min", "2.0 h"]);
 });
 
 test("axes grow upwards, and a curve breaks where nothing is known", () => {

@@ -2,10 +2,11 @@
 // `picture` was recorded: `Image.resize`, `Image.reduce`, and `to_8_bits` of ddpm_core/imaging/image_files.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inflateSync } from "node:zlib";
 import { fitted, middleOf, withChannels } from "../shared/pictures/fit.js";
 import { within } from "../shared/pictures/open.js";
 import { reduced, resized } from "../shared/pictures/resize.js";
-import { fromText, toText } from "../shared/pictures/text.js";
+import { asText, fromText, toText, unpack } from "../shared/pictures/text.js";
 import { bytes } from "../shared/run/bytes.js";
 
 function picture(width, height, channels) {
@@ -129,17 +130,30 @@ test("Forward takes a square of 32 to 128 pixels a side", () => {
   assert.deepEqual([...data.slice(0, 3), ...data.slice(-3)], [30, 0, 0, 69, 39, 0]);
 });
 
+/** The picture of a text. */
+async function read(text, model) {
+  await unpack(text);
+  return fromText(text, model);
+}
+
 test("a picture stays the same as text, and links of Python's packing open", async () => {
   for (const channels of [1, 2, 3, 4]) {
     const own = picture(5, 5, channels);
     const text = await toText(own);
     assert.match(text, /^[\w-]+=*$/);
-    assert.deepEqual(await fromText(text, { size: 5, channels }), own);
+    assert.deepEqual(await read(text, { image_size: 5, channels }), own);
   }
-  assert.deepEqual(await fromText(PACKED, { size: 3, channels: 3 }), picture(3, 3, 3));
+  assert.deepEqual(await read(PACKED, { image_size: 3, channels: 3 }), picture(3, 3, 3));
 });
 
-test("anything but a picture of the model's size is a sentence, and nothing is unpacked beyond it", async () => {
+test("bytes that a script has are a text for zlib", () => {
+  for (const n of [0, 5, 65535, 65536, 200_000]) {
+    const bytes = Uint8Array.from({ length: n }, (_, i) => i % 251);
+    assert.deepEqual(new Uint8Array(inflateSync(Buffer.from(asText(bytes), "base64url"))), bytes);
+  }
+});
+
+test("anything but a picture of the model's size is a sentence", async () => {
   const bomb = await toText({ data: new Uint8Array(5e7) });
   for (const text of [
     "",
@@ -152,7 +166,7 @@ test("anything but a picture of the model's size is a sentence, and nothing is u
     bomb,
     await toText(picture(3, 3, 1)),
   ])
-    await assert.rejects(fromText(text, { size: 3, channels: 3 }), {
+    await assert.rejects(read(text, { image_size: 3, channels: 3 }), {
       message: "The picture must have the model's size, 3×3: choose it again",
     });
 });

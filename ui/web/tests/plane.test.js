@@ -68,9 +68,9 @@ test("what is said of a spread depends on its error", () => {
 });
 
 test("points come as whole numbers", () => {
-  const text = Buffer.from(Int16Array.from([1, -2, 300, 0]).buffer).toString("base64");
-  const field = Buffer.from(Int8Array.from([-4, 2]).buffer).toString("base64");
-  const got = frame({ kind: "frame", lane: 0, s: 3, alpha_bar: 1, reach: 2, x: text, field }, 1, 0.25);
+  const x = Int16Array.from([1, -2, 300, 0]);
+  const field = Int8Array.from([-4, 2]);
+  const got = frame({ kind: "frame", lane: 0, s: 3, alpha_bar: 1, reach: 2, x, field }, 1, 0.25);
   assert.deepEqual([got.s, got.alphaBar, [...(got.field ?? [])]], [3, 1, [-1, 0.5]]);
 });
 

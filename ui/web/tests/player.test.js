@@ -3,9 +3,8 @@ import { test } from "node:test";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
 import { difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
-import { heading } from "../player/slide.js";
 import { View } from "../player/view.js";
-import { ending, readouts, sentence, touched } from "../player/words.js";
+import { ending, readouts, sentence, touched } from "../words/player.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
 const URI = "data:image/png;base64,";
@@ -148,11 +147,6 @@ test("a long run is played in 15 seconds", () => {
   view.toggle();
   view.advance(7.5);
   assert.equal(view.tick, 300);
-});
-
-test("the head of a run's title", () => {
-  assert.equal(heading("Digits · 10 steps · DDPM βₜ against DDPM β̃ₜ · noise no. 13"), "Digits, 10 steps");
-  assert.equal(heading("Digits · noise no. 13"), "Digits");
 });
 
 test("readouts and sentence of a step", () => {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { save as ofPoints } from "../files/points.js";
 import { film, save, settings } from "../files/rows.js";
-import { columns } from "../plans/latents.js";
+import { weights } from "../plans/latents.js";
+import { seedsOfColumns } from "../plans/rows.js";
+import { ofSeed, ofWeight } from "../words/rows.js";
 
 const one = (level) => ({ width: 1, height: 1, channels: 1, data: Uint8Array.of(level) });
 const levels = ({ data }) => [...data].filter((level) => level !== 128); // which lies between pictures
@@ -65,13 +67,11 @@ test("the settings of rows are JSON as Python writes it, with no picture of one'
 });
 
 test("columns have their share of the second picture, with two digits, of two the even one, or their seed", () => {
-  assert.deepEqual(columns({ mode: "interpolate", count: 9 }), [
+  assert.deepEqual(weights({ count: 9 }).map(ofWeight), [
     ...["λ 0", "λ 0.12", "λ 0.25", "λ 0.38", "λ 0.5", "λ 0.62", "λ 0.75", "λ 0.88", "λ 1"],
   ]);
-  assert.deepEqual(columns({ mode: "reconstruct", count: 2, seed: 4294967295 }), [
-    "seed 4294967296",
-    "seed 4294967297",
-  ]);
+  const seeds = seedsOfColumns({ count: 2, seed: 4294967295 });
+  assert.deepEqual(seeds.map(ofSeed), ["seed 4294967296", "seed 4294967297"]);
 });
 
 test("points are a table of floats as Python writes them, lane by lane", () => {

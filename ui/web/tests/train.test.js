@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History, Run, smoothed } from "../parts/train/history.js";
-import { copies, facts, moment, sentence, status } from "../parts/train/words.js";
+import { copies, facts, moment, sentence, status } from "../words/train.js";
 
 const grid = (step, error = 50) => ({ step, seconds: step, error, ema: "data:,", raw: "data:," });
 const answer = (more) => ({ state: "running", number: 1, version: 3, total: 100, batch: 64, title: "v", ...more });

@@ -15,11 +15,33 @@ import { countOfSteps, grey, OPTION, SAMPLER, sigma, VARIANCE } from "./units.js
 
 export const HARD = 3; // the final step can hardly remove noise that is so many times what the network was trained to find there
 
-/** @type {Record<string, string>} what each sampler uses to get xₛ */
+/** How each sampler gets xₛ. @type {Record<string, string>} */
 const USES = {
-  ddim: "the newest x̂₀ alone",
-  "dpm++": "the newest x̂₀ and the one before",
-  unipc: "the newest x̂₀ and the one before, and corrects xₜ with the newest first",
+  ddim: "DDIM uses the newest x̂₀ alone",
+  "dpm++": "DPM++ uses the newest x̂₀ and the one before",
+  unipc: "UniPC uses the newest x̂₀ and the one before, and corrects xₜ with the newest first",
+};
+
+/**
+ * What is said of a condition that differs: of lanes without noise; of lanes with the same noise and σ; and with other σ.
+ * @type {Record<"words" | "scales" | "both", [silent: string, alike: string, unlike: string]>}
+ */
+const CONDITIONS = {
+  words: [
+    "Both begin with the same noise and add none. Only the words differ.",
+    "Both begin with the same noise, and each step adds the same noise z; only the words differ.",
+    "Both begin with the same noise, and each step adds the same noise z; only its σ and the words differ.",
+  ],
+  scales: [
+    "Both begin with the same noise and add none. Only the scales of guidance differ.",
+    "Both begin with the same noise, and each step adds the same noise z; only the scales of guidance differ.",
+    "Both begin with the same noise, and each step adds the same noise z; only its σ and the scales of guidance differ.",
+  ],
+  both: [
+    "Both begin with the same noise and add none. Only the words and the scales of guidance differ.",
+    "Both begin with the same noise, and each step adds the same noise z; only the words and the scales of guidance differ.",
+    "Both begin with the same noise, and each step adds the same noise z; only its σ and the words and the scales of guidance differ.",
+  ],
 };
 
 /** What determines the noise of a step. @type {(keyof Lane)[]} */
@@ -29,7 +51,13 @@ const STEP = ["checkpoint", "sampler", "steps", "spacing", "variance", "eta"];
 const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0][setting]);
 
 /** A run in one line. @param {Lane[]} lanes @param {Catalogue} catalogue */
-export function summary(lanes, catalogue) {
+export const summary = (lanes, catalogue) => settings(lanes, catalogue).join(" · ");
+
+/** The same in two words: "Digits, 10 steps". @param {Lane[]} lanes @param {Catalogue} catalogue */
+export const heading = (lanes, catalogue) => settings(lanes, catalogue).slice(0, -1).slice(0, 2).join(", ");
+
+/** What a run has been set to, the seed at the end. @param {Lane[]} lanes @param {Catalogue} catalogue */
+function settings(lanes, catalogue) {
   const [first] = lanes;
   const { spacing } = first;
   const ordinary = spacing === null || ["linspace", "auto"].includes(spacing);
@@ -42,7 +70,7 @@ export function summary(lanes, catalogue) {
     first.prompt && one("prompt", lanes) && `“${first.prompt}”`,
     `noise no. ${first.seed}`,
   ];
-  return parts.filter((part) => part !== false && part !== "").join(" · ");
+  return parts.filter((part) => part !== false && part !== "");
 }
 
 /**
@@ -63,6 +91,9 @@ export function names(lanes, catalogue) {
     return parts.filter((part) => part !== false).join(", ");
   });
 }
+
+/** Sentences beside each other; "" among them is none. @param {...string} all */
+export const sentences = (...all) => all.filter(Boolean).join(" ");
 
 /** What is said of words that a model has never seen, "" for none. @param {string[]} words */
 export function unknown(words) {
@@ -94,15 +125,16 @@ export function caption(lanes, models, rows, catalogue) {
   const noisy = rows.map((lane) => lane.some(([, , , sigma]) => sigma !== 0));
   const shared = whatIsShared(lanes, noisy, catalogue);
   const isCompared = noisy.includes(true) && !(differingCondition(lanes) && STEP.every((name) => one(name, lanes)));
-  return [shared, isCompared ? lastNoise(lanes, models, rows, catalogue) : ""].filter(Boolean).join(" ");
+  return sentences(shared, ...(isCompared ? lastNoise(lanes, models, rows, catalogue) : []));
 }
 
 /** @param {Lane[]} lanes @param {boolean[]} noisy whether each adds noise @param {Catalogue} catalogue */
 function whatIsShared(lanes, noisy, catalogue) {
   const condition = differingCondition(lanes);
   if (!noisy.includes(true)) {
-    const way = wayOn(lanes) || (condition && `Only ${condition} differ.`);
-    return `Both begin with the same noise and add none. ${way}`.trim();
+    const [a, b] = lanes.map(({ sampler }) => USES[sampler]);
+    if (a && b && !one("sampler", lanes)) return `Both begin with the same noise and add none. To get xₛ, ${a}; ${b}.`;
+    return condition ? CONDITIONS[condition][0] : "Both begin with the same noise and add none.";
   }
   if (noisy.includes(false))
     return `Both begin with the same noise; ${names(lanes, catalogue)[noisy.indexOf(false)]} adds none after it.`;
@@ -110,43 +142,36 @@ function whatIsShared(lanes, noisy, catalogue) {
     return "Both begin with the same noise; their steps differ, so the noise of the steps is not shared.";
   if (!(one("sampler", lanes) && one("spacing", lanes) && one("checkpoint", lanes)))
     return "Both begin with the same noise, and each step adds the same noise z.";
-  const same = "Both begin with the same noise, and each step adds the same noise z; only";
-  if (!condition) return `${same} its σ differs.`;
-  return Object.keys(DEFAULTS).every((name) => one(/** @type {keyof Lane} */ (name), lanes))
-    ? `${same} ${condition} differ.`
-    : `${same} its σ and ${condition} differ.`;
+  if (!condition) return "Both begin with the same noise, and each step adds the same noise z; only its σ differs.";
+  const alike = Object.keys(DEFAULTS).every((name) => one(/** @type {keyof Lane} */ (name), lanes));
+  return CONDITIONS[condition][alike ? 1 : 2];
 }
 
-/** The part of the condition that differs between lanes, "" for none. @param {Lane[]} lanes */
+/** What of the condition differs between lanes, null for nothing. @param {Lane[]} lanes */
 function differingCondition(lanes) {
-  const parts = [!one("prompt", lanes) && "the words", !one("guidance", lanes) && "the scales of guidance"];
-  return parts.filter(Boolean).join(" and ");
-}
-
-/** How samplers without noise differ in their way from x_t to x_s. @param {Lane[]} lanes */
-function wayOn(lanes) {
-  if (one("sampler", lanes) || !lanes.every(({ sampler }) => sampler in USES)) return "";
-  return `To get xₛ, ${lanes.map(({ sampler }) => `${SAMPLER[sampler]} uses ${USES[sampler]}`).join("; ")}.`;
+  if (one("prompt", lanes)) return one("guidance", lanes) ? null : "scales";
+  return one("guidance", lanes) ? "words" : "both";
 }
 
 /**
- * The noise of the last step that adds any, compared with what the final step expects to find.
+ * The noise of the last step that adds any, compared with what the final step expects to find: sentences.
  * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows @param {Catalogue} catalogue
  */
 function lastNoise(lanes, models, rows, catalogue) {
   const here = noiseLeft(rows);
-  if (!here) return "";
-  const called = names(lanes, catalogue);
-  const at = one("steps", lanes) ? ` at ${countOfSteps(lanes[0].steps)}` : "";
-  const adds = here
-    .map(({ left }, i) => `${called[i]} adds σ = ${sigma(left)}${greyLevels(left, models[0])}`)
-    .join(", ");
-  const hard = called.filter((_, i) => here[i].left > HARD * here[i].expected);
-  const removed = hard.length ? `; the final step can hardly remove that of ${hard.join(" or ")}` : "";
-  return `Last noisy step${at}: ${adds}${removed}${elsewhere(lanes, models)}.`;
+  if (!here) return [];
+  const [a, b] = names(lanes, catalogue);
+  const [ofA, ofB] = here.map(({ left }) =>
+    models[0].latent ? sigma(left) : `${sigma(left)} (${grey(left)} grey levels)`,
+  );
+  const hard = [a, b].filter((_, i) => here[i].left > HARD * here[i].expected).join(" or ");
+  const adds = `${a} adds σ = ${ofA}, ${b} adds σ = ${ofB}`;
+  const found = hard ? `${adds}; the final step can hardly remove that of ${hard}.` : `${adds}.`;
+  const when = one("steps", lanes) ? `Last noisy step at ${countOfSteps(lanes[0].steps)}` : "Last noisy step";
+  return [`${when}: ${found}`, elsewhere(lanes, models)];
 }
 
-/** The same at another number of steps, where both lanes have one. @param {Lane[]} lanes @param {Facts[]} models */
+/** The same at another number of steps, where both lanes have one: a sentence, or "". @param {Lane[]} lanes @param {Facts[]} models */
 function elsewhere(lanes, models) {
   const T = Math.min(...models.map(({ schedule }) => schedule.T));
   const { steps } = lanes[0];
@@ -155,11 +180,10 @@ function elsewhere(lanes, models) {
   const fixed = lanes.some(({ spacing }) => spacing === "optimised" || spacing === null);
   if (!one("steps", lanes) || other === steps || fixed) return "";
   const there = noiseLeft(lanes.map((lane, i) => stepTable({ ...lane, steps: other }, models[i])));
-  return there ? `. At ${countOfSteps(other)}: ${there.map(({ left }) => sigma(left)).join(" and ")}` : "";
+  if (!there) return "";
+  const [a, b] = there.map(({ left }) => sigma(left));
+  return `At ${countOfSteps(other)}: ${a} and ${b}.`;
 }
-
-/** What a σ of pixels means to the eye. @param {number} sigma @param {Facts} model */
-const greyLevels = (sigma, { latent }) => (latent ? "" : ` (${grey(sigma)} grey levels)`);
 
 /**
  * For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it; null

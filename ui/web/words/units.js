@@ -1,6 +1,6 @@
 // Sizes, times and names as the page writes them.
 
-import { fixed } from "../shared/words/numbers.js";
+import { fixed } from "./numbers.js";
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {
@@ -15,7 +15,7 @@ export const SAMPLER = {
 };
 
 /** So many steps. @param {number} n */
-export const countOfSteps = (n) => `${n} step${n > 1 ? "s" : ""}`;
+export const countOfSteps = (n) => (n === 1 ? "1 step" : `${n} steps`);
 
 /** A standard deviation in the units of [−1, 1]: ".182". @param {number} value */
 export const sigma = (value) => (value ? fixed(value, 3) : "0");
@@ -41,9 +41,9 @@ export function duration(seconds) {
  * @param {number} done @param {number} total @param {number} [speed]
  */
 export function download(done, total, speed = 0) {
-  const text = `${(done / 1e6).toFixed(0)} of ${megabytes(total)}`;
-  if (!speed) return text;
-  return `${text} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
+  const [here, all] = [(done / 1e6).toFixed(0), megabytes(total)];
+  if (!speed) return `${here} of ${all}`;
+  return `${here} of ${all} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
 }
 
 /** What went wrong, for the visitor. @param {unknown} error @returns {string} */

@@ -1,6 +1,5 @@
 // Between words, as ui/parts/between.py computes it.
 
-import { uri } from "../../files/pictures.js";
 import { planner, SIDE, STAGES } from "../../plans/between.js";
 import { trajectory } from "../process/runs.js";
 import { chainOf, kept } from "./rows.js";
@@ -21,7 +20,7 @@ async function compute(plan, [model], work) {
   if (!words) return;
   const { corners, request } = plan;
   const unknown = [...new Set(corners.flatMap((text) => words.unknown(text)))];
-  work.give({ kind: "plan", side: SIDE, size: model.pictureSize, corners, unknown });
+  work.give({ kind: "plan", unknown });
   const states = corners.map((text) => words(text));
   const chain = { ...chainOf(plan, model), seed: BigInt(request.seed), negative: words("") };
   /** @type {Picture[]} */
@@ -34,7 +33,7 @@ async function compute(plan, [model], work) {
         await work.count(plan.kindOf(cells), 1 / cells.length);
       }
     }
-    work.give({ kind: "cells", cells, x: uri(cells.map((cell) => done[cell])) });
+    work.give({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
   }
   for (let row = 0; row < SIDE; row++) work.recording.rows.set(row, done.slice(SIDE * row, SIDE * (row + 1)));
 }

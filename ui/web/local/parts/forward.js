@@ -1,6 +1,6 @@
 // What noise destroys, as ui/parts/forward.py answers it: pictures, their noise, and t small steps beside one jump.
 
-import { uri } from "../../files/pictures.js";
+import { bmp } from "../../files/pictures.js";
 import { check } from "../../plans/fields.js";
 import { base64, bytes } from "../../shared/run/bytes.js";
 import { fromUint8, round, toUint8 } from "../process/floats.js";
@@ -62,7 +62,7 @@ export function forward(checkpoints) {
         const x0 = fromUint8(bytes(String(pixels)), 3);
         const found = compare(SCHEDULES[asked.schedule], x0, asked.t, BigInt(asked.seed));
         const sent = (/** @type {Float32Array} */ x) =>
-          uri([{ width: n, height: n, channels: 3, data: toUint8(x, 3) }]);
+          `data:image/bmp;base64,${base64(bmp([{ width: n, height: n, channels: 3, data: toUint8(x, 3) }]))}`;
         return { ...found, walk: sent(found.walk), jump: sent(found.jump) };
       },
     },

@@ -36,6 +36,7 @@ export function parts(checkpoints) {
     latents: once(async () => (await import("./latents.js")).latents(checkpoints)),
     repair: once(async () => (await import("./repair.js")).repair(checkpoints)),
     between: once(async () => (await import("./between.js")).between(checkpoints)),
+    network: once(async () => (await import("./network.js")).network()),
     plane: once(async () => (await import("./plane.js")).plane(checkpoints)),
     forward: once(async () => (await import("./forward.js")).forward(checkpoints)),
     likelihood: async () => absent(installed.likelihood),

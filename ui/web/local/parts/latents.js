@@ -1,8 +1,7 @@
 // What a noisy picture remembers, as ui/parts/latents.py computes it.
 
-import { uri } from "../../files/pictures.js";
-import { columns, mixes, planner, sources, weights } from "../../plans/latents.js";
-import { seedsOfColumns, shown } from "../../plans/rows.js";
+import { mixes, planner, sources, weights } from "../../plans/latents.js";
+import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";
@@ -20,9 +19,8 @@ export const latents = () => ({ computation: () => ({ ...kept, planner, compute 
 
 /** @param {LatentsPlan} plan @param {Model[]} models @param {Run} work */
 async function compute(plan, [model], work) {
-  const { request, times, lengths } = plan;
-  const more = { mode: request.mode, times, T: model.T, size: model.size };
-  work.give({ ...shown(plan, columns(request), lengths), ...more });
+  const { request, times } = plan;
+  work.give({ kind: "plan" });
   /** @type {Float32Array[]} */
   const pictures = [];
   for (const [i, one] of sources(request).entries()) {
@@ -30,8 +28,7 @@ async function compute(plan, [model], work) {
     pictures.push(fromUint8(data, model.channels));
   }
   const states = times.map((t) => sources(request).map(({ seed }, i) => encode(model, pictures[i], t, BigInt(seed))));
-  for (const [row, x] of states.entries())
-    work.give({ kind: "latent", row, x: x.map((one) => uri([seen(model, one)])) });
+  for (const [row, x] of states.entries()) work.give({ kind: "latent", row, x: x.map((one) => [seen(model, one)]) });
   for (const row of times.keys()) await rowOf(plan, model, row, states[row], work);
 }
 
@@ -49,7 +46,7 @@ async function rowOf(plan, model, row, [x, other], work) {
   } else {
     const pictures = starts.map((start) => seen(model, start));
     work.recording.rows.set(row, pictures);
-    work.give({ kind: "step", row, k: 0, s: 0, x0: uri(pictures) });
+    work.give({ kind: "step", row, k: 0, s: 0, x0: pictures });
   }
   work.give({ kind: "row", row, spread: spread(work.recording.rows.get(row)) });
 }

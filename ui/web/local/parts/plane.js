@@ -1,7 +1,6 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 
-import { drawn, planner, trains } from "../../plans/plane.js";
-import { base64 } from "../../shared/run/bytes.js";
+import { planner, trains } from "../../plans/plane.js";
 import { round } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { exactModel, shape } from "../process/plane.js";
@@ -45,17 +44,11 @@ export function plane(checkpoints) {
 }
 
 /** @param {Float32Array} x */
-function packed(x) {
-  const whole = Int16Array.from(x, (value) => Math.max(-32767, Math.min(32767, round(value / UNIT) || 0)));
-  return base64(new Uint8Array(whole.buffer));
-}
+const packed = (x) => Int16Array.from(x, (value) => Math.max(-32767, Math.min(32767, round(value / UNIT) || 0)));
 
 /** @param {CloudsPlan} plan @param {unknown} _ @param {Run} work */
-async function compute({ request, data, exact, lanes }, _, work) {
-  work.give({
-    ...{ kind: "plan", T: exact.T, count: request.cloud, data: drawn(data) },
-    lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
-  });
+async function compute({ request, exact, lanes }, _, work) {
+  work.give({ kind: "plan" });
   const seed = BigInt(request.seed);
   /** @param {number} lane @param {number} s @param {Float32Array} x */
   const frame = (lane, s, x) => {

@@ -1,8 +1,7 @@
 // What was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
 
-import { uri } from "../../files/pictures.js";
-import { BLUR, known, methods, planner, SHRUNK, titleOf } from "../../plans/repair.js";
-import { seedsOfColumns, shown, titlesOfSeeds } from "../../plans/rows.js";
+import { BLUR, known, methods, planner, SHRUNK } from "../../plans/repair.js";
+import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../process/restore.js";
 import { chainOf, kept, seen, source, spread, take, variances } from "./rows.js";
@@ -39,15 +38,12 @@ function measurementOf(request, size, channels) {
 /** @param {RowsPlan} plan @param {Model[]} models @param {Run} work */
 async function compute(plan, [model], work) {
   const { request } = plan;
-  const titles = methods(request).map(titleOf);
-  const lengths = titles.map(() => request.steps);
-  const more = { titles, sources: ["The picture", "What is left, y"], what: "completions" };
-  work.give({ ...shown(plan, titlesOfSeeds(request), lengths), ...more });
+  work.give({ kind: "plan" });
   const { data } = await source(plan, model, 0, { own: request.picture, seed: request.seed }, work);
   const measurement = measurementOf(request, model.size, model.channels);
   const y = measurement.forward(fromUint8(data, model.channels));
-  work.give({ kind: "source", i: 1, x: uri([seen(model, measurement.pseudoinverse(y))]), final: true });
-  for (const row of titles.keys()) await rowOf(plan, model, row, y, measurement, work);
+  work.give({ kind: "source", i: 1, x: [seen(model, measurement.pseudoinverse(y))], final: true });
+  for (const row of methods(request).keys()) await rowOf(plan, model, row, y, measurement, work);
 }
 
 /** @param {RowsPlan} plan @param {Model} model @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
@@ -61,7 +57,7 @@ async function rowOf(plan, model, row, y, measurement, work) {
   const how = { repeats: method !== "ddnm", withX: true };
   const last = await take(plan, model, row, chains, request.steps, all.length, work, how);
   const pictures = work.recording.rows.get(row);
-  work.give({ kind: "map", row, x: [uri([differing(pictures)])] });
+  work.give({ kind: "map", row, x: [[differing(pictures)]] });
   let gaps = 0;
   for (const x of last) for (const [i, value] of measurement.forward(x).entries()) gaps += (value - y[i]) ** 2;
   const gap = 127.5 * Math.sqrt(gaps / (last.length * y.length));

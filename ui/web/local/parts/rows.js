@@ -1,8 +1,7 @@
 // Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
 
-import { uri } from "../../files/pictures.js";
-import { fromText } from "../../files/text.js";
 import { stepKind } from "../../plans/plan.js";
+import { fromText } from "../../shared/pictures/text.js";
 import { keptSteps } from "../pictures/kept.js";
 import { trajectory } from "../process/runs.js";
 import { picture } from "./sampling.js";
@@ -36,7 +35,7 @@ export const seen = ({ channels, size }, x) => picture(x, channels, size);
  * @returns {Promise<Picture>}
  */
 export async function source(plan, model, i, { own, seed }, work, every = 0) {
-  const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: uri([one]), final });
+  const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: [one], final });
   if (own) {
     const found = fromText(own, plan.model);
     give(found);
@@ -85,7 +84,7 @@ export async function take(plan, model, row, chains, n, rows, work, { repeats = 
     const x = steps.map((one) => seen(model, one.x));
     const guess = s ? steps.map((one) => seen(model, one.x0)) : x;
     frames.set(index, guess);
-    work.give({ kind: "step", row, k: index, s, ...(withX && { x: uri(x) }), x0: uri(guess) });
+    work.give({ kind: "step", row, k: index, s, ...(withX && { x }), x0: guess });
   }
   const states = steps.map(({ x }) => x);
   recording.rows.set(

@@ -1,6 +1,5 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
-import { uri } from "../../files/pictures.js";
 import { compare, grid, watch } from "../../plans/sampling.js";
 import { seedsOf } from "../../plans/settings.js";
 import { cellSize } from "../../plans/touch.js";
@@ -72,7 +71,7 @@ async function compute(plan, models, work) {
   const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
   /** @type {Word[]} */
   const words = lanes.length === 1 ? (first.words?.found(lanes[0].prompt) ?? []) : [];
-  work.give({ kind: "words", words: words.map(([word]) => word), unknown: [...new Set(odd)] });
+  work.give({ kind: "plan", words: words.map(([word]) => word), unknown: [...new Set(odd)] });
   const seeds = seedsOf(lanes[0]).map(BigInt);
   const maps = plan.attention && words.length > 0;
   const before = maps ? seeds.map((seed) => gaussian(seed, 0, first.channels * first.size ** 2)) : [];
@@ -97,9 +96,9 @@ async function compute(plan, models, work) {
       const others = shared && lane ? frames[0].get(index) : null;
       work.give({
         ...{ kind: "frame", lane, k: index, sigma: typeof sigma === "number" ? sigma : mean(sigma) },
-        ...{ x: uri(pictures), x0: uri(guesses) },
-        ...(decode ? { z: uri(latents), z0: uri(previews), decoded: true } : {}),
-        ...(maps ? { attention: uri(looks) } : {}),
+        ...{ x: pictures, x0: guesses },
+        ...(decode ? { z: latents, z0: previews, decoded: true } : {}),
+        ...(maps ? { attention: looks } : {}),
         ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
       });
     }
@@ -168,7 +167,7 @@ function seen(model, x, t, states, words) {
 }
 
 /** The settings of one lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
-function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
+export function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
   const { words } = model;
   const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };
   return { ...rest, ...condition, model };

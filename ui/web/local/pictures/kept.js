@@ -3,12 +3,12 @@
 import { thin } from "../../files/record.js";
 import { LOSSLESS } from "../../plans/facts.js";
 
-const FRAME_BYTES = 24e6; // of the frames of one run on their way to the page
+const FRAME_BYTES = 18e6; // of the frames of one run on their way to the page
 
-/** A picture's bytes as text, about: 4 a pixel as BMP, 1.2 as JPEG, 1.4 a number as PNG. @param {number} size @param {number} channels */
+/** A picture's bytes, about: 3 a pixel as BMP, .9 as JPEG, 1.05 a number as PNG. @param {number} size @param {number} channels */
 function bytes(size, channels) {
-  if (channels === 2 || channels === 4) return size ** 2 * 1.4 * channels + 400;
-  return size <= LOSSLESS ? size ** 2 * 4 + 400 : size ** 2 * 1.2 + 1000;
+  if (channels === 2 || channels === 4) return size ** 2 * 1.05 * channels + 300;
+  return size <= LOSSLESS ? size ** 2 * 3 + 300 : size ** 2 * 0.9 + 750;
 }
 
 /**

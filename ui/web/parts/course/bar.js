@@ -21,7 +21,9 @@ import { copy } from "../../shared/run/share.js";
  * @property {string} button
  * @property {string} question
  * @property {string} answer
+ * @property {Task[]} then
  */
+/** A thing to do after the lesson's first one. values: beside the lesson's own. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
 
 /** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
@@ -33,12 +35,15 @@ export async function begin(page, { name, part, values }, cause = "") {
   if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
 }
 
-/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name */
-export function draw(page, bar, name) {
-  if (bar.dataset.lesson === name) return;
+/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name @param {number} [which] of its things to do */
+export function draw(page, bar, name, which = 0) {
+  if (bar.dataset.lesson === name && !which) return;
   const { lessons } = /** @type {{ lessons: Lesson[] }} */ (page.given.initial.course);
   const at = lessons.findIndex((one) => one.name === name);
   const lesson = lessons[at];
+  /** @type {Task[]} */
+  const tasks = [lesson, ...lesson.then];
+  const task = { guesses: [], curves: null, ...tasks[which] };
   bar.dataset.lesson = name;
   const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
     button({ class: "button", ...(title && { "aria-label": title }) }, act, text);
@@ -58,16 +63,17 @@ export function draw(page, bar, name) {
     more.setAttribute("aria-expanded", String(!folded));
   };
   const more = action("", "The lesson", () => fold(!bar.classList.contains("folded")));
-  const doing = action(lesson.button, "", () => {
+  const doing = action(task.button, "", () => {
     fold(true);
-    begin(page, lesson, "press");
+    begin(page, { ...lesson, values: { ...lesson.values, ...task.values } }, "press");
   });
   doing.classList.add("primary");
   find(document, "#place").onchange = () => fold(!bar.querySelector("details[open]"));
   fold(false);
-  const answer = el("details", null, el("summary", null, "Answer"), el("p", null, lesson.answer));
-  if (lesson.curves) answer.append(...touches(lesson.curves));
-  const guesses = lesson.guesses.map((text) => {
+  const answer = el("details", null, el("summary", null, "Answer"), el("p", null, task.answer));
+  if (task.curves) answer.append(...touches(task.curves));
+  if (tasks[which + 1]) answer.append(action("Now this ▸", "", () => draw(page, bar, name, which + 1)));
+  const guesses = task.guesses.map((text) => {
     const guess = () => {
       for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
       answer.open = true;
@@ -83,11 +89,17 @@ export function draw(page, bar, name) {
       el("span", { class: "info" }, `${lesson.minutes} min`),
       el("div", { class: "row" }, steps, more, end),
     ),
-    el("div", { class: "do" }, el("p", null, lesson.goal), el("p", { class: "todo" }, lesson.todo), doing),
+    el(
+      "div",
+      { class: "do" },
+      ...(which ? [] : [el("p", null, lesson.goal)]),
+      el("p", { class: "todo" }, task.todo),
+      doing,
+    ),
     el(
       "div",
       { class: "ask" },
-      el("p", null, lesson.question),
+      el("p", null, task.question),
       ...(guesses.length ? [asked] : []),
       answer,
       ...(page.only ? [] : [teacher(page)]),

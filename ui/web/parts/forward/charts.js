@@ -1,6 +1,6 @@
 // The charts of the Forward tab: the schedules over t, and two histograms.
 import { Chart, halves, path, scale, stairs } from "../../shared/drawing/chart.js";
-import { fraction, power } from "../../shared/words/numbers.js";
+import { fraction, power } from "../../words/numbers.js";
 
 /** @import { Line, Point } from "../../shared/drawing/chart.js" */
 /** @import { Table } from "./server.js" */

@@ -1,8 +1,9 @@
 // t small steps against one jump: asked of the server, since it takes noise of every step.
 import { all, find, table } from "../../shared/drawing/dom.js";
-import { fixed, signed } from "../../shared/words/numbers.js";
+import { press, verdict, walked } from "../../words/forward.js";
+import { fixed, signed } from "../../words/numbers.js";
+import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
-import { steps, verdict } from "./words.js";
 
 /** @import { Scene } from "./scene.js" */
 /** @import { Comparison } from "./server.js" */
@@ -36,8 +37,8 @@ export class Walk {
     const { t } = this.scene;
     const shown = this.#shown;
     const stale = shown !== null && shown.of !== this.#setting;
-    find(this.root, ".steps .count").textContent = steps(shown?.t ?? t);
-    this.button.textContent = `Take ${steps(t)}`;
+    find(this.root, ".steps .count").textContent = countOfSteps(shown?.t ?? t);
+    this.button.textContent = press(t);
     find(this.root, ".walk").dataset.state = shown ? (stale ? "stale" : "done") : "none";
     if (this.button.disabled) return;
     this.note.textContent = stale ? `shown: t = ${shown.t}, ${shown.schedule}` : "";
@@ -61,9 +62,9 @@ export class Walk {
 
   /** @param {Comparison} got @param {number} t @param {number} pixels */
   #show(got, t, pixels) {
-    const [walked, jumped] = all(this.root, ".walk img", HTMLImageElement);
-    Object.assign(walked, { src: got.walk, alt: `x_t after ${steps(t).replace(" ", " small ")}`, hidden: false });
-    Object.assign(jumped, { src: got.jump, alt: `x_t after one jump to t = ${t}`, hidden: false });
+    const [walk, jump] = all(this.root, ".walk img", HTMLImageElement);
+    Object.assign(walk, { src: got.walk, alt: walked(t), hidden: false });
+    Object.assign(jump, { src: got.jump, alt: `x_t after one jump to t = ${t}`, hidden: false });
     find(this.root, ".result").hidden = false;
     find(this.root, ".histogram").replaceChildren(histogram(got.edges, got.densities));
     const rows = [
@@ -71,7 +72,7 @@ export class Walk {
       ["deviation", ...[...got.std, got.sigma].map((v) => fixed(v))],
       ["draws of ε", ...[t, 1].map((n) => (n * pixels).toLocaleString("en")), ""],
     ];
-    const heads = ["", steps(t), "one jump", "Eq. 4"];
+    const heads = ["", countOfSteps(t), "one jump", "Eq. 4"];
     find(this.root, ".result .table").replaceChildren(table("", heads, rows));
     find(this.root, ".verdict").textContent = verdict(t, got);
   }

@@ -40,7 +40,7 @@ export function terms(plan, { curves, times }) {
  * @param {Bits} bits
  */
 export function rateDistortion(plan, { curves, rmse }) {
-  const published = plan.published?.rows ?? [];
+  const published = plan.published ?? [];
   const rates = [...Object.values(curves).flatMap(({ rate }) => rate), ...published.map(([, rate]) => rate)];
   const right = Math.max(0.1, Math.ceil(10 * Math.max(...rates)) / 10);
   const top = Math.max(10, Math.ceil(Math.max(...rmse, ...published.map(([, , error]) => error)) / 20) * 20);

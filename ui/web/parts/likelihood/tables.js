@@ -1,6 +1,8 @@
 // What a measurement sends, as tables.
 import { el, table } from "../../shared/drawing/dom.js";
-import { number } from "../../shared/words/numbers.js";
+import { number } from "../../words/numbers.js";
+
+/** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
 
 /**
  * @typedef {object} Plan
@@ -10,24 +12,10 @@ import { number } from "../../shared/words/numbers.js";
  * @property {boolean} pixelated
  * @property {[label: string, name: string][]} variances
  * @property {number[]} lengths steps of the chains, the full one last
- * @property {{ source: string, rows: [t: number, rate: number, rmse: number][] } | null} published the paper's Table 4
+ * @property {[t: number, rate: number, rmse: number][] | null} published the paper's Table 4
  */
 
-/**
- * Means over the pictures so far.
- * @typedef {object} Bits
- * @property {"bits"} kind
- * @property {number} done pictures
- * @property {string} looks why what costs more bits looks better, where it does
- * @property {Record<string, Record<string, [bits: number, error: number | null, prior: number, L0: number]>>} chains
- * by variance and steps
- * @property {Record<string, { L: number[], rate: number[] }>} curves by variance, at the times
- * @property {number[]} rmse at the times, on the scale 0 to 255
- * @property {number[]} times ascending
- */
-
-/** @typedef {{ kind: "decoding", times: number[], rows: string[] }} Decoding a sprite for each picture */
-/** @typedef {{ kind: "early", steps: number, bits: number }} Early the first picture, by a short chain */
+/** @typedef {Measured & { looks: string }} Bits looks: why what costs more bits looks better, where it does */
 /** @typedef {Plan | Bits | Decoding | Early} Result of ui/parts/likelihood.py */
 
 /** @param {number} value @param {number | null} error */
@@ -45,8 +33,6 @@ export function early({ variances: [[label]] }, found) {
 
 /** Bits/dim by variance and steps. @param {Plan} plan @param {Bits} bits */
 export function totals({ variances, lengths, T, count }, { chains, done }) {
-  const pictures = done < count ? `${done} of ${count} pictures so far` : `${count} picture${count > 1 ? "s" : ""}`;
-  const spread = done > 1 ? ", ± standard error over them" : "";
   const rows = variances.map(([label, name]) => {
     const [, , prior, L0] = chains[name][T];
     return [
@@ -62,7 +48,15 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
     "of which L₀",
     el("span", null, "L", el("sub", null, "T")),
   ];
-  return table(`${pictures}${spread}; linspace steps`, heads, rows);
+  return table(measured(done, count), heads, rows);
+}
+
+/** What the numbers are of. @param {number} done pictures @param {number} count of all */
+function measured(done, count) {
+  if (count === 1) return "1 picture; linspace steps";
+  if (done === count) return `${count} pictures, ± standard error over them; linspace steps`;
+  if (done === 1) return `1 of ${count} pictures so far; linspace steps`;
+  return `${done} of ${count} pictures so far, ± standard error over them; linspace steps`;
 }
 
 /** Rate and distortion at the times of the paper's Table 4, beside it where it applies. @param {Plan} plan @param {Bits} bits */
@@ -73,16 +67,13 @@ export function rates({ variances, T, published }, { curves, rmse, times }) {
     if (i < 0) return [];
     const own = variances.map(([, name]) => curves[name].rate[i].toFixed(5));
     const row = [String(t), ...own, rmse[i].toFixed(2)];
-    const theirs = published?.rows.find(([time]) => time === t);
+    const theirs = published?.find(([time]) => time === t);
     return [published ? [...row, theirs ? theirs[1].toFixed(5) : "", theirs ? theirs[2].toFixed(2) : ""] : row];
   });
   const own = ["t", ...variances.map(([label]) => `rate, ${label}`), "RMSE"];
   const heads = published ? [...own, "rate, paper", "RMSE, paper"] : own;
-  const beside = published ? `. Beside it ${published.source}: the paper’s network, all test pictures` : "";
-  return table(
-    `Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255${beside}`,
-    heads,
-    rows,
-    own.length,
-  );
+  const caption = published
+    ? "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255. Beside it Ho, Jain & Abbeel 2020, Table 4: the paper’s network, all test pictures"
+    : "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255";
+  return table(caption, heads, rows, own.length);
 }

@@ -109,9 +109,10 @@ export class Board {
     const { points, most } = this;
     const marks = points.map((point) => mark("point", point));
     this.board.replaceChildren(...marks, ...(this.#byKeys ? [mark("cross", this.#cross)] : []));
-    const full = points.length >= most ? ", which is the most" : "";
-    const where = this.#byKeys ? ` · cross at ${this.#cross[0] / 100}, ${this.#cross[1] / 100}` : "";
-    find(this.root, ".drawn").textContent = `${points.length} point${points.length === 1 ? "" : "s"}${full}${where}`;
+    const many = points.length === 1 ? "1 point" : `${points.length} points`;
+    const said = points.length >= most ? `${many}, which is the most` : many;
+    const [x, y] = this.#cross.map((at) => at / 100);
+    find(this.root, ".drawn").textContent = this.#byKeys ? `${said} · cross at ${x}, ${y}` : said;
     for (const name of [".undo", ".empty-board"]) find(this.root, name, HTMLButtonElement).disabled = !points.length;
   }
 }

@@ -1,13 +1,14 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
 import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../shared/drawing/chart.js";
 import { el, table } from "../../shared/drawing/dom.js";
-import { fixed, number, signed } from "../../shared/words/numbers.js";
+import { fixed, number, signed } from "../../words/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { cells } from "./mixture.js";
 
 /** @import { Point } from "../../shared/drawing/chart.js" */
 /** @import { Mixture } from "./mixture.js" */
-/** @import { Frame, Training } from "./cloud.js" */
+/** @import { Training } from "../../shared/run/protocol.js" */
+/** @import { Frame } from "./cloud.js" */
 
 const BINS = 48;
 const ERRORS = 3; // standard errors that are still called chance
@@ -54,12 +55,13 @@ export function marginals(mixture, frames, reach) {
 export function verdict(mixture, { points, alphaBar }) {
   const { trace, traceError } = moments(points);
   const truth = mixture.moments(alphaBar).trace;
-  const said = `Spread ${three(trace)} ± ${three(traceError)}`;
-  if (Math.abs(trace - truth) <= ERRORS * traceError) return `${said}, as it should be (${three(truth)})`;
+  const [found, wanted] = [`${three(trace)} ± ${three(traceError)}`, three(truth)];
+  if (Math.abs(trace - truth) <= ERRORS * traceError) return `Spread ${found}, as it should be (${wanted})`;
+  if (trace > 2 * truth) return `Spread ${found}: ${number(trace / truth)} times what it should be (${wanted})`;
   const percent = Math.round(100 * Math.abs(trace / truth - 1));
-  const share =
-    trace > 2 * truth ? `${number(trace / truth)} times` : `${percent} % ${trace > truth ? "above" : "below"}`;
-  return `${said}: ${share} what it should be (${three(truth)})`;
+  return trace > truth
+    ? `Spread ${found}: ${percent} % above what it should be (${wanted})`
+    : `Spread ${found}: ${percent} % below what it should be (${wanted})`;
 }
 
 /**

@@ -1,6 +1,6 @@
 // Clouds of points: what the server sends, and what is measured of them.
-import { bytes, numbersOf } from "../../shared/run/bytes.js";
 
+/** @import { Cloud, Training } from "../../shared/run/protocol.js" */
 /** @typedef {{ centres: number[], width: number }} Data of ui/parts/plane.py: x₁, x₂ of each centre in turn */
 
 /**
@@ -12,29 +12,7 @@ import { bytes, numbersOf } from "../../shared/run/bytes.js";
  * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: s of the frames that are to come, from T down to 0
  */
 
-/**
- * How a training goes.
- * @typedef {object} Training
- * @property {"training"} kind
- * @property {number} steps
- * @property {[step: number, loss: number][]} curve
- * @property {number} least the loss of the exact ε
- * @property {string | null} x a small cloud of the network as it is, int16; null when the training is done
- */
-
-/**
- * A cloud.
- * @typedef {object} FrameResult
- * @property {"frame"} kind
- * @property {number} lane
- * @property {number} s
- * @property {number} alpha_bar of s
- * @property {number} reach how far the plane is seen at s
- * @property {string} x int16
- * @property {string | null} field the network's score, int8; null for the exact one
- */
-
-/** @typedef {Plan | Training | FrameResult} Result */
+/** @typedef {Plan | Training | Cloud} Result */
 
 /**
  * A cloud at time s. points: x₁, x₂ of each in turn. field: arrows of the network, right and up of each in turn, rows
@@ -42,10 +20,13 @@ import { bytes, numbersOf } from "../../shared/run/bytes.js";
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
-/** @param {FrameResult} result @param {number} unit @param {number} arrowUnit @returns {Frame} */
+/** @param {Int16Array} x @param {number} unit */
+export const pointsOf = (x, unit) => Float32Array.from(x, (v) => v * unit);
+
+/** @param {Cloud} result @param {number} unit @param {number} arrowUnit @returns {Frame} */
 export function frame({ s, alpha_bar, reach, x, field }, unit, arrowUnit) {
-  const arrows = field === null ? null : Float32Array.from(new Int8Array(bytes(field).buffer), (v) => v * arrowUnit);
-  return { s, alphaBar: alpha_bar, reach, points: numbersOf(x, unit), field: arrows };
+  const arrows = field && Float32Array.from(field, (v) => v * arrowUnit);
+  return { s, alphaBar: alpha_bar, reach, points: pointsOf(x, unit), field: arrows };
 }
 
 /**

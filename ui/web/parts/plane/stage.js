@@ -2,13 +2,13 @@
 import { all, find, write } from "../../shared/drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
-import { numbersOf } from "../../shared/run/bytes.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
-import { frame, frameAt, union } from "./cloud.js";
+import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
 import { paint } from "./pane.js";
 
-/** @import { Data, Frame, Plan, Result, Training } from "./cloud.js" */
+/** @import { Training } from "../../shared/run/protocol.js" */
+/** @import { Data, Frame, Plan, Result } from "./cloud.js" */
 /** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePart.initial` */
 
 const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data
@@ -137,7 +137,7 @@ export class Stage {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();
     const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
-    const points = shown?.points ?? (learning === null ? null : numbersOf(learning, this.given.UNIT));
+    const points = shown?.points ?? (learning && pointsOf(learning, this.given.UNIT));
     write(find(pane, ".title"), [letter, ...this.#names.slice(lane, lane + 1)].join(" · "));
     const when = shown ? `t = ${shown.s}` : "";
     find(pane, ".at").textContent = learning === null ? when : "the network so far";

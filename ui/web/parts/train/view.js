@@ -3,11 +3,11 @@ import { swatch } from "../../shared/drawing/chart.js";
 import { all, button, find } from "../../shared/drawing/dom.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { Status } from "../../shared/run/status.js";
-import { meanings } from "../../shared/words/meanings.js";
-import { number } from "../../shared/words/numbers.js";
+import { meanings } from "../../words/meanings.js";
+import { number } from "../../words/numbers.js";
+import { copies, facts, moment, sentence, status, whole } from "../../words/train.js";
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
-import { copies, facts, moment, sentence, status, whole } from "./words.js";
 
 /** @import { History, Run } from "./history.js" */
 /** @import { Curve } from "./charts.js" */

@@ -1,7 +1,7 @@
 // The hand in Watch: a brush over x_t. What it changes makes a second run, which goes on from there beside the first.
 import { Chart, ceiling, halves, path, scale } from "../../shared/drawing/chart.js";
 import { ARROWS, button, context2d, el } from "../../shared/drawing/dom.js";
-import { number } from "../../shared/words/numbers.js";
+import { number } from "../../words/numbers.js";
 import { added, colour, disc, sheet, undone } from "./strokes.js";
 
 /** @import { Player } from "../../player/player.js" */

@@ -1,6 +1,6 @@
 // Charts: curves stretched to their box by CSS, with labels, dots and markers as HTML placed in per cent, so that nothing
 // is drawn again when the page changes its size.
-import { power, short } from "../words/numbers.js";
+import { power, short } from "../../words/numbers.js";
 import { el, onDrag, svg } from "./dom.js";
 
 /** @typedef {[x: number, y: number | null]} Point in per cent of the box, from its upper left; null breaks the curve */

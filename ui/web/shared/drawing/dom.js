@@ -1,6 +1,6 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
-import { symbols } from "../words/symbols.js";
+import { symbols } from "../../words/symbols.js";
 
 /** @typedef {Record<string, string | number | boolean>} Attributes */
 

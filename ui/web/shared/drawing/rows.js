@@ -1,8 +1,12 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
-import { meanings } from "../words/meanings.js";
+import { meanings } from "../../words/meanings.js";
 import { el, find } from "./dom.js";
 import { NOISE, soon } from "./motion.js";
+import { urlOf } from "./sprite.js";
 import { Scrubber } from "./transport.js";
+
+/** @import { Head, Row, Source, Step } from "../run/protocol.js" */
+/** @import { Sprite } from "./sprite.js" */
 
 /**
  * @typedef {object} Plan
@@ -15,12 +19,8 @@ import { Scrubber } from "./transport.js";
  * @property {boolean} pixelated
  */
 
-/** @typedef {{ kind: "source", i: number, x: string, final: boolean }} SourceResult */
-/** @typedef {{ kind: "latent" | "map", row: number, x: string[] }} HeadResult beside a row: what it began with, or where its pictures differ */
-/** @typedef {{ kind: "step", row: number, k: number, s: number, x0: string, x?: string }} StepResult */
-/** @typedef {{ kind: "row", row: number, spread: number, gap?: number }} RowResult in grey levels */
-/** @typedef {Plan | SourceResult | HeadResult | StepResult | RowResult} Result */
-/** @typedef {{ k: number, s: number, x0: string, x?: string }} Held */
+/** @typedef {Plan | Source | Head | Step | Row} Result */
+/** @typedef {{ k: number, s: number, x0: Sprite, x?: Sprite }} Held */
 
 const MARKUP = `
 <p class="lead"></p>
@@ -48,7 +48,7 @@ export class Rows {
   plan = null;
   /** @type {Held[][]} */
   frames = [];
-  /** @type {(RowResult | null)[]} of rows that are done */
+  /** @type {(Row | null)[]} of rows that are done */
   ends = [];
   /** Whether the state is shown in the place of the guess. */
   state = false;
@@ -120,18 +120,18 @@ export class Rows {
     this.render();
   }
 
-  /** @param {number} i @param {string} uri @param {boolean} final */
-  #source(i, uri, final) {
+  /** @param {number} i @param {Sprite} picture @param {boolean} final */
+  #source(i, picture, final) {
     const figure = this.root.querySelectorAll(".sources figure")[i];
-    find(figure, "img", HTMLImageElement).src = uri;
+    find(figure, "img", HTMLImageElement).src = urlOf(picture);
     find(figure, ".at").textContent = final ? "" : " is being drawn…";
   }
 
-  /** @param {HeadResult} result */
+  /** @param {Head} result */
   #head({ kind, row, x }) {
     const title = this.plan?.titles[row];
     const what = kind === "map" ? `Where the pictures of ${title} differ` : `Latent x_t at ${title}`;
-    const images = x.map((src, i) => el("img", { src, alt: `${what}${i ? ", second picture" : ""}` }));
+    const images = x.map((one, i) => el("img", { src: urlOf(one), alt: `${what}${i ? ", second picture" : ""}` }));
     this.root.querySelectorAll(".head")[row].prepend(...images);
   }
 
@@ -154,7 +154,7 @@ export class Rows {
   /** For a slide. */
   slide = async () => {
     const tiles = this.#images.map((picture, row) => ({ picture, label: this.plan?.titles[row] ?? "" }));
-    return { title: document.title.split(" · ")[0], tiles, columns: 1, said: "", settings: "" };
+    return { title: "", tiles, columns: 1, said: "", settings: "" };
   };
 
   render() {
@@ -167,8 +167,8 @@ export class Rows {
       const frame = frames.length ? frameAt(frames, plan.steps[row], last ? at / last : 1) : null;
       image.hidden = !frame;
       if (!frame) return;
-      const uri = (this.state && frame.x) || frame.x0;
-      if (image.src !== uri) image.src = uri;
+      const url = urlOf((this.state && frame.x) || frame.x0);
+      if (image.src !== url) image.src = url;
       const seen = this.state ? "the state x_t" : "best guess x̂_0 seen";
       image.alt = `${title}: ${plan.columns.length} ${plan.what}, ${frame.s ? `${seen} at time ${frame.s}` : "finished"}`;
     });

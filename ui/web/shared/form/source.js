@@ -4,7 +4,7 @@ import { ARROWS, all, button, el, find, onDrag, onFile } from "../drawing/dom.js
 import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
-import { fromText, toText } from "../pictures/text.js";
+import { fromText, toText, unpack } from "../pictures/text.js";
 
 /** @import { About } from "./form.js" */
 /** @import { Panel } from "../run/panel.js" */
@@ -122,7 +122,10 @@ export class Source {
     this.#chosen = null;
     if (text) {
       this.#whole = null;
-      this.#make(async (model) => ({ text, uri: uri(await fromText(text, model)) }));
+      this.#make(async ({ size, channels }) => {
+        await unpack(text);
+        return { text, uri: uri(fromText(text, { image_size: size, channels })) };
+      });
     } else if (this.#whole) this.#fit();
     else this.#chosen = examples[0] ?? null;
     this.#show();

@@ -3,10 +3,9 @@
 
 import { WORDED } from "../../plans/plan.js";
 import { draw } from "../../player/slide.js";
-import { failure } from "../../words/units.js";
+import { duration, failure } from "../../words/units.js";
 import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
-import { duration } from "../words/numbers.js";
 
 import { attempt, kept } from "./client.js";
 import { download, FILES } from "./share.js";
@@ -344,7 +343,7 @@ export class Panel {
     element.dataset.run = stream.run ?? "";
     const [active, outdated] = [stream.active, this.#outdated];
     element.dataset.outdated = String(outdated);
-    const left = active && stream.left !== null ? `${duration(stream.left)} left` : "";
+    const left = active && stream.left !== null ? `${duration(Math.max(1, stream.left))} left` : "";
     const example = Boolean(this.example);
     if (active || !outdated)
       this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
@@ -445,6 +444,7 @@ export class Panel {
   async #saveSlide(shown) {
     const slide = await shown();
     const { address } = await this.page.invitation(this.page.link(this.part, this.ran));
+    slide.title ||= this.page.title;
     slide.settings ||= this.description?.summary || slide.title;
     download(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";

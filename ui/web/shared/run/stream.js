@@ -4,14 +4,7 @@
 
 /**
  * @template Result
- * @typedef {object} Message
- * @property {string} run
- * @property {number} seq
- * @property {State} state
- * @property {string} text
- * @property {number | null} progress
- * @property {number | null} left seconds
- * @property {Result[]} results what has been computed since the last message
+ * @typedef {import("./protocol.js").Message<Result>} Message
  */
 
 /** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */

@@ -3,8 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { make } from "../../files/make.js";
-import { unpacked } from "../../server/kept.js";
 import { Knowledge } from "../../shared/run/knowledge.js";
+import { unpacked } from "../../shared/run/packing.js";
 
 /** In the place of a browser's: what is written on it is a bar as wide as its letters. */
 globalThis.OffscreenCanvas = class {
@@ -31,8 +31,7 @@ const knowledge = new Knowledge(words, { [part]: form }, ask);
 const said = {};
 for (const kind of kinds) {
   try {
-    const bytes = readFileSync(kept);
-    const found = unpacked(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    const found = unpacked(new Uint8Array(readFileSync(kept)));
     const [name, content] = await make(knowledge, part, kind, found, async () => {});
     writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
     said[kind] = { name };

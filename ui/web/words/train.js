@@ -1,8 +1,8 @@
 // Train's words.
-import { duration } from "../../shared/words/numbers.js";
+import { duration } from "./units.js";
 
-/** @import { Answer, State } from "./server.js" */
-/** @import { Run } from "./history.js" */
+/** @import { Answer, State } from "../parts/train/server.js" */
+/** @import { Run } from "../parts/train/history.js" */
 
 /** @type {Record<State, string>} */
 const STATES = {
@@ -42,7 +42,7 @@ export function facts({ state, step = 0, left }, run) {
   const speeds = run.points.slice(-5).flatMap(([, , speed]) => (speed === null ? [] : [speed]));
   if (speeds.length && ["running", "pausing", "paused"].includes(state))
     items.push(`${whole(speeds.reduce((a, b) => a + b) / speeds.length)} images/s`);
-  if (left && state === "running") items.push(`about ${duration(left)} left`);
+  if (left && state === "running") items.push(`about ${duration(Math.max(1, left))} left`);
   return items;
 }
 
@@ -81,5 +81,8 @@ export function copies(step, likeness) {
 }
 
 /** @param {Run} run @param {number} step @param {number} seconds */
-export const moment = (run, step, seconds) =>
-  step ? `after ${whole(run.images(step))} images${seconds ? `, ${duration(seconds)}` : ""}` : "before the first step";
+export const moment = (run, step, seconds) => {
+  if (!step) return "before the first step";
+  const images = whole(run.images(step));
+  return seconds ? `after ${images} images, ${duration(Math.max(1, seconds))}` : `after ${images} images`;
+};

@@ -1,8 +1,9 @@
 // The player's words for a step.
-import { fraction, number } from "../shared/words/numbers.js";
+import { fraction, number } from "./numbers.js";
+import { countOfSteps } from "./units.js";
 
-/** @import { MEANINGS } from "../shared/words/meanings.js" */
-/** @import { Step } from "./recording.js" */
+/** @import { MEANINGS } from "./meanings.js" */
+/** @import { Step } from "../player/recording.js" */
 /** @typedef {keyof typeof MEANINGS} Word */
 
 /**
@@ -52,7 +53,7 @@ export function touched(t, alphaBar, after, differ, over, latent) {
   if (after < 0) return `Both are one run until t = ${t}, where the ${what} of B is touched.`;
   if (after === 0) return `At t = ${t} the ${what} of B was touched.`;
   if (!over)
-    return `${after} step${after > 1 ? "s" : ""} after the ${what} was touched, at t = ${t}, the two share ${same} of their pixels.`;
+    return `${countOfSteps(after)} after the ${what} was touched, at t = ${t}, the two share ${same} of their pixels.`;
   const [small, large] =
     alphaBar < 0.02
       ? [
@@ -98,8 +99,8 @@ export function ending(noise, added) {
   if (!left.includes(false))
     return `Both keep noise that their last step could not remove: A ${grain[0]}, B ${grain[1]}.`;
   const [noisy, other] = left[0] ? [0, 1] : [1, 0];
-  const kept = `${"AB"[noisy]} keeps noise that its last step could not remove (grain: ${grain[noisy]})`;
+  const [a, b] = ["AB"[noisy], "AB"[other]];
   return noise[other] < NOISY
-    ? `${kept}; ${"AB"[other]} does not (${number(noise[other])}).`
-    : `${kept}. ${"AB"[other]} has grain too (${grain[other]}), but its run added almost none at its end.`;
+    ? `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${b} does not (${number(noise[other])}).`
+    : `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}). ${b} has grain too (${grain[other]}), but its run added almost none at its end.`;
 }

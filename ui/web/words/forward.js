@@ -1,8 +1,8 @@
 // The Forward tab's words.
-import { MEANINGS } from "../../shared/words/meanings.js";
-import { fixed, fraction, number } from "../../shared/words/numbers.js";
+import { MEANINGS } from "./meanings.js";
+import { fixed, fraction, number } from "./numbers.js";
 
-/** @import { Comparison, Table } from "./server.js" */
+/** @import { Comparison, Table } from "../parts/forward/server.js" */
 
 /** @param {Table} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
@@ -79,5 +79,8 @@ export function verdict(t, { gap, chance }) {
   return `Their distributions are ${percent(gap)} apart. Two draws of one distribution go beyond ${percent(chance)} one time in 20, and this was one: try new noise.`;
 }
 
-/** @param {number} t */
-export const steps = (t) => `${t} step${t === 1 ? "" : "s"}`;
+/** What a press does. @param {number} t */
+export const press = (t) => (t === 1 ? "Take 1 step" : `Take ${t} steps`);
+
+/** The picture that the steps lead to. @param {number} t */
+export const walked = (t) => (t === 1 ? "x_t after 1 small step" : `x_t after ${t} small steps`);

@@ -37,9 +37,3 @@ export function power(exponent) {
   if (exponent === 0) return "1";
   return exponent === 1 ? "10" : `10${superscript(exponent)}`;
 }
-
-/** @param {number} seconds */
-export function duration(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
-}

@@ -1,5 +1,5 @@
 // What symbols and words mean, for whoever meets them here first: a line under what uses them opens it.
-import { el } from "../drawing/dom.js";
+import { el } from "../shared/drawing/dom.js";
 
 export const MEANINGS = {
   "x₀": "a clean picture: for each pixel and colour a number from −1, dark, to 1, bright",
@@ -38,6 +38,12 @@ export const MEANINGS = {
   marginal: "how often each value of one of the two coordinates occurs",
   "U-Net":
     "the network: it makes the picture smaller and larger again in many layers, and says a number for each pixel",
+  block: "a few layers of the network: on the way down they make the picture smaller, on the way up larger again",
+  skips: "what a block on the way up takes directly from the way down, at the same size",
+  channels: "maps of numbers that a block computes, one beside the other",
+  "self-attention": "each place of the picture takes something from all other places",
+  "share, %":
+    "R²: how much of the guess x̂₀ a linear reader finds in the numbers of a block, measured on runs that it was not fitted to",
   weights: "the numbers of the network that training changes",
   "moving average":
     "of the weights over the last steps (EMA): single steps go too far here and there, their mean does not",

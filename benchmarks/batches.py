@@ -1,0 +1,104 @@
+"""Time a batch of pictures, from the checkpoint's files to PNGs, ours and diffusers': `python -m benchmarks batches`.
+
+Ours is `python -m ddpm_core sample --out`; theirs the loop of their documentation over a U-Net and a scheduler, in
+float32 and as they advise (half precision where the processor has it, channels last). All run in one process, one after
+the other in each round. The ratios are medians over rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from torch import nn
+from tqdm import tqdm
+
+from benchmarks._measure import describe
+from ddpm_core.checkpoint.refs import embedded
+from ddpm_core.commands.chain import Where
+from ddpm_core.commands.sample import Sample
+from ddpm_core.engines.choose import choose_device, torch_precision
+from ddpm_core.engines.common import DTYPES
+from ddpm_core.names import Engine
+
+BATCH = 64
+
+
+def ours(name: str, count: int, steps: int, out: Path, engine: Engine = "auto") -> None:
+    """The command."""
+    where = Where(engine=engine)
+    Sample(name, str(steps), variance="beta", seeds=f"0-{count - 1}", out=out, batch=BATCH, where=where).run()
+
+
+def theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
+    """Their loop, with "no class" as the label, which their pipeline can't give."""
+    folder, device = embedded()[name], choose_device()
+    dtype = DTYPES[torch_precision("auto", device)] if tuned else torch.float32
+    unet: Any = UNet2DModel.from_pretrained(folder)
+    to: Any = nn.Module.to  # diffusers warns of its own
+    to(unet, device, dtype, memory_format=torch.channels_last if tuned else torch.contiguous_format)
+    unet.eval()
+    scheduler: Any = DDPMScheduler.from_pretrained(folder, variance_type="fixed_large")
+    config = unet.config
+    scheduler.set_timesteps(steps)
+    out.mkdir()
+    for first in range(0, count, BATCH):
+        n = min(BATCH, count - first)
+        labels = torch.full((n,), config.num_class_embeds - 1, device=device) if config.num_class_embeds else None
+        x = torch.randn(n, config.in_channels, config.sample_size, config.sample_size, device=device)
+        with torch.no_grad():
+            for t in tqdm(scheduler.timesteps, leave=False):
+                x = scheduler.step(unet(x.to(dtype), t, labels).sample.float(), t, x).prev_sample
+        arrays = (x / 2 + 0.5).clamp(0, 1).cpu().permute(0, 2, 3, 1).numpy()
+        for number, picture in enumerate(DDPMPipeline.numpy_to_pil(arrays), first):
+            picture.save(out / f"{number}.png")
+
+
+CONTENDERS: dict[str, Callable[[str, int, int, Path], None]] = {
+    "ours": ours,
+    "ours, engine torch": lambda *run: ours(*run, engine="torch"),
+    "diffusers": theirs,
+    "diffusers, tuned": lambda *run: theirs(*run, tuned=True),
+}
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks batches", description="Time a batch of pictures.")
+    parser.add_argument("--checkpoint", default="mnist-tiny", choices=sorted(embedded()))
+    parser.add_argument("--count", type=int, default=512, help="pictures of each contender in a round")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="the first is compared")
+    options = parser.parse_args(arguments)
+    print(json.dumps(describe(choose_device()), indent=1))
+    seconds: dict[str, list[tuple[float, float]]] = {who: [] for who in options.only}
+    for number in range(-1, options.rounds):  # the first round warms up, on one batch
+        for who in options.only:
+            with tempfile.TemporaryDirectory() as folder:
+                wall, processor = time.perf_counter(), time.process_time()
+                CONTENDERS[who](
+                    options.checkpoint, options.count if number >= 0 else BATCH, options.steps, Path(folder, "out")
+                )
+                if number >= 0:
+                    seconds[who].append((time.perf_counter() - wall, time.process_time() - processor))
+    print(f"{options.count} pictures of {options.checkpoint}, {options.steps} steps, {options.rounds} rounds")
+    print(f"{'':20} pictures/s  times as long  processor s per 1,000 pictures  times as long")
+    for who, times in seconds.items():
+        walls, processors = (
+            [
+                statistics.median(t[i] for t in times),
+                statistics.median(t[i] / o[i] for t, o in zip(times, seconds[options.only[0]], strict=True)),
+            ]
+            for i in range(2)
+        )
+        rate, work = options.count / walls[0], 1000 * processors[0] / options.count
+        print(f"{who:20} {rate:10.1f} {walls[1]:17.2f} {work:31.1f} {processors[1]:17.2f}")

@@ -1,0 +1,166 @@
+"""The file that keeps the readers and colours of a U-Net's blocks, beside the weights that they were fitted for.
+
+readers.safetensors holds float16 tensors, and in the header's `__metadata__` one text, "ddpm_core", a JSON object:
+
+    weights_sha256  of the file of the weights; for others the file counts as missing
+    times           the K times t, ascending, that have readers
+    clip            whether what is read is clipped to [−1, 1]
+    measured, r2    M times, ascending, and by block R² at each of them; between them linear in t
+    seeds           [how many runs the readers were fitted to, on how many others R² was measured]
+    figures         what `python -m benchmarks inside` found for these weights; {} without
+
+K times, a model with D channels of x and S numbers a side of what is read (a side of x, halved until it is at most 64);
+a block NAME ("down 1", …, "middle", "up 1", …) with C channels and h places a side gives a (C, h, h). Where h > S, the
+means of a over squares of (h/S)² come first, for the reader alone, and h is S from there on. With s = S/h:
+
+    mean            (K, D, S, S)
+    NAME.features   (K, R, C)
+    NAME.offset     (K, R, h, h)
+    NAME.patches    (K, D s s, R)
+    NAME.basis      (3, C)
+    NAME.centre     (K, 3)
+    NAME.spread     (K, 3)
+
+At a time t let j be the last index with times[j] ≤ t, at least 0 and at most K − 2, and
+u = (t − times[j]) / (times[j + 1] − times[j]), clipped to [0, 1]. Where K is 1, j = u = 0, and i = 0 is all.
+
+What is read is (1 − u) · read_j + u · read_{j+1}, clipped if `clip` says so, where
+
+    f[r, y, x] = Σ_c features[i, r, c] · a[c, y, x] + offset[i, r, y, x]
+    read_i[d, y s + dy, x s + dx]
+               = Σ_r patches[i, (d s + dy) s + dx, r] · f[r, y, x] + mean[i, d, y s + dy, x s + dx]
+
+The colours of a are, with centre and spread as (1 − u) · row j + u · row j + 1, and k = 0, 1, 2,
+
+    q[k, y, x] = 1.6 tanh((Σ_c basis[k, c] · a[c, y, x] − centre[k]) / spread[k] / 1.6)
+    L* = 56 + 22 q[0],  a* = 30 q[1],  b* = 30 q[2]
+
+as sRGB of the white D65 (X, Y, Z = .9505, 1, 1.089), clipped, and rounded to 8 bits.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ddpm_core.checkpoint.config.fields import MAX_JSON, is_whole
+from ddpm_core.checkpoint.refs import READERS, CheckpointError
+from ddpm_core.checkpoint.sidecars.sidecar import Sidecar
+from ddpm_core.disk import files
+from ddpm_core.engines.readers import BlockReaders, Readers
+from ddpm_core.errors import first_line
+from ddpm_core.model import Model, Source
+
+_KEY = "ddpm_core"  # of the metadata
+
+
+def readers(model: Model) -> Readers:
+    """Return the readers and colours that are kept beside a model's weights. Nothing else reads that file.
+
+    Arguments:
+        model: that was loaded from a checkpoint.
+
+    Raises:
+        ValueError: where no readers were fitted for these weights.
+        CheckpointError: for a file that is damaged.
+    """
+    found = None if model.source is None else _SIDECAR.read(model.source)
+    if found is None:
+        ref = quote(model.source.ref) if model.source and model.source.ref else "CHECKPOINT"
+        raise ValueError(f"no readers were fitted for these weights: run `python -m train readers {ref}`")
+    return found
+
+
+def place(model: Model) -> Path:
+    """The file that `write` writes. Raises what sidecar.Sidecar.place does."""
+    return _SIDECAR.place(model.source)
+
+
+def write(model: Model, found: Readers) -> Path:
+    """Keep readers beside the weights, for a checkpoint from the Hub in the user's cache. Returns the file's path.
+
+    Figures that are there already stay, unless these readers have some. Raises what `place` does, and CheckpointError
+    when the disk refuses.
+    """
+    figures = found.figures
+    if not figures and model.source:
+        with suppress(CheckpointError):  # of a damaged file, which is made again
+            kept = _SIDECAR.read(model.source)
+            figures = kept.figures if kept else {}
+    content = {
+        "times": found.times,
+        "clip": found.clip,
+        "measured": found.measured,
+        "r2": found.shares,
+        "seeds": found.seeds,
+        "figures": figures,
+        "tensors": {"mean": found.mean}
+        | {f"{name}.{part}": value for name, its in found.blocks.items() for part, value in its._asdict().items()},
+    }
+    return _SIDECAR.write(model.source, content)
+
+
+def there(source: Source | None) -> bool:
+    """Whether a checkpoint has such a file, for whatever weights."""
+    return _SIDECAR.there(source)
+
+
+def copy(source: Source | None, folder: Path, weights: Path, rounded: bool) -> None:
+    """Write the readers of a checkpoint, where it has some for its weights, into the folder of a copy of them.
+
+    rounded: to float16, which changes what a block gives by far less than its reader misses.
+    """
+    with suppress(CheckpointError):  # of a damaged file
+        if source and _SIDECAR.read(source):
+            content = _SIDECAR.beside(source, lambda _: True, weights, rounded)
+            _write(folder / READERS, content or {})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise ValueError(f"it is larger than {MAX_JSON >> 20} MB")
+        with safe_open(path, framework="pt", backend="pread") as file:  # no file that stays mapped
+            content = json.loads((file.metadata() or {})[_KEY])
+            return content | {"tensors": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
+    except (SafetensorError, OSError, RecursionError) as error:
+        raise ValueError(f"{path.name} cannot be read ({first_line(error)})") from None
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    tensors = {name: value.contiguous() for name, value in content["tensors"].items()}
+    about = {name: value for name, value in content.items() if name != "tensors"}
+    files.write_bytes(path, save(tensors, {_KEY: json.dumps(about, ensure_ascii=False)}))
+
+
+def _parse(content: dict[str, Any]) -> Readers:
+    times, measured = (tuple(content[name]) for name in ("times", "measured"))
+    for found in (times, measured):
+        if not found or not all(map(is_whole, found)) or list(found) != sorted(set(found)) or found[0] < 1:
+            raise ValueError("no times")
+    tensors: dict[str, Tensor] = content["tensors"]
+    mean, shares = tensors["mean"], {name: tuple(map(float, row)) for name, row in content["r2"].items()}
+    blocks = {name: BlockReaders(*(tensors[f"{name}.{part}"] for part in BlockReaders._fields)) for name in shares}
+    fitted, held_out = map(int, content["seeds"])
+    K, (D, S) = len(times), mean.shape[1:3]
+    if mean.shape != (K, D, S, S) or not isinstance(content["figures"], dict):
+        raise ValueError("no readers")
+    for name, block in blocks.items():
+        R, h, C = block.features.shape[1], block.offset.shape[-1], block.basis.shape[-1]
+        shapes = ((K, R, C), (K, R, h, h), (K, D * (S // h) ** 2, R), (3, C), (K, 3), (K, 3))
+        if tuple(part.shape for part in block) != shapes or S % h or len(shares[name]) != len(measured):
+            raise ValueError(f"no readers of {name}")
+    if not all(value.dtype == torch.float16 and bool(value.isfinite().all()) for value in tensors.values()):
+        raise ValueError("no numbers")
+    return Readers(times, bool(content["clip"]), mean, blocks, measured, shares, (fitted, held_out), content["figures"])
+
+
+_SIDECAR = Sidecar(READERS, "a file of readers", _parse, in_cache=True, load=_read, dump=_write)

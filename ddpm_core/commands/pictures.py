@@ -1,0 +1,122 @@
+"""Many pictures on the disk, by their seeds: written as they are drawn, by one process or several, and gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ddpm_core.disk import files
+from ddpm_core.imaging import png
+
+if TYPE_CHECKING:
+    from ddpm_core.commands.chain import Where
+
+ABOUT = "sample.json"  # beside the pictures: what decides them
+_ONE_FILE = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".npy", ".zip")  # no folder's name ends so
+_PAUSE = 0.1  # seconds
+
+
+def processes(where: Where) -> tuple[int, int]:
+    """Return this process's number among those that torchrun has started, and how many they are: (0, 1) for one alone.
+
+    where: of several, each gets a GPU of its own where the device is "auto".
+    """
+    rank, count, local = (int(os.environ.get(*name)) for name in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+    if count > 1 and where.device == "auto" and torch.cuda.is_available():
+        where.device = f"cuda:{local % torch.cuda.device_count()}"
+    return rank, count
+
+
+class Pictures:
+    """A folder with SEED.png for each seed; or an .npz file, for which such a folder stands until all are there.
+
+    seeds: each once. Raises ValueError for a name that is neither.
+    """
+
+    def __init__(self, out: Path, seeds: Sequence[int]):
+        self.seeds = list(dict.fromkeys(seeds))
+        self._npz = out if out.suffix.lower() == ".npz" else None
+        if out.suffix.lower() in _ONE_FILE or (out.exists() and out.is_file() != bool(self._npz)):
+            raise ValueError(f"--out takes a folder, or the name of a file that ends in .npz, got {str(out)!r}")
+        self._folder = out.with_name(f"{out.name}.parts") if self._npz else out
+
+    def begin(self, about: dict[str, Any]) -> None:
+        """Make the folder, or find one to go on in.
+
+        about: what decides the pictures, as JSON has it. Raises ValueError where there are pictures of another run.
+        """
+        self._about = about if self._npz is None else about | {"seeds": self.seeds}
+        before = self._before()
+        if before is None:
+            files.write_json(self._folder / ABOUT, self._about)
+            return
+        other = [name for name, value in self._about.items() if before.get(name) != value]
+        if other:
+            place = self._npz or self._folder
+            raise ValueError(f"{place} holds pictures with another {', '.join(other)}: choose another --out")
+
+    def _before(self) -> dict[str, Any] | None:
+        """What decided the pictures that are there, None where there are none."""
+        path = self._folder / ABOUT
+        try:
+            if self._is_whole():
+                assert self._npz is not None
+                with np.load(self._npz) as kept:
+                    return json.loads(str(kept["about"]))
+            if path.exists():
+                return json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            raise ValueError(f"{self._npz or path} is not what `sample` writes: choose another --out") from None
+        if any(self._folder.glob("*.png")):
+            raise ValueError(f"{self._folder} holds pictures, and no {ABOUT} that says of what: choose another --out")
+        return None
+
+    def _is_whole(self) -> bool:
+        return self._npz is not None and self._npz.exists()
+
+    def share(self, rank: int, count: int) -> list[int]:
+        """Return the seeds of one of so many processes."""
+        return self.seeds[rank::count]
+
+    def missing(self, seeds: Sequence[int]) -> list[int]:
+        """Return those of the seeds whose pictures are not there yet."""
+        if self._is_whole():
+            return []
+        there = {entry.name for entry in os.scandir(self._folder)}
+        return [seed for seed in seeds if f"{seed}.png" not in there]
+
+    def add(self, seeds: Sequence[int], images: np.ndarray) -> None:
+        """Write the pictures of some seeds, uint8 (N, H, W, C), each whole or not at all."""
+        for seed, image in zip(seeds, images, strict=True):
+            # What a killed process leaves under this name is written anew. Thousands of small files need no flush each.
+            temporary = self._folder / f".{seed}.png"
+            temporary.write_bytes(png(image))
+            temporary.replace(self._folder / f"{seed}.png")
+
+    def finish(self) -> None:
+        """Wait for the pictures of other processes; then make the .npz file, if that was asked for."""
+        while self.missing(self.seeds):
+            time.sleep(_PAUSE)
+        if self._npz is None:
+            return
+        if not self._is_whole():
+            images = np.stack([self._read(seed) for seed in self.seeds])
+            with files.replacing(self._npz) as file:
+                about = np.array(json.dumps(self._about))
+                np.savez(file, images=images, seeds=np.array(self.seeds), about=about)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _read(self, seed: int) -> np.ndarray:
+        with Image.open(self._folder / f"{seed}.png") as picture:
+            found = np.asarray(picture)
+        return found[..., None] if found.ndim == 2 else found

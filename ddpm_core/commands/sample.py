@@ -1,0 +1,137 @@
+"""`python -m ddpm_core sample`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from ddpm_core.commands import defaults
+from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds
+
+if TYPE_CHECKING:
+    from ddpm_core import Model
+
+
+@dataclass
+class Sample(ChainFlags):
+    """Draw images: save them as a grid, and the steps as an animation; or with --out each image by itself."""
+
+    seeds: str = f"{defaults.SEED}-{defaults.SEED + 15}"
+    """one image each: 7, 0-15, or 1,5,9-12"""
+    out: Path | None = None
+    """in place of the grid, a folder with a PNG for each seed, or a file name that ends in .npz (arrays images and
+    seeds). The same command goes on where it was stopped. Processes of torchrun share the work."""
+    batch: int | None = None
+    """images drawn at once with --out; default: 64, on a GPU 256, fewer where they are large"""
+    grid: Path | None = None
+    """PNG of the final images: a file name that ends in .png; default: samples.png"""
+    gif: Path | None = None
+    """GIF of the trajectory: a file name that ends in .gif"""
+
+    def run(self) -> None:
+        seeds = parse_seeds(self.seeds)
+        if self.out is not None:
+            self._each(seeds, self.out)
+        elif self.batch is not None:
+            raise ValueError("--batch goes with --out: a grid is drawn at once")
+        else:
+            self._grid(seeds, self.grid or Path("samples.png"))
+
+    def _grid(self, seeds: Sequence[int], grid: Path) -> None:
+        from ddpm_core import trajectory
+        from ddpm_core.disk import files
+        from ddpm_core.imaging import grid as as_grid
+        from ddpm_core.imaging import png, save_gif
+
+        if self.gif and os.path.realpath(grid) == os.path.realpath(self.gif):
+            raise ValueError(f"--grid and --gif name one file, {grid}: the second would replace the first")
+        check_output("--grid", grid, ".png")
+        if self.gif:
+            check_output("--gif", self.gif, ".gif")
+        model, steps = self._open()
+        frames = []
+        for step in tqdm(trajectory(model, seeds, **self.options(model)), total=steps, unit="step"):
+            if self.gif or step.s == 0:
+                frames.append(as_grid(model.pictures(step.x)))
+        files.write_bytes(grid, png(frames[-1]))
+        print(f"{len(seeds)} images: {grid}")
+        if self.gif:
+            save_gif(self.gif, frames, scale=max(1, 128 // model.picture_size))
+            print(f"{steps} steps: {self.gif}")
+
+    def _open(self) -> tuple[Model, int]:
+        """The model, and how many steps its chain has."""
+        from ddpm_core.imaging import check_channels
+        from ddpm_core.runs import make_chain
+
+        model = open_checkpoint(self.checkpoint, self.where)
+        check_channels(model.picture_channels)
+        return model, len(make_chain(model, guidance=self.guidance, **self.chain()).pairs)
+
+    def _each(self, seeds: Sequence[int], out: Path) -> None:
+        from ddpm_core import trajectory
+        from ddpm_core.commands.pictures import Pictures, processes
+
+        if self.grid or self.gif:
+            raise ValueError("--out saves each image by itself: leave out --grid and --gif")
+        if self.batch is not None and not 1 <= self.batch <= 100_000:
+            raise ValueError(f"--batch takes 1 to 100,000 images, got {self.batch}")
+        rank, count = processes(self.where)
+        pictures = Pictures(out, seeds)
+        model, steps = self._open()
+        options = self.options(model)
+        trajectory(model, seeds[:1], **options)  # checks them
+        pictures.begin(self._about(model))
+        share = pictures.share(rank, count)
+        todo, batch = pictures.missing(share), self.batch or _batch(model)
+        with tqdm(
+            desc=f"the first of {count} processes" if count > 1 else None,
+            total=len(share),
+            initial=len(share) - len(todo),
+            unit="image",
+            disable=rank > 0,
+        ) as bar:
+            for first in range(0, len(todo), batch):
+                now, x = todo[first : first + batch], None
+                for step in trajectory(model, now, **options):
+                    drawn = first + len(now) * (step.index + 1) // steps  # of a batch that is half done, half
+                    bar.update(len(share) - len(todo) + drawn - bar.n)
+                    x = step.x
+                assert x is not None  # there is at least one step
+                pictures.add(now, model.pictures(x))
+        if rank == 0:
+            pictures.finish()
+            print(f"{len(pictures.seeds)} images: {out}")
+
+    def _about(self, model: Model) -> dict[str, Any]:
+        """What decides the pictures, as JSON has it: a run with another one can't go on in a folder."""
+        from ddpm_core.disk import files
+        from ddpm_core.runs import make_chain
+
+        chain = make_chain(model, guidance=self.guidance, **self.chain())
+        source = model.source
+        weights = source and source.weights_path
+        return {
+            "checkpoint": source and source.name,
+            "weights": weights and files.sha256(weights),
+            "engine": getattr(model.network, "description", None),
+            "sampler": chain.name,
+            "times": [t for t, _ in chain.pairs],
+            **chain.sampler.options,
+            "clip": model.clip if self.clip is None else self.clip,
+            **vars(self.condition(model)),
+        }
+
+
+def _batch(model: Model) -> int:
+    """How many images are drawn at once: in more, a CPU gains nothing, and a GPU little."""
+    from ddpm_core.prediction import network_device
+
+    device = network_device(model.network)
+    most, pixels = (64, 2**18) if device is None or device.type == "cpu" else (256, 2**22)
+    return max(1, min(most, pixels // model.picture_size**2))

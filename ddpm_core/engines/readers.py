@@ -1,0 +1,324 @@
+"""What each block of a U-Net says of x̂_0, found by linear readers, and colours for its activity.
+
+A reader maps the C numbers that a block gives at one place to the pixels of x̂_0 that this place stands for. It is the
+linear map of the least squares over runs of the model itself (linear probes: Alain & Bengio 2016, arXiv:1610.01644; of
+a diffusion model: Chen et al. 2023, arXiv:2306.05720). All places share its weights, and each place has a constant of
+its own: a block that says nothing shows the mean of all pictures. The weights have rank 6 at most (reduced-rank
+regression, Izenman 1975), which lowers R² by at most 0.02 in cifar10-tiny.
+
+x̂_0 is that of the same step, not the picture in which the run ends: in mnist-tiny at t = T the last block gives 97 % of
+x̂_0, and 51 % of that picture, which the network can't know yet.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ddpm_core.engines.blocks import inside
+from ddpm_core.model import Model
+from ddpm_core.runs import make_chain, trajectory
+
+RANK = 6
+LARGEST = 64  # numbers a side of what is read; of larger pictures it is means
+STEPS = 20  # of DDIM: at their times R² is measured
+TIMES, FEWEST_TIMES = 8, 4  # that have readers of their own; between them what is read is interpolated
+BYTES = 275_000  # of a file: where the readers of TIMES times take more, there are fewer
+BATCH = 10  # runs at once
+RIDGE = 1e-3  # of the mean square of a block's numbers
+_D65 = (0.9505, 1.0, 1.089)
+_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
+
+
+class BlockReaders(NamedTuple):
+    """Of one block with C channels and h places a side, float16, for each of the K times.
+
+    Attributes:
+        features: (K, R, C), R = min(6, P, C).
+        offset: (K, R, h, h).
+        patches: (K, P, R), P pixels of a place: (channels of x) · s · s, s = S/h.
+        basis: (3, C): lightness, green to red, blue to yellow.
+        centre: (K, 3), the mean of what the basis gives.
+        spread: (K, 3), the deviation of what the basis gives.
+    """
+
+    features: Tensor
+    offset: Tensor
+    patches: Tensor
+    basis: Tensor
+    centre: Tensor
+    spread: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Readers:
+    """The readers and the colours of a model, as `python -m train readers` keeps them.
+
+    Attributes:
+        times: K times t, ascending, that have readers; between them what is read is interpolated linearly.
+        clip: whether what is read is clipped to [−1, 1], as x̂_0 was.
+        mean: of x̂_0 in all runs, (K, channels of x, S, S), float16. S is the side of x, halved until it is at most 64.
+        blocks: the readers of each block, by the names of `Inside.blocks`.
+        measured: the times of R², ascending.
+        shares: R² of each block at these times.
+        seeds: how many runs the readers were fitted to, and on how many others R² was measured.
+        figures: what `python -m benchmarks inside` found for the same weights, as JSON has it; empty without.
+    """
+
+    times: tuple[int, ...]
+    clip: bool
+    mean: Tensor
+    blocks: Mapping[str, BlockReaders]
+    measured: tuple[int, ...]
+    shares: Mapping[str, tuple[float, ...]]
+    seeds: tuple[int, int]
+    figures: Mapping[str, Any]
+
+    def read(self, name: str, found: Tensor, t: int) -> Tensor:
+        """Return what a block says of x̂_0.
+
+        Arguments:
+            name: of a block.
+            found: what it gave, (N, C, h, h), as `Inside.taps` has it.
+            t: the time of the step.
+
+        Returns:
+            float32 (N, channels of x, S, S): pixels in [−1, 1], or latents, for `Model.pictures`.
+
+        Raises:
+            ValueError: for another name, or a tensor that this block does not give.
+        """
+        block, (j, weight) = self._block(name, found), _place(self.times, t)
+        a, pictures = _pooled(found.float().cpu(), self.mean.shape[-1]), 0.0
+        for i, share in ((j, 1 - weight), (min(j + 1, len(self.times) - 1), weight)):
+            features = torch.einsum("rc,nchw->nrhw", block.features[i].float(), a) + block.offset[i].float()
+            pixels = torch.einsum("pr,nrhw->nphw", block.patches[i].float(), features)
+            s = self.mean.shape[-1] // a.shape[-1]
+            pictures = pictures + share * (F.pixel_shuffle(pixels, s) + self.mean[i].float())
+        assert isinstance(pictures, Tensor)
+        return pictures.clamp(-1, 1) if self.clip else pictures
+
+    def r2(self, name: str, t: int) -> float:
+        """Return R² of what `read` gives, on runs that the readers were not fitted to; interpolated in t.
+
+        Arguments:
+            name: of a block.
+            t: 1..T.
+
+        Raises:
+            ValueError: for another name.
+        """
+        self._block(name)
+        return float(np.interp(t, self.measured, self.shares[name]))
+
+    def colours(self, name: str, found: Tensor, t: int) -> np.ndarray:
+        """Return pictures of what a block gave: three directions in its C numbers as lightness and two colours.
+
+        The directions are the largest of one PCA over all times, so that colours keep their meaning in a run.
+
+        Arguments:
+            name: of a block.
+            found: what it gave, (N, C, h, h).
+            t: the time of the step.
+
+        Returns:
+            uint8 (N, h, h, 3), sRGB.
+
+        Raises:
+            ValueError: as `read` does.
+        """
+        block, (j, weight) = self._block(name, found), _place(self.times, t)
+        after = min(j + 1, len(self.times) - 1)
+        centre, spread = (
+            torch.lerp(row[j].float(), row[after].float(), weight) for row in (block.centre, block.spread)
+        )
+        p = (torch.einsum("kc,nchw->nhwk", block.basis.float(), found.float().cpu()) - centre) / spread
+        return _srgb(1.6 * torch.tanh(p / 1.6) * torch.tensor([22.0, 30.0, 30.0]) + torch.tensor([56.0, 0.0, 0.0]))
+
+    def _block(self, name: str, found: Tensor | None = None) -> BlockReaders:
+        if name not in self.blocks:
+            raise ValueError(f"there is no block {name!r} with a reader: choose from {', '.join(self.blocks)}")
+        block = self.blocks[name]
+        if found is not None and (found.ndim != 4 or found.shape[1] != block.basis.shape[1]):
+            raise ValueError(f"{name} gives (N, {block.basis.shape[1]}, h, h), got {tuple(found.shape)}")
+        if found is not None and _side(found.shape[-1], self.mean.shape[-1]) != block.offset.shape[-1]:
+            raise ValueError(f"the readers are for pictures of the model's own size, got {tuple(found.shape)}")
+        return block
+
+
+def fit_readers(
+    model: Model,
+    seeds: int = 200,
+    held_out: int = 50,
+    prompts: Sequence[str] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Readers:
+    """Fit readers and colours to runs of the model itself; no data is needed.
+
+    Its runs take 20 steps of DDIM, or the steps that a student is for, without guidance: all classes in turn, and
+    all prompts in turn where the model takes words.
+
+    Arguments:
+        model: as for `inside`.
+        seeds: how many runs to fit to, at least 2.
+        held_out: how many more to measure R² on, at least 2.
+        prompts: of a model that takes words; None for the empty one.
+        progress: progress(done, total) counts runs.
+
+    Raises:
+        ValueError: for other values, and as `inside` does.
+    """
+    if min(seeds, held_out) < 2:
+        raise ValueError(f"readers need at least 2 runs, and 2 more to measure them, got {seeds} and {held_out}")
+    if prompts is not None and (not model.takes_words or not prompts):
+        raise ValueError("prompts are at least one text, for a model that takes words: leave them out")
+    opened, size = inside(model), _side(model.image_size, LARGEST)
+    measured = sorted(t for t, _ in make_chain(model, **_way(model)).pairs)
+    sums = {name: _Sums(block.shape, model.channels, size) for name, block in opened.blocks.items()}
+    # Chebyshev's points: more of them towards both ends, where a straight line between two fits worst.
+    angles = np.linspace(0, np.pi, _count(sums, len(measured)))
+    times = [measured[i] for i in ((1 - np.cos(angles)) / 2 * (len(measured) - 1)).round().astype(int)]
+    gathered = {t: copy.deepcopy(sums) for t in times}
+    means = {t: torch.zeros(model.channels, size, size, dtype=torch.float64) for t in measured}
+    done = 0
+
+    def runs(first: int, count: int) -> Iterator[tuple[int, Tensor, dict[str, Tensor]]]:
+        """(t, x̂_0, taps) of each step of a few runs at once."""
+        nonlocal done
+        for start in range(first, first + count, BATCH):
+            batch = range(start, min(start + BATCH, first + count))
+            condition: dict[str, Any] = {"labels": [i % model.num_classes for i in batch]} if model.num_classes else {}
+            if prompts:
+                condition = {"prompts": [prompts[i % len(prompts)] for i in batch]}
+            for step in trajectory(opened.model, batch, **_way(model), **condition):
+                yield step.t, _pooled(step.x0_hat.cpu().float(), size), opened.taps
+            done += len(batch)
+            if progress:
+                progress(done, seeds + held_out)
+
+    for t, x0, taps in runs(0, seeds):
+        means[t] += x0.double().sum(0) / seeds
+        for name, one in gathered.get(t, {}).items():
+            one.add(taps[name], x0)
+    fitted = Readers(
+        times=tuple(times),
+        clip=model.clip,
+        mean=torch.stack([means[t] for t in times]).half(),
+        blocks={name: _fitted([gathered[t][name] for t in times]) for name in sums},
+        measured=tuple(measured),
+        shares={},
+        seeds=(seeds, held_out),
+        figures={},
+    )
+    wrong = {name: dict.fromkeys(measured, 0.0) for name in sums}
+    spread = dict.fromkeys(measured, 0.0)
+    for t, x0, taps in runs(seeds, held_out):
+        spread[t] += (x0 - means[t]).square().sum().item()
+        for name in sums:
+            wrong[name][t] += (fitted.read(name, taps[name], t) - x0).square().sum().item()
+    shares = {name: tuple(round(1 - wrong[name][t] / spread[t], 3) for t in measured) for name in sums}
+    return replace(fitted, shares=shares)
+
+
+def _way(model: Model) -> dict[str, Any]:
+    """The runs that are looked at: those that a student is for."""
+    return {} if model.student else {"steps": min(STEPS, model.schedule.T), "sampler": "ddim"}
+
+
+def _side(side: int, most: int) -> int:
+    """A number of places a side, halved until it is at most that."""
+    while side > most:
+        side //= 2
+    return side
+
+
+def _pooled(found: Tensor, size: int) -> Tensor:
+    """Means of (N, C, H, H) over squares, so that at most `size` places a side are left."""
+    side = _side(found.shape[-1], size)
+    return found if side == found.shape[-1] else F.avg_pool2d(found, found.shape[-1] // side)
+
+
+class _Sums:
+    """What least squares need of one block at one time: sums over runs of the products of its numbers and of x̂_0."""
+
+    def __init__(self, shape: tuple[int, int, int], channels: int, size: int):
+        self.side, self.n = _side(shape[-1], size), 0
+        self.s = size // self.side
+        c, pixels, places = shape[0], channels * self.s**2, self.side**2
+        self.rank = min(RANK, c, pixels)
+        self.bytes = 2 * (self.rank * (c + pixels + places))  # of a reader
+        self.a, self.x0 = (torch.zeros(places, n, dtype=torch.float64) for n in (c, pixels))
+        self.aa, self.ax0 = (torch.zeros(c, n, dtype=torch.float64) for n in (c, pixels))
+
+    def add(self, found: Tensor, x0: Tensor) -> None:
+        """Add runs: what the block gave, (N, C, h, h), and x̂_0, (N, channels, S, S)."""
+        a = _pooled(found.cpu().float(), self.side).flatten(2).transpose(1, 2).double()  # (N, places, C)
+        pixels = F.pixel_unshuffle(x0, self.s).flatten(2).transpose(1, 2).double()  # (N, places, P)
+        self.n += len(a)
+        self.a += a.sum(0)
+        self.x0 += pixels.sum(0)
+        self.aa += a.flatten(0, 1).T @ a.flatten(0, 1)
+        self.ax0 += a.flatten(0, 1).T @ pixels.flatten(0, 1)
+
+    def reader(self) -> tuple[Tensor, Tensor, Tensor]:
+        """features, offset and patches: see BlockReaders."""
+        a, x0 = self.a / self.n, self.x0 / self.n
+        aa, ax0 = self.aa - self.n * a.T @ a, self.ax0 - self.n * a.T @ x0
+        ridge = RIDGE * aa.trace() / len(aa) * torch.eye(len(aa), dtype=torch.float64)
+        weights = torch.linalg.solve(aa + ridge, ax0)  # (C, P)
+        patches = torch.linalg.eigh(weights.T @ aa @ weights)[1][:, -self.rank :]  # where most of what is read lies
+        features = (weights @ patches).T
+        return features, -(features @ a.T).unflatten(1, (self.side, self.side)), patches
+
+    def moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean (C,) and covariance (C, C) over runs and places, and the covariance (C,) with the lightness of x̂_0."""
+        count, mean = self.n * len(self.a), self.a.mean(0) / self.n
+        light = self.ax0.mean(1) / count - mean * self.x0.mean() / self.n
+        return mean, self.aa / count - torch.outer(mean, mean), light
+
+
+def _count(sums: dict[str, _Sums], most: int) -> int:
+    """How many times can have readers, out of so many."""
+    first = next(iter(sums.values()))
+    each = sum(one.bytes for one in sums.values()) + 2 * first.x0.numel()
+    return min(most, max(FEWEST_TIMES, min(TIMES, BYTES // each)))
+
+
+def _fitted(sums: list[_Sums]) -> BlockReaders:
+    """A block's readers and colours, of its sums at each time."""
+    readers = zip(*(one.reader() for one in sums), strict=True)
+    features, offset, patches = (torch.stack(parts).half() for parts in readers)
+    means, covariances, lights = (torch.stack(parts) for parts in zip(*(one.moments() for one in sums), strict=True))
+    variances = covariances.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
+    basis = torch.linalg.eigh((covariances / variances[:, None, None]).mean(0))[1][:, -3:].flip(1).T
+    signs = basis.gather(1, basis.abs().argmax(1, keepdim=True)).sign()
+    signs[0] = (basis[0] @ (lights / variances.sqrt()[:, None]).mean(0)).sign() or 1  # light where the picture is light
+    basis = F.pad(basis * signs, (0, 0, 0, 3 - len(basis)))  # of fewer than three channels
+    spread = torch.einsum("kc,tcd,kd->tk", basis, covariances, basis).clamp(min=1e-12).sqrt()
+    colours = basis.half(), (means @ basis.T).half(), spread.half().clamp(min=1e-4)
+    return BlockReaders(features, offset, patches, *colours)
+
+
+def _place(times: Sequence[int], t: int) -> tuple[int, float]:
+    """(j, u): t lies between times[j] and times[j + 1], the share u of the way; beyond the last ones it is there."""
+    if len(times) == 1:
+        return 0, 0.0
+    j = max(0, min(int(np.searchsorted(times, t, side="right")) - 1, len(times) - 2))
+    return j, min(max((t - times[j]) / (times[j + 1] - times[j]), 0.0), 1.0)
+
+
+def _srgb(lab: Tensor) -> np.ndarray:
+    """CIELAB (…, 3) of the white D65 as sRGB (IEC 61966-2-1), uint8."""
+    fy = (lab[..., 0] + 16) / 116
+    f = torch.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], -1)
+    xyz = torch.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * torch.tensor(_D65)
+    linear = (xyz @ torch.tensor(_SRGB).T).clamp(0, 1)
+    light = torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055)
+    return (255 * light).round().to(torch.uint8).numpy()

@@ -1,0 +1,25 @@
+"""The recorded examples of the page: what is said of their results is what is said of a run of today."""
+
+import json
+
+import plans
+import pytest
+
+from ui.models import loaded
+from ui.recorded.__main__ import WORDED, _light
+from ui.web import FILES
+
+MODELS = {"between": "emoji-tiny", "plane": None}  # of the others it is mnist-tiny
+
+
+@pytest.mark.parametrize("part", ["latents", "repair", "plane", "between", "likelihood", "network"])
+def test_a_recorded_example_says_it_as_a_run_of_today_does(part):
+    recorded = json.loads((FILES / f"examples/{part}.json").read_text(encoding="utf-8"))
+    model = MODELS.get(part, "mnist-tiny")
+    models = {model: loaded.Models("cpu").known(model)} if model else {}
+    found = [result for result in recorded["results"] if result["kind"] in WORDED]
+    assert found[0]["kind"] == "plan"
+    for shown in found:
+        engines = plans.PLAN | {key: shown[key] for key in ("blocks", "skips", "r2", "figures") if key in shown}
+        result = engines if shown["kind"] == "plan" else {key: shown[key] for key in shown if key != "looks"}
+        assert _light(plans.answer(part, recorded["values"], models, result=result)["shown"]) == shown

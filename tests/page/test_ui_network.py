@@ -1,0 +1,118 @@
+"""The network, without a browser: its lanes and its looks are the library's, and so is what its script draws."""
+
+import numpy as np
+import pytest
+import toylab
+from PIL import Image
+from plans import described
+from toylab import results
+
+import ddpm_core
+from ui.models.loaded import Models
+from ui.parts.network import NetworkPart
+
+ASKED = {"checkpoint": "mnist-tiny", "label": "3", "seed": "7", "steps": "4"}
+WAY = {"steps": 4, "sampler": "ddim", "labels": 3}
+
+
+@pytest.fixture(scope="module")
+def place():
+    return NetworkPart(toylab.toy_services(Models("cpu")))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ddpm_core.load("mnist-tiny", device="cpu", engine="torch", precision="fp32")
+
+
+def frames(place, **values):
+    """The first result, and the frames of each lane."""
+    _, messages = toylab.messages(place, "network", ASKED | values)
+    assert messages[-1]["state"] == "finished", messages[-1]
+    (plan,), found = results(messages, "plan"), results(messages, "inside")
+    return plan, [[one for one in found if one["lane"] == lane] for lane in {one["lane"] for one in found}]
+
+
+def same(got, images, most=0):
+    gap = np.abs(np.ravel(got).astype(int) - np.ravel(images))
+    assert gap.max() <= most
+
+
+def test_a_run_shows_what_each_block_gives(place, model):
+    plan, (whole,) = frames(place, block="up 2")
+    opened, readers = ddpm_core.inside(model), ddpm_core.readers(model)
+    assert [one["name"] for one in plan["blocks"]] == list(opened.blocks) and plan["skips"] == list(opened.skips)
+    for frame, step in zip(whole, ddpm_core.trajectory(opened.model, [7], **WAY), strict=True):
+        assert (frame["k"], frame["t"]) == (step.index, step.t)
+        same(frame["x"], model.pictures(step.x))
+        same(frame["x0"], model.pictures(step.x0_hat))
+        for i, (name, tap) in enumerate(opened.taps.items()):
+            same(frame["read"][i], model.pictures(readers.read(name, tap, step.t)), 1)
+            same(frame["colours"][i], readers.colours(name, tap, step.t), 1)
+            assert plan["r2"][name][step.index] == pytest.approx(readers.r2(name, step.t), abs=6e-4)
+        channels = opened.taps["up 2"][0].flatten(1)
+        assert np.array_equal(channels.argmin(1), frame["channels"].reshape(32, -1).argmin(1))
+
+
+def test_parts_are_off_in_the_steps_that_are_asked_for(place, model):
+    _, lanes = frames(place, off="middle, skips 28", first="2", last="3")
+    times = {frame["t"] for frame in lanes[0][1:3]}
+    opened = ddpm_core.inside(model)
+    opened.cut("middle", "skips 28", when=lambda t: t in times)
+    same(lanes[0][-1]["x"], ddpm_core.sample(ddpm_core.inside(model).model, [7], **WAY))
+    same(lanes[1][-1]["x"], ddpm_core.sample(opened.model, [7], **WAY))
+    same(lanes[0][0]["x"], lanes[1][0]["x"])
+    assert not np.array_equal(lanes[0][1]["x"], lanes[1][1]["x"])
+
+
+def test_a_graft_comes_from_a_run_of_the_same_noise(place, model):
+    _, (_, grafted) = frames(place, graft="6", graft_block="up 1")
+    donor, opened = ddpm_core.inside(model), ddpm_core.inside(model)
+    opened.change("up 1", lambda found, t: donor.taps["up 1"])
+    both = zip(
+        ddpm_core.trajectory(donor.model, [7], **WAY | {"labels": 6}),
+        ddpm_core.trajectory(opened.model, [7], **WAY),
+        strict=True,
+    )
+    for frame, (_, step) in zip(grafted, both, strict=True):
+        same(frame["x"], model.pictures(step.x))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"off": "attention, time", "first": "3"}, {"graft": "6"}, {"graft": "0", "last": "2", "off": "class"}],
+)
+def test_the_script_draws_the_last_picture(place, model, values, tmp_path, monkeypatch):
+    if values.get("off") == "class":
+        values = values | {"off": "condition"}
+    _, lanes = frames(place, **values)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
+    exec(compile(described(place, "network", ASKED | values)["python"], "script", "exec"), {})
+    row = np.asarray(Image.open("step-4.png"))
+    same(lanes[-1][-1]["x0"], row[:, -28:])
+    same(lanes[-1][-1]["read"][3], row[:, 3 * 28 : 4 * 28], 1)
+
+
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        ({"off": "head"}, "A network has no part 'head': choose such as middle, skips 28, attention, time"),
+        ({"block": "head"}, "A network has no block 'head': choose such as down 1, middle, up 1"),
+        ({"graft": "12"}, "This checkpoint has no class '12': choose from any, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        ({"graft": "6", "off": "middle"}, "Block middle can't be switched off and grafted at once"),
+        ({"off": "time", "first": "5"}, "Steps go from 1 to 4 here, and the first one comes before the last one"),
+        ({"off": "time", "first": "3", "last": "2"}, "Steps go from 1 to 4 here, and the first one comes before"),
+        ({"checkpoint": "cifar10-tiny", "graft": "6" * 301}, "The prompt has at most 300 characters, got 301"),
+    ],
+)
+def test_what_can_not_be_is_one_sentence_in_both(place, values, sentence):
+    _, messages = toylab.messages(place, "network", ASKED | values)
+    assert messages[-1]["state"] == "error" and messages[-1]["text"].startswith(sentence)
+    assert described(place, "network", ASKED | values).startswith(sentence)
+
+
+def test_names_of_other_networks_are_refused_when_it_is_opened(place):
+    for values in ({"off": "skips 9"}, {"block": "up 7"}):
+        _, messages = toylab.messages(place, "network", ASKED | values)
+        assert messages[-1]["state"] == "error" and "choose from down 1" in messages[-1]["text"]

@@ -1,0 +1,176 @@
+"""The network: what each block of a U-Net says in each step of a run, and what the picture becomes without some of it.
+
+A run is whole; a second one from the same noise has parts switched off, or a block of a third one, which is asked for
+something else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+import ddpm_core
+from ddpm_core.model import Model, ModelSpec
+from ddpm_core.names import Sampler
+from ddpm_core.runs import make_chain
+from ui.forms.fields import NEVER, Text, Whole, declare, shown
+from ui.machine.step_times import StepKind
+from ui.parts.part import Part
+from ui.parts.picture_rows import Rows, RowsPlan
+from ui.pictures.encoded import sent
+from ui.runs.borrowed import owner
+from ui.runs.jobs import Work
+from ui.runs.plans import by_kind
+from ui.runs.settings import PROMPT, SAMPLER, STEPS, Settings
+
+if TYPE_CHECKING:
+    from ddpm_core.engines.blocks import Inside
+    from ddpm_core.engines.readers import Readers
+
+OPENED = 2  # plain evaluations that one takes which is looked into, measured on a CPU
+PARTS = re.compile(r"middle|attention|condition|time|skips \d{1,4}|(?:down|up) \d")  # what can be off
+BLOCKS = re.compile(r"middle|(?:down|up) \d")
+
+
+@dataclass(frozen=True)
+class Network(Settings):
+    """off: names of parts of `Inside.cut`, with commas between them. graft: the class or the words of the run whose
+    `graft_block` goes on in place of one's own; "" for none. first, last: the steps in which that is so, counted from
+    1; 0 for the last step. block: whose channels are shown.
+    """
+
+    steps: int = declare(STEPS, 20)
+    sampler: Sampler = declare(SAMPLER, "ddim")
+    count: int = declare(Whole("The number of images", low=1, high=1), 1, NEVER)
+    off: str = declare(Text("What is switched off"), "", NEVER)
+    graft: str = declare(Text("The graft"), "", NEVER)
+    graft_block: str = declare(Text("The block of the graft"), "middle", NEVER)
+    first: int = declare(Whole("The first step without it", low=1, high=1_000_000), 1, NEVER)
+    last: int = declare(Whole("The last step without it", low=0, high=1_000_000), 0, NEVER)
+    block: str = declare(Text("The block"), "middle", NEVER)
+
+    @property
+    def cut(self) -> list[str]:
+        """The names of `off`. Raises ValueError for others."""
+        names = [name for part in self.off.split(",") if (name := part.strip())]
+        for name in names:
+            if not PARTS.fullmatch(name):
+                raise ValueError(
+                    f"A network has no part {shown(name)}: choose such as middle, skips 28, attention, time"
+                )
+        return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class NetworkPlan(RowsPlan):
+    """grafted: the options of the run that a block is taken from, None without. times: t of each step. changed: the
+    times at which the second run is not whole, empty where there is no second run.
+    """
+
+    grafted: dict[str, Any] | None
+    times: tuple[int, ...]
+    changed: frozenset[int]
+
+
+class NetworkRun(Rows):
+    """Its results, by "kind": "plan" once, then "inside" of each lane and step."""
+
+    def plan(self, models: Sequence[ModelSpec]) -> NetworkPlan:
+        (model,), request = models, self.request
+        cut, graft = request.cut, PROMPT.check(request.graft)
+        for name in (request.block, request.graft_block):
+            if not BLOCKS.fullmatch(name):
+                raise ValueError(f"A network has no block {shown(name)}: choose such as down 1, middle, up 1")
+        if graft and not (model.num_classes or model.takes_words):
+            raise ValueError("A graft needs a model with classes or words")
+        if graft and request.graft_block in cut:
+            raise ValueError(f"Block {request.graft_block} can't be switched off and grafted at once")
+        chain = self.chain.resolved(model)
+        other = replace(chain, **{"prompt" if model.takes_words else "label": graft}) if graft else None
+        times = tuple(t for t, _ in make_chain(model, **chain.sampling).pairs)
+        changed = times[request.first - 1 : request.last or None] if cut or graft else ()
+        if (cut or graft) and not changed:
+            raise ValueError(f"Steps go from 1 to {len(times)} here, and the first one comes before the last one")
+        lanes = 1 + bool(changed) + bool(graft)
+        kind = StepKind(request.checkpoint, chain.batch(model))
+        steps = by_kind((kind, OPENED * lanes * len(times)))
+        grafted = _options(other, model) if other else None
+        return NetworkPlan(request, steps, model, _options(chain, model), grafted, times, frozenset(changed))
+
+    def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Work) -> None:
+        model, request = owner(models[0]), self.request
+        readers = _readers(model)
+        lanes = [ddpm_core.inside(model)]
+        if request.block not in lanes[0].blocks:
+            names = ", ".join(lanes[0].blocks)
+            raise ValueError(f"This network has no block {shown(request.block)}: choose from {names}")
+        donor = None
+        if plan.changed:
+            lanes.append(ddpm_core.inside(model))
+            lanes[1].cut(*request.cut, when=plan.changed.__contains__)
+        if plan.grafted is not None:
+            donor = ddpm_core.inside(model)
+            lanes[1].change(
+                request.graft_block,
+                lambda found, t: donor.taps[request.graft_block] if t in plan.changed else found,
+            )
+        work.give(_opening(plan, lanes[0], readers))
+        opened = [(lane, plan.options) for lane in lanes]
+        if donor and plan.grafted:
+            opened.insert(0, (donor, plan.grafted))
+        runs = [ddpm_core.trajectory(one.model, [request.seed], **options) for one, options in opened]
+        kind = next(iter(plan.steps))
+        for steps in zip(*runs, strict=True):  # lanes take turns, so that a graft has what its donor just gave
+            for lane, (one, step) in enumerate(zip(lanes, steps[-len(lanes) :], strict=True)):
+                x, x0 = model.pictures(step.x), model.pictures(step.x0_hat)
+                about = {"kind": "inside", "lane": lane, "k": step.index, "t": step.t, "x": sent(x), "x0": sent(x0)}
+                work.give(about | _looks(model, one, readers, step.t, request.block))
+                work.recording.rows[lane] = x
+            work.count(kind, OPENED * len(opened), timed=False)
+
+
+def _options(chain: Settings, model: ModelSpec) -> dict[str, Any]:
+    return {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
+
+
+def _readers(model: Model) -> Readers | None:
+    """The readers of a checkpoint, None where none were fitted."""
+    try:
+        return ddpm_core.readers(model)
+    except ValueError:
+        return None
+
+
+def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict[str, Any]:
+    """What the network consists of, and what was measured of its blocks."""
+    blocks = [{"name": name, "shape": block.shape, "parts": block.parts} for name, block in opened.blocks.items()]
+    found: dict[str, Any] = {"kind": "plan", "blocks": blocks, "skips": list(opened.skips), "r2": None, "figures": None}
+    if readers:
+        found["r2"] = {name: [round(readers.r2(name, t), 3) for t in plan.times] for name in opened.blocks}
+        found["figures"] = readers.figures or None
+    return found
+
+
+def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows: str) -> dict[str, Any]:
+    """What is seen of an evaluation: of each block what can be read of it and its colours; all channels of one."""
+    taps = {name: found[:1] for name, found in opened.taps.items()}  # with guidance the first one has the condition
+    looks: dict[str, Any] = {"channels": _channels(taps[shows][0].float().cpu().numpy())}
+    if readers:
+        looks["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
+        looks["colours"] = [readers.colours(name, tap, t) for name, tap in taps.items()]
+    return looks
+
+
+def _channels(tap: np.ndarray) -> np.ndarray:
+    """Channels (C, h, w), each from its darkest number to its brightest one, as uint8 (C, h, w, 1)."""
+    low, high = tap.min((1, 2), keepdims=True), tap.max((1, 2), keepdims=True)
+    return (255 * (tap - low) / np.maximum(high - low, 1e-9)).round().astype(np.uint8)[..., None]
+
+
+class NetworkPart(Part):
+    forms: ClassVar = {"network": Network}
+    computation = NetworkRun

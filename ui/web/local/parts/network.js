@@ -1,0 +1,101 @@
+// The network, as ui/parts/network.py computes it.
+
+import { planner } from "../../plans/network.js";
+import { stepKind } from "../../plans/plan.js";
+import { insideOf } from "../network/inside.js";
+import { sideBySide } from "../process/runs.js";
+import { opened } from "../process/surgery.js";
+import { kept } from "./rows.js";
+import { conditioned, shown } from "./sampling.js";
+
+/** @import { Picture } from "../../files/pictures.js" */
+/** @import { NetworkPlan } from "../../plans/network.js" */
+/** @import { Readers } from "../network/readers.js" */
+/** @import { Tap } from "../network/unet.js" */
+/** @import { Run } from "../jobs.js" */
+/** @import { Loaded as Model } from "../checkpoints.js" */
+/** @import { Part } from "./index.js" */
+
+/** @type {() => Part} */
+export const network = () => ({ computation: () => ({ ...kept, planner, compute }) });
+
+/** @param {NetworkPlan} plan @param {Model[]} models @param {Run} work */
+async function compute(plan, [model], work) {
+  const { request, options, grafted, cut, changed, times } = plan;
+  const { blocks, skips } = insideOf(model.config);
+  const names = Object.keys(blocks);
+  if (!names.includes(request.block))
+    throw new Error(`This network has no block '${request.block}': choose from ${names.join(", ")}`);
+  const readers = await model.readers();
+  const own = conditioned(model, options);
+  /** @type {[number, number]} */
+  const steps = [request.first - 1, request.last || times.length];
+  const name = request.graft_block;
+  const donor = grafted ? [conditioned(model, grafted)] : [];
+  const other = {
+    cut: cut.map((name) => ({ name, steps })),
+    graft: donor.map(() => ({ name, lane: 0, steps })),
+    taps: names,
+  };
+  const whole = { ...own, surgery: { taps: names } };
+  const { lanes, taps } = opened([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
+  const r2 = readers && Object.fromEntries(names.map((name) => [name, times.map((t) => rounded(readers.r2(name, t)))]));
+  const figures = readers && Object.keys(readers.about.figures).length ? readers.about.figures : null;
+  work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
+  const seed = BigInt(request.seed);
+  const kind = stepKind(request.checkpoint, plan.batch);
+  for await (const { lane, step } of sideBySide([seed], lanes)) {
+    const number = lane - donor.length;
+    if (number >= 0) {
+      const { index: k, t, x, x0 } = step;
+      const pictures = { x: [shown(model, x)], x0: [shown(model, x0)] };
+      const [found] = taps(lane, seed);
+      work.give({ kind: "inside", lane: number, k, t, ...pictures, ...looks(model, readers, found, t, request.block) });
+      work.recording.rows.set(number, pictures.x);
+    }
+    await work.count(kind);
+  }
+}
+
+/**
+ * What is seen of an evaluation: of each block what can be read of it and its colours; all channels of one.
+ * @param {Model} model @param {Readers | null} readers @param {Map<string, Tap>} taps @param {number} t @param {string} block
+ */
+function looks(model, readers, taps, t, block) {
+  const channels = channelsOf(/** @type {Tap} */ (taps.get(block)));
+  if (!readers) return { channels };
+  const all = [...taps];
+  return {
+    channels,
+    read: all.map(([name, tap]) => [readPicture(model, readers, name, tap, t)]),
+    colours: all.map(([name, tap]) => {
+      const [, height, width] = tap.shape;
+      return [{ width, height, channels: 3, data: readers.colours(name, tap, t) }];
+    }),
+  };
+}
+
+/** @param {Model} model @param {Readers} readers @param {string} name @param {Tap} tap @param {number} t @returns {Picture} */
+function readPicture(model, readers, name, tap, t) {
+  const found = readers.read(name, tap, t);
+  return model.decode ? shown(model, found) : shown({ ...model, size: readers.size }, found);
+}
+
+/** Channels, each from its darkest number to its brightest one. @param {Tap} tap @returns {Picture[]} */
+function channelsOf({ shape: [c, height, width], data }) {
+  const n = height * width;
+  return Array.from({ length: c }, (_, i) => {
+    const numbers = data.subarray(i * n, (i + 1) * n);
+    const low = Math.min(...numbers);
+    const range = Math.max(Math.max(...numbers) - low, 1e-9);
+    return {
+      width,
+      height,
+      channels: 1,
+      data: Uint8Array.from(numbers, (one) => Math.round((255 * (one - low)) / range)),
+    };
+  });
+}
+
+/** @param {number} share */
+const rounded = (share) => Math.round(1000 * share) / 1000;

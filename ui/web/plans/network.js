@@ -1,0 +1,109 @@
+// The network: a run, and beside it one that has parts switched off, or a block of a third run.
+
+import { modelPairs } from "../local/process/times.js";
+import { keywords, literal } from "../words/literal.js";
+import { secondTitle } from "../words/network.js";
+import { copied, lines, reference } from "../words/scripts.js";
+import { shown } from "./fields.js";
+import { byKind, stepKind } from "./plan.js";
+import { rows, stemOf } from "./rows.js";
+import { args, batch, laneOf, plain, resolved } from "./settings.js";
+
+/** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Facts, Planner, Request } from "./plan.js" */
+/** @import { Options, RowsPlan } from "./rows.js" */
+
+/**
+ * cut: what is switched off. grafted: options of the run that a block is taken from, null without. times: t of each step.
+ * batch: images of an evaluation. changed: the times at which the second run is not whole, empty where there is no second run.
+ * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, batch: number }} NetworkPlan
+ */
+
+const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
+const BLOCK = /^(middle|(down|up) \d)$/;
+
+/** The names of what is switched off. Throws for others. @param {string} off */
+function cutOf(off) {
+  const names = off
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
+  const wrong = names.find((name) => !PART.test(name));
+  if (wrong !== undefined)
+    throw new Error(`A network has no part ${shown(wrong)}: choose such as middle, skips 28, attention, time`);
+  return [...new Set(names)];
+}
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {NetworkPlan} */
+function plan(request, [model], catalogue) {
+  const { graft, graft_block, first, last, block, checkpoint } = request;
+  if ([...graft].length > 300)
+    throw new Error(`The prompt has at most 300 characters, got ${[...graft].length.toLocaleString("en")}`);
+  const cut = cutOf(request.off);
+  const wrong = [block, graft_block].find((name) => !BLOCK.test(name));
+  if (wrong !== undefined)
+    throw new Error(`A network has no block ${shown(wrong)}: choose such as down 1, middle, up 1`);
+  if (graft && !model.num_classes && !model.takes_words) throw new Error("A graft needs a model with classes or words");
+  if (graft && cut.includes(graft_block))
+    throw new Error(`Block ${graft_block} can't be switched off and grafted at once`);
+  const chain = resolved(plain(laneOf(request)), model, catalogue);
+  const other = graft ? { ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) } : null;
+  const optionsOf = (/** @type {typeof chain} */ lane) => {
+    const { seeds: _, ...options } = args(lane, model);
+    return options;
+  };
+  const times = modelPairs(model.process, chain.steps, chain.spacing, chain.sampler).map(([t]) => t);
+  const apart = cut.length > 0 || graft !== "";
+  const changed = new Set(apart ? times.slice(first - 1, last || undefined) : []);
+  if (apart && !changed.size)
+    throw new Error(`Steps go from 1 to ${times.length} here, and the first one comes before the last one`);
+  const options = optionsOf(chain);
+  const found = { request, model, options, cut, times, changed, grafted: other && optionsOf(other), columns: 1 };
+  const lanes = 1 + Number(apart) + Number(graft !== "");
+  return {
+    ...found,
+    stem: stemOf(request, "network", catalogue),
+    batch: batch(chain, model),
+    steps: byKind([stepKind(checkpoint, batch(chain, model)), lanes * times.length]),
+    about: () => ({ python: copied(() => script(found)) }),
+    shown: ({ blocks, skips, r2, figures }) => ({
+      ...{ kind: "plan", blocks, skips, r2, figures },
+      ...{ steps: times.length, second: secondTitle(request, cut, times, model) },
+    }),
+  };
+}
+
+/** @type {Planner<NetworkPlan>} */
+export const planner = { ...rows, images: () => 1, prepare: async () => {}, plan };
+
+/** A script that repeats the run with ddpm_core, and draws what can be read. @param {Pick<NetworkPlan, "request" | "model" | "options" | "cut" | "times" | "changed" | "grafted">} plan */
+function script({ request, model, options, cut, times, changed, grafted }) {
+  const { checkpoint, seed, graft_block: block } = request;
+  const every = changed.size === times.length;
+  const when = every ? "" : ", when=lambda t: t in times";
+  const named = /** @type {(options: Options) => string} */ (given) =>
+    keywords(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
+  const inTimes = every ? "" : " if t in times else found";
+  const graft = [
+    "donor = ddpm_core.inside(model)",
+    `opened.change(${literal(block)}, lambda found, t: donor.taps[${literal(block)}]${inTimes})`,
+    `steps = zip(ddpm_core.trajectory(donor.model, [${seed}], ${named(grafted ?? options)}),`,
+    `            ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}))`,
+    "for _, step in steps:",
+  ];
+  return lines(
+    "import numpy as np",
+    "from PIL import Image",
+    "",
+    "import ddpm_core",
+    "",
+    `model = ddpm_core.load(${literal(reference(checkpoint, model))})`,
+    "opened, readers = ddpm_core.inside(model), ddpm_core.readers(model)",
+    ...(changed.size && !every ? [`times = ${literal([...changed])}`] : []),
+    ...(cut.length ? [`opened.cut(${cut.map((name) => literal(name)).join(", ")}${when})`] : []),
+    ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}):`]),
+    "    read = [model.pictures(readers.read(name, tap[:1], step.t))[0] for name, tap in opened.taps.items()]",
+    "    x_0 = model.pictures(step.x0_hat)[0]",
+    '    Image.fromarray(np.concatenate([*read, x_0], 1).squeeze()).save(f"step-{step.index + 1}.png")',
+  );
+}

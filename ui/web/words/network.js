@@ -1,0 +1,60 @@
+// What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
+
+/** @import { Facts, Request } from "../plans/plan.js" */
+/** @import { Block, Figures } from "../shared/run/protocol.js" */
+
+export const LEAD =
+  "What each block of the network says about the picture, step by step. A linear reader turns the numbers of a block into its guess of x̂₀. A block that says nothing shows the mean of all pictures.";
+export const ACTIVITY =
+  "What each block computes, step by step. Its channels are shown as three colours that keep their meaning for the whole run.";
+export const NO_READERS =
+  "No readers were fitted for this model: `python -m train readers` makes them. Until then only channels are shown.";
+
+/** What can be switched off, as buttons say it. @type {Record<string, string>} */
+const OFF = { middle: "middle", attention: "attention", time: "time" };
+
+/** A part of the network as buttons say it. @param {string} name @param {boolean} words whether the model takes words */
+export function titleOf(name, words) {
+  if (name === "condition") return words ? "words" : "class";
+  const [, side] = name.match(/^skips (\d+)$/) ?? [];
+  return side ? `skips ${side}×${side}` : (OFF[name] ?? name);
+}
+
+/** What a block consists of. @param {Block} block */
+export const blockTitle = ({ shape: [c, h, w], parts }) => `${c} channels of ${h} × ${w} numbers, from ${parts}`;
+
+/** When a run is not whole. @param {number[]} times of all steps @param {Request} request */
+function when({ length }, { first, last }) {
+  const end = last || length;
+  return first === 1 && end >= length ? "in all steps" : `in steps ${first} to ${Math.min(end, length)}`;
+}
+
+/** What is different in the second run, "" where there is none. @param {Request} request @param {string[]} cut @param {number[]} times @param {Facts} model */
+export function secondTitle(request, cut, times, model) {
+  if (!cut.length && !request.graft) return "";
+  const names = cut.map((name) => titleOf(name, model.takes_words));
+  if (request.graft && cut.length)
+    return `Without ${names.join(", ")}, and with the ${request.graft_block} of “${request.graft}”, ${when(times, request)}`;
+  if (request.graft) return `With the ${request.graft_block} of a run of “${request.graft}”, ${when(times, request)}`;
+  return `Without ${names.join(", ")}, ${when(times, request)}`;
+}
+
+/** What was measured of such a change, "" where nothing was. @param {Record<string, any>} values of the form @param {Figures | null | undefined} figures */
+export function measured({ off, graft, graft_block: block, first, last, steps, sampler }, figures) {
+  if (!figures || Number(steps) !== figures.steps || sampler !== "ddim") return "";
+  const half = Math.ceil(figures.steps / 2);
+  const span = { "1 0": "all", [`1 ${half}`]: "first", [`${half + 1} 0`]: "second" }[`${first} ${last}`];
+  const { seeds, unit } = figures;
+  const runs = (/** @type {number} */ share) => Math.round(share * seeds);
+  if (graft && !off && block === "middle" && unit === "right" && span) {
+    const steps = { all: "all", first: `1-${half}`, second: `${half + 1}-${figures.steps}` }[span];
+    const { own, other = 0 } = figures.graft[steps ?? ""] ?? {};
+    if (own === undefined) return "";
+    return `Measured on ${seeds} runs with the middle of another class: ${runs(other)} end as that class, ${runs(own)} as their own.`;
+  }
+  const found = !graft && span && figures.off[off]?.[/** @type {"all"} */ (span)];
+  if (typeof found !== "number") return "";
+  if (unit === "right")
+    return `Measured on ${seeds} runs: ${runs(found)} still show the class asked for. Of whole runs ${runs(figures.whole)} do.`;
+  return `Measured on ${seeds} runs: the pictures are ${found.toFixed(2)} away from the whole runs' (RMS, of pixels in −1 to 1).`;
+}
