@@ -35,7 +35,8 @@ export function mount(page, part) {
       else if (result.k >= newest[result.lane]) {
         newest[result.lane] = result.k;
         pictures[result.lane] = urlOf(result.x);
-        drawSoon();
+        if (images[result.lane].src) drawSoon();
+        else images[result.lane].src = pictures[result.lane];
       }
     },
     render() {
