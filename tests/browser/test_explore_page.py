@@ -51,7 +51,7 @@ def saved(page, title, path):
     """Take a file away by the menu."""
     page.click("#share > button:text('Share')")
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name=title).click()
+        page.locator("#share-menu").get_by_role("button", name=title).click()
     download.value.save_as(path)
     page.keyboard.press("Escape")
     return path
@@ -326,7 +326,7 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     assert all(verdict in page.locator("#said").text_content() for verdict in verdicts)
 
     # At the start both lanes have one cloud; between two steps of B it has its last one, and a truth of its own.
-    page.get_by_label("Time t").press("Home")
+    page.get_by_role("slider", name="Time t").press("Home")
     page.wait_for_selector(".part-plane[data-t='1000']")
     a, b, _ = shown(page).splitlines()
     assert a.split("\t")[1:] == b.split("\t")[1:]

@@ -38,6 +38,7 @@ from ui.forms.units import sentence
 from ui.runs import touch
 from ui.runs.touch import TouchField
 from ui.serving.server import build
+from ui.static.__main__ import main
 from ui.static.folder import write
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
@@ -147,6 +148,25 @@ def test_the_page_and_both_engines_refuse_and_compute_the_same(folder, app, tmp_
         else:
             kinds_of = {tuple(step["kind"].values()): step["n"] for step in said["steps"]}
             assert kinds_of == engine and normal(answer) == normal(said), (part, values)
+
+
+def test_a_folder_whose_address_is_known_says_it_to_other_sites(tmp_path, narrow_page, capsys):
+    main([str(tmp_path / "out"), "--models", "mnist-tiny", "--address", "https://lab.example/ddpm"])
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert '<link rel="canonical" href="https://lab.example/ddpm/">' in page
+    preview = re.search('og:image" content="https://lab.example/ddpm/(web/[^"]*)"', page)
+    assert preview and (tmp_path / "out" / preview[1]).is_file()
+    with pytest.raises(SystemExit, match="--address is a web address without"):
+        main([str(tmp_path / "out"), "--address", "lab.example"])
+
+
+def test_every_icon_of_the_manifest_is_in_the_folder_and_has_its_size(folder):
+    found = json.loads((folder / "app.webmanifest").read_text("utf-8"))["icons"]
+    assert [icon.get("purpose") for icon in found].count("maskable") == 1
+    for icon in found[1:]:
+        assert "x".join(map(str, Image.open(folder / icon["src"]).size)) == icon["sizes"]
+    touch = re.search('apple-touch-icon" href="([^"]*)"', (folder / "index.html").read_text("utf-8"))
+    assert touch and Image.open(folder / touch[1]).size == (180, 180)
 
 
 def test_what_a_form_offers_for_a_model_is_the_same_without_a_server(folder, app):
@@ -315,7 +335,7 @@ def press(page, title):
     """An entry of the Share menu."""
     if not page.locator("#share-menu").is_visible():
         page.get_by_role("button", name="Share").click()
-    page.get_by_role("menuitem", name=title).click()
+    page.locator("#share-menu").get_by_role("button", name=title).click()
 
 
 def saved(page, title):
