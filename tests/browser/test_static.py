@@ -24,6 +24,7 @@ import numpy as np
 import pipelines
 import plans
 import pytest
+import toylab
 from browser import CALM, MOTION, NAME, _missing, browser  # noqa: F401, a fixture
 from PIL import Image
 from test_ui_files import grain
@@ -173,6 +174,24 @@ def test_what_a_form_offers_for_a_model_is_the_same_without_a_server(folder, app
         assert plans.offered(app.services, ref) == offered | {
             name: plans.offered(app.services, ref)[name] for name in ("examples", "count")
         }
+
+
+def test_the_inside_of_a_network_is_the_same_without_a_server(folder, app):
+    asked = {"checkpoint": "mnist-tiny", "seed": "7", "steps": "4", "block": "up 1"}
+    for values in ({"off": "middle, time", "first": "3"}, {"graft": "1", "last": "2"}):
+        theirs = node("inside.mjs", folder, json.dumps(asked | values))
+        assert theirs["state"] == "finished", theirs["text"]
+        _, messages = toylab.messages(app.parts["network"], "network", asked | values)
+        (plan, *frames), (their_plan, *their_frames) = toylab.results(messages), theirs["results"]
+        assert {**plan, "r2": None} == {**their_plan, "r2": None}
+        assert len(frames) == len(their_frames) == 8
+        for ours, other in zip(frames, their_frames, strict=True):
+            assert [ours[name] for name in ("lane", "k", "t")] == [other[name] for name in ("lane", "k", "t")]
+            pairs = [(ours[name], other[name]) for name in ("x", "x0", "channels")]
+            pairs += [pair for pair in zip(ours["colours"], other["colours"], strict=True)]
+            for one, two in pairs:
+                gap = np.abs(one.astype(int) - np.reshape([picture["data"] for picture in two], one.shape))
+                assert gap.max() <= 1 and (gap > 0).mean() < 0.01  # float32 in another order
 
 
 def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
