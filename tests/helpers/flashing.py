@@ -98,7 +98,7 @@ def played(page, selector: str, press: str, ended: str) -> tuple[np.ndarray, np.
 def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from browser import ARGS, MOTION, chromium_path
+    from browser import ARGS, chromium_path
     from playwright.sync_api import sync_playwright
     from screenshots import served
 
@@ -107,7 +107,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
         for model in ("mnist-tiny", "cifar10-tiny"):
             for width, height in ((1280, 800), (1920, 1080)):
-                page = browser.new_page(viewport={"width": width, "height": height}, bypass_csp=True, **MOTION)
+                page = browser.new_page(
+                    viewport={"width": width, "height": height}, bypass_csp=True, reduced_motion="no-preference"
+                )
                 page.goto(f"{url}?tab=watch&checkpoint={model}&steps=100")
                 page.click(".part-watch .run:enabled")
                 page.wait_for_selector(".part-watch[data-state=finished]", timeout=300_000)

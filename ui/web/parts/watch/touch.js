@@ -92,7 +92,7 @@ export class Touch {
     // Who chose by a key goes on with keys; a colour is still being chosen.
     if (stays || this.sheet.hidden || !document.activeElement?.matches(":focus-visible")) return;
     this.#byKeys = true;
-    this.sheet.focus({ preventScroll: true });
+    this.sheet.focus(); // in sight
     this.#draw();
   }
 
