@@ -93,6 +93,15 @@ def test_networks_in_other_coordinates_of_the_example_draw_one_picture():
     assert 0.18 < first.std() < 0.22 and abs(first.mean()) < 0.05
 
 
+def test_a_condition_of_the_example_reaches_the_network():
+    names = {}
+    for code in ("import torch, ddpm_core", blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[3]):
+        exec(compile(code, "docs/library.md", "exec"), names)
+    model, images = names["enlarging"], names["images"]
+    assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=7)[0] == images[1]).all()
+    assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=5)[0] != images[1]).any()
+
+
 def commands() -> dict[tuple[str, ...], set[str]]:
     """Of each command that the documents name, as words, all flags that they give it."""
     found: dict[tuple[str, ...], set[str]] = {}
