@@ -193,8 +193,8 @@ def test_a_picture_of_ones_own_and_its_link_in_a_fresh_profile(visit, stranger, 
 
 def take(browser, title):
     """Press an entry of the Share menu."""
-    if not browser.run("return document.querySelector('#share-menu').matches(':popover-open');"):
-        browser.click("[popovertarget=share-menu]")
+    if not browser.run("return document.querySelector('#share-menu').open;"):
+        browser.click("#share [aria-haspopup]")
     browser.click("#share-menu button", title)
 
 

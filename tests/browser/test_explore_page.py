@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from ui.models import form_options
 
 SIZE = 28
-PARTS = ("latents", "repair", "likelihood", "plane")
+PARTS = ("network", "latents", "repair", "likelihood", "plane")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def saved(page, title, path):
     """Take a file away by the menu."""
     page.click("#share > button:text('Share')")
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name=title).click()
+        page.locator("#share-menu").get_by_role("button", name=title).click()
     download.value.save_as(path)
     page.keyboard.press("Escape")
     return path
@@ -326,7 +326,7 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     assert all(verdict in page.locator("#said").text_content() for verdict in verdicts)
 
     # At the start both lanes have one cloud; between two steps of B it has its last one, and a truth of its own.
-    page.get_by_label("Time t").press("Home")
+    page.get_by_role("slider", name="Time t").press("Home")
     page.wait_for_selector(".part-plane[data-t='1000']")
     a, b, _ = shown(page).splitlines()
     assert a.split("\t")[1:] == b.split("\t")[1:]
@@ -392,3 +392,27 @@ def test_nothing_is_wider_than_a_phone_and_run_is_at_hand(page, url):
         assert box["height"] >= 44 and box["y"] + box["height"] <= 844
         finished(page, part)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_network_is_taken_apart_by_its_buttons(page, url):
+    open_part(page, url, "network", steps=4, seed=5)
+    finished(page, "network")
+    page.wait_for_selector(".part-network[data-frames='4'] .tile[aria-pressed=true]")
+    assert page.locator(".u:visible").count() == 1 and page.locator(".looks").is_hidden()  # no readers were fitted
+    whole = page.locator(".u .tile canvas").last.evaluate("(canvas) => canvas.toDataURL()")
+    page.click(".switches [data-part=time]")
+    page.wait_for_selector(".part-network[data-state=finished] .u >> nth=1")
+    assert page.evaluate("document.activeElement.dataset.part") == "time"  # Tab goes on where it was
+    assert parse_qs(urlsplit(page.url).query)["off"] == ["time"]
+    titles = page.locator(".network .lanes > h3").all_inner_texts()
+    assert titles == ["Whole", "Without time, in all steps"]
+    ends = [lane.locator(".tile canvas").last for lane in page.locator(".u").all()]
+    page.locator(".network .scrubber").press("End")
+    assert ends[0].evaluate("(canvas) => canvas.toDataURL()") == whole
+    assert ends[1].evaluate("(canvas) => canvas.toDataURL()") != whole
+    page.get_by_role("button", name="Steps 3 to 4").click()
+    page.wait_for_selector(".network .lanes > h3:text-is('Without time, in steps 3 to 4')")
+    page.locator(".u").nth(1).locator("button.tile").first.click()
+    page.wait_for_selector(".network .detail h3:text-is('down 1, changed')")
+    page.reload()  # the link says it all
+    page.wait_for_selector(".network .lanes > h3:text-is('Without time, in steps 3 to 4')")

@@ -410,9 +410,9 @@ def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
         box = quiet.locator(".projector").bounding_box()
         assert [box[side] for side in ("x", "y", "width", "height")] == [0, 0, 1280, 720], part
         quiet.keyboard.press("?")
-        assert quiet.is_visible("#keys:has-text('projector')")
+        assert quiet.is_visible(".keys:has-text('projector')")
         quiet.keyboard.press("Escape")
-        assert not quiet.is_visible("#keys")
+        assert not quiet.is_visible(".keys")
         quiet.keyboard.press("Escape")
         quiet.wait_for_selector("#places:not([inert])")
         assert not quiet.locator(".projector, .wall, .room, [inert]").count(), part
@@ -451,7 +451,7 @@ def test_a_number_opens_a_place_where_one_is_left_out(quiet, app, monkeypatch):
     monkeypatch.setattr(app, "given", lambda: given)
     opened(quiet, app.local_url, "tab=watch")
     quiet.keyboard.press("?")
-    quiet.wait_for_selector("#keys dt:text-is('1 … 4') + dd:text-is('Watch, Compare, Look inside, Course')")
+    quiet.wait_for_selector(".keys dt:text-is('1 … 4') + dd:text-is('Watch, Compare, Look inside, Course')")
     quiet.keyboard.press("Escape")
     quiet.keyboard.press("4")
     quiet.wait_for_selector("[data-place=course][aria-current=true]")

@@ -24,6 +24,7 @@ import numpy as np
 import pipelines
 import plans
 import pytest
+import toylab
 from browser import CALM, MOTION, NAME, _missing, browser  # noqa: F401, a fixture
 from PIL import Image
 from test_ui_files import grain
@@ -37,6 +38,7 @@ from ui.forms.units import sentence
 from ui.runs import touch
 from ui.runs.touch import TouchField
 from ui.serving.server import build
+from ui.static.__main__ import main
 from ui.static.folder import write
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
@@ -148,11 +150,48 @@ def test_the_page_and_both_engines_refuse_and_compute_the_same(folder, app, tmp_
             assert kinds_of == engine and normal(answer) == normal(said), (part, values)
 
 
+def test_a_folder_whose_address_is_known_says_it_to_other_sites(tmp_path, narrow_page, capsys):
+    main([str(tmp_path / "out"), "--models", "mnist-tiny", "--address", "https://lab.example/ddpm"])
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert '<link rel="canonical" href="https://lab.example/ddpm/">' in page
+    preview = re.search('og:image" content="https://lab.example/ddpm/(web/[^"]*)"', page)
+    assert preview and (tmp_path / "out" / preview[1]).is_file()
+    with pytest.raises(SystemExit, match="--address is a web address without"):
+        main([str(tmp_path / "out"), "--address", "lab.example"])
+
+
+def test_every_icon_of_the_manifest_is_in_the_folder_and_has_its_size(folder):
+    found = json.loads((folder / "app.webmanifest").read_text("utf-8"))["icons"]
+    assert [icon.get("purpose") for icon in found].count("maskable") == 1
+    for icon in found[1:]:
+        assert "x".join(map(str, Image.open(folder / icon["src"]).size)) == icon["sizes"]
+    touch = re.search('apple-touch-icon" href="([^"]*)"', (folder / "index.html").read_text("utf-8"))
+    assert touch and Image.open(folder / touch[1]).size == (180, 180)
+
+
 def test_what_a_form_offers_for_a_model_is_the_same_without_a_server(folder, app):
     for ref, offered in node("about.mjs", folder).items():
         assert plans.offered(app.services, ref) == offered | {
             name: plans.offered(app.services, ref)[name] for name in ("examples", "count")
         }
+
+
+def test_the_inside_of_a_network_is_the_same_without_a_server(folder, app):
+    asked = {"checkpoint": "mnist-tiny", "seed": "7", "steps": "4", "block": "up 1"}
+    for values in ({"off": "middle, time", "first": "3"}, {"graft": "1", "last": "2"}):
+        theirs = node("inside.mjs", folder, json.dumps(asked | values))
+        assert theirs["state"] == "finished", theirs["text"]
+        _, messages = toylab.messages(app.parts["network"], "network", asked | values)
+        (plan, *frames), (their_plan, *their_frames) = toylab.results(messages), theirs["results"]
+        assert {**plan, "r2": None} == {**their_plan, "r2": None}
+        assert len(frames) == len(their_frames) == 8
+        for ours, other in zip(frames, their_frames, strict=True):
+            assert [ours[name] for name in ("lane", "k", "t")] == [other[name] for name in ("lane", "k", "t")]
+            pairs = [(ours[name], other[name]) for name in ("x", "x0", "channels")]
+            pairs += [pair for pair in zip(ours["colours"], other["colours"], strict=True)]
+            for one, two in pairs:
+                gap = np.abs(one.astype(int) - np.reshape([picture["data"] for picture in two], one.shape))
+                assert gap.max() <= 1 and (gap > 0).mean() < 0.01  # float32 in another order
 
 
 def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
@@ -296,7 +335,7 @@ def press(page, title):
     """An entry of the Share menu."""
     if not page.locator("#share-menu").is_visible():
         page.get_by_role("button", name="Share").click()
-    page.get_by_role("menuitem", name=title).click()
+    page.locator("#share-menu").get_by_role("button", name=title).click()
 
 
 def saved(page, title):

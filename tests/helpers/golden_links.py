@@ -60,7 +60,7 @@ def ends(page: Page, url: str, part: str, link: str) -> dict[str, Any]:
         raise ValueError(page.inner_text(f"{place} .estimate") or page.inner_text(f"{place} .status"))
     page.get_by_role("button", name="Share").click()
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name=LINKS[part][1]).click()
+        page.locator("#share-menu").get_by_role("button", name=LINKS[part][1]).click()
     name, content = download.value.suggested_filename, Path(download.value.path()).read_bytes()
     found = golden_page.of_file(name, content)
     if name.endswith(".zip"):  # of each picture its last state

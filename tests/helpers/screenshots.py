@@ -114,10 +114,14 @@ def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
 def icons(browser: Browser, url: str) -> None:
     """The icon in the sizes of the manifest, and the picture that stands beside a link to the page."""
     drawing = (ICONS / "icon.svg").read_text(encoding="utf-8")
-    for side in (192, 512):
+    whole = drawing.replace(' rx="14"', "")  # systems that cut icons need a square one, with room around what is drawn
+    shapes = (("icon-192", 192, 1, drawing), ("icon-512", 512, 1, drawing))
+    for name, side, share, shape in (*shapes, ("icon-180", 180, 0.9, whole), ("icon-maskable", 512, 0.8, whole)):
         page = browser.new_page(viewport={"width": side, "height": side})
-        page.set_content(f"<style>body {{ margin: 0 }} svg {{ display: block; width: {side}px }}</style>{drawing}")
-        page.screenshot(path=ICONS / f"icon-{side}.png", omit_background=True)
+        around = "background: #c2410c" if shape is whole else ""
+        style = f"body {{ margin: 0; {around} }} svg {{ display: block; width: {side}px; scale: {share} }}"
+        page.set_content(f"<style>{style}</style>{shape}")
+        page.screenshot(path=ICONS / f"{name}.png", omit_background=True)
         page.close()
     page = browser.new_page(viewport={"width": 960, "height": 504}, device_scale_factor=1.25)  # 1200 × 630 pixels
     opened(page, url, "tab=watch")

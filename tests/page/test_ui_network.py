@@ -116,3 +116,12 @@ def test_names_of_other_networks_are_refused_when_it_is_opened(place):
     for values in ({"off": "skips 9"}, {"block": "up 7"}):
         _, messages = toylab.messages(place, "network", ASKED | values)
         assert messages[-1]["state"] == "error" and "choose from down 1" in messages[-1]["text"]
+
+
+def test_a_network_without_readers_shows_where_its_numbers_are_large(place):
+    student = {"checkpoint": "mnist-tiny-consistency", "steps": "2", "sampler": "consistency"}
+    plan, (whole,) = frames(place, **student)
+    assert plan["r2"] is plan["figures"] is None and not any("read" in frame for frame in whole)
+    shapes = [frame.shape for frame in whole[0]["colours"]]
+    assert shapes == [(1, *block["shape"][1:], 1) for block in plan["blocks"]]
+    assert all(one.min() == 0 and one.max() == 255 for one in whole[0]["colours"])

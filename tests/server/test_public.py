@@ -92,6 +92,7 @@ def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base
     tags = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', text))
     assert tags["title"] == "DDPM Lab" and tags["description"].endswith(".")
     assert tags["image"] == f"{base}/preview.png?"
+    assert f'<link rel="canonical" href="{base}/">' in text
     page_data(text)
 
 

@@ -147,7 +147,7 @@ def _readers(model: Model) -> Readers | None:
 
 def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict[str, Any]:
     """What the network consists of, and what was measured of its blocks."""
-    blocks = [{"name": name, "shape": block.shape, "parts": block.parts} for name, block in opened.blocks.items()]
+    blocks = [{"name": name, "shape": list(block.shape), "parts": block.parts} for name, block in opened.blocks.items()]
     found: dict[str, Any] = {"kind": "plan", "blocks": blocks, "skips": list(opened.skips), "r2": None, "figures": None}
     if readers:
         found["r2"] = {name: [round(readers.r2(name, t), 3) for t in plan.times] for name in opened.blocks}
@@ -156,19 +156,21 @@ def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict
 
 
 def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows: str) -> dict[str, Any]:
-    """What is seen of an evaluation: of each block what can be read of it and its colours; all channels of one."""
+    """What is seen of an evaluation: of each block what can be read and its colours, without readers how much its
+    numbers are; and all channels of one."""
     taps = {name: found[:1] for name, found in opened.taps.items()}  # with guidance the first one has the condition
-    looks: dict[str, Any] = {"channels": _channels(taps[shows][0].float().cpu().numpy())}
-    if readers:
-        looks["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
-        looks["colours"] = [readers.colours(name, tap, t) for name, tap in taps.items()]
-    return looks
+    looks: dict[str, Any] = {"channels": _channels(taps[shows][0])}
+    if readers is None:
+        return looks | {"colours": [_channels(tap.abs().mean(1)) for tap in taps.values()]}
+    looks["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
+    return looks | {"colours": [readers.colours(name, tap, t) for name, tap in taps.items()]}
 
 
-def _channels(tap: np.ndarray) -> np.ndarray:
-    """Channels (C, h, w), each from its darkest number to its brightest one, as uint8 (C, h, w, 1)."""
-    low, high = tap.min((1, 2), keepdims=True), tap.max((1, 2), keepdims=True)
-    return (255 * (tap - low) / np.maximum(high - low, 1e-9)).round().astype(np.uint8)[..., None]
+def _channels(tap: Any) -> np.ndarray:
+    """Channels, a tensor (C, h, w), each from its darkest number to its brightest one, as uint8 (C, h, w, 1)."""
+    low, high = tap.amin((1, 2), keepdim=True), tap.amax((1, 2), keepdim=True)
+    levels = 255 * (tap - low) / (high - low).clamp(min=1e-9)
+    return levels.round().byte().cpu().numpy()[..., None]
 
 
 class NetworkPart(Part):

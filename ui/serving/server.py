@@ -163,8 +163,8 @@ class App(gr.Server):
         """The page, or its login where there is one."""
         if self.auth is not None and not self._knows(request.cookies):
             return HTMLResponse(web.text("login.html"))
-        preview = f"{get_root_url(request, '/', self.root_path)}/preview.png?{request.url.query}"
-        return HTMLResponse(web.page(self.given(), preview))
+        root = get_root_url(request, "/", self.root_path)
+        return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
 
     def given(self) -> dict[str, Any]:
         """What the page has from the beginning: `Given` of web/app.js."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -16,9 +17,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder; an older one is replaced")
     own = [name for name in EMBEDDED if name in embedded()]
     parser.add_argument("--models", nargs="+", default=own, metavar="CHECKPOINT", help=f"default: {' '.join(own)}")
+    parser.add_argument("--address", default="", help="where the folder will be, such as https://lab.example/ddpm/")
     given = parser.parse_args(arguments)
+    if given.address and not re.fullmatch(r"https?://[^\s?#]+", given.address):
+        sys.exit(f"ui.static: --address is a web address without ? and #, not {given.address!r}")
     try:
-        refused = write(given.out, given.models)
+        refused = write(given.out, given.models, address=given.address)
     except (CheckpointError, ValueError, OSError) as error:
         sys.exit(f"ui.static: {error}")
     for sentence in refused:

@@ -64,9 +64,10 @@ REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
-def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
+def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = "") -> list[str]:
     """Write the folder, which must not be there or be an older one of these. Returns a sentence for each checkpoint
-    that it can't have. hub: whose files the page may fetch. Raises CheckpointError for one that there is not.
+    that it can't have. hub: whose files the page may fetch. address: where the folder will be. Other sites show a
+    picture beside a link to it only if they know that. Raises CheckpointError for a checkpoint that there is not.
     """
     if out.exists() and any(out.iterdir()) and not ((out / "sw.js").is_file() and (out / "knowledge").is_dir()):
         raise CheckpointError(f"{out} has other files in it: give a new folder")
@@ -110,7 +111,8 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB) -> list[str]:
         _copy(file, to)
         if file.suffix in (".js", ".css"):
             _write(to, re.sub(REMARK, "", file.read_text("utf-8")))
-    page = web.page(given, f"web/{web.version()}/icons/preview.png")
+    address = address and f"{address.rstrip('/')}/"
+    page = web.page(given, f"{address}web/{web.version()}/icons/preview.png", address)
     policy = html.escape(web.policy(page.encode(), hub, STORES), quote=False)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'  # no server of ours sends a header
     _write(out / "index.html", page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1))

@@ -56,9 +56,9 @@ def version() -> str:
     return digest.hexdigest()[:12]
 
 
-def page(given: dict[str, Any], preview: str) -> str:
+def page(given: dict[str, Any], preview: str, address: str = "") -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
-    show beside a link to it.
+    show beside a link to it. address: its own, for search engines; "" where it is not known.
     """
     modules = [("modulepreload", name) for name in sorted(_imported(*FIRST, given["client"]))]
     styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
@@ -66,6 +66,8 @@ def page(given: dict[str, Any], preview: str) -> str:
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
+    canonical = f'<link rel="canonical" href="{html.escape(address)}">' if address else ""
+    filled = filled.replace("<!-- canonical -->\n", canonical and f"{canonical}\n")
     return filled.replace("<!-- modules -->", links).replace('"GIVEN"', content)
 
 

@@ -1,8 +1,9 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, onArrows, within } from "./shared/drawing/dom.js";
+import { all, button, el, find, isShown, onArrows, within } from "./shared/drawing/dom.js";
+import { sheet } from "./shared/drawing/sheet.js";
 import { linked, linkTo } from "./shared/form/link.js";
-import { NO_ANSWER } from "./shared/run/client.js";
+import { attempt, NO_ANSWER } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";
 import { revived } from "./shared/run/packing.js";
 import { ShareMenu } from "./shared/run/share.js";
@@ -86,6 +87,7 @@ const keysOf = (places) => [
 ];
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
 
+const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
 const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Page {
@@ -122,23 +124,42 @@ export class Page {
     // Of a row of places only the one on screen is a stop of Tab; arrows go to its neighbours.
     for (const row of ["#places", "#parts"]) onArrows(find(document, row), "ArrowLeft", "ArrowRight");
     document.addEventListener("keydown", (event) => {
-      const typing = within(event, "input:not([type=range]):not([type=checkbox]), textarea, select");
+      const typing = within(event, "dialog:modal, input:not([type=range]):not([type=checkbox]), textarea, select");
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key.trim().length === 1 && !this.#single.checked) return;
       if (this.#key(event.key.toLowerCase()) || this.#shown?.key?.(event)) event.preventDefault();
     });
+    this.#single.checked = attempt(() => localStorage.getItem(SINGLE)) !== "off";
+    this.#single.addEventListener("change", () =>
+      attempt(() => localStorage.setItem(SINGLE, this.#single.checked ? "on" : "off")),
+    );
+    const letters = el("label", { class: "row" }, this.#single, "Letters, numbers and ? work as keys");
     const keys = keysOf(places).flatMap(([keys, what]) => [el("dt", null, keys), el("dd", null, what)]);
-    this.#keys.append(el("dl", null, ...keys));
+    this.#keys = sheet("keys", "Keys", el("h2", null, "Keys"), el("dl", null, ...keys), letters);
     document.body.append(this.#keys);
     const project = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () =>
       this.project(),
     );
     project.innerHTML = WALL;
     find(document, "#share").prepend(button({ class: "button wide", title: "Keys" }, this.#showKeys, "?"), project);
+    // Paper shows the numbers, too, and the answer of a lesson.
+    const folded = () =>
+      all(document, "#place > :not([hidden]) .chart, #course-bar .ask > details:not(.teacher)", HTMLDetailsElement);
+    /** @type {HTMLDetailsElement[]} */
+    let opened = [];
+    addEventListener("beforeprint", () => {
+      opened = folded().filter(({ open }) => !open);
+      for (const one of opened) one.open = true;
+    });
+    addEventListener("afterprint", () => {
+      for (const one of opened) one.open = false;
+    });
     this.refresh();
   }
 
-  #keys = el("div", { id: "keys", popover: "auto" });
-  #showKeys = () => this.#keys.showPopover();
+  #single = el("input", { type: "checkbox" }); // whether one letter alone is a key: speech input types letters
+  #keys;
+  #showKeys = () => this.#keys.showModal();
   #projector = new Projector(this, this.#showKeys);
 
   /** Show the part on screen on a wall, or no more. */
@@ -151,18 +172,16 @@ export class Page {
   #key(key) {
     const wall = this.#projector.root;
     const place = all(document, "#places > button")[Number(key) - 1];
+    if (key === "escape" && this.share.close()) return true;
     if (key === "?") this.#showKeys();
-    else if (key === "escape" && document.querySelector(":popover-open"))
-      return false; // it closes that first
     else if (key === "f" || (key === "escape" && wall)) this.project();
     else if (wall) return this.#projector.key(key);
-    else if (key === "r")
-      all(document, ".run")
-        .find((run) => run.checkVisibility())
-        ?.click();
-    else if (key === "s") find(document, "[popovertarget=share-menu]").click();
-    else if (place) place.click();
-    else return false;
+    else if (key === "r") all(document, ".run").find(isShown)?.click();
+    else if (key === "s") this.share.toggle();
+    else if (place) {
+      place.click();
+      place.focus(); // what had the focus is hidden now
+    } else return false;
     return true;
   }
 
@@ -262,6 +281,8 @@ export class Page {
           this.#fresh.add(made);
           element.hidden = this.part !== name;
           this.#withhold(element);
+          const place = placeOf(name);
+          element.prepend(el("h2", { class: "unseen" }, place.parts[name] || place.title));
           this.#place.append(element);
         },
         (error) => {
@@ -335,7 +356,9 @@ export class Page {
     });
     const row = find(document, "#parts");
     row.hidden = buttons.length < 2; // there is nothing to choose
+    const held = row.matches(":focus-within"); // one of the buttons before
     row.replaceChildren(...(row.hidden ? [] : buttons));
+    if (held) buttons.find(({ tabIndex }) => tabIndex === 0)?.focus();
   }
 
   get #names() {

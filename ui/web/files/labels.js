@@ -1,5 +1,6 @@
 // Pictures with text on paper: film strips, and the frames of an animation.
 
+import { checkPixels } from "../shared/drawing/dom.js";
 import { blank, grid, opaque, put, scaled } from "./pictures.js";
 
 /** @import { Picture } from "./pictures.js" */
@@ -19,6 +20,7 @@ function line(text, width, size) {
   const name = `${width} ${size} ${text}`;
   const known = drawn.get(name);
   if (known) return known;
+  checkPixels();
   const height = 2 * size;
   const canvas = new OffscreenCanvas(width, height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (

@@ -1,5 +1,6 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
 import { ARROWS, context2d, el, onDrag } from "../shared/drawing/dom.js";
+import { NOISE, soon } from "../shared/drawing/motion.js";
 import { drawable } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
 import { unknown } from "../words/captions.js";
@@ -82,7 +83,7 @@ export function mount(page, part) {
     for (const [cell, tile] of found) tiles.set(cell, tile);
     const image = await drawable(x);
     for (const [, tile] of found) tile.image = image;
-    draw();
+    drawSoon();
   }
 
   /** @param {Plan} result */
@@ -124,6 +125,8 @@ export function mount(page, part) {
     }
     look();
   }
+
+  const drawSoon = soon(draw, NOISE);
 
   function look() {
     if (!plan) return;

@@ -27,6 +27,7 @@ export function mount(page, part) {
     take: (result) => player.take(result),
     renew: () => player.start(),
     finished: (values) => past.add(part, values),
+    outcome: () => player.outcome(),
     offer: ({ prompts }) => offerPresets(prompts.length ? OF_WORDS : usual),
     render() {
       player.active = panel.stream.active;

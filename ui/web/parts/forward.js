@@ -1,7 +1,7 @@
 // What noise destroys: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
 // needs no server.
 import { key } from "../shared/drawing/chart.js";
-import { all, button, context2d, el, find, onFile } from "../shared/drawing/dom.js";
+import { all, button, context2d, el, find, onFile, write as put } from "../shared/drawing/dom.js";
 import { Form } from "../shared/form/form.js";
 import { deviations, mean, readouts, remark, sentence, snr } from "../words/forward.js";
 import { meanings } from "../words/meanings.js";
@@ -62,9 +62,7 @@ export async function mount(page, part) {
   ];
 
   /** @param {string} selector @param {string} text */
-  const say = (selector, text) => {
-    find(root, selector).textContent = text;
-  };
+  const say = (selector, text) => put(find(root, selector), text);
 
   // --- Drawing
 

@@ -1,5 +1,6 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
 import { button, el, table } from "../shared/drawing/dom.js";
+import { NOISE, soon } from "../shared/drawing/motion.js";
 import { urlOf } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../words/meanings.js";
@@ -21,6 +22,11 @@ export function mount(page, part) {
   let shown = null;
   /** @type {number[]} the newest step of each cell */
   let newest = [];
+  /** @type {string[]} of that step */
+  let pictures = [];
+  const drawSoon = soon(() => {
+    for (const [i, src] of pictures.entries()) if (src) images[i].src = src;
+  }, NOISE);
 
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
@@ -28,7 +34,9 @@ export function mount(page, part) {
       if (result.kind === "plan") build(result);
       else if (result.k >= newest[result.lane]) {
         newest[result.lane] = result.k;
-        images[result.lane].src = urlOf(result.x);
+        pictures[result.lane] = urlOf(result.x);
+        if (images[result.lane].src) drawSoon();
+        else images[result.lane].src = pictures[result.lane];
       }
     },
     render() {
@@ -42,6 +50,7 @@ export function mount(page, part) {
     shown = plan;
     const steps = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
     newest = lanes.map(() => -1);
+    pictures = lanes.map(() => "");
     images = lanes.map(({ name }) => el("img", { alt: name }));
     /** @type {Record<string, Record<string, HTMLElement>>} */
     const cells = {};

@@ -1,5 +1,5 @@
 // What a noisy picture remembers: rows of pictures, decoded from latents that are shared or mixed.
-import { find } from "../shared/drawing/dom.js";
+import { find, write } from "../shared/drawing/dom.js";
 import { Rows } from "../shared/drawing/rows.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
@@ -19,7 +19,7 @@ const LEAD = {
 export function mount(page, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, { take, render });
+  const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");
@@ -39,7 +39,7 @@ export function mount(page, part) {
   function render() {
     rows.render();
     panel.element.dataset.mode = mode();
-    find(rows.root, ".lead").textContent = LEAD[mode()];
+    write(find(rows.root, ".lead"), LEAD[mode()]);
     panel.element.dataset.rows = String(rows.done);
   }
   return panel.mounted(["png", "gif", "webp"], () => rows.done > 0, { slide: rows.slide });

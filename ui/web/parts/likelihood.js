@@ -1,5 +1,5 @@
 // What a picture costs in bits, measured live.
-import { el, find } from "../shared/drawing/dom.js";
+import { el, find, write } from "../shared/drawing/dom.js";
 import { urlOf } from "../shared/drawing/sprite.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
@@ -46,6 +46,7 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take,
     renew: clear,
+    outcome: () => `${find(body, ".big").textContent}.`,
     offer: ({ set }) => {
       if (!set) source.prefer();
     },
@@ -100,8 +101,8 @@ export function mount(page, part) {
     bits = found;
     const [[name, variance]] = plan.variances;
     const [value, error] = found.chains[variance][plan.T];
-    fill(".big", `${plusMinus(value, error)} bits/dim: all ${plan.T} steps, with ${name}`);
-    fill(".looks", found.looks);
+    write(find(body, ".big"), `${plusMinus(value, error)} bits/dim: all ${plan.T} steps, with ${name}`);
+    write(find(body, ".looks"), found.looks);
     fill(".totals", totals(plan, found));
     fill(".charts", terms(plan, found), rateDistortion(plan, found));
     fill(".rates", el("h3", null, "Rate and distortion by t"), rates(plan, found));

@@ -5,14 +5,15 @@ import { drawable } from "../shared/drawing/sprite.js";
 import { Scrubber } from "../shared/drawing/transport.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings } from "../words/meanings.js";
-import { ACTIVITY, blockTitle, LEAD, measured, NO_READERS, titleOf } from "../words/network.js";
+import { ACTIVITY, blockTitle, LEAD, NO_READERS } from "../words/network.js";
+import { Apart, keepingFocus } from "./network/apart.js";
 import { Lane } from "./network/lane.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Sprite } from "../shared/drawing/sprite.js" */
 /** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
 
-/** What the network consists of, and what is different in the second run. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { steps: number, second: string }} Plan */
+/** What the network consists of; block: whose channels come; second: what is different in the second run. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { steps: number, block: string, second: string }} Plan */
 /** @typedef {"read" | "colours"} Look */
 
 const MARKUP = `
@@ -22,12 +23,6 @@ const MARKUP = `
 </div>
 <div class="transport"><span class="at"></span></div>
 <div class="lanes"></div>
-<div class="apart">
-  <div class="row switches" role="group" aria-label="Switched off"></div>
-  <div class="row graft"></div>
-  <div class="row when" role="group" aria-label="In which steps"></div>
-</div>
-<p class="measured" aria-live="polite"></p>
 <aside class="detail"><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
 /** @type {[Look, string][]} */
@@ -82,10 +77,12 @@ export function mount(page, part) {
       scrubber.active = panel.stream.active;
       body.classList.toggle("running", panel.stream.active);
       panel.element.dataset.frames = String(frames[0]?.length ?? 0);
-      controls();
+      if (plan) apart.render(plan.blocks, plan.figures, page.model);
     },
   });
   const { form } = panel;
+  const apart = new Apart(panel);
+  find(body, ".lanes").after(apart.root);
 
   /** @param {Plan} result */
   function begin(result) {
@@ -95,92 +92,11 @@ export function mount(page, part) {
     scrubber.renew(result.steps - 1, 0);
   }
 
-  /** What is off now, as the form has it. */
-  const off = () => new Set(String(form.value("off")).split(", ").filter(Boolean));
-
-  /** @param {string} name */
-  function flip(name) {
-    const now = off();
-    if (!now.delete(name)) now.add(name);
-    panel.set({ off: [...now].join(", ") }, "press");
-  }
-
   /** Show the channels of a block. @param {string} block @param {number} lane */
   function choose(block, lane) {
     body.dataset.lane = String(lane);
     if (form.value("block") !== block) panel.set({ block }, "press");
     else render();
-  }
-
-  /** @param {string} name */
-  const chip = (name) =>
-    button(
-      { class: "chip", "aria-pressed": off().has(name), title: "Switch off, or on again" },
-      () => flip(name),
-      titleOf(name, Boolean(page.model?.prompts.length)),
-    );
-
-  /** The controls of what is taken apart. */
-  function controls() {
-    if (!plan) return;
-    const { blocks } = plan;
-    const about = page.model;
-    const attends = blocks.some(({ parts }) => parts.includes("attention"));
-    const conditioned = Boolean(about?.classes.length || about?.prompts.length);
-    find(body, ".measured").textContent = measured(form.values, plan.figures);
-    const names = [
-      ...(blocks.some(({ name }) => name === "middle") ? ["middle"] : []),
-      ...(attends ? ["attention"] : []),
-      ...(conditioned ? ["condition"] : []),
-      "time",
-    ];
-    find(body, ".switches").replaceChildren(el("span", { class: "name" }, "Switch off"), ...names.map(chip));
-    graft(about);
-    const [first, last, steps] = ["first", "last", "steps"].map((name) => Number(form.value(name)));
-    const half = Math.ceil(steps / 2);
-    const when = find(body, ".when");
-    when.hidden = !off().size && !form.value("graft");
-    const spans = /** @type {[string, number, number][]} */ ([
-      ["All steps", 1, 0],
-      [`Steps 1 to ${half}`, 1, half],
-      [`Steps ${half + 1} to ${steps}`, half + 1, 0],
-    ]);
-    when.replaceChildren(
-      el("span", { class: "name" }, "In"),
-      ...spans.map(([title, from, to]) =>
-        button(
-          { class: "preset", "aria-pressed": first === from && last === to },
-          () => {
-            panel.set({ first: from, last: to }, "press");
-          },
-          title,
-        ),
-      ),
-    );
-  }
-
-  /** The run that a block is taken from. @param {typeof page.model} about */
-  function graft(about) {
-    const row = find(body, ".graft");
-    const value = String(form.value("graft"));
-    const classes = (about?.classes ?? []).filter((name) => name !== "any");
-    row.hidden = !classes.length && !about?.prompts.length;
-    if (row.hidden || row.contains(document.activeElement)) return;
-    const change = (/** @type {string} */ graft) => panel.set({ graft }, "press");
-    const block = String(form.value("graft_block"));
-    const label = el("label", null, el("span", { class: "name" }, `Take the ${block} from`), " ");
-    if (classes.length) {
-      const select = el("select", null, el("option", { value: "" }, "this run"));
-      for (const name of classes) select.append(el("option", { value: name }, `a run of ${name}`));
-      select.value = value;
-      select.addEventListener("change", () => change(select.value));
-      label.append(select);
-    } else {
-      const input = el("input", { type: "text", value, placeholder: "a run of other words" });
-      input.addEventListener("change", () => change(input.value));
-      label.append(input);
-    }
-    row.replaceChildren(label);
   }
 
   function build() {
@@ -190,18 +106,21 @@ export function mount(page, part) {
     lanes[1].root.hidden = titles[1].hidden = titles[0].hidden = !two;
     titles[0].textContent = "Whole";
     titles[1].textContent = plan.second;
-    const now = off();
+    const { blocks } = plan;
     const high = two ? HIGH.two : HIGH.one;
-    for (const [i, lane] of lanes.slice(0, ran).entries())
-      lane.build(plan.blocks, high, i ? now : new Set(), (name) => (i === ran - 1 ? chip(name) : el("span", null)));
+    keepingFocus(body, () => {
+      for (const [i, lane] of lanes.slice(0, ran).entries())
+        lane.build(blocks, high, i ? apart.off : new Set(), i === ran - 1 ? (name) => apart.chip(name) : null);
+    });
   }
 
   function render() {
     if (!plan || !frames[0]?.length) return;
     if (ran !== frames.length) build();
-    const { blocks, r2 } = plan;
+    const { blocks, r2, block: chosen } = plan;
     const { at } = scrubber;
-    const chosen = String(form.value("block"));
+    if (!r2) look = "colours";
+    find(body, ".looks").hidden = !r2;
     for (const [i, button] of looks.entries()) button.setAttribute("aria-pressed", String(LOOKS[i][0] === look));
     for (const [i, lane] of lanes.slice(0, ran).entries()) {
       const frame = frames[i][at] ?? frames[i].at(-1);
@@ -237,7 +156,10 @@ export function mount(page, part) {
     maps.ariaLabel = `${count} channels of ${block.name}`;
   }
 
+  let width = 0;
   new ResizeObserver(() => {
+    if (body.clientWidth === width) return;
+    width = body.clientWidth;
     ran = 0;
     render();
   }).observe(body);

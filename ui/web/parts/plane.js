@@ -16,7 +16,7 @@ const DRAW = `
 <div class="board" tabindex="0" role="application" aria-label="Drawing board" aria-describedby="plane-draw-help"></div>
 <div class="row"><span class="drawn grow" role="status"></span><button type="button" class="button undo">Undo</button><button type="button" class="button empty-board">Clear</button></div>
 `;
-const PANE = `<figcaption><span class="title"></span><span class="at"></span></figcaption><canvas width="720" height="720" role="img"></canvas><p class="verdict"></p>`;
+const PANE = `<figcaption><span class="title"></span><span class="at"></span></figcaption><canvas width="720" height="720" role="img" aria-label="No points yet"></canvas><p class="verdict"></p>`;
 const STAGE = `
 <p>Each point is a picture of one pixel with two values. Both clouds start at the same x<sub>T</sub>; the grey, q(x<sub>t</sub>), is where they belong at each t. With the exact ε all that is wrong is the sampler’s error; a trained network adds its own.</p>
 <div class="panes"><figure class="pane" data-lane="a">${PANE}</figure><figure class="pane" data-lane="b">${PANE}</figure></div>
@@ -53,6 +53,7 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take: (result) => stage.take(result),
     renew: () => stage.clear(),
+    outcome: () => stage.summary,
     render,
     described: (about) => {
       const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);
@@ -83,17 +84,14 @@ export function mount(page, part) {
     if (shape() === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
   });
   panel.stage.append(body);
-  let before = "";
-
   function render() {
     element.dataset.shape = shape();
     if (form.missing) stage.offer(null, []); // there is nothing to show any more
-    const { state, active } = panel.stream;
+    const { active } = panel.stream;
     stage.scrubber.active = active;
     stage.soon();
-    if (state === "finished" && before !== state) page.say(`Finished. ${stage.summary}`);
-    before = state;
   }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => stage.soon()); // its colours are drawn
   return panel.mounted(["csv"], () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
     key: (event) => stage.scrubber.key(event),

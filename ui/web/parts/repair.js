@@ -27,7 +27,7 @@ export function mount(page, part) {
   find(body, ".rows").before(tools);
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
   /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, { take, render });
+  const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
   const { form } = panel;
   const source = new Source(panel, "picture", "The picture", "Sample of the seed");
   form.adopt("picture", source);

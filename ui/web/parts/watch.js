@@ -48,6 +48,7 @@ export function mount(page, part) {
     take: (result) => player.take(result),
     renew: () => player.start(),
     finished: (values) => past.add(part, values),
+    outcome: () => player.outcome(),
     render() {
       player.active = panel.stream.active;
     },

@@ -68,7 +68,7 @@ function plan(request, [model], catalogue) {
     about: () => ({ python: copied(() => script(found)) }),
     shown: ({ blocks, skips, r2, figures }) => ({
       ...{ kind: "plan", blocks, skips, r2, figures },
-      ...{ steps: times.length, second: secondTitle(request, cut, times, model) },
+      ...{ steps: times.length, block, second: secondTitle(request, cut, times, model) },
     }),
   };
 }

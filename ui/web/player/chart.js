@@ -1,6 +1,7 @@
 // The player's chart: σ of every lane on a logarithmic axis and ᾱ on 0…1, over the ticks of the scrubber.
 import { Chart, decades, halves, path, powers, scale } from "../shared/drawing/chart.js";
 import { el } from "../shared/drawing/dom.js";
+import { fraction, number } from "../words/numbers.js";
 
 /** @import { Held, Recording } from "./recording.js" */
 
@@ -9,6 +10,11 @@ const alphaY = scale(0, 1);
 export class RunChart extends Chart {
   #future = el("i", { class: "future" });
   #last = 1; // tick
+
+  constructor() {
+    super("", "Noise added and signal left at each step");
+  }
+
   /** @type {(value: number) => number} */
   #y = alphaY;
 
@@ -53,11 +59,11 @@ export class RunChart extends Chart {
     const x = (100 * tick) / this.#last;
     this.#future.style.left = `${(100 * newest) / this.#last}%`;
     const [first] = frames;
-    this.mark(x, [
-      ["alpha", x, first ? alphaY(first.step[2]) : null],
-      ...frames.map(
-        (frame, i) => /** @type {[string, number, number | null]} */ ([`lane-${i}`, x, this.#place(frame?.sigma)]),
-      ),
-    ]);
+    const dots = frames.map(
+      (frame, i) => /** @type {[string, number, number | null]} */ ([`lane-${i}`, x, this.#place(frame?.sigma)]),
+    );
+    const added = frames.map((frame) => number(frame?.sigma ?? 0)).join(" and ");
+    const said = first ? `t ${first.step[1]}, sigma ${added}, alpha bar ${fraction(first.step[2])}` : "";
+    this.mark(x, [["alpha", x, first ? alphaY(first.step[2]) : null], ...dots], said);
   }
 }

@@ -44,6 +44,4 @@ export const MARKUP = `
   </summary>
   <div class="readouts"></div>
 </details>
-
-<div class="meaning" popover></div>
 `;

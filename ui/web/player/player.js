@@ -1,6 +1,6 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
 import { all, button, context2d, el, find, within } from "../shared/drawing/dom.js";
-import { calm, play, soon } from "../shared/drawing/motion.js";
+import { NOISE, play, soon } from "../shared/drawing/motion.js";
 import { meaning, Transport } from "../shared/drawing/transport.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
@@ -14,7 +14,7 @@ export class Player {
   /** Called when it has been rendered. */
   shows = () => {};
   #pause = () => {};
-  #live = soon(() => this.#do(() => this.view.goLive()));
+  #live = soon(() => this.view.live && this.#do(() => this.view.goLive()), NOISE);
 
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
@@ -61,12 +61,10 @@ export class Player {
   /** @param {Result} result */
   take(result) {
     const { view } = this;
-    if (calm() && view.live) {
-      view.live = false;
-      this.#live(); // in a second
-    }
+    if (view.live) this.#live();
     if (!view.take(result)) return;
     this.#build();
+    this.render();
     this.#play();
   }
 
@@ -98,8 +96,12 @@ export class Player {
 
   /** The newest run stands differently. @param {boolean} active */
   set active(active) {
-    this.view.active = active;
-    if (!active && this.view.live) this.view.live = false;
+    const { view } = this;
+    view.active = active;
+    if (!active && view.live) {
+      view.goLive();
+      view.live = false;
+    }
     this.render();
   }
 
@@ -114,7 +116,7 @@ export class Player {
       view.advance(seconds);
       this.render();
       return view.playing;
-    });
+    }, NOISE);
   }
 
   toggle() {
@@ -155,9 +157,15 @@ export class Player {
         tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
-    const first = lanes.map((_, lane) => tiles[lane * seeds.length + this.view.image].picture);
-    const said = lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0) ? this.screen.result(coming, first) : "";
-    return { title: heading, tiles, columns, said, settings };
+    return { title: heading, tiles, columns, said: await this.outcome(), settings };
+  }
+
+  /** What is measured in the finished pictures, or "" where they are not finished. */
+  async outcome() {
+    const { coming, image } = this.view;
+    if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
+    const pictures = coming.lanes.map((_, lane) => this.#last(coming, lane, image));
+    return this.screen.result(coming, await Promise.all(pictures));
   }
 
   /** What the part of the page has that shows it. */

@@ -1,5 +1,5 @@
 // The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
-import { all, button, el } from "../shared/drawing/dom.js";
+import { all, button, el, find, write } from "../shared/drawing/dom.js";
 
 /** @import { Page } from "../app.js" */
 
@@ -9,19 +9,31 @@ export class Projector {
   #title = el("h2", null);
   #code = el("img", { alt: "QR code of the page's address" });
   #address = el("p", null);
+  /** Whether it is dark; null: as the page. @type {boolean | null} */
+  #dark = null;
+  /** The page as it was: its theme, and what had the focus. @type {{ dark: boolean, focus: HTMLElement | null }} */
+  #before = { dark: false, focus: null };
 
   /** @param {Page} page @param {() => void} keys opens what the keys do */
   constructor(page, keys) {
     this.page = page;
     const back = button({ class: "button", "aria-label": "Back to the page" }, () => this.hide(), "×");
-    this.bar = el("header", { class: "wall" }, this.#title, button({ class: "button" }, keys, "?"), back);
+    const theme = button({ class: "button", "aria-label": "Light or dark" }, () => this.#change(), "◐");
+    this.bar = el("header", { class: "wall" }, this.#title, theme, button({ class: "button" }, keys, "?"), back);
     this.room = el("aside", { class: "room" }, this.#code, this.#address);
   }
 
   /** @param {HTMLElement} element of a part @param {string} title */
   show(element, title) {
+    const { activeElement: focus, body } = document;
+    const { classList } = document.documentElement;
+    this.#before = {
+      dark: classList.contains("dark"),
+      focus: /** @type {HTMLElement} */ (focus === body ? find(document, "#place") : focus),
+    };
+    classList.toggle("dark", this.#dark ?? this.#before.dark);
     this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
-    this.#title.textContent = title;
+    write(this.#title, title);
     this.root.prepend(this.bar);
     this.root.append(this.room);
     this.#showCode();
@@ -30,12 +42,18 @@ export class Projector {
     this.root.focus();
   }
 
+  /** Light after dark, dark after light. */
+  #change() {
+    this.#dark = document.documentElement.classList.toggle("dark");
+  }
+
   hide() {
     this.#mark(false);
     this.bar.remove();
     this.room.remove();
-    this.root?.blur();
     this.root = null;
+    document.documentElement.classList.toggle("dark", this.#before.dark);
+    this.#before.focus?.focus();
   }
 
   /** @param {boolean} on */
@@ -46,7 +64,7 @@ export class Projector {
     document.documentElement.classList.toggle("projecting", on);
     // What lies behind is no stop of Tab.
     for (let at = root; at !== document.body && at.parentElement; at = at.parentElement)
-      for (const other of all(at.parentElement, ":scope > :not(#said, #keys)")) if (other !== at) other.inert = on;
+      for (const other of all(at.parentElement, ":scope > :not(#said, .keys)")) if (other !== at) other.inert = on;
   }
 
   /** @param {string} key @returns {boolean} whether it was one of the view's */

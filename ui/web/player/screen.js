@@ -1,7 +1,8 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
-import { all, button, context2d, el, find } from "../shared/drawing/dom.js";
+import { all, button, context2d, disable, el, find, write } from "../shared/drawing/dom.js";
+import { sheet } from "../shared/drawing/sheet.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
 import { DECODED, ending, readouts, sentence, touched } from "../words/player.js";
 import { RunChart } from "./chart.js";
@@ -28,6 +29,7 @@ export class Screen {
   difference = null;
   /** @type {Thumb[]} */
   thumbs = [];
+  meaning = sheet("meaning", "What this word means");
   #charted = ""; // what the chart shows
   #lines = 0; // of the readouts
   /** @type {Recording | null} */
@@ -45,7 +47,7 @@ export class Screen {
     this.transport = transport;
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
-    this.meaning = this.#find(".meaning");
+    root.append(this.meaning);
     this.#find(".chart").append(
       this.chart.node,
       meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS),
@@ -69,7 +71,7 @@ export class Screen {
     this.#find(".views").hidden = !plan.latent;
     this.#find(".gains").hidden = !two;
     this.#find(".caption").hidden = !plan.caption;
-    this.#find(".caption").textContent = plan.caption ?? "";
+    write(this.#find(".caption"), plan.caption ?? "");
     this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
@@ -86,13 +88,15 @@ export class Screen {
     };
     this.lanes = names.map((name, i) => {
       const group = el("div", { class: `lane lane-${i}` });
-      if (names.length > 1) group.append(el("h4", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
+      if (names.length > 1) group.append(el("h3", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
       /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words */
       const pane = (kind, letter, index, words) => {
         const canvas = canvasOf("No picture yet");
         const at = el("span", { class: "at" });
         const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
-        const symbol = button({ class: "term" }, explain, letter, el("sub", null, index));
+        const spoken = kind === "x" ? "x at time t" : "the guess of x zero";
+        const shown = el("span", { role: "img", "aria-label": spoken }, letter, el("sub", null, index));
+        const symbol = button({ class: "term" }, explain, shown);
         const caption = el("figcaption", null, el("span", null, words, symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
         return { canvas, at };
@@ -107,7 +111,7 @@ export class Screen {
     this.difference = names.length > 1 ? canvasOf("Difference of A and B") : null;
     if (this.difference) {
       const figure = el("figure", null, el("div", { class: "frame" }, this.difference));
-      groups.push(el("div", { class: "lane difference" }, el("h4", null, "|A − B|"), figure));
+      groups.push(el("div", { class: "lane difference" }, el("h3", null, "|A − B|"), figure));
     }
     this.#find(".lanes").replaceChildren(...groups);
   }
@@ -138,7 +142,8 @@ export class Screen {
     classList.toggle("differing", this.view.gain > 0);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
-    title.textContent = title.title = shown.plan?.title ?? "";
+    title.title = shown.plan?.title ?? "";
+    write(title, title.title);
     this.#renderTransport();
     if (!shown.count) return;
     this.#renderPanes();
@@ -150,7 +155,7 @@ export class Screen {
   #renderTransport() {
     const { shown, coming, active, tick, live, following } = this.view;
     const empty = !shown.count;
-    this.live.disabled = empty || !active || shown !== coming;
+    disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
     const text = empty ? "" : `step ${tick + 1} of ${ticks.length}, t ${ticks[tick]}`;
@@ -189,7 +194,7 @@ export class Screen {
     const terms = all(this.root, ".readouts .term");
     const items = said.flat();
     // The buttons stay while their words change: one may be pressed while it plays.
-    for (const [n, term] of terms.entries()) term.textContent = items[n]?.[0] ?? "";
+    for (const [n, term] of terms.entries()) write(term, items[n]?.[0] ?? "");
     if (terms.length !== items.length || this.#lines !== said.length) {
       this.#lines = said.length;
       const rows = said.map((items, i) => {
@@ -261,15 +266,15 @@ export class Screen {
       context2d(film).drawImage(one, i * size, 0);
     }
     const more = () => {
-      this.meaning.hidePopover();
+      this.meaning.close();
       this.#find(".chart").toggleAttribute("open", true);
       const list = find(this.root, ".legend", HTMLDetailsElement);
       list.open = true;
       list.scrollIntoView({ block: "nearest" });
     };
     const text = el("p", null, el("b", null, word), ` ${MEANINGS[word]}. `);
-    this.meaning.replaceChildren(film, text, button({ class: "button" }, more, "All words"));
-    this.meaning.showPopover();
+    this.#find(".meaning > div").replaceChildren(film, text, button({ class: "button" }, more, "All words"));
+    this.meaning.showModal();
   }
 
   #renderBatch() {

@@ -15,7 +15,7 @@ export class View {
   /** Whether the newest run computes, or is going to. */
   active = false;
   tick = 0;
-  live = false; // it shows the newest frame
+  live = false; // it follows the newest frame
   playing = false;
   fresh = false; // the first showing of a run is under way
   speed = 1;
@@ -72,7 +72,7 @@ export class View {
       this.tick = this.shown.newest;
       this.#due = 0;
       this.image = Math.min(this.image, (this.shown.plan?.count ?? 1) - 1);
-    } else if (this.live && this.shown === this.coming) this.tick = this.shown.newest;
+    }
     return first;
   }
 

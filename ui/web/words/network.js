@@ -8,7 +8,7 @@ export const LEAD =
 export const ACTIVITY =
   "What each block computes, step by step. Its channels are shown as three colours that keep their meaning for the whole run.";
 export const NO_READERS =
-  "No readers were fitted for this model: `python -m train readers` makes them. Until then only channels are shown.";
+  "No readers were fitted for this model: `python -m train readers` makes them. Until then each block shows where its numbers are large.";
 
 /** What can be switched off, as buttons say it. @type {Record<string, string>} */
 const OFF = { middle: "middle", attention: "attention", time: "time" };

@@ -31,7 +31,8 @@ export class Files {
     const own = before && (await whole(before, path, entry, progress).catch(() => null)); // a damaged one is fetched anew
     if (own) return own.buffer;
     const quit = new AbortController();
-    const signal = AbortSignal.any([quit.signal, leave ?? quit.signal]);
+    leave?.addEventListener("abort", () => quit.abort()); // AbortSignal.any needs Safari 17.4
+    if (leave?.aborted) quit.abort();
     let timer = 0;
     const came = () => {
       clearTimeout(timer);
@@ -39,7 +40,7 @@ export class Files {
     };
     came();
     try {
-      const answer = await fetch(address, { signal }).catch(() => null);
+      const answer = await fetch(address, { signal: quit.signal }).catch(() => null);
       const heard = (/** @type {number} */ done) => {
         came();
         progress(done);

@@ -63,8 +63,8 @@ async function compute(plan, [model], work) {
  */
 function looks(model, readers, taps, t, block) {
   const channels = channelsOf(/** @type {Tap} */ (taps.get(block)));
-  if (!readers) return { channels };
   const all = [...taps];
+  if (!readers) return { channels, colours: all.map(([, tap]) => channelsOf(meanOf(tap))) };
   return {
     channels,
     read: all.map(([name, tap]) => [readPicture(model, readers, name, tap, t)]),
@@ -79,6 +79,13 @@ function looks(model, readers, taps, t, block) {
 function readPicture(model, readers, name, tap, t) {
   const found = readers.read(name, tap, t);
   return model.decode ? shown(model, found) : shown({ ...model, size: readers.size }, found);
+}
+
+/** The mean size of a block's numbers at each place. @param {Tap} tap @returns {Tap} */
+function meanOf({ shape: [c, h, w], data }) {
+  const mean = new Float32Array(h * w);
+  for (const [i, value] of data.entries()) mean[i % mean.length] += Math.abs(value) / c;
+  return { shape: [1, h, w], data: mean };
 }
 
 /** Channels, each from its darkest number to its brightest one. @param {Tap} tap @returns {Picture[]} */

@@ -71,5 +71,5 @@ export function histogram(edges, densities) {
   ];
   const numbers = [left, left / 2, 0, right / 2, right];
   const axis = numbers.map((v) => /** @type {[number, string]} */ ([x(v), String(v).replace("-", "−")]));
-  return new Chart().draw([], curves, axis).node;
+  return new Chart("", "Histogram of the added noise: small steps and one jump").draw([], curves, axis).node;
 }

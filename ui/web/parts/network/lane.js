@@ -9,6 +9,8 @@ import { shape } from "./shape.js";
 
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 
+const NAMES = /** @type {Record<string, string>} */ ({ x: "The picture now", x0: "The guess" });
+
 /** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, Sprite>} */
 const newest = new WeakMap();
 
@@ -35,8 +37,8 @@ export class Lane {
   }
 
   /**
-   * Draw it anew. off: what is switched off here. chip: makes the button that stands on a line of skips.
-   * @param {Block[]} blocks @param {number} high @param {Set<string>} off @param {(skip: string) => Node} chip
+   * Draw it anew. off: what is switched off here. chip: makes the button on a line of skips, null for none.
+   * @param {Block[]} blocks @param {number} high @param {Set<string>} off @param {((skip: string) => Node) | null} chip
    */
   build(blocks, high, off, chip) {
     const width = this.root.clientWidth;
@@ -57,7 +59,12 @@ export class Lane {
     this.#tiles = {};
     const tiles = order.map((name) => {
       const { x, y, side } = places[name];
-      const canvas = el("canvas", { width: 1, height: 1 });
+      const canvas = el("canvas", {
+        width: 1,
+        height: 1,
+        role: "img",
+        "aria-label": NAMES[name] ?? `What ${name} shows`,
+      });
       canvas.style.width = canvas.style.height = `${side}px`;
       const label = el("span", null);
       const isBlock = name !== "x" && name !== "x0";
@@ -69,10 +76,11 @@ export class Lane {
       this.#tiles[name] = { canvas, name: label, tile };
       return tile;
     });
-    const chips = skips.map(({ name, from }) => {
+    const chips = skips.flatMap(({ name, from }) => {
+      if (!chip) return [];
       const at = el("div", { class: "at-skip" }, chip(name));
       at.style.top = `${middle(from)[1]}px`;
-      return at;
+      return [at];
     });
     this.root.classList.toggle("narrow", narrow);
     this.root.style.height = `${height}px`;

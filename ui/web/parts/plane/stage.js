@@ -1,6 +1,6 @@
 // What a run has sent, at which time it is shown, and drawing it.
-import { all, find } from "../../shared/drawing/dom.js";
-import { calm, soon } from "../../shared/drawing/motion.js";
+import { all, find, write } from "../../shared/drawing/dom.js";
+import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
@@ -35,6 +35,7 @@ export class Stage {
     this.part = part;
     this.given = given;
     this.scrubber = new Scrubber(find(root, ".transport"), "Time t", () => this.render());
+    this.scrubber.every = SMOOTH; // points that move do not flash
     this.panes = all(root, ".pane");
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }
@@ -137,7 +138,7 @@ export class Stage {
     const letter = LANES[lane].toUpperCase();
     const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
     const points = shown?.points ?? (learning && pointsOf(learning, this.given.UNIT));
-    find(pane, ".title").textContent = [letter, ...this.#names.slice(lane, lane + 1)].join(" · ");
+    write(find(pane, ".title"), [letter, ...this.#names.slice(lane, lane + 1)].join(" · "));
     const when = shown ? `t = ${shown.s}` : "";
     find(pane, ".at").textContent = learning === null ? when : "the network so far";
     const said = shown && mixture ? verdict(mixture, shown) : "";

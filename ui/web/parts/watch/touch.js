@@ -89,6 +89,11 @@ export class Touch {
       view.go(view.shown.ticks.findIndex((t) => 2 * t <= (view.shown.plan?.T ?? 0))); // back to where a touch tells most
     else if (this.#tool) view.go(view.tick);
     this.player.render();
+    // Who chose by a key goes on with keys; a colour is still being chosen.
+    if (stays || this.sheet.hidden || !document.activeElement?.matches(":focus-visible")) return;
+    this.#byKeys = true;
+    this.sheet.focus({ preventScroll: true });
+    this.#draw();
   }
 
   /** The step whose x_s is shown. */

@@ -83,13 +83,15 @@ export const key = (...curves) =>
 export const swatch = (name) => el("i", { class: `swatch ${name}` });
 
 export class Chart {
-  area = el("div", { class: "area" });
+  area = el("div", { class: "area", role: "img" });
   #at = el("span", { class: "at" });
   #axis = el("div", { class: "axis", "aria-hidden": "true" });
   #marks = el("div", null);
 
-  /** @param {string} [title] */
-  constructor(title = "") {
+  /** @param {string} [title] @param {string} [name] that a screen reader says, where there is no title */
+  constructor(title = "", name = title) {
+    this.name = name;
+    this.area.ariaLabel = name;
     const caption = el("figcaption", null, el("span", null, title), this.#at);
     caption.hidden = !title;
     this.node = el("figure", { class: "plot" }, caption, this.area, this.#axis);
@@ -124,6 +126,7 @@ export class Chart {
       ...inside.map(([name, x, y]) => el("i", { class: `dot ${name}`, style: `left:${x}%;top:${y}%` })),
     );
     this.#at.textContent = text;
+    this.area.ariaLabel = text ? `${this.name}: ${text}` : this.name;
     return this;
   }
 }

@@ -1,5 +1,7 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
+import { symbols } from "../../words/symbols.js";
+
 /** @typedef {Record<string, string | number | boolean>} Attributes */
 
 /**
@@ -12,8 +14,13 @@
 export function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) node.setAttribute(name, String(value));
-  node.append(...children);
+  node.append(...children.flatMap((child) => (typeof child === "string" ? symbols(child) : child)));
   return node;
+}
+
+/** Write a text into an element, in the place of what is there. @param {Element} node @param {string} text */
+export function write(node, text) {
+  if (node.textContent !== text) node.replaceChildren(...symbols(text));
 }
 
 /**
@@ -50,13 +57,15 @@ export function svg(tag, attributes, ...children) {
  */
 export function table(caption, heads, rows, ours = heads.length) {
   const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
-  const head = el("tr", null, ...heads.map((text, i) => el("th", { scope: "col", class: whose(i) }, text)));
+  const headed = (/** @type {string | Node} */ text, /** @type {number} */ i) =>
+    text ? el("th", { scope: "col", class: whose(i) }, text) : el("td", null);
+  const head = el("tr", null, ...heads.map(headed));
   const body = rows.map(([first, ...cells]) => {
     const others = cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell));
     return el("tr", null, el("th", { scope: "row" }, first), ...others);
   });
   const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
-  return el("div", { class: "scroll" }, content);
+  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || "Table" }, content);
 }
 
 /**
@@ -93,6 +102,16 @@ export function within(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
 }
 
+/** Disable a button, or no more; the focus that it loses goes to another one. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
+export function disable(one, disabled, next) {
+  const held = disabled && one === document.activeElement;
+  one.disabled = disabled;
+  if (held) next.focus();
+}
+
+/** Whether an element takes room on the page. @param {Element} element */
+export const isShown = (element) => element.getClientRects().length > 0;
+
 /**
  * A canvas's two-dimensional context.
  * @param {HTMLCanvasElement} canvas
@@ -102,6 +121,25 @@ export function context2d(canvas, settings) {
   const context = canvas.getContext("2d", settings);
   if (!context) throw new Error("this browser has no canvas");
   return context;
+}
+
+let honest = /** @type {boolean | null} */ (null);
+
+/** Throw an Error with a sentence where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
+export function checkPixels() {
+  if (honest === null) {
+    const side = 16;
+    const context = context2d(el("canvas", { width: side, height: side }), { willReadFrequently: true });
+    const known = context.createImageData(side, side);
+    for (let i = 0; i < known.data.length; i++) known.data[i] = i % 4 === 3 ? 255 : (37 * i) % 256;
+    context.putImageData(known, 0, 0);
+    const { data } = context.getImageData(0, 0, side, side);
+    honest = data.every((value, i) => value === known.data[i]);
+  }
+  if (!honest)
+    throw new Error(
+      "Your browser changes the pixels of pictures. Allow this page to read canvases, then load it again.",
+    );
 }
 
 /** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */

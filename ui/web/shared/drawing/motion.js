@@ -1,6 +1,8 @@
-// Pictures that change by themselves: with every frame of the screen, or, where little motion is wanted, once a second.
+// Pictures that change by themselves: as often as they may flash, or, where little motion is wanted, once a second.
 
-const FRAME = 30; // ms, at least: a picture that is enlarged without a graphics card takes some
+export const SMOOTH = 30; // ms, at least: a picture that is enlarged without a graphics card takes some
+/** ms between two pictures of noise. Six a second flash at most three times, which harms nobody (WCAG 2.3.1). */
+export const NOISE = 1000 / 6;
 const CALM = 1000; // ms between two pictures where little motion is wanted
 
 /** Whether little motion is wanted. */
@@ -9,16 +11,17 @@ export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 /**
  * Call turn(seconds since the last call) again and again, until it returns false or the function that is returned is called.
  * @param {(seconds: number) => boolean} turn
+ * @param {number} [every] ms between two calls, at least
  * @returns {() => void} what ends it
  */
-export function play(turn) {
+export function play(turn, every = SMOOTH) {
   let playing = true;
   let last = performance.now();
   const next = () => (calm() ? setTimeout(step, CALM) : requestAnimationFrame(step));
   function step() {
     if (!playing) return;
     const now = performance.now();
-    if (now - last >= FRAME) {
+    if (now - last >= every) {
       playing = turn((now - last) / 1000);
       last = now;
     }
@@ -30,8 +33,11 @@ export function play(turn) {
   };
 }
 
-/** A function that calls draw soon, however often it is called; where little motion is wanted, once a second. @param {() => void} draw */
-export function soon(draw) {
+/**
+ * A function that calls draw soon, however often it is called; where little motion is wanted, once a second.
+ * @param {() => void} draw @param {number} [every] ms until it does
+ */
+export function soon(draw, every = 0) {
   let waiting = false;
   return () => {
     if (waiting) return;
@@ -40,6 +46,6 @@ export function soon(draw) {
       waiting = false;
       draw();
     };
-    setTimeout(run, calm() ? CALM : 0);
+    setTimeout(run, calm() ? CALM : every);
   };
 }

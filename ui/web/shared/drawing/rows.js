@@ -1,7 +1,7 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
 import { meanings } from "../../words/meanings.js";
 import { el, find } from "./dom.js";
-import { soon } from "./motion.js";
+import { NOISE, soon } from "./motion.js";
 import { urlOf } from "./sprite.js";
 import { Scrubber } from "./transport.js";
 
@@ -54,7 +54,7 @@ export class Rows {
   state = false;
   /** @type {HTMLImageElement[]} */
   #images = [];
-  #later = soon(() => this.render());
+  #later = soon(() => this.render(), NOISE);
 
   /** @param {string} name of its class */
   constructor(name) {
@@ -143,6 +143,12 @@ export class Rows {
     const apart = end.spread < 0.05 ? "all the same" : `${levels(end.spread)} grey levels apart`;
     const fits = (end.gap ?? 0) < 0.05 ? "all fit y" : `${levels(end.gap ?? 0)} from y`;
     small.textContent = end.gap === undefined ? apart : `${apart}; ${fits}`;
+  }
+
+  /** What came of each row. */
+  get outcome() {
+    const rows = [...this.root.querySelectorAll(".head div")];
+    return rows.map((row) => `${[...row.children].map(({ textContent }) => textContent).join(": ")}.`).join(" ");
   }
 
   /** For a slide. */

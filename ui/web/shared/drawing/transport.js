@@ -1,8 +1,10 @@
 // A slider over the pictures of a run, and the button that plays it.
 import { button, el, within } from "./dom.js";
-import { play } from "./motion.js";
+import { NOISE, play } from "./motion.js";
 
 const ICONS = `<svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg>`;
+
+const SPEAKS = 1000; // ms between two texts for a screen reader while it plays
 
 /** What a key of the page means: so many pictures on, "toggle" to play or pause, or nothing. @param {KeyboardEvent} event */
 export function meaning(event) {
@@ -13,6 +15,7 @@ export function meaning(event) {
 }
 
 export class Transport {
+  #spoke = 0; // when a screen reader was last told where it is
   /**
    * @param {HTMLElement} element that holds it; one of the class `at` in it says where it is
    * @param {string} label of the slider
@@ -47,7 +50,11 @@ export class Transport {
     slider.value = String(at);
     slider.style.setProperty("--at", `${(100 * at) / end}%`);
     slider.style.setProperty("--held", `${(100 * reached) / end}%`);
-    slider.setAttribute("aria-valuetext", text);
+    const now = performance.now();
+    if (!playing || now > this.#spoke + SPEAKS) {
+      slider.setAttribute("aria-valuetext", text);
+      this.#spoke = now;
+    }
     button.setAttribute("aria-label", playing ? "Pause" : "Play");
     button.classList.toggle("on", playing);
     const said = this.element.querySelector(".at");
@@ -61,6 +68,7 @@ export class Scrubber extends Transport {
   last = 0;
   reached = 0;
   seconds = 4; // that playing takes
+  every = NOISE; // ms between two pictures, at least
   active = false; // more is to come
   playing = false;
   #pause = () => {};
@@ -116,7 +124,7 @@ export class Scrubber extends Transport {
         this.changed();
       }
       return this.playing;
-    });
+    }, this.every);
   }
 
   /** @param {KeyboardEvent} event @returns {boolean} whether it was for this one */

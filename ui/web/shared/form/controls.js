@@ -1,6 +1,6 @@
 // The controls of a form: one for each kind of field of ui/forms/fields.py, how its value is read and set, and what a model
 // changes about it. What a field follows of a model says the field; what comes of it says the kind.
-import { button, el } from "../drawing/dom.js";
+import { button, el, write } from "../drawing/dom.js";
 
 /** @import { About, FieldForm, Form } from "./form.js" */
 
@@ -192,7 +192,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
     wanted = String(value);
     if (box instanceof HTMLSelectElement) box.value = wanted;
     for (const input of box.querySelectorAll("input")) input.checked = input.value === wanted;
-    said.textContent = sentences[wanted] ?? "";
+    write(said, sentences[wanted] ?? "");
     said.hidden = !said.textContent;
   };
   /** @param {string[]} offered */
@@ -277,7 +277,7 @@ function model({ name, default: usual, lane }, form) {
   const ready = second ? [] : form.models.filter(({ picture }) => picture).slice(0, 3);
   const buttons = ready.map(({ ref, label, picture = "" }) => {
     const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
-    return button({ value: ref, tabindex: -1 }, () => take(ref), ...shown);
+    return button({ value: ref, tabindex: -1, "aria-label": label }, () => take(ref), ...shown);
   });
   /** @param {unknown} value */
   const set = (value) => {
@@ -316,7 +316,7 @@ function model({ name, default: usual, lane }, form) {
   set(usual);
   /** @param {About} about */
   const offer = (about) => {
-    note.textContent = about.note;
+    write(note, about.note);
     note.hidden = !about.note || select.value === SAME;
   };
   const element = el("div", { class: "model" }, el("div", { class: "pictures" }, ...buttons), select, other, note);

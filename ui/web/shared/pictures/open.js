@@ -1,5 +1,5 @@
 // A file of the visitor's, decoded by the browser: only pixels of it leave the page.
-import { context2d, el } from "../drawing/dom.js";
+import { checkPixels, context2d, el } from "../drawing/dom.js";
 import { reduced, resized } from "./resize.js";
 
 /** @import { Picture } from "./resize.js" */
@@ -21,6 +21,7 @@ const amount = (value) => Math.round(value).toLocaleString("en");
  */
 export async function open(file, longest) {
   if (file.size > MEGABYTES * 1e6) throw new Error(`This file is too large: up to ${MEGABYTES} MB are read.`);
+  checkPixels();
   await check(file);
   // Without a conversion of colours: the levels are those of the file, as the trainer reads them.
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);

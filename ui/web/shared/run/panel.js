@@ -4,7 +4,7 @@
 import { WORDED } from "../../plans/plan.js";
 import { draw } from "../../player/slide.js";
 import { duration, failure } from "../../words/units.js";
-import { all, button, el, within } from "../drawing/dom.js";
+import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 
 import { attempt, kept } from "./client.js";
@@ -43,6 +43,7 @@ import { Stream } from "./stream.js";
  * @property {(result: Result) => void} take one result of the current run
  * @property {() => void} [renew] another run begins
  * @property {(values: Values) => void} [finished] a run has ended well; its values
+ * @property {() => string | Promise<string>} [outcome] what came of it, in a sentence for a screen reader
  * @property {() => void} [render] the run stands differently, or a field has changed
  * @property {(about: About) => void} [offer] the model is known
  * @property {(about: Description) => void} [described]
@@ -53,6 +54,7 @@ const PAUSE = 120; // ms after the last change until the server is asked
 const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
 const PATIENCE = 20_000; // and after the last change until it is asked no more
 const AGAIN = 1000; // ms after which a run whose connection broke is looked for
+const APART = 10_000; // ms between two sentences of a screen reader about the progress
 const GONE = "The run was lost: Run starts it again";
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
@@ -75,6 +77,7 @@ export class Panel {
   description = null;
   /** Of the models that are known, by the names of their fields. @type {Record<string, string>} */
   revisions = {};
+  #told = { quarter: 0, when: 0 }; // to a screen reader, of the progress
   example = ""; // what is said of a recorded run, while one is shown
 
   /**
@@ -108,7 +111,7 @@ export class Panel {
     const stop = () => this.stream.stop(() => page.client.ask("lab", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
-    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false });
+    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, "Settings");
     this.fields = this.form.layout(options.side);
     const bar = el("div", { class: "run-bar" }, this.estimate, this.run, this.stop);
     const dice = this.fields.querySelector(".dice");
@@ -228,14 +231,14 @@ export class Panel {
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
     this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
-    this.summary.textContent = this.description?.summary ?? "Settings";
+    write(this.summary, this.description?.summary ?? "Settings");
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
     if (this.element.dataset.ready !== "true") return; // once the model is known, all is described once more
     const cause = this.#cause;
     this.#cause = "";
-    if (!cause || sentence || !this.run.checkVisibility()) return; // who has left wants no run
+    if (!cause || sentence || !isShown(this.run)) return; // who has left wants no run
     if (cause === "press") this.start();
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
@@ -345,9 +348,11 @@ export class Panel {
     if (active || !outdated)
       this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
     else this.status.show("Settings changed", this.run.disabled ? "" : this.run.textContent, example);
-    this.stop.disabled = !stream.active;
+    disable(this.stop, !stream.active, this.run);
+    if (active) this.#sayProgress(left);
     if (before !== stream.state) {
-      if (MILESTONES.includes(stream.state)) this.page.say(stream.words);
+      if (stream.state === "finished") this.#sayOutcome();
+      else if (MILESTONES.includes(stream.state)) this.page.say(stream.words);
       const over = !stream.active && stream.state !== "idle";
       if (over) {
         this.changed("", false); // the pace is known better now
@@ -358,6 +363,23 @@ export class Panel {
       if (stream.state === "finished") this.options.finished?.(this.ran);
     }
     this.options.render?.();
+  }
+
+  /** Tell a screen reader how far the run is: at each quarter, but not within ten seconds. @param {string} left */
+  #sayProgress(left) {
+    const { state, progress } = this.stream;
+    const quarter = Math.floor(4 * (progress ?? 0));
+    if (state !== "running" || !quarter) this.#told = { quarter: 0, when: performance.now() };
+    else if (quarter > this.#told.quarter && performance.now() > this.#told.when + APART) {
+      this.#told = { quarter, when: performance.now() };
+      this.page.say(`${25 * quarter} % done. ${left}`);
+    }
+  }
+
+  /** Tell a screen reader that the run has ended, and what came of it. */
+  async #sayOutcome() {
+    const { words } = this.stream;
+    this.page.say(`${words}. ${(await this.options.outcome?.()) ?? ""}`);
   }
 
   /**

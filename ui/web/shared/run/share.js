@@ -27,19 +27,37 @@ export class ShareMenu {
 
   /** @param {HTMLElement} root */
   constructor(root) {
-    this.list = el("div", { class: "menu", role: "menu", id: "share-menu", popover: "auto" });
+    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": "Share" });
     this.said = el("p", { class: "menu-said", role: "status" });
-    root.append(el("button", { type: "button", class: "button", popovertarget: "share-menu" }, "Share ▾"), this.list);
-    this.list.addEventListener("beforetoggle", ({ newState }) => {
-      if (newState === "open") this.#fill();
+    const opener = { class: "button", "aria-haspopup": "dialog", "aria-expanded": false };
+    this.button = button(opener, () => this.toggle(), "Share ▾");
+    root.append(this.button, this.list);
+    this.list.addEventListener("close", () => this.button.setAttribute("aria-expanded", "false"));
+    document.addEventListener("pointerdown", (event) => {
+      if (!root.contains(/** @type {Node} */ (event.target))) this.close();
     });
     onArrows(root, "ArrowUp", "ArrowDown");
+  }
+
+  /** Open the menu, which takes the focus, or close it, which gives the focus back. */
+  toggle() {
+    if (this.close()) return;
+    this.#fill();
+    this.list.show();
+    this.button.setAttribute("aria-expanded", "true");
+  }
+
+  /** Returns whether it was open. */
+  close() {
+    const { open } = this.list;
+    this.list.close();
+    return open;
   }
 
   /** What the menu has from now on. @param {() => Item[]} items */
   show(items) {
     this.#items = items;
-    this.list.hidePopover();
+    this.close();
   }
 
   #fill() {
@@ -63,7 +81,7 @@ export class ShareMenu {
       say(wrong);
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
-    const entry = button({ role: "menuitem" }, take, item.title, ...why);
+    const entry = button(null, take, item.title, ...why);
     entry.disabled = Boolean(item.disabled);
     return entry;
   }
@@ -78,6 +96,7 @@ export const download = (href, name) => el("a", { href, download: name }).click(
  * @param {string} text @param {string} what the text is
  */
 export async function copy(text, what) {
+  const before = /** @type {HTMLElement | null} */ (document.activeElement);
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);
@@ -88,6 +107,7 @@ export async function copy(text, what) {
     () => document.execCommand("copy"),
   );
   area.remove();
+  before?.focus();
   if (!copied) prompt(what, text);
   return copied;
 }

@@ -1,0 +1,355 @@
+"""Every visitor: older browsers, keyboards, screen readers, high contrast, large type, small windows, paper."""
+
+from pathlib import Path
+
+import flashing
+import numpy as np
+import pytest
+from browser import CALM, MOTION, _missing, served
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "ui/web/node_modules/axe-core/axe.min.js"
+HAS_RUNS = ("watch", "compare", "grid", "plane", "between", "latents", "repair", "likelihood")
+PARTS = (*HAS_RUNS, "forward", "network", "train", "course")
+# A run of each that takes moments.
+QUICK = {
+    "compare": "&steps=4&steps_b=3",
+    "grid": "&columns=2,3",
+    "plane": "&steps=10&steps_b=10",
+    "latents": "&steps=4&count=2",
+    "likelihood": "&count=1",
+}
+LOOKS = ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"})
+# What axe-core finds: the rule, and the first elements that break it. The contrast of forced colours is the system's.
+FOUND = """
+() => axe.run({
+  resultTypes: ["violations"],
+  rules: {
+    "target-size": { enabled: true },
+    "color-contrast": { enabled: !matchMedia("(forced-colors: active)").matches },
+  },
+}).then(({ violations }) =>
+  violations.map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map(({ html }) => html.slice(0, 150))]))
+"""
+
+
+@pytest.fixture(scope="module")
+def url(narrow_page):
+    with served("mnist-tiny") as app:
+        assert app.warmup.ready.wait(120)
+        yield app.local_url
+
+
+def opened(page, url, part="watch", more=""):
+    page.goto(f"{url}?tab={part}&seed=13{more}")
+    page.wait_for_function("document.documentElement.dataset.ready")
+    page.wait_for_selector("#place > section:not([hidden])")
+
+
+def finished(page, part):
+    page.wait_for_function(
+        f"""() => {{
+            const part = document.querySelector(".part-{part}");
+            if (part.dataset.state === "idle" && part.dataset.described > 0) part.querySelector(".run").click();
+            return part.dataset.state === "finished";
+        }}""",
+        polling=200,
+    )
+
+
+def violations(page):
+    """What axe-core finds in both widths and in every look."""
+    found = []
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 2000})  # so that the bar of Run lies over nothing
+        for look in LOOKS:
+            page.emulate_media(**look)
+            found += [(width, *look.values(), *one) for one in page.evaluate(FOUND)]
+        page.emulate_media(color_scheme="light", forced_colors="none")
+    return found
+
+
+@pytest.fixture
+def axed(page):
+    if not AXE.is_file():
+        _missing("axe-core is not installed: npm --prefix ui/web ci")
+    page.add_init_script(path=AXE)
+    return page
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_axe_finds_nothing_before_a_run_and_after_it(axed, url, part):
+    opened(axed, url, part, QUICK.get(part, ""))
+    found = violations(axed)
+    if part in HAS_RUNS:
+        finished(axed, part)
+        found += violations(axed)
+    assert not found
+
+
+# --- Flashes (2.3.1)
+
+
+def test_what_flashes_is_measured_as_wcag_defines_it():
+    seconds = np.arange(0, 2, 0.1)
+    shots = np.zeros((20, 16, 21, 3), np.uint8)
+    shots[::2] = 255
+    assert flashing.flashing(seconds, shots) == 1  # five flashes a second
+    assert flashing.flashing(seconds * 1.7, shots) == 0  # three
+    assert flashing.flashing(seconds, shots // 16) == 0  # too dark to be seen
+    shots[:, :12] = 255
+    assert flashing.flashing(seconds, shots) == 0.25
+    shots[::2, 12:] = 60
+    shots[1::2, 12:] = np.where(np.arange(10) % 2, 80, 40)[:, None, None, None]
+    assert flashing.flashing(seconds, shots) == 0  # changes of less than a tenth
+
+
+def test_noise_that_plays_on_the_wall_at_four_times_the_speed_does_not_flash(page, url):
+    opened(page, url, "watch", "&steps=100")
+    finished(page, "watch")
+    page.emulate_media(**MOTION)
+    page.select_option(".speed", "4")
+    page.keyboard.press("f")
+    page.keyboard.press("End")
+    seconds, shots = flashing.played(
+        page, "figure.x canvas", " ", "document.querySelector('.play').ariaLabel === 'Play'"
+    )
+    assert len(shots) > 8 and flashing.flashing(seconds, shots) < 0.25
+    page.emulate_media(**CALM)
+
+
+# --- Small windows and large type (1.4.10, 1.4.12)
+
+SPACED = """
+* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
+p { margin-bottom: 2em !important }
+"""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_at_400_per_cent_and_with_wide_text_a_part_scrolls_one_way_only(page, url, part):
+    page.set_viewport_size({"width": 320, "height": 640})
+    opened(page, url, part)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.add_style_tag(content=SPACED)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+# --- Keyboards and screen readers
+
+
+def held(page):
+    """What has the focus: its name, or its text."""
+    return page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText.split('\\n')[0]")
+
+
+def test_sheets_and_the_menu_take_the_focus_and_give_it_back(page, url):
+    opened(page, url)
+    page.focus("#places button")
+    page.keyboard.press("?")
+    assert held(page) == "Keys"
+    page.keyboard.press("r")  # no key of the page now
+    assert page.get_attribute(".part-watch", "data-state") == "idle"
+    page.keyboard.press("Escape")
+    assert held(page) == "Watch"
+    page.keyboard.press("s")
+    assert held(page) == "Copy link"
+    page.evaluate("navigator.clipboard.writeText = async () => {}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".menu-said:text('Copied.')")
+    assert held(page) == "Copy link"
+    page.keyboard.press("Escape")
+    assert held(page) == "Watch" and not page.is_visible("#share-menu")
+    page.keyboard.press("s")
+    page.mouse.click(5, 700)
+    assert not page.is_visible("#share-menu")
+    page.focus(".ddpm-player .term >> nth=0")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".meaning canvas:visible")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.matches('.term')")
+
+
+def test_letters_are_no_keys_where_they_are_switched_off(page, url):
+    opened(page, url)
+    page.keyboard.press("?")
+    page.uncheck(".keys input")
+    page.keyboard.press("Escape")
+    for load in (False, True):
+        if load:
+            opened(page, url)
+        for key in "?sf2":
+            page.keyboard.press(key)
+        assert not page.locator("dialog[open], .projector").count()
+        assert page.evaluate("document.querySelector('[aria-current=true]').innerText") == "Watch"
+    page.evaluate("localStorage.clear()")
+
+
+def test_the_focus_is_never_lost(page, url, slow_network):
+    opened(page, url)
+    page.focus("#share button >> nth=0")
+    page.keyboard.press("2")
+    assert held(page) == "Compare"
+    page.wait_for_selector(".part-compare")
+    page.focus("#parts [data-part=grid]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".part-grid")
+    assert held(page) == "Grid"
+    page.keyboard.press("1")
+    page.wait_for_selector(".part-watch:not([hidden])[data-described]")
+    page.focus("#share .wide >> nth=0")
+    before = held(page)
+    page.keyboard.press("f")
+    page.keyboard.press("f")
+    assert held(page) == before
+    page.click(".part-watch .run")
+    page.wait_for_selector(".part-watch .stop:enabled")
+    page.focus(".part-watch .stop")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".part-watch[data-state=stopped]")
+    assert held(page).startswith("Run")
+
+
+def test_a_picture_is_touched_by_keys_alone(page, url):
+    opened(page, url)
+    finished(page, "watch")
+    page.focus(".tools button >> nth=0")
+    page.keyboard.press("Enter")
+    assert held(page).startswith("Touch x")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.wait_for_selector(".part-watch[data-state=finished] .ddpm-player.compare")
+
+
+def test_a_screen_reader_hears_the_beginning_the_end_and_what_came_of_it(page, url):
+    opened(page, url)
+    page.evaluate("""() => {
+      window.heard = [];
+      const said = document.querySelector("#said");
+      new MutationObserver(() => window.heard.push(said.textContent)).observe(said, { childList: true });
+    }""")
+    finished(page, "watch")
+    page.wait_for_function("window.heard.at(-1).startsWith('Finished.')")
+    heard = page.evaluate("window.heard")
+    assert any(one.startswith("Running") for one in heard) and "grey levels" in heard[-1], heard
+    assert page.get_attribute(".ddpm-player .chart .area", "aria-label").startswith(
+        "Noise added and signal left at each step: t "
+    )
+    assert page.get_by_role("button", name="the guess of x zero").count()
+
+
+def test_while_it_plays_the_slider_speaks_once_a_second(page, url):
+    opened(page, url)
+    finished(page, "watch")
+    page.emulate_media(**MOTION)
+    page.keyboard.press("Home")
+    page.evaluate("""() => {
+      window.spoken = [];
+      const slider = document.querySelector(".scrubber");
+      const hear = () => window.spoken.push(slider.ariaValueText);
+      new MutationObserver(hear).observe(slider, { attributeFilter: ["aria-valuetext"] });
+    }""")
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('.scrubber').value > 25")
+    page.keyboard.press(" ")
+    page.emulate_media(**CALM)
+    assert 2 <= page.evaluate("new Set(window.spoken).size") <= 6  # in three seconds and more, of 25 steps
+
+
+# --- Themes and paper
+
+
+def test_a_change_of_the_systems_theme_is_followed_and_the_wall_has_its_own(page, url):
+    page.emulate_media(color_scheme="light")
+    opened(page, url)
+    dark = "document.documentElement.classList.contains('dark')"
+    assert not page.evaluate(dark)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(dark)
+    page.keyboard.press("f")
+    page.click(".wall [aria-label='Light or dark']")
+    assert not page.evaluate(dark)
+    page.keyboard.press("f")
+    assert page.evaluate(dark)
+    page.keyboard.press("f")
+    assert not page.evaluate(dark)
+    page.keyboard.press("f")
+    page.emulate_media(color_scheme="light")
+
+
+def test_with_forced_colours_what_is_chosen_is_seen(page, url):
+    page.emulate_media(forced_colors="active")
+    opened(page, url)
+    colour = "(selector) => getComputedStyle(document.querySelector(selector)).backgroundColor"
+    for chosen, other in (
+        ("#places [aria-current=true]", "#places [aria-current=false]"),
+        (".choice label:has(:checked)", ".choice label:not(:has(:checked))"),
+        (".preset[aria-pressed=true]", ".preset[aria-pressed=false]"),
+        (".run", ".stop"),
+    ):
+        assert page.evaluate(colour, chosen) != page.evaluate(colour, other), chosen
+    page.emulate_media(forced_colors="none")
+
+
+@pytest.mark.parametrize("query", ["tab=watch", "tab=compare", "tab=repair", "tab=latents", "lesson=one-path"])
+def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, query):
+    page.goto(f"{url}?{query}")
+    page.wait_for_function("document.documentElement.dataset.ready")
+    page.wait_for_selector(
+        ".status :text('Change')" if "tab" in query else "#course-bar .readings img, .readings .drawn"
+    )
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    shown = "(selector) => [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length).length"
+    assert not page.evaluate(shown, ".button, input, select, #navs, #share")
+    assert page.evaluate(shown, "canvas, img, .drawn") and page.evaluate(
+        shown, ".chart .readouts, .lead, .ask details p"
+    )
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
+    pages = page.pdf(format="A4").count(b"/Type /Page\n")
+    page.emulate_media(media="screen", color_scheme="light")
+    assert pages == 1
+
+
+# --- Older browsers
+
+YOUNG = """
+for (const name of ["showPopover", "hidePopover", "togglePopover", "popover"]) delete HTMLElement.prototype[name];
+delete Element.prototype.checkVisibility;
+delete AbortSignal.any;
+"""
+
+
+def test_a_browser_of_the_floor_has_the_whole_page(page, url):
+    page.add_init_script(YOUNG)
+    opened(page, url)
+    page.keyboard.press("r")
+    page.wait_for_selector(".part-watch[data-state=finished]")
+    page.keyboard.press("s")
+    assert page.is_visible("#share-menu button:text('Copy Python')")
+
+
+@pytest.mark.parametrize(
+    "lacks", ["delete window.CompressionStream", "delete window.OffscreenCanvas", "CSS.supports = () => false"]
+)
+def test_an_older_browser_reads_one_sentence_and_sees_a_recorded_run(page, url, lacks):
+    page.add_init_script(lacks)
+    page.goto(url)
+    assert "newer browser: Chrome 111, Firefox 121, Safari 16.4" in page.inner_text("#place p")
+    drawn = "document.querySelector('#place canvas').getContext('2d').getImageData(0, 0, 28, 28).data.some(Boolean)"
+    page.wait_for_function(drawn)
+    assert not page.evaluate("document.documentElement.dataset.ready")
+
+
+def test_a_browser_that_changes_pixels_is_told_what_to_allow(page, url):
+    page.add_init_script("""
+    const read = CanvasRenderingContext2D.prototype.getImageData;
+    CanvasRenderingContext2D.prototype.getImageData = function (...where) {
+      const image = read.apply(this, where);
+      image.data.fill(7);
+      return image;
+    };
+    """)
+    opened(page, url, "forward")
+    page.set_input_files("input[type=file]", ROOT / "ui/web/icons/icon-192.png")
+    page.wait_for_selector(".wrong:text('Allow this page to read canvases, then load it again.')")

@@ -1,0 +1,110 @@
+// What the second run is: what is switched off, whose block it takes, and in which steps.
+import { button, el, find } from "../../shared/drawing/dom.js";
+import { measured, titleOf } from "../../words/network.js";
+
+/** @import { About } from "../../shared/form/form.js" */
+/** @import { Panel } from "../../shared/run/panel.js" */
+/** @import { Block, Figures } from "../../shared/run/protocol.js" */
+
+const MARKUP = `
+<div class="row switches" role="group" aria-label="Switched off"></div>
+<div class="row graft"></div>
+<div class="row when" role="group" aria-label="In which steps"></div>
+<p class="measured" aria-live="polite"></p>
+`;
+
+export class Apart {
+  #drawn = ""; // what the controls were made for
+  takesWords = false;
+
+  /** @param {Panel<any>} panel */
+  constructor(panel) {
+    this.panel = panel;
+    this.root = el("div", { class: "apart" });
+    this.root.innerHTML = MARKUP;
+  }
+
+  /** What is off, as the form has it. */
+  get off() {
+    return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
+  }
+
+  /** A button that switches a part off, or on again. @param {string} name */
+  chip(name) {
+    const flip = () => {
+      const { off } = this;
+      if (!off.delete(name)) off.add(name);
+      this.panel.set({ off: [...off].join(", ") }, "press");
+    };
+    const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name) };
+    return button(attributes, flip, titleOf(name, this.takesWords));
+  }
+
+  /** @param {Block[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
+  render(blocks, figures, about) {
+    const { form } = this.panel;
+    find(this.root, ".measured").textContent = measured(form.values, figures);
+    const [off, graft, first, last, steps] = ["off", "graft", "first", "last", "steps"].map((name) => form.value(name));
+    const drawn = JSON.stringify([off, graft, first, last, steps, about?.ref, blocks]);
+    if (drawn === this.#drawn) return; // so that a button that was pressed keeps the focus
+    this.#drawn = drawn;
+    this.takesWords = Boolean(about?.prompts.length);
+    const has = {
+      middle: blocks.some(({ name }) => name === "middle"),
+      attention: blocks.some(({ parts }) => parts.includes("attention")),
+      condition: Boolean(about?.classes.length) || this.takesWords,
+      time: true,
+    };
+    const names = Object.entries(has).flatMap(([name, is]) => (is ? [name] : []));
+    keepingFocus(this.root, () => {
+      const switches = names.map((name) => this.chip(name));
+      find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, "Switch off"), ...switches);
+      this.#graft(
+        String(graft),
+        (about?.classes ?? []).filter((name) => name !== "any"),
+      );
+      this.#when(Number(first), Number(last), Number(steps));
+    });
+  }
+
+  /** The run that a block is taken from. @param {string} value @param {string[]} classes */
+  #graft(value, classes) {
+    const row = find(this.root, ".graft");
+    row.hidden = !classes.length && !this.takesWords;
+    const change = (/** @type {string} */ graft) => this.panel.set({ graft }, "press");
+    const title = el("span", { class: "name" }, `Take the ${this.panel.form.value("graft_block")} from`);
+    const choice = classes.length
+      ? el("select", { "data-part": "graft" }, el("option", { value: "" }, "this run"))
+      : el("input", { type: "text", "data-part": "graft", placeholder: "a run of other words" });
+    choice.append(...classes.map((name) => el("option", { value: name }, `a run of ${name}`)));
+    choice.value = value;
+    choice.addEventListener("change", () => change(choice.value));
+    row.replaceChildren(el("label", null, title, choice));
+  }
+
+  /** @param {number} first @param {number} last 0 for the last one of all @param {number} steps */
+  #when(first, last, steps) {
+    const row = find(this.root, ".when");
+    row.hidden = !this.off.size && !this.panel.form.value("graft");
+    const half = Math.ceil(steps / 2);
+    const spans = /** @type {[string, number, number][]} */ ([
+      ["All steps", 1, 0],
+      [`Steps 1 to ${half}`, 1, half],
+      [`Steps ${half + 1} to ${steps}`, half + 1, 0],
+    ]);
+    const buttons = spans.map(([title, from, to]) => {
+      const attributes = { class: "preset", "data-part": title, "aria-pressed": first === from && last === to };
+      return button(attributes, () => this.panel.set({ first: from, last: to }, "press"), title);
+    });
+    row.replaceChildren(el("span", { class: "name" }, "In"), ...buttons);
+  }
+}
+
+/** Make controls anew; the one that had the focus has it again. @param {HTMLElement} root @param {() => void} make */
+export function keepingFocus(root, make) {
+  const focused = document.activeElement;
+  const part = focused instanceof HTMLElement && root.contains(focused) ? focused.dataset.part : undefined;
+  make();
+  const again = part && root.querySelector(`[data-part="${CSS.escape(part)}"]`);
+  if (again instanceof HTMLElement) again.focus();
+}
