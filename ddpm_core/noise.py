@@ -62,7 +62,8 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
 
     Arguments:
         seeds: one for each image.
-        first: the stream of step 0, 1 in a run; another one, 2^32 for example, is noise that no step of the run has.
+        first: the stream of step 0, 1 in a run. With 0, noise(0, x) is x_T of the run; with another one, 2^32 for
+            example, the noise is one that no step of the run has.
     """
     seeds = check_seeds(seeds)
     ahead: dict[tuple, Future[Tensor]] = {}

@@ -150,7 +150,7 @@ class NoiseSchedule:
 
         Arguments:
             alpha_bar: T numbers that fall from below 1, without ᾱ_0 = 1; only the last one may be 0. Or a function of
-                time that gives them: ᾱ_t = alpha_bar(t/T).
+                time that gives them: ᾱ_t = alpha_bar(t/T), with t/T a float.
             T: steps of the forward process, with a function; leave it out with numbers.
 
         Raises:

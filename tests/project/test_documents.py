@@ -93,6 +93,25 @@ def test_networks_in_other_coordinates_of_the_example_draw_one_picture():
     assert 0.18 < first.std() < 0.22 and abs(first.mean()) < 0.05
 
 
+def test_a_condition_of_the_example_reaches_the_network():
+    names = {}
+    for code in ("import torch, ddpm_core", blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[3]):
+        exec(compile(code, "docs/library.md", "exec"), names)
+    model, images = names["enlarging"], names["images"]
+    assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=7)[0] == images[1]).all()
+    assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=5)[0] != images[1]).any()
+
+
+def test_pandas_reads_a_study_as_evaluating_says(monkeypatch, capsys):
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.chdir(ROOT / "docs")
+    exec(compile(blocks(DOCUMENTS["docs/evaluating.md"], "python")[0], "docs/evaluating.md", "exec"), {})
+    assert "DDPM analytic" in capsys.readouterr().out
+    columns = pandas.read_csv("study/results.csv").columns
+    row = next(line for line in DOCUMENTS["docs/evaluating.md"].splitlines() if line.startswith("| `results.csv`"))
+    assert re.findall(r"`(\w+)`", row) == list(columns)
+
+
 def commands() -> dict[tuple[str, ...], set[str]]:
     """Of each command that the documents name, as words, all flags that they give it."""
     found: dict[tuple[str, ...], set[str]] = {}

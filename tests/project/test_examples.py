@@ -34,7 +34,7 @@ def test_an_example_runs(path, tmp_path, monkeypatch, capsys):
         pairs = ddpm_core.timestep_pairs
         monkeypatch.setattr(ddpm_core, "timestep_pairs", lambda T, n: pairs(T, 10), raising=False)
     code = path.read_text(encoding="utf-8").replace("range(2000)", "range(20)").replace("range(200)", "range(20)")
-    code = code.replace("range(8)", "range(2)").replace("[0, 1, 3, 8] * 2", "[3, 8]")
+    code = code.replace("range(8)", "range(2)").replace("[0, 1, 3, 8] * 2", "[3, 8]").replace("steps=50", "steps=10")
     exec(compile(code, path, "exec"), {"__name__": "__main__"})
     if path.stem == "own_schedule_and_network":
         numbers = capsys.readouterr().out
