@@ -542,6 +542,7 @@ def test_a_touch_splits_the_run_and_its_link_gives_the_same_endings(page, browse
     assert re.fullmatch(r"4\d\d-noise-100-8\.6-7\.7-8\.7-9\.7-8\.8", key)
     lab.locator(".part-watch .scrubber").press("End")
     lab.get_by_role("button", name="White").click()
+    sheet.scroll_into_view_if_needed()  # Playwright scrolled for the click
     box = sheet.bounding_box()
     lab.mouse.move(box["x"] + 9, box["y"] + 9)
     lab.mouse.wheel(0, 100)
@@ -585,13 +586,13 @@ def test_places_are_steps_of_the_browsers_history_and_old_links_open_theirs(page
     page.wait_for_selector(".part-compare[data-state=finished]")
     first, described = (page.get_attribute(".part-compare", f"data-{name}") for name in ("run", "described"))
     page.click("#places [data-place=inside]")
-    page.wait_for_selector(".forward[data-ready=true]")
+    page.wait_for_selector(".part-network[data-ready=true]")
     page.go_back()
     page.wait_for_selector(f".part-compare[data-ready=true]:not([data-described='{described}']):visible")
     assert page.get_attribute(".part-compare", "data-run") == first  # what is shown is not computed again
     page.go_forward()
-    page.wait_for_selector(".forward:visible")
-    assert "tab=forward" in page.url
+    page.wait_for_selector(".part-network:visible")
+    assert "tab=network" in page.url
 
 
 @pytest.mark.parametrize("name", ["constructor", "__proto__", "toString"])
