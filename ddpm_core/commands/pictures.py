@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ddpm_core.disk import files
 from ddpm_core.imaging import png
+from ddpm_core.imaging.image_files import open_picture
 
 if TYPE_CHECKING:
     from ddpm_core.commands.chain import Where
@@ -117,6 +117,6 @@ class Pictures:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _read(self, seed: int) -> np.ndarray:
-        with Image.open(self._folder / f"{seed}.png") as picture:
+        with open_picture(self._folder / f"{seed}.png") as picture:
             found = np.asarray(picture)
         return found[..., None] if found.ndim == 2 else found

@@ -675,7 +675,7 @@ def test_on_a_wall_the_pictures_take_the_room(page, url, part):
     page.goto(f"{url}?tab={part}")
     page.wait_for_selector(f".part-{part} .ddpm-player:not([data-frames='0'])")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
-    page.evaluate(f'lab.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
+    page.evaluate(f'page.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
     page.locator(".scrubber").press("Home")
     for width, height in ((1024, 768), (1280, 720), (1280, 800), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})

@@ -85,7 +85,9 @@ class Browser:
 
     def run(self, body, *given):
         """Return what the body of an asynchronous function returns, as JSON; `given` are its arguments."""
-        answer = self._ask("ExecuteAsyncScript", {"script": ASYNC % body, "args": given})
+        asked = {"script": ASYNC % body, "args": given}
+        while (answer := self._ask("ExecuteAsyncScript", asked)) is None:
+            time.sleep(0.05)  # of Firefox, where the document goes away meanwhile
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer.get("value")

@@ -214,7 +214,7 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events)
     next(run)
     services.events.close(7)
     assert services.events.read()["status"] == "stopping"
-    update = next(update for update in run if update.text)
+    update = next(update for update in run if update.state == "running" and update.text)
     assert update.text == "The app is told to stop: this run has 7 s to finish"
     assert services.turns.stop_all(30)
     *_, last = run

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.usefixtures("torch_engine")
 ARGUMENTS = "{}"  # in the place of what a text is filled with
 COMMANDS = {
     "python -m ddpm_core": (core, ("sample", "reconstruct", "interpolate", "restore", "info", "export", "convert")),
-    "python -m train": (train.main, ("fit", "autoencoder", "distill", "push", "gamma", "schedule", "evaluate")),
+    "python -m train": (
+        train.main,
+        ("fit", "autoencoder", "distill", "push", "gamma", "schedule", "readers", "evaluate"),
+    ),
 }
 
 

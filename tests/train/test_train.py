@@ -41,6 +41,7 @@ from ddpm_core.engines.from_diffusers import UNet2DModel
 from train import TrainError
 from train.__main__ import main
 from train.autoencoder.config import AutoencoderConfig
+from train.common import lock
 from train.common.config import PRESETS, Config, from_dict, to_dict
 from train.data.batches import TrainingExamples, batches, image_of
 from train.data.images import Images
@@ -904,7 +905,7 @@ def test_a_folder_that_is_no_model_is_refused_before_the_first_step(folder, tmp_
     trainer = Trainer(tiny(folder, tmp_path))
     with pytest.raises(TrainError, match=r"holds precious\.txt"):
         trainer.fit()
-    assert trainer.step == 0 and [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert trainer.step == 0 and {path.name for path in tmp_path.iterdir()} == {"model", lock.NAME}
 
 
 def test_a_model_that_could_not_be_loaded_is_refused_before_the_first_step(tmp_path):

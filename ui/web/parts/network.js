@@ -23,7 +23,7 @@ const MARKUP = `
 </div>
 <div class="transport"><span class="at"></span></div>
 <div class="lanes"></div>
-<aside class="detail"><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
+<aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
 /** @type {[Look, string][]} */
 const LOOKS = [
@@ -46,7 +46,7 @@ export function mount(page, part) {
   body.innerHTML = MARKUP;
   const scrubber = new Scrubber(find(body, ".transport"), "Step of the run", () => render());
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i)));
-  const titles = [el("h3", null), el("h3", null)];
+  const titles = [el("h3", { hidden: true }), el("h3", { hidden: true })];
   find(body, ".lanes").append(titles[0], lanes[0].root, titles[1], lanes[1].root);
   const later = soon(() => render());
   const looks = LOOKS.map(([name, title]) =>
@@ -138,6 +138,7 @@ export function mount(page, part) {
 
   /** The channels of a block, row by row. @param {Block} block @param {Sprite} channels @param {string} which */
   async function detail(block, channels, which) {
+    find(body, ".detail").hidden = false;
     find(body, ".detail h3").textContent = which ? `${block.name}, ${which}` : block.name;
     find(body, ".detail .info").textContent = blockTitle(block);
     const maps = find(body, ".maps", HTMLCanvasElement);

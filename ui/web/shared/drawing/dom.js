@@ -129,7 +129,9 @@ let honest = /** @type {boolean | null} */ (null);
 export function checkPixels() {
   if (honest === null) {
     const side = 16;
-    const context = context2d(el("canvas", { width: side, height: side }), { willReadFrequently: true });
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+      new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true })
+    );
     const known = context.createImageData(side, side);
     for (let i = 0; i < known.data.length; i++) known.data[i] = i % 4 === 3 ? 255 : (37 * i) % 256;
     context.putImageData(known, 0, 0);

@@ -18,6 +18,8 @@ globalThis.OffscreenCanvas = class {
       fillRect() {},
       fillText: (text, x, y) =>
         levels.fill(32, 4 * (y * width + x), 4 * (y * width + Math.min(width, x + 8 * text.length))),
+      createImageData: (width, height) => ({ data: new Uint8ClampedArray(4 * width * height) }),
+      putImageData: ({ data }) => levels.set(data),
       getImageData: () => ({ data: levels }),
     };
   }
