@@ -173,20 +173,30 @@ def test_a_file_that_is_no_picture_or_too_large_is_a_sentence(page, address, tmp
         assert source.get_attribute("data-picture") == before, "the picture before stays"
 
 
+# Whether the model gets these levels of grey: while the square moves, any pause of 150 ms is fitted, too.
+FITTED = """(levels) => {
+  const image = document.querySelector(".source .fitted img");
+  const canvas = new OffscreenCanvas(image.naturalWidth || 1, image.naturalHeight || 1);
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  return data.length === 4 * levels.length && levels.every((level, i) => data[4 * i] === level);
+}"""
+
+
 def test_the_square_is_where_the_visitor_put_it_and_light_can_be_dark(page, address, tmp_path):
     image = photo(100, 50)
     image.save(tmp_path / "own.png")
     source = opened(page, address, "mnist-tiny")
     sent(source, tmp_path / "own.png", "mnist-tiny")
-    before = source.get_attribute("data-picture")
     source.locator(".side-slider").fill("80")
     for _ in range(7):
         source.locator(".square").press("ArrowRight")
     source.get_by_label("Swap light and dark").check()
-    page.wait_for_function("(before) => document.querySelector('.source').dataset.picture !== before", arg=before)
     # A square of 40 pixels, from the middle (25, 0) a tenth of 50 inwards and 14 % of 50 to the right.
     part = ImageOps.invert(image.crop((37, 5, 77, 45)).convert("L"))
     expected = square(part, 28, Image.Resampling.LANCZOS)
+    page.wait_for_function(FITTED, arg=expected.ravel().tolist())
     assert (run(source, "mnist-tiny") == expected).all()
 
 
