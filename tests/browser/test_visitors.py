@@ -344,12 +344,14 @@ def test_an_older_browser_reads_one_sentence_and_sees_a_recorded_run(page, url, 
 
 def test_a_browser_that_changes_pixels_is_told_what_to_allow(page, url):
     page.add_init_script("""
-    const read = CanvasRenderingContext2D.prototype.getImageData;
-    CanvasRenderingContext2D.prototype.getImageData = function (...where) {
-      const image = read.apply(this, where);
-      image.data.fill(7);
-      return image;
-    };
+    for (const { prototype } of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
+      const read = prototype.getImageData;
+      prototype.getImageData = function (...where) {
+        const image = read.apply(this, where);
+        image.data.fill(7);
+        return image;
+      };
+    }
     """)
     opened(page, url, "forward")
     page.set_input_files("input[type=file]", ROOT / "ui/web/icons/icon-192.png")
