@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import itertools
 import json
+import os
 import re
 import socket
 import urllib.error
@@ -394,8 +395,9 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, slow_network):
 
 
 def test_after_a_restart_the_page_says_that_its_run_is_gone(page, slow_network):
-    with served("cifar10-tiny") as first:
-        window, port = opened(page, first.local_url, steps=1000, count=1), first.get_blocks().server_port
+    port = 20_000 + os.getpid() % 10_000  # gradio gives others those from 7860 on, and this one is needed again
+    with served("cifar10-tiny", launch={"server_port": port}) as first:
+        window = opened(page, first.local_url, steps=1000, count=1)
         window.click(".part-watch .run")
         state(window, state="running")
         ui.close(first, 0.2)
