@@ -10,14 +10,11 @@ export const ACTIVITY =
 export const NO_READERS =
   "No readers were fitted for this model: `python -m train readers` makes them. Until then each block shows where its numbers are large.";
 
-/** What can be switched off, as buttons say it. @type {Record<string, string>} */
-const OFF = { middle: "middle", attention: "attention", time: "time" };
-
 /** A part of the network as buttons say it. @param {string} name @param {boolean} words whether the model takes words */
 export function titleOf(name, words) {
   if (name === "condition") return words ? "words" : "class";
   const [, side] = name.match(/^skips (\d+)$/) ?? [];
-  return side ? `skips ${side}×${side}` : (OFF[name] ?? name);
+  return side ? `skips ${side}×${side}` : name;
 }
 
 /** What a block consists of. @param {Block} block */
@@ -39,9 +36,13 @@ export function secondTitle(request, cut, times, model) {
   return `Without ${names.join(", ")}, ${when(times, request)}`;
 }
 
-/** What was measured of such a change, "" where nothing was. @param {Record<string, any>} values of the form @param {Figures | null | undefined} figures */
-export function measured({ off, graft, graft_block: block, first, last, steps, sampler }, figures) {
-  if (!figures || Number(steps) !== figures.steps || sampler !== "ddim") return "";
+/**
+ * What was measured of such a change, "" where nothing was: the runs of the figures are DDIM's, without guidance.
+ * @param {Record<string, any>} values of the form @param {Figures | null | undefined} figures
+ */
+export function measured({ off, graft, graft_block: block, first, last, ...run }, figures) {
+  if (!figures || Number(run.steps) !== figures.steps || run.sampler !== "ddim") return "";
+  if (Number(run.eta) || run.guidance || run.prompt) return "";
   const half = Math.ceil(figures.steps / 2);
   const span = { "1 0": "all", [`1 ${half}`]: "first", [`${half + 1} 0`]: "second" }[`${first} ${last}`];
   const { seeds, unit } = figures;
