@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ddpm_core.engines.blocks import Inside
     from ddpm_core.engines.readers import Readers
 
-# Plain evaluations that one takes which is looked into, with its pictures: 4.2 of mnist-tiny and 4.1 of cifar10-tiny, on
-# two cores of an AMD EPYC; PyTorch in float32 in the place of OpenVINO.
+# Plain evaluations that one takes which is looked into, with its pictures: 4.2 of mnist-tiny and 4.1 of cifar10-tiny,
+# on two cores of an AMD EPYC; PyTorch in float32 in the place of OpenVINO.
 OPENED = 4
 PARTS = re.compile(r"middle|attention|condition|time|skips \d{1,4}|(?:down|up) \d")  # what can be off
 BLOCKS = re.compile(r"middle|(?:down|up) \d")
