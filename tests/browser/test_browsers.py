@@ -1,4 +1,4 @@
-"""What a visitor does, in Chromium, Firefox and WebKit, with the folder and with the app: only where `-m browsers` asks."""
+"""What a visitor does in Chromium, Firefox and WebKit, with the folder and with the app: run by `-m browsers`."""
 
 import base64
 import csv
