@@ -178,7 +178,7 @@ def test_what_a_form_offers_for_a_model_is_the_same_without_a_server(folder, app
 
 def test_the_inside_of_a_network_is_the_same_without_a_server(folder, app):
     asked = {"checkpoint": "mnist-tiny", "seed": "7", "steps": "4", "block": "up 1"}
-    for values in ({"off": "middle, time", "first": "3"}, {"graft": "1", "last": "2"}):
+    for values in ({"off": "middle, time", "first": "3", "place": "30 70"}, {"graft": "1", "last": "2"}):
         theirs = node("inside.mjs", folder, json.dumps(asked | values))
         assert theirs["state"] == "finished", theirs["text"]
         _, messages = toylab.messages(app.parts["network"], "network", asked | values)
@@ -189,6 +189,11 @@ def test_the_inside_of_a_network_is_the_same_without_a_server(folder, app):
             assert [ours[name] for name in ("lane", "k", "t")] == [other[name] for name in ("lane", "k", "t")]
             pairs = [(ours[name], other[name]) for name in ("x", "x0", "channels")]
             pairs += [pair for pair in zip(ours["colours"], other["colours"], strict=True)]
+            looks = zip(ours.get("looks", ()), other.get("looks", ()), strict=True)
+            assert ("looks" in ours) == ("place" in values)
+            for one, two in looks:
+                assert one["layer"] == two["layer"]
+                pairs.append((one["maps"], two["maps"]))
             for one, two in pairs:
                 gap = np.abs(one.astype(int) - np.reshape([picture["data"] for picture in two], one.shape))
                 assert gap.max() <= 1 and (gap > 0).mean() < 0.01  # float32 in another order
