@@ -27,7 +27,9 @@ export async function cost(checkpoints, its, part, values) {
   const { planner } = computation;
   const plan = planned(checkpoints, computation, request);
   const seconds = plan && left(plan.steps, checkpoints.pace);
-  const missing = planner.refs(request).map((ref) => ({ ref, bytes: checkpoints.missing(ref) }));
+  const missing = await Promise.all(
+    planner.refs(request).map(async (ref) => ({ ref, bytes: await checkpoints.missing(ref) })),
+  );
   return { seconds, missing: missing.filter(({ bytes }) => bytes), device: "CPU", busy: false };
 }
 

@@ -1,6 +1,6 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
 import { swatch } from "../../shared/drawing/chart.js";
-import { all, button, find } from "../../shared/drawing/dom.js";
+import { all, button, el, find } from "../../shared/drawing/dom.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { Status } from "../../shared/run/status.js";
 import { meanings } from "../../words/meanings.js";
@@ -35,7 +35,7 @@ export class View {
       this.live = false;
       this.render();
     });
-    find(root, ".stage").prepend(this.status.element);
+    find(root, ".stage").prepend(el("div", { class: "head" }, this.status.element, find(root, ".out")));
     this.errors = new Curves("Error of the guess x̂₀", false);
     this.losses = new Curves("Loss (log)", true);
     find(root, ".plots").append(this.errors.node, this.losses.node);
@@ -109,7 +109,7 @@ export class View {
     this.status.show(status(answer, example), more, example, run.total ? (answer.step ?? 0) / run.total : undefined);
     find(root, ".welcome").hidden = Boolean(run.grids.length);
     find(root, ".live").hidden = example;
-    find(root, ".out").hidden = example;
+    find(root, ".out").hidden = example || !shown.grids.length;
     find(root, ".shown").hidden = !shown.grids.length;
     if (!shown.grids.length) return;
     this.#samples();
@@ -120,14 +120,14 @@ export class View {
     const run = this.history.shown;
     const grid = this.#grid;
     const when = moment(run, grid.step, grid.seconds);
-    this.#picture(".ema", grid.ema, `Samples with the moving average ${when}`);
-    this.#picture(".raw", grid.raw, `Samples with the raw weights ${when}`);
+    this.#picture(".ema", grid.ema, `Samples with the averaged weights ${when}`);
+    this.#picture(".raw", grid.raw, `Samples with the latest weights ${when}`);
     this.#say(".ema .at", when);
     const { likeness } = grid; // of a training of drawings
     const usual = sentence(grid.step, grid.error, run.grids[0].error);
     this.#say(".stage .sentence", likeness === undefined ? usual : copies(grid.step, likeness));
     find(this.root, ".pairs").hidden = !grid.pairs;
-    if (grid.pairs) this.#picture(".pairs", grid.pairs, `Samples, each beside the drawing that is nearest, ${when}`);
+    if (grid.pairs) this.#picture(".pairs", grid.pairs, `Samples, each beside the most similar drawing, ${when}`);
     const then = this.chosen?.gridAt(run.images(grid.step));
     find(this.root, ".then").hidden = !then;
     if (this.chosen && then) {
