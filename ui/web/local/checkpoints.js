@@ -134,7 +134,8 @@ export class Checkpoints {
     if (this.#loaded.has(ref) || sizes(files) < SMALL) return 0;
     const paths = Object.keys(files);
     const here = await Promise.all(paths.map((path) => this.files.has(root ?? folderOf(ref), path, files[path])));
-    return sizes(Object.fromEntries(paths.filter((_, i) => !here[i]).map((path) => [path, files[path]])));
+    const left = sizes(Object.fromEntries(paths.filter((_, i) => !here[i]).map((path) => [path, files[path]])));
+    return left < SMALL ? 0 : left; // some files nobody reads
   }
 
   /** @param {string} ref */
