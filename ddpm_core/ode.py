@@ -87,8 +87,9 @@ def ode_log_prob(
         progress: progress(done, total) counts hundredths of the way from x_1 to x_T, of each picture.
 
     Raises:
-        ValueError: for values outside these; for latent models, students, μ̃-prediction and networks that take whole
-            times only; where the solver fails.
+        ValueError: for images of another size or dtype, an unknown trace, fewer than 1 vector, or a tolerance outside
+            1e-13..0.1; for latent models, students, μ̃-prediction and networks that take only whole times; if the
+            solver fails.
         ModuleNotFoundError: without SciPy.
     """
     check_flow(model)

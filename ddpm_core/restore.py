@@ -553,7 +553,8 @@ def restore(
         options: labels, guidance, x_T, noise, stop and the sampler's other options, as for `trajectory`.
 
     Raises:
-        ValueError: before anything is computed, for values outside these, and for what the method is not for.
+        ValueError: before anything is computed, for a y that does not fit the measurement, an unknown method, a task
+            for which the method is not made, and whatever `trajectory` refuses.
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method

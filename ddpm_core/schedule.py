@@ -34,7 +34,7 @@ class NoiseSchedule:
         alpha_bar: ᾱ_t = ∏ α_i, like beta, with ᾱ_0 = 1.
 
     Raises:
-        ValueError: for values outside these ranges.
+        ValueError: for β outside these ranges, or another length.
     """
 
     beta: Tensor

@@ -36,7 +36,8 @@ def wrap(
     work here, with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the
     text goes to the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always
     does. exact: reads the network again with its exact weights, for evaluations with gradients after they were rounded.
-    batched: see TorchNetwork. Raises ValueError for values outside these, and for bf16 on a GPU that lacks it.
+    batched: see TorchNetwork. Raises ValueError for another device, precision or engine, and for bf16 on a GPU without
+    it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")

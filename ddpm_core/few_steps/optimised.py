@@ -77,7 +77,8 @@ def optimise_timesteps(
         samplers: any of names.OPTIMISED_FOR.
 
     Raises:
-        ValueError: before anything is computed, for values outside these.
+        ValueError: before anything is computed, for steps outside 1..points, a detail outside 0..2, or other samplers,
+            labels or seeds than these.
     """
     if model.student is not None:
         raise ValueError("a student has learned its own times, and takes no others: search those of its teacher")

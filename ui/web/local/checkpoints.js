@@ -51,6 +51,8 @@ export class Checkpoints {
   });
   /** @type {Map<string, Known>} */
   #known = new Map();
+  /** Those that a GPU computes. @type {Set<string>} */
+  onGpu = new Set();
 
   /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Json} json */
   constructor(knowledge, forms, files, json) {
@@ -96,6 +98,12 @@ export class Checkpoints {
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
+  /** Know these and no others: what is known of each. @param {Record<string, Known>} known */
+  replace(known) {
+    this.#known = new Map(Object.entries(known));
+    for (const ref of this.#loaded.keys()) if (!this.#known.has(ref)) this.#loaded.delete(ref);
+  }
+
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */
   known(ref) {
     const known = this.#known.get(ref);
@@ -131,12 +139,18 @@ export class Checkpoints {
   /** Bytes that a model still needs from the network, 0 where it is in memory, in the browser's cache, or small. @param {string} ref */
   async missing(ref) {
     const { root, files } = this.known(ref);
-    if (this.#loaded.has(ref) || sizes(files) < SMALL) return 0;
-    const paths = Object.keys(files);
-    const here = await Promise.all(paths.map((path) => this.files.has(root ?? folderOf(ref), path, files[path])));
-    const left = sizes(Object.fromEntries(paths.filter((_, i) => !here[i]).map((path) => [path, files[path]])));
+    if (this.#loaded.has(ref) || this.bytes(ref) < SMALL) return 0;
+    const needed = await Promise.all(
+      Object.entries(files).map(async ([path, entry]) =>
+        (await this.files.has(root ?? folderOf(ref), path, entry)) ? 0 : entry[0],
+      ),
+    );
+    const left = needed.reduce((sum, size) => sum + size, 0);
     return left < SMALL ? 0 : left; // some files nobody reads
   }
+
+  /** Bytes of all files of a checkpoint. @param {string} ref */
+  bytes = (ref) => Object.values(this.known(ref).files).reduce((sum, [size]) => sum + size, 0);
 
   /** @param {string} ref */
   isLoaded(ref) {
@@ -168,7 +182,7 @@ export class Checkpoints {
     if (found) return found;
     const known = this.known(ref);
     const { files } = known;
-    const total = sizes(files);
+    const total = this.bytes(ref);
     /** @type {Map<string, number>} */
     const done = new Map();
     const read = (/** @type {string} */ path) =>
@@ -188,6 +202,7 @@ export class Checkpoints {
     const loading = load(read, ref).then(async (model) => {
       if (!known.spec) Object.assign(known, (await import("./files/hub.js")).learned(model, ref, known));
       this.#said(model.engine);
+      if (model.seconds === null) this.onGpu.add(ref);
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
     });
     this.#loaded.set(ref, loading);
@@ -198,6 +213,3 @@ export class Checkpoints {
 
 /** Where the files of a checkpoint of this page lie. @param {string} ref */
 const folderOf = (ref) => `checkpoints/${ref}`;
-
-/** Bytes of files of a checkpoint. @param {Known["files"]} files */
-const sizes = (files) => Object.values(files).reduce((sum, [size]) => sum + size, 0);

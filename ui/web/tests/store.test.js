@@ -136,15 +136,18 @@ test("a Hub that never answers is a sentence, and so is one that stops within it
   await assert.rejects(onHub("owner/name", "http://hub"), /The Hub did not answer/);
 });
 
-test("weights of the Hub have the mark of their hash", async () => {
+test("what a run may need of a repository is listed, and weights have the mark of their hash", async () => {
   const siblings = [
     { rfilename: "config.json", size: 5 },
+    { rfilename: "readers.safetensors", size: 7 },
+    { rfilename: "model.ckpt", size: 8 },
     { rfilename: "diffusion_pytorch_model.safetensors", size: 6, lfs: { sha256: `${MARK}0123` } },
   ];
   globalThis.fetch = async () => Response.json({ sha: "c0ffee", siblings });
   const { files } = await onHub("owner/name", "http://hub");
   assert.deepEqual(Object.values(files), [
     [5, "c0ffee"],
+    [7, "c0ffee"],
     [6, MARK],
   ]);
 });

@@ -48,6 +48,7 @@ import { Stream } from "./stream.js";
  * @property {(about: About) => void} [offer] the model is known
  * @property {(about: Description) => void} [described]
  * @property {(field: FieldForm) => boolean} [side] whether the side shows a field; all where it is left out
+ * @property {(field: FieldForm) => boolean} [first] whether a field is needed at once; the others are behind one line then
  */
 
 const PAUSE = 120; // ms after the last change until the server is asked
@@ -116,17 +117,18 @@ export class Panel {
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, "Settings");
-    this.fields = this.form.layout(options.side);
-    const bar = el("div", { class: "run-bar" }, this.estimate, this.run, this.stop);
+    this.fields = this.form.layout(options.side, options.first);
+    this.status = new Status("Progress of the run");
+    this.status.show(this.stream.words);
+    const bar = el("div", { class: "run-bar" }, this.status.element, this.estimate, this.run, this.stop);
     const dice = this.fields.querySelector(".dice");
     if (dice instanceof HTMLElement)
       bar.append(button({ class: "button roll", "aria-label": "Another seed" }, () => dice.click(), "⚄")); // for phones
     this.#recorded = page.given.recorded?.[part] ?? "";
     const note = el("p", { class: "recorded" }, this.#recorded);
-    this.side = el("div", { class: "side" }, ...(this.#recorded ? [note] : [this.summary, this.fields, bar]));
-    this.status = new Status("Progress of the run");
-    this.status.show(this.stream.words);
-    this.stage = el("div", { class: "stage" }, this.status.element);
+    const own = [...(options.first ? [] : [this.summary]), this.fields, bar];
+    this.side = el("div", { class: "side" }, ...(this.#recorded ? [this.status.element, note] : own));
+    this.stage = el("div", { class: "stage" });
     this.element = el(
       "section",
       { class: `part part-${part}`, "data-state": "idle", "data-ready": false },
@@ -284,7 +286,10 @@ export class Panel {
 
   /** Bring the pictures into sight, where a press plays them. */
   #look() {
-    for (const seen of all(this.stage, ".status, :is(.ddpm-player, .plane) .transport"))
+    for (const seen of all(
+      this.stage,
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport",
+    ))
       seen.scrollIntoView({ block: "nearest" });
   }
 
