@@ -2,6 +2,7 @@
 // needs no server.
 
 import { checked } from "../plans/fields.js";
+import { slideItem } from "../player/slide.js";
 import { key } from "../shared/drawing/chart.js";
 import { all, button, context2d, el, find, onFile, write as put } from "../shared/drawing/dom.js";
 import { Form } from "../shared/form/form.js";
@@ -144,6 +145,23 @@ export async function mount(page, part) {
     say(".change .at", gain > 1 ? `shown × ${gain}` : "");
   }
 
+  function slide() {
+    const { t, schedule } = scene;
+    const { signal, noise } = tables[schedule];
+    const labels = {
+      x0: `x₀, the picture, × ${fraction(signal[t])}`,
+      eps: `ε, the noise, × ${fraction(noise[t])}`,
+      xt: `x_t, their sum: t = ${t}`,
+    };
+    const tiles = Object.entries(labels).map(([name, label]) => ({
+      picture: find(root, `.${name} canvas`, HTMLCanvasElement),
+      label,
+    }));
+    const read = readouts(tables[schedule], t, T).map(([text]) => text);
+    const settings = [`${schedule} schedule`, ...read].join(" · ");
+    return { title: "What noise destroys", tiles, columns: 3, said: sentence(t, signal[t] ** 2), settings };
+  }
+
   // --- Input
 
   /** The value of a field as it is computed with, or as it was where the form has a wrong one, which is marked. @template T @param {string} name @param {T} before @returns {T} */
@@ -188,5 +206,6 @@ export async function mount(page, part) {
       take();
       if (cause) form.place("t").scrollIntoView({ block: "nearest" });
     },
+    items: () => (scene.size ? [slideItem(page, slide, () => new URL(location.href))] : []),
   };
 }

@@ -1,4 +1,5 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
+import { slideItem } from "../player/slide.js";
 import { el, find, button as made } from "../shared/drawing/dom.js";
 import { sheet } from "../shared/drawing/sheet.js";
 import { Form } from "../shared/form/form.js";
@@ -227,6 +228,16 @@ export function mount(page, part) {
     element: root,
     set: (values) => form.set(values),
     values: () => form.values,
+    items: () =>
+      history.shown.grids.length
+        ? [
+            slideItem(
+              page,
+              () => view.slide(),
+              () => page.link(part, form.values),
+            ),
+          ]
+        : [],
     show: recorded ? undefined : look,
   };
 }

@@ -79,6 +79,23 @@ export class View {
     return grid ? `Samples ${moment(this.history.shown, grid.step, grid.seconds)}` : "";
   }
 
+  /** What is shown, for a slide. @returns {import("../../player/slide.js").Slide} */
+  slide() {
+    const { shown } = this.history;
+    const grid = this.#grid;
+    const when = moment(shown, grid.step, grid.seconds);
+    const tile = (/** @type {string} */ figure, /** @type {string} */ label) => {
+      return { picture: find(this.root, `${figure} img`, HTMLImageElement), label };
+    };
+    const tiles = [tile(".ema", `Averaged network, ${when}`), tile(".raw", "Latest weights")];
+    const said = find(this.root, ".stage .sentence").textContent ?? "";
+    const left = grid.error === null ? "" : `error of the guess: ${grid.error.toFixed(1)} grey levels`;
+    const settings = [shown.title, `${whole(shown.images(shown.total))} images in all`, left]
+      .filter(Boolean)
+      .join(" · ");
+    return { title: "A network learns to draw", tiles, columns: 1, said, settings };
+  }
+
   /** Images at the right end of the curves. */
   #right() {
     const { shown: run, earlier } = this.history;

@@ -2,13 +2,13 @@
 // by themselves, the status line, the address, and what can be taken away.
 
 import { WORDED } from "../../plans/plan.js";
-import { draw } from "../../player/slide.js";
+import { slideItem } from "../../player/slide.js";
 import { duration, failure } from "../../words/units.js";
 import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 
 import { attempt, kept } from "./client.js";
-import { download, FILES } from "./share.js";
+import { FILES } from "./share.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
@@ -462,27 +462,19 @@ export class Panel {
     const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // which has the pixels
     const here = some && (this.example ? !this.run.disabled : this.#came);
     const first = this.example ? ` · ${this.run.textContent}` : "";
+    /** @type {import("./share.js").Item[]} */
     const files = wanted.map((kind) => ({
       title: `${FILES[kind] ?? kind}${first}`,
       save: (/** @type {(text: string) => void} */ say) => this.save(kind, say),
       disabled: here ? "" : "Run first",
     }));
-    if (slide && some) files.unshift({ title: "Slide (PNG)", save: () => this.#saveSlide(slide), disabled: "" });
+    const link = () => this.page.link(this.part, this.ran);
+    if (slide && some) files.unshift(slideItem(this.page, slide, link, () => this.description?.summary ?? ""));
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
     };
     const other = diffusers === undefined ? [] : [script("Copy for diffusers", diffusers, why)];
     return this.#recorded ? files : [...files, script("Copy Python", python, why), ...other];
-  }
-
-  /** @param {NonNullable<Part["slide"]>} shown */
-  async #saveSlide(shown) {
-    const slide = await shown();
-    const { address } = await this.page.invitation(this.page.link(this.part, this.ran));
-    slide.title ||= this.page.title;
-    slide.settings ||= this.description?.summary || slide.title;
-    download(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
-    return "";
   }
 
   /**
