@@ -28,6 +28,7 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {Record<string, FieldForm[]>} forms of each part
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part: `Part.initial`
+ * @property {Record<string, string>} [recorded] of parts that have nothing but a recording here: why
  */
 
 /**
