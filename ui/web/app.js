@@ -356,6 +356,8 @@ export class Page {
     });
     const row = find(document, "#parts");
     row.hidden = buttons.length < 2; // there is nothing to choose
+    const tab = find(document, `#places > [data-place=${name}]`);
+    row.style.setProperty("--under", `${tab.offsetLeft}px`); // it stands under its place where it has room
     const held = row.matches(":focus-within"); // one of the buttons before
     row.replaceChildren(...(row.hidden ? [] : buttons));
     if (held) buttons.find(({ tabIndex }) => tabIndex === 0)?.focus();

@@ -50,6 +50,8 @@ export class Checkpoints {
   });
   /** @type {Map<string, Known>} */
   #known = new Map();
+  /** Those that a GPU computes. @type {Set<string>} */
+  onGpu = new Set();
 
   /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Json} json */
   constructor(knowledge, forms, files, json) {
@@ -95,6 +97,12 @@ export class Checkpoints {
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
+  /** Know these and no others: what is known of each. @param {Record<string, Known>} known */
+  replace(known) {
+    this.#known = new Map(Object.entries(known));
+    for (const ref of this.#loaded.keys()) if (!this.#known.has(ref)) this.#loaded.delete(ref);
+  }
+
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */
   known(ref) {
     const known = this.#known.get(ref);
@@ -129,9 +137,12 @@ export class Checkpoints {
 
   /** Bytes that a model still needs from the network, 0 where it is in memory or small. @param {string} ref */
   missing(ref) {
-    const bytes = sizes(this.known(ref));
+    const bytes = this.bytes(ref);
     return this.#loaded.has(ref) || bytes < 3e6 ? 0 : bytes;
   }
+
+  /** Bytes of all files of a checkpoint. @param {string} ref */
+  bytes = (ref) => Object.values(this.known(ref).files).reduce((sum, [size]) => sum + size, 0);
 
   /** @param {string} ref */
   isLoaded(ref) {
@@ -163,7 +174,7 @@ export class Checkpoints {
     if (found) return found;
     const known = this.known(ref);
     const { files } = known;
-    const total = sizes(known);
+    const total = this.bytes(ref);
     /** @type {Map<string, number>} */
     const done = new Map();
     const read = (/** @type {string} */ path) =>
@@ -183,6 +194,7 @@ export class Checkpoints {
     const loading = load(read, ref).then(async (model) => {
       if (!known.spec) Object.assign(known, (await import("./files/hub.js")).learned(model, ref, known));
       this.#said(model.engine);
+      if (model.seconds === null) this.onGpu.add(ref);
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
     });
     this.#loaded.set(ref, loading);
@@ -190,6 +202,3 @@ export class Checkpoints {
     return loading;
   }
 }
-
-/** Bytes of all files of a checkpoint. @param {Known} known */
-const sizes = ({ files }) => Object.values(files).reduce((sum, [size]) => sum + size, 0);

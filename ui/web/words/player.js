@@ -32,9 +32,11 @@ export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
 /**
  * What there is to see after a step before the last one. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
  * share next to nothing, at 500 (.08) the layout, at 250 (.52) all but the details.
- * @param {Step} step
+ * Where something was asked for, the guess shows it from the first step on.
+ * @param {Step} step @param {boolean} asked whether a class or words were asked for, or a student guesses
  */
-export function sentence([, , alphaBar]) {
+export function sentence([, , alphaBar], asked) {
+  if (alphaBar < 0.004 && asked) return "The picture is still noise, but the guess shows a shape already.";
   if (alphaBar < 0.004) return "Almost pure noise: nothing is decided yet.";
   if (alphaBar < 0.08) return "Large shapes take form: the layout is being decided.";
   if (alphaBar < 0.5) return "The layout is set; detail follows.";

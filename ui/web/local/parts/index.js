@@ -5,14 +5,18 @@ import { sampling } from "./sampling.js";
 /** @import { Planner } from "../../plans/plan.js" */
 /** @import { Checkpoints, Loaded } from "../checkpoints.js" */
 /** @import { Run } from "../jobs.js" */
+/** @import { Chains, Outline } from "../pool.js" */
 /** @typedef {(values: any) => any} Answer */
 
 /**
  * What is computed of a request. record: what is kept for files of a plan, as work.recording while it computes, and as
- * files/ need it.
+ * files/ need it. strands: what several workers can compute, of each of its phases, which come one after another; chains: their
+ * steps, where given is what only earlier phases have found. Whatever they give follows from these arguments alone.
  * @typedef {object} Computation
  * @property {Planner<any>} planner
  * @property {(plan: any) => any} record
+ * @property {(plan: any) => Outline[][]} [strands]
+ * @property {(plan: any, models: Loaded[], phase: number, given: any) => Chains} [chains]
  * @property {(plan: any, models: Loaded[], work: Run) => Promise<void>} compute models: of each of the planner's refs
  */
 

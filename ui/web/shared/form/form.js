@@ -1,6 +1,7 @@
 // The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
 // when it is shown, and what a model changes about it. No field is known here by its name.
 import { el } from "../drawing/dom.js";
+import { attempt } from "../run/client.js";
 import { makeControl, newId, SAME } from "./controls.js";
 
 /** @import { Values } from "../run/client.js" */
@@ -77,6 +78,8 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return value.trim() ? Number(value) >= low && Number(value) <= high : open !== undefined;
 }
 
+const HOW = "lab-how"; // kept: whether "Change how it runs" is open
+
 /** What is taken to be so of a model that is not known yet. @type {Record<string, unknown[]>} */
 const UNKNOWN = { classes: ["any"], prompts: [] };
 
@@ -133,14 +136,20 @@ export class Form {
     return place;
   }
 
-  /** What everybody needs, and the rest behind More. @param {(field: FieldForm) => boolean} [wanted] all where it is left out */
-  layout(wanted = () => true) {
+  /**
+   * What everybody needs, and the rest behind More.
+   * @param {(field: FieldForm) => boolean} [wanted] all where it is left out
+   * @param {(field: FieldForm) => boolean} [first] what is needed at once: all others are behind a line that says them
+   */
+  layout(wanted = () => true, first = undefined) {
     const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
-    const box = el("div", { class: "fields" });
-    box.append(...shown.filter(({ more }) => !more).map(({ name }) => this.place(name)));
-    const rest = shown.filter(({ more }) => more).map(({ name }) => this.place(name));
-    if (rest.length) box.append(el("details", { class: "more" }, el("summary", null, "More"), ...rest));
-    return box;
+    const places = (/** @type {FieldForm[]} */ fields) => fields.map(({ name }) => this.place(name));
+    const rest = places(shown.filter(({ more }) => more));
+    const more = rest.length ? [el("details", { class: "more" }, el("summary", null, "More"), ...rest)] : [];
+    const usual = shown.filter((field) => !field.more);
+    if (!first) return el("div", { class: "fields" }, ...places(usual), ...more);
+    const later = places(usual.filter((field) => !first(field)));
+    return el("div", { class: "fields" }, ...places(usual.filter(first)), how([...later, ...more]));
   }
 
   /** @returns {Values} */
@@ -171,11 +180,13 @@ export class Form {
     this.reveal();
   }
 
-  /** Open More where these values are behind it: what a link changes is in sight. @param {Values} values */
+  /** Open what these values are behind: what a link changes is in sight. @param {Values} values */
   unfold(values) {
-    for (const { name, more, default: usual } of this.fields) {
-      const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
-      if (unusual) this.place(name).closest("details")?.setAttribute("open", "");
+    for (const { name, kind, default: usual } of this.fields) {
+      const unusual = kind !== "picture" && name in values && String(values[name]) !== String(usual ?? "");
+      if (!unusual) continue;
+      for (let at = this.place(name).closest("details"); at; at = at.parentElement?.closest("details") ?? null)
+        at.open = true;
     }
   }
 
@@ -248,6 +259,15 @@ export class Form {
     this.given.models = models;
     for (const { list } of this.#controls.values()) list?.();
   }
+}
+
+/** A line that says how a run goes, and opens what changes it; it stays as the visitor leaves it. @param {HTMLElement[]} places */
+function how(places) {
+  const line = el("summary", null, "Change how it runs", el("span", { class: "values" }));
+  const box = el("details", { class: "how" }, line, ...places);
+  box.open = attempt(() => localStorage.getItem(HOW)) === "open";
+  line.addEventListener("click", () => attempt(() => localStorage.setItem(HOW, box.open ? "closed" : "open")));
+  return box;
 }
 
 /** @param {FieldForm} field @param {Control} control */

@@ -48,6 +48,7 @@ import { Stream } from "./stream.js";
  * @property {(about: About) => void} [offer] the model is known
  * @property {(about: Description) => void} [described]
  * @property {(field: FieldForm) => boolean} [side] whether the side shows a field; all where it is left out
+ * @property {(field: FieldForm) => boolean} [first] whether a field is needed at once; the others are behind one line then
  */
 
 const PAUSE = 120; // ms after the last change until the server is asked
@@ -112,15 +113,15 @@ export class Panel {
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, "Settings");
-    this.fields = this.form.layout(options.side);
-    const bar = el("div", { class: "run-bar" }, this.estimate, this.run, this.stop);
+    this.fields = this.form.layout(options.side, options.first);
+    this.status = new Status("Progress of the run");
+    this.status.show(this.stream.words);
+    const bar = el("div", { class: "run-bar" }, this.status.element, this.estimate, this.run, this.stop);
     const dice = this.fields.querySelector(".dice");
     if (dice instanceof HTMLElement)
       bar.append(button({ class: "button roll", "aria-label": "Another seed" }, () => dice.click(), "⚄")); // for phones
-    this.side = el("div", { class: "side" }, this.summary, this.fields, bar);
-    this.status = new Status("Progress of the run");
-    this.status.show(this.stream.words);
-    this.stage = el("div", { class: "stage" }, this.status.element);
+    this.side = el("div", { class: "side" }, ...(options.first ? [] : [this.summary]), this.fields, bar);
+    this.stage = el("div", { class: "stage" });
     this.element = el(
       "section",
       { class: `part part-${part}`, "data-state": "idle", "data-ready": false },
@@ -260,7 +261,10 @@ export class Panel {
 
   /** Bring the pictures into sight, where a press plays them. */
   #look() {
-    for (const seen of all(this.stage, ".status, :is(.ddpm-player, .plane) .transport"))
+    for (const seen of all(
+      this.stage,
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport",
+    ))
       seen.scrollIntoView({ block: "nearest" });
   }
 
