@@ -330,6 +330,7 @@ export class Page {
     const { only } = this;
     if (!only) return;
     for (const [name, control] of this.#controls(element)) control.classList.toggle("withheld", !only.includes(name));
+    for (const box of all(element, ".how", HTMLDetailsElement)) box.open = true; // what is left is to be seen
   }
 
   /** Name and label of each control of the part on screen. @returns {[string, string][]} */

@@ -73,7 +73,6 @@ export class Screen {
     root.classList.toggle("compare", two);
     delete root.dataset.large;
     this.#find(".views").hidden = !plan.latent;
-    this.loop.network.toggleAttribute("disabled", Boolean(plan.latent)); // only networks of pixels can be looked into
     this.#find(".gains").hidden = !two;
     this.#find(".caption").hidden = !plan.caption;
     write(this.#find(".caption"), plan.caption ?? "");

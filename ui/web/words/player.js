@@ -36,7 +36,7 @@ export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
  * @param {Step} step @param {boolean} asked whether a class or words were asked for, or a student guesses
  */
 export function sentence([, , alphaBar], asked) {
-  if (alphaBar < 0.004 && asked) return "The picture is still noise, but the guess shows a shape already.";
+  if (alphaBar < 0.08 && asked) return "The picture is still noise, but the guess shows a shape already.";
   if (alphaBar < 0.004) return "Almost pure noise: nothing is decided yet.";
   if (alphaBar < 0.08) return "Large shapes take form: the layout is being decided.";
   if (alphaBar < 0.5) return "The layout is set; detail follows.";
