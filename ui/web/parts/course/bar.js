@@ -72,7 +72,8 @@ export function draw(page, bar, name, which = 0) {
   fold(false);
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, task.answer));
   if (task.curves) answer.append(...touches(task.curves));
-  answer.append(tasks[which + 1] ? action("Now this ▸", "", () => draw(page, bar, name, which + 1)) : on);
+  const further = tasks[which + 1] ? [action("Now this ▸", "", () => draw(page, bar, name, which + 1))] : [];
+  answer.append(el("div", { class: "row" }, ...further, on));
   const guesses = task.guesses.map((text) => {
     const guess = () => {
       for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
