@@ -204,7 +204,7 @@ export async function mount(page, part) {
     set(values, cause) {
       form.set(values);
       take();
-      if (cause) form.place("t").scrollIntoView({ block: "nearest" });
+      if (cause && cause !== "lesson") form.place("t").scrollIntoView({ block: "nearest" });
     },
     items: () => (scene.size ? [slideItem(page, slide, () => new URL(location.href))] : []),
   };

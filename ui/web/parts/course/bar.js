@@ -30,7 +30,7 @@ import { copy } from "../../shared/run/share.js";
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
 /** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
-export async function begin(page, { name, part, values }, cause = "") {
+export async function begin(page, { name, part, values }, cause = "lesson") {
   const changes = page.lesson !== name;
   await page.open(part, page.whole(part, values), { push: true, lesson: name, cause });
   if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
@@ -66,9 +66,9 @@ export function draw(page, bar, name, pressed) {
   const on = next
     ? action("Next ▸", "Next lesson", () => begin(page, next))
     : action("Deeper ▸", "", () => leave("course"));
-  const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`), on);
+  const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`));
   const end = action("×", "End the course", () => leave(page.part));
-  /** One line, once it has been read. @param {boolean} folded */
+  /** The question alone, once the rest has been read. @param {boolean} folded */
   const fold = (folded) => {
     bar.classList.toggle("folded", folded);
     more.textContent = folded ? "▾" : "▴";
@@ -84,7 +84,8 @@ export function draw(page, bar, name, pressed) {
   fold(false);
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, task.answer));
   if (task.curves) answer.append(...touches(task.curves));
-  if (tasks[which + 1]) answer.append(action("Now this ▸", "", () => draw(page, bar, name, which + 1)));
+  const further = tasks[which + 1] ? [action("Now this ▸", "", () => draw(page, bar, name, which + 1))] : [];
+  answer.append(el("div", { class: "row" }, ...further, on));
   const guesses = task.guesses.map((text) => {
     const guess = () => {
       for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
@@ -111,7 +112,7 @@ export function draw(page, bar, name, pressed) {
     el(
       "div",
       { class: "ask" },
-      el("p", null, task.question),
+      el("p", { class: "question" }, task.question),
       ...(guesses.length ? [asked] : []),
       answer,
       ...(page.only ? [] : [teacher(page)]),

@@ -32,8 +32,9 @@ import { Stream } from "./stream.js";
 
 /**
  * What has set the values: a "press" runs them. A "change" by hand runs where that is quick and the models are here, and so
- * does a "link", which anybody may have made; it also opens what it changes.
- * @typedef {"" | "change" | "link" | "press"} Cause
+ * does a "link", which anybody may have made; it also opens what it changes. A "lesson" ends the run that goes on, and shows
+ * its own: the recorded one where it has those values.
+ * @typedef {"" | "change" | "link" | "press" | "lesson"} Cause
  */
 
 /**
@@ -166,6 +167,10 @@ export class Panel {
     this.form.set(values);
     this.#changed ||= Object.keys(values).length > 0;
     if (cause === "press") this.#look();
+    if (cause === "lesson") {
+      if (this.stream.active) this.stop.click();
+      cause = (await this.#showExample(values)) ? "" : "change";
+    }
     const back = this.page.reloaded && (await this.resume());
     this.page.reloaded = false;
     if (back) this.#ran = null;
@@ -435,12 +440,19 @@ export class Panel {
     };
   }
 
-  /** Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint. */
-  async #showExample() {
+  /**
+   * Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint.
+   * @param {Values | null} wanted show it again, where it has these values @returns {Promise<boolean>} whether it is shown
+   */
+  async #showExample(wanted = null) {
     const example = await this.page.example(this.part);
-    if (!example || this.stream.state !== "idle") return;
-    this.example = this.#recorded ? "A recorded run" : "Change anything to run your own.";
+    if (!example) return false;
     const ran = this.page.whole(this.part, example.values);
+    const same = (/** @type {[string, unknown]} */ [name, value]) => String(ran[name] ?? "") === String(value ?? "");
+    if (wanted ? !Object.entries(wanted).every(same) : this.stream.state !== "idle") return false;
+    this.#forget();
+    this.stream.forget();
+    this.example = this.#recorded ? "A recorded run" : "Change anything to run your own.";
     this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
@@ -448,6 +460,7 @@ export class Panel {
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);
+    return true;
   }
 
   /**
