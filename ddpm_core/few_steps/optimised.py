@@ -63,16 +63,16 @@ def optimise_timesteps(
     detail: float = 1.0,
     samplers: Sequence[Sampler] = OPTIMISED_FOR,
 ) -> OptimisedSteps:
-    """The best times for each number of steps, for the samplers without noise.
+    """Find the best times for each number of steps, for the samplers without noise.
 
     Arguments:
         model: what `load` gives, or a Model of one's own.
-        steps: any of 1..points, None for those of STEPS that are.
-        seeds: of the images that the teacher draws.
-        points: how many times it visits.
+        steps: numbers of steps, any of 1..points; None for those of STEPS that are at most points.
+        seeds: the seeds of the images that the teacher draws.
+        points: the number of times that the teacher visits.
         labels: a class for all images or one for each; None means all classes in turn.
-        progress: progress(done, total) counts evaluations of the network; what it raises ends the work.
-        detail: 0..2, how much the details of a picture count, see `sharpen`: 1 for photographs, less for drawings and
+        progress: progress(done, total) counts evaluations of the network. An exception that it raises ends the work.
+        detail: how much the details of a picture count, 0..2, see `sharpen`: 1 for photographs, less for drawings and
             digits.
         samplers: any of names.OPTIMISED_FOR.
 

@@ -69,7 +69,8 @@ export class Projector {
     document.documentElement.classList.toggle("projecting", on);
     // What lies behind is no stop of Tab.
     for (let at = root; at !== document.body && at.parentElement; at = at.parentElement)
-      for (const other of all(at.parentElement, ":scope > :not(#said, .keys)")) if (other !== at) other.inert = on;
+      for (const other of all(at.parentElement, ":scope > :not([role=status], .keys)"))
+        if (other !== at) other.inert = on;
   }
 
   /** @param {string} key @returns {boolean} whether it was one of the view's */
