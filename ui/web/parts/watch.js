@@ -5,6 +5,7 @@ import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 import { Touch } from "./watch/touch.js";
+import { Typing } from "./watch/typing.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
@@ -22,7 +23,7 @@ const TRIES = [
 
 /** A model of words, and the caret where they are typed. @param {Page} _ @param {Panel<Result>} panel */
 async function typeWords(_, panel) {
-  await panel.set({ checkpoint: TYPES, ...TYPED }, "");
+  await panel.set({ checkpoint: TYPES, ...TYPED, count: 1 }, "");
   find(panel.form.place("prompt"), "input").focus();
 }
 
@@ -46,15 +47,24 @@ export function mount(page, part) {
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
     take: (result) => player.take(result),
-    renew: () => player.start(),
+    renew() {
+      typing.renew();
+      player.start();
+    },
     finished: (values) => past.add(part, values),
     outcome: () => player.outcome(),
     render() {
       player.active = panel.stream.active;
+      typing.render();
     },
     side: ({ name }) => name !== "prompt",
-    offer: ({ prompts }) => offerTries(prompts),
+    offer({ prompts }) {
+      typing.leave();
+      offerTries(prompts);
+    },
   });
+  const typing = new Typing(page, panel, player);
+  find(panel.form.place("prompt"), "input").addEventListener("input", () => typing.typed());
   const touch = new Touch(panel, player);
   panel.form.adopt("touch", touch);
   find(player.root, ".transport").after(touch.element);

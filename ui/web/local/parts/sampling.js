@@ -35,7 +35,7 @@ export const shown = (model, x) =>
     : picture(x, model.channels, model.size);
 
 /** What a model's decoder makes of a latent, about: a pixel for each number a side. @param {Model} model @param {Float32Array} z @returns {Picture} */
-function preview({ colours, size, channels }, z) {
+export function preview({ colours, size, channels }, z) {
   const [first, ...others] = (colours ?? []).toReversed();
   const n = size * size;
   const seen = Float32Array.from({ length: 3 * n }, (_, i) => {
