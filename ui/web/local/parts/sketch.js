@@ -2,7 +2,7 @@
 
 import { sketch } from "../../plans/sampling.js";
 import { trajectory } from "../process/runs.js";
-import { conditioned, preview, shown } from "./sampling.js";
+import { conditioned, picturesOf, seenOf } from "./sampling.js";
 
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
@@ -13,17 +13,16 @@ import { conditioned, preview, shown } from "./sampling.js";
 export const sketching = { computation: () => ({ planner: sketch, record: () => null, compute }) };
 
 /** @param {SamplingPlan} plan @param {Model[]} models @param {Run} work */
-async function compute({ lanes: [{ prompt }], args: [asked], kinds: [kind] }, [model], work) {
+async function compute({ lanes: [{ prompt }], args: [{ seeds, ...args }], kinds: [kind] }, [model], work) {
   const { words } = model;
   const found = (words?.found(prompt) ?? []).map(([word]) => word);
   work.give({ kind: "plan", words: found, unknown: [...new Set(words?.unknown(prompt))] });
-  const { seeds, ...settings } = asked;
-  for await (const { index, s, x } of trajectory(model, { ...conditioned(model, settings), seed: BigInt(seeds[0]) })) {
+  for await (const step of trajectory(model, { ...conditioned(model, args), seed: BigInt(seeds[0]) })) {
     await work.count(kind);
-    if (s) continue;
-    const picture = [shown(model, x)];
-    const latent = model.decode ? [preview(model, x)] : null;
-    const seenAs = latent ? { z: latent, z0: latent, decoded: true } : {};
-    work.give({ kind: "frame", lane: 0, k: index, sigma: 0, x: picture, x0: picture, ...seenAs });
+    if (step.s) continue;
+    const seen = [seenOf(model, step, true)];
+    const [x, x0, z, z0] = /** @type {const} */ (["x", "x0", "z", "z0"]).map((name) => picturesOf(seen, name));
+    const latents = z.length ? { z, z0, decoded: true } : {};
+    work.give({ kind: "frame", lane: 0, k: step.index, sigma: seen[0].sigma, x, x0, ...latents });
   }
 }

@@ -54,7 +54,7 @@ export class Touch {
     this.undo = button({ class: "preset" }, () => this.#change(undone(this.#text)), "Undo");
     this.why = el("p", { class: "info", role: "status" });
     const group = el("div", { class: "tools", role: "group", "aria-label": "Touch the picture now" });
-    group.append(el("span", null, "Touch xₜ"), ...this.tools, this.colour, this.undo);
+    group.append(el("span", null, "Change the picture halfway"), ...this.tools, this.colour, this.undo);
     const sizes = el("div", { class: "sizes" });
     sizes.append(el("label", null, "Size", this.size), el("label", null, "Strength", this.strength));
     this.sizes = sizes;
