@@ -114,8 +114,9 @@ class App(gr.Server):
         self.warmup = Warmup(services)
         self.sweeper: temporary_files.Sweeper | None = None
         self.training = training.TrainingPart(services) if services.trains else None
-        parts: list[Part] = [sampling.SamplingPart(services), plane.PlanePart(services), forward.ForwardPart(services)]
+        parts: list[Part] = [sampling.SamplingPart(services), sampling.SketchPart(services), plane.PlanePart(services)]
         parts += [
+            forward.ForwardPart(services),
             latents.LatentsPart(services),
             repair.RepairPart(services),
             between.BetweenPart(services),
