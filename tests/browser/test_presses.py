@@ -255,6 +255,18 @@ def test_what_a_link_has_that_can_not_be_is_said_and_a_wrong_model_keeps_its_tex
     assert "seed=14" in quiet.url and "nope" not in quiet.url
 
 
+def test_a_lesson_ends_the_run_before_it_drops_the_tool_and_shows_its_own_example(quiet, app):
+    opened(quiet, app.local_url, "tab=watch&seed=5")
+    quiet.click(".part-watch .run")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.click(".part-watch .tools button >> nth=0")
+    quiet.evaluate("page.open('course', null)")
+    quiet.click(".lessons button >> nth=0")
+    quiet.wait_for_selector(".part-watch[data-state=idle][data-outdated=false]:not([data-frames='0'])")
+    assert quiet.get_by_text("Example", exact=True).first.is_visible()
+    assert not quiet.locator(".part-watch .tools [aria-pressed=true]").count()
+
+
 def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     opened(quiet, app.local_url, "tab=compare")
     steps = quiet.locator("[data-name=steps_b] input[type=number]")

@@ -270,7 +270,7 @@ export class Panel {
 
   /** Mark the field whose value is wrong, and no other. @param {{ field: string, error: string } | null} wrong */
   #mark(wrong) {
-    const shown = wrong && this.form.fields.some(({ name }) => name === wrong.field) ? wrong : null;
+    const shown = wrong && this.form.has(wrong.field) ? wrong : null;
     const before = this.#wrong?.field ?? shown?.field;
     if (before && before !== shown?.field) this.form.mark(before, "");
     if (shown) this.form.mark(shown.field, shown.error);
@@ -404,9 +404,12 @@ export class Panel {
       if (stream.state === "finished") this.#sayOutcome();
       else if (MILESTONES.includes(stream.state) && !sketch.shown) this.page.say(stream.words);
       if (stream.state === "error") {
-        // A sentence that names a model is about that model.
-        const named = this.form.references.find(({ name }) => stream.words.includes(String(this.form.value(name))));
-        this.#failed = named ? { field: named.name, error: stream.words } : null;
+        // A sentence that names a model is about the first one that it names.
+        const named = this.form.references
+          .map(({ name }) => ({ field: name, at: stream.words.indexOf(this.form.value(name) || "\n") }))
+          .filter(({ at }) => at >= 0)
+          .sort((a, b) => a.at - b.at);
+        this.#failed = named.length ? { field: named[0].field, error: stream.words } : null;
       }
       const over = !stream.active && stream.state !== "idle";
       if (over) {
