@@ -238,14 +238,33 @@ def test_a_link_downloads_no_model_and_says_what_run_will_download(quiet, app, m
     assert quiet.is_visible(".part-watch .estimate")
 
 
-def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet, app):
+def test_what_a_link_has_that_can_not_be_is_said_and_a_wrong_model_keeps_its_text(quiet, app):
     wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "9", "label": "horse", "seed": "14"}
     quiet.goto(f"{app.local_url}?{urlencode(wrong)}")
     said = "Not possible here: Steps: abc, Noise added back: zz, What to draw: horse, Noise, η: 9."
-    quiet.wait_for_selector(f"#said.shown:has-text('{said}'):has-text('There is no checkpoint')")
-    quiet.click(".part-watch .run")
+    quiet.wait_for_selector(f"#said.shown:has-text('{said}')")
+    quiet.wait_for_selector(".part-watch [data-name=checkpoint] .mistake:has-text('There is no checkpoint')")
+    typed = quiet.get_by_label("Another model")
+    assert (typed.input_value(), typed.get_attribute("aria-invalid")) == ("nope", "true")
+    assert quiet.inner_text(".part-watch .estimate") == "Correct “Model” first" and quiet.is_disabled(
+        ".part-watch .run"
+    )
+    quiet.select_option(".part-watch select.models", "mnist-tiny")
     quiet.wait_for_selector(".part-watch[data-state=queued]")
+    assert not quiet.locator(".mistake:visible, [aria-invalid]").count()
     assert "seed=14" in quiet.url and "nope" not in quiet.url
+
+
+def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
+    opened(quiet, app.local_url, "tab=compare")
+    steps = quiet.locator("[data-name=steps_b] input[type=number]")
+    steps.fill("5000")
+    quiet.wait_for_selector("[data-name=steps_b] .mistake:has-text('from 1 to 1000 for this checkpoint, got 5000')")
+    assert (steps.input_value(), steps.get_attribute("aria-invalid")) == ("5000", "true")
+    steps.fill("700")
+    quiet.wait_for_selector("[data-name=steps_b] .mistake", state="hidden")
+    quiet.select_option("[data-name=checkpoint] select", "mnist-tiny-2-steps")
+    quiet.wait_for_selector("[data-name=steps_b] .changed:has-text('Was 700')")
 
 
 def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet, app):

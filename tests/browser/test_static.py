@@ -700,7 +700,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     }
     for ref, said_so in wrong.items():
         opened.evaluate("ref => page.open('watch', { checkpoint: ref })", ref)
-        opened.locator("#said.shown", has_text=said_so).wait_for()
+        opened.locator(".part-watch [data-name=checkpoint] .mistake", has_text=said_so).wait_for()
     keys = "caches.open('lab-models /a/lab/').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0
     press(opened, "Empty the cache of models")

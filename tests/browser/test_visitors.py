@@ -228,7 +228,8 @@ def test_a_screen_reader_hears_the_beginning_the_end_and_what_came_of_it(page, u
     opened(page, url)
     page.evaluate("""() => {
       window.heard = [];
-      const said = document.querySelector("#said");
+      page.say("Something that all are to read", true);
+      const said = document.querySelector("#heard");
       new MutationObserver(() => window.heard.push(said.textContent)).observe(said, { childList: true });
     }""")
     finished(page, "watch")

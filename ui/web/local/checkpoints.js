@@ -30,6 +30,7 @@ export function once(load) {
   };
 }
 
+const SMALL = 3e6; // bytes of a model that is fetched without asking
 const WEIGHED = 0.2; // of the newest step, in how long one takes
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 
@@ -110,12 +111,12 @@ export class Checkpoints {
     return known;
   }
 
-  /** What the page learns of it. @param {string} ref @returns {Said} */
-  said(ref) {
+  /** What the page learns of it. @param {string} ref @returns {Promise<Said>} */
+  async said(ref) {
     const { spec, home, scheduler, sidecars, colours, set } = this.known(ref);
     const facts = spec && { spec, home, scheduler, sidecars, colours };
     const count = defaultCount(this.seconds(ref, COUNT), this.catalogue.isOwn(ref));
-    return { ref, count, download: this.missing(ref), facts, set };
+    return { ref, count, download: await this.missing(ref), facts, set };
   }
 
   /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
@@ -135,10 +136,17 @@ export class Checkpoints {
     return facts;
   }
 
-  /** Bytes that a model still needs from the network, 0 where it is in memory or small. @param {string} ref */
-  missing(ref) {
-    const bytes = this.bytes(ref);
-    return this.#loaded.has(ref) || bytes < 3e6 ? 0 : bytes;
+  /** Bytes that a model still needs from the network, 0 where it is in memory, in the browser's cache, or small. @param {string} ref */
+  async missing(ref) {
+    const { root, files } = this.known(ref);
+    if (this.#loaded.has(ref) || this.bytes(ref) < SMALL) return 0;
+    const needed = await Promise.all(
+      Object.entries(files).map(async ([path, entry]) =>
+        (await this.files.has(root ?? folderOf(ref), path, entry)) ? 0 : entry[0],
+      ),
+    );
+    const left = needed.reduce((sum, size) => sum + size, 0);
+    return left < SMALL ? 0 : left; // some files nobody reads
   }
 
   /** Bytes of all files of a checkpoint. @param {string} ref */
@@ -179,7 +187,7 @@ export class Checkpoints {
     const done = new Map();
     const read = (/** @type {string} */ path) =>
       this.files.read(
-        known.root ?? `checkpoints/${ref}`,
+        known.root ?? folderOf(ref),
         path,
         files[path],
         (bytes) => {
@@ -202,3 +210,6 @@ export class Checkpoints {
     return loading;
   }
 }
+
+/** Where the files of a checkpoint of this page lie. @param {string} ref */
+const folderOf = (ref) => `checkpoints/${ref}`;

@@ -32,7 +32,7 @@ export async function cost(pool, its, part, values) {
   const one = plan && left(plan.steps, checkpoints.pace);
   const refs = planner.refs(request);
   const seconds = one && one / gain(plan, computation.strands?.(plan) ?? [], pool.limit(refs));
-  const missing = refs.map((ref) => ({ ref, bytes: checkpoints.missing(ref) }));
+  const missing = await Promise.all(refs.map(async (ref) => ({ ref, bytes: await checkpoints.missing(ref) })));
   return { seconds, missing: missing.filter(({ bytes }) => bytes), device: "CPU", busy: false };
 }
 

@@ -46,8 +46,9 @@ const questions = (checkpoints) => ({
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
-    if (!checkpoints.missing(ref)) checkpoints.warm(ref);
-    return { ...checkpoints.said(ref), examples: pictures ? await checkpoints.examples(ref) : [] };
+    const said = await checkpoints.said(ref);
+    if (!said.download) checkpoints.warm(ref);
+    return { ...said, examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   emoji: () => checkpoints.json("emoji.json"),
   run() {

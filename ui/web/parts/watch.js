@@ -81,7 +81,10 @@ export function mount(page, part) {
       write(said, lead(about.ref));
       offerWords(about.prompts);
     },
-    described: () => sayHow(),
+    described() {
+      sayHow();
+      tries.described();
+    },
   });
   const touch = new Touch(panel, player);
   panel.form.adopt("touch", touch);
@@ -99,7 +102,6 @@ export function mount(page, part) {
   }
   function sayHow() {
     write(find(panel.fields, ".how > summary .values"), how(panel.form.values));
-    tries.mark();
   }
   sayHow();
   panel.element.prepend(said, tries.element);

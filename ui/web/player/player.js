@@ -158,14 +158,14 @@ export class Player {
         tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
-    return { title: heading, tiles, columns, said: await this.outcome(), settings };
+    return { title: heading, tiles, columns, said: await this.outcome([...seeds.keys()]), settings };
   }
 
-  /** What is measured in the finished pictures, or "" where they are not finished. */
-  async outcome() {
-    const { coming, image } = this.view;
+  /** What is measured in finished pictures, or "" where they are not finished. @param {number[]} images which of each lane */
+  async outcome(images = [this.view.image]) {
+    const { coming } = this.view;
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
-    const pictures = coming.lanes.map((_, lane) => this.#last(coming, lane, image));
+    const pictures = coming.lanes.map((_, lane) => Promise.all(images.map((n) => this.#last(coming, lane, n))));
     return this.screen.result(coming, await Promise.all(pictures));
   }
 

@@ -5,7 +5,7 @@ import { all, button, context2d, disable, el, find, write } from "../shared/draw
 import { sheet } from "../shared/drawing/sheet.js";
 import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
-import { DECODED, ending, readouts, sentence, touched } from "../words/player.js";
+import { DECODED, DECODED_ALL, ending, endings, readouts, sentence, touched } from "../words/player.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
@@ -73,7 +73,6 @@ export class Screen {
     root.classList.toggle("compare", two);
     delete root.dataset.large;
     this.#find(".views").hidden = !plan.latent;
-    this.loop.network.toggleAttribute("disabled", Boolean(plan.latent)); // only networks of pixels can be looked into
     this.#find(".gains").hidden = !two;
     this.#find(".caption").hidden = !plan.caption;
     write(this.#find(".caption"), plan.caption ?? "");
@@ -253,19 +252,22 @@ export class Screen {
     if (!shown.count || this.#touched || !frames.every((frame) => frame?.step[1] === 0)) return;
     this.#find(".sentence").textContent = this.result(
       shown,
-      this.lanes.map(({ x: { canvas } }) => canvas),
+      this.lanes.map(({ x: { canvas } }) => [canvas]),
     );
   }
 
-  /** What is measured in the finished picture of each lane. @param {Recording} run @param {HTMLCanvasElement[]} canvases */
+  /** What is measured in the finished pictures of each lane, one or several. @param {Recording} run @param {HTMLCanvasElement[][]} canvases */
   result({ plan, lanes }, canvases) {
-    if (plan?.latent) return DECODED;
-    const measured = canvases.map((canvas) => {
-      const { width, height } = canvas;
-      return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
-    });
+    const several = canvases[0].length > 1;
+    if (plan?.latent) return several ? DECODED_ALL : DECODED;
+    const measured = canvases.map((pictures) =>
+      pictures.map((canvas) => {
+        const { width, height } = canvas;
+        return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
+      }),
+    );
     const added = lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
-    return ending(measured, added);
+    return several ? endings(measured, added) : ending(measured.flat(), added);
   }
 
   /**

@@ -12,9 +12,10 @@ export const BACK = { towards: "a small step towards the guess", noise: "fresh n
 const SMALL = 0.2; // weights of the guess: below it a step is small,
 const LARGE = 0.6; // from here on it is large
 
-/** When the network was asked. @param {number | null} t */
-export const asked = (t) =>
-  t === null ? "It guesses the finished picture." : `At t = ${t} it guesses the finished picture.`;
+/** What the network does. @param {number | null} t the noise level at which it was asked; null: at none yet */
+export function asked(t) {
+  return `${t === null ? "It" : `At noise level t\u00a0=\u00a0${t} it`} guesses the finished picture.`;
+}
 
 /**
  * How much of x̂_0 a step takes: its coefficient in the mean of x_s (DDPM, Eq. 7), in DDIM's step (Song et al. 2021, Eq. 12), which
@@ -38,7 +39,7 @@ export function back([, s, alphaBar], next, sigma, sampler) {
   const own = SAMPLER[sampler] ?? sampler;
   if (s === 0) return { towards: "the last step takes the whole guess", noise: "no fresh noise", fresh: false };
   const share = weight(alphaBar, next, sigma, sampler);
-  const percent = share < 0.01 ? "under 1 %" : `${Math.round(100 * share)} %`;
+  const percent = share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`;
   const size = share < SMALL ? "a small step" : share < LARGE ? "a step" : "a large step";
   const towards = sampler === "consistency" ? "the whole guess is taken" : `${size} towards the guess: ${percent}`;
   if (sigma === 0) return { towards, noise: `${own} adds no fresh noise`, fresh: false };
@@ -54,7 +55,8 @@ const SEEN = {
 
 /** What a model does, in two sentences. @param {string} ref */
 export function lead(ref) {
-  const [many, one] = SEEN[ref] ?? ["pictures", "a new one"];
+  const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? ""; // its students have seen the same
+  const [many, one] = SEEN[name] ?? ["pictures", "a new one"];
   return `This network has seen thousands of ${many}. It turns random pixels, pure noise, into ${one}, step by step.`;
 }
 

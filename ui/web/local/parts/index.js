@@ -22,17 +22,8 @@ import { sampling } from "./sampling.js";
 
 /** computation: of a request of the form of that name. questions: quick ones, by their names. @typedef {{ computation?: (part: string) => Computation, questions?: Record<string, Answer> }} Part */
 
-/** @param {string} sentence @returns {Part} a part that says why it computes nothing here */
-function absent(sentence) {
-  const refuse = () => {
-    throw new Error(sentence);
-  };
-  return { computation: refuse, questions: { look: refuse, start: refuse } };
-}
-
 /** @param {Checkpoints} checkpoints @returns {(name: string) => Promise<Part>} */
 export function parts(checkpoints) {
-  const { installed } = checkpoints.knowledge.answers;
   const watch = async () => sampling;
   /** @type {Record<string, () => Promise<Part>>} */
   const makers = {
@@ -43,8 +34,6 @@ export function parts(checkpoints) {
     network: once(async () => (await import("./network.js")).network()),
     plane: once(async () => (await import("./plane.js")).plane(checkpoints)),
     forward: once(async () => (await import("./forward.js")).forward(checkpoints)),
-    likelihood: async () => absent(installed.likelihood),
-    train: async () => absent(installed.train),
     course: async () => ({ questions: { cards: () => checkpoints.json("cards.json") } }),
   };
   return (name) => makers[name]();

@@ -14,6 +14,8 @@ import { button, el, write } from "../drawing/dom.js";
  * @property {(value: any) => void} set
  * @property {(about: About) => void} [offer]
  * @property {() => void} [list]
+ * @property {HTMLElement} [typed] where a value is typed that the input does not list
+ * @property {(is: boolean) => void} [refuse] its value can't be had, or can
  * @property {() => string} [missing] what has to be chosen first, or ""
  */
 
@@ -281,6 +283,9 @@ function className(field, form) {
   };
 }
 
+/** A model's name where only its ref is known: the last part of a folder. @param {string} ref */
+const short = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
+
 /** @param {FieldForm} field @param {Form} form @returns {Control} */
 function model({ name, default: usual, lane }, form) {
   const second = lane === "b";
@@ -291,9 +296,13 @@ function model({ name, default: usual, lane }, form) {
   /** @param {unknown} value */
   const set = (value) => {
     const text = String(value);
-    if (text && ![...select.options].some((option) => option.value === text)) select.prepend(new Option(text, text));
+    if (text && ![...select.options].some((option) => option.value === text)) {
+      const option = new Option(short(text), text);
+      option.title = text;
+      select.prepend(option);
+    }
     select.value = text;
-    other.hidden = text !== "";
+    other.hidden = text !== "" && text !== other.value.trim(); // it stays until the model is known
     const known = form.models.find(({ ref }) => ref === text)?.picture;
     picture.hidden = !known;
     if (known) picture.src = known;
@@ -320,7 +329,6 @@ function model({ name, default: usual, lane }, form) {
   select.addEventListener("change", () => take(select.value));
   other.addEventListener("change", () => {
     const ref = other.value.trim();
-    other.value = "";
     if (ref) take(ref);
   });
   list();
@@ -331,5 +339,11 @@ function model({ name, default: usual, lane }, form) {
     note.hidden = !about.note || select.value === SAME;
   };
   const element = el("div", { class: "model" }, el("div", { class: "row" }, picture, select), other, note);
-  return { element, input: select, get: () => select.value, set, list, offer };
+  /** What was typed stays, to be corrected. @param {boolean} is */
+  const refuse = (is) => {
+    const own = is && form.given.takesAny && ![SAME, ...form.models.map(({ ref }) => ref)].includes(select.value);
+    other.value = own ? select.value : "";
+    other.hidden = !own && select.value !== "";
+  };
+  return { element, input: select, typed: other, get: () => select.value, set, list, offer, refuse };
 }

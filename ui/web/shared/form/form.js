@@ -1,6 +1,6 @@
 // The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
 // when it is shown, and what a model changes about it. No field is known here by its name.
-import { el } from "../drawing/dom.js";
+import { el, write } from "../drawing/dom.js";
 import { attempt } from "../run/client.js";
 import { makeControl, newId, SAME } from "./controls.js";
 
@@ -104,6 +104,7 @@ export class Form {
     this.references = fields.filter(({ kind }) => kind === "reference");
     this.changed = (/** @type {string} */ name, /** @type {boolean} */ done) => {
       this.#chosen.add(name);
+      this.#tell(name, "");
       this.reveal();
       changed(name, done);
     };
@@ -197,6 +198,30 @@ export class Form {
     return lost.map(({ name, label }) => `${label}: ${values[name]}`);
   }
 
+  // --- What is wrong
+
+  /** Mark a field, and say beside it what is wrong with its value, or "" for nothing. @param {string} name @param {string} sentence */
+  mark(name, sentence) {
+    const place = this.place(name);
+    const control = this.#controls.get(name);
+    const input = control?.input ?? place;
+    let said = place.querySelector(":scope > .mistake");
+    if (!said) {
+      if (!sentence) return;
+      said = el("p", { class: "wrong mistake", id: newId(), role: "status" });
+      place.append(said);
+      place.closest("details")?.setAttribute("open", "");
+      const others = input.getAttribute("aria-describedby") ?? "";
+      input.setAttribute("aria-describedby", `${others} ${said.id}`.trim());
+    }
+    write(said, sentence);
+    for (const one of [control?.input, control?.typed]) {
+      if (sentence) one?.setAttribute("aria-invalid", "true");
+      else one?.removeAttribute("aria-invalid");
+    }
+    control?.refuse?.(Boolean(sentence));
+  }
+
   // --- What a model changes
 
   /** The field of the model that a field belongs to: its lane's, or the first. @param {FieldForm} field */
@@ -209,12 +234,31 @@ export class Form {
     return this.references.map(({ name }) => this.value(name)).map((ref) => (ref === SAME ? null : ref));
   }
 
-  /** A model is known: offer what it has. @param {FieldForm} reference its field @param {About} about */
+  /**
+   * A model is known: offer what it has. A value that somebody chose, and that this model can't have, is another one now:
+   * that is said beside its field.
+   * @param {FieldForm} reference its field @param {About} about
+   */
   offer(reference, about) {
     this.#known.set(reference.name, about);
-    for (const field of this.fields)
-      if (this.#modelOf(field) === reference) this.#controls.get(field.name)?.offer?.(about);
+    for (const field of this.fields) {
+      const { name } = field;
+      if (this.#modelOf(field) !== reference) continue;
+      const before = this.value(name);
+      this.#controls.get(name)?.offer?.(about);
+      const now = this.value(name);
+      if (this.isChosen(name) && String(now) !== String(before))
+        this.#tell(name, `Was ${before}, which this model does not have.`);
+    }
     this.reveal();
+  }
+
+  /** Say beside a field that its value has been changed, or "" for no more. @param {string} name @param {string} text */
+  #tell(name, text) {
+    const place = this.place(name);
+    const said = place.querySelector(":scope > .changed") ?? el("p", { class: "info changed", role: "status" });
+    if (text && !said.parentElement) place.append(said);
+    write(said, text);
   }
 
   /** Whether a field is shown. @param {FieldForm} field */
