@@ -116,7 +116,7 @@ def write(
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
     """`save` where the network is the caller's own."""
     if half:
-        raise ValueError("half is about weights, and those of a network of your own are not saved: leave it out")
+        raise ValueError("half concerns weights, but the weights of your own network are not saved: leave it out")
     if model.latent:
         raise ValueError(
             "nothing is saved of a network of your own in latents: its autoencoder is in the folder that it is from, "
@@ -214,7 +214,7 @@ def _is_network(config: Path) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether `save` wrote this folder of a network of one's own."""
+    """Return whether `save` wrote this folder for a user's network."""
     try:
         return spec.read_own(refs.Ref("folder", str(folder), folder)) is not None
     except CheckpointError:

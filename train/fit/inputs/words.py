@@ -70,7 +70,7 @@ def check_same_text(text: ClipText, weights: Mapping[str, Tensor]) -> None:
     before = {name.removeprefix("text."): value for name, value in weights.items() if name.startswith("text.")}
     now = text.encoder.state_dict()
     if before.keys() != now.keys() or not all(value.equal(now[name].to(value)) for name, value in before.items()):
-        raise TrainError("--text is not what this run was started with: the text encoder has other weights.")
+        raise TrainError("This run was started with another --text: the text encoder has other weights.")
 
 
 def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text: Any = None) -> PromptedUNet:
