@@ -25,6 +25,9 @@ async function begin({ folder, base, forms }) {
   return { checkpoints, own: parts(checkpoints) };
 }
 
+/** Whether the visitor asks for few bytes: then weights wait for a run. */
+const savesData = () => Boolean(/** @type {any} */ (navigator).connection?.saveData);
+
 /** @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
@@ -37,7 +40,7 @@ const questions = (checkpoints) => ({
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
-    if (!checkpoints.missing(ref)) checkpoints.warm(ref);
+    if (!checkpoints.missing(ref) && !savesData()) checkpoints.warm(ref);
     return { ...checkpoints.said(ref), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   emoji: () => checkpoints.json("emoji.json"),
