@@ -429,7 +429,7 @@ def endings(model, text, seeds, **way):
     return both
 
 
-def test_two_lanes_and_rows_are_those_of_the_library(window):
+def test_two_lanes_and_rows_are_those_of_the_library(window, site):
     model = loaded("mnist-tiny")
     opened = window(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
     finished(opened, "compare")
@@ -463,6 +463,14 @@ def test_two_lanes_and_rows_are_those_of_the_library(window):
         *_, last = restore.restore(model, y, A, method, [8, 9], steps=2, variance="beta_tilde")
         rows.append(ddpm_core.to_uint8(last.x))
     assert close(pixels(png(opened)), imaging.grid(np.concatenate(rows), 2))
+
+    asked = {"seed": 7, "steps": 9, "count": 3, "touch": TOUCH}
+    several, workers = opened.evaluate(RUN, asked), len(opened.workers)
+    opened.add_init_script("Object.defineProperty(navigator, 'hardwareConcurrency', { value: 1 })")
+    opened.goto(site.address + "?tab=course")
+    opened.wait_for_selector("html[data-ready=true]")
+    assert opened.evaluate(RUN, asked) == several and len(several) == 19
+    assert (workers > 1, len(opened.workers)) == (os.cpu_count() != 1, 1)
 
 
 def test_grid_plane_forward_and_what_only_the_installed_lab_does(window):
@@ -692,7 +700,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     }
     for ref, said_so in wrong.items():
         opened.evaluate("ref => page.open('watch', { checkpoint: ref })", ref)
-        opened.locator("#said.shown", has_text=said_so).wait_for()
+        opened.locator(".part-watch [data-name=checkpoint] .mistake", has_text=said_so).wait_for()
     keys = "caches.open('lab-models /a/lab/').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0
     press(opened, "Empty the cache of models")
@@ -892,7 +900,7 @@ def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder
 def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
     busy = {"text": "for (;;);"}
     source = (ROOT / "ui/web/local/jobs.js").read_text("utf-8")
-    head = "async count(kind, steps = 1) {"
+    head = "async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {"
     assert head in source
 
     def jobs(route):

@@ -33,9 +33,11 @@ NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
+RECORDED = {  # parts that show a recording, and nothing else
+    "train": "This is a recorded training. The installed lab trains networks, also on your own drawings and pictures.",
+    "likelihood": "This is a recorded measurement. The installed lab measures other pictures and models.",
+}
 INSTALLED = {
-    "train": "Only the installed lab trains networks, also on your drawings and pictures; this is a recorded training.",
-    "likelihood": "Only the installed lab measures bits per dimension; this is a recorded measurement.",
     "trained": "Only the installed lab trains a network in the plane: choose the exact ε for both, here.",
     "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
 }
@@ -218,6 +220,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         if field["default"] not in models:
             field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
+    given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
     given |= {"client": "local/client.js", "models": choices, "takesAny": True}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 

@@ -19,8 +19,9 @@ export class Player {
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
    * @param {() => unknown} [attend] a word was pressed whose attention the run does not have
+   * @param {(() => unknown) | null} [inside] opens the network of a run of one lane
    */
-  constructor(attend = () => {}) {
+  constructor(attend = () => {}, inside = null) {
     this.attend = attend;
     this.root = el("section", {
       class: "ddpm-player",
@@ -32,7 +33,7 @@ export class Player {
     const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
     const transport = new Transport(find(this.root, ".transport"), "Step of the run", go, () => this.toggle());
     const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { image: n }));
-    this.screen = new Screen(this.root, this.view, transport, pick);
+    this.screen = new Screen(this.root, this.view, transport, pick, inside);
     this.pictures = new Pictures(this.view, this.screen);
     this.#listen();
     this.render();
@@ -157,14 +158,14 @@ export class Player {
         tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
-    return { title: heading, tiles, columns, said: await this.outcome(), settings };
+    return { title: heading, tiles, columns, said: await this.outcome([...seeds.keys()]), settings };
   }
 
-  /** What is measured in the finished pictures, or "" where they are not finished. */
-  async outcome() {
-    const { coming, image } = this.view;
+  /** What is measured in finished pictures, or "" where they are not finished. @param {number[]} images which of each lane */
+  async outcome(images = [this.view.image]) {
+    const { coming } = this.view;
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
-    const pictures = coming.lanes.map((_, lane) => this.#last(coming, lane, image));
+    const pictures = coming.lanes.map((_, lane) => Promise.all(images.map((n) => this.#last(coming, lane, n))));
     return this.screen.result(coming, await Promise.all(pictures));
   }
 
@@ -195,13 +196,14 @@ export class Player {
         one.setAttribute("aria-pressed", String(one === pressed));
       this.#do(() => Object.assign(view, { [pressed.name]: pressed.value }));
     });
-    // Of two lanes, a tap on one gives it all the room, and another tap gives it back.
+    // Of two lanes, and on a phone of two pictures, a tap on one gives it all the room, and another tap gives it back.
     find(root, ".lanes").addEventListener("click", (event) => {
       const frame = within(event, ".frame");
       const lane = this.screen.lanes.findIndex(({ group }) => group.contains(frame));
-      if (lane < 0 || this.screen.lanes.length < 2) return;
-      if (root.dataset.large === String(lane)) delete root.dataset.large;
-      else root.dataset.large = String(lane);
+      if (!frame || lane < 0) return;
+      const large = this.screen.lanes.length > 1 ? String(lane) : (frame.closest("figure")?.className ?? "");
+      if (root.dataset.large === large) delete root.dataset.large;
+      else root.dataset.large = large;
     });
   }
 

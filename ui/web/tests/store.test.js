@@ -1,6 +1,7 @@
 // Files of models without a server: their progress, the stop, and a cache that is full.
 import assert from "node:assert/strict";
 import { afterEach, mock, test } from "node:test";
+import { Checkpoints } from "../local/checkpoints.js";
 import { onHub } from "../local/files/hub.js";
 import { Files } from "../local/files/store.js";
 
@@ -100,6 +101,17 @@ test("a kept file that is damaged is fetched anew, and older versions go", async
   assert.deepEqual(new Uint8Array(await read(files())), BYTES);
   assert.deepEqual([...kept.keys()], [address]);
   assert.deepEqual(new Uint8Array(await kept.get(address).arrayBuffer()), BYTES);
+});
+
+test("what is in the cache is not to be downloaded", async () => {
+  const known = { files: { "config.json": [5, "a"], weights: [26e6, MARK] } };
+  const checkpoints = new Checkpoints({ models: ["big"], answers: {}, words: {} }, {}, files(), async () => known);
+  await checkpoints.learn("big");
+  assert.equal(await checkpoints.missing("big"), 26e6 + 5); // this browser keeps nothing
+  const kept = keep(() => {});
+  assert.equal(await checkpoints.missing("big"), 26e6 + 5);
+  kept.set(`http://here/lab/checkpoints/big/weights?${MARK}`, new Response(BYTES));
+  assert.equal(await checkpoints.missing("big"), 0);
 });
 
 test("a file of which nothing more comes is given up", async () => {
