@@ -56,7 +56,7 @@ def folder(tmp_path_factory, narrow_page):
 
 @pytest.fixture(scope="module")
 def app(narrow_page):
-    return build("mnist-tiny", device="cpu", warm=False)
+    return build("mnist-tiny", device="cpu")
 
 
 def node(script, *arguments):

@@ -35,6 +35,9 @@ async function begin({ folder, base, forms, machine }) {
   }
 }
 
+/** Whether the visitor asks for few bytes: then weights wait for a run. */
+const savesData = () => Boolean(/** @type {any} */ (navigator).connection?.saveData);
+
 /** @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
@@ -48,7 +51,7 @@ const questions = (checkpoints) => ({
     const ref = String(text).trim();
     await checkpoints.learn(ref);
     const said = await checkpoints.said(ref);
-    if (!said.download) checkpoints.warm(ref);
+    if (!said.download && !savesData()) checkpoints.warm(ref);
     return { ...said, examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   emoji: () => checkpoints.json("emoji.json"),
