@@ -115,7 +115,7 @@ def app(torch_page):
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
-                seat.take()
+                seat.wait_for_turn()
                 yield app
 
 

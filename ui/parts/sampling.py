@@ -177,6 +177,7 @@ class SamplingPlan(Plan):
     shares its first steps with lane A, so many.
     """
 
+    request: Settings
     refs: tuple[str, ...]
     lanes: tuple[Settings, ...]
     models: tuple[ModelSpec, ...]
@@ -193,7 +194,7 @@ class SamplingPlan(Plan):
         return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
 
 
-class SamplingRecording(Recording):
+class SamplingRecording(Recording[SamplingPlan]):
     """frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
     states: of each lane the frame and x by step, where they take little memory: a touched run goes on from there.
     """
@@ -229,7 +230,7 @@ class SamplingRecording(Recording):
         return imaging.grid(np.concatenate(last), columns)
 
 
-class Sampling(Computation):
+class Sampling(Computation[Settings, SamplingPlan]):
     """The computation of a request. Its results: "plan" once, with the words of the prompt of one lane, as the model
     reads it, and those that are new to a model; then each kept `Frame`."""
 
@@ -354,7 +355,7 @@ class Sampling(Computation):
     def shown(self, result: Any) -> dict[str, Any]:
         return result.shown() if isinstance(result, Frame) else result
 
-    def log(self, plan: SamplingPlan | None) -> dict[str, Any]:
+    def log(self, plan: SamplingPlan | None) -> Values:
         lanes = plan.lanes if plan else self.request.lanes()
         return super().log(plan) | {"images": self.request.count, "lanes": len(lanes)}
 
@@ -371,13 +372,16 @@ def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> t
     raise ValueError("No cell of this grid is possible with this model: choose other steps")
 
 
-def _known(plan: SamplingPlan, before: Any, kept: set[int]) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:
+def _known(
+    plan: SamplingPlan, before: object, kept: set[int]
+) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:
     """What a touched run has in common with the run that was shown, of both lanes: the kept steps before the newest
     touch, or before the one that was undone.
     """
     if not plan.touches or not isinstance(before, SamplingRecording):
         return {}
-    if replace(before.plan.request, touch=plan.request.touch) != plan.request:
+    request, other = plan.request, before.plan.request
+    if not isinstance(request, Watch) or not isinstance(other, Watch) or replace(other, touch=request.touch) != request:
         return {}
     own, others = plan.touches, before.plan.touches
     end = max((s for s in {*own, *others} if own.get(s) != others.get(s)), default=0)
