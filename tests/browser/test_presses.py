@@ -115,7 +115,7 @@ def app(torch_page):
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
-                seat.take()
+                seat.wait_for_turn()
                 yield app
 
 
@@ -253,6 +253,18 @@ def test_what_a_link_has_that_can_not_be_is_said_and_a_wrong_model_keeps_its_tex
     quiet.wait_for_selector(".part-watch[data-state=queued]")
     assert not quiet.locator(".mistake:visible, [aria-invalid]").count()
     assert "seed=14" in quiet.url and "nope" not in quiet.url
+
+
+def test_a_lesson_ends_the_run_before_it_drops_the_tool_and_shows_its_own_example(quiet, app):
+    opened(quiet, app.local_url, "tab=watch&seed=5")
+    quiet.click(".part-watch .run")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.click(".part-watch .tools button >> nth=0")
+    quiet.evaluate("page.open('course', null)")
+    quiet.click(".lessons button >> nth=0")
+    quiet.wait_for_selector(".part-watch[data-state=idle][data-outdated=false]:not([data-frames='0'])")
+    assert quiet.get_by_text("Example", exact=True).first.is_visible()
+    assert not quiet.locator(".part-watch .tools [aria-pressed=true]").count()
 
 
 def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
