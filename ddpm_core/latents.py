@@ -91,7 +91,7 @@ def invert(
     error of the way there and back falls as 1/steps.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         images: uint8 (N, H, W, C).
         steps: the number of steps, 1..t, None for 50; or the times themselves, from the highest down. `sample(model,
             x_T=x, sampler="ddim", steps=steps)` with the same spacing goes back.
@@ -129,7 +129,7 @@ def reconstruct(
     """Decode latents into pictures by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         x_t: (N, C, H, W), or (1, C, H, W) for all seeds: their pictures then share everything that x_t determines.
         t: the time of the latents, 0..T. At t = 0 there is no step, and x_0 is the picture; the other arguments are
             still checked.
@@ -208,7 +208,7 @@ def interpolate(
     latents with this seed.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         x_t, other: (1, C, H, W), both at time t.
         t: 0..T.
         weights: λ of each picture, from 0 (x_t) to 1 (other).

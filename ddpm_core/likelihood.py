@@ -84,7 +84,7 @@ def bits_per_dim(
     `bound` and `bound_variance` define the terms and their variances.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         images: uint8 (N, H, W, C).
         variance: one of names.VARIANCES; None for the checkpoint's own.
         steps: None for all T; or fewer, in a spacing that visits t = 1; or the times themselves, down to 1.

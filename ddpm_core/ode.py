@@ -76,7 +76,7 @@ def ode_log_prob(
     on the others.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         images: uint8 (N, H, W, C): each level gets uniform noise as wide as a level (Theis et al. 2016). Or a float
             tensor (N, C, H, W), which is used as it is.
         labels: a class for all images or one for each, as for `trajectory`; None for no class.
@@ -205,7 +205,7 @@ class _Flow:
         return replace(self._model, schedule=schedule, coordinates=self._coordinates)
 
     def check_fraction(self, x: Tensor, labels: Tensor | None) -> None:
-        """Raise ValueError for a network of one's own that takes whole times only. x, labels: of one picture."""
+        """Raise ValueError for a user's network that takes only whole times. x, labels: those of one picture."""
         middle = math.exp(sum(self._ends) / 2)
         try:
             evaluation(self._at(middle), x.to(self._dtype), 1, labels, clip=False)

@@ -59,7 +59,7 @@ def predict(
     """Evaluate the network at x_t. Return x̂_0 and ε, and the values from which they follow.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         x_t: (N, C, H, W), of a float dtype; the results have the same dtype.
         t: 1..T, an int, or whole numbers (N,).
         labels: a class for all images, or one for each: its number or its name, None for no class. Or a tensor from
@@ -137,7 +137,7 @@ def check_attention(model: Model) -> None:
     if not model.takes_words:
         raise ValueError("this model takes no prompts, so it has no attention to words")
     if not hasattr(model.network, "attention"):
-        raise ValueError("a network of one's own shows its attention by a method attention(x, t_index, states)")
+        raise ValueError("to show attention, your own network needs a method attention(x, t_index, states)")
 
 
 def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> Tensor:
@@ -177,7 +177,7 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
     """The network's output with the dtype and on the device of x, whatever device the network is on.
 
-    A network of one's own gets copies, as it may compute in place; and its output is copied, as it may use it again.
+    A user's network gets copies, because it may compute in place. Its output is copied, because it may use it again.
     """
     if getattr(network, "moves_inputs", False):  # see engines.common.EngineNetwork
         return network(x, t_index, labels)

@@ -553,7 +553,7 @@ def restore(
     A picture depends only on its seed and its y, not on the batch.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         y: float; one measurement for all seeds, (1, ...), or one for each; see `Measurement.observe`.
         measurement: the measurement that made y.
         method: a name of METHODS, or an instance such as RePaint(jump=5) or DPS(zeta=.5).

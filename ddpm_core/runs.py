@@ -251,7 +251,7 @@ def trajectory(
     """Yield the steps of a run, each computed on request. The caller may change the yielded steps.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         seeds: one for each image, whole numbers 0..2^63 − 1; may be left out if x_T and noise are given.
         steps: the number of steps, 1..T; None for 50, or a student's own. Or the times themselves, such as [999, 500,
             1]: see `timestep_pairs`.
@@ -594,7 +594,7 @@ def sample(
     """Draw the final images.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         seeds: one for each image.
         steps: as for `trajectory`.
         options: the other arguments of `trajectory`.

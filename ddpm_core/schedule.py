@@ -163,7 +163,7 @@ class NoiseSchedule:
             T = _steps(T)
             alpha_bar = [float(alpha_bar(t / T)) for t in range(1, T + 1)]
         elif T is not None:
-            raise ValueError("T is for a function of time: leave it out where alpha_bar is a list of numbers")
+            raise ValueError("T is for a function of time: leave it out if alpha_bar is a list of numbers")
         values = _numbers(alpha_bar, "alpha_bar")
         before = torch.cat([values.new_ones(1), values[:-1]])
         if not bool(((values < before) & (values >= 0)).all()):  # NaN fails too

@@ -24,7 +24,7 @@ from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_fi
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
-from ddpm_core.engines.networks import NETWORKS, Network
+from ddpm_core.engines.networks import NETWORKS, Network, is_network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
@@ -70,14 +70,14 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             loaded.
     """
     network = model.network
-    unet = network if isinstance(network, Network) else getattr(network, "unet", None)
+    unet = network if is_network(network) else getattr(network, "unet", None)
     if not str(folder) or "\0" in str(folder):  # the first is where Python runs
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
-    if not isinstance(unet, Network):
+    if not is_network(unet):
         return _save_own(model, folder, half, extra or {})
     write(model, unet, folder, half, extra)
 
@@ -116,7 +116,7 @@ def write(
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
     """`save` where the network is the caller's own."""
     if half:
-        raise ValueError("half is about weights, and those of a network of your own are not saved: leave it out")
+        raise ValueError("half concerns weights, but the weights of your own network are not saved: leave it out")
     if model.latent:
         raise ValueError(
             "nothing is saved of a network of your own in latents: its autoencoder is in the folder that it is from, "
@@ -214,7 +214,7 @@ def _is_network(config: Path) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether `save` wrote this folder of a network of one's own."""
+    """Return whether `save` wrote this folder for a user's network."""
     try:
         return spec.read_own(refs.Ref("folder", str(folder), folder)) is not None
     except CheckpointError:

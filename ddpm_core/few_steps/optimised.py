@@ -66,7 +66,7 @@ def optimise_timesteps(
     """Find the best times for each number of steps, for the samplers without noise.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         steps: numbers of steps, any of 1..points; None for those of STEPS that are at most points.
         seeds: the seeds of the images that the teacher draws.
         points: the number of times that the teacher visits.

@@ -115,7 +115,7 @@ def app(torch_page):
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
-                seat.take()
+                seat.wait_for_turn()
                 yield app
 
 
@@ -365,7 +365,7 @@ def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app
       };
     }
     """)
-    quiet.click(".part-watch .how > summary")
+    quiet.evaluate("document.querySelector('.part-watch .how').open = true")
     quiet.click(".part-watch .preset[value='1000']")
     quiet.select_option(".part-watch select.models", "cifar10-tiny")
     settled(quiet)
@@ -379,7 +379,7 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     quiet.route("**/parts/compare.js", lambda route: route.abort())  # it may be kept from before
     opened(quiet, app.local_url, "tab=watch")
     quiet.wait_for_selector(".part-watch[data-described]")  # by a module, which is loaded with the first question
-    quiet.click(".part-watch .how > summary")
+    quiet.evaluate("document.querySelector('.part-watch .how').open = true")
     settled(quiet)
     try:
         quiet.context.set_offline(True)
@@ -411,7 +411,7 @@ def test_what_is_chosen_is_seen_and_its_number_fits(quiet, app):
 
 # Elements that reach into the right margin, and how wide all is.
 WIDE = """(margin) => [document.documentElement.scrollWidth, ...[...document.querySelectorAll("button, header, .plot")]
-  .filter((one) => one.checkVisibility() && !one.closest(".run-bar, .try.words, .wall, article"))
+  .filter((one) => one.checkVisibility() && !one.closest(".run-bar, .try, .wall, article"))
   .filter((one) => one.getBoundingClientRect().right > innerWidth - margin + 1)
   .map((one) => one.outerHTML.slice(0, 99))]"""
 

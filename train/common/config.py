@@ -355,7 +355,7 @@ def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     if made_by != kind.command:
         raise TrainError(
             f"This run was started by `python -m train {made_by}`: continue it with "
-            f"`python -m train {made_by} --resume --out OUT`, OUT being its folder."
+            f"`python -m train {made_by} --resume --out OUT`, where OUT is its folder."
         )
     odd = set(values) - {field.name for field in fields(kind)}
     if odd:

@@ -101,7 +101,7 @@ class Options:
         return names(self.variance, "variance", VARIANCES)
 
     def sampler_list(self) -> list[str]:
-        """Names, and import paths module:sampler of one's own."""
+        """Return names, and import paths module:sampler of your own samplers."""
         own = [word.strip() for word in (self.sampler or "").split(",") if ":" in word]
         return names(self.sampler or "", "sampler", [*SAMPLERS, *own])
 

@@ -42,7 +42,7 @@ SAMPLER = Choice(
 )
 STEPS = Whole(
     "Steps",
-    help="Each step runs the network once, and with Langevin more often",
+    help="Each step runs the network once; Langevin corrections run it again",
     follows="steps",
     low=1,
     high=1_000_000,

@@ -33,7 +33,7 @@ export function mount(page, part) {
     },
     outcome: () => player.outcome(),
     offer: ({ prompts }) => presets.offer(starters(prompts.length ? OF_WORDS : usual)),
-    described: () => presets.mark(),
+    described: () => presets.described(),
     render() {
       player.active = panel.stream.active;
     },

@@ -14,7 +14,7 @@ import { Lane } from "./network/lane.js";
 /** @import { View } from "./network/lane.js" */
 /** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
 
-/** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; second: what is different in the second run. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { steps: number, block: string, second: string, place: [number, number] | null }} Plan */
+/** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; second: what is different in the second run. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, second: string, place: [number, number] | null }} Plan */
 
 const MARKUP = `
 <p class="lead"></p>
@@ -81,7 +81,8 @@ export function mount(page, part) {
       scrubber.active = panel.stream.active;
       body.classList.toggle("running", panel.stream.active);
       panel.element.dataset.frames = String(frames[0]?.length ?? 0);
-      if (plan) apart.render(plan.blocks, plan.figures, page.model);
+      const measured = plan?.checkpoint === form.value("checkpoint") ? plan?.figures : null;
+      if (plan) apart.render(plan.blocks, measured, page.model);
     },
   });
   const { form } = panel;

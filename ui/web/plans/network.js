@@ -73,7 +73,7 @@ function plan(request, [model], catalogue) {
     about: () => ({ python: copied(() => script(found)) }),
     shown: ({ blocks, skips, r2, figures }) => ({
       ...{ kind: "plan", blocks, skips, r2, figures },
-      ...{ steps: times.length, block, place, second: secondTitle(request, cut, times, model) },
+      ...{ checkpoint, steps: times.length, block, place, second: secondTitle(request, cut, times, model) },
     }),
   };
 }

@@ -1,6 +1,7 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
 import { button, el, find } from "../../shared/drawing/dom.js";
+import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
 
 /** @import { Page } from "../../app.js" */
@@ -35,14 +36,25 @@ export async function begin(page, { name, part, values }, cause = "lesson") {
   if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
 }
 
-/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name @param {number} [which] of its things to do */
-export function draw(page, bar, name, which = 0) {
-  if (bar.dataset.lesson === name && !which) return;
+/** Which thing to do a link shows: the last one whose values it has. @param {Page} page @param {Lesson} lesson */
+function linkedTask(page, { part, then }) {
+  const { part: shown, values } = linked(location.href);
+  if (shown !== part) return 0;
+  const all = page.whole(part, values);
+  const has = (/** @type {Task} */ task) =>
+    Object.entries(task.values).every(([name, value]) => String(all[name]) === String(value));
+  return then.findLastIndex(has) + 1;
+}
+
+/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name @param {number} [pressed] which thing to do was chosen */
+export function draw(page, bar, name, pressed) {
+  if (bar.dataset.lesson === name && !pressed) return;
   const { lessons } = /** @type {{ lessons: Lesson[] }} */ (page.given.initial.course);
   const at = lessons.findIndex((one) => one.name === name);
   const lesson = lessons[at];
   /** @type {Task[]} */
   const tasks = [lesson, ...lesson.then];
+  const which = pressed ?? linkedTask(page, lesson);
   const task = { guesses: [], curves: null, ...tasks[which] };
   bar.dataset.lesson = name;
   const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>

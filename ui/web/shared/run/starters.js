@@ -16,6 +16,7 @@ export class Starters {
   element = el("div", { class: "try" });
   /** @type {{ starter: Starter, node: HTMLButtonElement, time: HTMLElement }[]} */
   #all = [];
+  #timed = false; // whether times are said, or asked for
 
   /** @param {Panel<any>} panel @param {Starter[]} starters */
   constructor(panel, starters) {
@@ -32,8 +33,14 @@ export class Starters {
       return { starter, node, time };
     });
     this.element.replaceChildren(...this.#all.map(({ node }) => node));
+    this.#timed = false;
     this.mark();
-    this.time();
+  }
+
+  /** The settings are described: what they mean is known, and so how long a run takes. */
+  described() {
+    this.mark();
+    if (!this.#timed) this.time();
   }
 
   /** @param {Starter} starter */
@@ -59,6 +66,7 @@ export class Starters {
   /** Say of each that starts a long run how long it takes. */
   time() {
     const { page, part: own } = this.panel;
+    this.#timed = true;
     return Promise.all(
       this.#all.map(async ({ starter: { values, part = own, act }, time }) => {
         if (!values || act) return;
