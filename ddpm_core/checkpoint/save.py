@@ -24,7 +24,7 @@ from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_fi
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
-from ddpm_core.engines.networks import NETWORKS, Network
+from ddpm_core.engines.networks import NETWORKS, Network, is_network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
@@ -70,14 +70,14 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
             loaded.
     """
     network = model.network
-    unet = network if isinstance(network, Network) else getattr(network, "unet", None)
+    unet = network if is_network(network) else getattr(network, "unet", None)
     if not str(folder) or "\0" in str(folder):  # the first is where Python runs
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
-    if not isinstance(unet, Network):
+    if not is_network(unet):
         return _save_own(model, folder, half, extra or {})
     write(model, unet, folder, half, extra)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core.engines.common import Inputs, example_inputs, told_numbers
-from ddpm_core.engines.from_diffusers import Attention, UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import Attention, UNet2DModel, takes_words
 from ddpm_core.engines.torch import layout
 from ddpm_core.model import Model
 
@@ -69,7 +69,7 @@ class Inside:
 
     def __init__(self, model: Model):
         unet = module(model)
-        if not isinstance(unet, UNet2DModel | UNet2DConditionModel) or told_numbers(unet):
+        if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or told_numbers(unet):
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
         self._alone = getattr(model.network, "each_alone", True)

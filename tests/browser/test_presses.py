@@ -115,7 +115,7 @@ def app(torch_page):
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
-                seat.take()
+                seat.wait_for_turn()
                 yield app
 
 
@@ -255,6 +255,18 @@ def test_what_a_link_has_that_can_not_be_is_said_and_a_wrong_model_keeps_its_tex
     assert "seed=14" in quiet.url and "nope" not in quiet.url
 
 
+def test_a_lesson_ends_the_run_before_it_drops_the_tool_and_shows_its_own_example(quiet, app):
+    opened(quiet, app.local_url, "tab=watch&seed=5")
+    quiet.click(".part-watch .run")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    quiet.click(".part-watch .tools button >> nth=0")
+    quiet.evaluate("page.open('course', null)")
+    quiet.click(".lessons button >> nth=0")
+    quiet.wait_for_selector(".part-watch[data-state=idle][data-outdated=false]:not([data-frames='0'])")
+    assert quiet.get_by_text("Example", exact=True).first.is_visible()
+    assert not quiet.locator(".part-watch .tools [aria-pressed=true]").count()
+
+
 def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     opened(quiet, app.local_url, "tab=compare")
     steps = quiet.locator("[data-name=steps_b] input[type=number]")
@@ -352,7 +364,7 @@ def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app
       };
     }
     """)
-    quiet.click(".part-watch .how > summary")
+    quiet.evaluate("document.querySelector('.part-watch .how').open = true")
     quiet.click(".part-watch .preset[value='1000']")
     quiet.select_option(".part-watch select.models", "cifar10-tiny")
     settled(quiet)
@@ -366,7 +378,7 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     quiet.route("**/parts/compare.js", lambda route: route.abort())  # it may be kept from before
     opened(quiet, app.local_url, "tab=watch")
     quiet.wait_for_selector(".part-watch[data-described]")  # by a module, which is loaded with the first question
-    quiet.click(".part-watch .how > summary")
+    quiet.evaluate("document.querySelector('.part-watch .how').open = true")
     settled(quiet)
     try:
         quiet.context.set_offline(True)
@@ -398,7 +410,7 @@ def test_what_is_chosen_is_seen_and_its_number_fits(quiet, app):
 
 # Elements that reach into the right margin, and how wide all is.
 WIDE = """(margin) => [document.documentElement.scrollWidth, ...[...document.querySelectorAll("button, header, .plot")]
-  .filter((one) => one.checkVisibility() && !one.closest(".run-bar, .try.words, .wall, article"))
+  .filter((one) => one.checkVisibility() && !one.closest(".run-bar, .try, .wall, article"))
   .filter((one) => one.getBoundingClientRect().right > innerWidth - margin + 1)
   .map((one) => one.outerHTML.slice(0, 99))]"""
 

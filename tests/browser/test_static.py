@@ -56,7 +56,7 @@ def folder(tmp_path_factory, narrow_page):
 
 @pytest.fixture(scope="module")
 def app(narrow_page):
-    return build("mnist-tiny", device="cpu", warm=False)
+    return build("mnist-tiny", device="cpu")
 
 
 def node(script, *arguments):
@@ -567,6 +567,19 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         assert "is there a network?" in opened.locator(".part-watch").inner_text()
     finally:
         context.close()
+
+
+def test_a_sketch_of_the_words_is_shown_as_they_are_typed_and_read_out_to_nobody(window):
+    opened = window(link("watch", {"checkpoint": "emoji-tiny", "steps": 1000, "count": 16, "seed": 3}))
+    opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    opened.evaluate("new MutationObserver(() => { window.spoken = true; }).observe(said, { childList: true })")
+    opened.locator("[data-name=prompt] input").press_sequentially("red qwx", delay=20)
+    opened.wait_for_selector(".ddpm-player .title:has-text('4 steps · trailing · UniPC · “red qwx” · noise no. 3')")
+    assert opened.locator(".ddpm-player .caption").inner_text() == "I don’t know “qwx”: what is drawn is a guess."
+    assert opened.locator(".part-watch .status").inner_text().startswith("Quick sketch in 4 steps")
+    part = opened.locator(".part-watch")
+    assert [part.get_attribute(f"data-{name}") for name in ("state", "outdated")] == ["idle", "false"]
+    assert opened.evaluate("[page.chosen.searchParams.get('steps'), window.spoken]") == ["1000", None]
 
 
 def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):

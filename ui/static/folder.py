@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 """
 # What nobody runs of JavaScript and CSS: a fifth of the first page's.
 REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
+WORKER = "local/worker.js"  # where a browser learns only from the files themselves what to ask for
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
@@ -73,7 +75,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     """
     if out.exists() and any(out.iterdir()) and not ((out / "sw.js").is_file() and (out / "knowledge").is_dir()):
         raise CheckpointError(f"{out} has other files in it: give a new folder")
-    app = build(checkpoints[0], device="cpu", warm=False)
+    app = build(checkpoints[0], device="cpu")
     models, refused = {}, []
     for ref in dict.fromkeys(checkpoints):
         try:
@@ -108,11 +110,13 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     for name, uri in thumbs.items():
         thumbs[name] = f"{given['knowledge']}/{name}.png"
         (out / thumbs[name]).write_bytes(base64.b64decode(uri.partition(",")[2]))
+    here = out / "web" / web.version()
     for name, file in web.served().items():
-        to = out / "web" / web.version() / name
-        _copy(file, to)
-        if file.suffix in (".js", ".css"):
-            _write(to, re.sub(REMARK, "", file.read_text("utf-8")))
+        _copy(file, here / name)
+        if file.suffix == ".js":
+            _write(here / name, re.sub(REMARK, "", file.read_text("utf-8")))
+    _write(here / web.STYLE, re.sub(REMARK, "", web.style()))
+    _write(here / WORKER, _at_once(WORKER) + (here / WORKER).read_text("utf-8"))
     address = address and f"{address.rstrip('/')}/"
     page = web.page(given, f"{address}web/{web.version()}/icons/preview.png", address)
     policy = html.escape(web.policy(page.encode(), hub, STORES), quote=False)
@@ -131,6 +135,15 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     )
     _write(out / "sw.js", service)
     return refused
+
+
+def _at_once(entry: str) -> str:
+    """Imports of all modules that an entry needs, in the order in which they run anyway.
+
+    So a browser asks for all of them when it has the entry, and not for each when it has one that imports it.
+    """
+    paths = [os.path.relpath(name, Path(entry).parent).replace(os.sep, "/") for name in web.imported(entry)[:-1]]
+    return "".join(f'import "{path if path[0] == "." else f"./{path}"}";\n' for path in paths)
 
 
 def _name(ref: str) -> str:

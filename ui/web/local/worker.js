@@ -11,9 +11,10 @@ import { asked, cost } from "./requests.js";
 /** @import { Answer } from "./parts/index.js" */
 /** @import { Machine } from "./pool.js" */
 
-/** @type {Map<string, Run>} the newest ones */
+/** The newest run of each part. @type {Map<string, Run>} */
 const runs = new Map();
-const KEPT = 8;
+/** @param {string} id */
+const find = (id) => [...runs.values()].find((run) => run.id === id);
 const LATE = 5000; // ms after which the page need not wait for its first model any more
 const GONE = "This run is no longer here: press Run again";
 
@@ -34,6 +35,9 @@ async function begin({ folder, base, forms, machine }) {
   }
 }
 
+/** Whether the visitor asks for few bytes: then weights wait for a run. */
+const savesData = () => Boolean(/** @type {any} */ (navigator).connection?.saveData);
+
 /** @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
@@ -47,7 +51,7 @@ const questions = (checkpoints) => ({
     const ref = String(text).trim();
     await checkpoints.learn(ref);
     const said = await checkpoints.said(ref);
-    if (!said.download) checkpoints.warm(ref);
+    if (!said.download && !savesData()) checkpoints.warm(ref);
     return { ...said, examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   emoji: () => checkpoints.json("emoji.json"),
@@ -55,11 +59,11 @@ const questions = (checkpoints) => ({
     throw new Error(GONE); // with the worker of the page before
   },
   stop({ run }) {
-    runs.get(run)?.stop();
+    find(run)?.stop();
     return {};
   },
   kept({ run }) {
-    const { recording, refs, values } = runs.get(run) ?? {};
+    const { recording, refs, values } = find(run) ?? {};
     if (!recording || !refs) throw new Error(GONE);
     const about = refs.map(() => ({ revision: null, engine: "browser · fp32" }));
     return { ...recording, values, about };
@@ -101,10 +105,9 @@ addEventListener("message", async ({ data }) => {
   const here = await ready.catch((error) => send(refusal(error)));
   if (!here) return;
   const { checkpoints, pool, own } = here;
-  for (const old of runs.values()) if (old.part === part) old.stop();
+  runs.get(part)?.stop();
   const run = new Run(pool, part, values, send, share && 0);
-  runs.set(run.id, run);
-  for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
+  runs.set(part, run);
   return run.run(async () => {
     const found = await asked(checkpoints, await own(part), part, values);
     return share ? served(found, share) : found;

@@ -7,11 +7,14 @@ import { Past } from "../shared/run/past.js";
 import { Starters } from "../shared/run/starters.js";
 import { how, lead } from "../words/loop.js";
 import { Touch } from "./watch/touch.js";
+import { Typing } from "./watch/typing.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
 /** @import { Starter } from "../shared/run/starters.js" */
 /** @import { Lesson } from "./course/bar.js" */
+
+const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
 
 /**
  * What there is to try. @param {Page} page @param {Panel<Result>} panel @returns {Starter[]}
@@ -20,7 +23,7 @@ function starters(page, panel) {
   const [tour] = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
   const grain = "Only 10 steps: why does one picture stay grainy?";
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
-  const types = { title: "Draw what I type", values: { checkpoint: TYPES, ...TYPED }, act: () => typeWords(panel) };
+  const types = { title: "Draw what I type", values: ONE, act: () => typeWords(panel) };
   return [
     { title: `Take the ${tour.minutes}-minute tour`, act: () => take(page, tour), primary: true },
     { title: grain, values: PRESETS[grain], part: "compare" },
@@ -38,7 +41,7 @@ async function take(page, lesson) {
 
 /** A model of words, and the caret where they are typed. @param {Panel<Result>} panel */
 async function typeWords(panel) {
-  await panel.set({ checkpoint: TYPES, ...TYPED }, "");
+  await panel.set(ONE, "");
   find(panel.form.place("prompt"), "input").focus();
 }
 
@@ -66,7 +69,10 @@ export function mount(page, part) {
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
     take: (result) => player.take(result),
-    renew: () => player.start(),
+    renew() {
+      typing.renew();
+      player.start();
+    },
     finished(values) {
       past.add(part, values);
       tries.time();
@@ -74,10 +80,12 @@ export function mount(page, part) {
     outcome: () => player.outcome(),
     render() {
       player.active = panel.stream.active;
+      typing.render();
     },
     side: ({ name }) => name !== "prompt",
     first: ({ kind }) => kind === "reference" || kind === "classname",
     offer(about) {
+      typing.leave();
       write(said, lead(about.ref));
       offerWords(about.prompts);
     },
@@ -86,6 +94,8 @@ export function mount(page, part) {
       tries.described();
     },
   });
+  const typing = new Typing(page, panel, player);
+  find(panel.form.place("prompt"), "input").addEventListener("input", () => typing.typed());
   const touch = new Touch(panel, player);
   panel.form.adopt("touch", touch);
   find(player.root, ".told").after(touch.element);

@@ -97,6 +97,7 @@ function planner(lanesOf, isGrid = false) {
 }
 
 export const watch = planner(watched);
+export const sketch = planner((request) => [plain(laneOf(request))]);
 export const compare = planner(compared);
 export const grid = planner(gridded, true);
 

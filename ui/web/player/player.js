@@ -4,10 +4,11 @@ import { NOISE, play, soon } from "../shared/drawing/motion.js";
 import { meaning, Transport } from "../shared/drawing/transport.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
+import { Recording } from "./recording.js";
 import { Screen } from "./screen.js";
 import { View } from "./view.js";
 
-/** @import { Recording, Result } from "./recording.js" */
+/** @import { Result } from "./recording.js" */
 
 export class Player {
   view = new View();
@@ -32,7 +33,7 @@ export class Player {
     this.root.innerHTML = MARKUP;
     const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
     const transport = new Transport(find(this.root, ".transport"), "Step of the run", go, () => this.toggle());
-    const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { image: n }));
+    const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { chosen: n }));
     this.screen = new Screen(this.root, this.view, transport, pick, inside);
     this.pictures = new Pictures(this.view, this.screen);
     this.#listen();
@@ -67,6 +68,25 @@ export class Player {
     this.#build();
     this.render();
     this.#play();
+  }
+
+  /** Show a sketch beside the newest run, which is kept. @param {Result[]} results of it */
+  sketch(results) {
+    const run = new Recording();
+    for (const result of results) run.take(result);
+    this.#show(run);
+  }
+
+  /** Show the newest run again, after a sketch. */
+  back() {
+    if (this.view.coming.count && this.view.shown !== this.view.coming) this.#show(this.view.coming);
+  }
+
+  /** @param {Recording} run */
+  #show(run) {
+    this.view.show(run);
+    this.#build();
+    this.render();
   }
 
   #build() {

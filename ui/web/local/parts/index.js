@@ -28,6 +28,7 @@ export function parts(checkpoints) {
   /** @type {Record<string, () => Promise<Part>>} */
   const makers = {
     ...{ watch, compare: watch, grid: watch },
+    sketch: once(async () => (await import("./sketch.js")).sketching),
     latents: once(async () => (await import("./latents.js")).latents(checkpoints)),
     repair: once(async () => (await import("./repair.js")).repair(checkpoints)),
     between: once(async () => (await import("./between.js")).between(checkpoints)),

@@ -130,6 +130,11 @@ export class Form {
     return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
   }
 
+  /** Whether a field has a control. @param {string} name */
+  has(name) {
+    return this.#places.has(name);
+  }
+
   /** The control of a field with its label. @param {string} name */
   place(name) {
     const place = this.#places.get(name);

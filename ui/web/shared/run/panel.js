@@ -57,6 +57,7 @@ const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
 const PATIENCE = 20_000; // and after the last change until it is asked no more
 const AGAIN = 1000; // ms after which a run whose connection broke is looked for
 const APART = 10_000; // ms between two sentences of a screen reader about the progress
+const COMPOSED = 229; // the code of keys that go into what an input method composes; Safari says so of its last one, too
 const GONE = "The run was lost: Run starts it again";
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
@@ -85,6 +86,8 @@ export class Panel {
   revisions = {};
   #told = { quarter: 0, when: 0 }; // to a screen reader, of the progress
   example = ""; // what is said of a recorded run, while one is shown
+  /** What is said of a sketch, and whether one of what is chosen is shown, or going to be. */
+  sketch = { said: "", shown: false };
 
   /**
    * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
@@ -99,7 +102,10 @@ export class Panel {
     this.stream = new Stream(
       () => this.#renderStatus(),
       (/** @type {Result} */ result) => {
-        this.#came ||= result.kind !== "plan";
+        if (!this.#came && result.kind !== "plan") {
+          this.#came = true;
+          this.sketch = { said: "", shown: false };
+        }
         options.take(result);
       },
       () => {
@@ -139,6 +145,7 @@ export class Panel {
     addEventListener("models", () => this.form.list(page.given.models));
     this.summary.addEventListener("click", () => this.#unfold(!this.side.classList.contains("open")));
     this.element.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.keyCode === COMPOSED) return;
       // A model that was typed is known only after its change, which runs it.
       if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
@@ -237,7 +244,8 @@ export class Panel {
     this.description = got.error === undefined ? got : null;
     this.#mark(got.error === undefined ? this.#failed : { field: "", ...got });
     const waits = this.#wrong && this.#waits(this.#wrong.field);
-    this.estimate.textContent = (sentence && waits) ?? sentence ?? (got.error === undefined ? got.estimate : "");
+    const said = (sentence && waits) ?? sentence ?? (got.error === undefined ? got.estimate : "");
+    write(this.estimate, said); // it is read out, so only where it changes
     this.estimate.classList.toggle("wrong", Boolean(sentence && !this.form.missing)); // not yet chosen is no error
     const downloads = this.description?.auto === false && this.description.seconds === null;
     this.estimate.classList.toggle("downloads", downloads);
@@ -257,12 +265,12 @@ export class Panel {
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
-    } else if (this.description?.auto && !this.#isRun) this.start();
+    } else if (this.description?.auto && !this.isRun) this.start();
   }
 
   /** Mark the field whose value is wrong, and no other. @param {{ field: string, error: string } | null} wrong */
   #mark(wrong) {
-    const shown = wrong && this.form.fields.some(({ name }) => name === wrong.field) ? wrong : null;
+    const shown = wrong && this.form.has(wrong.field) ? wrong : null;
     const before = this.#wrong?.field ?? shown?.field;
     if (before && before !== shown?.field) this.form.mark(before, "");
     if (shown) this.form.mark(shown.field, shown.error);
@@ -298,24 +306,26 @@ export class Panel {
       seen.scrollIntoView({ block: "nearest" });
   }
 
-  /** The values of what is shown, or those of the form where nothing is. */
+  /** The values of what is shown, or those of the form where that is a sketch, or nothing. */
   get ran() {
-    return this.#ran ?? this.linked;
+    return (!this.sketch.shown && this.#ran) || this.linked;
   }
 
   /** Whether what is shown has the values that are chosen. */
   get #isSame() {
-    const { linked, ran } = this;
+    const { linked } = this;
+    const ran = this.#ran ?? linked;
     return this.form.fields.every(({ name }) => String(linked[name] ?? "") === String(ran[name] ?? ""));
   }
 
   /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
-  get #isRun() {
+  get isRun() {
     return this.#isSame && !this.example && (this.stream.active || this.stream.state === "finished");
   }
 
   /** Whether what is shown is not what the form says, or the run that goes on. */
   get #outdated() {
+    if (this.sketch.shown) return false;
     if (this.stream.active) return !this.#came;
     return this.#changed && (Boolean(this.example) || this.stream.state !== "idle") && !this.#isSame;
   }
@@ -370,27 +380,36 @@ export class Panel {
     return plan.shown(result);
   }
 
+  /** A sketch is shown, or there is none: what is said of that. @param {string} said @param {boolean} shown */
+  sketched(said, shown) {
+    this.sketch = { said, shown };
+    this.#renderStatus();
+  }
+
   #renderStatus() {
-    const { stream, element } = this;
+    const { stream, element, sketch } = this;
     const before = element.dataset.state;
     element.dataset.state = stream.state;
     element.dataset.run = stream.run ?? "";
     const [active, outdated] = [stream.active, this.#outdated];
     element.dataset.outdated = String(outdated);
     const left = active && stream.left !== null ? `${duration(Math.max(1, stream.left))} left` : "";
-    const example = Boolean(this.example);
-    if (active || !outdated)
+    const example = Boolean(this.example) && !sketch.shown;
+    if (active || !(outdated || sketch.said))
       this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
-    else this.status.show("Settings changed", this.run.disabled ? "" : this.run.textContent, example);
+    else this.status.show(sketch.said || "Settings changed", this.run.disabled ? "" : this.run.textContent, example);
     disable(this.stop, !stream.active, this.run);
     if (active) this.#sayProgress(left);
     if (before !== stream.state) {
       if (stream.state === "finished") this.#sayOutcome();
-      else if (MILESTONES.includes(stream.state)) this.page.say(stream.words);
+      else if (MILESTONES.includes(stream.state) && !sketch.shown) this.page.say(stream.words);
       if (stream.state === "error") {
-        // A sentence that names a model is about that model.
-        const named = this.form.references.find(({ name }) => stream.words.includes(String(this.form.value(name))));
-        this.#failed = named ? { field: named.name, error: stream.words } : null;
+        // A sentence that names a model is about the first one that it names.
+        const named = this.form.references
+          .map(({ name }) => ({ field: name, at: stream.words.indexOf(this.form.value(name) || "\n") }))
+          .filter(({ at }) => at >= 0)
+          .sort((a, b) => a.at - b.at);
+        this.#failed = named.length ? { field: named[0].field, error: stream.words } : null;
       }
       const over = !stream.active && stream.state !== "idle";
       if (over) {
@@ -399,7 +418,7 @@ export class Panel {
         this.#over();
       }
       if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
-      if (stream.state === "finished") this.options.finished?.(this.ran);
+      if (stream.state === "finished") this.options.finished?.(this.#ran ?? this.linked);
     }
     this.options.render?.();
   }
@@ -473,7 +492,7 @@ export class Panel {
     const unknown = this.description ? "Not for these settings" : "Not known yet";
     if (this.#recorded) kinds = [];
     const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // which has the pixels
-    const here = some && (this.example ? !this.run.disabled : this.#came);
+    const here = some && !this.sketch.shown && (this.example ? !this.run.disabled : this.#came);
     const first = this.example ? ` · ${this.run.textContent}` : "";
     /** @type {import("./share.js").Item[]} */
     const files = wanted.map((kind) => ({
@@ -482,7 +501,8 @@ export class Panel {
       disabled: here ? "" : "Run first",
     }));
     const link = () => this.page.link(this.part, this.ran);
-    if (slide && some) files.unshift(slideItem(this.page, slide, link, () => this.description?.summary ?? ""));
+    if (slide && some && !this.sketch.shown)
+      files.unshift(slideItem(this.page, slide, link, () => this.description?.summary ?? ""));
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
     };
