@@ -1,8 +1,8 @@
 """Time runs of several pictures in a browser, with one worker and with several: `python -m benchmarks browser runs`.
 
-Writes the folder and opens it in two pages of a headless browser (playwright). The first page believes that there is one
-core. The pages take turns; a first turn, which loads models and starts workers, is not counted. Prints a table: seconds
-with one worker and with all, as medians, the ratio of each turn (median and quartiles), and the ratio of the best times.
+Writes the folder and opens it in two pages of a headless browser (playwright). The first page believes that there is
+one core. The pages take turns; a first turn, which loads models and starts workers, is not counted. Prints a table:
+seconds with one worker and with all (medians), the ratio of each turn (median and quartiles), and of the best times.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def main(arguments: Sequence[str]) -> None:
                 _, *turns = ([timed(page, run) for page in pages] for _ in range(options.rounds + 1))
                 one, several = zip(*turns, strict=True)
                 ratios = spread([first / second for first, second in turns])
-                cells = [f"{statistics.median(one):.2f}", f"{statistics.median(several):.2f}", str(ratios)]
+                low, high = ratios["quartiles"]
+                ratio = f"{ratios['median']:.2f} ({low:.2f} to {high:.2f})"
+                cells = [f"{statistics.median(one):.2f}", f"{statistics.median(several):.2f}", ratio]
                 print(f"| {' | '.join([name, *cells, f'{min(one) / min(several):.2f}'])} |", flush=True)
         browser.close()
