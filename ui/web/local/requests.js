@@ -2,8 +2,8 @@
 import { check } from "../plans/fields.js";
 import { left } from "../plans/plan.js";
 
-/** @import { Taken } from "../plans/facts.js" */
 /** @import { Request } from "../plans/plan.js" */
+/** @import { RunCost } from "../shared/run/protocol.js" */
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Computation, Part } from "./parts/index.js" */
 
@@ -21,7 +21,7 @@ export async function asked(checkpoints, its, part, values) {
   return { computation, request };
 }
 
-/** How long a run takes. @param {Checkpoints} checkpoints @param {Part} its @param {string} part @param {Record<string, unknown>} values @returns {Promise<Taken>} */
+/** How long a run takes. @param {Checkpoints} checkpoints @param {Part} its @param {string} part @param {Record<string, unknown>} values @returns {Promise<RunCost>} */
 export async function cost(checkpoints, its, part, values) {
   const { computation, request } = await asked(checkpoints, its, part, values);
   const { planner } = computation;

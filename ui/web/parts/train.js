@@ -8,12 +8,13 @@ import { Pad } from "./train/pad.js";
 import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Command, State } from "./train/server.js" */
+/** @import { Answer } from "../shared/run/client.js" */
+/** @import { DoAsked, TrainState } from "../shared/run/protocol.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on
 const SELDOM = 20_000; // otherwise, so that the server knows that somebody is here
 
-/** @type {State[]} */
+/** @type {TrainState[]} */
 const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "silent"];
 
 /**
@@ -26,8 +27,7 @@ export function mount(page, part) {
   const root = el("section", { class: "part train", "aria-label": "Training" });
   root.innerHTML = MARKUP;
   const me = page.client.session; // kept when the page is loaded again: then the training is still there
-  /** @param {string} what @param {Record<string, unknown>} [values] */
-  const ask = (what, values) => page.client.ask(part, what, { visitor: me, ...values });
+  const { ask } = page.client;
   const history = new History();
   const view = new View(root, history, (text) => page.say(text));
   const form = new Form(page.given.forms[part], page.given);
@@ -77,7 +77,7 @@ export function mount(page, part) {
     if (asking) return;
     asking = true;
     let wait = SELDOM;
-    const answer = await ask("look", history.asked);
+    const answer = await ask("train", "look", { visitor: me, ...history.asked });
     if (answer.error === undefined) {
       if (wrong.textContent === NO_ANSWER) complain();
       history.take(answer);
@@ -94,7 +94,7 @@ export function mount(page, part) {
 
   /**
    * Ask for something, and look what came of it.
-   * @param {Promise<any>} answer
+   * @template T @param {Promise<Answer<T>>} answer
    */
   async function then(answer) {
     complain();
@@ -104,14 +104,14 @@ export function mount(page, part) {
     return got;
   }
 
-  /** @param {Command} what */
-  const command = (what) => then(ask("do", { what }));
+  /** @param {DoAsked["what"]} what */
+  const command = (what) => then(ask("train", "do", { visitor: me, what }));
 
   button("start").addEventListener("click", async () => {
     button("start").disabled = true;
     said.textContent = "";
     page.remember(part, form.values);
-    const { error } = await then(ask("start", { ...form.values, strokes: pad?.strokes }));
+    const { error } = await then(ask("train", "start", { visitor: me, ...form.values, strokes: pad?.strokes }));
     if (!error) view.follow();
     button("start").disabled = false;
   });
@@ -121,13 +121,15 @@ export function mount(page, part) {
   button("hurry").addEventListener("click", () => command("hurry"));
   button("stop").addEventListener("click", () => command("stop"));
   button("use").addEventListener("click", async () => {
-    const { ref } = await then(ask("use"));
-    if (!ref) return;
+    const got = await then(ask("train", "use", { visitor: me }));
+    if (got.error !== undefined) return;
     await page.refresh();
-    page.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
+    page.open("watch", { checkpoint: got.ref, label: "any" }, { push: true, cause: "press" });
   });
   button("keep").addEventListener("click", async () => {
-    const { kept: folder, data } = await command("keep");
+    const got = await command("keep");
+    if (got.error !== undefined) return;
+    const { kept: folder, data } = got;
     const words = data ? ` --data "${data}"` : "";
     if (folder) said.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"${words}`;
   });
@@ -136,7 +138,9 @@ export function mount(page, part) {
   button("keep").hidden = given.public;
   follow.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { error } = await then(ask("follow", { path: find(follow, "input", HTMLInputElement).value }));
+    const { error } = await then(
+      ask("train", "follow", { visitor: me, path: find(follow, "input", HTMLInputElement).value }),
+    );
     if (!error) view.follow();
   });
   document.addEventListener("visibilitychange", () => {

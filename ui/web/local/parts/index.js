@@ -41,7 +41,7 @@ export function parts(checkpoints) {
     forward: once(async () => (await import("./forward.js")).forward(checkpoints)),
     likelihood: async () => absent(installed.likelihood),
     train: async () => absent(installed.train),
-    course: async () => ({ questions: { cards: () => checkpoints.json("cards.json") } }),
+    course: async () => ({ questions: { cards: () => checkpoints.read("cards.json") } }),
   };
   return (name) => makers[name]();
 }
