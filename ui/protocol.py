@@ -55,6 +55,11 @@ class Frame(TypedDict):
     attention: NotRequired[Sprite]
 
 
+class Look(TypedDict):
+    layer: str
+    maps: Sprite
+
+
 class Inside(TypedDict):
     kind: Literal["inside"]
     lane: int
@@ -65,6 +70,7 @@ class Inside(TypedDict):
     channels: Sprite
     read: NotRequired[list[Sprite]]
     colours: NotRequired[list[Sprite]]
+    looks: NotRequired[list[Look]]
 
 
 class Source(TypedDict):
@@ -412,7 +418,7 @@ TrainState = Literal[
 _From = TypedDict("_From", {"from": NotRequired[tuple[int, int]]})  # no name in Python
 
 
-class Look(_From):
+class TrainingNow(_From):
     state: TrainState
     number: int
     text: NotRequired[str]
@@ -448,7 +454,11 @@ class StartAsked(TypedDict):
     length: NotRequired[str]
     lr: NotRequired[str]
     width: NotRequired[str]
-    strokes: NotRequired[list[list[int]]]
+    drawings: NotRequired[list[list[list[int]]]]
+
+
+class Found(TypedDict):
+    found: str
 
 
 class FollowAsked(TypedDict):
@@ -475,8 +485,9 @@ class Used(TypedDict):
 
 
 class TrainQuestions(TypedDict):
-    look: Callable[[LookAsked], Look]
+    look: Callable[[LookAsked], TrainingNow]
     start: Callable[[StartAsked], Nothing]
+    pictures: Callable[[FollowAsked], Found]
     follow: Callable[[FollowAsked], Nothing]
     do: Callable[[DoAsked], Did]
     use: Callable[[UseAsked], Used]

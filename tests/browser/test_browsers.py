@@ -1,4 +1,4 @@
-"""What a visitor does, in Chromium, Firefox and WebKit, with the folder and with the app."""
+"""What a visitor does in Chromium, Firefox and WebKit, with the folder and with the app: run by `-m browsers`."""
 
 import base64
 import csv
@@ -21,6 +21,7 @@ from ddpm_core import imaging
 from ddpm_core.noise import gaussian_batch
 from ui.static.folder import write
 
+pytestmark = pytest.mark.browsers
 MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]
 # Presses Run where the link does not run by itself.
 FINISHED = """(() => {
@@ -61,7 +62,7 @@ def app(torch_page):
         yield app.local_url
 
 
-@pytest.fixture(scope="module", params=BROWSERS)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in BROWSERS])
 def start(request, tmp_path_factory):
     """start() opens a browser with an empty profile."""
     return lambda: started(request.param, tmp_path_factory.mktemp(request.param))

@@ -61,6 +61,7 @@ class Seat:
         self.who = who
         self.visitor, self.address = visitor, address
         self.work, self.step = math.inf, 0.0
+        self.ours = False  # for work of the app itself
         self.admitted = False  # takes turns
         self.begun = False  # has had one
         self.ready = False  # wants a turn
@@ -171,11 +172,17 @@ class Turns:
         finally:
             self._leave(seat)
 
+    def others(self, visitor: Hashable) -> int:
+        """How many runs of other visitors compute or wait."""
+        with self._changed:
+            return sum(seat.visitor != visitor and not seat.ours for seat in self._seats)
+
     @contextmanager
     def turn(self, who: Member) -> Iterator[None]:
         """Take a turn that does not give way, for work of the app itself. It is not refused."""
         with self._changed:
             seat = self._add(who, None, None)
+            seat.ours = True
         try:
             seat.wait_for_turn()
             yield

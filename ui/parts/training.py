@@ -11,9 +11,9 @@ from typing import ClassVar, TypeVar, cast
 
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.protocol import Asked, Did, Look, Nothing, TrainQuestions, Used
+from ui.protocol import Asked, Did, Found, Nothing, TrainingNow, TrainQuestions, Used
 from ui.runs.log import Values
-from ui.training.choices import Recipe
+from ui.training.choices import Recipe, pictures_in
 from ui.training.drawings import ABOUT, FILE
 from ui.training.visits import Visit, Visits
 
@@ -29,6 +29,7 @@ class TrainingPart(Part):
         answers: TrainQuestions = {
             "look": self._of_visit(self._look),
             "start": self._of_visit(self._start),
+            "pictures": self._of_visit(self._pictures),
             "follow": self._of_visit(self._follow),
             "do": self._of_visit(self._do),
             "use": self._of_visit(self._use),
@@ -59,17 +60,23 @@ class TrainingPart(Part):
 
         return answered
 
-    def _look(self, asked: Asked, visit: Visit) -> Look:
+    def _look(self, asked: Asked, visit: Visit) -> TrainingNow:
         """The state, and what the page does not have yet."""
         visit.miss(asked.get("number"))
         answer, run = visit.describe(), visit.run
         same = asked.get("number") == visit.number
         known = [asked.get(name) if same else None for name in ("version", "points", "grids")]
-        return cast("Look", {**answer, **run.news(*known)}) if run else answer
+        return cast("TrainingNow", {**answer, **run.news(*known)}) if run else answer
 
     def _start(self, asked: Asked, visit: Visit) -> Nothing:
-        self.visits.start(visit, Recipe.check(asked), asked.get("strokes"))
+        self.visits.start(visit, Recipe.check(asked), asked.get("drawings"))
         return {}
+
+    def _pictures(self, asked: Asked, visit: Visit) -> Found:
+        """How many pictures a file or folder of this machine has, and their size."""
+        if self.services.public:
+            raise ValueError("Only a page on your own computer reads its folders")
+        return {"found": pictures_in(asked.get("path"))}
 
     def _follow(self, asked: Asked, visit: Visit) -> Nothing:
         self.visits.follow(visit, asked.get("path"))

@@ -67,6 +67,12 @@
  */
 
 /**
+ * @typedef {object} Look where a place looks in a layer of self-attention
+ * @property {string} layer its name in the network
+ * @property {Sprite} maps of its heads: the largest share is white
+ */
+
+/**
  * What an opened network gives at step k of a lane. The pictures of blocks are in their order.
  * @typedef {object} Inside
  * @property {"inside"} kind
@@ -78,6 +84,7 @@
  * @property {Sprite} channels of the chosen block, each from its darkest number to its brightest one
  * @property {Sprite[]} [read] what a reader finds of x̂_0 in each block
  * @property {Sprite[]} [colours] the numbers of each block as colours
+ * @property {Look[]} [looks] where the chosen place looks
  */
 
 /**
@@ -441,7 +448,7 @@
 /**
  * The state of the visitor's training, and with it what the page does not know yet. `version` changes when what was known
  * no longer holds.
- * @typedef {object} Look
+ * @typedef {object} TrainingNow
  * @property {[number, number]} [from] how many points and grids the new ones follow
  * @property {TrainState} state
  * @property {number} number of the run, counted by visitor
@@ -480,7 +487,12 @@
  * @property {string} [length]
  * @property {string} [lr]
  * @property {string} [width]
- * @property {number[][]} [strokes] of drawings
+ * @property {number[][][]} [drawings] strokes of each
+ */
+
+/**
+ * @typedef {object} Found
+ * @property {string} found how many pictures a file or folder has, and their size
  */
 
 /**
@@ -513,8 +525,9 @@
 
 /**
  * @typedef {object} TrainQuestions
- * @property {(asked: LookAsked) => Look} look
+ * @property {(asked: LookAsked) => TrainingNow} look
  * @property {(asked: StartAsked) => Nothing} start
+ * @property {(asked: FollowAsked) => Found} pictures
  * @property {(asked: FollowAsked) => Nothing} follow
  * @property {(asked: DoAsked) => Did} do
  * @property {(asked: UseAsked) => Used} use
