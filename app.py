@@ -20,6 +20,8 @@ from typing import Annotated
 
 import tyro
 
+from ddpm_core.imports import collector_off
+
 
 @dataclass
 class Flags:
@@ -76,15 +78,14 @@ def serve(flags: Flags) -> None:
     host, port = _listen(flags.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", flags.port)
     space = "SPACE_ID" in os.environ
 
-    # They take 5 s, which neither --help nor a wrong flag has to wait for.
-    gc.disable()  # it would look through all that they bring again and again: a tenth of that time
-    import ui
-    from ddpm_core.checkpoint.refs import CheckpointError
-    from ui.machine import event_log, temporary_files
-    from ui.machine.limits import ServerLimits
+    # They take seconds, which neither --help nor a wrong flag has to wait for.
+    with collector_off():
+        import ui
+        from ddpm_core.checkpoint.refs import CheckpointError
+        from ui.machine import event_log, temporary_files
+        from ui.machine.limits import ServerLimits
 
-    gc.freeze()
-    gc.enable()
+        gc.freeze()
     is_open = not (_is_here(host) or login or flags.trust_network)  # to whoever reaches this machine
     public = flags.share or space or is_open
     if flags.log_json:

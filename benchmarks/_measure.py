@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,19 @@ import torch.nn.functional as F
 
 from train.common.machine import machine, package_version
 
-PACKAGES = ("torch", "diffusers", "openvino", "denoising-diffusion-pytorch", "accelerate")
+LUCIDRAINS = "denoising-diffusion-pytorch"  # in no requirements file of ours
+PACKAGES = ("torch", "diffusers", "openvino", LUCIDRAINS, "accelerate")
+
+
+def installed(contenders: Iterable[str]) -> list[str]:
+    """Return the contenders whose packages are installed; print one sentence about the others."""
+    names = list(contenders)
+    if find_spec(LUCIDRAINS.replace("-", "_")):
+        return names
+    others = [name for name in names if not name.startswith("lucidrains")]
+    if others != names:
+        print(f"lucidrains is not measured: install it with `pip install {LUCIDRAINS}`.", file=sys.stderr)
+    return others
 
 
 def describe(device: torch.device) -> dict[str, Any]:

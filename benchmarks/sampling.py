@@ -23,7 +23,7 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from torch import nn
 
 import ddpm_core
-from benchmarks._measure import convolution_peak, describe, matmul_peak, peak_resident, synchronize
+from benchmarks._measure import convolution_peak, describe, installed, matmul_peak, peak_resident, synchronize
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.disk import files
 from ddpm_core.engines.choose import choose_device, torch_precision, wrap
@@ -150,10 +150,10 @@ CONTENDERS = {
 
 
 def contenders(name: str, compiled: bool) -> dict[str, Callable[..., Run]]:
-    """The contenders that can run a network; compiled: also those that need torch.compile."""
+    """The installed contenders that can run a network; compiled: also those that need torch.compile."""
     left_out = set() if name == "cifar10" else {"lucidrains"}
     left_out |= set() if compiled else {"diffusers compiled"}
-    return {who: make for who, make in CONTENDERS.items() if who not in left_out}
+    return {who: CONTENDERS[who] for who in installed(who for who in CONTENDERS if who not in left_out)}
 
 
 def measure(

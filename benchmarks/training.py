@@ -34,7 +34,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks._measure import describe, matmul_peak, spread, synchronize
+from benchmarks._measure import describe, installed, matmul_peak, spread, synchronize
 from ddpm_core.disk import files
 from train.common.config import PRESETS, Config
 from train.fit.outputs.progress import Window
@@ -250,7 +250,7 @@ def main(arguments: list[str]) -> None:
             PRESETS[options.network], data=str(pictures(folder)), batch=options.batch, conditional=False, steps=10**6
         )
         config = tyro.cli(Config, args=options.flags, default=preset)
-        times = compete(options.only, config, folder, options.rounds, options.steps)
+        times = compete(installed(options.only), config, folder, options.rounds, options.steps)
     device = Accelerator(cpu=config.device == "cpu").device
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -5,6 +5,8 @@ from __future__ import annotations  # also read by versions of Python that pytho
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ddpm_core.imports import collector_off
+
 if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
@@ -76,7 +78,8 @@ __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"ddpm_core.{_HOME[name]}"), name)
+    with collector_off():
+        return getattr(import_module(f"ddpm_core.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

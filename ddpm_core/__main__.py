@@ -50,9 +50,9 @@ class Export:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     folder: Annotated[Path, tyro.conf.Positional]
-    """a folder that already holds such a checkpoint is replaced; other files in it stay"""
+    """the folder to write; if it already holds such a checkpoint, that is replaced, and other files stay"""
     half: bool = False
-    """weights as float16: half the size; not into the folder of the checkpoint itself"""
+    """store the weights as float16, half the size; the folder must not be the checkpoint's own"""
 
     def run(self) -> None:
         from ddpm_core import save
@@ -68,7 +68,7 @@ class Command(Protocol):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; errors of the user's input end with one sentence on stderr and exit status 1."""
+    """Run a command. For an error in the user's input, print one sentence to stderr and exit with status 1."""
     commands: dict[str, Callable[..., Command]] = {
         "sample": Sample,
         "reconstruct": Reconstruct,

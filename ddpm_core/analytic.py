@@ -1,6 +1,8 @@
-"""The optimal reverse variance (Bao et al. 2022, "Analytic-DPM"): Γ_t of a checkpoint, estimated once and kept with it.
+"""The optimal reverse variance (Bao et al. 2022, "Analytic-DPM"): Γ_t of a checkpoint is estimated once and kept with
+it.
 
-Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)) over q(x_t) is all that the formula, process.reverse_variance, needs of a network.
+Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)) over q(x_t). The formula, process.reverse_variance, needs nothing else from a
+network.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from ddpm_core.schedule import NoiseSchedule
 
 @dataclass(frozen=True, eq=False)
 class Gamma:
-    """Γ at some times, ascending, with the standard error of each: float64 (K,). images: how many they come from."""
+    """Γ at some times, ascending, with the standard error of each: float64 (K,). images: the number of images
+    measured.
+    """
 
     times: tuple[int, ...]
     gamma: Tensor
@@ -28,10 +32,10 @@ class Gamma:
     images: int
 
     def table(self, schedule: NoiseSchedule) -> Tensor:
-        """Γ_t for t = 0..T, float64 (T + 1,); entry 0 is never used.
+        """Return Γ_t for t = 0..T, float64 (T + 1,); entry 0 is never used.
 
-        E‖ε_θ‖²/d is interpolated linearly in log t between the times, and constant beyond them. In a schedule with
-        ᾱ_T = 0 the time T says nothing (process.gamma_time): after the last other time Var[x_0 | x_t] is constant.
+        E‖ε_θ‖²/d is interpolated linearly in log t between the times, and constant beyond them. In a schedule with ᾱ_T
+        = 0, the time T says nothing (process.gamma_time). There, Var[x_0 | x_t] is constant after the last other time.
         """
         alpha_bar = schedule.alpha_bar.numpy()
         noise = 1 - alpha_bar
@@ -46,7 +50,7 @@ class Gamma:
 
 
 def default_times(T: int, n: int = 48) -> tuple[int, ...]:
-    """At most n times from 1 to T, evenly spaced in log t as far as whole numbers can be."""
+    """Return at most n times from 1 to T, spaced as evenly in log t as whole numbers can be."""
     return tuple(np.unique(np.geomspace(1, T, n).round().astype(int)).tolist())
 
 
@@ -61,7 +65,7 @@ def estimate_gamma(
 
     images: uint8 (N, H, W, C), at least 2; a few hundred for a standard error of a few thousandths. times: any of 1..T,
     None for `default_times`. labels: see prediction.label_tensor. progress(done, total) counts evaluations. Raises
-    ValueError for values outside these.
+    ValueError for fewer images, other shapes, times or labels.
     """
     T = model.schedule.T
     times = default_times(T) if times is None else sorted(set(checked_times(times, T)))

@@ -1,7 +1,7 @@
-"""What a network expects and returns where it was trained on the same process in other coordinates.
+"""The input and output of a network that was trained on the same process in other coordinates.
 
-Every Gaussian path x = a (x_0 + σ z) is ours, x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with ᾱ = 1/(1 + σ²), times a number: it has
-the same x_T, steps and noise. What differs is said here once for each family, and undone where the network is called.
+Every Gaussian path x = a (x_0 + σ z) is ours, x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with ᾱ = 1/(1 + σ²), times a number. It has
+the same x_T, steps and noise. A class for each family says what differs; the call of the network undoes it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 class Translation(NamedTuple):
-    """The network is called as F = network(scale · x_t + shift, time, labels); keep · x_t + gain · F is the prediction.
+    """Call the network as F = network(scale · x_t + shift, time, labels); keep · x_t + gain · F is the prediction.
 
     Attributes:
-        time: over t = 0..T, float64 (T + 1,). Entry 0 is never used, here and below.
-        scale, shift, keep, gain: the same, or one number for all t.
+        time: a float64 table (T + 1,) over t = 0..T. Entry 0 is never used, here and below.
+        scale, shift, keep, gain: such tables, or one number for all t.
     """
 
     time: Tensor
@@ -35,11 +35,11 @@ class Translation(NamedTuple):
 
 
 class Coordinates(Protocol):
-    """What a network expects in the place of x_t and t − 1, and what follows from its output.
+    """The input that a network expects instead of x_t and t − 1, and the prediction that follows from its output.
 
-    They don't change: the translation is asked for once, when their model is made.
+    Coordinates don't change: a model asks for the translation once, when it is made.
 
-    gives: the prediction, one of names.PREDICTIONS; None for whatever the model says.
+    gives: the prediction, one of names.PREDICTIONS; None for the model's own.
     """
 
     @property
@@ -50,10 +50,10 @@ class Coordinates(Protocol):
 
 @dataclass(frozen=True)
 class VarianceExploding:
-    """Networks that see y + σ z and σ, and give the score ∇ log p = −z/σ (Song et al. 2021, "variance exploding").
+    """Networks that see y + σ z and σ, and return the score ∇ log p = −z/σ (Song et al. 2021, "variance exploding").
 
-    low: their data y lie in [low, 1]: for [0, 1] σ is half of ours. early: they get σ as it was at this part of
-    the whole time later, as the authors' chains end at 1e-5 and not at 0.
+    low: their data y lie in [low, 1]; for [0, 1], σ is half of ours. early: a part of the whole time; the network gets
+    the σ of this much later, because the authors' chains end at 1e-5 and not at 0.
     """
 
     low: float = -1.0
@@ -75,8 +75,8 @@ class VarianceExploding:
 class EDM:
     """Networks F of x̂_0 = c_skip y + c_out F(c_in y, c_noise) with y = x_0 + σ z (Karras et al. 2022, Table 1).
 
-    sigma_data: of the data. sigma_min: where x̂_0 is y itself: 0, and for consistency models (Song et al. 2023,
-    Appendix C) their smallest σ. times: c_noise is ln σ/4 times this.
+    sigma_data: the standard deviation of the data. sigma_min: the σ at which x̂_0 is y itself: 0, and for consistency
+    models (Song et al. 2023, Appendix C) their smallest σ. times: c_noise is ln σ/4 times this number.
     """
 
     sigma_data: float = 0.5
@@ -97,11 +97,11 @@ class EDM:
 
 @dataclass(frozen=True)
 class RectifiedFlow:
-    """Rectified flows (Liu et al. 2023), which see (1 − τ) x_0 + τ ε and τ, and give ε − x_0.
+    """Rectified flows (Liu et al. 2023), which see (1 − τ) x_0 + τ ε and τ, and return ε − x_0.
 
-    τ/(1 − τ) is σ, so that τ = √(1 − ᾱ_t) / (√ᾱ_t + √(1 − ᾱ_t)).
+    τ/(1 − τ) is σ, so τ = √(1 − ᾱ_t) / (√ᾱ_t + √(1 − ᾱ_t)).
 
-    times: the network gets τ times this: 1000 for one that embeds its time as t − 1 is embedded.
+    times: the network gets τ times this number: 1000 for a network that embeds its time like t − 1.
     """
 
     times: float = 1.0
@@ -117,9 +117,10 @@ class RectifiedFlow:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """Networks of ours that were trained on another schedule: at each σ they get the t − 1 that had it there.
+    """Our own networks on another schedule: at each σ, they get the t − 1 that had this σ in training.
 
-    Between two of its times t is interpolated in ln σ; beyond its first and last one stands the nearest.
+    Between two of the training's times, t is interpolated in ln σ. Beyond the first and the last, it is the nearest
+    one.
     """
 
     trained: NoiseSchedule
@@ -137,7 +138,7 @@ class TrainedOn:
 
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
-    """What the network gets: its x, like x_t, and its time (N,), float64 where x_t is that, else float32."""
+    """Return the network's input: its x, like x_t, and its time (N,), float64 if x_t is float64, else float32."""
     its = _translation(coordinates, schedule)
     time = at_time(its.time, t, x_t, 1).flatten().expand(len(x_t))
     wide = torch.float64 if x_t.dtype == torch.float64 else torch.float32
@@ -145,14 +146,14 @@ def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time
 
 
 def predicted(coordinates: Coordinates, schedule: NoiseSchedule, output: Tensor, x_t: Tensor, t: Time) -> Tensor:
-    """The prediction that follows from the network's output, which has the shape of x_t."""
+    """Return the prediction that follows from the network's output, which has the shape of x_t."""
     its = _translation(coordinates, schedule)
     scaled = _of(its.gain, x_t, t) * output
     return scaled if isinstance(its.keep, float) and its.keep == 0 else _of(its.keep, x_t, t) * x_t + scaled
 
 
 def check(coordinates: Coordinates, schedule: NoiseSchedule, prediction: Prediction) -> None:
-    """ValueError where a model of this schedule and prediction can't have these coordinates."""
+    """Raise ValueError if a model of this schedule and prediction can't have these coordinates."""
     name = type(coordinates).__name__
     if coordinates.gives not in (None, prediction):
         raise ValueError(f"{name} coordinates are for the prediction {coordinates.gives!r}, got {prediction!r}")

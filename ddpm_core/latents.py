@@ -1,9 +1,9 @@
-"""What a latent x_t holds (section 4.3 of the paper, Figs. 7 to 9): encode pictures, reconstruct them, interpolate.
+"""Encode pictures as latents x_t, reconstruct them, interpolate between them (section 4.3 of the paper, Figs. 7 to 9).
 
-q(x_t | x_0) is the encoder, the reverse chain from x_t the decoder, and both are stochastic. The noise of an encoding
-is stream 0 of its seed, as x_T is in a run, and step i of a decoding has stream i + 1. So a picture that is encoded and
-decoded with one seed passes over into the run of that seed as t goes from 0 to T. `invert` is an encoder without noise,
-that of DDIM.
+q(x_t | x_0) is the encoder, and the reverse chain from x_t is the decoder. Both are stochastic. The noise of an
+encoding is stream 0 of its seed, like x_T in a run, and step i of a decoding has stream i + 1. So if a picture is
+encoded and decoded with one seed, it becomes the run of that seed as t goes from 0 to T. `invert` is the encoder of
+DDIM, without noise.
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ Latent = Tensor  # of one picture, (1, C, H, W): its x_t
 
 
 def encode(model: Model, images: np.ndarray | Tensor, t: SupportsIndex, seeds: Seeds) -> Tensor:
-    """The latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
+    """Return the latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
 
-    At t = 0 this is x_0. At t = T it is ε itself, the x_T of the seed's run: the model's x_T ~ N(0, I) knows nothing of
-    the picture (in the paper's schedule √ᾱ_T is .006, so what is left out of x_T is less than one grey level).
+    At t = 0 this is x_0. At t = T it is ε itself, the x_T of the seed's run, because the model's x_T ~ N(0, I) knows
+    nothing of the picture. (In the paper's schedule √ᾱ_T is .006, so this leaves out less than one grey level.)
 
     Arguments:
-        model: whose schedule, size and channels they have.
+        model: gives the schedule, size and channels.
         images: uint8 (N, H, W, C).
         t: 0..T.
-        seeds: of ε, one for each image.
+        seeds: the seeds of ε, one for each image.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: for images that are not uint8 or not of the model's size, a t outside 0..T, or another number of
+            seeds than images.
     """
     x_0, t, seeds = image_state(model, images, torch.float32), _time(model, t), check_seeds(seeds)
     if len(seeds) != len(x_0):
@@ -83,23 +84,24 @@ def invert(
     clip: bool | None = None,
     **conditions: Unpack[ConditionOptions],
 ) -> Tensor:
-    """The x_t from which DDIM without noise draws these pictures again, nearly: float32 (N, C, H, W).
+    """Return the x_t from which DDIM without noise draws nearly these pictures again: float32 (N, C, H, W).
 
-    DDIM's steps are Euler's for an ODE (Song et al. 2021, Eqs. 13 and 14); these are the same steps upwards, each with
-    the ε of where it begins: x_t/√ᾱ_t = x_s/√ᾱ_s + (σ_t − σ_s) ε(x_s, s), σ² = (1 − ᾱ)/ᾱ, and ε(x_0, 1) at s = 0. What
-    is lost on the way there and back falls as 1/steps.
+    DDIM's steps are Euler's steps for an ODE (Song et al. 2021, Eqs. 13 and 14). These are the same steps upwards, each
+    with the ε at its start: x_t/√ᾱ_t = x_s/√ᾱ_s + (σ_t − σ_s) ε(x_s, s), σ² = (1 − ᾱ)/ᾱ, and ε(x_0, 1) at s = 0. The
+    error of the way there and back falls as 1/steps.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         images: uint8 (N, H, W, C).
-        steps: 1..t, None for 50, or the times themselves, from the highest down. `sample(model, x_T=x, sampler="ddim",
-            steps=steps)` with the same spacing goes back.
-        t: 1..T, up to where; None for T. Below it `reconstruct` goes back, with the sampler "ddim".
+        steps: the number of steps, 1..t, None for 50; or the times themselves, from the highest down. `sample(model,
+            x_T=x, sampler="ddim", steps=steps)` with the same spacing goes back.
+        t: the time to reach, 1..T; None for T. From a t below T, `reconstruct` goes back, with the sampler "ddim".
         spacing, clip: as for `trajectory`.
         conditions: labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
-        ValueError: for values outside these, and for a student, which knows its own few times only.
+        ValueError: for images of another shape or dtype, a t, steps, spacing or condition that the model does not have,
+            and for a student, which knows only its own few times.
     """
     check_options("invert", conditions, arguments(invert))
     if model.student is not None:
@@ -124,18 +126,20 @@ def reconstruct(
     steps: Steps | None = None,
     **options: Unpack[DecodingOptions],
 ) -> np.ndarray:
-    """Pictures from latents by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
+    """Decode latents into pictures by the reverse chain from t down to 0, uint8 (N, H, W, C); Fig. 7.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
-        x_t: (N, C, H, W), or (1, C, H, W) to be shared by all seeds: their pictures then have in common what x_t holds.
-        t: 0..T, the latents' own. At t = 0 there is no step, and x_0 is the picture; all else is checked as elsewhere.
-        seeds: of the chain's noise, one for each picture.
-        steps: of the chain, t where t is less; None as for `trajectory`. Or the times themselves, the first of them t.
+        model: a model from `load`, or your own Model.
+        x_t: (N, C, H, W), or (1, C, H, W) for all seeds: their pictures then share everything that x_t determines.
+        t: the time of the latents, 0..T. At t = 0 there is no step, and x_0 is the picture; the other arguments are
+            still checked.
+        seeds: the seeds of the chain's noise, one for each picture.
+        steps: the number of steps of the chain, at most t; None as for `trajectory`. Or the times themselves, beginning
+            with t.
         options: sampler and its options, spacing, clip, labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: for an x_t of another shape, a t outside 0..T, steps above t, and whatever `trajectory` refuses.
     """
     check_options("reconstruct", options, arguments(reconstruct))
     t, seeds = _time(model, t), check_seeds(seeds)
@@ -147,7 +151,7 @@ def reconstruct(
 
 
 def check_chains(model: ModelSpec, times: Sequence[int], steps: Steps | None = None, **options: Any) -> None:
-    """Raise ValueError, before anything is computed, for a time from which `reconstruct` has no such chain."""
+    """Raise ValueError, before anything is computed, if `reconstruct` has no such chain from this time."""
     for t in times:
         make_chain(model, guidance=options.get("guidance"), **of_chain(options), **_chain(model, t, steps))
 
@@ -162,11 +166,11 @@ def _chain(model: ModelSpec, t: int, steps: Steps | None) -> dict[str, Any]:
 
 
 def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "linear") -> Tensor:
-    """Mixtures of two latents (1, C, H, W) for each weight λ, 0..1: (len(weights), C, H, W).
+    """Mix two latents (1, C, H, W), with each weight λ, 0..1: (len(weights), C, H, W).
 
     how: "linear" is x̄_t = (1 − λ) x_t + λ x'_t; "slerp" goes from one to the other on an arc (Shoemake 1985, as in
-    Song et al. 2021), so that mixtures of noise have the length of noise: with the angle θ between the two, their
-    coefficients are sin((1 − λ) θ)/sin θ and sin(λ θ)/sin θ. Raises ValueError for other shapes, weights and names.
+    Song et al. 2021), so a mixture of noise is as long as noise. With the angle θ between the two, the coefficients are
+    sin((1 − λ) θ)/sin θ and sin(λ θ)/sin θ. Raises ValueError for other shapes, weights and names.
     """
     if how not in MIXINGS:
         raise ValueError(f"unknown way to mix {how!r}: choose from {', '.join(MIXINGS)}")
@@ -198,22 +202,23 @@ def interpolate(
     how: Mixing = "linear",
     **options: Unpack[DecodingOptions],
 ) -> np.ndarray:
-    """Pictures between two latents, uint8 (len(weights), H, W, C); Figs. 8 and 9.
+    """Draw pictures between two latents, uint8 (len(weights), H, W, C); Figs. 8 and 9.
 
-    Every mixture has the same noise in its chain: so at λ = 0 and 1 these are the reconstructions of the two with that
-    seed.
+    Every mixture has the same noise in its chain. So at λ = 0 and 1, the pictures are the reconstructions of the two
+    latents with this seed.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         x_t, other: (1, C, H, W), both at time t.
         t: 0..T.
         weights: λ of each picture, from 0 (x_t) to 1 (other).
-        seed: of the chains' noise.
-        how: "linear" as in the paper, or "slerp", on an arc, which suits mixtures of noise: see `mix`.
+        seed: the seed of the chains' noise.
+        how: "linear" as in the paper, or "slerp" on an arc, which suits mixtures of noise: see `mix`.
         steps, options: as for `reconstruct`.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: for latents of another shape, a t outside 0..T, weights outside 0..1, an unknown `how`, and whatever
+            `trajectory` refuses.
     """
     check_options("interpolate", options, arguments(interpolate))
     check_state(model, x_t, "x_t")

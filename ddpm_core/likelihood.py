@@ -40,19 +40,21 @@ class BitsPerDim:
 
     @property
     def total(self) -> Tensor:
-        """Bits per dimension of each image, (N,)."""
+        """Return the bits per dimension of each image, (N,)."""
         return self.prior + self.terms.sum(1)
 
     def rate(self, t: int) -> Tensor:
-        """Bits/dim sent until the receiver has x_t, (N,): L_T and the terms of the times above t (Algorithm 3)."""
+        """Return the bits/dim sent until the receiver has x_t, (N,): L_T and the terms of the times above t (Algorithm
+        3).
+        """
         return self.prior + self.terms[:, self._index(t) + 1 :].sum(1)
 
     def distortion(self, t: int) -> Tensor:
-        """Root mean squared error of the receiver's x̂_0 given x_t, (N,), on the scale 0..255."""
+        """Return the root mean squared error of the receiver's x̂_0 given x_t, (N,), on the scale 0..255."""
         return 127.5 * self.mse[:, self._index(t)].sqrt()
 
     def with_images(self, other: BitsPerDim) -> BitsPerDim:
-        """The bound for these images and then those of `other`, which has the same times (else ValueError)."""
+        """Return the bound for these images followed by those of `other`. Raise ValueError if it has other times."""
         if other.times != self.times:
             raise ValueError("bounds of chains with different times can't be put together")
         parts = zip((self.prior, self.terms, self.mse), (other.prior, other.terms, other.mse), strict=True)
@@ -77,26 +79,28 @@ def bits_per_dim(
     dtype: torch.dtype = torch.float64,
     progress: Callable[[int, int], None] | None = None,
 ) -> BitsPerDim:
-    """The bound for given images, one draw of x_t for each image and time.
+    """Measure the bound for given images, with one draw of x_t for each image and time.
 
-    The terms and their variances are those of `bound` and `bound_variance`.
+    `bound` and `bound_variance` define the terms and their variances.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         images: uint8 (N, H, W, C).
         variance: one of names.VARIANCES; None for the checkpoint's own.
-        steps: None for all T, or fewer in a spacing that visits t = 1, or the times themselves, down to 1.
+        steps: None for all T; or fewer, in a spacing that visits t = 1; or the times themselves, down to 1.
         spacing: one of names.SPACINGS but "optimised".
         labels: a class for all images or one for each, as for `trajectory`; None for no class.
-        clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint asks for.
+        clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint says.
         cdf: "tanh" or "exact", see `discretized_log_likelihood`.
-        noise: noise(index, x) -> ε of x_t for all N images at step `index`, 0 being the largest t; without it image i
-            has the seed i.
-        dtype: of the state.
+        noise: noise(index, x) -> ε of x_t for all N images at step `index`; index 0 is the largest t. Without it, image
+            i has the seed i.
+        dtype: the dtype of the state.
         progress: progress(done, total) counts evaluations.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: for images that are not uint8 or not of the model's size; for steps outside 1..T or a chain that
+            misses t = 1; for an unknown variance, spacing or cdf; for labels that the model does not have; for latent
+            models and students.
     """
     pairs, variance = chain(model, variance, model.schedule.T if steps is None else steps, spacing)
     _check_cdf(cdf)
@@ -120,7 +124,7 @@ def progressive_decoding(
     noise: Noise | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """A receiver's estimate x̂_0 at each x_t ~ q(x_t | x_0) of lossless decoding (section 4.3, Algorithm 4).
+    """Return a receiver's estimate x̂_0 at each x_t ~ q(x_t | x_0) of lossless decoding (section 4.3, Algorithm 4).
 
     images: uint8 (N, H, W, C); times: any of 1..T; noise(index, x) belongs to times[index].
     progress(done, total) counts evaluations. Returns float32 (len(times), N, C, H, W). ValueError for other values.
@@ -133,7 +137,7 @@ def progressive_decoding(
 
 
 def checked_times(times: Iterable[int], T: int) -> list[int]:
-    """The times as a list; ValueError unless they are some, and each a whole number from 1 to T."""
+    """Return the times as a list. Raise ValueError if there are none, or one is not a whole number from 1 to T."""
     values = getattr(times, "tolist", lambda: times)()  # of an array or a tensor
     each = list(values) if isinstance(values, Iterable) else []
     if not each or not all(is_whole(t, 1, T) for t in each):
@@ -144,11 +148,11 @@ def checked_times(times: Iterable[int], T: int) -> list[int]:
 def rechain(
     full: BitsPerDim, model: Model, images: np.ndarray | Tensor, variance: Variance | None, steps: int, spacing: Spacing
 ) -> BitsPerDim:
-    """The bound with another fixed or analytic variance and fewer steps, from a result for the same images.
+    """Compute the bound with another fixed or analytic variance and fewer steps, from a result for the same images.
 
-    The network is not evaluated again: where the mean is computed from x̂_0, a term depends on the network only through
-    the mean of (x̂_0 − x_0)². full: of the full chain, or of another one that visits all times of the new one. Raises
-    ValueError for learned variances, μ̃-prediction, and a chain that misses t = 1 or visits other times.
+    The network is not evaluated again: if the mean is computed from x̂_0, a term depends on the network only through
+    the mean of (x̂_0 − x_0)². full: the result of the full chain, or of another chain that visits all times of the new
+    one. Raises ValueError for learned variances, μ̃-prediction, and a chain that misses t = 1 or visits other times.
     """
     schedule, (pairs, variance) = model.schedule, chain(model, variance, steps, spacing)
     column = {t: i for i, t in enumerate(full.times)}
@@ -175,10 +179,11 @@ def bound(
     variance: Tensor,
     cdf: Cdf = "tanh",
 ) -> Tensor:
-    """The term of Eq. 5 for the step from x_t to x_s, of every pixel, in nats; p_θ(x_s | x_t) is N(mean, variance).
+    """Return the term of Eq. 5 for the step from x_t to x_s, of every pixel, in nats; p_θ(x_s | x_t) is N(mean,
+    variance).
 
-    That is the divergence of it from q(x_s | x_t, x_0) (Eq. 8), and at s = 0 the decoder's code length of x_0 (Eq. 13).
-    x_0, x_t, mean: (N, C, H, W); t, s: int64 (N,), best on the CPU; variance: as `bound_variance` gives it; cdf: see
+    This is KL(q(x_s | x_t, x_0) ‖ p_θ(x_s | x_t)) (Eq. 8), and at s = 0 the decoder's code length of x_0 (Eq. 13). x_0,
+    x_t, mean: (N, C, H, W); t, s: int64 (N,), best on the CPU; variance: from `bound_variance`; cdf: see
     `discretized_log_likelihood`. Returns a tensor like x_0; the gradient flows into mean and variance.
     """
     variance = to_device(variance, x_0.device, x_0.dtype)
@@ -196,9 +201,10 @@ def bound(
 def bound_variance(
     schedule: NoiseSchedule, t: Tensor, s: Tensor, kind: Variance, v: Tensor | None, gamma: Tensor | None = None
 ) -> Tensor:
-    """σ² of p_θ(x_s | x_t) in the bound, as process.reverse_variance, but at s = 0 for kinds that are not learned.
+    """Return σ² of p_θ(x_s | x_t) in the bound. It is process.reverse_variance, except at s = 0 for kinds that are not
+    learned.
 
-    There the decoder has process.decoder_variance. gamma: the table of Γ_t, for "analytic".
+    There, the decoder has process.decoder_variance. gamma: the table of Γ_t, for "analytic".
     """
     known = None if gamma is None else gamma[gamma_time(schedule, t)]
     variance = reverse_variance(schedule, t, s, kind, v=v, gamma=known)
@@ -208,13 +214,14 @@ def bound_variance(
 
 
 def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
-    """KL(N(mean_1, variance_1) ‖ N(mean_2, variance_2)) of each pixel, in nats."""
+    """Return KL(N(mean_1, variance_1) ‖ N(mean_2, variance_2)) of each pixel, in nats."""
     ratio = variance_1 / variance_2
     return 0.5 * (ratio - 1 - ratio.log() + (mean_1 - mean_2).square() / variance_2)
 
 
 def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | float, cdf: Cdf = "tanh") -> Tensor:
-    """log p_θ(x_0 | x_1) of every pixel, in nats: N(mean, variance) over the bin of width 2/255 around x_0, Eq. 13.
+    """Return log p_θ(x_0 | x_1) of every pixel, in nats: N(mean, variance) over the bin of width 2/255 around x_0, Eq.
+    13.
 
     x_0: grey levels in [−1, 1]; the lowest and the highest bin are open. mean and variance broadcast against it.
     cdf: "tanh" is the paper's approximation of the normal CDF, "exact" the CDF itself. Returns a tensor like x_0, at
@@ -234,7 +241,7 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
 
 
 def chain(model: ModelSpec, variance: Variance | None, steps: Steps, spacing: Spacing) -> tuple[Pairs, Variance]:
-    """The pairs and the variance of a bound; ValueError for what `bits_per_dim` can't measure."""
+    """Return the pairs and the variance of a bound. Raise ValueError for anything that `bits_per_dim` can't measure."""
     check_pixels(model, "the likelihood")
     pairs = timestep_pairs(model.schedule.T, steps, spacing)
     if pairs[-1][0] != 1:
@@ -289,7 +296,7 @@ def evaluations(
 
 
 def batch_size(model: Model, x_0: Tensor) -> int:
-    """How many evaluations fill the device of a model, of images like x_0."""
+    """Return how many evaluations of images like x_0 fill a model's device."""
     if (network_device(model.network) or x_0.device).type == "cpu":
         return BATCH
     return max(BATCH, min(_ON_GPU, _PIXELS // x_0[0, 0].numel()))
@@ -302,10 +309,10 @@ def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
 
 
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
-    """uint8 images (N, H, W, C) as x_0, (N, C, H, W), on the network's device where that has the dtype.
+    """Return uint8 images (N, H, W, C) as x_0, (N, C, H, W), on the network's device if that has the dtype.
 
-    For a latent model x_0 is what its decoder encodes them as. Raises ValueError for images that are not of the model's
-    size and channels.
+    For a latent model, x_0 are the latents of the images. Raises ValueError if the images do not have the model's size
+    and channels.
     """
     x_0 = imaging.from_uint8(images, dtype)
     shape = (model.picture_channels, model.picture_size, model.picture_size)

@@ -1,6 +1,6 @@
-"""`Model` is a network together with its specification; `ModelSpec` is the specification alone.
+"""`Model` is a network with its specification; `ModelSpec` is the specification alone.
 
-The files of a checkpoint give the specification in no time; the network takes seconds to load.
+Reading the specification from a checkpoint's files takes almost no time; loading the network takes seconds.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # [sampler][st
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from.
+    """The source of a model.
 
-    ref: what `load` was given. name: for the user. revision: the Hub's commit. weights: whether they are the moving
-    average. folder: the root of the checkpoint; file: that of the weights in it, and bytes its size. parameters: how
-    many the network has, None before it is loaded. fixed: whether `ref` means the same files on every machine, as they
-    come with the project or are of a commit on the Hub.
+    ref: the argument of `load`. name: the name for the user. revision: the Hub's commit. weights: whether they are the
+    moving average. folder: the root of the checkpoint; file: the weights' file in it; bytes: the size of this file.
+    parameters: their number in the network, None before it is loaded. fixed: whether `ref` means the same files on
+    every machine, because they come with the project or belong to a commit on the Hub.
     """
 
     ref: str = ""
@@ -58,12 +58,12 @@ class Source:
 
     @property
     def weights_path(self) -> Path | None:
-        """The file of the weights; None for a model that was not loaded from one."""
+        """Return the file of the weights; None for a model that was not loaded from one."""
         return None if self.folder is None or self.file is None else self.folder / self.file
 
 
 def other_weights(source: Source) -> Source:
-    """The source of a model whose weights were replaced: without what is true of the old weights only."""
+    """Return the source of a model with replaced weights, without the facts that belong to the old weights."""
     return Source(source.ref, source.name, source.revision)
 
 
@@ -134,34 +134,36 @@ class ModelSpec:
 
 
 class Decoder(Protocol):
-    """What makes pictures of latents, and latents of pictures."""
+    """An autoencoder: it makes pictures from latents, and latents from pictures."""
 
     def decode(self, x: Tensor) -> Tensor:
-        """Pictures in [−1, 1], about, (N, 3, factor · H, factor · W), of latents (N, C, H, W)."""
+        """Decode latents (N, C, H, W) into pictures, about in [−1, 1], (N, 3, factor · H, factor · W)."""
         ...
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Latents (N, C, H, W) of pictures in [−1, 1], (N, 3, factor · H, factor · W)."""
+        """Encode pictures in [−1, 1], (N, 3, factor · H, factor · W), as latents (N, C, H, W)."""
         ...
 
     def preview(self, x: Tensor) -> Tensor:
-        """What `decode` gives, about, for next to no work: (N, 3, H, W), one pixel for each latent."""
+        """Return roughly the result of `decode`, at almost no cost: (N, 3, H, W), one pixel for each latent."""
         ...
 
 
 class Text(Protocol):
-    """Makes a network's condition of prompts. `words` is needed for attention, `unknown` for the page."""
+    """A text encoder: it makes a network's condition from prompts. Attention needs `words`, and the page needs
+    `unknown`.
+    """
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """Return the condition of each prompt, float32 (N, L, D)."""
         ...
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
-        """The words of a prompt, each with the numbers of its tokens, 0..L − 1."""
+        """Return the words of a prompt, each with the numbers of its tokens, 0..L − 1."""
         ...
 
     def unknown(self, prompt: str) -> list[str]:
-        """Return the words of a prompt that no caption of the training had, as far as that is known."""
+        """Return the words of a prompt that were in no caption of the training, as far as this is known."""
         ...
 
 
@@ -174,39 +176,39 @@ class _Itself:
 
 @dataclass(kw_only=True, repr=False)
 class Model(ModelSpec):
-    """A network, what it was trained to predict, and under which schedule.
+    """A network with its prediction and its schedule.
 
     `dataclasses.replace` with another network, schedule, prediction or coordinates drops Γ and the optimised times,
-    unless it is given new ones: they were measured on the old model. Another network also drops what `source` says of
-    the old weights. `evaluated_by` keeps all of this.
+    unless you give new ones: they were measured on the old model. Another network also drops the facts of `source`
+    about the old weights. `evaluated_by` keeps all of this.
 
     Attributes:
         schedule: β_t of the forward process.
-        image_size: pixels a side; of a latent model the numbers a side of x.
-        channels: of x, which is an image, or a latent.
-        prediction: what the network predicts, one of names.PREDICTIONS.
+        image_size: pixels a side; for a latent model, latents a side.
+        channels: the channels of x, which is an image or a latent.
+        prediction: the output of the network, one of names.PREDICTIONS.
         variance: the checkpoint's own reverse variance, one of names.OWN_VARIANCES.
         num_classes: labels are 0..num_classes − 1; the null label is not counted.
-        null_label: the label that means "no class", None where there is none.
+        null_label: the label that means "no class", None if there is none.
         class_names: one for each class, or None.
-        clip: whether the checkpoint asks for x̂_0 to be clipped to [−1, 1].
-        source: where it was loaded from, None for a model of one's own.
-        gamma: Γ_t for the variance "analytic", float64 (T + 1,), None where it was not estimated.
-        optimised: the times of the spacing "optimised", None where they were not searched.
-        student: what a distilled model was made for, None for any other.
+        clip: whether the checkpoint says that x̂_0 is clipped to [−1, 1].
+        source: where it was loaded from, None for your own model.
+        gamma: Γ_t for the variance "analytic", float64 (T + 1,), None if it was not estimated.
+        optimised: the times of the spacing "optimised", None if they were not searched.
+        student: the runs for which a distilled model was made, None for other models.
         network: network(x, t_index, labels) → tensor like x, (N, C, H, W), with 2C channels for a learned variance.
-            t_index = t − 1 and labels are int64 (N,), labels None for a model without classes, and what text gives
-            where the model takes words. An output of diffusers' networks is taken for the tensor in it.
+            t_index = t − 1 and labels are int64 (N,). labels are None for a model without classes, and the output of
+            `text` for a model that takes words. If the output is that of a diffusers network, its tensor is used.
         latent: whether x lives in the latents of an autoencoder.
-        factor: how many pixels a side one number of x stands for, 1 but for a latent model.
+        factor: how many pixels a side one number of x covers: 1 except for a latent model.
         takes_words: whether its condition is a prompt.
-        leading_offset: what the spacing "leading" adds to each of its times.
-        coordinates: what the network gets in the place of x_t and t − 1, and what follows from its output, see
-            ddpm_core.coordinates; None for ours, and for the prediction "flow" `coordinates.RectifiedFlow`.
-        snr: r of the sampler "langevin" that the checkpoint asks for, None for `samplers.SNR`.
-        corrections: how many of its steps of Langevin dynamics that sampler takes before each of DDPM.
-        decoder: of a latent model, makes pictures of x, and x of pictures.
-        text: text(prompts) → the condition of each, float32 (N, L, D), where the model takes words.
+        leading_offset: a number that the spacing "leading" adds to each of its times.
+        coordinates: the network's input instead of x_t and t − 1, and the prediction that follows from its output: see
+            ddpm_core.coordinates. None for ours; for the prediction "flow", `coordinates.RectifiedFlow`.
+        snr: the checkpoint's r for the sampler "langevin", None for `samplers.SNR`.
+        corrections: the number of steps of Langevin dynamics that this sampler takes before each step of DDPM.
+        decoder: for a latent model; it makes pictures from x, and x from pictures.
+        text: text(prompts) → the condition of each, float32 (N, L, D), if the model takes words.
 
     Raises:
         ValueError: for other values.
@@ -234,7 +236,7 @@ class Model(ModelSpec):
                     setattr(self, measured, None)
 
     def evaluated_by(self, network: Network) -> Model:
-        """The same model with another function for the same weights.
+        """Return the same model with another function for the same weights.
 
         Arguments:
             network: for example one that counts its calls.
@@ -244,16 +246,18 @@ class Model(ModelSpec):
         return model
 
     def with_schedule(self, schedule: NoiseSchedule) -> Model:
-        """The same network on another schedule: at each σ it is evaluated at the time that had this σ in training.
+        """Return the same network on another schedule. At each σ, it is evaluated at the time that had this σ in
+        training.
 
-        x_t is x_0 and noise of σ = √((1 − ᾱ)/ᾱ), scaled to √ᾱ: nothing else of a schedule matters to a network. Times
-        between two that it has learned are interpolated in ln σ. Γ and optimised times belong to the old schedule.
+        x_t is x_0 with noise of σ = √((1 − ᾱ)/ᾱ), scaled by √ᾱ; nothing else in a schedule matters to a network.
+        Between two times that it has learned, t is interpolated in ln σ. Γ and optimised times belong to the old
+        schedule.
 
         Arguments:
-            schedule: any; σ below or above all that the network has learned are taken for its first or last.
+            schedule: any schedule. A σ below or above all that the network has learned counts as its first or last.
 
         Raises:
-            ValueError: for a student, and for what a network predicts of steps: μ̃, and the variance "learned".
+            ValueError: for a student, and for predictions that belong to steps: μ̃, and the variance "learned".
         """
         if self.student is not None:
             raise ValueError("a student has learned its own times: give the schedule to its teacher")
@@ -265,11 +269,11 @@ class Model(ModelSpec):
 
     @property
     def spec(self) -> ModelSpec:
-        """The same without the network and its other parts, which take memory."""
+        """Return the specification, without the network and the other parts that take memory."""
         return ModelSpec(**{row.name: getattr(self, row.name) for row in fields(ModelSpec)})
 
     def pictures(self, x: Tensor) -> np.ndarray:
-        """Pictures of a state: its pixels, or what the decoder makes of it.
+        """Return the pictures of a state: its pixels, or the decoder's pictures of its latents.
 
         Arguments:
             x: (N, C, H, W).
@@ -281,13 +285,13 @@ class Model(ModelSpec):
 
 
 def check_pixels(model: ModelSpec, what: str) -> None:
-    """Raise ValueError for a latent model. what: the name of what only models of pixels can do."""
+    """Raise ValueError for a latent model. what: the name of the thing that only models of pixels can do."""
     if model.latent:
         raise ValueError(f"{what} is there for models of pixels, and this one draws latents of an autoencoder")
 
 
 def is_number(value: Any, least: float, most: float = math.inf) -> bool:
-    """Whether it is a number from least to most, which a text, NaN and infinity are not."""
+    """Return whether this is a number from least to most. Text, NaN and infinity are not."""
     try:
         return bool(least <= value <= most and abs(value) < math.inf)
     except (TypeError, ValueError, RuntimeError):  # a tensor of several numbers
@@ -295,14 +299,15 @@ def is_number(value: Any, least: float, most: float = math.inf) -> bool:
 
 
 def is_whole(value: Any, least: int, most: float = math.inf) -> bool:
-    """Whether it is a whole number from least to most; True and 2.0 are none."""
+    """Return whether this is a whole number from least to most. True and 2.0 are not."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(least <= value <= most)
 
 
 def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> None:
-    """ValueError unless x, of that name, is a state that the model's network takes. n: how many, None for any number.
+    """Raise ValueError unless x is a state that the model's network takes. n: the number of images, None for any
+    number.
 
-    The sides may be others than the model's own: a U-Net takes all that it can halve.
+    The sides may differ from the model's: a U-Net takes every side that it can halve.
     """
 
     def wanted() -> str:
@@ -323,21 +328,21 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
 
 
 def tensor_text(x: Tensor) -> str:
-    """A tensor in a few words."""
+    """Describe a tensor in a few words."""
     return f"{tuple(x.shape)} {dtype_text(x.dtype)}"
 
 
 def dtype_text(dtype: torch.dtype) -> str:
-    """The name of a dtype: float32."""
+    """Return the name of a dtype, such as float32."""
     return str(dtype).removeprefix("torch.")
 
 
 def check_variance(
     model: ModelSpec, variance: Variance | None, pairs: Sequence[tuple[int, int]], guidance: float | None = None
 ) -> Variance:
-    """The variance to use: the given one, or for None the model's own.
+    """Return the variance to use: the given one, or for None the model's own.
 
-    Raises ValueError for one that does not exist or that this model, these steps or guidance can't have.
+    Raises ValueError for a variance that does not exist, or that this model, these steps or the guidance can't have.
     """
     variance = model.variance if variance is None else variance
     if variance not in VARIANCES:
@@ -363,7 +368,7 @@ def check_variance(
 
 
 def check_same_images(models: Sequence[ModelSpec]) -> None:
-    """ValueError for models whose images differ in size or channels: they can't share one x_T."""
+    """Raise ValueError for models whose images differ in size or channels: they can't share one x_T."""
     first = models[0]
     for other in models[1:]:
         if (other.image_size, other.channels) != (first.image_size, first.channels):

@@ -1,7 +1,8 @@
 """Seeded Gaussian noise: a function of (seed, stream) and nothing else, so it never depends on the batch or the device.
 
-Stream 0 is x_T and stream i + 1 the noise of step i. NumPy's Philox is counter-based: every (seed, stream) is a key of
-its own, no state is carried, and all 2^63 seeds differ (torch's CPU generator aliases seeds that are 2^32 apart).
+Stream 0 is x_T, and stream i + 1 is the noise of step i. NumPy's Philox is counter-based: every (seed, stream) is a
+separate key, no state is carried, and all 2^63 seeds differ. (torch's CPU generator repeats itself for seeds that are
+2^32 apart.)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Noise = Callable[[int, Tensor], Tensor]  # (index of the step, x) -> a tensor li
 
 
 def check_seed(seed: SupportsIndex) -> int:
-    """The seed as an int; ValueError unless it is a whole number from 0 to 2^63 − 1."""
+    """Return the seed as an int. Raise ValueError unless it is a whole number from 0 to 2^63 − 1."""
     try:
         value = -1 if isinstance(seed, (bool, np.bool_)) else operator.index(seed)
     except TypeError:
@@ -35,7 +36,7 @@ def check_seed(seed: SupportsIndex) -> int:
 
 
 def check_seeds(seeds: Iterable[SupportsIndex]) -> list[int]:
-    """The seeds as a list; ValueError unless they are some, and each is what `check_seed` allows."""
+    """Return the seeds as a list. Raise ValueError if there are none, or `check_seed` refuses one."""
     try:
         each = list(seeds)
     except TypeError:
@@ -46,24 +47,24 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> list[int]:
 
 
 def gaussian(seed: SupportsIndex, stream: int, shape: Sequence[int]) -> Tensor:
-    """Standard normal noise, float32 on the CPU, of the given shape. seed: 0..2^63 − 1; stream: 0..2^64 − 1."""
+    """Draw standard normal noise, float32 on the CPU, of the given shape. seed: 0..2^63 − 1; stream: 0..2^64 − 1."""
     return torch.from_numpy(generator(seed, stream).standard_normal(tuple(shape), dtype=np.float32))
 
 
 def generator(seed: SupportsIndex, stream: int) -> np.random.Generator:
-    """NumPy's generator of one stream of a seed."""
+    """Return NumPy's generator of one stream of a seed."""
     return np.random.Generator(np.random.Philox(key=[check_seed(seed), stream]))
 
 
 def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
-    """The noise of a run: noise(index, x) is stream `first` + index of each seed, like x.
+    """Return the noise of a run: noise(index, x) is stream `first` + index of each seed, like x.
 
     While a GPU computes one step, a thread draws the noise of the next.
 
     Arguments:
         seeds: one for each image.
-        first: the stream of step 0, 1 in a run. With 0, noise(0, x) is x_T of the run; with another one, 2^32 for
-            example, the noise is one that no step of the run has.
+        first: the stream of step 0; in a run it is 1. With 0, noise(0, x) is x_T of the run. With 2^32, for example, no
+            step of the run has this noise.
     """
     seeds = check_seeds(seeds)
     ahead: dict[tuple, Future[Tensor]] = {}
@@ -87,10 +88,10 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
 
 
 def own_noise(noise: Noise) -> Noise:
-    """A noise function of one's own that is held to its promise. It gets a copy of x, as it may draw in place.
+    """Return your own noise function with its results checked. It gets a copy of x, because it may draw in place.
 
-    What it returns is cast to the dtype of x, and moved to its device. Raises ValueError for what can't be called, and
-    when it returns anything but a float tensor of the shape of x.
+    Its result is cast to the dtype of x and moved to its device. Raises ValueError if it can't be called, or returns
+    anything but a float tensor of the shape of x.
     """
     if not callable(noise):
         raise ValueError(f"noise is a function noise(index, x) that returns a tensor like x, got {noise!r}")
@@ -106,5 +107,5 @@ def own_noise(noise: Noise) -> Noise:
 
 
 def gaussian_batch(seeds: Seeds, stream: int, shape: Sequence[int]) -> Tensor:
-    """One image of noise per seed: float32 (N, *shape)."""
+    """Draw one image of noise for each seed: float32 (N, *shape)."""
     return torch.stack([gaussian(seed, stream, shape) for seed in seeds])

@@ -1,8 +1,8 @@
-"""What training minimises: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
+"""The losses of training: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
-Each loss is a function of the network and one batch and returns one number per image, (N,), so that a trainer can
+Each loss is a function of the network and one batch. It returns one number for each image, (N,), so a trainer can
 weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`, or in its
-own coordinates. In whatever precision it computes, the loss is computed in the dtype of x_0.
+own coordinates. Whatever its precision, the loss is computed in the dtype of x_0.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ def l_simple(
     variance: Variance = "beta",
     coordinates: Coordinates | None = None,
 ) -> Tensor:
-    """‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
+    """Return ‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
 
     Arguments:
         network: network(x, t − 1, labels) → (N, C, H, W), or diffusers' output with it; 2C channels for a learned
             variance.
-        schedule: β_t and what follows from it.
+        schedule: β_t and everything that follows from it.
         x_0: (N, C, H, W).
         t: whole numbers (N,), 1..T, best on the CPU.
         eps: ε, like x_0.
         labels: int64 (N,), None for a model without classes.
         prediction: the target: ε, x_0, v, μ̃ or ε − x_0 ("flow").
-        variance: with a learned one the second half of the network's channels is left out.
-        coordinates: of the network, as `Model` has them: None for ours, and for "flow" RectifiedFlow().
+        variance: with a learned variance, the second half of the network's channels is left out.
+        coordinates: the network's, as in `Model`: None for ours, and for "flow" RectifiedFlow().
 
     Returns:
         The loss of each image, (N,).
@@ -66,9 +66,10 @@ def l_vlb(
     variance: Variance = "beta",
     coordinates: Coordinates | None = None,
 ) -> Tensor:
-    """T · L_{t−1} in bits per dimension: for t uniform on 1..T its mean is the bound of Eq. 5 without the constant L_T.
+    """Return T · L_{t−1} in bits per dimension. For t uniform on 1..T, its mean is the bound of Eq. 5 without the
+    constant L_T.
 
-    L_{t−1} is likelihood.bound, with the mean that the network gives: x̂_0 isn't clipped. Arguments as in `l_simple`;
+    L_{t−1} is likelihood.bound with the network's mean: x̂_0 isn't clipped. The arguments are those of `l_simple`;
     variance: "beta", "beta_tilde", "learned" or "learned_range". Returns (N,).
     """
     x_t, output, v = _evaluate(network, schedule, x_0, t, eps, labels, prediction, variance, coordinates)
@@ -86,9 +87,9 @@ def l_hybrid(
     variance: Variance = "learned_range",
     coordinates: Coordinates | None = None,
 ) -> Tensor:
-    """L_simple + λ L_vlb with λ = .001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
+    """Return L_simple + λ L_vlb with λ = .001; the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
 
-    Arguments as in `l_simple`; variance: "learned" or "learned_range". Returns (N,).
+    The arguments are those of `l_simple`; variance: "learned" or "learned_range". Returns (N,).
     """
     if variance not in LEARNED:
         raise ValueError(f"L_hybrid trains a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
@@ -101,7 +102,8 @@ LOSSES = {"simple": l_simple, "vlb": l_vlb, "hybrid": l_hybrid}
 
 
 def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, gamma: float = 5.0) -> Tensor:
-    """Weight of L_simple that makes it min(SNR, γ) ‖x_0 − x̂_0‖² for any prediction (Hang et al. 2023), float64 (N,).
+    """Return the weight that turns L_simple into min(SNR, γ) ‖x_0 − x̂_0‖² for any prediction (Hang et al. 2023),
+    float64 (N,).
 
     SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR times the x_0-error, the v-error √(SNR + 1) times, and the error of a flow
     √SNR + 1 times. Raises ValueError for "mu".
@@ -115,10 +117,11 @@ def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, g
 
 
 def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.2) -> Tensor:
-    """Probability of each t = 1..T under which log σ_t is normal, σ² = (1 − ᾱ_t)/ᾱ_t, float64 (T,), summing to 1.
+    """Return the probability of each t = 1..T for which log σ_t is normal, σ² = (1 − ᾱ_t)/ᾱ_t, float64 (T,), with sum
+    1.
 
-    The noise levels of training in Karras et al. 2022, Table 1, whose mean and std are the defaults. Each t has the
-    mass of the log σ nearest to its own. Raises ValueError for std <= 0.
+    These are the noise levels of training in Karras et al. 2022, Table 1; its mean and std are the defaults. Each t has
+    the mass of the log σ nearest to its own. Raises ValueError for std <= 0.
     """
     if std <= 0:
         raise ValueError(f"std must be above 0, got {std}")

@@ -4,7 +4,7 @@ The ODE has the marginals q(x_t) of the process, and DDIM's steps are steps of i
 
     dx/d log σ = f(x) = √(1 − ᾱ) ε_θ(x) − (1 − ᾱ) x,    d log p(x)/d log σ = −∇·f(x),
 
-so that log p(x_1) = log N(x_T; 0, I) + ∫ ∇·f from σ_1 to σ_T. SciPy solves it, in steps that the tolerance decides.
+so log p(x_1) = log N(x_T; 0, I) + ∫ ∇·f from σ_1 to σ_T. SciPy solves it; the tolerance decides the steps.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class OdeLogProb:
     Attributes:
         log_prob: the natural logarithm of the density, float64 (N,).
         dimensions: C · H · W of a picture.
-        evaluations: of the network on one picture, with their gradients.
+        evaluations: the number of evaluations of the network on one picture, with their gradients.
     """
 
     log_prob: Tensor
@@ -51,7 +51,9 @@ class OdeLogProb:
 
     @property
     def bits_per_dim(self) -> Tensor:
-        """−log₂ of the density times the volume (2/255)^D of a picture's 256 levels, per dimension, float64 (N,)."""
+        """Return −log₂ of the density times the volume (2/255)^D of a picture's 256 levels, per dimension, float64
+        (N,).
+        """
         return -(self.log_prob / self.dimensions + math.log(LEVEL)) / math.log(2)
 
 
@@ -66,29 +68,31 @@ def ode_log_prob(
     dtype: torch.dtype = torch.float64,
     progress: Callable[[int, int], None] | None = None,
 ) -> OdeLogProb:
-    """log p(x_1) under the probability-flow ODE, with a picture in the place of x_1.
+    """Compute log p(x_1) under the probability-flow ODE, with a picture as x_1.
 
-    The flow starts at x_T ~ N(0, I) and ends at t = 1; where ᾱ_T is 0, it starts at T − 1. At a σ between those of the
-    schedule, the network gets a fraction for t − 1: times are interpolated in log σ. A network with `coordinates` gets
-    them at that σ. x̂_0 is not clipped. The pictures of a batch share the solver's steps, so the error of a number
-    depends on the others.
+    The flow starts at x_T ~ N(0, I) and ends at t = 1; if ᾱ_T is 0, it starts at T − 1. At a σ between those of the
+    schedule, t − 1 is a fraction: times are interpolated in log σ. A network with `coordinates` gets them at this σ.
+    x̂_0 is not clipped. The pictures of a batch share the solver's steps, so the error of one picture's number depends
+    on the others.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
-        images: uint8 (N, H, W, C), of which each level gets uniform noise as wide as a level (Theis et al. 2016); or
-            a float tensor (N, C, H, W), which is taken as it is.
+        model: a model from `load`, or your own Model.
+        images: uint8 (N, H, W, C): each level gets uniform noise as wide as a level (Theis et al. 2016). Or a float
+            tensor (N, C, H, W), which is used as it is.
         labels: a class for all images or one for each, as for `trajectory`; None for no class.
-        trace: of the Jacobian of ε_θ: "exact" takes C · H · W gradients an evaluation, "hutchinson" (Grathwohl et al.
-            2019) estimates it from one for each of some vectors of ±1, without bias.
-        vectors: how many for each picture.
-        seeds: of the noise and the vectors, one for each picture; None for 0, 1, …
-        tolerance: of an RK45 step, relative and absolute (Dormand & Prince 1980).
-        dtype: of what the network is given.
-        progress: progress(done, total) counts hundredths of the way from x_1 to x_T, of each picture.
+        trace: how to find the trace of the Jacobian of ε_θ. "exact" takes C · H · W gradients an evaluation.
+            "hutchinson" (Grathwohl et al. 2019) estimates it without bias, from one gradient for each of some vectors
+            of ±1.
+        vectors: the number of vectors for each picture.
+        seeds: the seeds of the noise and the vectors, one for each picture; None for 0, 1, …
+        tolerance: the relative and absolute tolerance of an RK45 step (Dormand & Prince 1980).
+        dtype: the dtype of the network's input.
+        progress: progress(done, total) counts hundredths of each picture's way from x_1 to x_T.
 
     Raises:
-        ValueError: for values outside these; for latent models, students, μ̃-prediction and networks that take whole
-            times only; where the solver fails.
+        ValueError: for images of another size or dtype, an unknown trace, fewer than 1 vector, or a tolerance outside
+            1e-13..0.1; for latent models, students, μ̃-prediction and networks that take only whole times; if the
+            solver fails.
         ModuleNotFoundError: without SciPy.
     """
     check_flow(model)
@@ -201,7 +205,7 @@ class _Flow:
         return replace(self._model, schedule=schedule, coordinates=self._coordinates)
 
     def check_fraction(self, x: Tensor, labels: Tensor | None) -> None:
-        """Raise ValueError for a network of one's own that takes whole times only. x, labels: of one picture."""
+        """Raise ValueError for a user's network that takes only whole times. x, labels: those of one picture."""
         middle = math.exp(sum(self._ends) / 2)
         try:
             evaluation(self._at(middle), x.to(self._dtype), 1, labels, clip=False)

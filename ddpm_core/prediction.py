@@ -1,4 +1,4 @@
-"""One evaluation of the network: labels and guidance, then x̂_0 and ε from what it predicts."""
+"""One evaluation of the network: labels and guidance, then x̂_0 and ε from its prediction."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MAX_PROMPT = 1000  # characters: far more than any text encoder reads
 
 
 class Denoised(NamedTuple):
-    """What follows from the network's output for x_t: tensors like x_t.
+    """The quantities that follow from the network's output for x_t: tensors like x_t.
 
     Attributes:
         x0, eps: consistent with each other and with x_t; a sampler computes x_s from them.
-        x0_hat: x0, clipped when clip is on, to be shown.
+        x0_hat: x0 for display, clipped if clip is on.
         v: the second half of a learned variance's output, else None.
     """
 
@@ -39,7 +39,7 @@ class Denoised(NamedTuple):
     v: Tensor | None
 
     def clone(self) -> Denoised:
-        """The same with tensors of its own, which may be changed."""
+        """Return the same with copied tensors, which may be changed."""
         return Denoised(*(None if part is None else part.clone() for part in self))  # pyright: ignore[reportArgumentType]
 
     def __repr__(self) -> str:
@@ -56,26 +56,27 @@ def predict(
     clip: bool | None = None,
     grad: bool = False,
 ) -> Denoised:
-    """Evaluate the network at x_t: x̂_0 and ε, and what they are derived from.
+    """Evaluate the network at x_t. Return x̂_0 and ε, and the values from which they follow.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
-        x_t: (N, C, H, W), of a float dtype, which the results have too.
+        model: a model from `load`, or your own Model.
+        x_t: (N, C, H, W), of a float dtype; the results have the same dtype.
         t: 1..T, an int, or whole numbers (N,).
-        labels: a class for all images, or one for each: its number or its name, None for no class. Or a tensor as
-            `label_tensor` makes it. For a model that takes words a prompt, or one for each.
-        guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 is one conditional
+        labels: a class for all images, or one for each: its number or its name, None for no class. Or a tensor from
+            `label_tensor`. For a model that takes words, one prompt, or one for each image.
+        guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 means one conditional
             pass.
-        clip: clip x̂_0 to [−1, 1], and derive ε from it again; None is what the checkpoint asks for. With μ̃-prediction
-            only x0_hat is clipped: the paper leaves that mean as the network gave it.
-        grad: with gradients with respect to x_t, through PyTorch in float32 whatever engine evaluates otherwise. The
-            first such call may load the exact weights, which are kept. One's own network must compute in PyTorch.
+        clip: clip x̂_0 to [−1, 1], and derive ε from it again; None as the checkpoint says. With μ̃-prediction, only
+            x0_hat is clipped: the paper leaves the mean as the network predicted it.
+        grad: compute gradients with respect to x_t. This uses PyTorch in float32, whatever the engine. The first such
+            call may load the exact weights, which are kept. Your own network must compute in PyTorch.
 
     Raises:
-        ValueError: for values outside these; at a time that a student has not learned; for an x_t that requires
-            gradients where there are none, because grad is False or the network lets none through; for a network of
-            one's own that does not take the dtype of x_t, or returns no tensor (or diffusers' output with one).
-        CheckpointError: where the exact weights are needed and their file can't be read any more.
+        ValueError: for a t outside 1..T, an x_t of another shape, and labels or guidance that the model does not have;
+            at a time that a student has not learned; if x_t requires gradients but grad is False or the network lets
+            none through; if your own network does not take the dtype of x_t, or returns no tensor (or diffusers' output
+            with one).
+        CheckpointError: if the exact weights are needed and their file can't be read any more.
     """
     check_state(model, x_t, "x_t")
     t = check_time(t, x_t, 1, model.schedule.T)
@@ -102,9 +103,9 @@ def evaluation(
     clip: bool | None = None,
     grad: bool = False,
 ) -> Denoised:
-    """Do what `predict` does, without its checks, for labels that `label_tensor` made.
+    """Do the same as `predict`, without its checks, for labels from `label_tensor`.
 
-    With guidance, images with the null label are evaluated as without it.
+    Images with the null label are evaluated without guidance.
     """
     clip = model.clip if clip is None else clip
     with torch.set_grad_enabled(grad):
@@ -117,7 +118,7 @@ def evaluation(
 
 
 def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool, v: Tensor | None = None) -> Denoised:
-    """What follows from a network's output for x_t; the rest as for `predict`."""
+    """Return the quantities that follow from a network's output for x_t; the rest as for `predict`."""
     x_0, eps = to_x0_eps(model.schedule, model.prediction, output, x_t, t)
     x0_hat = x_0.clamp(-1, 1) if clip else x_0
     if clip and model.prediction != "mu":
@@ -126,7 +127,7 @@ def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool,
 
 
 def check_gradients() -> None:
-    """Raise ValueError where torch computes no gradients."""
+    """Raise ValueError if torch computes no gradients here."""
     if torch.is_inference_mode_enabled():
         raise ValueError("torch.inference_mode() allows no gradients: leave it out, or use torch.no_grad() instead")
 
@@ -136,13 +137,13 @@ def check_attention(model: Model) -> None:
     if not model.takes_words:
         raise ValueError("this model takes no prompts, so it has no attention to words")
     if not hasattr(model.network, "attention"):
-        raise ValueError("a network of one's own shows its attention by a method attention(x, t_index, states)")
+        raise ValueError("to show attention, your own network needs a method attention(x, t_index, states)")
 
 
 def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> Tensor:
-    """How much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), whose sum over L is 1.
+    """Return how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W); the sum over L is 1.
 
-    words: what `label_tensor` makes of prompts. The model is one that `check_attention` accepts.
+    words: the prompts, from `label_tensor`. The model must pass `check_attention`.
     """
     check_state(model, x_t, "x_t")
     check_time(t, x_t, 1, model.schedule.T)
@@ -163,7 +164,9 @@ def _seen(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
 
 
 def network_device(network: Network | nn.Module) -> torch.device | None:
-    """The device for a network's inputs: its .device, or that of an nn.Module's parameters; None where any will do."""
+    """Return the device for a network's inputs: its .device, or that of an nn.Module's parameters; None if any will
+    do.
+    """
     owner = getattr(network, "__self__", network)  # of a method, such as a module's forward
     device = getattr(owner, "device", None)
     if device is None and isinstance(owner, nn.Module):
@@ -174,7 +177,7 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
     """The network's output with the dtype and on the device of x, whatever device the network is on.
 
-    A network of one's own gets copies, as it may compute in place; and its output is copied, as it may use it again.
+    A user's network gets copies, because it may compute in place. Its output is copied, because it may use it again.
     """
     if getattr(network, "moves_inputs", False):  # see engines.common.EngineNetwork
         return network(x, t_index, labels)
@@ -242,7 +245,7 @@ def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tens
 
 
 def check_guidance(guidance: float | None, dtype: torch.dtype) -> None:
-    """ValueError unless guidance is None or a number that is finite in the dtype of the state."""
+    """Raise ValueError unless guidance is None or a number that is finite in the dtype of the state."""
     largest = torch.finfo(dtype).max
     if guidance is not None and not is_number(guidance, -largest, largest):
         raise ValueError(f"guidance must be a finite number in {dtype_text(dtype)}, got {guidance!r}")
@@ -288,14 +291,14 @@ def _mixtures(given: Any, n: int, name: str) -> list[Mapping[str, float]]:
 
 
 def word_square(corners: Sequence[str], side: int = 7) -> list[dict[str, float]]:
-    """The prompts of a square between four texts: mixtures with bilinear weights, side · side of them, row by row.
+    """Return the prompts of a square between four texts: side · side mixtures with bilinear weights, row by row.
 
     Arguments:
         corners: the texts at the top left, top right, bottom left and bottom right.
         side: 2 or more.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: unless there are four texts and side is a whole number of at least 2.
     """
     if not isinstance(corners, (list, tuple)) or len(corners) != 4 or not all(isinstance(one, str) for one in corners):
         raise ValueError(f"a square has a text at each of its four corners, got {corners!r}")
@@ -324,10 +327,10 @@ def _text_states(text: Text, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
 
 
 def class_index(model: ModelSpec, text: str) -> int:
-    """The class that a user's text names: the one of exactly that name, else the one of that number (from 0), else the
-    first one that has it among its names, as ImageNet's have several with commas between.
+    """Return the class that a user's text names: the class of exactly this name, else the class of this number (from
+    0), else the first class that has it among its names (ImageNet's classes have several names, with commas between).
 
-    Raises ValueError when the model has no such class.
+    Raises ValueError if the model has no such class.
     """
     if not model.num_classes:
         raise ValueError("this model has no classes: leave out the label")
@@ -344,23 +347,23 @@ def class_index(model: ModelSpec, text: str) -> int:
 
 
 def few(names: Sequence[str], most: int = 20) -> str:
-    """Names for a sentence: the first ones, where there are many."""
+    """Return names for a sentence: only the first ones, if there are many."""
     return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
 def label_tensor(
     model: ModelSpec, labels: Labels | Tensor, n: int, guidance: float | None, negative: Prompts | None = None
 ) -> Tensor | None:
-    """labels as int64 (n,), or None for an unconditional model.
+    """Return labels as int64 (n,), or None for an unconditional model.
 
-    labels: one class for all images or one per image, each 0..num_classes − 1 or a name, as `class_index` takes it.
-    None is no class, for which the network has the null label: as a number that stands in a tensor only.
-    For a model that takes words they are prompts, one for all images or one per image; None is the empty prompt, and
-    {text: weight, …}, whose weights sum to 1, is the mean of the states of its texts with these weights. The result
-    is float32 (n, 2, L, D) then: the conditions of each prompt and of the negative one, from which guidance leads
-    away; None is the empty one too.
-    They are on the CPU, where they can be checked without waiting for a device; of prompts on the network's device.
-    Raises ValueError for labels the model does not have, and for guidance without a label to guide towards.
+    labels: one class for all images or one for each, each 0..num_classes − 1 or a name, as `class_index` takes it. None
+    means no class, for which the network has the null label; only a tensor may have the null label's number. For a
+    model that takes words, they are prompts, one for all images or one for each. None is the empty prompt, and {text:
+    weight, …}, with weights that sum to 1, is the weighted mean of the states of its texts. Then the result is float32
+    (n, 2, L, D): the conditions of each prompt and of the negative one, from which guidance leads away; None is the
+    empty one here too. Labels are on the CPU, where they can be checked without waiting for a device; prompts are on
+    the network's device. Raises ValueError for labels the model does not have, and for guidance without a label to
+    guide towards.
     """
     if model.takes_words:
         assert isinstance(model, Model) and model.text is not None
@@ -412,6 +415,6 @@ def _class_id(model: ModelSpec, label: Any, raw: bool) -> int:
 
 
 def no_prompts(model: ModelSpec) -> ValueError:
-    """The error for prompts where a model takes none."""
+    """Return the error for prompts if a model takes none."""
     instead = ", and give labels" if model.num_classes else ""
     return ValueError(f"this model takes no prompts: leave out the prompts{instead}")

@@ -1,8 +1,8 @@
 """The equations of the diffusion process (Ho, Jain & Abbeel 2020). Symbols and equation numbers are the paper's.
 
-Everything is written for a step from t down to any s < t. With α_{t|s} = ᾱ_t/ᾱ_s and β_{t|s} = 1 − α_{t|s}, which are
-α_t and β_t when s = t − 1, the strided chain obeys the paper's formulas. Coefficients are computed in float64 on the
-CPU and applied in the dtype of x; t is an int for the whole batch or a tensor of whole numbers (N,), best on the CPU.
+Every equation is for a step from t down to any s < t. With α_{t|s} = ᾱ_t/ᾱ_s and β_{t|s} = 1 − α_{t|s}, the strided
+chain obeys the paper's formulas. For s = t − 1, these are α_t and β_t. Coefficients are computed in float64 on the CPU
+and applied in the dtype of x; t is an int for the whole batch or a tensor of whole numbers (N,), best on the CPU.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Time = int | Tensor
 
 
 def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: int = 0) -> Tensor:
-    """x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, a draw from q(x_t | x_0), Eq. 4; or up from x_s, a draw from q(x_t | x_s).
+    """Draw x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε from q(x_t | x_0), Eq. 4; or, from a given x_s, draw x_t from q(x_t | x_s).
 
     Arguments:
-        schedule: β_t and what follows from it.
-        x_0: (N, C, H, W), any shape when t is an int; x_s where s is given.
+        schedule: β_t and everything that follows from it.
+        x_0: (N, C, H, W), any shape if t is an int; it is x_s if s is given.
         t: s..T, an int, or whole numbers (N,).
         noise: ε, of the shape of x_0.
-        s: 0..T, the time of what is given. From s it is √α_{t|s} x_s + √(1 − α_{t|s}) ε with α_{t|s} = ᾱ_t/ᾱ_s.
+        s: 0..T, the time of the given x. From s, the result is √α_{t|s} x_s + √(1 − α_{t|s}) ε with α_{t|s} = ᾱ_t/ᾱ_s.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: for t or s that are not whole numbers with 0 <= s <= t <= T, or shapes that differ.
     """
     if noise.shape != x_0.shape:
         raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
@@ -45,10 +45,10 @@ def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: in
 def posterior(
     schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s: Time | None = None
 ) -> tuple[Tensor, Tensor]:
-    """q(x_s | x_t, x_0), Eqs. 6 and 7, for 0 <= s < t <= T.
+    """Return mean and variance of q(x_s | x_t, x_0), Eqs. 6 and 7, for 0 <= s < t <= T.
 
     Arguments:
-        schedule: β_t and what follows from it.
+        schedule: β_t and everything that follows from it.
         x_0: (N, C, H, W).
         x_t: the same shape.
         t: 1..T, an int, or whole numbers (N,).
@@ -58,7 +58,7 @@ def posterior(
         The mean μ̃, like x_t, and the variance β̃, which broadcasts against it. At s = 0 they are x_0 and 0.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: unless 0 <= s < t <= T, for whole numbers, or if the shapes differ.
     """
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, x_t)
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
@@ -66,7 +66,7 @@ def posterior(
 
 
 def posterior_mean(schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s: Time | None = None) -> Tensor:
-    """μ̃ alone: see `posterior`."""
+    """Return μ̃ alone: see `posterior`."""
     if x_0.shape != x_t.shape:
         raise ValueError(f"x_0 and x_t must have one shape, got {tuple(x_0.shape)} and {tuple(x_t.shape)}")
     alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, s, x_t)
@@ -83,24 +83,24 @@ def reverse_variance(
     v: Tensor | None = None,
     gamma: float | Tensor | None = None,
 ) -> Tensor:
-    """σ² of the reverse step p_θ(x_s | x_t): a variance, never a standard deviation or a logarithm.
+    """Return σ² of the reverse step p_θ(x_s | x_t): a variance, never a standard deviation or a logarithm.
 
     Arguments:
-        schedule: β_t and what follows from it.
+        schedule: β_t and everything that follows from it.
         t, s: times, 0 <= s < t <= T, ints or whole numbers (N,).
-        kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper). Of a
-            variance-exploding process "beta" is what that adds, σ_t² − σ_s² (Song et al. 2021, reverse diffusion),
-            which in our coordinates is ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t.
-            "analytic" is the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem
-            1), the variance of x_0 given x_t clamped to [0, 1] as for data in [−1, 1]; see `gamma_time` for ᾱ_t = 0.
-            "learned" is exp(v), v = log σ², for steps s = t − 1 only.
-            "learned_range" is exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15); where β̃
-            = 0, at s = 0, `decoder_variance` stands in, as in their code.
+        kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper). For a
+            variance-exploding process, "beta" is the variance that the process adds, σ_t² − σ_s² (Song et al. 2021,
+            reverse diffusion). In our coordinates this is ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t. "analytic" is the
+            optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1). Here the
+            variance of x_0 given x_t is clamped to [0, 1], as for data in [−1, 1]; see `gamma_time` for ᾱ_t = 0.
+            "learned" is exp(v), v = log σ², for steps s = t − 1 only. "learned_range" is exp(u log β + (1 − u) log β̃)
+            with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15); at s = 0, where β̃ = 0, `decoder_variance` replaces it,
+            as in their code.
         v: the network's (N, C, H, W) output for the two learned kinds.
         gamma: Γ >= 0 at `gamma_time(t)` for "analytic".
 
     Returns:
-        A float64 scalar or (N, 1, 1, 1), for the learned kinds a tensor like v. Only beta_tilde vanishes at s = 0.
+        A float64 scalar or (N, 1, 1, 1); for the learned kinds, a tensor like v. Only beta_tilde vanishes at s = 0.
 
     Raises:
         ValueError: for an unknown kind, a missing v or gamma, or a strided pair with "learned".
@@ -144,18 +144,18 @@ def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance,
 
 
 def decoder_variance(schedule: NoiseSchedule) -> Tensor:
-    """The variance used instead of β̃ at s = 0, where β̃ is 0: β̃ of the pair (2, 1), as in the paper's code.
+    """Return the variance that replaces β̃ at s = 0, where β̃ is 0: β̃ of the pair (2, 1), as in the paper's code.
 
-    Where T = 1 it is β_1.
+    If T = 1, it is β_1.
     """
     return reverse_variance(schedule, 2, 1, "beta_tilde") if schedule.T > 1 else schedule.beta[1]
 
 
 def gamma_time(schedule: NoiseSchedule, t: Time) -> Time:
-    """The time whose Γ the analytic variance at t uses: t itself, but t − 1 where ᾱ_t = 0.
+    """Return the time whose Γ the analytic variance at t uses: t itself, but t − 1 where ᾱ_t = 0.
 
-    There x_t is noise alone, so that Γ_t = 1 for any data and says nothing. Γ is needed for the variance of x_0 given
-    x_t, and the variance of x_0 given x_{t−1} is close to it: x_{t−1} is nearly noise alone.
+    There, x_t is noise alone, so Γ_t = 1 for any data and says nothing. Γ is needed for the variance of x_0 given x_t.
+    The variance of x_0 given x_{t−1} is close to it, because x_{t−1} is nearly noise alone.
     """
     t = _whole(t)
     if isinstance(t, Tensor):
@@ -166,7 +166,7 @@ def gamma_time(schedule: NoiseSchedule, t: Time) -> Time:
 def to_x0_eps(
     schedule: NoiseSchedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Time
 ) -> tuple[Tensor, Tensor]:
-    """(x̂_0, ε) that follow from a network's output, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: 1..T.
+    """Return (x̂_0, ε) from a network's output, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: 1..T.
 
     prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), "mu", the mean of
     q(x_{t−1} | x_t, x_0) of Eq. 7, or "flow" = ε − x_0 (Lipman et al. 2023). Raises ValueError for another name, and
@@ -188,7 +188,9 @@ def to_x0_eps(
 
 
 def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
-    """ValueError where ᾱ_t is 0, so that x_t is noise alone, and the network predicts just that: ε."""
+    """Raise ValueError where ᾱ_t is 0 and the network predicts ε: then x_t is noise alone, and ε says
+    nothing of x_0.
+    """
     if prediction == "epsilon" and bool((alpha_bar == 0).any()):
         raise ValueError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there")
 
@@ -196,7 +198,9 @@ def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
 def from_x0_eps(
     schedule: NoiseSchedule, prediction: Prediction, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time
 ) -> Tensor:
-    """What a perfect network of this prediction would output: the inverse of `to_x0_eps`, and the training target."""
+    """Return the output of a perfect network with this prediction: the inverse of `to_x0_eps`, and the training
+    target.
+    """
     _check_prediction(prediction, x_t, x_0, eps)
     if prediction == "epsilon":
         return eps
@@ -240,7 +244,9 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[
 
 
 def at_time(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
-    """table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in x."""
+    """Return table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in
+    x.
+    """
     return _row(table, check_time(t, x, first, len(table) - 1), x)
 
 
@@ -250,7 +256,7 @@ def _row(table: Tensor, t: Time, x: Tensor) -> Tensor:
 
 
 def check_time(t: Time | np.integer, x: Tensor, first: int, T: int) -> Time:
-    """Return t as an int or int64 (N,), of whatever type its whole numbers are.
+    """Return t as an int or int64 (N,), whatever type its whole numbers have.
 
     Raises ValueError unless t is a whole number of first..T, or a tensor with one for each image of x.
     """
@@ -283,9 +289,9 @@ def _whole(t: Time | np.integer) -> Time:
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
-    """The values on a device, cast before they go there: Apple's GPUs have no float64.
+    """Move values to a device, and cast them first: Apple's GPUs have no float64.
 
-    From the CPU to CUDA they go through pinned memory, so that the CPU does not wait until all is computed before that.
+    From the CPU to CUDA they go through pinned memory, so the CPU does not wait for earlier computations.
     """
     values = values.to(dtype or values.dtype)
     if device.type == "cuda" and values.device.type == "cpu":
@@ -294,5 +300,5 @@ def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = 
 
 
 def cast(coefficient: Tensor, x: Tensor) -> Tensor | float:
-    """A float64 coefficient in x's dtype and on its device; a scalar becomes a Python number."""
+    """Return a float64 coefficient in x's dtype and on its device; a scalar becomes a Python number."""
     return coefficient.item() if coefficient.ndim == 0 else to_device(coefficient, x.device, x.dtype)

@@ -1,8 +1,8 @@
-"""Pictures restored from a part of them: y = A x_0 + σ_y n with a known linear A, and a model that knows how x_0 looks.
+"""Restore pictures from a part of them: y = A x_0 + σ_y n with a known linear A, and a model that knows how x_0 looks.
 
 A `Measurement` is A with its adjoint Aᵀ and pseudo-inverse A⁺. A method is a frozen dataclass that wraps a sampler of
-the library: it evaluates the network, changes x̂_0 or the state so that it fits y, and lets the sampler take its step.
-`python -m benchmarks restoration` compares what they do with posteriors that are known.
+the library. It evaluates the network, changes x̂_0 or the state so that it fits y, and lets the sampler take its step.
+`python -m benchmarks restoration` compares the methods with known posteriors.
 """
 
 from __future__ import annotations
@@ -53,15 +53,16 @@ _LEAST_BLUR = 0.01  # singular values of a blur below this are taken for 0: roun
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """A linear measurement y = A x_0 + σ_y n, n ~ N(0, I). Made by `mask`, `downsample`, `grey`, `blur`, or by hand.
+    """A linear measurement y = A x_0 + σ_y n, n ~ N(0, I). Make one with `mask`, `downsample`, `grey` or `blur`, or by
+    hand.
 
     Attributes:
-        forward: A, from (N, C, H, W) to (N, ...), the same for each image; in PyTorch, where gradients are wanted.
+        forward: A, from (N, C, H, W) to (N, ...), the same for each image; in PyTorch, if gradients are needed.
         pseudoinverse: A⁺, back again, with A A⁺ A = A.
         sigma: σ_y >= 0, the standard deviation of the noise, in the units of [−1, 1].
-        name: for the user.
-        gram: gram(f, y) = f(A Aᵀ) y for a function f of the eigenvalues, where they are known; f gets a tensor.
-        gram_scale: c where A Aᵀ = c I on every y, else None. Another measurement may then follow this one.
+        name: the name for the user.
+        gram: gram(f, y) = f(A Aᵀ) y for a function f of the eigenvalues, if they are known; f gets a tensor.
+        gram_scale: c if A Aᵀ = c I on every y, else None. With c, another measurement may follow this one.
     """
 
     forward: Linear
@@ -83,7 +84,7 @@ class Measurement:
         return self.forward(x_0)
 
     def adjoint(self, y: Tensor, like: Tensor) -> Tensor:
-        """Aᵀ y, in the shape of `like`: the gradient of ⟨A x, y⟩, as A is linear."""
+        """Return Aᵀ y, in the shape of `like`: the gradient of ⟨A x, y⟩, because A is linear."""
         check_gradients()
         with torch.enable_grad():
             x = torch.zeros_like(like).requires_grad_()
@@ -91,11 +92,13 @@ class Measurement:
         return found
 
     def project(self, x: Tensor) -> Tensor:
-        """A⁺A x, the part of x that y tells of."""
+        """Return A⁺A x, the part of x that y determines."""
         return self.pseudoinverse(self.forward(x))
 
     def observe(self, x_0: Tensor, seeds: Seeds | None = None) -> Tensor:
-        """y of pictures (N, C, H, W) in [−1, 1]. seeds: of the noise, one for each; needed where sigma is above 0."""
+        """Return y of pictures (N, C, H, W) in [−1, 1]. seeds: the seeds of the noise, one for each; needed if sigma is
+        above 0.
+        """
         y = self.forward(x_0)
         if not self.sigma:
             return y
@@ -106,7 +109,7 @@ class Measurement:
         return y + self.sigma * self.forward(self.pseudoinverse(noise))  # none where y holds nothing, as in a mask
 
     def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
-        """(of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A; by conjugate gradients where `gram` isn't known."""
+        """Return (of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A, by conjugate gradients if `gram` isn't known."""
         if self.gram is not None:
             return self.gram(lambda values: (of_gram * values + of_identity).reciprocal(), y)
         # One after the other, as the number of rounds must not depend on the batch.
@@ -130,7 +133,7 @@ class Measurement:
 
 
 def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
-    """Only some pixels are known. known: bool or 0 and 1, (H, W) or (C, H, W). y is the picture, 0 where it isn't."""
+    """Measure only some pixels. known: bool or 0 and 1, (H, W) or (C, H, W). y is the picture, 0 at unknown pixels."""
     keep = known.clone() if isinstance(known, Tensor) else torch.from_numpy(np.array(known))
     if keep.ndim not in (2, 3) or not bool(((keep == 0) | (keep == 1)).all()) or not bool((keep == 1).any()):
         raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
@@ -144,7 +147,9 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
 
 
 def downsample(factor: int, sigma: float = 0.0) -> Measurement:
-    """The mean of every block of factor × factor pixels, which the sides are multiples of. A Aᵀ = I/factor²."""
+    """Measure the mean of every block of factor × factor pixels; the sides are multiples of factor. A Aᵀ =
+    I/factor².
+    """
     if not is_whole(factor, 1):
         raise ValueError(f"factor is a whole number of at least 1, got {factor!r}")
 
@@ -160,7 +165,7 @@ def downsample(factor: int, sigma: float = 0.0) -> Measurement:
 
 
 def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
-    """The mean of the channels, (N, 1, H, W). A Aᵀ = I/channels."""
+    """Measure the mean of the channels, (N, 1, H, W). A Aᵀ = I/channels."""
     if not is_whole(channels, 1):
         raise ValueError(f"channels is a whole number of at least 1, got {channels!r}")
 
@@ -178,10 +183,10 @@ def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
 
 
 def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
-    """A separable blur of size × size pictures: the same kernel along both axes; the edge is mirrored.
+    """Blur size × size pictures separably: the same kernel along both axes; the edge is mirrored.
 
-    kernel: an odd number of weights. Singular values below 1 % are 0 in A itself, as what they carry would be lost in
-    8 bits; so A A⁺ A = A.
+    kernel: an odd number of weights. Singular values below 1 % are 0 in A itself, because 8 bits would lose their part;
+    so A A⁺ A = A.
     """
     _check_size(size)
     each = list(kernel) if isinstance(kernel, Iterable) else []
@@ -217,7 +222,8 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
 
 
 def gaussian_kernel(deviation: float, size: int) -> list[float]:
-    """The weights of a Gaussian blur for `blur` of size × size pixels, cut off at three deviations; their sum is 1.
+    """Return the weights of a Gaussian blur for `blur` of size × size pixels, cut off at three deviations; their sum is
+    1.
 
     Raises ValueError for a deviation that is not above 0, and a size below 1.
     """
@@ -235,9 +241,9 @@ def _check_size(size: int) -> None:
 
 
 def then(first: Measurement, second: Measurement) -> Measurement:
-    """The second measurement of what the first one gives: A = A_2 A_1, with the noise of the second.
+    """Apply the second measurement to the result of the first: A = A_2 A_1, with the noise of the second.
 
-    Its pseudo-inverse A_1⁺ A_2⁺ is known where A_1 A_1ᵀ = c I (downsample, grey). Raises ValueError for another first.
+    Its pseudo-inverse A_1⁺ A_2⁺ is known if A_1 A_1ᵀ = c I (downsample, grey). Raises ValueError for another first one.
     """
     if first.gram_scale is None or first.sigma:
         raise ValueError(
@@ -274,7 +280,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Task:
-    """What a method works with: the measurement, y (N, ...), the chain whose sampler takes the steps, and clip."""
+    """The task of a method: the measurement, y (N, ...), the chain whose sampler takes the steps, and clip."""
 
     measurement: Measurement
     y: Tensor
@@ -282,21 +288,21 @@ class Task:
     clip: bool
 
     def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: int, v: Tensor | None) -> Denoised:
-        """A changed x̂_0 with the ε that belongs to it, clipped where the run clips."""
+        """Return a changed x̂_0 with the ε that belongs to it, clipped if the run clips."""
         x_0 = x_0.clamp(-1, 1) if self.clip else x_0
         x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
         return Denoised(x_0, eps, x_0, v)
 
     def check_steps(self) -> None:
-        """ValueError for a sampler whose steps can't be taken one by one, from a state that was changed."""
+        """Raise ValueError for a sampler whose steps can't be taken one by one, from a changed state."""
         self.chain.check_no_memory()
         if not self.chain.sampler.evaluates_once:
             raise ValueError("this method takes samplers that evaluate at their own state: ddpm, ddim or consistency")
 
 
 class Method(Protocol):
-    """A way to restore. check: raises ValueError, in a sentence, for a task that it is not for. whole_steps: as of
-    `StepSampler`, for one run; its steps are asked for in order.
+    """A way to restore. check: raises ValueError, in one sentence, for a task for which it is not made. whole_steps: as
+    in `StepSampler`, for one run; its steps are called in order.
     """
 
     def check(self, task: Task) -> None: ...
@@ -324,11 +330,12 @@ def _exact(name: str, task: Task) -> None:
 
 @dataclass(frozen=True)
 class RePaint:
-    """RePaint (Lugmayr et al. 2022, Algorithm 1): what y tells is drawn from q(x_s | x_0) after each step, and parts of
-    the chain are run again, so that the rest comes to fit it.
+    """RePaint (Lugmayr et al. 2022, Algorithm 1): after each step, the part that y determines is drawn from q(x_s |
+    x_0). Parts of the chain are run again, so that the rest adapts to it.
 
-    x_s ← x_s + A⁺(√ᾱ_s y + √(1 − ᾱ_s) A z − A x_s); after each `jump` steps up again by q(x_t | x_s), `rounds` times
-    in all. With rounds=1 this is replacement (Song et al. 2021, Appendix I.2). Needs y without noise.
+    x_s ← x_s + A⁺(√ᾱ_s y + √(1 − ᾱ_s) A z − A x_s); after each `jump` steps it goes up again by q(x_t | x_s), and runs
+    the steps `rounds` times in all. With rounds=1, this is replacement (Song et al. 2021, Appendix I.2). It needs y
+    without noise.
     """
 
     jump: int = 10
@@ -378,8 +385,8 @@ class RePaint:
 class DDNM:
     """DDNM and DDNM+ (Wang et al. 2023, Eqs. 13, 17 to 19): x̂_0 ← x̂_0 − Σ_t A⁺(A x̂_0 − y), then the usual step.
 
-    Without noise in y, Σ_t = I, and any sampler serves. With noise the step is x_s = μ̃(x_t, x̂_0) + Φ_t^½ z, so that
-    the noise that x̂_0 takes over from y is a part of the step's: for a singular value ς of A, with a_t the weight of
+    Without noise in y, Σ_t = I, and any sampler works. With noise, the step is x_s = μ̃(x_t, x̂_0) + Φ_t^½ z, so the
+    noise that x̂_0 takes over from y is a part of the step's noise: for a singular value ς of A, with a_t the weight of
     x̂_0 in μ̃, λ = min(1, σ_t ς/(a_t σ_y)) and φ = σ_t² − (a_t λ σ_y/ς)².
     """
 
@@ -443,8 +450,9 @@ def _noise_change(values: Tensor, a: float, sigma: float, sigma_y: float) -> Ten
 class PiGDM:
     """ΠGDM (Song et al. 2023, Eqs. 7 and 8): p(y | x_t) ≈ N(A x̂_0(x_t), r_t² A Aᵀ + σ_y² I), r_t² = 1 − ᾱ_t.
 
-    Its gradient is added to the score, so x̂_0 ← x̂_0 + (1 − ᾱ_t)/√ᾱ_t ∇ log p(y | x_t) (Tweedie), and any sampler takes
-    its step from there. Exact for data N(m, I). Needs gradients, in float32 at least: near T they are beyond float16.
+    Its gradient is added to the score, so x̂_0 ← x̂_0 + (1 − ᾱ_t)/√ᾱ_t ∇ log p(y | x_t) (Tweedie), and any sampler
+    takes its step from there. It is exact for data N(m, I). It needs gradients, at least in float32: near T they exceed
+    float16.
     """
 
     def check(self, task: Task) -> None:
@@ -475,7 +483,9 @@ class PiGDM:
 
 @dataclass(frozen=True)
 class DPS:
-    """DPS (Chung et al. 2023, Algorithm 1): x_s ← x_s − ζ ∇_{x_t} ‖y − A x̂_0(x_t)‖ after each step. Needs gradients."""
+    """DPS (Chung et al. 2023, Algorithm 1): x_s ← x_s − ζ ∇_{x_t} ‖y − A x̂_0(x_t)‖ after each step. It needs
+    gradients.
+    """
 
     zeta: float = 1.0
 
@@ -538,22 +548,23 @@ def restore(
     clip: bool | None = None,
     **options: Unpack[RestoreOptions],
 ) -> Iterator[Step]:
-    """Pictures that look like the model's and were measured as y: the steps of a run, like those of `trajectory`.
+    """Draw pictures that look like the model's and are measured as y. Yields the steps of a run, like `trajectory`.
 
-    A picture depends on its seed and its y alone, not on the batch.
+    A picture depends only on its seed and its y, not on the batch.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
-        y: float, one measurement for all seeds, (1, ...), or one for each; see `Measurement.observe`.
-        measurement: how y came about.
+        model: a model from `load`, or your own Model.
+        y: float; one measurement for all seeds, (1, ...), or one for each; see `Measurement.observe`.
+        measurement: the measurement that made y.
         method: a name of METHODS, or an instance such as RePaint(jump=5) or DPS(zeta=.5).
         seeds: one for each picture.
-        steps, sampler, variance, spacing, eta: of the chain, as for `trajectory`.
-        clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
+        steps, sampler, variance, spacing, eta: the chain, as for `trajectory`.
+        clip: clip x̂_0 to [−1, 1]; None as the checkpoint says.
         options: labels, guidance, x_T, noise, stop and the sampler's other options, as for `trajectory`.
 
     Raises:
-        ValueError: before anything is computed, for values outside these, and for what the method is not for.
+        ValueError: before anything is computed, for a y that does not fit the measurement, an unknown method, a task
+            for which the method is not made, and whatever `trajectory` refuses.
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method

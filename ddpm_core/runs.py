@@ -1,6 +1,7 @@
-"""What a user calls: a run from seeds to images, step by step; several runs in one; or the final images only.
+"""The functions that a user calls: a run from seeds to images, step by step; several runs in one; or only the final
+images.
 
-`make_chain` says which steps a run takes, and `Condition` what it draws.
+`make_chain` says which steps a run takes, and `Condition` says what it draws.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ OnStep = Callable[[Step], "Tensor | None"]
 
 
 class OtherOptions(TypedDict, total=False):
-    """The options of samplers that no argument of `trajectory` has by name."""
+    """The options of samplers that are not named arguments of `trajectory`."""
 
     snr: float | None
     corrections: int | None
 
 
 class ConditionOptions(TypedDict, total=False):
-    """What a run draws, see `Condition`."""
+    """The condition of a run, see `Condition`."""
 
     labels: Labels
     guidance: float | None
@@ -70,7 +71,7 @@ class ConditionOptions(TypedDict, total=False):
 
 
 class ChainOptions(TypedDict, total=False):
-    """Which steps a run takes."""
+    """The steps that a run takes."""
 
     sampler: AnySampler | None
     variance: Variance | None
@@ -79,7 +80,7 @@ class ChainOptions(TypedDict, total=False):
 
 
 class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False):
-    """What `reconstruct` and `interpolate` pass on: they say themselves where the chain starts."""
+    """The options that `reconstruct` and `interpolate` pass on; they decide themselves where the chain starts."""
 
     clip: bool | None
     noise: Noise | None
@@ -89,7 +90,7 @@ class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False)
 
 
 class RunOptions(DecodingOptions, total=False):
-    """What `sample` passes on."""
+    """The options that `sample` passes on."""
 
     x_T: Tensor | None
     start: int | None
@@ -97,7 +98,7 @@ class RunOptions(DecodingOptions, total=False):
 
 
 class RestoreOptions(OtherOptions, total=False):
-    """What `restore` passes on."""
+    """The options that `restore` passes on."""
 
     labels: Labels
     guidance: float | None
@@ -110,7 +111,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def completes(options: type) -> Callable[[Function], Function]:
-    """Let a function's signature name the options that it takes as **options, so that editors complete them.
+    """Put a function's **options into its signature by name, so that editors complete them.
 
     options: the TypedDict of its annotation.
     """
@@ -130,7 +131,7 @@ def completes(options: type) -> Callable[[Function], Function]:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a run draws. The fields are those arguments of `trajectory`."""
+    """The condition of a run. The fields are arguments of `trajectory`."""
 
     labels: Labels = None
     prompts: Prompts | None = None
@@ -149,9 +150,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Chain:
-    """What a run does: its sampler on its pairs (t, s).
+    """The chain of a run: its sampler on its pairs (t, s).
 
-    sigmas: σ of every step, None where only the network knows it. memory: whether a step depends on earlier ones.
+    sigmas: σ of every step, None if only the network knows it. memory: whether a step depends on earlier ones.
     """
 
     name: str
@@ -161,16 +162,18 @@ class Chain:
     memory: bool = False
 
     def is_same(self, other: Chain) -> bool:
-        """Whether another chain of the same model surely takes the same steps.
+        """Return whether another chain of the same model certainly takes the same steps.
 
-        Only the library's own samplers are compared: one's own may have fields that == does not compare.
+        Only the library's samplers are compared: a user's sampler may have fields that == does not compare.
         """
         if self.sampler is not other.sampler and type(self.sampler) not in map(type, NAMED.values()):
             return False
         return self.pairs == other.pairs and self.sampler == other.sampler
 
     def position(self, after: Step | tuple[int, Tensor]) -> int:
-        """The number of the step that follows a step or a state (t, x_t) of this chain. ValueError for another's."""
+        """Return the number of the step that follows a step or a state (t, x_t) of this chain. Raise ValueError for
+        another chain's.
+        """
         t = after.s if isinstance(after, Step) else after[0]
         starts = [start for start, _ in self.pairs]
         if t not in starts:
@@ -179,7 +182,7 @@ class Chain:
         return starts.index(t)
 
     def check_no_memory(self) -> None:
-        """ValueError for a sampler whose chain can't be taken up at any of its states."""
+        """Raise ValueError for a sampler whose chain can't continue from any of its states."""
         if self.memory:
             others = ", ".join(repr(name) for name, its in NAMED.items() if not its.memory)
             raise ValueError(
@@ -199,9 +202,9 @@ def make_chain(
 ) -> Chain:
     """Return the chain that a model takes. The arguments are those of `trajectory`.
 
-    options: of the sampler. None, or an option's default, leaves it as the sampler has it.
+    options: the sampler's options. None, or an option's default, leaves the sampler's own value.
 
-    Raises ValueError for what the model, the sampler or the guidance don't allow.
+    Raises ValueError for a chain that the model, the sampler or the guidance don't allow.
     """
     own_steps, own_sampler = own_run(model)
     chosen = own_sampler if sampler is None else sampler
@@ -245,40 +248,42 @@ def trajectory(
     attention: bool = False,
     **options: Unpack[OtherOptions],
 ) -> Iterator[Step]:
-    """The steps of a run, computed one by one as they are asked for. What is yielded is the caller's.
+    """Yield the steps of a run, each computed on request. The caller may change the yielded steps.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
-        seeds: one for each image, whole numbers 0..2^63 − 1; may be left out where x_T and noise are given.
-        steps: 1..T, None for 50, or those that a student is for. Or the times themselves, such as [999, 500, 1]: see
-            `timestep_pairs`.
+        model: a model from `load`, or your own Model.
+        seeds: one for each image, whole numbers 0..2^63 − 1; may be left out if x_T and noise are given.
+        steps: the number of steps, 1..T; None for 50, or a student's own. Or the times themselves, such as [999, 500,
+            1]: see `timestep_pairs`.
         sampler: one of names.SAMPLERS, an instance such as samplers.DDIM(eta=0.5), or a function: see
             samplers.SamplerFunction. None for "ddpm", or a student's.
-        variance: of the samplers "ddpm" and "langevin", one of names.VARIANCES; None for the checkpoint's own.
+        variance: for the samplers "ddpm" and "langevin", one of names.VARIANCES; None for the checkpoint's own.
         spacing: one of names.SPACINGS, None for "linspace", or a student's own times. "optimised" needs a model that
             has such steps: see timesteps.model_pairs.
-        eta: of the sampler "ddim", 0..1: σ = η √β̃.
-        clip: clip x̂_0 to [−1, 1]; None as the checkpoint asks for.
+        eta: for the sampler "ddim", 0..1: σ = η √β̃.
+        clip: clip x̂_0 to [−1, 1]; None as the checkpoint says.
         labels: a class for all images or one for each, its number 0..num_classes − 1 or its name; None for no class.
-        guidance: scale of classifier-free guidance, see `predict`; None or 1 is none.
+        guidance: scale of classifier-free guidance, see `predict`; None or 1 means no guidance.
         x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
-        noise: noise(index, x) -> float tensor of the shape of x, instead of the seeded noise of step `index`; that of
-            the corrections of "langevin" is asked for as k · samplers.CORRECTIONS + index, k = 1, 2, …
-        start: 1..T, the t at which the chain starts, with `steps` of 1..start; below T its state x_start must be given
-            as x_T (`latents.encode` makes one).
-        stop: ends the chain when it has reached this s, one of its times; the steps are those of the whole chain.
-        after: a step of this chain, or a state (t, x_t) at one of its times: the chain goes on behind it, with the
-            noise that it has there. So a chain that is cut and continued is the whole chain, bit for bit.
-        on_step: on_step(step) -> x or None, called for every step: the chain goes on from an x that it returns.
-        prompts: of a model that takes words: what to draw, for all images or for each; None is the empty prompt. They
-            stand in the place of labels. {text: weight, …}, whose weights sum to 1, lies between several texts.
-        negative: what guidance leads away from, a text for all images or one for each; None is the empty one.
-        attention: give steps the attention to the words, at one more evaluation each, in PyTorch and float32.
+        noise: noise(index, x) -> float tensor of the shape of x, instead of the seeded noise of step `index`. For the
+            corrections of "langevin", the index is k · samplers.CORRECTIONS + index, k = 1, 2, …
+        start: the t at which the chain starts, 1..T; then `steps` is 1..start. Below T, give its state x_start as x_T
+            (`latents.encode` makes one).
+        stop: the chain ends when it has reached this s, one of its times. The steps are those of the whole chain.
+        after: a step of this chain, or a state (t, x_t) at one of its times. The chain resumes after it, with the same
+            noise as the whole run. So a chain that is cut and continued gives the whole chain, bit for bit.
+        on_step: on_step(step) -> x or None, called for every step. If it returns an x, the chain continues from that.
+        prompts: for a model that takes words, what to draw: one text for all images or one for each; None is the empty
+            prompt. They replace labels. {text: weight, …}, with weights that sum to 1, is a mixture of several texts.
+        negative: the text that guidance leads away from, one for all images or one for each; None is the empty one.
+        attention: give each step the attention to the words. This costs one more evaluation a step, in PyTorch and
+            float32.
         options: the sampler's other options, by the names of its fields: snr and corrections of "langevin".
 
     Raises:
-        ValueError: before anything is computed, for values outside these; on the way, where a sampler, a noise or an
-            on_step of one's own breaks its promise.
+        ValueError: before anything is computed, for seeds outside 0..2^63 − 1, steps outside 1..T, an eta outside 0..1,
+            an unknown sampler, variance or spacing, and labels, prompts or options that the model or sampler does not
+            have. During the run, if your own sampler, noise or on_step breaks its promise.
     """
     check_options("trajectory", options, ["seeds", "steps", *ARGUMENTS])
     _check_start(model, start, _state_at(after, x_T))
@@ -289,7 +294,7 @@ def trajectory(
 
 @dataclass(frozen=True)
 class Lane:
-    """One run of several. on_step, after, stop: as for `trajectory`."""
+    """One of several runs. on_step, after, stop: as for `trajectory`."""
 
     model: Model
     chain: Chain
@@ -307,10 +312,10 @@ def follow(
     noise: Noise | None = None,
     attention: bool = False,
 ) -> Iterator[tuple[int, Step]]:
-    """The steps of the lanes as (lane, step), in order of falling t; the arguments are those of `trajectory`.
+    """Yield the steps of the lanes as (lane, step), in order of falling t; the arguments are those of `trajectory`.
 
-    Lanes of one model and guidance that are at the same t are evaluated in one batch, and once where they have the same
-    state, too. Raises ValueError before anything is computed, as `trajectory`.
+    Lanes of one model and guidance at the same t are evaluated in one batch, and only once if they have the same state.
+    Raises ValueError before anything is computed, as `trajectory`.
     """
     runs = [_Run(lane, seeds, clip, x_T, noise, attention) for lane in lanes]
     for run in runs:
@@ -436,7 +441,7 @@ def _state(changed: Any, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class OwnSampler(StepSampler):
-    """A `SamplerFunction` as a chain takes it: started anew from each state that it has not made itself."""
+    """A `SamplerFunction` for a chain: it starts again from each state that it has not made itself."""
 
     evaluates_once: ClassVar[bool] = False
     function: SamplerFunction
@@ -511,16 +516,16 @@ def side_by_side(
     negative: Prompts | None = None,
     attention: bool = False,
 ) -> Iterator[tuple[int, Step]]:
-    """Several runs from one x_T, as (lane, step) in order of falling t, so that all lanes progress together.
+    """Yield several runs from one x_T as (lane, step), in order of falling t, so that all lanes progress together.
 
-    A lane's steps are those that `trajectory` gives: the noise depends on the seeds and on the lane's own step numbers.
+    A lane has the same steps as `trajectory`: the noise depends on the seeds and on the lane's own step numbers.
 
     Arguments:
-        model: of lanes that name no other; models must agree in image size and channels.
+        model: the model of lanes that name no other; models must agree in image size and channels.
         seeds: one for each image.
-        lanes: for each run what its chain takes (steps, sampler, its options, spacing, and start, the same in all),
-            "model" and the fields of `Condition` where they are not the other lanes', and "on_step" and "after" as for
-            `trajectory`.
+        lanes: for each run, the arguments of its chain (steps, sampler, its options, spacing, and start, the same in
+            all); "model" and the fields of `Condition`, if they differ from the other lanes; and "on_step" and "after"
+            as for `trajectory`.
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
@@ -586,10 +591,10 @@ def _checked_start(
 def sample(
     model: Model, seeds: Seeds | None = None, steps: Steps | None = None, **options: Unpack[RunOptions]
 ) -> np.ndarray:
-    """The final images.
+    """Draw the final images.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
+        model: a model from `load`, or your own Model.
         seeds: one for each image.
         steps: as for `trajectory`.
         options: the other arguments of `trajectory`.
@@ -606,7 +611,7 @@ def sample(
 
 
 def arguments(function: Callable[..., Any]) -> list[str]:
-    """The names of a function's arguments behind its first, the model."""
+    """Return the names of a function's arguments after its first, the model."""
     each = inspect.signature(function).parameters.values()
     return [argument.name for argument in each if argument.kind != argument.VAR_KEYWORD][1:]
 
@@ -616,12 +621,12 @@ OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler
 
 
 def of_chain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a run's arguments that say which steps it takes, for `make_chain`; guidance is not among them."""
+    """Return the arguments of a run that say which steps it takes, for `make_chain`; guidance is not one of them."""
     return {name: given[name] for name in OF_CHAIN if name in given}
 
 
 def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:
-    """ValueError for an option that a function does not have."""
+    """Raise ValueError for an option that a function does not have."""
     unknown = sorted(set(given) - set(allowed))
     if unknown:
         raise ValueError(f"{function} has no argument {unknown[0]!r}: choose from {', '.join(allowed)}")

@@ -1,4 +1,4 @@
-"""Samplers: each is a step, x_s from x_t and from what the network found there; `runs` goes from step to step."""
+"""Samplers: each is a step, x_s from x_t and the network's prediction there; `runs` goes from step to step."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ class Step:
     Attributes:
         index: 0..n−1.
         t, s: the times.
-        x: x_s, (N, C, H, W), after the last step x_0.
-        x0_hat: x̂_0 as seen from x_t, clipped when clip is on.
-        sigma: the standard deviation of the noise really added, 0 at s = 0; a tensor like x for learned variances.
-        attention: how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), if the run was
-            asked for it.
+        x: x_s, (N, C, H, W); after the last step it is x_0.
+        x0_hat: x̂_0 as predicted at x_t, clipped if clip is on.
+        sigma: the standard deviation of the noise that the step really added, 0 at s = 0; a tensor like x for learned
+            variances.
+        attention: how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), if the run has
+            `attention=True`.
     """
 
     index: int
@@ -63,11 +64,11 @@ class Step:
     attention: Tensor | None = None
 
     def clone(self) -> Step:
-        """The same step with tensors of its own, which may be changed."""
+        """Return the same step with copied tensors, which may be changed."""
         return self._each(Tensor.clone)
 
     def cpu(self) -> Step:
-        """The same step with its tensors in the memory of the CPU."""
+        """Return the same step with its tensors in the memory of the CPU."""
         return self._each(Tensor.cpu)
 
     def _each(self, copied: Callable[[Tensor], Tensor]) -> Step:
@@ -79,11 +80,12 @@ class Step:
 
 
 class SamplerFunction(Protocol):
-    """A sampler of one's own as a generator: one `Step` for each pair (t, s), in order, from x = x_t of the first pair.
+    """Your own sampler as a generator: it yields one `Step` for each pair (t, s), in order, from x = x_t of the first
+    pair.
 
-    predict(x, t) evaluates the network, as often as the function likes. noise(index, x) is the noise of step `index`, 0
-    for the first pair; the same index gives the same noise. A function whose next step depends on more than x and t
-    says so by an attribute `memory = True`: its chains can't be continued in the middle.
+    predict(x, t) evaluates the network, as often as the function needs. noise(index, x) is the noise of step `index`, 0
+    for the first pair; the same index gives the same noise. If the next step depends on more than x and t, set the
+    attribute `memory = True` on the function: its chains can't be continued in the middle.
     """
 
     def __call__(
@@ -93,13 +95,13 @@ class SamplerFunction(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StepSampler:
-    """A sampler that is a step: x_s from x_t and from what the network found there.
+    """A sampler that is a step: x_s from x_t and the network's prediction there.
 
-    Its options are its fields with a default, and nothing else lists them: whatever takes a sampler takes these names.
-    A field with repr=False is none: `bind` alone sets it.
+    Its options are its fields with a default, and they are listed nowhere else. Every function that takes a sampler
+    also takes these names. A field with repr=False is no option: only `bind` sets it.
 
-    name: for messages. memory: whether a step depends on earlier ones. evaluates_once: whether each step evaluates the
-    network once, at its x_t, so that several runs can share an evaluation.
+    name: the name in messages. memory: whether a step depends on earlier ones. evaluates_once: whether each step
+    evaluates the network once, at its x_t, so that several runs can share an evaluation.
     """
 
     name: ClassVar[str] = "of your own"
@@ -108,19 +110,19 @@ class StepSampler:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return its options with their values."""
+        """Return the sampler's options with their values."""
         own = (row for row in fields(self) if row.repr and row.default is not MISSING)
         return {row.name: getattr(self, row.name) for row in own}
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> StepSampler:
-        """Return this sampler with what the model says where an option is None.
+        """Return this sampler with the model's value for each option that is None.
 
-        Raises ValueError for what model, pairs or guidance don't allow.
+        Raises ValueError if the model, the pairs or the guidance don't allow this sampler.
         """
         return self
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float | None]:
-        """Return σ of every step, None where it is not known before; 0 where no noise is added, as at s = 0."""
+        """Return σ of every step: None if it is not known before, and 0 if no noise is added, as at s = 0."""
         return [None] * len(pairs)
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
@@ -148,7 +150,7 @@ class StepSampler:
 class DDPM(StepSampler):
     """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z.
 
-    variance: None for the model's own, or "beta" where no model was asked. gamma: Γ_t for "analytic", the model's.
+    variance: None for the model's own, or "beta" without a model. gamma: the model's Γ_t, for "analytic".
     """
 
     name: ClassVar[str] = "ddpm"
@@ -179,14 +181,15 @@ class DDPM(StepSampler):
 
 @dataclass(frozen=True)
 class Langevin(DDPM):
-    """Predictor and corrector (Song et al. 2021, Algorithm 4): before each step of DDPM some of Langevin dynamics.
+    """Predictor and corrector (Song et al. 2021, Algorithm 4): some steps of Langevin dynamics before each step of
+    DDPM.
 
-    With the score g it is x + δ g + √(2δ) z, δ = 2 (r ‖z‖/‖g‖)², in their coordinates; in ours, where g is
-    −ε/√(1 − ᾱ_t), it is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖, which any model can take. The norms
-    are of each image, and not means over a batch as in their code: so no image depends on others. Where ε is 0, as of
-    a network that was not trained yet, there is nothing to correct by, and x_t stays.
+    With the score g, a step is x + δ g + √(2δ) z, δ = 2 (r ‖z‖/‖g‖)², in their coordinates. In ours, g is −ε/√(1 −
+    ᾱ_t), and the step is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖; it works for any model. The norms are
+    those of each image, not means over a batch as in their code, so no image depends on others. If ε is 0, as for an
+    untrained network, x_t stays.
 
-    snr: r, None for the model's own, or SNR. corrections: how many a step, None for the model's own, or 1.
+    snr: r, None for the model's own, or SNR. corrections: their number in each step, None for the model's own, or 1.
     """
 
     name: ClassVar[str] = "langevin"
@@ -262,9 +265,9 @@ class Solver(StepSampler):
 class Consistency(StepSampler):
     """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
 
-    Every step leaves x̂_0 alone of what was, so it suits networks that see x_0 in one step: consistency students.
+    A step keeps only x̂_0, so this sampler suits networks that predict x_0 in one step: consistency students.
 
-    floor: σ that is in x̂_0 already, as those networks were trained down to their smallest σ and not to 0.
+    floor: the σ that is already in x̂_0, because those networks were trained down to their smallest σ and not to 0.
     """
 
     name: ClassVar[str] = "consistency"
@@ -318,7 +321,7 @@ DEFAULTS: dict[str, Any] = {option: usual for own in OPTIONS.values() for option
 
 
 def find(text: str) -> AnySampler:
-    """The sampler of a command line: a name, or "module:sampler" of one's own. ValueError for another text."""
+    """Return the sampler of a command line: a name, or your own "module:sampler". Raise ValueError for other text."""
     module, colon, attribute = text.partition(":")
     if not colon:
         if text not in NAMED:

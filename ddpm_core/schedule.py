@@ -27,14 +27,15 @@ class NoiseSchedule:
     Use the class methods to make one.
 
     Attributes:
-        beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1 (beta[T] = 1 is allowed: zero
-            terminal signal-to-noise ratio). ᾱ_t falls with every t and is 0 at T at most: else a step would be 0/0.
-        config: the `scheduler_config.json` fields that rebuild it through `from_config`.
+        beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1. beta[T] = 1 is allowed (zero
+            terminal signal-to-noise ratio). ᾱ_t falls with every t and may be 0 only at T: otherwise a step would be
+            0/0.
+        config: the `scheduler_config.json` fields from which `from_config` rebuilds the schedule.
         alpha: α_t = 1 − β_t, like beta.
         alpha_bar: ᾱ_t = ∏ α_i, like beta, with ᾱ_0 = 1.
 
     Raises:
-        ValueError: for values outside these ranges.
+        ValueError: for β outside these ranges, or another length.
     """
 
     beta: Tensor
@@ -76,12 +77,14 @@ class NoiseSchedule:
 
     @property
     def exploding(self) -> bool:
-        """Whether it comes from `from_sigmas`: a process that adds noise and leaves x_0 as it is."""
+        """Whether the schedule comes from `from_sigmas`: a process that adds noise and leaves x_0 as it is."""
         return bool(self.config.get("variance_exploding")) or self.config.get("_class_name") in _SIGMAS
 
     @property
     def name(self) -> str:
-        """linear, cosine, quadratic, what diffusers calls another one, or custom; and whether it is rescaled."""
+        """The name: linear, cosine, quadratic, diffusers' name of another schedule, or custom; and whether it is
+        rescaled.
+        """
         if self.exploding:
             return "growing noise"
         theirs: str = self.config.get("beta_schedule", "custom")
@@ -123,7 +126,7 @@ class NoiseSchedule:
     def flow(cls, T: int = 1000) -> NoiseSchedule:
         """τ_t = (t − ½)/T and σ_t = τ_t/(1 − τ_t), for rectified flows (1 − τ) x_0 + τ ε (Liu et al. 2023).
 
-        A uniform t is a uniform τ. ᾱ_T stays above 0, which the solvers need.
+        A uniform t is a uniform τ. ᾱ_T stays above 0, as the solvers need it.
 
         Arguments:
             T: steps of the forward process.
@@ -136,7 +139,7 @@ class NoiseSchedule:
         """Any β_1..β_T.
 
         Arguments:
-            betas: T numbers in this order, without β_0; above 0 and below 1, only the last one may be 1.
+            betas: T numbers in this order, without β_0. They lie above 0 and below 1; only the last one may be 1.
         """
         betas = _numbers(betas, "betas")
         config = {"num_train_timesteps": len(betas), "trained_betas": betas.tolist()}
@@ -149,9 +152,9 @@ class NoiseSchedule:
         """Any ᾱ_1..ᾱ_T: β_t = 1 − ᾱ_t/ᾱ_{t−1}.
 
         Arguments:
-            alpha_bar: T numbers that fall from below 1, without ᾱ_0 = 1; only the last one may be 0. Or a function of
-                time that gives them: ᾱ_t = alpha_bar(t/T), with t/T a float.
-            T: steps of the forward process, with a function; leave it out with numbers.
+            alpha_bar: T falling numbers below 1, without ᾱ_0 = 1; only the last one may be 0. Or a function of time:
+                ᾱ_t = alpha_bar(t/T), with t/T a float.
+            T: steps of the forward process, if alpha_bar is a function; leave it out with numbers.
 
         Raises:
             ValueError: for other numbers.
@@ -160,7 +163,7 @@ class NoiseSchedule:
             T = _steps(T)
             alpha_bar = [float(alpha_bar(t / T)) for t in range(1, T + 1)]
         elif T is not None:
-            raise ValueError("T is for a function of time: leave it out where alpha_bar is a list of numbers")
+            raise ValueError("T is for a function of time: leave it out if alpha_bar is a list of numbers")
         values = _numbers(alpha_bar, "alpha_bar")
         before = torch.cat([values.new_ones(1), values[:-1]])
         if not bool(((values < before) & (values >= 0)).all()):  # NaN fails too
@@ -171,13 +174,13 @@ class NoiseSchedule:
 
     @classmethod
     def from_sigmas(cls, sigmas: Sequence[float] | Tensor) -> NoiseSchedule:
-        """The process x_0 + σ_t z of networks that were trained with growing noise, in our coordinates: ᾱ = 1/(1 + σ²).
+        """The process x_0 + σ_t z of networks that were trained with growing noise; in our coordinates, ᾱ = 1/(1 + σ²).
 
-        It is variance-exploding: see `process.reverse_variance` for what that says of "beta".
+        It is variance-exploding: `process.reverse_variance` says what "beta" means then.
 
         Arguments:
-            sigmas: σ_1..σ_T, rising from above 0, for data in [−1, 1]. Where a network's data lie in [0, 1], its σ are
-                half of these.
+            sigmas: σ_1..σ_T, rising and above 0, for data in [−1, 1]. If a network's data lie in [0, 1], its σ are half
+                of these.
 
         Raises:
             ValueError: for other numbers.
@@ -224,16 +227,16 @@ class NoiseSchedule:
         return schedule
 
     def times_at(self, sigmas: Sequence[float] | Tensor) -> list[int]:
-        """The times at which x_t/√ᾱ_t has these standard deviations of noise, for `steps` of a run.
+        """Return the times at which x_t/√ᾱ_t has these standard deviations of noise, for `steps` of a run.
 
-        Each σ gets the t whose ln σ_t is nearest; beyond the ends that is 1 or T. Two σ with one t give one step, and
+        Each σ gets the t with the nearest ln σ_t; beyond the ends this is 1 or T. Two σ with the same t give one step.
         σ = 0, which ends many lists, gives none: every chain ends at the data.
 
         Arguments:
             sigmas: from the largest down, for data in [−1, 1].
 
         Returns:
-            Whole numbers that fall, T at most.
+            Falling whole numbers, at most T.
 
         Raises:
             ValueError: for sigmas that rise, or none above 0.
@@ -245,19 +248,20 @@ class NoiseSchedule:
         return list(dict.fromkeys((1 + distance.argmin(1)).tolist()))
 
     def times_of_diffusers(self, timesteps: Sequence[int] | Tensor) -> list[int]:
-        """The times of a run with diffusers' timesteps, for `steps` of a run here.
+        """Return the times for diffusers' timesteps, as `steps` of a run here.
 
-        diffusers counts from 0: t is its timestep + 1. For consistency models its timesteps are numbers of a list of σ
-        that begins with the largest: t is T minus its timestep, so that [22, 0] of T = 40 is [40, 18].
+        diffusers counts from 0: t is its timestep + 1. For consistency models, its timesteps are places in a list of σ
+        that begins with the largest: there, t is T minus its timestep. So for T = 40, [22, 0] becomes [40, 18].
 
         Arguments:
             timesteps: whole numbers 0..T − 1, in any order.
 
         Returns:
-            Whole numbers that fall, T at most.
+            Falling whole numbers, at most T.
 
         Raises:
-            ValueError: for other numbers, and for schedules whose timesteps in diffusers aren't whole.
+            ValueError: for numbers that are not whole or outside 0..T − 1, and for schedules whose timesteps in
+                diffusers aren't whole.
         """
         kind = self.config.get("_class_name")
         given = timesteps.tolist() if isinstance(timesteps, (Tensor, np.ndarray)) else list(timesteps)

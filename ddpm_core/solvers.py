@@ -22,15 +22,15 @@ Advance = Callable[[Tensor, int, Tensor], Tensor]  # (x̂_0, t, x_t) -> x_s
 
 
 def check_start(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> None:
-    """ValueError where ᾱ is 0 at the first time: the solvers divide by it."""
+    """Raise ValueError if ᾱ is 0 at the first time: the solvers divide by it."""
     if schedule.alpha_bar[pairs[0][0]] == 0:
         raise ValueError(f"sampler {name!r} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim")
 
 
 def solver(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> Advance:
-    """A function (x̂_0, t, x_t) -> x_s, to be called once for each pair in order: it keeps the earlier x̂_0.
+    """Return a function (x̂_0, t, x_t) -> x_s. Call it once for each pair, in order: it keeps the earlier x̂_0.
 
-    name: one of SOLVERS. Raises what `check_start` does.
+    name: one of SOLVERS. Raises the same as `check_start`.
     """
     from ddpm_core.engines import from_diffusers  # nothing else of a run waits for diffusers: its import takes seconds
 

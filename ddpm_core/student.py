@@ -1,4 +1,6 @@
-"""What a student is: a model that was distilled from a teacher, so that it needs few steps, and the runs it is for."""
+"""A student: a model that was distilled from a teacher, so that it needs few steps; and the runs for which
+it was made.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progress
 
 @dataclass(frozen=True)
 class Student:
-    """What a distilled model was made for.
+    """The runs for which a distilled model was made.
 
-    method: one of names.DISTILLATIONS. times: those at which the network was trained, descending from T: after
-    progressive distillation the n times of its only chain, after consistency distillation the times that a chain can
-    choose from. teacher: its name, "" where it is not known. guidance: the scale with which the teacher was guided,
-    which the student has learned; None without guidance. finished: whether the training reached its end.
+    method: one of names.DISTILLATIONS. times: the times at which the network was trained, descending from T. After
+    progressive distillation they are the n times of its only chain; after consistency distillation, a chain can choose
+    among them. teacher: its name, "" if it is not known. guidance: the scale with which the teacher was guided, which
+    the student has learned; None without guidance. finished: whether the training reached its end.
 
     Raises ValueError for other values.
     """
@@ -43,20 +45,22 @@ class Student:
 
     @property
     def sampler(self) -> Sampler:
-        """The sampler that the student was made for."""
+        """Return the sampler for which the student was made."""
         return SAMPLERS[self.method]
 
     @property
     def steps(self) -> int:
-        """How many steps a run has where none are given: all times after progressive distillation, else 2 of them."""
+        """Return the number of steps of a run that gives none: all times after progressive distillation, else 2 of
+        them.
+        """
         if self.usual:
             return len(self.usual)
         return len(self.times) if self.method == "progressive" else min(2, len(self.times))
 
     def pairs(self, steps: int, start: int | None = None) -> list[tuple[int, int]]:
-        """The steps (t, s) of a run, evenly among the times, from `start` on, one of them; None for the first.
+        """Return the steps (t, s) of a run, evenly among the times. start: the time to begin with; None for the first.
 
-        Raises ValueError for another start, and for steps that it can't take from there.
+        Raises ValueError for a start that is not one of the times, and for steps that it can't take from there.
         """
         times = self.times if start is None else self._from(start)
         most = len(times)
@@ -72,7 +76,7 @@ class Student:
         return list(zip(times, [*times[1:], 0], strict=True))
 
     def check(self, sampler: str, pairs: Sequence[tuple[int, int]], eta: float) -> None:
-        """Raise ValueError, in one sentence, for a run that the student was not made for."""
+        """Raise ValueError, in one sentence, for a run for which the student was not made."""
         if sampler != self.sampler or eta:
             needed = f"{self.sampler!r}, not {sampler!r}" if sampler != self.sampler else f"{sampler!r} with eta 0"
             raise ValueError(f"this model is a {self.method} student: it needs the sampler {needed}")

@@ -1,4 +1,4 @@
-"""Which times a chain visits: n steps as descending pairs (t, s), each going from x_t to x_s, the last to s = 0."""
+"""The times that a chain visits: n steps as descending pairs (t, s), each from x_t to x_s, the last to s = 0."""
 
 from __future__ import annotations
 
@@ -61,21 +61,22 @@ FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
 
 
 def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int | None = None) -> list[tuple[int, int]]:
-    """The n steps [(t, s), ...] of a strided chain, descending in t, each s the next t, the last s = 0.
+    """Return the n steps [(t, s), ...] of a strided chain, descending in t. Each s is the next t, and the last s is 0.
 
     Arguments:
         T: steps of the forward process.
-        n: 1..T; n = 1 is [(T, 0)] in every spacing, and n = T the whole chain. Or the times themselves, whole numbers
-            that fall from T at most to 1 at least: then there is no spacing, and x_T is taken for x_t at the first.
-        spacing: one of FORMULAS. "linspace" is even, t = 1 + k (T − 1)/(n − 1); "leading" 1 + k ⌊T/n⌋; "trailing"
-            T − k T/n. "quadratic" is that of the DDIM authors' code, whose first t is 1 + ⌊.8T⌋, 801 of 1000, with x_T
-            taken for x_801; "quadratic_T" has the same squares stretched to start at T, as no code of theirs does.
-        start: 1..T, where the chain starts, None for T. Below T the steps are those of a process of `start` steps (n is
-            1..start), and the first one is at t = start in every spacing: x_start is given, and must be evaluated at
+        n: 1..T. n = 1 is [(T, 0)] in every spacing, and n = T the whole chain. Or the times themselves, falling whole
+            numbers from at most T to at least 1. Then there is no spacing, and x_T is used as x_t at the first time.
+        spacing: one of FORMULAS. "linspace" is even, t = 1 + k (T − 1)/(n − 1); "leading" 1 + k ⌊T/n⌋; "trailing" T − k
+            T/n. "quadratic" is as in the DDIM authors' code: its first t is 1 + ⌊.8T⌋, 801 of 1000, and x_T is used as
+            x_801. "quadratic_T" has the same squares, stretched to start at T; this one is ours.
+        start: the time where the chain starts, 1..T, None for T. Below T, the steps are those of a process of `start`
+            steps (n is 1..start). In every spacing the first one is at t = start, because x_start must be evaluated at
             its own time.
 
     Raises:
-        ValueError: for values outside these.
+        ValueError: for n outside 1..T (or 1..start), for times that do not fall or lie outside 1..T, for an unknown
+            spacing, and for a start outside 1..T.
     """
     start = None if start is None else _start(start, T)
     times = own_times(n)
@@ -95,7 +96,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int |
 
 
 def own_times(steps: object) -> list[int] | None:
-    """The times, where steps are times themselves and not their number."""
+    """Return the times if `steps` gives times, else None."""
     times = getattr(steps, "tolist", lambda: steps)()  # of an array or a tensor
     return list(times) if isinstance(times, Sequence) and not isinstance(times, str) else None
 
@@ -112,13 +113,13 @@ def _own_pairs(T: int, times: list[int], start: int | None) -> list[tuple[int, i
 def model_pairs(
     model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: int | None = None
 ) -> list[tuple[int, int]]:
-    """`timestep_pairs`, and what depends on the model: its optimised steps, and a student's own.
+    """Return `timestep_pairs`, or the steps that belong to the model: its optimised steps, or a student's own.
 
-    n: may be the times themselves, without a spacing. spacing: None is a student's own steps, and "linspace" for other
-    models. "optimised" is those that were found for this model and sampler (ddpm_core.few_steps.optimised); samplers
-    that add noise take those of DDIM, which is of first order too. start: as for `timestep_pairs`; optimised steps are
-    there for whole chains only, a student's from each of its times. Raises ValueError, which says what to do, where
-    there are none for n steps.
+    n: may be the times themselves, without a spacing. spacing: None means a student's own steps, and "linspace" for
+    other models. "optimised" means the steps that were found for this model and sampler
+    (ddpm_core.few_steps.optimised). Samplers that add noise take those of DDIM, which is of first order too. start: as
+    for `timestep_pairs`. Optimised steps exist only for whole chains, a student's from each of its times. If there are
+    none for n steps, raises ValueError, which says what to do.
     """
     if own_times(n) is not None:
         if spacing is not None:
@@ -155,20 +156,20 @@ def model_pairs(
 
 
 def own_run(model: ModelSpec) -> tuple[int, Sampler]:
-    """Return the steps and the sampler of a run that names none: 50 of "ddpm", or a student's."""
+    """Return the steps and the sampler of a run that names none: 50 steps of "ddpm", or a student's own."""
     return (50, "ddpm") if model.student is None else (model.student.steps, model.student.sampler)
 
 
 def chain_length(model: ModelSpec, t: int, steps: int) -> int:
-    """How many steps a chain from t down to 0 has where `steps` are wanted: no more than there are times, a student's
-    own for a student. ValueError for steps that are no number of any.
+    """Return how many steps a chain from t down to 0 has, if `steps` are wanted: at most the number of times, or a
+    student's own. Raise ValueError if `steps` is not a valid number.
     """
     steps = _whole(steps, model.schedule.T)
     return min(steps, t if model.student is None else sum(own <= t for own in model.student.times))
 
 
 def quarters(model: ModelSpec, which: Sequence[int] = (4, 3, 2, 1)) -> list[int]:
-    """These quarters of T, each time once; for a student those of its own times that are nearest to them."""
+    """Return these quarters of T, each time once; for a student, the nearest of its own times."""
     times = [model.schedule.T * quarter // 4 for quarter in which]
     if model.student is not None:
         own = model.student.times
@@ -177,7 +178,7 @@ def quarters(model: ModelSpec, which: Sequence[int] = (4, 3, 2, 1)) -> list[int]
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers as a text: "1 to 8, 10"."""
+    """Return whole numbers as text: "1 to 8, 10"."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:
@@ -198,10 +199,10 @@ _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
 
 
 def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | None:
-    """The spacing for a sampler at so many steps of this model where nobody has chosen one; None is a student's own.
+    """Return the spacing for a sampler, model and number of steps if nobody has chosen one; None is a student's own.
 
-    Optimised steps count only where all who have the checkpoint have them: those that were found on this machine are
-    for who asks for them, else a link would give other pictures after a search.
+    Optimised steps count only if everybody who has the checkpoint has them. Steps that were found on this machine are
+    used only on request; otherwise a link would give other pictures after a search.
     """
     if model.student is not None:
         return None

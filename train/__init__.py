@@ -24,7 +24,7 @@ __all__ = ["TrainError", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 class TrainError(UserError):
-    """A command of the trainer can't do what it was asked for."""
+    """A command of the trainer can't do its work; the text says why, and what to do."""
 
 
 def __getattr__(name: str) -> Any:

@@ -38,9 +38,9 @@ class Push:
     out: str
     """Folder of the run."""
     repo: Annotated[str, tyro.conf.arg(metavar="OWNER/NAME")]
-    """Repository, made if it does not exist."""
+    """Repository; it is created if it does not exist."""
     private: bool = False
-    """Make it private, where it is made."""
+    """Make it private, if it is created."""
 
 
 # Each command parses its flags before it imports what it needs: torch and its like take seconds, and --help should not.

@@ -1,4 +1,4 @@
-"""What is measured of the page without a server: `python -m benchmarks browser step`, and `opening`."""
+"""What is measured of the page without a server: `python -m benchmarks browser step`, `opening`, `runs`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str]) -> None:
     """The command."""
-    from benchmarks.browser import opening, step
+    from benchmarks.browser import opening, runs, step
 
-    named = {"step": step, "opening": opening}
+    named = {"step": step, "opening": opening, "runs": runs}
     if not arguments or arguments[0] not in named:
         sys.exit(f"usage: python -m benchmarks browser {' | '.join(named)} [options]")
     named[arguments[0]].main(list(arguments[1:]))

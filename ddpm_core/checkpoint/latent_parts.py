@@ -24,13 +24,12 @@ from ddpm_core.checkpoint.refs import (
     LocalCheckpoint,
 )
 from ddpm_core.checkpoint.weights import build
-from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, DiTTransformer2DModel, VQModel
+from ddpm_core.engines import from_diffusers
+from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
 from ddpm_core.engines.latent import ClipText, LatentDecoder
 from ddpm_core.engines.networks import Network
 from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec
-
-_KINDS = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderTiny, VQModel)}
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def _text_part(text: ClipText) -> Part:
 
 def make_decoder(config: dict[str, Any]) -> Any:
     """An autoencoder of a configuration that `latent_config.check_decoder` accepts, with any weights."""
-    kind = _KINDS[config["_class_name"]]
+    kind = getattr(from_diffusers, config["_class_name"])
     return kind(**{name: config[name] for name in inspect.signature(kind).parameters if name in config})
 
 

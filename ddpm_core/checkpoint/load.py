@@ -38,19 +38,18 @@ def load(
         ref: an embedded name, a local folder, or a Hub id "owner/name" with an optional "@revision".
         revision: the Hub's branch, tag or commit; None for its main branch.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps"; see engines.choose.wrap.
-        precision: one of names.PRECISIONS, of the network's arithmetic.
-        engine: one of names.ENGINES, what evaluates the network.
-        progress: progress(bytes done, bytes in all) reports a download; what it raises cancels the download and comes
-            out unchanged.
-        network: one of your own, see Model. It takes the place of the checkpoint's, and all else is read: schedule,
-            prediction, classes, Γ, optimised steps, decoder and text encoder. So a folder is read back that `save` made
-            of such a model. device, precision, engine and batched belong to the checkpoint's network: leave
-            them out.
-        batched: of PyTorch on a CPU: faster where there are several small images, and then a picture may differ in its
-            last bits by those that are drawn with it. Other engines lose nothing by a batch.
+        precision: the network's arithmetic, one of names.PRECISIONS.
+        engine: evaluates the network, one of names.ENGINES.
+        progress: progress(bytes done, bytes in all) reports a download. An exception that it raises cancels the
+            download and is passed on unchanged.
+        network: your own network, see Model. It replaces the checkpoint's. Everything else is read: schedule,
+            prediction, classes, Γ, optimised steps, decoder and text encoder. So this reads a folder that `save` made
+            of such a model. device, precision, engine and batched belong to the checkpoint's network: leave them out.
+        batched: for PyTorch on a CPU. It is faster for several small images; then a picture's last bits may depend on
+            the pictures in its batch. Other engines lose nothing by a batch.
 
     Raises:
-        CheckpointError: whose text is one sentence for the user, for what can't be loaded.
+        CheckpointError: if it can't be loaded; the text is one sentence for the user.
         ValueError: for a device, precision or engine that does not exist; for a network that can't be called.
     """
     where = refs.parse(ref, revision)

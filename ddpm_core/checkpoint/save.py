@@ -24,7 +24,7 @@ from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_fi
 from ddpm_core.checkpoint.weights import read_tensors
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
-from ddpm_core.engines.networks import NETWORKS, Network
+from ddpm_core.engines.networks import NETWORKS, Network, is_network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
@@ -42,41 +42,42 @@ SAVED = (
 
 
 def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None) -> None:
-    """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. A latent
-    model is written in that of StableDiffusionPipeline, or of LDMPipeline where it takes no words.
+    """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. The
+    layout of a latent model is that of StableDiffusionPipeline, or of LDMPipeline if it takes no words.
 
-    Of a model whose network is of no class that `load` knows, all but the network is written, as a warning says: the
+    If `load` does not know the class of the network, everything but the network is written, with a warning: the
     schedule, prediction, variance, coordinates, classes, Γ and optimised steps. `load(folder, network=…)` reads them
     back.
 
     An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
-    whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. If a kill comes
-    between the two renamings that this takes, the next `load` or `save` gives the former one its name back.
+    whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. This takes two
+    renamings. If a kill comes between them, the next `load` or `save` gives the former checkpoint its name back.
 
     Arguments:
-        model: Γ of the analytic variance, the optimised steps and the readers of its checkpoint are stored too, unless
-            the weights were changed after loading.
-        folder: where to.
-        half: store the weights as float16, half the size, each rounded to 11 significant bits, which changes Γ by far
+        model: its checkpoint's Γ of the analytic variance, optimised steps and readers are stored too, unless the
+            weights were changed after loading.
+        folder: the folder to write.
+        half: store the weights as float16, half the size. Each is rounded to 11 significant bits; this changes Γ by far
             less than its standard error.
-        extra: more files by name, such as README.md; None for one that must not be there.
+        extra: more files by name, such as README.md; None for a file that must not be there.
 
     Raises:
-        CheckpointError: for another folder, for half where the model was loaded from that very folder, or when the disk
-            refuses; for a network of one's own also for a folder that holds weights.
-        ValueError: for a network of one's own in latents, in coordinates of one's own, or with half; for a model that
-            `load` would refuse, or make another one of; for weights that are not finite (with half: beyond ±65504), or
-            that are rounded to less than float32 and are not (or no longer) those of the file they were loaded from.
+        CheckpointError: if the folder holds something else, if the disk refuses, or for half if the model was loaded
+            from this folder; with your own network, also if the folder holds weights.
+        ValueError: for your own network in latents, in your own coordinates, or with half; for a model that `load`
+            would refuse or read as another one; for weights that are not finite (with half: beyond ±65504); for weights
+            that are rounded to less than float32 and are not (or no longer) those of the file from which they were
+            loaded.
     """
     network = model.network
-    unet = network if isinstance(network, Network) else getattr(network, "unet", None)
+    unet = network if is_network(network) else getattr(network, "unet", None)
     if not str(folder) or "\0" in str(folder):  # the first is where Python runs
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
-    if not isinstance(unet, Network):
+    if not is_network(unet):
         return _save_own(model, folder, half, extra or {})
     write(model, unet, folder, half, extra)
 
@@ -115,7 +116,7 @@ def write(
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
     """`save` where the network is the caller's own."""
     if half:
-        raise ValueError("half is about weights, and those of a network of your own are not saved: leave it out")
+        raise ValueError("half concerns weights, but the weights of your own network are not saved: leave it out")
     if model.latent:
         raise ValueError(
             "nothing is saved of a network of your own in latents: its autoencoder is in the folder that it is from, "
@@ -213,7 +214,7 @@ def _is_network(config: Path) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether `save` wrote this folder of a network of one's own."""
+    """Return whether `save` wrote this folder for a user's network."""
     try:
         return spec.read_own(refs.Ref("folder", str(folder), folder)) is not None
     except CheckpointError:

@@ -104,7 +104,7 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
 
 
 def read_own(ref: Ref) -> ModelSpec | None:
-    """What `save` wrote of a model whose network is one's own; None for what is not such a folder.
+    """Read what `save` wrote for a model with a user's network. Return None for any other folder.
 
     Raises CheckpointError as `read`.
     """

@@ -1,4 +1,4 @@
-"""What the commands that draw pictures have in common: a model, how its reverse chain runs, their checks."""
+"""The shared parts of the commands that draw pictures: a model, its reverse chain, and their checks."""
 
 from __future__ import annotations
 
@@ -33,40 +33,40 @@ class Where:
     precision: Precision = "auto"
     """the network's arithmetic; the state of the chain is always float32"""
     engine: Engine = "auto"
-    """what evaluates the network"""
+    """the engine that evaluates the network"""
 
 
 @dataclass
 class ChainFlags:
-    """A model, and how its reverse chain runs. A flag with the name of a sampler's option is that option."""
+    """Choose a model and its reverse chain. A flag with the name of a sampler's option is that option."""
 
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     steps: str | None = None
-    """number of steps, 1 to T, or their times, as 999,500,1; default: 50, or those that a student was made for"""
+    """number of steps, 1 to T, or their times, such as 999,500,1; default: 50, or a student's own steps"""
     variance: Variance | None = None
-    """reverse variance of the sampler ddpm; default: the checkpoint's own"""
+    """reverse variance of the samplers ddpm and langevin; default: the checkpoint's own"""
     sampler: str | None = None
-    """ddpm, ddim and consistency are the papers', dpm++ and unipc diffusers' solvers, module:sampler is your own;
-    default: ddpm, or what a student was made for"""
+    """ddpm, ddim, langevin and consistency come from the papers, dpm++ and unipc are diffusers' solvers, and
+    module:sampler is your own; default: ddpm, or a student's own sampler"""
     spacing: Spacing | None = None
-    """which times the steps visit; default: linspace, or those that a student was made for"""
+    """the rule for the times that the steps visit; default: linspace, or a student's own times"""
     eta: float = 0.0
     """DDIM's noise: 0 is deterministic, 1 has the variance beta_tilde"""
     clip: bool | None = None
-    """clip the estimate of x_0 to [-1, 1]; default: what the checkpoint asks for"""
+    """clip the estimate of x_0 to [-1, 1]; default: as the checkpoint says"""
     label: str | None = None
-    """class name, or number from 0, for class-conditional models; default: any class"""
+    """a class by name or by number from 0, for class-conditional models; default: any class"""
     prompt: str | None = None
-    """what to draw, for models that take words"""
+    """prompt that says what to draw, for models that take words"""
     negative: str | None = None
-    """what guidance leads away from, for models that take words"""
+    """prompt that guidance leads away from, for models that take words"""
     guidance: float | None = None
     """classifier-free guidance scale; 1 is none"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def chain(self) -> dict[str, Any]:
-        """What the chain takes, as arguments of `ddpm_core.runs.make_chain`."""
+        """Return the arguments of `ddpm_core.runs.make_chain`."""
         from ddpm_core.runs import of_chain
         from ddpm_core.samplers import find
 
@@ -75,7 +75,7 @@ class ChainFlags:
         return of_chain(vars(self) | {"steps": steps, "sampler": sampler})
 
     def condition(self, model: Model) -> Condition:
-        """What is drawn."""
+        """Return the condition: label, prompts and guidance."""
         from ddpm_core.prediction import class_index
         from ddpm_core.runs import Condition
 
@@ -83,13 +83,13 @@ class ChainFlags:
         return Condition(label, self.prompt, self.negative, self.guidance)
 
     def options(self, model: Model) -> dict[str, Any]:
-        """Both as arguments of `ddpm_core.trajectory`, without those that are left open."""
+        """Return both as arguments of `ddpm_core.trajectory`, without those that nobody chose."""
         chosen = {"clip": self.clip, **vars(self.condition(model)), **self.chain()}
         return {name: value for name, value in chosen.items() if value is not None}
 
 
 def parse_steps(text: str) -> int | list[int]:
-    """ "50" as a number of steps, "999,500,1" as their times; ValueError for anything else."""
+    """Read "50" as a number of steps and "999,500,1" as their times. Raise ValueError for anything else."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
         raise ValueError(f"--steps takes a whole number, or times such as 999,500,1, got {text!r}")
@@ -97,7 +97,9 @@ def parse_steps(text: str) -> int | list[int]:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """ "7", "0-15" or "1,5,9-12" as a list of seeds; ValueError for anything else, or for more than 100,000."""
+    """Read "7", "0-15" or "1,5,9-12" as a list of seeds. Raise ValueError for other text, or more than
+    100,000 seeds.
+    """
     from ddpm_core.noise import check_seed
 
     ranges = []
@@ -115,7 +117,9 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
-    """The middle of a picture's file as uint8 (1, size, size, channels). Raises ValueError or OSError."""
+    """Read the middle of a picture file as uint8 (1, size, size, channels). Raise ValueError or OSError if it can't be
+    read.
+    """
     from PIL import Image
 
     from ddpm_core.imaging.image_files import open_picture, square, to_8_bits
@@ -130,7 +134,7 @@ def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
 
 
 def check_output(option: str, path: Path, suffix: str) -> None:
-    """ValueError, before anything is computed, where the option's file can't be written or has another suffix."""
+    """Raise ValueError, before anything is computed, if the option's file can't be written or has another suffix."""
     if path.suffix.lower() != suffix:
         raise ValueError(
             f"{option} writes a {suffix[1:].upper()} file: its name must end in {suffix}, got {str(path)!r}"
@@ -152,7 +156,7 @@ def check_output(option: str, path: Path, suffix: str) -> None:
 
 
 def open_checkpoint(ref: str, where: Where, batched: bool = False) -> Model:
-    """`ddpm_core.load` with a progress bar while it downloads, and a line on stderr for a long preparation.
+    """Call `ddpm_core.load` with a progress bar for the download, and a line on stderr for a long preparation.
 
     Raises what `load` does.
     """

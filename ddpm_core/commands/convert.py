@@ -16,10 +16,10 @@ class Convert:
     file: Annotated[Path, tyro.conf.Positional]
     """the .pt file"""
     folder: Annotated[Path, tyro.conf.Positional]
-    """where to; a folder that already holds such a checkpoint is replaced, other files in it stay"""
+    """the folder to write; if it already holds such a checkpoint, that is replaced, and other files stay"""
     like: str | None = None
-    """what the file does not say (schedule, heads of attention) is as in improved-diffusion, guided-diffusion, …;
-    default: as in the published file of the same shapes"""
+    """the model from which the schedule and the attention heads are taken, because the file does not say them:
+    improved-diffusion, guided-diffusion, …; default: the published file with the same shapes"""
 
     def run(self) -> None:
         from ddpm_core.checkpoint.openai.convert import convert

@@ -1,4 +1,4 @@
-"""What is taken where nobody chooses: in the page, through its API and on the command line."""
+"""The defaults when nobody chooses: in the page, through its API and on the command line."""
 
 from __future__ import annotations
 

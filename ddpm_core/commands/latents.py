@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class LatentFlags(ChainFlags):
-    """What `reconstruct` and `interpolate` have in common. A chain has at most as many steps as there are times."""
+    """The shared flags of `reconstruct` and `interpolate`. A chain has at most as many steps as there are times."""
 
     times: str | None = None
-    """a row of the grid for each: 0 to T, as 750,500,250; default: T/2, of a student the nearest that it has learned"""
+    """one row of the grid for each time: 0 to T, such as 750,500,250; default: T/2, for a student the nearest time that
+    it has learned"""
     grid: Path = Path("latents.png")
     """PNG of the pictures: a file name that ends in .png"""
 
     def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[int], dict[str, Any]]:
-        """The model, the times and the options, checked before anything is computed.
+        """Return the model, the times and the options, checked before anything is computed.
 
         which: quarters of T, the times by default. pictures: the user's, which stay as they are.
         """
@@ -60,7 +61,7 @@ class LatentFlags(ChainFlags):
         return times
 
     def write(self, rows: Iterator[np.ndarray], n: int) -> None:
-        """Save n rows of pictures, uint8 (columns, H, W, C), as they come."""
+        """Save n rows of pictures, uint8 (columns, H, W, C), as soon as each is drawn."""
         from ddpm_core import imaging
         from ddpm_core.disk import files
 
@@ -71,15 +72,17 @@ class LatentFlags(ChainFlags):
 
 @dataclass
 class Reconstruct(LatentFlags):
-    """Pictures that share the latent x_t of one picture: in each row the picture, x_t, and a picture for each seed."""
+    """Draw pictures that share the latent x_t of one picture. Each row has the picture, x_t, and a picture for each
+    seed.
+    """
 
     picture: Path | None = None
-    """file of the picture, whose middle is fitted to the model; default: the sample of the first seed"""
+    """picture file; its middle is fitted to the model; default: the sample of the first seed"""
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 7}"
-    """the first one's noise encodes the picture; each decodes it once"""
+    """the noise of the first seed encodes the picture; each seed decodes it once"""
     times: str | None = None
-    """a row of the grid for each: 0 to T, as 750,500,250; default: T, 3T/4, T/2, T/4, of a student the nearest that it
-    has learned"""
+    """one row of the grid for each time: 0 to T, such as 750,500,250; default: T, 3T/4, T/2, T/4, for a student the
+    nearest times that it has learned"""
 
     def run(self) -> None:
         from ddpm_core import encode, reconstruct, sample
@@ -98,16 +101,18 @@ class Reconstruct(LatentFlags):
 
 @dataclass
 class Interpolate(LatentFlags):
-    """Pictures between two, by mixing their latents x_t: from the first one's reconstruction to the second one's."""
+    """Draw pictures between two, by mixing their latents x_t: from the reconstruction of the first to that of the
+    second.
+    """
 
     pictures: tuple[Path, Path] | None = None
-    """files of the two, whose middle is fitted to the model; default: the samples of the seeds"""
+    """files of the two pictures; their middle is fitted to the model; default: the samples of the seeds"""
     seeds: tuple[int, int] = (defaults.SEED, defaults.SEED + 1)
-    """of the noise that encodes the two; the first one's decodes all mixtures"""
+    """seeds of the noise that encodes the two pictures; the noise of the first decodes all mixtures"""
     count: int = 11
-    """pictures in a row, at least 2: weights of the second from 0 to 1"""
+    """number of pictures in a row, at least 2; the weight of the second picture goes from 0 to 1"""
     how: Mixing = "linear"
-    """how the latents are mixed: on a line, or on an arc"""
+    """mix the latents on a line, or on an arc"""
 
     def run(self) -> None:
         from ddpm_core import encode, interpolate, sample

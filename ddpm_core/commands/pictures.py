@@ -1,4 +1,6 @@
-"""Many pictures on the disk, by their seeds: written as they are drawn, by one process or several, and gone on with."""
+"""Many pictures on the disk, by their seeds: one process or several write them as they are drawn, and can continue
+later.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _PAUSE = 0.1  # seconds
 
 
 def processes(where: Where) -> tuple[int, int]:
-    """Return this process's number among those that torchrun has started, and how many they are: (0, 1) for one alone.
+    """Return this process's number among those that torchrun has started, and their count: (0, 1) for one alone.
 
     where: of several, each gets a GPU of its own where the device is "auto".
     """
@@ -38,7 +40,7 @@ def processes(where: Where) -> tuple[int, int]:
 
 
 class Pictures:
-    """A folder with SEED.png for each seed; or an .npz file, for which such a folder stands until all are there.
+    """A folder with SEED.png for each seed; or an .npz file, which is such a folder until all pictures are there.
 
     seeds: each once. Raises ValueError for a name that is neither.
     """
@@ -51,9 +53,10 @@ class Pictures:
         self._folder = out.with_name(f"{out.name}.parts") if self._npz else out
 
     def begin(self, about: dict[str, Any]) -> None:
-        """Make the folder, or find one to go on in.
+        """Make the folder, or find one to continue.
 
-        about: what decides the pictures, as JSON has it. Raises ValueError where there are pictures of another run.
+        about: everything that decides the pictures, as JSON. Raises ValueError if the folder has pictures of another
+        run.
         """
         self._about = about if self._npz is None else about | {"seeds": self.seeds}
         before = self._before()

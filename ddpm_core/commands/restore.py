@@ -24,24 +24,24 @@ HALVES = ("left", "right", "top", "bottom")
 
 @dataclass
 class Restore(ChainFlags):
-    """Restore a picture from a part of it: the picture, what is measured of it, and a completion for each seed."""
+    """Restore a picture from a part of it. The grid has the picture, the known part, and a completion for each seed."""
 
     picture: Path | None = None
-    """file of the picture, whose middle is fitted to the model; default: the sample of the first seed"""
+    """picture file; its middle is fitted to the model; default: the sample of the first seed"""
     mask: str | None = None
-    """what is missing: left, right, top, bottom, or a picture that is white there"""
+    """the missing part: left, right, top, bottom, or a picture file that is white there"""
     downsample: int | None = None
-    """only the means of blocks of so many pixels are known"""
+    """only the means of blocks of N × N pixels are known"""
     grey: bool = False
     """only the mean of the colours is known"""
     blur: float | None = None
     """the picture is blurred by a Gaussian of this standard deviation, in pixels"""
     noise: float = 0.0
-    """standard deviation of the noise in what is known, in the units of [-1, 1]"""
+    """standard deviation of the noise in the known part, in the units of [-1, 1]"""
     method: Literal["replacement", "repaint", "ddnm", "pigdm", "dps"] = "ddnm"
-    """how it is restored"""
+    """the method that restores the picture"""
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 7}"
-    """each restores it once; the first one's noise is in what is known"""
+    """each seed restores the picture once; the first seed also gives the noise in the known part"""
     grid: Path = Path("restored.png")
     """PNG of the pictures: a file name that ends in .png"""
 
@@ -77,7 +77,7 @@ class Restore(ChainFlags):
         return None if self.mask is None or self.mask in HALVES else Path(self.mask)
 
     def _measurement(self, model: Model) -> Measurement:
-        """What is known. ValueError where nothing says it."""
+        """Return the measurement. Raise ValueError if no flag chooses one."""
         from ddpm_core import restore
 
         size, parts = model.image_size, []

@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sample(ChainFlags):
-    """Draw images: save them as a grid, and the steps as an animation; or with --out each image by itself."""
+    """Draw images. Save them as a grid, and the steps as an animation; or, with --out, save each image in its own
+    file.
+    """
 
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 15}"
     """one image each: 7, 0-15, or 1,5,9-12"""
     out: Path | None = None
-    """in place of the grid, a folder with a PNG for each seed, or a file name that ends in .npz (arrays images and
-    seeds). The same command goes on where it was stopped. Processes of torchrun share the work."""
+    """instead of the grid, write a folder with a PNG for each seed, or a file that ends in .npz (arrays images and
+    seeds). The same command continues where it was stopped. Processes of torchrun share the work."""
     batch: int | None = None
-    """images drawn at once with --out; default: 64, on a GPU 256, fewer where they are large"""
+    """number of images drawn at once with --out; default: 64, on a GPU 256, fewer if they are large"""
     grid: Path | None = None
     """PNG of the final images: a file name that ends in .png; default: samples.png"""
     gif: Path | None = None
@@ -65,7 +67,7 @@ class Sample(ChainFlags):
             print(f"{steps} steps: {self.gif}")
 
     def _open(self) -> tuple[Model, int]:
-        """The model, and how many steps its chain has."""
+        """Return the model, and the number of steps of its chain."""
         from ddpm_core.imaging import check_channels
         from ddpm_core.runs import make_chain
 
@@ -109,7 +111,9 @@ class Sample(ChainFlags):
             print(f"{len(pictures.seeds)} images: {out}")
 
     def _about(self, model: Model) -> dict[str, Any]:
-        """What decides the pictures, as JSON has it: a run with another one can't go on in a folder."""
+        """Return everything that decides the pictures, as JSON. A run with other values can't continue in
+        the folder.
+        """
         from ddpm_core.disk import files
         from ddpm_core.runs import make_chain
 
@@ -129,7 +133,7 @@ class Sample(ChainFlags):
 
 
 def _batch(model: Model) -> int:
-    """How many images are drawn at once: in more, a CPU gains nothing, and a GPU little."""
+    """Return the number of images drawn at once. With more, a CPU gains nothing, and a GPU little."""
     from ddpm_core.prediction import network_device
 
     device = network_device(model.network)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ddpm_core.engines.from_diffusers import Attention, UNet2DConditionModel
+from ddpm_core.engines.from_diffusers import Attention
+
+if TYPE_CHECKING:
+    from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 
 
 class CrossAttention:

@@ -1,4 +1,6 @@
-"""Inside the network: what each block of a U-Net gives, and what the picture becomes where it gives something else."""
+"""Inside the network: the output of each block of a U-Net, and the picture that results if a block outputs something
+else.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core.engines.common import Inputs, example_inputs, told_numbers
-from ddpm_core.engines.from_diffusers import Attention, UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines.from_diffusers import Attention, UNet2DModel, takes_words
 from ddpm_core.engines.torch import layout
 from ddpm_core.model import Model
 
@@ -23,7 +25,7 @@ When = Callable[[int], bool]
 
 
 class Block(NamedTuple):
-    """shape: (C, H, W) of what it gives for one image. parts: its layers, as "2 resnets, 1 attention"."""
+    """shape: (C, H, W) of its output for one image. parts: its layers, such as "2 resnets, 1 attention"."""
 
     shape: tuple[int, int, int]
     parts: str
@@ -32,13 +34,14 @@ class Block(NamedTuple):
 def module(model: Model) -> nn.Module:
     """Return the network behind a model as a torch module with float32 weights, in evaluation mode.
 
-    It is the model's own: a change of its weights changes the model, where that computes in PyTorch and float32.
+    It is the model's own network: if the model computes in PyTorch and float32, a change of the weights changes the
+    model.
 
     Arguments:
-        model: of one of the classes that `load` knows, or of a torch module.
+        model: its network has one of the classes that `load` knows, or is a torch module.
 
     Raises:
-        ValueError: for a function of one's own; and where the weights were rounded and no file has the exact ones.
+        ValueError: if the network is your own function; and if the weights were rounded and no file has the exact ones.
     """
     owner: Any = getattr(model.network, "__self__", model.network)  # of a method, such as a module's forward
     if isinstance(owner, nn.Module):
@@ -50,22 +53,23 @@ def module(model: Model) -> nn.Module:
 
 
 class Inside:
-    """A model whose U-Net shows and takes what goes on in it; its weights are the model's. See `inside`.
+    """A model whose U-Net shows its blocks and lets you change them; its weights are the model's. See `inside`.
 
     Attributes:
         model: the same model, computed in PyTorch and float32; for `trajectory`, `predict` and all else.
-        blocks: of each `Block` by its name, on the way of x through the network: "down 1", …, "middle", "up 1", ….
-            A block is looked at before it halves or doubles its sides.
-        skips: the names of the skips, the coarsest first: "skips 7" carries what has 7 numbers a side.
-        taps: what each block gave in the newest evaluation, (N, C, H, W); with guidance (2N, C, H, W), first with the
-            condition.
+        blocks: each `Block` by its name, in the order in which x passes them: "down 1", …, "middle", "up 1", …. The
+            output of a block is taken before it halves or doubles its sides.
+        skips: the names of the skips, the coarsest first: "skips 7" carry tensors of 7×7.
+        taps: the output of each block in the newest evaluation, (N, C, H, W); with guidance (2N, C, H, W), first with
+            the condition.
         looks: where the place of `look` looks in the newest evaluation, by the name of each layer of self-attention:
-            (N, heads, h, w), the weights of the softmax (Vaswani et al. 2017, Eq. 1), whose sum over h and w is 1.
+            (N, heads, h, w). These are the weights of the softmax (Vaswani et al. 2017, Eq. 1); their sum over h and w
+            is 1.
     """
 
     def __init__(self, model: Model):
         unet = module(model)
-        if not isinstance(unet, UNet2DModel | UNet2DConditionModel) or told_numbers(unet):
+        if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or told_numbers(unet):
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
         self._alone = getattr(model.network, "each_alone", True)
@@ -89,11 +93,12 @@ class Inside:
         self.model = model.evaluated_by(_Network(self._evaluate, unet.device))
 
     def change(self, name: str, change: Change) -> None:
-        """Let a block, "skips N", "attention", "condition" or "time" give change(found, t) instead, from now on.
+        """Replace the output of a block, of "skips N", "attention", "condition" or "time" by change(found, t), from now
+        on.
 
         Arguments:
             name: one of `blocks` or `skips`, or "attention" (each layer of it), "condition" (class or prompt), "time".
-            change: (found, t) → a tensor like found, for example found * 0, or what another run has there.
+            change: (found, t) → a tensor like found, for example found * 0, or the output of another run.
 
         Raises:
             ValueError: for another name.
@@ -106,14 +111,14 @@ class Inside:
         self._changes[name] = change
 
     def cut(self, *names: str, when: When | None = None) -> None:
-        """Switch parts off: blocks and skips give 0, attention is left out, the condition is none, time stands at T/2.
+        """Switch parts off. Blocks and skips output 0, attention is left out, there is no condition, time stays at T/2.
 
         Arguments:
             names: as for `change`.
-            when: (t) → whether they are off at this t; None for always.
+            when: (t) → whether the parts are off at this t; None for always.
 
         Raises:
-            ValueError: for a name that is not there.
+            ValueError: for a name that does not exist.
         """
         for name in names:
             self.change(name, partial(self._nothing, name, when))
@@ -123,13 +128,13 @@ class Inside:
         self._changes.clear()
 
     def look(self, down: float, right: float) -> None:
-        """Let `looks` have where this place of the picture looks, from the next evaluation on.
+        """Choose a place of the picture. From the next evaluation on, `looks` says where this place looks.
 
         Layers that read a prompt are left out. A layer that is switched off still shows where it would look.
 
         Arguments:
-            down: 0 at the upper edge, 1 at the lower one, which is outside.
-            right: 0 at the left edge, 1 at the right one, which is outside.
+            down: from 0 at the upper edge to below 1 at the lower edge.
+            right: from 0 at the left edge to below 1 at the right edge.
 
         Raises:
             ValueError: for a place outside the picture, and for a network without self-attention.
@@ -251,10 +256,10 @@ def inside(model: Model) -> Inside:
     """Open the U-Net of a model.
 
     Arguments:
-        model: of a U-Net of diffusers that takes t − 1, as every embedded checkpoint is.
+        model: its network is a U-Net of diffusers that takes t − 1, as in every embedded checkpoint.
 
     Returns:
-        What shows each block and lets it be changed; the model itself stays as it is.
+        An `Inside`, which shows each block and lets you change it. The model itself stays as it is.
 
     Raises:
         ValueError: for a network of another class, and as `module` does.

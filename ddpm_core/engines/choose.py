@@ -1,4 +1,4 @@
-"""`wrap` decides how a network is evaluated: by which engine, on which device, in which precision."""
+"""`wrap` decides how a network is evaluated: its engine, device and precision."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def wrap(
     exact: Callable[[], Network] | None = None,
     batched: bool = False,
 ) -> EngineNetwork:
-    """The network ready for evaluation; its description says what was chosen, and why.
+    """Return the network ready for evaluation; its description says what was chosen, and why.
 
     device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
-    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere; and with OpenVINO bf16 where the
-    processor is faster in it, on CUDA fp16 where the network stays finite in it, else bf16 where it has that; PyTorch
-    on a CPU and on Apple's GPUs computes in fp32. torch replaces an engine that does not
-    work here, with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the
-    text goes to the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always
-    does. exact: reads the network again with its exact weights, for evaluations with gradients after they were rounded.
-    batched: see TorchNetwork. Raises ValueError for values outside these, and for bf16 on a GPU that lacks it.
+    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere. The precision "auto" is, with
+    OpenVINO, bf16 if the processor is faster in it; on CUDA, fp16 if the network stays finite in it, else bf16 if the
+    GPU has it; with PyTorch on a CPU and on Apple's GPUs, fp32. If an engine does not work here, torch replaces it,
+    with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the text goes to
+    the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always does. exact:
+    reads the network again with its exact weights, for evaluations with gradients after they were rounded. batched: see
+    TorchNetwork. Raises ValueError for another device, precision or engine, and for bf16 on a GPU without it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
@@ -71,9 +71,9 @@ def wrap(
 
 
 def wrap_decoder(decoder: LatentDecoder, network: EngineNetwork, image_size: int) -> None:
-    """Let the engine that evaluates a model's network evaluate its decoder too, where that is OpenVINO.
+    """Let OpenVINO evaluate a model's decoder too, if it evaluates the network.
 
-    image_size: of latents. A warning where it does not work: then it is PyTorch.
+    image_size: the side of the latents. If OpenVINO fails, there is a warning and PyTorch evaluates the decoder.
     """
     if not network.description.startswith("OpenVINO"):
         return
@@ -105,9 +105,10 @@ def _openvino(
 
 
 def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
-    """The precision in which torch computes on a device: for "auto" the fastest in which any network stays finite.
+    """Return the precision in which torch computes on a device: for "auto", the fastest in which any network stays
+    finite.
 
-    Raises ValueError for bf16 on a CUDA device that would emulate it.
+    Raises ValueError for bf16 on a CUDA device that would only emulate it.
     """
     old = device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0)
     if precision == "bf16" and old:
@@ -123,7 +124,9 @@ def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """A torch device; "auto" is CUDA, else Apple's MPS, else the CPU. Raises ValueError for one this machine lacks."""
+    """Return a torch device; "auto" is CUDA, else Apple's MPS, else the CPU. Raise ValueError if this
+    machine lacks it.
+    """
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -139,5 +142,5 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def use_one_thread() -> None:
-    """torch computes on the thread that calls it alone, as it must in a process forked from one with many threads."""
+    """Let torch compute only on the calling thread. A process that was forked from one with many threads needs this."""
     torch.set_num_threads(1)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel
+from ddpm_core.engines.from_diffusers import takes_words
 from ddpm_core.engines.networks import Network, known_labels, takes_labels
 from ddpm_core.engines.networks.times import known_times
 from ddpm_core.model import tensor_text
@@ -138,7 +138,7 @@ class Inputs:
 
     def __init__(self, unet: Network):
         self._takes_labels, self._labels, self._times = takes_labels(unet), known_labels(unet), known_times(unet)
-        self._width = unet.config["cross_attention_dim"] if isinstance(unet, UNet2DConditionModel) else None
+        self._width = unet.config["cross_attention_dim"] if takes_words(unet) else None
 
     def checked(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return t_index and labels, whole numbers as int64.
@@ -190,7 +190,7 @@ def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[
     size = side or unet.config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
     labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if takes_labels(unet) else ()
-    if isinstance(unet, UNet2DConditionModel):
+    if takes_words(unet):
         labels = (torch.zeros(n, _TOKENS, unet.config["cross_attention_dim"], dtype=torch.float32),)
     return torch.zeros(n, unet.config["in_channels"], height, width, dtype=torch.float32), time, *labels
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ddpm_core.engines.common import forbid_tf32, weight_bytes
-from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 from ddpm_core.process import to_device
 
-Autoencoder = AutoencoderKL | AutoencoderTiny | VQModel
+if TYPE_CHECKING:
+    from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
+
+Autoencoder: TypeAlias = "AutoencoderKL | AutoencoderTiny | VQModel"
 _CLIP = 49_408  # tokens of CLIP's vocabulary
 _PROBES, _SIDE = 64, 4  # latents that are decoded for the preview's colours, each over so many numbers a side
 

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from ddpm_core.disk import files
 from ddpm_core.engines import common, from_diffusers
-from ddpm_core.engines.networks import Network, first_convolution, least_side
+from ddpm_core.engines.networks import Network, first_convolution, is_network, least_side
 from ddpm_core.engines.openvino_graph import (
     keep_channels_together,
     take_two_parts,
@@ -273,7 +273,7 @@ def _told_features(unet: Network) -> Network:
     """
     twin: Any = copy.copy(unet)
     twin._modules = {**unet._modules, "time_proj": _Features()}
-    if isinstance(unet, from_diffusers.UNet2DConditionModel):
+    if from_diffusers.takes_words(unet):
         twin.get_time_embed = lambda sample, timestep: timestep.T  # its own makes a row (N,) of any times
     twin._internal_dict = type(unet.config)({**unet.config, "time_embedding_type": "positional"})
     return twin
@@ -414,7 +414,7 @@ def _convert(module: nn.Module) -> openvino.Model:
 
 def _example(module: Any) -> tuple[Tensor, ...]:
     """Two inputs of a network, of the least size, or of a decoder."""
-    if isinstance(module, Network):
+    if is_network(module):
         x, time, *labels = common.example_inputs(module, 2, least_side(module))
         if isinstance(getattr(module, "time_proj", None), _Features):
             first: Any = module.get_submodule("time_embedding.linear_1")

@@ -1,13 +1,13 @@
-"""What each block of a U-Net says of x̂_0, found by linear readers, and colours for its activity.
+"""Linear readers, which find what each block of a U-Net says of x̂_0, and colours for its activity.
 
-A reader maps the C numbers that a block gives at one place to the pixels of x̂_0 that this place stands for. It is the
-linear map of the least squares over runs of the model itself (linear probes: Alain & Bengio 2016, arXiv:1610.01644; of
-a diffusion model: Chen et al. 2023, arXiv:2306.05720). All places share its weights, and each place has a constant of
-its own: a block that says nothing shows the mean of all pictures. The weights have rank 6 at most (reduced-rank
-regression, Izenman 1975), which lowers R² by at most 0.02 in cifar10-tiny.
+A reader maps the C numbers that a block outputs at one place to the pixels of x̂_0 at this place. It is a linear map,
+fitted by least squares to runs of the model itself (linear probes: Alain & Bengio 2016, arXiv:1610.01644; of a
+diffusion model: Chen et al. 2023, arXiv:2306.05720). All places share its weights, and each place has its own constant.
+So a block that says nothing shows the mean of all pictures. The weights have rank 6 at most (reduced-rank regression,
+Izenman 1975), which lowers R² by at most 0.02 in cifar10-tiny.
 
-x̂_0 is that of the same step, not the picture in which the run ends: in mnist-tiny at t = T the last block gives 97 % of
-x̂_0, and 51 % of that picture, which the network can't know yet.
+x̂_0 is that of the same step, not the picture in which the run ends. In mnist-tiny at t = T, the last block says 97 %
+of x̂_0, but only 51 % of that picture, which the network can't know yet.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040
 
 
 class BlockReaders(NamedTuple):
-    """Of one block with C channels and h places a side, float16, for each of the K times.
+    """The readers of one block with C channels and h places a side, float16, for each of the K times.
 
     Attributes:
         features: (K, R, C), R = min(6, P, C).
         offset: (K, R, h, h).
         patches: (K, P, R), P pixels of a place: (channels of x) · s · s, s = S/h.
         basis: (3, C): lightness, green to red, blue to yellow.
-        centre: (K, 3), the mean of what the basis gives.
-        spread: (K, 3), the deviation of what the basis gives.
+        centre: (K, 3), the mean of the coordinates in this basis.
+        spread: (K, 3), the standard deviation of the coordinates in this basis.
     """
 
     features: Tensor
@@ -62,14 +62,15 @@ class Readers:
     """The readers and the colours of a model, as `python -m train readers` keeps them.
 
     Attributes:
-        times: K times t, ascending, that have readers; between them what is read is interpolated linearly.
-        clip: whether what is read is clipped to [−1, 1], as x̂_0 was.
-        mean: of x̂_0 in all runs, (K, channels of x, S, S), float16. S is the side of x, halved until it is at most 64.
+        times: the K times t that have readers, ascending. Between them, readings are interpolated linearly.
+        clip: whether readings are clipped to [−1, 1], as x̂_0 was.
+        mean: the mean of x̂_0 in all runs, (K, channels of x, S, S), float16. S is the side of x, halved until it is at
+            most 64.
         blocks: the readers of each block, by the names of `Inside.blocks`.
         measured: the times of R², ascending.
         shares: R² of each block at these times.
-        seeds: how many runs the readers were fitted to, and on how many others R² was measured.
-        figures: what `python -m benchmarks inside` found for the same weights, as JSON has it; empty without.
+        seeds: the number of runs to which the readers were fitted, and of other runs on which R² was measured.
+        figures: the results of `python -m benchmarks inside` for the same weights, as JSON; empty if there are none.
     """
 
     times: tuple[int, ...]
@@ -82,18 +83,18 @@ class Readers:
     figures: Mapping[str, Any]
 
     def read(self, name: str, found: Tensor, t: int) -> Tensor:
-        """Return what a block says of x̂_0.
+        """Return the part of x̂_0 that a reader finds in a block.
 
         Arguments:
-            name: of a block.
-            found: what it gave, (N, C, h, h), as `Inside.taps` has it.
+            name: the name of a block.
+            found: its output, (N, C, h, h), from `Inside.taps`.
             t: the time of the step.
 
         Returns:
             float32 (N, channels of x, S, S): pixels in [−1, 1], or latents, for `Model.pictures`.
 
         Raises:
-            ValueError: for another name, or a tensor that this block does not give.
+            ValueError: for another name, or a tensor of another shape than this block's output.
         """
         block, (j, weight) = self._block(name, found), _place(self.times, t)
         a, pictures = _pooled(found.float().cpu(), self.mean.shape[-1]), 0.0
@@ -106,10 +107,10 @@ class Readers:
         return pictures.clamp(-1, 1) if self.clip else pictures
 
     def r2(self, name: str, t: int) -> float:
-        """Return R² of what `read` gives, on runs that the readers were not fitted to; interpolated in t.
+        """Return R² of `read`, measured on runs to which the readers were not fitted; interpolated in t.
 
         Arguments:
-            name: of a block.
+            name: the name of a block.
             t: 1..T.
 
         Raises:
@@ -119,13 +120,13 @@ class Readers:
         return float(np.interp(t, self.measured, self.shares[name]))
 
     def colours(self, name: str, found: Tensor, t: int) -> np.ndarray:
-        """Return pictures of what a block gave: three directions in its C numbers as lightness and two colours.
+        """Return pictures of a block's output: three directions in its C numbers as lightness and two colours.
 
-        The directions are the largest of one PCA over all times, so that colours keep their meaning in a run.
+        The directions are the largest of one PCA over all times, so colours keep their meaning during a run.
 
         Arguments:
-            name: of a block.
-            found: what it gave, (N, C, h, h).
+            name: the name of a block.
+            found: its output, (N, C, h, h).
             t: the time of the step.
 
         Returns:
@@ -162,14 +163,14 @@ def fit_readers(
 ) -> Readers:
     """Fit readers and colours to runs of the model itself; no data is needed.
 
-    Its runs take 20 steps of DDIM, or the steps that a student is for, without guidance: all classes in turn, and
-    all prompts in turn where the model takes words.
+    The runs take 20 steps of DDIM, or a student's own steps, without guidance: all classes in turn, or all prompts in
+    turn if the model takes words.
 
     Arguments:
         model: as for `inside`.
-        seeds: how many runs to fit to, at least 2.
-        held_out: how many more to measure R² on, at least 2.
-        prompts: of a model that takes words; None for the empty one.
+        seeds: the number of runs to fit to, at least 2.
+        held_out: the number of other runs on which R² is measured, at least 2.
+        prompts: the prompts for a model that takes words; None for the empty one.
         progress: progress(done, total) counts runs.
 
     Raises:

@@ -63,21 +63,22 @@ def optimise_timesteps(
     detail: float = 1.0,
     samplers: Sequence[Sampler] = OPTIMISED_FOR,
 ) -> OptimisedSteps:
-    """The best times for each number of steps, for the samplers without noise.
+    """Find the best times for each number of steps, for the samplers without noise.
 
     Arguments:
-        model: what `load` gives, or a Model of one's own.
-        steps: any of 1..points, None for those of STEPS that are.
-        seeds: of the images that the teacher draws.
-        points: how many times it visits.
+        model: a model from `load`, or your own Model.
+        steps: numbers of steps, any of 1..points; None for those of STEPS that are at most points.
+        seeds: the seeds of the images that the teacher draws.
+        points: the number of times that the teacher visits.
         labels: a class for all images or one for each; None means all classes in turn.
-        progress: progress(done, total) counts evaluations of the network; what it raises ends the work.
-        detail: 0..2, how much the details of a picture count, see `sharpen`: 1 for photographs, less for drawings and
+        progress: progress(done, total) counts evaluations of the network. An exception that it raises ends the work.
+        detail: how much the details of a picture count, 0..2, see `sharpen`: 1 for photographs, less for drawings and
             digits.
         samplers: any of names.OPTIMISED_FOR.
 
     Raises:
-        ValueError: before anything is computed, for values outside these.
+        ValueError: before anything is computed, for steps outside 1..points, a detail outside 0..2, or other samplers,
+            labels or seeds than these.
     """
     if model.student is not None:
         raise ValueError("a student has learned its own times, and takes no others: search those of its teacher")

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
-    """Pixels of 256 levels, rounded to the nearest.
+    """Round pixels to the nearest of 256 levels.
 
     Arguments:
         x: (N, C, H, W) in [−1, 1], clipped there.
@@ -41,11 +41,11 @@ def to_uint8(x: Tensor) -> np.ndarray:
 
 
 def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """x/127.5 − 1, as the paper scales its data.
+    """Return x/127.5 − 1, as the paper scales its data.
 
     Arguments:
         images: uint8 (N, H, W, C).
-        dtype: of the result.
+        dtype: the dtype of the result.
 
     Returns:
         (N, C, H, W) in [−1, 1].
@@ -61,7 +61,7 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
 
 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = BACKGROUND) -> np.ndarray:
-    """uint8 (N, H, W, C) as one picture (H', W', C), row by row, nearly square unless columns is given.
+    """Arrange uint8 (N, H, W, C) as one picture (H', W', C), row by row, nearly square unless columns is given.
 
     gap: pixels between images, filled with the background's grey level, opaque.
     """
@@ -79,13 +79,13 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
 
 
 def check_channels(channels: int) -> None:
-    """ValueError for images that no file can hold: a picture has 1 to 4 channels."""
+    """Raise ValueError for images that no file can hold: a picture has 1 to 4 channels."""
     if channels not in MODES:
         raise ValueError(f"an image of {channels} channels can't be saved as a picture: it needs 1 to 4")
 
 
 def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
-    """A uint8 (H, W, C) picture as a PNG file. C is 1 to 4; compress_level: 0 (fast) to 9 (small).
+    """Return a uint8 (H, W, C) picture as a PNG file. C is 1 to 4; compress_level: 0 (fast) to 9 (small).
 
     about: kept in the file's metadata, under "Description".
     """
@@ -96,12 +96,12 @@ def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
-    """A uint8 (H, W, C) picture as a JPEG file, which holds no alpha. C is 1 to 4; quality: 1 to 95."""
+    """Return a uint8 (H, W, C) picture as a JPEG file, which has no alpha. C is 1 to 4; quality: 1 to 95."""
     return _encode(_opaque(image), "JPEG", quality=quality)
 
 
 def bmp(image: np.ndarray) -> bytes:
-    """A uint8 (H, W, C) picture as a BMP file: not compressed, so fast to write and read. It holds no alpha.
+    """Return a uint8 (H, W, C) picture as a BMP file: not compressed, so fast to write and read. It has no alpha.
 
     C is 1 to 4.
     """
@@ -116,10 +116,10 @@ def save_gif(
     scale: int = 1,
     about: str = "",
 ) -> None:
-    """uint8 (H, W, C) frames of one size as an endless GIF, which holds no alpha. C is 1 to 4.
+    """Save uint8 (H, W, C) frames of one size as an endless GIF, which has no alpha. C is 1 to 4.
 
-    seconds: how long the frames run, at most 50 a second; hold: how long the last one then stands still.
-    scale: whole-number enlargement without smoothing. about: the file's comment.
+    seconds: how long the frames run, at most 50 a second; hold: how long the last frame then stands still. scale:
+    whole-number enlargement without smoothing. about: the file's comment.
     """
     pictures, options = _animation(frames, seconds, hold, scale)
     indexed = [picture if picture.mode == "L" else picture.quantize(256) for picture in pictures]
@@ -134,9 +134,9 @@ def save_webp(
     scale: int = 1,
     about: str = "",
 ) -> None:
-    """The same as an endless WebP: all colours without loss, in a file of about half the size.
+    """Save the same as an endless WebP: all colours without loss, in a file of about half the size.
 
-    Arguments as for `save_gif`; about is in the file's EXIF data, as ImageDescription.
+    The arguments are those of `save_gif`; about is in the file's EXIF data, as ImageDescription.
     """
     pictures, options = _animation(frames, seconds, hold, scale)
     exif = Image.Exif()
@@ -165,7 +165,7 @@ def _save(path: str | Path | BinaryIO, pictures: list[Image.Image], format: str,
 
 
 def thin(frames: Sequence[T], limit: int) -> list[T]:
-    """At most `limit` of the frames, evenly, always with the last one."""
+    """Return at most `limit` of the frames, evenly, always with the last one."""
     kept = np.linspace(len(frames) - 1, 0, min(len(frames), limit)).round().astype(int)
     return [frames[i] for i in kept[::-1]]
 

@@ -1,4 +1,6 @@
-"""What can be seen whole: data in the plane, with exact score and ε, and the forward process on one picture."""
+"""Examples that can be seen whole: data in the plane, with exact score and ε, and the forward process on
+one picture.
+"""
 
 from ddpm_core.plane.mixtures import (
     Mixture,

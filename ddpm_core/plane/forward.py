@@ -1,6 +1,6 @@
 """The forward process shown on one picture: tables over t, one jump (Eq. 4) against t small steps (Eq. 2).
 
-For pages and notebooks: numpy and uint8 pictures in and out, so that a caller needs no tensors.
+For pages and notebooks: numpy and uint8 pictures in and out, so a caller needs no tensors.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ JUMP = 0  # the noise stream of one jump; small step t has stream t
 
 
 def tables(schedule: NoiseSchedule) -> dict[str, np.ndarray]:
-    """What Eqs. 2, 4 and 7 need at each t, float64 arrays of length T + 1.
+    """Return the tables that Eqs. 2, 4 and 7 need at each t, float64 arrays of length T + 1.
 
     beta: β_t. signal, noise: √ᾱ_t and √(1 − ᾱ_t), the weights of x_0 and ε in x_t. of_x_0, of_x_t: the weights of the
-    posterior mean. beta_tilde: the posterior's variance. The posterior's three are 0 at t = 0, where there is none.
+    posterior mean. beta_tilde: the posterior's variance. The posterior's three tables are 0 at t = 0, where there is no
+    posterior.
     """
     t = torch.arange(1, schedule.T + 1)
     one, zero = torch.ones(schedule.T, 1, dtype=torch.float64), torch.zeros(schedule.T, 1, dtype=torch.float64)
@@ -46,13 +47,13 @@ def tables(schedule: NoiseSchedule) -> dict[str, np.ndarray]:
 
 
 def epsilon(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
-    """The ε of one jump for a picture of this shape (H, W, C): standard normal, float32. seed: 0..2^63 − 1."""
+    """Draw the ε of one jump for a picture of this shape (H, W, C): standard normal, float32. seed: 0..2^63 − 1."""
     height, width, channels = shape
     return gaussian(seed, JUMP, (1, channels, height, width))[0].permute(1, 2, 0).numpy()
 
 
 def walk(schedule: NoiseSchedule, x_0: Tensor, t: int, seed: int) -> Tensor:
-    """x_t reached by t small steps x_i = √(1 − β_i) x_{i−1} + √β_i ε_i, Eq. 2, with fresh noise in each; t: 0..T."""
+    """Walk to x_t by t small steps x_i = √(1 − β_i) x_{i−1} + √β_i ε_i, Eq. 2, with fresh noise in each; t: 0..T."""
     x = x_0
     for i in range(1, t + 1):
         beta = schedule.beta[i].item()
@@ -62,12 +63,12 @@ def walk(schedule: NoiseSchedule, x_0: Tensor, t: int, seed: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One picture noised twice up to t, and the distributions of what was added, x_t − √ᾱ_t x_0.
+    """One picture noised twice up to t, and the distributions of the added noise, x_t − √ᾱ_t x_0.
 
-    walk, jump: uint8 (H, W, C). mean, std: of the walk's and of the jump's noise; sigma: √(1 − ᾱ_t), what Eq. 4 says.
+    walk, jump: uint8 (H, W, C). mean, std: those of the walk's and the jump's noise; sigma: √(1 − ᾱ_t), from Eq. 4.
     edges (B + 1,), walk_density, jump_density (B,): a histogram of each over ±4 sigma, as densities of noise/sigma.
-    gap: the largest difference between the two cumulative distributions (Kolmogorov–Smirnov). chance: what it stays
-    below 19 times out of 20 when both are one distribution. Without noise (t = 0) densities, gap and chance are 0.
+    gap: the largest difference between the two cumulative distributions (Kolmogorov–Smirnov). chance: 19 times out of
+    20, the gap is below this if both have the same distribution. Without noise (t = 0) densities, gap and chance are 0.
     """
 
     walk: np.ndarray
@@ -85,7 +86,7 @@ class Comparison:
 def compare(schedule: NoiseSchedule, image: np.ndarray, t: int, seed: int, bins: int = 48) -> Comparison:
     """Noise a uint8 (H, W, C) picture up to t by t steps of Eq. 2 and by one jump of Eq. 4; t: 0..T.
 
-    The jump's ε is `epsilon(seed, image.shape)`; the steps have noise of their own. Raises ValueError for another t.
+    The jump's ε is `epsilon(seed, image.shape)`; the steps have separate noise. Raises ValueError for a t outside 0..T.
     """
     try:
         inside = 0 <= operator.index(t) <= schedule.T

@@ -1,9 +1,9 @@
-"""Data in the plane, where a whole distribution can be seen, and where the best network is known in closed form.
+"""Data in the plane: here the whole distribution can be seen, and the best network is known in closed form.
 
 A point is an image of 1×1 pixels with two channels, (N, 2, 1, 1), so process, samplers and losses are those of
-pictures. The data are mixtures of Gaussians. Then q(x_t) is one too, and its score, ∇ log q = −E[ε | x_t]/√(1 − ᾱ_t),
-is known exactly: a run with `exact_model` shows the error of the sampler alone, and beside it a run with
-`plane_network.train` shows what the network adds.
+pictures. The data are mixtures of Gaussians. Then q(x_t) is a mixture too, and its score, ∇ log q = −E[ε | x_t]/√(1 −
+ᾱ_t), is known exactly. A run with `exact_model` shows only the error of the sampler. A run with `plane_network.train`
+shows the network's error as well.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ CENTRES = 120  # of a shape: the gaps between them are smaller than WIDTH
 class Mixture:
     """Equal parts of N(c, width² I), c being the centres, float64 (K, 2).
 
-    Its methods are about x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with x_0 from this mixture: parts of N(√ᾱ_t c, V I) with
-    V = ᾱ_t width² + 1 − ᾱ_t. alpha_bar: ᾱ_t, a number or float64 (N,); 1 is the data themselves.
-    Raises ValueError for centres of another shape, none or not finite, and for a width that is not above 0.
+    The methods describe x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with x_0 from this mixture: equal parts of N(√ᾱ_t c, V I) with V
+    = ᾱ_t width² + 1 − ᾱ_t. alpha_bar: ᾱ_t, a number or float64 (N,); 1 means the data themselves. Raises ValueError for
+    no centres, centres of another shape or not finite, and a width that is not above 0.
     """
 
     centres: Tensor
@@ -50,28 +50,28 @@ class Mixture:
         object.__setattr__(self, "centres", self.centres.double())
 
     def mean(self, alpha_bar: float = 1.0) -> Tensor:
-        """E x_t, float64 (2,)."""
+        """Return E x_t, float64 (2,)."""
         return math.sqrt(alpha_bar) * self.centres.mean(0)
 
     def covariance(self, alpha_bar: float = 1.0) -> Tensor:
-        """Cov x_t, float64 (2, 2)."""
+        """Return Cov x_t, float64 (2, 2)."""
         around = self.centres - self.centres.mean(0)
         own = around.T @ around / len(around) + self.width**2 * torch.eye(2, dtype=torch.float64)
         return alpha_bar * own + (1 - alpha_bar) * torch.eye(2, dtype=torch.float64)
 
     def log_density(self, x_t: Tensor, alpha_bar: float | Tensor = 1.0) -> Tensor:
-        """log q(x_t) at points (N, 2), float64 (N,)."""
+        """Return log q(x_t) at points (N, 2), float64 (N,)."""
         logits, variance, _ = self._parts(x_t, alpha_bar)
         rest = x_t.double().square().sum(1) / (2 * variance.squeeze(1))
         return logits.logsumexp(1) - rest - (2 * math.pi * variance.squeeze(1)).log() - math.log(len(self.centres))
 
     def score(self, x_t: Tensor, alpha_bar: float | Tensor = 1.0) -> Tensor:
-        """∇ log q(x_t) at points (N, 2), float64 (N, 2)."""
+        """Return ∇ log q(x_t) at points (N, 2), float64 (N, 2)."""
         logits, variance, root = self._parts(x_t, alpha_bar)
         return (root * (logits.softmax(1) @ self.centres) - x_t.double()) / variance
 
     def draw(self, n: int, generator: np.random.Generator) -> Tensor:
-        """n points of the data, float32 (n, 2, 1, 1)."""
+        """Draw n points of the data, float32 (n, 2, 1, 1)."""
         which = torch.from_numpy(generator.integers(len(self.centres), size=n))
         noise = torch.from_numpy(generator.standard_normal((n, 2), dtype=np.float32))
         return (self.centres[which].float() + self.width * noise).reshape(n, 2, 1, 1)
@@ -86,7 +86,7 @@ class Mixture:
 
 
 def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Model:
-    """The model whose network is E[ε | x_t] itself, the minimum of L_simple. schedule: None is the paper's."""
+    """Return the model whose network is E[ε | x_t] itself, the minimum of L_simple. schedule: None is the paper's."""
     schedule = NoiseSchedule.linear() if schedule is None else schedule
 
     def network(x_t: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
@@ -106,15 +106,15 @@ def _alpha_bar(schedule: NoiseSchedule, t_index: Tensor) -> Tensor:
 
 
 def plane_model(network: Any, schedule: NoiseSchedule) -> Model:
-    """A model of points. x̂_0 is not clipped: Gaussians have no edge."""
+    """Return a model of points. x̂_0 is not clipped: Gaussians have no edge."""
     return Model(network=network, schedule=schedule, image_size=1, channels=2, clip=False)
 
 
 def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:
-    """The steps of a run of n points; the state is step.x, float32 (n, 2, 1, 1).
+    """Yield the steps of a run of n points; the state is step.x, float32 (n, 2, 1, 1).
 
-    All points share the seed: x_T is its stream 0 and the noise of step i its stream i + 1, so two models or samplers
-    start at the same points. options and errors: those of `runs.trajectory`.
+    All points share the seed: x_T is its stream 0, and the noise of step i its stream i + 1. So two models or samplers
+    start at the same points. The options and errors are those of `runs.trajectory`.
     """
     if n < 1:
         raise ValueError(f"a cloud has at least one point, got {n}")
@@ -126,12 +126,12 @@ def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:
 
 
 def start(seed: int, n: int) -> Tensor:
-    """The x_T of `cloud`, float32 (n, 2, 1, 1)."""
+    """Return the x_T of `cloud`, float32 (n, 2, 1, 1)."""
     return gaussian(seed, 0, (n, 2, 1, 1))
 
 
 def network_score(model: Model, points: np.ndarray, t: int) -> Tensor:
-    """∇ log q(x_t) as the network of a model of points has learned it, −ε_θ/√(1 − ᾱ_t), float32 (N, 2).
+    """Return the ∇ log q(x_t) that a model of points has learned, −ε_θ/√(1 − ᾱ_t), float32 (N, 2).
 
     points: x_t, (N, 2); t: 1..T.
     """
@@ -142,7 +142,7 @@ def network_score(model: Model, points: np.ndarray, t: int) -> Tensor:
 
 
 def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: int = 20_000) -> float:
-    """L_simple (Eq. 14) of the exact ε, below which no network comes, estimated with so many draws."""
+    """Estimate L_simple (Eq. 14) of the exact ε with this many draws. No network can be below it."""
     exact, generator = exact_model(mixture, schedule), np.random.default_rng(0)
     x_0 = mixture.draw(draws, generator)
     t = torch.from_numpy(generator.integers(1, exact.schedule.T + 1, draws))
@@ -154,14 +154,14 @@ def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: i
 
 
 def shape(name: Shape, width: float = WIDTH) -> Mixture:
-    """One of names.SHAPES. Raises ValueError for another name."""
+    """Return one of names.SHAPES. Raise ValueError for another name."""
     if name not in SHAPES:
         raise ValueError(f"unknown shape {name!r}: choose from {', '.join(SHAPES)}")
     return Mixture(torch.from_numpy(_CENTRES[name]()), width)
 
 
 def drawing(points: Sequence[Sequence[float]], width: float = WIDTH) -> Mixture:
-    """One's own centres, at least one pair (x, y). Raises ValueError for anything else."""
+    """Return a mixture with your own centres, at least one pair (x, y). Raise ValueError for anything else."""
     return Mixture(torch.tensor(points, dtype=torch.float64), width)
 
 

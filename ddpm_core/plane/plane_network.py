@@ -30,7 +30,9 @@ WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # of x: with them the network sees 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """step: of the training, so many are done. loss: mean of L_simple since the last report. model: as it is now."""
+    """step: the number of steps done. loss: the mean of L_simple since the last report. model: the model at this
+    moment.
+    """
 
     step: int
     loss: float
@@ -65,8 +67,8 @@ def training(
 ) -> Iterator[TrainingState]:
     """Train a network, and report before the first step, after `every` steps, and at the end.
 
-    Everything drawn follows from the seed, so on one machine the same arguments give the same weights. The learning
-    rate falls to 0 along a cosine, in the place of averaged weights. schedule: None is the paper's. Raises ValueError
+    All random numbers follow from the seed, so on one machine the same arguments give the same weights. The learning
+    rate falls to 0 along a cosine, which replaces averaged weights. schedule: None is the paper's. Raises ValueError
     for steps below 1.
     """
     if steps < 1:
@@ -97,7 +99,7 @@ def training(
 
 
 def train(mixture: Mixture, seed: int = 0, steps: int = STEPS, schedule: NoiseSchedule | None = None) -> Model:
-    """The model at the end of `training`."""
+    """Return the model at the end of `training`."""
     (last,) = deque(training(mixture, seed, steps, schedule, every=steps), maxlen=1)
     return last.model
 

@@ -1,13 +1,16 @@
-"""What a visitor does, in Chromium, Firefox and WebKit, with the folder and with the app."""
+"""What a visitor does in Chromium, Firefox and WebKit, with the folder and with the app: run by `-m browsers`."""
 
 import base64
 import csv
 import functools
+import hashlib
 import io
 import json
+import os
 import time
 import urllib.parse
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -21,11 +24,11 @@ from ddpm_core import imaging
 from ddpm_core.noise import gaussian_batch
 from ui.static.folder import write
 
+pytestmark = pytest.mark.browsers
 MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]
 # A browser rounds float32 in another order than PyTorch: of 100 pictures of each model at most 1 value in 10,000
 # differed, by one level, and at most 2 of a digit's 784, which its canvas has three times.
 ROUNDED = 12
-FIRST = {}  # by PyTorch's pictures those of the first browser: one process takes this file (--dist loadfile)
 # Presses Run where the link does not run by itself.
 FINISHED = """(() => {
   const part = document.querySelector(`.part-${given[0]}`);
@@ -65,15 +68,18 @@ def app(torch_page):
         yield app.local_url
 
 
-@pytest.fixture(scope="module", params=BROWSERS)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in BROWSERS])
 def start(request, tmp_path_factory):
     """start() opens a browser with an empty profile."""
     return lambda: started(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="module")
-def browser(start):
+def browser(start, tmp_path_factory):
+    """Its `shown` is a folder for what the first browser showed, which all processes of a run share."""
+    base = tmp_path_factory.getbasetemp()
     with start() as browser:
+        browser.shown = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
         yield browser
 
 
@@ -141,7 +147,13 @@ def same(browser, shown, wanted):
     apart = np.abs(np.int16(shown) - wanted)
     if apart.max() > 1 or (apart > 0).sum() > max(ROUNDED, apart.size / 1000):
         return False
-    np.testing.assert_array_equal(shown, FIRST.setdefault(wanted.tobytes(), shown))
+    first = browser.shown / f"{hashlib.sha256(wanted.tobytes()).hexdigest()}.npy"
+    own = browser.shown / f"{os.getpid()}.npy"
+    own.unlink(missing_ok=True)  # its bytes may be those of an earlier first
+    np.save(own, shown)
+    with suppress(FileExistsError):
+        os.link(own, first)  # at once, as other processes read it
+    np.testing.assert_array_equal(shown, np.load(first))
     return True
 
 

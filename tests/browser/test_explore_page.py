@@ -81,7 +81,7 @@ def test_what_opens_is_a_recorded_run_and_can_be_saved(page, url, tmp_path):
         page.wait_for_selector(f".part-{part}[data-state=idle][data-described]")
         found = {"network": ".u .tile", "likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}
         page.wait_for_selector(f".part-{part} {found.get(part, '.rows img:visible')}")
-        if part not in ("network", "likelihood"):  # these have no slide
+        if part != "network":  # this has no slide
             with Image.open(saved(page, "Slide (PNG)", tmp_path / "slide.png")) as slide:
                 assert slide.width == 1600
     page.click("#places [data-place=compare]")
@@ -261,7 +261,7 @@ def test_a_part_works_from_the_keyboard_stops_at_once_and_runs_unseen(part, page
     page.click("#places [data-place=course]")  # where nothing runs
     page.wait_for_selector(f".part-{part}[data-state=finished]", state="attached")
     page.click(f"#places [data-place={'compare' if part == 'plane' else 'inside'}]")
-    page.wait_for_selector("#said:text('Finished')", state="attached")
+    page.wait_for_selector("#heard:text('Finished')", state="attached")
     assert page.evaluate(NAMELESS, part) == []
 
 
@@ -324,7 +324,7 @@ def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     assert "A at t = 0" in end and page.locator(".plane .numbers tbody tr").count() == 3
     verdicts = page.locator(".plane .verdict").all_inner_texts()
     assert verdicts[0].startswith("Spread ") and "below what it should be" in verdicts[1]
-    assert all(verdict in page.locator("#said").text_content() for verdict in verdicts)
+    assert all(verdict in page.locator("#heard").text_content() for verdict in verdicts)
 
     # At the start both lanes have one cloud; between two steps of B it has its last one, and a truth of its own.
     page.get_by_role("slider", name="Time t").press("Home")

@@ -43,6 +43,7 @@ LOOK = """
   const told = `.part-${part}:is([data-outdated=true], [data-state=queued], [data-state=loading])`;
   return {
     part,
+    lesson: page.lesson,
     link: chosen.href,
     names,
     dead: dead.map((one) => one.innerText),
@@ -114,7 +115,7 @@ def app(torch_page):
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
-                seat.take()
+                seat.wait_for_turn()
                 yield app
 
 
@@ -157,7 +158,7 @@ def silent(page, url, query, root):
         if seen["projected"]:
             page.keyboard.press("Escape")
             seen = page.evaluate(LOOK, root)
-        if seen["part"] != part:  # where the press before led
+        if seen["part"] != part or seen["lesson"]:  # where the press before led
             page.evaluate("(part) => page.open(part, null, { lesson: '' })", part)
             name = ""
             continue
@@ -182,15 +183,20 @@ def test_every_press_of_a_part_answers(quiet, app, part):
 @pytest.mark.parametrize(
     ("part", "named"),
     [
-        *(("watch", f".model button[value={ref}]") for ref in ("cifar10-tiny", "emoji-tiny")),
-        ("watch", ".try button:text('Draw a 7')"),
+        *(("watch", ref) for ref in ("cifar10-tiny", "emoji-tiny")),
+        ("watch", ".try button:has-text('Draw a 7')"),
         *(("compare", f".try button >> nth={i}") for i in range(5)),
-        ("compare", ".model button[value=cifar10-tiny]"),
+        ("compare", "cifar10-tiny"),
     ],
 )
-def test_a_button_and_a_tile_run_however_long_that_takes(quiet, app, part, named):
+def test_a_starter_and_a_model_run_however_long_that_takes(quiet, app, part, named):
     opened(quiet, app.local_url, f"tab={part}")
-    quiet.click(f".part-{part} {named}")
+    if named.startswith(".try"):
+        title = quiet.inner_text(f".part-{part} {named} >> span")
+        quiet.click(f".part-{part} {named}")
+        quiet.wait_for_selector(f".part-{part} .try button[aria-pressed=true]:has-text('{title}')")
+    else:
+        quiet.select_option(f".part-{part} select.models >> nth=0", named)
     quiet.wait_for_selector(f".part-{part}[data-outdated=true]:not([data-state=idle])")  # the example is not the run's
 
 
@@ -232,14 +238,45 @@ def test_a_link_downloads_no_model_and_says_what_run_will_download(quiet, app, m
     assert quiet.is_visible(".part-watch .estimate")
 
 
-def test_what_a_link_has_and_the_model_does_not_is_left_as_usual_and_said(quiet, app):
+def test_what_a_link_has_that_can_not_be_is_said_and_a_wrong_model_keeps_its_text(quiet, app):
     wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "9", "label": "horse", "seed": "14"}
     quiet.goto(f"{app.local_url}?{urlencode(wrong)}")
-    said = "Not possible here: Steps: abc, Noise added back: zz, Class: horse, Noise, η: 9."
-    quiet.wait_for_selector(f"#said.shown:has-text('{said}'):has-text('There is no checkpoint')")
+    said = "Not possible here: Steps: abc, Noise added back: zz, What to draw: horse, Noise, η: 9."
+    quiet.wait_for_selector(f"#said.shown:has-text('{said}')")
+    quiet.wait_for_selector(".part-watch [data-name=checkpoint] .mistake:has-text('There is no checkpoint')")
+    typed = quiet.get_by_label("Another model")
+    assert (typed.input_value(), typed.get_attribute("aria-invalid")) == ("nope", "true")
+    assert quiet.inner_text(".part-watch .estimate") == "Correct “Model” first" and quiet.is_disabled(
+        ".part-watch .run"
+    )
+    quiet.select_option(".part-watch select.models", "mnist-tiny")
+    quiet.wait_for_selector(".part-watch[data-state=queued]")
+    assert not quiet.locator(".mistake:visible, [aria-invalid]").count()
+    assert "seed=14" in quiet.url and "nope" not in quiet.url
+
+
+def test_a_lesson_ends_the_run_before_it_drops_the_tool_and_shows_its_own_example(quiet, app):
+    opened(quiet, app.local_url, "tab=watch&seed=5")
     quiet.click(".part-watch .run")
     quiet.wait_for_selector(".part-watch[data-state=queued]")
-    assert "seed=14" in quiet.url and "nope" not in quiet.url
+    quiet.click(".part-watch .tools button >> nth=0")
+    quiet.evaluate("page.open('course', null)")
+    quiet.click(".lessons button >> nth=0")
+    quiet.wait_for_selector(".part-watch[data-state=idle][data-outdated=false]:not([data-frames='0'])")
+    assert quiet.get_by_text("Example", exact=True).first.is_visible()
+    assert not quiet.locator(".part-watch .tools [aria-pressed=true]").count()
+
+
+def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
+    opened(quiet, app.local_url, "tab=compare")
+    steps = quiet.locator("[data-name=steps_b] input[type=number]")
+    steps.fill("5000")
+    quiet.wait_for_selector("[data-name=steps_b] .mistake:has-text('from 1 to 1000 for this checkpoint, got 5000')")
+    assert (steps.input_value(), steps.get_attribute("aria-invalid")) == ("5000", "true")
+    steps.fill("700")
+    quiet.wait_for_selector("[data-name=steps_b] .mistake", state="hidden")
+    quiet.select_option("[data-name=checkpoint] select", "mnist-tiny-2-steps")
+    quiet.wait_for_selector("[data-name=steps_b] .changed:has-text('Was 700')")
 
 
 def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet, app):
@@ -248,6 +285,7 @@ def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet,
     quiet.wait_for_selector(".part-watch[data-outdated=true] .field-prompt input:focus")
     assert quiet.input_value(".field-prompt input") == "" and quiet.is_visible(".try.words")
     assert not quiet.is_visible(".part-watch [data-name=sampler]")  # for experts
+    assert quiet.get_attribute(".try button:has-text('Draw what I type')", "aria-pressed") == "true"
     opened(quiet, app.local_url, "tab=watch")
     with quiet.expect_file_chooser():
         quiet.click("text=My own picture")
@@ -266,7 +304,7 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
     phone.evaluate("scrollTo(0, 9999)")
     phone.route("**/ask", take)
     phone.click("text=Draw a 7")
-    phone.wait_for_function("scrollY < 200")
+    phone.wait_for_function("scrollY < 300")
     hold.clear()
     for route in held:  # first the recorded run, which makes the player longer
         route.continue_()
@@ -326,8 +364,9 @@ def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app
       };
     }
     """)
+    quiet.evaluate("document.querySelector('.part-watch .how').open = true")
     quiet.click(".part-watch .preset[value='1000']")
-    quiet.click(".part-watch .model button[value=cifar10-tiny]")
+    quiet.select_option(".part-watch select.models", "cifar10-tiny")
     settled(quiet)
     assert quiet.get_attribute(".part-watch", "data-state") == "idle"
     quiet.evaluate("window.know()")
@@ -339,6 +378,7 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     quiet.route("**/parts/compare.js", lambda route: route.abort())  # it may be kept from before
     opened(quiet, app.local_url, "tab=watch")
     quiet.wait_for_selector(".part-watch[data-described]")  # by a module, which is loaded with the first question
+    quiet.evaluate("document.querySelector('.part-watch .how').open = true")
     settled(quiet)
     try:
         quiet.context.set_offline(True)
@@ -355,23 +395,22 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
 def test_only_models_of_pixels_are_offered_where_pixels_are_needed(quiet, app):
     opened(quiet, app.local_url, "tab=latents")
     offered = "(all) => all.map((one) => one.value)"
-    tiles = quiet.locator(".part-latents .model button").evaluate_all(offered)
-    assert tiles == ["mnist-tiny", "cifar10-tiny"]
-    assert "emoji-tiny" not in quiet.locator(".part-latents .models option").evaluate_all(offered)
+    models = quiet.locator(".part-latents .models option").evaluate_all(offered)
+    assert {"mnist-tiny", "cifar10-tiny"} <= set(models) and "emoji-tiny" not in models
 
 
 def test_what_is_chosen_is_seen_and_its_number_fits(quiet, app):
     opened(quiet, app.local_url, "tab=compare&steps=1000")
     colours = "(all) => all.map((one) => getComputedStyle(one).borderColor)"
-    first, *others = quiet.locator(".card-A .model button").evaluate_all(colours)
-    assert first not in others and len(set(others)) == 1
+    first, *others = quiet.locator(".part-compare .tiles label").evaluate_all(colours)
+    assert len(others) == 10 and first not in others and len(set(others)) == 1
     box = quiet.locator(".card-A [data-name=steps] input[type=number]")
     assert box.evaluate("(box) => box.value === '1000' && box.scrollWidth <= box.clientWidth")
 
 
 # Elements that reach into the right margin, and how wide all is.
 WIDE = """(margin) => [document.documentElement.scrollWidth, ...[...document.querySelectorAll("button, header, .plot")]
-  .filter((one) => one.checkVisibility() && !one.closest(".run-bar, .try.words, .wall, article"))
+  .filter((one) => one.checkVisibility() && !one.closest(".run-bar, .try, .wall, article"))
   .filter((one) => one.getBoundingClientRect().right > innerWidth - margin + 1)
   .map((one) => one.outerHTML.slice(0, 99))]"""
 

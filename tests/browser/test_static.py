@@ -56,7 +56,7 @@ def folder(tmp_path_factory, narrow_page):
 
 @pytest.fixture(scope="module")
 def app(narrow_page):
-    return build("mnist-tiny", device="cpu", warm=False)
+    return build("mnist-tiny", device="cpu")
 
 
 def node(script, *arguments):
@@ -178,7 +178,7 @@ def test_what_a_form_offers_for_a_model_is_the_same_without_a_server(folder, app
 
 def test_the_inside_of_a_network_is_the_same_without_a_server(folder, app):
     asked = {"checkpoint": "mnist-tiny", "seed": "7", "steps": "4", "block": "up 1"}
-    for values in ({"off": "middle, time", "first": "3"}, {"graft": "1", "last": "2"}):
+    for values in ({"off": "middle, time", "first": "3", "place": "30 70"}, {"graft": "1", "last": "2"}):
         theirs = node("inside.mjs", folder, json.dumps(asked | values))
         assert theirs["state"] == "finished", theirs["text"]
         _, messages = toylab.messages(app.parts["network"], "network", asked | values)
@@ -189,6 +189,11 @@ def test_the_inside_of_a_network_is_the_same_without_a_server(folder, app):
             assert [ours[name] for name in ("lane", "k", "t")] == [other[name] for name in ("lane", "k", "t")]
             pairs = [(ours[name], other[name]) for name in ("x", "x0", "channels")]
             pairs += [pair for pair in zip(ours["colours"], other["colours"], strict=True)]
+            looks = zip(ours.get("looks", ()), other.get("looks", ()), strict=True)
+            assert ("looks" in ours) == ("place" in values)
+            for one, two in looks:
+                assert one["layer"] == two["layer"]
+                pairs.append((one["maps"], two["maps"]))
             for one, two in pairs:
                 gap = np.abs(one.astype(int) - np.reshape([picture["data"] for picture in two], one.shape))
                 assert gap.max() <= 1 and (gap > 0).mean() < 0.01  # float32 in another order
@@ -424,7 +429,7 @@ def endings(model, text, seeds, **way):
     return both
 
 
-def test_two_lanes_and_rows_are_those_of_the_library(window):
+def test_two_lanes_and_rows_are_those_of_the_library(window, site):
     model = loaded("mnist-tiny")
     opened = window(link("compare", {"seed": 7, "steps": 3, "steps_b": 4, "count": 2}))
     finished(opened, "compare")
@@ -458,6 +463,14 @@ def test_two_lanes_and_rows_are_those_of_the_library(window):
         *_, last = restore.restore(model, y, A, method, [8, 9], steps=2, variance="beta_tilde")
         rows.append(ddpm_core.to_uint8(last.x))
     assert close(pixels(png(opened)), imaging.grid(np.concatenate(rows), 2))
+
+    asked = {"seed": 7, "steps": 9, "count": 3, "touch": TOUCH}
+    several, workers = opened.evaluate(RUN, asked), len(opened.workers)
+    opened.add_init_script("Object.defineProperty(navigator, 'hardwareConcurrency', { value: 1 })")
+    opened.goto(site.address + "?tab=course")
+    opened.wait_for_selector("html[data-ready=true]")
+    assert opened.evaluate(RUN, asked) == several and len(several) == 19
+    assert (workers > 1, len(opened.workers)) == (os.cpu_count() != 1, 1)
 
 
 def test_grid_plane_forward_and_what_only_the_installed_lab_does(window):
@@ -554,6 +567,19 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         assert "is there a network?" in opened.locator(".part-watch").inner_text()
     finally:
         context.close()
+
+
+def test_a_sketch_of_the_words_is_shown_as_they_are_typed_and_read_out_to_nobody(window):
+    opened = window(link("watch", {"checkpoint": "emoji-tiny", "steps": 1000, "count": 16, "seed": 3}))
+    opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    opened.evaluate("new MutationObserver(() => { window.spoken = true; }).observe(said, { childList: true })")
+    opened.locator("[data-name=prompt] input").press_sequentially("red qwx", delay=20)
+    opened.wait_for_selector(".ddpm-player .title:has-text('4 steps · trailing · UniPC · “red qwx” · noise no. 3')")
+    assert opened.locator(".ddpm-player .caption").inner_text() == "I don’t know “qwx”: what is drawn is a guess."
+    assert opened.locator(".part-watch .status").inner_text().startswith("Quick sketch in 4 steps")
+    part = opened.locator(".part-watch")
+    assert [part.get_attribute(f"data-{name}") for name in ("state", "outdated")] == ["idle", "false"]
+    assert opened.evaluate("[page.chosen.searchParams.get('steps'), window.spoken]") == ["1000", None]
 
 
 def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):
@@ -687,7 +713,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     }
     for ref, said_so in wrong.items():
         opened.evaluate("ref => page.open('watch', { checkpoint: ref })", ref)
-        opened.locator("#said.shown", has_text=said_so).wait_for()
+        opened.locator(".part-watch [data-name=checkpoint] .mistake", has_text=said_so).wait_for()
     keys = "caches.open('lab-models /a/lab/').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0
     press(opened, "Empty the cache of models")
@@ -887,7 +913,7 @@ def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder
 def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
     busy = {"text": "for (;;);"}
     source = (ROOT / "ui/web/local/jobs.js").read_text("utf-8")
-    head = "async count(kind, steps = 1) {"
+    head = "async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {"
     assert head in source
 
     def jobs(route):

@@ -77,6 +77,8 @@ def axed(page):
     return page
 
 
+@pytest.mark.browsers
+@pytest.mark.xdist_group("axe")
 @pytest.mark.parametrize("part", PARTS)
 def test_axe_finds_nothing_before_a_run_and_after_it(axed, url, part):
     opened(axed, url, part, QUICK.get(part, ""))
@@ -226,7 +228,8 @@ def test_a_screen_reader_hears_the_beginning_the_end_and_what_came_of_it(page, u
     opened(page, url)
     page.evaluate("""() => {
       window.heard = [];
-      const said = document.querySelector("#said");
+      page.say("Something that all are to read", true);
+      const said = document.querySelector("#heard");
       new MutationObserver(() => window.heard.push(said.textContent)).observe(said, { childList: true });
     }""")
     finished(page, "watch")
@@ -302,7 +305,7 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     shown = "(selector) => [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length).length"
-    assert not page.evaluate(shown, ".button, input, select, #navs, #share")
+    assert not page.evaluate(shown, ".button, input, select, #places, #parts, #share")
     assert page.evaluate(shown, "canvas, img, .drawn") and page.evaluate(
         shown, ".chart .readouts, .lead, .ask details p"
     )

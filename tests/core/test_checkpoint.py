@@ -679,7 +679,7 @@ def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
         return x
 
     own = Model(network=network, schedule=GROWING, image_size=3, coordinates=Own())
-    with pytest.raises(ValueError, match="coordinates of one's own, Own, can't be kept in a folder"):
+    with pytest.raises(ValueError, match="your own coordinates, Own, can't be saved in a folder"):
         ddpm_core.save(own, tmp_path / "a")
     assert not (tmp_path / "a").exists()
     with pytest.warns(UserWarning, match="all but the network"):
@@ -710,7 +710,7 @@ def test_a_network_of_ones_own_takes_the_place_of_a_checkpoints(tmp_path):
     own = Model(network=lambda x, t, labels: x, schedule=NoiseSchedule.linear(), image_size=8)
     with pytest.raises(CheckpointError, match="holds the weights of a network, and yours would not be saved"):
         ddpm_core.save(own, tmp_path / "a")
-    with pytest.raises(ValueError, match="those of a network of your own are not saved"):
+    with pytest.raises(ValueError, match="the weights of your own network are not saved"):
         ddpm_core.save(own, tmp_path / "b", half=True)
     with pytest.raises(ValueError, match="leave out device, precision and engine"):
         ddpm_core.load(tmp_path / "a", network=own.network, device="cpu")

@@ -281,7 +281,7 @@ def test_a_cache_that_diffusers_filled_offline(online, tmp_path):
 
 def test_offline_without_cache(online, monkeypatch):
     online.status = 503
-    assert "the Hub has an error of its own (HTTP 503): try" in refusal(REF)
+    assert "the Hub reports an internal error (HTTP 503): try" in refusal(REF)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set and google/ddpm-cifar10-32 is not in the" in refusal(REF)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -484,8 +484,8 @@ def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
     [
         (401, "has no repository google/ddpm-cifar10-32, or it is private"),
         (403, "refuses access to google/ddpm-cifar10-32 (HTTP 403)"),
-        (429, "takes no more requests from here for now (HTTP 429): try"),
-        (500, "has an error of its own (HTTP 500): try"),
+        (429, "accepts no more requests from this address for now (HTTP 429): try"),
+        (500, "reports an internal error (HTTP 500): try"),
     ],
 )
 def test_an_answer_of_the_hub_is_one_sentence_and_the_next_try_works(online, status, sentence):

@@ -337,7 +337,7 @@ class Page:
         import ui
         from ui.machine.step_times import StepKind
 
-        self.app = ui.build("mnist-tiny", device="cpu", warm=False)
+        self.app = ui.build("mnist-tiny", device="cpu")
         refs = {*DIGITS, *COLOURS, "emoji-tiny", "plane-exact", "plane-trained", "plane-training"}
         for ref in refs:  # so that what a run takes is the same on any machine
             self.app.services.step_times.note(StepKind(ref, 1), 0.003)

@@ -11,6 +11,7 @@ from browser import CALM, served
 from PIL import Image
 from toylab import cost, toy_services
 
+import ddpm_core
 from ddpm_core import sample
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.cost import network_cost
@@ -68,6 +69,16 @@ def test_the_table_of_few_steps_has_the_recorded_numbers():
     distance = json.loads(NUMBERS.read_text(encoding="utf-8"))["distance"]
     rounded = {name: ["–" if d is None else str(round(d)) for d in distances] for name, distances in distance.items()}
     assert table_of("few-steps") == {"steps": [str(n) for n in STEPS]} | rounded
+
+
+def test_the_table_of_blocks_has_the_measured_shares():
+    digits, photos = (ddpm_core.readers(ddpm_core.load(name)).figures for name in ("mnist-tiny", "cifar10-tiny"))
+    table = table_of("blocks")
+    assert table.pop("Nothing")[0] == f"{100 * digits['whole']:.1f} %"
+    of_digits = [[f"{100 * share:.1f} %" for share in off.values()] for off in digits["off"].values()]
+    of_photos = [[f"{rms:.2f}" for rms in off.values()] for off in photos["off"].values()]
+    del table["Switched off"], of_digits[-1], of_photos[-1]  # all skips at once are not in it
+    assert list(table.values()) == [a + b for a, b in zip(of_digits, of_photos, strict=True)]
 
 
 def test_the_table_of_the_smaller_space_has_what_is_counted():
@@ -175,6 +186,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
         at(lesson.name, lesson.part)
         page.wait_for_selector(f"#course-bar h2:focus:text('{lesson.title}')")  # where the keyboard goes on
         assert page.get_by_text(lesson.question).is_visible() and not page.get_by_text(lesson.answer).is_visible()
+        assert not page.get_by_label("Next lesson").is_visible()  # it comes after the answer
         page.locator("#course-bar summary", has_text="Answer").click()
         assert page.get_by_text(lesson.answer).is_visible()
         assert page.get_by_role("banner").count() == 1  # the page's: the bar is a part of its own
@@ -204,9 +216,11 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#course-bar .do button").click()
     page.wait_for_selector(".part-compare[data-state=finished]")
-    assert page.locator("#course-bar").bounding_box()["height"] <= 60  # one line, once it has been read
+    assert (
+        page.locator("#course-bar").bounding_box()["height"] <= 120
+    )  # the question alone, once the rest has been read
     shown = course.LESSONS[-2]
-    assert page.get_by_text(shown.todo).count() and not page.get_by_text(shown.question).is_visible()
+    assert page.get_by_text(shown.question).is_visible() and not page.get_by_text(shown.todo).is_visible()
     pictures = page.locator(".part-compare .frame").first.bounding_box()
     assert pictures["y"] >= 0 and pictures["y"] + pictures["height"] <= 700  # in sight, also below the bar of a phone
     page.set_viewport_size({"width": 1280, "height": 720})

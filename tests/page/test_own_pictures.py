@@ -20,7 +20,7 @@ SIZE = {"cifar10-tiny": 32, "mnist-tiny": 28}
 @pytest.fixture(scope="module", params=["server", "static"])
 def address(request, tmp_path_factory, narrow_page):
     if request.param == "server":
-        with served("cifar10-tiny", warm=False) as app:
+        with served("cifar10-tiny", launch={"warm": False}) as app:
             yield app.local_url
         return
     folder = tmp_path_factory.mktemp("site") / "a" / "lab"

@@ -16,7 +16,7 @@ WAY = {"steps": 4, "sampler": "ddim", "labels": 3}
 
 
 @pytest.fixture(scope="module")
-def place():
+def part():
     return NetworkPart(toylab.toy_services(Models("cpu")))
 
 
@@ -25,9 +25,9 @@ def model():
     return ddpm_core.load("mnist-tiny", device="cpu", engine="torch", precision="fp32")
 
 
-def frames(place, **values):
+def frames(part, **values):
     """The first result, and the frames of each lane."""
-    _, messages = toylab.messages(place, "network", ASKED | values)
+    _, messages = toylab.messages(part, "network", ASKED | values)
     assert messages[-1]["state"] == "finished", messages[-1]
     (plan,), found = results(messages, "plan"), results(messages, "inside")
     return plan, [[one for one in found if one["lane"] == lane] for lane in {one["lane"] for one in found}]
@@ -38,8 +38,8 @@ def same(got, images, most=0):
     assert gap.max() <= most
 
 
-def test_a_run_shows_what_each_block_gives(place, model):
-    plan, (whole,) = frames(place, block="up 2")
+def test_a_run_shows_what_each_block_gives(part, model):
+    plan, (whole,) = frames(part, block="up 2")
     opened, readers = ddpm_core.inside(model), ddpm_core.readers(model)
     assert [one["name"] for one in plan["blocks"]] == list(opened.blocks) and plan["skips"] == list(opened.skips)
     for frame, step in zip(whole, ddpm_core.trajectory(opened.model, [7], **WAY), strict=True):
@@ -54,8 +54,8 @@ def test_a_run_shows_what_each_block_gives(place, model):
         assert np.array_equal(channels.argmin(1), frame["channels"].reshape(32, -1).argmin(1))
 
 
-def test_parts_are_off_in_the_steps_that_are_asked_for(place, model):
-    _, lanes = frames(place, off="middle, skips 28", first="2", last="3")
+def test_parts_are_off_in_the_steps_that_are_asked_for(part, model):
+    _, lanes = frames(part, off="middle, skips 28", first="2", last="3")
     times = {frame["t"] for frame in lanes[0][1:3]}
     opened = ddpm_core.inside(model)
     opened.cut("middle", "skips 28", when=lambda t: t in times)
@@ -65,8 +65,20 @@ def test_parts_are_off_in_the_steps_that_are_asked_for(place, model):
     assert not np.array_equal(lanes[0][1]["x"], lanes[1][1]["x"])
 
 
-def test_a_graft_comes_from_a_run_of_the_same_noise(place, model):
-    _, (_, grafted) = frames(place, graft="6", graft_block="up 1")
+def test_where_a_place_looks_is_shown_of_both_runs(part, model):
+    _, lanes = frames(part, off="time", place="30 75")
+    whole, changed = ddpm_core.inside(model), ddpm_core.inside(model)
+    changed.cut("time")
+    for opened, found in zip((whole, changed), lanes, strict=True):
+        opened.look(0.3, 0.75)
+        for frame, _ in zip(found, ddpm_core.trajectory(opened.model, [7], **WAY), strict=True):
+            assert [look["layer"] for look in frame["looks"]] == list(opened.looks)
+            for look, shares in zip(frame["looks"], opened.looks.values(), strict=True):
+                same(look["maps"], (255 * shares[0] / shares.max()).round())
+
+
+def test_a_graft_comes_from_a_run_of_the_same_noise(part, model):
+    _, (_, grafted) = frames(part, graft="6", graft_block="up 1")
     donor, opened = ddpm_core.inside(model), ddpm_core.inside(model)
     opened.change("up 1", lambda found, t: donor.taps["up 1"])
     both = zip(
@@ -80,24 +92,32 @@ def test_a_graft_comes_from_a_run_of_the_same_noise(place, model):
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {"off": "attention, time", "first": "3"}, {"graft": "6"}, {"graft": "0", "last": "2", "off": "class"}],
+    [
+        {"place": "0 99"},
+        {"off": "attention, time", "first": "3"},
+        {"graft": "6"},
+        {"graft": "0", "last": "2", "off": "class"},
+    ],
 )
-def test_the_script_draws_the_last_picture(place, model, values, tmp_path, monkeypatch):
+def test_the_script_draws_the_last_picture(part, model, values, tmp_path, monkeypatch):
     if values.get("off") == "class":
         values = values | {"off": "condition"}
-    _, lanes = frames(place, **values)
+    _, lanes = frames(part, **values)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ddpm_core, "load", lambda ref: model)
-    exec(compile(described(place, "network", ASKED | values)["python"], "script", "exec"), {})
+    exec(compile(described(part, "network", ASKED | values)["python"], "script", "exec"), {})
     row = np.asarray(Image.open("step-4.png"))
     same(lanes[-1][-1]["x0"], row[:, -28:])
     same(lanes[-1][-1]["read"][3], row[:, 3 * 28 : 4 * 28], 1)
+    for look in lanes[-1][-1].get("looks", ()):
+        same(look["maps"], Image.open(f"step-4-{look['layer']}.png"))
 
 
 @pytest.mark.parametrize(
     "values, sentence",
     [
         ({"off": "head"}, "A network has no part 'head': choose such as middle, skips 28, attention, time"),
+        ({"place": "30 100"}, "A place is two numbers from 0 to 99, down and right, got '30 100'"),
         ({"block": "head"}, "A network has no block 'head': choose such as down 1, middle, up 1"),
         ({"graft": "12"}, "This checkpoint has no class '12': choose from any, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
         ({"graft": "6", "off": "middle"}, "Block middle can't be switched off and grafted at once"),
@@ -106,21 +126,21 @@ def test_the_script_draws_the_last_picture(place, model, values, tmp_path, monke
         ({"checkpoint": "cifar10-tiny", "graft": "6" * 301}, "The prompt has at most 300 characters, got 301"),
     ],
 )
-def test_what_can_not_be_is_one_sentence_in_both(place, values, sentence):
-    _, messages = toylab.messages(place, "network", ASKED | values)
+def test_what_can_not_be_is_one_sentence_in_both(part, values, sentence):
+    _, messages = toylab.messages(part, "network", ASKED | values)
     assert messages[-1]["state"] == "error" and messages[-1]["text"].startswith(sentence)
-    assert described(place, "network", ASKED | values).startswith(sentence)
+    assert described(part, "network", ASKED | values).startswith(sentence)
 
 
-def test_names_of_other_networks_are_refused_when_it_is_opened(place):
+def test_names_of_other_networks_are_refused_when_it_is_opened(part):
     for values in ({"off": "skips 9"}, {"block": "up 7"}):
-        _, messages = toylab.messages(place, "network", ASKED | values)
+        _, messages = toylab.messages(part, "network", ASKED | values)
         assert messages[-1]["state"] == "error" and "choose from down 1" in messages[-1]["text"]
 
 
-def test_a_network_without_readers_shows_where_its_numbers_are_large(place):
+def test_a_network_without_readers_shows_where_its_numbers_are_large(part):
     student = {"checkpoint": "mnist-tiny-consistency", "steps": "2", "sampler": "consistency"}
-    plan, (whole,) = frames(place, **student)
+    plan, (whole,) = frames(part, **student)
     assert plan["r2"] is plan["figures"] is None and not any("read" in frame for frame in whole)
     shapes = [frame.shape for frame in whole[0]["colours"]]
     assert shapes == [(1, *block["shape"][1:], 1) for block in plan["blocks"]]

@@ -21,8 +21,9 @@ from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
 from ui.parts.repair import RepairPart
-from ui.parts.sampling import SamplingPart
+from ui.parts.sampling import SamplingPart, SketchPart
 from ui.runs.settings import Settings
+from ui.runs.visitors import asks
 
 pytest.importorskip("transformers", reason="needed for words only")
 
@@ -254,3 +255,22 @@ def test_what_is_typed_is_drawn_and_a_pressed_word_shows_where_it_is_looked_at(p
     page.wait_for_function("document.querySelector('.card-B input[maxlength]').value === 'green apple'")
     b.wait_for()
     assert page.locator(".part-compare .field[data-name=label]").is_hidden()
+
+
+def test_a_sketch_is_the_end_of_the_same_run_with_nothing_on_the_way(place, stable):
+    how = {**SketchPart.forms["sketch"].defaults(), "seed": 7, "prompt": "a red qwx", "guidance": 2}
+    del how["checkpoint"]
+    _, (plan, frame) = run(SketchPart(place.services), "sketch", how, stable)
+    _, (_, *others) = run(place, "watch", how, stable)
+    assert (frame["k"], len(others), plan["words"][-1]) == (3, 4, "qwx")
+    assert np.array_equal(toylab.decoded(frame["x"]), toylab.decoded(others[-1]["x"]))
+
+
+def test_sketches_wait_for_nobody_and_hold_nobody_up(place, stable):
+    """Who draws a run of their own is not kept from sketches by it; others are before them."""
+    turns, part = place.services.turns, SketchPart(place.services)
+    asks("me", None)
+    with turns.join(None, "me"):
+        part.request("sketch", {"checkpoint": str(stable)})
+    with turns.join(None, "another"), pytest.raises(ValueError, match="No sketch while others compute"):
+        part.request("sketch", {"checkpoint": str(stable)})

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from training import process_restored  # noqa: F401
 
 import ddpm_core
-from benchmarks import digits, families, first_gpu, inside, restoration, training
+from benchmarks import _measure, digits, families, first_gpu, inside, restoration, sampling, training
 from ddpm_core import plane
 from ddpm_core.checkpoint.sidecars import readers_file
 from ddpm_core.engines.readers import fit_readers
@@ -84,6 +84,22 @@ def test_without_a_classifier_the_command_that_makes_it_is_named(tmp_path, monke
     digits.load_classifier.cache_clear()
     with pytest.raises(FileNotFoundError, match="python -m benchmarks digits"):
         digits.features(np.zeros((1, 28, 28, 1), np.uint8))
+
+
+def test_a_peer_that_is_not_installed_is_named_and_the_others_run(monkeypatch, capsys):
+    monkeypatch.setattr(_measure, "find_spec", lambda module: None)
+    assert list(sampling.contenders("cifar10", False)) == [
+        "ours",
+        "ours, engine torch",
+        "diffusers",
+        "diffusers channels_last",
+    ]
+    assert "pip install denoising-diffusion-pytorch" in capsys.readouterr().err
+    assert _measure.installed(training.CONTENDERS) == ["ours", "ours compiled", "diffusers", "diffusers tuned"]
+    assert capsys.readouterr().err.count("lucidrains") == 1
+    assert _measure.installed(["ours"]) == ["ours"] and not capsys.readouterr().err
+    monkeypatch.setattr(_measure, "find_spec", lambda module: "here")
+    assert "lucidrains" in sampling.contenders("cifar10", False)
 
 
 def test_our_training_step_is_the_trainers(tmp_path):

@@ -52,6 +52,9 @@ assert failed == [], failed
 
 import ddpm_core
 ddpm_core.sample(ddpm_core.load("mnist-tiny", engine="torch"), [1], 1)
+failed = [*{{"torch._dynamo", "peft", "transformers.modeling_utils"}} & set(sys.modules)]
+assert failed == [], failed
+from diffusers.models.unets import UNet1DModel  # of a list that was postponed
 import ddpm_core.engines.openvino  # what tells is the import of OpenVINO
 
 from train.__main__ import main

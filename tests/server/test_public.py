@@ -88,7 +88,7 @@ def test_the_first_html_says_what_it_is_and_how_a_link_to_it_looks(headers, base
     if base is None:
         return
     assert status == 200 and sent["cache-control"] == "no-store"
-    assert "Watch noise become a picture, one step at a time." in text.split("<script type=")[0]
+    assert "Watch noise become a picture, one step at a time" in text.split("<script type=")[0]
     tags = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', text))
     assert tags["title"] == "DDPM Lab" and tags["description"].endswith(".")
     assert tags["image"] == f"{base}/preview.png?"

@@ -194,7 +194,7 @@ def test_a_run_that_waits_keeps_no_model_in_memory():
     assert model.decoder.decode(3) == 6 and model.text("ab") == ["a", "b"]
     network.give_back()
     assert models.loaded("toy") is None  # with all its parts
-    assert network.take() and models.loads == 2
+    assert network.hold() and models.loads == 2
     assert model.decoder.decode(3) == 6
 
 
@@ -218,4 +218,4 @@ def test_a_model_whose_files_changed_meanwhile_does_not_go_on(tmp_path):
     network.give_back()
     weights.write_bytes(b"22")
     with pytest.raises(Changed, match="the files of toy have changed during the run"):
-        network.take()
+        network.hold()

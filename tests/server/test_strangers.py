@@ -279,7 +279,7 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
     assert messages(port, "watch", QUICK | {"checkpoint": path})[-1]["state"] == "error"
     assert [at for at in looked if "evil" in at] == []
     with pytest.raises(ValueError, match="on another machine"):
-        ui.build(path, warm=False)
+        ui.build(path)
 
 
 def test_scripts_have_no_origin(public):

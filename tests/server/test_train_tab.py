@@ -259,16 +259,16 @@ def test_own_pictures_of_any_kind_have_fitting_flags(tmp_path):
 
 
 def strokes(name, count=20):
-    """Drawings that were made with the page's pad: "heart", "R" or "fish"."""
-    return json.loads(DRAWINGS.read_text())[name][:count]
+    """Drawings of one stroke that were made with the page's pad: "heart", "R" or "fish"."""
+    return [[stroke] for stroke in json.loads(DRAWINGS.read_text())[name][:count]]
 
 
 def test_a_variant_is_shifted_turned_and_changed_in_size_a_little():
-    line, rng = np.array(strokes("fish", 1)[0], float).reshape(-1, 2) / 10, np.random.default_rng(1)
+    line, rng = np.array(strokes("fish", 1)[0][0], float).reshape(-1, 2) / 10, np.random.default_rng(1)
     places = np.c_[line - 14, np.ones(len(line))]
     seen = []
     for _ in range(200):
-        (*linear, shift), *_ = np.linalg.lstsq(places, drawings.varied(line, rng), rcond=None)
+        (*linear, shift), *_ = np.linalg.lstsq(places, drawings.varied([line], rng)[0], rcond=None)
         across, down = linear  # where the axes go
         assert across @ down == pytest.approx(0, abs=1e-9)  # no shear
         turn = np.degrees(np.arctan2(across[1], across[0]))
@@ -301,19 +301,45 @@ def test_drawings_become_a_training_of_lines_as_light_as_digits(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (None, "Draw 5 to 20 small pictures, there are 0 now"),
-        ([[0, 0, 9, 9]] * 4, "there are 4 now"),
-        ([[0, 0, 9, 9]] * 21, "there are 21 now"),
-        ([[0, 0, 9]] * 5, "a line of 2 to 400 points"),
-        ([[0, 0, 9, 281]] * 5, "a line of 2 to 400 points"),
-        ([[0, 0, 9, True]] * 5, "a line of 2 to 400 points"),
-        ([[0, 0] * 401] * 5, "a line of 2 to 400 points"),
-        (["0099"] * 5, "a line of 2 to 400 points"),
+        (None, "Draw 5 to 20 small pictures. There are 0 now"),
+        ([[[0, 0, 9, 9]]] * 4, "There are 4 now"),
+        ([[[0, 0, 9, 9]]] * 21, "There are 21 now"),
+        ([[[0, 0, 9]]] * 5, "2 to 400 points"),
+        ([[[0, 0, 9, 281]]] * 5, "2 to 400 points"),
+        ([[[0, 0, 9, True]]] * 5, "2 to 400 points"),
+        ([[[0, 0] * 401]] * 5, "2 to 400 points"),
+        ([[[0, 0] * 201] * 2] * 5, "2 to 400 points"),
+        ([[]] * 5, "2 to 400 points"),
+        ([[0, 0, 9, 9]] * 5, "2 to 400 points"),
+        (["0099"] * 5, "2 to 400 points"),
     ],
 )
 def test_what_is_no_drawing_is_refused(wrong, sentence):
     with pytest.raises(ValueError, match=sentence):
         drawings.Drawings(wrong)
+
+
+def test_a_drawing_of_two_strokes_has_both_and_no_line_between_them():
+    made = drawings.Drawings([[[40, 60, 240, 60], [40, 220, 240, 220]]] * 5)
+    (one, *_) = made.drawings
+    assert (one[[6, 22], 8:20] > 200).all() and not one[9:20].any()
+
+
+def test_the_page_says_how_many_pictures_a_folder_has(tmp_path):
+    Image.new("RGB", (80, 60)).save(tmp_path / "a.png")
+    assert choices.pictures_in(str(tmp_path)) == "1 picture found, 80×60"
+    assert choices.pictures_in("digits") == choices.pictures_in("owner/name") == choices.pictures_in("") == ""
+    with pytest.raises(TrainError, match="Choose another one"):
+        choices.pictures_in(str(tmp_path / "none"))
+    public = TrainingPart(toy_services(Models("cpu", public=True)))
+    assert "your own computer" in refusal(public.questions["pictures"], {"visitor": ME, "path": str(tmp_path)})
+    public.close()
+
+
+def test_pictures_of_which_some_have_no_class_are_learned_without_classes(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((2, 8, 8), np.uint8), labels=np.array([0, -1]))
+    config, _ = parse_fit(choices.flags(Recipe(data="own", path=str(tmp_path / "a.npz"))))
+    assert not config.conditional
 
 
 def bilinear(picture, y, x):
@@ -379,7 +405,7 @@ def test_drawings_are_their_visitors_alone_and_go_with_the_run(stub, monkeypatch
     room = Visits(public=True)
     try:
         asks = placed(room, Models("cpu", public=True)).questions
-        mine = {"data": "own", "strokes": strokes("fish", 5), "visitor": ME}
+        mine = {"data": "own", "drawings": strokes("fish", 5), "visitor": ME}
         assert asks["start"](mine) == {}
         wait_for(lambda: asks["look"]({"visitor": ME}).get("grids"))
         (file,) = room._place().rglob("drawings.npz")
@@ -485,7 +511,7 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("STUB_FAILS", "1")
     failed = Training(tmp_path / "failed", [])
     wait_for(lambda: failed.state == "error")
-    assert failed.error == "There is not enough memory: try a smaller --batch."
+    assert failed.error == "There is not enough memory"  # the trainer's advice is a flag
     monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "raise SystemExit('Traceback in /tmp/x')"))
     odd = Training(tmp_path / "odd", [])
     wait_for(lambda: odd.state == "error")
@@ -671,7 +697,7 @@ def test_the_page_is_answered_whatever_it_asks(place):
             assert refusal(ask, odd) == "This is not a request of the page"
     look, start, asked = asks["look"], asks["start"], {"visitor": ME, "number": "x", "points": -(10**400)}
     assert "choose from" in refusal(start, asked | {"lr": ["x"]})
-    assert "There is no training to follow in '5'" in refusal(asks["follow"], asked | {"path": 5})
+    assert "There is no training in '5'" in refusal(asks["follow"], asked | {"path": 5})
     assert asks["do"](asked | {"what": "explode"}) == {}
     assert refusal(asks["do"], asked | {"what": "keep"}) == "There is nothing to keep yet"
     assert look(asked) == {"state": "idle", "number": 0}
@@ -767,7 +793,7 @@ def test_a_process_that_gets_no_processor_waits_for_one(tmp_path, monkeypatch, s
     states = []
     for now[0] in range(8):
         states.append(visit.describe()["state"])
-    assert visit.describe()["text"] == ("other programs take it" if waits else "loading the trainer") + ", for 7 s"
+    assert visit.describe()["text"] == ("7 s" if waits else "loading the trainer, for 7 s")
     visit.training.discard()
     assert [state == "waiting" for state in states] == [False] * 5 + [waits] * 3  # process.WINDOW is 5 seconds
 
@@ -839,6 +865,10 @@ def test_the_way_of_a_visitor(page, url, stub):
     page.click(".train .stop")
     page.wait_for_selector(".train[data-state=stopped]")
     page.get_by_role("button", name="Train anew").click()
+    page.get_by_role("button", name="Cancel").click()  # it is not kept
+    assert page.get_attribute(".train", "data-run") == "1"
+    page.get_by_role("button", name="Train anew").click()
+    page.locator(".sure").get_by_role("button", name="Train anew", exact=True).click()
     page.wait_for_selector(".train[data-run='2']:not([data-grids='0'])")
     page.get_by_role("button", name="ε, lognormal t, lr .008").click()
     page.wait_for_selector(".train .then:visible")
@@ -859,7 +889,7 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
     box = sheet.bounding_box()
     assert box["y"] + box["height"] < 844 and page.evaluate("document.documentElement.scrollWidth") == 390
     page.click(".train .start")
-    page.get_by_text("Draw 5 to 20 small pictures, there are 0 now").wait_for()
+    page.get_by_text("Draw 5 to 20 small pictures. There are 0 now").wait_for()
     touch = phone.new_cdp_session(page).send
 
     def draw(stroke):
@@ -871,10 +901,13 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
         touch("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     box = sheet.bounding_box()
-    for stroke in strokes("heart", 6):
+    for (stroke,) in strokes("heart", 6):
         draw(stroke)
+        pad.get_by_role("button", name="Next drawing").click()
+    assert page.locator(".train .wrong:visible").count() == 0  # that there were none
     page.wait_for_selector(".train .pad[data-drawn='6']")
-    pad.get_by_role("button", name="Undo").click()
+    for _ in range(2):  # the empty sheet, and the stroke
+        pad.get_by_role("button", name="Undo").click()
     assert page.locator(".train .drawn canvas").count() == 5
     pad.get_by_role("button", name="Clear").click()
     pad.get_by_role("button", name="Undo").click()
@@ -882,15 +915,15 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
     page.wait_for_selector(".train .pad[data-drawn='5']")
     pad.get_by_text("Or a folder").click()
     pad.get_by_label("Folder or data set").fill("pictures")
-    pad.get_by_text("What is named below is learned").wait_for()
+    pad.get_by_text("The network learns the pictures named below").wait_for()
     pad.get_by_label("Folder or data set").fill("")
     pad.get_by_text("5 of 20, enough to train").wait_for()
     page.click(".train .start")
     page.wait_for_selector(".train[data-state=running][data-example=false] .pairs img")
-    assert "where 0 is a copy" in page.inner_text(".train .stage .sentence")
-    assert "strokes" not in page.url and len(page.url) < 200
+    assert "0 is a copy" in page.inner_text(".train .stage .sentence")
+    assert "drawings" not in page.url and len(page.url) < 200
     page.locator(".train .sheet").focus()  # the same with keys
-    for key in ("Space", *["Shift+ArrowRight"] * 3, "Space"):
+    for key in ("n", "Space", *["Shift+ArrowRight"] * 3, "Space"):
         page.keyboard.press(key)
     page.wait_for_selector(".train .pad[data-drawn='6']")
     page.keyboard.press("z")
@@ -901,6 +934,7 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
     assert len([*here.rglob("drawings.npz")]) == 1
     page.get_by_label("3,000 digits").check()
     page.get_by_role("button", name="Train anew").click()
+    page.locator(".sure").get_by_role("button", name="Train anew", exact=True).click()
     page.wait_for_selector(".train[data-state=running][data-run='2']:not([data-grids='0'])")
     assert page.locator(".train .pairs").is_hidden() and not [*here.rglob("drawings.npz")]
     page.click(".train .stop")

@@ -41,14 +41,14 @@ class Run:
     def go(self, line, log, first_step=None):
         with line.join(self, self.visitor, self.address) as self.place:
             self.place.work = self.steps * self.seconds
-            self.place.take(self.check)
+            self.place.wait_for_turn(self.check)
             line.clock.now += self.load
             for step in range(self.steps):
                 line.clock.now += self.seconds
                 log.append((self.name, line.clock.now))
                 self.place.work -= self.seconds
                 if step + 1 < self.steps and self.place.must_yield():
-                    self.place.take(self.check)
+                    self.place.wait_for_turn(self.check)
 
 
 class Holder:
@@ -122,7 +122,7 @@ def test_a_visitor_with_several_runs_gets_one_share():
 def test_a_turn_with_loading_goes_on_for_as_long_as_that_took():
     line = Turns(clock=Clock())
     with line.join(Holder()) as place, line.join(Holder()) as other:
-        place.take()
+        place.wait_for_turn()
         other.ask()
         line.clock.now = 3.0
         place.loaded()
@@ -204,7 +204,7 @@ def test_an_error_in_a_turn_passes_the_turn_on():
 
     def go(line, log):
         with pytest.raises(MemoryError), line.join(broken) as broken.place:
-            broken.place.take()
+            broken.place.wait_for_turn()
             raise MemoryError
 
     broken.go = go

@@ -171,7 +171,7 @@ def test_latents_are_computed_once_and_again_for_other_weights(config, decoder, 
     assert not torch.equal(again.images.latents, first.images.latents)
     fit(replace(config, steps=1))  # in the same folder, with the first weights
     kept, state = path.read_bytes(), load_latest(tmp_path / "run" / "checkpoints")[0]
-    with pytest.raises(TrainError, match=r"--decoder is not what this run was started with: .* other weights"):
+    with pytest.raises(TrainError, match=r"This run was started with another --decoder: .* other weights"):
         Trainer(replace(config, decoder=str(tmp_path / "other")), state)
     assert path.read_bytes() == kept
 

@@ -156,7 +156,7 @@ def test_models_of_words_are_refused_by_what_has_no_words(data, tmp_path, capsys
     refusal = refused(capsys, "distill", "emoji-tiny", "--data", data, "--out", tmp_path / "student")
     assert "Text-to-image models can't be distilled, and emoji-tiny is one." in refusal
     refusal = refused(capsys, "fit", "--init", "emoji-tiny", "--data", data, *FIT, "--out", tmp_path / "run")
-    assert "emoji-tiny draws prompts" in refusal
+    assert "emoji-tiny is a text-to-image model" in refusal
 
 
 def test_a_run_with_relative_folders_goes_on_from_another_one(folder, data, tmp_path, monkeypatch, capsys):

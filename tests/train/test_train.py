@@ -301,7 +301,7 @@ def test_a_run_that_goes_on_keeps_the_order_of_its_classes(tmp_path):
     assert (first.images.classes, again.images.classes) == (("2", "10"), ("10", "2"))
     assert (first.images.labels + again.images.labels == 1).all()
     state["data"]["classes"] = ["10", "3"]
-    with pytest.raises(TrainError, match="--data is not what this run was started with"):
+    with pytest.raises(TrainError, match="This run was started with another --data"):
         Trainer(config, state)
 
 
@@ -830,7 +830,7 @@ def test_other_images_of_the_same_number_are_refused(folder, tmp_path, memory):
     swapped[1].rename(tmp_path / "labels" / "cat" / "003.png")
     Trainer(replace(config, data=str(tmp_path / "copy"), memory=4 - memory), state)
     for name in ("other", "labels"):
-        with pytest.raises(TrainError, match="--data is not what this run was started with"):
+        with pytest.raises(TrainError, match="This run was started with another --data"):
             Trainer(replace(config, data=str(tmp_path / name)), state)
 
 

@@ -13,19 +13,21 @@ class AutoencoderFlags(Output, Optimiser, Data, Run):
     """The flags of `python -m train autoencoder`."""
 
     out: str = "runs/autoencoder"
-    """Folder of the run: checkpoints/, samples/ (pictures over what becomes of them) and model/, an AutoencoderTiny."""
+    """Folder of the run: checkpoints/, samples/ (pictures above their reconstructions) and model/, an
+    AutoencoderTiny.
+    """
     latent_channels: int = 16
-    """Channels of a latent, which has an eighth of the picture's side."""
+    """Channels of a latent. Its side is an eighth of the picture's."""
     width: int = 64
-    """Channels inside."""
+    """Channels inside the network."""
     crop: int = 32
-    """It learns from squares of so many pixels a side, cut out at random, and every third step from whole pictures."""
+    """Learn from squares of this many pixels a side, cut out at random, and every third step from whole pictures."""
     latent_noise: float = 0.12
-    """Deviation of the noise on the latents from which the decoder learns, so that small errors of a sampler don't
-    matter. Latents have the deviation 1."""
+    """Standard deviation of the noise on the decoder's latents in training, so that small errors of a sampler don't
+    matter. Latents have the standard deviation 1."""
 
     image_size: int = 64
-    """Images are resized to this size (shorter side) and cropped at the centre. Pixels, a multiple of 8."""
+    """Size of the images in pixels, a multiple of 8: they are resized (shorter side) and cropped at the centre."""
     batch: int = 16
     """Images a step, over all processes and accumulation rounds."""
     steps: int = 12_000
@@ -39,7 +41,7 @@ class AutoencoderFlags(Output, Optimiser, Data, Run):
     lr_decay: Literal["none", "cosine", "linear"] = "cosine"
     """After the warm-up: constant, or down to 0 at --steps, along a half cosine or a line."""
     ema: float = 0.995
-    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+    """Decay of the weights' moving average. It warms up: at update n it is min(this, (1 + n)/(10 + n))."""
     checkpoint_every: int = 500
     """Steps between two checkpoints; the last two are kept."""
     sample_every: int = 500
@@ -50,7 +52,9 @@ class AutoencoderFlags(Output, Optimiser, Data, Run):
 
 @dataclass(frozen=True)
 class AutoencoderConfig(AutoencoderFlags, Config):
-    """A run of it. It makes no use of a denoiser's fields: here they have values that pass every check."""
+    """A run of `train autoencoder`. It does not use a denoiser's fields: here they have values that pass
+    every check.
+    """
 
     command: ClassVar[str] = "autoencoder"
 

@@ -25,58 +25,58 @@ Loss = Literal["simple", "vlb", "hybrid"]
 
 @dataclass(frozen=True)
 class Run:
-    """What every run has."""
+    """The settings of every run."""
 
     out: str = "runs/cifar10"
     """Folder of the run: checkpoints/, samples/, logs/ (TensorBoard) and model/ (the result, in the Hub's layout)."""
     resume: bool = False
-    """Continue the run in --out where it stopped. Its own configuration is the default of every other flag."""
+    """Continue the run in --out where it stopped. Its configuration gives every other flag its default."""
     seed: int = 0
     """Decides the initial weights, the order of the images and every random draw."""
     device: Literal["auto", "cpu"] = "auto"
-    """auto: a GPU where there is one. Several: accelerate launch -m train fit ..., or torchrun."""
+    """auto: a GPU if there is one. For several GPUs: accelerate launch -m train fit ..., or torchrun."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"] = "auto"
     """Arithmetic of the network. Weights, loss and optimiser are float32 except with fp64. auto: on CUDA bf16, or fp16
     before compute capability 8; fp32 elsewhere."""
     channels_last: bool = False
-    """Keep images with the channels innermost in memory. On CUDA in bf16 or fp16 they always are."""
+    """Keep images with the channels innermost in memory. On CUDA in bf16 or fp16, this is always so."""
     compile: bool = False
     """Compile the network with torch.compile (needs a C++ compiler; some minutes at the start)."""
     threads: int | None = None
-    """CPU threads. None: torch's choice. Resumed runs repeat exactly only with the same number."""
+    """CPU threads. None: torch's choice. A resumed run repeats exactly only with the same number of threads."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The images that a run learns from."""
+    """The images for the training."""
 
     data: str = ""
-    """What to train on: a folder of images (in class folders or not; hidden ones and __MACOSX don't count), a folder or
-    file of parquet, an .npz file (images and, for classes, labels), an LSUN database folder (..._lmdb), a Hub data set
-    "owner/name", "digits" (3,000 of MNIST, which come with the trainer), or "cifar10" or "mnist" (torchvision's,
-    downloaded to --data-cache)."""
+    """The images to train on: a folder of images (with or without class folders; hidden folders and __MACOSX don't
+    count), a folder or file of parquet, an .npz file (images and, for classes, labels), an LSUN database folder
+    (..._lmdb), a Hub data set "owner/name", "digits" (3,000 digits of MNIST that come with the trainer), or "cifar10"
+    or "mnist" (from torchvision, downloaded to --data-cache)."""
     split: str = "train"
     """Split of a parquet or Hub data set."""
     data_cache: str | None = None
-    """Where torchvision keeps what it downloads; without it the user's cache folder."""
+    """The folder for torchvision's downloads. None: your cache folder."""
     flip: bool = True
     """Mirror every second image at random."""
     memory: float = 4.0
-    """Data sets that take up to this many GB as pixels are decoded once and kept in memory; others stream from disk."""
+    """Data sets of up to this many GB of pixels are decoded once and kept in memory; others stream from disk."""
     workers: int = 0
-    """Processes that read images ahead. 0: in the training process."""
+    """Processes that read images ahead. 0: the training process reads them."""
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """How it learns."""
+    """The optimisation."""
 
     steps: int = 800_000
     """Optimiser steps in all."""
     batch: int = 128
     """Images a step, over all processes and accumulation rounds."""
     accumulate: int = 1
-    """Rounds in which a step's batch is computed, for little memory."""
+    """Compute each step's batch in this many rounds, to save memory."""
     optimizer: Literal["adam", "adamw", "muon"] = "adam"
     """Adam (the paper), AdamW, or Muon for the matrices and AdamW for the rest."""
     lr: float = 2e-4
@@ -90,12 +90,12 @@ class Optimiser:
     clip: float = 1.0
     """Largest norm of the gradient."""
     ema: float = 0.9999
-    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+    """Decay of the weights' moving average. It warms up: at update n it is min(this, (1 + n)/(10 + n))."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What it shows and writes on the way."""
+    """The output during a run."""
 
     log_every: int = 50
     """Steps between two points of the curves."""
@@ -104,20 +104,20 @@ class Output:
     sample_every: int = 5000
     """Steps between two sample grids. 0: none."""
     sample_count: int = 64
-    """Images of a sample grid. A short run draws fewer, at least 8, so that grids take a tenth of the work."""
+    """Images of a sample grid. A short run draws fewer, at least 8, so that grids take only a tenth of the work."""
 
 
 @dataclass(frozen=True)
 class OfDenoisers:
-    """What only runs of denoisers have, whoever decides their network."""
+    """Settings of denoisers only, for `fit` and `distill`."""
 
     ema2: float | None = None
-    """Decay of a second moving average, with the same warm-up, which goes to model-ema2/. None: there is none."""
+    """Decay of a second moving average, with the same warm-up, stored in model-ema2/. None: no second average."""
     fused: bool = False
-    """On a CPU, in fp32 or bf16: normalise and activate in one pass, in code compiled at the first start (needs a C++
-    compiler). Goes with --channels-last."""
+    """On a CPU, in fp32 or bf16: normalise and activate in one pass of code that is compiled at the first start (needs
+    a C++ compiler). Needs --channels-last."""
     sample_seconds: float = 0.0
-    """Sample grids also every so many seconds, the first before the first step, but never for more than a tenth of the
+    """Also draw sample grids every this many seconds, the first before the first step, but for at most a tenth of the
     time. 0: none."""
 
 
@@ -132,27 +132,27 @@ class Network:
     attention: tuple[int, ...] = (16,)
     """Resolutions with self-attention, in pixels."""
     norm_groups: int = 32
-    """Groups of the group normalisation; divides every width."""
+    """Groups of the group normalisation; every width must be a multiple of it."""
     dropout: float = 0.1
     """Dropout in residual blocks."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """What draws pictures of words."""
+    """The settings for models that take words."""
 
     captions: bool = False
-    """Train with the images' captions, so that words say what to draw: those of a folder's metadata.jsonl (lines of
-    file_name and text), or of a column text or caption of parquet and Hub data sets. Needs transformers."""
+    """Train with the images' captions, so that words say what to draw. Captions are in a folder's metadata.jsonl (lines
+    with file_name and text), or in a column text or caption of parquet and Hub data sets. Needs transformers."""
     text: str | None = None
     """Take the text encoder and its tokenizer from this checkpoint (embedded name, folder or Hub id), and leave them as
-    they are (--captions). None: one of CLIP's kind, of these sizes, is trained with the network."""
+    they are (--captions). None: a text encoder like CLIP's, of the sizes below, is trained with the network."""
     text_width: int = 192
     """Width of the text encoder (--captions)."""
     text_layers: int = 3
     """Layers of the text encoder (--captions)."""
     text_length: int = 20
-    """Tokens of a caption, two of which mark its ends (--captions)."""
+    """Tokens of a caption; two of them mark its ends (--captions)."""
     text_rate: float = 0.25
     """Learning rate of the text encoder's layers, as a multiple of --lr (--captions)."""
     token_rate: float = 3.0
@@ -161,57 +161,58 @@ class Words:
 
 @dataclass(frozen=True)
 class Process:
-    """The forward process, and what the network learns of it."""
+    """The forward process and the loss."""
 
     T: int = 1000
     """Steps of the forward process."""
     schedule: Literal["linear", "cosine", "quadratic", "flow"] | str = "linear"
-    """Noise schedule; flow: τ of a rectified flow rises linearly. Or your own, module:function: a function of T that
+    """Noise schedule; flow: τ of a rectified flow rises linearly. Or your own, as module:function: a function of T that
     returns a NoiseSchedule."""
     beta_start: float = 1e-4
     """β_1 of the linear and the quadratic schedule."""
     beta_end: float = 0.02
     """β_T of the linear and the quadratic schedule."""
     prediction: Prediction = "epsilon"
-    """What the network predicts. flow: ε − x_0 of (1 − τ) x_0 + τ ε, with τ/(1 − τ) = σ_t (flow matching)."""
+    """The network's output. flow: ε − x_0 of (1 − τ) x_0 + τ ε, with τ/(1 − τ) = σ_t (flow matching)."""
     loss: Loss = "simple"
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
     variance: OwnVariance = "beta"
     """Reverse variance σ². The learned ones need --loss vlb or hybrid."""
     times: Literal["uniform", "lognormal"] = "uniform"
-    """How t is drawn: each alike (the paper), or so that log σ_t, with σ_t² = (1 − ᾱ_t)/ᾱ_t, is normal (Karras et al.
-    2022)."""
+    """How t is drawn. uniform: every t with the same probability (the paper). lognormal: log σ_t is normal, with σ_t² =
+    (1 − ᾱ_t)/ᾱ_t (Karras et al. 2022)."""
     log_sigma_mean: float = -1.2
     """Mean of log σ_t (--times lognormal)."""
     log_sigma_std: float = 1.2
     """Standard deviation of log σ_t (--times lognormal)."""
     min_snr: float | None = None
-    """Weight L_simple so that the x_0-error counts min(SNR, this) at every t. None: the paper's plain L_simple."""
+    """Weight L_simple so that the error of x_0 has the weight min(SNR, this) at every t. None: the paper's plain
+    L_simple."""
     loss_weight: str | None = None
-    """Weight L_simple by a function of your own, module:function: of the schedule and of the times t = 1..T it returns
-    a weight for each."""
+    """Weight L_simple by your own function, as module:function. It gets the schedule and the times t = 1..T, and
+    returns a weight for each."""
 
 
 @dataclass(frozen=True)
 class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run):
-    """A run of `train fit`: all that is decided about a denoiser."""
+    """A run of `train fit`: all settings of a denoiser's training."""
 
     command: ClassVar[str] = "fit"  # of `python -m train`
 
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""
     init: str | None = None
-    """Start from a checkpoint: embedded name, folder (a run's too) or Hub id. It gives the weights, the architecture
-    and the noise schedule, which no flag may contradict, and the defaults of --image-size, --conditional, --prediction
-    and --variance. A run without classes takes what a model with classes is with no label."""
+    """Start from a checkpoint: embedded name, folder (also a run's) or Hub id. It gives the weights, the architecture
+    and the noise schedule; no flag may contradict these. It also gives the defaults of --image-size, --conditional,
+    --prediction and --variance. A run without classes uses the model as it is without a label."""
     image_size: int = 32
-    """Images are resized to this size (shorter side) and cropped at the centre. Pixels."""
+    """Size of the images in pixels: they are resized (shorter side) and cropped at the centre."""
     channels: int | None = None
-    """Channels of an image: 1 grey, 3 colours, 2 or 4 with transparency. None: 1 where all images are grey, else 3."""
+    """Channels of an image: 1 grey, 3 colours, 2 or 4 with transparency. None: 1 if all images are grey, else 3."""
     conditional: bool = False
-    """Train with class labels, so that a class can be asked for."""
+    """Train with class labels, so that you can choose a class when you sample."""
     label_dropout: float = 0.1
-    """Share of images shown without their label (--conditional) or caption (--captions), which guidance needs."""
+    """Share of images without their label (--conditional) or caption (--captions). Guidance needs this."""
     decoder: str | None = None
     """Train in the latents of this autoencoder: the model/ folder of `train autoencoder`, or the vae/ folder of a
     checkpoint. The images' latents are computed once and kept in --out."""
@@ -354,7 +355,7 @@ def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     if made_by != kind.command:
         raise TrainError(
             f"This run was started by `python -m train {made_by}`: continue it with "
-            f"`python -m train {made_by} --resume --out OUT`, OUT being its folder."
+            f"`python -m train {made_by} --resume --out OUT`, where OUT is its folder."
         )
     odd = set(values) - {field.name for field in fields(kind)}
     if odd:

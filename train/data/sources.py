@@ -26,7 +26,7 @@ TORCHVISION = ("cifar10", "mnist")
 SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST
 METADATA = "metadata.jsonl"
 CAPTIONS = ("text", "caption", "prompt")  # columns, in order of preference
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class ImageSource(ABC):
@@ -88,15 +88,16 @@ def open_source(data: str, split: str = "train", cache: str | None = None, capti
         return ArrayFile(path)
     if path.exists():
         raise TrainError(
-            f"{data} is a file: --data takes an image folder, parquet, .npz, an LSUN database or a Hub data set."
+            f"{data} is a file of another kind. Choose an image folder, parquet, .npz, an LSUN database or a Hub data "
+            "set."
         )
     if data in SHIPPED:
         return ArrayFile(SHIPPED[data])
     if data in TORCHVISION:
         return TorchvisionDataset(data, user_path(cache) if cache else cache_folder(), split)
-    if _HUB_ID.fullmatch(data):
+    if HUB_ID.fullmatch(data):
         return HubDataset(data, split)
-    raise TrainError(f"There is no folder or data set {data!r}: check --data.")
+    raise TrainError(f"There is no folder or data set {data!r}. Choose another one.")
 
 
 def _files_below(root: Path, suffixes: Collection[str]) -> Iterator[Path]:
@@ -210,7 +211,7 @@ class HubDataset(ImageSource):
         self._images = rows.select_columns(images[:1]).cast_column(images[0], datasets.Image(decode=False))
         self._column = images[0]
         self._data = data
-        name = data if _HUB_ID.fullmatch(data) else Path(data).resolve().name
+        name = data if HUB_ID.fullmatch(data) else Path(data).resolve().name
         self.description = f"data set {name}" + (f" ({split})" if self.split else "")
 
     def __len__(self) -> int:

@@ -19,35 +19,35 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     """The flags of `python -m train distill`."""
 
     teacher: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TEACHER")] = ""
-    """What to distil, a checkpoint that predicts v: embedded name, folder (a run's too) or Hub id."""
+    """The teacher, a checkpoint that predicts v: embedded name, folder (also a run's) or Hub id."""
     method: Method = "progressive"
-    """progressive: a student of half the steps, then one of a quarter and so on, each in its folder and kept.
-    consistency: one student that sees x_0 at once from several times.
-    end-to-end: --student, made by progressive distillation, learns all its steps at once: from one noise, the picture
-    that TEACHER draws."""
+    """progressive: a student of half the steps, then one of a quarter and so on; each is kept in its own folder.
+    consistency: one student that predicts x_0 directly from several times. end-to-end: --student, made by progressive
+    distillation, learns all its steps at once; from one noise, it learns the picture that TEACHER draws."""
     student: str | None = None
-    """end-to-end: the student that goes on, embedded name, folder (a run's too) or Hub id."""
+    """end-to-end: the student to train further: embedded name, folder (also a run's) or Hub id."""
     teacher_steps: int = 16
-    """DDIM steps of the teacher's chain, from which the student learns. end-to-end: steps of UniPC, optimised ones
-    where the teacher brings them, as an embedded model does for 8."""
+    """DDIM steps of the teacher's chain, from which the student learns. end-to-end: steps of UniPC; they are optimised
+    if the teacher has such steps, as an embedded model has for 8."""
     teacher_order: Literal[1, 2] = 1
     """progressive: how the first halving takes two of these steps. 1: as they are (Salimans & Ho). 2: as one step of
-    second order, DPM-Solver++(2S), which comes nearer to what many steps of the teacher give."""
+    second order, DPM-Solver++(2S), which comes closer to the teacher's result with many steps."""
     student_steps: int | None = None
-    """progressive: the halving ends with a student of so many steps; None: 1. consistency: how many times the student
-    learns, which is the most steps that it can take; None: 8, or --teacher-steps where that is less."""
+    """progressive: the halving ends with a student of this many steps; None: 1. consistency: the student learns this
+    many times, and can take at most as many steps; None: 8, or --teacher-steps if that is less."""
     spacing_power: float = 2.0
-    """The chain's times are T (k/n)^this, k = n..1: 1 spaces them evenly, more puts more of them near the image."""
+    """The chain's times are T (k/n)^this, k = n..1. 1 spaces them evenly; a larger number puts more of them near the
+    image."""
     guidance: float | None = None
     """Guide the teacher with this scale (for teachers with classes). The student then needs no guidance."""
 
     out: str = "runs/student"
-    """Folder of the run. consistency: as of `fit`, the student in model/. progressive: such a folder for each stage,
-    the student of 4 steps in 4-steps/model/."""
+    """Folder of the run. consistency: a folder as of `fit`, with the student in model/. progressive: a folder for each
+    stage; for example, the student of 4 steps is in 4-steps/model/."""
     flip: bool = False
     """Mirror every second image at random."""
     steps: int = 1000
-    """Optimiser steps, of each stage of progressive distillation."""
+    """Optimiser steps; with progressive distillation, of each stage."""
     batch: int = 64
     """Images a step, over all processes and accumulation rounds."""
     optimizer: Literal["adam", "adamw", "muon"] = "muon"
@@ -59,7 +59,7 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     lr_decay: Literal["none", "cosine", "linear"] = "cosine"
     """After the warm-up: constant, or down to 0 at --steps, along a half cosine or a line."""
     ema: float = 0.99
-    """Decay of the weights' moving average, which itself warms up: min(this, (1 + n)/(10 + n)) at update n."""
+    """Decay of the weights' moving average. It warms up: at update n it is min(this, (1 + n)/(10 + n))."""
     checkpoint_every: int = 250
     """Steps between two checkpoints; the last two are kept."""
     sample_every: int = 0

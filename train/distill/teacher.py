@@ -146,7 +146,7 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
     if student is not None and not student.finished:
         raise TrainError(
             f"{ref} is a student whose training is not finished: continue it first, with "
-            "`python -m train distill --resume --out OUT`, OUT being the folder of its run."
+            "`python -m train distill --resume --out OUT`, where OUT is the folder of its run."
         )
     if student is not None and "consistency" in (student.method, config.method):
         raise TrainError(

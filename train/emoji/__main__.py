@@ -20,7 +20,8 @@ class Options:
     """Make the emoji data set: pictures and metadata.jsonl, an image folder for `train fit --captions`."""
 
     node_modules: Annotated[Path, tyro.conf.Positional]
-    """where npm has installed emoji-datasource, emoji-datasource-google, emojilib and @iconify-json/fluent-emoji"""
+    """the folder where npm has installed emoji-datasource, emoji-datasource-google, emojilib and
+    @iconify-json/fluent-emoji"""
     folder: Annotated[Path, tyro.conf.Positional]
     """the data set, a new folder"""
 

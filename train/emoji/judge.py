@@ -46,22 +46,22 @@ SURE = 0.05  # share of the emoji themselves of which the classifier is less sur
 
 @dataclass
 class Options:
-    """Judge a model that was trained on emoji: recognised names, and sheets of what it never saw, for the eye."""
+    """Judge a model that was trained on emoji: count recognised names, and draw sheets of things that it never saw."""
 
     node_modules: Annotated[Path, tyro.conf.Positional]
-    """where npm has installed the emoji"""
+    """the folder where npm has installed the emoji"""
     data: Annotated[Path, tyro.conf.Positional]
-    """the data set that `python -m train.emoji` made of them"""
+    """the data set that `python -m train.emoji` made from them"""
     model: Annotated[str, tyro.conf.Positional]
     """checkpoint: embedded name, folder or Hub id"""
     out: Annotated[Path, tyro.conf.Positional]
-    """folder for judged.json and the sheets; a classifier that is there already is used again"""
+    """folder for judged.json and the sheets; an existing classifier is used again"""
     steps: int = 20
     """DDIM steps of a picture"""
     guidance: float = 3.0
     """classifier-free guidance"""
     seed: int = 0
-    """of the first picture; the next has the next"""
+    """seed of the first picture; each following picture has the next seed"""
     training: int = 800
     """steps of the classifier's training"""
 

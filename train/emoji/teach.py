@@ -38,10 +38,10 @@ _LENGTH = 12  # tokens that are learned from: what follows a caption is padding
 
 @dataclass
 class Options:
-    """Teach a model that was trained on emoji the keywords of Unicode's CLDR, and change nothing else of it."""
+    """Teach a model that was trained on emoji the keywords of Unicode's CLDR, and change nothing else in it."""
 
     node_modules: Annotated[Path, tyro.conf.Positional]
-    """where npm has installed the emoji"""
+    """the folder where npm has installed the emoji"""
     model: Annotated[str, tyro.conf.Positional]
     """checkpoint: embedded name, folder or Hub id"""
     out: Annotated[Path, tyro.conf.Positional]
@@ -51,9 +51,9 @@ class Options:
     batch: int = 48
     """captions of a step"""
     lr: float = 0.004
-    """learning rate of Adam at first; it falls along a line to 0"""
+    """first learning rate of Adam; it falls along a line to 0"""
     seed: int = 0
-    """of the captions and of their order"""
+    """seed of the captions and of their order"""
 
 
 def caption(name: str, names: Sequence[str], rng: random.Random) -> str:

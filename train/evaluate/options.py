@@ -26,17 +26,19 @@ _OWN = "own: the times that a student was made for; default: linspace, or own fo
 
 @dataclass
 class Options:
-    """Measure a checkpoint. Started again with the same --out, a study goes on; other steps or variances add to it."""
+    """Measure a checkpoint. Run it again with the same --out to continue a study, or to add other steps or
+    variances.
+    """
 
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     data: str
-    """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
+    """the data on which it was trained: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
     out: Path
     """folder of the study"""
     metrics: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(METRICS)}")] = "fid,kid,is"
     steps: str | None = None
-    """numbers of steps; default: 10,20,50,100,1000, or that of a student"""
+    """numbers of steps; default: 10,20,50,100,1000, or a student's own"""
     variance: str = "beta,beta_tilde,analytic"
     """reverse variances, for the samplers ddpm and langevin, and for bpd"""
     sampler: Annotated[str | None, tyro.conf.arg(help=f"{', '.join(SAMPLERS)}, module:sampler; {_OR_ITS}")] = None
@@ -44,25 +46,25 @@ class Options:
     eta: str = "0"
     """DDIM's noise, 0 to 1"""
     samples: int = 50_000
-    """generated images in each cell; a Fréchet distance depends on it"""
+    """generated images in each cell; a Fréchet distance depends on their number"""
     split: str = "train"
-    """the reference images' split of the data; of a folder of images, LSUN or one parquet file, all images are taken"""
+    """the split of the data for reference images; a folder of images, LSUN or one parquet file gives all its images"""
     references: int = 50_000
-    """at most so many reference images"""
+    """the number of reference images, at most"""
     test_split: str = "test"
     """the split of the data for bpd and rate-distortion, as for --split"""
     test_images: int = 256
-    """how many of it; 0: all"""
+    """the number of test images; 0: all"""
     extractor: str = "inception-v3-compat"
     """feature extractor: one of torch-fidelity's, or module:attribute (a function from uint8 (N, H, W, 3) to (N, D), or
     a torch-fidelity class); any but the default gives a Fréchet distance, not an FID"""
     labels: LabelMode | None = None
-    """for a class-conditional model: no label, or every image's class (samples: all classes in turn); left out: no
-    label where the model can do without"""
+    """for a class-conditional model: no label, or every image's class (for samples, all classes in turn); default: no
+    label, if the model can do without"""
     batch: int | None = None
     """images sampled at once; default: 100, on a GPU 256"""
     keep_images: bool = False
-    """keep the generated images of the cells still to be sampled"""
+    """keep the generated images of the cells that are not sampled yet"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def for_model(self, model: ModelSpec) -> Options:
@@ -99,7 +101,7 @@ class Options:
         return names(self.variance, "variance", VARIANCES)
 
     def sampler_list(self) -> list[str]:
-        """Names, and import paths module:sampler of one's own."""
+        """Return names, and import paths module:sampler of your own samplers."""
         own = [word.strip() for word in (self.sampler or "").split(",") if ":" in word]
         return names(self.sampler or "", "sampler", [*SAMPLERS, *own])
 

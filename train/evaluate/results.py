@@ -151,7 +151,7 @@ def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
         with np.load(path) as found:
             return {name: found[name] for name in names or found.files}
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise TrainError(f"{path} is damaged: delete it, and what is in it is computed again.") from error
+        raise TrainError(f"{path} is damaged: delete it, and its content is computed again.") from error
 
 
 def _read(path: Path, kind: type, remedy: str) -> Any:
@@ -162,7 +162,7 @@ def _read(path: Path, kind: type, remedy: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise TrainError(f"{path} is not JSON, so it is damaged: {remedy}.") from error
     if not _has_type(content, kind):
-        raise TrainError(f"{path} is damaged, for it lacks what `evaluate` writes there: {remedy}.")
+        raise TrainError(f"{path} is damaged, because it lacks what `evaluate` writes there: {remedy}.")
     return content
 
 

@@ -28,9 +28,9 @@ from train.common.config import Config
 
 
 def make_schedule(config: Config) -> NoiseSchedule:
-    """The noise schedule of a run.
+    """Return the noise schedule of a run.
 
-    Raises ValueError for β out of range and for an unknown schedule, TrainError for one's own that is none of T steps.
+    Raises ValueError for β out of range and for an unknown schedule, TrainError for your own schedule without T steps.
     """
     kinds: dict[str, Callable[..., NoiseSchedule]] = {
         "linear": NoiseSchedule.linear,
@@ -54,7 +54,7 @@ def make_schedule(config: Config) -> NoiseSchedule:
 def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
     """The weight of L_simple at t = 1..T, float64 (T,); None where each t counts alike, and for --min-snr.
 
-    Raises TrainError for a function of one's own that does not return such weights.
+    Raises TrainError if your own function does not return such weights.
     """
     if config.loss_weight is None:
         return None

@@ -20,11 +20,11 @@ class GammaOptions:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """local folder, or Hub id (owner/name, owner/name@revision)"""
     data: str
-    """what it was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
+    """the data on which it was trained: a folder of images, parquet, a Hub data set, cifar10 or mnist"""
     split: str = "train"
-    """of a data set that has several"""
+    """the split of a data set that has several"""
     images: int = 128
-    """how many, at least 2; the standard error falls with their square root"""
+    """the number of images, at least 2; the standard error falls with its square root"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
 

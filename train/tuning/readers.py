@@ -22,11 +22,11 @@ class ReadersOptions:
     checkpoint: Annotated[str, tyro.conf.Positional]
     """local folder, or Hub id (owner/name, owner/name@revision)"""
     seeds: int = 200
-    """how many runs to fit the readers to"""
+    """the number of runs to which the readers are fitted"""
     held_out: int = 50
-    """how many more runs to measure them on"""
+    """the number of other runs on which they are measured"""
     prompts: Path | None = None
-    """of a model that takes words: a text file with a prompt on each line, which its runs have in turn"""
+    """for a model that takes words: a text file with a prompt on each line; the runs take them in turn"""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps"""
 

@@ -28,25 +28,25 @@ class ScheduleOptions:
     Several searches may go on for one checkpoint: each adds its numbers of steps."""
 
     checkpoint: Annotated[str, tyro.conf.Positional]
-    """folder of the checkpoint; of another one make a copy with `python -m ddpm_core export`"""
+    """folder of the checkpoint; if it is not a folder, make a copy with `python -m ddpm_core export`"""
     steps: str | None = None
-    """numbers of steps, with commas between them; left out: 4,5,6,8,10,15,20"""
+    """numbers of steps, with commas between them; default: 4,5,6,8,10,15,20"""
     images: int = 16
-    """how many images to try the steps on; the work grows with it"""
+    """the number of images for trying the steps; the work grows with it"""
     points: int = 60
-    """times of the teacher, which draws these images as exactly as it can"""
+    """number of times of the teacher, which draws these images as exactly as it can"""
     detail: float = 1.0
     """how much the details of a picture count: 1 for photographs, less for drawings, 0 for digits"""
     samplers: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(OPTIMISED_FOR)}")] = ",".join(OPTIMISED_FOR)
     data: str | None = None
-    """what the checkpoint was trained on: a folder of images, parquet, a Hub data set, cifar10 or mnist; with it the
-    times are refined, so that a distance between features of pictures and data falls"""
+    """the data on which the checkpoint was trained: a folder of images, parquet, a Hub data set, cifar10 or mnist; with
+    it, the times are refined to reduce a distance between features of pictures and data"""
     metric: Literal["kid", "fid"] = "kid"
-    """that distance; fid needs more samples than there are features"""
+    """this distance; fid needs more samples than there are features"""
     samples: int = 500
-    """how many pictures every trial draws for that"""
+    """the number of pictures that every trial draws for this"""
     extractor: str = "inception-v3-compat"
-    """feature extractor for that, as for `evaluate`"""
+    """feature extractor for this, as for `evaluate`"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
 

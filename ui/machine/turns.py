@@ -61,6 +61,7 @@ class Seat:
         self.who = who
         self.visitor, self.address = visitor, address
         self.work, self.step = math.inf, 0.0
+        self.ours = False  # for work of the app itself
         self.admitted = False  # takes turns
         self.begun = False  # has had one
         self.ready = False  # wants a turn
@@ -71,7 +72,7 @@ class Seat:
         self._line = line
         self._look = threading.Event()
 
-    def take(self, check: Callable[[], None] = lambda: None) -> None:
+    def wait_for_turn(self, check: Callable[[], None] = lambda: None) -> None:
         """Wait for a turn. check() is called now and then meanwhile, and may raise."""
         self.ask()
         while not self._line.has_turn(self):
@@ -80,7 +81,7 @@ class Seat:
             self._look.clear()
 
     def ask(self) -> None:
-        """Want a turn, and end the one that it has. `take` does this, too."""
+        """Want a turn, and end the one that it has. `wait_for_turn` does this, too."""
         self._line._ask(self)
 
     def loaded(self) -> None:
@@ -97,7 +98,7 @@ class Seat:
         return self.used + (self._line.clock() - self.charged if self._line.has_turn(self) else 0.0)
 
     def wake(self) -> None:
-        """Make `take` call check() at once."""
+        """Make `wait_for_turn` call check() at once."""
         self._look.set()
 
     def outlook(self) -> Outlook | None:
@@ -171,13 +172,19 @@ class Turns:
         finally:
             self._leave(seat)
 
+    def others(self, visitor: Hashable) -> int:
+        """How many runs of other visitors compute or wait."""
+        with self._changed:
+            return sum(seat.visitor != visitor and not seat.ours for seat in self._seats)
+
     @contextmanager
     def turn(self, who: Member) -> Iterator[None]:
         """Take a turn that does not give way, for work of the app itself. It is not refused."""
         with self._changed:
             seat = self._add(who, None, None)
+            seat.ours = True
         try:
-            seat.take()
+            seat.wait_for_turn()
             yield
         finally:
             self._leave(seat)
@@ -375,7 +382,7 @@ class QuickTurns:
         """Wait for a turn. Raises Refused, at once, where too many wait. visitor: None for nobody that is known."""
         try:
             with self._line.join(self, visitor) as seat:
-                seat.take()
+                seat.wait_for_turn()
                 yield
         except Full:
             limits = f"at most {PLACES}, {PLACES // 2} of one visitor"

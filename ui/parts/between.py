@@ -66,6 +66,8 @@ def stages() -> list[list[int]]:
 
 @dataclass(frozen=True)
 class BetweenPlan(RowsPlan):
+    request: Between
+
     def kind(self, cells: Sequence[int]) -> StepKind:
         """Of the steps of so many cells at once."""
         return StepKind(self.request.checkpoint, len(cells) * (1 if self.options["guidance"] is None else 2))

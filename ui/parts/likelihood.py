@@ -106,7 +106,7 @@ class LikelihoodPlan(Plan):
         return self.pictures[which.start : which.stop], labels
 
 
-class LikelihoodRecording(Recording):
+class LikelihoodRecording(Recording[LikelihoodPlan]):
     """bound: of all pictures that are done, with the first of `variances`. found: its `summary`."""
 
     bound: BitsPerDim | None = None
@@ -123,7 +123,7 @@ class LikelihoodRecording(Recording):
         return {"found": self.found, "T": self.plan.model.schedule.T}
 
 
-class LikelihoodRun(Computation):
+class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
     """The bound of one picture after another.
 
     Its results, by "kind": "plan" once, with what the paper published of these pictures; "decoding" of the first

@@ -36,13 +36,15 @@ if TYPE_CHECKING:
 OPENED = 4
 PARTS = re.compile(r"middle|attention|condition|time|skips \d{1,4}|(?:down|up) \d")  # what can be off
 BLOCKS = re.compile(r"middle|(?:down|up) \d")
+PLACE = re.compile("[0-9]{1,2} [0-9]{1,2}")
 
 
 @dataclass(frozen=True)
 class Network(Settings):
     """off: names of parts of `Inside.cut`, with commas between them. graft: the class or the words of the run whose
     `graft_block` goes on in place of one's own; "" for none. first, last: the steps in which that is so, counted from
-    1; 0 for the last step. block: whose channels are shown.
+    1; 0 for the last step. block: whose channels are shown. place: a place of the picture in percent of its sides, down
+    and right, as "45 60": where it looks is shown; "" for none.
     """
 
     steps: int = declare(STEPS, 20)
@@ -54,6 +56,7 @@ class Network(Settings):
     first: int = declare(Whole("The first step without it", low=1, high=1_000_000), 1, NEVER)
     last: int = declare(Whole("The last step without it", low=0, high=1_000_000), 0, NEVER)
     block: str = declare(Text("The block"), "middle", NEVER)
+    place: str = declare(Text("The place"), "", NEVER)
 
     @property
     def cut(self) -> list[str]:
@@ -91,6 +94,8 @@ class NetworkRun(Rows):
             raise ValueError("A graft needs a model with classes or words")
         if graft and request.graft_block in cut:
             raise ValueError(f"Block {request.graft_block} can't be switched off and grafted at once")
+        if request.place and not PLACE.fullmatch(request.place):
+            raise ValueError(f"A place is two numbers from 0 to 99, down and right, got {shown(request.place)}")
         chain = self.chain.resolved(model)
         other = replace(chain, **{"prompt" if model.takes_words else "label": graft}) if graft else None
         times = tuple(t for t, _ in make_chain(model, **chain.sampling).pairs)
@@ -120,6 +125,9 @@ class NetworkRun(Rows):
                 request.graft_block,
                 lambda found, t: donor.taps[request.graft_block] if t in plan.changed else found,
             )
+        if request.place:
+            for lane in lanes:
+                lane.look(*(int(percent) / 100 for percent in request.place.split()))
         work.give(_opening(plan, lanes[0], readers))
         opened = [(lane, plan.options) for lane in lanes]
         if donor and plan.grafted:
@@ -159,9 +167,11 @@ def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict
 
 def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows: str) -> dict[str, Any]:
     """What is seen of an evaluation: of each block what can be read and its colours, without readers how much its
-    numbers are; and all channels of one."""
+    numbers are; all channels of one; and where the place of `Inside.look` looks."""
     taps = {name: found[:1] for name, found in opened.taps.items()}  # with guidance the first one has the condition
     looks: dict[str, Any] = {"channels": _channels(taps[shows][0])}
+    if opened.looks:
+        looks["looks"] = [{"layer": name, "maps": _maps(found[0])} for name, found in opened.looks.items()]
     if readers is None:
         return looks | {"colours": [_channels(tap.abs().mean(1)) for tap in taps.values()]}
     looks["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
@@ -173,6 +183,11 @@ def _channels(tap: Any) -> np.ndarray:
     low, high = tap.amin((1, 2), keepdim=True), tap.amax((1, 2), keepdim=True)
     levels = 255 * (tap - low) / (high - low).clamp(min=1e-9)
     return levels.round().byte().cpu().numpy()[..., None]
+
+
+def _maps(shares: Any) -> np.ndarray:
+    """Where a place looks in a layer, a tensor (heads, h, w), as uint8 (heads, h, w, 1): the largest share is 255."""
+    return (255 * shares / shares.max()).round().byte().cpu().numpy()[..., None]
 
 
 class NetworkPart(Part):

@@ -208,7 +208,7 @@ class CloudsPlan(Plan):
     kinds: tuple[StepKind, ...]
 
 
-class CloudsRecording(Recording):
+class CloudsRecording(Recording[CloudsPlan]):
     """clouds: x_0 of each lane that is done, float32 (cloud, 2)."""
 
     def __init__(self, plan: CloudsPlan):
@@ -220,7 +220,7 @@ class CloudsRecording(Recording):
         return {"clouds": sorted(dict(self.clouds).items())}
 
 
-class Clouds(Computation):
+class Clouds(Computation[Plane, CloudsPlan]):
     """Train a network where a lane needs one, then run both lanes together.
 
     Its results, by "kind": "plan" once; "training" while a network is trained; "frame" of a lane, from x_T on.

@@ -1,4 +1,5 @@
-"""Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T.
+"""Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T; and a sketch,
+which Watch shows while words are typed.
 
 Each is a request; `Sampling` resolves it once into a `SamplingPlan`, which is what runs.
 """
@@ -7,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+import ddpm_core
 from ddpm_core import imaging
 from ddpm_core.imaging import to_uint8
 from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
-from ddpm_core.names import Sampler, Variance
+from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.runs import make_chain
 from ui.forms import units
 from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
+from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind
 from ui.models.form_options import samplers, step_limits, variances
 from ui.models.services import Services
@@ -47,6 +50,7 @@ from ui.runs.settings import (
     if_has,
 )
 from ui.runs.touch import Stroke, Touches
+from ui.runs.visitors import visitor
 
 if TYPE_CHECKING:
     from ddpm_core import Step
@@ -173,6 +177,7 @@ class SamplingPlan(Plan):
     shares its first steps with lane A, so many.
     """
 
+    request: Settings
     refs: tuple[str, ...]
     lanes: tuple[Settings, ...]
     models: tuple[ModelSpec, ...]
@@ -189,7 +194,7 @@ class SamplingPlan(Plan):
         return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
 
 
-class SamplingRecording(Recording):
+class SamplingRecording(Recording[SamplingPlan]):
     """frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
     states: of each lane the frame and x by step, where they take little memory: a touched run goes on from there.
     """
@@ -225,7 +230,7 @@ class SamplingRecording(Recording):
         return imaging.grid(np.concatenate(last), columns)
 
 
-class Sampling(Computation):
+class Sampling(Computation[Settings, SamplingPlan]):
     """The computation of a request. Its results: "plan" once, with the words of the prompt of one lane, as the model
     reads it, and those that are new to a model; then each kept `Frame`."""
 
@@ -350,7 +355,7 @@ class Sampling(Computation):
     def shown(self, result: Any) -> dict[str, Any]:
         return result.shown() if isinstance(result, Frame) else result
 
-    def log(self, plan: SamplingPlan | None) -> dict[str, Any]:
+    def log(self, plan: SamplingPlan | None) -> Values:
         lanes = plan.lanes if plan else self.request.lanes()
         return super().log(plan) | {"images": self.request.count, "lanes": len(lanes)}
 
@@ -367,13 +372,16 @@ def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> t
     raise ValueError("No cell of this grid is possible with this model: choose other steps")
 
 
-def _known(plan: SamplingPlan, before: Any, kept: set[int]) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:
+def _known(
+    plan: SamplingPlan, before: object, kept: set[int]
+) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:
     """What a touched run has in common with the run that was shown, of both lanes: the kept steps before the newest
     touch, or before the one that was undone.
     """
     if not plan.touches or not isinstance(before, SamplingRecording):
         return {}
-    if replace(before.plan.request, touch=plan.request.touch) != plan.request:
+    request, other = plan.request, before.plan.request
+    if not isinstance(request, Watch) or not isinstance(other, Watch) or replace(other, touch=request.touch) != request:
         return {}
     own, others = plan.touches, before.plan.touches
     end = max((s for s in {*own, *others} if own.get(s) != others.get(s)), default=0)
@@ -432,3 +440,42 @@ class SamplingPart(Part):
 
     forms = REQUESTS
     computation = Sampling
+
+
+@dataclass(frozen=True)
+class Sketch(Settings):
+    """A run whose end is near that of a long one: docs/performance.md says how near."""
+
+    steps: int = declare(STEPS, 4)
+    sampler: Sampler = declare(SAMPLER, "unipc")
+    spacing: Spacing | Literal["auto"] | None = declare(SPACING, "trailing")
+    count: int = declare(Settings.kinds()["count"], 1)
+
+
+class Sketching(Sampling):
+    """Its results: "plan", with the words of the prompt and those that are new to the model; then the last `Frame`.
+
+    Nothing is kept of it. Raises Refused while others compute or wait: their runs come first.
+    """
+
+    recording = Recording
+
+    def __init__(self, services: Services, request: Sketch):
+        if services.turns.others(visitor()):
+            raise Refused("No sketch while others compute", "sketch")
+        super().__init__(services, request)
+
+    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
+        (model,), (arguments,), (kind,), (lane,) = models, plan.arguments, plan.kinds, plan.lanes
+        words = model.text.words(lane.prompt) if model.text else []
+        unknown = model.text.unknown(lane.prompt) if model.text else []
+        work.give({"kind": "plan", "words": [word for word, _ in words], "unknown": list(dict.fromkeys(unknown))})
+        for step in ddpm_core.trajectory(model, **arguments):
+            work.count(kind)
+            if step.s == 0:
+                work.give(Frame(0, step.index, 0.0, *_pictures(model, step)))
+
+
+class SketchPart(Part):
+    forms: ClassVar = {"sketch": Sketch}
+    computation = Sketching

@@ -12,7 +12,7 @@ from typing import ClassVar
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.runs.log import Values
-from ui.training.choices import Recipe
+from ui.training.choices import Recipe, pictures_in
 from ui.training.drawings import ABOUT, FILE
 from ui.training.visits import Visit, Visits
 
@@ -24,6 +24,7 @@ class TrainingPart(Part):
         super().__init__(services)
         self.visits = Visits(services.public, self.machine_flags, services.models.withdraw, limits=services.limits)
         questions = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
+        questions["pictures"] = self._pictures
         self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
 
     def initial(self) -> Values:
@@ -59,9 +60,15 @@ class TrainingPart(Part):
         return answer | run.news(*known) if run else answer
 
     def _start(self, values: Values, visit: Visit) -> Values:
-        """{the fields of a Recipe, strokes: of drawings} -> {}"""
-        self.visits.start(visit, Recipe.check(values), values.get("strokes"))
+        """{the fields of a Recipe, drawings} -> {}"""
+        self.visits.start(visit, Recipe.check(values), values.get("drawings"))
         return {}
+
+    def _pictures(self, values: Values, visit: Visit) -> Values:
+        """{path} -> {found: how many pictures a file or folder of this machine has, and their size}"""
+        if self.services.public:
+            raise ValueError("Only a page on your own computer reads its folders")
+        return {"found": pictures_in(values.get("path"))}
 
     def _follow(self, values: Values, visit: Visit) -> Values:
         """{path} -> {}"""

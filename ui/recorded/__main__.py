@@ -62,6 +62,7 @@ def record(parts: list[str]) -> None:
     """Write examples/PART.json for each part. The same weights on the same machine give the same files."""
     FOLDER.mkdir(exist_ok=True)
     app = build(DIGITS["checkpoint"])
+    app.warmup.start()
     app.warmup.ready.wait()
     for part in parts:
         if part == "train":

@@ -56,6 +56,9 @@ def picture(card: Card, part: Part) -> Image.Image:
         return _grid(np.concatenate([recording.rows[row][:COLUMNS] for row in sorted(recording.rows)]), COLUMNS)
     if card.part == "plane":
         return _clouds([np.asarray(recording.clouds[lane]) for lane in (0, 1)])
+    if card.part == "network":
+        lanes = [[one["x"][0] for one in results if one.get("lane") == lane] for lane in (0, 1)]
+        return _grid(np.concatenate([imaging.thin(lane, COLUMNS) for lane in lanes]), COLUMNS)
     decoding = [result for result in results if result["kind"] == "decoding"][-1]
     rows = decoding["rows"][:2]
     return _grid(np.concatenate(rows), len(rows[0]))

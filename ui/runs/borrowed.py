@@ -50,10 +50,10 @@ class BorrowedNetwork:
         return self.held.network.attention(*inputs)
 
     def give_back(self) -> None:
-        """Let go of the model, until `take`."""
+        """Let go of the model, until `hold`."""
         self._held = None
 
-    def take(self) -> bool:
+    def hold(self) -> bool:
         """Hold the network again; returns whether it had to be loaded. To be called in the run's turn.
 
         Raises Changed, and what loading raises.

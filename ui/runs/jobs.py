@@ -59,7 +59,8 @@ class Job:
         self.log = RunLog(self._updated, patience)
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
-        self.recording, self._before = Recording(None), before
+        self.recording: Recording[Any] = Recording(None)
+        self._before = before
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
@@ -212,7 +213,7 @@ class Job:
             self.recording = self.computation.recording(plan)
             self._note_work(plan)
             self.log.say("queued")
-            seat.take(self._check)
+            seat.wait_for_turn(self._check)
             self._compute(plan, seat)
 
     def _fetch(self, ref: str) -> None:
@@ -308,8 +309,8 @@ class Work:
             if self._seat.must_yield():
                 for network in self._networks:
                     network.give_back()
-                self._seat.take(job._check)
-                if any([network.take() for network in self._networks]):  # a list: each is taken
+                self._seat.wait_for_turn(job._check)
+                if any([network.hold() for network in self._networks]):  # a list: each is held
                     self._seat.loaded()
         self._since = self._clock()
 

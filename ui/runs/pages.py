@@ -90,6 +90,7 @@ class Runs:
             run = Run(None, text=units.sentence(error))
         if replaced:
             replaced.stop()
+            self._runs.pop(last)  # nobody asks for it any more
         self._runs[run.id], self._current[page, part] = run, (run.id, number)
         for old in [one for one in self._runs.values() if not one.goes_on][:-KEPT]:
             del self._runs[old.id]

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from ui.forms.fields import Request
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.catalogue import named
+from ui.runs.log import Values
 
 if TYPE_CHECKING:
     from ddpm_core.model import Model, ModelSpec
     from ui.models.services import Services
 
 
+R = TypeVar("R", bound=Request)
+P = TypeVar("P", bound="Plan")
+K = TypeVar("K")  # the plan of what is kept; None of a run that keeps nothing
+
+
 @dataclass(frozen=True)
 class Plan:
     """A request with nothing left open: what runs. steps: how many it takes of each kind."""
 
-    request: Any
+    request: Request
     steps: Mapping[StepKind, float]
 
     def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
@@ -33,10 +40,10 @@ class Plan:
         return sum((seconds[kind] or 0) * n for kind, n in self.rest(done).items())
 
 
-class Recording:
+class Recording(Generic[K]):
     """What can be saved of a run, and is kept while it computes. weights: of which files its models are."""
 
-    def __init__(self, plan: Any):
+    def __init__(self, plan: K):
         self.plan = plan
         self.weights: Sequence[object] = ()
 
@@ -48,41 +55,41 @@ class Recording:
     def forget(self) -> None:
         """Keep nothing."""
 
-    def kept(self) -> dict[str, Any]:
+    def kept(self) -> Values:
         """Return what its files are made of: JSON that may have arrays. Raises ValueError before there is a plan."""
         raise ValueError("There is nothing to save yet: press Run")
 
 
-class Computation:
+class Computation(Generic[R, P]):
     """A request of a part, and how it is planned and computed. It never changes.
 
     refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. recording: the class
     of what `compute` finds in `work`.
     """
 
-    recording: ClassVar[type[Recording]] = Recording
+    recording: ClassVar[type[Recording[Any]]] = Recording
 
-    def __init__(self, services: Services, request: Any, refs: Iterable[str], images: int):
+    def __init__(self, services: Services, request: R, refs: Iterable[str], images: int):
         self.services, self.request = services, request
         self.refs, self.images = tuple(refs), images
 
-    def plan(self, models: Sequence[ModelSpec]) -> Any:
+    def plan(self, models: Sequence[ModelSpec]) -> P:
         """Its `Plan` for these models, one for each of refs, whose files are here. Raises ValueError, one sentence, for
         what they can't do.
         """
         raise NotImplementedError
 
-    def compute(self, plan: Any, models: Sequence[Model], work: Any) -> None:
+    def compute(self, plan: P, models: Sequence[Model], work: Any) -> None:
         """Compute. work: a `jobs.Work`, to be called meanwhile; between two calls the models' networks may be lent to
         others.
         """
         raise NotImplementedError
 
-    def shown(self, result: Any) -> dict[str, Any]:
+    def shown(self, result: Any) -> Values:
         """A result as the page gets it."""
         return result
 
-    def checked_plan(self, models: Sequence[ModelSpec]) -> Any:
+    def checked_plan(self, models: Sequence[ModelSpec]) -> P:
         """`plan`. Raises Refused, too, for what would cost too much."""
         plan = self.plan(models)
         if plan.steps:
@@ -95,7 +102,7 @@ class Computation:
         """Of one evaluation for one image, 0 where it is not known."""
         return self.services.models.flop(ref) or 0.0
 
-    def log(self, plan: Any) -> dict[str, Any]:
+    def log(self, plan: P | None) -> Values:
         """What a line of the log says of it, nothing personal. plan: None where there is none."""
         return {
             "checkpoint": named(self.refs[0]) if self.refs else None,

@@ -54,6 +54,11 @@ class Frame(TypedDict):
     attention: NotRequired[Sprite]
 
 
+class Look(TypedDict):
+    layer: str
+    maps: Sprite
+
+
 class Inside(TypedDict):
     kind: Literal["inside"]
     lane: int
@@ -64,6 +69,7 @@ class Inside(TypedDict):
     channels: Sprite
     read: NotRequired[list[Sprite]]
     colours: NotRequired[list[Sprite]]
+    looks: NotRequired[list[Look]]
 
 
 class Source(TypedDict):

@@ -42,7 +42,7 @@ SAMPLER = Choice(
 )
 STEPS = Whole(
     "Steps",
-    help="Each step runs the network once, and with Langevin more often",
+    help="Each step runs the network once; Langevin corrections run it again",
     follows="steps",
     low=1,
     high=1_000_000,
@@ -77,7 +77,7 @@ ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β
 TOUCH = TouchField("touch")
 IF_CLASSES, IF_WORDS = [{MODEL: "classes"}], [{MODEL: "prompts"}]
 IF_GUIDED = [{"label": SET}, *IF_WORDS]
-LABEL = ClassName("class", help="What to draw; any: the model chooses")
+LABEL = ClassName("class", "What to draw", help="“any” lets the model choose")
 PROMPT = Prompt("The prompt", help="What to draw, in words", placeholder="a red apple")
 GUIDANCE = Number(
     "Guidance",

@@ -114,8 +114,9 @@ class App(gr.Server):
         self.warmup = Warmup(services)
         self.sweeper: temporary_files.Sweeper | None = None
         self.training = training.TrainingPart(services) if services.trains else None
-        parts: list[Part] = [sampling.SamplingPart(services), plane.PlanePart(services), forward.ForwardPart(services)]
+        parts: list[Part] = [sampling.SamplingPart(services), sampling.SketchPart(services), plane.PlanePart(services)]
         parts += [
+            forward.ForwardPart(services),
             latents.LatentsPart(services),
             repair.RepairPart(services),
             between.BetweenPart(services),
@@ -480,14 +481,12 @@ def build(
     limits: ServerLimits | None = None,
     allow_hub: bool = False,
     allow_training: bool = False,
-    warm: bool = True,
 ) -> App:
     """The app, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
     public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub, and
-    trains only with allow_training. limits: those of a public page, or of one's own, where none are given. warm: load
-    and time the first model in the background, and ask the Hub what is there.
+    trains only with allow_training. limits: those of a public page, or of one's own, where none are given.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if zero_gpu.is_here():
@@ -503,14 +502,15 @@ def build(
     services = Services(
         models, turns, QuickTurns(), limits, pace, EventLog(), models.first, trains=allow_training or not public
     )
-    app = App(services)
-    if warm:
-        app.warmup.start()
-    return app
+    return App(services)
 
 
-def launch(app: App, **options: Any) -> None:
-    """Serve the app; options are those of gradio's `launch`. Raises OSError where it can't be served."""
+def launch(app: App, warm: bool = True, **options: Any) -> None:
+    """Serve the app. Raises OSError where it can't be served.
+
+    warm: then load and time the first model in the background, and ask the Hub what is there. options: those of
+    gradio's `launch`.
+    """
     limits = app.services.limits
     app.services.events.closing = ""
     # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
@@ -530,6 +530,8 @@ def launch(app: App, **options: Any) -> None:
     connections.protect(app.get_blocks().server)
     app.sweeper = temporary_files.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
     app.sweeper.start()
+    if warm:  # only now: what it imports would make the page wait
+        app.warmup.start()
 
 
 def _serve(app: App, **options: Any) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -32,9 +33,11 @@ NOTE = "In your browser"
 ENGINE = "WebAssembly · one thread · fp32"
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
+RECORDED = {  # parts that show a recording, and nothing else
+    "train": "This is a recorded training. The installed lab trains networks, also on your own drawings and pictures.",
+    "likelihood": "This is a recorded measurement. The installed lab measures other pictures and models.",
+}
 INSTALLED = {
-    "train": "Only the installed lab trains networks, also on your drawings and pictures; this is a recorded training.",
-    "likelihood": "Only the installed lab measures bits per dimension; this is a recorded measurement.",
     "trained": "Only the installed lab trains a network in the plane: choose the exact ε for both, here.",
     "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
 }
@@ -61,6 +64,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 """
 # What nobody runs of JavaScript and CSS: a fifth of the first page's.
 REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
+WORKER = "local/worker.js"  # where a browser learns only from the files themselves what to ask for
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
@@ -71,7 +75,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     """
     if out.exists() and any(out.iterdir()) and not ((out / "sw.js").is_file() and (out / "knowledge").is_dir()):
         raise CheckpointError(f"{out} has other files in it: give a new folder")
-    app = build(checkpoints[0], device="cpu", warm=False)
+    app = build(checkpoints[0], device="cpu")
     models, refused = {}, []
     for ref in dict.fromkeys(checkpoints):
         try:
@@ -106,11 +110,13 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     for name, uri in thumbs.items():
         thumbs[name] = f"{given['knowledge']}/{name}.png"
         (out / thumbs[name]).write_bytes(base64.b64decode(uri.partition(",")[2]))
+    here = out / "web" / web.version()
     for name, file in web.served().items():
-        to = out / "web" / web.version() / name
-        _copy(file, to)
-        if file.suffix in (".js", ".css"):
-            _write(to, re.sub(REMARK, "", file.read_text("utf-8")))
+        _copy(file, here / name)
+        if file.suffix == ".js":
+            _write(here / name, re.sub(REMARK, "", file.read_text("utf-8")))
+    _write(here / web.STYLE, re.sub(REMARK, "", web.style()))
+    _write(here / WORKER, _at_once(WORKER) + (here / WORKER).read_text("utf-8"))
     address = address and f"{address.rstrip('/')}/"
     page = web.page(given, f"{address}web/{web.version()}/icons/preview.png", address)
     policy = html.escape(web.policy(page.encode(), hub, STORES), quote=False)
@@ -129,6 +135,15 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     )
     _write(out / "sw.js", service)
     return refused
+
+
+def _at_once(entry: str) -> str:
+    """Imports of all modules that an entry needs, in the order in which they run anyway.
+
+    So a browser asks for all of them when it has the entry, and not for each when it has one that imports it.
+    """
+    paths = [os.path.relpath(name, Path(entry).parent).replace(os.sep, "/") for name in web.imported(entry)[:-1]]
+    return "".join(f'import "{path if path[0] == "." else f"./{path}"}";\n' for path in paths)
 
 
 def _name(ref: str) -> str:
@@ -205,6 +220,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         if field["default"] not in models:
             field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
+    given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
     given |= {"client": "local/client.js", "models": choices, "takesAny": True}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from train import TrainError
 from train.common.command_line import user_path
-from train.data.sources import ImageSource, open_source
+from train.data.sources import HUB_ID, SHIPPED, TORCHVISION, ImageSource, open_source
 from ui.forms.fields import SET, Choice, Request, Text, declare, near
 
 PRESET = "mnist-tiny"
@@ -23,7 +23,7 @@ CHECKPOINT_EVERY = 100
 DIGITS_FORM = ("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1")
 DRAWN_STEPS = 320  # 20,000 images: two minutes of two quiet cores
 LOOKED_AT = 20  # pictures, to find one that can be read
-OWN_SIZE = 32  # pixels, of pictures that are larger than the digits
+SMALL, OWN_SIZE = 28, 32  # pixels: pictures larger than the digits are learned at OWN_SIZE
 
 
 @dataclass(frozen=True)
@@ -179,9 +179,9 @@ def _own(data: str) -> list[str]:
         "--sample-count",
         str(_count(source)),
     ]
-    if not source.classes:
+    if not source.classes or -1 in (source.labels or ()):
         words.append("--no-conditional")
-    if _is_large(source):
+    if min(_size(source)) > SMALL:
         words += ["--image-size", str(OWN_SIZE), "--attention", str(OWN_SIZE // 4)]
     return words
 
@@ -192,11 +192,26 @@ def _count(source: ImageSource) -> int:
     return SAMPLES // classes * classes if 0 < classes <= SAMPLES else SAMPLES
 
 
-def _is_large(source: ImageSource) -> bool:
-    """Whether pictures are larger than digits, by the first one that can be read."""
+def _size(source: ImageSource) -> tuple[int, int]:
+    """Width and height of the first picture that can be read. Raises TrainError where none can."""
     for i in range(min(len(source), LOOKED_AT)):
         try:
-            return min(source.picture(i).size) > 28
+            return source.picture(i).size
         except Exception:  # Pillow raises many kinds for broken files
             continue
     raise TrainError(f"None of the pictures of {source.description} can be read")
+
+
+def pictures_in(path: object) -> str:
+    """Say how many pictures a file or folder has, and the size of the first: "40 pictures found, 80×60".
+
+    Returns "" for the name of a data set: opening it could download gigabytes. Raises TrainError and ValueError, as
+    `flags` does.
+    """
+    text = near(path).strip()
+    named = not text or text in (*TORCHVISION, *SHIPPED) or HUB_ID.fullmatch(text)
+    if named and not (text and user_path(text).exists()):
+        return ""
+    source = open_source(text)
+    (width, height), count = _size(source), len(source)
+    return f"{count:,} picture{'s' if count > 1 else ''} found, {width}×{height}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ UNITS = 10  # of a stroke's coordinates in a pixel
 WIDTH = 2  # pixels of a line
 FINER = 4  # times, in which a line is drawn before it is made small
 FEWEST, MOST = 5, 20  # drawings
-LONGEST = 400  # points of a stroke
+LONGEST = 400  # points of a drawing
 VARIANTS = 150  # of a drawing: 20 make 3,000 images, as many as there are digits
 SHIFT, TURN, SCALE = 2.0, 10.0, 0.15  # at most: pixels, degrees, share of the width and of the height
 GAP = 2  # pixels between the pictures of a grid
@@ -28,30 +29,28 @@ ABOUT = {
     "units": UNITS,
     "fewest": FEWEST,
     "most": MOST,
-    "how": f"Each is learned in {VARIANTS} variants: shifted by up to {SHIFT:g} pixels, turned by up to {TURN:g}°, "
-    f"stretched by up to {100 * SCALE:g} %. The network begins as that of the digits, unless you change what it "
-    "predicts or its width: it knows lines, where random weights still draw noise after 5,000 images.",
+    "how": f"The network learns each drawing in {VARIANTS} variants: shifted by up to {SHIFT:g} pixels, turned by up "
+    f"to {TURN:g}°, stretched by up to {100 * SCALE:g} %. It begins with the weights of the digits, which know lines. "
+    "If you change what it predicts or its width, it begins with random weights.",
 }
 
 
 class Drawings:
-    """Drawings of a visitor. Raises ValueError, one sentence, for anything but FEWEST to MOST strokes on the sheet.
+    """Drawings of a visitor. Raises ValueError, one sentence, for anything but FEWEST to MOST of them on the sheet.
 
-    strokes: a list of [x, y, x, y, ...], whole numbers from 0 to SIDE · UNITS.
+    found: a list of drawings. Each is a list of strokes [x, y, x, y, ...], whole numbers from 0 to SIDE · UNITS.
     """
 
-    def __init__(self, strokes: object):
-        found = strokes if isinstance(strokes, list) else []
+    def __init__(self, found: object):
+        found = found if isinstance(found, list) else []
         if not FEWEST <= len(found) <= MOST:
-            raise ValueError(f"Draw {FEWEST} to {MOST} small pictures, there are {len(found)} now")
-        for stroke in found:
-            fits = isinstance(stroke, list) and 4 <= len(stroke) <= 2 * LONGEST and len(stroke) % 2 == 0
-            if not fits or not all(type(n) is int and 0 <= n <= SIDE * UNITS for n in stroke):
-                raise ValueError(f"A drawing is a line of 2 to {LONGEST:,} points on the sheet: draw it again")
+            raise ValueError(f"Draw {FEWEST} to {MOST} small pictures. There are {len(found)} now")
+        if not all(map(_fits, found)):
+            raise ValueError(f"A drawing is lines of 2 to {LONGEST:,} points in all on the sheet. Draw it again")
         rng = np.random.default_rng(0)
-        lines = [np.array(stroke, float).reshape(-1, 2) / UNITS for stroke in found]
-        self.images = np.stack([drawn(varied(line, rng)) for line in lines for _ in range(VARIANTS)])
-        self.drawings = np.stack([drawn(line) for line in lines])
+        made = [[np.array(stroke, float).reshape(-1, 2) / UNITS for stroke in strokes] for strokes in found]
+        self.images = np.stack([drawn(varied(lines, rng)) for lines in made for _ in range(VARIANTS)])
+        self.drawings = np.stack([drawn(lines) for lines in made])
 
     def save(self, folder: Path) -> Path:
         """The file in a run's folder that it learns from."""
@@ -60,22 +59,33 @@ class Drawings:
         return folder / FILE
 
 
-def drawn(line: np.ndarray) -> np.ndarray:
-    """A line through points, (n, 2) in pixels, white on black: uint8 (SIDE, SIDE)."""
+def _fits(drawing: object) -> bool:
+    """Whether this is a drawing: strokes of at least two points, and at most LONGEST points in all."""
+    strokes = drawing if isinstance(drawing, list) else []
+    if not strokes or not all(isinstance(one, list) and len(one) >= 4 and len(one) % 2 == 0 for one in strokes):
+        return False
+    numbers = [n for stroke in strokes for n in stroke]
+    return len(numbers) <= 2 * LONGEST and all(type(n) is int and 0 <= n <= SIDE * UNITS for n in numbers)
+
+
+def drawn(lines: Sequence[np.ndarray]) -> np.ndarray:
+    """Draw lines through points, (n, 2) each in pixels, white on black: uint8 (SIDE, SIDE)."""
     image = Image.new("L", (SIDE * FINER, SIDE * FINER))
-    pen, points, r = ImageDraw.Draw(image), line * FINER, WIDTH * FINER / 2
-    pen.line([(x, y) for x, y in points], fill=255, width=WIDTH * FINER)
-    for x, y in points:  # round joints and ends
-        pen.ellipse((x - r, y - r, x + r, y + r), fill=255)
+    pen, r = ImageDraw.Draw(image), WIDTH * FINER / 2
+    for line in lines:
+        points = [(x, y) for x, y in line * FINER]
+        pen.line(points, fill=255, width=WIDTH * FINER)
+        for x, y in points:  # round joints and ends
+            pen.ellipse((x - r, y - r, x + r, y + r), fill=255)
     return np.asarray(image.reduce(FINER))
 
 
-def varied(line: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same line, its size changed about the middle of the sheet, turned and shifted a little."""
+def varied(lines: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """Return the same lines, their size changed about the middle of the sheet, turned and shifted a little."""
     turn = np.deg2rad(rng.uniform(-TURN, TURN))
     scale, shift = rng.uniform(1 - SCALE, 1 + SCALE, 2), rng.uniform(-SHIFT, SHIFT, 2)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return ((line - SIDE / 2) * scale) @ rotation.T + SIDE / 2 + shift
+    return [((line - SIDE / 2) * scale) @ rotation.T + SIDE / 2 + shift for line in lines]
 
 
 class Likeness:

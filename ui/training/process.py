@@ -201,13 +201,19 @@ class Training:
             lines = (self.run.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-50:]
         for line in reversed(lines):
             if line.startswith("error: "):
-                return line.removeprefix("error: ")
+                return _for_the_page(line.removeprefix("error: "))
         if code in (-signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM):
             return "The training was ended from outside"
         if code == -9:
             return "The training was killed, perhaps because the memory was full"
         log.error("a training ended with code %d:\n%s", code, "\n".join(lines))  # not for a public page's visitors
         return f"The training ended unexpectedly (code {code}); the log of the app has its last lines"
+
+
+def _for_the_page(sentence: str) -> str:
+    """Leave out what the trainer's sentence says about flags, which the page does not have."""
+    what, _, advice = sentence.partition(": ")
+    return what if "--" in advice else sentence
 
 
 def _processor_time(pid: int) -> float | None:

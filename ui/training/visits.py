@@ -18,7 +18,7 @@ from typing import Any
 from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.disk.files import sha256
 from ui.forms import units
-from ui.forms.fields import near
+from ui.forms.fields import near, shown
 from ui.machine import temporary_files
 from ui.machine.limits import ServerLimits
 from ui.training.choices import Recipe, flags
@@ -85,10 +85,9 @@ class Visit:
             text = training.error
             if state == "running" and not run.grids:
                 state = "waiting" if training.starved else "starting"
-                text = "making the first samples" if run.about else "loading the trainer"
-                if state == "waiting":
-                    text = "other programs take it"
-                text += f", for {units.duration(training.seconds)}"
+                text = units.duration(training.seconds)
+                if state == "starting":
+                    text = f"{'making the first samples' if run.about else 'loading the trainer'}, for {text}"
         else:
             age = run.age()
             if run.total and run.step >= run.total:
@@ -151,11 +150,11 @@ class Visits:
                 self._forget(other)
         return visit
 
-    def start(self, visit: Visit, recipe: Recipe, strokes: object = None) -> None:
-        """Train anew. strokes: of the visitor's drawings. Raises ValueError, and what `choices.flags` raises."""
+    def start(self, visit: Visit, recipe: Recipe, found: object = None) -> None:
+        """Train anew. found: the visitor's drawings. Raises ValueError, and what `choices.flags` raises."""
         if self.public:
             recipe = replace(recipe, path="")  # no files of this machine
-        drawn = Drawings(strokes) if recipe.draws else None
+        drawn = Drawings(found) if recipe.draws else None
         words = [*flags(recipe), *self._machine()]
         with self._lock:
             self._check_room(visit)
@@ -178,7 +177,9 @@ class Visits:
         text = near(path).strip()
         found = RunFolder(Path(os.path.expanduser(text)))
         if not text or not found.exists():
-            raise ValueError(f"There is no training to follow in {text!r}: give what --out of `train fit` named")
+            raise ValueError(
+                f"There is no training in {shown(text)}. Name the folder that the other training writes to"
+            )
         with self._lock:
             self._drop_run(visit)
             visit.number += 1

@@ -17,9 +17,9 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
 FILES = Path(__file__).parent
+STYLE = "page.css"  # all style sheets as one file: each request takes its time
 TYPES = {
     ".js": "text/javascript",
-    ".css": "text/css",
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".webp": "image/webp",
@@ -38,7 +38,7 @@ def text(name: str) -> str:
 
 @cache
 def served() -> dict[str, Path]:
-    """The files that a browser may fetch, by their path in ui/web."""
+    """The files that a browser may fetch as they are, by their path in ui/web."""
     found = (file for file in FILES.rglob("*") if file.suffix in TYPES and "node_modules" not in file.parts)
     return {
         file.relative_to(FILES).as_posix(): file
@@ -48,9 +48,16 @@ def served() -> dict[str, Path]:
 
 
 @cache
+def style() -> str:
+    """The style sheets one after the other; those of parts come last, as they change what all share."""
+    files = (file.relative_to(FILES).as_posix() for file in FILES.rglob("*.css") if "node_modules" not in file.parts)
+    return "".join(text(name) for name in sorted(files, key=lambda name: (name.startswith("parts/"), name)))
+
+
+@cache
 def version() -> str:
     """Changes with any of the files: it is part of their addresses, so that browsers can keep them for good."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(style().encode())
     for name, file in served().items():
         digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
@@ -60,10 +67,10 @@ def page(given: dict[str, Any], preview: str, address: str = "") -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it. address: its own, for search engines; "" where it is not known.
     """
-    modules = [("modulepreload", name) for name in sorted(_imported(*FIRST, given["client"]))]
-    styles = [("stylesheet", name) for name in served() if name.endswith(".css")]
-    styles.sort(key=lambda style: style[1].startswith("parts/"))  # they change what all share
-    links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in styles + modules)
+    modules = [("modulepreload", name) for name in sorted(imported(*FIRST, given["client"]))]
+    links = "\n".join(
+        f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in [("stylesheet", STYLE), *modules]
+    )
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
     canonical = f'<link rel="canonical" href="{html.escape(address)}">' if address else ""
@@ -71,14 +78,22 @@ def page(given: dict[str, Any], preview: str, address: str = "") -> str:
     return filled.replace("<!-- modules -->", links).replace('"GIVEN"', content)
 
 
-def _imported(*names: str) -> set[str]:
-    """These modules, all that they import, and so on."""
-    found, new = set(names), set(names)
-    while new:
-        paths = [served()[name].parent / path for name in new for path in IMPORT.findall(text(name))]
-        new = {path.resolve().relative_to(FILES).as_posix() for path in paths} - found
-        found |= new
-    return found
+def imported(*names: str) -> list[str]:
+    """These modules, all that they import, and so on: each after those that it imports, as a browser runs them."""
+    found: dict[str, None] = {}
+    begun: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in begun:
+            return
+        begun.add(name)
+        for path in IMPORT.findall(text(name)):
+            visit((FILES / name).parent.joinpath(path).resolve().relative_to(FILES).as_posix())
+        found[name] = None
+
+    for name in names:
+        visit(name)
+    return list(found)
 
 
 def policy(page: bytes, *connect: str) -> str:
@@ -110,12 +125,14 @@ def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
         return answer
 
     def file(asked: str, name: str) -> Response:
+        # A page of another version still gets what it asks for, but is not to keep it under that version's address.
+        headers = {"cache-control": "public, max-age=31536000, immutable" if asked == version() else "no-store"}
+        if name == STYLE:
+            return Response(style(), media_type="text/css", headers=headers)
         path = served().get(name)
         if path is None:
             raise HTTPException(404)
-        # A page of another version still gets what it asks for, but is not to keep it under that version's address.
-        keep = "public, max-age=31536000, immutable" if asked == version() else "no-store"
-        return FileResponse(path, media_type=TYPES[path.suffix], headers={"cache-control": keep})
+        return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
 
     def manifest() -> Response:
         return Response(text("manifest.webmanifest").replace("VERSION", version()), media_type=TYPES[".webmanifest"])

@@ -28,6 +28,7 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {Record<string, FieldForm[]>} forms of each part
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part: `Part.initial`
+ * @property {Record<string, string>} [recorded] of parts that have nothing but a recording here: why
  */
 
 /**
@@ -329,6 +330,7 @@ export class Page {
     const { only } = this;
     if (!only) return;
     for (const [name, control] of this.#controls(element)) control.classList.toggle("withheld", !only.includes(name));
+    for (const box of all(element, ".how", HTMLDetailsElement)) box.open = true; // what is left is to be seen
   }
 
   /** Name and label of each control of the part on screen. @returns {[string, string][]} */
@@ -356,6 +358,8 @@ export class Page {
     });
     const row = find(document, "#parts");
     row.hidden = buttons.length < 2; // there is nothing to choose
+    const tab = find(document, `#places > [data-place=${name}]`);
+    row.style.setProperty("--under", `${tab.offsetLeft}px`); // it stands under its place where it has room
     const held = row.matches(":focus-within"); // one of the buttons before
     row.replaceChildren(...(row.hidden ? [] : buttons));
     if (held) buttons.find(({ tabIndex }) => tabIndex === 0)?.focus();
@@ -418,13 +422,13 @@ export class Page {
     return [{ title: "Copy link", copy, what: "The link:" }, ...this.client.items];
   }
 
-  /** Say something to screen readers, and to all where that is asked for. @param {string} text @param {boolean} [aloud] */
+  /** Say something to screen readers, or to all: each has a place, so that neither takes the other's. @param {string} text @param {boolean} [aloud] to all */
   say(text, aloud = false) {
+    find(document, aloud ? "#said" : "#heard").textContent = text;
+    if (!aloud) return;
     const said = find(document, "#said");
-    if (said.classList.contains("shown") && !aloud) return; // what all are to read stays
-    said.textContent = text;
-    said.classList.toggle("shown", aloud && Boolean(text));
-    if (aloud) setTimeout(() => said.classList.remove("shown"), 8000);
+    said.classList.toggle("shown", Boolean(text));
+    setTimeout(() => said.classList.remove("shown"), 8000);
   }
 }
 

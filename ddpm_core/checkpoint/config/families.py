@@ -119,10 +119,14 @@ BEFORE = {"Exploding": "VarianceExploding", "Preconditioned": "EDM", "Straight":
 
 
 def coordinates_json(coordinates: Coordinates) -> dict[str, Any]:
-    """What ddpm_core.json keeps of coordinates, for a network of one's own. ValueError for those that are one's own."""
+    """Return the entry of ddpm_core.json for coordinates of a user's network. Raise ValueError for a
+    user's coordinates.
+    """
     kind: Any = type(coordinates)
     if KINDS.get(kind.__name__) is not kind:
-        raise ValueError(f"coordinates of one's own, {kind.__name__}, can't be kept in a folder: make its Model again")
+        raise ValueError(
+            f"your own coordinates, {kind.__name__}, can't be saved in a folder: make the Model again after loading"
+        )
     own = {field.name: getattr(coordinates, field.name) for field in fields(kind)}
     usual = {field.name: field.default for field in fields(kind)}
     return {"kind": kind.__name__, **{name: value for name, value in own.items() if value != usual[name]}}

@@ -40,9 +40,11 @@ def explained(error: Exception, ref: Ref, downloading: bool = False) -> Exceptio
             f"the Hub has no repository {ref.name}, or it is private: check the name, or log in with `hf auth login`"
         )
     if code == 429:
-        return CheckpointError(f"the Hub takes no more requests from here for now (HTTP 429): try {ref} again later")
+        return CheckpointError(
+            f"the Hub accepts no more requests from this address for now (HTTP 429): try {ref} again later"
+        )
     if code is not None and code >= 500:
-        return CheckpointError(f"the Hub has an error of its own (HTTP {code}): try {ref} again later")
+        return CheckpointError(f"the Hub reports an internal error (HTTP {code}): try {ref} again later")
     if code is not None and not is_unreachable(error):
         return CheckpointError(f"the Hub refuses access to {ref.name} (HTTP {code}): log in with `hf auth login`")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -1,4 +1,4 @@
-"""A file of weights of improved- or guided-diffusion as a folder in the Hub's layout."""
+"""Convert a file of weights of improved- or guided-diffusion into a folder in the Hub's layout."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
-    """Write a file of weights as a checkpoint that `load` takes; the file stays as it is. Returns what is known of it.
+    """Write a file of weights as a checkpoint that `load` reads; the file stays as it is. Return its specification.
 
     Arguments:
-        path: a dictionary of tensors, as OpenAI's scripts write it. Nothing but tensors is taken from it.
-        folder: where to, as for `save`.
-        like: one of presets.PRESETS, for what the file does not say; None where a published file has the same shapes.
+        path: a dictionary of tensors, as OpenAI's scripts write it. Only tensors are read from it.
+        folder: the folder to write, as for `save`.
+        like: one of presets.PRESETS, which gives what the file does not say; None if a published file has the same
+            shapes.
 
     Raises:
-        CheckpointError: whose text is one sentence for the user, for what is no such file, or does not fit `like`.
+        CheckpointError: if it is no such file, or does not fit `like`; the text is one sentence for the user.
     """
     if like is not None and like not in PRESETS:
         raise CheckpointError(f"there is no --like {like!r}: choose from {', '.join(PRESETS)}")

@@ -63,14 +63,14 @@ _KEY = "ddpm_core"  # of the metadata
 
 
 def readers(model: Model) -> Readers:
-    """Return the readers and colours that are kept beside a model's weights. Nothing else reads that file.
+    """Return the readers and colours that are kept beside a model's weights.
 
     Arguments:
-        model: that was loaded from a checkpoint.
+        model: a model that was loaded from a checkpoint.
 
     Raises:
-        ValueError: where no readers were fitted for these weights.
-        CheckpointError: for a file that is damaged.
+        ValueError: if no readers were fitted for these weights.
+        CheckpointError: if the file is damaged.
     """
     found = None if model.source is None else _SIDECAR.read(model.source)
     if found is None:

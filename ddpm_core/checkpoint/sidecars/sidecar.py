@@ -122,13 +122,13 @@ class Sidecar(Generic[Value]):
 
 
 def copied(weights: Path | None, rounded: bool) -> dict[str, str | None]:
-    """What a file says of the copy of the weights that it lies beside; None where a network of one's own has them."""
+    """Return what a file says about the copy of the weights beside it; None if they belong to a user's network."""
     found = {"weights_sha256": weights and sha256(weights)}
     return found | ({"weights": "rounded to float16 afterwards"} if rounded else {})
 
 
 def _weights_sha256(source: Source | None) -> str | None:
-    """The SHA-256 of the weights that a model was loaded from, None where its network is one's own.
+    """Return the SHA-256 of the weights from which a model was loaded, None for a user's network.
 
     Raises CheckpointError where they cannot be read.
     """

@@ -1,19 +1,29 @@
 """The classes of networks that a config.json may name: diffusers' own, and those of ours where diffusers has none."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from torch import nn
 
-from ddpm_core.engines.from_diffusers import DiTTransformer2DModel, UNet2DConditionModel, UNet2DModel
+from ddpm_core.engines import from_diffusers
+from ddpm_core.engines.from_diffusers import DiTTransformer2DModel, UNet2DModel, takes_words
 from ddpm_core.engines.networks.openai_unet import OpenAIUNet
 
-Network = UNet2DModel | UNet2DConditionModel | DiTTransformer2DModel
-NETWORKS = {kind.__name__: kind for kind in (UNet2DModel, OpenAIUNet, UNet2DConditionModel, DiTTransformer2DModel)}
+if TYPE_CHECKING:
+    from ddpm_core.engines.from_diffusers import UNet2DConditionModel
+
+Network: TypeAlias = "UNet2DModel | UNet2DConditionModel | DiTTransformer2DModel"
+NETWORKS = ("UNet2DModel", "OpenAIUNet", "UNet2DConditionModel", "DiTTransformer2DModel")
 
 
 def make_network(config: dict[str, Any]) -> Any:
     """A network with any weights. config: of a config.json that `checkpoint.spec` has accepted."""
-    return NETWORKS[config["_class_name"]].from_config(config)
+    name = config["_class_name"]
+    return (OpenAIUNet if name == "OpenAIUNet" else getattr(from_diffusers, name)).from_config(config)
+
+
+def is_network(thing: object) -> TypeGuard[Network]:
+    """Whether it is of one of these classes."""
+    return isinstance(thing, UNet2DModel | DiTTransformer2DModel) or takes_words(thing)
 
 
 def first_convolution(network: Network) -> str:

@@ -9,7 +9,7 @@ from train import TrainError
 from train.data.images import Images
 
 OTHER_DECODER = (
-    "--decoder is not what this run was started with: the autoencoder has other weights, or scales latents otherwise."
+    "This run was started with another --decoder: the autoencoder has other weights, or scales latents otherwise."
 )
 
 
@@ -35,25 +35,25 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
         changed += f"{len(now['classes'])} now"
         if before["images"] != now["images"] and _memory_changed(before, now):
             raise TrainError(
-                f"--data or --memory is not what this run was started with: {changed}. Images that can't be read are "
+                f"This run was started with another --data or --memory: {changed}. Images that can't be read are "
                 "left out when images are kept in memory, and counted when they are read from disk."
             )
-        raise TrainError(f"--data is not what this run was started with: {changed}.")
+        raise TrainError(f"This run was started with another --data: {changed}.")
     if _differs("encoder", before, now):
         raise TrainError(OTHER_DECODER)
     for condition in ("labels", "captions"):
         if _differs(condition, before, now):
-            raise TrainError(f"--data is not what this run was started with: the images have other {condition}.")
+            raise TrainError(f"This run was started with another --data: the images have other {condition}.")
     decisive = "files" if None in (before.get("pixels"), now["pixels"]) else "pixels"
     if not _differs(decisive, before, now):
         return
     if decisive == "pixels" and not _differs("files", before, now):
         raise TrainError(
-            "--data is not what this run was started with: files of the same names and sizes give other pixels. If "
+            "This run was started with another --data: files of the same names and sizes give other pixels. If "
             "only a library that decodes them is of another version, add --memory 0."
         )
     raise TrainError(
-        "--data is not what this run was started with: the number of images is the same, but the images differ."
+        "This run was started with another --data: the number of images is the same, but the images differ."
     )
 
 

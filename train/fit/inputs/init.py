@@ -110,7 +110,7 @@ def _read(config: Config) -> tuple[ModelSpec, dict[str, Any], str | None]:
     except CheckpointError as error:
         raise TrainError(f"--init: {error}.") from error
     if found.spec.takes_words:
-        raise TrainError(f"--init {ref} draws prompts: only models without words can be continued.")
+        raise TrainError(f"--init {ref} is a text-to-image model: these can't be continued.")
     kind = found.unet["_class_name"]
     if kind != UNet2DModel.__name__:
         raise TrainError(f"Networks of the class {kind} are not trained here, only of UNet2DModel.")

@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,15 @@ from ddpm_core import CheckpointError
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.latent_parts import read_text
-from ddpm_core.engines.from_diffusers import UNet2DConditionModel
+from ddpm_core.engines import from_diffusers
 from ddpm_core.engines.latent import ClipText
 from ddpm_core.engines.network import initialise
 from train import TrainError
 from train.common.config import Config
 from train.fit.flags.limits import HEADS
+
+if TYPE_CHECKING:
+    from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 
 VOCABULARY = 6000  # tokens at most, made of single bytes and of what is often side by side
 _START, _END, _STOP = "<|startoftext|>", "<|endoftext|>", "</w>"
@@ -70,14 +73,14 @@ def check_same_text(text: ClipText, weights: Mapping[str, Tensor]) -> None:
     before = {name.removeprefix("text."): value for name, value in weights.items() if name.startswith("text.")}
     now = text.encoder.state_dict()
     if before.keys() != now.keys() or not all(value.equal(now[name].to(value)) for name, value in before.items()):
-        raise TrainError("--text is not what this run was started with: the text encoder has other weights.")
+        raise TrainError("This run was started with another --text: the text encoder has other weights.")
 
 
 def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text: Any = None) -> PromptedUNet:
     """A freshly initialised network for latents of so many channels and numbers a side. text: see --text; or new."""
     text = make_text(config, tokenizer) if text is None else text
     here = [side >> level in config.attention for level in range(len(config.widths))]
-    unet: Any = UNet2DConditionModel(
+    unet: Any = from_diffusers.UNet2DConditionModel(
         sample_size=side,
         in_channels=channels,
         out_channels=channels,

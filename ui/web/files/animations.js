@@ -8,7 +8,7 @@ import { piece } from "./pictures.js";
 /** @import { Picture } from "./pictures.js" */
 
 /**
- * An endless GIF of pictures of one size: greys as they are, and of colours the 256 that suit each picture best. Of a
+ * An endless GIF of pictures of one size: 64 levels of grey, and of colours the 256 that suit each picture best. Of a
  * picture the part that differs from the one before it is written.
  * @param {Iterable<Picture>} pictures of 1 or 3 channels @param {number} count how many they are @param {string} about its
  * comment @param {Rest} rest
@@ -31,7 +31,8 @@ async function gif(pictures, count, about, rest) {
     const bits = Math.max(1, Math.ceil(Math.log2(colours.length / 3)));
     const place = [left, top, part.width, part.height].flatMap((one) => little(one));
     parts.push([0x21, 0xf9, 4, 4, ...little(pause(i, count) / 10), 0, 0, 0x2c, ...place, 0x80 | (bits - 1)]);
-    parts.push(colours, new Uint8Array(3 * 2 ** bits - colours.length), [8], blocks(lzw(pixels)));
+    const depth = Math.max(2, bits); // as the format has it
+    parts.push(colours, new Uint8Array(3 * 2 ** bits - colours.length), [depth], blocks(lzw(pixels, depth)));
     before = picture;
     await rest(i, count);
   }
@@ -137,10 +138,11 @@ const CODES = 4096; // of LZW
 /** The code of each known row of pixels and its next one, by the code of the row, 0 for none. */
 const longer = new Uint16Array(CODES << 8);
 
-/** @param {Uint8Array} pixels numbers of 8 bits */
-function lzw(pixels) {
+/** @param {Uint8Array} pixels numbers of so many bits @param {number} depth 2 to 8 */
+function lzw(pixels, depth) {
   let out = new Uint8Array(pixels.length + 16);
-  let [at, bits, held, size, next] = [0, 0, 0, 9, 258];
+  const again = 1 << depth; // the code that forgets all rows, and after it that of the end
+  let [at, bits, held, size, next] = [0, 0, 0, depth + 1, again + 2];
   const put = (/** @type {number} */ code) => {
     held |= code << bits;
     for (bits += size; bits >= 8; bits -= 8) {
@@ -150,7 +152,7 @@ function lzw(pixels) {
     }
   };
   longer.fill(0);
-  put(256);
+  put(again);
   let code = pixels[0];
   for (let i = 1; i < pixels.length; i++) {
     const key = (code << 8) | pixels[i];
@@ -160,9 +162,9 @@ function lzw(pixels) {
     }
     put(code);
     if (next === CODES) {
-      put(256);
+      put(again);
       longer.fill(0);
-      [next, size] = [258, 9];
+      [next, size] = [again + 2, depth + 1];
     } else {
       longer[key] = next;
       if (next === 1 << size) size += 1;
@@ -171,7 +173,7 @@ function lzw(pixels) {
     code = pixels[i];
   }
   put(code);
-  put(257);
+  put(again + 1);
   if (bits) out[at++] = held & 255;
   return out.subarray(0, at);
 }

@@ -7,6 +7,8 @@ import { blank, grid, opaque, put, scaled } from "./pictures.js";
 /** @import { Moment } from "./record.js" */
 
 const SLIDE = 1000; // pixels: the least width of a film or a strip, so that it fills half of a slide
+const [LEAST, MOST] = [300, 600]; // pixels: the width of a GIF
+const WEIGHT = 560_000; // pixels of all pictures of a GIF, times how much larger they are shown: about as many bytes
 const APART = 8; // pixels between the lanes of a film
 const [SMALL, LARGE] = [14, 28]; // pixels of a line of text
 const INK = "#202020";
@@ -89,13 +91,24 @@ export function strip(moments, names) {
   return labelled(whole, side, above, beside, names);
 }
 
-/** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes */
-export function* film(moments, titles) {
+/**
+ * How many times larger the pictures of an animation are shown. A GIF is to be sent, and so has about 1 MB.
+ * @param {string} kind @param {{ width: number, height: number }} picture @param {number} count of pictures
+ */
+export function enlargement(kind, { width, height }, count) {
+  if (kind !== "gif") return Math.ceil(SLIDE / width);
+  const light = Math.max(Math.ceil(LEAST / width), Math.floor(WEIGHT / (width * height * count)));
+  return Math.max(1, Math.min(Math.floor(MOST / width), light));
+}
+
+/** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes @param {string} kind */
+export function* film(moments, titles, kind) {
   for (const { t, lanes } of moments) {
     const grids = [...lanes].map(([lane, pictures]) => {
       return { lane, picture: grid(pictures, Math.ceil(Math.sqrt(pictures.length))) };
     });
-    const scale = Math.ceil(SLIDE / grids.reduce((sum, { picture }) => sum + picture.width, 0));
+    const width = grids.reduce((sum, { picture }) => sum + picture.width, 0);
+    const scale = enlargement(kind, { width, height: grids[0].picture.height }, moments.length);
     const parts = grids.map(({ lane, picture }) => {
       const larger = scaled(opaque(picture), scale);
       return labelled(larger, larger.width, [`${titles[lane]}   t = ${t}`]);
@@ -103,6 +116,3 @@ export function* film(moments, titles) {
     yield grid(parts, Math.ceil(Math.sqrt(parts.length)), APART, 255);
   }
 }
-
-/** An opaque picture as wide as half of a slide. @param {Picture} picture */
-export const enlarged = (picture) => scaled(opaque(picture), Math.ceil(SLIDE / picture.width));

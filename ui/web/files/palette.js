@@ -5,14 +5,21 @@
 /** colours: three bytes each. pixels: the number of each one's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
 
 const MOST = 256;
-const GREYS = Uint8Array.from({ length: 3 * MOST }, (_, i) => Math.floor(i / 3));
+const LEVELS = 64; // of grey: as noise has fewer colours, its file is a third smaller, which nobody sees
+const GREYS = Uint8Array.from({ length: 3 * LEVELS }, (_, i) => levelOf(Math.floor(i / 3)));
+const NEAREST = Uint8Array.from({ length: 256 }, (_, level) => Math.round((level * (LEVELS - 1)) / 255));
 const BITS = 6; // of each channel that tell colours apart, where there are more than MOST
 const BINS = 1 << (3 * BITS);
 
 /** @param {Picture} picture of 1 or 3 channels @returns {Indexed} */
 export function indexed({ channels, data }) {
-  if (channels === 1) return { colours: GREYS, pixels: data };
+  if (channels === 1) return { colours: GREYS, pixels: data.map((level) => NEAREST[level]) };
   return exactly(data) ?? nearly(data);
+}
+
+/** @param {number} i of LEVELS */
+function levelOf(i) {
+  return Math.round((i * 255) / (LEVELS - 1));
 }
 
 /** All colours as they are, null where there are too many. @param {Uint8Array} data @returns {Indexed | null} */

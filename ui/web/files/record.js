@@ -21,7 +21,8 @@ import { asFloat, general, literal } from "../words/literal.js";
 /** Of each lane, by step: the grain of its pictures, and how far they are from the first lane's of the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
 /** What is to be seen at a time: the pictures of each lane that has begun, by its number. @typedef {{ t: number, lanes: Map<number, Picture[]> }} Moment */
 
-export const MOMENTS = 200; // of an animation, at most
+/** Of an animation, at most. @type {Record<string, number>} */
+export const MOMENTS = { gif: 50, webp: 200 };
 
 /** The steps that a lane has done. @param {Map<number, Picture[]>} kept */
 export const doneOf = (kept) => Math.max(-1, ...kept.keys()) + 1;

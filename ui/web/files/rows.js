@@ -4,8 +4,8 @@ import { round } from "../local/process/floats.js";
 import { urlSafe } from "../shared/pictures/text.js";
 import { asFloat, json } from "../words/literal.js";
 import { ANIMATED } from "./animations.js";
-import { enlarged } from "./labels.js";
-import { grid } from "./pictures.js";
+import { enlargement } from "./labels.js";
+import { grid, opaque, scaled } from "./pictures.js";
 import { png } from "./png.js";
 import { MOMENTS, thin } from "./record.js";
 
@@ -27,13 +27,13 @@ export async function save(kind, run, _, rest) {
   if (!inOrder(run.rows).length) throw new Error("There is no finished row of pictures yet: press Run");
   const about = settings(request);
   if (kind === "png") return [`${stem}.png`, await png(last(run), about)];
-  const moments = thin(film(run), MOMENTS);
-  return [`${stem}.${kind}`, await ANIMATED[kind](frames(moments), moments.length, about, rest)];
+  const moments = thin(film(run), MOMENTS[kind]);
+  return [`${stem}.${kind}`, await ANIMATED[kind](frames(moments, kind), moments.length, about, rest)];
 }
 
-/** @param {Picture[]} pictures */
-function* frames(pictures) {
-  for (const one of pictures) yield enlarged(one);
+/** @param {Picture[]} pictures @param {string} kind */
+function* frames(pictures, kind) {
+  for (const one of pictures) yield scaled(opaque(one), enlargement(kind, one, pictures.length));
 }
 
 /** By their numbers. @template T @param {Iterable<[number, T]>} found @returns {[number, T][]} */

@@ -36,11 +36,12 @@ export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, r
   if (kind === "png") return [name, await png(final(plan, frames), json(said))];
   if (kind === "csv") return [name, table(plan, await measured(plan, frames, rest), catalogue)];
   if (kind === "zip") return [name, zip(await everything(plan, frames, x0, json(said, 2), catalogue, rest))];
-  const shown = thin(moments(plan, frames), MOMENTS);
+  const all = moments(plan, frames);
+  const shown = thin(all, MOMENTS[kind] ?? all.length);
   const called = titles(plan, catalogue);
   if (kind === "strip")
     return [name, await png(strip(thin(shown, STRIP), plan.lanes.length === 2 ? called : []), json(said))];
-  return [name, await ANIMATED[kind](film(shown, called), shown.length, json(said), rest)];
+  return [name, await ANIMATED[kind](film(shown, called, kind), shown.length, json(said), rest)];
 }
 
 /** The last pictures, with a row for each lane; a grid has the rows that it has. @param {Planned} plan @param {Frames} frames */

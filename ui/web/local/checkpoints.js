@@ -30,6 +30,7 @@ export function once(load) {
   };
 }
 
+const SMALL = 3e6; // bytes of a model that is fetched without asking
 const WEIGHED = 0.2; // of the newest step, in how long one takes
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 
@@ -50,6 +51,8 @@ export class Checkpoints {
   });
   /** @type {Map<string, Known>} */
   #known = new Map();
+  /** Those that a GPU computes. @type {Set<string>} */
+  onGpu = new Set();
 
   /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Json} json */
   constructor(knowledge, forms, files, json) {
@@ -95,6 +98,12 @@ export class Checkpoints {
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
+  /** Know these and no others: what is known of each. @param {Record<string, Known>} known */
+  replace(known) {
+    this.#known = new Map(Object.entries(known));
+    for (const ref of this.#loaded.keys()) if (!this.#known.has(ref)) this.#loaded.delete(ref);
+  }
+
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */
   known(ref) {
     const known = this.#known.get(ref);
@@ -102,12 +111,12 @@ export class Checkpoints {
     return known;
   }
 
-  /** What the page learns of it. @param {string} ref @returns {Said} */
-  said(ref) {
+  /** What the page learns of it. @param {string} ref @returns {Promise<Said>} */
+  async said(ref) {
     const { spec, home, scheduler, sidecars, colours, set } = this.known(ref);
     const facts = spec && { spec, home, scheduler, sidecars, colours };
     const count = defaultCount(this.seconds(ref, COUNT), this.catalogue.isOwn(ref));
-    return { ref, count, download: this.missing(ref), facts, set };
+    return { ref, count, download: await this.missing(ref), facts, set };
   }
 
   /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
@@ -127,11 +136,21 @@ export class Checkpoints {
     return facts;
   }
 
-  /** Bytes that a model still needs from the network, 0 where it is in memory or small. @param {string} ref */
-  missing(ref) {
-    const bytes = sizes(this.known(ref));
-    return this.#loaded.has(ref) || bytes < 3e6 ? 0 : bytes;
+  /** Bytes that a model still needs from the network, 0 where it is in memory, in the browser's cache, or small. @param {string} ref */
+  async missing(ref) {
+    const { root, files } = this.known(ref);
+    if (this.#loaded.has(ref) || this.bytes(ref) < SMALL) return 0;
+    const needed = await Promise.all(
+      Object.entries(files).map(async ([path, entry]) =>
+        (await this.files.has(root ?? folderOf(ref), path, entry)) ? 0 : entry[0],
+      ),
+    );
+    const left = needed.reduce((sum, size) => sum + size, 0);
+    return left < SMALL ? 0 : left; // some files nobody reads
   }
+
+  /** Bytes of all files of a checkpoint. @param {string} ref */
+  bytes = (ref) => Object.values(this.known(ref).files).reduce((sum, [size]) => sum + size, 0);
 
   /** @param {string} ref */
   isLoaded(ref) {
@@ -163,12 +182,12 @@ export class Checkpoints {
     if (found) return found;
     const known = this.known(ref);
     const { files } = known;
-    const total = sizes(known);
+    const total = this.bytes(ref);
     /** @type {Map<string, number>} */
     const done = new Map();
     const read = (/** @type {string} */ path) =>
       this.files.read(
-        known.root ?? `checkpoints/${ref}`,
+        known.root ?? folderOf(ref),
         path,
         files[path],
         (bytes) => {
@@ -183,6 +202,7 @@ export class Checkpoints {
     const loading = load(read, ref).then(async (model) => {
       if (!known.spec) Object.assign(known, (await import("./files/hub.js")).learned(model, ref, known));
       this.#said(model.engine);
+      if (model.seconds === null) this.onGpu.add(ref);
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
     });
     this.#loaded.set(ref, loading);
@@ -191,5 +211,5 @@ export class Checkpoints {
   }
 }
 
-/** Bytes of all files of a checkpoint. @param {Known} known */
-const sizes = ({ files }) => Object.values(files).reduce((sum, [size]) => sum + size, 0);
+/** Where the files of a checkpoint of this page lie. @param {string} ref */
+const folderOf = (ref) => `checkpoints/${ref}`;

@@ -44,7 +44,9 @@ export function connect({ knowledge, forms }) {
     // What the page keeps for later, more than it needs now, comes after what it needs.
     const keep = () => navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
     const folder = new URL(knowledge ?? "", document.baseURI).href;
-    const question = { verb: "begin", folder, base: document.baseURI, forms };
+    const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
+    const machine = { cores, memory, mobile: userAgentData?.mobile };
+    const question = { verb: "begin", folder, base: document.baseURI, forms, machine };
     made.postMessage({ ...question, id: wait(question, keep) });
     return made;
   }

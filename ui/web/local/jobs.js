@@ -6,19 +6,29 @@ import { download, failure } from "../words/units.js";
 import { planned } from "./requests.js";
 
 /** @import { Plan, Request, StepKind } from "../plans/plan.js" */
-/** @import { Checkpoints } from "./checkpoints.js" */
+/** @import { Loaded } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
+/** @import { Pool, Told } from "./pool.js" */
 /** @import { Message, Result } from "../shared/run/protocol.js" */
 /** @import { State } from "../shared/run/stream.js" */
 /** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
+/** @typedef {Result | Plans | Told} Given */
 
 const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
 
 class Stopped extends Error {}
 
-/** The end of this turn of the worker. */
-const breath = () => new Promise((resolve) => setTimeout(resolve));
+/** The end of this turn of the worker; a timer of 0 ms would take 4. */
+const breath = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(null);
+    };
+    port2.postMessage(null);
+  });
 
 export class Run {
   id = token();
@@ -26,7 +36,7 @@ export class Run {
   /** @type {State} */
   #state = "queued";
   #leave = new AbortController(); // of what is being fetched
-  /** @type {(Result | Plans)[]} */
+  /** @type {Given[]} */
   #results = [];
   #said = 0; // when, as performance.now()
   #heard = 0;
@@ -38,12 +48,21 @@ export class Run {
   refs = [];
   /** @type {Plan | null} */
   plan = null;
+  /** @type {Computation | null} */
+  computation = null;
+  /** Of each of its checkpoints. @type {Loaded[]} */
+  models = [];
   /** What the computation keeps for files. @type {any} */
   recording = null;
 
-  /** @param {Checkpoints} checkpoints @param {string} part @param {Record<string, unknown>} values of its request @param {(message: Message<Result | Plans>) => void} send */
-  constructor(checkpoints, part, values, send) {
-    this.checkpoints = checkpoints;
+  /**
+   * @param {Pool} pool @param {string} part @param {Record<string, unknown>} values of its request
+   * @param {(message: Message<Given>) => void} send @param {number} [interval] ms between two messages with results
+   */
+  constructor(pool, part, values, send, interval = INTERVAL) {
+    this.pool = pool;
+    this.checkpoints = pool.checkpoints;
+    this.interval = interval;
     this.part = part;
     this.values = values;
     this.send = send;
@@ -60,22 +79,24 @@ export class Run {
       this.#say("queued");
       const { computation, request } = await make();
       const { planner } = computation;
+      this.computation = computation;
       this.refs = planner.refs(request);
       this.plan = planned(this.checkpoints, computation, request);
-      const models = [];
-      for (const ref of this.refs) models.push(await this.#load(ref));
+      for (const ref of this.refs) this.models.push(await this.#load(ref));
       const plan = this.plan ?? planned(this.checkpoints, computation, request);
       this.plan = plan;
       this.recording = computation.record(plan);
       this.#say("running", "Running: the first step");
       await breath();
       this.#heard = this.#since = performance.now();
-      await computation.compute(plan, models, this);
+      await computation.compute(plan, this.models, this);
       this.#say("finished", this.checkpoints.files.notice);
       this.checkpoints.files.notice = "";
     } catch (error) {
       if (error instanceof Stopped) return this.#say("stopped");
       this.#say("error", failure(error));
+    } finally {
+      this.pool.end(this);
     }
   }
 
@@ -104,31 +125,40 @@ export class Run {
 
   // --- What the computation calls
 
-  /** @param {Result | Plans} result */
+  /** @param {Given} result */
   give(result) {
     this.#results.push(result);
-    if (performance.now() - this.#said > INTERVAL) this.#running();
+    if (performance.now() - this.#said > this.interval) this.#running();
   }
 
-  /** So many steps of a kind have been done since the last call. @param {StepKind} kind */
-  async count(kind, steps = 1) {
-    const now = performance.now();
-    this.checkpoints.note(kind.ref, (now - this.#since) / 1000, kind.batch * steps);
+  /** The strands of a phase of its plan. @param {number} phase @param {any} [given] as `Computation.chains` takes it */
+  share = (phase, given) => this.pool.share(this, phase, given);
+
+  /** So many steps of a kind are done, which took the seconds since the last call, or others. @param {StepKind} kind */
+  async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {
+    this.checkpoints.note(kind.ref, seconds, kind.batch * steps);
     this.#done.set(keyOf(kind), (this.#done.get(keyOf(kind)) ?? 0) + steps);
     this.#evaluations += kind.batch * steps;
+    await this.breathe();
+    this.#since = performance.now();
+  }
+
+  /** Hear whether it is to stop, every few milliseconds. */
+  async breathe() {
+    const now = performance.now();
     if (now - this.#heard > BREATH) {
-      if (now - this.#said > INTERVAL) this.#running();
+      if (now - this.#said > this.interval) this.#running();
       await breath();
       this.#heard = performance.now();
     }
     this.#check();
-    this.#since = performance.now();
   }
 
   #running() {
     const { steps } = /** @type {Plan} */ (this.plan);
     const progress = this.#evaluations / Math.max(1, evaluations(steps));
-    this.#say("running", "", Math.min(1, progress), left(steps, this.checkpoints.pace, this.#done));
+    const seconds = left(steps, this.checkpoints.pace, this.#done);
+    this.#say("running", "", Math.min(1, progress), seconds && seconds / this.pool.gain(this));
   }
 
   /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */

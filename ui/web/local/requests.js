@@ -1,11 +1,13 @@
 // What is asked of a part: its request, its plan as soon as the models are known, and what is said of it before it runs.
 import { check } from "../plans/fields.js";
 import { left } from "../plans/plan.js";
+import { gain } from "./pool.js";
 
 /** @import { Taken } from "../plans/facts.js" */
 /** @import { Request } from "../plans/plan.js" */
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Computation, Part } from "./parts/index.js" */
+/** @import { Pool } from "./pool.js" */
 
 /** What is asked for, with what its plan wants at once. @param {Checkpoints} checkpoints @param {Part} its @param {string} part @param {Record<string, unknown>} values */
 export async function asked(checkpoints, its, part, values) {
@@ -21,13 +23,16 @@ export async function asked(checkpoints, its, part, values) {
   return { computation, request };
 }
 
-/** How long a run takes. @param {Checkpoints} checkpoints @param {Part} its @param {string} part @param {Record<string, unknown>} values @returns {Promise<Taken>} */
-export async function cost(checkpoints, its, part, values) {
+/** How long a run takes. @param {Pool} pool @param {Part} its @param {string} part @param {Record<string, unknown>} values @returns {Promise<Taken>} */
+export async function cost(pool, its, part, values) {
+  const { checkpoints } = pool;
   const { computation, request } = await asked(checkpoints, its, part, values);
   const { planner } = computation;
   const plan = planned(checkpoints, computation, request);
-  const seconds = plan && left(plan.steps, checkpoints.pace);
-  const missing = planner.refs(request).map((ref) => ({ ref, bytes: checkpoints.missing(ref) }));
+  const one = plan && left(plan.steps, checkpoints.pace);
+  const refs = planner.refs(request);
+  const seconds = one && one / gain(plan, computation.strands?.(plan) ?? [], pool.limit(refs));
+  const missing = await Promise.all(refs.map(async (ref) => ({ ref, bytes: await checkpoints.missing(ref) })));
   return { seconds, missing: missing.filter(({ bytes }) => bytes), device: "CPU", busy: false };
 }
 

@@ -4,26 +4,39 @@ import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
 import { Run } from "./jobs.js";
 import { parts } from "./parts/index.js";
+import { Pool, served } from "./pool.js";
 import { asked, cost } from "./requests.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
+/** @import { Machine } from "./pool.js" */
 
-/** @type {Map<string, Run>} the newest ones */
+/** The newest run of each part. @type {Map<string, Run>} */
 const runs = new Map();
-const KEPT = 8;
+/** @param {string} id */
+const find = (id) => [...runs.values()].find((run) => run.id === id);
 const LATE = 5000; // ms after which the page need not wait for its first model any more
 const GONE = "This run is no longer here: press Run again";
 
-/** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, own: ReturnType<typeof parts> }>} */
+/** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
 let ready;
 
-/** @param {{ folder: string, base: string, forms: Forms }} question of what Python has written; of the page; its fields */
-async function begin({ folder, base, forms }) {
+/** @param {{ folder: string, base: string, forms: Forms, machine?: Machine }} question of what Python has written; of the page; its fields; none in a helper */
+async function begin({ folder, base, forms, machine }) {
   const json = (/** @type {string} */ name) => fetch(`${folder}/${name}`).then((answer) => answer.json());
   const checkpoints = new Checkpoints(await json("knowledge.json"), forms, new Files(base), json);
-  return { checkpoints, own: parts(checkpoints) };
+  const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
+  return { checkpoints, pool, own: parts(checkpoints) };
+
+  function helper() {
+    const made = new Worker(location.href, { type: "module" });
+    made.postMessage({ verb: "begin", folder, base, forms });
+    return made;
+  }
 }
+
+/** Whether the visitor asks for few bytes: then weights wait for a run. */
+const savesData = () => Boolean(/** @type {any} */ (navigator).connection?.saveData);
 
 /** @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
@@ -37,39 +50,49 @@ const questions = (checkpoints) => ({
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
-    if (!checkpoints.missing(ref)) checkpoints.warm(ref);
-    return { ...checkpoints.said(ref), examples: pictures ? await checkpoints.examples(ref) : [] };
+    const said = await checkpoints.said(ref);
+    if (!said.download && !savesData()) checkpoints.warm(ref);
+    return { ...said, examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   emoji: () => checkpoints.json("emoji.json"),
   run() {
     throw new Error(GONE); // with the worker of the page before
   },
   stop({ run }) {
-    runs.get(run)?.stop();
+    find(run)?.stop();
     return {};
   },
   kept({ run }) {
-    const { recording, refs, values } = runs.get(run) ?? {};
+    const { recording, refs, values } = find(run) ?? {};
     if (!recording || !refs) throw new Error(GONE);
     const about = refs.map(() => ({ revision: null, engine: "browser · fp32" }));
     return { ...recording, values, about };
+  },
+  async load({ known }) {
+    checkpoints.replace(known);
+    for (const ref of Object.keys(known)) await checkpoints.model(ref);
+    return {};
+  },
+  rest() {
+    for (const run of runs.values()) run.stop();
+    return {};
   },
   room: () => ({ why: checkpoints.knowledge.answers.room }),
 });
 
 /** @param {{ part: string, what: string, values: any }} question */
 async function answer({ part, what, values }) {
-  const { checkpoints, own } = await ready;
+  const { checkpoints, pool, own } = await ready;
   const here = part === "lab" && questions(checkpoints)[what];
   if (here) return here(values);
   const its = await own(part);
-  if (what === "cost") return cost(checkpoints, its, part, values);
+  if (what === "cost") return cost(pool, its, part, values);
   if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
   return its.questions[what](values);
 }
 
 addEventListener("message", async ({ data }) => {
-  const { id, verb, part, values } = data;
+  const { id, verb, part, values, share } = data;
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
     ready = begin(data);
@@ -81,10 +104,12 @@ addEventListener("message", async ({ data }) => {
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
   const here = await ready.catch((error) => send(refusal(error)));
   if (!here) return;
-  const { checkpoints, own } = here;
-  for (const old of runs.values()) if (old.part === part) old.stop();
-  const run = new Run(checkpoints, part, values, send);
-  runs.set(run.id, run);
-  for (const old of [...runs.keys()].slice(0, -KEPT)) runs.delete(old);
-  return run.run(async () => asked(checkpoints, await own(part), part, values));
+  const { checkpoints, pool, own } = here;
+  runs.get(part)?.stop();
+  const run = new Run(pool, part, values, send, share && 0);
+  runs.set(part, run);
+  return run.run(async () => {
+    const found = await asked(checkpoints, await own(part), part, values);
+    return share ? served(found, share) : found;
+  });
 });

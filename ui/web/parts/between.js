@@ -163,9 +163,10 @@ export function mount(page, part) {
 
   /** A film of the last walk, or of one around the square where nobody has walked. @param {(text: string) => void} say */
   async function film(say) {
-    const [{ ANIMATED }, { enlarged }, { give, pauses }] = await Promise.all([
+    const [{ ANIMATED }, { enlargement }, { scaled }, { give, pauses }] = await Promise.all([
       import("../files/animations.js"),
       import("../files/labels.js"),
+      import("../files/pictures.js"),
       import("../shared/run/saving.js"),
     ]);
     const places = walk.length > 1 ? walk : AROUND;
@@ -178,7 +179,7 @@ export function mount(page, part) {
       const { data } = context2d(picture).getImageData(0, 0, width, height);
       const rgb = new Uint8Array(3 * width * height);
       for (let at = 0; at < width * height; at++) rgb.set(data.subarray(4 * at, 4 * at + 3), 3 * at);
-      return enlarged({ width, height, channels: 3, data: rgb });
+      return scaled({ width, height, channels: 3, data: rgb }, enlargement("gif", picture, count));
     });
     look();
     give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));

@@ -5,6 +5,7 @@ import { button, el, find } from "../shared/drawing/dom.js";
 import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js";
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
+import { Starters } from "../shared/run/starters.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Values } from "../shared/run/client.js" */
@@ -26,9 +27,13 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take: (result) => player.take(result),
     renew: () => player.start(),
-    finished: (values) => past.add(part, values),
+    finished(values) {
+      past.add(part, values);
+      presets.time();
+    },
     outcome: () => player.outcome(),
-    offer: ({ prompts }) => offerPresets(prompts.length ? OF_WORDS : usual),
+    offer: ({ prompts }) => presets.offer(starters(prompts.length ? OF_WORDS : usual)),
+    described: () => presets.described(),
     render() {
       player.active = panel.stream.active;
     },
@@ -43,21 +48,14 @@ export function mount(page, part) {
       form.layout(({ lane }) => lane === title.toLowerCase()),
     ),
   );
-  const presets = el("div", { class: "try" });
   const words = "Two words, one noise";
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
   find(player.root, ".caption").after(button({ class: "term send" }, send, "What does each noise cost in bits?"));
-  /** @param {Record<string, Values>} offered */
-  function offerPresets(offered) {
-    presets.replaceChildren(
-      ...Object.entries(offered).map(([title, values]) =>
-        button({ class: "button" }, () => panel.set(values, "press"), title),
-      ),
-    );
-  }
-  offerPresets(usual);
+  const starters = (/** @type {Record<string, Values>} */ offered) =>
+    Object.entries(offered).map(([title, values]) => ({ title, values }));
+  const presets = new Starters(panel, starters(usual));
   panel.fields.replaceChildren(
     el("div", { class: "cards" }, ...cards),
     form.layout(({ lane }) => !lane),
@@ -93,6 +91,6 @@ export function mount(page, part) {
   }
 
   find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
-  panel.stage.append(presets, player.root, past.element, families());
+  panel.stage.append(presets.element, player.root, past.element, families());
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

@@ -1,5 +1,6 @@
 // Course: the lessons to begin, and cards that go deeper.
 import { all, button, el, find } from "../shared/drawing/dom.js";
+import { TEACHERS } from "../words/teachers.js";
 import { begin } from "./course/bar.js";
 
 /** @import { Page, Part } from "../app.js" */
@@ -22,7 +23,10 @@ export function mount(page, part) {
 <h2>Deeper</h2>
 <p class="info">The ideas one by one, with the formulas, the published numbers and the pages of the paper.</p>
 <div class="cards"></div>`;
-  find(element, ".info").after(list);
+  const entries = TEACHERS.flatMap(([name, text]) => [el("dt", null, name), el("dd", null, text)]);
+  const teachers = el("details", { class: "card teachers" }, el("summary", null, el("h3", null, "For teachers")));
+  teachers.append(el("dl", null, ...entries));
+  find(element, ".info").after(list, teachers);
   const cards = find(element, ".cards");
 
   /** A card folds: its picture and its title are what is seen of it. @param {HTMLElement} article */

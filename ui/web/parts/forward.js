@@ -1,11 +1,15 @@
 // What noise destroys: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
 // needs no server.
+
+import { checked } from "../plans/fields.js";
+import { slideItem } from "../player/slide.js";
 import { key } from "../shared/drawing/chart.js";
 import { all, button, context2d, el, find, onFile, write as put } from "../shared/drawing/dom.js";
 import { Form } from "../shared/form/form.js";
 import { deviations, mean, readouts, remark, sentence, snr } from "../words/forward.js";
 import { meanings } from "../words/meanings.js";
 import { fraction } from "../words/numbers.js";
+import { failure } from "../words/units.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
 import { noised, rms, sum, visibleGain, write } from "./forward/mix.js";
@@ -25,6 +29,7 @@ const PAUSE = 400; // ms after the last change until the address has it
 export async function mount(page, part) {
   /** @type {Given} */
   const { T, thumbs: pictures } = page.given.initial[part];
+  const fields = Object.fromEntries(page.given.forms[part].map((field) => [field.name, field]));
   const root = el("section", { class: "part forward", "aria-label": "What noise destroys" });
   root.innerHTML = MARKUP;
   find(root, ".thumbs").append(
@@ -40,7 +45,7 @@ export async function mount(page, part) {
     take();
     if (done && name === "t") page.say(find(root, ".sentence").textContent);
   });
-  const scene = new Scene(page, { name: form.value("picture") }, form.value("seed"));
+  const scene = new Scene(page, { name: form.value("picture") }, Number(form.value("seed")));
   form.adopt("picture", {
     element: find(root, ".pictures"),
     input: null,
@@ -140,14 +145,43 @@ export async function mount(page, part) {
     say(".change .at", gain > 1 ? `shown × ${gain}` : "");
   }
 
+  function slide() {
+    const { t, schedule } = scene;
+    const { signal, noise } = tables[schedule];
+    const labels = {
+      x0: `x₀, the picture, × ${fraction(signal[t])}`,
+      eps: `ε, the noise, × ${fraction(noise[t])}`,
+      xt: `x_t, their sum: t = ${t}`,
+    };
+    const tiles = Object.entries(labels).map(([name, label]) => ({
+      picture: find(root, `.${name} canvas`, HTMLCanvasElement),
+      label,
+    }));
+    const read = readouts(tables[schedule], t, T).map(([text]) => text);
+    const settings = [`${schedule} schedule`, ...read].join(" · ");
+    return { title: "What noise destroys", tiles, columns: 3, said: sentence(t, signal[t] ** 2), settings };
+  }
+
   // --- Input
 
-  /** Show what the form says; a seed that is none is the server's to refuse. */
+  /** The value of a field as it is computed with, or as it was where the form has a wrong one, which is marked. @template T @param {string} name @param {T} before @returns {T} */
+  function taken(name, before) {
+    try {
+      const value = checked(fields[name], form.value(name));
+      form.mark(name, "");
+      return /** @type {T} */ (value);
+    } catch (error) {
+      form.mark(name, failure(error));
+      return before;
+    }
+  }
+
+  /** Show what the form says. */
   function take() {
-    const [t, schedule, seed] = ["t", "schedule", "seed"].map((name) => form.value(name));
-    if (t !== "") scene.t = Math.min(T, Math.max(0, Math.round(Number(t)) || 0));
-    if (tables[schedule]) scene.schedule = schedule;
-    if (String(seed) !== String(scene.wanted.seed)) scene.renew(seed);
+    scene.t = taken("t", scene.t);
+    scene.schedule = taken("schedule", scene.schedule);
+    const seed = taken("seed", scene.wanted.seed);
+    if (seed !== scene.wanted.seed) scene.renew(seed);
     render();
   }
 
@@ -170,7 +204,8 @@ export async function mount(page, part) {
     set(values, cause) {
       form.set(values);
       take();
-      if (cause) form.place("t").scrollIntoView({ block: "nearest" });
+      if (cause && cause !== "lesson") form.place("t").scrollIntoView({ block: "nearest" });
     },
+    items: () => (scene.size ? [slideItem(page, slide, () => new URL(location.href))] : []),
   };
 }

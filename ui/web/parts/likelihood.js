@@ -1,5 +1,5 @@
 // What a picture costs in bits, measured live.
-import { el, find, write } from "../shared/drawing/dom.js";
+import { all, el, find, write } from "../shared/drawing/dom.js";
 import { urlOf } from "../shared/drawing/sprite.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
@@ -11,6 +11,7 @@ import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 /** @import { Decoding, Early } from "../shared/run/protocol.js" */
 /** @import { Bits, Plan, Result } from "./likelihood/tables.js" */
 
+const ON_SLIDE = 4; // pictures
 const STAGE = `
 <p>How many bits a pixel’s colour takes when the chain encodes the picture without loss (Eq. 5), and where they go: most of them describe differences that nobody sees. One pass over all t gives every variance and every shorter chain.</p>
 <div class="found" hidden>
@@ -41,6 +42,7 @@ export function mount(page, part) {
   let bits = null;
   /** @type {Early[]} */
   let first = [];
+  let decoded = /** @type {number[]} */ ([]); // times
 
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
@@ -86,6 +88,7 @@ export function mount(page, part) {
 
   /** @param {Decoding} found */
   function showDecoding({ times, rows }) {
+    decoded = times;
     fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
     const lines = rows.map((row, i) => {
       const alt = `Picture ${i + 1}: guesses seen from ${times.map((t) => `t = ${t}`).join(", ")}, then the picture`;
@@ -109,5 +112,14 @@ export function mount(page, part) {
     element.dataset.done = String(found.done);
   }
 
-  return panel.mounted(["csv"], () => bits !== null);
+  /** Some of the pictures as they are decoded, and what was measured. */
+  async function slide() {
+    const words = (/** @type {string} */ selector) => find(body, selector).textContent ?? "";
+    const rows = all(body, ".guesses img", HTMLImageElement).slice(0, ON_SLIDE);
+    const label = `What the receiver guesses at t = ${decoded.join(", ")}, and the picture`;
+    const tiles = rows.map((picture, row) => ({ picture, label: row ? "" : label }));
+    return { title: words(".big"), tiles, columns: 1, said: words(".looks"), settings: words(".totals caption") };
+  }
+
+  return panel.mounted(["csv"], () => bits !== null, { slide });
 }

@@ -5,16 +5,16 @@ import { drawable } from "../shared/drawing/sprite.js";
 import { Scrubber } from "../shared/drawing/transport.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings } from "../words/meanings.js";
-import { ACTIVITY, blockTitle, LEAD, NO_READERS } from "../words/network.js";
+import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE } from "../words/network.js";
 import { Apart, keepingFocus } from "./network/apart.js";
+import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane } from "./network/lane.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Sprite } from "../shared/drawing/sprite.js" */
+/** @import { View } from "./network/lane.js" */
 /** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
 
-/** What the network consists of; block: whose channels come; second: what is different in the second run. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { steps: number, block: string, second: string }} Plan */
-/** @typedef {"read" | "colours"} Look */
+/** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; second: what is different in the second run. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, second: string, place: [number, number] | null }} Plan */
 
 const MARKUP = `
 <p class="lead"></p>
@@ -25,10 +25,11 @@ const MARKUP = `
 <div class="lanes"></div>
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
-/** @type {[Look, string][]} */
-const LOOKS = [
+/** @type {[View, string][]} */
+const VIEWS = [
   ["read", "What can be read"],
   ["colours", "Activity"],
+  ["where", "Where a place looks"],
 ];
 const GAP = 3; // pixels between channels
 const HIGH = { one: 620, two: 400 }; // pixels of a U
@@ -39,22 +40,25 @@ export function mount(page, part) {
   let plan = null;
   /** @type {Inside[][]} of each lane by step */
   let frames = [];
-  /** @type {Look} */
-  let look = "read";
+  /** @type {View | null} */
+  let pressed = null;
+  /** @type {View} */
+  let view = "read";
   let ran = 0; // lanes that are drawn
   const body = el("div", { class: "network" });
   body.innerHTML = MARKUP;
   const scrubber = new Scrubber(find(body, ".transport"), "Step of the run", () => render());
-  const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i)));
+  const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
   const titles = [el("h3", { hidden: true }), el("h3", { hidden: true })];
   find(body, ".lanes").append(titles[0], lanes[0].root, titles[1], lanes[1].root);
   const later = soon(() => render());
-  const looks = LOOKS.map(([name, title]) =>
+  const looks = VIEWS.map(([name, title]) =>
     button(
       { class: "preset" },
       () => {
-        look = name;
-        render();
+        pressed = name;
+        if (name === "where" && !form.value("place")) mark(0.5, 0.5);
+        else render();
       },
       title,
     ),
@@ -77,7 +81,8 @@ export function mount(page, part) {
       scrubber.active = panel.stream.active;
       body.classList.toggle("running", panel.stream.active);
       panel.element.dataset.frames = String(frames[0]?.length ?? 0);
-      if (plan) apart.render(plan.blocks, plan.figures, page.model);
+      const measured = plan?.checkpoint === form.value("checkpoint") ? plan?.figures : null;
+      if (plan) apart.render(plan.blocks, measured, page.model);
     },
   });
   const { form } = panel;
@@ -97,6 +102,11 @@ export function mount(page, part) {
     body.dataset.lane = String(lane);
     if (form.value("block") !== block) panel.set({ block }, "press");
     else render();
+  }
+
+  /** @param {number} down @param {number} right */
+  function mark(down, right) {
+    panel.set({ place: `${Math.floor(100 * down)} ${Math.floor(100 * right)}` }, "press");
   }
 
   function build() {
@@ -119,29 +129,42 @@ export function mount(page, part) {
     if (ran !== frames.length) build();
     const { blocks, r2, block: chosen } = plan;
     const { at } = scrubber;
-    if (!r2) look = "colours";
-    find(body, ".looks").hidden = !r2;
-    for (const [i, button] of looks.entries()) button.setAttribute("aria-pressed", String(LOOKS[i][0] === look));
+    const offered = { read: Boolean(r2), colours: true, where: offersPlaces(blocks, plan.figures) };
+    view = pressed ?? (plan.place ? "where" : "read");
+    if (!offered[view]) view = "colours";
+    find(body, ".looks").hidden = !offered.read && !offered.where;
+    for (const [i, button] of looks.entries()) {
+      button.hidden = !offered[VIEWS[i][0]];
+      button.setAttribute("aria-pressed", String(VIEWS[i][0] === view));
+    }
     for (const [i, lane] of lanes.slice(0, ran).entries()) {
       const frame = frames[i][at] ?? frames[i].at(-1);
       const shares = r2 && !i ? Object.fromEntries(blocks.map(({ name }) => [name, r2[name][at]])) : null;
-      if (frame) lane.render(frame, blocks, look, chosen, shares);
+      if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place);
     }
-    find(body, ".lead").textContent = r2 ? (look === "read" ? LEAD : ACTIVITY) : NO_READERS;
+    find(body, ".lead").textContent = view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
     const lane = Math.min(Number(body.dataset.lane ?? 0), ran - 1);
     const block = blocks.find(({ name }) => name === chosen);
-    const channels = frames[lane][at]?.channels;
-    if (block && channels) detail(block, channels, ran > 1 ? ["whole", "changed"][lane] : "");
+    const frame = frames[lane][at];
+    if (block && frame) detail(block, frame, ran > 1 ? ["whole", "changed"][lane] : "");
     const t = frames[0][at]?.t ?? "";
     scrubber.render(`step ${at + 1} of ${scrubber.last + 1} · t = ${t}`);
   }
 
-  /** The channels of a block, row by row. @param {Block} block @param {Sprite} channels @param {string} which */
-  async function detail(block, channels, which) {
+  /** The channels of a block, row by row, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} which */
+  async function detail(block, { channels, looks = [], x0 }, which) {
     find(body, ".detail").hidden = false;
     find(body, ".detail h3").textContent = which ? `${block.name}, ${which}` : block.name;
     find(body, ".detail .info").textContent = blockTitle(block);
     const maps = find(body, ".maps", HTMLCanvasElement);
+    const found = looks.filter(({ layer }) => blockOf(layer) === block.name);
+    maps.hidden = view === "where" && !found.length;
+    if (view === "where") {
+      find(body, ".detail .info").textContent = found.length ? LAYERS : NO_ATTENTION;
+      maps.ariaLabel = LAYERS;
+      if (found.length) await layers(maps, x0, found, body.clientWidth);
+      return;
+    }
     const row = await drawable(channels);
     const [count, height, width] = block.shape;
     const side = width * Math.max(1, Math.ceil(28 / width));

@@ -1,14 +1,17 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
-import { el, find } from "../shared/drawing/dom.js";
+import { slideItem } from "../player/slide.js";
+import { el, find, button as made } from "../shared/drawing/dom.js";
+import { sheet } from "../shared/drawing/sheet.js";
 import { Form } from "../shared/form/form.js";
 import { NO_ANSWER } from "../shared/run/client.js";
+import { copy } from "../shared/run/share.js";
 import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";
 import { Pad } from "./train/pad.js";
 import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Command, State } from "./train/server.js" */
+/** @import { Command, Given, State } from "./train/server.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on
 const SELDOM = 20_000; // otherwise, so that the server knows that somebody is here
@@ -22,7 +25,8 @@ const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "sil
  * @param {Page} page @param {string} part @returns {Part}
  */
 export function mount(page, part) {
-  const given = page.given.initial[part];
+  const given = /** @type {Given} */ (page.given.initial[part]);
+  const recorded = page.given.recorded?.[part];
   const root = el("section", { class: "part train", "aria-label": "Training" });
   root.innerHTML = MARKUP;
   const me = page.client.session; // kept when the page is loaded again: then the training is still there
@@ -30,12 +34,16 @@ export function mount(page, part) {
   const ask = (what, values) => page.client.ask(part, what, { visitor: me, ...values });
   const history = new History();
   const view = new View(root, history, (text) => page.say(text));
-  const form = new Form(page.given.forms[part], page.given);
+  const form = new Form(page.given.forms[part], page.given, (name, done) => {
+    complain();
+    if (name === "path" && done) lookInto();
+  });
   /** @type {Pad | null} a page without a server has none */
-  const pad = given.drawings ? new Pad(given.drawings, given.public ? null : form.place("path")) : null;
+  const pad = given.drawings
+    ? new Pad(given.drawings, given.public ? null : form.place("path"), () => complain())
+    : null;
   if (pad) form.adopt("path", pad);
-  const layout = form.layout(({ name }) => pad !== null || !["data", "path"].includes(name));
-  find(root, ".choices", HTMLFormElement).append(layout);
+  find(root, ".choices", HTMLFormElement).append(form.layout());
   find(root, ".choices", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
   const wrong = find(root, ".wrong");
   const said = find(root, ".kept");
@@ -45,6 +53,57 @@ export function mount(page, part) {
   function complain(text = "") {
     wrong.textContent = text;
     wrong.hidden = !text;
+  }
+
+  /** Say what there is in the folder that is named, or what is wrong with it, beside it. Returns whether it can be learned. */
+  async function lookInto() {
+    const path = pad?.get();
+    if (pad) pad.found.textContent = path ? "Looking…" : "";
+    const { found = "", error = "" } = path ? await ask("pictures", { path }) : {};
+    if (!pad || path !== pad.get()) return false; // another one is named meanwhile
+    form.mark("path", error);
+    pad.found.textContent = found;
+    return !error;
+  }
+
+  /** The run and the step that are kept, or used as a model. */
+  let safe = "";
+  const now = () => `${history.answer.number} ${history.answer.step}`;
+
+  /**
+   * Whether the run on screen may be deleted: it is asked where it is the visitor's, and not kept.
+   * @param {string} instead what is done in its place
+   */
+  async function mayDrop(instead) {
+    const { answer, run } = history;
+    if (answer.followed || !run.grids.length || answer.state === "error" || safe === now()) return true;
+    const keeps = answer.saved && !given.public;
+    const choice = (/** @type {string} */ value, /** @type {string} */ text) =>
+      made({ class: "button", value }, () => dialog.close(value), text);
+    const row = el("div", { class: "row" }, choice("drop", instead), choice("", "Cancel"));
+    if (keeps) row.prepend(choice("keep", `Keep it, then ${instead.toLowerCase()}`));
+    const dialog = sheet("sure", instead, el("p", null, "This training is not kept. It will be deleted."), row);
+    document.body.append(dialog);
+    dialog.showModal();
+    await new Promise((closed) => dialog.addEventListener("close", closed));
+    dialog.remove();
+    if (dialog.returnValue !== "keep") return dialog.returnValue === "drop";
+    const kept = await keep();
+    if (kept) page.say(`Kept in ${kept}.`, true); // what stands beside the run goes with it
+    return Boolean(kept);
+  }
+
+  /** Keep the run. Returns the folder, "" where it could not be kept. */
+  async function keep() {
+    const at = now();
+    const { kept: folder, data } = await command("keep");
+    if (!folder) return "";
+    safe = at;
+    const words = data ? ` --data "${data}"` : "";
+    const text = `python -m train fit --resume --out "${folder}"${words}`;
+    const line = made({ class: "preset" }, () => copy(text, "The command:"), "Copy the command that continues it");
+    said.replaceChildren(`Kept in ${folder}. `, line);
+    return folder;
   }
 
   function render() {
@@ -58,12 +117,14 @@ export function mount(page, part) {
     button("stop").hidden = !own;
     button("pause").hidden = !own && !goes;
     button("pause").textContent = goes ? "Go on" : "Pause";
+    if (!safe.startsWith(`${history.answer.number} `)) said.replaceChildren();
     button("hurry").hidden = state !== "waiting" || given.public;
     document.querySelector("#places [data-place=train]")?.classList.toggle("going", under && !followed);
     button("pause").disabled = state === "pausing" || state === "stopping";
     button("stop").disabled = state === "stopping";
     button("use").disabled = !saved;
     button("keep").disabled = !saved || Boolean(followed);
+    if (recorded) for (const name of ["start", "pause", "stop", "hurry", "use", "keep"]) button(name).hidden = true;
   }
 
   // --- Questions
@@ -109,10 +170,13 @@ export function mount(page, part) {
 
   button("start").addEventListener("click", async () => {
     button("start").disabled = true;
-    said.textContent = "";
-    page.remember(part, form.values);
-    const { error } = await then(ask("start", { ...form.values, strokes: pad?.strokes }));
-    if (!error) view.follow();
+    complain();
+    const learns = !pad?.get() || form.value("data") !== "own" || (await lookInto());
+    if (learns && (await mayDrop("Train anew"))) {
+      page.remember(part, form.values);
+      const { error } = await then(ask("start", { ...form.values, drawings: pad?.drawings }));
+      if (!error) view.follow();
+    }
     button("start").disabled = false;
   });
   button("pause").addEventListener("click", () =>
@@ -121,27 +185,31 @@ export function mount(page, part) {
   button("hurry").addEventListener("click", () => command("hurry"));
   button("stop").addEventListener("click", () => command("stop"));
   button("use").addEventListener("click", async () => {
+    const at = now();
     const { ref } = await then(ask("use"));
     if (!ref) return;
+    safe = at;
     await page.refresh();
     page.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
   });
-  button("keep").addEventListener("click", async () => {
-    const { kept: folder, data } = await command("keep");
-    const words = data ? ` --data "${data}"` : "";
-    if (folder) said.textContent = `Kept. Go on with: python -m train fit --resume --out "${folder}"${words}`;
-  });
+  button("keep").addEventListener("click", keep);
   const follow = find(root, ".follow", HTMLFormElement);
   follow.hidden = given.public;
   button("keep").hidden = given.public;
   follow.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (!(await mayDrop("Follow the other training"))) return;
     const { error } = await then(ask("follow", { path: find(follow, "input", HTMLInputElement).value }));
     if (!error) view.follow();
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) look();
+    if (!document.hidden && !recorded) look();
   });
+  if (recorded) {
+    find(root, ".recorded").textContent = recorded;
+    for (const hidden of [".choices", ".here"]) find(root, hidden).hidden = true;
+  }
+  find(root, ".recorded").hidden = !recorded;
 
   /** A recorded training plays until there is one of the visitor's. */
   async function showExample() {
@@ -154,11 +222,22 @@ export function mount(page, part) {
   }
 
   render();
-  look().then(showExample);
+  if (recorded) showExample();
+  else look().then(showExample);
   return {
     element: root,
     set: (values) => form.set(values),
     values: () => form.values,
-    show: look,
+    items: () =>
+      history.shown.grids.length
+        ? [
+            slideItem(
+              page,
+              () => view.slide(),
+              () => page.link(part, form.values),
+            ),
+          ]
+        : [],
+    show: recorded ? undefined : look,
   };
 }

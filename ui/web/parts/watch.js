@@ -1,28 +1,47 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
 import { Player } from "../player/player.js";
-import { button, el, find } from "../shared/drawing/dom.js";
+import { button, el, find, write } from "../shared/drawing/dom.js";
 import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
+import { Starters } from "../shared/run/starters.js";
+import { how, lead } from "../words/loop.js";
 import { Touch } from "./watch/touch.js";
+import { Typing } from "./watch/typing.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
+/** @import { Starter } from "../shared/run/starters.js" */
+/** @import { Lesson } from "./course/bar.js" */
 
-/** What there is to try, each with one press. @type {[string, (page: Page, panel: Panel<Result>) => unknown][]} */
-const TRIES = [
-  [
-    "10 steps: which noise is right, β or β̃?",
-    (page) => page.open("compare", PRESETS["10 steps: which noise is right?"], { push: true, cause: "press" }),
-  ],
-  ["Draw a 7", (_, panel) => panel.set({ checkpoint: "mnist-tiny", label: "7" }, "press")],
-  ["Draw what I type", typeWords],
-  ["My own picture", ownPicture],
-];
+const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
 
-/** A model of words, and the caret where they are typed. @param {Page} _ @param {Panel<Result>} panel */
-async function typeWords(_, panel) {
-  await panel.set({ checkpoint: TYPES, ...TYPED }, "");
+/**
+ * What there is to try. @param {Page} page @param {Panel<Result>} panel @returns {Starter[]}
+ */
+function starters(page, panel) {
+  const [tour] = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
+  const grain = "Only 10 steps: why does one picture stay grainy?";
+  const typed = page.given.models.some(({ ref }) => ref === TYPES);
+  const types = { title: "Draw what I type", values: ONE, act: () => typeWords(panel) };
+  return [
+    { title: `Take the ${tour.minutes}-minute tour`, act: () => take(page, tour), primary: true },
+    { title: grain, values: PRESETS[grain], part: "compare" },
+    { title: "Draw a 7", values: { checkpoint: "mnist-tiny", label: "7" } },
+    ...(typed ? [types] : []),
+    { title: "My own picture", act: () => ownPicture(page) },
+  ];
+}
+
+/** Begin a lesson. @param {Page} page @param {Lesson} lesson */
+async function take(page, lesson) {
+  const { begin } = await import("./course/bar.js");
+  return begin(page, lesson);
+}
+
+/** A model of words, and the caret where they are typed. @param {Panel<Result>} panel */
+async function typeWords(panel) {
+  await panel.set(ONE, "");
   find(panel.form.place("prompt"), "input").focus();
 }
 
@@ -41,38 +60,62 @@ function lookInside(page, panel) {
 
 /** @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
-  const player = new Player(() => panel.set({ attention: true }, "press"));
+  const player = new Player(
+    () => panel.set({ attention: true }, "press"),
+    () => lookInside(page, panel),
+  );
   const past = new Past(page, player);
+  const said = el("p", { class: "lead" }, lead(page.given.first));
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
     take: (result) => player.take(result),
-    renew: () => player.start(),
-    finished: (values) => past.add(part, values),
+    renew() {
+      typing.renew();
+      player.start();
+    },
+    finished(values) {
+      past.add(part, values);
+      tries.time();
+    },
     outcome: () => player.outcome(),
     render() {
       player.active = panel.stream.active;
+      typing.render();
     },
     side: ({ name }) => name !== "prompt",
-    offer: ({ prompts }) => offerTries(prompts),
+    first: ({ kind }) => kind === "reference" || kind === "classname",
+    offer(about) {
+      typing.leave();
+      write(said, lead(about.ref));
+      offerWords(about.prompts);
+    },
+    described() {
+      sayHow();
+      tries.described();
+    },
   });
+  const typing = new Typing(page, panel, player);
+  find(panel.form.place("prompt"), "input").addEventListener("input", () => typing.typed());
   const touch = new Touch(panel, player);
   panel.form.adopt("touch", touch);
-  find(player.root, ".transport").after(touch.element);
+  find(player.root, ".told").after(touch.element);
   player.shows = () => touch.render();
   player.render();
-  const tries = el("div", { class: "try" });
-  const typed = page.given.models.some(({ ref }) => ref === TYPES);
-  const usual = TRIES.filter(([title]) => typed || title !== "Draw what I type").map(([title, open]) =>
-    button({ class: "button" }, () => open(page, panel), title),
-  );
-  /** @param {string[]} prompts of a model that takes words */
-  function offerTries(prompts) {
-    const words = prompts.map((prompt) => button({ class: "button" }, () => panel.set({ prompt }, "press"), prompt));
-    tries.replaceChildren(...(words.length ? words : usual));
-    tries.classList.toggle("words", words.length > 0);
+  const tries = new Starters(panel, starters(page, panel));
+  const words = el("div", { class: "try words", hidden: true });
+  /** Words to try. @param {string[]} prompts of a model that takes any */
+  function offerWords(prompts) {
+    words.hidden = !prompts.length;
+    words.replaceChildren(
+      ...prompts.map((prompt) => button({ class: "button" }, () => panel.set({ prompt }, "press"), prompt)),
+    );
   }
-  offerTries([]);
-  const inside = button({ class: "button look-inside" }, () => lookInside(page, panel), "Look inside this run");
-  panel.stage.append(panel.form.place("prompt"), tries, player.root, inside, past.element);
+  function sayHow() {
+    write(find(panel.fields, ".how > summary .values"), how(panel.form.values));
+  }
+  sayHow();
+  panel.element.prepend(said, tries.element);
+  const asked = el("div", { class: "asked" }, panel.form.place("prompt"), words);
+  panel.stage.append(asked, player.root, past.element);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

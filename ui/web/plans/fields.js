@@ -14,6 +14,18 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const CELLS = 32; // a side, of what is erased
 const POINTS = 200; // of a drawing, at most
 
+/** A value that can't be: its sentence, and the field that it is of. */
+export class Wrong extends Error {
+  name = "Error"; // its message is a sentence of ours: see failure of words/units.js
+
+  /** @param {string} field @param {string} sentence @param {unknown} [value] which lane B has instead, where that is the wrong one */
+  constructor(field, sentence, value) {
+    super(sentence);
+    this.field = field;
+    this.value = value;
+  }
+}
+
 /** @param {string} text its letters, of which an emoji is one */
 const length = (text) => [...text].length;
 
@@ -155,19 +167,28 @@ const KINDS = {
   picture,
 };
 
+/** The value of a field. Throws a Wrong. @param {FieldForm} field @param {unknown} value */
+export function checked(field, value) {
+  try {
+    return KINDS[field.kind](field, value);
+  } catch (error) {
+    throw new Wrong(field.name, /** @type {Error} */ (error).message);
+  }
+}
+
 /**
- * The request of these values, by the names of their fields; others have their defaults. Throws a sentence that says what
- * is allowed, for the first value outside its limits.
+ * The request of these values, by the names of their fields; others have their defaults. Throws a Wrong, whose sentence says
+ * what is allowed, for the first value outside its limits.
  * @param {FieldForm[]} form @param {Record<string, unknown>} values
  * @returns {Request}
  */
 export function check(form, values) {
   const fields = new Map(form.map((field) => [field.name, field]));
   /** @type {Request} */
-  const request = Object.fromEntries(form.map((field) => [field.name, KINDS[field.kind](field, field.default)]));
+  const request = Object.fromEntries(form.map((field) => [field.name, checked(field, field.default)]));
   for (const [name, value] of Object.entries(values)) {
     const field = fields.get(name);
-    if (field) request[name] = KINDS[field.kind](field, value);
+    if (field) request[name] = checked(field, value);
   }
   return request;
 }

@@ -8,6 +8,7 @@ const PLANNERS = {
   watch: async () => (await sampling()).watch,
   compare: async () => (await sampling()).compare,
   grid: async () => (await sampling()).grid,
+  sketch: async () => (await sampling()).sketch,
   latents: async () => (await import("./latents.js")).planner,
   repair: async () => (await import("./repair.js")).planner,
   between: async () => (await import("./between.js")).planner,

@@ -6,6 +6,7 @@ import { fromText } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
 import { BETWEEN, ofSeed, ofTime, ofWeight, RECONSTRUCTED } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
+import { Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, checkPixels, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
 
@@ -36,7 +37,7 @@ function plan(request, [model], catalogue) {
   const { T } = model.schedule;
   const times = request.times.length ? request.times : quarters(model.process);
   const highest = Math.max(...times);
-  if (highest > T) throw new Error(`Times go from 0 to ${T} for this checkpoint, got ${highest}`);
+  if (highest > T) throw new Wrong("times", `Times go from 0 to ${T} for this checkpoint, got ${highest}`);
   for (const t of times) checkChain(model, t, options);
   const lengths = times.map((/** @type {number} */ t) => chainLength(model.process, t, request.steps));
   const drawn = sources(request).filter(({ own }) => !own).length;

@@ -15,12 +15,13 @@ import { args, batch, laneOf, plain, resolved } from "./settings.js";
 
 /**
  * cut: what is switched off. grafted: options of the run that a block is taken from, null without. times: t of each step.
- * batch: images of an evaluation. changed: the times at which the second run is not whole, empty where there is no second run.
- * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, batch: number }} NetworkPlan
+ * place: down and right, from 0 to below 1, null without. batch: images of an evaluation. changed: the times at which the second run is not whole, empty where there is no second run.
+ * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, batch: number, place: [number, number] | null }} NetworkPlan
  */
 
 const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
 const BLOCK = /^(middle|(down|up) \d)$/;
+const PLACE = /^(\d{1,2}) (\d{1,2})$/;
 
 /** The names of what is switched off. Throws for others. @param {string} off */
 function cutOf(off) {
@@ -46,6 +47,10 @@ function plan(request, [model], catalogue) {
   if (graft && !model.num_classes && !model.takes_words) throw new Error("A graft needs a model with classes or words");
   if (graft && cut.includes(graft_block))
     throw new Error(`Block ${graft_block} can't be switched off and grafted at once`);
+  const [, down, right] = request.place.match(PLACE) ?? [];
+  if (request.place && !down)
+    throw new Error(`A place is two numbers from 0 to 99, down and right, got ${shown(request.place)}`);
+  const place = down ? /** @type {[number, number]} */ ([Number(down) / 100, Number(right) / 100]) : null;
   const chain = resolved(plain(laneOf(request)), model, catalogue);
   const other = graft ? { ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) } : null;
   const optionsOf = (/** @type {typeof chain} */ lane) => {
@@ -58,7 +63,7 @@ function plan(request, [model], catalogue) {
   if (apart && !changed.size)
     throw new Error(`Steps go from 1 to ${times.length} here, and the first one comes before the last one`);
   const options = optionsOf(chain);
-  const found = { request, model, options, cut, times, changed, grafted: other && optionsOf(other), columns: 1 };
+  const found = { request, model, options, cut, times, changed, place, grafted: other && optionsOf(other), columns: 1 };
   const lanes = 1 + Number(apart) + Number(graft !== "");
   return {
     ...found,
@@ -68,7 +73,7 @@ function plan(request, [model], catalogue) {
     about: () => ({ python: copied(() => script(found)) }),
     shown: ({ blocks, skips, r2, figures }) => ({
       ...{ kind: "plan", blocks, skips, r2, figures },
-      ...{ steps: times.length, block, second: secondTitle(request, cut, times, model) },
+      ...{ checkpoint, steps: times.length, block, place, second: secondTitle(request, cut, times, model) },
     }),
   };
 }
@@ -76,8 +81,8 @@ function plan(request, [model], catalogue) {
 /** @type {Planner<NetworkPlan>} */
 export const planner = { ...rows, images: () => 1, prepare: async () => {}, plan };
 
-/** A script that repeats the run with ddpm_core, and draws what can be read. @param {Pick<NetworkPlan, "request" | "model" | "options" | "cut" | "times" | "changed" | "grafted">} plan */
-function script({ request, model, options, cut, times, changed, grafted }) {
+/** A script that repeats the run with ddpm_core, and draws what can be read. @param {Pick<NetworkPlan, "request" | "model" | "options" | "cut" | "times" | "changed" | "grafted" | "place">} plan */
+function script({ request, model, options, cut, times, changed, grafted, place }) {
   const { checkpoint, seed, graft_block: block } = request;
   const every = changed.size === times.length;
   const when = every ? "" : ", when=lambda t: t in times";
@@ -91,6 +96,11 @@ function script({ request, model, options, cut, times, changed, grafted }) {
     `            ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}))`,
     "for _, step in steps:",
   ];
+  const seen = [
+    "    for name, heads in opened.looks.items():",
+    "        maps = (255 * heads[0] / heads[0].max()).round().byte().flatten(0, 1)",
+    '        Image.fromarray(maps.numpy()).save(f"step-{step.index + 1}-{name}.png")',
+  ];
   return lines(
     "import numpy as np",
     "from PIL import Image",
@@ -100,10 +110,12 @@ function script({ request, model, options, cut, times, changed, grafted }) {
     `model = ddpm_core.load(${literal(reference(checkpoint, model))})`,
     "opened, readers = ddpm_core.inside(model), ddpm_core.readers(model)",
     ...(changed.size && !every ? [`times = ${literal([...changed])}`] : []),
+    ...(place ? [`opened.look(${place.join(", ")})`] : []),
     ...(cut.length ? [`opened.cut(${cut.map((name) => literal(name)).join(", ")}${when})`] : []),
     ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}):`]),
     "    read = [model.pictures(readers.read(name, tap[:1], step.t))[0] for name, tap in opened.taps.items()]",
     "    x_0 = model.pictures(step.x0_hat)[0]",
     '    Image.fromarray(np.concatenate([*read, x_0], 1).squeeze()).save(f"step-{step.index + 1}.png")',
+    ...(place ? seen : []),
   );
 }

@@ -54,6 +54,10 @@ function checkTask(request, { image_size: size, channels }) {
   if (task === "mask") known(request, size);
 }
 
+/** The evaluations of a picture of each row. @param {Pick<RowsPlan, "request" | "options">} plan */
+export const evaluationsOf = ({ request, options: { steps } }) =>
+  methods(request).map((method) => steps * METHODS[method].takes);
+
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
 function plan(request, [model], catalogue) {
   checkPixels(model, "restoration");
@@ -64,7 +68,7 @@ function plan(request, [model], catalogue) {
   checkTask(request, model);
   for (const method of methods(request)) checkMethod(method, way);
   const { checkpoint, count, task } = request;
-  const evaluations = methods(request).reduce((sum, method) => sum + steps * METHODS[method].takes, 0);
+  const evaluations = evaluationsOf({ request, options }).reduce((sum, row) => sum + row);
   return {
     ...{ request, model, options, columns: count, stem: stemOf(request, task, catalogue) },
     steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), evaluations]),

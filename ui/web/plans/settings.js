@@ -3,7 +3,7 @@
 import { DEFAULTS, SAMPLERS } from "../local/process/samplers.js";
 import { suitedSpacing } from "../local/process/times.js";
 import { classNames } from "./facts.js";
-import { ANY, shown } from "./fields.js";
+import { ANY, shown, Wrong } from "./fields.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Request } from "./plan.js" */
@@ -131,7 +131,11 @@ export const sampling = (lane) => ({
 export function args(lane, facts) {
   const { T } = facts.schedule;
   if (lane.steps > T)
-    throw new Error(`Steps must be a whole number from 1 to ${T} for this checkpoint, got ${lane.steps}`);
+    throw new Wrong(
+      "steps",
+      `Steps must be a whole number from 1 to ${T} for this checkpoint, got ${lane.steps}`,
+      lane.steps,
+    );
   return {
     seeds: seedsOf(lane),
     ...sampling(lane),
@@ -145,17 +149,20 @@ export function args(lane, facts) {
 /** @param {Lane} lane @param {Facts} facts */
 function words({ prompt, negative }, { takes_words }) {
   if (takes_words) return negative ? { prompts: prompt, negative } : { prompts: prompt };
-  if (prompt || negative) throw new Error("This model takes no prompt: leave it empty");
+  if (prompt || negative) throw new Wrong(prompt ? "prompt" : "negative", "This model takes no prompt: leave it empty");
   return {};
 }
 
 /** The index of the class to draw, null for none. @param {{ label?: string }} lane @param {Facts} facts */
 export function classOf({ label = ANY }, facts) {
   if (label === ANY) return null;
-  if (!facts.num_classes) throw new Error(`This checkpoint has no classes: leave the class at '${ANY}'`);
+  if (!facts.num_classes) throw new Wrong("label", `This checkpoint has no classes: leave the class at '${ANY}'`);
   const found = classIndex(facts, label);
   if (found !== null) return found;
-  throw new Error(`This checkpoint has no class ${shown(label)}: choose from ${ANY}, ${few(classNames(facts))}`);
+  throw new Wrong(
+    "label",
+    `This checkpoint has no class ${shown(label)}: choose from ${ANY}, ${few(classNames(facts))}`,
+  );
 }
 
 /**

@@ -4,7 +4,7 @@ export const MARKUP = `
 <div class="choices">
   <div class="kinds" role="group" aria-label="Picture shown">
     <button type="button" name="kind" value="x" aria-pressed="true">The picture now</button>
-    <button type="button" name="kind" value="x0" aria-pressed="false">What it will probably be</button>
+    <button type="button" name="kind" value="x0" aria-pressed="false">The network’s guess</button>
   </div>
   <div class="views" role="group" aria-label="Shown of a latent" hidden>
     <button type="button" name="seenAs" value="decoded" aria-pressed="true">decoded</button>
@@ -24,19 +24,21 @@ export const MARKUP = `
 
 <div class="transport">
   <button type="button" class="button live" aria-pressed="false" disabled><i></i>Live</button>
+  <span class="at"></span>
   <select class="speed" aria-label="Playing speed">
     <option value="0.5">0.5×</option><option value="1" selected>1×</option>
     <option value="2">2×</option><option value="4">4×</option>
   </select>
 </div>
 
-<div class="facts">
-  <p class="balance">picture <i role="img"></i> noise</p>
-  <p class="sentence"></p>
-  <p class="caption" hidden></p>
+<div class="told">
+  <div class="facts">
+    <p class="sentence"></p>
+    <p class="balance">picture <i role="img"></i> noise</p>
+    <p class="caption" hidden></p>
+  </div>
+  <div class="batch" role="radiogroup" aria-label="Image shown, by seed" hidden></div>
 </div>
-
-<div class="batch" role="radiogroup" aria-label="Image shown, by seed" hidden></div>
 
 <details class="chart" hidden>
   <summary><span>Numbers</span>

@@ -63,7 +63,7 @@ export class Pictures {
         if (!sprite) continue;
         blit(canvas, sprite, image);
         if (seen) light(canvas, seen, image, word, shown.plan?.words?.length ?? 1);
-        if (which === "x") continue;
+        if (which !== kind) continue; // small ones show what is large
         for (const [n, { canvas }] of this.screen.thumbs.entries())
           blit(canvas, sprite, n, i * canvas.height, canvas.height);
       }

@@ -4,10 +4,11 @@ import { NOISE, play, soon } from "../shared/drawing/motion.js";
 import { meaning, Transport } from "../shared/drawing/transport.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
+import { Recording } from "./recording.js";
 import { Screen } from "./screen.js";
 import { View } from "./view.js";
 
-/** @import { Recording, Result } from "./recording.js" */
+/** @import { Result } from "./recording.js" */
 
 export class Player {
   view = new View();
@@ -19,8 +20,9 @@ export class Player {
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
    * @param {() => unknown} [attend] a word was pressed whose attention the run does not have
+   * @param {(() => unknown) | null} [inside] opens the network of a run of one lane
    */
-  constructor(attend = () => {}) {
+  constructor(attend = () => {}, inside = null) {
     this.attend = attend;
     this.root = el("section", {
       class: "ddpm-player",
@@ -31,8 +33,8 @@ export class Player {
     this.root.innerHTML = MARKUP;
     const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
     const transport = new Transport(find(this.root, ".transport"), "Step of the run", go, () => this.toggle());
-    const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { image: n }));
-    this.screen = new Screen(this.root, this.view, transport, pick);
+    const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { chosen: n }));
+    this.screen = new Screen(this.root, this.view, transport, pick, inside);
     this.pictures = new Pictures(this.view, this.screen);
     this.#listen();
     this.render();
@@ -66,6 +68,25 @@ export class Player {
     this.#build();
     this.render();
     this.#play();
+  }
+
+  /** Show a sketch beside the newest run, which is kept. @param {Result[]} results of it */
+  sketch(results) {
+    const run = new Recording();
+    for (const result of results) run.take(result);
+    this.#show(run);
+  }
+
+  /** Show the newest run again, after a sketch. */
+  back() {
+    if (this.view.coming.count && this.view.shown !== this.view.coming) this.#show(this.view.coming);
+  }
+
+  /** @param {Recording} run */
+  #show(run) {
+    this.view.show(run);
+    this.#build();
+    this.render();
   }
 
   #build() {
@@ -157,14 +178,14 @@ export class Player {
         tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
-    return { title: heading, tiles, columns, said: await this.outcome(), settings };
+    return { title: heading, tiles, columns, said: await this.outcome([...seeds.keys()]), settings };
   }
 
-  /** What is measured in the finished pictures, or "" where they are not finished. */
-  async outcome() {
-    const { coming, image } = this.view;
+  /** What is measured in finished pictures, or "" where they are not finished. @param {number[]} images which of each lane */
+  async outcome(images = [this.view.image]) {
+    const { coming } = this.view;
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
-    const pictures = coming.lanes.map((_, lane) => this.#last(coming, lane, image));
+    const pictures = coming.lanes.map((_, lane) => Promise.all(images.map((n) => this.#last(coming, lane, n))));
     return this.screen.result(coming, await Promise.all(pictures));
   }
 
@@ -195,13 +216,14 @@ export class Player {
         one.setAttribute("aria-pressed", String(one === pressed));
       this.#do(() => Object.assign(view, { [pressed.name]: pressed.value }));
     });
-    // Of two lanes, a tap on one gives it all the room, and another tap gives it back.
+    // Of two lanes, and on a phone of two pictures, a tap on one gives it all the room, and another tap gives it back.
     find(root, ".lanes").addEventListener("click", (event) => {
       const frame = within(event, ".frame");
       const lane = this.screen.lanes.findIndex(({ group }) => group.contains(frame));
-      if (lane < 0 || this.screen.lanes.length < 2) return;
-      if (root.dataset.large === String(lane)) delete root.dataset.large;
-      else root.dataset.large = String(lane);
+      if (!frame || lane < 0) return;
+      const large = this.screen.lanes.length > 1 ? String(lane) : (frame.closest("figure")?.className ?? "");
+      if (root.dataset.large === large) delete root.dataset.large;
+      else root.dataset.large = large;
     });
   }
 

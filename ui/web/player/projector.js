@@ -9,6 +9,8 @@ export class Projector {
   #title = el("h2", null);
   #code = el("img", { alt: "QR code of the page's address" });
   #address = el("p", null);
+  /** What was open. @type {Element | null} */
+  #chart = null;
   /** Whether it is dark; null: as the page. @type {boolean | null} */
   #dark = null;
   /** The page as it was: its theme, and what had the focus. @type {{ dark: boolean, focus: HTMLElement | null }} */
@@ -33,6 +35,8 @@ export class Projector {
     };
     classList.toggle("dark", this.#dark ?? this.#before.dark);
     this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
+    this.#chart = this.root.querySelector(".chart[open]");
+    this.#chart?.removeAttribute("open"); // numbers come with a key
     write(this.#title, title);
     this.root.prepend(this.bar);
     this.root.append(this.room);
@@ -49,6 +53,7 @@ export class Projector {
 
   hide() {
     this.#mark(false);
+    this.#chart?.setAttribute("open", "");
     this.bar.remove();
     this.room.remove();
     this.root = null;
@@ -64,7 +69,8 @@ export class Projector {
     document.documentElement.classList.toggle("projecting", on);
     // What lies behind is no stop of Tab.
     for (let at = root; at !== document.body && at.parentElement; at = at.parentElement)
-      for (const other of all(at.parentElement, ":scope > :not(#said, .keys)")) if (other !== at) other.inert = on;
+      for (const other of all(at.parentElement, ":scope > :not([role=status], .keys)"))
+        if (other !== at) other.inert = on;
   }
 
   /** @param {string} key @returns {boolean} whether it was one of the view's */

@@ -3,9 +3,11 @@
 import { key, swatch } from "../shared/drawing/chart.js";
 import { all, button, context2d, disable, el, find, write } from "../shared/drawing/dom.js";
 import { sheet } from "../shared/drawing/sheet.js";
+import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
-import { DECODED, ending, readouts, sentence, touched } from "../words/player.js";
+import { DECODED, DECODED_ALL, ending, endings, readouts, sentence, touched } from "../words/player.js";
 import { RunChart } from "./chart.js";
+import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
 import { noise } from "./pixels.js";
 
@@ -40,8 +42,10 @@ export class Screen {
    * @param {View} view
    * @param {Transport} transport
    * @param {(n: number) => void} pick called when the n-th picture of the batch is chosen
+   * @param {(() => unknown) | null} inside opens the network of a run of one lane
    */
-  constructor(root, view, transport, pick) {
+  constructor(root, view, transport, pick, inside) {
+    this.loop = new Loop(inside);
     this.root = root;
     this.view = view;
     this.transport = transport;
@@ -89,23 +93,24 @@ export class Screen {
     this.lanes = names.map((name, i) => {
       const group = el("div", { class: `lane lane-${i}` });
       if (names.length > 1) group.append(el("h3", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
-      /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words */
-      const pane = (kind, letter, index, words) => {
+      /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words @param {string} short on a phone */
+      const pane = (kind, letter, index, words, short) => {
         const canvas = canvasOf("No picture yet");
         const at = el("span", { class: "at" });
         const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
         const spoken = kind === "x" ? "x at time t" : "the guess of x zero";
         const shown = el("span", { role: "img", "aria-label": spoken }, letter, el("sub", null, index));
         const symbol = button({ class: "term" }, explain, shown);
-        const caption = el("figcaption", null, el("span", null, words, symbol), at);
+        const said = [el("span", { class: "wide" }, words), el("span", { class: "narrow" }, short)];
+        const caption = el("figcaption", null, el("span", null, ...said, " ", symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
         return { canvas, at };
       };
-      return {
-        group,
-        x: pane("x", "x", "t", "The picture now "),
-        x0: pane("x0", "x̂", "0", "What it will probably be "),
-      };
+      const x = pane("x", "x", "t", "The picture now", "Picture now");
+      if (names.length === 1) group.append(this.loop.ask);
+      const x0 = pane("x0", "x̂", "0", "The network’s guess", "Its guess");
+      if (names.length === 1) group.append(this.loop.back);
+      return { group, x, x0 };
     });
     const groups = this.lanes.map(({ group }) => group);
     this.difference = names.length > 1 ? canvasOf("Difference of A and B") : null;
@@ -137,8 +142,7 @@ export class Screen {
     const { shown, tick, live, kind } = this.view;
     const { classList, dataset } = this.root;
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
-    // What is now, and what it will be: in the end they are one.
-    classList.toggle("ended", shown.count > 0 && this.view.frames.every((frame) => frame && frame.x === frame.x0));
+    classList.toggle("playing", this.view.following);
     classList.toggle("differing", this.view.gain > 0);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
@@ -147,6 +151,7 @@ export class Screen {
     this.#renderTransport();
     if (!shown.count) return;
     this.#renderPanes();
+    this.#renderLoop();
     this.#renderReadouts();
     this.#renderBatch();
     this.#renderChart();
@@ -158,7 +163,7 @@ export class Screen {
     disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
-    const text = empty ? "" : `step ${tick + 1} of ${ticks.length}, t ${ticks[tick]}`;
+    const text = empty ? "" : `step ${tick + 1} of ${ticks.length} · t = ${ticks[tick]}`;
     this.transport.show(tick, ticks.length - 1, empty ? 0 : Math.max(1, newest), following, text);
   }
 
@@ -176,11 +181,23 @@ export class Screen {
       const where = `${name}seed ${shown.plan?.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
       const side = shown.plan?.latent;
       const how = this.view.latent ? ` · ${side}×${side} latents` : frame.decoded === false ? " · preview" : "";
-      x.at.textContent = `t = ${s}${how}`;
-      x0.at.textContent = `from t = ${t}${how}`;
+      const alone = shown.lanes.length === 1; // the slider and the network say the times
+      x.at.textContent = alone ? how.slice(3) : `t = ${s}${how}`;
+      x0.at.textContent = alone ? how.slice(3) : `from t = ${t}${how}`;
       x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
       x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
     });
+  }
+
+  /** The arrows of the loop say what the step of one lane does. */
+  #renderLoop() {
+    const { shown, frames } = this.view;
+    const [frame] = frames;
+    if (!frame || frames.length > 1) return;
+    const [{ steps }] = shown.lanes;
+    const next = steps[frame.k + 1]?.[2] ?? 1;
+    this.loop.say(frame.step[0], back(frame.step, next, frame.sigma, String(shown.plan?.lanes[0].settings.sampler)));
+    this.loop.back.dataset.beat = String(frame.k % 2);
   }
 
   #renderReadouts() {
@@ -210,7 +227,7 @@ export class Screen {
     const going = steps.filter(([, s]) => s > 0);
     if (going.length) {
       const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
-      this.#find(".sentence").textContent = sentence(cleanest);
+      this.#find(".sentence").textContent = sentence(cleanest, Boolean(shown.plan?.asked));
     }
     if (this.#touched) this.#find(".sentence").textContent = this.#touched;
     const share = Math.round(100 * Math.max(0, ...steps.map(([, s, alphaBar]) => (s ? alphaBar : 1))));
@@ -235,19 +252,22 @@ export class Screen {
     if (!shown.count || this.#touched || !frames.every((frame) => frame?.step[1] === 0)) return;
     this.#find(".sentence").textContent = this.result(
       shown,
-      this.lanes.map(({ x: { canvas } }) => canvas),
+      this.lanes.map(({ x: { canvas } }) => [canvas]),
     );
   }
 
-  /** What is measured in the finished picture of each lane. @param {Recording} run @param {HTMLCanvasElement[]} canvases */
+  /** What is measured in the finished pictures of each lane, one or several. @param {Recording} run @param {HTMLCanvasElement[][]} canvases */
   result({ plan, lanes }, canvases) {
-    if (plan?.latent) return DECODED;
-    const measured = canvases.map((canvas) => {
-      const { width, height } = canvas;
-      return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
-    });
+    const several = canvases[0].length > 1;
+    if (plan?.latent) return several ? DECODED_ALL : DECODED;
+    const measured = canvases.map((pictures) =>
+      pictures.map((canvas) => {
+        const { width, height } = canvas;
+        return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
+      }),
+    );
     const added = lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
-    return ending(measured, added);
+    return several ? endings(measured, added) : ending(measured.flat(), added);
   }
 
   /**

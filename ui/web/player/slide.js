@@ -1,5 +1,9 @@
 // A picture for a slide: what is shown, with a title, what there is to see, the settings, and where to find it again.
 import { context2d, el } from "../shared/drawing/dom.js";
+import { download } from "../shared/run/share.js";
+
+/** @import { Page } from "../app.js" */
+/** @import { Item } from "../shared/run/share.js" */
 
 /** @template {HTMLCanvasElement | HTMLImageElement} [Picture=HTMLCanvasElement | HTMLImageElement] @typedef {{ picture: Picture, label: string }} Tile */
 
@@ -15,8 +19,28 @@ import { context2d, el } from "../shared/drawing/dom.js";
 const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels
 const LARGEST = 756; // side of a picture
 
+const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // hosts that nobody else can open
+
+/**
+ * The entry of Share that saves a slide.
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] settings, where the slide has none
+ * @returns {Item}
+ */
+export function slideItem(page, make, link, summary = () => "") {
+  const save = async () => {
+    const slide = await make();
+    const { address } = await page.invitation(link());
+    slide.title ||= page.title;
+    slide.settings ||= summary() || slide.title;
+    const shown = HERE.test(new URL(address).hostname) ? "" : address;
+    download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
+    return "";
+  };
+  return { title: "Slide (PNG)", save, disabled: "" };
+}
+
 /** Draw a slide. @param {Slide} slide @param {string} address */
-export function draw({ title, tiles, columns, said, settings }, address) {
+function draw({ title, tiles, columns, said, settings }, address) {
   const canvas = el("canvas", { width: WIDTH, height: 1 });
   const context = context2d(canvas);
   const { width, height } = tiles[0].picture;

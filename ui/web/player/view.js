@@ -19,7 +19,7 @@ export class View {
   playing = false;
   fresh = false; // the first showing of a run is under way
   speed = 1;
-  image = 0; // which picture of the batch
+  chosen = 0; // which picture of the batch
   /** @type {"x" | "x0"} where there is room for one of them only */
   kind = "x";
   word = -1; // of the prompt, whose attention lies over the pictures
@@ -29,6 +29,11 @@ export class View {
   /** @type {Recording | null} the newest whose pictures are shown */
   #begun = null;
   #due = 0; // ticks at the first showing, else frames, while playing
+
+  /** The picture that is shown: the chosen one, where there are so many. */
+  get image() {
+    return Math.min(this.chosen, (this.shown.plan?.count ?? 1) - 1);
+  }
 
   get gain() {
     return this.shown.lanes.length > 1 ? Number(this.chosenGain) : 0;
@@ -71,9 +76,16 @@ export class View {
       this.live = false;
       this.tick = this.shown.newest;
       this.#due = 0;
-      this.image = Math.min(this.image, (this.shown.plan?.count ?? 1) - 1);
+      this.chosen = this.image;
     }
     return first;
+  }
+
+  /** Show the newest pictures of a run, still. @param {Recording} run */
+  show(run) {
+    this.shown = run;
+    this.goLive();
+    this.live = false;
   }
 
   /**

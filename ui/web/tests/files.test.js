@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32, inflateSync } from "node:zlib";
+import { ANIMATED } from "../files/animations.js";
+import { enlargement } from "../files/labels.js";
 import { stem } from "../files/names.js";
 import { indexed } from "../files/palette.js";
 import { opaque, scaled } from "../files/pictures.js";
@@ -174,6 +176,31 @@ test("256 colours are exact where there are no more, and near where there are", 
   assert.equal(colours.length, 3 * 256);
   const error = shown({ colours, pixels }).reduce((sum, level, i) => sum + (level - random[i]) ** 2, 0);
   assert.ok(Math.sqrt(error / random.length) < 14); // evenly spread colours are 256 boxes of about 40 levels a side
+});
+
+test("a GIF of 50 digits in noise is under 1 MB and no wider than 600 pixels", async () => {
+  const scale = enlargement("gif", { width: 28, height: 28 }, 50);
+  assert.ok(scale * 28 > 300 && scale * 28 <= 600);
+  const noise = Array.from({ length: 5 }, (_, n) =>
+    scaled(
+      {
+        width: 28,
+        height: 28,
+        channels: 1,
+        data: Uint8Array.from({ length: 784 }, (_, i) => (i * i * 7919 + n * 31 * i) >> 3),
+      },
+      scale,
+    ),
+  );
+  const file = new Uint8Array(await (await ANIMATED.gif(noise, 5, "{}", rest)).arrayBuffer());
+  assert.ok(file.length < (5 / 50) * 1e6, `${file.length} bytes`);
+  assert.equal(String.fromCharCode(...file.slice(0, 6)), "GIF89a");
+});
+
+test("a grey level of a GIF is within 2 of the picture's", () => {
+  const data = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const { colours, pixels } = indexed({ channels: 1, data });
+  assert.ok(data.every((level, i) => Math.abs(colours[3 * pixels[i]] - level) <= 2));
 });
 
 test("what is transparent lies over grey, and pixels become squares", () => {

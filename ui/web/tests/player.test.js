@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SAMPLERS } from "../local/process/samplers.js";
+import { schedule } from "../local/process/schedule.js";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
 import { difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
+import { back, weight } from "../words/loop.js";
 import { ending, readouts, sentence, touched } from "../words/player.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
@@ -165,7 +168,8 @@ test("readouts and sentence of a step", () => {
   assert.match(ending([104, 2], [0, 0]), /^Neither run added much noise at its end \(grain: A 104 grey/);
   assert.match(ending([30, 6], [45, Infinity]), /^Both keep noise/);
   assert.match(ending([1, 2], [45, 45]), /^No noise is left in either/);
-  assert.match(sentence([1000, 980, 0.0001, 0.1]), /^Almost pure noise/);
+  assert.match(sentence([1000, 980, 0.0001, 0.1], false), /^Almost pure noise: nothing is decided yet/);
+  assert.match(sentence([1000, 980, 0.0001, 0.1], true), /the guess shows a shape already/);
 });
 
 test("the noise of a picture is measured, and its edges are not noise", () => {
@@ -220,4 +224,41 @@ test("strokes as text: discs of cells, one more, one less, colours", () => {
   assert.equal(text, "490-noise-100-7.7-8.7_200-255.0.128-50-1.1");
   assert.equal(undone(text), "490-noise-100-7.7-8.7");
   assert.equal(undone(undone(text)), "");
+});
+
+test("the weight of the guess at the arrow is the one that the samplers give it", () => {
+  const model = schedule({});
+  const [t, s] = [500, 480];
+  const [before, next] = [model.alphaBar[t], model.alphaBar[s]];
+  const [x0, x] = [Float32Array.of(1), Float32Array.of(0)];
+  const eps = Float32Array.of(-Math.sqrt(before / (1 - before)));
+  /** @type {[string, Record<string, any>][]} */
+  const ways = [
+    ["ddpm", { variance: "beta" }],
+    ["ddpm", { variance: "beta_tilde" }],
+    ["ddim", { eta: 0 }],
+  ];
+  ways.push(["ddim", { eta: 0.7 }], ["dpm++", {}], ["unipc", {}], ["consistency", {}]);
+  for (const [name, options] of ways) {
+    const sampler = SAMPLERS[name];
+    const sigmas = sampler.sigmas(model, [[t, s]], options);
+    const [mean] = sampler.advance(model, sigmas, options)({ x0, eps }, 0, t, s, x, () => Float32Array.of(0));
+    const said = weight(before, next, sigmas[0], name);
+    assert.ok(Math.abs(mean[0] - said) < 1e-6, `${name}: ${mean[0]}, ${said}`);
+  }
+});
+
+test("the arrows of the loop say what a step does", () => {
+  const say = (/** @type {Parameters<typeof back>} */ ...how) =>
+    Object.values(back(...how))
+      .slice(0, 2)
+      .join(" | ");
+  assert.equal(
+    say([500, 480, 0.078, 0.15], 0.093, 0.15, "ddpm"),
+    "a small step towards the guess: 5 % | fresh noise: σₜ = .15",
+  );
+  assert.match(say([500, 480, 0.078, 0], 0.093, 0, "ddim"), /DDIM adds no fresh noise$/);
+  assert.equal(say([1, 0, 0.9999, 0], 1, 0, "ddpm"), "the last step takes the whole guess | no fresh noise");
+  assert.match(say([1000, 500, 0.00004, 0.96], 0.078, 0.96, "consistency"), /^the whole guess is taken \| fresh noise/);
+  assert.match(say([500, 480, 0.078, null], 0.093, null, "ddpm"), /fresh noise$/);
 });

@@ -1,6 +1,7 @@
 // Files of models without a server: their progress, the stop, and a cache that is full.
 import assert from "node:assert/strict";
 import { afterEach, mock, test } from "node:test";
+import { Checkpoints } from "../local/checkpoints.js";
 import { onHub } from "../local/files/hub.js";
 import { Files } from "../local/files/store.js";
 
@@ -102,6 +103,17 @@ test("a kept file that is damaged is fetched anew, and older versions go", async
   assert.deepEqual(new Uint8Array(await kept.get(address).arrayBuffer()), BYTES);
 });
 
+test("what is in the cache is not to be downloaded", async () => {
+  const known = { files: { "config.json": [5, "a"], weights: [26e6, MARK] } };
+  const checkpoints = new Checkpoints({ models: ["big"], answers: {}, words: {} }, {}, files(), async () => known);
+  await checkpoints.learn("big");
+  assert.equal(await checkpoints.missing("big"), 26e6 + 5); // this browser keeps nothing
+  const kept = keep(() => {});
+  assert.equal(await checkpoints.missing("big"), 26e6 + 5);
+  kept.set(`http://here/lab/checkpoints/big/weights?${MARK}`, new Response(BYTES));
+  assert.equal(await checkpoints.missing("big"), 0);
+});
+
 test("a file of which nothing more comes is given up", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   serve(BYTES, 200, 3);
@@ -124,15 +136,18 @@ test("a Hub that never answers is a sentence, and so is one that stops within it
   await assert.rejects(onHub("owner/name", "http://hub"), /The Hub did not answer/);
 });
 
-test("weights of the Hub have the mark of their hash", async () => {
+test("what a run may need of a repository is listed, and weights have the mark of their hash", async () => {
   const siblings = [
     { rfilename: "config.json", size: 5 },
+    { rfilename: "readers.safetensors", size: 7 },
+    { rfilename: "model.ckpt", size: 8 },
     { rfilename: "diffusion_pytorch_model.safetensors", size: 6, lfs: { sha256: `${MARK}0123` } },
   ];
   globalThis.fetch = async () => Response.json({ sha: "c0ffee", siblings });
   const { files } = await onHub("owner/name", "http://hub");
   assert.deepEqual(Object.values(files), [
     [5, "c0ffee"],
+    [7, "c0ffee"],
     [6, MARK],
   ]);
 });

@@ -7,8 +7,14 @@ export const LEAD =
   "What each block of the network says about the picture, step by step. A linear reader turns the numbers of a block into its guess of x̂₀. A block that says nothing shows the mean of all pictures.";
 export const ACTIVITY =
   "What each block computes, step by step. Its channels are shown as three colours that keep their meaning for the whole run.";
+export const WHERE =
+  "Where the marked place looks, in each block with self-attention. Bright places give it the most. Press a picture to move the mark.";
 export const NO_READERS =
   "No readers were fitted for this model: `python -m train readers` makes them. Until then each block shows where its numbers are large.";
+
+export const MARK = "Press to mark a place, or move the mark by arrow keys";
+export const NO_ATTENTION = "This block has no self-attention: it looks only at neighbours.";
+export const LAYERS = "Where the marked place looks: a row for each layer of this block, a picture for each head.";
 
 /** A part of the network as buttons say it. @param {string} name @param {boolean} words whether the model takes words */
 export function titleOf(name, words) {

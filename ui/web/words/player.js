@@ -32,9 +32,11 @@ export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
 /**
  * What there is to see after a step before the last one. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
  * share next to nothing, at 500 (.08) the layout, at 250 (.52) all but the details.
- * @param {Step} step
+ * Where something was asked for, the guess shows it from the first step on.
+ * @param {Step} step @param {boolean} asked whether a class or words were asked for, or a student guesses
  */
-export function sentence([, , alphaBar]) {
+export function sentence([, , alphaBar], asked) {
+  if (alphaBar < 0.08 && asked) return "The picture is still noise, but the guess shows a shape already.";
   if (alphaBar < 0.004) return "Almost pure noise: nothing is decided yet.";
   if (alphaBar < 0.08) return "Large shapes take form: the layout is being decided.";
   if (alphaBar < 0.5) return "The layout is set; detail follows.";
@@ -76,6 +78,8 @@ export function touched(t, alphaBar, after, differ, over, latent) {
 /** At the end of a run of latents: their decoder has made the picture, and noise in it says nothing of the last step. */
 export const DECODED = "The finished picture, decoded from its latent.";
 
+export const DECODED_ALL = "The finished pictures, decoded from their latents.";
+
 const NOISY = 4; // grey levels: grain that is seen
 
 /**
@@ -103,4 +107,21 @@ export function ending(noise, added) {
   return noise[other] < NOISY
     ? `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${b} does not (${number(noise[other])}).`
     : `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}). ${b} has grain too (${grain[other]}), but its run added almost none at its end.`;
+}
+
+/**
+ * The same of several pictures of each lane, as for a slide.
+ * @param {number[][]} noise of each lane's pictures, in grey levels
+ * @param {number[]} added by each lane's last step but one, in grey levels
+ */
+export function endings(noise, added) {
+  const said = noise.map((lane, i) => {
+    const noisy = lane.filter((sigma) => sigma >= NOISY && added[i] >= NOISY).length;
+    const grain = `grain: ${number(Math.min(...lane))} to ${number(Math.max(...lane))} grey levels`;
+    if (!noisy) return `${lane.length} finished pictures (${grain})`;
+    const which = noisy < lane.length ? `${noisy} of ${lane.length}` : `all ${lane.length}`;
+    return `${which} pictures keep noise that the last step could not remove (${grain})`;
+  });
+  const text = said.length > 1 ? said.map((one, i) => `${"AB"[i]}: ${one}`).join("; ") : said[0];
+  return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }

@@ -8,7 +8,7 @@ import { duration } from "./units.js";
 const STATES = {
   idle: "Ready",
   starting: "Starting",
-  waiting: "Waiting for a free processor",
+  waiting: "Waiting",
   running: "Training",
   pausing: "Saving, then pausing",
   paused: "Paused",
@@ -24,9 +24,10 @@ export const whole = (n) => Math.round(n).toLocaleString("en");
 
 /** What the run does, in a line. @param {Answer} answer @param {boolean} [example] whether a recorded one is shown */
 export function status({ state, text, followed }, example = false) {
-  if (state === "idle" && example) return "A recorded training. Train starts yours.";
+  if (state === "idle" && example) return "A recorded training";
+  if (state === "waiting") return `The computer is busy with other programs. Waiting (${text})`;
   const what = followed && state === "running" ? "Following" : STATES[state];
-  if (state === "silent") return "The followed run has said nothing for two minutes";
+  if (state === "silent") return "The other training has written nothing for two minutes";
   return text ? `${what}: ${text}` : what;
 }
 
@@ -68,16 +69,16 @@ export function sentence(step, error, first) {
  * @param {number} likeness
  */
 export function copies(step, likeness) {
-  if (step === 0) return "Before it has seen your drawings.";
+  if (step === 0) return "It has not seen your drawings yet.";
   const what =
     likeness < 0.25
       ? "It copies"
       : likeness < 0.6
-        ? "Little more than yours, moved and stretched"
+        ? "Your drawings, moved and stretched"
         : likeness < 1.6
           ? "New ones, no copies"
-          : "Not yet of your kind";
-  return `${what}: ${likeness.toFixed(2)}, where 0 is a copy of a drawing, and 1 as far from it as yours are from each other.`;
+          : "Not like your drawings yet";
+  return `${what}: ${likeness.toFixed(2)} (0 is a copy, 1 is as varied as yours).`;
 }
 
 /** @param {Run} run @param {number} step @param {number} seconds */

@@ -8,7 +8,7 @@ import { MARK, PATIENCE } from "./store.js";
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
 const MOST = 1.5e9; // bytes of all files: a browser gives a page a few gigabytes
 const WANTED =
-  /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|merges\.txt$/;
+  /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|(^|\/)(merges\.txt|readers\.safetensors)$/;
 const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^text_encoder\/model\.safetensors$/;
 
 /** @param {string} ref @param {string} base the Hub's address @returns {Promise<Known>} */

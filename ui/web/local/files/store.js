@@ -18,6 +18,16 @@ export class Files {
     this.base = base;
   }
 
+  /** @param {string} root @param {string} path @param {Entry} entry */
+  #address = (root, path, [, mark]) => new URL(`${root}/${path}?${mark}`, this.base).href;
+  #cache = async () => globalThis.caches?.open(kept(this.base)).catch(() => null);
+
+  /** Whether the browser keeps a file. @param {string} root the checkpoint's folder @param {string} path in it @param {Entry} entry */
+  async has(root, path, entry) {
+    const cache = await this.#cache();
+    return Boolean(await cache?.match(this.#address(root, path, entry)));
+  }
+
   /**
    * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry none for a file that there is not
    * @param {(done: number) => void} progress @param {AbortSignal} [leave]
@@ -25,8 +35,8 @@ export class Files {
    */
   async read(root, path, entry, progress, leave) {
     if (!entry) return null;
-    const address = new URL(`${root}/${path}?${entry[1]}`, this.base).href;
-    const cache = await globalThis.caches?.open(kept(this.base)).catch(() => null);
+    const address = this.#address(root, path, entry);
+    const cache = await this.#cache();
     const before = await cache?.match(address);
     const own = before && (await whole(before, path, entry, progress).catch(() => null)); // a damaged one is fetched anew
     if (own) return own.buffer;

@@ -3,36 +3,52 @@
 import { planner, SIDE, STAGES } from "../../plans/between.js";
 import { trajectory } from "../process/runs.js";
 import { chainOf, kept } from "./rows.js";
-import { shown } from "./sampling.js";
+import { seenOf } from "./sampling.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { BetweenPlan } from "../../plans/between.js" */
 /** @import { Run } from "../jobs.js" */
+/** @import { Chains, Outline, Seen } from "../pool.js" */
 /** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
 /** @type {(checkpoints: Checkpoints) => Part} */
-export const between = () => ({ computation: () => ({ ...kept, planner, compute }) });
+export const between = () => ({ computation: () => ({ ...kept, planner, strands, chains, compute }) });
+
+const CELLS = STAGES.flat();
+
+/** The cells, one after another. @param {BetweenPlan} plan @returns {Outline[][]} */
+const strands = ({ kindOf, options: { steps } }) => [
+  CELLS.map((cell, turn) => ({ cost: kindOf([cell]).batch * steps, turn })),
+];
+
+/** @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
+function chains(plan, [model]) {
+  const words = /** @type {NonNullable<Model["words"]>} */ (model.words);
+  const states = plan.corners.map((text) => words(text));
+  const chain = { ...chainOf(plan, model), seed: BigInt(plan.request.seed), negative: words("") };
+  /** @param {number} cell @returns {AsyncGenerator<Seen>} */
+  async function* steps(cell) {
+    const label = mixture(states, (cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1));
+    for await (const step of trajectory(model, { ...chain, label })) yield seenOf(model, step, step.s === 0);
+  }
+  return (number) => steps(CELLS[number]);
+}
 
 /** @param {BetweenPlan} plan @param {Model[]} models @param {Run} work */
-async function compute(plan, [model], work) {
-  const { words } = model;
-  if (!words) return;
-  const { corners, request } = plan;
-  const unknown = [...new Set(corners.flatMap((text) => words.unknown(text)))];
+async function compute(plan, [{ words }], work) {
+  const unknown = [...new Set(plan.corners.flatMap((text) => words?.unknown(text) ?? []))];
   work.give({ kind: "plan", unknown });
-  const states = corners.map((text) => words(text));
-  const chain = { ...chainOf(plan, model), seed: BigInt(request.seed), negative: words("") };
+  const strands = work.share(0);
   /** @type {Picture[]} */
   const done = [];
   for (const cells of STAGES) {
-    for (const cell of cells) {
-      const label = mixture(states, (cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1));
-      for await (const { s, x } of trajectory(model, { ...chain, label })) {
-        if (!s) done[cell] = shown(model, x);
-        await work.count(plan.kindOf(cells), 1 / cells.length);
+    for (const cell of cells)
+      while (!done[cell]) {
+        const { x, seconds } = await strands.next(CELLS.indexOf(cell));
+        if (x) done[cell] = x;
+        await work.count(plan.kindOf(cells), 1 / cells.length, seconds);
       }
-    }
     work.give({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
   }
   for (let row = 0; row < SIDE; row++) work.recording.rows.set(row, done.slice(SIDE * row, SIDE * (row + 1)));

@@ -5,46 +5,68 @@ import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";
-import { chainOf, kept, seen, source, spread, take } from "./rows.js";
+import { chainOf, column, kept, sampled, seen, source, spread, strandsOfRows, strandsOfSources, take } from "./rows.js";
 
 /** @import { LatentsPlan } from "../../plans/latents.js" */
 /** @import { Run } from "../jobs.js" */
+/** @import { Chains, Outline } from "../pool.js" */
+/** @import { Shared } from "./rows.js" */
 /** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
 const SAMPLES = 4; // every so many steps of a sample's way are shown
 
 /** @type {(checkpoints: Checkpoints) => Part} */
-export const latents = () => ({ computation: () => ({ ...kept, planner, compute }) });
+export const latents = () => ({ computation: () => ({ ...kept, planner, strands, chains, compute }) });
+
+/** The pictures to begin with; then the rows. @param {LatentsPlan} plan @returns {Outline[][]} */
+const strands = (plan) => [strandsOfSources(plan, sources(plan.request)), strandsOfRows(plan, plan.lengths)];
+
+/** @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images to begin with @returns {Chains} */
+function chains(plan, [model], phase, images) {
+  const { request, times, lengths, columns } = plan;
+  if (!phase) return (number) => sampled(plan, model, sources(request)[number], SAMPLES);
+  const states = statesOf(plan, model, images);
+  const seeds = seedsOfColumns(request).map(BigInt);
+  return (number) => {
+    const [row, at] = [Math.floor(number / columns), number % columns];
+    const [seed, xT] = [seeds[mixes(request) ? 0 : at], startsOf(plan, states[row])[at]];
+    const settings = { ...chainOf(plan, model), seed, steps: lengths[row], start: times[row], xT };
+    return column(plan, model, trajectory(model, settings), lengths[row], times.length);
+  };
+}
+
+/** The latents of the pictures at each time. @param {LatentsPlan} plan @param {Model} model @param {Float32Array[]} images */
+const statesOf = ({ request, times }, model, images) =>
+  times.map((t) => sources(request).map(({ seed }, i) => encode(model, images[i], t, BigInt(seed))));
+
+/** Where the chains of a row begin. @param {LatentsPlan} plan @param {Float32Array[]} states of the pictures */
+const startsOf = ({ request }, [x, other]) =>
+  weights(request).map((weight) => (mixes(request) ? mix(x, other, weight) : x));
 
 /** @param {LatentsPlan} plan @param {Model[]} models @param {Run} work */
 async function compute(plan, [model], work) {
-  const { request, times } = plan;
+  const { request } = plan;
   work.give({ kind: "plan" });
+  const drawn = work.share(0);
   /** @type {Float32Array[]} */
-  const pictures = [];
+  const images = [];
   for (const [i, one] of sources(request).entries()) {
-    const { data } = await source(plan, model, i, one, work, SAMPLES);
-    pictures.push(fromUint8(data, model.channels));
+    const { data } = await source(plan, i, one, work, drawn);
+    images.push(fromUint8(data, model.channels));
   }
-  const states = times.map((t) => sources(request).map(({ seed }, i) => encode(model, pictures[i], t, BigInt(seed))));
+  const states = statesOf(plan, model, images);
   for (const [row, x] of states.entries()) work.give({ kind: "latent", row, x: x.map((one) => [seen(model, one)]) });
-  for (const row of times.keys()) await rowOf(plan, model, row, states[row], work);
+  const rows = work.share(1, images);
+  for (const row of states.keys()) await rowOf(plan, model, row, states[row], work, rows);
 }
 
-/** @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} x of each picture @param {Run} work */
-async function rowOf(plan, model, row, [x, other], work) {
-  const { request, times, lengths } = plan;
-  const [t, n, two] = [times[row], lengths[row], mixes(request)];
-  const starts = weights(request).map((weight) => (two ? mix(x, other, weight) : x));
-  if (n) {
-    const seeds = seedsOfColumns(request).map(BigInt);
-    const chains = starts.map((xT, column) =>
-      trajectory(model, { ...chainOf(plan, model), seed: seeds[two ? 0 : column], steps: n, start: t, xT }),
-    );
-    await take(plan, model, row, chains, n, times.length, work);
-  } else {
-    const pictures = starts.map((start) => seen(model, start));
+/** @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states of the pictures @param {Run} work @param {Shared} strands */
+async function rowOf(plan, model, row, states, work, strands) {
+  const n = plan.lengths[row];
+  if (n) await take(plan, row, strands, n, work);
+  else {
+    const pictures = startsOf(plan, states).map((start) => seen(model, start));
     work.recording.rows.set(row, pictures);
     work.give({ kind: "step", row, k: 0, s: 0, x0: pictures });
   }

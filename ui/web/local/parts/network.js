@@ -35,10 +35,10 @@ async function compute(plan, [model], work) {
   const other = {
     cut: cut.map((name) => ({ name, steps })),
     graft: donor.map(() => ({ name, lane: 0, steps })),
-    taps: names,
+    ...{ taps: names, look: plan.place },
   };
-  const whole = { ...own, surgery: { taps: names } };
-  const { lanes, taps } = opened([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
+  const whole = { ...own, surgery: { taps: names, look: plan.place } };
+  const { lanes, taps, looks: maps } = opened([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
   const r2 = readers && Object.fromEntries(names.map((name) => [name, times.map((t) => rounded(readers.r2(name, t)))]));
   const figures = readers && Object.keys(readers.about.figures).length ? readers.about.figures : null;
   work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
@@ -50,7 +50,9 @@ async function compute(plan, [model], work) {
       const { index: k, t, x, x0 } = step;
       const pictures = { x: [shown(model, x)], x0: [shown(model, x0)] };
       const [found] = taps(lane, seed);
-      work.give({ kind: "inside", lane: number, k, t, ...pictures, ...looks(model, readers, found, t, request.block) });
+      const seen = maps(lane, seed).map(({ name, ...map }) => ({ layer: name, maps: mapsOf(map) }));
+      const looked = { ...looks(model, readers, found, t, request.block), ...(seen.length ? { looks: seen } : {}) };
+      work.give({ kind: "inside", lane: number, k, t, ...pictures, ...looked });
       work.recording.rows.set(number, pictures.x);
     }
     await work.count(kind);
@@ -102,6 +104,17 @@ function channelsOf({ shape: [c, height, width], data }) {
       data: Uint8Array.from(numbers, (one) => Math.round((255 * (one - low)) / range)),
     };
   });
+}
+
+/** Where a place looks, head by head: the largest share is 255. @param {Tap} map @returns {Picture[]} */
+function mapsOf({ shape: [heads, height, width], data }) {
+  const n = height * width;
+  const most = data.reduce((a, b) => Math.max(a, b));
+  const levels = Uint8Array.from(data, (one) => Math.round((255 * one) / most));
+  return Array.from({ length: heads }, (_, i) => ({
+    ...{ width, height, channels: 1 },
+    data: levels.subarray(i * n, (i + 1) * n),
+  }));
 }
 
 /** @param {number} share */

@@ -1,15 +1,29 @@
 // What was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
 
-import { BLUR, known, methods, planner, SHRUNK } from "../../plans/repair.js";
+import { BLUR, evaluationsOf, known, methods, planner, SHRUNK } from "../../plans/repair.js";
 import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../process/restore.js";
-import { chainOf, kept, seen, source, spread, take, variances } from "./rows.js";
+import {
+  chainOf,
+  column,
+  kept,
+  sampled,
+  seen,
+  source,
+  spread,
+  strandsOfRows,
+  strandsOfSources,
+  take,
+  variances,
+} from "./rows.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
+/** @import { Chains, Outline } from "../pool.js" */
+/** @import { Shared } from "./rows.js" */
 /** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
 /** @import { Measurement } from "../process/restore.js" */
 /** @import { Part } from "./index.js" */
@@ -25,7 +39,7 @@ export function repair(checkpoints) {
       throw new Error(checkpoints.knowledge.answers.installed.gradients);
     return found;
   };
-  return { computation: () => ({ ...kept, planner: { ...planner, plan }, compute }) };
+  return { computation: () => ({ ...kept, planner: { ...planner, plan }, strands, chains, compute }) };
 }
 
 /** @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
@@ -35,31 +49,49 @@ function measurementOf(request, size, channels) {
   return request.task === "downsample" ? downsample(SHRUNK, size) : blur(BLUR, size);
 }
 
+/** The picture that is measured. @param {Request} request */
+const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
+
+/** That picture; then the rows. @param {RowsPlan} plan @returns {Outline[][]} */
+const strands = (plan) => [strandsOfSources(plan, [sourceOf(plan.request)]), strandsOfRows(plan, evaluationsOf(plan))];
+
+/** @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what was measured @returns {Chains} */
+function chains(plan, [model], phase, y) {
+  const { request, columns } = plan;
+  if (!phase) return () => sampled(plan, model, sourceOf(request), 0);
+  const measurement = measurementOf(request, model.size, model.channels);
+  const all = methods(request);
+  return (number) => {
+    const [method, seed] = [all[Math.floor(number / columns)], seedsOfColumns(request)[number % columns]];
+    const chain = restore(model, y, measurement, method, { ...chainOf(plan, model), seed: BigInt(seed) });
+    return column(plan, model, chain, request.steps, all.length);
+  };
+}
+
 /** @param {RowsPlan} plan @param {Model[]} models @param {Run} work */
 async function compute(plan, [model], work) {
   const { request } = plan;
   work.give({ kind: "plan" });
-  const { data } = await source(plan, model, 0, { own: request.picture, seed: request.seed }, work);
+  const { data } = await source(plan, 0, sourceOf(request), work, work.share(0));
   const measurement = measurementOf(request, model.size, model.channels);
   const y = measurement.forward(fromUint8(data, model.channels));
   work.give({ kind: "source", i: 1, x: [seen(model, measurement.pseudoinverse(y))], final: true });
-  for (const row of methods(request).keys()) await rowOf(plan, model, row, y, measurement, work);
+  const rows = work.share(1, y);
+  for (const row of methods(request).keys()) await rowOf(plan, row, y, measurement, work, rows);
 }
 
-/** @param {RowsPlan} plan @param {Model} model @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Run} work */
-async function rowOf(plan, model, row, y, measurement, work) {
+/** @param {RowsPlan} plan @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Run} work @param {Shared} strands */
+async function rowOf(plan, row, y, measurement, work, strands) {
   const { request } = plan;
-  const all = methods(request);
-  const method = all[row];
-  const chains = seedsOfColumns(request).map((seed) =>
-    restore(model, y, measurement, method, { ...chainOf(plan, model), seed: BigInt(seed) }),
-  );
-  const how = { repeats: method !== "ddnm", withX: true };
-  const last = await take(plan, model, row, chains, request.steps, all.length, work, how);
+  const how = { repeats: methods(request)[row] !== "ddnm", withX: true };
+  const last = await take(plan, row, strands, request.steps, work, how);
   const pictures = work.recording.rows.get(row);
   work.give({ kind: "map", row, x: [[differing(pictures)]] });
   let gaps = 0;
-  for (const x of last) for (const [i, value] of measurement.forward(x).entries()) gaps += (value - y[i]) ** 2;
+  for (const { end } of last) {
+    const measured = measurement.forward(/** @type {Float32Array} */ (end));
+    for (const [i, value] of measured.entries()) gaps += (value - y[i]) ** 2;
+  }
   const gap = 127.5 * Math.sqrt(gaps / (last.length * y.length));
   work.give({ kind: "row", row, spread: spread(pictures), gap });
 }

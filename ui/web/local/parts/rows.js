@@ -4,15 +4,16 @@ import { stepKind } from "../../plans/plan.js";
 import { fromText } from "../../shared/pictures/text.js";
 import { keptSteps } from "../pictures/kept.js";
 import { trajectory } from "../process/runs.js";
-import { picture } from "./sampling.js";
+import { picture, picturesOf, seenOf } from "./sampling.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
-/** @import { Settings } from "../process/runs.js" */
+/** @import { Outline, Seen } from "../pool.js" */
+/** @import { Settings, Step } from "../process/runs.js" */
 /** @import { Computation } from "./index.js" */
-/** @typedef {{ index: number, s: number, x: Float32Array, x0: Float32Array }} Step */
+/** The steps of a phase of a run. @typedef {ReturnType<Run["share"]>} Shared */
 
 /** What such a computation has besides its plan. @type {Pick<Computation, "record">} */
 export const kept = {
@@ -28,70 +29,93 @@ export function chainOf({ options }, model) {
 /** The picture of a state. @param {Model} model @param {Float32Array} x */
 export const seen = ({ channels, size }, x) => picture(x, channels, size);
 
+/** The strands of pictures to begin with, which take no steps where they are one's own. @param {RowsPlan} plan @param {{ own: string }[]} sources @returns {Outline[]} */
+export const strandsOfSources = ({ options }, sources) =>
+  sources.map(({ own }, turn) => ({ cost: own ? 0 : (options.steps ?? 0), turn }));
+
+/** The strands of rows: of each column the evaluations of its row. @param {RowsPlan} plan @param {number[]} costs @returns {Outline[]} */
+export const strandsOfRows = ({ columns }, costs) => costs.flatMap((cost, turn) => Array(columns).fill({ cost, turn }));
+
 /**
- * A picture of one's own, or the sample of a seed, which is shown every so many steps.
- * @param {RowsPlan} plan @param {Model} model @param {number} i its number @param {{ own: string, seed: number }} source own: as text
- * @param {Run} work
+ * The sample of a seed, of which every so many steps are kept.
+ * @param {RowsPlan} plan @param {Model} model @param {{ seed: number }} source @param {number} every 0 for the last one alone
+ * @returns {AsyncGenerator<Seen>}
+ */
+export async function* sampled(plan, model, { seed }, every) {
+  for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) }))
+    yield seenOf(model, step, step.s === 0 || step.index % every === 0);
+}
+
+/**
+ * A picture of one's own, or the sample that is a strand.
+ * @param {RowsPlan} plan @param {number} i its number @param {{ own: string }} source own: as text
+ * @param {Run} work @param {Shared} strands
  * @returns {Promise<Picture>}
  */
-export async function source(plan, model, i, { own, seed }, work, every = 0) {
+export async function source(plan, i, { own }, work, strands) {
   const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: [one], final });
   if (own) {
     const found = fromText(own, plan.model);
     give(found);
     return found;
   }
-  /** @type {Float32Array} */
-  let x = new Float32Array();
-  for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) })) {
-    x = step.x;
-    if (step.s === 0) give(seen(model, x));
-    else if (step.index % every === 0) give(seen(model, step.x0), false);
-    await work.count(stepKind(plan.model.ref));
+  for (;;) {
+    const { s, x, x0, seconds } = await strands.next(i);
+    if (s && x0) give(x0, false);
+    else if (x) give(x);
+    await work.count(stepKind(plan.model.ref), 1, seconds);
+    if (!s) return /** @type {Picture} */ (x);
   }
-  return seen(model, x);
+}
+
+/** The indices of a row's steps that are kept, of so many rows. @param {RowsPlan} plan @param {Model} model @param {number} n steps @param {number} rows */
+const keptOf = (plan, { size, channels }, n, rows) => keptSteps(n, size, plan.columns * rows, channels);
+
+/**
+ * The steps of a column of a row, as they are seen.
+ * @param {RowsPlan} plan @param {Model} model @param {AsyncIterable<Step | null>} chain null is an evaluation that is not shown
+ * @param {number} n steps @param {number} rows
+ * @returns {AsyncGenerator<Seen>}
+ */
+export async function* column(plan, model, chain, n, rows) {
+  const chosen = keptOf(plan, model, n, rows);
+  for await (const step of chain) yield step ? seenOf(model, step, chosen.has(step.index)) : /** @type {Seen} */ ({});
 }
 
 /**
- * Take the n steps of a row, one chain a column; null among them is an evaluation that is not shown.
- * @param {RowsPlan} plan @param {Model} model @param {number} row @param {AsyncIterator<Step | null>[]} chains @param {number} n
- * @param {number} rows @param {Run} work
- * @param {{ repeats?: boolean, withX?: boolean }} [how] repeats: an evaluation is a null, and steps follow. withX: x is shown, too
- * @returns {Promise<Float32Array[]>} the last states
+ * Take the n steps of a row, a strand for each column.
+ * @param {RowsPlan} plan @param {number} row @param {Shared} strands @param {number} n @param {Run} work
+ * @param {{ repeats?: boolean, withX?: boolean }} [how] repeats: steps follow their evaluations, which are not shown. withX: x is shown, too
+ * @returns {Promise<Seen[]>} the last ones
  */
-export async function take(plan, model, row, chains, n, rows, work, { repeats = false, withX = false } = {}) {
-  const chosen = keptSteps(n, model.size, plan.columns * rows, model.channels);
-  const kind = stepKind(plan.model.ref, chains.length);
+export async function take(plan, row, strands, n, work, { repeats = false, withX = false } = {}) {
+  const { columns } = plan;
+  const kind = stepKind(plan.model.ref, columns);
   const { recording } = work;
   /** @type {Map<number, Picture[]>} */
   const frames = new Map();
   recording.frames.set(row, frames);
-  /** @type {Step[]} */
+  /** @type {Seen[]} */
   let steps = [];
   for (let last = -1; last < n - 1; ) {
     steps = [];
-    for (const chain of chains) {
+    for (let column = 0; column < columns; column++) {
       let step;
       do {
-        step = (await chain.next()).value;
-        if (step !== undefined && !(step && repeats)) await work.count(kind, 1 / chains.length);
-      } while (step === null);
+        step = await strands.next(row * columns + column);
+        if (!repeats || step.s === undefined) await work.count(kind, 1 / columns, step.seconds);
+      } while (step.s === undefined);
       steps.push(step);
     }
     const [{ index, s }] = steps;
     last = index;
-    if (!chosen.has(index)) continue;
-    const x = steps.map((one) => seen(model, one.x));
-    const guess = s ? steps.map((one) => seen(model, one.x0)) : x;
-    frames.set(index, guess);
-    work.give({ kind: "step", row, k: index, s, ...(withX && { x }), x0: guess });
+    const [x, x0] = [picturesOf(steps, "x"), picturesOf(steps, "x0")];
+    if (!x.length) continue;
+    frames.set(index, x0);
+    work.give({ kind: "step", row, k: index, s, ...(withX && { x }), x0 });
   }
-  const states = steps.map(({ x }) => x);
-  recording.rows.set(
-    row,
-    states.map((x) => seen(model, x)),
-  );
-  return states;
+  recording.rows.set(row, picturesOf(steps, "x"));
+  return steps;
 }
 
 /** Of each number of pictures its variance among them. @param {Picture[]} pictures */

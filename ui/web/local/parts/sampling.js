@@ -6,7 +6,7 @@ import { cellSize } from "../../plans/touch.js";
 import { keptSteps } from "../pictures/kept.js";
 import { flat, toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
-import { sideBySide } from "../process/runs.js";
+import { inOrder, sideBySide } from "../process/runs.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { Planner } from "../../plans/plan.js" */
@@ -14,6 +14,8 @@ import { sideBySide } from "../process/runs.js";
 /** @import { Arguments } from "../../plans/settings.js" */
 /** @import { Touches } from "../../plans/touch.js" */
 /** @import { Run } from "../jobs.js" */
+/** @import { Chains, Outline, Seen } from "../pool.js" */
+/** @import { Step } from "../process/runs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Word } from "../network/text.js" */
 /** @import { Part } from "./index.js" */
@@ -50,16 +52,29 @@ export const sampling = {
   computation: (part) => ({
     planner: PLANNERS[part],
     record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
-    compute,
+    ...{ strands, chains, compute },
   }),
 };
 
-/** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Run} work */
-async function compute(plan, models, work) {
-  const { lanes, refs, images, shared, touches } = plan;
-  /** @type {{ frames: Map<number, Picture[]>[], x0: Map<number, Float32Array> }} */
-  const { frames, x0: finished } = work.recording;
-  const loaded = lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
+/** Each picture of each lane; where lane B has steps of lane A, each picture of both. @param {SamplingPlan} plan @returns {Outline[][]} */
+function strands({ lanes, kinds, shared }) {
+  const [{ count }] = lanes;
+  const costs = lanes.map(({ steps }, lane) => (steps * kinds[lane].batch) / count);
+  const together = { cost: costs.reduce((sum, cost) => sum + cost), turn: 0, chains: lanes.length };
+  const apart = costs.map((cost) => ({ cost, turn: 0 }));
+  return [(shared ? [together] : apart).flatMap((one) => Array(count).fill(one))];
+}
+
+/** Of each lane its model. @param {SamplingPlan} plan @param {Model[]} models of its refs */
+const modelsOf = ({ lanes, refs }, models) => lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
+
+/** The words of the prompt of one lane. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
+const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(lanes[0].prompt) ?? []) : []);
+
+/** @param {SamplingPlan} plan @param {Model[]} models of its refs @returns {Chains} */
+function chains(plan, models) {
+  const { lanes, images, shared, touches } = plan;
+  const loaded = modelsOf(plan, models);
   const [first] = loaded;
   const { decode, pictureSize: size, pictureChannels: channels } = first;
   const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
@@ -68,51 +83,79 @@ async function compute(plan, models, work) {
     ...conditioned(loaded[i], plan.args[i]),
     ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
   }));
-  const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
-  /** @type {Word[]} */
-  const words = lanes.length === 1 ? (first.words?.found(lanes[0].prompt) ?? []) : [];
-  work.give({ kind: "plan", words: words.map(([word]) => word), unknown: [...new Set(odd)] });
+  const words = plan.attention ? wordsOf(plan, first) : [];
   const seeds = seedsOf(lanes[0]).map(BigInt);
-  const maps = plan.attention && words.length > 0;
-  const before = maps ? seeds.map((seed) => gaussian(seed, 0, first.channels * first.size ** 2)) : [];
-  let frame = noFrame();
-  for await (const { lane, image, step } of sideBySide(seeds, settings)) {
-    if (!image) frame = noFrame();
-    const { index, t, s, x, x0, sigma } = step;
-    if (!s) frame.ends.push(x);
-    if (!s && image === seeds.length - 1) finished.set(lane, flat(frame.ends));
-    const isKept = kept[lane].has(index);
-    if (maps && isKept) frame.looks.push(seen(first, before[image], t, settings[0].label, words));
-    if (maps) before[image] = x.slice();
-    if (isKept) {
-      frame.pictures.push(shown(loaded[lane], x));
-      frame.guesses.push(s ? shown(loaded[lane], x0) : frame.pictures[image]);
-      if (decode) frame.latents.push(preview(loaded[lane], x));
-      if (decode) frame.previews.push(preview(loaded[lane], x0));
+  return (number) => {
+    const own = shared ? [...lanes.keys()] : [Math.floor(number / seeds.length)];
+    return steps(own, seeds[number % seeds.length]);
+  };
+
+  /** @param {number[]} own lanes @param {bigint} seed @returns {AsyncGenerator<Seen>} */
+  async function* steps(own, seed) {
+    let before = words.length ? gaussian(seed, 0, first.channels * first.size ** 2) : null;
+    const running = own.map((lane) => settings[lane]);
+    for await (const { lane: i, step } of sideBySide([seed], running)) {
+      const lane = own[i];
+      const isKept = kept[lane].has(step.index);
+      const look = before && isKept ? seen(first, before, step.t, running[0].label, words) : undefined;
+      if (before) before = step.x.slice();
+      yield { ...seenOf(loaded[lane], step, isKept), look };
     }
-    if (isKept && image === seeds.length - 1) {
-      const { pictures, guesses, latents, previews, looks } = frame;
-      frames[lane].set(index, pictures);
-      const others = shared && lane ? frames[0].get(index) : null;
-      work.give({
-        ...{ kind: "frame", lane, k: index, sigma: typeof sigma === "number" ? sigma : mean(sigma) },
-        ...{ x: pictures, x0: guesses },
-        ...(decode ? { z: latents, z0: previews, decoded: true } : {}),
-        ...(maps ? { attention: looks } : {}),
-        ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
-      });
-    }
-    const kind = plan.kindOf(lane, index);
-    if (kind) await work.count(kind, 1 / seeds.length);
   }
 }
 
-/** Of a kept step, each image's; ends: its x_0. */
-const noFrame = () => {
-  /** @type {Record<"pictures" | "guesses" | "latents" | "previews" | "looks", Picture[]>} */
-  const pictures = { pictures: [], guesses: [], latents: [], previews: [], looks: [] };
-  return { ...pictures, ends: /** @type {Float32Array[]} */ ([]) };
-};
+/** A step as the page sees it. @param {Model} model @param {Step} step @param {boolean} isKept @returns {Seen} */
+export function seenOf(model, { index, s, x, x0, sigma }, isKept) {
+  const seen = { index, s, sigma: typeof sigma === "number" ? sigma : mean(sigma), ...(s ? {} : { end: x }) };
+  if (!isKept) return seen;
+  const picture = shown(model, x);
+  const latents = model.decode ? { z: preview(model, x), z0: preview(model, x0) } : {};
+  return { ...seen, x: picture, x0: s ? shown(model, x0) : picture, ...latents };
+}
+
+/** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Run} work */
+async function compute(plan, models, work) {
+  const { lanes, rows, shared } = plan;
+  /** @type {{ frames: Map<number, Picture[]>[], x0: Map<number, Float32Array> }} */
+  const { frames, x0: finished } = work.recording;
+  const loaded = modelsOf(plan, models);
+  const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
+  const words = wordsOf(plan, loaded[0]).map(([word]) => word);
+  work.give({ kind: "plan", words, unknown: [...new Set(odd)] });
+  const [{ count }] = lanes;
+  const strands = work.share(0);
+  /** @type {Seen[]} of each image */
+  let frame = [];
+  const next = (/** @type {number} */ lane, /** @type {number} */ image) =>
+    strands.next(shared ? image : lane * count + image);
+  const starts = rows.map(([[t]]) => t);
+  for await (const { lane, image, step } of inOrder(starts, count, next)) {
+    if (!image) frame = [];
+    frame.push(step);
+    const { index, s, sigma } = step;
+    if (image === count - 1) {
+      if (!s) finished.set(lane, flat(frame.map(({ end }) => /** @type {Float32Array} */ (end))));
+      const pictures = picturesOf(frame, "x");
+      if (pictures.length) {
+        frames[lane].set(index, pictures);
+        const others = shared && lane ? frames[0].get(index) : null;
+        const latents = { z: picturesOf(frame, "z"), z0: picturesOf(frame, "z0") };
+        const looks = picturesOf(frame, "look");
+        work.give({
+          ...{ kind: "frame", lane, k: index, sigma, x: pictures, x0: picturesOf(frame, "x0") },
+          ...(latents.z.length ? { ...latents, decoded: true } : {}),
+          ...(looks.length ? { attention: looks } : {}),
+          ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
+        });
+      }
+    }
+    const kind = plan.kindOf(lane, index);
+    if (kind) await work.count(kind, 1 / count, step.seconds);
+  }
+}
+
+/** Pictures of one kind of some steps, none where they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "look"} kind */
+export const picturesOf = (steps, kind) => steps.flatMap((step) => step[kind] ?? []);
 
 /** @param {Float32Array} numbers */
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;

@@ -157,15 +157,26 @@ export function sideBySide(seeds, lanes) {
       lane.touch ? touched(lane, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }),
     ),
   );
-  return (async function* () {
-    while (Math.max(...at)) {
-      const lane = at.indexOf(Math.max(...at));
-      for (const [image, run] of runs[lane].entries()) {
-        const step = /** @type {Step} */ ((await run.next()).value);
-        at[lane] = step.s;
-        if (!lane) newest[image] = step;
-        yield { lane, image, step };
-      }
+  return inOrder(at, seeds.length, async (lane, image) => {
+    const step = /** @type {Step} */ ((await runs[lane][image].next()).value);
+    if (!lane) newest[image] = step;
+    return step;
+  });
+}
+
+/**
+ * The steps of lanes in order of falling t, and of each of a lane's steps the images one by one.
+ * @template {{ s: number }} S @param {number[]} starts t at which each lane begins @param {number} images
+ * @param {(lane: number, image: number) => Promise<S>} next step of a lane's image
+ */
+export async function* inOrder(starts, images, next) {
+  const at = [...starts];
+  while (Math.max(...at)) {
+    const lane = at.indexOf(Math.max(...at));
+    for (let image = 0; image < images; image++) {
+      const step = await next(lane, image);
+      at[lane] = step.s;
+      yield { lane, image, step };
     }
-  })();
+  }
 }

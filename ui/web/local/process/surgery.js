@@ -11,10 +11,11 @@ import { chain } from "./runs.js";
  * What a lane shows of its network, and what is changed there: JSON, the same for every engine. Names are those of `Inside`
  * in ddpm_core/engines/blocks.py: of blocks ("down 1", …, "middle", "up 1", …); what is cut may also be skips ("skips 7"),
  * "attention", "condition" or "time". steps: the first one, counted from 0, and the one before which it ends; all without it.
- * lane: an earlier one with the same times, whose block at the same step takes the place of this one's. Of a block
+ * look: a place, from 0 to below 1 of each side: where it looks is shown. lane: an earlier one with the same times, whose block at the same step takes the place of this one's. Of a block
  * that is both cut and grafted in a step, nothing is left.
  * @typedef {{
  *   taps?: string[],
+ *   look?: [down: number, right: number] | null,
  *   cut?: { name: string, steps?: [from: number, to: number] }[],
  *   graft?: { name: string, lane: number, steps?: [from: number, to: number] }[],
  * }} Surgery
@@ -23,7 +24,8 @@ import { chain } from "./runs.js";
 
 /**
  * The lanes for `sideBySide`, each with its surgery; taps(lane, seed): what its newest step has shown, by the names of
- * blocks, with the condition; with guidance then without it. Throws a sentence for what can't be opened.
+ * blocks, with the condition; with guidance then without it. looks(lane, seed): where the place looked in it, with the
+ * condition. Throws a sentence for what can't be opened.
  * With guidance, both evaluations take from those of the other lane, or from its only one. Where a step evaluates more
  * than once, as with corrections, the last evaluation is shown and grafted.
  * @template {Lane} L @param {L[]} lanes
@@ -33,10 +35,10 @@ export function opened(lanes) {
   /** Of each lane what its newest step shows, by seed. @type {Map<Seed, Probe[]>[]} */
   const newest = lanes.map(() => new Map());
   const operated = lanes.map((lane, number) => {
-    const { taps = [], cut = [], graft = [] } = lane.surgery ?? {};
+    const { taps = [], look = null, cut = [], graft = [] } = lane.surgery ?? {};
     const given = lanes.flatMap(({ surgery }) => surgery?.graft ?? []).filter((one) => one.lane === number);
     const shown = [...taps, ...given.map(({ name }) => name)];
-    if (![...shown, ...cut, ...graft].length) return lane;
+    if (!look && ![...shown, ...cut, ...graft].length) return lane;
     const probes = (/** @type {number} */ index, /** @type {Seed} */ seed) => {
       /** @type {(one: { steps?: [number, number] }) => boolean} */
       const isOn = ({ steps: [from, to] = [0, Number.POSITIVE_INFINITY] }) => index >= from && index < to;
@@ -46,6 +48,7 @@ export function opened(lanes) {
         graft: new Map(
           graft.filter(isOn).map(({ name, lane }) => [name, blockOf(newest[lane].get(seed), which, name)]),
         ),
+        ...(look ? { look: { place: look, maps: [] } } : {}),
       }));
       newest[number].set(seed, found);
       return found;
@@ -59,6 +62,8 @@ export function opened(lanes) {
       const found = (newest[lane].get(seed) ?? []).map(({ taps }) => /** @type {Map<string, Tap>} */ (taps));
       return found.filter((taps) => taps.size && [...taps.values()].every(Boolean));
     },
+    /** @param {number} lane @param {Seed} seed */
+    looks: (lane, seed) => newest[lane].get(seed)?.[0].look?.maps ?? [],
   };
 }
 
@@ -69,7 +74,7 @@ function blockOf(probes, which, name) {
 }
 
 /** @param {Lane[]} lanes @param {number} number of the lane @param {Surgery} surgery */
-function check(lanes, number, { taps = [], cut = [], graft = [] }) {
+function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) {
   const { model, touch } = lanes[number];
   const at = (/** @type {number} */ lane) => {
     const { config } = lanes[lane].model;
@@ -78,6 +83,8 @@ function check(lanes, number, { taps = [], cut = [], graft = [] }) {
   };
   const { blocks, skips } = at(number);
   if (touch) throw new Error("a run that is touched can't be opened: leave out one of both");
+  if (look && !Object.values(blocks).some(({ parts }) => parts.includes("attention")))
+    throw new Error("this network has no self-attention: no place looks at another");
   const all = [...Object.keys(blocks), ...skips, "attention", "condition", "time"];
   const names = [...taps, ...graft.map(({ name }) => name)];
   for (const [known, asked] of /** @type {const} */ ([

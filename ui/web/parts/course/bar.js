@@ -1,6 +1,7 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
 import { button, el, find } from "../../shared/drawing/dom.js";
+import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
 
 /** @import { Page } from "../../app.js" */
@@ -29,20 +30,31 @@ import { copy } from "../../shared/run/share.js";
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
 /** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
-export async function begin(page, { name, part, values }, cause = "") {
+export async function begin(page, { name, part, values }, cause = "lesson") {
   const changes = page.lesson !== name;
   await page.open(part, page.whole(part, values), { push: true, lesson: name, cause });
   if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
 }
 
-/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name @param {number} [which] of its things to do */
-export function draw(page, bar, name, which = 0) {
-  if (bar.dataset.lesson === name && !which) return;
+/** Which thing to do a link shows: the last one whose values it has. @param {Page} page @param {Lesson} lesson */
+function linkedTask(page, { part, then }) {
+  const { part: shown, values } = linked(location.href);
+  if (shown !== part) return 0;
+  const all = page.whole(part, values);
+  const has = (/** @type {Task} */ task) =>
+    Object.entries(task.values).every(([name, value]) => String(all[name]) === String(value));
+  return then.findLastIndex(has) + 1;
+}
+
+/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name @param {number} [pressed] which thing to do was chosen */
+export function draw(page, bar, name, pressed) {
+  if (bar.dataset.lesson === name && !pressed) return;
   const { lessons } = /** @type {{ lessons: Lesson[] }} */ (page.given.initial.course);
   const at = lessons.findIndex((one) => one.name === name);
   const lesson = lessons[at];
   /** @type {Task[]} */
   const tasks = [lesson, ...lesson.then];
+  const which = pressed ?? linkedTask(page, lesson);
   const task = { guesses: [], curves: null, ...tasks[which] };
   bar.dataset.lesson = name;
   const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
@@ -54,9 +66,9 @@ export function draw(page, bar, name, which = 0) {
   const on = next
     ? action("Next ▸", "Next lesson", () => begin(page, next))
     : action("Deeper ▸", "", () => leave("course"));
-  const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`), on);
+  const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`));
   const end = action("×", "End the course", () => leave(page.part));
-  /** One line, once it has been read. @param {boolean} folded */
+  /** The question alone, once the rest has been read. @param {boolean} folded */
   const fold = (folded) => {
     bar.classList.toggle("folded", folded);
     more.textContent = folded ? "▾" : "▴";
@@ -72,7 +84,8 @@ export function draw(page, bar, name, which = 0) {
   fold(false);
   const answer = el("details", null, el("summary", null, "Answer"), el("p", null, task.answer));
   if (task.curves) answer.append(...touches(task.curves));
-  if (tasks[which + 1]) answer.append(action("Now this ▸", "", () => draw(page, bar, name, which + 1)));
+  const further = tasks[which + 1] ? [action("Now this ▸", "", () => draw(page, bar, name, which + 1))] : [];
+  answer.append(el("div", { class: "row" }, ...further, on));
   const guesses = task.guesses.map((text) => {
     const guess = () => {
       for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
@@ -99,7 +112,7 @@ export function draw(page, bar, name, which = 0) {
     el(
       "div",
       { class: "ask" },
-      el("p", null, task.question),
+      el("p", { class: "question" }, task.question),
       ...(guesses.length ? [asked] : []),
       answer,
       ...(page.only ? [] : [teacher(page)]),

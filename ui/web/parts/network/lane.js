@@ -1,24 +1,31 @@
 // One U: its tiles and lines, and what they show at a step.
 import { button, context2d, el, svg } from "../../shared/drawing/dom.js";
 import { drawable } from "../../shared/drawing/sprite.js";
+import { MARK } from "../../words/network.js";
+import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
 
-/** @import { Sprite } from "../../shared/drawing/sprite.js" */
+/** @import { Drawable } from "../../shared/drawing/sprite.js" */
 /** @import { Block, Inside } from "../../shared/run/protocol.js" */
 /** @import { Shape } from "./shape.js" */
 
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
+/** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 
 const NAMES = /** @type {Record<string, string>} */ ({ x: "The picture now", x0: "The guess" });
+const STEP = 0.125; // of the picture, by an arrow key
+const ARROWS = /** @type {Record<string, [number, number]>} */ ({
+  ...{ ArrowUp: [-STEP, 0], ArrowDown: [STEP, 0], ArrowLeft: [0, -STEP], ArrowRight: [0, STEP] },
+});
 
-/** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, Sprite>} */
+/** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, object>} */
 const newest = new WeakMap();
 
-/** Draw pictures in their own pixels. @param {HTMLCanvasElement} canvas @param {Sprite} sprite */
-async function paint(canvas, sprite) {
-  newest.set(canvas, sprite);
-  const picture = await drawable(sprite);
-  if (newest.get(canvas) !== sprite) return;
+/** Draw pictures in their own pixels. @param {HTMLCanvasElement} canvas @param {Promise<Drawable>} pictures */
+async function paint(canvas, pictures) {
+  newest.set(canvas, pictures);
+  const picture = await pictures;
+  if (newest.get(canvas) !== pictures) return;
   canvas.width = picture.width;
   canvas.height = picture.height;
   context2d(canvas).drawImage(picture, 0, 0);
@@ -29,10 +36,13 @@ export class Lane {
   #tiles = {};
   /** @type {Shape | null} */
   #shape = null;
+  /** @type {[number, number] | null} */
+  #place = null;
 
-  /** @param {(block: string) => void} choose */
-  constructor(choose) {
+  /** @param {(block: string) => void} choose @param {(down: number, right: number) => void} mark a place, from 0 to below 1 */
+  constructor(choose, mark) {
     this.choose = choose;
+    this.mark = mark;
     this.root = el("div", { class: "u" });
   }
 
@@ -70,7 +80,8 @@ export class Lane {
       const isBlock = name !== "x" && name !== "x0";
       const tile = isBlock
         ? button({ class: off.has(name) ? "tile dead" : "tile" }, () => this.choose(name), canvas, label)
-        : el("div", { class: "tile" }, canvas, label);
+        : this.#markable(canvas, label, name);
+      tile.append(el("i", { class: "mark" }));
       tile.style.left = `${x - side / 2}px`;
       tile.style.top = `${y}px`;
       this.#tiles[name] = { canvas, name: label, tile };
@@ -87,22 +98,55 @@ export class Lane {
     this.root.replaceChildren(lines, ...tiles, ...chips);
   }
 
+  /** A picture in which a place can be marked. @param {HTMLCanvasElement} canvas @param {HTMLElement} label @param {string} name */
+  #markable(canvas, label, name) {
+    const tile = button({ class: "tile", "data-part": `mark ${name}` }, () => {}, canvas, label);
+    tile.title = MARK;
+    tile.addEventListener("click", ({ clientX, clientY, detail }) => {
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      if (detail) this.#put((clientY - top) / height, (clientX - left) / width); // or Enter was pressed
+    });
+    tile.addEventListener("keydown", (event) => {
+      const by = ARROWS[event.key];
+      if (!by || !this.#place) return;
+      event.preventDefault();
+      event.stopPropagation(); // arrows go through the steps elsewhere
+      this.#put(this.#place[0] + by[0], this.#place[1] + by[1]);
+    });
+    return tile;
+  }
+
+  /** @param {number} down @param {number} right */
+  #put(down, right) {
+    const inside = (/** @type {number} */ at) => Math.max(0, Math.min(at, 0.99));
+    this.mark(inside(down), inside(right));
+  }
+
   /**
    * Show a step. shares: R² of each block, by its name, null where there is none.
-   * @param {Inside} frame @param {Block[]} blocks @param {"read" | "colours"} view @param {string} chosen block
-   * @param {Record<string, number> | null} shares
+   * @param {Inside} frame @param {Block[]} blocks @param {View} view @param {string} chosen block
+   * @param {Record<string, number> | null} shares @param {[number, number] | null} place
    */
-  render(frame, blocks, view, chosen, shares) {
+  render(frame, blocks, view, chosen, shares, place) {
+    const where = view === "where";
+    this.#place = place;
+    this.root.classList.toggle("marked", where && Boolean(place));
+    if (place) this.root.style.setProperty("--down", `${100 * place[0]}%`);
+    if (place) this.root.style.setProperty("--right", `${100 * place[1]}%`);
     const symbols = { x: ["x", "t"], x0: ["x̂", "0"] };
     for (const [name, [letter, index]] of Object.entries(symbols)) {
-      const { canvas, name: label } = this.#tiles[name];
-      paint(canvas, frame[/** @type {"x" | "x0"} */ (name)]);
+      const { canvas, name: label, tile } = this.#tiles[name];
+      paint(canvas, drawable(frame[/** @type {"x" | "x0"} */ (name)]));
+      if (tile instanceof HTMLButtonElement) tile.disabled = !where;
       if (!label.childElementCount) label.replaceChildren(letter, el("sub", null, index));
     }
     for (const [i, { name, shape }] of blocks.entries()) {
       const { canvas, name: label, tile } = this.#tiles[name];
-      const pictures = frame[view]?.[i];
-      if (pictures) paint(canvas, pictures);
+      const looks = (frame.looks ?? []).filter(({ layer }) => blockOf(layer) === name).map(({ maps }) => maps);
+      const pictures = where ? null : frame[view]?.[i];
+      if (where) paint(canvas, seen(frame.x0, looks));
+      else if (pictures) paint(canvas, drawable(pictures));
+      tile.classList.toggle("blind", where && !looks.length);
       const share = view === "read" && shares ? `${Math.round(100 * Math.max(0, shares[name]))} %` : "";
       const size = view === "colours" && !this.#shape?.narrow ? `${shape[0]} × ${shape[1]}²` : "";
       label.replaceChildren(name, el("small", null, share || size));

@@ -1,30 +1,32 @@
-// The drawing pad of Train: small drawings, one gesture each, on a sheet of as many pixels as the network sees. A control
+// The drawing pad of Train: small drawings of a few strokes each, on a sheet of as many pixels as the network sees. A control
 // of the form, for the field `path`: behind the sheet stands the folder that may be named instead.
 import { ARROWS, button, context2d, el, onDrag } from "../../shared/drawing/dom.js";
 import { attempt, kept } from "../../shared/run/client.js";
 
 /** @import { Drawings } from "./server.js" */
 /** @typedef {number[]} Stroke x, y, x, y, ... */
+/** @typedef {Stroke[]} Drawing */
 
 const LINE = 2; // pixels, as ui/training/drawings.py draws it
 const APART = 0.5; // pixels between two points of a stroke, at least
-const SMALLEST = 2; // pixels that a drawing has at least, or it was a slip
-const POINTS = 400; // of a stroke, at most, as there
+const SMALLEST = 2; // pixels that a stroke has at least, or it was a slip
+const POINTS = 400; // of a drawing, at most, as there
 
 export class Pad {
   input = null;
-  /** @type {Stroke[]} */
-  strokes = [];
-  /** @type {Stroke[][]} what Undo goes back to */
+  /** The last one is on the sheet. @type {Drawing[]} */
+  #all = [[]];
+  /** @type {Drawing[][]} what Undo goes back to */
   #before = [];
   /** @type {Stroke} under way */
   #line = [];
   #pen = [0.5, 0.5]; // where keys draw, in shares of the sheet
   #byKeys = false;
 
-  /** @param {Drawings} given @param {HTMLElement | null} folder the control of the folder's path, where one may be named */
-  constructor(given, folder) {
+  /** @param {Drawings} given @param {HTMLElement | null} folder the control of the folder's path, where one may be named @param {() => void} changed something was drawn, or taken away */
+  constructor(given, folder, changed) {
     this.given = given;
+    this.changed = changed;
     const { side, most, how } = given;
     this.sheet = el("canvas", {
       class: "sheet",
@@ -32,24 +34,27 @@ export class Pad {
       height: 10 * side,
       tabindex: 0,
       role: "application",
-      "aria-label": "Sheet: draw in one line. Keys: arrows move the pen, Space puts it down and lifts it, Z undoes",
+      "aria-label":
+        "Sheet: draw here. Keys: arrows move the pen, Space puts it down and lifts it, N begins the next drawing, Z undoes",
     });
     this.said = el("p", { class: "drawn-so-far", role: "status" });
     this.row = el("div", { class: "drawn", role: "list", "aria-label": "Your drawings" });
     this.undo = button({ class: "preset" }, () => this.#back(), "Undo");
-    this.clear = button({ class: "preset" }, () => this.#change([]), "Clear");
-    const name = el("p", { class: "name" }, `Draw one thing ${most} times, a line each`);
-    this.element = el("div", { class: "field pad", "data-name": "path" }, name, this.sheet);
+    this.clear = button({ class: "preset" }, () => this.#change([[]]), "Clear");
+    this.next = button({ class: "button next" }, () => this.#turn(), "Next drawing");
+    const name = el("p", { class: "name" }, `Draw the same thing ${most} times`);
+    this.element = el("div", { class: "field pad", "data-name": "path" }, name, this.sheet, this.next);
     this.element.append(el("div", { class: "row" }, this.said, this.undo, this.clear), this.row);
     this.element.append(el("p", { class: "info" }, how));
-    this.folder = folder?.querySelector("input") ?? null;
+    this.typed = folder?.querySelector("input") ?? undefined;
+    this.found = el("p", { class: "info", role: "status" }); // what there is in the folder
     this.behind = el("details", { class: "more" }, el("summary", null, "Or a folder, or a data set"));
     if (folder) {
-      this.behind.append(folder);
+      this.behind.append(folder, this.found);
       folder.hidden = false; // from now on it is the form's no more
       folder.removeAttribute("data-name");
     }
-    this.folder?.addEventListener("input", () => this.#render());
+    this.typed?.addEventListener("input", () => this.#render());
     this.behind.hidden = !folder;
     this.element.append(this.behind);
     this.#listen();
@@ -58,26 +63,47 @@ export class Pad {
   }
 
   get() {
-    return this.folder?.value.trim() ?? "";
+    return this.typed?.value.trim() ?? "";
   }
 
   /** @param {unknown} value */
   set(value) {
-    if (this.folder) this.folder.value = String(value);
+    if (this.typed) this.typed.value = String(value);
     this.behind.toggleAttribute("open", Boolean(this.get()));
     this.#render();
   }
 
-  /** @param {Stroke[]} strokes */
-  #change(strokes) {
-    this.#before.push(this.strokes);
-    this.strokes = strokes;
-    this.#render();
+  /** Those that have a stroke. */
+  get drawings() {
+    return this.#all.filter(({ length }) => length);
+  }
+
+  /** The one on the sheet. */
+  get #now() {
+    return this.#all[this.#all.length - 1];
+  }
+
+  /** @param {Drawing[]} all */
+  #change(all) {
+    this.#before.push(this.#all);
+    this.#show(all);
   }
 
   #back() {
-    this.strokes = this.#before.pop() ?? this.strokes;
+    this.#show(this.#before.pop() ?? this.#all);
+  }
+
+  /** @param {Drawing[]} all */
+  #show(all) {
+    this.#all = all;
     this.#render();
+    this.changed();
+  }
+
+  /** The next drawing, on an empty sheet. */
+  #turn() {
+    if (!this.next.disabled) this.#change([...this.#all, []]);
+    this.sheet.focus();
   }
 
   /** Drawings stay while the page is loaded again; a copy of the window has none. */
@@ -87,9 +113,9 @@ export class Pad {
       kept.remove("drawings");
       return text;
     };
-    this.strokes = attempt(() => JSON.parse(take() ?? "")) ?? [];
-    this.#before = this.strokes.map((_, i) => this.strokes.slice(0, i));
-    addEventListener("pagehide", () => this.strokes.length && kept.set("drawings", JSON.stringify(this.strokes)));
+    this.#all = attempt(() => JSON.parse(take() ?? "")) ?? [[]];
+    this.#before = this.#all.map((_, i) => [...this.#all.slice(0, i), []]);
+    addEventListener("pagehide", () => this.drawings.length && kept.set("drawings", JSON.stringify(this.#all)));
     addEventListener("pageshow", take);
   }
 
@@ -121,6 +147,7 @@ export class Pad {
       " ": () => this.#press(),
       Enter: () => this.#press(),
       z: () => this.#back(),
+      n: () => this.#turn(),
       Escape: () => this.#drop(),
     }[key];
     if (!by && !does) return;
@@ -148,8 +175,8 @@ export class Pad {
 
   /** The line goes on to here. @param {number} x @param {number} y */
   #to(x, y) {
-    const { side, units, most } = this.given;
-    if (this.strokes.length >= most || this.#line.length >= 2 * POINTS) return;
+    const { side, units } = this.given;
+    if ([...this.#now, this.#line].flat().length >= 2 * POINTS) return;
     const [to, last] = [
       [x, y].map((v) => Math.round(Math.min(1, Math.max(0, v)) * side * units)),
       this.#line.slice(-2),
@@ -159,7 +186,7 @@ export class Pad {
     this.#draw();
   }
 
-  /** The line ends, and is a drawing. */
+  /** The line ends, and is a stroke of the drawing. */
   #lift() {
     const line = this.#line;
     this.#drop();
@@ -168,25 +195,26 @@ export class Pad {
       return Math.max(...values) - Math.min(...values);
     };
     if (line.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * this.given.units)
-      this.#change([...this.strokes, line]);
+      this.#change([...this.#all.slice(0, -1), [...this.#now, line]]);
     this.#draw();
   }
 
   // --- What is seen
 
   #render() {
-    const { strokes } = this;
+    const { drawings } = this;
     const { fewest, most } = this.given;
-    const left = fewest - strokes.length;
-    const drawn = `${strokes.length} of ${most}${left > 0 ? `, ${left} more at least` : ", enough to train"}`;
-    this.said.textContent = this.get() ? "What is named below is learned" : drawn;
-    this.element.dataset.drawn = String(strokes.length);
+    const left = fewest - drawings.length;
+    const drawn = `${drawings.length} of ${most}${left > 0 ? `, ${left} more at least` : ", enough to train"}`;
+    this.said.textContent = this.get() ? "The network learns the pictures named below" : drawn;
+    this.element.dataset.drawn = String(drawings.length);
     this.undo.disabled = !this.#before.length;
-    this.clear.disabled = !strokes.length;
+    this.clear.disabled = !drawings.length;
+    this.next.disabled = !this.#now.length || this.#all.length >= most;
     this.row.replaceChildren(
-      ...strokes.map((stroke, i) => {
+      ...drawings.map((drawing, i) => {
         const one = el("canvas", { width: 56, height: 56, role: "listitem", "aria-label": `Drawing ${i + 1}` });
-        this.#paint(one, stroke);
+        this.#paint(one, drawing);
         return one;
       }),
     );
@@ -194,7 +222,7 @@ export class Pad {
   }
 
   #draw() {
-    this.#paint(this.sheet, this.#line);
+    this.#paint(this.sheet, [...this.#now, this.#line]);
     if (!this.#byKeys) return;
     const context = context2d(this.sheet);
     const [x, y] = this.#pen.map((v) => v * this.sheet.width);
@@ -205,17 +233,20 @@ export class Pad {
     context.stroke();
   }
 
-  /** @param {HTMLCanvasElement} canvas @param {Stroke} stroke */
-  #paint(canvas, stroke) {
+  /** @param {HTMLCanvasElement} canvas @param {Drawing} drawing */
+  #paint(canvas, drawing) {
     const context = context2d(canvas);
     const { side, units } = this.given;
     const pixel = canvas.width / side;
     context.fillRect(0, 0, canvas.width, canvas.height);
     Object.assign(context, { strokeStyle: "#fff", lineWidth: LINE * pixel, lineCap: "round", lineJoin: "round" });
     context.beginPath();
-    for (let i = 0; i < stroke.length; i += 2)
-      context.lineTo((stroke[i] * pixel) / units, (stroke[i + 1] * pixel) / units);
-    if (stroke.length === 2) context.lineTo((stroke[0] * pixel) / units, (stroke[1] * pixel) / units); // a dot
+    for (const stroke of drawing)
+      for (let i = 0; i < stroke.length; i += 2) {
+        const [x, y] = [(stroke[i] * pixel) / units, (stroke[i + 1] * pixel) / units];
+        if (!i) context.moveTo(x, y);
+        context.lineTo(x, y); // of one point: a dot
+      }
     context.stroke();
   }
 }

@@ -1,6 +1,6 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
 import { swatch } from "../../shared/drawing/chart.js";
-import { all, button, find } from "../../shared/drawing/dom.js";
+import { all, button, el, find } from "../../shared/drawing/dom.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { Status } from "../../shared/run/status.js";
 import { meanings } from "../../words/meanings.js";
@@ -35,7 +35,7 @@ export class View {
       this.live = false;
       this.render();
     });
-    find(root, ".stage").prepend(this.status.element);
+    find(root, ".stage").prepend(el("div", { class: "head" }, this.status.element, find(root, ".out")));
     this.errors = new Curves("Error of the guess x̂₀", false);
     this.losses = new Curves("Loss (log)", true);
     find(root, ".plots").append(this.errors.node, this.losses.node);
@@ -79,6 +79,23 @@ export class View {
     return grid ? `Samples ${moment(this.history.shown, grid.step, grid.seconds)}` : "";
   }
 
+  /** What is shown, for a slide. @returns {import("../../player/slide.js").Slide} */
+  slide() {
+    const { shown } = this.history;
+    const grid = this.#grid;
+    const when = moment(shown, grid.step, grid.seconds);
+    const tile = (/** @type {string} */ figure, /** @type {string} */ label) => {
+      return { picture: find(this.root, `${figure} img`, HTMLImageElement), label };
+    };
+    const tiles = [tile(".ema", `Averaged network, ${when}`), tile(".raw", "Latest weights")];
+    const said = find(this.root, ".stage .sentence").textContent ?? "";
+    const left = grid.error === null ? "" : `error of the guess: ${grid.error.toFixed(1)} grey levels`;
+    const settings = [shown.title, `${whole(shown.images(shown.total))} images in all`, left]
+      .filter(Boolean)
+      .join(" · ");
+    return { title: "A network learns to draw", tiles, columns: 1, said, settings };
+  }
+
   /** Images at the right end of the curves. */
   #right() {
     const { shown: run, earlier } = this.history;
@@ -109,7 +126,7 @@ export class View {
     this.status.show(status(answer, example), more, example, run.total ? (answer.step ?? 0) / run.total : undefined);
     find(root, ".welcome").hidden = Boolean(run.grids.length);
     find(root, ".live").hidden = example;
-    find(root, ".out").hidden = example;
+    find(root, ".out").hidden = example || !shown.grids.length;
     find(root, ".shown").hidden = !shown.grids.length;
     if (!shown.grids.length) return;
     this.#samples();
@@ -120,14 +137,14 @@ export class View {
     const run = this.history.shown;
     const grid = this.#grid;
     const when = moment(run, grid.step, grid.seconds);
-    this.#picture(".ema", grid.ema, `Samples with the moving average ${when}`);
-    this.#picture(".raw", grid.raw, `Samples with the raw weights ${when}`);
+    this.#picture(".ema", grid.ema, `Samples with the averaged weights ${when}`);
+    this.#picture(".raw", grid.raw, `Samples with the latest weights ${when}`);
     this.#say(".ema .at", when);
     const { likeness } = grid; // of a training of drawings
     const usual = sentence(grid.step, grid.error, run.grids[0].error);
     this.#say(".stage .sentence", likeness === undefined ? usual : copies(grid.step, likeness));
     find(this.root, ".pairs").hidden = !grid.pairs;
-    if (grid.pairs) this.#picture(".pairs", grid.pairs, `Samples, each beside the drawing that is nearest, ${when}`);
+    if (grid.pairs) this.#picture(".pairs", grid.pairs, `Samples, each beside the most similar drawing, ${when}`);
     const then = this.chosen?.gridAt(run.images(grid.step));
     find(this.root, ".then").hidden = !then;
     if (this.chosen && then) {

@@ -29,6 +29,7 @@ export class Touch {
   #cells = new Set();
   #at = [7, 7]; // where keys paint
   #byKeys = false;
+  #rubbed = false; // with the tool that is chosen
   /** @type {Map<number, PointerEvent>} */
   #held = new Map();
   #drawn = ""; // what the curve shows
@@ -53,8 +54,9 @@ export class Touch {
     this.strength = el("input", { type: "range", min: 10, max: 100, step: 10, value: 100 });
     this.undo = button({ class: "preset" }, () => this.#change(undone(this.#text)), "Undo");
     this.why = el("p", { class: "info", role: "status" });
+    this.hint = el("p", { class: "rub", hidden: true }, "Rub the picture");
     const group = el("div", { class: "tools", role: "group", "aria-label": "Touch the picture now" });
-    group.append(el("span", null, "Touch xₜ"), ...this.tools, this.colour, this.undo);
+    group.append(el("span", null, "Change the picture halfway"), ...this.tools, this.colour, this.undo);
     const sizes = el("div", { class: "sizes" });
     sizes.append(el("label", null, "Size", this.size), el("label", null, "Strength", this.strength));
     this.sizes = sizes;
@@ -68,6 +70,7 @@ export class Touch {
 
   /** @param {string} text */
   set(text) {
+    if (!text) this.#tool = ""; // as where a lesson begins
     this.#text = text;
     this.render();
   }
@@ -75,6 +78,7 @@ export class Touch {
   /** Start the run that the strokes make. @param {string} text */
   #change(text) {
     this.#text = text;
+    this.#rubbed = true;
     this.panel.form.changed("touch", true);
     this.panel.start();
     this.render();
@@ -83,17 +87,24 @@ export class Touch {
   /** Take a tool, or put it away. @param {string} what @param {boolean} [stays] */
   #choose(what, stays = false) {
     this.#tool = this.#tool === what && !stays ? "" : what;
+    this.#rubbed = false;
     const { view } = this.player;
     const [, s] = this.#step ?? [];
     if (this.#tool && s === 0)
       view.go(view.shown.ticks.findIndex((t) => 2 * t <= (view.shown.plan?.T ?? 0))); // back to where a touch tells most
     else if (this.#tool) view.go(view.tick);
     this.player.render();
+    this.#look();
     // Who chose by a key goes on with keys; a colour is still being chosen.
     if (stays || this.sheet.hidden || !document.activeElement?.matches(":focus-visible")) return;
     this.#byKeys = true;
     this.sheet.focus(); // in sight
     this.#draw();
+  }
+
+  /** Bring the picture that is touched into sight. */
+  #look() {
+    if (!this.sheet.hidden) this.sheet.closest("figure")?.scrollIntoView({ block: "nearest" });
   }
 
   /** The step whose x_s is shown. */
@@ -229,9 +240,11 @@ export class Touch {
     const frame = screen.lanes.at(-1)?.x.canvas.parentElement;
     if (frame && this.sheet.parentElement !== frame) {
       this.#cells.clear();
-      frame.append(this.sheet);
+      frame.append(this.sheet, this.hint);
       if (active && this.#byKeys) this.sheet.focus({ preventScroll: true });
+      this.#look();
     }
+    this.hint.hidden = !active || this.#rubbed;
     if (active) this.#draw();
     this.#renderCurve();
   }

@@ -14,6 +14,8 @@ import { button, el, write } from "../drawing/dom.js";
  * @property {(value: any) => void} set
  * @property {(about: About) => void} [offer]
  * @property {() => void} [list]
+ * @property {HTMLElement} [typed] where a value is typed that the input does not list
+ * @property {(is: boolean) => void} [refuse] its value can't be had, or can
  * @property {() => string} [missing] what has to be chosen first, or ""
  */
 
@@ -21,6 +23,7 @@ export const SAME = "same"; // in lane B: the model of lane A
 const FEW = 6; // names of a choice that stand side by side
 const MANY = 100; // classes, more than which are typed
 const SHORT = 60; // letters of all of them
+const SHORTEST = 20; // letters of all classes that have a tile each, such as digits
 const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
 
 let ids = 0; // of controls, so that each has its own
@@ -236,6 +239,12 @@ function className(field, form) {
   typed.placeholder = "a part of its name, or its number";
   typed.setAttribute("list", list.id);
   const found = el("div", { hidden: true }, typed, list);
+  const group = newId();
+  const tiles = el("div", { class: "choice tiles", role: "radiogroup", "aria-label": field.label, hidden: true });
+  tiles.addEventListener("change", ({ target }) => {
+    listed.set(/** @type {HTMLInputElement} */ (target).value);
+    form.changed(field.name, true);
+  });
   /** @type {string[]} */
   let known = [];
   typed.addEventListener("change", () => form.changed(field.name, true)); // half a name is not asked about
@@ -245,12 +254,13 @@ function className(field, form) {
   const set = (value) => {
     listed.set(value);
     typed.value = String(value);
+    for (const one of tiles.querySelectorAll("input")) one.checked = one.value === String(value);
   };
   /** @param {string} text */
   const has = (text) =>
     Number(text) < known.length || known.some((name) => name === text || name.split(", ").includes(text));
   return {
-    element: el("div", null, listed.element, found),
+    element: el("div", null, tiles, listed.element, found),
     input: listed.input,
     get,
     set,
@@ -258,15 +268,23 @@ function className(field, form) {
       const wanted = get();
       known = about[field.follows];
       found.hidden = known.length <= MANY;
-      listed.element.hidden = !found.hidden;
+      tiles.hidden = known.join("").length > SHORTEST;
+      listed.element.hidden = !found.hidden || !tiles.hidden;
+      const tile = (/** @type {string} */ value) =>
+        el("label", null, el("input", { type: "radio", name: group, value }), el("span", null, value));
+      tiles.replaceChildren(...(tiles.hidden ? [] : known.map(tile)));
       list.replaceChildren(...(found.hidden ? [] : known.map((value) => el("option", { value }))));
       if (found.hidden) {
         listed.set(wanted);
         listed.offer?.(about);
+        set(listed.get());
       } else set(has(wanted) ? wanted : known[0]);
     },
   };
 }
+
+/** A model's name where only its ref is known: the last part of a folder. @param {string} ref */
+const short = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
 
 /** @param {FieldForm} field @param {Form} form @returns {Control} */
 function model({ name, default: usual, lane }, form) {
@@ -274,18 +292,20 @@ function model({ name, default: usual, lane }, form) {
   const select = el("select", { class: "models" });
   const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
   const note = el("p", { class: "info", role: "status", hidden: true });
-  const ready = second ? [] : form.models.filter(({ picture }) => picture).slice(0, 3);
-  const buttons = ready.map(({ ref, label, picture = "" }) => {
-    const shown = [el("img", { src: picture, alt: "" }), el("span", null, label)];
-    return button({ value: ref, tabindex: -1, "aria-label": label }, () => take(ref), ...shown);
-  });
+  const picture = el("img", { alt: "", hidden: true });
   /** @param {unknown} value */
   const set = (value) => {
     const text = String(value);
-    if (text && ![...select.options].some((option) => option.value === text)) select.prepend(new Option(text, text));
+    if (text && ![...select.options].some((option) => option.value === text)) {
+      const option = new Option(short(text), text);
+      option.title = text;
+      select.prepend(option);
+    }
     select.value = text;
-    other.hidden = text !== "";
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === text));
+    other.hidden = text !== "" && text !== other.value.trim(); // it stays until the model is known
+    const known = form.models.find(({ ref }) => ref === text)?.picture;
+    picture.hidden = !known;
+    if (known) picture.src = known;
   };
   /** @param {string} ref */
   const take = (ref) => {
@@ -309,7 +329,6 @@ function model({ name, default: usual, lane }, form) {
   select.addEventListener("change", () => take(select.value));
   other.addEventListener("change", () => {
     const ref = other.value.trim();
-    other.value = "";
     if (ref) take(ref);
   });
   list();
@@ -319,6 +338,12 @@ function model({ name, default: usual, lane }, form) {
     write(note, about.note);
     note.hidden = !about.note || select.value === SAME;
   };
-  const element = el("div", { class: "model" }, el("div", { class: "pictures" }, ...buttons), select, other, note);
-  return { element, input: select, get: () => select.value, set, list, offer };
+  const element = el("div", { class: "model" }, el("div", { class: "row" }, picture, select), other, note);
+  /** What was typed stays, to be corrected. @param {boolean} is */
+  const refuse = (is) => {
+    const own = is && form.given.takesAny && ![SAME, ...form.models.map(({ ref }) => ref)].includes(select.value);
+    other.value = own ? select.value : "";
+    other.hidden = !own && select.value !== "";
+  };
+  return { element, input: select, typed: other, get: () => select.value, set, list, offer, refuse };
 }

@@ -1,6 +1,7 @@
 // The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
 // when it is shown, and what a model changes about it. No field is known here by its name.
-import { el } from "../drawing/dom.js";
+import { el, write } from "../drawing/dom.js";
+import { attempt } from "../run/client.js";
 import { makeControl, newId, SAME } from "./controls.js";
 
 /** @import { Values } from "../run/client.js" */
@@ -77,6 +78,8 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return value.trim() ? Number(value) >= low && Number(value) <= high : open !== undefined;
 }
 
+const HOW = "lab-how"; // kept: whether "Change how it runs" is open
+
 /** What is taken to be so of a model that is not known yet. @type {Record<string, unknown[]>} */
 const UNKNOWN = { classes: ["any"], prompts: [] };
 
@@ -101,6 +104,7 @@ export class Form {
     this.references = fields.filter(({ kind }) => kind === "reference");
     this.changed = (/** @type {string} */ name, /** @type {boolean} */ done) => {
       this.#chosen.add(name);
+      this.#tell(name, "");
       this.reveal();
       changed(name, done);
     };
@@ -126,6 +130,11 @@ export class Form {
     return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
   }
 
+  /** Whether a field has a control. @param {string} name */
+  has(name) {
+    return this.#places.has(name);
+  }
+
   /** The control of a field with its label. @param {string} name */
   place(name) {
     const place = this.#places.get(name);
@@ -133,14 +142,20 @@ export class Form {
     return place;
   }
 
-  /** What everybody needs, and the rest behind More. @param {(field: FieldForm) => boolean} [wanted] all where it is left out */
-  layout(wanted = () => true) {
+  /**
+   * What everybody needs, and the rest behind More.
+   * @param {(field: FieldForm) => boolean} [wanted] all where it is left out
+   * @param {(field: FieldForm) => boolean} [first] what is needed at once: all others are behind a line that says them
+   */
+  layout(wanted = () => true, first = undefined) {
     const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
-    const box = el("div", { class: "fields" });
-    box.append(...shown.filter(({ more }) => !more).map(({ name }) => this.place(name)));
-    const rest = shown.filter(({ more }) => more).map(({ name }) => this.place(name));
-    if (rest.length) box.append(el("details", { class: "more" }, el("summary", null, "More"), ...rest));
-    return box;
+    const places = (/** @type {FieldForm[]} */ fields) => fields.map(({ name }) => this.place(name));
+    const rest = places(shown.filter(({ more }) => more));
+    const more = rest.length ? [el("details", { class: "more" }, el("summary", null, "More"), ...rest)] : [];
+    const usual = shown.filter((field) => !field.more);
+    if (!first) return el("div", { class: "fields" }, ...places(usual), ...more);
+    const later = places(usual.filter((field) => !first(field)));
+    return el("div", { class: "fields" }, ...places(usual.filter(first)), how([...later, ...more]));
   }
 
   /** @returns {Values} */
@@ -171,11 +186,13 @@ export class Form {
     this.reveal();
   }
 
-  /** Open More where these values are behind it: what a link changes is in sight. @param {Values} values */
+  /** Open what these values are behind: what a link changes is in sight. @param {Values} values */
   unfold(values) {
-    for (const { name, more, default: usual } of this.fields) {
-      const unusual = more && name in values && String(values[name]) !== String(usual ?? "");
-      if (unusual) this.place(name).closest("details")?.setAttribute("open", "");
+    for (const { name, kind, default: usual } of this.fields) {
+      const unusual = kind !== "picture" && name in values && String(values[name]) !== String(usual ?? "");
+      if (!unusual) continue;
+      for (let at = this.place(name).closest("details"); at; at = at.parentElement?.closest("details") ?? null)
+        at.open = true;
     }
   }
 
@@ -184,6 +201,30 @@ export class Form {
     const asked = this.fields.filter(({ name, kind }) => !["picture", "reference"].includes(kind) && values[name]);
     const lost = asked.filter(({ name }) => String(values[name]) !== String(this.value(name)));
     return lost.map(({ name, label }) => `${label}: ${values[name]}`);
+  }
+
+  // --- What is wrong
+
+  /** Mark a field, and say beside it what is wrong with its value, or "" for nothing. @param {string} name @param {string} sentence */
+  mark(name, sentence) {
+    const place = this.place(name);
+    const control = this.#controls.get(name);
+    const input = control?.input ?? place;
+    let said = place.querySelector(":scope > .mistake");
+    if (!said) {
+      if (!sentence) return;
+      said = el("p", { class: "wrong mistake", id: newId(), role: "status" });
+      place.append(said);
+      place.closest("details")?.setAttribute("open", "");
+      const others = input.getAttribute("aria-describedby") ?? "";
+      input.setAttribute("aria-describedby", `${others} ${said.id}`.trim());
+    }
+    write(said, sentence);
+    for (const one of [control?.input, control?.typed]) {
+      if (sentence) one?.setAttribute("aria-invalid", "true");
+      else one?.removeAttribute("aria-invalid");
+    }
+    control?.refuse?.(Boolean(sentence));
   }
 
   // --- What a model changes
@@ -198,12 +239,31 @@ export class Form {
     return this.references.map(({ name }) => this.value(name)).map((ref) => (ref === SAME ? null : ref));
   }
 
-  /** A model is known: offer what it has. @param {FieldForm} reference its field @param {About} about */
+  /**
+   * A model is known: offer what it has. A value that somebody chose, and that this model can't have, is another one now:
+   * that is said beside its field.
+   * @param {FieldForm} reference its field @param {About} about
+   */
   offer(reference, about) {
     this.#known.set(reference.name, about);
-    for (const field of this.fields)
-      if (this.#modelOf(field) === reference) this.#controls.get(field.name)?.offer?.(about);
+    for (const field of this.fields) {
+      const { name } = field;
+      if (this.#modelOf(field) !== reference) continue;
+      const before = this.value(name);
+      this.#controls.get(name)?.offer?.(about);
+      const now = this.value(name);
+      if (this.isChosen(name) && String(now) !== String(before))
+        this.#tell(name, `Was ${before}, which this model does not have.`);
+    }
     this.reveal();
+  }
+
+  /** Say beside a field that its value has been changed, or "" for no more. @param {string} name @param {string} text */
+  #tell(name, text) {
+    const place = this.place(name);
+    const said = place.querySelector(":scope > .changed") ?? el("p", { class: "info changed", role: "status" });
+    if (text && !said.parentElement) place.append(said);
+    write(said, text);
   }
 
   /** Whether a field is shown. @param {FieldForm} field */
@@ -248,6 +308,15 @@ export class Form {
     this.given.models = models;
     for (const { list } of this.#controls.values()) list?.();
   }
+}
+
+/** A line that says how a run goes, and opens what changes it; it stays as the visitor leaves it. @param {HTMLElement[]} places */
+function how(places) {
+  const line = el("summary", null, "Change how it runs", el("span", { class: "values" }));
+  const box = el("details", { class: "how" }, line, ...places);
+  box.open = attempt(() => localStorage.getItem(HOW)) === "open";
+  line.addEventListener("click", () => attempt(() => localStorage.setItem(HOW, box.open ? "closed" : "open")));
+  return box;
 }
 
 /** @param {FieldForm} field @param {Control} control */

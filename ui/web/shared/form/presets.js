@@ -60,7 +60,13 @@ export const OF_FAMILIES = {
 
 /** Comparisons that a button sets up. @type {Record<string, Values>} */
 export const PRESETS = {
-  "10 steps: which noise is right?": { ...PLAIN, steps: 10, variance: "beta", steps_b: 10, variance_b: "beta_tilde" },
+  "Only 10 steps: why does one picture stay grainy?": {
+    ...PLAIN,
+    steps: 10,
+    variance: "beta",
+    steps_b: 10,
+    variance_b: "beta_tilde",
+  },
   "And at 1000 steps?": {
     ...PLAIN,
     steps: 1000,

@@ -1,7 +1,7 @@
 // What the page knows of checkpoints, and what it says of a run before it starts: its own words, and the engine's time.
 
 import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
-import { check } from "../../plans/fields.js";
+import { check, Wrong } from "../../plans/fields.js";
 import { plannerOf } from "../../plans/index.js";
 import { Catalogue, hasEmoji } from "../../words/catalogue.js";
 import { failure } from "../../words/units.js";
@@ -42,7 +42,7 @@ export class Knowledge {
     return planner.plan(request, models, this.catalogue);
   }
 
-  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal>} */
+  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { field?: string }>} */
   async describe(part, values) {
     try {
       const { planner, request, models } = await this.asked(part, values);
@@ -53,8 +53,16 @@ export class Knowledge {
       if (taken.error !== undefined) return taken;
       return { ...estimate(taken), ...(summary && { summary }), ...plan?.about() };
     } catch (error) {
-      return { error: failure(error) };
+      return { error: failure(error), ...(error instanceof Wrong && { field: this.#fieldOf(part, values, error) }) };
     }
+  }
+
+  /** The field of a wrong value: lane B's where that has it, and lane A does not. @param {string} part @param {Values} values @param {Wrong} wrong */
+  #fieldOf(part, values, { field, value }) {
+    const other = `${field}_b`;
+    const isOther =
+      value !== undefined && String(values[field]) !== String(value) && String(values[other]) === String(value);
+    return isOther && this.forms[part].some(({ name }) => name === other) ? other : field;
   }
 
   /**
@@ -66,7 +74,14 @@ export class Knowledge {
     const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
     const prepared = Promise.all([this.#prepare(request), planner.prepare?.(request)]);
-    const facts = await Promise.all(refs.map((ref) => this.#facts(ref)));
+    const facts = await Promise.all(
+      refs.map((ref) =>
+        this.#facts(ref).catch((error) => {
+          const field = this.forms[part].find(({ kind, name }) => kind === "reference" && request[name] === ref);
+          throw field ? new Wrong(field.name, failure(error)) : error;
+        }),
+      ),
+    );
     await prepared;
     const models = facts.flatMap((one) => one ?? []);
     return { planner, request, models: models.length === refs.length ? models : null };

@@ -2,13 +2,13 @@
 // by themselves, the status line, the address, and what can be taken away.
 
 import { WORDED } from "../../plans/plan.js";
-import { draw } from "../../player/slide.js";
+import { slideItem } from "../../player/slide.js";
 import { duration, failure } from "../../words/units.js";
 import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 
 import { attempt, kept } from "./client.js";
-import { download, FILES } from "./share.js";
+import { FILES } from "./share.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
@@ -32,8 +32,9 @@ import { Stream } from "./stream.js";
 
 /**
  * What has set the values: a "press" runs them. A "change" by hand runs where that is quick and the models are here, and so
- * does a "link", which anybody may have made; it also opens what it changes.
- * @typedef {"" | "change" | "link" | "press"} Cause
+ * does a "link", which anybody may have made; it also opens what it changes. A "lesson" ends the run that goes on, and shows
+ * its own: the recorded one where it has those values.
+ * @typedef {"" | "change" | "link" | "press" | "lesson"} Cause
  */
 
 /**
@@ -48,6 +49,7 @@ import { Stream } from "./stream.js";
  * @property {(about: About) => void} [offer] the model is known
  * @property {(about: Description) => void} [described]
  * @property {(field: FieldForm) => boolean} [side] whether the side shows a field; all where it is left out
+ * @property {(field: FieldForm) => boolean} [first] whether a field is needed at once; the others are behind one line then
  */
 
 const PAUSE = 120; // ms after the last change until the server is asked
@@ -55,6 +57,7 @@ const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
 const PATIENCE = 20_000; // and after the last change until it is asked no more
 const AGAIN = 1000; // ms after which a run whose connection broke is looked for
 const APART = 10_000; // ms between two sentences of a screen reader about the progress
+const COMPOSED = 229; // the code of keys that go into what an input method composes; Safari says so of its last one, too
 const GONE = "The run was lost: Run starts it again";
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
@@ -67,10 +70,14 @@ export class Panel {
   /** Why to run as soon as the settings are described. @type {Cause} */
   #cause = "";
   #changed = false; // since what is shown was begun
-  #refused = ""; // why a model can't be had that was asked for
+  /** What is marked: a field, and what is wrong with its value. @type {{ field: string, error: string } | null} */
+  #wrong = null;
+  /** The same, as a run of these values has found it. @type {{ field: string, error: string } | null} */
+  #failed = null;
   #came = false; // pictures of the run that goes on
   /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
   #ran = null;
+  #recorded; // why there is nothing but a recording here, or ""
   #forget = () => {};
   #over = () => {}; // called when the run has ended
   /** @type {Description | null} */
@@ -79,6 +86,8 @@ export class Panel {
   revisions = {};
   #told = { quarter: 0, when: 0 }; // to a screen reader, of the progress
   example = ""; // what is said of a recorded run, while one is shown
+  /** What is said of a sketch, and whether one of what is chosen is shown, or going to be. */
+  sketch = { said: "", shown: false };
 
   /**
    * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
@@ -93,7 +102,10 @@ export class Panel {
     this.stream = new Stream(
       () => this.#renderStatus(),
       (/** @type {Result} */ result) => {
-        this.#came ||= result.kind !== "plan";
+        if (!this.#came && result.kind !== "plan") {
+          this.#came = true;
+          this.sketch = { said: "", shown: false };
+        }
         options.take(result);
       },
       () => {
@@ -112,15 +124,18 @@ export class Panel {
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, "Settings");
-    this.fields = this.form.layout(options.side);
-    const bar = el("div", { class: "run-bar" }, this.estimate, this.run, this.stop);
+    this.fields = this.form.layout(options.side, options.first);
+    this.status = new Status("Progress of the run");
+    this.status.show(this.stream.words);
+    const bar = el("div", { class: "run-bar" }, this.status.element, this.estimate, this.run, this.stop);
     const dice = this.fields.querySelector(".dice");
     if (dice instanceof HTMLElement)
       bar.append(button({ class: "button roll", "aria-label": "Another seed" }, () => dice.click(), "⚄")); // for phones
-    this.side = el("div", { class: "side" }, this.summary, this.fields, bar);
-    this.status = new Status("Progress of the run");
-    this.status.show(this.stream.words);
-    this.stage = el("div", { class: "stage" }, this.status.element);
+    this.#recorded = page.given.recorded?.[part] ?? "";
+    const note = el("p", { class: "recorded" }, this.#recorded);
+    const own = [...(options.first ? [] : [this.summary]), this.fields, bar];
+    this.side = el("div", { class: "side" }, ...(this.#recorded ? [this.status.element, note] : own));
+    this.stage = el("div", { class: "stage" });
     this.element = el(
       "section",
       { class: `part part-${part}`, "data-state": "idle", "data-ready": false },
@@ -130,7 +145,9 @@ export class Panel {
     addEventListener("models", () => this.form.list(page.given.models));
     this.summary.addEventListener("click", () => this.#unfold(!this.side.classList.contains("open")));
     this.element.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && within(event, ".field input:not([type=radio])")) this.start();
+      if (event.isComposing || event.keyCode === COMPOSED) return;
+      // A model that was typed is known only after its change, which runs it.
+      if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
   }
 
@@ -138,6 +155,7 @@ export class Panel {
   #unfold(open) {
     this.side.classList.toggle("open", open);
     this.summary.setAttribute("aria-expanded", String(open));
+    if (this.#wrong) this.changed("", false); // its sentence comes into sight, or goes
   }
 
   /** What is asked for, for an address: models of the Hub with the revisions that were loaded. */
@@ -152,10 +170,14 @@ export class Panel {
 
   /** Values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
   async set(values, cause) {
-    this.#refused = "";
+    this.#failed = null;
     this.form.set(values);
     this.#changed ||= Object.keys(values).length > 0;
     if (cause === "press") this.#look();
+    if (cause === "lesson") {
+      if (this.stream.active) this.stop.click();
+      cause = (await this.#showExample(values)) ? "" : "change";
+    }
     const back = this.page.reloaded && (await this.resume());
     this.page.reloaded = false;
     if (back) this.#ran = null;
@@ -163,12 +185,13 @@ export class Panel {
     if (cause === "link") this.form.unfold(values);
     await this.choose();
     const lost = cause === "link" ? this.form.lost(values) : [];
-    if (lost.length) this.page.say(`${this.#refused} Not possible here: ${lost.join(", ")}.`.trim(), true);
+    if (lost.length) this.page.say(`Not possible here: ${lost.join(", ")}.`, true);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
   changed(name, done) {
     this.#changed ||= name !== "";
+    if (name) this.#failed = null;
     this.form.reveal(); // for the part's own controls
     if (this.form.references.some((reference) => reference.name === name)) {
       this.#cause = "press";
@@ -196,15 +219,10 @@ export class Panel {
     );
     if (choice !== this.#choices) return;
     for (const [i, reference] of references.entries()) {
-      const { name, default: usual } = reference;
+      const { name } = reference;
       const about = found[i] ?? found[0];
-      if (about?.error && this.form.value(name) !== usual) {
-        this.#refused = about.error;
-        this.page.say(about.error, true);
-        this.form.set({ [name]: usual });
-        return this.choose();
-      }
       this.revisions[name] = found[i]?.revision ?? "";
+      if (!about?.error && this.#wrong?.field === name) this.#mark(null);
       if (about?.here) this.form.offer(reference, about);
     }
     if (found[0]?.here) {
@@ -217,13 +235,17 @@ export class Panel {
   }
 
   async #describe() {
+    if (this.#recorded) return;
     const ask = ++this.#asks;
     const got = await this.page.knowledge.describe(this.part, this.form.values);
     // Another answer is to come: of other values, or once it is known which fields the model has.
     if (ask !== this.#asks || this.element.dataset.ready === "false") return;
     const sentence = this.form.missing || got.error;
     this.description = got.error === undefined ? got : null;
-    this.estimate.textContent = sentence ?? (got.error === undefined ? got.estimate : "");
+    this.#mark(got.error === undefined ? this.#failed : { field: "", ...got });
+    const waits = this.#wrong && this.#waits(this.#wrong.field);
+    const said = (sentence && waits) ?? sentence ?? (got.error === undefined ? got.estimate : "");
+    write(this.estimate, said); // it is read out, so only where it changes
     this.estimate.classList.toggle("wrong", Boolean(sentence && !this.form.missing)); // not yet chosen is no error
     const downloads = this.description?.auto === false && this.description.seconds === null;
     this.estimate.classList.toggle("downloads", downloads);
@@ -243,11 +265,28 @@ export class Panel {
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
-    } else if (this.description?.auto && !this.#isRun) this.start();
+    } else if (this.description?.auto && !this.isRun) this.start();
+  }
+
+  /** Mark the field whose value is wrong, and no other. @param {{ field: string, error: string } | null} wrong */
+  #mark(wrong) {
+    const shown = wrong && this.form.has(wrong.field) ? wrong : null;
+    const before = this.#wrong?.field ?? shown?.field;
+    if (before && before !== shown?.field) this.form.mark(before, "");
+    if (shown) this.form.mark(shown.field, shown.error);
+    this.#wrong = shown;
+  }
+
+  /** What Run waits for, where the sentence about a field is in sight. @param {string} field */
+  #waits(field) {
+    const place = this.form.place(field);
+    const { label = "" } = this.form.fields.find(({ name }) => name === field) ?? {};
+    return isShown(place) ? `Correct “${label}” first` : null;
   }
 
   start() {
     if (this.run.disabled) return;
+    this.#failed = null;
     this.#cause = this.example = "";
     this.#changed = false;
     kept.remove(`run-${this.part}`); // it is not looked for any more
@@ -260,28 +299,33 @@ export class Panel {
 
   /** Bring the pictures into sight, where a press plays them. */
   #look() {
-    for (const seen of all(this.stage, ".status, :is(.ddpm-player, .plane) .transport"))
+    for (const seen of all(
+      this.stage,
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport",
+    ))
       seen.scrollIntoView({ block: "nearest" });
   }
 
-  /** The values of what is shown, or those of the form where nothing is. */
+  /** The values of what is shown, or those of the form where that is a sketch, or nothing. */
   get ran() {
-    return this.#ran ?? this.linked;
+    return (!this.sketch.shown && this.#ran) || this.linked;
   }
 
   /** Whether what is shown has the values that are chosen. */
   get #isSame() {
-    const { linked, ran } = this;
+    const { linked } = this;
+    const ran = this.#ran ?? linked;
     return this.form.fields.every(({ name }) => String(linked[name] ?? "") === String(ran[name] ?? ""));
   }
 
   /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
-  get #isRun() {
+  get isRun() {
     return this.#isSame && !this.example && (this.stream.active || this.stream.state === "finished");
   }
 
   /** Whether what is shown is not what the form says, or the run that goes on. */
   get #outdated() {
+    if (this.sketch.shown) return false;
     if (this.stream.active) return !this.#came;
     return this.#changed && (Boolean(this.example) || this.stream.state !== "idle") && !this.#isSame;
   }
@@ -336,23 +380,37 @@ export class Panel {
     return plan.shown(result);
   }
 
+  /** A sketch is shown, or there is none: what is said of that. @param {string} said @param {boolean} shown */
+  sketched(said, shown) {
+    this.sketch = { said, shown };
+    this.#renderStatus();
+  }
+
   #renderStatus() {
-    const { stream, element } = this;
+    const { stream, element, sketch } = this;
     const before = element.dataset.state;
     element.dataset.state = stream.state;
     element.dataset.run = stream.run ?? "";
     const [active, outdated] = [stream.active, this.#outdated];
     element.dataset.outdated = String(outdated);
     const left = active && stream.left !== null ? `${duration(Math.max(1, stream.left))} left` : "";
-    const example = Boolean(this.example);
-    if (active || !outdated)
+    const example = Boolean(this.example) && !sketch.shown;
+    if (active || !(outdated || sketch.said))
       this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
-    else this.status.show("Settings changed", this.run.disabled ? "" : this.run.textContent, example);
+    else this.status.show(sketch.said || "Settings changed", this.run.disabled ? "" : this.run.textContent, example);
     disable(this.stop, !stream.active, this.run);
     if (active) this.#sayProgress(left);
     if (before !== stream.state) {
       if (stream.state === "finished") this.#sayOutcome();
-      else if (MILESTONES.includes(stream.state)) this.page.say(stream.words);
+      else if (MILESTONES.includes(stream.state) && !sketch.shown) this.page.say(stream.words);
+      if (stream.state === "error") {
+        // A sentence that names a model is about the first one that it names.
+        const named = this.form.references
+          .map(({ name }) => ({ field: name, at: stream.words.indexOf(this.form.value(name) || "\n") }))
+          .filter(({ at }) => at >= 0)
+          .sort((a, b) => a.at - b.at);
+        this.#failed = named.length ? { field: named[0].field, error: stream.words } : null;
+      }
       const over = !stream.active && stream.state !== "idle";
       if (over) {
         this.changed("", false); // the pace is known better now
@@ -360,7 +418,7 @@ export class Panel {
         this.#over();
       }
       if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
-      if (stream.state === "finished") this.options.finished?.(this.ran);
+      if (stream.state === "finished") this.options.finished?.(this.#ran ?? this.linked);
     }
     this.options.render?.();
   }
@@ -401,12 +459,19 @@ export class Panel {
     };
   }
 
-  /** Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint. */
-  async #showExample() {
+  /**
+   * Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint.
+   * @param {Values | null} wanted show it again, where it has these values @returns {Promise<boolean>} whether it is shown
+   */
+  async #showExample(wanted = null) {
     const example = await this.page.example(this.part);
-    if (!example || this.stream.state !== "idle") return;
-    this.example = "Change anything to run your own.";
+    if (!example) return false;
     const ran = this.page.whole(this.part, example.values);
+    const same = (/** @type {[string, unknown]} */ [name, value]) => String(ran[name] ?? "") === String(value ?? "");
+    if (wanted ? !Object.entries(wanted).every(same) : this.stream.state !== "idle") return false;
+    this.#forget();
+    this.stream.forget();
+    this.example = this.#recorded ? "A recorded run" : "Change anything to run your own.";
     this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
@@ -414,6 +479,7 @@ export class Panel {
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);
+    return true;
   }
 
   /**
@@ -424,30 +490,24 @@ export class Panel {
   items(kinds, some, slide) {
     const { python, diffusers, why } = this.description ?? {};
     const unknown = this.description ? "Not for these settings" : "Not known yet";
+    if (this.#recorded) kinds = [];
     const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // which has the pixels
-    const here = some && (this.example ? !this.run.disabled : this.#came);
+    const here = some && !this.sketch.shown && (this.example ? !this.run.disabled : this.#came);
     const first = this.example ? ` · ${this.run.textContent}` : "";
+    /** @type {import("./share.js").Item[]} */
     const files = wanted.map((kind) => ({
       title: `${FILES[kind] ?? kind}${first}`,
       save: (/** @type {(text: string) => void} */ say) => this.save(kind, say),
       disabled: here ? "" : "Run first",
     }));
-    if (slide && some) files.unshift({ title: "Slide (PNG)", save: () => this.#saveSlide(slide), disabled: "" });
+    const link = () => this.page.link(this.part, this.ran);
+    if (slide && some && !this.sketch.shown)
+      files.unshift(slideItem(this.page, slide, link, () => this.description?.summary ?? ""));
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
     };
     const other = diffusers === undefined ? [] : [script("Copy for diffusers", diffusers, why)];
-    return [...files, script("Copy Python", python, why), ...other];
-  }
-
-  /** @param {NonNullable<Part["slide"]>} shown */
-  async #saveSlide(shown) {
-    const slide = await shown();
-    const { address } = await this.page.invitation(this.page.link(this.part, this.ran));
-    slide.title ||= this.page.title;
-    slide.settings ||= this.description?.summary || slide.title;
-    download(draw(slide, address).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
-    return "";
+    return this.#recorded ? files : [...files, script("Copy Python", python, why), ...other];
   }
 
   /**

@@ -65,6 +65,12 @@
  */
 
 /**
+ * @typedef {object} Look where a place looks in a layer of self-attention
+ * @property {string} layer its name in the network
+ * @property {Sprite} maps of its heads: the largest share is white
+ */
+
+/**
  * What an opened network gives at step k of a lane. The pictures of blocks are in their order.
  * @typedef {object} Inside
  * @property {"inside"} kind
@@ -76,6 +82,7 @@
  * @property {Sprite} channels of the chosen block, each from its darkest number to its brightest one
  * @property {Sprite[]} [read] what a reader finds of x̂_0 in each block
  * @property {Sprite[]} [colours] the numbers of each block as colours
+ * @property {Look[]} [looks] where the chosen place looks
  */
 
 /**

@@ -119,6 +119,13 @@ export class Stream {
     this.#timer = setTimeout(() => this.lose(), SILENCE);
   }
 
+  /** No run is shown any more. */
+  forget() {
+    if (this.run) this.#old.add(this.run);
+    Object.assign(this, { run: null, state: "idle", text: "", progress: null, left: null });
+    clearTimeout(this.#timer);
+  }
+
   /** The connection is gone, or there was none. @param {string} [why] what the server said */
   lose(why = "") {
     if (!this.active && this.state !== "lost") return;

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Checkpoints } from "../../local/checkpoints.js";
 import { Run } from "../../local/jobs.js";
 import { parts } from "../../local/parts/index.js";
+import { Pool } from "../../local/pool.js";
 import { asked, cost } from "../../local/requests.js";
 import { Knowledge } from "../../shared/run/knowledge.js";
 import { failure } from "../../words/units.js";
@@ -18,6 +19,7 @@ export async function opened(folder) {
     return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   };
   const checkpoints = new Checkpoints(await json("knowledge.json"), given.forms, { read }, json);
+  const pool = new Pool(checkpoints);
   const part = parts(checkpoints);
   const questions = {
     facts: async ({ ref }) => {
@@ -29,7 +31,7 @@ export async function opened(folder) {
   /** As the worker answers the page. */
   const ask = async (name, what, values) => {
     try {
-      return await (name === "lab" ? questions[what](values) : cost(checkpoints, await part(name), name, values));
+      return await (name === "lab" ? questions[what](values) : cost(pool, await part(name), name, values));
     } catch (error) {
       if (error.constructor !== Error) throw error;
       return { error: failure(error) };
@@ -41,7 +43,7 @@ export async function opened(folder) {
     describe: (name, values) => knowledge.describe(name, values),
     async run(name, values) {
       const messages = [];
-      const run = new Run(checkpoints, name, values, (message) => messages.push(message));
+      const run = new Run(pool, name, values, (message) => messages.push(message));
       await run.run(async () => asked(checkpoints, await part(name), name, values));
       return { messages, run };
     },

@@ -21,7 +21,7 @@ async function answer({ forms, words, emoji }, { part, values, models, sets, cos
     const plan = planner.plan(request, facts, catalogue);
     return { ...said, steps: plan.steps, ...plan.about(), shown: result && plan.shown(result) };
   } catch (error) {
-    if (error.constructor !== Error) throw error;
+    if (error.name !== "Error") throw error;
     return { error: error.message };
   }
 }

@@ -1,0 +1,89 @@
+"""Time runs of several pictures in a browser, with one worker and with several: `python -m benchmarks browser runs`.
+
+Writes the folder and opens it in two pages of a headless browser (playwright). The first page believes that there is one
+core. The pages take turns; a first turn, which loads models and starts workers, is not counted. Prints a table: seconds
+with one worker and with all, as medians, the ratio of each turn (median and quartiles), and the ratio of the best times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmarks._measure import describe, spread
+from benchmarks.app import ARGS
+from benchmarks.browser.opening import served
+from ui.static.folder import write
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]
+CIFAR = {"checkpoint": "cifar10-tiny"}
+RUNS = {
+    "Watch, 8 digits, 50 steps": ("watch", {"steps": 50, "count": 8}),
+    "Watch, 4 photographs, 20 steps": ("watch", CIFAR | {"steps": 20, "count": 4}),
+    "Compare, one digit a lane, 50 steps": ("compare", {"steps": 50, "steps_b": 50, "count": 1}),
+    "Compare, one photograph a lane, 20 steps": ("compare", CIFAR | {"steps": 20, "steps_b": 20, "count": 1}),
+    "Grid, 12 cells of a digit": ("grid", {"columns": "5, 10, 20, 50", "count": 1}),
+    "A noisy digit, 4 rows of 4": ("latents", {"steps": 50, "count": 4}),
+    "Between words, 49 pictures, 4 steps": ("between", {"checkpoint": "emoji-tiny", "steps": 4}),
+}
+RUN = """([part, values]) => new Promise((done) => {
+  const began = performance.now();
+  const take = ({ state, text }) => {
+    if (state === "finished") done((performance.now() - began) / 1000);
+    if (state === "error") done(text);
+  };
+  page.client.run(part, values, take, done);
+})"""
+
+
+def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
+    """Return the seconds of a run."""
+    part, values = run
+    found = page.evaluate(RUN, [part, {name: str(value) for name, value in values.items()}])
+    if isinstance(found, str):
+        raise SystemExit(f"{part}: {found}")
+    return found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The command."""
+    from playwright.sync_api import sync_playwright
+
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m benchmarks browser runs", description=__doc__, formatter_class=raw)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", default="", help="runs whose names have this text")
+    options = parser.parse_args(arguments)
+    print(json.dumps(describe(torch.device("cpu"))))
+    print("| run | one worker, s | several, s | × as quick | best of each |\n| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        write(Path(temporary, "lab"), MODELS)
+        path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        with served(Path(temporary)) as (address, _):
+            pages = [browser.new_page() for _ in range(2)]
+            for page, cores in zip(pages, (1, os.cpu_count()), strict=True):
+                page.add_init_script(f"Object.defineProperty(navigator, 'hardwareConcurrency', {{ value: {cores} }})")
+                page.goto(f"{address}/lab/?tab=course")
+                page.wait_for_selector("html[data-ready=true]")
+            for name, run in RUNS.items():
+                if options.only not in name:
+                    continue
+                _, *turns = ([timed(page, run) for page in pages] for _ in range(options.rounds + 1))
+                one, several = zip(*turns, strict=True)
+                ratios = spread([first / second for first, second in turns])
+                cells = [f"{statistics.median(one):.2f}", f"{statistics.median(several):.2f}", str(ratios)]
+                print(f"| {' | '.join([name, *cells, f'{min(one) / min(several):.2f}'])} |", flush=True)
+        browser.close()

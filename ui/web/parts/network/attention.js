@@ -1,0 +1,78 @@
+// Where a place of the picture looks: maps of self-attention, as light on the picture.
+import { context2d, el } from "../../shared/drawing/dom.js";
+import { drawable } from "../../shared/drawing/sprite.js";
+
+/** @import { Drawable, Sprite } from "../../shared/drawing/sprite.js" */
+/** @import { Block, Figures, Look } from "../../shared/run/protocol.js" */
+
+const LIGHT = "rgb(255 150 50)";
+const SHADE = "rgb(0 0 0 / 70%)";
+const NEEDED = { right: 0.02, rms: 0.1 }; // how much worse pictures are without attention, where its maps mean something
+
+/** Whether maps mean something: pictures need attention, as far as that was measured. @param {Block[]} blocks @param {Figures | null | undefined} figures */
+export function offersPlaces(blocks, figures) {
+  const off = figures?.off.attention?.all;
+  if (!blocks.some(({ parts }) => parts.includes("attention"))) return false;
+  return !figures || off === undefined || Math.abs(figures.whole - off) >= NEEDED[figures.unit];
+}
+
+/** The block that a layer is in. @param {string} layer its name in the network, as down_blocks.2.attentions.0 */
+export function blockOf(layer) {
+  const [, side, number] = layer.match(/^(down|mid|up)_blocks?(?:\.(\d+))?/) ?? [];
+  return side === "mid" ? "middle" : `${side} ${Number(number) + 1}`;
+}
+
+/**
+ * The mean of maps as light on a picture, into a square of a canvas.
+ * @param {CanvasRenderingContext2D} context @param {Drawable} picture @param {Drawable[]} maps each a row of heads
+ * @param {{ x: number, y: number, side: number }} square
+ */
+function shine(context, picture, maps, { x, y, side }) {
+  const squares = maps.flatMap((map) => Array.from({ length: map.width / map.height }, (_, head) => ({ map, head })));
+  const light = context2d(el("canvas", { width: side, height: side }));
+  light.imageSmoothingEnabled = context.imageSmoothingEnabled = false;
+  light.globalCompositeOperation = "lighter";
+  light.globalAlpha = 1 / squares.length;
+  for (const { map, head } of squares) {
+    const { height } = map;
+    light.drawImage(map, head * height, 0, height, height, 0, 0, side, side);
+  }
+  light.globalCompositeOperation = "multiply";
+  light.globalAlpha = 1;
+  light.fillStyle = LIGHT;
+  light.fillRect(0, 0, side, side);
+  context.drawImage(picture, x, y, side, side);
+  context.fillStyle = SHADE;
+  context.fillRect(x, y, side, side);
+  context.globalCompositeOperation = "lighter";
+  context.drawImage(light.canvas, x, y);
+  context.globalCompositeOperation = "source-over";
+}
+
+/** The maps of a block in one. @param {Sprite} picture @param {Sprite[]} maps @returns {Promise<HTMLCanvasElement>} */
+export async function seen(picture, maps) {
+  const [under, ...found] = await Promise.all([picture, ...maps].map(drawable));
+  const context = context2d(el("canvas", { width: under.width, height: under.height }));
+  if (found.length) shine(context, under, found, { x: 0, y: 0, side: under.width });
+  return context.canvas;
+}
+
+/**
+ * Each layer a row, each head a square of it.
+ * @param {HTMLCanvasElement} canvas @param {Sprite} picture @param {Look[]} looks @param {number} wide pixels that it may take
+ */
+export async function layers(canvas, picture, looks, wide) {
+  const [under, ...found] = await Promise.all([picture, ...looks.map(({ maps }) => maps)].map(drawable));
+  const heads = Math.max(...found.map(({ width, height }) => width / height));
+  const side =
+    under.width * Math.max(1, Math.min(Math.ceil(128 / under.width), Math.floor(wide / heads / under.width)));
+  canvas.width = heads * (side + 4) - 4;
+  canvas.height = found.length * (side + 4) - 4;
+  const context = context2d(canvas);
+  for (const [row, map] of found.entries())
+    for (let head = 0; head < map.width / map.height; head++) {
+      const one = context2d(el("canvas", { width: map.height, height: map.height }));
+      one.drawImage(map, -head * map.height, 0);
+      shine(context, under, [one.canvas], { x: head * (side + 4), y: row * (side + 4), side });
+    }
+}

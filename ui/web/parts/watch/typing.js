@@ -1,0 +1,186 @@
+// What is drawn while words are typed: a quick sketch at every pause, and the whole run when the typing stops.
+
+import { isShown } from "../../shared/drawing/dom.js";
+
+/** @import { Page } from "../../app.js" */
+/** @import { Player } from "../../player/player.js" */
+/** @import { Values } from "../../shared/run/client.js" */
+/** @import { Panel } from "../../shared/run/panel.js" */
+/** @typedef {{ set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
+
+const PAUSE = 150; // ms after the last key until a sketch begins,
+const SEEN = 850; // and for which it is seen before the whole run begins
+const HOW = ["steps", "sampler", "spacing", "count"]; // fields of which a sketch has its own
+const WAITS = "This run goes on. Your words are drawn after it.";
+/** @type {Clock} */
+const CLOCK = { set: (act, ms) => setTimeout(act, ms), clear: (timer) => clearTimeout(timer) };
+
+/**
+ * The prompt of Watch as it is typed. A newer sketch replaces the one that waits or computes. A run that typing has begun
+ * gives way to the next key; any other run goes on, and what was typed meanwhile is drawn after it.
+ */
+export class Typing {
+  #timer = 0;
+  #newest = 0; // sketch
+  #leave = () => {}; // stops listening to it
+  #begins = false; // a run, just now
+  #own = false; // whether typing has begun the newest run
+  #loads = false; // a model, for the newest sketch
+  #waits = false; // words, for the end of a run
+  /** The run of which that was said. @type {string | null} */
+  #warned = null;
+  #of = ""; // what the sketch is of, but for the words
+  /** Models whose sketches are quick. @type {Set<unknown>} */
+  #quick = new Set();
+
+  /** @param {Page} page @param {Panel<any>} panel @param {Player} player @param {Clock} [clock] */
+  constructor(page, panel, player, clock = CLOCK) {
+    this.page = page;
+    this.panel = panel;
+    this.player = player;
+    this.clock = clock;
+    const steps = page.given.forms.sketch.find(({ name }) => name === "steps")?.default;
+    this.label = `Quick sketch in ${steps} steps`;
+  }
+
+  /** Another run begins. */
+  renew() {
+    this.#own = this.#begins;
+    this.#waits = false;
+    this.#cancel();
+  }
+
+  /** The newest run stands differently. */
+  render() {
+    if (this.panel.sketch.shown && this.#of !== this.#settings) this.leave();
+    if (this.#waits && !this.#isHeld) this.typed();
+  }
+
+  /** No sketch is of what is chosen now. */
+  leave() {
+    this.#cancel();
+    this.panel.sketched("", false);
+  }
+
+  #cancel() {
+    this.clock.clear(this.#timer);
+    this.#newest += 1;
+    this.#loads = false;
+    this.#leave();
+    this.#leave = () => {};
+  }
+
+  /** Whether a run goes on that typing does not stop. */
+  get #isHeld() {
+    const { active } = this.panel.stream;
+    return active && !this.#own;
+  }
+
+  /** A key has changed the words. */
+  typed() {
+    const { panel, player, page } = this;
+    const { active, run } = panel.stream;
+    this.#waits = this.#isHeld && !panel.isRun;
+    if (panel.isRun) {
+      this.leave(); // what was typed is deleted again
+      player.back();
+    } else if (!this.#waits) {
+      if (this.#quick.has(panel.form.value("checkpoint"))) this.#say();
+      if (active) panel.stop.click();
+      this.#later(() => this.#sketch(), PAUSE);
+    } else if (this.#warned !== run) {
+      page.say(WAITS, true);
+      this.#warned = run;
+    }
+  }
+
+  /** @param {() => void} act @param {number} ms */
+  #later(act, ms) {
+    this.clock.clear(this.#timer);
+    this.#timer = this.clock.set(act, ms);
+  }
+
+  /** The whole run, where it is quick. */
+  #run() {
+    const { panel } = this;
+    if (!panel.description?.auto || panel.stream.active || !isShown(panel.run)) return;
+    this.#begins = true;
+    panel.start();
+    this.#begins = false;
+  }
+
+  /** Of a sketch: those of the form, and the seed of the picture that is looked at. @returns {Values} */
+  get #values() {
+    const { form } = this.panel;
+    const asked = Object.entries(form.values).filter(([name]) => !HOW.includes(name));
+    return { ...Object.fromEntries(asked), seed: Number(form.value("seed")) + this.player.view.chosen };
+  }
+
+  get #settings() {
+    return JSON.stringify({ ...this.#values, prompt: "" });
+  }
+
+  /** Say that what is shown is a sketch, or is going to be one. */
+  #say() {
+    this.#of = this.#settings;
+    this.panel.sketched(this.label, true);
+  }
+
+  async #sketch() {
+    const { page, panel, player } = this;
+    if (this.#loads) return; // what is typed by then is drawn once the model is here
+    const values = this.#values;
+    const sketch = ++this.#newest;
+    const isNewest = () => sketch === this.#newest && isShown(panel.run);
+    const wait = () => this.#later(() => this.#run(), SEEN);
+    const may = await this.#may(values);
+    if (!isNewest()) return;
+    if (!may) return wait();
+    this.#leave();
+    this.#say();
+    /** @type {any[]} */
+    const results = [];
+    const end = (/** @type {string} */ why) => {
+      if (!isNewest()) return;
+      this.#loads = false;
+      panel.sketched(why, false);
+      wait();
+    };
+    this.#leave = page.client.run(
+      "sketch",
+      values,
+      async ({ state, text, results: more }) => {
+        results.push(...more);
+        if (!isNewest()) return;
+        const before = this.#loads;
+        this.#loads = state === "loading" || (before && state === "queued");
+        if (state === "loading") panel.sketched(text, false);
+        if (before && !this.#loads) {
+          panel.changed("", false); // how long a run takes is known now
+          this.typed();
+        }
+        if (state === "error") end(text);
+        if (state !== "finished") return;
+        const plan = await page.knowledge.plan("sketch", values);
+        if (!isNewest()) return;
+        this.#say();
+        const shown = (/** @type {any} */ read) => ({ ...plan.shown(read), untouchable: "" }); // of no interest here
+        player.sketch(results.map((result) => (result.kind === "plan" ? shown(result) : result)));
+        wait();
+      },
+      end,
+    );
+  }
+
+  /** Whether a sketch begins by itself: a quick one, and of a model that comes with the page the first one. @param {Values} values */
+  async #may(values) {
+    const { knowledge } = this.page;
+    const { checkpoint } = values;
+    if (this.#quick.has(checkpoint)) return true;
+    const { auto = false, seconds = 0, error } = /** @type {any} */ (await knowledge.describe("sketch", values));
+    if (error !== undefined) return false;
+    if (auto) this.#quick.add(checkpoint);
+    const saves = auto === false && /** @type {any} */ (globalThis).navigator?.connection?.saveData; // then a download waits for Run
+    return auto || (seconds === null && !saves && knowledge.catalogue.isOwn(String(checkpoint)));
+  }
+}

@@ -1,0 +1,63 @@
+// The machine of a run, drawn around its two pictures: noisy picture → network → its guess → a step towards it and fresh
+// noise → noisy picture. The words at its arrows are of the step that is shown.
+import { button, el, svg, write } from "../shared/drawing/dom.js";
+import { asked, BACK } from "../words/loop.js";
+
+/** @typedef {import("../words/loop.js").Back} Back */
+
+/** The heights of a U-Net's blocks, from the first to the last: on the way down they become smaller, on the way up larger. */
+const BLOCKS = [44, 30, 18, 12, 18, 30, 44];
+const SKIPS = [0, 1]; // the blocks with a line to their twin
+
+/** A U-Net, small. */
+function network() {
+  const bars = BLOCKS.map((height, i) =>
+    svg("rect", { x: 2 + 12 * i, y: 25 - height / 2, width: 7, height, rx: 1.5, class: i === 3 ? "middle" : "" }),
+  );
+  const lines = SKIPS.map((i) => {
+    const y = 29 - BLOCKS[i] / 2;
+    return svg("path", { d: `M${9 + 12 * i} ${y}H${74 - 12 * i}`, class: "skip" });
+  });
+  return svg("svg", { viewBox: "0 0 84 50", "aria-hidden": "true" }, ...lines, ...bars);
+}
+
+/** An arrow head, which points to the right. */
+const head = () => svg("svg", { viewBox: "0 0 8 12", "aria-hidden": "true" }, svg("path", { d: "M0 0l8 6-8 6z" }));
+
+/** An arrow as long as it has room. @param {string} name */
+const arrow = (name) => el("span", { class: `arrow ${name}` }, el("i", null), head());
+
+/** A few grains of noise. */
+function grains() {
+  const dots = [];
+  for (let i = 0; i < 16; i++) if ((i * 7) % 5 < 2) dots.push(svg("path", { d: `M${i % 4} ${i >> 2}h1v1h-1z` }));
+  return svg("svg", { viewBox: "0 0 4 4", "aria-hidden": "true", class: "grains" }, ...dots);
+}
+
+export class Loop {
+  #at = el("p", { class: "asks" });
+  #towards = el("span", { class: "towards" });
+  #noise = el("span", { class: "fresh" });
+
+  /** @param {(() => unknown) | null} inside opens the network of the run, where it can be looked into */
+  constructor(inside) {
+    const drawn = [network(), el("b", null, "network")];
+    this.network = inside
+      ? button({ class: "net", title: "See each block at work" }, inside, ...drawn, el("span", null, "look inside"))
+      : el("div", { class: "net" }, ...drawn);
+    const machine = el("div", null, arrow("in"), this.network, arrow("out"), this.#at);
+    this.ask = el("div", { class: "ask-network" }, machine);
+    const noise = el("span", { class: "noise" }, grains(), this.#noise);
+    const way = el("i", { class: "way" });
+    this.back = el("div", { class: "back" }, way, head(), el("p", null, this.#towards, " ", noise));
+    this.say(null, BACK);
+  }
+
+  /** Say what happens at a step. @param {number | null} t where the network was asked; null: at none yet @param {Back} back */
+  say(t, { towards, noise, fresh }) {
+    write(this.#at, asked(t));
+    write(this.#towards, towards);
+    write(this.#noise, noise);
+    this.back.classList.toggle("silent", !fresh);
+  }
+}

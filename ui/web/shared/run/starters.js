@@ -1,0 +1,79 @@
+// What there is to try, each with one press. All stay; the one whose settings are chosen is marked.
+import { duration } from "../../words/units.js";
+import { button, el } from "../drawing/dom.js";
+
+/** @import { Values } from "./client.js" */
+/** @import { Panel } from "./panel.js" */
+
+/**
+ * title: what it says. values: what it sets, in this part or another. act: what it does where that is not all.
+ * @typedef {{ title: string, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
+ */
+
+const LONG = 10; // seconds of a run: a button that starts one says how long it takes
+
+export class Starters {
+  element = el("div", { class: "try" });
+  /** @type {{ starter: Starter, node: HTMLButtonElement, time: HTMLElement }[]} */
+  #all = [];
+  #timed = false; // whether times are said, or asked for
+
+  /** @param {Panel<any>} panel @param {Starter[]} starters */
+  constructor(panel, starters) {
+    this.panel = panel;
+    this.offer(starters);
+  }
+
+  /** Offer these. @param {Starter[]} starters */
+  offer(starters) {
+    this.#all = starters.map((starter) => {
+      const time = el("small", null);
+      const look = starter.primary ? "button primary" : "button";
+      const node = button({ class: look }, () => this.#press(starter), el("span", null, starter.title), time);
+      return { starter, node, time };
+    });
+    this.element.replaceChildren(...this.#all.map(({ node }) => node));
+    this.#timed = false;
+    this.mark();
+  }
+
+  /** The settings are described: what they mean is known, and so how long a run takes. */
+  described() {
+    this.mark();
+    if (!this.#timed) this.time();
+  }
+
+  /** @param {Starter} starter */
+  #press({ values = {}, part = this.panel.part, act }) {
+    const { page } = this.panel;
+    if (act) act();
+    else if (part !== this.panel.part) page.open(part, values, { push: true, cause: "press" });
+    else this.panel.set(values, "press");
+    this.mark();
+  }
+
+  /** Mark the one whose settings are chosen. */
+  mark() {
+    const { form } = this.panel;
+    for (const { starter, node } of this.#all) {
+      const { values, part } = starter;
+      if (!values || part) continue;
+      const isChosen = (/** @type {string} */ name) => String(form.value(name) ?? "") === String(values[name]);
+      node.setAttribute("aria-pressed", String(Object.keys(values).every(isChosen)));
+    }
+  }
+
+  /** Say of each that starts a long run how long it takes. */
+  time() {
+    const { page, part: own } = this.panel;
+    this.#timed = true;
+    return Promise.all(
+      this.#all.map(async ({ starter: { values, part = own, act }, time }) => {
+        if (!values || act) return;
+        const said = await page.knowledge.describe(part, page.whole(part, values));
+        const seconds = said.error === undefined ? (said.seconds ?? 0) : 0;
+        time.textContent = seconds >= LONG ? duration(seconds) : "";
+      }),
+    );
+  }
+}

@@ -1,0 +1,243 @@
+// The workers of a run, with workers that are objects of the same thread, and steps without a network.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Run } from "../local/jobs.js";
+import { gain, Pool, served, shares } from "../local/pool.js";
+import { cost } from "../local/requests.js";
+
+const KIND = { ref: "model", batch: 1, lanes: 1 };
+const MACHINE = { cores: 2, memory: 8, mobile: false };
+const tick = () => new Promise((resolve) => setTimeout(resolve));
+
+/**
+ * A part of so many pictures of so many steps, side by side or one after another. log: of each step where it was computed.
+ * before: what happens before a step of strand `number`.
+ */
+function part(pictures, { steps = 4, inTurns = false, before = () => {}, log = [] } = {}) {
+  const plan = { steps: [{ kind: KIND, n: pictures * steps }] };
+  const outline = (_, number) => ({ cost: steps, turn: inTurns ? number : 0 });
+  const inWorker = (where) => ({
+    planner: { refs: () => ["model"], plan: () => plan },
+    record: () => ({}),
+    strands: () => [Array.from({ length: pictures }, outline)],
+    chains: (_, __, phase, given) =>
+      async function* steps_(number) {
+        for (let index = 0; index < steps; index++) {
+          await before(where, number, index);
+          log.push([where, number, index]);
+          yield { index, s: steps - 1 - index, sigma: 0, x: `${given} ${phase} ${number} ${index}` };
+        }
+      },
+    async compute(_, __, work) {
+      const strands = work.share(0, "noise");
+      const all = Array.from({ length: pictures * steps }, (_, i) => (inTurns ? Math.floor(i / steps) : i % pictures));
+      for (const number of all) {
+        const { x, seconds } = await strands.next(number);
+        work.give({ kind: "x", x });
+        await work.count(KIND, 1, seconds);
+      }
+    },
+  });
+  return { inWorker, log };
+}
+
+const checkpoints = () => ({
+  ...{ catalogue: { name: String }, files: { notice: "" }, onGpu: new Set(), forms: {} },
+  ...{ isLoaded: () => true, facts: () => ({}), known: () => ({}), bytes: () => 1e6, prepare() {}, learn() {} },
+  ...{ model: async () => ({}), note() {}, pace: () => 1 },
+});
+
+/** Begin a run; workers: those that it has begun, whose `refuse` is what they answer to a model. */
+function begun(inWorker, { machine = MACHINE, refuse = null, pool = null, asleep = false } = {}) {
+  const workers = [];
+  class Fake {
+    #listen = {};
+    runs = [];
+    constructor() {
+      workers.push(this);
+      this.inside = new Pool(checkpoints());
+    }
+    addEventListener(type, listen) {
+      this.#listen[type] = listen;
+    }
+    fail = () => this.#listen.error(new Error("killed"));
+    terminate = () => {
+      this.ended = true;
+      for (const run of this.runs) run.stop();
+    };
+    async postMessage({ id, what, share, values }) {
+      const say = (answer) => this.ended || this.#listen.message({ data: structuredClone({ id, answer }) });
+      await tick();
+      if (what === "rest") for (const run of this.runs) run.stop();
+      else if (what === "load" && !asleep) say(refuse ? { error: refuse } : {});
+      else if (share) {
+        const run = new Run(this.inside, "watch", values, say, 0);
+        this.runs.push(run);
+        run.run(async () => served({ computation: inWorker("helper"), request: {} }, structuredClone(share)));
+      }
+    }
+  }
+  const own = pool ?? new Pool(checkpoints(), machine, () => new Fake());
+  const messages = [];
+  const run = new Run(own, "watch", {}, (message) => messages.push(message));
+  const ended = run.run(async () => ({ computation: inWorker("here"), request: {} }));
+  return { run, pool: own, workers, messages, ended };
+}
+
+/** What a run has given, and how it ended. */
+async function results(how) {
+  await how.ended;
+  const { messages } = how;
+  assert.deepEqual(
+    messages.map(({ seq }) => seq),
+    messages.map((_, i) => i + 1),
+  );
+  return { given: messages.flatMap(({ results }) => results), last: messages.at(-1) };
+}
+
+const WAITS = async (where) => (where === "here" ? new Promise((later) => setTimeout(later, 15)) : undefined);
+
+for (const inTurns of [false, true])
+  test(`two workers give what one gives, in its order${inTurns ? ", of strands in turns" : ""}`, async () => {
+    const alone = begun(part(4, { inTurns }).inWorker, { machine: { cores: 1 } });
+    const { given } = await results(alone);
+    assert.equal(alone.workers.length, 0);
+    const { inWorker, log } = part(4, { inTurns, before: WAITS });
+    const both = begun(inWorker);
+    const found = await results(both);
+    assert.deepEqual(found.given, given);
+    assert.equal(found.last.state, "finished");
+    assert.equal(both.workers.length, 1);
+    log.splice(0);
+    const again = begun(inWorker, { pool: both.pool }); // the helper is there from the first step on
+    assert.deepEqual((await results(again)).given, given);
+    const theirs = new Set(log.filter(([where]) => where === "helper").map(([, number]) => number));
+    assert.deepEqual([...theirs].sort(), [1, 3]);
+    assert.deepEqual(new Set(log.filter(([where]) => where === "here").map(([, number]) => number)), new Set([0, 2]));
+    assert.equal(log.length, 16); // each step once
+  });
+
+test("one picture, or a GPU, needs no helper", async () => {
+  const alone = begun(part(1).inWorker);
+  await alone.ended;
+  const gpu = new Pool({ ...checkpoints(), onGpu: new Set(["model"]) }, MACHINE, () => assert.fail());
+  const { last } = await results(begun(part(4).inWorker, { pool: gpu }));
+  assert.deepEqual([alone.workers.length, last.state], [0, "finished"]);
+});
+
+for (const [what, kill] of [
+  ["dies", ([worker]) => worker.fail()],
+  ["is stopped", ([worker]) => worker.runs.at(-1).stop()],
+  [
+    "has an error of its own",
+    () => {
+      throw new Error("no memory");
+    },
+  ],
+])
+  test(`a run goes on where a helper ${what}`, async () => {
+    const { given } = await results(begun(part(4).inWorker, { machine: { cores: 1 } }));
+    let how = { workers: [] };
+    const before = async (where, number, index) => {
+      await WAITS(where);
+      if (where === "helper" && number === 3 && index === 2) kill(how.workers);
+    };
+    how = begun(part(4, { before }).inWorker);
+    const found = await results(how);
+    assert.deepEqual([found.given, found.last.state], [given, "finished"]);
+  });
+
+test("a helper that dies or can't load the model is the last one", async () => {
+  const refused = begun(part(4, { before: WAITS }).inWorker, { refuse: "no memory" });
+  assert.equal((await results(refused)).last.state, "finished");
+  assert.equal(refused.workers[0].ended, true);
+  assert.equal(refused.pool.limit(["model"]), 1);
+  await begun(part(4).inWorker, { pool: refused.pool }).ended;
+  assert.equal(refused.workers.length, 1);
+  const none = new Pool(checkpoints(), MACHINE, () => {
+    throw new Error("no more workers");
+  });
+  assert.equal((await results(begun(part(4).inWorker, { pool: none }))).last.state, "finished");
+});
+
+test("a helper that falls silent is given up", async (t) => {
+  const how = begun(part(2).inWorker);
+  await results(how); // it has loaded the model
+  let late = 0;
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, "now", () => now() + late);
+  const before = (where) => {
+    late += 6000; // a step takes long, which is no silence
+    return where === "helper" ? new Promise(() => {}) : undefined;
+  };
+  how.workers[0].postMessage = ({ what }) => what === "rest" || setTimeout(() => (late += 20_000), 200);
+  const found = await results(begun(part(2, { before }).inWorker, { pool: how.pool }));
+  assert.deepEqual([found.last.state, found.given.length, how.workers[0].ended], ["finished", 8, true]);
+});
+
+test("Stop stops the helpers, too, and the next run has them again", async () => {
+  const { inWorker, log } = part(2, { steps: 10_000 });
+  const first = begun(inWorker);
+  const theirs = () => log.filter(([where]) => where === "helper").length;
+  for (const begin of [() => first, () => begun(inWorker, { pool: first.pool })]) {
+    const run = begin();
+    const before = theirs();
+    while (theirs() === before) await tick();
+    run.run.stop();
+    assert.equal((await results(run)).last.state, "stopped");
+    await tick();
+    await tick();
+    const done = log.length;
+    for (let i = 0; i < 20; i++) await tick();
+    assert.equal(log.length, done);
+  }
+  assert.equal(first.workers.length, 1);
+});
+
+test("an error of a step is the run's, wherever it was computed", async () => {
+  const before = (where, number, index) => {
+    if (number === 1 && index === 2) throw new Error("this picture is odd");
+    return WAITS(where);
+  };
+  const { given, last } = await results(begun(part(2, { before }).inWorker));
+  assert.deepEqual([given.length, last.state, last.text], [5, "error", "This picture is odd"]);
+});
+
+test("strands are shared out by their length, turn after turn", () => {
+  const side = [5, 10, 50, 5].map((cost) => ({ cost, turn: 0 }));
+  assert.deepEqual(shares(side, 2), { owners: [1, 1, 0, 1], most: 50 });
+  const turns = [4, 4, 4].map((cost, turn) => ({ cost, turn }));
+  assert.deepEqual(shares(turns, 2).owners, [0, 1, 0]);
+  assert.deepEqual(shares([], 2), { owners: [], most: 0 });
+  const plan = { steps: [{ kind: KIND, n: 22 }] }; // 10 of them are no strand's
+  assert.equal(gain(plan, [turns], 2), 22 / 18);
+  assert.equal(gain(plan, [turns], 1), 1);
+  assert.equal(gain({ steps: [] }, [[]], 2), 1);
+});
+
+test("what memory there is for workers says how many there are", () => {
+  const of = (bytes, machine) =>
+    new Pool({ ...checkpoints(), bytes: () => bytes }, { cores: 64, ...machine }, () => null).limit(["model"]);
+  const [digits, cifar, emoji, hub] = [1.5e6, 17e6, 27e6, 143e6]; // bytes of files
+  assert.deepEqual(
+    [digits, cifar, emoji, hub].map((bytes) => of(bytes, { memory: 4, mobile: true })),
+    [17, 4, 2, 1],
+  );
+  assert.deepEqual(
+    [digits, cifar, emoji, hub].map((bytes) => of(bytes, {})),
+    [17, 4, 2, 1],
+  );
+  assert.deepEqual(
+    [cifar, emoji, hub].map((bytes) => of(bytes, { memory: 8, mobile: false })),
+    [16, 10, 2],
+  );
+  assert.equal(of(digits, { cores: 2 }), 2);
+});
+
+test("the time of a run before it begins is that of all its workers", async () => {
+  const its = { computation: () => part(4).inWorker("here") };
+  const pool = new Pool(checkpoints(), MACHINE, () => null);
+  Object.assign(pool.checkpoints, { missing: () => 0, forms: { watch: [] } });
+  assert.equal((await cost(pool, its, "watch", {})).seconds, 8);
+  assert.equal((await cost(new Pool(pool.checkpoints), its, "watch", {})).seconds, 16);
+});

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Typing } from "../parts/watch/typing.js";
+
+const FORM = [{ name: "steps", default: 4 }];
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** What stands around the typing, with a clock that `wait` moves; `log` has what happens. */
+function typing(described = { auto: true, seconds: 0.2 }) {
+  const log = [];
+  let now = 0;
+  const timers = new Map();
+  const clock = {
+    set(act, ms) {
+      timers.set(act, now + ms);
+      return act;
+    },
+    clear: (timer) => timers.delete(timer),
+  };
+  const form = {
+    values: { checkpoint: "emoji", prompt: "", seed: "5", steps: 20, count: 4 },
+    value: (name) => form.values[name],
+  };
+  const stream = { active: false, run: null };
+  const panel = {
+    ...{ form, stream, isRun: false, sketch: { said: "", shown: false }, description: { auto: true } },
+    run: { getClientRects: () => [1] },
+    stop: { click: () => log.push("stop") },
+    changed() {},
+    sketched(said, shown) {
+      panel.sketch = { said, shown };
+      typed.render();
+    },
+    start() {
+      log.push(`run ${form.values.prompt}`);
+      typed.renew();
+      stream.active = true;
+    },
+  };
+  const player = {
+    view: { chosen: 2 },
+    sketch: ([one]) => log.push(`shown ${one}`),
+    back: () => log.push("back"),
+  };
+  const asked = [];
+  const page = {
+    given: { forms: { sketch: FORM } },
+    say: (text) => log.push(text),
+    knowledge: {
+      catalogue: { isOwn: (ref) => ref === "emoji" },
+      describe: async () => described,
+      plan: async () => ({ shown: (plan) => plan }),
+    },
+    client: {
+      run(part, values, take, lost) {
+        const one = { part, values, take, lost, left: false };
+        asked.push(one);
+        log.push(`sketch ${values.prompt}`);
+        return () => {
+          one.left = true;
+        };
+      },
+    },
+  };
+  const typed = new Typing(page, panel, player, clock);
+  const wait = async (ms) => {
+    for (const end = now + ms; now < end; ) {
+      now += 10;
+      for (const [act, at] of [...timers]) if (at <= now && timers.delete(act)) act();
+      await settled();
+    }
+  };
+  const type = (text) => {
+    form.values.prompt = text;
+    typed.typed();
+  };
+  const finish = async (one) => {
+    if (!one.left) await one.take({ state: "finished", text: "", results: [one.values.prompt] });
+  };
+  return { log, panel, stream, typed, type, wait, finish, asked };
+}
+
+test("a sketch at each pause, of the picture that is looked at, and the whole run when it was seen", async () => {
+  const { log, type, wait, finish, asked, panel } = typing();
+  for (const text of ["r", "re", "red"]) {
+    type(text);
+    await wait(60);
+  }
+  assert.deepEqual(log, []);
+  await wait(100);
+  assert.deepEqual(asked[0].values, { checkpoint: "emoji", prompt: "red", seed: 7 });
+  await wait(2000);
+  await finish(asked[0]);
+  assert.deepEqual(panel.sketch, { said: "Quick sketch in 4 steps", shown: true });
+  await wait(840);
+  assert.deepEqual(log, ["sketch red", "shown red"]);
+  await wait(20);
+  assert.deepEqual(log.at(-1), "run red");
+});
+
+test("a newer sketch replaces one that computes, and the run that typing began gives way", async () => {
+  const { log, type, wait, finish, asked } = typing();
+  type("red");
+  await wait(160);
+  type("red fox");
+  await wait(160);
+  assert.equal(asked[0].left, true);
+  await finish(asked[0]);
+  await finish(asked[1]);
+  await wait(1000);
+  type("red foxes");
+  assert.deepEqual(log, ["sketch red", "sketch red fox", "shown red fox", "run red fox", "stop"]);
+});
+
+test("a run that typing did not begin goes on; what was typed is drawn after it", async () => {
+  const { log, type, wait, stream, typed } = typing();
+  Object.assign(stream, { active: true, run: "1" });
+  type("r");
+  type("re");
+  await wait(2000);
+  assert.deepEqual(log, ["This run goes on. Your words are drawn after it."]);
+  stream.active = false;
+  typed.render();
+  await wait(160);
+  assert.deepEqual(log.slice(1), ["sketch re"]);
+});
+
+test("the words of the run that is here bring it back", async () => {
+  const { log, type, wait, panel } = typing();
+  type("red f");
+  await wait(100);
+  panel.isRun = true;
+  type("red");
+  await wait(2000);
+  assert.deepEqual(log, ["back"]);
+});
+
+test("while a model is loaded nothing else begins, and then the newest words are drawn", async () => {
+  const { log, type, wait, asked, panel } = typing({ auto: false, seconds: null });
+  panel.description.auto = false;
+  type("r");
+  await wait(160);
+  asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
+  assert.equal(panel.sketch.said, "Loading Emoji");
+  type("red");
+  await wait(2000);
+  assert.deepEqual(log, ["sketch r"]);
+  asked[0].take({ state: "running", text: "", results: [] });
+  await wait(160);
+  assert.deepEqual(log, ["sketch r", "sketch red"]);
+});
+
+test("a refusal is said, no sketch is drawn that is not quick, and a run that is long waits for Run", async () => {
+  const { type, wait, asked, panel, log } = typing();
+  panel.description.auto = false;
+  type("red");
+  await wait(160);
+  asked[0].take({ state: "error", text: "No sketch while others compute", results: [] });
+  assert.deepEqual(panel.sketch, { said: "No sketch while others compute", shown: false });
+  await wait(2000);
+  assert.deepEqual(log, ["sketch red"]);
+  const slow = typing({ auto: false, seconds: 30 });
+  slow.type("red");
+  await slow.wait(160);
+  assert.deepEqual(slow.log, []);
+});
+
+test("other settings end a sketch", async () => {
+  const { type, wait, asked, finish, panel, typed, log } = typing();
+  type("red");
+  await wait(160);
+  panel.form.values.guidance = 7;
+  typed.render();
+  await finish(asked[0]);
+  assert.deepEqual([panel.sketch.shown, asked[0].left, log], [false, true, ["sketch red"]]);
+});

@@ -1,0 +1,70 @@
+// The words at the arrows of the loop: what one step does, from the run's own numbers.
+import { number } from "./numbers.js";
+import { countOfSteps, SAMPLER } from "./units.js";
+
+/** @import { Step } from "../player/recording.js" */
+/** @import { Values } from "../shared/run/client.js" */
+/** @typedef {{ towards: string, noise: string, fresh: boolean }} Back what a step does with the guess; fresh: whether it adds noise */
+
+/** What is said where no step is shown. @type {Back} */
+export const BACK = { towards: "a small step towards the guess", noise: "fresh noise", fresh: true };
+
+const SMALL = 0.2; // weights of the guess: below it a step is small,
+const LARGE = 0.6; // from here on it is large
+
+/** What the network does. @param {number | null} t the noise level at which it was asked; null: at none yet */
+export function asked(t) {
+  return `${t === null ? "It" : `At noise level t\u00a0=\u00a0${t} it`} guesses the finished picture.`;
+}
+
+/**
+ * How much of x̂_0 a step takes: its coefficient in the mean of x_s (DDPM, Eq. 7), in DDIM's step (Song et al. 2021, Eq. 12), which
+ * is also the first order of the solvers, or in a consistency model's, which takes it whole.
+ * @param {number} alphaBar of t @param {number} next of s @param {number | null} sigma null: not known @param {string} sampler
+ */
+export function weight(alphaBar, next, sigma, sampler) {
+  if (sampler === "consistency") return Math.sqrt(next);
+  if (sampler === "ddpm" || sampler === "langevin") return (Math.sqrt(next) * (1 - alphaBar / next)) / (1 - alphaBar);
+  const kept = Math.sqrt(Math.max(0, 1 - next - (sigma ?? 0) ** 2) / (1 - alphaBar)); // of the noise in x_t
+  return Math.sqrt(next) - kept * Math.sqrt(alphaBar);
+}
+
+/**
+ * What a step does with the guess.
+ * @param {Step} step @param {number} next ᾱ_s @param {number | null} sigma null: not known
+ * @param {string} sampler
+ * @returns {Back}
+ */
+export function back([, s, alphaBar], next, sigma, sampler) {
+  const own = SAMPLER[sampler] ?? sampler;
+  if (s === 0) return { towards: "the last step takes the whole guess", noise: "no fresh noise", fresh: false };
+  const share = weight(alphaBar, next, sigma, sampler);
+  const percent = share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`;
+  const size = share < SMALL ? "a small step" : share < LARGE ? "a step" : "a large step";
+  const towards = sampler === "consistency" ? "the whole guess is taken" : `${size} towards the guess: ${percent}`;
+  if (sigma === 0) return { towards, noise: `${own} adds no fresh noise`, fresh: false };
+  return { towards, noise: sigma === null ? "fresh noise" : `fresh noise: σₜ = ${number(sigma)}`, fresh: true };
+}
+
+/** What the models that come with the page have seen, and what they draw. @type {Record<string, [many: string, one: string]>} */
+const SEEN = {
+  "mnist-tiny": ["digits", "a new one"],
+  "cifar10-tiny": ["small photos", "a new one"],
+  "emoji-tiny": ["emoji", "the one that you name"],
+};
+
+/** What a model does, in two sentences. @param {string} ref */
+export function lead(ref) {
+  const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? ""; // its students have seen the same
+  const [many, one] = SEEN[name] ?? ["pictures", "a new one"];
+  return `This network has seen thousands of ${many}. It turns random pixels, pure noise, into ${one}, step by step.`;
+}
+
+/** How much noise a step adds, in a word. @type {Record<string, string>} */
+const NOISE = { beta: "much noise", beta_tilde: "little noise", analytic: "computed noise" };
+
+/** How a run goes, in a few words. @param {Values} values of a form */
+export function how({ steps, sampler, variance, seed }) {
+  const way = sampler === "ddpm" ? (NOISE[String(variance)] ?? "learned noise") : SAMPLER[String(sampler)];
+  return `${countOfSteps(Number(steps))}, ${way}, seed ${seed}`;
+}
