@@ -97,6 +97,7 @@ def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
     page = browser.new_page(viewport={"width": 1080, "height": 760})
     finished(page, url, part)
     page.add_style_tag(content="* { animation: none !important; transition: none !important }")
+    page.evaluate("for (const box of document.querySelectorAll('.how')) box.open = false; scrollTo(0, 0);")
     frames = []
     for k in ticks:
         page.locator(".scrubber").fill(str(k))
@@ -125,8 +126,11 @@ def icons(browser: Browser, url: str) -> None:
         page.close()
     page = browser.new_page(viewport={"width": 960, "height": 504}, device_scale_factor=1.25)  # 1200 × 630 pixels
     opened(page, url, "tab=watch")
-    page.add_style_tag(content=".status, .try { display: none !important }")
+    page.add_style_tag(
+        content=".side, .try { display: none !important } .part { grid-template-columns: 1fr !important }"
+    )
     page.locator(".scrubber").fill("37")
+    page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(500)
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(ICONS / "preview.png", optimize=True)
 

@@ -839,7 +839,7 @@ def test_broken_images_and_another_memory_are_told_apart_from_other_data(tmp_pat
     (tmp_path / "data" / "004b.png").write_bytes(b"not a picture")
     config = tiny(tmp_path / "data", tmp_path / "run")
     state = Trainer(config).state()
-    with pytest.raises(TrainError, match=r"--memory is not what .*can't be read are left out when .* in memory"):
+    with pytest.raises(TrainError, match=r"another --data or --memory: .*can't be read are left out when .* in memory"):
         Trainer(replace(config, memory=0.0), state)
     (tmp_path / "data" / "004b.png").unlink()
     Trainer(replace(config, memory=0.0), state)

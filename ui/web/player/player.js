@@ -118,12 +118,13 @@ export class Player {
   /** The newest run stands differently. @param {boolean} active */
   set active(active) {
     const { view } = this;
+    const isNews = view.active !== active;
     view.active = active;
     if (!active && view.live) {
       view.goLive();
       view.live = false;
     }
-    this.render();
+    if (isNews || !view.playing) this.render(); // what plays is rendered by itself: the page would be laid out twice
   }
 
   // --- Playing

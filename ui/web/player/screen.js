@@ -227,9 +227,9 @@ export class Screen {
     const going = steps.filter(([, s]) => s > 0);
     if (going.length) {
       const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
-      this.#find(".sentence").textContent = sentence(cleanest, Boolean(shown.plan?.asked));
+      this.#tell(sentence(cleanest, Boolean(shown.plan?.asked)));
     }
-    if (this.#touched) this.#find(".sentence").textContent = this.#touched;
+    if (this.#touched) this.#tell(this.#touched);
     const share = Math.round(100 * Math.max(0, ...steps.map(([, s, alphaBar]) => (s ? alphaBar : 1))));
     const bar = this.#find(".balance i");
     bar.style.setProperty("--at", `${share}%`);
@@ -250,10 +250,14 @@ export class Screen {
   painted() {
     const { shown, frames } = this.view;
     if (!shown.count || this.#touched || !frames.every((frame) => frame?.step[1] === 0)) return;
-    this.#find(".sentence").textContent = this.result(
-      shown,
-      this.lanes.map(({ x: { canvas } }) => [canvas]),
-    );
+    const pictures = this.lanes.map(({ x: { canvas } }) => [canvas]);
+    this.#tell(this.result(shown, pictures));
+  }
+
+  /** Say a sentence below the pictures. Even the same text, set again, would lay out the page. @param {string} text */
+  #tell(text) {
+    const node = this.#find(".sentence");
+    if (node.textContent !== text) node.textContent = text;
   }
 
   /** What is measured in the finished pictures of each lane, one or several. @param {Recording} run @param {HTMLCanvasElement[][]} canvases */

@@ -39,7 +39,7 @@ function typing(described = { auto: true, seconds: 0.2 }) {
   };
   const player = {
     view: { chosen: 2 },
-    sketch: ([one]) => log.push(`shown ${one}`),
+    sketch: ([, one]) => log.push(`shown ${one}`),
     back: () => log.push("back"),
   };
   const asked = [];
@@ -75,7 +75,8 @@ function typing(described = { auto: true, seconds: 0.2 }) {
     typed.typed();
   };
   const finish = async (one) => {
-    if (!one.left) await one.take({ state: "finished", text: "", results: [one.values.prompt] });
+    const plan = { kind: "plan", unknown: one.values.prompt.split(" ").filter((word) => word.includes("qwx")) };
+    if (!one.left) await one.take({ state: "finished", text: "", results: [plan, one.values.prompt] });
   };
   return { log, panel, stream, typed, type, wait, finish, asked };
 }
@@ -163,6 +164,17 @@ test("a refusal is said, no sketch is drawn that is not quick, and a run that is
   slow.type("red");
   await slow.wait(160);
   assert.deepEqual(slow.log, []);
+});
+
+test("a word that the model does not know is named at once, unless it is very long", async () => {
+  const { type, wait, asked, finish, panel } = typing();
+  for (const word of ["qwx", "qwx".repeat(9)]) {
+    type(`red ${word}`);
+    await wait(160);
+    await finish(asked.at(-1));
+    const more = word === "qwx" ? ". I don’t know “qwx”: what is drawn is a guess." : "";
+    assert.equal(panel.sketch.said, `Quick sketch in 4 steps${more}`);
+  }
 });
 
 test("other settings end a sketch", async () => {

@@ -1,6 +1,7 @@
 // What is drawn while words are typed: a quick sketch at every pause, and the whole run when the typing stops.
 
 import { isShown } from "../../shared/drawing/dom.js";
+import { unknown } from "../../words/captions.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */
@@ -10,6 +11,7 @@ import { isShown } from "../../shared/drawing/dom.js";
 
 const PAUSE = 150; // ms after the last key until a sketch begins,
 const SEEN = 850; // and for which it is seen before the whole run begins
+const SHORT = 24; // letters of a word that is named beside Run; the caption names all
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields of which a sketch has its own
 const WAITS = "This run goes on. Your words are drawn after it.";
 /** @type {Clock} */
@@ -120,10 +122,10 @@ export class Typing {
     return JSON.stringify({ ...this.#values, prompt: "" });
   }
 
-  /** Say that what is shown is a sketch, or is going to be one. */
-  #say() {
+  /** Say that what is shown is a sketch, or is going to be one. @param {string} [odd] a word that the model does not know */
+  #say(odd = "") {
     this.#of = this.#settings;
-    this.panel.sketched(this.label, true);
+    this.panel.sketched(odd && odd.length <= SHORT ? `${this.label}. ${unknown([odd])}` : this.label, true);
   }
 
   async #sketch() {
@@ -163,7 +165,7 @@ export class Typing {
         if (state !== "finished") return;
         const plan = await page.knowledge.plan("sketch", values);
         if (!isNewest()) return;
-        this.#say();
+        this.#say(results.find(({ kind }) => kind === "plan")?.unknown[0]);
         const shown = (/** @type {any} */ read) => ({ ...plan.shown(read), untouchable: "" }); // of no interest here
         player.sketch(results.map((result) => (result.kind === "plan" ? shown(result) : result)));
         wait();

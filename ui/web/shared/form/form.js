@@ -261,7 +261,7 @@ export class Form {
   /** Say beside a field that its value has been changed, or "" for no more. @param {string} name @param {string} text */
   #tell(name, text) {
     const place = this.place(name);
-    const said = place.querySelector(":scope > .changed") ?? el("p", { class: "info changed", role: "status" });
+    const said = place.querySelector(":scope > .changed") ?? el("p", { class: "changed", role: "status" });
     if (text && !said.parentElement) place.append(said);
     write(said, text);
   }

@@ -117,7 +117,7 @@ export class Panel {
     if (first && page.model && this.form.takes(page.model)) this.form.set({ [first.name]: page.model.ref });
     const press = () => {
       this.start();
-      this.#look();
+      requestAnimationFrame(() => this.#look()); // by then the page is laid out
     };
     this.run = button({ class: "button primary run" }, press, "Run");
     const stop = () => this.stream.stop(() => page.client.ask("lab", "stop", { run: this.stream.run }));

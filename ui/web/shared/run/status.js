@@ -35,7 +35,8 @@ export class Status {
     this.bar.hidden = progress === undefined;
     this.bar.classList.toggle("unknown", progress === null);
     const percent = Math.round(100 * (progress ?? 0));
-    this.#done.style.width = `${percent}%`;
+    // A width would lay out the page.
+    this.#done.style.transform = progress === null ? "" : `scaleX(${percent / 100})`;
     if (progress === null) this.bar.removeAttribute("aria-valuenow");
     else this.bar.setAttribute("aria-valuenow", String(percent));
   }
