@@ -14,13 +14,13 @@
  */
 
 const PART = 8; // channels of a 3 × 3 convolution that are summed in a row
-const BAND = 256; // products a channel of a band
+const BAND = 256; // tiles or pixels that are transformed at once: so large images need little memory
 const APART = 16; // numbers between matrices that are read and written at once: else they share a set of a cache
 const WIDE = 64; // channels that Winograd's products sum in a row
-/** Channels from which they are quicker than the sums themselves, and pixels. */
+/** Winograd's products are quicker from so many channels and pixels on. */
 const [CHANNELS, PIXELS] = [8, 25];
 const up = (/** @type {number} */ n, /** @type {number} */ step) => Math.ceil(n / step) * step;
-const SUMS = [[0, 1], [1], [1, 2]]; // that a weight of a side is in, of the three that an upsampling takes
+const SUMS = [[0, 1], [1], [1, 2]]; // for each weight of a side those that it is in, of the three of an upsampling
 const sigmoid = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
 /** By the rational function that Eigen and XLA use, in float32's accuracy. From the highest power of x² down. */
