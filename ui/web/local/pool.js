@@ -157,7 +157,7 @@ class Helper {
     const refs = Object.keys(known).join("\n");
     if (refs !== this.#refs)
       this.#loaded = new Promise((resolve) => {
-        const question = { verb: "ask", part: "lab", what: "load", values: { known } };
+        const question = { verb: "ask", part: "engine", what: "load", values: { known } };
         this.ask(question, (answer) => (answer.error ? this.lost() : resolve(null)));
       });
     this.#refs = refs;
@@ -285,7 +285,7 @@ export class Pool {
     if (!this.#now || (work && this.#now.work !== work)) return;
     for (const helper of this.#helpers) {
       this.#now.leave(helper);
-      helper.ask({ verb: "ask", part: "lab", what: "rest", values: {} });
+      helper.ask({ verb: "ask", part: "engine", what: "rest", values: {} });
     }
     this.#now = null;
   }
