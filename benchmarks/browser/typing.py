@@ -1,0 +1,99 @@
+"""Time the sketches of Watch, in a browser without a server and with one: `python -m benchmarks browser typing`.
+
+Prints for each the milliseconds from the pause in the typing to the picture: the median, the quartiles and the least.
+Also the processor's time of one sketch, of the browser's processes and of the server (Linux only).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+import ui
+from benchmarks._measure import describe, spread
+from benchmarks.app import ARGS
+from benchmarks.browser.opening import served
+from ui.static.folder import write
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+QUERY = "?tab=watch&checkpoint=emoji-tiny&steps=1000&count=4"  # a run that does not begin by itself
+WORDS = [f"{colour} {thing}" for colour in ("red", "green", "blue") for thing in ("apple", "heart", "fox", "car")]
+ALWAYS = "page.knowledge.describe = async () => ({ auto: true })"  # also on a busy machine, where none would begin
+TYPE = """(text) => new Promise((done) => {
+  const input = document.querySelector("[data-name=prompt] input");
+  const title = document.querySelector(".ddpm-player .title");
+  input.value = text;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  const began = performance.now() + 150;
+  const look = () => {
+    if (title.textContent.includes(`“${text}”`)) requestAnimationFrame(() => done(performance.now() - began));
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
+def worked() -> float:
+    """Return the processor's seconds of this process and of all that it has started."""
+    processes = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        processes[int(stat.parent.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
+    ours = {os.getpid()}
+    while more := {pid for pid, (parent, _) in processes.items() if parent in ours} - ours:
+        ours |= more
+    return sum(processes[pid][1] for pid in ours if pid in processes) / os.sysconf("SC_CLK_TCK")
+
+
+def sketches(browser: Browser, address: str) -> tuple[list[float], float]:
+    """Return the milliseconds of each sketch, and the processor's of one."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(300_000)
+    page.goto(address + QUERY)
+    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.evaluate(ALWAYS)
+    page.evaluate(TYPE, "warm up")
+    before = worked()
+    times = [page.evaluate(TYPE, text) for text in WORDS]
+    processor = 1000 * (worked() - before) / len(times)
+    page.close()
+    return times, processor
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The command."""
+    from playwright.sync_api import sync_playwright
+
+    raw = argparse.RawDescriptionHelpFormatter
+    prog = "python -m benchmarks browser typing"
+    argparse.ArgumentParser(prog=prog, description=__doc__, formatter_class=raw).parse_args(arguments)
+    print(json.dumps(describe(torch.device("cpu"))))
+    print("| from the pause to the picture | ms | least | processor, ms |\n| --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        write(Path(temporary, "lab"), ["emoji-tiny"])
+        path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        app = ui.build("emoji-tiny")
+        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+        with served(Path(temporary)) as (address, _):
+            for name, at in (("in the browser alone", f"{address}/lab/"), ("with a server", app.local_url)):
+                times, processor = sketches(browser, at)
+                found = spread(times)
+                low, high = found["quartiles"]
+                middle = f"{found['median']:.0f} ({low:.0f} to {high:.0f})"
+                print(f"| {name} | {middle} | {min(times):.0f} | {processor:.0f} |", flush=True)
+        browser.close()
+        ui.close(app)
