@@ -1,8 +1,9 @@
 """Time runs of several pictures in a browser, with one worker and with several: `python -m benchmarks browser runs`.
 
-Writes the folder and opens it in two pages of a headless browser (playwright). The first page believes that there is one
-core. The pages take turns; a first turn, which loads models and starts workers, is not counted. Prints a table: seconds
-with one worker and with all, as medians, the ratio of each turn (median and quartiles), and the ratio of the best times.
+Writes the folder and opens it in two pages of a headless browser (playwright). The first page believes that there is
+one core. The pages take turns; a first turn, which loads models and starts workers, is not counted. Prints a table:
+seconds with one worker and with all, as medians, the ratio of each turn (median and quartiles), and the ratio of the
+best times.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One evaluation of one image: by the page's own kernel and by its plain JavaScript (one thread of a headless browser),
 by PyTorch in float32, and by the engine that the server chooses by itself. They take turns; the medians are printed as
-a table of docs/performance.md.
+a table of docs/performance.md. With `--beside CHECKOUT` the browser's part of another checkout takes turns with them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ddpm_core.prediction import label_tensor, predict
 
 ROOT = Path(__file__).parents[2]
 WARM = 3  # steps before the first that counts
-MODELS = """async (ref) => {
-    const local = (path) => `${location.origin}/ui/web/local/${path}`;
+MODELS = """async ([ref, root]) => {
+    const local = (path) => `${location.origin}${root}ui/web/local/${path}`;
     const [{ compile }, { load }, { conditions, predict }] = await Promise.all(
         ["network/kernel.js", "network/model.js", "process/predict.js"].map((path) => import(local(path))));
     const bytes = async (path) => { const got = await fetch(path); return got.ok ? got.arrayBuffer() : null; };
     const read = (path) => bytes(`${location.origin}/checkpoints/${ref}/${path}`);
     const kernel = await compile(await bytes(local("network/kernel.wasm")));
-    window.step = [];
+    window.step ??= [];
     for (const code of [kernel, null]) {
         const model = await load(read, ref, code);
         const x = Float32Array.from({ length: model.channels * model.size ** 2 }, (_, i) => Math.sin(9 * i));
@@ -50,6 +50,14 @@ MODELS = """async (ref) => {
 
 
 class Files(SimpleHTTPRequestHandler):
+    """Serves this checkout, and another one below /beside/."""
+
+    beside = ROOT
+
+    def translate_path(self, path: str) -> str:
+        self.directory = str(self.beside if path.startswith("/beside/") else ROOT)
+        return super().translate_path(path.removeprefix("/beside"))
+
     def log_message(self, format: str, *args: object) -> None:
         """Nothing."""
 
@@ -82,19 +90,30 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks browser step", description=__doc__)
     parser.add_argument("refs", nargs="*", default=["mnist-tiny", "cifar10-tiny", "emoji-tiny"], metavar="REF")
     parser.add_argument("--seconds", type=float, default=30, help="for each model")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another checkout of the project")
     options = parser.parse_args(arguments)
+    roots, names = ["/"], ["kernel", "plain JavaScript"]
+    if options.beside:
+        if not (options.beside / "ui/web/local/network/kernel.wasm").is_file():
+            parser.error(
+                f"--beside: {options.beside} has no ui/web/local/network/kernel.wasm. Name a checkout of the project."
+            )
+        Files.beside = options.beside.resolve()
+        roots, names = ["/", "/beside/"], [*names, "the other kernel", "the other JavaScript"]
+    names += ["PyTorch, float32", "the server's own"]
     found = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
     print(json.dumps(describe(torch.device("cpu"))))
-    print("| ms a step | kernel | plain JavaScript | PyTorch, float32 | the server's own |")
-    print("| --- | --- | --- | --- | --- |")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=ROOT)) as server, sync_playwright() as play:
+    print(f"| ms a step | {' | '.join(names)} |")
+    print("| --- " * (1 + len(names)) + "|")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server, sync_playwright() as play:
         Thread(target=server.serve_forever, daemon=True).start()
         chromium = play.chromium.launch(executable_path=found, args=ARGS)
         page = chromium.new_page()
         for ref in options.refs:
             page.goto(f"http://127.0.0.1:{server.server_port}/checkpoints/")
-            page.evaluate(MODELS, ref)
-            own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(2)]
+            for root in roots:
+                page.evaluate(MODELS, [ref, root])
+            own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(2 * len(roots))]
             python = [of_the_server(ref, engine="torch", precision="fp32"), of_the_server(ref)]
             cells = [f"{ms:.1f}" for ms in medians([*own, *python], options.seconds)]
             print(f"| {' | '.join([ref, *cells])} |", flush=True)

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -147,29 +146,3 @@ class ServedApp:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.kill()
-
-
-class Page:
-    """What an open page sends: its questions and its runs."""
-
-    def __init__(self, app: ServedApp):
-        self._app = app
-        self.session = uuid.uuid4().hex
-
-    def ask(self, part: str, what: str, **values: Any) -> dict[str, Any]:
-        """The answer to a question. Raises Failed where the server has a sentence instead."""
-        body = {"part": part, "what": what, "values": values, "page": self.session}
-        answer = self._app.http.post(f"{self._app.root}/ask", json=body)
-        answer.raise_for_status()
-        found = answer.json()
-        if "error" in found:
-            raise Failed(found["error"])
-        return found
-
-    def run(self, part: str, **values: Any) -> Generator[dict[str, Any], None, None]:
-        """The messages of a new run while they come."""
-        body = {"part": part, "values": values, "page": self.session}
-        with self._app.http.stream("POST", f"{self._app.root}/run", json=body) as stream:
-            stream.raise_for_status()
-            for line in filter(None, stream.iter_lines()):
-                yield json.loads(line.removeprefix("data: "))

@@ -1,7 +1,6 @@
 """Pictures in and out: [−1, 1] to levels, grids and files; picture files to arrays. No model and no process."""
 
 from ddpm_core.imaging.pixels import (
-    bmp,
     check_channels,
     from_uint8,
     grid,
@@ -14,7 +13,6 @@ from ddpm_core.imaging.pixels import (
 )
 
 __all__ = [
-    "bmp",
     "check_channels",
     "from_uint8",
     "grid",

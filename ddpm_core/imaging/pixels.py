@@ -100,14 +100,6 @@ def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
     return _encode(_opaque(image), "JPEG", quality=quality)
 
 
-def bmp(image: np.ndarray) -> bytes:
-    """Return a uint8 (H, W, C) picture as a BMP file: not compressed, so fast to write and read. It has no alpha.
-
-    C is 1 to 4.
-    """
-    return _encode(_opaque(image), "BMP")
-
-
 def save_gif(
     path: str | Path | BinaryIO,
     frames: Sequence[np.ndarray],

@@ -252,7 +252,7 @@ def test_odd_values_are_answered(app, odd):
             calls.append((part, "cost", {name: odd}))
     calls += [("forward", ask, PICTURE | {name: odd}) for ask in app.parts["forward"].questions for name in PICTURE]
     calls += [("forward", "picture", {"name": odd})]
-    calls += [("lab", ask, {name: odd}) for ask in ("facts", "run", "room") for name in ASKED]
+    calls += [("engine", ask, {name: odd}) for ask in ("facts", "run", "room") for name in ASKED]
     for call in calls:
         answer = app._ask(*call)
         error = answer.get("error", "")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from ddpm_core.imaging import bmp, from_uint8, grid, jpeg, png, save_gif, save_webp, to_uint8
+from ddpm_core.imaging import from_uint8, grid, jpeg, png, save_gif, save_webp, to_uint8
 
 LEVELS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 
@@ -94,14 +94,6 @@ def test_png_is_lossless(channels, level):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_bmp_is_lossless(channels):
-    image = noise(9, 7, channels)
-    data = bmp(image)
-    assert data[:2] == b"BM"
-    assert np.array_equal(opened(data).reshape(9, 7, channels), image)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
 def test_jpeg_is_close_and_quality_costs_bytes(channels):
     ramp = np.linspace(20, 230, 64 * 64).reshape(64, 64, 1).repeat(channels, 2).astype(np.uint8)
     data = jpeg(ramp, quality=90)
@@ -159,13 +151,13 @@ def test_what_is_transparent_lies_over_grey_in_files_without_alpha(tmp_path, cha
     image = np.full((8, 8, channels), 255, np.uint8)
     image[:, :4, -1] = 0
     save_gif(tmp_path / "a.gif", [image])
-    for file in (io.BytesIO(jpeg(image, quality=95)), io.BytesIO(bmp(image)), tmp_path / "a.gif"):
+    for file in (io.BytesIO(jpeg(image, quality=95)), tmp_path / "a.gif"):
         with Image.open(file) as opened:
             colours = np.array(opened.convert("RGB")).astype(int)
         assert np.abs(colours[:, 0] - 128).max() <= 2 and np.abs(colours[:, 7] - 255).max() <= 2
 
 
-@pytest.mark.parametrize("encode", [png, jpeg, bmp, lambda image: save_gif(io.BytesIO(), [image])])
+@pytest.mark.parametrize("encode", [png, jpeg, lambda image: save_gif(io.BytesIO(), [image])])
 def test_other_numbers_of_channels_make_no_picture(encode):
     with pytest.raises(ValueError, match="5 channels can't be saved as a picture"):
         encode(noise(4, 4, 5))

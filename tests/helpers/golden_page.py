@@ -296,6 +296,10 @@ def of_picture(content: bytes) -> Values:
     return {"size": size, "pixels": found.hexdigest()} | ({"about": json.loads(about)} if about else {})
 
 
+def base64_of(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
 def blank(count: int, size: int, channels: int) -> np.ndarray:
     return np.zeros((count, size, size, channels), np.uint8)
 
@@ -386,12 +390,14 @@ class Page:
     def forward(self, values: Values) -> Values:
         """Of Forward: the picture, its noise and both ways to noise it."""
         asks = self.app.parts["forward"].questions
-        picture = asks["picture"]({"name": values["picture"]})
-        found = asks["compare"](values | picture)
-        both = {name: of_picture(base64.b64decode(found[name].partition(",")[2])) for name in ("walk", "jump")}
+        picture = asks["picture"]({"name": values["picture"]})["picture"]
+        asked = {"size": picture.shape[1], "pixels": base64_of(picture)}
+        found = asks["compare"](values | asked)
+        both = {name: of_picture(found[name].content) for name in ("walk", "jump")}
         numbers = {name: found[name] for name in ("mean", "std", "sigma", "gap", "chance")}
-        noise = asks["noise"]({"size": picture["size"], "seed": values["seed"]})["epsilon"]
-        tables = json.dumps(asks["tables"]({})[values["schedule"]], sort_keys=True)
+        noise = base64_of(asks["noise"]({"size": picture.shape[1], "seed": values["seed"]})["epsilon"])
+        table = asks["tables"]({})[values["schedule"]]
+        tables = json.dumps({name: base64_of(column) for name, column in table.items()}, sort_keys=True)
         return both | numbers | {"noise": sha(noise.encode()), "tables": sha(tables.encode())}
 
 

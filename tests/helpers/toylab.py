@@ -23,9 +23,9 @@ from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.services import Services
 from ui.parts.sampling import Sampling
+from ui.protocol import Result
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
-from ui.runs.protocol import Result
 from ui.runs.settings import Settings
 from ui.runs.words import page_words
 from ui.serving.packing import packed
@@ -110,7 +110,7 @@ def messages(part, name, values, watch=lambda run, message: None):
 
 
 def _is_of_protocol(result):
-    """Whether a type of ui/runs/protocol.py has this kind and these names."""
+    """Whether a type of ui/protocol.py has this kind and these names."""
     return any(
         result["kind"] in get_args(get_type_hints(kind)["kind"])
         and kind.__required_keys__ <= result.keys() <= kind.__annotations__.keys()

@@ -22,8 +22,8 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 from soak import fuzz
-from soak.calls import Call, Fuzz, json_call, page_data
-from test_strangers import answered, got, messages
+from soak.calls import Call, Fuzz, page_data
+from test_strangers import answered, got, messages, told
 from toylab import wait_for
 
 from ui import web
@@ -49,9 +49,7 @@ def port(app):
 
 
 def asked(port, part, what, values):
-    answer = fuzz.send(port, json_call("/ask", {"part": part, "what": what, "values": values, "page": "a page"}))
-    assert answer.status == 200, (answer, part, what, values)
-    return json.loads(answer.text)
+    return told(port, {"part": part, "what": what, "values": values, "page": "a page"})
 
 
 def test_calls_do_not_fill_the_memory_with_the_state_of_pages(app):
@@ -247,8 +245,8 @@ def test_whatever_the_page_asks_is_answered(odd, port):
     for part, what, values in (
         (odd, "cost", {}),
         ("watch", odd, {}),
-        ("lab", odd, {}),
-        ("lab", "stop", {"run": odd}),
+        ("engine", odd, {}),
+        ("engine", "stop", {"run": odd}),
     ):
         if isinstance(part, str) and isinstance(what, str):
             answer = asked(port, part, what, values)

@@ -31,7 +31,7 @@ from ui.runs import listeners
 from ui.serving import connections, gate, gradio_faults
 
 API = "/gradio_api"
-MODELS = {"part": "lab", "what": "models", "values": {}}  # a question of the page
+MODELS = {"part": "engine", "what": "models", "values": {}}  # a question of the page
 ADDRESSES = (f"198.51.100.{n}" for n in count(1))  # of nobody (RFC 5737): each test takes new ones
 QUICK = {"checkpoint": "mnist-tiny", "steps": 2, "count": 1}
 
@@ -93,6 +93,13 @@ def answered(port, content, **more):
     with asked(port, "POST", "/run", content, **more) as answer:
         found = answer.read()
         return answer.status, unpacked(found) if answer.status == 200 else found
+
+
+def told(port, question, **more):
+    """The answer to a question."""
+    with asked(port, "POST", "/ask", question, **more) as answer:
+        assert answer.status == 200, question
+        return unpacked(answer.read())[0]
 
 
 def ordered(port, values=QUICK, **more):
@@ -263,7 +270,7 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
         monkeypatch.setattr(os, name, spied(getattr(os, name)))
     me = {"visitor": "e" * 32}
     for part, what, values in (
-        ("lab", "facts", {"ref": path}),
+        ("engine", "facts", {"ref": path}),
         ("watch", "cost", {"checkpoint": path}),
         ("compare", "cost", {"checkpoint_b": path}),
         ("train", "start", me | {"data": "own", "path": path}),
@@ -393,8 +400,8 @@ def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypat
     port, app = public
     monkeypatch.setattr(app.get_blocks(), "server_name", "0.0.0.0")
     monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
-    asks = {"part": "lab", "what": "room", "values": {"page": f"http://localhost:{port}/"}}
-    here, there = (json.loads(got(port, "POST", "/ask", asks, address=one)[1]) for one in (None, next(ADDRESSES)))
+    asks = {"part": "engine", "what": "room", "values": {"page": f"http://localhost:{port}/"}}
+    here, there = (told(port, asks, address=one) for one in (None, next(ADDRESSES)))
     assert here["address"] == f"http://192.0.2.7:{port}/"
     assert there == {"why": invitation.NOWHERE}
 
@@ -503,7 +510,7 @@ def test_a_run_that_is_not_known_is_one_sentence_and_nothing_in_the_log(public, 
         assert answer[0] == 404 and detail(answer) == "This run is no longer here: press Run again"
     answer = got(port, "POST", "/run", {"part": "watch", "values": {"resume": "0123abcd"}})
     assert answer[0] == 404 and detail(answer) == "This run is no longer here: press Run again"
-    for content in ({"part": "lab"}, {"values": {}}, {}):
+    for content in ({"part": "engine"}, {"values": {}}, {}):
         assert 400 <= got(port, "POST", "/ask", content)[0] < 500
     assert "Traceback" not in capfd.readouterr().err
     assert not [record for record in caplog.records if record.exc_info and record.levelname != "INFO"]

@@ -38,8 +38,8 @@ SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "gate.py"))
 RUNS = ("sample", "trajectory")  # what scripts ask for
 # What the page asks, with the names of its values; of a part also what its form has.
 ASKS = {
-    "lab": ("models", "facts", "emoji", "stop", "run", "room", "x"),
-    "forward": ("cost", "tables", "picture", "noise", "compare"),
+    "engine": ("models", "facts", "emoji", "stop", "run", "room", "x"),
+    "forward": ("cost", "thumbs", "tables", "picture", "noise", "compare"),
     "likelihood": ("cost",),
     "train": ("look", "start", "follow", "do", "use"),
 }

@@ -41,7 +41,7 @@ def send(port: int, call: Call) -> Answer:
     try:
         connection.request(call.method, call.path, call.body or None, call.headers)
         response = connection.getresponse()
-        stream = "octet-stream" in response.headers.get("Content-Type", "")
+        stream = call.path == "/run" and response.status == 200
         text = b"" if stream else response.read(1 << 20)
         return Answer(response.status, text.decode("utf-8", "replace"), time.monotonic() - started)
     finally:

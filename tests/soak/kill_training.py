@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pieces import unpacked
 
-from benchmarks.live.served import Page, ServedApp
+from benchmarks.live.served import Failed, ServedApp
 from ddpm_core.disk.in_use import unused
 from soak.kill import RUN, Result, expected_picture, kept_are_whole, until
 
@@ -66,7 +68,7 @@ class Visitor:
     """What Train asks the server for."""
 
     def __init__(self, app: ServedApp):
-        self._page = Page(app)
+        self._app, self._page = app, uuid.uuid4().hex
 
     def start(self) -> None:
         """Train, as chosen at first."""
@@ -84,7 +86,13 @@ class Visitor:
         until(lambda: self.step() > 0 or self.look()["state"] not in ("starting", "waiting", "running"), 300, every=0.5)
 
     def _ask(self, what: str, **asked: Any) -> dict[str, Any]:
-        return self._page.ask("train", what, visitor=self._page.session, **asked)
+        body = {"part": "train", "what": what, "values": {"visitor": self._page, **asked}, "page": self._page}
+        answer = self._app.http.post(f"{self._app.root}/ask", json=body)
+        answer.raise_for_status()
+        (found,) = unpacked(answer.content)
+        if "error" in found:
+            raise Failed(found["error"])
+        return found
 
 
 def _trainers(pid: int) -> list[int]:

@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import segno
 
+from ui.protocol import Invitation
+
 MAX_ADDRESS = 500  # characters; no phone can read a longer one as a code on a wall
 NOWHERE = "This page has no address that others could open"
 
@@ -24,7 +26,7 @@ class Served:
     share: str | None = None
 
 
-def invitation(page: object, served: Served) -> dict[str, str]:
+def invitation(page: object, served: Served) -> Invitation:
     """{address, code} where others can reach the page as it is now, else {why}: a sentence.
 
     page: its address in the browser that asks. code: the QR code, an SVG as data-URI. Anybody can call this, so it

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ddpm_core.checkpoint.hub import snapshots
 from ui import web
 from ui.forms import units
+from ui.protocol import ModelChoice
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,8 @@ def forecast(offered: Offered) -> str:
     return f"{low} to {high} on two cores"
 
 
-def choice(ref: str, status: snapshots.Status) -> dict[str, Any]:
-    """A checkpoint in the list of models: {ref, label, about, group, ready, latent, picture}, with what it needs.
-
-    ready: whether it can be chosen; about says why, where it can't. picture: the address of a thumbnail, "" for none.
-    """
+def choice(ref: str, status: snapshots.Status) -> ModelChoice:
+    """A checkpoint in the list of models, with what it needs."""
     offered = OFFERED.get(ref)
     has_picture = ref in EMBEDDED and (web.FILES / "models" / f"{ref}.webp").is_file()
     here = status.state in ("embedded", "local", "cached")

@@ -1,9 +1,8 @@
-"""The facts of a model, as JSON: what the page's own words need of it (`Facts` of ui/web/plans/plan.js)."""
+"""The facts of a model: what the page's own words need of it (`Facts` of ui/web/plans/plan.js)."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,11 @@ from ui.models.home import home
 from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
+from ui.protocol import Example, Known, ModelFacts, ScheduleTable, Spec
 
 
-def answer(services: Services, ref: str, pictures: bool = False) -> dict[str, Any]:
-    """Return what the page learns of a checkpoint: {ref, count, download, facts, set, examples}.
-
-    count: pictures of a first run. download: bytes, 0 where it is here or nobody knows. facts: None where it is not
-    here. set, examples: of the pictures that come with the page and suit it; examples only where `pictures`.
+def answer(services: Services, ref: str, pictures: bool = False) -> Known:
+    """Return what the page learns of a checkpoint, with examples of its pictures where `pictures`.
 
     Raises CheckpointError for a checkpoint that there is not.
     """
@@ -38,24 +35,19 @@ def answer(services: Services, ref: str, pictures: bool = False) -> dict[str, An
     }
 
 
-def _examples(found: PictureSet) -> list[dict[str, Any]]:
+def _examples(found: PictureSet) -> list[Example]:
     """Pictures of a shipped set, with what they show."""
     names = [found.class_names[label] for label in found.labels[:EXAMPLES]]
-    return [as_text.shown(image) | {"name": name} for image, name in zip(found.images, names, strict=False)]
+    return [{"name": name, "text": as_text.to_text(image)} for image, name in zip(found.images, names, strict=False)]
 
 
-def facts(model: ModelSpec) -> dict[str, Any]:
-    """Return {spec, home, scheduler, sidecars, pipeline} of a model that was loaded from a folder.
-
-    spec: the fields of its specification that are plain data. home: see `ui.models.home`. scheduler: its schedule as a
-    table {T, beta, alphaBar, exploding}. sidecars: what lies beside the weights, {gamma, optimised}. pipeline:
-    {name, sigma} of diffusers' pipeline of a model with coordinates, else None.
-    """
+def facts(model: ModelSpec) -> ModelFacts:
+    """Return what the page's own words need of a model that was loaded from a folder."""
     assert model.source is not None and model.source.folder is not None
     folder, family = model.source.folder, FAMILIES.get(model.schedule.config.get("_class_name", ""))
     return {
         "spec": spec(model),
-        "home": asdict(home(model)),
+        "home": home(model),
         "scheduler": table(model.schedule),
         "sidecars": {
             "gamma": _read(folder / refs.ANALYTIC) if model.gamma is not None else None,
@@ -65,26 +57,45 @@ def facts(model: ModelSpec) -> dict[str, Any]:
     }
 
 
-def spec(model: ModelSpec) -> dict[str, Any]:
+def spec(model: ModelSpec) -> Spec:
     """The fields of a specification that are plain data."""
-    own = {
-        row.name: getattr(model, row.name) for row in fields(ModelSpec) if row.name not in ("schedule", "coordinates")
-    }
-    source, optimised = asdict(model.source) if model.source else {}, model.optimised or {}
-    return own | {
+    source, optimised, student = model.source, model.optimised or {}, model.student
+    return {
+        "image_size": model.image_size,
+        "channels": model.channels,
+        "factor": model.factor,
+        "prediction": model.prediction,
+        "variance": model.variance,
+        "num_classes": model.num_classes,
+        "null_label": model.null_label,
+        "class_names": list(model.class_names) if model.class_names is not None else None,
+        "clip": model.clip,
+        "source": {
+            "ref": source and source.ref,
+            "name": source and source.name,
+            "revision": source and source.revision,
+            "weights": source and source.weights,
+            "file": source and source.file,
+            "fixed": source and source.fixed,
+        },
         "gamma": True if model.gamma is not None else None,
-        "optimised": {name: {str(n): times for n, times in found.items()} for name, found in optimised.items()} or None,
-        "student": asdict(model.student) if model.student else None,
-        "source": {name: source.get(name) for name in ("ref", "name", "revision", "weights", "file", "fixed")},
+        "optimised": {name: {str(n): list(times) for n, times in found.items()} for name, found in optimised.items()}
+        or None,
+        "student": {"method": student.method, "times": list(student.times)} if student else None,
+        "latent": model.latent,
+        "takes_words": model.takes_words,
+        "leading_offset": model.leading_offset,
         "coordinates": type(model.coordinates).__name__ if model.coordinates is not None else None,
         "floor": getattr(model.coordinates, "sigma_min", 0.0),
+        "snr": model.snr,
+        "corrections": model.corrections,
     }
 
 
-def table(schedule: NoiseSchedule) -> dict[str, Any]:
+def table(schedule: NoiseSchedule) -> ScheduleTable:
     """A schedule as numbers, t = 0..T."""
-    numbers = {"beta": schedule.beta.tolist(), "alphaBar": schedule.alpha_bar.tolist()}
-    return {"T": schedule.T, **numbers, "exploding": schedule.exploding}
+    beta, alpha_bar = schedule.beta.tolist(), schedule.alpha_bar.tolist()
+    return {"T": schedule.T, "beta": beta, "alphaBar": alpha_bar, "exploding": schedule.exploding}
 
 
 def _read(file: Path) -> Any:

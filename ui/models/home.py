@@ -3,34 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config import latent_config
 from ddpm_core.model import ModelSpec
-
-
-@dataclass(frozen=True)
-class Autoencoder:
-    """folder: of it in the checkpoint. kind: its class. z · scale, shifted, is what the network knows."""
-
-    folder: str
-    kind: str
-    scale: float
-    shift: float
-
-
-@dataclass(frozen=True)
-class Home:
-    """where: the arguments that name the checkpoint. has_scheduler: whether that has a folder of its own.
-
-    own_class: whether diffusers does not have the network's class.
-    """
-
-    where: str
-    has_scheduler: bool
-    autoencoder: Autoencoder | None = None
-    own_class: bool = False
+from ui.protocol import Autoencoder, Home
 
 
 def home(model: ModelSpec) -> Home:
@@ -45,7 +22,9 @@ def home(model: ModelSpec) -> Home:
     for folder in ("vae", "vqvae") if model.latent else ():
         if (source.folder / folder).is_dir():
             config = json.loads((source.folder / folder / "config.json").read_text(encoding="utf-8"))
-            autoencoder = Autoencoder(folder, config["_class_name"], *latent_config.scaling(config))
-            return Home(where, has_scheduler, autoencoder)
+            scale, shift = latent_config.scaling(config)
+            own: Autoencoder = {"folder": folder, "kind": config["_class_name"], "scale": scale, "shift": shift}
+            return {"where": where, "has_scheduler": has_scheduler, "autoencoder": own, "own_class": False}
     config = json.loads((source.folder / (source.file or "")).with_name("config.json").read_text(encoding="utf-8"))
-    return Home(where, has_scheduler, None, config["_class_name"] == "OpenAIUNet")
+    own_class = config["_class_name"] == "OpenAIUNet"
+    return {"where": where, "has_scheduler": has_scheduler, "autoencoder": None, "own_class": own_class}

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import ddpm_core
 from ddpm_core.checkpoint import refs, spec
@@ -22,6 +22,7 @@ from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
 from ui.models.catalogue import EMBEDDED, GROUPS, OFFERED, TRAINED, choice, short_name
+from ui.protocol import ModelChoice
 
 Stamp = tuple | None
 
@@ -303,14 +304,15 @@ class Models:
         status = self._status.get(ref)
         return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
 
-    def choices(self, visitor: str | None = None) -> list[dict[str, Any]]:
+    def choices(self, visitor: str | None = None) -> list[ModelChoice]:
         """`offered.choice` of each offered checkpoint, with what is known of it by now: those that are here first. Of
         what was trained here a visitor of a public page sees their own.
         """
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
+        usual = {"about": "", "group": TRAINED, "ready": True, "latent": False, "picture": ""}
         trained = [
-            {"ref": ref, "label": own.label, "about": "", "group": TRAINED, "ready": True, "picture": ""}
+            ModelChoice(ref=ref, label=own.label, **usual)
             for ref, own in self._own.items()
             if own.visitor in (None, visitor) or not self.public
         ]

@@ -17,6 +17,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.commands import defaults
 from ui.models.services import Services
 from ui.parts.part import Part
+from ui.protocol import Asked, Cards, CourseQuestions
 from ui.runs.log import Values
 
 CARDS = Path(__file__).with_name("course.html")
@@ -222,12 +223,13 @@ def cards() -> list[Card]:
 class CoursePart(Part):
     def __init__(self, services: Services):
         super().__init__(services)
-        self.questions = {"cards": self._cards}
+        answers: CourseQuestions = {"cards": self._cards}
+        self.answer(answers)
 
     def initial(self) -> Values:
         return {"lessons": [asdict(lesson) for lesson in LESSONS]}
 
-    def _cards(self, values: Values) -> Values:
+    def _cards(self, asked: Asked) -> Cards:
         """{} -> {html} of the cards."""
         text, here = CARDS.read_text(encoding="utf-8"), {card.name for card in cards()}
         for name in {name for name, *_ in CARD.findall(text)} - here:

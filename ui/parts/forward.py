@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from ui.forms.fields import Choice, Request, Seed, Whole, declare
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import encoded
-from ui.pictures.encoded import uri
+from ui.pictures.encoded import Sprite
+from ui.protocol import Asked, Comparison, Drawing, ForwardQuestions, Noise, Weights
 from ui.runs.log import Values
 from ui.runs.visitors import address
 
@@ -59,65 +60,67 @@ class ForwardPart(Part):
 
     def __init__(self, services: Services):
         super().__init__(services)
-        self.questions = {
+        answers: ForwardQuestions = {
+            "thumbs": self._thumbs,
             "tables": self._tables,
             "picture": self._picture,
             "noise": self._noise,
             "compare": self._compare,
         }
+        self.answer(answers)
 
     def initial(self) -> Values:
-        thumbs = {name: uri(encoded.drawn(name)[None, ::2, ::2], "png") for name in encoded.DRAWINGS}
-        return {"T": T, "EPSILON_UNIT": EPSILON_UNIT, "thumbs": thumbs}
+        return {"T": T, "EPSILON_UNIT": EPSILON_UNIT}
 
-    def _tables(self, values: Values) -> Values:
-        """{} -> the tables of all schedules. The page asks when the part is opened, as they are large."""
-        return {name: _columns(schedule) for name, schedule in SCHEDULES.items()}
+    def _thumbs(self, asked: Asked) -> dict[str, Sprite]:
+        """{} -> each drawn picture at half its size."""
+        return {name: encoded.drawn(name)[None, ::2, ::2] for name in encoded.DRAWINGS}
 
-    def _picture(self, values: Values) -> Values:
-        """{name} of a drawn picture -> {size, pixels}."""
-        image = encoded.drawn(Forward.kinds()["picture"].check(values.get("name")))
-        return {"size": len(image), "pixels": _text(image)}
+    def _tables(self, asked: Asked) -> dict[str, Weights]:
+        """{} -> the tables of all schedules, in float32, which is enough: columns are near 0 where their digits matter.
+        The page asks when the part is opened, as they are large.
+        """
+        return {name: _weights(schedule) for name, schedule in SCHEDULES.items()}
 
-    def _noise(self, values: Values) -> Values:
+    def _picture(self, asked: Asked) -> Drawing:
+        """{name} of a drawn picture -> {picture}."""
+        return {"picture": encoded.drawn(Forward.kinds()["picture"].check(asked.get("name")))[None]}
+
+    def _noise(self, asked: Asked) -> Noise:
         """{size, seed} -> {epsilon}: the ε of Eq. 4 for a picture of that size, in units of EPSILON_UNIT."""
-        size = SIZE.check(values.get("size"))
-        epsilon = forward.epsilon(Forward.kinds()["seed"].check(values.get("seed")), (size, size, 3))
-        return {"epsilon": _text((epsilon / EPSILON_UNIT).round().clip(-32768, 32767).astype("<i2"))}
+        size = SIZE.check(asked.get("size"))
+        epsilon = forward.epsilon(Forward.kinds()["seed"].check(asked.get("seed")), (size, size, 3))
+        return {"epsilon": (epsilon / EPSILON_UNIT).round().clip(-32768, 32767).astype(np.int16)}
 
-    def _compare(self, values: Values) -> Values:
-        """{size, pixels, schedule, t, seed} -> `forward.Comparison` for the page."""
-        asked = Forward.check({name: values.get(name) for name in ("schedule", "t", "seed")})
-        size = SIZE.check(values.get("size"))
+    def _compare(self, asked: Asked) -> Comparison:
+        """{size, pixels, schedule, t, seed} -> `forward.Comparison` for the page. pixels: as base64."""
+        wanted = Forward.check({name: asked.get(name) for name in ("schedule", "t", "seed")})
+        size = SIZE.check(asked.get("size"))
         try:
-            pixels = base64.b64decode(str(values.get("pixels")), validate=True)
+            pixels = base64.b64decode(str(asked.get("pixels")), validate=True)
         except ValueError:
             pixels = b""
         if len(pixels) != 3 * size * size:
             raise ValueError("The picture and its size do not agree")
         image = np.frombuffer(bytearray(pixels), np.uint8).reshape(size, size, 3)
         with self.services.quick_turns.turn(address()):  # a walk uses a core for up to a second
-            result = forward.compare(SCHEDULES[asked.schedule], image, asked.t, asked.seed)
+            result = forward.compare(SCHEDULES[wanted.schedule], image, wanted.t, wanted.seed)
         return {
-            "walk": uri(result.walk[None], "png"),
-            "jump": uri(result.jump[None], "png"),
+            "walk": encoded.encoded(result.walk[None], "png"),
+            "jump": encoded.encoded(result.jump[None], "png"),
             "mean": result.mean,
             "std": result.std,
             "sigma": result.sigma,
             "edges": result.edges.tolist(),
-            "densities": [result.walk_density.tolist(), result.jump_density.tolist()],
+            "densities": (result.walk_density.tolist(), result.jump_density.tolist()),
             "gap": result.gap,
             "chance": result.chance,
         }
 
 
+def _weights(schedule: NoiseSchedule) -> Weights:
+    columns = {name: column.astype(np.float32) for name, column in forward.tables(schedule).items()}
+    return cast("Weights", columns)
+
+
 SIZE = Whole("The size", low=1, high=encoded.SIZE)
-
-
-def _columns(schedule: NoiseSchedule) -> dict[str, str]:
-    """The schedule's tables as base64 of float32, which is enough: columns are near 0 where their digits matter."""
-    return {name: _text(column.astype("<f4")) for name, column in forward.tables(schedule).items()}
-
-
-def _text(array: np.ndarray) -> str:
-    return base64.b64encode(array.tobytes()).decode()

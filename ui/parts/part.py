@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from ui.forms.fields import Request
 from ui.models.services import Services
+from ui.protocol import Asked, Download, RunCost
 from ui.runs.log import Values
 from ui.runs.plans import Computation
 
@@ -22,7 +23,7 @@ class Part:
 
     def __init__(self, services: Services):
         self.services = services
-        self.questions: dict[str, Callable[[Values], Values]] = {}  # quick questions, by their names
+        self.questions: dict[str, Callable[[Asked], object]] = {}  # quick questions, by their names: see `ui.protocol`
 
     def request(self, part: str, values: Values) -> Any:
         """The computation that is asked for. Raises ValueError, one sentence, for values outside their limits."""
@@ -30,24 +31,26 @@ class Part:
             raise ValueError("Nothing is computed here")
         return self.computation(self.services, self.forms[part].check(values))
 
-    def cost(self, computation: Computation) -> Values:
-        """Return how long a run takes: {seconds, missing, device, busy}.
-
-        seconds: None where that is not known. missing: {ref, bytes} of what must be downloaded first. device: "CPU" or
-        "GPU". busy: whether others compute on a page for all. Raises ValueError and CheckpointError for what is wrong.
-        """
+    def cost(self, computation: Computation) -> RunCost:
+        """Return how long a run takes. Raises ValueError and CheckpointError for what is wrong."""
         services, refs = self.services, computation.refs
         models = [model for ref in refs if (model := services.models.known(ref))]
         seconds = None
         if len(models) == len(refs):
             seconds = computation.checked_plan(models).left(services.step_times, {})
-        missing = [{"ref": ref, "bytes": size} for ref in refs if (size := services.models.to_download(ref))]
+        missing: list[Download] = [
+            {"ref": ref, "bytes": size} for ref in refs if (size := services.models.to_download(ref))
+        ]
         return {
             "seconds": seconds,
             "missing": missing,
             "device": services.models.kind,
             "busy": services.public and len(services.turns) > 0,
         }
+
+    def answer(self, questions: Mapping[str, object]) -> None:
+        """Answer these: one of the tables of `ui.protocol`."""
+        self.questions = cast("dict[str, Callable[[Asked], object]]", {**questions})
 
     def initial(self) -> Values:
         """What its page needs from the beginning."""

@@ -1,20 +1,23 @@
 """Train: a network learns digits, or other pictures, while the visitor watches.
 
 The training is `train fit` in a process of its own (ui/training); the page asks once a second what its folder tells, so
-following a run of another terminal is the same. Each question has {visitor: the page's token, ...}.
+following a run of another terminal is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, TypeVar, cast
 
 from ui.models.services import Services
 from ui.parts.part import Part
+from ui.protocol import Asked, Did, Found, Nothing, TrainingNow, TrainQuestions, Used
 from ui.runs.log import Values
 from ui.training.choices import Recipe, pictures_in
 from ui.training.drawings import ABOUT, FILE
 from ui.training.visits import Visit, Visits
+
+T = TypeVar("T")
 
 
 class TrainingPart(Part):
@@ -23,9 +26,15 @@ class TrainingPart(Part):
     def __init__(self, services: Services):
         super().__init__(services)
         self.visits = Visits(services.public, self.machine_flags, services.models.withdraw, limits=services.limits)
-        questions = {"look": self._look, "start": self._start, "follow": self._follow, "do": self._do, "use": self._use}
-        questions["pictures"] = self._pictures
-        self.questions = {name: self._of_visit(answer) for name, answer in questions.items()}
+        answers: TrainQuestions = {
+            "look": self._of_visit(self._look),
+            "start": self._of_visit(self._start),
+            "pictures": self._of_visit(self._pictures),
+            "follow": self._of_visit(self._follow),
+            "do": self._of_visit(self._do),
+            "use": self._of_visit(self._use),
+        }
+        self.answer(answers)
 
     def initial(self) -> Values:
         return {"public": self.services.public, "drawings": ABOUT}
@@ -38,12 +47,12 @@ class TrainingPart(Part):
         """End all trainings, within about so many seconds."""
         self.visits.close(seconds)
 
-    def _of_visit(self, answer: Callable[[Values, Visit], Values]) -> Callable[[Values], Values]:
-        def answered(values: Values) -> Values:
+    def _of_visit(self, answer: Callable[[Asked, Visit], T]) -> Callable[[Asked], T]:
+        def answered(asked: Asked) -> T:
             from train import TrainError
 
             try:
-                return answer(values, self.visits.visit(values.get("visitor")))
+                return answer(asked, self.visits.visit(asked.get("visitor")))
             except TrainError as error:
                 raise ValueError(str(error)) from None
             except ModuleNotFoundError as error:
@@ -51,33 +60,30 @@ class TrainingPart(Part):
 
         return answered
 
-    def _look(self, values: Values, visit: Visit) -> Values:
-        """{number, version, points, grids: what the page has} -> the state, and what is new."""
-        visit.miss(values.get("number"))
+    def _look(self, asked: Asked, visit: Visit) -> TrainingNow:
+        """The state, and what the page does not have yet."""
+        visit.miss(asked.get("number"))
         answer, run = visit.describe(), visit.run
-        same = values.get("number") == visit.number
-        known = [values.get(name) if same else None for name in ("version", "points", "grids")]
-        return answer | run.news(*known) if run else answer
+        same = asked.get("number") == visit.number
+        known = [asked.get(name) if same else None for name in ("version", "points", "grids")]
+        return cast("TrainingNow", {**answer, **run.news(*known)}) if run else answer
 
-    def _start(self, values: Values, visit: Visit) -> Values:
-        """{the fields of a Recipe, drawings} -> {}"""
-        self.visits.start(visit, Recipe.check(values), values.get("drawings"))
+    def _start(self, asked: Asked, visit: Visit) -> Nothing:
+        self.visits.start(visit, Recipe.check(asked), asked.get("drawings"))
         return {}
 
-    def _pictures(self, values: Values, visit: Visit) -> Values:
-        """{path} -> {found: how many pictures a file or folder of this machine has, and their size}"""
+    def _pictures(self, asked: Asked, visit: Visit) -> Found:
+        """How many pictures a file or folder of this machine has, and their size."""
         if self.services.public:
             raise ValueError("Only a page on your own computer reads its folders")
-        return {"found": pictures_in(values.get("path"))}
+        return {"found": pictures_in(asked.get("path"))}
 
-    def _follow(self, values: Values, visit: Visit) -> Values:
-        """{path} -> {}"""
-        self.visits.follow(visit, values.get("path"))
+    def _follow(self, asked: Asked, visit: Visit) -> Nothing:
+        self.visits.follow(visit, asked.get("path"))
         return {}
 
-    def _do(self, values: Values, visit: Visit) -> Values:
-        """{what: pause, resume, stop, hurry or keep} -> {}, and for keep {kept: folder, data: drawings or None}"""
-        what = values.get("what")
+    def _do(self, asked: Asked, visit: Visit) -> Did:
+        what = asked.get("what")
         if what == "keep":
             kept = self.visits.keep(visit)
             return {"kept": str(kept), "data": str(found) if (found := kept / FILE).exists() else None}
@@ -87,8 +93,7 @@ class TrainingPart(Part):
             (visit.training.pause if what == "pause" else visit.training.stop)()
         return {}
 
-    def _use(self, values: Values, visit: Visit) -> Values:
-        """{} -> {ref} of the visitor's model, which is in the list of models now"""
+    def _use(self, asked: Asked, visit: Visit) -> Used:
         return {"ref": self.services.models.offer(*self.visits.use(visit), visit.token)}
 
     def machine_flags(self) -> list[str]:

@@ -9,12 +9,6 @@ import zlib
 import numpy as np
 
 from ddpm_core.model import ModelSpec
-from ui.pictures.encoded import uri
-
-
-def shown(image: np.ndarray) -> dict[str, str]:
-    """A picture for the page, {text, uri}: uint8 (H, W, C)."""
-    return {"text": to_text(image), "uri": uri(image[None], "png")}
 
 
 def to_text(image: np.ndarray) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,11 +54,6 @@ def encoded(images: np.ndarray, format: str) -> Encoded:
 
 
 Sprite = np.ndarray | Encoded  # pictures side by side: uint8 (N, H, W, C), or a file
-
-
-def uri(images: np.ndarray, format: str) -> str:
-    """A `sprite` as a data-URI, for an answer."""
-    return f"data:image/{format};base64,{base64.b64encode(sprite(images, format)).decode()}"
 
 
 def sent(images: np.ndarray) -> Sprite:

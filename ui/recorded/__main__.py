@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 import sys
 import tempfile
 import time
@@ -173,17 +172,11 @@ def _light(content: Any, quality: int | None = None) -> Any:
         return float(f"{content:.5g}")
     if isinstance(content, np.ndarray) and content.dtype == np.uint8:
         content = encoded(content, "png")
-    if isinstance(content, np.ndarray) and content.dtype == np.uint8:
-        content = encoded(content, "png")
     if isinstance(content, np.ndarray):
         return _written(content.dtype.name, content.astype(content.dtype.newbyteorder("<")).tobytes())
     if isinstance(content, Encoded):
         return _written("image/webp", _webp(content.content, quality))
-    found = isinstance(content, str) and re.match(r"data:image/\w+;base64,", content)
-    if not found:
-        return content
-    packed = _webp(base64.b64decode(content[found.end() :]), quality)
-    return f"data:image/webp;base64,{base64.b64encode(packed).decode()}"
+    return content
 
 
 def _written(type: str, content: bytes) -> Values:

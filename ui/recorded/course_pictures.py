@@ -43,7 +43,7 @@ def picture(card: Card, part: Part) -> Image.Image:
         return _noised(Forward.check(card.values))
     if card.part == "train":
         (answer,) = json.loads((FILES / "examples" / "train.json").read_text(encoding="utf-8"))["results"]
-        return _decoded(base64.b64decode(answer["grids"][-1]["ema"].partition(",")[2]))
+        return _decoded(base64.b64decode(answer["grids"][-1]["ema"]["base64"]))
     recording, results = computed(part, card.part, card.values)
     if card.part == "watch":
         return _row([x[0] for x in imaging.thin(list(recording.frames[0].values()), COLUMNS)])

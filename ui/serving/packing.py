@@ -1,4 +1,4 @@
-"""Messages of a run, and what it keeps, on their way to the page: JSON with pictures and arrays as bytes."""
+"""What the server sends to the page, answers and messages of runs: JSON with pictures and arrays as bytes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def packed(content: object) -> tuple[int, Iterator[bytes]]:
             return leaf | {"type": value.type}
         return leaf | {"type": value.dtype.name, "shape": value.shape}
 
-    head = json.dumps(written(content)).encode()
+    head = json.dumps(written(content), allow_nan=False).encode()
 
     def pieces() -> Iterator[bytes]:
         yield len(head).to_bytes(4, "little") + rest.to_bytes(4, "little") + head
@@ -45,3 +45,8 @@ def packed(content: object) -> tuple[int, Iterator[bytes]]:
             yield leaf.content if isinstance(leaf, Encoded) else leaf.astype(leaf.dtype.newbyteorder("<")).tobytes()
 
     return 8 + len(head) + rest, pieces()
+
+
+def whole(content: object) -> bytes:
+    """Return the bytes of `packed` at once."""
+    return b"".join(packed(content)[1])

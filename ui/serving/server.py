@@ -27,7 +27,7 @@ import anyio.to_thread
 import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
@@ -55,6 +55,7 @@ from ui.models.services import Services
 from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
+from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, ModelList, Nothing, RunHere
 from ui.runs.jobs import Job
 from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard, in_thread
 from ui.runs.log import Values
@@ -66,7 +67,7 @@ from ui.serving import gradio_faults
 from ui.serving.connections import Connections, few_at_once, raise_file_limit
 from ui.serving.gate import REQUESTS, UNCLEAR, Access, Gate
 from ui.serving.origins import Origins
-from ui.serving.packing import packed
+from ui.serving.packing import packed, whole
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
@@ -74,13 +75,14 @@ from ui.serving.packing import packed
 SESSIONS = 64
 LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
+BYTES = "application/octet-stream"  # what `packing` packs
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # of a stream: no proxy gathers its messages
 
 log = logging.getLogger(__name__)
 
 
 class Question(BaseModel):
-    """A page asks a part of it, or "lab". page: as it calls itself."""
+    """A page asks a part of it, or "engine". page: as it calls itself."""
 
     part: str
     what: str
@@ -205,7 +207,7 @@ class App(gr.Server):
         names = (f"access-token-{self.cookie_id}", f"access-token-unsecure-{self.cookie_id}")
         return any(self.tokens.get(cookies.get(name)) for name in names)
 
-    def _device(self) -> dict[str, str]:
+    def _device(self) -> Device:
         """What computes, for the corner of the page."""
         models = self.services.models
         return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
@@ -227,9 +229,9 @@ class App(gr.Server):
         except Exception:
             log.exception("a question failed")
             raise HTTPException(400, UNCLEAR) from None
-        return JSONResponse(answer)
+        return Response(whole(answer), media_type=BYTES)
 
-    def _ask(self, part: str, what: str, values: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, part: str, what: str, values: Values) -> object:
         """The answer to a question of the page; {error}, a sentence, where it can't be answered."""
         try:
             return self._answer(str(part), str(what), values if isinstance(values, dict) else {})
@@ -240,16 +242,16 @@ class App(gr.Server):
             # Without a reason of the system's the error may name folders of this machine.
             return {"error": full or f"The system refused it: {error.strerror or type(error).__name__}"}
 
-    def _answer(self, part: str, what: str, values: Values) -> Values:
-        own = {
+    def _answer(self, part: str, what: str, values: Values) -> object:
+        own: EngineQuestions = {
             "models": self._models,
             "facts": self._facts,
-            "emoji": lambda values: emoji.NAMES,
+            "emoji": lambda asked: emoji.NAMES,
             "stop": self._stop,
             "run": self._has_run,
             "room": self._room,
         }
-        if part == "lab":
+        if part == "engine":
             if what not in own:
                 raise ValueError("The page can't ask this")
             return own[what](values)
@@ -262,28 +264,26 @@ class App(gr.Server):
             raise ValueError("The page can't ask this")
         return asked.questions[what](values)
 
-    def _models(self, values: Values) -> Values:
-        """{} -> the choices of models with what is known of them by now, and what computes."""
+    def _models(self, asked: Asked) -> ModelList:
+        """The choices of models with what is known of them by now, and what computes."""
         return {
             "models": self.services.models.choices(visitor()),
             "device": self._device(),
             "known": self.warmup.known.is_set(),
         }
 
-    def _facts(self, values: Values) -> Values:
-        """{ref, pictures} -> `facts.answer`; what is not loaded yet begins to load."""
-        ref = reference(values.get("ref"))
-        found = answer(self.services, ref, values.get("pictures") is True)
+    def _facts(self, asked: Asked) -> Known:
+        """What is known of a checkpoint; what is not loaded yet begins to load."""
+        ref = reference(asked.get("ref"))
+        found = answer(self.services, ref, asked.get("pictures") is True)
         self.warmup.look(ref)
         return found
 
-    def _has_run(self, values: Values) -> Values:
-        """{run} -> {closing}, where its messages can still be had. closing: whether they end with this app."""
-        return {"closing": self.runs.resumed(values.get("run")).log.state == "lost"}
+    def _has_run(self, asked: Asked) -> RunHere:
+        return {"closing": self.runs.resumed(asked.get("run")).log.state == "lost"}
 
-    def _stop(self, values: Values) -> Values:
-        """{run}"""
-        self.runs.find(values.get("run")).stop()
+    def _stop(self, asked: Asked) -> Nothing:
+        self.runs.find(asked.get("run")).stop()
         return {}
 
     def _kept(self, run: str) -> Response:
@@ -293,13 +293,13 @@ class App(gr.Server):
         except ValueError as error:
             raise HTTPException(404, units.sentence(error)) from None
         headers = {"content-length": str(size), "cache-control": "no-store"}
-        return StreamingResponse(pieces, headers=headers, media_type="application/octet-stream")
+        return StreamingResponse(pieces, headers=headers, media_type=BYTES)
 
-    def _room(self, values: Values) -> Values:
-        """{page} -> `invitation`: where others in the room can open it."""
+    def _room(self, asked: Asked) -> Invitation:
+        """Where others in the room can open the page."""
         blocks = self.get_blocks()
         served = Served(blocks.server_name, blocks.server_port, far_address() is None, self.share_url)
-        return invitation(values.get("page"), served)
+        return invitation(asked.get("page"), served)
 
     async def _run(self, asked: AskedRun, request: Request) -> Response:
         """The messages of a new run, which replaces the page's run of this part; or of one that is here,
@@ -317,7 +317,7 @@ class App(gr.Server):
         except ValueError as error:  # it is gone
             raise HTTPException(404, str(error)) from None
         gradio_faults.tell_spaces(request)
-        return StreamingResponse(_pieces(run), headers=LIVE, media_type="application/octet-stream")
+        return StreamingResponse(_pieces(run), headers=LIVE, media_type=BYTES)
 
     # --- What scripts ask
 
@@ -398,8 +398,7 @@ async def _pieces(run: Run) -> AsyncGenerator[bytes, None]:
     """The messages of a run, each packed as one piece."""
     async with aclosing(in_thread(run.messages())) as messages:
         async for message in messages:
-            _, pieces = packed(message)
-            yield b"".join(pieces)
+            yield whole(message)
 
 
 # The order in which scripts may pass values without their names; a new field of Settings comes behind these.

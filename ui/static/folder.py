@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import json
@@ -10,7 +9,6 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from ui.forms import emoji, units
 from ui.models import catalogue, facts
 from ui.models.facts import answer
 from ui.models.home import home
-from ui.pictures.encoded import DRAWINGS, SETS
+from ui.pictures.encoded import DRAWINGS, SETS, drawn
+from ui.serving.packing import whole
 from ui.serving.server import App, build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,23 +92,21 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
             _copy(folder / name, out / "checkpoints" / ref / name)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
     knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}, "words": given["words"]}
-    drawn = app.parts["forward"].questions["picture"]
+    pictures = {name: drawn(name)[None] for name in DRAWINGS}
+    drawings = {"pictures": pictures, "thumbs": app.parts["forward"].questions["thumbs"]({})}
     made = {
         "knowledge.json": _compact(knowledge),
-        "pictures.json": json.dumps({name: drawn({"name": name}) for name in DRAWINGS}),
         "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
         "emoji.json": _compact(emoji.NAMES),
     }
     for i, (_, known) in enumerate(models.values()):
         made[f"models/{i}-examples.json"] = _compact(known.pop("examples"))
         made[f"models/{i}.json"] = _compact(known)
-    given["knowledge"] = f"knowledge/{hashlib.sha256(''.join(made.values()).encode()).hexdigest()[:12]}"
-    for name, text in made.items():
-        _write(out / given["knowledge"] / name, text)
-    thumbs = given["initial"]["forward"]["thumbs"]
-    for name, uri in thumbs.items():
-        thumbs[name] = f"{given['knowledge']}/{name}.png"
-        (out / thumbs[name]).write_bytes(base64.b64decode(uri.partition(",")[2]))
+    contents = {name: text.encode() for name, text in made.items()} | {"pictures.bin": whole(drawings)}
+    given["knowledge"] = f"knowledge/{hashlib.sha256(b''.join(contents.values())).hexdigest()[:12]}"
+    for name, content in contents.items():
+        (out / given["knowledge"] / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / given["knowledge"] / name).write_bytes(content)
     here = out / "web" / web.version()
     for name, file in web.served().items():
         _copy(file, here / name)
@@ -174,14 +171,15 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
         what = "a score or consistency model" if model.coordinates is not None else f"of the class {kind}"
         what = "a model with corrections of its own" if corrects and model.coordinates is None else what
         raise CheckpointError(f"{ref} is {what}, which a browser does not compute yet: use the installed lab")
-    spec, place = facts.spec(model), asdict(home(model))
+    spec, place = facts.spec(model), home(model)
     if name != ref:
-        spec["source"] = {"name": name, "weights": spec["source"]["weights"], "file": spec["source"]["file"]}
+        assert model.source is not None
+        spec["source"] = {"name": name, "weights": model.source.weights, "file": model.source.file}
         place["where"] = repr(name)
     found = answer(app.services, ref, pictures=True)
     known = {
-        "examples": found["examples"],  # larger than all else, and not for the first page
-        "set": found["set"],
+        "examples": found.get("examples"),  # larger than all else, and not for the first page
+        "set": found.get("set"),
         "spec": spec,
         "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from ddpm_core.imaging.image_files import open_picture
+from ui.pictures.encoded import Encoded
 from ui.training.drawings import FILE, Likeness, pictures_of
 
 PROGRESS = "progress.jsonl"
@@ -188,15 +188,15 @@ class RunFolder:
     def _file(self, step: int, weights: str) -> Path:
         return self.path / "samples" / f"step-{step:09d}-{weights}.png"
 
-    def _picture(self, step: int, weights: str) -> str:
-        """A grid as a data-URI, "" where it is gone."""
+    def _picture(self, step: int, weights: str) -> Encoded | None:
+        """A grid, None where it is gone."""
         try:
             content = self._file(step, weights).read_bytes()
             if len(content) > LARGEST:
                 content = _smaller(content)
         except (OSError, ValueError, Image.DecompressionBombError):
-            return ""
-        return _uri(content)
+            return None
+        return _encoded(content)
 
     def _compared(self, step: int) -> dict[str, Any]:
         """The samples beside the drawings that are nearest to them, where the run learns drawings."""
@@ -207,12 +207,11 @@ class RunFolder:
             pairs, share = self._likeness.compare(pictures_of(self._file(step, "ema")))
         except Exception:  # Pillow, zipfile and numpy raise many kinds for what is no such file
             return {}
-        return {"pairs": _uri(pairs), "likeness": share}
+        return {"pairs": _encoded(pairs), "likeness": share}
 
 
-def _uri(content: bytes) -> str:
-    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+def _encoded(content: bytes) -> Encoded:
+    return Encoded("image/png" if content.startswith(b"\x89PNG") else "image/jpeg", content)
 
 
 def _smaller(content: bytes) -> bytes:

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.disk.files import sha256
@@ -21,6 +20,7 @@ from ui.forms import units
 from ui.forms.fields import near, shown
 from ui.machine import temporary_files
 from ui.machine.limits import ServerLimits
+from ui.protocol import TrainingNow, TrainState
 from ui.training.choices import Recipe, flags
 from ui.training.drawings import Drawings
 from ui.training.folder import RunFolder, whole
@@ -72,14 +72,16 @@ class Visit:
         if self.run is None and whole(number) > self.number:
             self.number, self.lost = whole(number), True
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> TrainingNow:
         """The state for the page."""
         run, training = self.run, self.training
         if run is None:
-            about = {"state": "error", "text": LOST} if self.lost else {"state": "idle"}
-            return about | {"number": self.number}
+            if self.lost:
+                return {"state": "error", "text": LOST, "number": self.number}
+            return {"state": "idle", "number": self.number}
         run.read()
-        state, text = "running", ""
+        state: TrainState = "running"
+        text = ""
         if training:
             state = training.state
             text = training.error

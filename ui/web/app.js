@@ -8,8 +8,9 @@ import { Knowledge } from "./shared/run/knowledge.js";
 import { revived } from "./shared/run/packing.js";
 import { ShareMenu } from "./shared/run/share.js";
 
-/** @import { Client, Values } from "./shared/run/client.js" */
-/** @import { About, FieldForm, ModelChoice } from "./shared/form/form.js" */
+/** @import { Ask, Client, Values } from "./shared/run/client.js" */
+/** @import { About, FieldForm } from "./shared/form/form.js" */
+/** @import { Device, ModelChoice } from "./shared/run/protocol.js" */
 /** @import { Cause } from "./shared/run/panel.js" */
 /** @import { Slide } from "./player/slide.js" */
 /** @import { Item } from "./shared/run/share.js" */
@@ -24,7 +25,7 @@ import { ShareMenu } from "./shared/run/share.js";
  * @property {boolean} public
  * @property {boolean} takesAny
  * @property {ModelChoice[]} models
- * @property {{ note: string, engine: string }} device
+ * @property {Device} device
  * @property {Record<string, FieldForm[]>} forms of each part
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part: `Part.initial`
@@ -113,7 +114,7 @@ export class Page {
   constructor(given, client) {
     this.given = given;
     this.client = client;
-    this.knowledge = new Knowledge(given.words, given.forms, (...question) => this.ask(...question));
+    this.knowledge = new Knowledge(given.words, given.forms, this.ask);
     const nav = find(document, "#places");
     const places = PLACES.filter(({ parts }) => Object.keys(parts).some((part) => this.has(part)));
     for (const { name, title, parts } of places) {
@@ -188,7 +189,8 @@ export class Page {
 
   /** Where others can open an address of this page, and its code; why they can't. @param {URL} url */
   async invitation(url) {
-    const { address, code = "", why = "" } = await this.client.ask("lab", "room", { page: url.href });
+    const got = await this.client.ask("engine", "room", { page: url.href });
+    const { address = null, code = "", why = "" } = got.error === undefined ? got : {};
     return { code, why, address: Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash }).href };
   }
 
@@ -393,11 +395,12 @@ export class Page {
 
   /**
    * The answer to a question; while there is no server it is asked again and again, which is said.
-   * @param {string} part @param {string} what @param {Values} [values] @returns {Promise<any>}
+   * @type {Ask}
    */
-  async ask(part, what, values) {
+  ask = async (/** @type {any} */ ...question) => {
     for (let waits = false; ; waits = true) {
-      const got = await this.client.ask(part, what, values);
+      /** @type {any} */
+      const got = await this.client.ask(.../** @type {[any, any, any]} */ (question));
       if (got.error !== NO_ANSWER) {
         if (waits) this.say("The server answers again.", true);
         return got;
@@ -405,11 +408,11 @@ export class Page {
       this.say("The server does not answer. It is asked again and again: there is nothing to do here.", true);
       await new Promise((later) => setTimeout(later, AGAIN));
     }
-  }
+  };
 
   /** Ask what is known of the models by now. */
   async refresh() {
-    const got = await this.ask("lab", "models");
+    const got = await this.ask("engine", "models", {});
     if (got.error !== undefined) return;
     Object.assign(this.given, { models: got.models, device: got.device });
     dispatchEvent(new CustomEvent("models"));

@@ -4,17 +4,18 @@ import { COUNT, defaultCount, factsOf } from "../plans/facts.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { Files } from "./files/store.js";
 import { load } from "./network/model.js";
+import { schedule } from "./process/schedule.js";
 
-/** @import { Known as Said } from "../plans/facts.js" */
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FieldForm } from "../shared/form/form.js" */
+/** @import { Known as Said, ModelFacts } from "../shared/run/protocol.js" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: any, home: any, set?: any, colours: number[][] | null, scheduler: any, sidecars: Record<string, any>, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: any, home: any, set?: any, colours: number[][] | null, scheduler: any, sidecars: any, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
 /** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
-/** A file of ui/static's knowledge. @typedef {(name: string) => Promise<any>} Json */
+/** What a file of ui/static's knowledge has: JSON, or what was packed. @typedef {(name: string) => Promise<any>} Read */
 /** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
 
 /** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
@@ -33,6 +34,13 @@ export function once(load) {
 const SMALL = 3e6; // bytes of a model that is fetched without asking
 const WEIGHED = 0.2; // of the newest step, in how long one takes
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
+
+/** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {Known} known @returns {ModelFacts | null} */
+function factsIn({ spec, home, scheduler, sidecars, colours }) {
+  if (!spec) return null;
+  const { T, beta, alphaBar, exploding } = scheduler.alphaBar ? scheduler : schedule(scheduler);
+  return { spec, home, scheduler: { T, beta: [...beta], alphaBar: [...alphaBar], exploding }, sidecars, colours };
+}
 
 export class Checkpoints {
   /** Seconds of one evaluation for one image. @type {Map<string, number>} */
@@ -54,17 +62,17 @@ export class Checkpoints {
   /** Those that a GPU computes. @type {Set<string>} */
   onGpu = new Set();
 
-  /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Json} json */
-  constructor(knowledge, forms, files, json) {
+  /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Read} read */
+  constructor(knowledge, forms, files, read) {
     this.knowledge = knowledge;
     this.forms = forms;
     this.files = files;
-    this.json = json;
+    this.read = read;
     this.catalogue = new Catalogue(knowledge.words);
   }
 
   emoji = once(async () => {
-    this.catalogue.emoji = await this.json("emoji.json");
+    this.catalogue.emoji = await this.read("emoji.json");
     return this.catalogue.emoji;
   });
 
@@ -93,7 +101,7 @@ export class Checkpoints {
     if (this.#known.has(ref)) return;
     const { models, answers } = this.knowledge;
     const known = await (models.includes(ref)
-      ? this.json(`models/${models.indexOf(ref)}.json`)
+      ? this.read(`models/${models.indexOf(ref)}.json`)
       : import("./files/hub.js").then(({ onHub }) => onHub(ref, answers.hub)));
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
@@ -113,25 +121,24 @@ export class Checkpoints {
 
   /** What the page learns of it. @param {string} ref @returns {Promise<Said>} */
   async said(ref) {
-    const { spec, home, scheduler, sidecars, colours, set } = this.known(ref);
-    const facts = spec && { spec, home, scheduler, sidecars, colours };
+    const known = this.known(ref);
     const count = defaultCount(this.seconds(ref, COUNT), this.catalogue.isOwn(ref));
-    return { ref, count, download: await this.missing(ref), facts, set };
+    return { ref, count, download: await this.missing(ref), facts: factsIn(known), set: known.set };
   }
 
   /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
   async examples(ref) {
     const number = this.knowledge.models.indexOf(ref);
-    return number < 0 ? [] : this.json(`models/${number}-examples.json`);
+    return number < 0 ? [] : this.read(`models/${number}-examples.json`);
   }
 
   /** What is known of a model, null for one of the Hub that is not loaded yet. @param {string} ref @returns {Facts | null} */
   facts(ref) {
     const found = this.#facts.get(ref);
     if (found) return found;
-    const known = this.known(ref);
-    if (!known.spec) return null;
-    const facts = factsOf(ref, known);
+    const said = factsIn(this.known(ref));
+    if (!said) return null;
+    const facts = factsOf(ref, said);
     this.#facts.set(ref, facts);
     return facts;
   }

@@ -95,8 +95,8 @@ export function connect({ knowledge, forms }) {
 
   return {
     session: token(),
-    ask: (part, what, values = {}) =>
-      new Promise((resolve) => {
+    ask: (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) =>
+      new Promise((/** @type {(answer: any) => void} */ resolve) => {
         const id = send({ verb: "ask", part, what, values }, resolve);
         if (what === "stop") insist(id);
       }),
@@ -112,7 +112,8 @@ export function connect({ knowledge, forms }) {
         listens = false;
       };
     },
-    kept: (run) => new Promise((resolve) => send({ verb: "ask", part: "lab", what: "kept", values: { run } }, resolve)),
+    kept: (run) =>
+      new Promise((resolve) => send({ verb: "ask", part: "engine", what: "kept", values: { run } }, resolve)),
     items: [{ title: "Empty the cache of models", save: forget }],
   };
 }

@@ -31,9 +31,9 @@ import { isEnd } from "../shared/run/stream.js";
 
 const PATIENCE = 10_000; // ms without a step after which a worker is given up
 const GLANCE = 100; // ms after which a run that waits looks whether it is to stop
-/** Bytes of a worker without a model; what a model takes, in bytes of its files: measured in docs/performance.md. */
+/** Bytes of a worker without a model; what a model takes, in bytes of its files. Measured: see docs/performance.md. */
 const [WORKER, LOADED] = [10e6, 3];
-const [LITTLE, MUCH] = [250e6, 1000e6]; // bytes that all workers may take; the second where a browser says that there is much
+const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes that all workers may take; the second where a browser says that there is much
 const PLENTY = 8; // GB
 
 /**
@@ -157,7 +157,7 @@ class Helper {
     const refs = Object.keys(known).join("\n");
     if (refs !== this.#refs)
       this.#loaded = new Promise((resolve) => {
-        const question = { verb: "ask", part: "lab", what: "load", values: { known } };
+        const question = { verb: "ask", part: "engine", what: "load", values: { known } };
         this.ask(question, (answer) => (answer.error ? this.lost() : resolve(null)));
       });
     this.#refs = refs;
@@ -285,7 +285,7 @@ export class Pool {
     if (!this.#now || (work && this.#now.work !== work)) return;
     for (const helper of this.#helpers) {
       this.#now.leave(helper);
-      helper.ask({ verb: "ask", part: "lab", what: "rest", values: {} });
+      helper.ask({ verb: "ask", part: "engine", what: "rest", values: {} });
     }
     this.#now = null;
   }

@@ -3,8 +3,8 @@ import { check } from "../plans/fields.js";
 import { left } from "../plans/plan.js";
 import { gain } from "./pool.js";
 
-/** @import { Taken } from "../plans/facts.js" */
 /** @import { Request } from "../plans/plan.js" */
+/** @import { RunCost } from "../shared/run/protocol.js" */
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Computation, Part } from "./parts/index.js" */
 /** @import { Pool } from "./pool.js" */
@@ -23,7 +23,7 @@ export async function asked(checkpoints, its, part, values) {
   return { computation, request };
 }
 
-/** How long a run takes. @param {Pool} pool @param {Part} its @param {string} part @param {Record<string, unknown>} values @returns {Promise<Taken>} */
+/** How long a run takes. @param {Pool} pool @param {Part} its @param {string} part @param {Record<string, unknown>} values @returns {Promise<RunCost>} */
 export async function cost(pool, its, part, values) {
   const { checkpoints } = pool;
   const { computation, request } = await asked(checkpoints, its, part, values);

@@ -1,4 +1,5 @@
 // What computes in the browser: answers the client's questions, and runs.
+import { unpacked } from "../shared/run/packing.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
@@ -23,8 +24,11 @@ let ready;
 
 /** @param {{ folder: string, base: string, forms: Forms, machine?: Machine }} question of what Python has written; of the page; its fields; none in a helper */
 async function begin({ folder, base, forms, machine }) {
-  const json = (/** @type {string} */ name) => fetch(`${folder}/${name}`).then((answer) => answer.json());
-  const checkpoints = new Checkpoints(await json("knowledge.json"), forms, new Files(base), json);
+  const read = async (/** @type {string} */ name) => {
+    const answer = await fetch(`${folder}/${name}`);
+    return name.endsWith(".json") ? answer.json() : unpacked(new Uint8Array(await answer.arrayBuffer()));
+  };
+  const checkpoints = new Checkpoints(await read("knowledge.json"), forms, new Files(base), read);
   const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
   return { checkpoints, pool, own: parts(checkpoints) };
 
@@ -54,7 +58,7 @@ const questions = (checkpoints) => ({
     if (!said.download && !savesData()) checkpoints.warm(ref);
     return { ...said, examples: pictures ? await checkpoints.examples(ref) : [] };
   },
-  emoji: () => checkpoints.json("emoji.json"),
+  emoji: () => checkpoints.read("emoji.json"),
   run() {
     throw new Error(GONE); // with the worker of the page before
   },
@@ -83,7 +87,7 @@ const questions = (checkpoints) => ({
 /** @param {{ part: string, what: string, values: any }} question */
 async function answer({ part, what, values }) {
   const { checkpoints, pool, own } = await ready;
-  const here = part === "lab" && questions(checkpoints)[what];
+  const here = part === "engine" && questions(checkpoints)[what];
   if (here) return here(values);
   const its = await own(part);
   if (what === "cost") return cost(pool, its, part, values);

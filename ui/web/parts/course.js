@@ -45,11 +45,11 @@ export function mount(page, part) {
 
   async function load() {
     if (cards.children.length) return;
-    const { html, error } = await page.client.ask(part, "cards");
-    if (error) page.say(error, true);
-    if (!html || cards.children.length) return;
+    const got = await page.client.ask("course", "cards", {});
+    if (got.error !== undefined) return page.say(got.error, true);
+    if (cards.children.length) return;
     const body = el("div", null);
-    body.innerHTML = html; // our own file, ui/parts/course.html
+    body.innerHTML = got.html; // our own file, ui/parts/course.html
     cards.append(...all(body, "article").map(card));
     element.dataset.cards = String(cards.children.length);
   }

@@ -5,6 +5,7 @@ import { checked } from "../plans/fields.js";
 import { slideItem } from "../player/slide.js";
 import { key } from "../shared/drawing/chart.js";
 import { all, button, context2d, el, find, onFile, write as put } from "../shared/drawing/dom.js";
+import { show } from "../shared/drawing/sprite.js";
 import { Form } from "../shared/form/form.js";
 import { deviations, mean, readouts, remark, sentence, snr } from "../words/forward.js";
 import { meanings } from "../words/meanings.js";
@@ -14,11 +15,10 @@ import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
 import { noised, rms, sum, visibleGain, write } from "./forward/mix.js";
 import { Scene } from "./forward/scene.js";
-import { unpackTables } from "./forward/server.js";
 import { Walk } from "./forward/walk.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Given } from "./forward/server.js" */
+/** @import { Weights } from "../shared/run/protocol.js" */
 
 const PAUSE = 400; // ms after the last change until the address has it
 
@@ -27,19 +27,17 @@ const PAUSE = 400; // ms after the last change until the address has it
  * @param {Page} page @param {string} part @returns {Promise<Part>}
  */
 export async function mount(page, part) {
-  /** @type {Given} */
-  const { T, thumbs: pictures } = page.given.initial[part];
+  /** @type {number} */
+  const T = page.given.initial[part].T;
   const fields = Object.fromEntries(page.given.forms[part].map((field) => [field.name, field]));
+  const names = fields.picture.names ?? [];
   const root = el("section", { class: "part forward", "aria-label": "What noise destroys" });
   root.innerHTML = MARKUP;
   find(root, ".thumbs").append(
-    ...Object.entries(pictures).map(([value, src]) =>
-      button(
-        { value, title: value, "aria-label": value },
-        () => scene.load({ name: value }),
-        el("img", { src, alt: "" }),
-      ),
-    ),
+    ...names.map((value) => {
+      const load = () => scene.load({ name: value });
+      return button({ value, title: value, "aria-label": value }, load, el("img", { alt: "" }));
+    }),
   );
   const form = new Form(page.given.forms[part], page.given, (name, done) => {
     take();
@@ -51,15 +49,20 @@ export async function mount(page, part) {
     input: null,
     get: () => scene.picture ?? "",
     set: (name) => {
-      if (pictures[name] && !scene.wants(name)) scene.load({ name });
+      if (names.includes(name) && !scene.wants(name)) scene.load({ name });
     },
   });
   find(root, ".side").append(form.place("schedule"), form.place("seed"));
   find(root, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
   find(root, ".equation").after(form.place("t"));
-  const tables = unpackTables(await scene.ask("tables")); // the picture is on its way meanwhile
+  const { ask } = page.client; // the picture is on its way meanwhile
+  const [got, drawings] = await Promise.all([ask("forward", "tables", {}), ask("forward", "thumbs", {})]);
+  if (got.error !== undefined) throw new Error(got.error);
+  const tables = /** @type {Record<string, Weights>} */ (got);
   const walk = new Walk(root, scene, render);
   const thumbs = all(root, ".thumbs button", HTMLButtonElement);
+  for (const thumb of thumbs)
+    show(find(thumb, "img", HTMLImageElement), drawings.error === undefined ? drawings[thumb.value] : null);
   const plots = [
     new Plot("Noise of a step, βₜ (log)", tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
     new Plot("Signal left, ᾱₜ", tables, ({ signal }, t) => signal[t] ** 2),

@@ -11,12 +11,14 @@ import { Pad } from "./train/pad.js";
 import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Command, Given, State } from "./train/server.js" */
+/** @import { Answer } from "../shared/run/client.js" */
+/** @import { DoAsked, TrainState } from "../shared/run/protocol.js" */
+/** @import { Given } from "./train/server.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on
 const SELDOM = 20_000; // otherwise, so that the server knows that somebody is here
 
-/** @type {State[]} */
+/** @type {TrainState[]} */
 const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "silent"];
 
 /**
@@ -30,8 +32,7 @@ export function mount(page, part) {
   const root = el("section", { class: "part train", "aria-label": "Training" });
   root.innerHTML = MARKUP;
   const me = page.client.session; // kept when the page is loaded again: then the training is still there
-  /** @param {string} what @param {Record<string, unknown>} [values] */
-  const ask = (what, values) => page.client.ask(part, what, { visitor: me, ...values });
+  const { ask } = page.client;
   const history = new History();
   const view = new View(root, history, (text) => page.say(text));
   const form = new Form(page.given.forms[part], page.given, (name, done) => {
@@ -59,11 +60,11 @@ export function mount(page, part) {
   async function lookInto() {
     const path = pad?.get();
     if (pad) pad.found.textContent = path ? "Looking…" : "";
-    const { found = "", error = "" } = path ? await ask("pictures", { path }) : {};
+    const got = path ? await ask("train", "pictures", { visitor: me, path }) : { found: "" };
     if (!pad || path !== pad.get()) return false; // another one is named meanwhile
-    form.mark("path", error);
-    pad.found.textContent = found;
-    return !error;
+    form.mark("path", got.error ?? "");
+    pad.found.textContent = got.error === undefined ? got.found : "";
+    return got.error === undefined;
   }
 
   /** The run and the step that are kept, or used as a model. */
@@ -96,8 +97,9 @@ export function mount(page, part) {
   /** Keep the run. Returns the folder, "" where it could not be kept. */
   async function keep() {
     const at = now();
-    const { kept: folder, data } = await command("keep");
-    if (!folder) return "";
+    const got = await command("keep");
+    if (got.error !== undefined || !got.kept) return "";
+    const { kept: folder, data } = got;
     safe = at;
     const words = data ? ` --data "${data}"` : "";
     const text = `python -m train fit --resume --out "${folder}"${words}`;
@@ -138,7 +140,7 @@ export function mount(page, part) {
     if (asking) return;
     asking = true;
     let wait = SELDOM;
-    const answer = await ask("look", history.asked);
+    const answer = await ask("train", "look", { visitor: me, ...history.asked });
     if (answer.error === undefined) {
       if (wrong.textContent === NO_ANSWER) complain();
       history.take(answer);
@@ -155,7 +157,7 @@ export function mount(page, part) {
 
   /**
    * Ask for something, and look what came of it.
-   * @param {Promise<any>} answer
+   * @template T @param {Promise<Answer<T>>} answer
    */
   async function then(answer) {
     complain();
@@ -165,8 +167,8 @@ export function mount(page, part) {
     return got;
   }
 
-  /** @param {Command} what */
-  const command = (what) => then(ask("do", { what }));
+  /** @param {DoAsked["what"]} what */
+  const command = (what) => then(ask("train", "do", { visitor: me, what }));
 
   button("start").addEventListener("click", async () => {
     button("start").disabled = true;
@@ -174,7 +176,7 @@ export function mount(page, part) {
     const learns = !pad?.get() || form.value("data") !== "own" || (await lookInto());
     if (learns && (await mayDrop("Train anew"))) {
       page.remember(part, form.values);
-      const { error } = await then(ask("start", { ...form.values, drawings: pad?.drawings }));
+      const { error } = await then(ask("train", "start", { visitor: me, ...form.values, drawings: pad?.drawings }));
       if (!error) view.follow();
     }
     button("start").disabled = false;
@@ -186,11 +188,11 @@ export function mount(page, part) {
   button("stop").addEventListener("click", () => command("stop"));
   button("use").addEventListener("click", async () => {
     const at = now();
-    const { ref } = await then(ask("use"));
-    if (!ref) return;
+    const got = await then(ask("train", "use", { visitor: me }));
+    if (got.error !== undefined) return;
     safe = at;
     await page.refresh();
-    page.open("watch", { checkpoint: ref, label: "any" }, { push: true, cause: "press" });
+    page.open("watch", { checkpoint: got.ref, label: "any" }, { push: true, cause: "press" });
   });
   button("keep").addEventListener("click", keep);
   const follow = find(root, ".follow", HTMLFormElement);
@@ -199,7 +201,9 @@ export function mount(page, part) {
   follow.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!(await mayDrop("Follow the other training"))) return;
-    const { error } = await then(ask("follow", { path: find(follow, "input", HTMLInputElement).value }));
+    const { error } = await then(
+      ask("train", "follow", { visitor: me, path: find(follow, "input", HTMLInputElement).value }),
+    );
     if (!error) view.follow();
   });
   document.addEventListener("visibilitychange", () => {

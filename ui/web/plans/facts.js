@@ -1,13 +1,14 @@
 // What a form can be set to for a model, and what is said of the time that a run takes.
 
 import { SAMPLERS } from "../local/process/samplers.js";
-import { schedule, tabled } from "../local/process/schedule.js";
+import { tabled } from "../local/process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
 import { duration, megabytes, SAMPLER } from "../words/units.js";
 import { ANY } from "./fields.js";
 
 /** @import { About } from "../shared/form/form.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
+/** @import { Known, ModelFacts, RunCost } from "../shared/run/protocol.js" */
 /** @import { Facts } from "./plan.js" */
 
 export const COUNT = 4; // pictures of a new page's run
@@ -21,13 +22,13 @@ const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "lear
 const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
 /**
  * The facts of a checkpoint, of what an engine says of it: `facts` of ui/models/facts.py.
- * @param {string} ref @param {Record<string, any>} said @returns {Facts}
+ * @param {string} ref @param {ModelFacts} said @returns {Facts}
  */
 export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null }) {
   const { prediction, variance, clip, channels, student, source, floor } = spec;
-  const table = scheduler.alphaBar ? tabled(scheduler) : schedule(scheduler);
+  const table = tabled(scheduler);
   const process = {
-    ...{ ...table, colours, prediction, variance, clip, channels, student, source, floor },
+    ...{ ...table, colours, prediction, variance, clip, channels, student, floor, source: /** @type {any} */ (source) },
     ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
     ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
   };
@@ -70,8 +71,6 @@ function note({ student, variance, snr }) {
     return "A score model: βₜ is its authors’ reverse diffusion, β̃ₜ Song’s ancestral sampler, of the same mean.";
   return "";
 }
-
-/** What an engine says of a checkpoint. facts: see `factsOf`; null as long as its files are not here, all of download bytes. @typedef {{ ref: string, count: number, download: number, facts: Record<string, any> | null, set?: About["set"], examples?: About["examples"] }} Known */
 
 /** What a form offers for a checkpoint, as far as it is known. @param {Known} known @param {Catalogue} catalogue @returns {About} */
 export function aboutOf({ ref, count, download, facts, set = null, examples = [] }, catalogue) {
@@ -116,15 +115,9 @@ export function defaultCount(seconds, isOwn) {
 }
 
 /**
- * What an engine says of the time that a run takes. seconds: null where that is not known. missing: what must be downloaded
- * first. device: "CPU" or "GPU". busy: whether others compute on it, on a page for all.
- * @typedef {{ seconds: number | null, missing: { ref: string, bytes: number }[], device: string, busy: boolean }} Taken
- */
-
-/**
  * What a run takes, its download included. seconds is null where it is not known, or where something has to be downloaded
  * first. auto: whether it may start by itself, as it is quick; null while its time is not known yet.
- * @param {Taken} taken
+ * @param {RunCost} cost
  * @returns {{ estimate: string, seconds: number | null, auto: boolean | null }}
  */
 export function estimate({ seconds, missing, device, busy }) {

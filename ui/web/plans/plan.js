@@ -2,47 +2,14 @@
 // The page makes it of the form's values and of the facts of the models; an engine checks the same, and computes.
 
 /** @import { Process } from "../local/process/predict.js" */
+/** @import { Schedule } from "../local/process/schedule.js" */
+/** @import { ModelFacts, Spec } from "../shared/run/protocol.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
 /**
- * What is known of a checkpoint whose files are here, whoever computes: the fields of ddpm_core.model.ModelSpec as JSON has
- * them, and where its files lie (ui/models/home.py). process: the same for the modules of local/process, without a network.
- * @typedef {object} Facts
- * @property {string} ref
- * @property {{ T: number, alphaBar: Float64Array | number[] }} schedule
- * @property {number} image_size
- * @property {number} channels
- * @property {number} factor pixels a side of one number of x: 1 but for a latent model
- * @property {string} prediction
- * @property {string} variance
- * @property {number} num_classes
- * @property {number | null} null_label
- * @property {string[] | null} class_names
- * @property {boolean} clip
- * @property {Source | null} source
- * @property {boolean | null} gamma whether Γ was estimated for these weights
- * @property {Record<string, Record<string, number[]>> | null} optimised times by sampler and number of steps
- * @property {{ method: "consistency" | "progressive", times: number[] } | null} student
- * @property {boolean} latent
- * @property {boolean} takes_words
- * @property {number} leading_offset
- * @property {unknown} coordinates null but for score, EDM and flow models
- * @property {number | null} snr
- * @property {number} corrections
- * @property {{ name: string, sigma?: number } | null} [pipeline] diffusers' pipeline of a model with coordinates; σ of x_T
- * @property {Home} home
- * @property {Omit<Process, "network">} process
- */
-
-/** @typedef {{ ref?: string | null, name?: string | null, revision?: string | null, weights?: string | null, file?: string | null, fixed?: boolean }} Source */
-
-/**
- * Where a checkpoint lies for diffusers. where: the arguments of `from_pretrained` that name it, as Python.
- * @typedef {object} Home
- * @property {string} where
- * @property {boolean} has_scheduler whether its scheduler has a folder of its own
- * @property {{ folder: string, kind: string, scale: number, shift: number } | null} autoencoder
- * @property {boolean} own_class whether diffusers lacks the network's class
+ * What is known of a checkpoint whose files are here, whoever computes. process: the same for the modules of local/process,
+ * without a network.
+ * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network"> }} Facts
  */
 
 /** Checked values of a part's fields, by their names: see fields.js. @typedef {Record<string, any>} Request */

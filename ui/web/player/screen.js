@@ -197,7 +197,6 @@ export class Screen {
     const [{ steps }] = shown.lanes;
     const next = steps[frame.k + 1]?.[2] ?? 1;
     this.loop.say(frame.step[0], back(frame.step, next, frame.sigma, String(shown.plan?.lanes[0].settings.sampler)));
-    this.loop.back.dataset.beat = String(frame.k % 2);
   }
 
   #renderReadouts() {

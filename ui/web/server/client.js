@@ -36,6 +36,9 @@ const silent = () => {
   throw new Error(NO_ANSWER);
 };
 
+/** What an answer has packed. @param {Response} answer */
+const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
+
 /** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<Message<any>>} */
 async function* messages(body) {
   try {
@@ -89,16 +92,12 @@ export class Server {
     return this.#fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body, signal });
   }
 
-  /**
-   * Whatever the server answers; a Refusal, a sentence, where it can't.
-   * @param {string} part of the page, or "lab" @param {string} what @param {Values} values
-   * @returns {Promise<any>}
-   */
-  async ask(part, what, values = {}) {
-    const read = (/** @type {Response} */ answer) => answer.json().catch(silent);
+  /** @type {import("../shared/run/client.js").Ask} */
+  ask = async (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) => {
+    const read = (/** @type {Response} */ answer) => content(answer).catch(silent);
     const answer = await this.#send("ask", { part, what, values }).then(read).catch(refusal);
     return answer.closing ? { error: NO_ANSWER } : answer; // the next start of the server is to answer
-  }
+  };
 
   /**
    * Begin a run; its messages come one after another.
@@ -153,7 +152,6 @@ export class Server {
 
   /** What the files of a run are made of, or a Refusal. @param {string | null} run */
   async kept(run) {
-    const read = async (/** @type {Response} */ answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
-    return this.#fetch(`kept/${run}`).then(read).catch(refusal);
+    return this.#fetch(`kept/${run}`).then(content).catch(refusal);
   }
 }

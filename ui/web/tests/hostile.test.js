@@ -109,7 +109,7 @@ function running(client, part = "watch") {
 test("a worker that does not answer Stop for three seconds is ended, and the next run has another one", async () => {
   const client = connect({ knowledge: "knowledge" });
   const { messages } = running(client);
-  const others = [client.ask("lab", "stop", { run: "one" }), client.ask("watch", "describe", {})];
+  const others = [client.ask("engine", "stop", { run: "one" }), client.ask("watch", "describe", {})];
   mock.timers.tick(2999);
   assert.equal(workers.length, 1);
   mock.timers.tick(1);
@@ -134,7 +134,7 @@ test("a worker that does not answer Stop for three seconds is ended, and the nex
 test("a worker that answers stays", async () => {
   const client = connect({ knowledge: "knowledge" });
   running(client);
-  const stopped = client.ask("lab", "stop", { run: "one" });
+  const stopped = client.ask("engine", "stop", { run: "one" });
   workers[0].say(workers[0].asked.at(-1).id, {});
   await stopped;
   mock.timers.tick(60_000);

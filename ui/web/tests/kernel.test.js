@@ -57,10 +57,20 @@ test("plain JavaScript gives the kernel's numbers", async () => {
     const far = h * w + 8;
     for (const m of both) {
       for (let t = 0; t < 9; t++) m.u[16 + t] = Math.floor(t / 3) * row + (t % 3);
-      const from = [10_000, row * (h + 2), row, below ? row : 4, channels, 16, 9];
-      m.run.conv(...from, 40_000, 4, channels * 36, bias, add, 60_000, far, outputs, h, w);
+      const from = [10_000, row * (h + 2), row, below ? row : 4, channels, 16];
+      m.run.conv(...from, 40_000, channels * 36, bias, add, 60_000, far, outputs, h, w);
     }
     for (let o = 0; o < outputs; o++) close(both, 60_000 + o * far, h * w, `${w} × ${h}, output ${o}`);
+  }
+  for (const [channels, outputs, w, bias, add, out] of [
+    [5, 6, 13, 2000, 0, 60_000],
+    [70, 3, 1, 2000, 80_000, 60_000],
+    [130, 4, 70, 0, 70_000, 70_000],
+  ]) {
+    const sizes = [40_000, 4, 4 * channels, bias, add, out, 80, outputs, w, 3, 8, 1000, 700];
+    for (const m of both) m.run.product(10_000, 80, channels, ...sizes);
+    for (let o = 0; o < 3 * outputs; o++)
+      close(both, out + 700 * Math.floor(o / outputs) + 80 * (o % outputs), w, `product of ${channels}, row ${o}`);
   }
   for (const silu of [0, 1]) {
     for (const m of both) m.run.spread(10_000, 56, 5, 7, 7, 2000, silu, 60_000, 100, 10);
@@ -69,7 +79,59 @@ test("plain JavaScript gives the kernel's numbers", async () => {
   }
   for (const m of both) m.run.softmax(80_000, 20, 24, 24, 0.37);
   close(both, 80_000, 480, "softmax");
+  for (const m of both) m.run.moments(10_000, 60, 5, 47, 60_000);
+  const [found, plain] = both.map((m) => m.d.subarray(30_000, 30_002));
+  for (const i of [0, 1]) assert.ok(Math.abs(found[i] - plain[i]) <= 1e-12 * plain[1], `moment ${i}`);
 });
+
+for (const [h, w] of [
+  [8, 8],
+  [7, 7],
+  [5, 9],
+  [6, 10],
+])
+  test(`Winograd's products make a convolution of ${h} × ${w} pixels, also with each as four`, async () => {
+    const [channels, outputs, k, bias, add, row] = [11, 6, 40_000, 2000, 84_000, w + 2];
+    const [plane, far, group] = [row * (h + 2), 4 * h * w + 8, 36 * channels];
+    const inner = (i) => i >= row && i < plane - row && i % row > 0 && i % row <= w;
+    for (const m of await twins()) {
+      for (let i = 0; i < channels * plane; i++) if (!inner(i % plane)) m.f[10_000 + i] = 0;
+      const weight = (o, c, t) => m.f[k + (o >> 2) * group + 36 * c + 4 * t + (o & 3)];
+      /** Compare the outputs with those of the definition. @param {number} up sides of a pixel */
+      function check(up, more) {
+        for (let o = 0; o < outputs; o++)
+          for (let y = 0; y < up * h; y++)
+            for (let x = 0; x < up * w; x++) {
+              let sum = m.f[bias + o] + (more ? m.f[more + o * far + y * up * w + x] : 0);
+              for (let c = 0; c < channels; c++)
+                for (let t = 0; t < 9; t++) {
+                  const [v, u] = [y + Math.floor(t / 3) - 1, x + (t % 3) - 1].map((at) => Math.floor(at / up) + 1);
+                  sum += weight(o, c, t) * m.f[10_000 + c * plane + v * row + u];
+                }
+              const found = m.f[60_000 + o * far + y * up * w + x];
+              assert.ok(Math.abs(found - sum) < 2e-4, `${m.kind}, ${o}, ${y}, ${x}: ${found}, not ${sum}`); // of about 100
+            }
+      }
+      m.run.tiles(10_000, plane, row, channels, h, w, 20_000, 40, 480);
+      m.run.filters(k, group, channels, outputs, 50_000, 100);
+      const count = Math.ceil(h / 2) * Math.ceil(w / 2);
+      m.run.product(20_000, 40, channels, 50_000, 4, 4 * channels, 0, 0, 30_000, 40, outputs, count, 16, 480, 100, 320);
+      m.run.untiled(30_000, 40, 320, bias, add, 60_000, far, outputs, h, w);
+      check(1, add);
+      const sides = [[0], [0, 1, 2], [2]];
+      for (let n = 0; n < 9; n++)
+        for (let o = 0; o < outputs; o++)
+          for (let c = 0; c < channels; c++) {
+            const taps = sides[Math.floor(n / 3)].flatMap((y) => sides[n % 3].map((x) => 3 * y + x));
+            const sum = taps.map((t) => weight(o, c, t)).reduce((one, other) => one + other);
+            m.f[50_000 + 100 * n + 4 * ((o >> 2) * channels + c) + (o & 3)] = sum;
+          }
+      m.run.pixels(10_000, plane, row, channels, h, w, 20_000, 64, 720);
+      m.run.product(20_000, 64, channels, 50_000, 4, 4 * channels, 0, 0, 30_000, 64, outputs, h * w, 9, 720, 100, 520);
+      m.run.enlarged(30_000, 64, 520, bias, 60_000, far, outputs, h, w);
+      check(2, 0);
+    }
+  });
 
 test("both give the same pictures", async () => {
   const folder = new URL("../../../checkpoints/mnist-tiny-2-steps/", import.meta.url);

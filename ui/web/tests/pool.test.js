@@ -221,11 +221,11 @@ test("what memory there is for workers says how many there are", () => {
   const [digits, cifar, emoji, hub] = [1.5e6, 17e6, 27e6, 143e6]; // bytes of files
   assert.deepEqual(
     [digits, cifar, emoji, hub].map((bytes) => of(bytes, { memory: 4, mobile: true })),
-    [17, 4, 2, 1],
+    [8, 2, 1, 1],
   );
   assert.deepEqual(
     [digits, cifar, emoji, hub].map((bytes) => of(bytes, {})),
-    [17, 4, 2, 1],
+    [8, 2, 1, 1],
   );
   assert.deepEqual(
     [cifar, emoji, hub].map((bytes) => of(bytes, { memory: 8, mobile: false })),

@@ -2,14 +2,14 @@
 import { MEANINGS } from "./meanings.js";
 import { fixed, fraction, number } from "./numbers.js";
 
-/** @import { Comparison, Table } from "../parts/forward/server.js" */
+/** @import { Comparison, Weights } from "../shared/run/protocol.js" */
 
-/** @param {Table} table @param {number} t */
+/** @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
 
 /**
  * What is said of x_t: [text, explanation] each.
- * @param {Table} table
+ * @param {Weights} table
  * @param {number} t
  * @param {number} T
  */
@@ -48,7 +48,7 @@ const levels = (sigma) => `${number(sigma)} (${number(sigma * 127.5)} grey level
 
 /**
  * The two deviations of the step back: [name, value, explanation] each.
- * @param {Table} table
+ * @param {Weights} table
  * @param {number} t
  */
 export function deviations(table, t) {
@@ -59,7 +59,7 @@ export function deviations(table, t) {
   ];
 }
 
-/** How far the two are apart. @param {Table} table @param {number} t */
+/** How far the two are apart. @param {Weights} table @param {number} t */
 export function remark(table, t) {
   if (!t) return "";
   if (t === 1) return "At t = 1 the posterior is certain: β̃ is 0 and the mean is x₀.";

@@ -1,10 +1,10 @@
 // Train's words.
 import { duration } from "./units.js";
 
-/** @import { Answer, State } from "../parts/train/server.js" */
 /** @import { Run } from "../parts/train/history.js" */
+/** @import { TrainingNow, TrainState } from "../shared/run/protocol.js" */
 
-/** @type {Record<State, string>} */
+/** @type {Record<TrainState, string>} */
 const STATES = {
   idle: "Ready",
   starting: "Starting",
@@ -22,7 +22,7 @@ const STATES = {
 /** @param {number} n */
 export const whole = (n) => Math.round(n).toLocaleString("en");
 
-/** What the run does, in a line. @param {Answer} answer @param {boolean} [example] whether a recorded one is shown */
+/** What the run does, in a line. @param {TrainingNow} answer @param {boolean} [example] whether a recorded one is shown */
 export function status({ state, text, followed }, example = false) {
   if (state === "idle" && example) return "A recorded training";
   if (state === "waiting") return `The computer is busy with other programs. Waiting (${text})`;
@@ -33,7 +33,7 @@ export function status({ state, text, followed }, example = false) {
 
 /**
  * How far it is: images, images a second, time left.
- * @param {Answer} answer
+ * @param {TrainingNow} answer
  * @param {Run} run
  */
 export function facts({ state, step = 0, left }, run) {

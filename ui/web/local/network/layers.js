@@ -5,8 +5,8 @@
 /**
  * Planes of h rows of w numbers, `plane` apart; behind each are some that mean nothing, as the kernel writes eight at once.
  * @typedef {{ at: number, c: number, h: number, w: number, plane: number }} Image
- * @typedef {{ at: number, c: number, plane: number, row?: number, side?: number, move?: (tap: number) => number }} Seen
- *   planes that a convolution sees, with `side` taps in a row; `row` is from one row of its outputs to the next
+ * @typedef {{ at: number, c: number, plane: number, row: number, move?: (tap: number) => number }} Seen
+ *   planes that a convolution sees; `row` is from one row of its outputs to the next
  * @typedef {{ out?: Image, add?: Image | null }} Into where a layer's image goes, and an image that is added to it
  * @typedef {Into & { scales?: number | null, act?: string | null, shift?: Image | null }} Around
  *   a convolution: what comes before it, as for `affine`, and a number more for each of its channels
@@ -14,7 +14,13 @@
  */
 
 const PART = 8; // channels of a 3 × 3 convolution that are summed in a row
+const BAND = 256; // tiles or pixels that are transformed at once: so large images need little memory
+const APART = 16; // numbers between matrices that are read and written at once: else they share a set of a cache
+const WIDE = 64; // channels that Winograd's products sum in a row
+/** Winograd's products are quicker from so many channels and pixels on. */
+const [CHANNELS, PIXELS] = [8, 25];
 const up = (/** @type {number} */ n, /** @type {number} */ step) => Math.ceil(n / step) * step;
+const SUMS = [[0, 1], [1], [1, 2]]; // for each weight of a side those that it is in, of the three of an upsampling
 const sigmoid = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
 /** By the rational function that Eigen and XLA use, in float32's accuracy. From the highest power of x² down. */
@@ -92,7 +98,7 @@ export function layers(m, weights) {
   function padded(x, { scales = null, act = null }) {
     const row = (x.w % 4 ? up(x.w, 8) : x.w) + 2;
     const plane = (x.h + 2) * row;
-    const out = { at: m.take(x.c * plane), c: x.c, h: x.h, w: x.w, plane, row, side: 3 };
+    const out = { at: m.take(x.c * plane), c: x.c, h: x.h, w: x.w, plane, row };
     m.f.fill(0, out.at, m.top);
     affine(x, scales, act, { ...out, at: out.at + row + 1 }, row);
     return act && !fused(act) ? each(out, ACTIVATIONS[act]) : out; // 0 stays 0
@@ -112,34 +118,74 @@ export function layers(m, weights) {
   }
 
   /**
-   * The kernel's sums, of so many channels at a time: in long sums float32 loses digits.
-   * @param {Seen} a @param {Image} out @param {number} h @param {number} w
-   * @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number }} weights
+   * The kernel's sums of a 3 × 3 convolution, of so many channels at a time: in long sums float32 loses digits.
+   * @param {Seen} a @param {Image} out @param {number} k @param {number} bias @param {Image | null} add
    */
-  function sums(a, out, h, w, { k, bias = 0, add = null, step = 4, group = 4 * a.c }) {
-    const { row = 0, side = 0, move = (i) => (side ? Math.floor(i / side) * row + (i % side) : i * a.plane) } = a;
-    const taps = side ** 2;
-    const most = side ? PART : 8 * PART;
+  function sums(a, out, k, bias, add = null) {
+    const { row, move = (i) => Math.floor(i / 3) * row + (i % 3) } = a;
     const { top } = m;
-    // What the kernel takes for taps: those of a convolution, or the channels themselves, which is quicker for one tap.
-    const moves = m.take(most + taps);
-    for (let i = 0; i < (taps || most); i++) m.u[moves + i] = move(i);
-    const places = [out.at, a.c > most ? m.take(up(out.c, 4) * out.plane) : 0]; // in turn, and the last is out's
-    const pair = side && w % 8 && w % 4 === 0 ? row : 4;
-    let turn = Math.floor((a.c - 1) / most) % 2;
-    for (let c = 0; c < a.c; c += most, turn = 1 - turn) {
-      const count = Math.min(most, a.c - c);
-      const from = [a.at + c * a.plane, a.plane, row, pair, side ? count : 1, moves, taps || count];
-      const by = [k + c * (taps || 1) * step, step, group * (taps || 1), c ? 0 : bias];
+    const moves = m.take(9);
+    for (let i = 0; i < 9; i++) m.u[moves + i] = move(i);
+    const places = [out.at, a.c > PART ? m.take(up(out.c, 4) * out.plane) : 0]; // in turn, and the last is out's
+    const pair = out.w % 8 && out.w % 4 === 0 ? row : 4;
+    let turn = Math.floor((a.c - 1) / PART) % 2;
+    for (let c = 0; c < a.c; c += PART, turn = 1 - turn) {
+      const from = [a.at + c * a.plane, a.plane, row, pair, Math.min(PART, a.c - c), moves];
       const before = c ? places[1 - turn] : (add?.at ?? 0);
-      m.run.conv(...from, ...by, before, places[turn], out.plane, out.c, h, w);
+      const by = [k + c * 36, a.c * 36, c ? 0 : bias, before];
+      m.run.conv(...from, ...by, places[turn], out.plane, out.c, out.h, out.w);
     }
     m.top = top;
     return out;
   }
 
-  /** A linear map of the channels, the same at each place. @param {Image} x @param {Image} out @param {Parameters<typeof sums>[4]} weights */
-  const product = (x, out, weights) => sums(x, out, 1, x.h * x.w, weights);
+  /**
+   * A linear map of the channels, the same at each place.
+   * @param {Image} x @param {Image} out @param {{ k: number, bias?: number, add?: Image | null, step?: number, group?: number }} weights
+   */
+  function product(x, out, { k, bias = 0, add = null, step = 4, group = 4 * x.c }) {
+    const by = [k, step, group, bias, add?.at ?? 0];
+    m.run.product(x.at, x.plane, x.c, ...by, out.at, out.plane, out.c, x.h * x.w, 1, 0, 0, 0);
+    return out;
+  }
+
+  /** Bands of an image, of some hundred products a channel: [first row, rows]. @param {Image} x @param {number} side of what takes a product */
+  function* bands({ h, w }, side) {
+    const most = side * Math.max(1, Math.floor(BAND / Math.ceil(w / side)));
+    for (let y = 0; y < h; y += most) yield [y, Math.min(most, h - y)];
+  }
+
+  /**
+   * A 3 × 3 convolution by Winograd's products. The weights are transformed anew each time, which takes some hundredths of
+   * the time; transformed weights would take 16 / 9 of the memory.
+   * @param {Image} x @param {Around} around @param {Image} out @param {number} k @param {number} bias
+   */
+  function winograd(x, around, out, k, bias) {
+    const a = padded(x, around);
+    const add = around.add?.at;
+    const outputs = up(out.c, 4);
+    const { top } = m;
+    for (const [y, h] of bands(x, 2)) {
+      const count = Math.ceil(h / 2) * Math.ceil(x.w / 2);
+      const plane = up(count, 8) + 8;
+      const nextMade = outputs * plane + APART;
+      const made = m.take(16 * nextMade);
+      const above = m.top;
+      for (let c = 0; c < x.c; c += WIDE) {
+        const part = Math.min(WIDE, x.c - c);
+        const next = [part * plane + APART, part * outputs + APART];
+        const [data, own] = next.map((numbers) => m.take(16 * numbers));
+        m.run.tiles(a.at + c * a.plane + y * a.row, a.plane, a.row, part, h, x.w, data, plane, next[0]);
+        m.run.filters(k + 36 * c, 36 * x.c, part, out.c, own, next[1]);
+        const by = [own, 4, 4 * part, 0, c && made];
+        m.run.product(data, plane, part, ...by, made, plane, out.c, count, 16, ...next, nextMade);
+        m.top = above;
+      }
+      const to = [bias, add ? add + y * x.w : 0, out.at + y * x.w, out.plane, out.c];
+      m.run.untiled(made, plane, nextMade, ...to, h, x.w);
+      m.top = top;
+    }
+  }
 
   /** @param {string} name @param {number} from channels @param {number} to @param {{ bias?: boolean, square?: number }} options */
   function linear(name, from, to, { bias = true, square = 0 } = {}) {
@@ -156,12 +202,11 @@ export function layers(m, weights) {
     /** @param {Image} x @param {Around} around */
     return (x, around = {}) =>
       into(around.out ?? image(to, x.h, x.w), (out) => {
-        const a = padded(x, around);
         const { shift, add } = around;
-        const own = shift
-          ? put(Float32Array.from({ length: to }, (_, i) => m.f[b + i] + m.f[shift.at + i * shift.plane]))
-          : b;
-        sums(a, out, x.h, x.w, { k, bias: own, add });
+        const own = shift ? m.take(to) : b;
+        if (shift) for (let i = 0; i < to; i++) m.f[own + i] = m.f[b + i] + m.f[shift.at + i * shift.plane];
+        if (from < CHANNELS || x.h * x.w < PIXELS) sums(padded(x, around), out, k, own, add);
+        else winograd(x, around, out, k, own);
       });
   }
 
@@ -180,36 +225,36 @@ export function layers(m, weights) {
           for (let u = 0; u < x.w; u++) m.f[to + ((u + before) & 1) * half + ((u + before) >> 1)] = m.f[from + u];
         }
         const move = (/** @type {number} */ i) => Math.floor(i / 3) * 2 * half + ((i % 3) & 1) * half + ((i % 3) >> 1);
-        sums({ ...a, side: 3, move }, out, out.h, out.w, { k, bias });
+        sums({ ...a, move }, out, k, bias);
       });
   }
 
   /**
-   * A convolution of an image with each pixel as four: each of the four sees 2 × 2 pixels, by sums of the weights.
+   * A convolution of an image with each pixel as four, by nine products a channel.
    * @param {string} name @param {number} c @param {boolean} bias
    */
   function upsample(name, c, bias = true) {
     const whole = weights.take(`${name}.weight`, c, c, 3, 3);
     const b = bias ? put(weights.take(`${name}.bias`, c)) : 0;
-    const corners = [0, 1, 2, 3].map((i) => ({ below: i >> 1, right: i & 1 }));
-    const kernels = corners.map(({ below, right }) => {
-      const k = new Float32Array(4 * c * c);
-      for (let i = 0; i < whole.length; i++) {
-        const [y, x] = [(Math.floor(i / 3) % 3) + 1 - below, (i % 3) + 1 - right];
-        k[4 * Math.floor(i / 9) + 2 * (y >> 1) + (x >> 1)] += whole[i];
-      }
-      return packed(k, c);
-    });
+    const sums = new Float32Array(whole.length); // [output][product][channel]
+    for (let i = 0; i < whole.length; i++) {
+      const [o, from] = [Math.floor(i / (9 * c)), Math.floor(i / 9) % c];
+      for (const y of SUMS[Math.floor(i / 3) % 3])
+        for (const x of SUMS[i % 3]) sums[(9 * o + 3 * y + x) * c + from] += whole[i];
+    }
+    const k = packed(sums, c);
     return (/** @type {Image} */ x) =>
       into(image(c, 2 * x.h, 2 * x.w), (out) => {
-        const [a, part] = [padded(x, {}), image(c, x.h, x.w)];
-        for (const [n, { below, right }] of corners.entries()) {
-          sums({ ...a, at: a.at + below * a.row + right, side: 2 }, part, x.h, x.w, { k: kernels[n], bias: b });
-          for (let i = 0; i < c * x.h; i++) {
-            const from = part.at + Math.floor(i / x.h) * part.plane + (i % x.h) * x.w;
-            const to = out.at + Math.floor(i / x.h) * out.plane + (2 * (i % x.h) + below) * out.w + right;
-            for (let u = 0; u < x.w; u++) m.f[to + 2 * u] = m.f[from + u];
-          }
+        const a = padded(x, {});
+        const { top } = m;
+        for (const [y, h] of bands(x, 1)) {
+          const plane = up(h * x.w, 8) + 8;
+          const next = [c, up(c, 4)].map((planes) => planes * plane + APART);
+          const [data, made] = next.map((numbers) => m.take(9 * numbers));
+          m.run.pixels(a.at + y * a.row, a.plane, a.row, c, h, x.w, data, plane, next[0]);
+          m.run.product(data, plane, c, k, 4, 36 * c, 0, 0, made, plane, c, h * x.w, 9, next[0], 4 * c, next[1]);
+          m.run.enlarged(made, plane, next[1], b, out.at + 4 * y * x.w, out.plane, c, h, x.w);
+          m.top = top;
         }
       });
   }
@@ -271,15 +316,13 @@ export function layers(m, weights) {
     const [weight, bias] = [weights.take(`${name}.weight`, c), weights.take(`${name}.bias`, c)];
     return (/** @type {Image} */ x, /** @type {Image | null} */ over = null) => {
       const pairs = m.take(2 * c);
-      const { f } = m;
+      const room = m.take(4);
+      m.top = room;
+      const { f, d } = m;
       const [n, size] = [x.h * x.w, c / groups];
       for (let g = 0; g < c; g += size) {
-        let [sum, squares] = [0, 0];
-        for (let k = g; k < g + size; k++)
-          for (let i = x.at + k * x.plane, end = i + n; i < end; i++) {
-            sum += f[i];
-            squares += f[i] * f[i];
-          }
+        m.run.moments(x.at + g * x.plane, x.plane, size, n, room);
+        const [sum, squares] = [d[room / 2], d[room / 2 + 1]];
         const mean = sum / (n * size);
         const inverse = 1 / Math.sqrt(squares / (n * size) - mean * mean + eps);
         for (let k = g; k < g + size; k++) {

@@ -1,14 +1,14 @@
 // What noise destroys, as ui/parts/forward.py answers it: pictures, their noise, and t small steps beside one jump.
 
-import { bmp } from "../../files/pictures.js";
 import { check } from "../../plans/fields.js";
-import { base64, bytes } from "../../shared/run/bytes.js";
+import { bytes } from "../../shared/run/bytes.js";
 import { fromUint8, round, toUint8 } from "../process/floats.js";
 import { compare } from "../process/forward.js";
 import { gaussian } from "../process/noise.js";
 import { schedule, tables } from "../process/schedule.js";
 
 /** @import { FieldForm } from "../../shared/form/form.js" */
+/** @import { Picture } from "../../shared/pictures/resize.js" */
 /** @import { Checkpoints } from "../checkpoints.js" */
 /** @import { Schedule } from "../process/schedule.js" */
 /** @import { Part } from "./index.js" */
@@ -33,18 +33,18 @@ const SIZE = /** @type {FieldForm} */ ({
 /** The same names with what is made of their values. @template A, B @param {Record<string, A>} values @param {(value: A) => B} make */
 const each = (values, make) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, make(value)]));
 
-/** @param {Float64Array} values */
-const column = (values) => base64(new Uint8Array(Float32Array.from(values).buffer));
-
 /** @param {Checkpoints} checkpoints @returns {Part} */
 export function forward(checkpoints) {
   const checked = (/** @type {Record<string, unknown>} */ values) =>
     check([...checkpoints.forms.forward, SIZE], values);
+  /** @returns {Promise<Record<"pictures" | "thumbs", Record<string, Picture[]>>>} */
+  const drawn = () => checkpoints.read("pictures.bin");
   return {
     questions: {
-      tables: () => each(SCHEDULES, (one) => each(tables(one), column)),
+      thumbs: async () => (await drawn()).thumbs,
+      tables: () => each(SCHEDULES, (one) => each(tables(one), (column) => Float32Array.from(column))),
       async picture({ name }) {
-        return (await checkpoints.json("pictures.json"))[checked({ picture: name }).picture];
+        return { picture: (await drawn()).pictures[checked({ picture: name }).picture] };
       },
       noise({ size, seed }) {
         const asked = checked({ size, seed });
@@ -54,15 +54,14 @@ export function forward(checkpoints) {
           const value = epsilon[(i % 3) * n * n + Math.floor(i / 3)];
           return Math.max(-32768, Math.min(32767, round(value / EPSILON_UNIT)));
         });
-        return { epsilon: base64(new Uint8Array(whole.buffer)) };
+        return { epsilon: whole };
       },
       compare({ size, pixels, schedule, t, seed }) {
         const asked = checked({ schedule, t, seed, size });
         const n = asked.size;
         const x0 = fromUint8(bytes(String(pixels)), 3);
         const found = compare(SCHEDULES[asked.schedule], x0, asked.t, BigInt(asked.seed));
-        const sent = (/** @type {Float32Array} */ x) =>
-          `data:image/bmp;base64,${base64(bmp([{ width: n, height: n, channels: 3, data: toUint8(x, 3) }]))}`;
+        const sent = (/** @type {Float32Array} */ x) => [{ width: n, height: n, channels: 3, data: toUint8(x, 3) }];
         return { ...found, walk: sent(found.walk), jump: sent(found.jump) };
       },
     },

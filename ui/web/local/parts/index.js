@@ -35,7 +35,7 @@ export function parts(checkpoints) {
     network: once(async () => (await import("./network.js")).network()),
     plane: once(async () => (await import("./plane.js")).plane(checkpoints)),
     forward: once(async () => (await import("./forward.js")).forward(checkpoints)),
-    course: async () => ({ questions: { cards: () => checkpoints.json("cards.json") } }),
+    course: async () => ({ questions: { cards: () => checkpoints.read("cards.json") } }),
   };
   return (name) => makers[name]();
 }

@@ -3,7 +3,7 @@ import { Chart, halves, path, scale, stairs } from "../../shared/drawing/chart.j
 import { fraction, power } from "../../words/numbers.js";
 
 /** @import { Line, Point } from "../../shared/drawing/chart.js" */
-/** @import { Table } from "./server.js" */
+/** @import { Weights } from "../../shared/run/protocol.js" */
 
 const FINE = 40; // up to this t every step is drawn, then every fourth
 const HIGHEST = 0.5; // of a density
@@ -11,8 +11,8 @@ const HIGHEST = 0.5; // of a density
 /** One quantity of all schedules over t; that of the chosen one has a dot. */
 export class Plot extends Chart {
   /**
-   * @param {string} title @param {Record<string, Table>} tables by schedule
-   * @param {(table: Table, t: number) => number} value
+   * @param {string} title @param {Record<string, Weights>} tables by schedule
+   * @param {(table: Weights, t: number) => number} value
    * @param {{ low: number, high: number, ticks: number[] }} [log] powers of ten, where the axis is logarithmic; else it
    * goes from 0 to 1. What leaves it is cut off.
    */

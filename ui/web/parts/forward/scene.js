@@ -1,9 +1,11 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
 import { middleOf, SIZE } from "../../shared/pictures/fit.js";
 import { open } from "../../shared/pictures/open.js";
-import { base64, bytes, numbersOf } from "../../shared/run/bytes.js";
 
 /** @import { Page } from "../../app.js" */
+/** @import { Picture } from "../../shared/pictures/resize.js" */
+/** @import { Answer } from "../../shared/run/client.js" */
+/** @import { Drawing } from "../../shared/run/protocol.js" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
 /** @typedef {{ source: Source, seed: number }} Wanted */
 
@@ -12,7 +14,8 @@ export class Scene {
   schedule = "linear";
   seed = 0;
   size = 0; // pixels a side; 0 before the first picture
-  text = ""; // the picture's pixels, as the server takes them
+  /** @type {Uint8Array} of the picture */
+  pixels = new Uint8Array();
   x0 = new Float32Array();
   epsilon = new Float32Array();
   loaded = 0; // how many pictures have been
@@ -54,11 +57,6 @@ export class Scene {
     return this.#bring({ ...this.wanted, seed });
   }
 
-  /** @param {string} what @param {Record<string, unknown>} values */
-  ask(what, values = {}) {
-    return this.page.client.ask("forward", what, values);
-  }
-
   /**
    * One request holds all that is wanted, so that new noise leaves the picture that is on its way.
    * @param {Wanted} wanted
@@ -86,34 +84,33 @@ export class Scene {
   async #fetch(wanted) {
     const { source, seed } = wanted;
     const isNew = source !== this.#source;
-    const got = isNew ? await this.#picture(source) : { size: this.size, pixels: this.text };
-    if (got.error !== undefined) return got.error;
+    const got = isNew ? await this.#read(source) : null;
+    if (got?.error !== undefined) return got.error;
     if (this.wanted !== wanted) return "";
+    const size = got ? got.picture[0].width : this.size;
     if (isNew || seed !== this.seed) {
-      const noise = await this.ask("noise", { size: got.size, seed });
+      const noise = await this.page.client.ask("forward", "noise", { size, seed });
       if (noise.error !== undefined) return noise.error;
       if (this.wanted !== wanted) return "";
       this.seed = seed;
-      this.epsilon = numbersOf(noise.epsilon, this.page.given.initial.forward.EPSILON_UNIT);
+      const unit = this.page.given.initial.forward.EPSILON_UNIT;
+      this.epsilon = Float32Array.from(noise.epsilon, (v) => v * unit);
     }
-    if (isNew) {
+    if (got) {
       this.#source = source;
-      this.size = got.size;
-      this.text = got.pixels;
-      this.x0 = Float32Array.from(bytes(got.pixels), (v) => v - 127.5);
+      this.size = size;
+      this.pixels = got.picture[0].data;
+      this.x0 = Float32Array.from(this.pixels, (v) => v - 127.5);
       this.loaded += 1;
     }
     return "";
   }
 
-  /** @param {Source} source */
-  async #picture(source) {
-    if ("name" in source) return this.ask("picture", source);
+  /** @param {Source} source @returns {Promise<Answer<Drawing>>} */
+  async #read(source) {
+    if ("name" in source) return this.page.client.ask("forward", "picture", source);
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);
-    const shown = (/** @type {import("../../shared/pictures/resize.js").Picture} */ whole) => {
-      const { width: size, data } = middleOf(whole);
-      return { size, pixels: base64(data) };
-    };
+    const shown = (/** @type {Picture} */ whole) => ({ picture: [middleOf(whole)] });
     return open(source.file, most).then(shown, ({ message }) => ({ error: message }));
   }
 }

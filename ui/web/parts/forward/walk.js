@@ -1,12 +1,14 @@
 // t small steps against one jump: asked of the server, since it takes noise of every step.
 import { all, find, table } from "../../shared/drawing/dom.js";
+import { show } from "../../shared/drawing/sprite.js";
+import { base64 } from "../../shared/run/bytes.js";
 import { press, verdict, walked } from "../../words/forward.js";
 import { fixed, signed } from "../../words/numbers.js";
 import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
 
+/** @import { Comparison } from "../../shared/run/protocol.js" */
 /** @import { Scene } from "./scene.js" */
-/** @import { Comparison } from "./server.js" */
 
 export class Walk {
   /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
@@ -45,13 +47,18 @@ export class Walk {
   }
 
   async take() {
-    const { t, schedule, seed, size, text: pixels } = this.scene;
+    const { t, schedule, seed, size, pixels } = this.scene;
     const of = this.#setting;
     if (!size) return;
     this.button.disabled = true;
     this.note.textContent = "Walking…";
-    const asked = { t, schedule, seed, size, pixels };
-    const got = await this.scene.ask("compare", asked);
+    const got = await this.scene.page.client.ask("forward", "compare", {
+      t,
+      schedule,
+      seed,
+      size,
+      pixels: base64(pixels),
+    });
     this.button.disabled = false;
     this.note.textContent = got.error ?? "";
     if (got.error !== undefined) return;
@@ -63,8 +70,10 @@ export class Walk {
   /** @param {Comparison} got @param {number} t @param {number} pixels */
   #show(got, t, pixels) {
     const [walk, jump] = all(this.root, ".walk img", HTMLImageElement);
-    Object.assign(walk, { src: got.walk, alt: walked(t), hidden: false });
-    Object.assign(jump, { src: got.jump, alt: `x_t after one jump to t = ${t}`, hidden: false });
+    show(walk, got.walk);
+    Object.assign(walk, { alt: walked(t), hidden: false });
+    show(jump, got.jump);
+    Object.assign(jump, { alt: `x_t after one jump to t = ${t}`, hidden: false });
     find(this.root, ".result").hidden = false;
     find(this.root, ".histogram").replaceChildren(histogram(got.edges, got.densities));
     const rows = [

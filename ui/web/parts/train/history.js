@@ -1,13 +1,13 @@
 // What the page knows of a run, and of the runs before it.
 
-/** @import { Answer, Grid, Point } from "./server.js" */
+/** @import { Grid, TrainingNow } from "../../shared/run/protocol.js" */
 
 const EARLIER = 4; // runs kept for comparison
 
 /** One run, as far as it has been told. */
 export class Run {
   version = -1;
-  /** @type {Point[]} */
+  /** @type {NonNullable<TrainingNow["points"]>} */
   points = [];
   /** @type {Grid[]} */
   grids = [];
@@ -27,7 +27,7 @@ export class Run {
     return step * this.batch;
   }
 
-  /** @param {Answer} answer */
+  /** @param {TrainingNow} answer */
   take(answer) {
     const { version = 0, from = [0, 0], points = [], grids = [] } = answer;
     if (version !== this.version) {
@@ -53,7 +53,7 @@ export class Run {
 
 /** The run on screen and those before it, of this visit. */
 export class History {
-  /** @type {Answer} */
+  /** @type {TrainingNow} */
   answer = { state: "idle", number: 0 };
   run = new Run(0);
   /** @type {Run | null} a recorded run */
@@ -73,7 +73,7 @@ export class History {
     return { number, version, points: points.length, grids: grids.length };
   }
 
-  /** @param {Answer} answer */
+  /** @param {TrainingNow} answer */
   take(answer) {
     if (answer.number !== this.run.number) {
       if (this.run.grids.length > 1) this.earlier = [...this.earlier, this.run].slice(-EARLIER);

@@ -1,6 +1,7 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
 import { swatch } from "../../shared/drawing/chart.js";
 import { all, button, el, find } from "../../shared/drawing/dom.js";
+import { show } from "../../shared/drawing/sprite.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { Status } from "../../shared/run/status.js";
 import { meanings } from "../../words/meanings.js";
@@ -9,6 +10,7 @@ import { copies, facts, moment, sentence, status, whole } from "../../words/trai
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
 
+/** @import { Sprite } from "../../shared/drawing/sprite.js" */
 /** @import { History, Run } from "./history.js" */
 /** @import { Curve } from "./charts.js" */
 
@@ -155,10 +157,10 @@ export class View {
     find(this.root, ".live").setAttribute("aria-pressed", String(this.live));
   }
 
-  /** @param {string} figure @param {string} source @param {string} text */
-  #picture(figure, source, text) {
+  /** @param {string} figure @param {Sprite | null} sprite @param {string} text */
+  #picture(figure, sprite, text) {
     const image = find(this.root, `${figure} img`, HTMLImageElement);
-    if (image.src !== source) image.src = source;
+    show(image, sprite);
     image.alt = text;
   }
 

@@ -20,6 +20,16 @@ export function urlOf(sprite) {
   return url;
 }
 
+/** What images show: it stays as long as they do. @type {WeakMap<HTMLImageElement, Sprite>} */
+const held = new WeakMap();
+
+/** Show a sprite, or no picture. @param {HTMLImageElement} image @param {Sprite | null} sprite */
+export function show(image, sprite) {
+  const src = sprite ? urlOf(sprite) : "";
+  if (image.src !== src) image.src = src;
+  if (sprite) held.set(image, sprite);
+}
+
 /** What a canvas can draw. @param {Sprite} sprite @returns {Promise<Drawable>} */
 export async function drawable(sprite) {
   if (sprite instanceof Blob) return createImageBitmap(sprite);

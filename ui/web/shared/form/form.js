@@ -5,6 +5,7 @@ import { attempt } from "../run/client.js";
 import { makeControl, newId, SAME } from "./controls.js";
 
 /** @import { Values } from "../run/client.js" */
+/** @import { Example, ModelChoice, ShippedSet } from "../run/protocol.js" */
 /** @import { Control } from "./controls.js" */
 
 /**
@@ -39,8 +40,6 @@ import { makeControl, newId, SAME } from "./controls.js";
 
 /** What fields must have: a value, or (true, false) whether one is chosen. Of the "model": what it must have. @typedef {Record<string, string | boolean>} Condition */
 
-/** @typedef {{ ref: string, label: string, group: string, about: string, ready: boolean, latent: boolean, picture?: string }} ModelChoice */
-
 /**
  * What a form offers for a model: `aboutOf` of plans/facts.js. Without `here` its files are not on the server's machine,
  * and the rest is not known.
@@ -66,8 +65,8 @@ import { makeControl, newId, SAME } from "./controls.js";
  * @property {string[]} prompts to try; empty for a model that takes no words
  * @property {boolean} clip
  * @property {boolean} student
- * @property {{ title: string, count: number } | null} set of pictures that comes with the page
- * @property {import("./source.js").Picture[]} examples
+ * @property {ShippedSet | null} set of pictures that comes with the page
+ * @property {Example[]} examples
  */
 
 /** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */

@@ -1,5 +1,6 @@
 // Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
 // a file of the visitor's, of which a square is chosen.
+import { LATENT, NOT_HERE, UNCHOSEN } from "../../words/pictures.js";
 import { ARROWS, all, button, el, find, onDrag, onFile } from "../drawing/dom.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
@@ -7,14 +8,14 @@ import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
 
 /** @import { About } from "./form.js" */
+/** @import { Answer } from "../run/client.js" */
 /** @import { Panel } from "../run/panel.js" */
+/** @import { Example } from "../run/protocol.js" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri: string, name?: string }} Picture of the model's size */
+/** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
 
 const LONGEST = 512; // pixels of the longer side, of which a square is chosen
 const PATIENCE = 150; // ms after the last move of the square until it is fitted
-const NOT_HERE = "Pictures for this model can be chosen once it is downloaded: run it with a seed first";
-const LATENT = "A picture of one's own is there for models of pixels, and this one draws latents of an autoencoder";
 
 const MARKUP = `
 <legend></legend>
@@ -35,10 +36,16 @@ const MARKUP = `
   </div>
 `;
 
+/** A picture of a model, drawn. @param {string} text @param {Pick<About, "size" | "channels">} model */
+async function drawn(text, { size, channels }) {
+  await unpack(text);
+  return { text, uri: uri(fromText(text, { image_size: size, channels })) };
+}
+
 export class Source {
   /** @type {Picture | null} */
   #chosen = null;
-  /** @type {Picture[]} */
+  /** @type {Example[]} */
   examples = [];
   /** @type {import("../pictures/resize.js").Picture | null} */
   #whole = null;
@@ -100,7 +107,7 @@ export class Source {
   }
 
   missing() {
-    return this.isPicture && !this.#chosen ? "Choose a picture first" : "";
+    return this.isPicture && !this.#chosen ? UNCHOSEN : "";
   }
 
   /** Another model: its pictures have another size. @param {About} about */
@@ -108,13 +115,16 @@ export class Source {
     const { examples } = about;
     this.#model = about;
     this.examples = examples;
-    const thumbs = examples.map((picture) => {
-      const { name = "", uri } = picture;
+    const thumbs = examples.map(({ name, text }) => {
+      const image = el("img", { alt: "" });
+      drawn(text, about).then((picture) => {
+        image.src = picture.uri;
+      });
       const take = () => {
         this.#whole = null;
-        this.#take(picture);
+        this.#take({ text });
       };
-      return button({ "aria-label": name, title: name }, take, el("img", { src: uri, alt: "" }));
+      return button({ "aria-label": name, title: name }, take, image);
     });
     this.#find(".thumbs").replaceChildren(...thumbs);
     const text = this.#wanted;
@@ -122,10 +132,7 @@ export class Source {
     this.#chosen = null;
     if (text) {
       this.#whole = null;
-      this.#make(async ({ size, channels }) => {
-        await unpack(text);
-        return { text, uri: uri(fromText(text, { image_size: size, channels })) };
-      });
+      this.#make((model) => drawn(text, model));
     } else if (this.#whole) this.#fit();
     else this.#chosen = examples[0] ?? null;
     this.#show();
@@ -154,7 +161,7 @@ export class Source {
   /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
   async #fitting() {
     const ref = this.ref();
-    /** @type {About & { error?: string }} */
+    /** @type {Answer<About>} */
     const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
     if (model.error !== undefined) throw new Error(model.error);
     if (!model.here) throw new Error(NOT_HERE);
@@ -255,6 +262,6 @@ export class Source {
       width: `${side * across}%`,
       height: `${side * down}%`,
     });
-    if (this.#chosen) find(this.element, ".fitted img", HTMLImageElement).src = this.#chosen.uri;
+    if (this.#chosen?.uri) find(this.element, ".fitted img", HTMLImageElement).src = this.#chosen.uri;
   }
 }

@@ -1,4 +1,5 @@
 // A file of the visitor's, decoded by the browser: only pixels of it leave the page.
+import { tooLarge, tooLong, tooManyPixels, UNREADABLE } from "../../words/pictures.js";
 import { checkPixels, context2d, el } from "../drawing/dom.js";
 import { reduced, resized } from "./resize.js";
 
@@ -8,10 +9,6 @@ const MEGABYTES = 64; // of a file
 const MEGAPIXELS = 50; // of a picture; three times as many of a JPEG, as cameras make them
 const RATIO = 100; // of the sides: of a longer picture hardly anything is to be seen
 const TILE = 2048; // pixels a side that are taken from the browser at once
-const UNREADABLE = "This file could not be read as a picture: choose a PNG, JPEG, WEBP, GIF or BMP.";
-
-/** A number in a sentence, such as 1,200. @param {number} value */
-const amount = (value) => Math.round(value).toLocaleString("en");
 
 /**
  * A picture file, upright, in red, green, blue and alpha. Throws an Error with a sentence for what is not a picture, or
@@ -20,7 +17,7 @@ const amount = (value) => Math.round(value).toLocaleString("en");
  * @param {(long: number, short: number) => number} longest pixels of its longer side, at most, for a picture of these sides
  */
 export async function open(file, longest) {
-  if (file.size > MEGABYTES * 1e6) throw new Error(`This file is too large: up to ${MEGABYTES} MB are read.`);
+  if (file.size > MEGABYTES * 1e6) throw new Error(tooLarge(MEGABYTES));
   checkPixels();
   await check(file);
   // Without a conversion of colours: the levels are those of the file, as the trainer reads them.
@@ -45,11 +42,9 @@ async function check(file) {
   await known.finally(() => URL.revokeObjectURL(image.src));
   const sides = [image.naturalWidth, image.naturalHeight];
   const [ratio, pixels] = [Math.max(...sides) / Math.min(...sides), sides[0] * sides[1]];
-  if (ratio > RATIO)
-    throw new Error(`This picture is ${amount(ratio)} times as long as wide: up to ${RATIO} times is taken.`);
+  if (ratio > RATIO) throw new Error(tooLong(ratio, RATIO));
   const most = MEGAPIXELS * (file.type === "image/jpeg" ? 3 : 1);
-  if (pixels > most * 1e6)
-    throw new Error(`This picture has ${amount(pixels / 1e6)} megapixels: choose one of up to ${most}.`);
+  if (pixels > most * 1e6) throw new Error(tooManyPixels(pixels, most));
 }
 
 /** The size of a picture whose longer side is to be at most so long, as `Image.thumbnail` of Pillow. @param {number} width @param {number} height @param {number} longest */

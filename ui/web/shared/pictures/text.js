@@ -1,5 +1,6 @@
 // Pictures of a model's size as text, for requests, addresses and scripts: base64url of their bytes, which zlib has packed,
 // as ui/pictures/as_text.py has them.
+import { anotherSize } from "../../words/pictures.js";
 import { base64, bytes, packed, unpacking } from "../run/bytes.js";
 
 /** @import { Facts } from "../../plans/plan.js" */
@@ -24,7 +25,7 @@ export async function unpack(text) {
 export function fromText(text, { image_size: size, channels }) {
   const data = known.get(String(text));
   if (data?.length === size * size * channels) return { width: size, height: size, channels, data };
-  throw new Error(`The picture must have the model's size, ${size}×${size}: choose it again`);
+  throw new Error(anotherSize(size));
 }
 
 /** A picture as text. @param {Pick<Picture, "data">} picture */

@@ -11,9 +11,6 @@ export function base64(content) {
   return btoa(text);
 }
 
-/** Numbers that come as int16 of a unit. @param {string} text @param {number} unit */
-export const numbersOf = (text, unit) => Float32Array.from(new Int16Array(bytes(text).buffer), (v) => v * unit);
-
 /** Bytes on their way through a compression of zlib, or back. @param {Uint8Array} content @param {CompressionStream | DecompressionStream} stream */
 const through = (content, stream) => new Blob([/** @type {any} */ (content)]).stream().pipeThrough(stream);
 

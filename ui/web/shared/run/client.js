@@ -3,14 +3,22 @@
 
 /** @typedef {{ error: string }} Refusal a sentence for the user */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
+/** @import { Questions, RunCost } from "./protocol.js" */
 /** @import { Message } from "./stream.js" */
+/** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
+/** @template F @typedef {F extends (asked: infer A) => any ? A : never} Asked */
+/** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} Said */
+
+/**
+ * The answer to a question of the protocol; of every part that computes its page can ask the cost of a run.
+ * @typedef {(<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: Asked<Questions[P][Q]>) => Promise<Said<Questions[P][Q]>>) & ((part: string, what: "cost", values: Values) => Promise<Answer<RunCost>>)} Ask
+ */
 
 /**
  * What `connect(given)` of a client's module gives.
  * @typedef {object} Client
  * @property {string} session who this page is: a visitor's runs share one turn, and each replaces the one before it
- * @property {(part: string, what: string, values?: Values) => Promise<any>} ask the answer to a question of a part of
- * the page, or of "lab"; a Refusal where there is none
+ * @property {Ask} ask
  * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
  * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
  * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/make.js, or a Refusal

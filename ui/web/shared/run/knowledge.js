@@ -6,12 +6,12 @@ import { plannerOf } from "../../plans/index.js";
 import { Catalogue, hasEmoji } from "../../words/catalogue.js";
 import { failure } from "../../words/units.js";
 
-/** @import { Known, Taken } from "../../plans/facts.js" */
 /** @import { Planner, Request } from "../../plans/plan.js" */
 /** @import { Words } from "../../words/catalogue.js" */
 /** @import { About, FieldForm } from "../form/form.js" */
-/** @import { Refusal, Values } from "./client.js" */
+/** @import { Answer, Ask, Refusal, Values } from "./client.js" */
 /** @import { Description } from "./panel.js" */
+/** @import { Known } from "./protocol.js" */
 
 export class Knowledge {
   /** The newest answers of the engine. @type {Map<string, Known>} */
@@ -19,7 +19,7 @@ export class Knowledge {
 
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
-   * @param {(part: string, what: string, values?: Values) => Promise<any>} ask the engine
+   * @param {Ask} ask the engine
    */
   constructor(words, forms, ask) {
     this.catalogue = new Catalogue(words);
@@ -27,9 +27,9 @@ export class Knowledge {
     this.ask = ask;
   }
 
-  /** What a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether examples are wanted @returns {Promise<About & { error?: string }>} */
+  /** What a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether examples are wanted @returns {Promise<Answer<About>>} */
   async about(ref, pictures = false) {
-    const known = await this.ask("lab", "facts", { ref, pictures });
+    const known = await this.ask("engine", "facts", { ref, pictures });
     if (known.error !== undefined) return known;
     this.#known.set(ref, known);
     return aboutOf(known, this.catalogue);
@@ -48,10 +48,9 @@ export class Knowledge {
       const { planner, request, models } = await this.asked(part, values);
       const summary = planner.summary(request, this.catalogue);
       const plan = models && planner.plan(request, models, this.catalogue);
-      /** @type {Taken & { error: undefined } | Refusal} */
-      const taken = await this.ask(part, "cost", values);
-      if (taken.error !== undefined) return taken;
-      return { ...estimate(taken), ...(summary && { summary }), ...plan?.about() };
+      const cost = await this.ask(part, "cost", values);
+      if (cost.error !== undefined) return cost;
+      return { ...estimate(cost), ...(summary && { summary }), ...plan?.about() };
     } catch (error) {
       return { error: failure(error), ...(error instanceof Wrong && { field: this.#fieldOf(part, values, error) }) };
     }
@@ -89,7 +88,7 @@ export class Knowledge {
 
   /** The planner of a part; where its module can't be had, once the engine answers again. @param {string} part @returns {Promise<Planner<any>>} */
   #planner(part) {
-    return plannerOf(part).catch(() => this.ask("lab", "models").then(() => plannerOf(part)));
+    return plannerOf(part).catch(() => this.ask("engine", "models", {}).then(() => plannerOf(part)));
   }
 
   /** Throws the engine's sentence for a checkpoint that there is not. @param {string} ref */
@@ -106,6 +105,6 @@ export class Knowledge {
   async #prepare(request) {
     const { catalogue } = this;
     const needed = Object.values(request).some((value) => typeof value === "string" && hasEmoji(value));
-    if (needed && !Object.keys(catalogue.emoji).length) catalogue.emoji = await this.ask("lab", "emoji");
+    if (needed && !Object.keys(catalogue.emoji).length) catalogue.emoji = await this.ask("engine", "emoji", {});
   }
 }

@@ -1,4 +1,4 @@
-// Messages of a run, and what it keeps, from the server's bytes: see ui/serving/packing.py.
+// Answers, messages of runs and what these keep, from the server's bytes: see ui/serving/packing.py.
 import { bytes } from "./bytes.js";
 
 /** @import { Picture } from "../pictures/resize.js" */

@@ -3,12 +3,11 @@
 
 import { WORDED } from "../../plans/plan.js";
 import { slideItem } from "../../player/slide.js";
+import { FILES } from "../../words/pictures.js";
 import { duration, failure } from "../../words/units.js";
 import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
-
 import { attempt, kept } from "./client.js";
-import { FILES } from "./share.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
@@ -120,7 +119,7 @@ export class Panel {
       requestAnimationFrame(() => this.#look()); // by then the page is laid out
     };
     this.run = button({ class: "button primary run" }, press, "Run");
-    const stop = () => this.stream.stop(() => page.client.ask("lab", "stop", { run: this.stream.run }));
+    const stop = () => this.stream.stop(() => page.client.ask("engine", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
     this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, "Settings");
@@ -213,10 +212,8 @@ export class Panel {
     this.element.dataset.ready = "false";
     const { references, refs } = this.form;
     const pictures = this.form.fields.some(({ name }) => name === "picture"); // whether examples of one's own are wanted
-    /** @type {((About & { error?: string }) | null)[]} */
-    const found = await Promise.all(
-      refs.map((ref) => (ref === null ? null : this.page.knowledge.about(ref, pictures))),
-    );
+    const asked = refs.map((ref) => (ref === null ? null : this.page.knowledge.about(ref, pictures)));
+    const found = /** @type {((About & { error?: string }) | null)[]} */ (await Promise.all(asked));
     if (choice !== this.#choices) return;
     for (const [i, reference] of references.entries()) {
       const { name } = reference;
@@ -333,7 +330,7 @@ export class Panel {
   /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
   async resume() {
     const { run, values } = attempt(() => JSON.parse(kept.get(`run-${this.part}`) ?? "")) ?? {};
-    if (!run || (await this.page.ask("lab", "run", { run })).error !== undefined) return false;
+    if (!run || (await this.page.ask("engine", "run", { run })).error !== undefined) return false;
     if (this.stream.active) return false; // Run was pressed meanwhile
     this.example = "";
     this.stream.run = null; // its messages are wanted

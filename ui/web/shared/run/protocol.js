@@ -1,6 +1,8 @@
-// What an engine says of a run: the messages, and the results in them. ui/runs/protocol.py has the same types. A sprite is pictures beside each other.
+// The protocol between the page and its engines: the messages of a run with the results in them, and the questions.
+// ui/protocol.py has the same types. A sprite is pictures beside each other.
 
 /** @import { Sprite } from "../drawing/sprite.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 /** @import { State } from "./stream.js" */
 
 /**
@@ -176,5 +178,377 @@
  */
 
 /** @typedef {Opening | Frame | Inside | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits} Result */
+
+// --- Questions: an engine answers each with what stands here, or {error}, a sentence
+
+/** @typedef {object} Nothing */
+
+/**
+ * @typedef {object} ModelChoice a checkpoint in the list of models
+ * @property {string} ref
+ * @property {string} label
+ * @property {string} about what else is said of it
+ * @property {string} group
+ * @property {boolean} ready whether it can be chosen; about says why, where it can't
+ * @property {boolean} latent
+ * @property {string} picture the address of a thumbnail, "" for none
+ */
+
+/**
+ * @typedef {object} Device what computes
+ * @property {string} note
+ * @property {string} engine
+ */
+
+/**
+ * @typedef {object} ModelList
+ * @property {ModelChoice[]} models
+ * @property {Device} device
+ * @property {boolean} known whether the Hub has been asked for all of them
+ */
+
+/**
+ * @typedef {object} ModelAsked
+ * @property {string} ref
+ * @property {boolean} [pictures] whether examples are wanted
+ */
+
+/**
+ * @typedef {object} Origin where a checkpoint is from
+ * @property {string | null} [ref]
+ * @property {string | null} [name]
+ * @property {string | null} [revision]
+ * @property {string | null} [weights]
+ * @property {string | null} [file]
+ * @property {boolean | null} [fixed]
+ */
+
+/**
+ * @typedef {object} StudentSpec
+ * @property {"consistency" | "progressive"} method
+ * @property {number[]} times
+ */
+
+/**
+ * @typedef {object} Spec the fields of ddpm_core.model.ModelSpec that are plain data
+ * @property {number} image_size
+ * @property {number} channels
+ * @property {number} factor pixels a side of one number of x: 1 but for a latent model
+ * @property {string} prediction
+ * @property {string} variance
+ * @property {number} num_classes
+ * @property {number | null} null_label
+ * @property {string[] | null} class_names
+ * @property {boolean} clip
+ * @property {Origin | null} source
+ * @property {boolean | null} gamma whether Γ was estimated for these weights
+ * @property {Record<string, Record<string, number[]>> | null} optimised times by sampler and number of steps
+ * @property {StudentSpec | null} student
+ * @property {boolean} latent
+ * @property {boolean} takes_words
+ * @property {number} leading_offset
+ * @property {string | null} coordinates null but for score, EDM and flow models
+ * @property {number} [floor] the least σ of such a model
+ * @property {number | null} snr
+ * @property {number} corrections
+ */
+
+/**
+ * @typedef {object} Autoencoder of a latent model: z · scale, shifted, is what the network knows
+ * @property {string} folder of it in the checkpoint
+ * @property {string} kind its class
+ * @property {number} scale
+ * @property {number} shift
+ */
+
+/**
+ * @typedef {object} Home where a checkpoint lies for diffusers
+ * @property {string} where the arguments of `from_pretrained` that name it, as Python
+ * @property {boolean} has_scheduler whether its scheduler has a folder of its own
+ * @property {Autoencoder | null} autoencoder
+ * @property {boolean} own_class whether diffusers lacks the network's class
+ */
+
+/**
+ * @typedef {object} ScheduleTable t = 0..T
+ * @property {number} T
+ * @property {number[]} beta
+ * @property {number[]} alphaBar
+ * @property {boolean} [exploding]
+ */
+
+/**
+ * @typedef {object} Sidecars the files beside the weights, null where there are none
+ * @property {any} gamma
+ * @property {any} optimised
+ */
+
+/**
+ * @typedef {object} Pipeline of diffusers, for a model with coordinates
+ * @property {string} name
+ * @property {number | null} sigma of x_T
+ */
+
+/**
+ * @typedef {object} ModelFacts what is known of a checkpoint whose files are here
+ * @property {Spec} spec
+ * @property {Home} home
+ * @property {ScheduleTable} scheduler
+ * @property {Sidecars} sidecars
+ * @property {Pipeline | null} [pipeline]
+ * @property {number[][] | null} [colours] of the preview of a latent
+ */
+
+/**
+ * @typedef {object} ShippedSet of pictures, which comes with the page
+ * @property {string} title
+ * @property {number} count
+ */
+
+/**
+ * @typedef {object} Example a picture of such a set
+ * @property {string} name what it shows
+ * @property {string} text the picture, as addresses have it: see shared/pictures/text.js
+ */
+
+/**
+ * @typedef {object} Known what an engine says of a checkpoint
+ * @property {string} ref
+ * @property {number} count pictures of a first run
+ * @property {number} download bytes, 0 where it is here or nobody knows
+ * @property {ModelFacts | null} facts null as long as its files are not here
+ * @property {ShippedSet | null} [set]
+ * @property {Example[]} [examples]
+ */
+
+/**
+ * @typedef {object} Download
+ * @property {string} ref
+ * @property {number} bytes
+ */
+
+/**
+ * @typedef {object} RunCost what an engine says of the time that a run takes, asked of its part with the values of its form
+ * @property {number | null} seconds null where that is not known
+ * @property {Download[]} missing what must be downloaded first
+ * @property {string} device "CPU" or "GPU"
+ * @property {boolean} busy whether others compute on it, on a page for all
+ */
+
+/**
+ * @typedef {object} RunAsked
+ * @property {string | null} run
+ */
+
+/**
+ * @typedef {object} RunHere a run whose messages can still be had
+ * @property {boolean} closing whether they end with this app
+ */
+
+/**
+ * @typedef {object} RoomAsked
+ * @property {string} page its address
+ */
+
+/**
+ * @typedef {object} Invitation
+ * @property {string} [address] where others can open the page
+ * @property {string} [code] the same as a QR code, an SVG as data-URI
+ * @property {string} [why] they can't
+ */
+
+/**
+ * @typedef {object} EngineQuestions
+ * @property {(asked: Nothing) => ModelList} models
+ * @property {(asked: ModelAsked) => Known} facts
+ * @property {(asked: Nothing) => Record<string, string>} emoji
+ * @property {(asked: RunAsked) => Nothing} stop
+ * @property {(asked: RunAsked) => RunHere} run
+ * @property {(asked: RoomAsked) => Invitation} room
+ */
+
+/**
+ * @typedef {object} Weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`
+ * @property {Float32Array} beta
+ * @property {Float32Array} signal √ᾱ_t
+ * @property {Float32Array} noise √(1 − ᾱ_t)
+ * @property {Float32Array} of_x_0 of the posterior mean
+ * @property {Float32Array} of_x_t
+ * @property {Float32Array} beta_tilde
+ */
+
+/**
+ * @typedef {object} DrawingAsked
+ * @property {string} name
+ */
+
+/**
+ * @typedef {object} Drawing
+ * @property {Picture[]} picture one
+ */
+
+/**
+ * @typedef {object} NoiseAsked
+ * @property {number} size
+ * @property {number} seed
+ */
+
+/**
+ * @typedef {object} Noise
+ * @property {Int16Array} epsilon in units of EPSILON_UNIT
+ */
+
+/**
+ * @typedef {object} WalkAsked
+ * @property {number} size
+ * @property {string} pixels as base64
+ * @property {string} schedule
+ * @property {number} t
+ * @property {number} seed
+ */
+
+/**
+ * @typedef {object} Comparison t small steps beside one jump: `ddpm_core.plane.forward.Comparison`; pairs are of both
+ * @property {Sprite} walk
+ * @property {Sprite} jump
+ * @property {[number, number]} mean
+ * @property {[number, number]} std
+ * @property {number} sigma
+ * @property {number[]} edges of the histograms
+ * @property {[number[], number[]]} densities
+ * @property {number} gap
+ * @property {number} chance
+ */
+
+/**
+ * @typedef {object} ForwardQuestions
+ * @property {(asked: Nothing) => Record<string, Sprite>} thumbs
+ * @property {(asked: Nothing) => Record<string, Weights>} tables
+ * @property {(asked: DrawingAsked) => Drawing} picture
+ * @property {(asked: NoiseAsked) => Noise} noise
+ * @property {(asked: WalkAsked) => Comparison} compare
+ */
+
+/**
+ * @typedef {object} Grid samples of a step of a training; null where a picture is gone
+ * @property {number} step
+ * @property {number} seconds of training, until then; 0 where that says nothing, in the recorded run
+ * @property {number | null} error of x̂_0 with the moving average, in grey levels
+ * @property {Sprite | null} ema with the moving average
+ * @property {Sprite | null} raw with the weights themselves
+ * @property {Sprite} [pairs] those of `ema`, each beside the nearest drawing of the visitor's
+ * @property {number} [likeness] how far they are from it, as a share of how far the drawings are from each other
+ */
+
+/**
+ * idle: there is no run. starting: no samples yet. waiting: likewise, as others compute. silent: a followed run that says nothing any more.
+ * @typedef {"idle" | "starting" | "waiting" | "running" | "pausing" | "paused" | "stopping" | "stopped" | "finished" | "error" | "silent"} TrainState
+ */
+
+/**
+ * The state of the visitor's training, and with it what the page does not know yet. `version` changes when what was known
+ * no longer holds.
+ * @typedef {object} TrainingNow
+ * @property {[number, number]} [from] how many points and grids the new ones follow
+ * @property {TrainState} state
+ * @property {number} number of the run, counted by visitor
+ * @property {string} [text]
+ * @property {string} [title]
+ * @property {string} [recipe] the same for runs whose losses can be compared
+ * @property {string | null} [followed] a folder
+ * @property {number} [step]
+ * @property {number | null} [left] seconds
+ * @property {boolean} [saved] whether there is a model
+ * @property {number} [version]
+ * @property {[number, number | null, number | null, number][]} [points] step, loss, images a second, seconds
+ * @property {Grid[]} [grids]
+ * @property {boolean} [more] grids are left: ask again at once
+ * @property {number} [total] steps
+ * @property {number} [batch] images a step
+ * @property {number} [classes]
+ */
+
+/**
+ * @typedef {object} LookAsked what the page has
+ * @property {string} visitor
+ * @property {number} number
+ * @property {number} version
+ * @property {number} points
+ * @property {number} grids
+ */
+
+/**
+ * @typedef {object} StartAsked the fields of the form
+ * @property {string} visitor
+ * @property {string} [data]
+ * @property {string} [path]
+ * @property {string} [prediction]
+ * @property {string} [objective]
+ * @property {string} [length]
+ * @property {string} [lr]
+ * @property {string} [width]
+ * @property {number[][][]} [drawings] strokes of each
+ */
+
+/**
+ * @typedef {object} Found
+ * @property {string} found how many pictures a file or folder has, and their size
+ */
+
+/**
+ * @typedef {object} FollowAsked
+ * @property {string} visitor
+ * @property {string} path
+ */
+
+/**
+ * @typedef {object} DoAsked
+ * @property {string} visitor
+ * @property {"pause" | "resume" | "stop" | "hurry" | "keep"} what
+ */
+
+/**
+ * @typedef {object} Did
+ * @property {string} [kept] the folder
+ * @property {string | null} [data] the file of drawings in it
+ */
+
+/**
+ * @typedef {object} UseAsked
+ * @property {string} visitor
+ */
+
+/**
+ * @typedef {object} Used
+ * @property {string} ref of the visitor's model, which is in the list of models now
+ */
+
+/**
+ * @typedef {object} TrainQuestions
+ * @property {(asked: LookAsked) => TrainingNow} look
+ * @property {(asked: StartAsked) => Nothing} start
+ * @property {(asked: FollowAsked) => Found} pictures
+ * @property {(asked: FollowAsked) => Nothing} follow
+ * @property {(asked: DoAsked) => Did} do
+ * @property {(asked: UseAsked) => Used} use
+ */
+
+/**
+ * @typedef {object} Cards
+ * @property {string} html
+ */
+
+/**
+ * @typedef {object} CourseQuestions
+ * @property {(asked: Nothing) => Cards} cards
+ */
+
+/**
+ * @typedef {object} Questions
+ * @property {EngineQuestions} engine
+ * @property {ForwardQuestions} forward
+ * @property {TrainQuestions} train
+ * @property {CourseQuestions} course
+ */
 
 export {};

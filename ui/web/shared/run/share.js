@@ -11,16 +11,6 @@ import { button, el, onArrows } from "../drawing/dom.js";
  * @property {string} [disabled] why it can't be had now
  */
 
-/** What files are called, by their kind. @type {Record<string, string>} */
-export const FILES = {
-  png: "Pixels (PNG)",
-  gif: "GIF",
-  webp: "WebP",
-  strip: "Film strip (PNG)",
-  csv: "Table (CSV)",
-  zip: "Everything (ZIP)",
-};
-
 export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];

@@ -1,0 +1,34 @@
+// What is said of a picture of the visitor's, and of the files that are taken away.
+
+export const UNREADABLE = "This file could not be read as a picture: choose a PNG, JPEG, WEBP, GIF or BMP.";
+export const UNCHOSEN = "Choose a picture first";
+export const NOT_HERE = "Pictures for this model can be chosen once it is downloaded: run it with a seed first";
+export const LATENT =
+  "A picture of one's own is there for models of pixels, and this one draws latents of an autoencoder";
+
+/** A number in a sentence, such as 1,200. @param {number} value */
+const amount = (value) => Math.round(value).toLocaleString("en");
+
+/** @param {number} megabytes that a file may have */
+export const tooLarge = (megabytes) => `This file is too large: up to ${megabytes} MB are read.`;
+
+/** @param {number} ratio of the sides @param {number} most */
+export const tooLong = (ratio, most) =>
+  `This picture is ${amount(ratio)} times as long as wide: up to ${most} times is taken.`;
+
+/** @param {number} pixels @param {number} megapixels that it may have */
+export const tooManyPixels = (pixels, megapixels) =>
+  `This picture has ${amount(pixels / 1e6)} megapixels: choose one of up to ${megapixels}.`;
+
+/** @param {number} size of the model's pictures, pixels a side */
+export const anotherSize = (size) => `The picture must have the model's size, ${size}×${size}: choose it again`;
+
+/** What files are called, by their kind. @type {Record<string, string>} */
+export const FILES = {
+  png: "Pixels (PNG)",
+  gif: "GIF",
+  webp: "WebP",
+  strip: "Film strip (PNG)",
+  csv: "Table (CSV)",
+  zip: "Everything (ZIP)",
+};
