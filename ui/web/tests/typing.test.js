@@ -113,6 +113,16 @@ test("a newer sketch replaces one that computes, and the run that typing began g
   assert.deepEqual(log, ["sketch red", "sketch red fox", "shown red fox", "run red fox", "stop"]);
 });
 
+test("a sketch that ends between two keys is shown, and keeps none from beginning", async () => {
+  const { log, type, wait, finish, asked } = typing();
+  type("red");
+  await wait(160);
+  type("red f");
+  await finish(asked[0]);
+  await wait(160);
+  assert.deepEqual(log, ["sketch red", "shown red", "sketch red f"]);
+});
+
 test("a run that typing did not begin goes on; what was typed is drawn after it", async () => {
   const { log, type, wait, stream, typed } = typing();
   Object.assign(stream, { active: true, run: "1" });

@@ -134,7 +134,9 @@ export class Typing {
     const values = this.#values;
     const sketch = ++this.#newest;
     const isNewest = () => sketch === this.#newest && isShown(panel.run);
-    const wait = () => this.#later(() => this.#run(), SEEN);
+    const wait = () => {
+      if (values.prompt === panel.form.value("prompt")) this.#later(() => this.#run(), SEEN); // else a sketch is to begin
+    };
     const may = await this.#may(values);
     if (!isNewest()) return;
     if (!may) return wait();
