@@ -31,7 +31,7 @@ export async function opened(folder) {
   /** As the worker answers the page. */
   const ask = async (name, what, values) => {
     try {
-      return await (name === "lab" ? questions[what](values) : cost(pool, await part(name), name, values));
+      return await (name === "engine" ? questions[what](values) : cost(pool, await part(name), name, values));
     } catch (error) {
       if (error.constructor !== Error) throw error;
       return { error: failure(error) };
