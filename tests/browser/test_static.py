@@ -144,7 +144,7 @@ def test_the_page_and_both_engines_refuse_and_compute_the_same(folder, app, tmp_
     for (part, values), answer in zip(asked, answers, strict=True):
         said, engine = plans.described(app.parts[part], part, values), refusal(app, part, values)
         if isinstance(said, str):
-            assert answer == {"error": engine} and engine == sentence(ValueError(said)), (part, values)
+            assert answer["error"] == engine and engine == sentence(ValueError(said)), (part, values)
         else:
             kinds_of = {tuple(step["kind"].values()): step["n"] for step in said["steps"]}
             assert kinds_of == engine and normal(answer) == normal(said), (part, values)
@@ -516,8 +516,7 @@ def test_films_and_strips_hold_their_settings(window):
     opened = window(link("compare", {"seed": 7, "steps": 3, "steps_b": 3, "count": 1}))
     finished(opened, "compare")
     film = Image.open(io.BytesIO(saved(opened, "GIF")))
-    assert film.n_frames == 3
-    assert film.width >= 1000
+    assert film.n_frames == 3 and 500 <= film.width <= 600
     strip = Image.open(io.BytesIO(saved(opened, "Film strip (PNG)")))
     for about in (film.info["comment"].decode(), strip.text["Description"]):
         assert [lane["variance"] for lane in json.loads(about)["lanes"]] == ["beta", "beta_tilde"]
