@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ddpm_core.imports import collector_off
@@ -19,6 +20,8 @@ from ddpm_core.imports import collector_off
 ROOMS = ("hooks", "models.autoencoders", "models.transformers", "models.unets")  # each __init__ imports all its modules
 # The first two have adapters, which bring transformers and peft where these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
+
+_TURN = RLock()  # of the thread that runs a room's __init__
 
 
 def _skip_compiler() -> None:
@@ -37,19 +40,31 @@ def _skip_compiler() -> None:
         del sys.modules["torch._dynamo"]
 
 
-def _postpone(room: str) -> None:
-    """Run the __init__ of a room of diffusers when it is asked for a name. Its modules are found before that."""
-    package = f"diffusers.{room}"
+def postpone(package: str) -> None:
+    """Run the __init__ of a package when it is asked for a name. Its modules are found before that.
+
+    A thread that asks meanwhile waits. If the __init__ raises, it runs again for the next question.
+    """
     spec = None if package in sys.modules else find_spec(package)
     if spec is None or spec.loader is None:
         return
     module, run = module_from_spec(spec), spec.loader.exec_module
+    runs = False
 
     def get(name: str) -> Any:
+        nonlocal runs
         if name.startswith("__"):  # asked of any module
             raise AttributeError(name)
-        del module.__getattr__
-        run(module)
+        with _TURN:
+            if runs:  # its own modules ask for a name that it does not have yet
+                raise AttributeError(name)
+            if "__getattr__" in vars(module):
+                runs = True
+                try:
+                    run(module)
+                finally:
+                    runs = False
+                del module.__getattr__
         return getattr(module, name)
 
     module.__getattr__ = get
@@ -62,7 +77,7 @@ with collector_off():
     _skip_compiler()
     import_module("diffusers.models")
     for _room in ROOMS:
-        _postpone(_room)
+        postpone(f"diffusers.{_room}")
     from diffusers import (
         AutoencoderTiny,
         DiTTransformer2DModel,
