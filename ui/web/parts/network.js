@@ -8,9 +8,10 @@ import { meanings } from "../words/meanings.js";
 import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE } from "../words/network.js";
 import { Apart, keepingFocus } from "./network/apart.js";
 import { blockOf, layers, offersPlaces } from "./network/attention.js";
-import { Lane } from "./network/lane.js";
+import { Lane, paint } from "./network/lane.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { Sprite } from "../shared/drawing/sprite.js" */
 /** @import { View } from "./network/lane.js" */
 /** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
 
@@ -33,6 +34,21 @@ const VIEWS = [
 ];
 const GAP = 3; // pixels between channels
 const HIGH = { one: 620, two: 400 }; // pixels of a U
+
+/** The channels of a block, row by row. @param {Sprite} channels @param {Block} block @param {number} wide pixels that they may take */
+async function tiled(channels, { shape: [count, height, width] }, wide) {
+  const row = await drawable(channels);
+  const side = width * Math.max(1, Math.ceil(28 / width));
+  const columns = Math.max(1, Math.floor((wide + GAP) / (side + GAP)));
+  const [across, down] = [Math.min(columns, count), Math.ceil(count / columns)];
+  const context = context2d(el("canvas", { width: across * (side + GAP) - GAP, height: down * (side + GAP) - GAP }));
+  context.imageSmoothingEnabled = false;
+  for (let i = 0; i < count; i++) {
+    const [x, y] = [(i % columns) * (side + GAP), Math.floor(i / columns) * (side + GAP)];
+    context.drawImage(row, i * width, 0, width, height, x, y, side, side);
+  }
+  return context.canvas;
+}
 
 /** Its element has data-frames: how many steps of the first lane are there. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
@@ -106,7 +122,7 @@ export function mount(page, part) {
 
   /** @param {number} down @param {number} right */
   function mark(down, right) {
-    panel.set({ place: `${Math.floor(100 * down)} ${Math.floor(100 * right)}` }, "press");
+    panel.set({ place: `${Math.round(100 * down)} ${Math.round(100 * right)}` }, "press");
   }
 
   function build() {
@@ -151,33 +167,18 @@ export function mount(page, part) {
     scrubber.render(`step ${at + 1} of ${scrubber.last + 1} · t = ${t}`);
   }
 
-  /** The channels of a block, row by row, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} which */
-  async function detail(block, { channels, looks = [], x0 }, which) {
+  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} which */
+  function detail(block, { channels, looks = [], x0 }, which) {
     find(body, ".detail").hidden = false;
     find(body, ".detail h3").textContent = which ? `${block.name}, ${which}` : block.name;
     find(body, ".detail .info").textContent = blockTitle(block);
     const maps = find(body, ".maps", HTMLCanvasElement);
     const found = looks.filter(({ layer }) => blockOf(layer) === block.name);
     maps.hidden = view === "where" && !found.length;
-    if (view === "where") {
-      find(body, ".detail .info").textContent = found.length ? LAYERS : NO_ATTENTION;
-      maps.ariaLabel = LAYERS;
-      if (found.length) await layers(maps, x0, found, body.clientWidth);
-      return;
-    }
-    const row = await drawable(channels);
-    const [count, height, width] = block.shape;
-    const side = width * Math.max(1, Math.ceil(28 / width));
-    const columns = Math.max(1, Math.floor((body.clientWidth + GAP) / (side + GAP)));
-    maps.width = Math.min(columns, count) * (side + GAP) - GAP;
-    maps.height = Math.ceil(count / columns) * (side + GAP) - GAP;
-    const context = context2d(maps);
-    context.imageSmoothingEnabled = false;
-    for (let i = 0; i < count; i++) {
-      const [x, y] = [(i % columns) * (side + GAP), Math.floor(i / columns) * (side + GAP)];
-      context.drawImage(row, i * width, 0, width, height, x, y, side, side);
-    }
-    maps.ariaLabel = `${count} channels of ${block.name}`;
+    if (view === "where") find(body, ".detail .info").textContent = found.length ? LAYERS : NO_ATTENTION;
+    maps.ariaLabel = view === "where" ? LAYERS : `${block.shape[0]} channels of ${block.name}`;
+    const wide = body.clientWidth;
+    if (!maps.hidden) paint(maps, view === "where" ? layers(x0, found, wide) : tiled(channels, block, wide));
   }
 
   let width = 0;

@@ -59,20 +59,19 @@ export async function seen(picture, maps) {
 
 /**
  * Each layer a row, each head a square of it.
- * @param {HTMLCanvasElement} canvas @param {Sprite} picture @param {Look[]} looks @param {number} wide pixels that it may take
+ * @param {Sprite} picture @param {Look[]} looks @param {number} wide pixels that they may take @returns {Promise<HTMLCanvasElement>}
  */
-export async function layers(canvas, picture, looks, wide) {
+export async function layers(picture, looks, wide) {
   const [under, ...found] = await Promise.all([picture, ...looks.map(({ maps }) => maps)].map(drawable));
   const heads = Math.max(...found.map(({ width, height }) => width / height));
   const side =
     under.width * Math.max(1, Math.min(Math.ceil(128 / under.width), Math.floor(wide / heads / under.width)));
-  canvas.width = heads * (side + 4) - 4;
-  canvas.height = found.length * (side + 4) - 4;
-  const context = context2d(canvas);
+  const context = context2d(el("canvas", { width: heads * (side + 4) - 4, height: found.length * (side + 4) - 4 }));
   for (const [row, map] of found.entries())
     for (let head = 0; head < map.width / map.height; head++) {
       const one = context2d(el("canvas", { width: map.height, height: map.height }));
       one.drawImage(map, -head * map.height, 0);
       shine(context, under, [one.canvas], { x: head * (side + 4), y: row * (side + 4), side });
     }
+  return context.canvas;
 }

@@ -1,5 +1,5 @@
 // One U: its tiles and lines, and what they show at a step.
-import { button, context2d, el, svg } from "../../shared/drawing/dom.js";
+import { ARROWS, button, context2d, el, svg } from "../../shared/drawing/dom.js";
 import { drawable } from "../../shared/drawing/sprite.js";
 import { MARK } from "../../words/network.js";
 import { blockOf, seen } from "./attention.js";
@@ -13,16 +13,13 @@ import { shape } from "./shape.js";
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 
 const NAMES = /** @type {Record<string, string>} */ ({ x: "The picture now", x0: "The guess" });
-const STEP = 0.125; // of the picture, by an arrow key
-const ARROWS = /** @type {Record<string, [number, number]>} */ ({
-  ...{ ArrowUp: [-STEP, 0], ArrowDown: [STEP, 0], ArrowLeft: [0, -STEP], ArrowRight: [0, STEP] },
-});
+const STEP = 0.12; // of the picture, by an arrow key: whole percent, as a place has
 
 /** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, object>} */
 const newest = new WeakMap();
 
-/** Draw pictures in their own pixels. @param {HTMLCanvasElement} canvas @param {Promise<Drawable>} pictures */
-async function paint(canvas, pictures) {
+/** Draw pictures in their own pixels, unless the canvas is to show others by then. @param {HTMLCanvasElement} canvas @param {Promise<Drawable>} pictures */
+export async function paint(canvas, pictures) {
   newest.set(canvas, pictures);
   const picture = await pictures;
   if (newest.get(canvas) !== pictures) return;
@@ -111,7 +108,7 @@ export class Lane {
       if (!by || !this.#place) return;
       event.preventDefault();
       event.stopPropagation(); // arrows go through the steps elsewhere
-      this.#put(this.#place[0] + by[0], this.#place[1] + by[1]);
+      this.#put(this.#place[0] + STEP * by[1], this.#place[1] + STEP * by[0]);
     });
     return tile;
   }
