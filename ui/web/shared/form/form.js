@@ -189,9 +189,7 @@ export class Form {
   unfold(values) {
     for (const { name, kind, default: usual } of this.fields) {
       const unusual = kind !== "picture" && name in values && String(values[name]) !== String(usual ?? "");
-      if (!unusual) continue;
-      for (let at = this.place(name).closest("details"); at; at = at.parentElement?.closest("details") ?? null)
-        at.open = true;
+      if (unusual) uncover(this.place(name));
     }
   }
 
@@ -214,10 +212,10 @@ export class Form {
       if (!sentence) return;
       said = el("p", { class: "wrong mistake", id: newId(), role: "status" });
       place.append(said);
-      place.closest("details")?.setAttribute("open", "");
       const others = input.getAttribute("aria-describedby") ?? "";
       input.setAttribute("aria-describedby", `${others} ${said.id}`.trim());
     }
+    if (sentence && said.textContent !== sentence) uncover(place);
     write(said, sentence);
     for (const one of [control?.input, control?.typed]) {
       if (sentence) one?.setAttribute("aria-invalid", "true");
@@ -307,6 +305,11 @@ export class Form {
     this.given.models = models;
     for (const { list } of this.#controls.values()) list?.();
   }
+}
+
+/** Open everything that a field is behind. @param {HTMLElement} place */
+function uncover(place) {
+  for (let at = place.closest("details"); at; at = at.parentElement?.closest("details") ?? null) at.open = true;
 }
 
 /** A line that says how a run goes, and opens what changes it; it stays as the visitor leaves it. @param {HTMLElement[]} places */
