@@ -23,8 +23,8 @@ def main() -> int:
     steps = int(os.environ.get("STUB_STEPS", "1000"))
     ended = threading.Event()
     threading.Thread(target=lambda: (os.read(0, 1), ended.set()), daemon=True).start()
-    if os.environ.get("STUB_FAILS"):
-        print("Traceback\nerror: There is not enough memory: try a smaller --batch.", file=sys.stderr)
+    if fails := os.environ.get("STUB_FAILS"):
+        print(f"Traceback\nerror: {fails}", file=sys.stderr)
         return 2
     saved = sorted((out / "checkpoints").glob("step-*.pt"))
     start = int(saved[-1].stem[5:]) if "--resume" in words else 0

@@ -509,10 +509,25 @@ def test_a_finished_run_and_one_that_fails(stub, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("STUB_STEPS", "1")
     run = Training(tmp_path / "run", [])
     wait_for(lambda: run.state == "finished")
-    monkeypatch.setenv("STUB_FAILS", "1")
-    failed = Training(tmp_path / "failed", [])
-    wait_for(lambda: failed.state == "error")
-    assert failed.error == "There is not enough memory"  # the trainer's advice is a flag
+    for number, (sentence, shown) in enumerate(
+        [
+            ("/tmp/x holds no images.", "/tmp/x holds no images."),
+            # The trainer's advice is a flag:
+            (
+                "There is not enough memory: try a smaller --batch.",
+                "There is not enough memory. Choose a smaller width of the network",
+            ),
+            (
+                "--flip mirrors pixels: add --no-flip.",
+                "The training ended unexpectedly (code 2); the log of the app has its last lines",
+            ),
+        ]
+    ):
+        monkeypatch.setenv("STUB_FAILS", sentence)
+        failed = Training(tmp_path / str(number), [])
+        wait_for(lambda failed=failed: failed.state == "error")
+        assert failed.error == shown
+    assert "add --no-flip" in caplog.text
     monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "raise SystemExit('Traceback in /tmp/x')"))
     odd = Training(tmp_path / "odd", [])
     wait_for(lambda: odd.state == "error")

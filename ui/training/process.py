@@ -28,6 +28,11 @@ Wanted = Literal["running", "paused", "stopped"]
 ROOT = Path(__file__).resolve().parents[2]  # where `python -m train` works
 PATIENCE = 30.0  # seconds that a process has to save and end
 LOG = "train.log"
+# Beginnings of the trainer's sentences, and what to do about them on the page.
+ADVICE = {
+    "There is not enough memory": "Choose a smaller width of the network",
+    "The loss or its gradient stopped being finite": "Choose a lower learning rate",
+}
 _UNDER_WAY: dict[Wanted, State] = {"running": "running", "paused": "pausing", "stopped": "stopping"}
 COMMAND = (sys.executable, "-m", "train.fit.flags.attended")
 WINDOW = 5.0  # seconds over which is measured how much of a processor the process gets
@@ -195,25 +200,24 @@ class Training:
             self._error = self._reason(code)
 
     def _reason(self, code: int) -> str:
-        """The trainer's own sentence, which is the last line of its log, or what is known otherwise."""
+        """Return the trainer's own sentence, the last of its log, or a general one where that names a flag."""
         lines: list[str] = []
         with suppress(OSError):
             lines = (self.run.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-50:]
         for line in reversed(lines):
             if line.startswith("error: "):
-                return _for_the_page(line.removeprefix("error: "))
+                sentence = line.removeprefix("error: ")
+                if known := next((known for known in ADVICE if sentence.startswith(known)), ""):
+                    return f"{known}. {ADVICE[known]}"
+                if "--" not in sentence:
+                    return sentence
+                break
         if code in (-signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM):
             return "The training was ended from outside"
         if code == -9:
             return "The training was killed, perhaps because the memory was full"
         log.error("a training ended with code %d:\n%s", code, "\n".join(lines))  # not for a public page's visitors
         return f"The training ended unexpectedly (code {code}); the log of the app has its last lines"
-
-
-def _for_the_page(sentence: str) -> str:
-    """Leave out what the trainer's sentence says about flags, which the page does not have."""
-    what, _, advice = sentence.partition(": ")
-    return what if "--" in advice else sentence
 
 
 def _processor_time(pid: int) -> float | None:
