@@ -142,7 +142,7 @@ class Inside:
         if not (0 <= down < 1 and 0 <= right < 1):
             raise ValueError(f"a place is two numbers from 0 to below 1, down and right: got {down} and {right}")
         if not any(map(_is_self_attention, self._unet.modules())):
-            raise ValueError("this network has no self-attention: no place looks at another")
+            raise ValueError("this network has no self-attention: choose another model, or leave out the place")
         self._place = down, right
 
     def _nothing(self, name: str, when: When | None, found: Tensor, t: int) -> Tensor:

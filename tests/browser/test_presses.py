@@ -384,7 +384,7 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     try:
         quiet.context.set_offline(True)
         quiet.click(".part-watch .preset[value='10']")
-        quiet.wait_for_selector("#said.shown:text('The server does not answer.')")
+        quiet.wait_for_selector("#said.shown:text('Connection lost.')")
         quiet.click("[data-place=compare]")
         quiet.wait_for_selector("[data-place=watch][aria-current=true]")  # what the bar says is what is shown
         assert quiet.is_visible(".part-watch")

@@ -161,9 +161,9 @@ def test_a_file_that_is_no_picture_or_too_large_is_a_sentence(page, address, tmp
         "text.png": unreadable,
         "wide.png": "This picture has 100 megapixels: choose one of up to 50.",
         "drawing.svg": unreadable,
-        "long.png": "This picture is 4,000 times as long as wide: up to 100 times is taken.",
+        "long.png": "This picture is 4,000 times as long as wide: choose one of up to 100 times.",
         "cut.png": unreadable,
-        "heavy.png": "This file is too large: up to 64 MB are read.",
+        "heavy.png": "This file is too large: choose one of up to 64 MB.",
     }
     source.get_by_label("A picture").first.check()
     before = source.get_attribute("data-picture")

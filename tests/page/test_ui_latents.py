@@ -1,4 +1,4 @@
-"""What a noisy picture remembers, without a browser: its rows, limits and scripts."""
+"""How much a noisy picture still knows, without a browser: its rows, limits and scripts."""
 
 import io
 import json

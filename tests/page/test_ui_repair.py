@@ -1,4 +1,4 @@
-"""What was erased, without a browser: completions as the library and the script have them; tasks; what is refused."""
+"""Fill in what was erased, without a browser: completions as the library and the script have them; tasks; what is refused."""
 
 import io
 import json
@@ -100,8 +100,8 @@ def test_what_is_erased_is_the_same_at_every_size(size):
 @pytest.mark.parametrize(
     "asked, sentence",
     [
-        ({"hidden": "AAAA"}, "paint it again"),
-        ({"hidden": "§"}, "paint it again"),
+        ({"hidden": "AAAA"}, "Paint it again"),
+        ({"hidden": "§"}, "Paint it again"),
         ({"hidden": ""}, "Paint over a part"),
         ({"hidden": hidden(np.ones((GRID, GRID), bool))}, "not over all of it"),
         ({"method": "ddrm"}, "choose from ddnm"),

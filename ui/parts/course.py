@@ -83,8 +83,7 @@ LESSONS = (
         3,
         "forward",
         {"picture": "lighthouse", "schedule": "linear", "t": 250, "seed": 13},
-        "See the path that the model will learn to go back: noise is added to a picture, in 1000 small steps. "
-        "Nothing is learned here.",
+        "See how noise destroys a picture, in 1000 small steps. The model will learn to undo this. Nothing is learned here.",
         "Drag t from 0 to 1000, slowly.",
         "Start at t = 250",
         "From t = 260 on there is more noise than picture. Why can you still see the lighthouse at t = 400?",
@@ -93,7 +92,7 @@ LESSONS = (
     ),
     Lesson(
         "memory",
-        "What a noisy picture remembers",
+        "How much a noisy picture still knows",
         3,
         "latents",
         DIGITS | {"mode": "reconstruct", "seed": 13, "count": 8, "steps": 20},

@@ -55,7 +55,7 @@ class Hidden(Picture):
         except (binascii.Error, ValueError):
             cells = b"?"
         if len(cells) not in (0, GRID**2 // 8):
-            raise ValueError(f"What is erased is a grid of {GRID}×{GRID} cells: paint it again")
+            raise ValueError("The erased area can't be read. Paint it again.")
         return cells
 
     def write(self, value: bytes) -> str:

@@ -68,7 +68,7 @@ SPACING = Choice(
 VARIANCE = Choice(
     "variance",
     "Noise added back",
-    help="Fresh noise that a step adds, of variance σ²",
+    help="Each step adds fresh noise; σ² is its variance",
     follows="variances",
     names=VARIANCES,
     titles=units.VARIANCE_CHOICE,
@@ -109,7 +109,7 @@ class Settings(Request):
     prompt: str = declare(PROMPT, "", IF_WORDS)
     steps: int = declare(STEPS, 50)
     variance: Variance = declare(VARIANCE, "beta_tilde", if_has("variance"))
-    seed: int = declare(Seed("The seed", "Starting noise no.", "The seed: same number, same noise"), defaults.SEED)
+    seed: int = declare(Seed("The seed", "Starting noise no.", "Seed: the same number gives the same noise"), defaults.SEED)
     label: str = declare(LABEL, ANY, IF_CLASSES)
     sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times

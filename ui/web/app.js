@@ -63,9 +63,9 @@ const PLACES = [
     parts: {
       network: "The network",
       forward: "What noise destroys",
-      latents: "What a noisy picture remembers",
-      repair: "What was erased",
-      likelihood: "How much would you have to send?",
+      latents: "How much a noisy picture still knows",
+      repair: "Fill in what was erased",
+      likelihood: "How many bits does a picture need?",
     },
   },
   { name: "train", title: "Train", parts: { train: "" } },
@@ -405,7 +405,7 @@ export class Page {
         if (waits) this.say("The server answers again.", true);
         return got;
       }
-      this.say("The server does not answer. It is asked again and again: there is nothing to do here.", true);
+      this.say("Connection lost. Trying again; you don't need to do anything.", true);
       await new Promise((later) => setTimeout(later, AGAIN));
     }
   };
@@ -425,13 +425,17 @@ export class Page {
     return [{ title: "Copy link", copy, what: "The link:" }, ...this.client.items];
   }
 
+  /** @type {ReturnType<typeof setTimeout> | undefined} the newest sentence to all disappears */
+  #hides;
+
   /** Say something to screen readers, or to all: each has a place, so that neither takes the other's. @param {string} text @param {boolean} [aloud] to all */
   say(text, aloud = false) {
     find(document, aloud ? "#said" : "#heard").textContent = text;
     if (!aloud) return;
     const said = find(document, "#said");
     said.classList.toggle("shown", Boolean(text));
-    setTimeout(() => said.classList.remove("shown"), 8000);
+    clearTimeout(this.#hides);
+    this.#hides = setTimeout(() => said.classList.remove("shown"), 8000);
   }
 }
 

@@ -19,7 +19,7 @@ export function mount(page, part) {
   const element = el("section", { class: "course", "data-cards": 0 });
   element.innerHTML = `
 <h2>${lessons.length} lessons, ${minutes} minutes</h2>
-<p class="info">Each has something to do and a question; its bar stays while you do it.</p>
+<p class="info">Each lesson has a task and a question.</p>
 <h2>Deeper</h2>
 <p class="info">The ideas one by one, with the formulas, the published numbers and the pages of the paper.</p>
 <div class="cards"></div>`;

@@ -1,4 +1,4 @@
-// What a noisy picture remembers: rows of pictures, decoded from latents that are shared or mixed.
+// How much a noisy picture still knows: rows of pictures, decoded from latents that are shared or mixed.
 import { find, write } from "../shared/drawing/dom.js";
 import { Rows } from "../shared/drawing/rows.js";
 import { Source } from "../shared/form/source.js";

@@ -65,7 +65,9 @@ export function mount(page, part) {
     () => lookInside(page, panel),
   );
   const past = new Past(page, player);
-  const said = el("p", { class: "lead" }, lead(page.given.first));
+  const { first, models } = page.given;
+  const latent = models.some((model) => model.ref === first && model.latent);
+  const said = el("p", { class: "lead" }, lead(first, latent));
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
     take: (result) => player.take(result),
@@ -86,7 +88,7 @@ export function mount(page, part) {
     first: ({ kind }) => kind === "reference" || kind === "classname",
     offer(about) {
       typing.leave();
-      write(said, lead(about.ref));
+      write(said, lead(about.ref, about.latent));
       offerWords(about.prompts);
     },
     described() {

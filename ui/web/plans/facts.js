@@ -132,6 +132,6 @@ export function estimate({ seconds, missing, device, busy }) {
 
 /** How long a run will take, before it starts. @param {number | null} seconds @param {string} device */
 function expected(seconds, device) {
-  if (seconds === null) return "time unknown until the first step";
+  if (seconds === null) return "The first run will show how long it takes";
   return seconds < 1 ? `under 1 s on this ${device}` : `about ${duration(seconds)} on this ${device}`;
 }

@@ -122,8 +122,7 @@ function cells(value) {
   const bits = /^([\w-]{4})*([\w-]{2}==|[\w-]{3}=)?$/.test(text)
     ? atob(text.replaceAll("-", "+").replaceAll("_", "/"))
     : "?";
-  if (bits && bits.length !== CELLS ** 2 / 8)
-    throw new Error(`What is erased is a grid of ${CELLS}×${CELLS} cells: paint it again`);
+  if (bits && bits.length !== CELLS ** 2 / 8) throw new Error("The erased area can't be read. Paint it again.");
   return Uint8Array.from(bits, (one) => one.charCodeAt(0));
 }
 

@@ -1,4 +1,4 @@
-// What a noisy picture remembers: one latent decoded with several seeds, or two latents mixed; a row for each time t.
+// How much a noisy picture still knows: one latent decoded with several seeds, or two latents mixed; a row for each time t.
 
 import { chain } from "../local/process/runs.js";
 import { chainLength, quarters } from "../local/process/times.js";

@@ -123,6 +123,6 @@ test("a file that is too large is not opened", async () => {
   const { server, scene } = opened();
   await answerAll(server);
   await scene.load({ file: { size: 65e6 } });
-  assert.match(scene.problem, /too large: up to 64 MB/);
+  assert.match(scene.problem, /too large: choose one of up to 64 MB/);
   assert.deepEqual([scene.picture, scene.ready], ["cat", true]);
 });

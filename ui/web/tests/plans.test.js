@@ -157,7 +157,7 @@ test("a run's time is said before it starts, after what is downloaded first", ()
     ...{ estimate: "about 3 min on this GPU", seconds: 200, auto: false },
   });
   assert.deepEqual(estimate({ ...taken, seconds: null }), {
-    ...{ estimate: "time unknown until the first step", seconds: null, auto: null },
+    ...{ estimate: "The first run will show how long it takes", seconds: null, auto: null },
   });
   const missing = [
     { ref: "a", bytes: 2e6 },

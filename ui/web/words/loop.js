@@ -53,11 +53,13 @@ const SEEN = {
   "emoji-tiny": ["emoji", "the one that you name"],
 };
 
-/** What a model does, in two sentences. @param {string} ref */
-export function lead(ref) {
+/** What a model does, in two sentences. @param {string} ref @param {boolean} latent whether it draws latents */
+export function lead(ref, latent) {
   const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? ""; // its students have seen the same
-  const [many, one] = SEEN[name] ?? ["pictures", "a new one"];
-  return `This network has seen thousands of ${many}. It turns random pixels, pure noise, into ${one}, step by step.`;
+  const [many, one] = SEEN[name] ?? ["", "a new one"];
+  const learned = many ? `has seen thousands of ${many}` : "has learned from pictures";
+  const numbers = latent ? "numbers" : "pixels";
+  return `This network ${learned}. It turns random ${numbers}, pure noise, into ${one}, step by step.`;
 }
 
 /** How much noise a step adds, in a word. @type {Record<string, string>} */

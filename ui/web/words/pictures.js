@@ -3,18 +3,17 @@
 export const UNREADABLE = "This file could not be read as a picture: choose a PNG, JPEG, WEBP, GIF or BMP.";
 export const UNCHOSEN = "Choose a picture first";
 export const NOT_HERE = "Pictures for this model can be chosen once it is downloaded: run it with a seed first";
-export const LATENT =
-  "A picture of one's own is there for models of pixels, and this one draws latents of an autoencoder";
+export const LATENT = "This model takes no picture of yours. Choose a model of pixels.";
 
 /** A number in a sentence, such as 1,200. @param {number} value */
 const amount = (value) => Math.round(value).toLocaleString("en");
 
 /** @param {number} megabytes that a file may have */
-export const tooLarge = (megabytes) => `This file is too large: up to ${megabytes} MB are read.`;
+export const tooLarge = (megabytes) => `This file is too large: choose one of up to ${megabytes} MB.`;
 
 /** @param {number} ratio of the sides @param {number} most */
 export const tooLong = (ratio, most) =>
-  `This picture is ${amount(ratio)} times as long as wide: up to ${most} times is taken.`;
+  `This picture is ${amount(ratio)} times as long as wide: choose one of up to ${most} times.`;
 
 /** @param {number} pixels @param {number} megapixels that it may have */
 export const tooManyPixels = (pixels, megapixels) =>

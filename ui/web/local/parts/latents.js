@@ -1,4 +1,4 @@
-// What a noisy picture remembers, as ui/parts/latents.py computes it.
+// How much a noisy picture still knows, as ui/parts/latents.py computes it.
 
 import { mixes, planner, sources, weights } from "../../plans/latents.js";
 import { seedsOfColumns } from "../../plans/rows.js";

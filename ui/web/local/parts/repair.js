@@ -1,4 +1,4 @@
-// What was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
+// Fill in what was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
 
 import { BLUR, evaluationsOf, known, methods, planner, SHRUNK } from "../../plans/repair.js";
 import { seedsOfColumns } from "../../plans/rows.js";
