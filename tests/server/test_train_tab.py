@@ -326,12 +326,18 @@ def test_a_drawing_of_two_strokes_has_both_and_no_line_between_them():
     assert (one[[6, 22], 8:20] > 200).all() and not one[9:20].any()
 
 
-def test_the_page_says_how_many_pictures_a_folder_has(tmp_path):
+def test_the_page_says_how_many_pictures_a_folder_has(tmp_path, monkeypatch):
     Image.new("RGB", (80, 60)).save(tmp_path / "a.png")
     assert choices.pictures_in(str(tmp_path)) == "1 picture found, 80×60"
     assert choices.pictures_in("digits") == choices.pictures_in("owner/name") == choices.pictures_in("") == ""
     with pytest.raises(TrainError, match="Choose another one"):
         choices.pictures_in(str(tmp_path / "none"))
+    Image.new("RGB", (80, 60)).save(tmp_path / "b.png")
+    monkeypatch.setattr(choices, "COUNTED", 1)
+    assert choices.pictures_in(str(tmp_path)) == "more than 1 picture found, 80×60"
+    monkeypatch.setattr(choices, "PATIENCE", -1)
+    with pytest.raises(TrainError, match="Choose the folder that holds the images"):
+        choices.pictures_in(str(tmp_path))
     public = TrainingPart(toy_services(Models("cpu", public=True)))
     assert "your own computer" in refusal(public.questions["pictures"], {"visitor": ME, "path": str(tmp_path)})
     public.close()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +36,8 @@ class ImageSource(ABC):
 
     description: to show, with the split; split: the one asked for, or None where the source has none and gives all its
     images; classes: their names in the order of the labels, or None where the images have no labels; labels: the class
-    of each image, −1 where it has none, or None where classes is; captions: of each image, or None.
+    of each image, −1 where it has none, or None where classes is; captions: of each image, or None; is_all: whether
+    these are all images of the source (see `open_source`).
     """
 
     description: str
@@ -42,6 +45,7 @@ class ImageSource(ABC):
     classes: tuple[str, ...] | None = None
     labels: Sequence[int] | None = None
     captions: Sequence[str] | None = None
+    is_all: bool = True
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -63,11 +67,19 @@ class ImageSource(ABC):
         """A text that tells image i from others as far as possible without reading it: a name, or a size."""
 
 
-def open_source(data: str, split: str = "train", cache: str | None = None, captions: bool = False) -> ImageSource:
+def open_source(
+    data: str,
+    split: str = "train",
+    cache: str | None = None,
+    captions: bool = False,
+    most: float = math.inf,
+    seconds: float = math.inf,
+) -> ImageSource:
     """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
 
     split: of CIFAR-10, MNIST, a Hub data set or a folder of parquet; other sources have none and give all their images.
     captions: whether they are asked for: then an image counts once for each that it has.
+    most, seconds: of an image folder, only so many files, found in so much time; `is_all` says whether these are all.
     cache: where CIFAR-10 and MNIST are downloaded to; None is the user's cache folder.
     """
     if not data:
@@ -79,9 +91,10 @@ def open_source(data: str, split: str = "train", cache: str | None = None, capti
     if path.is_dir():
         if (path / "data.mdb").is_file():
             return LSUNDatabase(path)
-        if next(_files_below(path, {".parquet"}), None):
+        files, is_all = _files_below(path, {*SUFFIXES, ".parquet"}, most, seconds)
+        if any(file.suffix.lower() == ".parquet" for file in files):
             return HubDataset(str(path), split)
-        return CaptionedFolder(path) if captions else ImageFolder(path)
+        return CaptionedFolder(path) if captions else ImageFolder(path, files, is_all)
     if path.suffix == ".parquet" and path.is_file():
         return HubDataset(str(path), split)
     if path.suffix == ".npz" and path.is_file():
@@ -100,24 +113,39 @@ def open_source(data: str, split: str = "train", cache: str | None = None, capti
     raise TrainError(f"There is no folder or data set {data!r}. Choose another one.")
 
 
-def _files_below(root: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """The files that end so, but for hidden ones and what macOS puts beside the files of a ZIP archive."""
+def _files_below(
+    root: Path, suffixes: Collection[str], most: float = math.inf, seconds: float = math.inf
+) -> tuple[list[Path], bool]:
+    """Return the files that end so, up to `most` found in so many seconds, and whether these are all.
+
+    Hidden files, and those that macOS puts beside the files of a ZIP archive, are left out.
+    """
+    files: list[Path] = []
+    end = time.monotonic() + seconds
     for path in root.rglob("*"):
+        if time.monotonic() > end:
+            return files, False
         shown = not any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(root).parts)
         if shown and path.suffix.lower() in suffixes and path.is_file():
-            yield path
+            if len(files) >= most:
+                return files, False
+            files.append(path)
+    return files, True
 
 
 class ImageFolder(ImageSource):
-    """Every image under a folder, but for hidden ones, in the order of its path.
+    """The images under a folder, in the order of their paths.
 
     Where all lie in subfolders, the topmost is the class. Classes are in the order of their names, or of the numbers
     where all names are whole numbers.
     """
 
-    def __init__(self, root: Path):
-        self._root = root
-        self._files = sorted(_files_below(root, SUFFIXES))
+    def __init__(self, root: Path, files: Iterable[Path] | None = None, is_all: bool = True):
+        """files: those that were found below root already; is_all: whether these are all."""
+        self._files = sorted(_files_below(root, SUFFIXES)[0] if files is None else files)
+        self._root, self.is_all = root, is_all
+        if not self._files and not is_all:
+            raise TrainError(f"{root} holds too many other files. Choose the folder that holds the images.")
         if not self._files:
             raise TrainError(f"{root} holds no images (looked for {', '.join(sorted(SUFFIXES))}) and no parquet files.")
         self.description = f"image folder {root.resolve().name}"

@@ -23,6 +23,8 @@ CHECKPOINT_EVERY = 100
 DIGITS_FORM = ("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1")
 DRAWN_STEPS = 320  # 20,000 images: two minutes of two quiet cores
 LOOKED_AT = 20  # pictures, to find one that can be read
+COUNTED = 10_000  # pictures of a folder, at most, before a training
+PATIENCE = 2.0  # seconds to look for them
 SMALL, OWN_SIZE = 28, 32  # pixels: pictures larger than the digits are learned at OWN_SIZE
 
 
@@ -205,6 +207,7 @@ def _size(source: ImageSource) -> tuple[int, int]:
 def pictures_in(path: object) -> str:
     """Say how many pictures a file or folder has, and the size of the first: "40 pictures found, 80×60".
 
+    Of a folder with more than COUNTED pictures, or that takes longer than PATIENCE: "more than 10,000 pictures found".
     Returns "" for the name of a data set: opening it could download gigabytes. Raises TrainError and ValueError, as
     `flags` does.
     """
@@ -212,6 +215,7 @@ def pictures_in(path: object) -> str:
     named = not text or text in (*TORCHVISION, *SHIPPED) or HUB_ID.fullmatch(text)
     if named and not (text and user_path(text).exists()):
         return ""
-    source = open_source(text)
+    source = open_source(text, most=COUNTED, seconds=PATIENCE)
     (width, height), count = _size(source), len(source)
-    return f"{count:,} picture{'s' if count > 1 else ''} found, {width}×{height}"
+    more = "" if source.is_all else "more than "
+    return f"{more}{count:,} picture{'s' if count > 1 else ''} found, {width}×{height}"

@@ -56,6 +56,8 @@ export function mount(page, part) {
     wrong.hidden = !text;
   }
 
+  let known = ""; // the newest path that was looked into, if it can be learned
+
   /** Say what there is in the folder that is named, or what is wrong with it, beside it. Returns whether it can be learned. */
   async function lookInto() {
     const path = pad?.get();
@@ -64,6 +66,7 @@ export function mount(page, part) {
     if (!pad || path !== pad.get()) return false; // another one is named meanwhile
     form.mark("path", got.error ?? "");
     pad.found.textContent = got.error === undefined ? got.found : "";
+    known = got.error === undefined ? path : "";
     return got.error === undefined;
   }
 
@@ -173,7 +176,7 @@ export function mount(page, part) {
   button("start").addEventListener("click", async () => {
     button("start").disabled = true;
     complain();
-    const learns = !pad?.get() || form.value("data") !== "own" || (await lookInto());
+    const learns = [known, ""].includes(pad?.get() ?? "") || form.value("data") !== "own" || (await lookInto());
     if (learns && (await mayDrop("Train anew"))) {
       page.remember(part, form.values);
       const { error } = await then(ask("train", "start", { visitor: me, ...form.values, drawings: pad?.drawings }));
