@@ -17,10 +17,10 @@ import { isEnd } from "../shared/run/stream.js";
  */
 /**
  * A step as the page sees it; with s alone undefined, an evaluation that is not shown. Pictures: of a step that is kept, with
- * those of a latent and where words are looked at. end: the numbers of the last step. seconds: what it took.
+ * those of a latent and the attention that words get. end: the numbers of the last step. seconds: what it took.
  * @typedef {object} Seen
  * @property {number} index @property {number} s @property {number} sigma
- * @property {Picture} [x] @property {Picture} [x0] @property {Picture} [z] @property {Picture} [z0] @property {Picture} [look]
+ * @property {Picture} [x] @property {Picture} [x0] @property {Picture} [z] @property {Picture} [z0] @property {Picture} [attention]
  * @property {Float32Array} [end]
  * @property {number} [seconds]
  */

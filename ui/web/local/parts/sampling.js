@@ -97,9 +97,9 @@ function chains(plan, models) {
     for await (const { lane: i, step } of sideBySide([seed], running)) {
       const lane = own[i];
       const isKept = kept[lane].has(step.index);
-      const look = before && isKept ? seen(first, before, step.t, running[0].label, words) : undefined;
+      const attention = before && isKept ? seen(first, before, step.t, running[0].label, words) : undefined;
       if (before) before = step.x.slice();
-      yield { ...seenOf(loaded[lane], step, isKept), look };
+      yield { ...seenOf(loaded[lane], step, isKept), attention };
     }
   }
 }
@@ -140,11 +140,11 @@ async function compute(plan, models, work) {
         frames[lane].set(index, pictures);
         const others = shared && lane ? frames[0].get(index) : null;
         const latents = { z: picturesOf(frame, "z"), z0: picturesOf(frame, "z0") };
-        const looks = picturesOf(frame, "look");
+        const attention = picturesOf(frame, "attention");
         work.give({
           ...{ kind: "frame", lane, k: index, sigma, x: pictures, x0: picturesOf(frame, "x0") },
           ...(latents.z.length ? { ...latents, decoded: true } : {}),
-          ...(looks.length ? { attention: looks } : {}),
+          ...(attention.length ? { attention } : {}),
           ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
         });
       }
@@ -154,7 +154,7 @@ async function compute(plan, models, work) {
   }
 }
 
-/** Pictures of one kind of some steps, none where they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "look"} kind */
+/** Pictures of one kind of some steps, none where they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
 export const picturesOf = (steps, kind) => steps.flatMap((step) => step[kind] ?? []);
 
 /** @param {Float32Array} numbers */
