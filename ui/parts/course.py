@@ -83,7 +83,8 @@ LESSONS = (
         3,
         "forward",
         {"picture": "lighthouse", "schedule": "linear", "t": 250, "seed": 13},
-        "See how noise destroys a picture, in 1000 small steps. The model will learn to undo this. Nothing is learned here.",
+        "See how noise destroys a picture, in 1000 small steps. The model will learn to undo this. "
+        "Nothing is learned here.",
         "Drag t from 0 to 1000, slowly.",
         "Start at t = 250",
         "From t = 260 on there is more noise than picture. Why can you still see the lighthouse at t = 400?",

@@ -1,4 +1,4 @@
-"""How much a noisy picture still knows: noised up to t and decoded again (Fig. 7), or two mixed on the way (Figs. 8, 9)."""
+"""How much a noisy picture still knows: noised up to t and decoded again (Fig. 7), or two mixed (Figs. 8, 9)."""
 
 from __future__ import annotations
 

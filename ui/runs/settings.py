@@ -75,6 +75,7 @@ VARIANCE = Choice(
 )
 ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
 TOUCH = TouchField("touch")
+SEED = Seed("The seed", "Starting noise no.", "Seed: the same number gives the same noise")
 IF_CLASSES, IF_WORDS = [{MODEL: "classes"}], [{MODEL: "prompts"}]
 IF_GUIDED = [{"label": SET}, *IF_WORDS]
 LABEL = ClassName("class", "What to draw", help="“any” lets the model choose")
@@ -109,7 +110,7 @@ class Settings(Request):
     prompt: str = declare(PROMPT, "", IF_WORDS)
     steps: int = declare(STEPS, 50)
     variance: Variance = declare(VARIANCE, "beta_tilde", if_has("variance"))
-    seed: int = declare(Seed("The seed", "Starting noise no.", "Seed: the same number gives the same noise"), defaults.SEED)
+    seed: int = declare(SEED, defaults.SEED)
     label: str = declare(LABEL, ANY, IF_CLASSES)
     sampler: Sampler = declare(SAMPLER, "ddpm")
     # None, once resolved: a student's own times
