@@ -314,6 +314,7 @@ export class Page {
     this.#lessonNow.textContent = lesson ? ` ${at + 1} of ${lessons.length}` : "";
     const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
+    if (!lesson) delete bar.dataset.lesson; // it begins anew
     if (!lesson) return;
     const { draw } = await import("./parts/course/bar.js");
     if (this.lesson === lesson) draw(this, bar, lesson);

@@ -149,7 +149,8 @@ export class Lane {
       tile.classList.toggle("blind", where && !looks.length);
       const share = view === "read" && shares ? `${Math.round(100 * Math.max(0, shares[name]))} %` : "";
       const size = view === "colours" && !this.#shape?.narrow ? `${shape[0]} × ${shape[1]}²` : "";
-      label.replaceChildren(name, el("small", null, share || size));
+      const blind = where && !looks.length && !this.#shape?.narrow ? "no attention" : "";
+      label.replaceChildren(name, el("small", null, share || size || blind));
       tile.setAttribute("aria-pressed", String(name === chosen));
     }
   }
