@@ -20,7 +20,7 @@ from ddpm_core.imports import collector_off
 ROOMS = ("hooks", "models.autoencoders", "models.transformers", "models.unets")  # each __init__ imports all its modules
 # The first two have adapters, which bring transformers and peft where these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
-_running = RLock()  # one for all rooms, which import one another
+_running = RLock()  # one for all rooms: they may import one another
 
 
 def _skip_compiler() -> None:
