@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ddpm_core.imports import collector_off
@@ -19,6 +20,7 @@ from ddpm_core.imports import collector_off
 ROOMS = ("hooks", "models.autoencoders", "models.transformers", "models.unets")  # each __init__ imports all its modules
 # The first two have adapters, which bring transformers and peft where these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
+_running = RLock()  # one for all rooms: they may import one another
 
 
 def _skip_compiler() -> None:
@@ -38,18 +40,31 @@ def _skip_compiler() -> None:
 
 
 def _postpone(room: str) -> None:
-    """Run the __init__ of a room of diffusers when it is asked for a name. Its modules are found before that."""
+    """Run the __init__ of a room of diffusers when it is asked for a name. Its modules are found before that.
+
+    Threads that ask meanwhile wait. An __init__ that raises is run again for the next name.
+    """
     package = f"diffusers.{room}"
     spec = None if package in sys.modules else find_spec(package)
     if spec is None or spec.loader is None:
         return
     module, run = module_from_spec(spec), spec.loader.exec_module
+    runs = False
 
     def get(name: str) -> Any:
+        nonlocal runs
         if name.startswith("__"):  # asked of any module
             raise AttributeError(name)
-        del module.__getattr__
-        run(module)
+        with _running:
+            if runs:  # the __init__ itself asks, or what it imports
+                raise AttributeError(f"module {package!r} has no attribute {name!r} yet")
+            if "__getattr__" in vars(module):
+                runs = True
+                try:
+                    run(module)
+                finally:
+                    runs = False
+                del module.__getattr__
         return getattr(module, name)
 
     module.__getattr__ = get

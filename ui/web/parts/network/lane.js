@@ -1,5 +1,5 @@
 // One U: its tiles and lines, and what they show at a step.
-import { button, context2d, el, svg } from "../../shared/drawing/dom.js";
+import { ARROWS, button, context2d, el, svg } from "../../shared/drawing/dom.js";
 import { drawable } from "../../shared/drawing/sprite.js";
 import { MARK } from "../../words/network.js";
 import { blockOf, seen } from "./attention.js";
@@ -14,9 +14,6 @@ import { shape } from "./shape.js";
 
 const NAMES = /** @type {Record<string, string>} */ ({ x: "The picture now", x0: "The guess" });
 const STEP = 0.125; // of the picture, by an arrow key
-const ARROWS = /** @type {Record<string, [number, number]>} */ ({
-  ...{ ArrowUp: [-STEP, 0], ArrowDown: [STEP, 0], ArrowLeft: [0, -STEP], ArrowRight: [0, STEP] },
-});
 
 /** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, object>} */
 const newest = new WeakMap();
@@ -111,7 +108,8 @@ export class Lane {
       if (!by || !this.#place) return;
       event.preventDefault();
       event.stopPropagation(); // arrows go through the steps elsewhere
-      this.#put(this.#place[0] + by[0], this.#place[1] + by[1]);
+      const [right, down] = by;
+      this.#put(this.#place[0] + STEP * down, this.#place[1] + STEP * right);
     });
     return tile;
   }
