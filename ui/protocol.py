@@ -213,6 +213,7 @@ class Origin(TypedDict):
 class StudentSpec(TypedDict):
     method: Literal["consistency", "progressive"]
     times: list[int]
+    usual: list[int]
 
 
 class Spec(TypedDict):

@@ -20,8 +20,7 @@ from ddpm_core.imports import collector_off
 ROOMS = ("hooks", "models.autoencoders", "models.transformers", "models.unets")  # each __init__ imports all its modules
 # The first two have adapters, which bring transformers and peft where these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
-
-_TURN = RLock()  # of the thread that runs a room's __init__
+_running = RLock()  # one for all rooms: they may import one another
 
 
 def _skip_compiler() -> None:
@@ -40,11 +39,12 @@ def _skip_compiler() -> None:
         del sys.modules["torch._dynamo"]
 
 
-def postpone(package: str) -> None:
-    """Run the __init__ of a package when it is asked for a name. Its modules are found before that.
+def _postpone(room: str) -> None:
+    """Run the __init__ of a room of diffusers when it is asked for a name. Its modules are found before that.
 
-    A thread that asks meanwhile waits. If the __init__ raises, it runs again for the next question.
+    Threads that ask meanwhile wait. An __init__ that raises is run again for the next name.
     """
+    package = f"diffusers.{room}"
     spec = None if package in sys.modules else find_spec(package)
     if spec is None or spec.loader is None:
         return
@@ -55,9 +55,9 @@ def postpone(package: str) -> None:
         nonlocal runs
         if name.startswith("__"):  # asked of any module
             raise AttributeError(name)
-        with _TURN:
-            if runs:  # its own modules ask for a name that it does not have yet
-                raise AttributeError(name)
+        with _running:
+            if runs:  # the __init__ itself asks, or what it imports
+                raise AttributeError(f"module {package!r} has no attribute {name!r} yet")
             if "__getattr__" in vars(module):
                 runs = True
                 try:
@@ -77,7 +77,7 @@ with collector_off():
     _skip_compiler()
     import_module("diffusers.models")
     for _room in ROOMS:
-        postpone(f"diffusers.{_room}")
+        _postpone(_room)
     from diffusers import (
         AutoencoderTiny,
         DiTTransformer2DModel,

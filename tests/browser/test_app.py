@@ -484,12 +484,13 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     np.testing.assert_array_equal(x_T, gaussian_batch([13], 0, (3, 32, 32)).numpy())
     np.testing.assert_array_equal(last, to_uint8(torch.from_numpy(x_0))[0])
     film, webp, strip = (Image.open(tmp_path / f"file{end}") for end in (".gif", ".webp", "-strip.png"))
-    assert film.n_frames == webp.n_frames == 7 and film.width == webp.width == 1024
+    assert film.n_frames == webp.n_frames == 7 and (film.width, webp.width) == (576, 1024)
     film.seek(6), webp.seek(6)
     lossless = np.asarray(webp.convert("RGB"))
     np.testing.assert_array_equal(lossless[-1024::32, ::32], last)
     assert (lossless[:-1024] < 100).any()  # letters
-    assert np.abs(np.asarray(film.convert("RGB")).astype(int) - lossless).mean() < 10  # of 256 colours, noise
+    small = np.asarray(film.convert("RGB"))[-576::18, ::18].astype(int)
+    assert np.abs(small - last).mean() < 10  # of 256 colours, noise
     scale = (strip.width - 6 * 2) // (7 * 32)
     np.testing.assert_array_equal(np.asarray(strip)[-32 * scale :: scale, -32 * scale :: scale], last)
     utf8 = webp.getexif()[ExifTags.Base.ImageDescription].encode("latin-1")  # as Pillow reads it

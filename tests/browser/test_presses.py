@@ -280,6 +280,14 @@ def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     quiet.wait_for_selector("[data-name=steps_b] .changed:has-text('Was 700')")
 
 
+def test_a_field_that_is_wrong_is_seen_however_deep_it_lies(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.evaluate("for (const one of document.querySelectorAll('.part-watch details')) one.open = false")
+    count = quiet.locator(".part-watch .how .more [data-name=count] input[type=number]")
+    count.evaluate("(one) => { one.value = 99; one.dispatchEvent(new Event('change', { bubbles: true })); }")
+    quiet.wait_for_selector(".part-watch [data-name=count] .mistake:visible")
+
+
 def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     quiet.click("text=Draw what I type")
@@ -435,7 +443,7 @@ def test_the_buttons_of_a_lesson_stay_together(quiet, app):
         quiet.set_viewport_size({"width": width, "height": 844})
         assert quiet.evaluate(WIDE, 16 if width <= 900 else 24) == [width]
         tops = quiet.locator("#course-bar header button").evaluate_all("(all) => all.map((one) => one.offsetTop)")
-        assert len(tops) == 4 and len(set(tops)) == 1
+        assert len(tops) == 3 and len(set(tops)) == 1  # Next comes with the answer
 
 
 def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):

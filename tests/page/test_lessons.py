@@ -74,8 +74,8 @@ def test_the_table_of_few_steps_has_the_recorded_numbers():
 def test_the_table_of_blocks_has_the_measured_shares():
     digits, photos = (ddpm_core.readers(ddpm_core.load(name)).figures for name in ("mnist-tiny", "cifar10-tiny"))
     table = table_of("blocks")
-    assert table.pop("Nothing")[0] == f"{100 * digits['whole']:.1f} %"
-    of_digits = [[f"{100 * share:.1f} %" for share in off.values()] for off in digits["off"].values()]
+    assert table.pop("Nothing")[0] == f"{100 * digits['whole']:.1f}"
+    of_digits = [[f"{100 * share:.1f}" for share in off.values()] for off in digits["off"].values()]
     of_photos = [[f"{rms:.2f}" for rms in off.values()] for off in photos["off"].values()]
     del table["Switched off"], of_digits[-1], of_photos[-1]  # all skips at once are not in it
     assert list(table.values()) == [a + b for a, b in zip(of_digits, of_photos, strict=True)]

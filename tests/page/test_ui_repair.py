@@ -1,4 +1,4 @@
-"""Fill in what was erased, without a browser: completions as the library and the script have them; tasks; what is refused."""
+"""Fill in what was erased, without a browser: completions as in the library and the script; tasks; what is refused."""
 
 import io
 import json

@@ -272,5 +272,5 @@ def test_sketches_wait_for_nobody_and_hold_nobody_up(place, stable):
     asks("me", None)
     with turns.join(None, "me"):
         part.request("sketch", {"checkpoint": str(stable)})
-    with turns.join(None, "another"), pytest.raises(ValueError, match="No sketch while others compute"):
+    with turns.join(None, "another"), pytest.raises(ValueError, match="Others are using this computer"):
         part.request("sketch", {"checkpoint": str(stable)})

@@ -150,7 +150,8 @@ def test_they_are_few_in_all():
 def test_the_page_shows_why_a_run_was_not_taken(page, public, monkeypatch):
     port, _ = public
     page.goto(f"http://127.0.0.1:{port}/?tab=watch&steps=2&count=1")
-    page.wait_for_selector(".part-watch[data-ready=true][data-described]")
+    page.wait_for_selector(".part-watch[data-state=finished] .run:enabled")  # the link's own run, and then its cost
+    page.wait_for_load_state("networkidle")
     monkeypatch.setattr(gate, "REQUESTS", 0)
     page.click(".part-watch .run")
     page.wait_for_selector(".part-watch[data-state=error] :text('There are too many requests at once')")

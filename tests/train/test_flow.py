@@ -198,7 +198,7 @@ def section(title: str) -> tuple[list[str], list[str]]:
     return re.findall(r"^python -m train (fit .*)", text, re.M), re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
 
 
-@pytest.mark.parametrize("title", ["Flow matching", "A schedule and a loss weight of your own"])
+@pytest.mark.parametrize("title", ["Flow matching", "Your own schedule and loss weight"])
 def test_the_commands_of_the_documents_train(pictures, tmp_path, monkeypatch, title):
     (command,), python = section(title)
     if python:

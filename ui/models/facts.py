@@ -10,12 +10,13 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config.families import FAMILIES
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.student import Student
 from ui.models.form_options import EXAMPLES, default_count
 from ui.models.home import home
 from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
-from ui.protocol import Example, Known, ModelFacts, ScheduleTable, Spec
+from ui.protocol import Example, Known, ModelFacts, ScheduleTable, Spec, StudentSpec
 
 
 def answer(services: Services, ref: str, pictures: bool = False) -> Known:
@@ -81,7 +82,7 @@ def spec(model: ModelSpec) -> Spec:
         "gamma": True if model.gamma is not None else None,
         "optimised": {name: {str(n): list(times) for n, times in found.items()} for name, found in optimised.items()}
         or None,
-        "student": {"method": student.method, "times": list(student.times)} if student else None,
+        "student": _student(student) if student else None,
         "latent": model.latent,
         "takes_words": model.takes_words,
         "leading_offset": model.leading_offset,
@@ -90,6 +91,10 @@ def spec(model: ModelSpec) -> Spec:
         "snr": model.snr,
         "corrections": model.corrections,
     }
+
+
+def _student(student: Student) -> StudentSpec:
+    return {"method": student.method, "times": list(student.times), "usual": list(student.usual)}
 
 
 def table(schedule: NoiseSchedule) -> ScheduleTable:

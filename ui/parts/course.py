@@ -129,7 +129,7 @@ LESSONS = (
         "network",
         DIGITS | {"label": "3", "seed": 7, "steps": 20},
         "Open the network while it draws a 3. Below each block stands how much of the guess can be read from it.",
-        "Go to step 1, where x_t is noise alone. Compare the blocks on the way down, the middle and the way up.",
+        "Go to step 1, where xₜ is noise alone. Compare the blocks on the way down, the middle and the way up.",
         "Draw a 3",
         "There is no 3 in the noise. Where does the 3 in the middle come from?",
         "From the class that you asked for. The way down has found nothing yet, so it shows the mean of all digits. "

@@ -455,14 +455,15 @@ class Sketch(Settings):
 class Sketching(Sampling):
     """Its results: "plan", with the words of the prompt and those that are new to the model; then the last `Frame`.
 
-    Nothing is kept of it. Raises Refused while others compute or wait: their runs come first.
+    Nothing is kept of it. Raises Refused while others compute or wait: their runs come first. This also refuses the
+    question how long a sketch takes, so that the page begins none.
     """
 
     recording = Recording
 
     def __init__(self, services: Services, request: Sketch):
         if services.turns.others(visitor()):
-            raise Refused("No sketch while others compute", "sketch")
+            raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
@@ -477,5 +478,7 @@ class Sketching(Sampling):
 
 
 class SketchPart(Part):
+    """The sketches of Watch while its words are typed."""
+
     forms: ClassVar = {"sketch": Sketch}
     computation = Sketching

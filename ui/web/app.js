@@ -314,6 +314,7 @@ export class Page {
     this.#lessonNow.textContent = lesson ? ` ${at + 1} of ${lessons.length}` : "";
     const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
+    if (!lesson) delete bar.dataset.lesson; // it begins anew
     if (!lesson) return;
     const { draw } = await import("./parts/course/bar.js");
     if (this.lesson === lesson) draw(this, bar, lesson);
@@ -394,7 +395,7 @@ export class Page {
   }
 
   /**
-   * The answer to a question; while there is no server it is asked again and again, which is said.
+   * The answer to a question; while there is no server it asks again, and says so.
    * @type {Ask}
    */
   ask = async (/** @type {any} */ ...question) => {

@@ -109,7 +109,8 @@ export class Checkpoints {
   /** Know these and no others: what is known of each. @param {Record<string, Known>} known */
   replace(known) {
     this.#known = new Map(Object.entries(known));
-    for (const ref of this.#loaded.keys()) if (!this.#known.has(ref)) this.#loaded.delete(ref);
+    for (const kept of [this.#facts, this.#loaded, this.onGpu])
+      for (const ref of kept.keys()) if (!this.#known.has(ref)) kept.delete(ref);
   }
 
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */

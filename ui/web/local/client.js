@@ -104,12 +104,19 @@ export function connect({ knowledge, forms }) {
       let listens = true;
       const before = waiting.has(newest.get(part) ?? 0);
       const id = send({ verb: "run", part, values }, (got) => {
-        if (listens) got.error ? lost(got.error) : take(got);
+        if (!listens) end(got);
+        else got.error ? lost(got.error) : take(got);
       });
       newest.set(part, id);
       if (before) insist(id);
+      /** A sketch that is left ends, but not while it loads a model, which a run may wait for. @param {any} said its newest message */
+      const end = (said) => {
+        const question = { verb: "ask", part: "engine", what: "stop", values: { run: said?.run } };
+        if (part === "sketch" && said?.state === "running") send(question, () => {});
+      };
       return () => {
         listens = false;
+        end(waiting.get(id)?.said);
       };
     },
     kept: (run) =>

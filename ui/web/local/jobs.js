@@ -96,6 +96,7 @@ export class Run {
       if (error instanceof Stopped) return this.#say("stopped");
       this.#say("error", failure(error));
     } finally {
+      this.models = []; // the worker keeps a run after its end
       this.pool.end(this);
     }
   }

@@ -27,9 +27,10 @@ import { isEnd } from "../shared/run/stream.js";
 /** The steps of strand `number`. @typedef {(number: number) => AsyncIterator<Seen>} Chains */
 /** What another worker computes. given: as `Computation.chains` takes it. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
 /** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} Told */
-/** What the page knows of the computer. memory: in GB, and whether it is a phone; undefined where a browser does not say. @typedef {{ cores: number, memory?: number, mobile?: boolean }} Machine */
+/** What the page knows of the computer. memory: in GB, and whether it is a phone; undefined where a browser does not say. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
 
-const PATIENCE = 10_000; // ms without a step after which a worker is given up
+const PATIENCE = 10_000; // ms without a step after which a worker is given up,
+const STEPS = 3; // unless so many steps take longer
 const GLANCE = 100; // ms after which a run that waits looks whether it is to stop
 /** Bytes of a worker without a model; what a model takes, in bytes of its files. Measured: see docs/performance.md. */
 const [WORKER, LOADED] = [10e6, 3];
@@ -72,7 +73,8 @@ class Strand {
   /** @type {AsyncIterator<Seen> | null} */
   #steps = null;
   #chains; // that have not ended
-  at = Number.POSITIVE_INFINITY; // s of the newest step
+  at = Number.POSITIVE_INFINITY; // s of the newest step,
+  seconds = 0; // and what it took
   /** Who computes it, null for this worker. @type {Helper | null} */
   helper = null;
 
@@ -106,6 +108,7 @@ class Strand {
     this.#known += 1;
     this.#ready.push(seen);
     this.at = seen.s ?? this.at;
+    this.seconds = seen.seconds ?? this.seconds;
     if (seen.s === 0) this.#chains -= 1;
   }
 
@@ -155,11 +158,15 @@ class Helper {
   /** Load checkpoints, and forget all others. @param {Record<string, unknown>} known what is known of each */
   load(known) {
     const refs = Object.keys(known).join("\n");
-    if (refs !== this.#refs)
-      this.#loaded = new Promise((resolve) => {
+    if (refs !== this.#refs) {
+      /** @type {Promise<unknown>} */
+      const loaded = new Promise((resolve) => {
         const question = { verb: "ask", part: "engine", what: "load", values: { known } };
-        this.ask(question, (answer) => (answer.error ? this.lost() : resolve(null)));
+        const isNeeded = () => loaded === this.#loaded; // it may be told to forget what it loads
+        this.ask(question, (answer) => (answer.error && isNeeded() ? this.lost() : resolve(null)));
       });
+      this.#loaded = loaded;
+    }
     this.#refs = refs;
     return this.#loaded;
   }
@@ -207,13 +214,18 @@ class Shared {
       const { helper } = strand;
       const own = strand.isHere ? strand : first(this.strands.filter(({ helper }) => !helper));
       if (own) await own.make();
-      else if (helper && waits && performance.now() - Math.max(waits, helper.heard) > PATIENCE) this.lose(helper);
+      else if (helper && waits && performance.now() - Math.max(waits, helper.heard) > this.#patience) this.lose(helper);
       else {
         waits ||= performance.now();
         await this.#news();
       }
       if (own !== strand) await this.work.breathe();
     }
+  }
+
+  /** How long a helper may be silent, in ms. */
+  get #patience() {
+    return Math.max(PATIENCE, 1000 * STEPS * Math.max(...this.strands.map(({ seconds }) => seconds)));
   }
 
   #news() {
@@ -227,7 +239,7 @@ class Shared {
 export class Pool {
   /** @type {Helper[]} */
   #helpers = [];
-  #isClosed = false; // one was lost: there are no new ones
+  #isClosed = false; // one could not begin, has failed, or can't load a model: there are no new ones
   /** What they compute now. @type {Shared | null} */
   #now = null;
 
@@ -235,7 +247,7 @@ export class Pool {
    * @param {Checkpoints} checkpoints @param {Machine} [machine]
    * @param {(() => Worker) | null} [start] another worker, which has been told what this one was at its beginning
    */
-  constructor(checkpoints, machine = { cores: 1 }, start = null) {
+  constructor(checkpoints, machine = {}, start = null) {
     this.checkpoints = checkpoints;
     this.machine = machine;
     this.start = start;
@@ -244,7 +256,7 @@ export class Pool {
   /** How many workers a run of some checkpoints may have. @param {string[]} refs */
   limit(refs) {
     if (!this.start || refs.some((ref) => this.checkpoints.onGpu.has(ref))) return 1;
-    const { cores, memory = 0, mobile = true } = this.machine;
+    const { cores = 1, memory = 0, mobile = true } = this.machine;
     const each = refs.reduce((sum, ref) => sum + LOADED * this.checkpoints.bytes(ref), WORKER);
     const fit = Math.floor((memory >= PLENTY && !mobile ? MUCH : LITTLE) / each);
     return Math.max(1, Math.min(cores, fit, this.#isClosed ? 1 + this.#helpers.length : cores));
@@ -294,7 +306,10 @@ export class Pool {
   #helper(i) {
     if (this.#helpers[i] || this.#isClosed || !this.start) return this.#helpers[i] ?? null;
     try {
-      const helper = new Helper(this.start(), () => this.#lose(helper));
+      const helper = new Helper(this.start(), () => {
+        this.#isClosed = true;
+        this.#lose(helper);
+      });
       this.#helpers.push(helper);
       return helper;
     } catch {
@@ -305,7 +320,6 @@ export class Pool {
 
   /** @param {Helper} helper */
   #lose(helper) {
-    this.#isClosed = true;
     this.#helpers = this.#helpers.filter((one) => one !== helper);
     helper.worker.terminate();
     this.#now?.leave(helper);

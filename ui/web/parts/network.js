@@ -188,7 +188,7 @@ export function mount(page, part) {
     ran = 0;
     render();
   }).observe(body);
-  body.append(meanings("xₜ", "x̂₀", "t", "seed", "block", "skips", "channels", "self-attention", "share, %"));
+  body.append(meanings("block", "skips", "channels", "self-attention", "share, %"));
   panel.stage.append(body);
   return panel.mounted(["png"], () => frames.length > 0, { key: (event) => scrubber.key(event) });
 }

@@ -4,7 +4,7 @@ import { button, el, find, write } from "../shared/drawing/dom.js";
 import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
-import { Starters } from "../shared/run/starters.js";
+import { Starters, untouched } from "../shared/run/starters.js";
 import { how, lead } from "../words/loop.js";
 import { Touch } from "./watch/touch.js";
 import { Typing } from "./watch/typing.js";
@@ -41,7 +41,7 @@ async function take(page, lesson) {
 
 /** A model of words, and the caret where they are typed. @param {Panel<Result>} panel */
 async function typeWords(panel) {
-  await panel.set(ONE, "");
+  await panel.set({ ...untouched(panel), ...ONE }, "");
   find(panel.form.place("prompt"), "input").focus();
 }
 

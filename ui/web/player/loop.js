@@ -1,7 +1,7 @@
 // The machine of a run, drawn around its two pictures: noisy picture → network → its guess → a step towards it and fresh
 // noise → noisy picture. The words at its arrows are of the step that is shown.
 import { button, el, svg, write } from "../shared/drawing/dom.js";
-import { asked, BACK } from "../words/loop.js";
+import { ASKED, BACK } from "../words/loop.js";
 
 /** @typedef {import("../words/loop.js").Back} Back */
 
@@ -35,7 +35,6 @@ function grains() {
 }
 
 export class Loop {
-  #at = el("p", { class: "asks" });
   #towards = el("span", { class: "towards" });
   #noise = el("span", { class: "fresh" });
 
@@ -45,17 +44,16 @@ export class Loop {
     this.network = inside
       ? button({ class: "net", title: "See each block at work" }, inside, ...drawn, el("span", null, "look inside"))
       : el("div", { class: "net" }, ...drawn);
-    const machine = el("div", null, arrow("in"), this.network, arrow("out"), this.#at);
+    const machine = el("div", null, arrow("in"), this.network, arrow("out"), el("p", { class: "asks" }, ASKED));
     this.ask = el("div", { class: "ask-network" }, machine);
     const noise = el("span", { class: "noise" }, grains(), this.#noise);
     const way = el("i", { class: "way" });
     this.back = el("div", { class: "back" }, way, head(), el("p", null, this.#towards, " ", noise));
-    this.say(null, BACK);
+    this.say(BACK);
   }
 
-  /** Say what happens at a step. @param {number | null} t where the network was asked; null: at none yet @param {Back} back */
-  say(t, { towards, noise, fresh }) {
-    write(this.#at, asked(t));
+  /** Say what happens at a step. @param {Back} back */
+  say({ towards, noise, fresh }) {
     write(this.#towards, towards);
     write(this.#noise, noise);
     this.back.classList.toggle("silent", !fresh);

@@ -196,7 +196,7 @@ export class Screen {
     if (!frame || frames.length > 1) return;
     const [{ steps }] = shown.lanes;
     const next = steps[frame.k + 1]?.[2] ?? 1;
-    this.loop.say(frame.step[0], back(frame.step, next, frame.sigma, String(shown.plan?.lanes[0].settings.sampler)));
+    this.loop.say(back(frame.step, next, frame.sigma, String(shown.plan?.lanes[0].settings.sampler)));
   }
 
   #renderReadouts() {

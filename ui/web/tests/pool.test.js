@@ -13,11 +13,11 @@ const tick = () => new Promise((resolve) => setTimeout(resolve));
  * A part of so many pictures of so many steps, side by side or one after another. log: of each step where it was computed.
  * before: what happens before a step of strand `number`.
  */
-function part(pictures, { steps = 4, inTurns = false, before = () => {}, log = [] } = {}) {
+function part(pictures, { steps = 4, inTurns = false, before = () => {}, log = [], ref = "model" } = {}) {
   const plan = { steps: [{ kind: KIND, n: pictures * steps }] };
   const outline = (_, number) => ({ cost: steps, turn: inTurns ? number : 0 });
   const inWorker = (where) => ({
-    planner: { refs: () => ["model"], plan: () => plan },
+    planner: { refs: () => [ref], plan: () => plan },
     record: () => ({}),
     strands: () => [Array.from({ length: pictures }, outline)],
     chains: (_, __, phase, given) =>
@@ -47,12 +47,13 @@ const checkpoints = () => ({
   ...{ model: async () => ({}), note() {}, pace: () => 1 },
 });
 
-/** Begin a run; workers: those that it has begun, whose `refuse` is what they answer to a model. */
+/** Begin a run; workers: those that it has begun. refuse: what they answer to a model; asleep: they do not answer to one. */
 function begun(inWorker, { machine = MACHINE, refuse = null, pool = null, asleep = false } = {}) {
   const workers = [];
   class Fake {
     #listen = {};
     runs = [];
+    loads = []; // the numbers of those questions
     constructor() {
       workers.push(this);
       this.inside = new Pool(checkpoints());
@@ -65,13 +66,15 @@ function begun(inWorker, { machine = MACHINE, refuse = null, pool = null, asleep
       this.ended = true;
       for (const run of this.runs) run.stop();
     };
+    say = (id, answer) => this.ended || this.#listen.message({ data: structuredClone({ id, answer }) });
     async postMessage({ id, what, share, values }) {
-      const say = (answer) => this.ended || this.#listen.message({ data: structuredClone({ id, answer }) });
       await tick();
       if (what === "rest") for (const run of this.runs) run.stop();
-      else if (what === "load" && !asleep) say(refuse ? { error: refuse } : {});
-      else if (share) {
-        const run = new Run(this.inside, "watch", values, say, 0);
+      else if (what === "load") {
+        this.loads.push(id);
+        if (!asleep) this.say(id, refuse ? { error: refuse } : {});
+      } else if (share) {
+        const run = new Run(this.inside, "watch", values, (message) => this.say(id, message), 0);
         this.runs.push(run);
         run.run(async () => served({ computation: inWorker("helper"), request: {} }, structuredClone(share)));
       }
@@ -160,19 +163,49 @@ test("a helper that dies or can't load the model is the last one", async () => {
   assert.equal((await results(begun(part(4).inWorker, { pool: none }))).last.state, "finished");
 });
 
-test("a helper that falls silent is given up", async (t) => {
+test("a helper that is told to forget a model while it loads it goes on with the next one", async () => {
+  const log = [];
+  const first = begun(part(2, { log }).inWorker, { asleep: true });
+  await first.ended;
+  const [worker] = first.workers;
+  const next = begun(part(2, { log, before: WAITS, ref: "other" }).inWorker, { pool: first.pool });
+  while (worker.loads.length < 2) await tick();
+  worker.say(worker.loads[0], { error: "There is no model model on this page" });
+  worker.say(worker.loads[1], {});
+  assert.equal((await results(next)).last.state, "finished");
+  assert.deepEqual([worker.ended, first.pool.limit(["model"])], [undefined, 2]);
+  assert.ok(log.some(([where]) => where === "helper"));
+});
+
+test("a run that has ended holds no model", async () => {
+  const { run, ended } = begun(part(1).inWorker);
+  await ended;
+  assert.deepEqual(run.models, []);
+});
+
+test("a helper that falls silent is given up, and the next run has another one", async (t) => {
   const how = begun(part(2).inWorker);
   await results(how); // it has loaded the model
   let late = 0;
   const now = performance.now.bind(performance);
   t.mock.method(performance, "now", () => now() + late);
-  const before = (where) => {
+  const before = () => {
     late += 6000; // a step takes long, which is no silence
-    return where === "helper" ? new Promise(() => {}) : undefined;
   };
-  how.workers[0].postMessage = ({ what }) => what === "rest" || setTimeout(() => (late += 20_000), 200);
+  const [worker] = how.workers;
+  const ended = [];
+  worker.postMessage = ({ what }) => {
+    if (what === "rest") return;
+    setTimeout(() => (late += 15_000), 200); // less than three steps
+    setTimeout(() => {
+      ended.push(worker.ended);
+      late += 5000;
+    }, 500);
+  };
   const found = await results(begun(part(2, { before }).inWorker, { pool: how.pool }));
-  assert.deepEqual([found.last.state, found.given.length, how.workers[0].ended], ["finished", 8, true]);
+  assert.deepEqual([found.last.state, found.given.length, ended, worker.ended], ["finished", 8, [undefined], true]);
+  await begun(part(2).inWorker, { pool: how.pool }).ended;
+  assert.equal(how.workers.length, 2);
 });
 
 test("Stop stops the helpers, too, and the next run has them again", async () => {
@@ -232,6 +265,7 @@ test("what memory there is for workers says how many there are", () => {
     [16, 10, 2],
   );
   assert.equal(of(digits, { cores: 2 }), 2);
+  assert.equal(of(digits, { cores: undefined }), 1);
 });
 
 test("the time of a run before it begins is that of all its workers", async () => {

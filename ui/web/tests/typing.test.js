@@ -23,8 +23,8 @@ function typing(described = { auto: true, seconds: 0.2 }) {
   };
   const stream = { active: false, run: null };
   const panel = {
-    ...{ form, stream, isRun: false, sketch: { said: "", shown: false }, description: { auto: true } },
-    run: { getClientRects: () => [1] },
+    ...{ form, stream, isRun: false, isAway: false, sketch: { said: "", shown: false }, description: { auto: true } },
+    run: { getClientRects: () => (panel.isAway ? [] : [1]) },
     stop: { click: () => log.push("stop") },
     changed() {},
     sketched(said, shown) {
@@ -161,15 +161,49 @@ test("while a model is loaded nothing else begins, and then the newest words are
   assert.deepEqual(log, ["sketch r", "sketch red"]);
 });
 
+test("a sketch whose model is loaded while another place is open is left, and the next key draws again", async () => {
+  const { log, type, wait, asked, panel, finish } = typing({ auto: false, seconds: null });
+  panel.description.auto = false;
+  type("r");
+  await wait(160);
+  asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
+  panel.isAway = true;
+  asked[0].take({ state: "running", text: "", results: [] });
+  await wait(2000);
+  assert.deepEqual([asked[0].left, panel.sketch], [true, { said: "", shown: false }]);
+  panel.isAway = false;
+  type("red");
+  await wait(160);
+  await finish(asked[1]);
+  assert.deepEqual(log, ["sketch r", "sketch red", "shown red"]);
+});
+
+test("a model that is refused while another place is open keeps no sketch from beginning", async () => {
+  const { log, type, wait, asked, panel } = typing({ auto: false, seconds: null });
+  type("r");
+  await wait(160);
+  asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
+  panel.isAway = true;
+  asked[0].lost("no connection");
+  panel.isAway = false;
+  type("red");
+  await wait(160);
+  assert.deepEqual(log, ["sketch r", "sketch red"]);
+});
+
 test("a refusal is said, no sketch is drawn that is not quick, and a run that is long waits for Run", async () => {
-  const { type, wait, asked, panel, log } = typing();
+  const { type, wait, asked, panel, log, typed } = typing();
   panel.description.auto = false;
   type("red");
   await wait(160);
-  asked[0].take({ state: "error", text: "No sketch while others compute", results: [] });
-  assert.deepEqual(panel.sketch, { said: "No sketch while others compute", shown: false });
+  const refusal = "Others are using this computer. Press Run to draw your words.";
+  asked[0].take({ state: "error", text: refusal, results: [] });
+  assert.deepEqual(panel.sketch, { said: refusal, shown: false });
   await wait(2000);
   assert.deepEqual(log, ["sketch red"]);
+  panel.form.values.guidance = 7;
+  typed.render();
+  assert.equal(panel.sketch.said, "");
   const slow = typing({ auto: false, seconds: 30 });
   slow.type("red");
   await slow.wait(160);

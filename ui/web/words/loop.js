@@ -12,10 +12,8 @@ export const BACK = { towards: "a small step towards the guess", noise: "fresh n
 const SMALL = 0.2; // weights of the guess: below it a step is small,
 const LARGE = 0.6; // from here on it is large
 
-/** What the network does. @param {number | null} t the noise level at which it was asked; null: at none yet */
-export function asked(t) {
-  return `${t === null ? "It" : `At noise level t\u00a0=\u00a0${t} it`} guesses the finished picture.`;
-}
+/** What the network does. */
+export const ASKED = "It guesses the finished picture.";
 
 /**
  * How much of x̂_0 a step takes: its coefficient in the mean of x_s (DDPM, Eq. 7), in DDIM's step (Song et al. 2021, Eq. 12), which

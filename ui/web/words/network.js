@@ -8,7 +8,7 @@ export const LEAD =
 export const ACTIVITY =
   "What each block computes, step by step. Its channels are shown as three colours that keep their meaning for the whole run.";
 export const WHERE =
-  "Where the marked place looks, in each block with self-attention. Bright places give it the most. Press a picture to move the mark.";
+  "Where the marked place looks, in each block with self-attention. Bright places give it the most. Press xₜ or x̂₀ to move the mark.";
 export const NO_READERS =
   "No readers were fitted for this model: `python -m train readers` makes them. Until then each block shows where its numbers are large.";
 

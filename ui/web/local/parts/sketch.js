@@ -1,4 +1,4 @@
-// A sketch, as `Sketching` of ui/parts/sampling.py computes it.
+// A sketch, as Sketching in ui/parts/sampling.py computes it.
 
 import { sketch } from "../../plans/sampling.js";
 import { trajectory } from "../process/runs.js";

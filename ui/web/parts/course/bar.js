@@ -99,7 +99,7 @@ export function draw(page, bar, name, pressed) {
       "header",
       null,
       el("h2", { tabindex: -1 }, lesson.title),
-      el("span", { class: "info" }, `${lesson.minutes} min`),
+      el("span", { class: "info" }, `${lesson.minutes} min${tasks[1] ? `, part ${which + 1} of ${tasks.length}` : ""}`),
       el("div", { class: "row" }, steps, more, end),
     ),
     el(

@@ -53,7 +53,7 @@ export async function path() {
     slider.setAttribute("aria-valuetext", said.textContent);
     pictures.forEach((figure, row) => {
       find(figure, ".drawn").style.backgroundPosition = `${-k * SHOWN}px ${-row * SHOWN}px`;
-      figure.classList.toggle("asked", Boolean(now) || row < 2);
+      figure.classList.toggle("now", Boolean(now) || row < 2);
     });
   };
   slider.value = String(times.length - 4); // where a digit can be guessed

@@ -108,7 +108,8 @@ export class Lane {
       if (!by || !this.#place) return;
       event.preventDefault();
       event.stopPropagation(); // arrows go through the steps elsewhere
-      this.#put(this.#place[0] + STEP * by[1], this.#place[1] + STEP * by[0]);
+      const [right, down] = by;
+      this.#put(this.#place[0] + STEP * down, this.#place[1] + STEP * right);
     });
     return tile;
   }
@@ -146,7 +147,8 @@ export class Lane {
       tile.classList.toggle("blind", where && !looks.length);
       const share = view === "read" && shares ? `${Math.round(100 * Math.max(0, shares[name]))} %` : "";
       const size = view === "colours" && !this.#shape?.narrow ? `${shape[0]} × ${shape[1]}²` : "";
-      label.replaceChildren(name, el("small", null, share || size));
+      const blind = where && !looks.length && !this.#shape?.narrow ? "no attention" : "";
+      label.replaceChildren(name, el("small", null, share || size || blind));
       tile.setAttribute("aria-pressed", String(name === chosen));
     }
   }

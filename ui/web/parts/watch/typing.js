@@ -54,7 +54,7 @@ export class Typing {
 
   /** The newest run stands differently. */
   render() {
-    if (this.panel.sketch.shown && this.#of !== this.#settings) this.leave();
+    if (this.panel.sketch.said && !this.#loads && this.#of !== this.#settings) this.leave();
     if (this.#waits && !this.#isHeld) this.typed();
   }
 
@@ -133,12 +133,18 @@ export class Typing {
     if (this.#loads) return; // what is typed by then is drawn once the model is here
     const values = this.#values;
     const sketch = ++this.#newest;
-    const isNewest = () => sketch === this.#newest && isShown(panel.run);
+    const isNewest = () => sketch === this.#newest;
+    /** Whether somebody waits for it: it is left where another place of the page is open, unless it loads a model. */
+    const isWanted = () => {
+      const away = !isShown(panel.run);
+      if (isNewest() && away && !this.#loads) this.leave();
+      return isNewest() && !away;
+    };
     const wait = () => {
       if (values.prompt === panel.form.value("prompt")) this.#later(() => this.#run(), SEEN); // else a sketch is to begin
     };
     const may = await this.#may(values);
-    if (!isNewest()) return;
+    if (!isWanted()) return;
     if (!may) return wait();
     this.#leave();
     this.#say();
@@ -159,6 +165,7 @@ export class Typing {
         const before = this.#loads;
         this.#loads = state === "loading" || (before && state === "queued");
         if (state === "loading") panel.sketched(text, false);
+        if (!isWanted()) return;
         if (before && !this.#loads) {
           panel.changed("", false); // how long a run takes is known now
           this.typed();
@@ -166,7 +173,7 @@ export class Typing {
         if (state === "error") end(text);
         if (state !== "finished") return;
         const plan = await page.knowledge.plan("sketch", values);
-        if (!isNewest()) return;
+        if (!isWanted()) return;
         this.#say(results.find(({ kind }) => kind === "plan")?.unknown[0]);
         const shown = (/** @type {any} */ read) => ({ ...plan.shown(read), untouchable: "" }); // of no interest here
         player.sketch(results.map((result) => (result.kind === "plan" ? shown(result) : result)));

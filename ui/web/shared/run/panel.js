@@ -109,6 +109,7 @@ export class Panel {
       },
       () => {
         this.#came = false;
+        if (!this.sketch.shown) this.sketch.said = ""; // why there was none
         options.renew?.();
       },
     );

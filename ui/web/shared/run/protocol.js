@@ -227,6 +227,7 @@
  * @typedef {object} StudentSpec
  * @property {"consistency" | "progressive"} method
  * @property {number[]} times
+ * @property {number[]} usual those of its authors, where they take fewer steps; empty without
  */
 
 /**

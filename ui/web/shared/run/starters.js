@@ -12,6 +12,9 @@ import { button, el } from "../drawing/dom.js";
 
 const LONG = 10; // seconds of a run: a button that starts one says how long it takes
 
+/** A run is whole where something else begins. @param {Panel<any>} panel @returns {Values} */
+export const untouched = ({ form }) => (form.value("touch") === undefined ? {} : { touch: "" });
+
 export class Starters {
   element = el("div", { class: "try" });
   /** @type {{ starter: Starter, node: HTMLButtonElement, time: HTMLElement }[]} */
@@ -48,7 +51,7 @@ export class Starters {
     const { page } = this.panel;
     if (act) act();
     else if (part !== this.panel.part) page.open(part, values, { push: true, cause: "press" });
-    else this.panel.set(values, "press");
+    else this.panel.set({ ...untouched(this.panel), ...values }, "press");
     this.mark();
   }
 
