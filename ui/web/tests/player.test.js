@@ -6,7 +6,7 @@ import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
 import { difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
-import { back, weight } from "../words/loop.js";
+import { back, lead, weight } from "../words/loop.js";
 import { ending, readouts, sentence, touched } from "../words/player.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
@@ -261,4 +261,10 @@ test("the arrows of the loop say what a step does", () => {
   assert.equal(say([1, 0, 0.9999, 0], 1, 0, "ddpm"), "the last step takes the whole guess | no fresh noise");
   assert.match(say([1000, 500, 0.00004, 0.96], 0.078, 0.96, "consistency"), /^the whole guess is taken \| fresh noise/);
   assert.match(say([500, 480, 0.078, null], 0.093, null, "ddpm"), /fresh noise$/);
+});
+
+test("of a model that did not come with the page no number of pictures is claimed, and of latents no pixels", () => {
+  assert.match(lead("mnist-tiny-2-steps", false), /has seen thousands of digits\. It turns random pixels,/);
+  assert.match(lead("emoji-tiny", true), /thousands of emoji\. It turns random numbers,/);
+  assert.match(lead("/home/me/drawings", false), /has learned from pictures\. It turns random pixels,/);
 });
