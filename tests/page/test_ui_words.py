@@ -206,7 +206,7 @@ def test_a_script_repeats_the_pictures(place, stable, model, run_script, script,
 def test_what_needs_pixels_says_so(stable, kind, part, what):
     services = toylab.toy_services(Models(device="cpu"))
     _, (*_, message) = toylab.messages(kind(services), part, {"checkpoint": str(stable), "count": 2})
-    assert message["text"] == f"{what} is there for models of pixels, and this one draws latents of an autoencoder"
+    assert message["text"] == f"{what} takes no picture of yours of an autoencoder"
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ def test_a_picture_of_ones_own_needs_a_model_of_pixels(page, url, stable, tmp_pa
     source = page.locator(".part-latents .source").first
     source.get_by_label("A picture").first.check()
     source.locator("input[type=file]").set_input_files(tmp_path / "own.png")
-    source.get_by_text("is there for models of pixels, and this one draws latents").wait_for()
+    source.get_by_text("takes no picture of yours").wait_for()
 
 
 def test_what_is_typed_is_drawn_and_a_pressed_word_shows_where_it_is_looked_at(page, url):
