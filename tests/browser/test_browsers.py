@@ -68,7 +68,7 @@ def app(torch_page):
         yield app.local_url
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in BROWSERS])
+@pytest.fixture(scope="module", params=BROWSERS)
 def start(request, tmp_path_factory):
     """start() opens a browser with an empty profile."""
     return lambda: started(request.param, tmp_path_factory.mktemp(request.param))

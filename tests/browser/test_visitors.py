@@ -78,7 +78,6 @@ def axed(page):
 
 
 @pytest.mark.browsers
-@pytest.mark.xdist_group("axe")
 @pytest.mark.parametrize("part", PARTS)
 def test_axe_finds_nothing_before_a_run_and_after_it(axed, url, part):
     opened(axed, url, part, QUICK.get(part, ""))

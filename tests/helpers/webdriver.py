@@ -9,12 +9,13 @@ A test whose browser is missing skips, except under CI, where it fails: see `bro
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from browser import ARGS, _missing, chromium_path
 
@@ -247,8 +248,15 @@ def _found(command):
 
 
 def _process(ends, command, **options):
-    process = ends.enter_context(subprocess.Popen(command, **options))  # which waits for its end
-    ends.callback(process.terminate)
+    process = ends.enter_context(
+        subprocess.Popen(command, start_new_session=True, **options)
+    )  # which waits for its end
+
+    def end():
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)  # a driver leaves its Chromium behind
+
+    ends.callback(end)
     return process
 
 
