@@ -304,7 +304,7 @@ def test_a_gpu_gives_the_numbers_of_pytorch(answers, gpu_page, name):
     answer = gpu_page.evaluate(EVALUATE, [f"{WEB}", question.case["folder"], question.case["evaluations"]])
     if answer is None:
         pytest.skip("this Chromium has no WebGPU")
-    assert answer["engine"] == ("WebGPU" if name in ON_GPU else "WebAssembly · one thread")
+    assert answer["engine"] == ("WebGPU" if name in ON_GPU else "WebAssembly")
     n = len(question.outputs)
     for outputs in (answer["outputs"][:n], answer["outputs"][n:]):
         question.check(answer | {"outputs": outputs})

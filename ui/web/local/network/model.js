@@ -175,7 +175,7 @@ async function opened(read, memory, device) {
       parameters: tensors.count,
     },
     seconds: quick ? null : work / PACES[memory.kind],
-    engine: quick ? "WebGPU" : `${memory.kind} · one thread`,
+    engine: quick ? "WebGPU" : memory.kind,
     config: net,
     async readers() {
       const file = await small("readers.safetensors");
