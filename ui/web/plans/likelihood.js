@@ -69,7 +69,7 @@ function checkBound({ num_classes, null_label, schedule: { T }, student }, { lab
   const whole = Array.from({ length: T }, (_, i) => T - i);
   checkTimes(student, whole, "measure its teacher");
   if (student.method === "consistency")
-    throw new Error("this model is a consistency student, which has learned x_0 and no steps: measure another");
+    throw new Error("this model is a consistency student, which has no steps to measure: choose another");
 }
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {Plan} */

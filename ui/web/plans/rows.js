@@ -24,7 +24,7 @@ export const rows = {
 
 /** Throw for a latent model. @param {Facts} model @param {string} what only models of pixels can do */
 export function checkPixels({ latent }, what) {
-  if (latent) throw new Error(`${what} is there for models of pixels, and this one draws latents of an autoencoder`);
+  if (latent) throw new Error(`${what} works only for models of pixels, and this one draws latents of an autoencoder`);
 }
 
 /**

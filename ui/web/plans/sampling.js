@@ -183,7 +183,7 @@ function checkPictures(models) {
   const other = models.find((one) => one.image_size !== first.image_size || one.channels !== first.channels);
   if (other)
     throw new Error(
-      "two models beside each other must make images of one size and as many channels: " +
+      "two models side by side must make images of the same size and number of channels: " +
         `${imagesOf(first)}, ${imagesOf(other)}`,
     );
   if (pictureChannels(first) > 4)
@@ -214,7 +214,7 @@ function possible(lanes, modelOf, models) {
   const student = models.find((model) => model.student);
   const [own] = student ? samplers(student) : [];
   if (own && !lanes.some(({ sampler }) => sampler === own))
-    throw new Error(`This model is a student made for ${SAMPLER[own]}, of which this grid has no row`);
+    throw new Error(`This model is a student made for ${SAMPLER[own]}, and this grid has no row for it`);
   throw new Error("No cell of this grid is possible with this model: choose other steps");
 }
 
