@@ -3,7 +3,7 @@
 import { round } from "../local/process/floats.js";
 import { checkTimes } from "../local/process/times.js";
 import { fromText, unpack } from "../shared/pictures/text.js";
-import { looks } from "../words/bound.js";
+import { looks } from "../words/likelihood.js";
 import { literal, tuple } from "../words/literal.js";
 import { copied, lines, picture, reference } from "../words/scripts.js";
 import { VARIANCE } from "../words/units.js";
