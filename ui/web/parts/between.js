@@ -5,6 +5,7 @@ import { drawable } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
 import { WORDS } from "../words/between.js";
 import { unknown } from "../words/captions.js";
+import { SHARE } from "../words/page.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Drawable } from "../shared/drawing/sprite.js" */
@@ -188,7 +189,7 @@ export function mount(page, part) {
   const walked = { title: WORDS.film, save: film, disabled: "" };
   return {
     ...made,
-    items: () => [...(made.items?.() ?? []), { ...walked, disabled: tiles.size > 3 ? "" : WORDS.first }],
+    items: () => [...(made.items?.() ?? []), { ...walked, disabled: tiles.size > 3 ? "" : SHARE.first }],
   };
 }
 

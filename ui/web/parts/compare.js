@@ -7,6 +7,7 @@ import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 import { Starters } from "../shared/run/starters.js";
 import { FAMILIES, WORDS } from "../words/compare.js";
+import { COMPARISONS } from "../words/page.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Values } from "../shared/run/client.js" */
@@ -41,8 +42,8 @@ export function mount(page, part) {
       form.layout(({ lane }) => lane === title.toLowerCase()),
     ),
   );
-  const words = "Two words, one noise";
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
+  const { words } = COMPARISONS;
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
   find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));

@@ -6,6 +6,7 @@ import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 import { Starters, untouched } from "../shared/run/starters.js";
 import { how, lead } from "../words/loop.js";
+import { COMPARISONS } from "../words/page.js";
 import { WORDS } from "../words/watch.js";
 import { Touch } from "./watch/touch.js";
 import { Typing } from "./watch/typing.js";
@@ -22,12 +23,11 @@ const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typ
  */
 function starters(page, panel) {
   const [tour] = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
-  const grain = "Only 10 steps: why does one picture stay grainy?";
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
   const types = { title: WORDS.types, values: ONE, act: () => typeWords(panel) };
   return [
     { title: WORDS.tour(tour.minutes), act: () => take(page, tour), primary: true },
-    { title: grain, values: PRESETS[grain], part: "compare" },
+    { title: COMPARISONS.grain, values: PRESETS[COMPARISONS.grain], part: "compare" },
     { title: WORDS.seven, values: { checkpoint: "mnist-tiny", label: "7" } },
     ...(typed ? [types] : []),
     { title: WORDS.own, act: () => ownPicture(page) },

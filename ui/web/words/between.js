@@ -5,5 +5,4 @@ export const WORDS = {
   picture: (/** @type {string} */ mixture) => `A picture of ${mixture}`,
   square: "A square between four words: arrow keys move through it",
   film: "GIF of your walk",
-  first: "Run first",
 };

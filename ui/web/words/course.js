@@ -27,7 +27,6 @@ export const BAR = {
   touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the touch`,
   cells: (/** @type {number} */ side) => (side > 1 ? `${side} × ${side} cells` : "one cell"),
   copied: (/** @type {boolean} */ copied, /** @type {string} */ why) => (copied ? `Copied. ${why}` : why),
-  link: "The link:",
   controls: "Set up the page as your class should find it, and tick the controls that students may use.",
   copy: "Copy the link for my class",
 };

@@ -4,6 +4,7 @@ import { button, el, find } from "../../shared/drawing/dom.js";
 import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
+import { SHARE } from "../../words/page.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../shared/run/client.js" */
@@ -153,7 +154,7 @@ function teacher(page) {
     const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
     url.searchParams.set("only", ticked.join(","));
     const { address, why } = await page.invitation(url);
-    said.textContent = BAR.copied(await copy(address, BAR.link), why);
+    said.textContent = BAR.copied(await copy(address, SHARE.theLink), why);
   };
   const details = el(
     "details",
