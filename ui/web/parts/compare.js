@@ -61,7 +61,7 @@ export function mount(page, part) {
     const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
     const figure = el("figure", null, el("ol", null, ...rows), el("img", { src, alt, loading: "lazy" }));
     const ready = (/** @type {unknown} */ ref) =>
-      page.given.models.some((one) => one.ref === ref && one.group === "Ready here");
+      page.given.models.some((one) => one.ref === ref && one.group === FAMILIES.group);
     const buttons = el("div", { class: "try" });
     const box = el(
       "details",

@@ -66,3 +66,9 @@ export function measured(done, count) {
   if (done === 1) return `1 of ${count} pictures so far; linspace steps`;
   return `${done} of ${count} pictures so far, ± standard error over them; linspace steps`;
 }
+
+/** A measurement in one line. @param {string} model @param {number | null} count pictures; null for one's own */
+export function summary(model, count) {
+  if (count === null) return `${model} · own picture`;
+  return count === 1 ? `${model} · 1 picture` : `${model} · ${count} pictures`;
+}

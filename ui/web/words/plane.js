@@ -16,6 +16,7 @@ export const WORDS = {
   learning: "the network so far",
   data: "the data",
   nothing: "nothing yet",
+  slide: (/** @type {string} */ lanes, /** @type {number} */ t) => `${lanes} · t = ${t}`,
   points: (/** @type {number} */ count, /** @type {number} */ t, /** @type {string} */ said) =>
     `${count} points at t = ${t}. ${said}`,
 };
@@ -63,3 +64,6 @@ export function verdict(trace, error, truth, errors) {
     ? `Spread ${found}: ${percent} % above what it should be (${wanted})`
     : `Spread ${found}: ${percent} % below what it should be (${wanted})`;
 }
+
+/** Both lanes in a line. @param {string[]} names */
+export const against = (names) => names.join(" against ");

@@ -75,3 +75,6 @@ export const REPAIR = {
   nothing: "Nothing",
   brush: "Brush over the picture: arrow keys move it, Space erases or brings back",
 };
+
+/** Ways to restore. @type {Record<string, string>} */
+export const METHOD = { ddnm: "DDNM", replacement: "Replacement", repaint: "RePaint", pigdm: "ΠGDM", dps: "DPS" };

@@ -2,7 +2,7 @@
 import { all, find, write } from "../../shared/drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
-import { WORDS } from "../../words/plane.js";
+import { against, WORDS } from "../../words/plane.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
@@ -110,7 +110,7 @@ export class Stage {
         label: `${LANES[lane].toUpperCase()}: ${this.#names[lane]}`,
       };
     });
-    const settings = `${this.#names.join(" against ")} · t = ${this.#times[this.scrubber.at] ?? 0}`;
+    const settings = WORDS.slide(against(this.#names), this.#times[this.scrubber.at] ?? 0);
     return { title, tiles, columns: 2, said: this.summary, settings };
   }
 
