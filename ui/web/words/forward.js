@@ -129,5 +129,6 @@ export const WORDS = {
   walking: "Walking…",
   jumped: (/** @type {number} */ t) => `x_t after one jump to t = ${t}`,
   rows: ["mean", "deviation", "draws of ε"],
-  equation: "Eq. 4",
+  eq2: "Eq. 2",
+  eq4: "Eq. 4",
 };

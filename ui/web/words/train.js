@@ -98,6 +98,7 @@ export const WORDS = {
   hurry: "Start anyway",
   following: "Follow another training",
   folder: "The folder that a training on this computer writes to",
+  example: "runs/mnist-tiny",
   follow: "Follow",
   use: "Use this model",
   keep: "Keep",

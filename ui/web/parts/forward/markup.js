@@ -18,7 +18,7 @@ export const MARKUP = `
     <span class="op plus" aria-hidden="true">+</span>
     <figure class="eps"><figcaption><span>ε <span class="word">${WORDS.noise}</span></span><span class="at"></span></figcaption><div class="frame"><canvas role="img" aria-label="${WORDS.epsilon}"></canvas></div></figure>
     <span class="op is" aria-hidden="true">=</span>
-    <figure class="xt"><figcaption><span>x<sub>t</sub> <span class="word">${WORDS.noised}</span></span><span class="at">Eq. 4</span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
+    <figure class="xt"><figcaption><span>x<sub>t</sub> <span class="word">${WORDS.noised}</span></span><span class="at">${WORDS.eq4}</span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
   </div>
   <div class="facts">
     <p class="readouts"></p>
@@ -43,8 +43,8 @@ export const MARKUP = `
       <h3>${WORDS.walk}</h3>
       <p>${WORDS.walkAbout}</p>
       <div class="two">
-        <figure class="steps"><figcaption><span><i class="swatch linear"></i><span class="count">${WORDS.steps}</span></span><span class="at">Eq. 2</span></figcaption><div class="frame"><img alt="" hidden></div></figure>
-        <figure class="jump"><figcaption><span><i class="swatch cosine"></i>${WORDS.jump}</span><span class="at">Eq. 4</span></figcaption><div class="frame"><img alt="" hidden></div></figure>
+        <figure class="steps"><figcaption><span><i class="swatch linear"></i><span class="count">${WORDS.steps}</span></span><span class="at">${WORDS.eq2}</span></figcaption><div class="frame"><img alt="" hidden></div></figure>
+        <figure class="jump"><figcaption><span><i class="swatch cosine"></i>${WORDS.jump}</span><span class="at">${WORDS.eq4}</span></figcaption><div class="frame"><img alt="" hidden></div></figure>
       </div>
       <div class="row"><button type="button" class="button primary take">${WORDS.take}</button><span class="note" role="status"></span></div>
       <div class="result" hidden>

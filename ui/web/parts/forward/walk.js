@@ -82,7 +82,7 @@ export class Walk {
       [deviation, ...[...got.std, got.sigma].map((v) => fixed(v))],
       [draws, ...[t, 1].map((n) => (n * pixels).toLocaleString("en")), ""],
     ];
-    const heads = ["", countOfSteps(t), WORDS.jump, WORDS.equation];
+    const heads = ["", countOfSteps(t), WORDS.jump, WORDS.eq4];
     find(this.root, ".result .table").replaceChildren(table("", heads, rows));
     find(this.root, ".verdict").textContent = verdict(t, got);
   }

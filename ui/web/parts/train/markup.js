@@ -17,7 +17,7 @@ export const MARKUP = `
 <form class="follow" autocomplete="off">
   <label for="train-follow">${WORDS.following}</label>
   <p class="info">${WORDS.folder}</p>
-  <div class="row"><input type="text" id="train-follow" placeholder="runs/mnist-tiny" spellcheck="false"><button type="submit" class="button">${WORDS.follow}</button></div>
+  <div class="row"><input type="text" id="train-follow" placeholder="${WORDS.example}" spellcheck="false"><button type="submit" class="button">${WORDS.follow}</button></div>
 </form>
 </div>
 
