@@ -179,7 +179,7 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
 
     A user's network gets copies, because it may compute in place. Its output is copied, because it may use it again.
     """
-    if getattr(network, "moves_inputs", False):  # see engines.common.EngineNetwork
+    if getattr(network, "moves_inputs", False):  # see model.EngineNetwork
         return network(x, t_index, labels)
     device = network_device(network) or x.device
     single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64

@@ -15,7 +15,7 @@ import torch
 from checkpoint_folders import SMALLEST, write
 from hub_server import HubServer
 from PIL import Image
-from toylab import messages, results, toy_services, wait_for
+from toylab import Engine, messages, results, toy_services, wait_for
 
 import ddpm_core
 from ddpm_core.checkpoint.hub import snapshots
@@ -189,10 +189,11 @@ def test_a_folder_that_the_command_line_names_is_meant_on_a_public_page_too(tmp_
         Models(public=True, first="not there")
 
 
-class Network:
+class Network(Engine):
     """A network that says it takes so many bytes."""
 
     def __init__(self, memory):
+        super().__init__()
         self.memory = memory
 
 

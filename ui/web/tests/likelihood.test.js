@@ -4,8 +4,8 @@ import { save } from "../files/bound.js";
 import { schedule } from "../local/process/schedule.js";
 import { planner } from "../plans/likelihood.js";
 import { toText, unpack } from "../shared/pictures/text.js";
-import { looks } from "../words/bound.js";
 import { Catalogue } from "../words/catalogue.js";
+import { looks } from "../words/likelihood.js";
 
 /** A picture as text, which plans find unpacked. */
 async function pack(picture) {
