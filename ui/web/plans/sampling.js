@@ -6,7 +6,7 @@ import { caption, heading, names, sentences, stepTable, summary, unknown } from 
 import { forRun } from "../words/scripts.js";
 import { SAMPLER, sentence } from "../words/units.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
-import { ANY } from "./fields.js";
+
 import { byKind, stepKind } from "./plan.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
@@ -161,7 +161,6 @@ function planned(request, asked, models, catalogue) {
         caption: sentences(unknown(odd), about),
         split: changes.size ? shared - 1 : null,
         colours: !latent && channels > 2,
-        asked: lanes.some(({ label, prompt }) => label !== ANY || prompt) || models.some(({ student }) => student),
       };
     },
   };

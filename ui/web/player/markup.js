@@ -34,7 +34,7 @@ export const MARKUP = `
 <div class="told">
   <div class="facts">
     <p class="sentence"></p>
-    <p class="balance">picture <i role="img"></i> noise</p>
+    <p class="balance"><span></span><i></i><span></span></p>
     <p class="caption" hidden></p>
   </div>
   <div class="batch" role="radiogroup" aria-label="Image shown, by seed" hidden></div>
