@@ -93,7 +93,7 @@ const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
 const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Page {
-  share = new ShareMenu(find(document, "#share"));
+  share = new ShareMenu(find(document, "#share"), (text) => this.say(text, true));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
