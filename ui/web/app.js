@@ -144,17 +144,18 @@ export class Page {
     );
     project.innerHTML = WALL;
     find(document, "#share").prepend(button({ class: "button wide", title: "Keys" }, this.#showKeys, "?"), project);
-    // Paper shows the numbers, too, and the answer of a lesson.
-    const folded = () =>
-      all(document, "#place > :not([hidden]) .chart, #course-bar .ask > details:not(.teacher)", HTMLDetailsElement);
-    /** @type {HTMLDetailsElement[]} */
-    let opened = [];
+    // Paper shows the numbers, too.
     addEventListener("beforeprint", () => {
-      opened = folded().filter(({ open }) => !open);
-      for (const one of opened) one.open = true;
+      for (const chart of all(document, "#place > :not([hidden]) .chart:not([open])", HTMLDetailsElement)) {
+        chart.open = true;
+        chart.classList.add("for-paper");
+      }
     });
     addEventListener("afterprint", () => {
-      for (const one of opened) one.open = false;
+      for (const chart of all(document, ".for-paper", HTMLDetailsElement)) {
+        chart.open = false;
+        chart.classList.remove("for-paper");
+      }
     });
     this.refresh();
   }
