@@ -1,4 +1,6 @@
 // The menu of what can be taken away: the link, files, scripts.
+
+import { SHARE } from "../../words/page.js";
 import { button, el, onArrows } from "../drawing/dom.js";
 
 /**
@@ -18,10 +20,10 @@ export class ShareMenu {
   /** @param {HTMLElement} root @param {(text: string) => void} say something to all, where the menu is closed */
   constructor(root, say) {
     this.tell = say;
-    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": "Share" });
+    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
     this.said = el("p", { class: "menu-said", role: "status" });
     const opener = { class: "button", "aria-haspopup": "dialog", "aria-expanded": false };
-    this.button = button(opener, () => this.toggle(), "Share ▾");
+    this.button = button(opener, () => this.toggle(), SHARE.open);
     root.append(this.button, this.list);
     this.list.addEventListener("close", () => this.button.setAttribute("aria-expanded", "false"));
     document.addEventListener("pointerdown", (event) => {
@@ -59,15 +61,15 @@ export class ShareMenu {
   /** @param {Item} item */
   #entry(item) {
     const take = async () => {
-      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? "Copied." : "";
+      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
       if (!item.save) return;
       const say = (/** @type {string} */ text) => {
         this.said.textContent = text;
       };
-      say("Making the file…");
+      say(SHARE.making);
       const end = await item.save(say).catch((error) => {
         console.error(error);
-        return "It could not be made: try again.";
+        return SHARE.failed;
       });
       if (this.list.open) say(end);
       else this.tell(end);
@@ -82,7 +84,7 @@ export class ShareMenu {
 /** Let the browser save a file. Returns a sentence that says so. @param {string} href @param {string} name */
 export function download(href, name) {
   el("a", { href, download: name }).click();
-  return `Saved: ${name}. Look in your browser’s downloads.`;
+  return SHARE.saved(name);
 }
 
 /**
