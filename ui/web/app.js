@@ -333,7 +333,7 @@ export class Page {
   get controls() {
     return this.#controls(this.#place).flatMap(([name, control]) => {
       const field = this.given.forms[this.part]?.find((one) => one.name === name);
-      if (!field || !this.#shown?.element.contains(control)) return [];
+      if (!field || !this.#shown?.element.contains(control) || control.closest("[hidden]")) return [];
       return [[name, field.lane === "b" ? FORM.laneB(field.label) : field.label]];
     });
   }
