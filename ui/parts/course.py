@@ -9,9 +9,9 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.commands import defaults
@@ -32,7 +32,7 @@ LATENT = "emoji-tiny"
 class Task:
     """A thing to do in a lesson after its first one. values: what it sets beside the lesson's own."""
 
-    values: dict[str, Any]
+    values: Mapping[str, str | float]
     todo: str
     button: str
     question: str
@@ -51,14 +51,14 @@ class Lesson:
     title: str
     minutes: int
     part: str
-    values: dict[str, Any]
+    values: Mapping[str, str | float]
     goal: str
     todo: str
     button: str
     question: str
     answer: str
     guesses: tuple[str, ...] = ()
-    curves: dict[str, Any] | None = None
+    curves: Mapping[str, object] | None = None
     then: tuple[Task, ...] = ()
 
 
@@ -210,7 +210,7 @@ LESSONS = (
 class Card:
     name: str
     part: str
-    values: dict[str, Any]
+    values: Mapping[str, str | float]
 
 
 def cards() -> list[Card]:
