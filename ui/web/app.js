@@ -1,12 +1,13 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, within } from "./shared/drawing/dom.js";
+import { all, button, el, find, isShown, onArrows, within, write } from "./shared/drawing/dom.js";
 import { sheet } from "./shared/drawing/sheet.js";
 import { linked, linkTo } from "./shared/form/link.js";
 import { attempt, NO_ANSWER } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";
 import { revived } from "./shared/run/packing.js";
 import { ShareMenu } from "./shared/run/share.js";
+import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./shared/run/client.js" */
 /** @import { About, FieldForm } from "./shared/form/form.js" */
@@ -431,9 +432,12 @@ export class Page {
 
   /** Say something to screen readers, or to all: each has a place, so that neither takes the other's. @param {string} text @param {boolean} [aloud] to all */
   say(text, aloud = false) {
-    find(document, aloud ? "#said" : "#heard").textContent = text;
-    if (!aloud) return;
+    if (!aloud) {
+      find(document, "#heard").textContent = spoken(text);
+      return;
+    }
     const said = find(document, "#said");
+    write(said, text);
     said.classList.toggle("shown", Boolean(text));
     clearTimeout(this.#hides);
     this.#hides = setTimeout(() => said.classList.remove("shown"), 8000);

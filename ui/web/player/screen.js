@@ -6,6 +6,7 @@ import { sheet } from "../shared/drawing/sheet.js";
 import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
 import { DECODED, DECODED_ALL, ending, endings, readouts, sentence, touched } from "../words/player.js";
+import { attribute, indexed } from "../words/symbols.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
@@ -98,9 +99,7 @@ export class Screen {
         const canvas = canvasOf("No picture yet");
         const at = el("span", { class: "at" });
         const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
-        const spoken = kind === "x" ? "x at time t" : "the guess of x zero";
-        const shown = el("span", { role: "img", "aria-label": spoken }, letter, el("sub", null, index));
-        const symbol = button({ class: "term" }, explain, shown);
+        const symbol = button({ class: "term" }, explain, indexed(letter, index));
         const said = [el("span", { class: "wide" }, words), el("span", { class: "narrow" }, short)];
         const caption = el("figcaption", null, el("span", null, ...said, " ", symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
@@ -146,7 +145,7 @@ export class Screen {
     classList.toggle("differing", this.view.gain > 0);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
-    title.title = shown.plan?.title ?? "";
+    attribute(title, "title", shown.plan?.title ?? "");
     write(title, title.title);
     this.#renderTransport();
     if (!shown.count) return;
@@ -184,8 +183,8 @@ export class Screen {
       const alone = shown.lanes.length === 1; // the slider and the network say the times
       x.at.textContent = alone ? how.slice(3) : `t = ${s}${how}`;
       x0.at.textContent = alone ? how.slice(3) : `from t = ${t}${how}`;
-      x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
-      x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
+      attribute(x.canvas, "aria-label", `Picture now, x_t: ${where}, t = ${s}`);
+      attribute(x0.canvas, "aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
     });
   }
 

@@ -31,8 +31,8 @@ export const MARKUP = `
       <h3>One step back: q(x<sub>t−1</sub> | x<sub>t</sub>, x<sub>0</sub>)</h3>
       <p>If x<sub>0</sub> is known, the step before x<sub>t</sub> is a Gaussian with this mean and deviation (Eqs. 6, 7). The network never sees x<sub>0</sub>: it learns to aim for this mean.</p>
       <div class="two">
-        <figure class="mean"><figcaption><span><span role="img" aria-label="mu tilde t"><span class="tilde">μ<i>̃</i></span><sub>t</sub></span> <span class="word">mean</span></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
-        <figure class="change"><figcaption><span>x<sub>t</sub> − <span role="img" aria-label="mu tilde t"><span class="tilde">μ<i>̃</i></span><sub>t</sub></span></span><span class="at"></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
+        <figure class="mean"><figcaption><span>μ̃<sub>t</sub> <span class="word">mean</span></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
+        <figure class="change"><figcaption><span>x<sub>t</sub> − μ̃<sub>t</sub></span><span class="at"></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
       </div>
       <p class="weights"></p>
       <dl class="numbers"></dl>

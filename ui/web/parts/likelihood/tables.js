@@ -1,6 +1,7 @@
 // What a measurement sends, as tables.
-import { el, table } from "../../shared/drawing/dom.js";
+import { table } from "../../shared/drawing/dom.js";
 import { number } from "../../words/numbers.js";
+import { indexed } from "../../words/symbols.js";
 
 /** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
 
@@ -46,7 +47,7 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
     "bits/dim",
     ...lengths.map((n) => (n === T ? `all ${n} steps` : `${n} steps`)),
     "of which L₀",
-    el("span", null, "L", el("sub", null, "T")),
+    indexed("L", "T"),
   ];
   return table(measured(done, count), heads, rows);
 }

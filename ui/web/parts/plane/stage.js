@@ -2,6 +2,7 @@
 import { all, find, write } from "../../shared/drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
+import { attribute } from "../../words/symbols.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
@@ -149,7 +150,7 @@ export class Stage {
       : mixture
         ? "the data"
         : "nothing yet";
-    canvas.setAttribute("aria-label", `${letter}: ${about}`);
+    attribute(canvas, "aria-label", `${letter}: ${about}`);
     const frames = this.frames[lane];
     const trail = shown ? frames.slice(0, frames.indexOf(shown) + 1) : [];
     const alphaBar = shown?.alphaBar ?? START.alphaBar;

@@ -1,6 +1,7 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
 import { meanings } from "../../words/meanings.js";
-import { el, find } from "./dom.js";
+import { attribute } from "../../words/symbols.js";
+import { el, find, markup } from "./dom.js";
 import { NOISE, soon } from "./motion.js";
 import { urlOf } from "./sprite.js";
 import { Scrubber } from "./transport.js";
@@ -59,7 +60,7 @@ export class Rows {
   /** @param {string} name of its class */
   constructor(name) {
     this.root = el("div", { class: `${name} chains` });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
     find(this.root, ".lead").after(meanings("latent", "y", "apart"));
     this.scrubber = new Scrubber(find(this.root, ".transport"), "Step of the chains", () => this.render());
   }
@@ -170,7 +171,8 @@ export class Rows {
       const url = urlOf((this.state && frame.x) || frame.x0);
       if (image.src !== url) image.src = url;
       const seen = this.state ? "the state x_t" : "best guess x̂_0 seen";
-      image.alt = `${title}: ${plan.columns.length} ${plan.what}, ${frame.s ? `${seen} at time ${frame.s}` : "finished"}`;
+      const until = frame.s ? `${seen} at time ${frame.s}` : "finished";
+      attribute(image, "alt", `${title}: ${plan.columns.length} ${plan.what}, ${until}`);
     });
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport").hidden = !some;

@@ -5,7 +5,7 @@ import { WORDED } from "../../plans/plan.js";
 import { slideItem } from "../../player/slide.js";
 import { FILES } from "../../words/pictures.js";
 import { duration, failure } from "../../words/units.js";
-import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
+import { all, button, disable, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { attempt, kept } from "./client.js";
 import { Status } from "./status.js";
@@ -123,7 +123,7 @@ export class Panel {
     const stop = () => this.stream.stop(() => page.client.ask("engine", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
     this.estimate = el("p", { class: "estimate", role: "status" });
-    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, "Settings");
+    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, el("span", null));
     this.fields = this.form.layout(options.side, options.first);
     this.status = new Status("Progress of the run");
     this.status.show(this.stream.words);
@@ -251,7 +251,7 @@ export class Panel {
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
     this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
-    write(this.summary, this.description?.summary ?? "Settings");
+    write(find(this.summary, "span"), this.description?.summary ?? "Settings");
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
