@@ -140,11 +140,8 @@ export class Page {
     const keys = keysOf(places).flatMap(([keys, what]) => [el("dt", null, keys), el("dd", null, what)]);
     this.#keys = sheet("keys", "Keys", el("h2", null, "Keys"), el("dl", null, ...keys), letters);
     document.body.append(this.#keys);
-    const project = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () =>
-      this.project(),
-    );
-    project.innerHTML = WALL;
-    find(document, "#share").prepend(button({ class: "button wide", title: "Keys" }, this.#showKeys, "?"), project);
+    this.#wall.innerHTML = WALL;
+    find(document, "#share").prepend(button({ class: "button wide", title: "Keys" }, this.#showKeys, "?"), this.#wall);
     // Paper shows the numbers, too, and the answer of a lesson.
     const folded = () =>
       all(document, "#place > :not([hidden]) .chart, #course-bar .ask > details:not(.teacher)", HTMLDetailsElement);
@@ -165,10 +162,13 @@ export class Page {
   #showKeys = () => this.#keys.showModal();
   #projector = new Projector(this, this.#showKeys);
 
-  /** Show the part on screen on a wall, or no more. */
+  #wall = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () => this.project());
+
+  /** Show the part on screen on a wall, or no more; a small window has no room for it. */
   project() {
     if (this.#projector.root) this.#projector.hide();
-    else if (this.#shown) this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
+    else if (this.#shown && isShown(this.#wall))
+      this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
   }
 
   /** A key of the page. @param {string} key @returns {boolean} whether it was one */
