@@ -5,7 +5,7 @@ import { drawable } from "../shared/drawing/sprite.js";
 import { Scrubber } from "../shared/drawing/transport.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings } from "../words/meanings.js";
-import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE } from "../words/network.js";
+import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "../words/network.js";
 import { Apart, keepingFocus } from "./network/apart.js";
 import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane, paint } from "./network/lane.js";
@@ -20,18 +20,12 @@ import { Lane, paint } from "./network/lane.js";
 const MARKUP = `
 <p class="lead"></p>
 <div class="bar">
-  <div class="choice looks" role="group" aria-label="What is shown of a block"></div>
+  <div class="choice looks" role="group" aria-label="${WORDS.shown}"></div>
 </div>
 <div class="transport"><span class="at"></span></div>
 <div class="lanes"></div>
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
-/** @type {[View, string][]} */
-const VIEWS = [
-  ["read", "What can be read"],
-  ["colours", "Activity"],
-  ["where", "Where a place looks"],
-];
 const GAP = 3; // pixels between channels
 const HIGH = { one: 620, two: 400 }; // pixels of a U
 
@@ -63,12 +57,12 @@ export function mount(page, part) {
   let ran = 0; // lanes that are drawn
   const body = el("div", { class: "network" });
   markup(body, MARKUP);
-  const scrubber = new Scrubber(find(body, ".transport"), "Step of the run", () => render());
+  const scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => render());
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
   const titles = [el("h3", { hidden: true }), el("h3", { hidden: true })];
   find(body, ".lanes").append(titles[0], lanes[0].root, titles[1], lanes[1].root);
   const later = soon(() => render());
-  const looks = VIEWS.map(([name, title]) =>
+  const looks = WORDS.views.map(([name, title]) =>
     button(
       { class: "preset" },
       () => {
@@ -130,7 +124,7 @@ export function mount(page, part) {
     const two = frames.length > 1;
     ran = frames.length;
     lanes[1].root.hidden = titles[1].hidden = titles[0].hidden = !two;
-    titles[0].textContent = "Whole";
+    titles[0].textContent = WORDS.whole;
     titles[1].textContent = plan.second;
     const { blocks } = plan;
     const high = two ? HIGH.two : HIGH.one;
@@ -150,8 +144,8 @@ export function mount(page, part) {
     if (!offered[view]) view = "colours";
     find(body, ".looks").hidden = !offered.read && !offered.where;
     for (const [i, button] of looks.entries()) {
-      button.hidden = !offered[VIEWS[i][0]];
-      button.setAttribute("aria-pressed", String(VIEWS[i][0] === view));
+      button.hidden = !offered[WORDS.views[i][0]];
+      button.setAttribute("aria-pressed", String(WORDS.views[i][0] === view));
     }
     for (const [i, lane] of lanes.slice(0, ran).entries()) {
       const frame = frames[i][at] ?? frames[i].at(-1);
@@ -162,21 +156,21 @@ export function mount(page, part) {
     const lane = Math.min(Number(body.dataset.lane ?? 0), ran - 1);
     const block = blocks.find(({ name }) => name === chosen);
     const frame = frames[lane][at];
-    if (block && frame) detail(block, frame, ran > 1 ? ["whole", "changed"][lane] : "");
+    if (block && frame) detail(block, frame, ran > 1 ? WORDS.block(chosen, lane) : chosen);
     const t = frames[0][at]?.t ?? "";
-    scrubber.render(`step ${at + 1} of ${scrubber.last + 1} · t = ${t}`);
+    scrubber.render(WORDS.at(at + 1, scrubber.last + 1, t));
   }
 
-  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} which */
-  function detail(block, { channels, looks = [], x0 }, which) {
+  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title */
+  function detail(block, { channels, looks = [], x0 }, title) {
     find(body, ".detail").hidden = false;
-    find(body, ".detail h3").textContent = which ? `${block.name}, ${which}` : block.name;
+    find(body, ".detail h3").textContent = title;
     find(body, ".detail .info").textContent = blockTitle(block);
     const maps = find(body, ".maps", HTMLCanvasElement);
     const found = looks.filter(({ layer }) => blockOf(layer) === block.name);
     maps.hidden = view === "where" && !found.length;
     if (view === "where") find(body, ".detail .info").textContent = found.length ? LAYERS : NO_ATTENTION;
-    maps.ariaLabel = view === "where" ? LAYERS : `${block.shape[0]} channels of ${block.name}`;
+    maps.ariaLabel = view === "where" ? LAYERS : WORDS.channels(block.shape[0], block.name);
     const wide = body.clientWidth;
     if (!maps.hidden) paint(maps, view === "where" ? layers(x0, found, wide) : tiled(channels, block, wide));
   }

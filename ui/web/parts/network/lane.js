@@ -1,7 +1,7 @@
 // One U: its tiles and lines, and what they show at a step.
 import { ARROWS, button, context2d, el, svg } from "../../shared/drawing/dom.js";
 import { drawable } from "../../shared/drawing/sprite.js";
-import { MARK } from "../../words/network.js";
+import { MARK, WORDS } from "../../words/network.js";
 import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
@@ -13,7 +13,6 @@ import { shape } from "./shape.js";
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 
-const NAMES = /** @type {Record<string, string>} */ ({ x: "The picture now", x0: "The guess" });
 const STEP = 0.12; // of the picture, by an arrow key: whole percent, as a place has
 
 /** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, object>} */
@@ -71,7 +70,7 @@ export class Lane {
         width: 1,
         height: 1,
         role: "img",
-        "aria-label": NAMES[name] ?? `What ${name} shows`,
+        "aria-label": name === "x" || name === "x0" ? WORDS[name] : WORDS.shows(name),
       });
       canvas.style.width = canvas.style.height = `${side}px`;
       const label = el("span", null);
@@ -148,7 +147,7 @@ export class Lane {
       tile.classList.toggle("blind", where && !looks.length);
       const share = view === "read" && shares ? `${Math.round(100 * Math.max(0, shares[name]))} %` : "";
       const size = view === "colours" && !this.#shape?.narrow ? `${shape[0]} × ${shape[1]}²` : "";
-      const blind = where && !looks.length && !this.#shape?.narrow ? "no attention" : "";
+      const blind = where && !looks.length && !this.#shape?.narrow ? WORDS.blind : "";
       label.replaceChildren(name, el("small", null, share || size || blind));
       tile.setAttribute("aria-pressed", String(name === chosen));
     }

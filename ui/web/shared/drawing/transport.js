@@ -1,4 +1,6 @@
 // A slider over the pictures of a run, and the button that plays it.
+
+import { WORDS } from "../../words/page.js";
 import { attribute } from "../../words/symbols.js";
 import { button, el, within } from "./dom.js";
 import { NOISE, play } from "./motion.js";
@@ -57,7 +59,7 @@ export class Transport {
       attribute(slider, "aria-valuetext", text);
       this.#spoke = now;
     }
-    button.setAttribute("aria-label", playing ? "Pause" : "Play");
+    button.setAttribute("aria-label", playing ? WORDS.pause : WORDS.play);
     button.classList.toggle("on", playing);
     const said = this.element.querySelector(".at");
     if (said) said.textContent = text;
