@@ -1,5 +1,5 @@
 // The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
-import { button, context2d, el, find } from "../shared/drawing/dom.js";
+import { button, context2d, el, find, markup, write } from "../shared/drawing/dom.js";
 import { soon } from "../shared/drawing/motion.js";
 import { drawable } from "../shared/drawing/sprite.js";
 import { Scrubber } from "../shared/drawing/transport.js";
@@ -57,7 +57,7 @@ export function mount(page, part) {
   let view = "read";
   let ran = 0; // lanes that are drawn
   const body = el("div", { class: "network" });
-  body.innerHTML = MARKUP;
+  markup(body, MARKUP);
   const scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => render());
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
   const titles = [el("h3", { hidden: true }), el("h3", { hidden: true })];
@@ -160,7 +160,7 @@ export function mount(page, part) {
       lane.render(frame, blocks, view, chosen, shares, plan.place);
       paint(both[i].canvas, drawable(frame.x0));
     }
-    find(body, ".lead").textContent = view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
+    write(find(body, ".lead"), view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS);
     const lane = Math.min(Number(body.dataset.lane ?? 0), ran - 1);
     const block = blocks.find(({ name }) => name === chosen);
     const frame = frames[lane][at];

@@ -1,5 +1,5 @@
 // What the second run is: what is switched off, whose block it takes, and in which steps.
-import { button, el, find } from "../../shared/drawing/dom.js";
+import { button, el, find, markup } from "../../shared/drawing/dom.js";
 import { measured, titleOf, WORDS } from "../../words/network.js";
 
 /** @import { About } from "../../shared/form/form.js" */
@@ -21,7 +21,7 @@ export class Apart {
   constructor(panel) {
     this.panel = panel;
     this.root = el("div", { class: "apart" });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
   }
 
   /** What is off, as the form has it. */

@@ -2,6 +2,7 @@
 import { ARROWS, button, context2d, el, svg } from "../../shared/drawing/dom.js";
 import { drawable } from "../../shared/drawing/sprite.js";
 import { MARK, WORDS } from "../../words/network.js";
+import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
 
@@ -135,7 +136,7 @@ export class Lane {
       const { canvas, name: label, tile } = this.#tiles[name];
       paint(canvas, drawable(frame[/** @type {"x" | "x0"} */ (name)]));
       if (tile instanceof HTMLButtonElement) tile.disabled = !where;
-      if (!label.childElementCount) label.replaceChildren(letter, el("sub", null, index));
+      if (!label.childElementCount) label.replaceChildren(indexed(letter, index));
     }
     for (const [i, { name, shape }] of blocks.entries()) {
       const { canvas, name: label, tile } = this.#tiles[name];
