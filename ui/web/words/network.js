@@ -1,5 +1,7 @@
 // What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
 
+import { ANY } from "../plans/fields.js";
+
 /** @import { Facts, Request } from "../plans/plan.js" */
 /** @import { Block, Figures } from "../shared/run/protocol.js" */
 
@@ -12,6 +14,8 @@ export const WHERE =
 export const NO_READERS =
   "No readers were fitted for this model: `python -m train readers` makes them. Until then each block shows where its numbers are large.";
 
+export const INTO = "into every block";
+export const DONATED = "from the other run";
 export const MARK = "Press to mark a place, or move the mark by arrow keys";
 export const NO_ATTENTION = "This block has no self-attention: it looks only at neighbours.";
 export const LAYERS = "Where the marked place looks: a row for each layer of this block, a picture for each head.";
@@ -21,6 +25,13 @@ export function titleOf(name, words) {
   if (name === "condition") return words ? "words" : "class";
   const [, side] = name.match(/^skips (\d+)$/) ?? [];
   return side ? `skips ${side}×${side}` : name;
+}
+
+/** What the network is asked for, "" where it takes nothing. @param {Request} request @param {Facts} model */
+export function askedFor({ label, prompt }, model) {
+  if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
+  if (!model.num_classes) return "";
+  return label === ANY ? "no class" : `class ${label}`;
 }
 
 /** What a block consists of. @param {Block} block */

@@ -474,6 +474,7 @@ export class Panel {
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
     const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
+    if (!wanted && !other && !this.#changed) this.form.set(example.values, false); // the form says what is shown
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);
