@@ -715,7 +715,7 @@ REFUSED = [
     (("--sampler", "nowhere:euler"), "can't be imported"),
     (("--steps", "3,7"), "1 to 6"),
     (("--steps", "many"), "--steps takes numbers"),
-    (("--spacing", "linspace,own"), "--spacing own is for students, and this model is none: choose another."),
+    (("--spacing", "linspace,own"), "--spacing own is only for students: choose another."),
     (("--variance", "analytic"), "run `python -m train gamma"),
     (("--sampler", "euler"), "--sampler can't be 'euler'"),
     (("--metrics", "is"), "The Inception score needs inception-v3-compat"),

@@ -252,7 +252,8 @@ class Job:
             networks.append(network)
         self._check()
         self.about = [
-            {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
+            {"revision": revision(model), "engine": network.description}
+            for model, network in zip(models, networks, strict=True)
         ]
         self.recording.weights = [network.files for network in networks]
         before = self._before if self._before and self._before.weights == self.recording.weights else None

@@ -5,7 +5,7 @@ import { drawable } from "../shared/drawing/sprite.js";
 import { Scrubber } from "../shared/drawing/transport.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings } from "../words/meanings.js";
-import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE } from "../words/network.js";
+import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "../words/network.js";
 import { Apart, keepingFocus } from "./network/apart.js";
 import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane, paint } from "./network/lane.js";
@@ -20,18 +20,12 @@ import { Lane, paint } from "./network/lane.js";
 const MARKUP = `
 <p class="lead"></p>
 <div class="bar">
-  <div class="choice looks" role="group" aria-label="What is shown of a block"></div>
+  <div class="choice looks" role="group" aria-label="${WORDS.shown}"></div>
 </div>
 <div class="transport"><span class="at"></span></div>
 <div class="desk"><div class="lanes"></div></div>
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
-/** @type {[View, string][]} */
-const VIEWS = [
-  ["read", "What can be read"],
-  ["colours", "Activity"],
-  ["where", "Where a place looks"],
-];
 const GAP = 4; // pixels between channels
 const [HIGH, AROUND] = [560, 340]; // pixels: of a U at least, and of the window around it
 const [BESIDE, BROAD] = [560, 760]; // pixels from which two U, and from which the switches, have room beside the U
@@ -68,7 +62,7 @@ export function mount(page, part) {
   let ran = 0; // lanes that are drawn
   const body = el("div", { class: "network" });
   body.innerHTML = MARKUP;
-  const scrubber = new Scrubber(find(body, ".transport"), "Step of the run", () => render());
+  const scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => render());
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
   const titles = lanes.map((_, i) => {
     const guess = el("canvas", { width: THUMB, height: THUMB, "aria-hidden": "true" });
@@ -76,7 +70,7 @@ export function mount(page, part) {
   });
   find(body, ".lanes").append(...titles, ...lanes.map(({ root }) => root));
   const later = soon(() => render());
-  const looks = VIEWS.map(([name, title]) =>
+  const looks = WORDS.views.map(([name, title]) =>
     button(
       { class: "preset" },
       () => {
@@ -158,7 +152,7 @@ export function mount(page, part) {
     for (const [i, title] of titles.entries()) {
       title.hidden = !two;
       title.setAttribute("aria-pressed", String(i === shown()));
-      find(title, "span").textContent = i ? plan.second : "Whole";
+      find(title, "span").textContent = i ? plan.second : WORDS.whole;
       lanes[i].root.hidden = i >= ran || (!beside && i !== shown());
     }
     const found = plan;
@@ -179,8 +173,8 @@ export function mount(page, part) {
     if (!offered[view]) view = "colours";
     find(body, ".looks").hidden = !offered.read && !offered.where;
     for (const [i, button] of looks.entries()) {
-      button.hidden = !offered[VIEWS[i][0]];
-      button.setAttribute("aria-pressed", String(VIEWS[i][0] === view));
+      button.hidden = !offered[WORDS.views[i][0]];
+      button.setAttribute("aria-pressed", String(WORDS.views[i][0] === view));
     }
     const step = at + 1;
     const whole = step < plan.span[0] || step > plan.span[1];
@@ -193,21 +187,21 @@ export function mount(page, part) {
     find(body, ".lead").textContent = view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
     const block = blocks.find(({ name }) => name === chosen);
     const frame = frames[shown()][at];
-    if (block && frame) detail(block, frame, ran > 1 ? ["whole", "changed"][shown()] : "");
+    if (block && frame) detail(block, frame, ran > 1 ? WORDS.block(chosen, shown()) : chosen);
     const t = frames[0][at]?.t ?? "";
-    scrubber.render(`step ${at + 1} of ${scrubber.last + 1} · t = ${t}`);
+    scrubber.render(WORDS.at(at + 1, scrubber.last + 1, t));
   }
 
-  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} which */
-  function detail(block, { channels, looks = [], x0 }, which) {
+  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title */
+  function detail(block, { channels, looks = [], x0 }, title) {
     find(body, ".detail").hidden = false;
-    find(body, ".detail h3").textContent = which ? `${block.name}, ${which}` : block.name;
+    find(body, ".detail h3").textContent = title;
     find(body, ".detail .info").textContent = blockTitle(block);
     const maps = find(body, ".maps", HTMLCanvasElement);
     const found = looks.filter(({ layer }) => blockOf(layer) === block.name);
     maps.hidden = view === "where" && !found.length;
     if (view === "where") find(body, ".detail .info").textContent = found.length ? LAYERS : NO_ATTENTION;
-    maps.ariaLabel = view === "where" ? LAYERS : `${block.shape[0]} channels of ${block.name}`;
+    maps.ariaLabel = view === "where" ? LAYERS : WORDS.channels(block.shape[0], block.name);
     const wide = body.clientWidth;
     if (!maps.hidden) paint(maps, view === "where" ? layers(x0, found, wide) : tiled(channels, block, wide));
   }

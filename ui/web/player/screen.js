@@ -5,7 +5,18 @@ import { all, button, context2d, disable, el, find, write } from "../shared/draw
 import { sheet } from "../shared/drawing/sheet.js";
 import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
-import { DECODED, DECODED_ALL, ending, endings, readouts, sentence, touched } from "../words/player.js";
+import {
+  CHART,
+  DECODED,
+  DECODED_ALL,
+  ending,
+  endings,
+  readouts,
+  SCREEN,
+  sentence,
+  touched,
+  WORDS,
+} from "../words/player.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
@@ -31,7 +42,7 @@ export class Screen {
   difference = null;
   /** @type {Thumb[]} */
   thumbs = [];
-  meaning = sheet("meaning", "What this word means");
+  meaning = sheet("meaning", SCREEN.meaning);
   #charted = ""; // what the chart shows
   #lines = 0; // of the readouts
   /** @type {Recording | null} */
@@ -95,10 +106,10 @@ export class Screen {
       if (names.length > 1) group.append(el("h3", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
       /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words @param {string} short on a phone */
       const pane = (kind, letter, index, words, short) => {
-        const canvas = canvasOf("No picture yet");
+        const canvas = canvasOf(SCREEN.empty);
         const at = el("span", { class: "at" });
         const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
-        const spoken = kind === "x" ? "x at time t" : "the guess of x zero";
+        const spoken = kind === "x" ? SCREEN.xSpoken : SCREEN.x0Spoken;
         const shown = el("span", { role: "img", "aria-label": spoken }, letter, el("sub", null, index));
         const symbol = button({ class: "term" }, explain, shown);
         const said = [el("span", { class: "wide" }, words), el("span", { class: "narrow" }, short)];
@@ -106,14 +117,14 @@ export class Screen {
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
         return { canvas, at };
       };
-      const x = pane("x", "x", "t", "The picture now", "Picture now");
+      const x = pane("x", "x", "t", WORDS.x, SCREEN.xShort);
       if (names.length === 1) group.append(this.loop.ask);
-      const x0 = pane("x0", "x̂", "0", "The network’s guess", "Its guess");
+      const x0 = pane("x0", "x̂", "0", WORDS.x0, SCREEN.x0Short);
       if (names.length === 1) group.append(this.loop.back);
       return { group, x, x0 };
     });
     const groups = this.lanes.map(({ group }) => group);
-    this.difference = names.length > 1 ? canvasOf("Difference of A and B") : null;
+    this.difference = names.length > 1 ? canvasOf(SCREEN.difference) : null;
     if (this.difference) {
       const figure = el("figure", null, el("div", { class: "frame" }, this.difference));
       groups.push(el("div", { class: "lane difference" }, el("h3", null, "|A − B|"), figure));
@@ -126,7 +137,7 @@ export class Screen {
     const side = Math.min(size, LARGEST_THUMB);
     this.thumbs = seeds.map((seed, n) => {
       const canvas = el("canvas", { width: side * lanes.length, height: side });
-      const label = `seed ${seed}`;
+      const label = SCREEN.seed(seed);
       const short = el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed);
       const attributes = { role: "radio", title: label, "aria-label": label };
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
@@ -163,7 +174,7 @@ export class Screen {
     disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
-    const text = empty ? "" : `step ${tick + 1} of ${ticks.length} · t = ${ticks[tick]}`;
+    const text = empty ? "" : WORDS.at(tick + 1, ticks.length, ticks[tick]);
     this.transport.show(tick, ticks.length - 1, empty ? 0 : Math.max(1, newest), following, text);
   }
 
@@ -173,19 +184,19 @@ export class Screen {
       const frame = frames[i];
       const { x, x0 } = this.lanes[i];
       if (!frame) {
-        x.at.textContent = x0.at.textContent = `still noise, t = ${lane.steps[0][0]}`;
+        x.at.textContent = x0.at.textContent = SCREEN.waits(lane.steps[0][0]);
         return;
       }
       const [t, s] = frame.step;
-      const name = shown.lanes.length > 1 ? `${"AB"[i]}, ${lane.name}, ` : "";
-      const where = `${name}seed ${shown.plan?.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
-      const side = shown.plan?.latent;
-      const how = this.view.latent ? ` · ${side}×${side} latents` : frame.decoded === false ? " · preview" : "";
       const alone = shown.lanes.length === 1; // the slider and the network say the times
-      x.at.textContent = alone ? how.slice(3) : `t = ${s}${how}`;
-      x0.at.textContent = alone ? how.slice(3) : `from t = ${t}${how}`;
-      x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
-      x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
+      const which = SCREEN.where(shown.plan?.seeds[image], frame.k + 1, lane.steps.length);
+      const where = alone ? which : SCREEN.inLane("AB"[i], lane.name, which);
+      const preview = frame.decoded === false ? SCREEN.preview : "";
+      const how = this.view.latent ? SCREEN.latents(shown.plan?.latent) : preview;
+      x.at.textContent = alone ? how : SCREEN.time(s, how);
+      x0.at.textContent = alone ? how : SCREEN.seen(t, how);
+      x.canvas.setAttribute("aria-label", SCREEN.xNow(where, s));
+      x0.canvas.setAttribute("aria-label", SCREEN.x0Now(where, t));
     });
   }
 
@@ -296,7 +307,7 @@ export class Screen {
       list.scrollIntoView({ block: "nearest" });
     };
     const text = el("p", null, el("b", null, word), ` ${MEANINGS[word]}. `);
-    this.#find(".meaning > div").replaceChildren(film, text, button({ class: "button" }, more, "All words"));
+    this.#find(".meaning > div").replaceChildren(film, text, button({ class: "button" }, more, SCREEN.words));
     this.meaning.showModal();
   }
 
@@ -316,12 +327,13 @@ export class Screen {
     if (this.#charted !== wanted || this.#of !== shown) {
       this.#charted = wanted;
       this.#of = shown;
-      const alone = this.chart.show(shown) ? "σ, noise added (log)" : "σ = 0: no noise added";
+      const alone = this.chart.show(shown) ? CHART.sigma : CHART.noSigma;
       const curves = lanes.map(({ name, sigma }, i) => {
-        const none = sigma.every((value) => value === 0) ? ", σ\u00a0=\u00a00" : "";
-        return /** @type {[string, string]} */ ([`lane-${i}`, lanes.length > 1 ? `${"AB"[i]}: ${name}${none}` : alone]);
+        const silent = sigma.every((value) => value === 0);
+        const title = lanes.length > 1 ? CHART.lane("AB"[i], name, silent) : alone;
+        return /** @type {[string, string]} */ ([`lane-${i}`, title]);
       });
-      this.#find(".key").replaceWith(key(...curves, ["alpha", "ᾱ, signal left"]));
+      this.#find(".key").replaceWith(key(...curves, ["alpha", CHART.alphaBar]));
       this.#find(".chart").hidden = false;
     }
     this.chart.point(tick, shown.newest, frames);

@@ -1,6 +1,7 @@
 // A picture for a slide: what is shown, with a title, what there is to see, the settings, and where to find it again.
 import { context2d, el } from "../shared/drawing/dom.js";
 import { download } from "../shared/run/share.js";
+import { SHARE } from "../words/page.js";
 
 /** @import { Page } from "../app.js" */
 /** @import { Item } from "../shared/run/share.js" */
@@ -36,7 +37,7 @@ export function slideItem(page, make, link, summary = () => "") {
     download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
     return "";
   };
-  return { title: "Slide (PNG)", save, disabled: "" };
+  return { title: SHARE.slide, save, disabled: "" };
 }
 
 /** Draw a slide. @param {Slide} slide @param {string} address */

@@ -14,8 +14,6 @@ export const WHERE =
 export const NO_READERS =
   "No readers were fitted for this model: `python -m train readers` makes them. Until then each block shows where its numbers are large.";
 
-export const INTO = "into every block";
-export const DONATED = "from the other run";
 export const MARK = "Press to mark a place, or move the mark by arrow keys";
 export const NO_ATTENTION = "This block has no self-attention: it looks only at neighbours.";
 export const LAYERS = "Where the marked place looks: a row for each layer of this block, a picture for each head.";
@@ -76,3 +74,35 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
     return `Measured on ${seeds} runs: ${runs(found)} still show the class asked for. Of whole runs ${runs(figures.whole)} do.`;
   return `Measured on ${seeds} runs: the pictures are ${found.toFixed(2)} away from the whole runs' (RMS, of pixels in −1 to 1).`;
 }
+
+export const WORDS = {
+  /** What is shown of a block. @type {["read" | "colours" | "where", string][]} */
+  views: [
+    ["read", "What can be read"],
+    ["colours", "Activity"],
+    ["where", "Where a place looks"],
+  ],
+  shown: "What is shown of a block",
+  step: "Step of the run",
+  whole: "Whole",
+  at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number | ""} */ t) =>
+    `step ${step} of ${steps} · t = ${t}`,
+  block: (/** @type {string} */ name, /** @type {number} */ lane) => `${name}, ${["whole", "changed"][lane]}`,
+  channels: (/** @type {number} */ count, /** @type {string} */ block) => `${count} channels of ${block}`,
+  off: "Switched off",
+  switch: "Switch off",
+  take: (/** @type {unknown} */ block) => `Take the ${block} from`,
+  own: "this run",
+  other: "a run of other words",
+  donor: (/** @type {string} */ name) => `a run of ${name}`,
+  when: "In which steps",
+  in: "When",
+  always: "All steps",
+  span: (/** @type {number} */ first, /** @type {number} */ last) => `Steps ${first} to ${last}`,
+  x: "The picture now",
+  x0: "The guess",
+  shows: (/** @type {string} */ block) => `What ${block} shows`,
+  blind: "no attention",
+  into: "into every block",
+  donated: "from the other run",
+};

@@ -125,3 +125,64 @@ export function endings(noise, added) {
   const text = said.length > 1 ? said.map((one, i) => `${"AB"[i]}: ${one}`).join("; ") : said[0];
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
+
+export const WORDS = {
+  player: "Player. Space plays, left and right step, Home and End jump.",
+  step: "Step of the run",
+  at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number} */ t) =>
+    `step ${step} of ${steps} · t = ${t}`,
+  kinds: "Picture shown",
+  x: "The picture now",
+  x0: "The network’s guess",
+  views: "Shown of a latent",
+  decoded: "decoded",
+  latent: "latent",
+  latentAbout: "The latent itself: a linear map makes a colour of the numbers at each place",
+  gains: "Difference of the lanes, |A − B|",
+  off: "off",
+  live: "Live",
+  speed: "Playing speed",
+  picture: "picture",
+  noise: "noise",
+  batch: "Image shown, by seed",
+  numbers: "Numbers",
+  attention: "Attention to",
+  title: (/** @type {string} */ title, /** @type {string | undefined} */ last) => `${title} to ${last}`,
+};
+
+/** Of what changes with the run and the step. */
+export const SCREEN = {
+  meaning: "What this word means",
+  words: "All words",
+  empty: "No picture yet",
+  xSpoken: "x at time t",
+  x0Spoken: "the guess of x zero",
+  xShort: "Picture now",
+  x0Short: "Its guess",
+  difference: "Difference of A and B",
+  seed: (/** @type {string} */ seed) => `seed ${seed}`,
+  waits: (/** @type {number} */ t) => `still noise, t = ${t}`,
+  where: (/** @type {string | undefined} */ seed, /** @type {number} */ step, /** @type {number} */ steps) =>
+    `seed ${seed}, step ${step} of ${steps}`,
+  inLane: (/** @type {string} */ lane, /** @type {string} */ name, /** @type {string} */ where) =>
+    `${lane}, ${name}, ${where}`,
+  latents: (/** @type {number | null | undefined} */ side) => `${side}×${side} latents`,
+  preview: "preview",
+  time: (/** @type {number} */ s, /** @type {string} */ how) => (how ? `t = ${s} · ${how}` : `t = ${s}`),
+  seen: (/** @type {number} */ t, /** @type {string} */ how) => (how ? `from t = ${t} · ${how}` : `from t = ${t}`),
+  xNow: (/** @type {string} */ where, /** @type {number} */ s) => `Picture now, x_t: ${where}, t = ${s}`,
+  x0Now: (/** @type {string} */ where, /** @type {number} */ t) =>
+    `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`,
+};
+
+/** Of the chart of noise and signal. */
+export const CHART = {
+  title: "Noise added and signal left at each step",
+  at: (/** @type {number} */ t, /** @type {string[]} */ sigmas, /** @type {string} */ alphaBar) =>
+    `t ${t}, sigma ${sigmas.join(" and ")}, alpha bar ${alphaBar}`,
+  sigma: "σ, noise added (log)",
+  noSigma: "σ = 0: no noise added",
+  lane: (/** @type {string} */ lane, /** @type {string} */ name, /** @type {boolean} */ silent) =>
+    silent ? `${lane}: ${name}, σ\u00a0=\u00a00` : `${lane}: ${name}`,
+  alphaBar: "ᾱ, signal left",
+};

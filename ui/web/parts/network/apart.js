@@ -1,6 +1,6 @@
 // What the second run is: what is switched off, whose block it takes, and in which steps.
 import { button, el, find } from "../../shared/drawing/dom.js";
-import { measured, titleOf } from "../../words/network.js";
+import { measured, titleOf, WORDS } from "../../words/network.js";
 
 /** @import { About } from "../../shared/form/form.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
@@ -8,9 +8,9 @@ import { measured, titleOf } from "../../words/network.js";
 
 const MARKUP = `
 <p class="measured" aria-live="polite"></p>
-<div class="row switches" role="group" aria-label="Switched off"></div>
+<div class="row switches" role="group" aria-label="${WORDS.off}"></div>
 <div class="row graft"></div>
-<div class="row when" role="group" aria-label="In which steps"></div>
+<div class="row when" role="group" aria-label="${WORDS.when}"></div>
 `;
 
 export class Apart {
@@ -59,7 +59,7 @@ export class Apart {
     const names = Object.entries(has).flatMap(([name, is]) => (is ? [name] : []));
     keepingFocus(this.root, () => {
       const switches = names.map((name) => this.chip(name));
-      find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, "Switch off"), ...switches);
+      find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, WORDS.switch), ...switches);
       this.#graft(
         String(graft),
         (about?.classes ?? []).filter((name) => name !== "any"),
@@ -73,11 +73,11 @@ export class Apart {
     const row = find(this.root, ".graft");
     row.hidden = !classes.length && !this.takesWords;
     const change = (/** @type {string} */ graft) => this.panel.set({ graft }, "press");
-    const title = el("span", { class: "name" }, `Take the ${this.panel.form.value("graft_block")} from`);
+    const title = el("span", { class: "name" }, WORDS.take(this.panel.form.value("graft_block")));
     const choice = classes.length
-      ? el("select", { "data-part": "graft" }, el("option", { value: "" }, "this run"))
-      : el("input", { type: "text", "data-part": "graft", placeholder: "a run of other words" });
-    choice.append(...classes.map((name) => el("option", { value: name }, `a run of ${name}`)));
+      ? el("select", { "data-part": "graft" }, el("option", { value: "" }, WORDS.own))
+      : el("input", { type: "text", "data-part": "graft", placeholder: WORDS.other });
+    choice.append(...classes.map((name) => el("option", { value: name }, WORDS.donor(name))));
     choice.value = value;
     choice.addEventListener("change", () => change(choice.value));
     row.replaceChildren(el("label", null, title, choice));
@@ -89,15 +89,15 @@ export class Apart {
     row.hidden = !this.off.size && !this.panel.form.value("graft");
     const half = Math.ceil(steps / 2);
     const spans = /** @type {[string, number, number][]} */ ([
-      ["All steps", 1, 0],
-      [`Steps 1 to ${half}`, 1, half],
-      [`Steps ${half + 1} to ${steps}`, half + 1, 0],
+      [WORDS.always, 1, 0],
+      [WORDS.span(1, half), 1, half],
+      [WORDS.span(half + 1, steps), half + 1, 0],
     ]);
     const buttons = spans.map(([title, from, to]) => {
       const attributes = { class: "preset", "data-part": title, "aria-pressed": first === from && last === to };
       return button(attributes, () => this.panel.set({ first: from, last: to }, "press"), title);
     });
-    row.replaceChildren(el("span", { class: "name" }, "When"), ...buttons);
+    row.replaceChildren(el("span", { class: "name" }, WORDS.in), ...buttons);
   }
 }
 

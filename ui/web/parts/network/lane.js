@@ -1,7 +1,7 @@
 // One U: its tiles and lines, and what they show at a step.
 import { ARROWS, button, context2d, el, find, svg } from "../../shared/drawing/dom.js";
 import { drawable } from "../../shared/drawing/sprite.js";
-import { DONATED, INTO, MARK } from "../../words/network.js";
+import { MARK, WORDS } from "../../words/network.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
 
@@ -11,7 +11,6 @@ import { shape } from "./shape.js";
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 
-const NAMES = /** @type {Record<string, string>} */ ({ x: "The picture now", x0: "The guess" });
 const WIDE = 480; // pixels of a U
 const LONG = 140; // pixels of a line on which a whole name has room
 const STEP = 0.12; // of the picture, by an arrow key: whole percent, as a place has
@@ -66,7 +65,7 @@ export class Lane {
         width: 1,
         height: 1,
         role: "img",
-        "aria-label": NAMES[name] ?? `What ${name} shows`,
+        "aria-label": name === "x" || name === "x0" ? WORDS[name] : WORDS.shows(name),
       });
       canvas.style.width = canvas.style.height = `${side}px`;
       const label = el("span", null);
@@ -91,7 +90,7 @@ export class Lane {
       at.style.top = `${y}px`;
       return [at];
     });
-    const into = el("p", { class: "into" }, INTO);
+    const into = el("p", { class: "into" }, WORDS.into);
     into.prepend(
       ...(asked ? [el("span", { class: off.has("condition") ? "off" : "" }, asked)] : []),
       el("span", { class: off.has("time") ? "time off" : "time" }),
@@ -154,10 +153,10 @@ export class Lane {
       if (where) paint(canvas, seen(frame.x0, looks));
       else if (pictures) paint(canvas, drawable(pictures));
       tile.classList.toggle("blind", where && !looks.length);
-      const donated = tile.classList.contains("grafted") && !whole ? DONATED : "";
+      const donated = tile.classList.contains("grafted") && !whole ? WORDS.donated : "";
       const share = view === "read" && shares ? `${Math.round(100 * Math.max(0, shares[name]))} %` : "";
       const size = view === "colours" && this.#wide ? `${shape[0]} × ${shape[1]}²` : "";
-      const blind = where && !looks.length && this.#wide ? "no attention" : "";
+      const blind = where && !looks.length && this.#wide ? WORDS.blind : "";
       label.replaceChildren(name, el("small", null, donated || share || size || blind));
       tile.setAttribute("aria-pressed", String(name === chosen));
     }

@@ -1,5 +1,6 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
+import { WORDS } from "../../words/page.js";
 import { symbols } from "../../words/symbols.js";
 
 /** @typedef {Record<string, string | number | boolean>} Attributes */
@@ -65,7 +66,7 @@ export function table(caption, heads, rows, ours = heads.length) {
     return el("tr", null, el("th", { scope: "row" }, first), ...others);
   });
   const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
-  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || "Table" }, content);
+  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || WORDS.table }, content);
 }
 
 /**
@@ -119,7 +120,7 @@ export const isShown = (element) => element.getClientRects().length > 0;
  */
 export function context2d(canvas, settings) {
   const context = canvas.getContext("2d", settings);
-  if (!context) throw new Error("this browser has no canvas");
+  if (!context) throw new Error(WORDS.noCanvas);
   return context;
 }
 
@@ -138,10 +139,7 @@ export function checkPixels() {
     const { data } = context.getImageData(0, 0, side, side);
     honest = data.every((value, i) => value === known.data[i]);
   }
-  if (!honest)
-    throw new Error(
-      "Your browser changes the pixels of pictures. Allow this page to read canvases, then load it again.",
-    );
+  if (!honest) throw new Error(WORDS.changedPixels);
 }
 
 /** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */

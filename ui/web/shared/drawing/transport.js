@@ -1,4 +1,6 @@
 // A slider over the pictures of a run, and the button that plays it.
+
+import { WORDS } from "../../words/page.js";
 import { button, el, within } from "./dom.js";
 import { NOISE, play } from "./motion.js";
 
@@ -55,7 +57,7 @@ export class Transport {
       slider.setAttribute("aria-valuetext", text);
       this.#spoke = now;
     }
-    button.setAttribute("aria-label", playing ? "Pause" : "Play");
+    button.setAttribute("aria-label", playing ? WORDS.pause : WORDS.play);
     button.classList.toggle("on", playing);
     const said = this.element.querySelector(".at");
     if (said) said.textContent = text;

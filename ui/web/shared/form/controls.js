@@ -1,5 +1,7 @@
 // The controls of a form: one for each kind of field of ui/forms/fields.py, how its value is read and set, and what a model
 // changes about it. What a field follows of a model says the field; what comes of it says the kind.
+
+import { FORM } from "../../words/page.js";
 import { button, el, write } from "../drawing/dom.js";
 
 /** @import { About, FieldForm, Form } from "./form.js" */
@@ -95,8 +97,8 @@ function seed(field, form) {
     set(seed);
     form.changed(field.name, true);
   };
-  const attributes = { class: "button dice", title: "Another seed", tabindex: -1 };
-  const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), "⚄ Another");
+  const attributes = { class: "button dice", title: FORM.seed, tabindex: -1 };
+  const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), FORM.dice);
   box.addEventListener("keydown", ({ key }) => {
     const by = { ArrowUp: 1, ArrowDown: -1 }[key];
     if (by) take(Math.max(0, (Number(get()) || 0) + by));
@@ -236,7 +238,7 @@ function className(field, form) {
   const listed = choice(field, form);
   const list = el("datalist", { id: newId() });
   const typed = el("input", { type: "text", "aria-label": field.label, autocomplete: "off", spellcheck: false });
-  typed.placeholder = "a part of its name, or its number";
+  typed.placeholder = FORM.name;
   typed.setAttribute("list", list.id);
   const found = el("div", { hidden: true }, typed, list);
   const group = newId();
@@ -290,7 +292,7 @@ const short = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).fin
 function model({ name, default: usual, lane }, form) {
   const second = lane === "b";
   const select = el("select", { class: "models" });
-  const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
+  const other = el("input", { type: "text", placeholder: FORM.ref, "aria-label": FORM.model });
   const note = el("p", { class: "info", role: "status", hidden: true });
   const picture = el("img", { alt: "", hidden: true });
   /** @param {unknown} value */
@@ -321,8 +323,8 @@ function model({ name, default: usual, lane }, form) {
       const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
       return el("optgroup", { label: group }, ...options);
     });
-    const same = second ? [new Option("As A", SAME)] : [];
-    const any = form.given.takesAny ? [new Option("Another one…", "")] : [];
+    const same = second ? [new Option(FORM.same, SAME)] : [];
+    const any = form.given.takesAny ? [new Option(FORM.other, "")] : [];
     select.replaceChildren(...same, ...groups, ...any);
     set(now);
   };

@@ -1,6 +1,7 @@
 // Saving a file of a run: what the engine keeps of it, the file that the page makes of that, and its way to the disk.
 
 import { make } from "../../files/make.js";
+import { SHARE } from "../../words/page.js";
 import { download } from "./share.js";
 
 /** @import { Page } from "../../app.js" */
@@ -40,7 +41,7 @@ export function pauses(say) {
   let last = began;
   return async (done, all) => {
     if (performance.now() < last + BREATH) return;
-    if (performance.now() > began + LONG) say(`Making the file: ${done} of ${all} pictures…`);
+    if (performance.now() > began + LONG) say(SHARE.made(done, all));
     await new Promise((resolve) => setTimeout(resolve));
     last = performance.now();
   };

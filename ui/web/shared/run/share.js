@@ -1,4 +1,6 @@
 // The menu of what can be taken away: the link, files, scripts.
+
+import { SHARE } from "../../words/page.js";
 import { button, el, onArrows } from "../drawing/dom.js";
 
 /**
@@ -17,10 +19,10 @@ export class ShareMenu {
 
   /** @param {HTMLElement} root */
   constructor(root) {
-    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": "Share" });
+    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
     this.said = el("p", { class: "menu-said", role: "status" });
     const opener = { class: "button", "aria-haspopup": "dialog", "aria-expanded": false };
-    this.button = button(opener, () => this.toggle(), "Share ▾");
+    this.button = button(opener, () => this.toggle(), SHARE.open);
     root.append(this.button, this.list);
     this.list.addEventListener("close", () => this.button.setAttribute("aria-expanded", "false"));
     document.addEventListener("pointerdown", (event) => {
@@ -58,15 +60,15 @@ export class ShareMenu {
   /** @param {Item} item */
   #entry(item) {
     const take = async () => {
-      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? "Copied." : "";
+      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
       if (!item.save) return;
       const say = (/** @type {string} */ text) => {
         this.said.textContent = text;
       };
-      say("Making the file…");
+      say(SHARE.making);
       const wrong = await item.save(say).catch((error) => {
         console.error(error);
-        return "It could not be made: try again.";
+        return SHARE.failed;
       });
       say(wrong);
     };
