@@ -416,5 +416,11 @@ def test_a_network_is_taken_apart_by_its_buttons(page, url):
     page.wait_for_selector(".network .which:visible:has-text('Without time, in steps 3 to 4')")
     page.locator(".u").nth(1).locator("button.tile:enabled").first.click()
     page.wait_for_selector(".network .detail h3:text-is('down 1, changed')")
+    page.set_viewport_size({"width": 390, "height": 844})  # a phone has room for one of them: the changed one
+    page.wait_for_selector(".u:visible >> nth=1", state="detached")
+    assert page.locator(".which[aria-pressed=true]").inner_text() == "Without time, in steps 3 to 4"
+    page.locator(".which", has_text="Whole").click()
+    page.wait_for_selector(".network .detail h3:text-is('down 1, whole')")
+    assert page.locator(".u:visible").count() == 1
     page.reload()  # the link says it all
     page.wait_for_selector(".network .which:visible:has-text('Without time, in steps 3 to 4')")

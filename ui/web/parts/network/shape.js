@@ -6,7 +6,7 @@
 /** ways: in the order of the computation. skips: from the way down to the way up, at what height. @typedef {{ places: Record<string, Place>, order: string[], ways: Way[], skips: { name: string, from: string, to: string, y: number }[], height: number }} Shape */
 
 const ROW = 24; // pixels between two rows, which an arrow crosses
-const INNER = 104; // between the two tiles of the last level: room for their names
+const INNER = 120; // between the two tiles of the last level: room for their names
 const BELOW = 24; // the middle's name
 const [SMALLEST, LARGEST] = [44, 136]; // sides of a tile
 const TURN = 8; // radius of the corner where an arrow turns

@@ -299,7 +299,7 @@ export class Panel {
   #look() {
     for (const seen of all(
       this.stage,
-      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport",
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane, .network) .transport",
     ))
       seen.scrollIntoView({ block: "nearest" });
   }
