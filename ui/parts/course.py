@@ -158,12 +158,12 @@ LESSONS = (
             Task(
                 {"checkpoint": "cifar10-tiny", "label": "horse", "place": "45 60"},
                 "If you like, look at a photo. A convolution sees only neighbours. With attention, a place also looks "
-                "at far places. Draw a horse, then press its picture to move the mark.",
+                "at far places. Draw a horse, and press its picture to move the mark. Then switch attention off.",
                 "Draw a horse",
                 "Where does a place on the horse look, and what is attention for?",
                 "In this run it looks mostly at the horse’s body. Attention lets far places take something from each "
-                "other. Photos need it: without attention, CIFAR-10’s end 0.31 away from the whole runs (RMS, of "
-                "pixels in −1 to 1). Digits don’t: without attention 196 of 200 are still right.",
+                "other. Without it this horse is lost: photos of CIFAR-10 end 0.31 away from the whole runs (RMS, of "
+                "pixels in −1 to 1). Digits don’t need it: without attention 196 of 200 are still right.",
             ),
         ),
     ),
