@@ -299,7 +299,7 @@ export class Panel {
   #look() {
     for (const seen of all(
       this.stage,
-      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport, .network > .bar",
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane, .network) .transport",
     ))
       seen.scrollIntoView({ block: "nearest" });
   }
@@ -479,6 +479,7 @@ export class Panel {
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
     const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
+    if (!wanted && !other && !this.#changed) this.form.set(example.values, false); // the form says what is shown
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);
