@@ -716,6 +716,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
     for ref, said_so in wrong.items():
         opened.evaluate("ref => page.open('watch', { checkpoint: ref })", ref)
         opened.locator(".part-watch [data-name=checkpoint] .mistake", has_text=said_so).wait_for()
+        assert said_so not in opened.inner_text(".part-watch .status")  # it is said once
     keys = "caches.open('lab-models /a/lab/').then((kept) => kept.keys()).then((all) => all.length)"
     assert opened.evaluate(keys) > 0
     press(opened, "Empty the cache of models")
@@ -910,7 +911,7 @@ def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder
     wanted = {"pixels": "attention over 1,048,576 pixels is too much", "times": "from 1 to 100,000, got 120000000"}
     for name, why in wanted.items():
         go(opened, "watch", {"checkpoint": f"owner/{name}", "steps": 1, "count": 1})
-        opened.locator(".part-watch[data-state=error] .status", has_text=why).wait_for()
+        opened.locator(".part-watch[data-state=error] [data-name=checkpoint] .mistake", has_text=why).wait_for()
 
 
 def test_stop_ends_a_worker_that_does_not_hear_it(fresh):

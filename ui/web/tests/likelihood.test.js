@@ -112,7 +112,7 @@ test("what can't be measured is said in a sentence", async () => {
     [{ label: "x" }, classes, /^This checkpoint has no class 'x': choose from any, a, b, c$/],
     [{ labels: "none" }, { ...classes, null_label: null }, /^this model needs a class label, 0 to 2$/],
     [{}, student("progressive", [4, 2]), /^this model is a student that has not learned t = 3, only 4, 2: measure its/],
-    [{}, student("consistency", [4, 3, 2, 1]), /^this model is a consistency student, which has learned x_0 and no/],
+    [{}, student("consistency", [4, 3, 2, 1]), /^this model is a consistency student, which has no steps to measure/],
   ])
     assert.throws(() => planned(change, model), { message: sentence });
 });
