@@ -762,9 +762,10 @@ def test_the_page_loads_nothing_that_its_policy_forbids(browser, site, tmp_path)
         opened = new_page(context, site.address + link("watch", {"steps": 2, "seed": 3, "count": 1}))
         opened.wait_for_selector(".part-watch[data-state=finished]")
         saved(opened, "Everything (ZIP)")
+        quick = {"columns": "1", "steps": 1, "steps_b": 1, "count": 1, "times": "100"}  # to open a part also runs it
         for part in ("grid", "plane", "between", "forward", "latents", "repair", "likelihood", "train", "course"):
-            go(opened, part, {})
-        go(opened, "latents", {})
+            go(opened, part, quick)
+        go(opened, "latents", quick)
         upload(opened, "latents", tmp_path / "own.png")
         assert opened.evaluate("wrong") == [] and not opened.errors
         opened.evaluate("""() => {
