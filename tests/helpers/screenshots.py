@@ -97,7 +97,7 @@ def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
     page = browser.new_page(viewport={"width": 1080, "height": 760})
     finished(page, url, part)
     still = "* { animation: none !important; transition: none !important }"
-    page.add_style_tag(content=f"{still} .try small, .estimate {{ visibility: hidden }}")  # no times of this machine
+    page.add_style_tag(content=f"{still} .try small, .estimate {{ display: none }}")  # no times of this machine
     page.evaluate("""
         for (const box of document.querySelectorAll(".how")) box.open = false;
         for (const run of document.querySelectorAll(".run")) run.textContent = "Run";
