@@ -250,7 +250,7 @@ export class Panel {
     this.estimate.title = this.page.given.device.engine;
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
-    this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
+    this.run.textContent = slow >= 3 ? RUN.takes(duration(slow)) : RUN.run;
     write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
