@@ -7,10 +7,10 @@ import { measured, titleOf, WORDS } from "../../words/network.js";
 /** @import { Block, Figures } from "../../shared/run/protocol.js" */
 
 const MARKUP = `
+<p class="measured" aria-live="polite"></p>
 <div class="row switches" role="group" aria-label="${WORDS.off}"></div>
 <div class="row graft"></div>
 <div class="row when" role="group" aria-label="${WORDS.when}"></div>
-<p class="measured" aria-live="polite"></p>
 `;
 
 export class Apart {
@@ -29,15 +29,16 @@ export class Apart {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
 
-  /** A button that switches a part off, or on again. @param {string} name */
-  chip(name) {
+  /** A button that switches a part off, or on again. @param {string} name @param {boolean} [short] skips by their size alone */
+  chip(name, short = false) {
     const flip = () => {
       const { off } = this;
       if (!off.delete(name)) off.add(name);
       this.panel.set({ off: [...off].join(", ") }, "press");
     };
-    const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name) };
-    return button(attributes, flip, titleOf(name, this.takesWords));
+    const title = titleOf(name, this.takesWords);
+    const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name), "aria-label": title };
+    return button(attributes, flip, short ? title.replace("skips ", "") : title);
   }
 
   /** @param {Block[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
