@@ -351,18 +351,21 @@ export class Page {
     };
     for (const one of all(document, "#places > button")) mark(one, one.dataset.place === name);
     const shown = Object.entries(parts).filter(([part]) => this.has(part));
-    const buttons = shown.map(([part, title]) => {
-      const one = button({ "data-part": part }, () => this.open(part, null, { push: true }), title);
-      mark(one, part === this.part);
-      return one;
-    });
     const row = find(document, "#parts");
-    row.hidden = buttons.length < 2; // there is nothing to choose
+    row.hidden = shown.length < 2; // there is nothing to choose
     const tab = find(document, `#places > [data-place=${name}]`);
     row.style.setProperty("--under", `${tab.offsetLeft}px`); // it stands under its place where it has room
     const held = row.matches(":focus-within"); // one of the buttons before
-    row.replaceChildren(...(row.hidden ? [] : buttons));
-    if (held) buttons.find(({ tabIndex }) => tabIndex === 0)?.focus();
+    const fresh = row.dataset.place !== name; // else they stay, and keep the focus: WebKit loses that of what is replaced
+    if (fresh)
+      row.replaceChildren(
+        ...(row.hidden ? [] : shown).map(([part, title]) =>
+          button({ "data-part": part }, () => this.open(part, null, { push: true }), title),
+        ),
+      );
+    row.dataset.place = name;
+    for (const one of all(row, "button")) mark(one, one.dataset.part === this.part);
+    if (fresh && held) all(row, "[tabindex='0']")[0]?.focus();
   }
 
   get #names() {

@@ -40,7 +40,7 @@ export function markup(node, html) {
 /**
  * A button, and what it does when it is pressed.
  * @param {Attributes | null} attributes
- * @param {() => unknown} act
+ * @param {(event: MouseEvent) => unknown} act
  * @param {...(Node | string)} children
  */
 export function button(attributes, act, ...children) {

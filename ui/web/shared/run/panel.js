@@ -123,7 +123,11 @@ export class Panel {
     const stop = () => this.stream.stop(() => page.client.ask("engine", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, RUN.stop);
     this.estimate = el("p", { class: "estimate", role: "status" });
-    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, el("span", null));
+    this.summary = el(
+      "button",
+      { type: "button", class: "summary", "aria-expanded": false },
+      el("span", null, RUN.settings),
+    );
     this.fields = this.form.layout(options.side, options.first);
     this.status = new Status(RUN.progress);
     this.status.show(this.stream.words);
