@@ -340,7 +340,7 @@ class Model(ModelSpec):
 def check_pixels(model: ModelSpec, what: str) -> None:
     """Raise ValueError for a latent model. what: the name of the thing that only models of pixels can do."""
     if model.latent:
-        raise ValueError(f"{what} is there for models of pixels, and this one draws latents of an autoencoder")
+        raise ValueError(f"{what} works only for models of pixels, and this one draws latents of an autoencoder")
 
 
 def is_number(value: Any, least: float, most: float = math.inf) -> bool:
@@ -374,7 +374,7 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
         raise ValueError(f"{wanted()}, got {tensor_text(x)}")
     config = getattr(getattr(getattr(model, "network", None), "unet", None), "config", {})
     if "patch_size" in config and x.shape[2:] != (model.image_size, model.image_size):
-        raise ValueError(f"{wanted()}: a transformer knows its own size only, got {tensor_text(x)}")
+        raise ValueError(f"{wanted()}: a transformer knows only its own size, got {tensor_text(x)}")
     step = 2 ** (len(config.get("block_out_channels", (1,))) - 1)
     if x.shape[2] % step or x.shape[3] % step:
         raise ValueError(f"the sides of {name} must be multiples of {step} for this network, got {tensor_text(x)}")
@@ -413,7 +413,7 @@ def check_variance(
         ref = quote(model.source.ref) if model.source else "CHECKPOINT"
         raise ValueError(
             f"the analytic variance was not estimated for these weights: run `python -m train gamma {ref} --data DATA` "
-            "with what they were trained on, or use another variance"
+            "with the training data, or use another variance"
         )
     if variance == "analytic" and guidance not in (None, 1):
         raise ValueError("the analytic variance is not defined with guidance: use another variance")
@@ -426,7 +426,7 @@ def check_same_images(models: Sequence[ModelSpec]) -> None:
     for other in models[1:]:
         if (other.image_size, other.channels) != (first.image_size, first.channels):
             raise ValueError(
-                "two models beside each other must make images of one size and as many channels: "
+                "two models side by side must make images of the same size and number of channels: "
                 f"{_images(first)}, {_images(other)}"
             )
 

@@ -255,7 +255,7 @@ def _check_states(states: Tensor, n: int) -> None:
     """ValueError unless these can be what `label_tensor` makes of n prompts."""
     if states.ndim != 4 or states.shape[:2] != (n, 2) or not states.is_floating_point():
         raise ValueError(
-            f"a tensor of labels is what label_tensor makes of prompts, float ({n}, 2, L, D), got {tensor_text(states)}"
+            f"labels as a tensor must come from label_tensor, float ({n}, 2, L, D), got {tensor_text(states)}"
         )
 
 

@@ -412,6 +412,10 @@ def test_a_network_is_taken_apart_by_its_buttons(page, url):
     page.locator(".network .scrubber").press("End")
     assert ends[0].evaluate("(canvas) => canvas.toDataURL()") == whole
     assert ends[1].evaluate("(canvas) => canvas.toDataURL()") != whole
+    pictures = "(all) => all.map((canvas) => canvas.toDataURL())"  # side by side, above both
+    assert page.locator(".network .both canvas").evaluate_all(pictures) == [
+        end.evaluate_all(pictures)[0] for end in ends
+    ]
     page.get_by_role("button", name="Steps 3 to 4").click()
     page.wait_for_selector(".network .lanes > h3:text-is('Without time, in steps 3 to 4')")
     page.locator(".u").nth(1).locator("button.tile:enabled").first.click()

@@ -305,9 +305,14 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     shown = "(selector) => [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length).length"
     assert not page.evaluate(shown, ".button, input, select, #places, #parts, #share")
-    assert page.evaluate(shown, "canvas, img, .drawn") and page.evaluate(
-        shown, ".chart .readouts, .lead, .ask details p"
-    )
+    assert page.evaluate(shown, "main canvas, main img") and page.evaluate(shown, ".chart .readouts, .lead")
+    if query in ("tab=watch", "lesson=one-path"):  # between its pictures stands the network, and an arrow on each side
+        x, to, network, out, x0 = (
+            page.locator(f".part-watch {one}").bounding_box()
+            for one in (".x .frame", ".arrow.in", ".net", ".arrow.out", ".x0 .frame")
+        )
+        edges = [end for box in (x, to, network, out, x0) for end in (box["x"], box["x"] + box["width"])]
+        assert edges == sorted(edges) and to["y"] == out["y"] > x["y"]
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
     pages = page.pdf(format="A4").count(b"/Type /Page\n")
     page.emulate_media(media="screen", color_scheme="light")

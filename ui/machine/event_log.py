@@ -44,7 +44,7 @@ class EventLog:
         """From here on new runs are refused. patience: seconds that the others have to finish."""
         self.closing = "The app stops now"
         if patience:
-            self.closing = f"The app is told to stop: this run has {patience:.0f} s to finish"
+            self.closing = f"The app is about to stop: this run has {patience:.0f} s to finish"
 
     def read(self) -> dict[str, object]:
         """What /health says."""

@@ -151,11 +151,11 @@ class Models:
         name, at, _ = text.partition("@")
         if not self.takes_any:
             if name not in self.offered:
-                raise refs.CheckpointError("This page takes the checkpoints of its list only: choose one of them")
+                raise refs.CheckpointError("This page takes only the checkpoints of its list: choose one of them")
             where = refs.parse(text, local=False)
             # Anybody can put a revision into a repository, as a pull request: only what the page has itself is taken.
             if at and text not in self.offered and snapshots.here(where) is None:
-                raise refs.CheckpointError(f"This page has no other revision of {name} than its own: leave out the @")
+                raise refs.CheckpointError(f"This page has only one revision of {name}: leave out the @")
             return where
         if text not in refs.embedded() and not _is_hub_id(text):
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")

@@ -102,8 +102,8 @@ LESSONS = (
         "Noise and denoise",
         "In which row do all eight show the same digit, and why not in the others?",
         "In the last one, t = 250: there the noisy picture still knows its digit, and only details are made up. At "
-        "t = 500 most agree, but not all. At t = 750 and 1000 it has forgotten, and each chain draws a digit of its "
-        "own. So the digit is decided in between.",
+        "t = 500 most agree, but not all. At t = 750 and 1000 it has forgotten, and the chains draw different "
+        "digits. So the digit is decided in between.",
     ),
     Lesson(
         "decided",
@@ -197,11 +197,11 @@ LESSONS = (
         "Then run the same steps.",
         "Run the 10 steps",
         "A flow’s straight steps draw the same digit as the steps of DDIM. Why? And why so many names?",
-        "What the network sees is a known mixture of picture and noise. Who can tell one of the two can work out the "
-        "other, and their difference: all five readings say the same thing. DDIM and the flow both follow one reading "
-        "to the next time, in other units. The names come from three questions: how is noise undone (diffusion), where "
-        "are pictures more likely (score), and how does noise move to pictures (flow)? What does differ is how a "
-        "network is trained: which times it sees most, and in which reading its error is counted.",
+        "What the network sees is a known mixture of picture and noise. If you know one of the two, you can work out "
+        "the other, and their difference: all five readings say the same thing. DDIM and the flow both follow one "
+        "reading to the next time, in other units. The names come from three questions: how is noise undone "
+        "(diffusion), where are pictures more likely (score), and how does noise move to pictures (flow)? What does "
+        "differ is how a network is trained: which times it sees most, and in which reading its error is counted.",
     ),
 )
 

@@ -55,7 +55,7 @@ class Likelihood(Request):
         Choice(
             "kind of labels",
             "Classes",
-            "What the model is told of each picture",
+            "The condition that the model gets for each picture",
             names=("classes", "none"),
             titles={"classes": "their own", "none": "none"},
         ),

@@ -40,7 +40,7 @@ MEANINGS = {
     "replacement": "Puts what is left, noised to each step's level, into that step: the rest may not fit it",
     "repaint": "Replacement that repeats each part of the chain ten times, so that the rest fits: ten times as long",
     "pigdm": "Follows the gradient of how well each guess fits: slow on a CPU",
-    "dps": "As ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
+    "dps": "Like ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
 }
 IF_MASK = [{"task": "mask"}]
 GRADIENTS = ("pigdm", "dps")

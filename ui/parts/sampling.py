@@ -77,7 +77,7 @@ class Watch(Settings):
     """
 
     attention: bool | None = declare(
-        Switch("attention", "Attention", "Where each word is looked at; takes one more evaluation a step", True),
+        Switch("attention", "Attention", "Shows where the network looks for each word; one more evaluation", True),
         False,
         IF_WORDS,
     )
@@ -373,7 +373,7 @@ def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> t
     student = next((model.student for model in models.values() if model.student), None)
     if student and student.sampler not in {lane.sampler for lane in lanes}:
         title = units.SAMPLER[student.sampler]
-        raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
+        raise ValueError(f"This model is a student made for {title}, and this grid has no row for it")
     raise ValueError("No cell of this grid is possible with this model: choose other steps")
 
 

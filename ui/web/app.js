@@ -82,7 +82,7 @@ const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
 const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Page {
-  share = new ShareMenu(find(document, "#share"));
+  share = new ShareMenu(find(document, "#share"), (text) => this.say(text, true));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
@@ -136,17 +136,18 @@ export class Page {
     );
     project.innerHTML = WALL;
     find(document, "#share").prepend(button({ class: "button wide", title: WORDS.keys }, this.#showKeys, "?"), project);
-    // Paper shows the numbers, too, and the answer of a lesson.
-    const folded = () =>
-      all(document, "#place > :not([hidden]) .chart, #course-bar .ask > details:not(.teacher)", HTMLDetailsElement);
-    /** @type {HTMLDetailsElement[]} */
-    let opened = [];
+    // Paper shows the numbers, too.
     addEventListener("beforeprint", () => {
-      opened = folded().filter(({ open }) => !open);
-      for (const one of opened) one.open = true;
+      for (const chart of all(document, "#place > :not([hidden]) .chart:not([open])", HTMLDetailsElement)) {
+        chart.open = true;
+        chart.classList.add("for-paper");
+      }
     });
     addEventListener("afterprint", () => {
-      for (const one of opened) one.open = false;
+      for (const chart of all(document, ".for-paper", HTMLDetailsElement)) {
+        chart.open = false;
+        chart.classList.remove("for-paper");
+      }
     });
     this.refresh();
   }
@@ -332,7 +333,7 @@ export class Page {
   get controls() {
     return this.#controls(this.#place).flatMap(([name, control]) => {
       const field = this.given.forms[this.part]?.find((one) => one.name === name);
-      if (!field || !this.#shown?.element.contains(control)) return [];
+      if (!field || !this.#shown?.element.contains(control) || control.closest("[hidden]")) return [];
       return [[name, field.lane === "b" ? FORM.laneB(field.label) : field.label]];
     });
   }

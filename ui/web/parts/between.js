@@ -180,8 +180,7 @@ export function mount(page, part) {
       return scaled({ width, height, channels: 3, data: rgb }, enlargement("gif", picture, count));
     });
     look();
-    give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
-    return "";
+    return give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
   }
 
   panel.stage.append(lead, warning, box);

@@ -23,6 +23,7 @@ const MARKUP = `
   <div class="choice looks" role="group" aria-label="${WORDS.shown}"></div>
 </div>
 <div class="transport"><span class="at"></span></div>
+<div class="both" hidden></div>
 <div class="lanes"></div>
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
@@ -60,6 +61,9 @@ export function mount(page, part) {
   const scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => render());
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
   const titles = [el("h3", { hidden: true }), el("h3", { hidden: true })];
+  /** The guess of each run, side by side: what a change has done is seen at once. */
+  const both = titles.map(() => ({ canvas: el("canvas", { role: "img" }), title: el("figcaption", null) }));
+  find(body, ".both").append(...both.map(({ canvas, title }) => el("figure", null, canvas, title)));
   find(body, ".lanes").append(titles[0], lanes[0].root, titles[1], lanes[1].root);
   const later = soon(() => render());
   const looks = WORDS.views.map(([name, title]) =>
@@ -123,9 +127,11 @@ export function mount(page, part) {
     if (!plan) return;
     const two = frames.length > 1;
     ran = frames.length;
-    lanes[1].root.hidden = titles[1].hidden = titles[0].hidden = !two;
-    titles[0].textContent = WORDS.whole;
-    titles[1].textContent = plan.second;
+    find(body, ".both").hidden = lanes[1].root.hidden = titles[1].hidden = titles[0].hidden = !two;
+    for (const [i, text] of [WORDS.whole, plan.second].entries()) {
+      titles[i].textContent = both[i].title.textContent = text;
+      both[i].canvas.ariaLabel = WORDS.result(text);
+    }
     const { blocks } = plan;
     const high = two ? HIGH.two : HIGH.one;
     keepingFocus(body, () => {
@@ -150,7 +156,9 @@ export function mount(page, part) {
     for (const [i, lane] of lanes.slice(0, ran).entries()) {
       const frame = frames[i][at] ?? frames[i].at(-1);
       const shares = r2 && !i ? Object.fromEntries(blocks.map(({ name }) => [name, r2[name][at]])) : null;
-      if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place);
+      if (!frame) continue;
+      lane.render(frame, blocks, view, chosen, shares, plan.place);
+      paint(both[i].canvas, drawable(frame.x0));
     }
     find(body, ".lead").textContent = view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
     const lane = Math.min(Number(body.dataset.lane ?? 0), ran - 1);

@@ -7,7 +7,7 @@ import { forRun } from "../words/scripts.js";
 import { SAMPLER, sentence } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
-import { ANY } from "./fields.js";
+
 import { byKind, stepKind } from "./plan.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
@@ -162,7 +162,6 @@ function planned(request, asked, models, catalogue) {
         caption: sentences(unknown(odd), about),
         split: changes.size ? shared - 1 : null,
         colours: !latent && channels > 2,
-        asked: lanes.some(({ label, prompt }) => label !== ANY || prompt) || models.some(({ student }) => student),
       };
     },
   };

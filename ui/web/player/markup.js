@@ -35,7 +35,7 @@ export const MARKUP = `
 <div class="told">
   <div class="facts">
     <p class="sentence"></p>
-    <p class="balance">${WORDS.picture} <i role="img"></i> ${WORDS.noise}</p>
+    <p class="balance"><span></span><i></i><span></span></p>
     <p class="caption" hidden></p>
   </div>
   <div class="batch" role="radiogroup" aria-label="${WORDS.batch}" hidden></div>

@@ -44,7 +44,7 @@ export class Player {
   render() {
     this.screen.render();
     this.shows();
-    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted());
+    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted(this.pictures.likeness));
   }
 
   /** @param {() => unknown} change */

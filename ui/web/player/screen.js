@@ -6,6 +6,7 @@ import { sheet } from "../shared/drawing/sheet.js";
 import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
 import {
+  balance,
   CHART,
   DECODED,
   DECODED_ALL,
@@ -63,10 +64,7 @@ export class Screen {
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
     root.append(this.meaning);
-    this.#find(".chart").append(
-      this.chart.node,
-      meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS),
-    );
+    this.#find(".chart").append(this.chart.node, meanings("step", "ᾱ", "SNR", "σ", "latent", "attention", ...WAYS));
     this.#buildLanes([""], EMPTY);
   }
 
@@ -234,16 +232,9 @@ export class Screen {
       this.#find(".readouts").replaceChildren(...rows);
     }
     const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));
-    const going = steps.filter(([, s]) => s > 0);
-    if (going.length) {
-      const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
-      this.#tell(sentence(cleanest, Boolean(shown.plan?.asked)));
-    }
-    if (this.#touched) this.#tell(this.#touched);
     const share = Math.round(100 * Math.max(0, ...steps.map(([, s, alphaBar]) => (s ? alphaBar : 1))));
-    const bar = this.#find(".balance i");
-    bar.style.setProperty("--at", `${share}%`);
-    bar.setAttribute("aria-label", `${share} % picture, ${100 - share} % noise`);
+    this.#find(".balance").style.setProperty("--at", `${share}%`);
+    for (const [i, text] of balance(share).entries()) write(all(this.root, ".balance span")[i], text);
   }
 
   /** What a touch has done, or "" where there is none. */
@@ -256,12 +247,23 @@ export class Screen {
     return touched(t, alphaBar, frame.k - plan.split, frame.apart[image][1], frame.step[1] === 0, Boolean(plan.latent));
   }
 
-  /** The pictures of the frames are on the canvases: after the last step, what is measured in them. */
-  painted() {
+  /** The pictures of the frames are on the canvases: say what there is to see. @param {(number | null)[]} likeness of each lane's guess to its last one */
+  painted(likeness) {
     const { shown, frames } = this.view;
-    if (!shown.count || this.#touched || !frames.every((frame) => frame?.step[1] === 0)) return;
-    const pictures = this.lanes.map(({ x: { canvas } }) => [canvas]);
-    this.#tell(this.result(shown, pictures));
+    if (!shown.count) return;
+    const going = frames.flatMap((frame) => (frame?.step[1] ? [frame.step] : []));
+    if (this.#touched) this.#tell(this.#touched);
+    else if (going.length) {
+      const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
+      const known = likeness.flatMap((one) => one ?? []);
+      this.#tell(sentence(cleanest, known.length < frames.length ? null : Math.min(...known)));
+    } else if (frames.every(Boolean))
+      this.#tell(
+        this.result(
+          shown,
+          this.lanes.map(({ x: { canvas } }) => [canvas]),
+        ),
+      );
   }
 
   /** Say a sentence below the pictures. Even the same text, set again, would lay out the page. @param {string} text */

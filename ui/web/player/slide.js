@@ -34,8 +34,7 @@ export function slideItem(page, make, link, summary = () => "") {
     slide.title ||= page.title;
     slide.settings ||= summary() || slide.title;
     const shown = HERE.test(new URL(address).hostname) ? "" : address;
-    download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
-    return "";
+    return download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
   };
   return { title: SHARE.slide, save, disabled: "" };
 }

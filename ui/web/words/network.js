@@ -92,6 +92,7 @@ export const WORDS = {
   span: (/** @type {number} */ first, /** @type {number} */ last) => `Steps ${first} to ${last}`,
   x: "The picture now",
   x0: "The guess",
+  result: (/** @type {string} */ run) => `The guess, ${run}`,
   shows: (/** @type {string} */ block) => `What ${block} shows`,
   blind: "no attention",
 };

@@ -106,6 +106,7 @@ export const SHARE = {
   copied: "Copied.",
   making: "Making the file…",
   made: (/** @type {number} */ done, /** @type {number} */ all) => `Making the file: ${done} of ${all} pictures…`,
+  saved: (/** @type {string} */ name) => `Saved: ${name}. Look in your browser’s downloads.`,
   failed: "It could not be made: try again.",
 };
 

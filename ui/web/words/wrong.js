@@ -49,7 +49,7 @@ export const RUN = {
     `This checkpoint has no class ${value}: choose from ${any}, ${names}`,
   few: (/** @type {string} */ names, /** @type {number} */ count) => `${names}, … (${count} in all)`,
   images: (/** @type {string} */ first, /** @type {string} */ second) =>
-    `two models beside each other must make images of one size and as many channels: ${first}, ${second}`,
+    `two models side by side must make images of the same size and number of channels: ${first}, ${second}`,
   makes: (/** @type {string | null | undefined} */ name, /** @type {number} */ size, /** @type {number} */ channels) =>
     channels === 1
       ? `${name || "the model"} makes ${size}×${size} pixels in 1 channel`
@@ -59,7 +59,7 @@ export const RUN = {
   sizes: (/** @type {number[]} */ sizes) =>
     `Two models beside each other must make pictures of one size, and these make ${sizes.map((size) => `${size}×${size}`).join(" and ")}`,
   student: (/** @type {string} */ sampler) =>
-    `This model is a student made for ${sampler}, of which this grid has no row`,
+    `This model is a student made for ${sampler}, and this grid has no row for it`,
   cell: "No cell of this grid is possible with this model: choose other steps",
   oneStep: "A run of one step has no state on its way that could be touched: take more steps",
   outside: (/** @type {number} */ side) =>
@@ -70,9 +70,9 @@ export const RUN = {
 /** Of the other parts, for their model. */
 export const PART = {
   between: "Between words needs a model that takes words, such as emoji-tiny",
-  latents: "this part of the page is there for models of pixels, and this one draws latents of an autoencoder",
-  repair: "restoration is there for models of pixels, and this one draws latents of an autoencoder",
-  likelihood: "the likelihood is there for models of pixels, and this one draws latents of an autoencoder",
+  latents: "this part of the page works only for models of pixels, and this one draws latents of an autoencoder",
+  repair: "restoration works only for models of pixels, and this one draws latents of an autoencoder",
+  likelihood: "the likelihood works only for models of pixels, and this one draws latents of an autoencoder",
   times: (/** @type {number} */ T, /** @type {number} */ highest) =>
     `Times go from 0 to ${T} for this checkpoint, got ${highest}`,
   erased: "Paint over a part of the picture, but not over all of it",
@@ -84,7 +84,7 @@ export const PART = {
     `No pictures of ${size}×${size} pixels in ${channels} channels come with the page: choose one of your own`,
   needsClass: (/** @type {number} */ last) => `this model needs a class label, 0 to ${last}`,
   teacher: "measure its teacher",
-  consistency: "this model is a consistency student, which has learned x_0 and no steps: measure another",
+  consistency: "this model is a consistency student, which has no steps to measure: choose another",
   empty: "The drawing is empty: draw at least one point",
 };
 

@@ -1,6 +1,6 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
-import { button, el, find } from "../../shared/drawing/dom.js";
+import { all, button, el, find } from "../../shared/drawing/dom.js";
 import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
@@ -85,7 +85,10 @@ export function draw(page, bar, name, pressed) {
   const answer = el("details", null, el("summary", null, BAR.answer), el("p", null, task.answer));
   if (task.curves) answer.append(...touches(task.curves));
   const further = tasks[which + 1] ? [action(BAR.further, "", () => draw(page, bar, name, which + 1))] : [];
-  answer.append(el("div", { class: "row" }, ...further, on));
+  const isOver = at === 0 && !further.length; // the tour is the first lesson
+  const own = isOver ? [action(BAR.own, "", () => leave(page.part))] : [];
+  answer.append(...(isOver ? [el("p", { class: "over" }, BAR.over)] : []));
+  answer.append(el("div", { class: "row" }, ...further, ...own, on));
   const guesses = task.guesses.map((text) => {
     const guess = () => {
       for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
@@ -119,7 +122,7 @@ export function draw(page, bar, name, pressed) {
       el("p", { class: "question" }, task.question),
       ...(guesses.length ? [asked] : []),
       answer,
-      ...(page.only ? [] : [teacher(page)]),
+      ...(page.only ? [] : [teacher(page, tasks)]),
     ),
   );
   FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
@@ -145,14 +148,20 @@ function touches({ seeds, curves }) {
   return [chart.node, key(...names)];
 }
 
-/** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Page} page */
-function teacher(page) {
+/**
+ * What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. Those
+ * that the lesson sets are ticked; the others are behind one line.
+ * @param {Page} page @param {Pick<Task, "values">[]} tasks of the lesson
+ */
+function teacher(page, tasks) {
+  const set = tasks.flatMap(({ values }) => Object.keys(values));
+  const names = new Set(set.filter((name) => !name.startsWith("checkpoint"))); // another model is another lesson
   const box = el("div", { class: "controls" });
   const said = el("span", { class: "info", role: "status" });
   const copyLink = async () => {
     const url = page.chosen;
-    const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
-    url.searchParams.set("only", ticked.join(","));
+    const ticked = all(box, "input", HTMLInputElement).filter(({ checked }) => checked);
+    url.searchParams.set("only", ticked.map(({ value }) => value).join(","));
     const { address, why } = await page.invitation(url);
     said.textContent = BAR.copied(await copy(address, SHARE.theLink), why);
   };
@@ -165,11 +174,16 @@ function teacher(page) {
     el("div", { class: "row" }, button({ class: "button" }, copyLink, BAR.copy), said),
   );
   details.addEventListener("toggle", () => {
-    const ticks = page.controls.map(([name, title]) => {
-      const input = el("input", { type: "checkbox", value: name });
-      return el("label", { class: "row" }, input, title);
-    });
-    box.replaceChildren(...ticks);
+    const [own, others] = [true, false].map((isOwn) =>
+      page.controls
+        .filter(([name]) => names.has(name) === isOwn)
+        .map(([value, title]) => {
+          const input = el("input", { type: "checkbox", value, ...(isOwn && { checked: true }) });
+          return el("label", { class: "row" }, input, title);
+        }),
+    );
+    const rest = el("details", null, el("summary", null, BAR.others), el("div", { class: "controls" }, ...others));
+    box.replaceChildren(...own, rest);
   });
   return details;
 }

@@ -31,7 +31,12 @@ export async function path() {
   const sheet = `background-image: url(${recorded("one-path.webp").href}); background-size: ${(times.length + 1) * SHOWN}px; `;
   const pictures = PATH.rows.map(([title, what], row) => {
     const picture = el("div", { class: "drawn", style: sheet, role: "img", "aria-label": `${title}: ${what}` });
-    return el("figure", { "data-row": row }, picture, el("figcaption", null, el("b", null, title), what));
+    return el(
+      "figure",
+      { "data-row": row },
+      picture,
+      el("figcaption", null, el("b", null, title), el("span", null, what)),
+    );
   });
   const show = () => {
     const k = Number(slider.value);

@@ -299,7 +299,7 @@ export class Panel {
   #look() {
     for (const seen of all(
       this.stage,
-      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport",
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport, .network > .bar",
     ))
       seen.scrollIntoView({ block: "nearest" });
   }
@@ -393,22 +393,17 @@ export class Panel {
     element.dataset.outdated = String(outdated);
     const left = active && stream.left !== null ? RUN.left(duration(Math.max(1, stream.left))) : "";
     const example = Boolean(this.example) && !sketch.shown;
+    if (before !== stream.state && stream.state === "error") this.#failed = this.#blame();
+    const failed = stream.state === "error" && this.#failed; // its sentence stands at the field
+    const words = (failed && this.#waits(failed.field)) || stream.words;
     if (active || !(outdated || sketch.said))
-      this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
+      this.status.show(this.example || words, left, example, active ? stream.progress : undefined);
     else this.status.show(sketch.said || RUN.changed, this.run.disabled ? "" : this.run.textContent, example);
     disable(this.stop, !stream.active, this.run);
     if (active) this.#sayProgress(left);
     if (before !== stream.state) {
       if (stream.state === "finished") this.#sayOutcome();
       else if (MILESTONES.includes(stream.state) && !sketch.shown) this.page.say(stream.words);
-      if (stream.state === "error") {
-        // A sentence that names a model is about the first one that it names.
-        const named = this.form.references
-          .map(({ name }) => ({ field: name, at: stream.words.indexOf(this.form.value(name) || "\n") }))
-          .filter(({ at }) => at >= 0)
-          .sort((a, b) => a.at - b.at);
-        this.#failed = named.length ? { field: named[0].field, error: stream.words } : null;
-      }
       const over = !stream.active && stream.state !== "idle";
       if (over) {
         this.changed("", false); // the pace is known better now
@@ -419,6 +414,16 @@ export class Panel {
       if (stream.state === "finished") this.options.finished?.(this.#ran ?? this.linked);
     }
     this.options.render?.();
+  }
+
+  /** What is wrong with which field, where the sentence of a failed run names a model: the first one that it names. */
+  #blame() {
+    const { words } = this.stream;
+    const [named] = this.form.references
+      .map(({ name }) => ({ field: name, at: words.indexOf(this.form.value(name) || "\n") }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at);
+    return named ? { field: named.field, error: words } : null;
   }
 
   /** Tell a screen reader how far the run is: at each quarter, but not within ten seconds. @param {string} left */
@@ -510,7 +515,7 @@ export class Panel {
   /**
    * Save a file of the run.
    * @param {string} kind @param {(text: string) => void} say how far it is
-   * @returns {Promise<string>} a sentence where it could not be made, or ""
+   * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
    */
   async save(kind, say) {
     if (this.example) await this.#compute();

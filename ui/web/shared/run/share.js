@@ -9,7 +9,7 @@ import { button, el, onArrows } from "../drawing/dom.js";
  * @property {() => string} [copy] the text to copy
  * @property {string} [what] the text is, where it has to be copied by hand
  * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
- * sentence where it could not be made
+ * sentence at the end: what was saved, or why it could not be made
  * @property {string} [disabled] why it can't be had now
  */
 
@@ -17,8 +17,9 @@ export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];
 
-  /** @param {HTMLElement} root */
-  constructor(root) {
+  /** @param {HTMLElement} root @param {(text: string) => void} say something to all, where the menu is closed */
+  constructor(root, say) {
+    this.tell = say;
     this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
     this.said = el("p", { class: "menu-said", role: "status" });
     const opener = { class: "button", "aria-haspopup": "dialog", "aria-expanded": false };
@@ -66,11 +67,12 @@ export class ShareMenu {
         this.said.textContent = text;
       };
       say(SHARE.making);
-      const wrong = await item.save(say).catch((error) => {
+      const end = await item.save(say).catch((error) => {
         console.error(error);
         return SHARE.failed;
       });
-      say(wrong);
+      if (this.list.open) say(end);
+      else this.tell(end);
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button(null, take, item.title, ...why);
@@ -79,8 +81,11 @@ export class ShareMenu {
   }
 }
 
-/** Let the browser save a file. @param {string} href @param {string} name */
-export const download = (href, name) => el("a", { href, download: name }).click();
+/** Let the browser save a file. Returns a sentence that says so. @param {string} href @param {string} name */
+export function download(href, name) {
+  el("a", { href, download: name }).click();
+  return SHARE.saved(name);
+}
 
 /**
  * Copy a text. Without a secure origin there is no navigator.clipboard, and both ways may be refused: then the text is
