@@ -1,7 +1,6 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
 import { slideItem } from "../player/slide.js";
-import { el, find, button as made } from "../shared/drawing/dom.js";
-import { sheet } from "../shared/drawing/sheet.js";
+import { el, find, button as made, sheet } from "../shared/drawing/dom.js";
 import { Form } from "../shared/form/form.js";
 import { copy } from "../shared/run/share.js";
 import { NO_ANSWER } from "../words/page.js";
