@@ -278,6 +278,17 @@ def test_a_lesson_ends_the_run_before_it_drops_the_tool_and_shows_its_own_exampl
     assert not quiet.locator(".part-watch .tools [aria-pressed=true]").count()
 
 
+def test_the_form_says_what_an_example_shows_and_calls_it_nobodys_choice(quiet, app):
+    opened(quiet, app.local_url, "tab=network")
+    quiet.wait_for_selector(
+        ".part-network[data-outdated=false]:not([data-frames='0']) [data-name=label] [value='3']:checked"
+    )
+    assert quiet.input_value(".part-network [data-name=seed] input") == "7"
+    quiet.select_option(".part-network select.models", "cifar10-tiny")
+    quiet.wait_for_selector(".part-network [data-name=label] option[value=horse]", state="attached")
+    assert not quiet.locator(".part-network [data-name=label] .changed:visible").count()
+
+
 def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     opened(quiet, app.local_url, "tab=compare")
     steps = quiet.locator("[data-name=steps_b] input[type=number]")

@@ -1,12 +1,13 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, sheet, within } from "./shared/drawing/dom.js";
+import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./shared/drawing/dom.js";
 import { linked, linkTo } from "./shared/form/link.js";
 import { attempt } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";
 import { revived } from "./shared/run/packing.js";
 import { ShareMenu } from "./shared/run/share.js";
 import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
+import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./shared/run/client.js" */
 /** @import { About, FieldForm } from "./shared/form/form.js" */
@@ -130,11 +131,11 @@ export class Page {
     ]);
     this.#keys = sheet("keys", WORDS.keys, el("h2", null, WORDS.keys), el("dl", null, ...keys), letters);
     document.body.append(this.#keys);
-    const project = button({ class: "button wide", "aria-label": WORDS.projector, title: WORDS.wall }, () =>
-      this.project(),
+    this.#wall.innerHTML = WALL;
+    find(document, "#share").prepend(
+      button({ class: "button wide", title: WORDS.keys }, this.#showKeys, "?"),
+      this.#wall,
     );
-    project.innerHTML = WALL;
-    find(document, "#share").prepend(button({ class: "button wide", title: WORDS.keys }, this.#showKeys, "?"), project);
     // Paper shows the numbers, too.
     addEventListener("beforeprint", () => {
       for (const chart of all(document, "#place > :not([hidden]) .chart:not([open])", HTMLDetailsElement)) {
@@ -156,10 +157,13 @@ export class Page {
   #showKeys = () => this.#keys.showModal();
   #projector = new Projector(this, this.#showKeys);
 
-  /** Show the part on screen on a wall, or no more. */
+  #wall = button({ class: "button wide", "aria-label": WORDS.projector, title: WORDS.wall }, () => this.project());
+
+  /** Show the part on screen on a wall, or no more; a small window has no room for it. */
   project() {
     if (this.#projector.root) this.#projector.hide();
-    else if (this.#shown) this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
+    else if (this.#shown && isShown(this.#wall))
+      this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
   }
 
   /** A key of the page. @param {string} key @returns {boolean} whether it was one */
@@ -423,9 +427,12 @@ export class Page {
 
   /** Say something to screen readers, or to all: each has a place, so that neither takes the other's. @param {string} text @param {boolean} [aloud] to all */
   say(text, aloud = false) {
-    find(document, aloud ? "#said" : "#heard").textContent = text;
-    if (!aloud) return;
+    if (!aloud) {
+      find(document, "#heard").textContent = spoken(text);
+      return;
+    }
     const said = find(document, "#said");
+    write(said, text);
     said.classList.toggle("shown", Boolean(text));
     clearTimeout(this.#hides);
     this.#hides = setTimeout(() => said.classList.remove("shown"), 8000);

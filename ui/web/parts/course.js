@@ -1,5 +1,5 @@
 // Course: the lessons to begin, and cards that go deeper.
-import { all, button, el, find } from "../shared/drawing/dom.js";
+import { all, button, el, find, markup } from "../shared/drawing/dom.js";
 import { BAR, TEACHERS, WORDS } from "../words/course.js";
 import { begin } from "./course/bar.js";
 
@@ -17,12 +17,15 @@ export function mount(page, part) {
     list.append(el("li", null, open));
   }
   const element = el("section", { class: "course", "data-cards": 0 });
-  element.innerHTML = `
+  markup(
+    element,
+    `
 <h2>${WORDS.lessons(lessons.length, minutes)}</h2>
 <p class="info">${WORDS.about}</p>
 <h2>${WORDS.deeper}</h2>
 <p class="info">${WORDS.ideas}</p>
-<div class="cards"></div>`;
+<div class="cards"></div>`,
+  );
   const entries = TEACHERS.flatMap(([name, text]) => [el("dt", null, name), el("dd", null, text)]);
   const teachers = el("details", { class: "card teachers" }, el("summary", null, el("h3", null, WORDS.teachers)));
   teachers.append(el("dl", null, ...entries));
@@ -49,7 +52,7 @@ export function mount(page, part) {
     if (got.error !== undefined) return page.say(got.error, true);
     if (cards.children.length) return;
     const body = el("div", null);
-    body.innerHTML = got.html; // our own file, ui/parts/course.html
+    markup(body, got.html); // our own file, ui/parts/course.html
     cards.append(...all(body, "article").map(card));
     element.dataset.cards = String(cards.children.length);
   }

@@ -4,12 +4,13 @@
 import { checked } from "../plans/fields.js";
 import { slideItem } from "../player/slide.js";
 import { key } from "../shared/drawing/chart.js";
-import { all, button, context2d, el, find, onFile, write as put } from "../shared/drawing/dom.js";
+import { all, button, context2d, el, find, markup, onFile, write as put } from "../shared/drawing/dom.js";
 import { show } from "../shared/drawing/sprite.js";
 import { Form } from "../shared/form/form.js";
 import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
 import { meanings } from "../words/meanings.js";
 import { fraction } from "../words/numbers.js";
+import { attribute } from "../words/symbols.js";
 import { failure } from "../words/units.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
@@ -32,7 +33,7 @@ export async function mount(page, part) {
   const fields = Object.fromEntries(page.given.forms[part].map((field) => [field.name, field]));
   const names = fields.picture.names ?? [];
   const root = el("section", { class: "part forward", "aria-label": WORDS.title });
-  root.innerHTML = MARKUP;
+  markup(root, MARKUP);
   find(root, ".thumbs").append(
     ...names.map((value) => {
       const load = () => scene.load({ name: value });
@@ -129,7 +130,7 @@ export async function mount(page, part) {
     const image = context.createImageData(scene.size, scene.size);
     write(image.data, values, gain);
     context.putImageData(image, 0, 0);
-    if (label) canvas.setAttribute("aria-label", label);
+    if (label) attribute(canvas, "aria-label", label);
   }
 
   function renderPictures() {

@@ -1,5 +1,5 @@
 // What a picture costs in bits, measured live.
-import { all, el, find, write } from "../shared/drawing/dom.js";
+import { all, el, find, markup, write } from "../shared/drawing/dom.js";
 import { urlOf } from "../shared/drawing/sprite.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
@@ -34,7 +34,7 @@ const STAGE = `
  */
 export function mount(page, part) {
   const body = el("div", { class: "likelihood" });
-  body.innerHTML = STAGE;
+  markup(body, STAGE);
   const words = /** @type {const} */ (["bits/dim", "rate", "RMSE", "L₀, L_T", "linspace", "±"]);
   find(body, "p").after(meanings(...words, "βₜ", "β̃ₜ", "analytic"));
   /** @type {Plan | null} */

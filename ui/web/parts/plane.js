@@ -1,6 +1,6 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
 import { swatch } from "../shared/drawing/chart.js";
-import { el, find } from "../shared/drawing/dom.js";
+import { el, find, markup } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../words/meanings.js";
 import { BOARD, WORDS } from "../words/plane.js";
@@ -44,10 +44,10 @@ const STAGE = `
 export function mount(page, part) {
   const given = page.given.initial.plane;
   const body = el("div", { class: "plane" });
-  body.innerHTML = STAGE;
+  markup(body, STAGE);
   find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
   const draw = el("div", { class: "draw" });
-  draw.innerHTML = DRAW;
+  markup(draw, DRAW);
   const shape = () => panel.form.value("shape");
   const title = () => WORDS.title(shape());
   /** @type {Panel<Result>} */
@@ -92,7 +92,8 @@ export function mount(page, part) {
     stage.scrubber.active = active;
     stage.soon();
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => stage.soon()); // its colours are drawn
+  // Its colours are drawn, so it is drawn anew where the page becomes light or dark.
+  new MutationObserver(() => stage.render()).observe(document.documentElement, { attributeFilter: ["class"] });
   return panel.mounted(["csv"], () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
     key: (event) => stage.scrubber.key(event),

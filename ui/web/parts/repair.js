@@ -1,9 +1,10 @@
 // What the model knows: a part of a picture is erased, and it is completed in several ways.
-import { button, el, find } from "../shared/drawing/dom.js";
+import { button, el, find, markup } from "../shared/drawing/dom.js";
 import { Rows } from "../shared/drawing/rows.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
 import { REPAIR, WORDS } from "../words/rows.js";
+import { nameSymbols } from "../words/symbols.js";
 import { Brush, PRESETS } from "./repair/brush.js";
 
 /** @import { Page, Part } from "../app.js" */
@@ -21,10 +22,11 @@ export function mount(page, part) {
   const rows = new Rows("repair");
   const body = rows.root;
   const tools = el("div", { class: "tools" });
-  tools.innerHTML = TOOLS;
+  markup(tools, TOOLS);
   find(body, ".lead").textContent = REPAIR.lead;
   find(body, ".rows").before(tools);
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
+  nameSymbols(find(body, ".state + span"));
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
   const { form } = panel;

@@ -1,6 +1,6 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
 import { slideItem } from "../player/slide.js";
-import { el, find, button as made, sheet } from "../shared/drawing/dom.js";
+import { el, find, button as made, markup, sheet } from "../shared/drawing/dom.js";
 import { Form } from "../shared/form/form.js";
 import { copy } from "../shared/run/share.js";
 import { NO_ANSWER } from "../words/page.js";
@@ -30,7 +30,7 @@ export function mount(page, part) {
   const given = /** @type {Given} */ (page.given.initial[part]);
   const recorded = page.given.recorded?.[part];
   const root = el("section", { class: "part train", "aria-label": WORDS.title });
-  root.innerHTML = MARKUP;
+  markup(root, MARKUP);
   const me = page.client.session; // kept when the page is loaded again: then the training is still there
   const { ask } = page.client;
   const history = new History();

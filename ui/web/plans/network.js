@@ -2,7 +2,7 @@
 
 import { modelPairs } from "../local/process/times.js";
 import { keywords, literal } from "../words/literal.js";
-import { secondTitle } from "../words/network.js";
+import { askedFor, secondTitle } from "../words/network.js";
 import { copied, lines, reference } from "../words/scripts.js";
 import { NETWORK } from "../words/wrong.js";
 import { shown } from "./fields.js";
@@ -68,7 +68,9 @@ function plan(request, [model], catalogue) {
     about: () => ({ python: copied(() => script(found)) }),
     shown: ({ blocks, skips, r2, figures }) => ({
       ...{ kind: "plan", blocks, skips, r2, figures },
-      ...{ checkpoint, steps: times.length, block, place, second: secondTitle(request, cut, times, model) },
+      ...{ checkpoint, steps: times.length, block, place, asked: askedFor(request, model) },
+      ...{ second: secondTitle(request, cut, times, model), grafted: graft && graft_block },
+      span: [first, last || times.length],
     }),
   };
 }

@@ -1,5 +1,5 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, button, context2d, el, find, within } from "../shared/drawing/dom.js";
+import { all, button, context2d, el, find, markup, within } from "../shared/drawing/dom.js";
 import { NOISE, play, soon } from "../shared/drawing/motion.js";
 import { meaning, Transport } from "../shared/drawing/transport.js";
 import { WORDS } from "../words/player.js";
@@ -31,7 +31,7 @@ export class Player {
       role: "group",
       "aria-label": WORDS.player,
     });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
     const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
     const transport = new Transport(find(this.root, ".transport"), WORDS.step, go, () => this.toggle());
     const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { chosen: n }));

@@ -17,6 +17,7 @@ import {
   touched,
   WORDS,
 } from "../words/player.js";
+import { attribute, indexed } from "../words/symbols.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
@@ -106,9 +107,7 @@ export class Screen {
         const canvas = canvasOf(SCREEN.empty);
         const at = el("span", { class: "at" });
         const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
-        const spoken = kind === "x" ? SCREEN.xSpoken : SCREEN.x0Spoken;
-        const shown = el("span", { role: "img", "aria-label": spoken }, letter, el("sub", null, index));
-        const symbol = button({ class: "term" }, explain, shown);
+        const symbol = button({ class: "term" }, explain, indexed(letter, index));
         const said = [el("span", { class: "wide" }, words), el("span", { class: "narrow" }, short)];
         const caption = el("figcaption", null, el("span", null, ...said, " ", symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
@@ -154,7 +153,7 @@ export class Screen {
     classList.toggle("differing", this.view.gain > 0);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
-    title.title = shown.plan?.title ?? "";
+    attribute(title, "title", shown.plan?.title ?? "");
     write(title, title.title);
     this.#renderTransport();
     if (!shown.count) return;
@@ -192,8 +191,8 @@ export class Screen {
       const how = this.view.latent ? SCREEN.latents(shown.plan?.latent) : preview;
       x.at.textContent = alone ? how : SCREEN.time(s, how);
       x0.at.textContent = alone ? how : SCREEN.seen(t, how);
-      x.canvas.setAttribute("aria-label", SCREEN.xNow(where, s));
-      x0.canvas.setAttribute("aria-label", SCREEN.x0Now(where, t));
+      attribute(x.canvas, "aria-label", SCREEN.xNow(where, s));
+      attribute(x0.canvas, "aria-label", SCREEN.x0Now(where, t));
     });
   }
 

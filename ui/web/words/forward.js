@@ -101,7 +101,6 @@ export const WORDS = {
   posteriorAbout:
     "If x<sub>0</sub> is known, the step before x<sub>t</sub> is a Gaussian with this mean and deviation (Eqs. 6, 7). The network never sees x<sub>0</sub>: it learns to aim for this mean.",
   mean: "mean",
-  mu: "mu tilde t",
   walk: "t small steps, or one jump?",
   walkAbout:
     "Eq. 2 adds a little noise t times; Eq. 4 adds it all at once. Both give x<sub>t</sub> the same distribution, so training can jump to any t.",

@@ -1,5 +1,7 @@
 // What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
 
+import { ANY } from "../plans/fields.js";
+
 /** @import { Facts, Request } from "../plans/plan.js" */
 /** @import { Block, Figures } from "../shared/run/protocol.js" */
 
@@ -21,6 +23,13 @@ export function titleOf(name, words) {
   if (name === "condition") return words ? "words" : "class";
   const [, side] = name.match(/^skips (\d+)$/) ?? [];
   return side ? `skips ${side}×${side}` : name;
+}
+
+/** What the network is asked for, "" where it takes nothing. @param {Request} request @param {Facts} model */
+export function askedFor({ label, prompt }, model) {
+  if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
+  if (!model.num_classes) return "";
+  return label === ANY ? "no class" : `class ${label}`;
 }
 
 /** What a block consists of. @param {Block} block */
@@ -87,12 +96,13 @@ export const WORDS = {
   other: "a run of other words",
   donor: (/** @type {string} */ name) => `a run of ${name}`,
   when: "In which steps",
-  in: "In",
+  in: "When",
   always: "All steps",
   span: (/** @type {number} */ first, /** @type {number} */ last) => `Steps ${first} to ${last}`,
   x: "The picture now",
   x0: "The guess",
-  result: (/** @type {string} */ run) => `The guess, ${run}`,
   shows: (/** @type {string} */ block) => `What ${block} shows`,
   blind: "no attention",
+  into: "into every block",
+  donated: "from the other run",
 };

@@ -170,8 +170,6 @@ export const SCREEN = {
   meaning: "What this word means",
   words: "All words",
   empty: "No picture yet",
-  xSpoken: "x at time t",
-  x0Spoken: "the guess of x zero",
   xShort: "Picture now",
   x0Short: "Its guess",
   difference: "Difference of A and B",

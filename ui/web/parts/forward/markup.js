@@ -32,8 +32,8 @@ export const MARKUP = `
       <h3>${WORDS.posterior}</h3>
       <p>${WORDS.posteriorAbout}</p>
       <div class="two">
-        <figure class="mean"><figcaption><span><span role="img" aria-label="${WORDS.mu}"><span class="tilde">μ<i>̃</i></span><sub>t</sub></span> <span class="word">${WORDS.mean}</span></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
-        <figure class="change"><figcaption><span>x<sub>t</sub> − <span role="img" aria-label="${WORDS.mu}"><span class="tilde">μ<i>̃</i></span><sub>t</sub></span></span><span class="at"></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
+        <figure class="mean"><figcaption><span>μ̃<sub>t</sub> <span class="word">${WORDS.mean}</span></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
+        <figure class="change"><figcaption><span>x<sub>t</sub> − μ̃<sub>t</sub></span><span class="at"></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
       </div>
       <p class="weights"></p>
       <dl class="numbers"></dl>

@@ -1,7 +1,8 @@
 // What a measurement sends, as tables.
-import { el, table } from "../../shared/drawing/dom.js";
+import { table } from "../../shared/drawing/dom.js";
 import { measured, WORDS } from "../../words/likelihood.js";
 import { number } from "../../words/numbers.js";
+import { indexed } from "../../words/symbols.js";
 
 /** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
 
@@ -47,7 +48,7 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
     "bits/dim",
     ...lengths.map((n) => (n === T ? WORDS.all(n) : `${n} steps`)),
     WORDS.last,
-    el("span", null, "L", el("sub", null, "T")),
+    indexed("L", "T"),
   ];
   return table(measured(done, count), heads, rows);
 }

@@ -1,5 +1,5 @@
 // What the second run is: what is switched off, whose block it takes, and in which steps.
-import { button, el, find } from "../../shared/drawing/dom.js";
+import { button, el, find, markup } from "../../shared/drawing/dom.js";
 import { measured, titleOf, WORDS } from "../../words/network.js";
 
 /** @import { About } from "../../shared/form/form.js" */
@@ -7,10 +7,10 @@ import { measured, titleOf, WORDS } from "../../words/network.js";
 /** @import { Block, Figures } from "../../shared/run/protocol.js" */
 
 const MARKUP = `
+<p class="measured" aria-live="polite"></p>
 <div class="row switches" role="group" aria-label="${WORDS.off}"></div>
 <div class="row graft"></div>
 <div class="row when" role="group" aria-label="${WORDS.when}"></div>
-<p class="measured" aria-live="polite"></p>
 `;
 
 export class Apart {
@@ -21,7 +21,7 @@ export class Apart {
   constructor(panel) {
     this.panel = panel;
     this.root = el("div", { class: "apart" });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
   }
 
   /** What is off, as the form has it. */
@@ -29,15 +29,16 @@ export class Apart {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
 
-  /** A button that switches a part off, or on again. @param {string} name */
-  chip(name) {
+  /** A button that switches a part off, or on again. @param {string} name @param {boolean} [short] skips by their size alone */
+  chip(name, short = false) {
     const flip = () => {
       const { off } = this;
       if (!off.delete(name)) off.add(name);
       this.panel.set({ off: [...off].join(", ") }, "press");
     };
-    const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name) };
-    return button(attributes, flip, titleOf(name, this.takesWords));
+    const title = titleOf(name, this.takesWords);
+    const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name), "aria-label": title };
+    return button(attributes, flip, short ? title.replace("skips ", "") : title);
   }
 
   /** @param {Block[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */

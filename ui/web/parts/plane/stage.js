@@ -3,6 +3,7 @@ import { all, find, write } from "../../shared/drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
 import { against, WORDS } from "../../words/plane.js";
+import { attribute } from "../../words/symbols.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
@@ -146,7 +147,7 @@ export class Stage {
     find(pane, ".verdict").textContent = said;
     const canvas = find(pane, "canvas", HTMLCanvasElement);
     const about = points ? WORDS.points(points.length / 2, shown?.s ?? 0, said) : mixture ? WORDS.data : WORDS.nothing;
-    canvas.setAttribute("aria-label", `${letter}: ${about}`);
+    attribute(canvas, "aria-label", `${letter}: ${about}`);
     const frames = this.frames[lane];
     const trail = shown ? frames.slice(0, frames.indexOf(shown) + 1) : [];
     const alphaBar = shown?.alphaBar ?? START.alphaBar;

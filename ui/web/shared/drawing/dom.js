@@ -1,7 +1,7 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
 import { WORDS } from "../../words/page.js";
-import { symbols } from "../../words/symbols.js";
+import { attribute, nameSymbols, spoken, symbols } from "../../words/symbols.js";
 
 /** @typedef {Record<string, string | number | boolean>} Attributes */
 
@@ -14,7 +14,7 @@ import { symbols } from "../../words/symbols.js";
  */
 export function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes ?? {})) node.setAttribute(name, String(value));
+  for (const [name, value] of Object.entries(attributes ?? {})) attribute(node, name, String(value));
   node.append(...children.flatMap((child) => (typeof child === "string" ? symbols(child) : child)));
   return node;
 }
@@ -22,6 +22,19 @@ export function el(tag, attributes, ...children) {
 /** Write a text into an element, in the place of what is there. @param {Element} node @param {string} text */
 export function write(node, text) {
   if (node.textContent !== text) node.replaceChildren(...symbols(text));
+}
+
+/** An option of a list: it can have no elements, and is said as a whole. @param {string} text @param {string} value */
+export function option(text, value) {
+  const node = new Option(text, value);
+  if (spoken(text) !== text) node.setAttribute("aria-label", spoken(text));
+  return node;
+}
+
+/** Fill an element with our own HTML, whose symbols get names. @param {Element} node @param {string} html */
+export function markup(node, html) {
+  node.innerHTML = html;
+  nameSymbols(node);
 }
 
 /**

@@ -1,7 +1,8 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
 import { meanings } from "../../words/meanings.js";
 import { apart, seen, WORDS } from "../../words/rows.js";
-import { el, find } from "./dom.js";
+import { attribute } from "../../words/symbols.js";
+import { el, find, markup } from "./dom.js";
 import { NOISE, soon } from "./motion.js";
 import { urlOf } from "./sprite.js";
 import { Scrubber } from "./transport.js";
@@ -57,7 +58,7 @@ export class Rows {
   /** @param {string} name of its class */
   constructor(name) {
     this.root = el("div", { class: `${name} chains` });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
     find(this.root, ".lead").after(meanings("latent", "y", "apart"));
     this.scrubber = new Scrubber(find(this.root, ".transport"), WORDS.step, () => this.render());
   }
@@ -165,7 +166,7 @@ export class Rows {
       if (!frame) return;
       const url = urlOf((this.state && frame.x) || frame.x0);
       if (image.src !== url) image.src = url;
-      image.alt = seen(title, `${plan.columns.length} ${plan.what}`, frame.s, this.state);
+      attribute(image, "alt", seen(title, `${plan.columns.length} ${plan.what}`, frame.s, this.state));
     });
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport").hidden = !some;

@@ -2,7 +2,7 @@
 // changes about it. What a field follows of a model says the field; what comes of it says the kind.
 
 import { FORM } from "../../words/page.js";
-import { button, el, write } from "../drawing/dom.js";
+import { button, el, option, write } from "../drawing/dom.js";
 
 /** @import { About, FieldForm, Form } from "./form.js" */
 
@@ -205,7 +205,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
     const shown = offered.map((value) =>
       few
         ? el("label", null, el("input", { type: "radio", name: group, value }), el("span", null, titled(value)))
-        : new Option(titled(value), value),
+        : option(titled(value), value),
     );
     box.replaceChildren(...shown);
     set(wanted);
@@ -298,10 +298,10 @@ function model({ name, default: usual, lane }, form) {
   /** @param {unknown} value */
   const set = (value) => {
     const text = String(value);
-    if (text && ![...select.options].some((option) => option.value === text)) {
-      const option = new Option(short(text), text);
-      option.title = text;
-      select.prepend(option);
+    if (text && ![...select.options].some(({ value }) => value === text)) {
+      const one = new Option(short(text), text);
+      one.title = text;
+      select.prepend(one);
     }
     select.value = text;
     other.hidden = text !== "" && text !== other.value.trim(); // it stays until the model is known

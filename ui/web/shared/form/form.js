@@ -174,14 +174,14 @@ export class Form {
     return this.#chosen.has(name);
   }
 
-  /** Values from a link, a lesson or a preset; fields that are not named stay as they are. @param {Values} values */
-  set(values) {
+  /** Values from a link, a lesson, a preset or an example; fields that are not named stay as they are. @param {Values} values @param {boolean} [chosen] whether somebody chose them */
+  set(values, chosen = true) {
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined || value === null) continue;
       const field = this.fields.find((one) => one.name === name);
       if (field && !fits(field, String(value))) continue;
       if (value === "") this.#chosen.delete(name);
-      else this.#chosen.add(name);
+      else if (chosen) this.#chosen.add(name);
       this.#controls.get(name)?.set(value);
     }
     this.reveal();

@@ -1,7 +1,7 @@
 // Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
 // a file of the visitor's, of which a square is chosen.
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../../words/pictures.js";
-import { ARROWS, all, button, el, find, onDrag, onFile } from "../drawing/dom.js";
+import { ARROWS, all, button, el, find, markup, onDrag, onFile } from "../drawing/dom.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
@@ -68,7 +68,7 @@ export class Source {
     this.changed = () => panel.changed(name, true);
     this.input = null;
     this.element = el("fieldset", { class: "field source" });
-    this.element.innerHTML = MARKUP;
+    markup(this.element, MARKUP);
     this.#find("legend").textContent = title;
     this.#find(".kind span").textContent = sample;
     this.kinds = all(this.element, ".kind input", HTMLInputElement);

@@ -6,7 +6,7 @@ import { slideItem } from "../../player/slide.js";
 import { FORM, RUN, SHARE } from "../../words/page.js";
 import { FILES } from "../../words/pictures.js";
 import { duration, failure } from "../../words/units.js";
-import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
+import { all, button, disable, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { attempt, kept } from "./client.js";
 import { Status } from "./status.js";
@@ -123,7 +123,7 @@ export class Panel {
     const stop = () => this.stream.stop(() => page.client.ask("engine", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, RUN.stop);
     this.estimate = el("p", { class: "estimate", role: "status" });
-    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, RUN.settings);
+    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, el("span", null));
     this.fields = this.form.layout(options.side, options.first);
     this.status = new Status(RUN.progress);
     this.status.show(this.stream.words);
@@ -251,7 +251,7 @@ export class Panel {
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
     this.run.textContent = slow >= 3 ? RUN.takes(duration(slow)) : RUN.run;
-    write(this.summary, this.description?.summary ?? RUN.settings);
+    write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
@@ -303,7 +303,7 @@ export class Panel {
   #look() {
     for (const seen of all(
       this.stage,
-      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport, .network > .bar",
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane, .network) .transport",
     ))
       seen.scrollIntoView({ block: "nearest" });
   }
@@ -483,6 +483,7 @@ export class Panel {
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
     const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
+    if (!wanted && !other && !this.#changed) this.form.set(example.values, false); // the form says what is shown
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);
