@@ -218,7 +218,7 @@ def test_strangers_get_no_other_checkpoint_and_no_large_run(wrong, sentence, por
 
 
 def test_strangers_do_not_train(port):
-    assert asked(port, "train", "look", {}) == {"error": "There is no such part on this page"}
+    assert asked(port, "train", "now", {}) == {"error": "There is no such part on this page"}
 
 
 def test_health(port):

@@ -41,7 +41,7 @@ ASKS = {
     "engine": ("models", "facts", "emoji", "stop", "run", "room", "x"),
     "forward": ("cost", "thumbs", "tables", "picture", "noise", "compare"),
     "likelihood": ("cost",),
-    "train": ("look", "start", "follow", "do", "use"),
+    "train": ("now", "start", "follow", "do", "use"),
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
 NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")

@@ -1,7 +1,6 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, within, write } from "./shared/drawing/dom.js";
-import { sheet } from "./shared/drawing/sheet.js";
+import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./shared/drawing/dom.js";
 import { linked, linkTo } from "./shared/form/link.js";
 import { attempt } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";

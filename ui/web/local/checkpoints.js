@@ -214,7 +214,9 @@ export class Checkpoints {
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
     });
     this.#loaded.set(ref, loading);
-    loading.catch(() => this.#loaded.delete(ref));
+    loading.catch(() => {
+      if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // a newer one may load meanwhile
+    });
     return loading;
   }
 }

@@ -1,8 +1,7 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
-import { all, button, context2d, disable, el, find, write } from "../shared/drawing/dom.js";
-import { sheet } from "../shared/drawing/sheet.js";
+import { all, button, context2d, disable, el, find, sheet, write } from "../shared/drawing/dom.js";
 import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
 import {

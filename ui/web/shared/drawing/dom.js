@@ -83,6 +83,19 @@ export function table(caption, heads, rows, ours = heads.length) {
 }
 
 /**
+ * A sheet over the page, which `showModal` opens: it takes the focus and gives it back, and Escape or a press beside it closes it.
+ * @param {string} kind its class of CSS @param {string} name that a screen reader says @param {...Node} children
+ */
+export function sheet(kind, name, ...children) {
+  const inside = el("div", { tabindex: -1, autofocus: true }, ...children);
+  const node = el("dialog", { class: `sheet ${kind}`, "aria-label": name }, inside);
+  node.addEventListener("click", (event) => {
+    if (event.target === node) node.close(); // a press on what is inside has another target
+  });
+  return node;
+}
+
+/**
  * The first element that fits a selector; throws where there is none.
  * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root

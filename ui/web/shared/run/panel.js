@@ -260,6 +260,10 @@ export class Panel {
     this.element.dataset.described = String(ask);
     this.#renderStatus();
     if (this.element.dataset.ready !== "true") return; // once the model is known, all is described once more
+    if (got.error !== undefined && got.again) {
+      this.#timer = setTimeout(() => this.#describe(), 1000 * got.again);
+      return;
+    }
     const cause = this.#cause;
     this.#cause = "";
     if (!cause || sentence || !isShown(this.run)) return; // who has left wants no run
