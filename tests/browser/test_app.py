@@ -604,8 +604,8 @@ def test_an_address_that_names_what_every_object_has_opens_watch(page, url, name
     page.wait_for_selector(".part-watch[data-ready=true]:visible")
     field = '{ name: "label", kind: "classname", default: "any", names: null, follows: "classes", label: "Class" }'
     offered = f"""async () => {{
-      const base = document.querySelector("script[src]").src;
-      const {{ makeControl }} = await import(new URL("shared/form/controls.js", base));
+      const {{ $need }} = await import(new URL("common.js", document.querySelector("script[src]").src));
+      const {{ makeControl }} = $need("shared/form/controls.js");
       const control = makeControl({field}, {{ changed() {{}} }});
       control.offer({{ classes: ["{name}"], titles: {{}} }});
       return control.element.querySelector("option, label").textContent;

@@ -39,7 +39,8 @@ from ui.runs import touch
 from ui.runs.touch import TouchField
 from ui.serving.server import build
 from ui.static.__main__ import main
-from ui.static.folder import write
+from ui.static.folder import CLIENT, write
+from ui.web.scripts import WORKER, scripts
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
 ROOT = Path(__file__).parents[2]
@@ -355,7 +356,7 @@ def png(page):
     page.wait_for_selector("#place > section:not([hidden])[data-state=finished]")
     packed = page.evaluate(
         """async () => {
-            const { make } = await import(`${document.querySelector("link[href$='app.js']").href}/../files/make.js`);
+            const { make } = await import(`${document.querySelector("link[href$='page.js']").href}/../files/make.js`);
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
             const kept = await page.client.kept(run);
             const [, bytes] = await make(page.knowledge, page.part, "png", kept, async () => {});
@@ -914,15 +915,15 @@ def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder
 
 def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
     busy = {"text": "for (;;);"}
-    source = (ROOT / "ui/web/local/jobs.js").read_text("utf-8")
+    source = scripts(CLIENT)[WORKER]
     head = "async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {"
     assert head in source
 
-    def jobs(route):
+    def worker(route):
         body = source.replace(head, head + busy["text"])
         return route.fulfill(body=body, content_type="text/javascript", headers={"cache-control": "no-store"})
 
-    opened = fresh(link("watch", {"steps": 2, "seed": 3, "count": 1}), routes={"**/local/jobs.js": jobs})
+    opened = fresh(link("watch", {"steps": 2, "seed": 3, "count": 1}), routes={f"**/{WORKER}": worker})
     opened.wait_for_selector(".part-watch[data-state=running]")  # a link runs
     busy["text"] = ""
     opened.locator(".part-watch .stop").click()
