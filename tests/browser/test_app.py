@@ -33,6 +33,7 @@ from ui import web
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepKind
 from ui.runs import listeners
+from ui.web.scripts import COMMON, PAGE, scripts
 
 FAST = {"steps": 3, "count": 2}
 PHONE = {"width": 390, "height": 844}
@@ -719,10 +720,10 @@ def test_on_a_laptop_run_is_in_sight_ten_stops_of_tab_away_and_nothing_is_cut_of
 def test_the_first_page_is_light(url):
     answer = httpx.get(url, headers={"accept-encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip" and "<h1>DDPM Lab</h1>" in answer.text
-    first = ("app.js", "shared/", "words/", "player/", "parts/watch.js", "models/", "examples/watch.json")
-    files = [file.read_bytes() for name, file in web.served().items() if name.startswith(first)]
-    files.append(web.style().encode())
-    assert int(answer.headers["content-length"]) + sum(len(gzip.compress(file)) for file in files) < 250_000
+    pictures = ("models/", "examples/watch.json")
+    first = [file.read_bytes() for name, file in web.served().items() if name.startswith(pictures)]
+    first += [scripts(web.CLIENT)[name].encode() for name in (PAGE, COMMON)] + [web.style().encode()]
+    assert int(answer.headers["content-length"]) + sum(len(gzip.compress(file)) for file in first) < 230_000
 
 
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):
