@@ -92,7 +92,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     first = models[given["first"]][1]
     if sum(size for size, _ in first["files"].values()) < FREE:  # it need not be asked for
         given["known"] = {name: value for name, value in first.items() if name != "examples"}
-    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}, "words": given["words"]}
+    knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
     pictures = {name: drawn(name)[None] for name in DRAWINGS}
     drawings = {"pictures": pictures, "thumbs": app.parts["forward"].questions["thumbs"]({})}
     made = {
@@ -214,7 +214,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
 
-def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
+def _answers(given: Mapping[str, object]) -> dict[str, object]:
     """What Python answers once for all."""
     return {
         "models": {"models": given["models"], "device": given["device"]},
