@@ -22,6 +22,7 @@ import { spoken } from "./words/symbols.js";
  * @typedef {object} Given
  * @property {string} client the module of what computes: see shared/run/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
+ * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
  * @property {string} first checkpoint
  * @property {boolean} public
  * @property {boolean} takesAny
@@ -77,6 +78,14 @@ const PLACES = [
 const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part)) ?? PLACES[0];
 
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
+
+/** The text of a request that index.html has sent, as soon as all has come; "" where it fails. @param {XMLHttpRequest} asked @returns {Promise<string>} */
+const come = (asked) =>
+  new Promise((done) => {
+    const take = () => done(asked.status === 200 ? asked.responseText : "");
+    if (asked.readyState === 4) take();
+    else asked.addEventListener("loadend", take);
+  });
 
 const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
 const AGAIN = 2000; // ms until a server that does not answer is asked again
@@ -387,10 +396,21 @@ export class Page {
     return values ? this.link(this.part, values) : new URL(location.href);
   }
 
-  /** A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. @param {string} part @returns {Promise<any>} */
+  /**
+   * A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. seen: seconds in which index.html has shown it.
+   * @param {string} part @returns {Promise<any>}
+   */
   async example(part) {
-    const answer = await fetch(new URL(`examples/${part}.json`, import.meta.url)).catch(() => null);
-    return answer?.ok ? JSON.parse(await answer.text(), revived) : null;
+    /** @type {XMLHttpRequest & { began?: number } | null} */
+    const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
+    const url = new URL(`examples/${part}.json`, import.meta.url);
+    const text = await (early ? come(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
+      () => "",
+    );
+    const shown = document.querySelector(".early");
+    requestAnimationFrame(() => shown?.remove()); // the part is drawn by then
+    const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;
+    return text ? { ...JSON.parse(text, revived), seen } : null;
   }
 
   /**

@@ -130,6 +130,11 @@ export class Player {
 
   // --- Playing
 
+  /** Go to where it would be after so many seconds. @param {number} seconds */
+  skip(seconds) {
+    if (this.view.playing) this.#do(() => this.view.advance(seconds));
+  }
+
   #play() {
     this.#pause();
     const { view } = this;
