@@ -105,7 +105,7 @@ def invert(
     """
     check_options("invert", conditions, arguments(invert))
     if model.student is not None:
-        raise ValueError("a student has learned few times, and not t = 1, where this begins: invert with its teacher")
+        raise ValueError("a student has not learned t = 1, where inversion begins: invert with its teacher")
     pairs = make_chain(model, steps, "ddim", spacing, t, conditions.get("guidance")).pairs
     x = image_state(model, images, torch.float32)
     labels = Condition(**conditions).label_ids(model, len(x))
@@ -176,7 +176,7 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "lin
         raise ValueError(f"unknown way to mix {how!r}: choose from {', '.join(MIXINGS)}")
     if x_t.shape != other.shape or len(x_t) != 1:
         raise ValueError(
-            f"interpolation is between two latents (1, C, H, W), got {(*x_t.shape,)} and {(*other.shape,)}"
+            f"interpolate takes two latents of shape (1, C, H, W), got {(*x_t.shape,)} and {(*other.shape,)}"
         )
     each = list(weights) if isinstance(weights, Iterable) else []
     if not each or not all(is_number(weight, 0, 1) for weight in each):

@@ -247,12 +247,12 @@ def chain(model: ModelSpec, variance: Variance | None, steps: Steps, spacing: Sp
     if pairs[-1][0] != 1:
         raise ValueError(
             f"the likelihood needs a chain that visits t = 1, and these {len(pairs)} steps end at t = {pairs[-1][0]}: "
-            "use at least 2 steps of another spacing than trailing"
+            "use at least 2 steps, and another spacing than trailing"
         )
     if model.student is not None:
         model.student.check_times((t for t, _ in pairs), "measure its teacher")
         if model.student.method == "consistency":
-            raise ValueError("this model is a consistency student, which has learned x_0 and no steps: measure another")
+            raise ValueError("this model is a consistency student, which has no steps to measure: choose another")
     return pairs, check_variance(model, variance, pairs)
 
 

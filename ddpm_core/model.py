@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, fields, replace
 from pathlib import Path
 from shlex import quote
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -131,6 +131,59 @@ class ModelSpec:
         student = [f"{self.student.method} student"] if self.student else []
         parts = [*name, size, self.prediction, self.variance, f"T = {self.schedule.T}", *classes, *student]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+@runtime_checkable
+class EngineNetwork(Protocol):
+    """A network that an engine evaluates, as those of the models that `load` returns.
+
+    device: where its inputs are evaluated. description: engine, device and precision, for the user. memory: bytes that
+    the network takes by now, about. moves_inputs: it takes inputs on any device. Where t_index and labels are on the
+    CPU, they are checked without waiting for a device.
+    """
+
+    device: torch.device
+    description: str
+
+    @property
+    def moves_inputs(self) -> bool: ...
+
+    @property
+    def memory(self) -> int: ...
+
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,).
+
+        Where the network takes other numbers than t − 1, they take its place, of any float dtype. Raises what
+        `engines.common.Inputs.checked` does.
+        """
+        ...
+
+    @property
+    def with_gradients(self) -> Callable[..., Tensor]:
+        """The same in PyTorch and float32, whatever the engine is, with gradients with respect to x.
+
+        Raises ValueError where the weights were rounded, and there is no file to read the exact ones from.
+        """
+        ...
+
+    def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
+        """How much each place of x looks at each token, (N, L, H, W), for a network that takes words.
+
+        states: of the text encoder, (N, L, D). Computed in PyTorch and float32, and raises, as `with_gradients` does.
+        """
+        ...
+
+
+def engine_network(model: Model) -> EngineNetwork:
+    """Return the network of a model that `load` returned.
+
+    Raises:
+        TypeError: if the network is your own function.
+    """
+    if not isinstance(model.network, EngineNetwork):
+        raise TypeError(f"no engine evaluates the network of this model, a {type(model.network).__name__}")
+    return model.network
 
 
 class Decoder(Protocol):
@@ -287,7 +340,7 @@ class Model(ModelSpec):
 def check_pixels(model: ModelSpec, what: str) -> None:
     """Raise ValueError for a latent model. what: the name of the thing that only models of pixels can do."""
     if model.latent:
-        raise ValueError(f"{what} is there for models of pixels, and this one draws latents of an autoencoder")
+        raise ValueError(f"{what} works only for models of pixels, and this one draws latents of an autoencoder")
 
 
 def is_number(value: Any, least: float, most: float = math.inf) -> bool:
@@ -321,7 +374,7 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
         raise ValueError(f"{wanted()}, got {tensor_text(x)}")
     config = getattr(getattr(getattr(model, "network", None), "unet", None), "config", {})
     if "patch_size" in config and x.shape[2:] != (model.image_size, model.image_size):
-        raise ValueError(f"{wanted()}: a transformer knows its own size only, got {tensor_text(x)}")
+        raise ValueError(f"{wanted()}: a transformer knows only its own size, got {tensor_text(x)}")
     step = 2 ** (len(config.get("block_out_channels", (1,))) - 1)
     if x.shape[2] % step or x.shape[3] % step:
         raise ValueError(f"the sides of {name} must be multiples of {step} for this network, got {tensor_text(x)}")
@@ -360,7 +413,7 @@ def check_variance(
         ref = quote(model.source.ref) if model.source else "CHECKPOINT"
         raise ValueError(
             f"the analytic variance was not estimated for these weights: run `python -m train gamma {ref} --data DATA` "
-            "with what they were trained on, or use another variance"
+            "with the training data, or use another variance"
         )
     if variance == "analytic" and guidance not in (None, 1):
         raise ValueError("the analytic variance is not defined with guidance: use another variance")
@@ -373,7 +426,7 @@ def check_same_images(models: Sequence[ModelSpec]) -> None:
     for other in models[1:]:
         if (other.image_size, other.channels) != (first.image_size, first.channels):
             raise ValueError(
-                "two models beside each other must make images of one size and as many channels: "
+                "two models side by side must make images of the same size and number of channels: "
                 f"{_images(first)}, {_images(other)}"
             )
 

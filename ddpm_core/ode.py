@@ -141,12 +141,12 @@ def check_flow(model: Model) -> None:
     """Raise ValueError for a model whose flow can't be followed, and ModuleNotFoundError without SciPy."""
     check_pixels(model, "the likelihood")
     if model.student is not None:
-        raise ValueError("a student has learned few times, and the flow visits all of them: measure its teacher")
+        raise ValueError("a student has learned only a few times, but the flow visits all: measure its teacher")
     if model.prediction == "mu":
         raise ValueError("the flow also visits fractions of t, where μ̃, the mean of x_{t−1}, is not defined")
     unet = getattr(model.network, "unet", None)
     if unet is not None and (getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned"):
-        raise ValueError("the flow also visits fractions of t, and this network has a table of whole ones")
+        raise ValueError("the flow also visits fractions of t, but this network knows only whole ones")
     _solve_ivp()
 
 

@@ -179,7 +179,7 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
 
     A user's network gets copies, because it may compute in place. Its output is copied, because it may use it again.
     """
-    if getattr(network, "moves_inputs", False):  # see engines.common.EngineNetwork
+    if getattr(network, "moves_inputs", False):  # see model.EngineNetwork
         return network(x, t_index, labels)
     device = network_device(network) or x.device
     single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64
@@ -255,7 +255,7 @@ def _check_states(states: Tensor, n: int) -> None:
     """ValueError unless these can be what `label_tensor` makes of n prompts."""
     if states.ndim != 4 or states.shape[:2] != (n, 2) or not states.is_floating_point():
         raise ValueError(
-            f"a tensor of labels is what label_tensor makes of prompts, float ({n}, 2, L, D), got {tensor_text(states)}"
+            f"labels as a tensor must come from label_tensor, float ({n}, 2, L, D), got {tensor_text(states)}"
         )
 
 

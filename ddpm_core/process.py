@@ -284,7 +284,7 @@ def _whole(t: Time | np.integer) -> Time:
         return t.long()
     one: Any = t.item() if isinstance(t, Tensor) else t
     if isinstance(one, bool):
-        raise TypeError("True and False are no times")
+        raise TypeError("True and False are not times")
     return operator.index(one)
 
 

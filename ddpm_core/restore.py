@@ -571,7 +571,7 @@ def restore(
     if chosen is None or isinstance(chosen, type) or not hasattr(chosen, "whole_steps"):
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}, or give an instance of one")
     if not isinstance(measurement, Measurement):
-        raise ValueError(f"measurement is what `mask` and its like make, got a {type(measurement).__name__}")
+        raise ValueError(f"measurement must be a Measurement, such as `mask` makes, got a {type(measurement).__name__}")
     for name, value in options.items():
         for own in METHODS.values():
             if name in vars(own):
@@ -617,7 +617,7 @@ def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: t
     if not torch.allclose(doubled, 2 * expected, atol=tolerance) or bool(measurement(0 * x).abs().max() > tolerance):
         raise ValueError(f"{measurement} is not linear: A(2x) is not 2 A(x)")
     if again.shape != expected.shape or not torch.allclose(again, expected, atol=tolerance):
-        raise ValueError(f"the pseudo-inverse of {measurement} is none: A A⁺ A x differs from A x")
+        raise ValueError(f"the pseudo-inverse of {measurement} is wrong: A A⁺ A x differs from A x")
     if y.shape[1:] != expected.shape[1:]:
         raise ValueError(f"y must have the shape (N, {', '.join(map(str, expected.shape[1:]))}), got {tuple(y.shape)}")
     if len(y) not in (1, n):

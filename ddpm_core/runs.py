@@ -561,7 +561,7 @@ def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
         isinstance(after, tuple) and len(after) == 2 and isinstance(after[1], Tensor)
     )
     if after is not None and (x_T is not None or not is_state):
-        raise ValueError("after is a step, or a state (t, x_t), and takes the place of x_T")
+        raise ValueError("after must be a step or a state (t, x_t); it replaces x_T, so leave x_T out")
     return x_T if after is None else after.x if isinstance(after, Step) else after[1]
 
 

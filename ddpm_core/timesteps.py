@@ -83,7 +83,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int |
     if times is not None:
         return _own_pairs(T, times, start)
     if spacing == "optimised":
-        raise ValueError(f"optimised steps are a model's, and of a sampler: choose from {', '.join(FORMULAS)} here")
+        raise ValueError(f"optimised steps belong to a model and a sampler: choose from {', '.join(FORMULAS)} here")
     if start is not None and start != T:
         (_, s), *rest = timestep_pairs(start, n, spacing)
         return [(start, s), *rest]
@@ -104,9 +104,9 @@ def own_times(steps: object) -> list[int] | None:
 def _own_pairs(T: int, times: list[int], start: int | None) -> list[tuple[int, int]]:
     """The steps that visit these times. ValueError for what are no times, or begin elsewhere than at `start`."""
     if not times or not all(_is_whole(t) and 1 <= t <= T for t in times) or any(a <= b for a, b in pairwise(times)):
-        raise ValueError(f"times of your own are whole numbers that fall from {T} at most to 1 at least, got {times!r}")
+        raise ValueError(f"your own times must be falling whole numbers, from at most {T} to at least 1, got {times!r}")
     if start not in (None, T, times[0]):
-        raise ValueError(f"a chain that starts at t = {start} has it as the first of its times, got {times[0]}")
+        raise ValueError(f"a chain that starts at t = {start} must have it as its first time, got {times[0]}")
     return _pairs([int(t) for t in times])
 
 
@@ -123,7 +123,7 @@ def model_pairs(
     """
     if own_times(n) is not None:
         if spacing is not None:
-            raise ValueError("times of your own take the place of a spacing: leave it out")
+            raise ValueError("your own times replace the spacing: leave the spacing out")
         return timestep_pairs(model.schedule.T, n, start=start)
     number = _whole(n, model.schedule.T)
     if spacing is None and model.student is not None:
@@ -140,7 +140,7 @@ def model_pairs(
     if start not in (None, model.schedule.T):
         raise ValueError("optimised steps start at T: choose another spacing")
     if model.student is not None:
-        raise ValueError("a student has no optimised steps: leave its own to it (auto on the page)")
+        raise ValueError("a student has no optimised steps: use its own steps (auto on the page)")
     source = model.source
     folder = "FOLDER" if source is None or source.fixed else quote(source.ref)
     copy = f"`python -m ddpm_core export {quote(source.ref)} FOLDER` and " if source and source.fixed else ""

@@ -22,7 +22,7 @@ USAGE = """usage: python -m train COMMAND [--help]
   fit   train a model:          python -m train fit --config cifar10-tiny --data FOLDER --out runs/tiny
         go on where it stopped: python -m train fit --resume --out runs/tiny
   autoencoder   train one, for models in its latents: python -m train autoencoder --data FOLDER --out runs/autoencoder
-  distill   make a student of few steps out of it: python -m train distill CHECKPOINT --data FOLDER --out runs/student
+  distill   make a student that needs few steps: python -m train distill CHECKPOINT --data FOLDER --out runs/student
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
   gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
   schedule  find the time steps that suit a model best:  python -m train schedule FOLDER

@@ -139,7 +139,7 @@ def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch
         raise
     except BaseException as error:  # transformers checks its files by running into them, and its Rust panics
         raise CheckpointError(
-            f"{ref}: the files in {TOKENIZER} are no tokenizer of CLIP ({first_line(error)})"
+            f"{ref}: the files in {TOKENIZER} are not a tokenizer of CLIP ({first_line(error)})"
         ) from None
     if not fits:
         raise CheckpointError(f"{ref}: the tokenizer has more tokens than the text encoder")

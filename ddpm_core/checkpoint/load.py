@@ -58,14 +58,11 @@ def load(
         if not callable(network):
             raise ValueError(f"a network is a function or a module (x, t_index, labels), got {network!r}")
         if (device, precision, engine, batched) != ("auto", "auto", "auto", False):
-            raise ValueError(
-                "a network of your own is evaluated as it is: leave out device, precision and engine, and batched"
-            )
+            raise ValueError("your own network is evaluated as it is: leave out device, precision, engine and batched")
     if own is not None:
         if network is None:
             raise refs.CheckpointError(
-                f"{where} holds all but the network, which was one of your own: give it as load({where.name!r}, "
-                "network=...)"
+                f"{where} holds everything except your own network: give it as load({where.name!r}, network=...)"
             )
         return Model(**vars(own), network=network)
     checkpoint = snapshots.fetch(where, spec.check, progress)

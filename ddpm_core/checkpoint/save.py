@@ -134,7 +134,7 @@ def write(
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
     """`save` where the network is the caller's own."""
     if half:
-        raise ValueError("half and int8 concern weights, and those of your own network are not saved: leave them out")
+        raise ValueError("half and int8 are for weights, and those of your own network are not saved: leave them out")
     if model.latent:
         raise ValueError(
             "nothing is saved of a network of your own in latents: its autoencoder is in the folder that it is from, "
@@ -150,7 +150,7 @@ def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes 
     with _replacing(folder, extra) as new:
         _write_json(new, contents | _sidecars(model, None, False))
     warnings.warn(
-        f"{folder} has all but the network, which is your own: keep its weights yourself, and give it to "
+        f"{folder} has everything except your own network: keep its weights, and give the network to "
         "load(folder, network=...)",
         stacklevel=3,
     )

@@ -178,7 +178,7 @@ def _from_contents(
             fields["variance"] = "learned_range"
     else:
         if decoder is not None:
-            raise ValueError(f"{family.pipeline} draws pixels, and here an autoencoder is beside the network")
+            raise ValueError(f"{family.pipeline} draws pixels, but this checkpoint also has an autoencoder")
         size, channels = unet_config.check(unet, (family.times,))
         fields = {"variance": "beta", **family.read(scheduler)}
     if decoder is not None:

@@ -51,9 +51,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
         with torch.device("meta"), _Uninitialised():
             unet: Any = make()
     except Exception as error:  # diffusers checks a configuration by running into it
-        raise CheckpointError(
-            f"{where}: config.json is not one that {kind} can be built of ({first_line(error)})"
-        ) from None
+        raise CheckpointError(f"{where}: {kind} can't be built from config.json ({first_line(error)})") from None
     try:
         count_parameters(unet)  # refuses too many
     except ValueError as error:

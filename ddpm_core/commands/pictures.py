@@ -81,7 +81,9 @@ class Pictures:
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             raise ValueError(f"{self._npz or path} is not what `sample` writes: choose another --out") from None
         if any(self._folder.glob("*.png")):
-            raise ValueError(f"{self._folder} holds pictures, and no {ABOUT} that says of what: choose another --out")
+            raise ValueError(
+                f"{self._folder} holds pictures, but no {ABOUT} that names their model: choose another --out"
+            )
         return None
 
     def _is_whole(self) -> bool:

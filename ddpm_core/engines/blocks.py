@@ -48,7 +48,7 @@ def module(model: Model) -> nn.Module:
         return owner
     network: Any = model.network
     if not hasattr(network, "with_gradients"):
-        raise ValueError(f"the network of this model is a {type(network).__name__}, and no torch module")
+        raise ValueError(f"the network of this model is a {type(network).__name__}, not a torch module")
     return network.with_gradients.module()
 
 

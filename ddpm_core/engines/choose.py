@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ddpm_core.engines.common import EngineNetwork, announced, bf16_is_fast
+from ddpm_core.engines.common import WithUNet, announced, bf16_is_fast
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.networks import Network
 from ddpm_core.engines.torch import CompiledNetwork, GraphNetwork, TorchNetwork, stays_finite
@@ -26,7 +26,7 @@ def wrap(
     owned: bool = False,
     exact: Callable[[], Network] | None = None,
     batched: bool = False,
-) -> EngineNetwork:
+) -> WithUNet:
     """Return the network ready for evaluation; its description says what was chosen, and why.
 
     device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
@@ -70,7 +70,7 @@ def wrap(
     return network
 
 
-def wrap_decoder(decoder: LatentDecoder, network: EngineNetwork, image_size: int) -> None:
+def wrap_decoder(decoder: LatentDecoder, network: WithUNet, image_size: int) -> None:
     """Let OpenVINO evaluate a model's decoder too, if it evaluates the network.
 
     image_size: the side of the latents. If OpenVINO fails, there is a warning and PyTorch evaluates the decoder.
@@ -94,7 +94,7 @@ def _openvino(
     precision: Precision,
     owned: bool,
     exact: Callable[[], Network] | None,
-) -> EngineNetwork:
+) -> WithUNet:
     if not find_spec("openvino"):
         raise RuntimeError("it is not installed")
     if device.type != "cpu":

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ddpm_core.engines.from_diffusers import takes_words
 from ddpm_core.engines.networks import Network, known_labels, takes_labels
 from ddpm_core.engines.networks.times import known_times
-from ddpm_core.model import tensor_text
+from ddpm_core.model import EngineNetwork, tensor_text
 
 log = logging.getLogger(__name__)
 
@@ -31,46 +31,12 @@ _TOKENS = 77  # of a prompt, as CLIP has
 _CLEARLY = 0.8  # of float32's time: so that two processes on one machine hardly ever disagree
 
 
-class EngineNetwork(Protocol):
-    """A network that an engine evaluates, as `choose.wrap` returns it.
-
-    unet: the network, which may hold rounded weights. device: where its inputs are evaluated. description: engine,
-    device and precision, for the user. memory: bytes that the network takes by now, about. moves_inputs: it takes
-    inputs on any device. Where t_index and labels are on the CPU, they are checked without waiting for a device.
+class WithUNet(EngineNetwork, Protocol):
+    """A network that an engine evaluates, as `choose.wrap` returns it. unet: the network, which may hold rounded
+    weights.
     """
 
     unet: Network
-    device: torch.device
-    description: str
-
-    @property
-    def moves_inputs(self) -> bool: ...
-
-    @property
-    def memory(self) -> int: ...
-
-    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,).
-
-        Where the network takes other numbers than t − 1, they take its place, of any float dtype. Raises what
-        `Inputs.checked` does.
-        """
-        ...
-
-    @property
-    def with_gradients(self) -> Callable[..., Tensor]:
-        """The same in PyTorch and float32, whatever the engine is, with gradients with respect to x.
-
-        Raises ValueError where the weights were rounded, and there is no file to read the exact ones from.
-        """
-        ...
-
-    def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """How much each place of x looks at each token, (N, L, H, W), for a network that takes words.
-
-        states: of the text encoder, (N, L, D). Computed in PyTorch and float32, and raises, as `with_gradients` does.
-        """
-        ...
 
 
 @lru_cache(maxsize=1)

@@ -179,7 +179,7 @@ def fit_readers(
     if min(seeds, held_out) < 2:
         raise ValueError(f"readers need at least 2 runs, and 2 more to measure them, got {seeds} and {held_out}")
     if prompts is not None and (not model.takes_words or not prompts):
-        raise ValueError("prompts are at least one text, for a model that takes words: leave them out")
+        raise ValueError("prompts must be one text or more, and only for a model that takes words")
     opened, size = inside(model), _side(model.image_size, LARGEST)
     measured = sorted(t for t, _ in make_chain(model, **_way(model)).pairs)
     sums = {name: _Sums(block.shape, model.channels, size) for name, block in opened.blocks.items()}

@@ -81,7 +81,7 @@ def optimise_timesteps(
             labels or seeds than these.
     """
     if model.student is not None:
-        raise ValueError("a student has learned its own times, and takes no others: search those of its teacher")
+        raise ValueError("a student takes only the times that it has learned: search the times of its teacher")
     seeds = check_seeds(seeds)
     if not is_number(detail, 0, MOST_DETAIL):
         raise ValueError(f"detail must be a number from 0 to {MOST_DETAIL}, got {detail!r}")

@@ -472,7 +472,9 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
         lab.click("#share > button:text('Share')")
         with lab.expect_download() as download:
             lab.click(f"#share .menu button:text-is('{title}')")
-        assert download.value.suggested_filename == f"CIFAR-10-tiny-7-steps-beta_tilde-seed-13{end}"
+        name = f"CIFAR-10-tiny-7-steps-beta_tilde-seed-13{end}"
+        assert download.value.suggested_filename == name
+        lab.wait_for_selector(f"#share .menu-said:has-text('Saved: {name}.')")
         download.value.save_as(tmp_path / f"file{end}")
         lab.keyboard.press("Escape")
     with zipfile.ZipFile(tmp_path / "file.zip") as archive:

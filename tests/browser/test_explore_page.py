@@ -406,15 +406,21 @@ def test_a_network_is_taken_apart_by_its_buttons(page, url):
     page.wait_for_selector(".part-network[data-state=finished] .u >> nth=1")
     assert page.evaluate("document.activeElement.dataset.part") == "time"  # Tab goes on where it was
     assert parse_qs(urlsplit(page.url).query)["off"] == ["time"]
-    titles = page.locator(".network .lanes > h3").all_inner_texts()
+    titles = page.locator(".network .which:visible").all_inner_texts()
     assert titles == ["Whole", "Without time, in all steps"]
     ends = [lane.locator(".tile canvas").last for lane in page.locator(".u").all()]
     page.locator(".network .scrubber").press("End")
     assert ends[0].evaluate("(canvas) => canvas.toDataURL()") == whole
     assert ends[1].evaluate("(canvas) => canvas.toDataURL()") != whole
     page.get_by_role("button", name="Steps 3 to 4").click()
-    page.wait_for_selector(".network .lanes > h3:text-is('Without time, in steps 3 to 4')")
+    page.wait_for_selector(".network .which:visible:has-text('Without time, in steps 3 to 4')")
     page.locator(".u").nth(1).locator("button.tile:enabled").first.click()
     page.wait_for_selector(".network .detail h3:text-is('down 1, changed')")
+    page.set_viewport_size({"width": 390, "height": 844})  # a phone has room for one of them: the changed one
+    page.wait_for_selector(".u:visible >> nth=1", state="detached")
+    assert page.locator(".which[aria-pressed=true]").inner_text() == "Without time, in steps 3 to 4"
+    page.locator(".which", has_text="Whole").click()
+    page.wait_for_selector(".network .detail h3:text-is('down 1, whole')")
+    assert page.locator(".u:visible").count() == 1
     page.reload()  # the link says it all
-    page.wait_for_selector(".network .lanes > h3:text-is('Without time, in steps 3 to 4')")
+    page.wait_for_selector(".network .which:visible:has-text('Without time, in steps 3 to 4')")

@@ -128,9 +128,19 @@ def quiet(page):
 def settled(page):
     """Wait until what a press has set off is asked and answered."""
     # The page asks 120 ms after a change what a run of it takes, by the same clock, which a busy machine may stop.
-    page.evaluate("new Promise((done) => setTimeout(done, 130))")
-    starting = "document.querySelector('[data-state=starting]')"  # a run is told of without being asked
-    page.wait_for_function(f"!window.asking && document.documentElement.dataset.ready && !{starting}")
+    # One question instead of one per frame: playwright's own waiting took more of the processor than the page.
+    page.evaluate("""
+    async () => {
+      const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+      const starting = () => document.querySelector("[data-state=starting]"); // a run is told of without being asked
+      const end = performance.now() + 120_000;
+      await pause(130);
+      while (window.asking || !document.documentElement.dataset.ready || starting()) {
+        if (performance.now() > end) throw new Error("the page does not come to rest");
+        await pause(20);
+      }
+    }
+    """)
 
 
 def opened(page, url, query):
@@ -266,6 +276,17 @@ def test_a_lesson_ends_the_run_before_it_drops_the_tool_and_shows_its_own_exampl
     quiet.wait_for_selector(".part-watch[data-state=idle][data-outdated=false]:not([data-frames='0'])")
     assert quiet.get_by_text("Example", exact=True).first.is_visible()
     assert not quiet.locator(".part-watch .tools [aria-pressed=true]").count()
+
+
+def test_the_form_says_what_an_example_shows_and_calls_it_nobodys_choice(quiet, app):
+    opened(quiet, app.local_url, "tab=network")
+    quiet.wait_for_selector(
+        ".part-network[data-outdated=false]:not([data-frames='0']) [data-name=label] [value='3']:checked"
+    )
+    assert quiet.input_value(".part-network [data-name=seed] input") == "7"
+    quiet.select_option(".part-network select.models", "cifar10-tiny")
+    quiet.wait_for_selector(".part-network [data-name=label] option[value=horse]", state="attached")
+    assert not quiet.locator(".part-network [data-name=label] .changed:visible").count()
 
 
 def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
@@ -424,17 +445,18 @@ WIDE = """(margin) => [document.documentElement.scrollWidth, ...[...document.que
   .map((one) => one.outerHTML.slice(0, 99))]"""
 
 
-@pytest.mark.parametrize("query", [f"tab={part}" for part in (*HAS_RUNS, "between", "forward", "train", "course")])
-def test_nothing_is_wider_than_the_window(quiet, app, query):
-    opened(quiet, app.local_url, query)
-    settled(quiet)
-    if query[4:] in HAS_RUNS:
-        quiet.wait_for_selector(".tag:visible:text('Example')")
-    unfold = "document.querySelectorAll('main details, .side').forEach((one) => { one.open = true; })"
-    quiet.evaluate(f"{unfold}; document.querySelectorAll('.side').forEach((one) => one.classList.add('open'))")
-    for width in (320, 360, 390, 768, 1280):
-        quiet.set_viewport_size({"width": width, "height": 844})
-        assert quiet.evaluate(WIDE, 16 if width <= 900 else 24) == [width]
+def test_nothing_is_wider_than_the_window(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    for part in (*HAS_RUNS, "between", "forward", "train", "course"):
+        quiet.evaluate("(part) => page.open(part, null)", part)
+        settled(quiet)
+        if part in HAS_RUNS:
+            quiet.wait_for_selector(".tag:visible:text('Example')")
+        unfold = "document.querySelectorAll('main details, .side').forEach((one) => { one.open = true; })"
+        quiet.evaluate(f"{unfold}; document.querySelectorAll('.side').forEach((one) => one.classList.add('open'))")
+        for width in (320, 360, 390, 768, 1280):
+            quiet.set_viewport_size({"width": width, "height": 844})
+            assert quiet.evaluate(WIDE, 16 if width <= 900 else 24) == [width], part
 
 
 def test_the_buttons_of_a_lesson_stay_together(quiet, app):
@@ -518,21 +540,29 @@ def test_what_a_symbol_means_is_said_with_a_picture_and_the_list_is_behind_it(qu
     assert quiet.is_visible(".ddpm-player .legend dl")
 
 
-@pytest.mark.parametrize("size", [(844, 390), (640, 360)])  # a phone on its side; 1280 × 720 at 200 %
-@pytest.mark.parametrize("part", ["watch", "compare", "plane"])
-def test_where_a_screen_is_low_the_whole_picture_and_its_player_are_seen(quiet, app, size, part):
-    quiet.set_viewport_size({"width": size[0], "height": size[1]})
-    opened(quiet, app.local_url, f"tab={part}")
-    quiet.wait_for_function("""
-    () => {  // once all is there that stands below them
-      document.querySelector(".stage .transport").scrollIntoView({ block: "end" });
-      const boxes = (selector) => [...document.querySelectorAll(selector)]
-        .filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect());
-      const seen = boxes(":is(.frame, .pane canvas, .stage .transport)");
-      const [bar] = boxes(".run-bar");
-      return seen.every(({ top, bottom }) => top >= 0 && bottom <= innerHeight - bar.height);
-    }
-    """)
+def test_where_a_screen_is_low_the_whole_picture_and_its_player_are_seen(quiet, app):
+    low = (844, 390), (640, 360)  # a phone on its side; 1280 × 720 at 200 %
+    quiet.set_viewport_size({"width": 844, "height": 390})
+    opened(quiet, app.local_url, "tab=watch")
+    for part in ("watch", "compare", "plane"):
+        quiet.evaluate("(part) => page.open(part, null)", part)
+        for width, height in low:
+            quiet.set_viewport_size({"width": width, "height": height})
+            quiet.wait_for_function(
+                """
+                (part) => {  // once all is there that stands below them
+                  const transport = document.querySelector(`.part-${part} .stage .transport`);
+                  if (!transport?.checkVisibility()) return false;
+                  transport.scrollIntoView({ block: "end" });
+                  const boxes = (selector) => [...document.querySelectorAll(selector)]
+                    .filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect());
+                  const seen = boxes(":is(.frame, .pane canvas, .stage .transport)");
+                  const [bar] = boxes(".run-bar");
+                  return seen.every(({ top, bottom }) => top >= 0 && bottom <= innerHeight - bar.height);
+                }
+                """,
+                arg=part,
+            )
 
 
 def test_a_drawing_begins_without_an_error_and_with_one_lane_of_many_steps(quiet, app):

@@ -160,7 +160,7 @@ def test_what_was_measured_on_a_model_is_not_that_of_a_changed_one(changed, tmp_
     assert other.source == (Source("a/b", "b", "abc") if "network" in changed else source)
     with pytest.raises(ValueError, match="not estimated for these weights"):
         trajectory(other, [0], 5, variance="analytic")
-    with pytest.warns(UserWarning, match="all but the network"):
+    with pytest.warns(UserWarning, match="everything except your own network"):
         save(other, tmp_path / "saved")
     assert not {refs.ANALYTIC, refs.OPTIMISED} & {file.name for file in (tmp_path / "saved").iterdir()}
     own = {"gamma": torch.ones(SCHEDULE.T + 1), "optimised": {"ddim": {1: (5,)}}, "source": Source("c")}

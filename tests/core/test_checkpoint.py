@@ -235,7 +235,7 @@ def test_json_that_python_cannot_or_should_not_read(tmp_path, name):
 def test_a_configuration_that_cannot_be_built(tmp_path):
     write(tmp_path)
     edit(tmp_path / "config.json", norm_num_groups=3)
-    assert "not one that UNet2DModel can be built of" in refusal(tmp_path)
+    assert "UNet2DModel can't be built from config.json" in refusal(tmp_path)
     edit(tmp_path / "config.json", **{**CONFIGS["cifar10"], "block_out_channels": [4096] * 4})
     assert "parameters; the limit is 1,000,000,000" in refusal(tmp_path)  # and they were not allocated
     edit(tmp_path / "config.json", **{**CONFIGS["cifar10"], "block_out_channels": [1024] * 4})
@@ -612,12 +612,12 @@ def test_what_a_folder_cannot_say_is_refused(tmp_path, fields, own):
         model.network = lambda x, *_: x
     name = next(iter(fields))
     if own and name in ("image_size", "num_classes", "null_label"):
-        with pytest.warns(UserWarning, match="all but the network"):
+        with pytest.warns(UserWarning, match="everything except your own network"):
             ddpm_core.save(model, tmp_path / "out")
         assert getattr(ddpm_core.load(tmp_path / "out", network=model.network), name) == fields[name]
         return
     with pytest.raises(
-        ValueError, match=f"has no place for {name}|of your own in latents|embeddings|it has what is not a "
+        ValueError, match=f"has no place for {name}|of your own in latents|embeddings|its schedule does not fit a "
     ) as error:
         ddpm_core.save(model, tmp_path / "out")
     assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
@@ -671,7 +671,7 @@ def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
 
     model = Model(**{"schedule": NoiseSchedule.linear(), **fields}, network=network, image_size=3)
     for folder in (tmp_path / "a", tmp_path / "a", tmp_path / "b"):
-        with pytest.warns(UserWarning, match="all but the network, which is your own: keep its weights yourself"):
+        with pytest.warns(UserWarning, match="everything except your own network: keep its weights"):
             ddpm_core.save(model, folder)
         again = ddpm_core.load(folder, network=network)
         assert again.network is network and torch.equal(again.schedule.beta, model.schedule.beta)
@@ -681,7 +681,7 @@ def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
         for name in vars(model.spec).keys() - {"schedule", "gamma", "source"}:
             assert getattr(again, name) == getattr(model, name), name
         model = again
-    assert "was one of your own: give it as load(" in refusal(tmp_path / "a")
+    assert "except your own network: give it as load(" in refusal(tmp_path / "a")
 
 
 def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
@@ -697,7 +697,7 @@ def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="your own coordinates, Own, can't be saved in a folder"):
         ddpm_core.save(own, tmp_path / "a")
     assert not (tmp_path / "a").exists()
-    with pytest.warns(UserWarning, match="all but the network"):
+    with pytest.warns(UserWarning, match="everything except your own network"):
         ddpm_core.save(replace(own, coordinates=VarianceExploding()), tmp_path / "a")
     facts = json.loads((tmp_path / "a" / "ddpm_core.json").read_text())
     for coordinates, sentence in (
@@ -725,9 +725,9 @@ def test_a_network_of_ones_own_takes_the_place_of_a_checkpoints(tmp_path):
     own = Model(network=lambda x, t, labels: x, schedule=NoiseSchedule.linear(), image_size=8)
     with pytest.raises(CheckpointError, match="holds the weights of a network, and yours would not be saved"):
         ddpm_core.save(own, tmp_path / "a")
-    with pytest.raises(ValueError, match="the weights of your own network are not saved"):
+    with pytest.raises(ValueError, match="those of your own network are not saved"):
         ddpm_core.save(own, tmp_path / "b", half=True)
-    with pytest.raises(ValueError, match="leave out device, precision and engine"):
+    with pytest.raises(ValueError, match="leave out device, precision, engine"):
         ddpm_core.load(tmp_path / "a", network=own.network, device="cpu")
     with pytest.raises(ValueError, match="a network is a function or a module"):
         ddpm_core.load(tmp_path / "a", network="unet")

@@ -183,7 +183,7 @@ def test_what_its_pipeline_has_no_place_for_is_refused(model, tmp_path, fields):
 
 
 def test_a_state_has_the_size_that_it_knows(model):
-    with pytest.raises(ValueError, match="a transformer knows its own size only"):
+    with pytest.raises(ValueError, match="a transformer knows only its own size"):
         predict(model, torch.zeros(1, 4, 16, 16), 5, 3)
 
 
@@ -191,18 +191,18 @@ CONFIG, INDEX, SCHEDULER = "transformer/config.json", "model_index.json", "sched
 ODD = [
     *((CONFIG, {"num_layers": value}, "num_layers must be a whole number") for value in (0, 129, "2", None, 1.5)),
     *((CONFIG, {"patch_size": value}, "patch_size must be") for value in (0, [2], 65)),
-    (CONFIG, {"patch_size": 3}, "sample_size must be a multiple of the 3 of patch_size"),
+    (CONFIG, {"patch_size": 3}, "sample_size must be a multiple of patch_size 3"),
     (CONFIG, {"patch_size": 4}, "does not fit config.json"),
     *((CONFIG, {"sample_size": value}, "sample_size must be a whole number") for value in (0, [8, 8], 10**6)),
     (CONFIG, {"sample_size": 1024}, "attention over 262,144 patches"),
     (CONFIG, {"num_attention_heads": 10**6}, "num_attention_heads must be"),
-    (CONFIG, {"attention_head_dim": 3, "num_attention_heads": 3}, "must be a multiple of 4"),
+    (CONFIG, {"attention_head_dim": 3, "num_attention_heads": 3}, "must have a multiple of 4 channels"),
     (CONFIG, {"attention_head_dim": 8192, "num_attention_heads": 1024, "sample_size": 64}, "is too much"),
     (CONFIG, {"attention_head_dim": 1024, "num_attention_heads": 8, "num_layers": 128}, "parameters; the limit is"),
     (CONFIG, {"num_embeds_ada_norm": None}, "num_embeds_ada_norm must be"),
     (CONFIG, {"num_embeds_ada_norm": 999}, "id2label must have a name for each class from 0 to 998"),
     (CONFIG, {"activation_fn": "tanh"}, "unknown activation_fn 'tanh'"),
-    (CONFIG, {"norm_type": "layer_norm"}, "of transformers only a DiTTransformer2DModel"),
+    (CONFIG, {"norm_type": "layer_norm"}, "of transformers, only DiTTransformer2DModel loads"),
     (CONFIG, {"_class_name": "SD3Transformer2DModel"}, "the network is a 'SD3Transformer2DModel'"),
     (CONFIG, {"_class_name": "UNet2DModel"}, "also needs transformer"),
     (CONFIG, {"cross_attention_dim": 768}, "cross_attention_dim 768 is not supported"),

@@ -626,7 +626,7 @@ def _(case):
 @use("page", "Watch")
 def _(case):
     run, found = case.page(SamplingPart, "watch")
-    table = toylab.saved(SamplingPart(case.services), "watch", run, "csv", "zip")["csv"][1].decode()
+    table = toylab.saved(SamplingPart(case.services), "watch", run, "csv")["csv"][1].decode()
     (lane,), (model,) = run.job.plan.lanes, run.job.plan.models
     chain = make_chain(model, **lane.sampling)
     for row, (t, s), sigma in zip(csv.DictReader(table.splitlines()), chain.pairs, chain.sigmas, strict=True):

@@ -205,7 +205,7 @@ def test_what_cannot_be_opened_or_changed_is_a_sentence():
         ValueError, match=r"a change of 'middle' must return a tensor of shape \(1, 16, 2, 2\), got \(1, 2"
     ):
         opened.model.network(state(), torch.tensor([4]))
-    with pytest.raises(ValueError, match="the network of this model is a function, and no torch module"):
+    with pytest.raises(ValueError, match="the network of this model is a function, not a torch module"):
         inside(model_of(lambda x, t, labels: x))
     with pytest.raises(ValueError, match="only U-Nets of diffusers that take t − 1 can be opened, got Conv2d"):
         inside(model_of(torch.nn.Conv2d(1, 1, 1)))

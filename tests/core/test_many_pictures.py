@@ -101,7 +101,7 @@ def test_pictures_of_another_run_are_named_before_any_work(here):
     (here / "own" / "sample.json").write_text("{")
     assert "sample.json is not what `sample` writes" in refusal(*words("own"))
     (here / "own" / "sample.json").unlink()
-    assert "own holds pictures, and no sample.json" in refusal(*words("own"))
+    assert "own holds pictures, but no sample.json" in refusal(*words("own"))
     np.savez(here / "other.npz", images=np.zeros(3))
     (here / "text.npz").write_text("no archive")
     for name in ("other.npz", "text.npz"):

@@ -222,9 +222,9 @@ STUDENT = replace(exact_model(shape("ring")), student=Student("progressive", (10
         (GAUSSIANS["ours"](), {"images": POINTS[:, :1]}, r"images must be a float tensor of shape \(N, 2, 1, 1\)"),
         (GAUSSIANS["ours"](), {"images": np.zeros((1, 2, 2, 2), np.uint8)}, r"images must be uint8 \(N, 1, 1, 2\)"),
         (GAUSSIANS["ours"](), {"labels": 1}, "this model has no classes"),
-        (STUDENT, {}, "a student has learned few times, and the flow visits all of them: measure its teacher"),
+        (STUDENT, {}, "a student has learned only a few times, but the flow visits all: measure its teacher"),
         (replace(GAUSSIANS["ours"](), prediction="mu"), {}, "fractions of t, where μ̃, the mean of x_{t−1}, is not"),
-        (replace(GAUSSIANS["ours"](), latent=True), {}, "the likelihood is there for models of pixels"),
+        (replace(GAUSSIANS["ours"](), latent=True), {}, "the likelihood works only for models of pixels"),
         (WHOLE, {}, "gives the network fractions of t_index, and this one takes whole ones"),
         (NOT_FINITE, {}, "the flow can't be followed: the network's output, or its gradient, is not finite"),
     ],
@@ -237,7 +237,7 @@ def test_what_it_refuses(model, options, words):
 def test_a_network_of_a_table_is_refused_before_any_work():
     model = a_unet()
     model.network.unet.known_times = 1000
-    with pytest.raises(ValueError, match="this network has a table of whole ones"):
+    with pytest.raises(ValueError, match="this network knows only whole ones"):
         ode_log_prob(model, gaussian(0, 0, (1, 3, 8, 8)))
 
 

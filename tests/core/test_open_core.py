@@ -339,7 +339,7 @@ MISTAKES = {
     "guidance as text": (lambda: trajectory(toy_model(num_classes=2), [1], 5, labels=1, guidance="3"), "guidance"),
     "a list of spacings": (lambda: trajectory(blur_model(), [1], 5, spacing=["linspace"]), "unknown spacing"),
     "a list of samplers": (lambda: trajectory(blur_model(), [1], 5, ["ddpm"]), "unknown sampler"),
-    "a number to go on from": (lambda: trajectory(blur_model(), [1], 5, after=5), "after is a step"),
+    "a number to go on from": (lambda: trajectory(blur_model(), [1], 5, after=5), "after must be a step"),
     "one weight": (lambda: ddpm_core.interpolate(blur_model(), X, X, 5, 0.5, 1), "weights are a list"),
     "a number of steps": (lambda: ddpm_core.optimise_timesteps(blur_model(), steps=5), "list of whole numbers"),
 }
@@ -569,7 +569,7 @@ def test_samplers_with_memory_say_that_they_have_one(sampler, options):
         ({"stop": 667, "after": (667, X_T)}, "stops at one of its times 334, 1, 0"),
         ({"after": (5, X_T)}, "starts at t = 5: its times are 1000, 667, 334, 1"),
         ({"after": (0, X_T)}, "starts at t = 0"),
-        ({"after": (667, X_T), "x_T": X_T}, "takes the place of x_T"),
+        ({"after": (667, X_T), "x_T": X_T}, "it replaces x_T"),
         ({"after": (667, X_T[:1])}, "float tensor of shape"),
     ],
 )

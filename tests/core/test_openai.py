@@ -88,7 +88,7 @@ ODD = {  # changes, or what makes them of the content; None leaves a tensor out
     "flat": ({"time_embed.0.weight": torch.zeros(4)}, "time_embed.0.weight has shape (4,), where 2 numbers"),
     "narrow time": ({"time_embed.0.weight": torch.zeros(64, 32)}, "has shape (64, 32), not (128, 32)"),
     "a decoder's end": ({"out.2.weight": torch.zeros(5, 32, 3, 3)}, "out.2.weight gives 5 channels"),
-    "an upsampler": ({"input_blocks.0.0.weight": torch.zeros(32, 6, 3, 3)}, "no upsampler"),
+    "an upsampler": ({"input_blocks.0.0.weight": torch.zeros(32, 6, 3, 3)}, "not upsamplers"),
     "a level less": ({"output_blocks.11.0.out_layers.3.weight": None}, "output_blocks.11.0.out_layers.3.weight"),
     "no outputs": ({"output_blocks.0.0.out_layers.3.weight": None}, "output_blocks.0.0.out_layers.3.weight is"),
     "widths": ({"output_blocks.9.0.out_layers.3.weight": torch.zeros(96, 96, 3, 3)}, "are 96, 64, 64, 64 wide"),

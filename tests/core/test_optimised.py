@@ -252,7 +252,7 @@ def test_where_there_are_none_the_command_is_named():
     with pytest.raises(ValueError, match="no optimised steps for ddim, not for 3: run `python -m train schedule FOLD"):
         trajectory(replace(mixture(), optimised={"unipc": STEPS["unipc"]}), [0], 3, "ddpm", spacing="optimised")
     student = replace(mixture(), student=Student("consistency", (1000, 500)))
-    with pytest.raises(ValueError, match="a student has no optimised steps: leave its own to it"):
+    with pytest.raises(ValueError, match="a student has no optimised steps: use its own steps"):
         trajectory(student, [0], 2, "ddim", spacing="optimised")
     with pytest.raises(ValueError, match="choose from linspace, quadratic, quadratic_T, leading, trailing here"):
         timestep_pairs(1000, 5, "optimised")
@@ -401,7 +401,7 @@ def test_what_the_command_refuses(checkpoint, capsys, monkeypatch):
     own = {"student": {"method": "consistency", "times": [1000, 5], "teacher": "toy"}}
     (checkpoint.parent / "student" / "ddpm_core.json").write_text(json.dumps(own))
     assert main(["schedule", str(checkpoint.parent / "student")]) == 2
-    assert "is a student, which has learned its own steps" in capsys.readouterr().err
+    assert "is a student, which takes only the steps" in capsys.readouterr().err
     monkeypatch.setattr("train.tuning.schedule.open_checkpoint", lambda *_: mixture())
     for words, told in (
         (["nowhere"], "there is no checkpoint 'nowhere'"),

@@ -277,7 +277,7 @@ def test_other_values_are_a_sentence(fitted):
         fitted.colours("middle", torch.zeros(1, 8, 8, 8), 3)
     with pytest.raises(ValueError, match="at least 2 runs, and 2 more to measure them, got 1 and 2"):
         fit_readers(toy(), 1, 2)
-    with pytest.raises(ValueError, match="prompts are at least one text, for a model that takes words"):
+    with pytest.raises(ValueError, match="prompts must be one text or more"):
         fit_readers(toy(), 2, 2, ["fox"])
 
 

@@ -395,7 +395,7 @@ def test_each_lane_goes_on_behind_a_state_of_its_own():
     for lane, step in got:
         assert torch.equal(step.x, whole[step.index].x if lane == 0 else changed[step.index - 3].x)
     for wrong in ({"after": whole[1], "sampler": "unipc"}, {"after": 5}, {"after": whole[-1]}):
-        with pytest.raises(ValueError, match=r"remembers|after is a step|no step"):
+        with pytest.raises(ValueError, match=r"remembers|after must be a step|no step"):
             side_by_side(model, way["seeds"], [{"steps": 6}, {"steps": 6} | wrong])
 
 
@@ -422,7 +422,8 @@ def test_lanes_of_two_networks_are_the_runs_alone_and_are_evaluated_apart():
 def test_lanes_of_models_with_other_images_are_refused():
     small = Model(network=lambda x, t, labels: x, schedule=LINEAR, image_size=8, channels=1)
     with pytest.raises(
-        ValueError, match=r"one size and as many channels: the model makes 4×4 pixels in 3 channels, .* in 1 channel$"
+        ValueError,
+        match=r"the same size and number of channels: the model makes 4×4 pixels in 3 channels, .* in 1 channel$",
     ):
         side_by_side(blur_model(), [0], [{}, {"model": small}])
 

@@ -117,11 +117,11 @@ def test_times_of_ones_own(times):
     assert timestep_pairs(1000, times) == [(999, 500), (500, 1), (1, 0)]
     assert timestep_pairs(1000, range(1000, 0, -500)) == [(1000, 500), (500, 0)]
     assert timestep_pairs(1000, times, start=999) == timestep_pairs(1000, times)
-    with pytest.raises(ValueError, match="starts at t = 800 has it as the first of its times, got 999"):
+    with pytest.raises(ValueError, match="starts at t = 800 must have it as its first time, got 999"):
         timestep_pairs(1000, times, start=800)
     model = ModelSpec(schedule=NoiseSchedule.linear(), image_size=8)
     assert model_pairs(model, times, None, "ddpm") == timestep_pairs(1000, times)
-    with pytest.raises(ValueError, match="take the place of a spacing: leave it out"):
+    with pytest.raises(ValueError, match="replace the spacing: leave the spacing out"):
         model_pairs(model, times, "linspace", "ddpm")
 
 
@@ -130,7 +130,7 @@ def test_times_of_ones_own(times):
     [[], [1, 500], [500, 500], [1001, 1], [5, 0], [5.0, 1], [5.5, 1], [True], ["5"], [[5, 1]], np.zeros((0, 2))],
 )
 def test_what_are_no_times(times):
-    with pytest.raises(ValueError, match=r"^times of your own are whole numbers that fall from 1000[^\n]*$"):
+    with pytest.raises(ValueError, match=r"^your own times must be falling whole numbers, from at most 1000[^\n]*$"):
         timestep_pairs(1000, times)
 
 

@@ -12,6 +12,7 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import plans
+import torch
 from browser import _missing
 from PIL import Image
 
@@ -31,6 +32,23 @@ from ui.runs.words import page_words
 from ui.serving.packing import packed
 
 
+class Engine:
+    """An `EngineNetwork` whose network is a function."""
+
+    device, description, moves_inputs, memory = torch.device("cpu"), "toy", False, 0
+
+    def __init__(self, network=None):
+        self._network = network
+
+    def __call__(self, *inputs):
+        return self._network(*inputs)
+
+    with_gradients = __call__
+
+    def attention(self, *inputs):
+        return self._network.attention(*inputs)
+
+
 class Models:
     """In the place of ui.models.loaded.Models: one model, loaded the first time it is asked for."""
 
@@ -38,7 +56,7 @@ class Models:
 
     def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, T=100, public=False, channels=3, load=None):
         schedule = ddpm_core.NoiseSchedule.linear(T)
-        self.model = ddpm_core.Model(network=network, schedule=schedule, image_size=size, channels=channels)
+        self.model = ddpm_core.Model(network=Engine(network), schedule=schedule, image_size=size, channels=channels)
         self.is_loaded, self.public = False, public
         self._load = load or (lambda progress: None)
 

@@ -143,14 +143,14 @@ class Browser:
 
     def saved(self, press):
         """Call press() and return the bytes of the file that the browser saves."""
-        for old in self._downloads.iterdir():
+        for old in self._downloads.glob("[!.]*"):
             old.unlink()
         self._fit()
         press()
         end, size = time.monotonic() + PATIENCE, 0
         while time.monotonic() < end:
             time.sleep(0.1)
-            found = [*self._downloads.iterdir()]  # while it is written there may be two
+            found = [*self._downloads.glob("[!.]*")]  # while it is written there may be two
             if len(found) == 1 and size == (size := found[0].stat().st_size) > 0:
                 return found[0].read_bytes()
         raise AssertionError(f"nothing was saved: {found}")

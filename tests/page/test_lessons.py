@@ -189,6 +189,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
         assert not page.get_by_label("Next lesson").is_visible()  # it comes after the answer
         page.locator("#course-bar summary", has_text="Answer").click()
         assert page.get_by_text(lesson.answer).is_visible()
+        assert page.get_by_text("The tour is over").count() == (lesson is course.LESSONS[0])
         assert page.get_by_role("banner").count() == 1  # the page's: the bar is a part of its own
         if lesson is not course.LESSONS[-1]:
             page.get_by_label("Next lesson").click()
@@ -238,8 +239,14 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
 
     # A teacher's: settings of their own, and two controls.
     fresh.locator("summary", has_text="For teachers").click()
-    for name in ("steps", "seed"):
-        fresh.locator(f".teacher input[value={name}]").check()
+    ticked = fresh.locator(".teacher input:checked").evaluate_all("(all) => all.map(({ value }) => value)")
+    assert set(ticked) == {"label", "steps", "sampler", "seed", "count", "steps_b", "sampler_b"}  # what the lesson sets
+    assert (
+        fresh.locator(".teacher input[value=spacing]").count()
+        and not fresh.locator(".teacher input[value=prompt]").count()
+    )  # which this model does not have
+    for name in {*ticked} - {"steps", "seed"}:
+        fresh.locator(f".teacher input[value={name}]").uncheck()
     fresh.locator(".part-compare [data-name=steps] input[type=number]").fill("1000")  # long: it is not run
     fresh.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
     # At the address that others in the room can open, as the code for them has it.

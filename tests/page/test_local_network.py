@@ -537,7 +537,7 @@ LATENT_REFUSED = {
     ),
     "text_encoder/config.json ": ({"vocab_size": 99}, "the tokenizer has more tokens than the text encoder"),
     "text_encoder/config.json  ": ({"model_type": "t5"}, 'model_type must be clip_text_model, got "t5"'),
-    "tokenizer/tokenizer.json": ({"model": {}}, "the files in tokenizer/ are no tokenizer of CLIP"),
+    "tokenizer/tokenizer.json": ({"model": {}}, "the files in tokenizer/ are not a tokenizer of CLIP"),
     "tokenizer/tokenizer.json ": ({"model": {"vocab": {}, "merges": 3}}, "its files are not those of a model that is"),
     "unet/config.json": ({"addition_embed_type": "text_time"}, "addition_embed_type must be null or text, got"),
     "unet/config.json ": ({"class_embed_type": "projection"}, "class_embed_type must be null"),

@@ -210,7 +210,7 @@ def test_a_script_repeats_the_pictures(place, stable, model, run_script, script,
 def test_what_needs_pixels_says_so(stable, kind, part, what):
     services = toylab.toy_services(Models(device="cpu"))
     _, (*_, message) = toylab.messages(kind(services), part, {"checkpoint": str(stable), "count": 2})
-    assert message["text"] == f"{what} is there for models of pixels, and this one draws latents of an autoencoder"
+    assert message["text"] == f"{what} works only for models of pixels, and this one draws latents of an autoencoder"
 
 
 @pytest.fixture(scope="module")

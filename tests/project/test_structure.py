@@ -254,6 +254,25 @@ def test_what_a_module_of_the_page_exports_is_imported():
     assert unused == []
 
 
+LITERALS = re.compile(r"//[^\n]*|/\*.*?\*/|\"((?:[^\"\\\n]|\\.)*)\"|`((?:[^`\\]|\\.)*)`", re.S)
+# A sentence or label of several words; a word between two tags, or in an attribute that is read.
+SPOKEN = re.compile(r"\s*[A-Z][a-z’]*[,:]? [\w$“]|.*>[^<>$]*[A-Za-z]{2}[^<>$]*<|.*(?:aria-label|alt|title)=\"\w", re.S)
+
+
+def test_what_a_visitor_reads_stands_in_the_words_of_the_page():
+    files = [
+        PAGE / "app.js",
+        *(file for room in ("parts", "plans", "player", "shared") for file in PAGE.glob(f"{room}/**/*.js")),
+    ]
+    found = [
+        f"{file.relative_to(PAGE)}: {text[:60]}"
+        for file in files
+        for match in LITERALS.finditer(file.read_text(encoding="utf-8"))
+        if (text := match[1] or match[2]) and SPOKEN.match(text)
+    ]
+    assert found == []
+
+
 def imported_with(start: str, imports: list[Import]) -> set[str]:
     """What is imported when `start` is, with the packages around it."""
     direct: dict[str, set[str]] = {}

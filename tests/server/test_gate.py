@@ -215,7 +215,7 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events)
     services.events.close(7)
     assert services.events.read()["status"] == "stopping"
     update = next(update for update in run if update.state == "running" and update.text)
-    assert update.text == "The app is told to stop: this run has 7 s to finish"
+    assert update.text == "The app is about to stop: this run has 7 s to finish"
     assert services.turns.stop_all(30)
     *_, last = run
     assert (last.state, last.text) == ("lost", "The app has stopped, and this run with it")

@@ -204,7 +204,7 @@ def test_runs_in_a_browser_behind_the_proxy(page, proxy):
     ("wrong", "sentence"),
     [
         ({"steps": 1000, "count": 16}, "(limit: run_tflop = 1)"),
-        ({"checkpoint": "/etc"}, "checkpoints of its list only"),
+        ({"checkpoint": "/etc"}, "only the checkpoints of its list"),
     ],
 )
 def test_strangers_get_no_other_checkpoint_and_no_large_run(wrong, sentence, port):

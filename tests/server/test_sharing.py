@@ -190,7 +190,7 @@ def test_a_run_that_waits_keeps_no_model_in_memory():
     models = Forgetful()
     models._spec |= {"decoder": Part(), "text": Part()}
     model, network = lend(models, "toy")
-    assert network.device is None and model.image_size == 8
+    assert network.description == "toy" and model.image_size == 8
     assert model.decoder.decode(3) == 6 and model.text("ab") == ["a", "b"]
     network.give_back()
     assert models.loaded("toy") is None  # with all its parts

@@ -151,7 +151,6 @@ def test_the_page_shows_why_a_run_was_not_taken(page, public, monkeypatch):
     port, _ = public
     page.goto(f"http://127.0.0.1:{port}/?tab=watch&steps=2&count=1")
     page.wait_for_selector(".part-watch[data-state=finished] .run:enabled")  # the link's own run, and then its cost
-    page.wait_for_load_state("networkidle")
     monkeypatch.setattr(gate, "REQUESTS", 0)
     page.click(".part-watch .run")
     page.wait_for_selector(".part-watch[data-state=error] :text('There are too many requests at once')")
@@ -560,9 +559,10 @@ def test_the_page_loads_nothing_that_its_policy_forbids(browser, own):
     page.set_default_timeout(120_000)
     page.add_init_script("""window.wrong = [];
         addEventListener("securitypolicyviolation", ({ effectiveDirective }) => wrong.push(effectiveDirective));""")
+    page.goto(f"http://127.0.0.1:{port}/?tab=watch")
+    page.wait_for_selector("html[data-ready=true]")
     for part in ("watch", "plane", "forward", "latents", "repair", "likelihood", "train", "course"):
-        page.goto(f"http://127.0.0.1:{port}/?tab={part}")
-        page.wait_for_selector("#place > *")
-        page.wait_for_load_state("load")
+        page.evaluate("(part) => page.open(part, null)", part)
+        page.wait_for_selector("#place > section:not([hidden])")
         assert page.evaluate("wrong") == [], part
     page.close()

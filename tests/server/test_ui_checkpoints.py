@@ -15,7 +15,7 @@ import torch
 from checkpoint_folders import SMALLEST, write
 from hub_server import HubServer
 from PIL import Image
-from toylab import messages, results, toy_services, wait_for
+from toylab import Engine, messages, results, toy_services, wait_for
 
 import ddpm_core
 from ddpm_core.checkpoint.hub import snapshots
@@ -134,7 +134,7 @@ def test_a_public_page_says_the_same_of_a_path_whether_it_is_here_or_not(ref, tm
     absent = said(models, ref)
     if not ref.startswith(("a/b", "here")):
         assert all("embedded checkpoints and Hub ids" in str(answer) for answer in absent[:-1])
-    assert all("checkpoints of its list only" in str(answer) for answer in said(Models(public=True), ref)[:-1])
+    assert all("only the checkpoints of its list" in str(answer) for answer in said(Models(public=True), ref)[:-1])
     write(tmp_path / "x" / "here")
     write(tmp_path / "x" / "a" / "b" / "c")
     assert said(models, ref) == absent
@@ -155,7 +155,10 @@ def test_a_public_page_takes_what_it_lists_and_hub_ids_where_they_are_allowed(tm
     for ref in ("cifar10-tiny", CHURCH, "owner/mine"):
         models.parse(ref)
     assert "owner/mine" in [one["ref"] for one in models.choices()]
-    for ref, sentence in (("owner/name", "of its list only"), (CHURCH + "@refs/pr/1", "no other revision")):
+    for ref, sentence in (
+        ("owner/name", "only the checkpoints of its list"),
+        (CHURCH + "@refs/pr/1", "only one revision"),
+    ):
         with pytest.raises(ddpm_core.CheckpointError, match=sentence):
             models.parse(ref)
 
@@ -186,10 +189,11 @@ def test_a_folder_that_the_command_line_names_is_meant_on_a_public_page_too(tmp_
         Models(public=True, first="not there")
 
 
-class Network:
+class Network(Engine):
     """A network that says it takes so many bytes."""
 
     def __init__(self, memory):
+        super().__init__()
         self.memory = memory
 
 

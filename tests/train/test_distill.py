@@ -492,10 +492,10 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 32}, "visit one time twice"),
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
         ({"method": "consistency", "teacher_steps": 4, "teacher_order": 2}, "2 goes with --method progressive"),
-        ({"method": "end-to-end"}, "goes with --student"),
-        ({"student": "mnist-tiny-2-steps"}, "goes with --student"),
-        ({"method": "end-to-end", "student": "mnist-tiny"}, "--student mnist-tiny must be what progressive"),
-        ({"method": "end-to-end", "student": "mnist-tiny-2-steps"}, "have not the same image size"),
+        ({"method": "end-to-end"}, "needs --student"),
+        ({"student": "mnist-tiny-2-steps"}, "needs --student"),
+        ({"method": "end-to-end", "student": "mnist-tiny"}, "--student mnist-tiny must be a finished student"),
+        ({"method": "end-to-end", "student": "mnist-tiny-2-steps"}, "do not have the same image size"),
         ({"method": "end-to-end", "student": "mnist-tiny-2-steps", "guidance": 2}, "--guidance was decided when"),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
         ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),
@@ -564,7 +564,7 @@ def test_no_command_is_advised_that_would_be_refused_or_train_for_another_proces
     sigmoid = NoiseSchedule.from_config({"beta_schedule": "sigmoid", "num_train_timesteps": 40})
     attention = TWO_LEVELS | {"up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D")}
     for changes, sentence in (
-        ({"schedule": sigmoid}, "`train fit` can't make such a model of it: its noise schedule is sigmoid."),
+        ({"schedule": sigmoid}, "`train fit` can't make such a model from it: its noise schedule is sigmoid."),
         ({"blocks": attention}, "up_block_types is ['AttnUpBlock2D', 'AttnUpBlock2D'] there"),
     ):
         folder = make_teacher(tmp_path / next(iter(changes)), prediction="epsilon", **changes)

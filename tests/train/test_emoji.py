@@ -124,7 +124,7 @@ def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
 @pytest.mark.parametrize(
     "model, flags, says",
     [
-        ("mnist-tiny", [], "draws no pictures of words"),
+        ("mnist-tiny", [], "takes no words"),
         ("nowhere/at/all", [], "nowhere/at/all"),
         ("emoji-tiny", [], "held_out.json was drawn from other packages"),
         ("emoji-tiny", ["--steps", "0"], "--steps"),

@@ -33,7 +33,7 @@ def autoencoder(arguments: list[str]) -> int:
 def parse_autoencoder(arguments: list[str]) -> tuple[AutoencoderConfig, dict[str, Any] | None]:
     """The configuration and, for --resume, the checkpoint to continue from. Raises TrainError where there is none."""
     start = _parse_start(arguments)
-    description = "Train an autoencoder, in whose latents `train fit --decoder` works."
+    description = "Train an autoencoder. `train fit --decoder` trains in its latents."
     return parse_run(arguments, AutoencoderConfig(), start.out, start.resume, PROGRAM, description)
 
 

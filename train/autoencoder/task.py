@@ -150,7 +150,7 @@ class Autoencoding(TrainingTask):
         return rows, x_0[rows], weight
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
-        raise NotImplementedError("an autoencoder is no diffusion model")
+        raise NotImplementedError("an autoencoder is not a diffusion model")
 
     def card(self) -> ModelCard:
         config = self._config
@@ -159,7 +159,7 @@ class Autoencoding(TrainingTask):
             "Loss": f"L1 + {_SQUARED:g} L2 + {_GRADIENT:g} L1 of neighbours' differences + {_UNIT:g} unit variance",
         }
         summary = "An autoencoder (AutoencoderTiny of diffusers), trained with DDPM Lab."
-        return ModelCard("autoencoder", summary, "Pictures, and below each what becomes of it", facts)
+        return ModelCard("autoencoder", summary, "Pictures, and below each its reconstruction", facts)
 
 
 @torch.no_grad()

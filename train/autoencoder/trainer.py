@@ -60,7 +60,7 @@ class AutoencoderTrainer(Trainer):
     def _check_result(self) -> None:
         folder = self.out / "model"
         if folder.exists() and not (folder / CONFIG).is_file():
-            raise TrainError(f"{folder} holds something else than an autoencoder: choose another --out.")
+            raise TrainError(f"{folder} holds something other than an autoencoder: choose another --out.")
 
     def _sample(self, progress: Progress, signals: StopSignals, quick: bool = False) -> None:
         """Pictures of the data, and below each what becomes of it."""

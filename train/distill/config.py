@@ -42,7 +42,7 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     """Guide the teacher with this scale (for teachers with classes or words). The student then needs no guidance."""
 
     out: str = "runs/student"
-    """Folder of the run. consistency: a folder as of `fit`, with the student in model/. progressive: a folder for each
+    """Folder of the run. consistency: a folder as for `fit`, with the student in model/. progressive: a folder for each
     stage; for example, the student of 4 steps is in 4-steps/model/."""
     flip: bool = False
     """Mirror every second image at random."""

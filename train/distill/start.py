@@ -70,7 +70,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
             default = replace(resumed(_latest(begun[0] if begun else folder), DistillConfig), out=start.out)
             if default.stage and begun[0] == folder:
                 raise TrainError(f"{folder} is one stage of a run: continue that with --resume --out {folder.parent}.")
-    description = "Make a student of few steps out of a model. With --resume the defaults are those of the run."
+    description = "Make a student that needs few steps from a model. With --resume the defaults are those of the run."
     config = read_flags(arguments, default, PROGRAM, description)
     if config.resume:
         from train.fit.flags.limits import check_resume

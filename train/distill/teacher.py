@@ -79,7 +79,7 @@ def prepared(config: DistillConfig) -> DistillConfig:
     config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
     if (config.student is None) == (config.method == "end-to-end"):
-        raise TrainError("--method end-to-end goes with --student, the student that goes on, and only that does.")
+        raise TrainError("--method end-to-end needs --student, and --student needs --method end-to-end.")
     if config.student is not None:
         config = dataclasses.replace(config, **_decided_by_student(teacher, config))
     elif config.student_steps is None:
@@ -94,7 +94,7 @@ def open_student(ref: str) -> Model:
     """--student, as `open_teacher` opens a teacher. Raises TrainError also for what is no progressive student."""
     model = open_teacher(ref)
     if model.student is None or model.student.method != "progressive" or not model.student.finished:
-        raise TrainError(f"--student {ref} must be what progressive distillation has made, and finished.")
+        raise TrainError(f"--student {ref} must be a finished student of progressive distillation.")
     return model
 
 
@@ -106,10 +106,10 @@ def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]
     model = open_student(ref)
     for name in ("image_size", "channels", "num_classes", "null_label", "class_names", "latent"):
         if getattr(model, name) != getattr(teacher, name):
-            raise TrainError(f"--student {ref} and {config.teacher} have not the same {name.replace('_', ' ')}.")
+            raise TrainError(f"--student {ref} and {config.teacher} do not have the same {name.replace('_', ' ')}.")
     shapes = [{n: p.shape for n, p in unet_of(m).named_parameters()} for m in (model, teacher)]
     if shapes[0] != shapes[1] or not torch.equal(model.schedule.alpha_bar, teacher.schedule.alpha_bar):
-        raise TrainError(f"--student {ref} and {config.teacher} have not the same network and noise schedule.")
+        raise TrainError(f"--student {ref} and {config.teacher} do not have the same network and noise schedule.")
     assert model.student is not None
     times, guidance = model.student.times, model.student.guidance
     return {"student_times": times, "student_steps": len(times), "guidance": guidance}
@@ -153,11 +153,11 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
             f"{f' {student.teacher}' if student.teacher else ''} instead."
         )
     if student is not None and config.method == "end-to-end":
-        raise TrainError(f"{ref} is itself a student: give the model that it was made of as TEACHER.")
+        raise TrainError(f"{ref} is itself a student: give the model that it was made from as TEACHER.")
     if teacher.variance in LEARNED:
-        raise TrainError(f"{ref} has a learned variance, of which few steps make no use: choose a teacher without one.")
+        raise TrainError(f"{ref} has a learned variance, which few steps do not use: choose a teacher without one.")
     if teacher.prediction != "v":  # ε at t = T is x_T, nearly: a student could not make x_0 of it in one step
-        lack = ", which at t = T says nothing of x_0" if teacher.prediction == "epsilon" else ""
+        lack = ", which at t = T says nothing about x_0" if teacher.prediction == "epsilon" else ""
         raise TrainError(
             f"{ref} predicts {teacher.prediction}{lack}, and a teacher must predict v. {_how_to_tune(teacher, config)}"
         )
@@ -177,8 +177,8 @@ def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
             shaped = of_latents(tuning, teacher.channels, teacher.image_size)
         continued(teacher.network.unet, shaped, teacher.num_classes)
     except TrainError as error:
-        return f"`train fit` can't make such a model of it: {error}"
-    return f"This makes such a model of it: {command(tuning)}"
+        return f"`train fit` can't make such a model from it: {error}"
+    return f"This command makes such a model from it: {command(tuning)}"
 
 
 def _autoencoder(teacher: Model) -> Path:

@@ -178,7 +178,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     check_range(options, {"steps": (1, 1000), "seed": (0, 2**62), "guidance": (0, 100), "training": (1, 10**6)})
     model = load(options.model)
     if model.text is None or model.decoder is None:
-        raise TrainError(f"{options.model} draws no pictures of words: give a model that was trained with --captions.")
+        raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
     names = [concept.name for concept in concepts]
     missing = [name for name in held_out.names if name not in names]
     if missing:
@@ -195,7 +195,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
         try:
             network.load_state_dict(torch.load(path, weights_only=True))
         except (RuntimeError, UnpicklingError, EOFError):
-            raise TrainError(f"{path} is no classifier of these emoji: remove it, or choose another folder.") from None
+            raise TrainError(f"{path} is not a classifier of these emoji: remove it.") from None
     else:
         network = train_classifier(x, y, options.training)
         torch.save(network.state_dict(), path)

@@ -147,9 +147,7 @@ def main(arguments: list[str]) -> int:
         check_range(options, {"steps": (1, 10**6), "batch": (1, 10**4), "lr": (0, 1), "seed": (0, 2**62)})
         model = load(options.model, engine="torch", precision="fp32")
         if model.text is None:
-            raise TrainError(
-                f"{options.model} draws no pictures of words: give a model that was trained with --captions."
-            )
+            raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
         own = {word for name in names for word in re.split("[ ']", name)}  # as the tokenizer has them

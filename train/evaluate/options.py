@@ -76,7 +76,7 @@ class Options:
             self, steps=self.steps or steps, sampler=self.sampler or sampler, spacing=self.spacing or spacing
         )
         if student is None and "own" in chosen.spacing_list():
-            raise TrainError("--spacing own is for students, and this model is none: choose another.")
+            raise TrainError("--spacing own is only for students: choose another.")
         return chosen
 
     def check_numbers(self) -> None:

@@ -131,7 +131,7 @@ def of_latents(config: Config, channels: int, side: int) -> Config:
 def architecture(network: networks.Network) -> dict[str, Any]:
     """The fields of a network's configuration, as JSON has them. Raises TrainError for a network of another class."""
     if type(network) is not UNet2DModel:
-        raise TrainError(f"Networks of the class {type(network).__name__} are not trained here, only of UNet2DModel.")
+        raise TrainError(f"Only networks of the class UNet2DModel can be trained, not {type(network).__name__}.")
     plain = json.loads(network.to_json_string().replace('"UNetRes', '"'))  # diffusers' first names of the same blocks
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 

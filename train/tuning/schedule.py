@@ -64,12 +64,12 @@ def main(arguments: list[str]) -> int:
     name = refs.shipped(ref) or (str(ref) if ref.kind == "hub" else None)
     if name or ref.folder is None:
         raise TrainError(
-            f"{name} is the same for everybody, and stays so: copy it with "
+            f"{name} is an embedded checkpoint, which can't be changed: copy it with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
     here = snapshots.here(ref)
     if here and spec.check(here).spec.student:
-        raise TrainError(f"{ref} is a student, which has learned its own steps and takes no others.")
+        raise TrainError(f"{ref} is a student, which takes only the steps that it has learned.")
     model = open_checkpoint(options.checkpoint, options.where)
     optimised_file.place(model)  # raises, before anything is computed, where the result can't be kept
     judged = _extractor_and_data(options, model) if options.data else None

@@ -40,16 +40,16 @@ class Field:
         """The value as the computation needs it. Raises ValueError, with one sentence that says what is allowed."""
         raise NotImplementedError
 
-    def write(self, value: Any) -> Any:
+    def write(self, value: Any) -> object:
         """A checked value as the page and an address have it."""
         return value
 
-    def form(self) -> dict[str, Any]:
+    def form(self) -> dict[str, object]:
         """What the page needs for a control: kind, label, help, more, and what the kind has besides."""
         label = self.label or self.title.removeprefix("The ")
         if label[:1].isascii():  # a Greek letter is a symbol
             label = label[:1].upper() + label[1:]
-        return dataclasses.asdict(self) | {"kind": type(self).__name__.lower(), "label": label}
+        return {**dataclasses.asdict(self), "kind": type(self).__name__.lower(), "label": label}
 
 
 def near(path: object) -> str:
@@ -159,12 +159,12 @@ class Number(Field):
     step: float = 0.01
     open: str = ""
 
-    def check(self, value: Any) -> float | None:
+    def check(self, value: object) -> float | None:
         if self.open and value in (None, ""):
             return None
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError, OverflowError):
+            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+        except (ValueError, OverflowError):
             number = math.nan
         if not self.low <= number <= self.high:
             raise ValueError(f"{self.title} must be a number from {self.low:g} to {self.high:g}, got {shown(value)}")
@@ -216,7 +216,7 @@ class Wholes(Text):
             raise ValueError(f"{self.title} are {allowed}, got {shown(value)}")
         return tuple(dict.fromkeys(map(int, parts)))
 
-    def write(self, value: Any) -> str:
+    def write(self, value: Sequence[int]) -> str:
         return ", ".join(map(str, value))
 
 
@@ -249,7 +249,7 @@ class Request:
         return {row.name: row.metadata["kind"] for row in dataclasses.fields(cls)}
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def defaults(cls) -> dict[str, object]:
         return {row.name: row.default for row in dataclasses.fields(cls)}
 
     @classmethod
@@ -261,20 +261,20 @@ class Request:
         kinds = cls.kinds()
         return cls(**{name: kinds[name].check(value) for name, value in values.items() if name in kinds})
 
-    def written(self) -> dict[str, Any]:
+    def written(self) -> dict[str, object]:
         """The values as the page and an address have them."""
         return {name: kind.write(getattr(self, name)) for name, kind in self.kinds().items()}
 
     @classmethod
-    def form(cls) -> list[dict[str, Any]]:
+    def form(cls) -> list[dict[str, object]]:
         """The fields for the page, in their order: `Field.form` with name, default, shown_if, and its lane: "a", "b",
         or "" for what both lanes share, or where there are none.
         """
         rows = dataclasses.fields(cls)
         two = {row.name.removesuffix("_b") for row in rows if row.metadata["lane"] == "b"}
         return [
-            row.metadata["kind"].form()
-            | {
+            {
+                **row.metadata["kind"].form(),
                 "name": row.name,
                 "default": row.metadata["kind"].write(row.default),
                 "shown_if": row.metadata["shown_if"],

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
 
 from ui.machine.limits import Refused
 
@@ -45,14 +44,14 @@ class EventLog:
         """From here on new runs are refused. patience: seconds that the others have to finish."""
         self.closing = "The app stops now"
         if patience:
-            self.closing = f"The app is told to stop: this run has {patience:.0f} s to finish"
+            self.closing = f"The app is about to stop: this run has {patience:.0f} s to finish"
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, object]:
         """What /health says."""
         with self._lock:
             ended = {outcome: self._ended[outcome] for outcome in OUTCOMES}
             status = "stopping" if self.closing else "ok"
-            return {"status": status, "seconds": round(time.monotonic() - self._started), "here": self._here} | ended
+            return {"status": status, "seconds": round(time.monotonic() - self._started), "here": self._here, **ended}
 
     def begin(self) -> None:
         """A run comes. Raises Refused where the app is about to stop."""
@@ -66,14 +65,14 @@ class EventLog:
         with self._lock:
             self._here -= 1
 
-    def end(self, outcome: str, **values: Any) -> None:
+    def end(self, outcome: str, **values: object) -> None:
         """Count how a run has ended, also one that was refused, and log it with these values."""
         with self._lock:
             self._ended[outcome] += 1
         log_event("run", outcome=outcome, **values)
 
 
-def log_event(event: str, **values: Any) -> None:
+def log_event(event: str, **values: object) -> None:
     """Log an event with its values; those that are None are left out."""
     said = {name: value for name, value in values.items() if value is not None}
     log.info("%s %s", event, said, extra={"event": event, "values": said})
@@ -84,7 +83,7 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, Any] = {"time": when, "level": record.levelname.lower()}
+        line: dict[str, object] = {"time": when, "level": record.levelname.lower()}
         event = getattr(record, "event", None)
         if event is None:
             line |= {"event": "message", "logger": record.name, "message": record.getMessage()}

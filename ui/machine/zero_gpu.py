@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ddpm_core
@@ -83,7 +83,11 @@ def prepare() -> None:
 
 
 def side_by_side(
-    models: Sequence[Model], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float, notify: Any
+    models: Sequence[Model],
+    lanes: Sequence[dict[str, Any]],
+    shared: dict[str, Any],
+    flop: float,
+    notify: Callable[[str], None],
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
     """The steps of a run, on ZeroGPU's GPU where there is one and some of its time is left, else with the models.
 

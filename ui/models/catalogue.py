@@ -36,15 +36,19 @@ OFFERED = {
     "google/ddpm-cifar10-32": Offered("CIFAR-10 32", "CIFAR-10", "DDPM", 1000, "the paper's, not EMA", 0.14, 0.012),
     "google/ddpm-ema-bedroom-256": Offered("Bedroom 256", _BEDROOM, "DDPM", 1000, "EMA", 0.46, 0.5),
     "google/ncsnpp-bedroom-256": Offered("Bedroom 256, score", _BEDROOM, "score SDE", 2000, "", 0.26, 0.53),
-    "openai/diffusers-cd_bedroom256_lpips": Offered("Bedroom 256, in two", _BEDROOM, _DISTILLED, 2, "LPIPS", 2.1, 2.24),
-    "openai/diffusers-cd_bedroom256_l2": Offered("Bedroom 256, in two, L2", _BEDROOM, _DISTILLED, 2, "L2", 2.1, 2.24),
-    "openai/diffusers-ct_bedroom256": Offered("Bedroom 256, in two, CT", _BEDROOM, _ALONE, 2, "", 2.1, 2.24),
+    "openai/diffusers-cd_bedroom256_lpips": Offered(
+        "Bedroom 256 in 2 steps", _BEDROOM, _DISTILLED, 2, "LPIPS", 2.1, 2.24
+    ),
+    "openai/diffusers-cd_bedroom256_l2": Offered(
+        "Bedroom 256 in 2 steps, L2", _BEDROOM, _DISTILLED, 2, "L2", 2.1, 2.24
+    ),
+    "openai/diffusers-ct_bedroom256": Offered("Bedroom 256 in 2 steps, CT", _BEDROOM, _ALONE, 2, "", 2.1, 2.24),
     "google/ddpm-ema-church-256": Offered("Church 256", _CHURCH, "DDPM", 1000, "EMA", 0.46, 0.5),
     "google/ncsnpp-church-256": Offered("Church 256, score", _CHURCH, "score SDE", 2000, "", 0.26, 0.53),
     "google/ddpm-ema-cat-256": Offered("Cat 256", _CAT, "DDPM", 1000, "EMA", 0.46, 0.5),
-    "openai/diffusers-cd_cat256_lpips": Offered("Cat 256, in two", _CAT, _DISTILLED, 2, "LPIPS", 2.1, 2.24),
-    "openai/diffusers-cd_cat256_l2": Offered("Cat 256, in two, L2", _CAT, _DISTILLED, 2, "L2", 2.1, 2.24),
-    "openai/diffusers-ct_cat256": Offered("Cat 256, in two, CT", _CAT, _ALONE, 2, "", 2.1, 2.24),
+    "openai/diffusers-cd_cat256_lpips": Offered("Cat 256 in 2 steps", _CAT, _DISTILLED, 2, "LPIPS", 2.1, 2.24),
+    "openai/diffusers-cd_cat256_l2": Offered("Cat 256 in 2 steps, L2", _CAT, _DISTILLED, 2, "L2", 2.1, 2.24),
+    "openai/diffusers-ct_cat256": Offered("Cat 256 in 2 steps, CT", _CAT, _ALONE, 2, "", 2.1, 2.24),
     "google/ddpm-ema-celebahq-256": Offered("CelebA-HQ 256", _FACES, "DDPM", 1000, "EMA", 0.46, 0.5),
     "CompVis/ldm-celebahq-256": Offered("CelebA-HQ 256, latent", _FACES, "latent diffusion", 0, "64×64 latents", 1.3),
     "facebook/DiT-XL-2-256": Offered("ImageNet 256", "ImageNet, by class", "DiT", 250, "learned variance", 3.3, 0.24),

@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import ddpm_core
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
-from ddpm_core.model import Model, ModelSpec
+from ddpm_core.model import Model, ModelSpec, engine_network
 from ui.forms.fields import reference
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
@@ -38,9 +38,17 @@ def _is_hub_id(text: str) -> bool:
     return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", text, re.ASCII))
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """A part of a model that says how many bytes it takes by now, about."""
+
+    @property
+    def memory(self) -> int: ...
+
+
 def _memory(model: Model) -> int:
     """Bytes that a model takes now, as its parts say."""
-    return sum(getattr(part, "memory", 0) for part in (model.network, model.decoder, model.text))
+    return sum(part.memory for part in (model.network, model.decoder, model.text) if isinstance(part, Sized))
 
 
 def _stamp(where: refs.Ref) -> Stamp:
@@ -143,11 +151,11 @@ class Models:
         name, at, _ = text.partition("@")
         if not self.takes_any:
             if name not in self.offered:
-                raise refs.CheckpointError("This page takes the checkpoints of its list only: choose one of them")
+                raise refs.CheckpointError("This page takes only the checkpoints of its list: choose one of them")
             where = refs.parse(text, local=False)
             # Anybody can put a revision into a repository, as a pull request: only what the page has itself is taken.
             if at and text not in self.offered and snapshots.here(where) is None:
-                raise refs.CheckpointError(f"This page has no other revision of {name} than its own: leave out the @")
+                raise refs.CheckpointError(f"This page has only one revision of {name}: leave out the @")
             return where
         if text not in refs.embedded() and not _is_hub_id(text):
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
@@ -203,8 +211,8 @@ class Models:
         model = ddpm_core.load(exact, device=self.device)
         if exact is not where and model.source:
             model.source = replace(model.source, ref=str(where))
-        self.engine = getattr(model.network, "description", "")
-        self._device_type = getattr(getattr(model.network, "device", None), "type", "cpu")
+        network = engine_network(model)
+        self.engine, self._device_type = network.description, network.device.type
         with self._lock:
             self._loaded[ref] = Loaded(model, where, stamp)
         return model

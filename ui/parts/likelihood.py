@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class Likelihood(Request):
         Choice(
             "kind of labels",
             "Classes",
-            "What the model is told of each picture",
+            "The condition that the model gets for each picture",
             names=("classes", "none"),
             titles={"classes": "their own", "none": "none"},
         ),
@@ -110,9 +110,9 @@ class LikelihoodRecording(Recording[LikelihoodPlan]):
     """bound: of all pictures that are done, with the first of `variances`. found: its `summary`."""
 
     bound: BitsPerDim | None = None
-    found: Mapping[str, Any] = {}
+    found: Mapping[str, object] = {}
 
-    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> Mapping[str, Any]:
+    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> Mapping[str, object]:
         """The bound of one more picture. images: all so far. Returns the new summary."""
         self.bound = one if self.bound is None else self.bound.with_images(one)
         self.found = summary(self.bound, model, images)
@@ -235,7 +235,7 @@ def times_of(T: int) -> list[int]:
     return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
 
 
-def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, Any]:
+def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, object]:
     """What the page shows of a bound: means over the pictures, ± the standard error where there are several.
 
     full: the whole chain with the first of `variances`. Returns {chains: {variance: {steps: [bits/dim, error, L_T,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
@@ -155,10 +156,16 @@ def _readers(model: Model) -> Readers | None:
         return None
 
 
-def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict[str, Any]:
+def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict[str, object]:
     """What the network consists of, and what was measured of its blocks."""
     blocks = [{"name": name, "shape": list(block.shape), "parts": block.parts} for name, block in opened.blocks.items()]
-    found: dict[str, Any] = {"kind": "plan", "blocks": blocks, "skips": list(opened.skips), "r2": None, "figures": None}
+    found: dict[str, object] = {
+        "kind": "plan",
+        "blocks": blocks,
+        "skips": list(opened.skips),
+        "r2": None,
+        "figures": None,
+    }
     if readers:
         found["r2"] = {name: [round(readers.r2(name, t), 3) for t in plan.times] for name in opened.blocks}
         found["figures"] = readers.figures or None
@@ -178,14 +185,14 @@ def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows:
     return looks | {"colours": [readers.colours(name, tap, t) for name, tap in taps.items()]}
 
 
-def _channels(tap: Any) -> np.ndarray:
+def _channels(tap: Tensor) -> np.ndarray:
     """Channels, a tensor (C, h, w), each from its darkest number to its brightest one, as uint8 (C, h, w, 1)."""
     low, high = tap.amin((1, 2), keepdim=True), tap.amax((1, 2), keepdim=True)
     levels = 255 * (tap - low) / (high - low).clamp(min=1e-9)
     return levels.round().byte().cpu().numpy()[..., None]
 
 
-def _maps(shares: Any) -> np.ndarray:
+def _maps(shares: Tensor) -> np.ndarray:
     """Where a place looks in a layer, a tensor (heads, h, w), as uint8 (heads, h, w, 1): the largest share is 255."""
     return (255 * shares / shares.max()).round().byte().cpu().numpy()[..., None]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from ui.forms.fields import Request
 from ui.models.services import Services
@@ -19,13 +19,14 @@ class Part:
     """
 
     forms: ClassVar[Mapping[str, type[Request]]] = {}  # of each part, by its name
-    computation: ClassVar[Any] = None  # the class of what is computed, made of the services and such a request
+    # The class of what is computed, made of the services and such a request.
+    computation: ClassVar[Callable[..., Computation] | None] = None
 
     def __init__(self, services: Services):
         self.services = services
         self.questions: dict[str, Callable[[Asked], object]] = {}  # quick questions, by their names: see `ui.protocol`
 
-    def request(self, part: str, values: Values) -> Any:
+    def request(self, part: str, values: Mapping[str, object]) -> Computation:
         """The computation that is asked for. Raises ValueError, one sentence, for values outside their limits."""
         if self.computation is None:
             raise ValueError("Nothing is computed here")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from ddpm_core import imaging
-from ddpm_core.model import Model, ModelSpec, check_pixels
+from ddpm_core.model import Model, ModelSpec, check_pixels, engine_network
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.pictures import as_text
@@ -28,17 +29,17 @@ GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on
 class Counted:
     """A network that counts what it does as work."""
 
-    def __init__(self, ref: str, network: Any, work: Work):
-        self._ref, self._network, self._work, self.device = ref, network, work, network.device
-        self.moves_inputs = getattr(network, "moves_inputs", False)
+    def __init__(self, ref: str, model: Model, work: Work):
+        self._ref, self._network, self._work = ref, engine_network(model), work
+        self.device, self.moves_inputs = self._network.device, self._network.moves_inputs
 
-    def __call__(self, x: Any, *conditions: Any) -> Any:
-        output = self._network(x, *conditions)
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        output = self._network(x, t_index, labels)
         self._work.count(StepKind(self._ref, len(x)))
         return output
 
-    def with_gradients(self, x: Any, *conditions: Any) -> Any:
-        output = self._network.with_gradients(x, *conditions)
+    def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        output = self._network.with_gradients(x, t_index, labels)
         self._work.count(StepKind(self._ref, len(x)), GRADIENT, timed=False)
         return output
 
@@ -102,7 +103,7 @@ class Rows(Computation):
 
     def counted(self, model: Model, work: Work) -> Model:
         """The model, whose network counts what it does."""
-        return model.evaluated_by(Counted(self.refs[0], model.network, work))
+        return model.evaluated_by(Counted(self.refs[0], model, work))
 
     def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Work) -> Step:
         """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""

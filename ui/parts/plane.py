@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -71,11 +71,14 @@ class Drawing(Picture):
     def write(self, value: Points) -> str:
         return " ".join(f"{round(100 * x)},{round(100 * y)}" for x, y in value)
 
-    def form(self) -> dict[str, Any]:
+    def form(self) -> dict[str, object]:
         return super().form() | {"kind": "picture", "holds": "points"}  # a link has it after the #, as it is long
 
 
-def _of_lane(kind: Field, lane: str) -> Any:
+K = TypeVar("K", bound=Field)
+
+
+def _of_lane(kind: K, lane: str) -> K:
     """The same for a lane, which errors name."""
     return replace(kind, title=f"{kind.title} of lane {lane}", label=kind.label or kind.title)
 

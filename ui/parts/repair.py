@@ -6,9 +6,10 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 import ddpm_core
 from ddpm_core import imaging, restore
@@ -38,7 +39,7 @@ MEANINGS = {
     "replacement": "Puts what is left, noised to each step's level, into that step: the rest may not fit it",
     "repaint": "Replacement that repeats each part of the chain ten times, so that the rest fits: ten times as long",
     "pigdm": "Follows the gradient of how well each guess fits: slow on a CPU",
-    "dps": "As ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
+    "dps": "Like ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
 }
 IF_MASK = [{"task": "mask"}]
 GRADIENTS = ("pigdm", "dps")
@@ -61,7 +62,7 @@ class Hidden(Picture):
     def write(self, value: bytes) -> str:
         return base64.urlsafe_b64encode(value).decode()
 
-    def form(self) -> dict[str, Any]:
+    def form(self) -> dict[str, object]:
         return super().form() | {"kind": "picture", "holds": "cells"}  # a link has it after the #, as it is long
 
 
@@ -127,7 +128,7 @@ class RepairRun(Rows):
         (model,), request = models, self.request
         chain, options = self.options(model, "restoration", request.picture)
         steps = make_chain(model, **chain.sampling)
-        task: Any = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
+        task = restore.Task(request.measurement(model), ..., steps, model.clip)  # pyright: ignore[reportArgumentType]
         evaluations = 0  # of each completion, as many plain ones as take the same time
         for name in request.methods:
             method = restore.METHODS[name]
@@ -155,7 +156,14 @@ class RepairRun(Rows):
             self._row(plan, model, row, method, y, measurement, work)
 
     def _row(
-        self, plan: RowsPlan, model: Model, row: int, method: Any, y: Any, measurement: Measurement, work: Work
+        self,
+        plan: RowsPlan,
+        model: Model,
+        row: int,
+        method: restore.Method,
+        y: Tensor,
+        measurement: Measurement,
+        work: Work,
     ) -> None:
         request = self.request
         steps = restore.restore(model, y, measurement, method, request.seeds, **plan.options)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from torch import Tensor
 
 import ddpm_core
 from ddpm_core import imaging
@@ -19,6 +20,7 @@ from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.names import Sampler, Spacing, Variance
 from ddpm_core.runs import make_chain
+from ui import protocol
 from ui.forms import units
 from ui.forms.fields import NEVER, Choice, Switch, Whole, Wholes, declare
 from ui.machine import zero_gpu
@@ -74,7 +76,7 @@ class Watch(Settings):
     """
 
     attention: bool | None = declare(
-        Switch("attention", "Attention", "Where each word is looked at; takes one more evaluation a step", True),
+        Switch("attention", "Attention", "Shows where the network looks for each word; one more evaluation", True),
         False,
         IF_WORDS,
     )
@@ -156,17 +158,17 @@ class Frame:
     attention: np.ndarray | None = None
     apart: list[tuple[float, float]] | None = None
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> protocol.Frame:
         """As the page gets it."""
-        about = {"kind": "frame", "lane": self.lane, "k": self.k, "sigma": self.sigma}
-        about |= {"x": sent(self.x), "x0": sent(self.x0_hat)}
+        x, x0 = sent(self.x), sent(self.x0_hat)
+        about: protocol.Frame = {"kind": "frame", "lane": self.lane, "k": self.k, "sigma": self.sigma, "x": x, "x0": x0}
         if self.attention is not None:
             about["attention"] = encoded(self.attention, "png")
         if self.apart is not None:
             about["apart"] = self.apart
         if self.latents is not None:
-            z, z0 = map(sent, self.latents)
-            about |= {"z": z, "z0": z0, "decoded": self.decoded}
+            about["z"], about["z0"] = map(sent, self.latents)
+            about["decoded"] = self.decoded
         return about
 
 
@@ -202,7 +204,7 @@ class SamplingRecording(Recording[SamplingPlan]):
     def __init__(self, plan: SamplingPlan):
         super().__init__(plan)
         self.frames: list[dict[int, np.ndarray]] = [{} for _ in plan.lanes]
-        self.states: list[dict[int, tuple[Frame, Any]]] = [{} for _ in plan.lanes]
+        self.states: list[dict[int, tuple[Frame, Tensor]]] = [{} for _ in plan.lanes]
         self.x_0: dict[int, np.ndarray] = {}
 
     @property
@@ -313,7 +315,7 @@ class Sampling(Computation[Settings, SamplingPlan]):
         numbers = sum(len(one) * model.channels * model.image_size**2 for one, model in zip(kept, loaded, strict=True))
         keeps = isinstance(self.request, Watch) and 4 * self.request.count * numbers <= STATES
 
-        def keep(frame: Frame, x: Any) -> Frame:
+        def keep(frame: Frame, x: Tensor) -> Frame:
             lane, k = frame.lane, frame.k
             if plan.touches and lane:
                 frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
@@ -322,7 +324,9 @@ class Sampling(Computation[Settings, SamplingPlan]):
                 work.recording.states[lane][k] = frame, x.cpu()
             return frame
 
-        soon: list[Any] = [{"kind": "plan", "words": [word for word, _ in words], "unknown": list(new)}]
+        soon: list[Frame | protocol.Opening] = [
+            {"kind": "plan", "words": [word for word, _ in words], "unknown": list(new)}
+        ]
         late: list[Frame] = []  # what the page has shown already comes after the first that is new
         known = _known(plan, work.before, kept[0])
         for k, found in known.items():
@@ -352,7 +356,7 @@ class Sampling(Computation[Settings, SamplingPlan]):
             if kind := plan.kind_of(i, step.index):
                 work.count(kind)
 
-    def shown(self, result: Any) -> dict[str, Any]:
+    def shown(self, result: object) -> object:
         return result.shown() if isinstance(result, Frame) else result
 
     def log(self, plan: SamplingPlan | None) -> Values:
@@ -368,13 +372,13 @@ def _possible(lanes: tuple[Settings, ...], models: Mapping[str, ModelSpec]) -> t
     student = next((model.student for model in models.values() if model.student), None)
     if student and student.sampler not in {lane.sampler for lane in lanes}:
         title = units.SAMPLER[student.sampler]
-        raise ValueError(f"This model is a student made for {title}, of which this grid has no row")
+        raise ValueError(f"This model is a student made for {title}, and this grid has no row for it")
     raise ValueError("No cell of this grid is possible with this model: choose other steps")
 
 
 def _known(
     plan: SamplingPlan, before: object, kept: set[int]
-) -> dict[int, tuple[tuple[Frame, Any], tuple[Frame, Any]]]:
+) -> dict[int, tuple[tuple[Frame, Tensor], tuple[Frame, Tensor]]]:
     """What a touched run has in common with the run that was shown, of both lanes: the kept steps before the newest
     touch, or before the one that was undone.
     """
@@ -411,18 +415,16 @@ def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarra
     return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
 
-def _pictures(model: Model, step: Step) -> tuple[Any, ...]:
+def _pictures(model: Model, step: Step) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None, bool]:
     """The fields of a Frame from x to decoded."""
     if model.decoder is None:
         return to_uint8(step.x), to_uint8(step.x0_hat), None, True
-    latents = tuple(to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))
-    decoded = model.picture_size <= DECODED or step.s == 0
-    if decoded:
+    z, z0 = (to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))
+    if model.picture_size <= DECODED or step.s == 0:
         x = model.pictures(step.x)
-        pictures = x, x if step.x.equal(step.x0_hat) else model.pictures(step.x0_hat)
-    else:
-        pictures = (one.repeat(model.factor, 1).repeat(model.factor, 2) for one in latents)
-    return *pictures, latents, decoded
+        return x, x if step.x.equal(step.x0_hat) else model.pictures(step.x0_hat), (z, z0), True
+    x, x0 = (one.repeat(model.factor, 1).repeat(model.factor, 2) for one in (z, z0))
+    return x, x0, (z, z0), False
 
 
 def _has(model: ModelSpec, lane: Settings) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from ui.parts.forward import SCHEDULES, Forward
 from ui.parts.part import Part
 from ui.pictures import encoded
 from ui.runs.jobs import Job
-from ui.runs.log import Values
 from ui.web import FILES
 
 FOLDER = FILES / "examples" / "course"
@@ -26,7 +26,7 @@ COLUMNS = 6
 CLOUD = 84  # pixels a side
 
 
-def computed(part: Part, name: str, values: Values) -> tuple[Any, list[Any]]:
+def computed(part: Part, name: str, values: Mapping[str, object]) -> tuple[Any, list[Any]]:
     """What is kept of a run, and its results as the page gets them."""
     computation, results = part.request(name, values), []
     job = Job(computation, part.services, show=computation.shown)

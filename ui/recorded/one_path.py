@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import embedded
 from ddpm_core.disk import files
+from ddpm_core.model import Model
+from ddpm_core.schedule import NoiseSchedule
 from ui.parts import course
 from ui.runs.settings import Settings
 from ui.web import FILES
@@ -34,20 +36,20 @@ TICKS = {  # round values of each clock
 }
 
 
-def model() -> Any:
+def model() -> Model:
     """The network of the lesson, exact."""
     import ddpm_core  # here for the start time: see ui/__init__.py
 
     return ddpm_core.load(SETTINGS.checkpoint, precision="fp32")
 
 
-def as_flow(model: Any) -> Any:
+def as_flow(model: Model) -> Model:
     """The same network behind the face of a rectified flow: it sees (1 − τ) x_0 + τ ε and τ, and gives ε − x_0."""
     import ddpm_core
 
     tau = clocks(model.schedule)["τ"]
 
-    def network(y: Any, time: Any, labels: Any) -> Any:
+    def network(y: Tensor, time: Tensor, labels: Tensor | None) -> Tensor:
         t = int(np.abs(tau - float(time[0])).argmin())  # of all images, as a chain asks
         x_0, eps = _read(model, y * _width(model.schedule, t), t, labels)
         return eps - x_0
@@ -65,27 +67,28 @@ def as_flow(model: Any) -> Any:
     )
 
 
-def clocks(schedule: Any) -> dict[str, np.ndarray]:
+def clocks(schedule: NoiseSchedule) -> dict[str, np.ndarray]:
     """The times t = 0..T in each unit; σ is 0 and log SNR infinite at t = 0."""
     sigma = schedule.sigma.numpy()
     with np.errstate(divide="ignore"):
         return {"t": np.arange(schedule.T + 1), "σ": sigma, "log SNR": -2 * np.log(sigma), "τ": sigma / (1 + sigma)}
 
 
-def ddim(model: Any) -> tuple[list[tuple[int, int]], list[Any]]:
+def ddim(model: Model) -> tuple[list[tuple[int, int]], list[Tensor]]:
     """The steps (t, s) of DDIM, and the states on the way, each (1, C, H, W): x_T, then x_s of each step."""
     import ddpm_core
     from ddpm_core.noise import gaussian_batch
 
     x_T = gaussian_batch(SETTINGS.seeds, 0, (model.channels, model.image_size, model.image_size))
-    arguments: dict[str, Any] = SETTINGS.resolved(model).arguments(model)
+    arguments = SETTINGS.resolved(model).arguments(model)
     steps = list(ddpm_core.trajectory(model, **arguments))
     return [(step.t, step.s) for step in steps], [x_T, *(step.x for step in steps)]
 
 
-def euler(model: Any, pairs: list[tuple[int, int]], x_T: Any) -> list[Any]:
+def euler(model: Model, pairs: list[tuple[int, int]], x_T: Tensor) -> list[Tensor]:
     """The same states by y + (τ_s − τ_t) u, with what `as_flow` gives as u; in our coordinates, to be compared."""
     flow, schedule = as_flow(model), model.schedule
+    assert model.null_label is not None
     tau, y = clocks(schedule)["τ"], x_T / _width(schedule, pairs[0][0])
     states = [x_T]
     for t, s in pairs:
@@ -95,7 +98,7 @@ def euler(model: Any, pairs: list[tuple[int, int]], x_T: Any) -> list[Any]:
     return states
 
 
-def readings(model: Any, x_t: Any, t: int) -> dict[str, Any]:
+def readings(model: Model, x_t: Tensor, t: int) -> dict[str, Tensor]:
     """What the network says of x_t, in five ways: each (1, C, H, W)."""
     alpha_bar = model.schedule.alpha_bar[t].item()
     signal, noise = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
@@ -109,14 +112,14 @@ def readings(model: Any, x_t: Any, t: int) -> dict[str, Any]:
     }
 
 
-def _read(model: Any, x_t: Any, t: int, labels: Any) -> tuple[Any, Any]:
+def _read(model: Model, x_t: Tensor, t: int, labels: Tensor | None) -> tuple[Tensor, Tensor]:
     from ddpm_core.prediction import predict
 
     found = predict(model, x_t, t, labels)
     return found.x0, found.eps
 
 
-def _width(schedule: Any, t: int) -> float:
+def _width(schedule: NoiseSchedule, t: int) -> float:
     """Of our x_t, where that of a flow is 1: √ᾱ_t + √(1 − ᾱ_t)."""
     alpha_bar = schedule.alpha_bar[t].item()
     return alpha_bar**0.5 + (1 - alpha_bar) ** 0.5
@@ -131,7 +134,7 @@ def record() -> None:
     """Draw the pictures, and write the times: some seconds."""
     network = model()
     pairs, states = ddim(network)
-    columns: dict[str, list[Any]] = {"ddim": states, "flow": euler(network, pairs, states[0])}
+    columns: dict[str, list[Tensor]] = {"ddim": states, "flow": euler(network, pairs, states[0])}
     for (t, _), x_t in zip(pairs, states[:-1], strict=True):
         for name, read in readings(network, x_t, t).items():
             is_picture = name == "x0"

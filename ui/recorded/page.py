@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,7 @@ PARTS = (
 )
 
 
-def ask(question: dict[str, Any]) -> dict[str, Any]:
+def ask(question: Mapping[str, object]) -> dict[str, Any]:
     """Return the answer to a question, as SCRIPT describes it. Raises FileNotFoundError where node is not installed."""
     page = _page()
     _write(page, question)
@@ -40,7 +41,7 @@ def _page() -> subprocess.Popen[str]:
     return page
 
 
-def _write(page: subprocess.Popen[str], message: dict[str, Any]) -> None:
+def _write(page: subprocess.Popen[str], message: Mapping[str, object]) -> None:
     assert page.stdin is not None
     page.stdin.write(json.dumps(message) + "\n")
     page.stdin.flush()

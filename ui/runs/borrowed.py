@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from ddpm_core.model import Model
-from ddpm_core.prediction import network_device
+from torch import Tensor
+
+from ddpm_core.model import Decoder, Model, Text, engine_network
 from ui.models.loaded import Models
 
 
@@ -16,16 +17,15 @@ class Changed(ValueError):
 
 
 class BorrowedNetwork:
-    """A network in the place of a model's own, for one run.
+    """An `EngineNetwork` in the place of a model's own, for one run.
 
     A run that waits keeps no model in memory: one that had to make room for others meanwhile is loaded again. So the
     limit on the memory of models holds, however many runs of different models take turns.
     """
 
     def __init__(self, models: Models, ref: str, model: Model):
-        self.device = network_device(model.network)
-        self.description = getattr(model.network, "description", None)
-        self.moves_inputs = getattr(model.network, "moves_inputs", False)
+        network = engine_network(model)
+        self.device, self.description, self.moves_inputs = network.device, network.description, network.moves_inputs
         self._models = models
         self._ref = ref
         self.files = _files(model)  # changes when the weights do
@@ -33,21 +33,26 @@ class BorrowedNetwork:
         self._held: Model | None = model
 
     @property
-    def held(self) -> Any:
+    def held(self) -> Model:
         """The model, in the run's turn."""
         assert self._held is not None
         return self._held
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.held.network(*inputs)
+    @property
+    def memory(self) -> int:
+        """Bytes that the network takes by now, about."""
+        return engine_network(self.held).memory
 
-    def with_gradients(self, *inputs: Any) -> Any:
+    def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.held.network(x, t_index, labels)
+
+    def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """The same with gradients with respect to x."""
-        return getattr(self.held.network, "with_gradients", self)(*inputs)
+        return engine_network(self.held).with_gradients(x, t_index, labels)
 
-    def attention(self, *inputs: Any) -> Any:
+    def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """How much each place looks at each word."""
-        return self.held.network.attention(*inputs)
+        return engine_network(self.held).attention(x, t_index, states)
 
     def give_back(self) -> None:
         """Let go of the model, until `hold`."""
@@ -70,27 +75,62 @@ class BorrowedNetwork:
         return not here
 
 
-class BorrowedPart:
-    """The decoder or the text encoder of the model whose network is lent."""
+class BorrowedDecoder:
+    """The `Decoder` of the model whose network is lent."""
 
-    def __init__(self, network: BorrowedNetwork, name: str):
-        self._network, self._name = network, name
+    def __init__(self, network: BorrowedNetwork):
+        self._network = network
 
-    def __call__(self, *inputs: Any) -> Any:
-        return getattr(self._network.held, self._name)(*inputs)
+    @property
+    def _held(self) -> Decoder:
+        decoder = self._network.held.decoder
+        assert decoder is not None
+        return decoder
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(getattr(self._network.held, self._name), name)
+    def decode(self, x: Tensor) -> Tensor:
+        """Decode latents into pictures."""
+        return self._held.decode(x)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Encode pictures as latents."""
+        return self._held.encode(pictures)
+
+    def preview(self, x: Tensor) -> Tensor:
+        """Return roughly the result of `decode`, at almost no cost."""
+        return self._held.preview(x)
+
+
+class BorrowedText:
+    """The `Text` of the model whose network is lent."""
+
+    def __init__(self, network: BorrowedNetwork):
+        self._network = network
+
+    @property
+    def _held(self) -> Text:
+        text = self._network.held.text
+        assert text is not None
+        return text
+
+    def __call__(self, prompts: Sequence[str]) -> Tensor:
+        return self._held(prompts)
+
+    def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
+        """Return the words of a prompt, each with the numbers of its tokens."""
+        return self._held.words(prompt)
+
+    def unknown(self, prompt: str) -> list[str]:
+        """Return the words of a prompt that were in no caption of the training."""
+        return self._held.unknown(prompt)
 
 
 def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
     """The model of a reference, with a network that is lent, and that network. To be called in the run's turn."""
     model = models.get(ref)
     network = BorrowedNetwork(models, ref, model)
-    parts: dict[str, Any] = {
-        name: BorrowedPart(network, name) for name in ("decoder", "text") if getattr(model, name) is not None
-    }
-    return replace(model.evaluated_by(network), **parts), network
+    decoder = BorrowedDecoder(network) if model.decoder else None
+    text = BorrowedText(network) if model.text else None
+    return replace(model.evaluated_by(network), decoder=decoder, text=text), network
 
 
 def owner(model: Model) -> Model:

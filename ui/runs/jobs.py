@@ -50,7 +50,7 @@ class Job:
         services: Services,
         visitor: Hashable = None,
         address: str | None = None,
-        show: Callable[[Any], Any] = lambda result: result,
+        show: Callable[[object], object] = lambda result: result,
         patience: float = math.inf,
         before: Recording | None = None,
     ):
@@ -252,7 +252,8 @@ class Job:
             networks.append(network)
         self._check()
         self.about = [
-            {"revision": revision(model), "engine": getattr(model.network, "description", None)} for model in models
+            {"revision": revision(model), "engine": network.description}
+            for model, network in zip(models, networks, strict=True)
         ]
         self.recording.weights = [network.files for network in networks]
         before = self._before if self._before and self._before.weights == self.recording.weights else None
@@ -289,7 +290,7 @@ class Work:
         self._clock = job._services.turns.clock
         self._since = self._clock()  # when the step under way began
 
-    def give(self, *results: Any) -> None:
+    def give(self, *results: object) -> None:
         """Send results to whoever listens, with the next message."""
         self._job.log.give(*map(self._job.show, results))
 

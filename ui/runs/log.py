@@ -32,7 +32,7 @@ class Message:
     text: str = ""
     progress: float | None = None
     left: float | None = None
-    results: tuple[Any, ...] = ()
+    results: tuple[object, ...] = ()
     seq: int = 0
 
 
@@ -54,7 +54,7 @@ class RunLog:
         self._updated, self._patience, self._clock = updated, patience, clock
         self._messages: list[Message] = []
         self._said = self._written = Message("queued")  # what was said last, and what of that is in a message
-        self._results: list[Any] = []  # that are in no message yet
+        self._results: list[object] = []  # that are in no message yet
         self.bytes = 0  # of the results in its messages, about
         self._at = -math.inf  # of the last message
         self._heard = math.inf  # when somebody read last
@@ -99,7 +99,7 @@ class RunLog:
             elif not self.stopping:
                 self.say(state, text)
 
-    def give(self, *results: Any) -> None:
+    def give(self, *results: object) -> None:
         """Results, which go into the next message."""
         with self._news:
             if results and not self.ended:
@@ -153,7 +153,7 @@ class RunLog:
         return due
 
 
-def _size(result: Any) -> int:
+def _size(result: object) -> int:
     """The bytes of a result, about."""
     if isinstance(result, str):
         return len(result)

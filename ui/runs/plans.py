@@ -85,7 +85,7 @@ class Computation(Generic[R, P]):
         """
         raise NotImplementedError
 
-    def shown(self, result: Any) -> Values:
+    def shown(self, result: object) -> object:
         """A result as the page gets it."""
         return result
 

@@ -53,7 +53,7 @@ class TouchField(Picture):
     def write(self, value: Sequence[Stroke]) -> str:
         return written(value)
 
-    def form(self) -> dict[str, Any]:
+    def form(self) -> dict[str, object]:
         return super().form() | {"kind": "picture", "holds": "strokes"}  # a link has it after the #, as it is long
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ui.models import catalogue
 from ui.models.form_options import PROMPTS
 from ui.pictures.test_sets import PictureSet, sets
 from ui.runs import touch
 
 
-def page_words() -> dict[str, Any]:
+def page_words() -> dict[str, object]:
     """{labels, embedded, guidance, prompts, sets, script}, as JSON has them."""
     offered = (*catalogue.OFFERED, *catalogue.EMBEDDED)
     return {
@@ -23,6 +21,6 @@ def page_words() -> dict[str, Any]:
     }
 
 
-def _of_set(one: PictureSet) -> dict[str, Any]:
+def _of_set(one: PictureSet) -> dict[str, object]:
     count, size, _, channels = one.images.shape
     return {"name": one.name, "count": count, "size": size, "channels": channels, "classes": one.class_names}

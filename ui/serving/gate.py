@@ -12,13 +12,15 @@ import logging
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import TypeVar
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog
@@ -65,7 +67,7 @@ _ALLOWED["HEAD"] = _ALLOWED["GET"]
 _OPEN = re.compile(rf"/|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
 _STREAM = re.compile(rf"{_API}/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 
-App = Callable[..., Awaitable[None]]
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +107,13 @@ class Access:
 class Gate:
     """ASGI middleware: answers /health itself, and lets through what ROUTES lists, whole and up to a size."""
 
-    def __init__(self, app: App, access: Access):
+    def __init__(self, app: ASGIApp, access: Access):
         self._app, self._access = app, access
         self._here: Counter[tuple[str, str]] = Counter()  # under way of a kind, by address; "" for all
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
         self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send) if scope["type"] == "lifespan" else None
         asked = _Asked(scope)
@@ -171,10 +173,10 @@ class Gate:
                 raise Rejected(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
             yield
 
-    async def _let_in(self, asked: _Asked, receive: Any, send: Any) -> None:
+    async def _let_in(self, asked: _Asked, receive: Receive, send: Send) -> None:
         started = False
 
-        async def sent(message: Any) -> None:
+        async def sent(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -193,7 +195,7 @@ class Gate:
             if not started:  # else the connection is closed
                 await _answer(send, 400, {"detail": UNCLEAR})
 
-    def _answered(self, asked: _Asked, message: Any) -> Any:
+    def _answered(self, asked: _Asked, message: Message) -> Message:
         """The head of an answer as it leaves."""
         if asked.is_login and message["status"] == 400:
             self._wrong.setdefault(asked.address, []).append(self._access.clock())
@@ -226,7 +228,7 @@ class Gate:
 class _Asked:
     """A request, without its body."""
 
-    def __init__(self, scope: Any):
+    def __init__(self, scope: Scope):
         self.scope, self.method, self.path = scope, scope["method"], _path(scope)
         self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         self.query: str = scope.get("query_string", b"").decode("latin-1")
@@ -247,7 +249,7 @@ class _Asked:
 
 
 @contextmanager
-def _among(counter: Counter[Any], names: list[Any]) -> Iterator[None]:
+def _among(counter: Counter[T], names: list[T]) -> Iterator[None]:
     """These count once more meanwhile."""
     counter.update(names)
     try:
@@ -258,7 +260,7 @@ def _among(counter: Counter[Any], names: list[Any]) -> Iterator[None]:
             del counter[name]
 
 
-async def _whole(receive: Any, clock: Callable[[], float]) -> bytes:
+async def _whole(receive: Receive, clock: Callable[[], float]) -> bytes:
     """The body of a request. Raises Rejected where it is too large, or comes too slowly."""
     parts, size, begun, more = [], 0, clock(), True
     while more:
@@ -277,11 +279,11 @@ async def _whole(receive: Any, clock: Callable[[], float]) -> bytes:
     return b"".join(parts)
 
 
-def _again(body: bytes, receive: Any) -> Any:
+def _again(body: bytes, receive: Receive) -> Receive:
     """`receive` of a request whose body is here already."""
     first: list[bytes] = [body]
 
-    async def received() -> Any:
+    async def received() -> Message:
         return {"type": "http.request", "body": first.pop(), "more_body": False} if first else await receive()
 
     return received
@@ -292,8 +294,9 @@ def _check_content(body: bytes) -> None:
     request names, which may lead to another machine. Raises Rejected.
     """
 
-    def check(found: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(found.get("meta"), dict) and "_type" in found["meta"]:  # gradio's mark of a file
+    def check(found: dict[str, object]) -> dict[str, object]:
+        meta = found.get("meta")
+        if isinstance(meta, dict) and "_type" in meta:  # gradio's mark of a file
             raise Rejected(400, "A request can't name a file")
         return found
 
@@ -308,13 +311,13 @@ def _check_content(body: bytes) -> None:
             raise Rejected(400, f"{name} is too long: up to {NAME} characters are taken")
 
 
-def _path(scope: Any) -> str:
+def _path(scope: Scope) -> str:
     """The path of a request, without the root path that a proxy may leave on it."""
     path, root = scope["path"], scope.get("root_path", "").rstrip("/")
     return path[len(root) :] or "/" if root and path.startswith(f"{root}/") else path
 
 
-async def _answer(send: Any, status: int, content: dict[str, Any]) -> None:
+async def _answer(send: Send, status: int, content: dict[str, object]) -> None:
     body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     headers += [(b"x-content-type-options", b"nosniff")]

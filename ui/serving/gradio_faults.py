@@ -11,11 +11,11 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import gradio
 from fastapi import Request
 from gradio.context import LocalContext
+from gradio.queueing import Queue
 
 from ui.machine import zero_gpu
 
@@ -23,7 +23,7 @@ GRACE = 10.0  # seconds, at least, for which an event that is over can still be 
 LOOKS = 0.02  # seconds between two looks for new events
 
 
-def calm(queue: Any) -> None:
+def calm(queue: Queue) -> None:
     """Let gradio's queue rest, and outlive events whose listener has gone.
 
     It looks a thousand times a second for new events, and a hundred times for progress, of which there is none here:
@@ -43,7 +43,7 @@ class Events:
     about what it kept besides): `forgetting` can go when it forgets them, too.
     """
 
-    def __init__(self, queue: Callable[[], Any], heard: Counter[str]):
+    def __init__(self, queue: Callable[[], Queue], heard: Counter[str]):
         """heard: how many streams of each event and session are open."""
         self._queue, self._heard = queue, heard
 
@@ -54,7 +54,7 @@ class Events:
 
     def is_heard(self, session: str | None) -> bool:
         """Whether somebody listens to an event of this session."""
-        names = (session, *self._queue().pending_event_ids_session.get(session, ()))
+        names = (session, *self._queue().pending_event_ids_session.get(session or "", ()))
         return any(self._heard[name] > 0 for name in names if name)
 
     @asynccontextmanager

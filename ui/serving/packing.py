@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ def packed(content: object) -> tuple[int, Iterator[bytes]]:
     leaves: list[np.ndarray | Encoded] = []
     rest = 0
 
-    def written(value: Any) -> Any:
+    def written(value: object) -> object:
         nonlocal rest
         if isinstance(value, dict):
             return {name: written(one) for name, one in value.items()}

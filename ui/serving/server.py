@@ -33,6 +33,7 @@ from gradio.route_utils import get_root_url
 from gradio_client.utils import strip_invalid_filename_characters
 from pydantic import BaseModel
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -145,7 +146,7 @@ class App(gr.Server):
                 _with_parameters(endpoint, services.first, result), name=endpoint.__name__[1:], concurrency_limit=None
             )
 
-    def build_middleware_stack(self) -> Any:
+    def build_middleware_stack(self) -> ASGIApp:
         """The gate is before everything else, gradio's own middleware too."""
         access = Access(
             self.services.events,
@@ -194,7 +195,7 @@ class App(gr.Server):
                 found = preview(run, self.services) if quick(cost) else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
-    def _forms(self) -> dict[str, list[dict[str, Any]]]:
+    def _forms(self) -> dict[str, list[dict[str, object]]]:
         """The fields of each part; all that take any model begin with the app's first checkpoint."""
         forms = {name: form.form() for part in self.parts.values() for name, form in part.forms.items()}
         for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):

@@ -97,7 +97,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
             else:
                 known["files"][name] = (*entry, root)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
-    knowledge = {"models": list(models), "answers": _answers(app, given) | {"hub": hub}, "words": given["words"]}
+    knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
     pictures = {name: drawn(name)[None] for name in DRAWINGS}
     drawings = {"pictures": pictures, "thumbs": app.parts["forward"].questions["thumbs"]({})}
     made = {
@@ -229,7 +229,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
 
-def _answers(app: App, given: dict[str, Any]) -> dict[str, Any]:
+def _answers(given: Mapping[str, object]) -> dict[str, object]:
     """What Python answers once for all."""
     return {
         "models": {"models": given["models"], "device": given["device"]},

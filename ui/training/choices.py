@@ -50,7 +50,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "prediction": {
         "v": Option(
             "a mix, v",
-            "Of noise and picture, √ᾱ ε − √(1−ᾱ) x₀, which is about equally hard to predict at every t.",
+            "A mixture of noise and picture, √ᾱ ε − √(1−ᾱ) x₀. It is about equally hard to predict at every t.",
             ("--prediction", "v"),
             "v",
         ),

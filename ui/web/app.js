@@ -1,12 +1,14 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, within } from "./shared/drawing/dom.js";
+import { all, button, el, find, isShown, onArrows, within, write } from "./shared/drawing/dom.js";
 import { sheet } from "./shared/drawing/sheet.js";
 import { linked, linkTo } from "./shared/form/link.js";
-import { attempt, NO_ANSWER } from "./shared/run/client.js";
+import { attempt } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";
 import { revived } from "./shared/run/packing.js";
 import { ShareMenu } from "./shared/run/share.js";
+import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
+import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./shared/run/client.js" */
 /** @import { About, FieldForm } from "./shared/form/form.js" */
@@ -51,49 +53,37 @@ import { ShareMenu } from "./shared/run/share.js";
 
 /** @type {Place[]} */
 const PLACES = [
-  { name: "watch", title: "Watch", parts: { watch: "" } },
+  { name: "watch", title: TITLES.watch, parts: { watch: "" } },
   {
     name: "compare",
-    title: "Compare",
-    parts: { compare: "A and B", grid: "Grid", plane: "In the plane", between: "Between words" },
+    title: TITLES.compare,
+    parts: { compare: TITLES.lanes, grid: TITLES.grid, plane: TITLES.plane, between: TITLES.between },
   },
   {
     name: "inside",
-    title: "Look inside",
+    title: TITLES.inside,
     parts: {
-      network: "The network",
-      forward: "What noise destroys",
-      latents: "How much a noisy picture still knows",
-      repair: "Fill in what was erased",
-      likelihood: "How many bits does a picture need?",
+      network: TITLES.network,
+      forward: TITLES.forward,
+      latents: TITLES.latents,
+      repair: TITLES.repair,
+      likelihood: TITLES.likelihood,
     },
   },
-  { name: "train", title: "Train", parts: { train: "" } },
-  { name: "course", title: "Course", parts: { course: "" } },
+  { name: "train", title: TITLES.train, parts: { train: "" } },
+  { name: "course", title: TITLES.course, parts: { course: "" } },
 ];
 
 /** @param {string} part */
 const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part)) ?? PLACES[0];
 
-/** What the keys do. @param {Place[]} places that there are @returns {[keys: string, what: string][]} */
-const keysOf = (places) => [
-  ["Space", "play, pause"],
-  ["← →", "one step"],
-  ["Home, End", "the first and the last"],
-  [`1 … ${places.length}`, places.map(({ title }) => title).join(", ")],
-  ["R", "Run"],
-  ["S", "Share"],
-  ["F", "projector"],
-  ["N, T, B, Q", "numbers, thumbnails, the brush of Watch, a large code of the link"],
-  ["Tab", "all other controls"],
-];
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
 
 const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
 const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Page {
-  share = new ShareMenu(find(document, "#share"));
+  share = new ShareMenu(find(document, "#share"), (text) => this.say(text, true));
   /** Whether the page was loaded again: a run of before may go on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
@@ -135,26 +125,30 @@ export class Page {
     this.#single.addEventListener("change", () =>
       attempt(() => localStorage.setItem(SINGLE, this.#single.checked ? "on" : "off")),
     );
-    const letters = el("label", { class: "row" }, this.#single, "Letters, numbers and ? work as keys");
-    const keys = keysOf(places).flatMap(([keys, what]) => [el("dt", null, keys), el("dd", null, what)]);
-    this.#keys = sheet("keys", "Keys", el("h2", null, "Keys"), el("dl", null, ...keys), letters);
+    const letters = el("label", { class: "row" }, this.#single, WORDS.letters);
+    const keys = keysOf(places.map(({ title }) => title)).flatMap(([keys, what]) => [
+      el("dt", null, keys),
+      el("dd", null, what),
+    ]);
+    this.#keys = sheet("keys", WORDS.keys, el("h2", null, WORDS.keys), el("dl", null, ...keys), letters);
     document.body.append(this.#keys);
-    const project = button({ class: "button wide", "aria-label": "Projector", title: "For the wall (F)" }, () =>
-      this.project(),
+    this.#wall.innerHTML = WALL;
+    find(document, "#share").prepend(
+      button({ class: "button wide", title: WORDS.keys }, this.#showKeys, "?"),
+      this.#wall,
     );
-    project.innerHTML = WALL;
-    find(document, "#share").prepend(button({ class: "button wide", title: "Keys" }, this.#showKeys, "?"), project);
-    // Paper shows the numbers, too, and the answer of a lesson.
-    const folded = () =>
-      all(document, "#place > :not([hidden]) .chart, #course-bar .ask > details:not(.teacher)", HTMLDetailsElement);
-    /** @type {HTMLDetailsElement[]} */
-    let opened = [];
+    // Paper shows the numbers, too.
     addEventListener("beforeprint", () => {
-      opened = folded().filter(({ open }) => !open);
-      for (const one of opened) one.open = true;
+      for (const chart of all(document, "#place > :not([hidden]) .chart:not([open])", HTMLDetailsElement)) {
+        chart.open = true;
+        chart.classList.add("for-paper");
+      }
     });
     addEventListener("afterprint", () => {
-      for (const one of opened) one.open = false;
+      for (const chart of all(document, ".for-paper", HTMLDetailsElement)) {
+        chart.open = false;
+        chart.classList.remove("for-paper");
+      }
     });
     this.refresh();
   }
@@ -164,10 +158,13 @@ export class Page {
   #showKeys = () => this.#keys.showModal();
   #projector = new Projector(this, this.#showKeys);
 
-  /** Show the part on screen on a wall, or no more. */
+  #wall = button({ class: "button wide", "aria-label": WORDS.projector, title: WORDS.wall }, () => this.project());
+
+  /** Show the part on screen on a wall, or no more; a small window has no room for it. */
   project() {
     if (this.#projector.root) this.#projector.hide();
-    else if (this.#shown) this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
+    else if (this.#shown && isShown(this.#wall))
+      this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
   }
 
   /** A key of the page. @param {string} key @returns {boolean} whether it was one */
@@ -269,7 +266,7 @@ export class Page {
     }
     if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // it learns of its model, too
     this.title = place.parts[shown] || place.title;
-    document.title = `${this.title} · DDPM Lab`;
+    document.title = WORDS.title(this.title);
   }
 
   /** @param {string} name @returns {Promise<Part>} */
@@ -291,7 +288,7 @@ export class Page {
         (error) => {
           console.error(error);
           this.#parts.delete(name);
-          this.say("This part of the page could not be loaded: try again.", true);
+          this.say(WORDS.unloaded, true);
         },
       );
     }
@@ -311,7 +308,7 @@ export class Page {
     /** @type {Lesson[]} */
     const lessons = this.given.initial.course.lessons;
     const at = lessons.findIndex(({ name }) => name === lesson);
-    this.#lessonNow.textContent = lesson ? ` ${at + 1} of ${lessons.length}` : "";
+    this.#lessonNow.textContent = lesson ? WORDS.lesson(at + 1, lessons.length) : "";
     const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
     if (!lesson) delete bar.dataset.lesson; // it begins anew
@@ -340,8 +337,8 @@ export class Page {
   get controls() {
     return this.#controls(this.#place).flatMap(([name, control]) => {
       const field = this.given.forms[this.part]?.find((one) => one.name === name);
-      if (!field || !this.#shown?.element.contains(control)) return [];
-      return [[name, `${field.label}${field.lane === "b" ? " (B)" : ""}`]];
+      if (!field || !this.#shown?.element.contains(control) || control.closest("[hidden]")) return [];
+      return [[name, field.lane === "b" ? FORM.laneB(field.label) : field.label]];
     });
   }
 
@@ -403,10 +400,10 @@ export class Page {
       /** @type {any} */
       const got = await this.client.ask(.../** @type {[any, any, any]} */ (question));
       if (got.error !== NO_ANSWER) {
-        if (waits) this.say("The server answers again.", true);
+        if (waits) this.say(WORDS.again, true);
         return got;
       }
-      this.say("Connection lost. Trying again; you don't need to do anything.", true);
+      this.say(WORDS.lost, true);
       await new Promise((later) => setTimeout(later, AGAIN));
     }
   };
@@ -423,7 +420,7 @@ export class Page {
   /** @returns {Item[]} what every part has */
   #items() {
     const copy = () => (this.#shown?.ran ? this.link(this.part, this.#shown.ran()).href : location.href);
-    return [{ title: "Copy link", copy, what: "The link:" }, ...this.client.items];
+    return [{ title: SHARE.link, copy, what: SHARE.theLink }, ...this.client.items];
   }
 
   /** @type {ReturnType<typeof setTimeout> | undefined} the newest sentence to all disappears */
@@ -431,9 +428,12 @@ export class Page {
 
   /** Say something to screen readers, or to all: each has a place, so that neither takes the other's. @param {string} text @param {boolean} [aloud] to all */
   say(text, aloud = false) {
-    find(document, aloud ? "#said" : "#heard").textContent = text;
-    if (!aloud) return;
+    if (!aloud) {
+      find(document, "#heard").textContent = spoken(text);
+      return;
+    }
     const said = find(document, "#said");
+    write(said, text);
     said.classList.toggle("shown", Boolean(text));
     clearTimeout(this.#hides);
     this.#hides = setTimeout(() => said.classList.remove("shown"), 8000);

@@ -70,7 +70,7 @@ def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
     _check_sigmas(scheduler, 40, 0.002, 80.0)
     number(scheduler, "rho", 7.0)
     if number(scheduler, "s_noise", 1.0) != 1:
-        raise ValueError(f"s_noise must be 1, got {scheduler['s_noise']}: more noise than that of σ is not supported")
+        raise ValueError(f"s_noise must be 1, got {scheduler['s_noise']}: extra noise is not supported")
     schedule = NoiseSchedule.from_config(scheduler)
     return {
         "schedule": schedule,

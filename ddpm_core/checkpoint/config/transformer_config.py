@@ -28,8 +28,7 @@ def normal(config: dict[str, Any]) -> dict[str, Any]:
     kind = config.get("_class_name")
     if kind not in (KIND, _FORMER) or config.get("norm_type", "ada_norm_zero") != "ada_norm_zero":
         raise ValueError(
-            f"the network is a {shown(kind)}, as SD3, Flux, Sana and PixArt have: of transformers only a {KIND} can be "
-            "loaded"
+            f"the network is a {shown(kind)}, as in SD3, Flux, Sana and PixArt; of transformers, only {KIND} loads"
         )
     known = [*inspect.signature(DiTTransformer2DModel).parameters]
     for name, value in config.items():
@@ -53,9 +52,9 @@ def check(config: dict[str, Any]) -> tuple[int, int]:
     choice(config, "activation_fn", ("gelu", "gelu-approximate", "geglu"), "gelu-approximate")
     patch = whole(config, "patch_size", 2)
     if side % patch:
-        raise ValueError(f"sample_size must be a multiple of the {patch} of patch_size, got {side}")
+        raise ValueError(f"sample_size must be a multiple of patch_size {patch}, got {side}")
     if width % 4:
-        raise ValueError(f"the heads have {width} channels in all, which must be a multiple of 4 for the places")
+        raise ValueError(f"the heads must have a multiple of 4 channels in all, got {width}")
     patches = (side // patch) ** 2
     if patches > MAX_ATTENDED or patches * width > MAX_ACTIVATION:
         raise ValueError(f"attention over {patches:,} patches of {width:,} numbers is too much")

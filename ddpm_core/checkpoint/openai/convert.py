@@ -100,7 +100,7 @@ def _renamed(
     taken: set[str] = set()
     for theirs, ours, shape in _expected(flags, expected):
         if theirs not in weights:
-            raise ValueError(f"{theirs} is missing, whose shape should be {shape}")
+            raise ValueError(f"{theirs} is missing; its shape should be {shape}")
         value = weights[theirs]
         if value.shape != shape:
             raise ValueError(f"{theirs} has shape {(*value.shape,)}, not {shape}")

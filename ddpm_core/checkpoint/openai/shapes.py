@@ -77,7 +77,7 @@ def read_flags(shapes: Shapes) -> Flags:
     if last[0] not in (first[1], 2 * first[1]):
         raise ValueError(
             f"out.2.weight gives {last[0]} channels, and input_blocks.0.0.weight takes {first[1]}: "
-            "only networks that draw what they take can be converted, no upsampler"
+            "only networks with as many channels out as in can be converted, not upsamplers"
         )
     outputs = 0
     while f"output_blocks.{outputs}.0.out_layers.3.weight" in shapes:

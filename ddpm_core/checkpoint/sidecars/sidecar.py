@@ -84,7 +84,7 @@ class Sidecar(Generic[Value]):
         except _WRONG:
             same = False
         if not same:
-            raise ValueError(f"`load` would not give this model back: it has what is not {self.title} for its schedule")
+            raise ValueError(f"`load` would not give this model back: its schedule does not fit {self.title}")
         return content
 
     def read(self, source: Source) -> Value | None:

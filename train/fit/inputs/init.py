@@ -113,7 +113,7 @@ def _read(config: Config) -> tuple[ModelSpec, dict[str, Any], str | None]:
         raise TrainError(f"--init {ref} is a text-to-image model: these can't be continued.")
     kind = found.unet["_class_name"]
     if kind != UNet2DModel.__name__:
-        raise TrainError(f"Networks of the class {kind} are not trained here, only of UNet2DModel.")
+        raise TrainError(f"Only networks of the class UNet2DModel can be trained, not {kind}.")
     defaults = {name: field.default for name, field in inspect.signature(UNet2DModel).parameters.items()}
     part = checkpoint.layout.decoder
     decoder = str((checkpoint.folder / part[1]).parent) if found.decoder is not None and part else None

@@ -3,7 +3,9 @@ import { ARROWS, context2d, el, onDrag } from "../shared/drawing/dom.js";
 import { NOISE, soon } from "../shared/drawing/motion.js";
 import { drawable } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
+import { WORDS } from "../words/between.js";
 import { unknown } from "../words/captions.js";
+import { SHARE } from "../words/page.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Drawable } from "../shared/drawing/sprite.js" */
@@ -52,11 +54,7 @@ export function mount(page, part) {
   let [x, y] = [0, 0]; // of the finger, 0 to 1
   /** Where it has been since it was put down. @type {[x: number, y: number][]} */
   let walk = [];
-  const lead = el(
-    "p",
-    { class: "lead" },
-    "One start of noise, four words: move through the square. Between them the network receives a mixture of the four prompts.",
-  );
+  const lead = el("p", { class: "lead" }, WORDS.lead);
   const picture = el("canvas", { class: "between-picture", role: "img" });
   const board = el("canvas", { tabindex: 0, role: "application" });
   const finger = el("i", { class: "finger" });
@@ -136,7 +134,7 @@ export function mount(page, part) {
     const named = shares(x, y).map((share, i) => /** @type {[number, string]} */ ([share, plan?.corners[i] ?? ""]));
     const words = named.filter(([share]) => share >= 0.005).sort(([a], [b]) => b - a);
     caption.textContent = words.map(([share, name]) => `${Math.round(100 * share)} % ${name}`).join(", ");
-    picture.ariaLabel = `A picture of ${caption.textContent}`;
+    picture.ariaLabel = WORDS.picture(caption.textContent);
   }
 
   /** @param {number} right @param {number} down @param {boolean} first */
@@ -149,7 +147,7 @@ export function mount(page, part) {
     look();
   }
   onDrag(board, move);
-  board.ariaLabel = "A square between four words: arrow keys move through it";
+  board.ariaLabel = WORDS.square;
   board.addEventListener("keydown", (event) => {
     const by = ARROWS[event.key];
     if (!by || !plan) return;
@@ -182,16 +180,15 @@ export function mount(page, part) {
       return scaled({ width, height, channels: 3, data: rgb }, enlargement("gif", picture, count));
     });
     look();
-    give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
-    return "";
+    return give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
   }
 
   panel.stage.append(lead, warning, box);
   const made = panel.mounted(["png"], () => plan !== null && tiles.size === plan.side ** 2);
-  const walked = { title: "GIF of your walk", save: film, disabled: "" };
+  const walked = { title: WORDS.film, save: film, disabled: "" };
   return {
     ...made,
-    items: () => [...(made.items?.() ?? []), { ...walked, disabled: tiles.size > 3 ? "" : "Run first" }],
+    items: () => [...(made.items?.() ?? []), { ...walked, disabled: tiles.size > 3 ? "" : SHARE.first }],
   };
 }
 

@@ -6,18 +6,12 @@ import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 import { Starters } from "../shared/run/starters.js";
+import { FAMILIES, WORDS } from "../words/compare.js";
+import { COMPARISONS } from "../words/page.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Values } from "../shared/run/client.js" */
 /** @import { Result } from "../player/recording.js" */
-
-/** The rows of the recorded picture. */
-const FAMILIES = [
-  ["DDPM", "50 steps, noise β̃ₜ"],
-  ["Score SDE", "50 steps, each after a Langevin correction"],
-  ["Flow", "50 straight steps, no noise added"],
-  ["Consistency", "a student, 2 steps"],
-];
 
 /** @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
@@ -43,16 +37,16 @@ export function mount(page, part) {
   const cards = ["A", "B"].map((title, i) =>
     el(
       "section",
-      { class: `card card-${title}`, "aria-label": `Lane ${title}` },
+      { class: `card card-${title}`, "aria-label": WORDS.lane(title) },
       el("h3", null, swatch(`lane-${i}`), title),
       form.layout(({ lane }) => lane === title.toLowerCase()),
     ),
   );
-  const words = "Two words, one noise";
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
+  const { words } = COMPARISONS;
   const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
   const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
-  find(player.root, ".caption").after(button({ class: "term send" }, send, "What does each noise cost in bits?"));
+  find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));
   const starters = (/** @type {Record<string, Values>} */ offered) =>
     Object.entries(offered).map(([title, values]) => ({ title, values }));
   const presets = new Starters(panel, starters(usual));
@@ -63,20 +57,18 @@ export function mount(page, part) {
   /** What four families make of one noise, and those of the Hub that are here. */
   function families() {
     const src = new URL("../examples/course/families.webp", import.meta.url).href;
-    const alt = "Four rows of pictures, from the same noise to four digits 5";
-    const rows = FAMILIES.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
+    const alt = FAMILIES.picture;
+    const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
     const figure = el("figure", null, el("ol", null, ...rows), el("img", { src, alt, loading: "lazy" }));
-    const said =
-      "Recorded: seed 13, the digit 5. All rows begin with the same noise. The first three ask one network, read in three ways; the last one asks its student. None of the models that come with the page has learned its variance: those of the Hub’s DiT, and of OpenAI’s files, have.";
     const ready = (/** @type {unknown} */ ref) =>
-      page.given.models.some((one) => one.ref === ref && one.group === "Ready here");
+      page.given.models.some((one) => one.ref === ref && one.group === FAMILIES.group);
     const buttons = el("div", { class: "try" });
     const box = el(
       "details",
       { class: "families" },
-      el("summary", null, "One noise, four families"),
+      el("summary", null, FAMILIES.title),
       figure,
-      el("p", { class: "info" }, said),
+      el("p", { class: "info" }, FAMILIES.about),
       buttons,
     );
     box.addEventListener("toggle", () => {

@@ -1,6 +1,6 @@
 // Course: the lessons to begin, and cards that go deeper.
-import { all, button, el, find } from "../shared/drawing/dom.js";
-import { TEACHERS } from "../words/teachers.js";
+import { all, button, el, find, markup } from "../shared/drawing/dom.js";
+import { BAR, TEACHERS, WORDS } from "../words/course.js";
 import { begin } from "./course/bar.js";
 
 /** @import { Page, Part } from "../app.js" */
@@ -13,18 +13,21 @@ export function mount(page, part) {
   const list = el("ol", { class: "lessons" });
   for (const lesson of lessons) {
     const words = [el("b", null, lesson.title), el("span", null, lesson.goal)];
-    const open = button(null, () => begin(page, lesson), ...words, el("small", null, `${lesson.minutes} min`));
+    const open = button(null, () => begin(page, lesson), ...words, el("small", null, BAR.minutes(lesson.minutes)));
     list.append(el("li", null, open));
   }
   const element = el("section", { class: "course", "data-cards": 0 });
-  element.innerHTML = `
-<h2>${lessons.length} lessons, ${minutes} minutes</h2>
-<p class="info">Each lesson has a task and a question.</p>
-<h2>Deeper</h2>
-<p class="info">The ideas one by one, with the formulas, the published numbers and the pages of the paper.</p>
-<div class="cards"></div>`;
+  markup(
+    element,
+    `
+<h2>${WORDS.lessons(lessons.length, minutes)}</h2>
+<p class="info">${WORDS.about}</p>
+<h2>${WORDS.deeper}</h2>
+<p class="info">${WORDS.ideas}</p>
+<div class="cards"></div>`,
+  );
   const entries = TEACHERS.flatMap(([name, text]) => [el("dt", null, name), el("dd", null, text)]);
-  const teachers = el("details", { class: "card teachers" }, el("summary", null, el("h3", null, "For teachers")));
+  const teachers = el("details", { class: "card teachers" }, el("summary", null, el("h3", null, WORDS.teachers)));
   teachers.append(el("dl", null, ...entries));
   find(element, ".info").after(list, teachers);
   const cards = find(element, ".cards");
@@ -49,7 +52,7 @@ export function mount(page, part) {
     if (got.error !== undefined) return page.say(got.error, true);
     if (cards.children.length) return;
     const body = el("div", null);
-    body.innerHTML = got.html; // our own file, ui/parts/course.html
+    markup(body, got.html); // our own file, ui/parts/course.html
     cards.append(...all(body, "article").map(card));
     element.dataset.cards = String(cards.children.length);
   }

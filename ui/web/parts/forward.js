@@ -4,12 +4,13 @@
 import { checked } from "../plans/fields.js";
 import { slideItem } from "../player/slide.js";
 import { key } from "../shared/drawing/chart.js";
-import { all, button, context2d, el, find, onFile, write as put } from "../shared/drawing/dom.js";
+import { all, button, context2d, el, find, markup, onFile, write as put } from "../shared/drawing/dom.js";
 import { show } from "../shared/drawing/sprite.js";
 import { Form } from "../shared/form/form.js";
-import { deviations, mean, readouts, remark, sentence, snr } from "../words/forward.js";
+import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
 import { meanings } from "../words/meanings.js";
 import { fraction } from "../words/numbers.js";
+import { attribute } from "../words/symbols.js";
 import { failure } from "../words/units.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
@@ -31,8 +32,8 @@ export async function mount(page, part) {
   const T = page.given.initial[part].T;
   const fields = Object.fromEntries(page.given.forms[part].map((field) => [field.name, field]));
   const names = fields.picture.names ?? [];
-  const root = el("section", { class: "part forward", "aria-label": "What noise destroys" });
-  root.innerHTML = MARKUP;
+  const root = el("section", { class: "part forward", "aria-label": WORDS.title });
+  markup(root, MARKUP);
   find(root, ".thumbs").append(
     ...names.map((value) => {
       const load = () => scene.load({ name: value });
@@ -64,9 +65,9 @@ export async function mount(page, part) {
   for (const thumb of thumbs)
     show(find(thumb, "img", HTMLImageElement), drawings.error === undefined ? drawings[thumb.value] : null);
   const plots = [
-    new Plot("Noise of a step, βₜ (log)", tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
-    new Plot("Signal left, ᾱₜ", tables, ({ signal }, t) => signal[t] ** 2),
-    new Plot("Signal to noise, SNR (log)", tables, snr, { low: -5, high: 5, ticks: [-4, 0, 4] }),
+    new Plot(WORDS.beta, tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
+    new Plot(WORDS.signal, tables, ({ signal }, t) => signal[t] ** 2),
+    new Plot(WORDS.snr, tables, snr, { low: -5, high: 5, ticks: [-4, 0, 4] }),
   ];
 
   /** @param {string} selector @param {string} text */
@@ -129,7 +130,7 @@ export async function mount(page, part) {
     const image = context.createImageData(scene.size, scene.size);
     write(image.data, values, gain);
     context.putImageData(image, 0, 0);
-    if (label) canvas.setAttribute("aria-label", label);
+    if (label) attribute(canvas, "aria-label", label);
   }
 
   function renderPictures() {
@@ -138,31 +139,26 @@ export async function mount(page, part) {
     const xt = noised(x0, epsilon, table.signal[t], table.noise[t]);
     paint(".x0", x0);
     paint(".eps", epsilon, undefined, 127.5);
-    paint(".xt", xt, `x_t: ${picture ?? "your picture"} noised up to t = ${t}`);
+    paint(".xt", xt, WORDS.xt(picture, t));
     // At t = 0 there is no step back: the picture itself stands there.
     const back = t ? sum(table.of_x_0[t], x0, table.of_x_t[t], xt) : x0;
     const change = sum(1, xt, -1, back);
     const gain = t ? visibleGain(rms(change)) : 1;
-    paint(".mean", back, `Mean of the step from t = ${t} to ${Math.max(0, t - 1)}`);
-    paint(".change", change, `What the mean takes away from x_t, ${gain} times enlarged`, gain);
-    say(".change .at", gain > 1 ? `shown × ${gain}` : "");
+    paint(".mean", back, WORDS.back(t));
+    paint(".change", change, WORDS.change(gain), gain);
+    say(".change .at", WORDS.gain(gain));
   }
 
   function slide() {
     const { t, schedule } = scene;
     const { signal, noise } = tables[schedule];
-    const labels = {
-      x0: `x₀, the picture, × ${fraction(signal[t])}`,
-      eps: `ε, the noise, × ${fraction(noise[t])}`,
-      xt: `x_t, their sum: t = ${t}`,
-    };
-    const tiles = Object.entries(labels).map(([name, label]) => ({
+    const tiles = Object.entries(WORDS.slide(signal[t], noise[t], t)).map(([name, label]) => ({
       picture: find(root, `.${name} canvas`, HTMLCanvasElement),
       label,
     }));
     const read = readouts(tables[schedule], t, T).map(([text]) => text);
-    const settings = [`${schedule} schedule`, ...read].join(" · ");
-    return { title: "What noise destroys", tiles, columns: 3, said: sentence(t, signal[t] ** 2), settings };
+    const settings = [WORDS.schedule(schedule), ...read].join(" · ");
+    return { title: WORDS.title, tiles, columns: 3, said: sentence(t, signal[t] ** 2), settings };
   }
 
   // --- Input

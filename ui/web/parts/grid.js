@@ -3,6 +3,7 @@ import { button, el, table } from "../shared/drawing/dom.js";
 import { NOISE, soon } from "../shared/drawing/motion.js";
 import { urlOf } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
+import { GRID } from "../words/compare.js";
 import { meanings, WAYS } from "../words/meanings.js";
 
 /** @import { Page, Part } from "../app.js" */
@@ -11,11 +12,7 @@ import { meanings, WAYS } from "../words/meanings.js";
 /** @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
   const box = el("div", { class: "cells-of-grid" });
-  const lead = el(
-    "p",
-    null,
-    "One seed, one start of noise: each cell is a whole run with its own steps. Press a cell to watch it.",
-  );
+  const lead = el("p", null, GRID.lead);
   /** @type {HTMLImageElement[]} */
   let images = [];
   /** @type {Plan | null} */
@@ -59,7 +56,7 @@ export function mount(page, part) {
       const open = () => page.open("watch", page.whole("watch", run), { push: true, cause: "press" });
       const [way] = name.split(",");
       cells[way] ??= {};
-      cells[way][Number(settings.steps)] = button({ title: `Watch: ${name}` }, open, images[i]);
+      cells[way][Number(settings.steps)] = button({ title: GRID.watch(name) }, open, images[i]);
     }
     const rows = Object.entries(cells).map(([way, row]) => [way, ...steps.map((n) => row[n] ?? "")]);
     box.style.setProperty("--pictures", String(plan.count));

@@ -3,16 +3,11 @@ import { find, write } from "../shared/drawing/dom.js";
 import { Rows } from "../shared/drawing/rows.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
+import { LEAD, WORDS } from "../words/rows.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../shared/drawing/rows.js" */
 
-const LEAD = {
-  reconstruct:
-    "Each row noises the picture up to t, and undoes the noise several times, with new noise each time. What the pictures of a row share is what xₜ still knows (Fig. 7).",
-  interpolate:
-    "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
-};
 /** @typedef {import("../shared/drawing/rows.js").Plan & { mode: keyof typeof LEAD }} Plan */
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
@@ -22,8 +17,8 @@ export function mount(page, part) {
   const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
-  const source = new Source(panel, "picture", "The picture", "Sample of the seed");
-  const other = new Source(panel, "picture_b", "The second picture", "Sample of the seed");
+  const source = new Source(panel, "picture", WORDS.picture, WORDS.sample);
+  const other = new Source(panel, "picture_b", WORDS.second, WORDS.sample);
   form.adopt("picture", source);
   form.adopt("picture_b", other);
   form.place("seed").before(source.element);

@@ -1,8 +1,9 @@
 // What a picture costs in bits, measured live.
-import { all, el, find, write } from "../shared/drawing/dom.js";
+import { all, el, find, markup, write } from "../shared/drawing/dom.js";
 import { urlOf } from "../shared/drawing/sprite.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
+import { WORDS } from "../words/likelihood.js";
 import { meanings } from "../words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
@@ -13,12 +14,12 @@ import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 const ON_SLIDE = 4; // pictures
 const STAGE = `
-<p>How many bits a pixel’s colour takes when the chain encodes the picture without loss (Eq. 5), and where they go: most of them describe differences that nobody sees. One pass over all t gives every variance and every shorter chain.</p>
+<p>${WORDS.lead}</p>
 <div class="found" hidden>
   <section><h3 class="big"></h3><p class="looks"></p><div class="totals"></div></section>
   <section class="decoding" hidden>
-    <h3>Progressive decoding</h3>
-    <p class="info">The receiver’s best guess x̂<sub>0</sub> once it has x<sub>t</sub> (Algorithm 4), for each t; the picture itself at the right</p>
+    <h3>${WORDS.decoding}</h3>
+    <p class="info">${WORDS.guesses}</p>
     <div class="times" aria-hidden="true"></div>
     <div class="guesses"></div>
   </section>
@@ -33,7 +34,7 @@ const STAGE = `
  */
 export function mount(page, part) {
   const body = el("div", { class: "likelihood" });
-  body.innerHTML = STAGE;
+  markup(body, STAGE);
   const words = /** @type {const} */ (["bits/dim", "rate", "RMSE", "L₀, L_T", "linspace", "±"]);
   find(body, "p").after(meanings(...words, "βₜ", "β̃ₜ", "analytic"));
   /** @type {Plan | null} */
@@ -54,7 +55,7 @@ export function mount(page, part) {
     },
   });
   const { element, form } = panel;
-  const source = new Source(panel, "picture", "Pictures", "Test set");
+  const source = new Source(panel, "picture", WORDS.pictures, WORDS.set);
   form.adopt("picture", source);
   form.place("checkpoint").after(source.element);
   panel.stage.append(body);
@@ -77,7 +78,7 @@ export function mount(page, part) {
       body.classList.toggle("pixelated", plan.pixelated);
       find(body, ".found").hidden = false;
       find(body, ".decoding").hidden = true;
-      fill(".big", `Measuring all ${plan.T} steps of the first picture…`);
+      fill(".big", WORDS.measuring(plan.T));
       for (const place of [".looks", ".totals", ".charts", ".rates"]) fill(place);
     } else if (result.kind === "decoding") showDecoding(result);
     else if (result.kind === "early") {
@@ -91,7 +92,7 @@ export function mount(page, part) {
     decoded = times;
     fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
     const lines = rows.map((row, i) => {
-      const alt = `Picture ${i + 1}: guesses seen from ${times.map((t) => `t = ${t}`).join(", ")}, then the picture`;
+      const alt = WORDS.row(i + 1, times);
       return el("div", { style: `--columns: ${times.length + 1}` }, el("img", { src: urlOf(row), alt }));
     });
     fill(".guesses", ...lines);
@@ -104,11 +105,11 @@ export function mount(page, part) {
     bits = found;
     const [[name, variance]] = plan.variances;
     const [value, error] = found.chains[variance][plan.T];
-    write(find(body, ".big"), `${plusMinus(value, error)} bits/dim: all ${plan.T} steps, with ${name}`);
+    write(find(body, ".big"), WORDS.found(plusMinus(value, error), plan.T, name));
     write(find(body, ".looks"), found.looks);
     fill(".totals", totals(plan, found));
     fill(".charts", terms(plan, found), rateDistortion(plan, found));
-    fill(".rates", el("h3", null, "Rate and distortion by t"), rates(plan, found));
+    fill(".rates", el("h3", null, WORDS.rates), rates(plan, found));
     element.dataset.done = String(found.done);
   }
 
@@ -116,7 +117,7 @@ export function mount(page, part) {
   async function slide() {
     const words = (/** @type {string} */ selector) => find(body, selector).textContent ?? "";
     const rows = all(body, ".guesses img", HTMLImageElement).slice(0, ON_SLIDE);
-    const label = `What the receiver guesses at t = ${decoded.join(", ")}, and the picture`;
+    const label = WORDS.slide(decoded);
     const tiles = rows.map((picture, row) => ({ picture, label: row ? "" : label }));
     return { title: words(".big"), tiles, columns: 1, said: words(".looks"), settings: words(".totals caption") };
   }

@@ -1,11 +1,11 @@
 // The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
-import { button, context2d, el, find } from "../shared/drawing/dom.js";
+import { button, context2d, el, find, markup, write } from "../shared/drawing/dom.js";
 import { soon } from "../shared/drawing/motion.js";
 import { drawable } from "../shared/drawing/sprite.js";
 import { Scrubber } from "../shared/drawing/transport.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings } from "../words/meanings.js";
-import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE } from "../words/network.js";
+import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "../words/network.js";
 import { Apart, keepingFocus } from "./network/apart.js";
 import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane, paint } from "./network/lane.js";
@@ -15,33 +15,29 @@ import { Lane, paint } from "./network/lane.js";
 /** @import { View } from "./network/lane.js" */
 /** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
 
-/** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; second: what is different in the second run. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, second: string, place: [number, number] | null }} Plan */
+/** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; asked: what the network is asked for; second: what is different in the second run; grafted: its block that is another run's, "" for none; span: its first and its last step that differ. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
 
 const MARKUP = `
 <p class="lead"></p>
 <div class="bar">
-  <div class="choice looks" role="group" aria-label="What is shown of a block"></div>
+  <div class="choice looks" role="group" aria-label="${WORDS.shown}"></div>
 </div>
 <div class="transport"><span class="at"></span></div>
-<div class="lanes"></div>
+<div class="desk"><div class="lanes"></div></div>
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
-/** @type {[View, string][]} */
-const VIEWS = [
-  ["read", "What can be read"],
-  ["colours", "Activity"],
-  ["where", "Where a place looks"],
-];
-const GAP = 3; // pixels between channels
-const HIGH = { one: 620, two: 400 }; // pixels of a U
+const GAP = 4; // pixels between channels
+const [HIGH, AROUND] = [560, 340]; // pixels: of a U at least, and of the window around it
+const [BESIDE, BROAD] = [560, 760]; // pixels from which two U, and from which the switches, have room beside the U
+const [THUMB, LANES] = [40, 24]; // pixels: the guess on a button of a run, the gap between two U
 
 /** The channels of a block, row by row. @param {Sprite} channels @param {Block} block @param {number} wide pixels that they may take */
 async function tiled(channels, { shape: [count, height, width] }, wide) {
   const row = await drawable(channels);
-  const side = width * Math.max(1, Math.ceil(28 / width));
-  const columns = Math.max(1, Math.floor((wide + GAP) / (side + GAP)));
-  const [across, down] = [Math.min(columns, count), Math.ceil(count / columns)];
-  const context = context2d(el("canvas", { width: across * (side + GAP) - GAP, height: down * (side + GAP) - GAP }));
+  const columns = wide < BESIDE ? Math.min(8, power(Math.sqrt(count))) : power(Math.sqrt(2 * count));
+  const side = width * Math.max(1, Math.floor(((wide + GAP) / columns - GAP) / width));
+  const down = Math.ceil(count / columns);
+  const context = context2d(el("canvas", { width: columns * (side + GAP) - GAP, height: down * (side + GAP) - GAP }));
   context.imageSmoothingEnabled = false;
   for (let i = 0; i < count; i++) {
     const [x, y] = [(i % columns) * (side + GAP), Math.floor(i / columns) * (side + GAP)];
@@ -49,6 +45,9 @@ async function tiled(channels, { shape: [count, height, width] }, wide) {
   }
   return context.canvas;
 }
+
+/** The nearest power of 2. @param {number} number */
+const power = (number) => 2 ** Math.round(Math.log2(number));
 
 /** Its element has data-frames: how many steps of the first lane are there. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
@@ -62,13 +61,16 @@ export function mount(page, part) {
   let view = "read";
   let ran = 0; // lanes that are drawn
   const body = el("div", { class: "network" });
-  body.innerHTML = MARKUP;
-  const scrubber = new Scrubber(find(body, ".transport"), "Step of the run", () => render());
+  markup(body, MARKUP);
+  const scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => render());
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
-  const titles = [el("h3", { hidden: true }), el("h3", { hidden: true })];
-  find(body, ".lanes").append(titles[0], lanes[0].root, titles[1], lanes[1].root);
+  const titles = lanes.map((_, i) => {
+    const guess = el("canvas", { width: THUMB, height: THUMB, "aria-hidden": "true" });
+    return button({ class: "which" }, () => show(i), guess, el("span", null));
+  });
+  find(body, ".lanes").append(...titles, ...lanes.map(({ root }) => root));
   const later = soon(() => render());
-  const looks = VIEWS.map(([name, title]) =>
+  const looks = WORDS.views.map(([name, title]) =>
     button(
       { class: "preset" },
       () => {
@@ -103,14 +105,25 @@ export function mount(page, part) {
   });
   const { form } = panel;
   const apart = new Apart(panel);
-  find(body, ".lanes").after(apart.root);
+  find(body, ".desk").append(apart.root);
 
   /** @param {Plan} result */
   function begin(result) {
     plan = result;
     frames = [];
     ran = 0;
+    body.dataset.lane = result.second ? "1" : "0";
     scrubber.renew(result.steps - 1, 0);
+  }
+
+  /** The run that was chosen, where there is one. */
+  const shown = () => Math.min(Number(body.dataset.lane ?? 0), Math.max(0, ran - 1));
+
+  /** Choose a run: its channels are shown, and on a phone its U. @param {number} lane */
+  function show(lane) {
+    body.dataset.lane = String(lane);
+    ran = 0; // a U that was hidden has to be drawn
+    render();
   }
 
   /** Show the channels of a block. @param {string} block @param {number} lane */
@@ -127,16 +140,26 @@ export function mount(page, part) {
 
   function build() {
     if (!plan) return;
-    const two = frames.length > 1;
     ran = frames.length;
-    lanes[1].root.hidden = titles[1].hidden = titles[0].hidden = !two;
-    titles[0].textContent = "Whole";
-    titles[1].textContent = plan.second;
-    const { blocks } = plan;
-    const high = two ? HIGH.two : HIGH.one;
+    const [two, { clientWidth }] = [ran > 1, find(body, ".lanes")];
+    const beside = clientWidth >= BESIDE;
+    body.classList.toggle("two", two);
+    body.classList.toggle("beside", beside);
+    const size = {
+      width: two && beside ? (clientWidth - LANES) / 2 : clientWidth,
+      high: Math.max(HIGH, innerHeight - AROUND),
+    };
+    for (const [i, title] of titles.entries()) {
+      title.hidden = !two;
+      title.setAttribute("aria-pressed", String(i === shown()));
+      find(title, "span").textContent = i ? plan.second : WORDS.whole;
+      lanes[i].root.hidden = i >= ran || (!beside && i !== shown());
+    }
+    const found = plan;
+    const chip = (/** @type {string} */ name, /** @type {boolean} */ short) => apart.chip(name, short);
     keepingFocus(body, () => {
-      for (const [i, lane] of lanes.slice(0, ran).entries())
-        lane.build(blocks, high, i ? apart.off : new Set(), i === ran - 1 ? (name) => apart.chip(name) : null);
+      lanes[0].build(found, size, new Set(), "", two ? null : chip);
+      if (two) lanes[1].build(found, size, apart.off, found.grafted, chip);
     });
   }
 
@@ -150,33 +173,35 @@ export function mount(page, part) {
     if (!offered[view]) view = "colours";
     find(body, ".looks").hidden = !offered.read && !offered.where;
     for (const [i, button] of looks.entries()) {
-      button.hidden = !offered[VIEWS[i][0]];
-      button.setAttribute("aria-pressed", String(VIEWS[i][0] === view));
+      button.hidden = !offered[WORDS.views[i][0]];
+      button.setAttribute("aria-pressed", String(WORDS.views[i][0] === view));
     }
+    const step = at + 1;
+    const whole = step < plan.span[0] || step > plan.span[1];
     for (const [i, lane] of lanes.slice(0, ran).entries()) {
       const frame = frames[i][at] ?? frames[i].at(-1);
       const shares = r2 && !i ? Object.fromEntries(blocks.map(({ name }) => [name, r2[name][at]])) : null;
-      if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place);
+      if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place, whole);
+      if (frame && ran > 1) paint(find(titles[i], "canvas", HTMLCanvasElement), drawable(frame.x0));
     }
-    find(body, ".lead").textContent = view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
-    const lane = Math.min(Number(body.dataset.lane ?? 0), ran - 1);
+    write(find(body, ".lead"), view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS);
     const block = blocks.find(({ name }) => name === chosen);
-    const frame = frames[lane][at];
-    if (block && frame) detail(block, frame, ran > 1 ? ["whole", "changed"][lane] : "");
+    const frame = frames[shown()][at];
+    if (block && frame) detail(block, frame, ran > 1 ? WORDS.block(chosen, shown()) : chosen);
     const t = frames[0][at]?.t ?? "";
-    scrubber.render(`step ${at + 1} of ${scrubber.last + 1} · t = ${t}`);
+    scrubber.render(WORDS.at(at + 1, scrubber.last + 1, t));
   }
 
-  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} which */
-  function detail(block, { channels, looks = [], x0 }, which) {
+  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title */
+  function detail(block, { channels, looks = [], x0 }, title) {
     find(body, ".detail").hidden = false;
-    find(body, ".detail h3").textContent = which ? `${block.name}, ${which}` : block.name;
+    find(body, ".detail h3").textContent = title;
     find(body, ".detail .info").textContent = blockTitle(block);
     const maps = find(body, ".maps", HTMLCanvasElement);
     const found = looks.filter(({ layer }) => blockOf(layer) === block.name);
     maps.hidden = view === "where" && !found.length;
     if (view === "where") find(body, ".detail .info").textContent = found.length ? LAYERS : NO_ATTENTION;
-    maps.ariaLabel = view === "where" ? LAYERS : `${block.shape[0]} channels of ${block.name}`;
+    maps.ariaLabel = view === "where" ? LAYERS : WORDS.channels(block.shape[0], block.name);
     const wide = body.clientWidth;
     if (!maps.hidden) paint(maps, view === "where" ? layers(x0, found, wide) : tiled(channels, block, wide));
   }
@@ -185,6 +210,7 @@ export function mount(page, part) {
   new ResizeObserver(() => {
     if (body.clientWidth === width) return;
     width = body.clientWidth;
+    body.classList.toggle("broad", width >= BROAD);
     ran = 0;
     render();
   }).observe(body);

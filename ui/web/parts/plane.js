@@ -1,8 +1,9 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
 import { swatch } from "../shared/drawing/chart.js";
-import { el, find } from "../shared/drawing/dom.js";
+import { el, find, markup } from "../shared/drawing/dom.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../words/meanings.js";
+import { BOARD, WORDS } from "../words/plane.js";
 import { Board, fromText } from "./plane/board.js";
 import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";
@@ -12,24 +13,24 @@ import { Stage } from "./plane/stage.js";
 /** @import { Data, Result } from "./plane/cloud.js" */
 
 const DRAW = `
-<p class="info" id="plane-draw-help">Draw with a finger or the mouse. On a keyboard: arrow keys move the cross, Space sets a point, Backspace takes the last one away.</p>
-<div class="board" tabindex="0" role="application" aria-label="Drawing board" aria-describedby="plane-draw-help"></div>
-<div class="row"><span class="drawn grow" role="status"></span><button type="button" class="button undo">Undo</button><button type="button" class="button empty-board">Clear</button></div>
+<p class="info" id="plane-draw-help">${BOARD.help}</p>
+<div class="board" tabindex="0" role="application" aria-label="${BOARD.board}" aria-describedby="plane-draw-help"></div>
+<div class="row"><span class="drawn grow" role="status"></span><button type="button" class="button undo">${BOARD.undo}</button><button type="button" class="button empty-board">${BOARD.clear}</button></div>
 `;
-const PANE = `<figcaption><span class="title"></span><span class="at"></span></figcaption><canvas width="720" height="720" role="img" aria-label="No points yet"></canvas><p class="verdict"></p>`;
+const PANE = `<figcaption><span class="title"></span><span class="at"></span></figcaption><canvas width="720" height="720" role="img" aria-label="${WORDS.none}"></canvas><p class="verdict"></p>`;
 const STAGE = `
-<p>Each point is a picture of one pixel with two values. Both clouds start at the same x<sub>T</sub>; the grey, q(x<sub>t</sub>), is where they belong at each t. With the exact ε all that is wrong is the sampler’s error; a trained network adds its own.</p>
+<p>${WORDS.lead}</p>
 <div class="panes"><figure class="pane" data-lane="a">${PANE}</figure><figure class="pane" data-lane="b">${PANE}</figure></div>
 <div class="transport">
   <span class="at"></span>
 </div>
-<div class="shown" role="group" aria-label="What is drawn">
+<div class="shown" role="group" aria-label="${WORDS.drawn}">
   <label><input type="checkbox" class="density" checked><span>q(x<sub>t</sub>)</span></label>
-  <label><input type="checkbox" class="arrows" checked>Score</label>
-  <label><input type="checkbox" class="paths">Paths of 8 points</label>
-  <label class="small-only"><input type="checkbox" class="large">One below the other</label>
+  <label><input type="checkbox" class="arrows" checked>${WORDS.score}</label>
+  <label><input type="checkbox" class="paths">${WORDS.paths}</label>
+  <label class="small-only"><input type="checkbox" class="large">${WORDS.large}</label>
 </div>
-<p class="info">Arrows: the score ∇ log q(x<sub>t</sub>), the way to where points are denser. Of a trained network its own in colour, over the exact one in grey.</p>
+<p class="info">${WORDS.arrows}</p>
 <div class="loss" hidden></div>
 <div class="marginals" hidden></div>
 <div class="numbers" hidden></div>
@@ -43,12 +44,12 @@ const STAGE = `
 export function mount(page, part) {
   const given = page.given.initial.plane;
   const body = el("div", { class: "plane" });
-  body.innerHTML = STAGE;
+  markup(body, STAGE);
   find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
   const draw = el("div", { class: "draw" });
-  draw.innerHTML = DRAW;
+  markup(draw, DRAW);
   const shape = () => panel.form.value("shape");
-  const title = () => `In the plane: ${shape()}`;
+  const title = () => WORDS.title(shape());
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
     take: (result) => stage.take(result),
@@ -72,7 +73,7 @@ export function mount(page, part) {
       if (text) board.points = fromText(text, given.DRAWN);
       board.render();
     },
-    missing: () => (board.points.length ? "" : "Draw your data first"),
+    missing: () => (board.points.length ? "" : WORDS.missing),
   });
   const lanes = LANES.map((lane) => {
     const fields = form.fields.filter((field) => field.lane === lane).map(({ name }) => form.place(name));
@@ -91,7 +92,8 @@ export function mount(page, part) {
     stage.scrubber.active = active;
     stage.soon();
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => stage.soon()); // its colours are drawn
+  // Its colours are drawn, so it is drawn anew where the page becomes light or dark.
+  new MutationObserver(() => stage.render()).observe(document.documentElement, { attributeFilter: ["class"] });
   return panel.mounted(["csv"], () => stage.ended, {
     show: () => stage.soon(), // a canvas that is not seen has no size
     key: (event) => stage.scrubber.key(event),

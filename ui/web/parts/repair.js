@@ -1,35 +1,36 @@
 // What the model knows: a part of a picture is erased, and it is completed in several ways.
-import { button, el, find } from "../shared/drawing/dom.js";
+import { button, el, find, markup } from "../shared/drawing/dom.js";
 import { Rows } from "../shared/drawing/rows.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
+import { REPAIR, WORDS } from "../words/rows.js";
+import { nameSymbols } from "../words/symbols.js";
 import { Brush, PRESETS } from "./repair/brush.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../shared/drawing/rows.js" */
 
-const LEAD =
-  "A part of the picture is taken away, and the model completes what is left, each time with other noise. Where all agree, it knows what belongs there; where they differ, it can only guess. Left of the pictures: where they differ, brighter for more.";
 const TOOLS = `
-<p class="info">Paint over the picture with a finger or the mouse, or take one of these:</p>
-<div class="masks" role="group" aria-label="What is erased"></div>
-<label class="row"><input type="checkbox" class="back"><span>The brush brings back</span></label>
+<p class="info">${REPAIR.paint}</p>
+<div class="masks" role="group" aria-label="${REPAIR.erased}"></div>
+<label class="row"><input type="checkbox" class="back"><span>${REPAIR.back}</span></label>
 `;
-const STATE = `<label class="row"><input type="checkbox" class="state"><span>x<sub>t</sub> instead of x̂<sub>0</sub></span></label>`;
+const STATE = `<label class="row"><input type="checkbox" class="state"><span>${REPAIR.state}</span></label>`;
 
 /** Its element has data-task, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
   const rows = new Rows("repair");
   const body = rows.root;
   const tools = el("div", { class: "tools" });
-  tools.innerHTML = TOOLS;
-  find(body, ".lead").textContent = LEAD;
+  markup(tools, TOOLS);
+  find(body, ".lead").textContent = REPAIR.lead;
   find(body, ".rows").before(tools);
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
+  nameSymbols(find(body, ".state + span"));
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
   const { form } = panel;
-  const source = new Source(panel, "picture", "The picture", "Sample of the seed");
+  const source = new Source(panel, "picture", WORDS.picture, WORDS.sample);
   form.adopt("picture", source);
   const usual = form.fields.find(({ name }) => name === "hidden")?.default;
   const brush = new Brush(usual, () => panel.changed("hidden", true));

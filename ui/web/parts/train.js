@@ -1,10 +1,11 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
 import { slideItem } from "../player/slide.js";
-import { el, find, button as made } from "../shared/drawing/dom.js";
+import { el, find, button as made, markup } from "../shared/drawing/dom.js";
 import { sheet } from "../shared/drawing/sheet.js";
 import { Form } from "../shared/form/form.js";
-import { NO_ANSWER } from "../shared/run/client.js";
 import { copy } from "../shared/run/share.js";
+import { NO_ANSWER } from "../words/page.js";
+import { WORDS } from "../words/train.js";
 import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";
 import { Pad } from "./train/pad.js";
@@ -29,8 +30,8 @@ const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "sil
 export function mount(page, part) {
   const given = /** @type {Given} */ (page.given.initial[part]);
   const recorded = page.given.recorded?.[part];
-  const root = el("section", { class: "part train", "aria-label": "Training" });
-  root.innerHTML = MARKUP;
+  const root = el("section", { class: "part train", "aria-label": WORDS.title });
+  markup(root, MARKUP);
   const me = page.client.session; // kept when the page is loaded again: then the training is still there
   const { ask } = page.client;
   const history = new History();
@@ -61,7 +62,7 @@ export function mount(page, part) {
   /** Say what there is in the folder that is named, or what is wrong with it, beside it. Returns whether it can be learned. */
   async function lookInto() {
     const path = pad?.get();
-    if (pad) pad.found.textContent = path ? "Looking…" : "";
+    if (pad) pad.found.textContent = path ? WORDS.looking : "";
     const got = path ? await ask("train", "pictures", { visitor: me, path }) : { found: "" };
     if (!pad || path !== pad.get()) return false; // another one is named meanwhile
     form.mark("path", got.error ?? "");
@@ -84,16 +85,16 @@ export function mount(page, part) {
     const keeps = answer.saved && !given.public;
     const choice = (/** @type {string} */ value, /** @type {string} */ text) =>
       made({ class: "button", value }, () => dialog.close(value), text);
-    const row = el("div", { class: "row" }, choice("drop", instead), choice("", "Cancel"));
-    if (keeps) row.prepend(choice("keep", `Keep it, then ${instead.toLowerCase()}`));
-    const dialog = sheet("sure", instead, el("p", null, "This training is not kept. It will be deleted."), row);
+    const row = el("div", { class: "row" }, choice("drop", instead), choice("", WORDS.cancel));
+    if (keeps) row.prepend(choice("keep", WORDS.keepThen(instead)));
+    const dialog = sheet("sure", instead, el("p", null, WORDS.dropped), row);
     document.body.append(dialog);
     dialog.showModal();
     await new Promise((closed) => dialog.addEventListener("close", closed));
     dialog.remove();
     if (dialog.returnValue !== "keep") return dialog.returnValue === "drop";
     const kept = await keep();
-    if (kept) page.say(`Kept in ${kept}.`, true); // what stands beside the run goes with it
+    if (kept) page.say(WORDS.kept(kept), true); // what stands beside the run goes with it
     return Boolean(kept);
   }
 
@@ -106,8 +107,8 @@ export function mount(page, part) {
     safe = at;
     const words = data ? ` --data "${data}"` : "";
     const text = `python -m train fit --resume --out "${folder}"${words}`;
-    const line = made({ class: "preset" }, () => copy(text, "The command:"), "Copy the command that continues it");
-    said.replaceChildren(`Kept in ${folder}. `, line);
+    const line = made({ class: "preset" }, () => copy(text, WORDS.command), WORDS.copy);
+    said.replaceChildren(WORDS.kept(folder), " ", line);
     return folder;
   }
 
@@ -118,10 +119,10 @@ export function mount(page, part) {
     const own = (under && !followed) || state === "paused";
     const goes = ["pausing", "paused"].includes(state) || (state === "stopped" && saved);
     button("start").hidden = own;
-    button("start").textContent = state === "idle" || followed ? "Train" : "Train anew";
+    button("start").textContent = state === "idle" || followed ? WORDS.start : WORDS.anew;
     button("stop").hidden = !own;
     button("pause").hidden = !own && !goes;
-    button("pause").textContent = goes ? "Go on" : "Pause";
+    button("pause").textContent = goes ? WORDS.on : WORDS.pause;
     if (!safe.startsWith(`${history.answer.number} `)) said.replaceChildren();
     button("hurry").hidden = state !== "waiting" || given.public;
     document.querySelector("#places [data-place=train]")?.classList.toggle("going", under && !followed);
@@ -177,7 +178,7 @@ export function mount(page, part) {
     button("start").disabled = true;
     complain();
     const learns = [known, ""].includes(pad?.get() ?? "") || form.value("data") !== "own" || (await lookInto());
-    if (learns && (await mayDrop("Train anew"))) {
+    if (learns && (await mayDrop(WORDS.anew))) {
       page.remember(part, form.values);
       const { error } = await then(ask("train", "start", { visitor: me, ...form.values, drawings: pad?.drawings }));
       if (!error) view.follow();
@@ -203,7 +204,7 @@ export function mount(page, part) {
   button("keep").hidden = given.public;
   follow.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (!(await mayDrop("Follow the other training"))) return;
+    if (!(await mayDrop(WORDS.other))) return;
     const { error } = await then(
       ask("train", "follow", { visitor: me, path: find(follow, "input", HTMLInputElement).value }),
     );

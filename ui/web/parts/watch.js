@@ -6,6 +6,8 @@ import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
 import { Starters, untouched } from "../shared/run/starters.js";
 import { how, lead } from "../words/loop.js";
+import { COMPARISONS } from "../words/page.js";
+import { WORDS } from "../words/watch.js";
 import { Touch } from "./watch/touch.js";
 import { Typing } from "./watch/typing.js";
 
@@ -21,15 +23,14 @@ const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typ
  */
 function starters(page, panel) {
   const [tour] = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
-  const grain = "Only 10 steps: why does one picture stay grainy?";
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
-  const types = { title: "Draw what I type", values: ONE, act: () => typeWords(panel) };
+  const types = { title: WORDS.types, values: ONE, act: () => typeWords(panel) };
   return [
-    { title: `Take the ${tour.minutes}-minute tour`, act: () => take(page, tour), primary: true },
-    { title: grain, values: PRESETS[grain], part: "compare" },
-    { title: "Draw a 7", values: { checkpoint: "mnist-tiny", label: "7" } },
+    { title: WORDS.tour(tour.minutes), act: () => take(page, tour), primary: true },
+    { title: COMPARISONS.grain, values: PRESETS[COMPARISONS.grain], part: "compare" },
+    { title: WORDS.seven, values: { checkpoint: "mnist-tiny", label: "7" } },
     ...(typed ? [types] : []),
-    { title: "My own picture", act: () => ownPicture(page) },
+    { title: WORDS.own, act: () => ownPicture(page) },
   ];
 }
 

@@ -2,6 +2,7 @@
 
 import { literal } from "../words/literal.js";
 import { copied, lines, rowsHead, rowsSaved } from "../words/scripts.js";
+import { PART } from "../words/wrong.js";
 import { pictureSize } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, rows, stemOf } from "./rows.js";
@@ -31,7 +32,7 @@ function stages() {
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BetweenPlan} */
 function plan(request, [model], catalogue) {
-  if (!model.takes_words) throw new Error("Between words needs a model that takes words, such as emoji-tiny");
+  if (!model.takes_words) throw new Error(PART.between);
   const { a, b, c, d, checkpoint } = request;
   const {
     chain,

@@ -3,7 +3,8 @@
 import { SAMPLERS } from "../local/process/samplers.js";
 import { tabled } from "../local/process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
-import { duration, megabytes, SAMPLER } from "../words/units.js";
+import { downloads, expected, note, OF_SCORES } from "../words/model.js";
+import { megabytes } from "../words/units.js";
 import { ANY } from "./fields.js";
 
 /** @import { About } from "../shared/form/form.js" */
@@ -18,8 +19,6 @@ const QUICK = 3; // seconds: runs that take less start by themselves
 const PATIENCE = 5; // seconds that they may take
 
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
-/** The variances of a score model, by what its authors call the samplers that have them. */
-const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
 /**
  * The facts of a checkpoint, of what an engine says of it: `facts` of ui/models/facts.py.
  * @param {string} ref @param {ModelFacts} said @returns {Facts}
@@ -62,16 +61,6 @@ export function stepLimits({ schedule: { T }, student }) {
 export const classNames = ({ class_names, num_classes }) =>
   class_names ?? Array.from({ length: num_classes }, (_, i) => String(i));
 
-/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {Facts} facts */
-function note({ student, variance, snr }) {
-  if (student)
-    return `It has learned ${SAMPLER[samplerOf(student)]} steps only: no other sampler is possible, and no bits per dimension.`;
-  if (variance.startsWith("learned")) return "It has learned its variance, too: the third choice beside βₜ and β̃ₜ.";
-  if (snr !== null)
-    return "A score model: βₜ is its authors’ reverse diffusion, β̃ₜ Song’s ancestral sampler, of the same mean.";
-  return "";
-}
-
 /** What a form offers for a checkpoint, as far as it is known. @param {Known} known @param {Catalogue} catalogue @returns {About} */
 export function aboutOf({ ref, count, download, facts, set = null, examples = [] }, catalogue) {
   const here = facts ? aboutModel(factsOf(ref, facts), catalogue) : null;
@@ -87,7 +76,12 @@ export function aboutOf({ ref, count, download, facts, set = null, examples = []
 export function aboutModel(facts, catalogue) {
   const names = classNames(facts);
   return {
-    ...{ ref: facts.ref, name: catalogue.name(facts.ref), here: true, note: note(facts) },
+    ...{
+      ref: facts.ref,
+      name: catalogue.name(facts.ref),
+      here: true,
+      note: note(facts, facts.student && samplerOf(facts.student)),
+    },
     revision: facts.source?.revision ?? "",
     ...{ size: facts.image_size, channels: facts.channels, T: facts.schedule.T },
     times: quarters(facts.process),
@@ -123,15 +117,7 @@ export function defaultCount(seconds, isOwn) {
 export function estimate({ seconds, missing, device, busy }) {
   const text = expected(seconds, device);
   if (missing.length) {
-    const size = megabytes(missing.reduce((sum, { bytes }) => sum + bytes, 0));
-    const refs = missing.map(({ ref }) => ref).join(" and ");
-    return { estimate: `Run downloads ${refs} first (${size}) · ${text}`, seconds: null, auto: false };
+    return { estimate: downloads(missing, text), seconds: null, auto: false };
   }
   return { estimate: text, seconds, auto: seconds === null ? null : seconds < QUICK && !busy };
-}
-
-/** How long a run will take, before it starts. @param {number | null} seconds @param {string} device */
-function expected(seconds, device) {
-  if (seconds === null) return "The first run will show how long it takes";
-  return seconds < 1 ? `under 1 s on this ${device}` : `about ${duration(seconds)} on this ${device}`;
 }

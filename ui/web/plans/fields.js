@@ -1,5 +1,6 @@
 // Kinds of fields of a request: what a value from the page, a script or an address may be.
 
+import { FIELD } from "../words/wrong.js";
 import { strokes } from "./touch.js";
 
 /** @import { FieldForm } from "../shared/form/form.js" */
@@ -32,7 +33,7 @@ const length = (text) => [...text].length;
 /** A wrong value as part of a sentence. @param {unknown} value */
 export function shown(value) {
   const letters = [...String(value ?? "").trim()];
-  if (!letters.length) return "nothing";
+  if (!letters.length) return FIELD.nothing;
   return letters.length <= SHOWN ? `'${letters.join("")}'` : `'${letters.slice(0, SHOWN - 3).join("")}…'`;
 }
 
@@ -43,30 +44,27 @@ export function shown(value) {
  */
 function near(path) {
   const text = String(path || "");
-  if (/^[\\/]([\\/]|\?\?)/.test(text.trim()))
-    throw new Error(`${shown(text)} is on another machine: give a folder of this one, or a drive's letter for it`);
+  if (/^[\\/]([\\/]|\?\?)/.test(text.trim())) throw new Error(FIELD.far(shown(text)));
   return text;
 }
 
 /** A checkpoint as a visitor names it. @param {FieldForm} field @param {unknown} value */
 function reference({ title }, value) {
   const text = near(value).trim();
-  if (!text || length(text) > LONGEST)
-    throw new Error(`Choose a ${title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32`);
+  if (!text || length(text) > LONGEST) throw new Error(FIELD.reference(title));
   return text;
 }
 
 /** @param {FieldForm} field @param {unknown} value */
 function choice({ title, names = [] }, value) {
   if (typeof value === "string" && names.includes(value)) return value;
-  throw new Error(`There is no ${title} ${shown(value)}: choose from ${names.join(", ")}`);
+  throw new Error(FIELD.choice(title, shown(value), names));
 }
 
 /** A class by its name or number. @param {FieldForm} field @param {unknown} value */
 function className({ title }, value) {
   const text = String(value === "" ? ANY : (value ?? ANY)).trim();
-  if (length(text) > LONGEST_CLASS)
-    throw new Error(`${title} has at most ${LONGEST_CLASS} characters, got ${length(text).toLocaleString("en")}`);
+  if (length(text) > LONGEST_CLASS) throw new Error(FIELD.long(title, LONGEST_CLASS, length(text)));
   return text;
 }
 
@@ -75,7 +73,7 @@ function onOff({ title }, value) {
   if (value === true || value === "true") return true;
   if (value === false || value === "false") return false;
   if (value === null || value === "") return null;
-  throw new Error(`${title} must be true or false, or nothing for the model's own, got ${shown(value)}`);
+  throw new Error(FIELD.onOff(title, shown(value)));
 }
 
 /** A number as a form or an address has it, "" for what is none. @param {unknown} value */
@@ -86,7 +84,7 @@ function whole({ title, low = 0, high = 0, allowed }, value) {
   const text = digits(value);
   const number = Number(text);
   if (/^-?\d{1,30}$/.test(text) && low <= number && number <= high) return number;
-  throw new Error(`${title} must be a whole number from ${allowed || `${low} to ${high}`}, got ${shown(value)}`);
+  throw new Error(FIELD.whole(title, allowed || FIELD.range(low, high), shown(value)));
 }
 
 /** @param {FieldForm} field @param {unknown} value @returns {number | null} null for what is left open */
@@ -95,15 +93,14 @@ function decimal({ title, low = 0, high = 1, open }, value) {
   const text = digits(value);
   const number = Number(text);
   if (DECIMAL.test(text) && low <= number && number <= high) return number;
-  throw new Error(`${title} must be a number from ${low} to ${high}, got ${shown(value)}`);
+  throw new Error(FIELD.number(title, low, high, shown(value)));
 }
 
 /** Words in one line. @param {FieldForm} field @param {unknown} value */
 function prompt({ title, most = LONGEST }, value) {
   const letters = String(value || "").replace(/\p{Cs}/gu, ""); // half a surrogate pair is no text
   const text = letters.trim().replace(/\s+/g, " ");
-  if (length(text) > most)
-    throw new Error(`${title} has at most ${most} characters, got ${length(text).toLocaleString("en")}`);
+  if (length(text) > most) throw new Error(FIELD.long(title, most, length(text)));
   return text;
 }
 
@@ -113,7 +110,7 @@ function wholes({ title, most = 0, example, may_be_empty }, value) {
   const parts = text.split(/[\s,;]+/).filter(Boolean);
   if (parts.every((part) => /^\d{1,6}$/.test(part)) && parts.length <= most && (parts.length || may_be_empty))
     return [...new Set(parts.map(Number))];
-  throw new Error(`${title} are up to ${most} whole numbers such as ${example}, got ${shown(value)}`);
+  throw new Error(FIELD.wholes(title, most, example, shown(value)));
 }
 
 /** What is erased: a bit for each of CELLS × CELLS cells, row by row, base64url; empty for nothing. @param {unknown} value */
@@ -122,7 +119,7 @@ function cells(value) {
   const bits = /^([\w-]{4})*([\w-]{2}==|[\w-]{3}=)?$/.test(text)
     ? atob(text.replaceAll("-", "+").replaceAll("_", "/"))
     : "?";
-  if (bits && bits.length !== CELLS ** 2 / 8) throw new Error("The erased area can't be read. Paint it again.");
+  if (bits && bits.length !== CELLS ** 2 / 8) throw new Error(FIELD.cells);
   return Uint8Array.from(bits, (one) => one.charCodeAt(0));
 }
 
@@ -131,13 +128,12 @@ function points(value) {
   const parts = String(value || "")
     .split(/\s+/)
     .filter(Boolean);
-  if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part)))
-    throw new Error(`A drawing is points such as 12,-30 in hundredths, got ${shown(value)}`);
+  if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part))) throw new Error(FIELD.points(shown(value)));
   const found = parts.map(
     (part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100 + 0)),
   );
   if (found.length > POINTS || found.flat().some((one) => Math.abs(one) > 1))
-    throw new Error(`A drawing has 1 to ${POINTS} points from -100,-100 to 100,100, got ${shown(value)}`);
+    throw new Error(FIELD.drawing(POINTS, shown(value)));
   return found;
 }
 

@@ -6,6 +6,7 @@ import { fromText } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
 import { BETWEEN, ofSeed, ofTime, ofWeight, RECONSTRUCTED } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
+import { PART } from "../words/wrong.js";
 import { Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, checkPixels, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
@@ -31,13 +32,13 @@ export const weights = ({ count }) =>
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
 function plan(request, [model], catalogue) {
-  checkPixels(model, "this part of the page");
+  checkPixels(model, PART.latents);
   for (const { own } of sources(request)) if (own) fromText(own, model);
   const { options } = chainOf(request, model, catalogue);
   const { T } = model.schedule;
   const times = request.times.length ? request.times : quarters(model.process);
   const highest = Math.max(...times);
-  if (highest > T) throw new Wrong("times", `Times go from 0 to ${T} for this checkpoint, got ${highest}`);
+  if (highest > T) throw new Wrong("times", PART.times(T, highest));
   for (const t of times) checkChain(model, t, options);
   const lengths = times.map((/** @type {number} */ t) => chainLength(model.process, t, request.steps));
   const drawn = sources(request).filter(({ own }) => !own).length;

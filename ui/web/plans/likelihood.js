@@ -3,10 +3,11 @@
 import { round } from "../local/process/floats.js";
 import { checkTimes } from "../local/process/times.js";
 import { fromText, unpack } from "../shared/pictures/text.js";
-import { looks } from "../words/bound.js";
+import { looks, summary } from "../words/likelihood.js";
 import { literal, tuple } from "../words/literal.js";
 import { copied, lines, picture, reference } from "../words/scripts.js";
 import { VARIANCE } from "../words/units.js";
+import { PART } from "../words/wrong.js";
 import { LOSSLESS } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { checkPixels } from "./rows.js";
@@ -46,10 +47,7 @@ function measured(request, model, catalogue) {
     return { shape: [1, size, size, channels], labels: label === null ? null : [label], set: null };
   }
   const set = catalogue.words.sets.find((one) => one.size === size && one.channels === channels);
-  if (!set)
-    throw new Error(
-      `No pictures of ${size}×${size} pixels in ${channels} channels come with the page: choose one of your own`,
-    );
+  if (!set) throw new Error(PART.noPictures(size, channels));
   const { classes } = set;
   const isOfModel = num_classes === classes.length && (class_names ?? classes).join("\n") === classes.join("\n");
   const count = Math.min(request.count, set.count);
@@ -63,18 +61,16 @@ function measured(request, model, catalogue) {
 
 /** Throw for a model whose bound can't be measured. @param {Facts} model @param {Measured} pictures */
 function checkBound({ num_classes, null_label, schedule: { T }, student }, { labels }) {
-  if (num_classes && null_label === null && !labels)
-    throw new Error(`this model needs a class label, 0 to ${num_classes - 1}`);
+  if (num_classes && null_label === null && !labels) throw new Error(PART.needsClass(num_classes - 1));
   if (!student) return;
   const whole = Array.from({ length: T }, (_, i) => T - i);
-  checkTimes(student, whole, "measure its teacher");
-  if (student.method === "consistency")
-    throw new Error("this model is a consistency student, which has learned x_0 and no steps: measure another");
+  checkTimes(student, whole, PART.teacher);
+  if (student.method === "consistency") throw new Error(PART.consistency);
 }
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {Plan} */
 function plan(request, [model], catalogue) {
-  checkPixels(model, "the likelihood");
+  checkPixels(model, PART.likelihood);
   const pictures = measured(request, model, catalogue);
   checkBound(model, pictures);
   const { T } = model.schedule;
@@ -106,9 +102,7 @@ export const planner = {
   images: () => BATCH,
   prepare: ({ picture }) => unpack(picture),
   summary({ checkpoint, picture, count }, catalogue) {
-    const name = catalogue.name(checkpoint);
-    if (picture) return `${name} · own picture`;
-    return count === 1 ? `${name} · 1 picture` : `${name} · ${count} pictures`;
+    return summary(catalogue.name(checkpoint), picture ? null : count);
   },
   plan,
 };

@@ -2,8 +2,9 @@
 
 import { modelPairs } from "../local/process/times.js";
 import { keywords, literal } from "../words/literal.js";
-import { secondTitle } from "../words/network.js";
+import { askedFor, secondTitle } from "../words/network.js";
 import { copied, lines, reference } from "../words/scripts.js";
+import { NETWORK } from "../words/wrong.js";
 import { shown } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { rows, stemOf } from "./rows.js";
@@ -30,26 +31,21 @@ function cutOf(off) {
     .map((name) => name.trim())
     .filter(Boolean);
   const wrong = names.find((name) => !PART.test(name));
-  if (wrong !== undefined)
-    throw new Error(`A network has no part ${shown(wrong)}: choose such as middle, skips 28, attention, time`);
+  if (wrong !== undefined) throw new Error(NETWORK.part(shown(wrong)));
   return [...new Set(names)];
 }
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {NetworkPlan} */
 function plan(request, [model], catalogue) {
   const { graft, graft_block, first, last, block, checkpoint } = request;
-  if ([...graft].length > 300)
-    throw new Error(`The prompt has at most 300 characters, got ${[...graft].length.toLocaleString("en")}`);
+  if ([...graft].length > 300) throw new Error(NETWORK.prompt([...graft].length));
   const cut = cutOf(request.off);
   const wrong = [block, graft_block].find((name) => !BLOCK.test(name));
-  if (wrong !== undefined)
-    throw new Error(`A network has no block ${shown(wrong)}: choose such as down 1, middle, up 1`);
-  if (graft && !model.num_classes && !model.takes_words) throw new Error("A graft needs a model with classes or words");
-  if (graft && cut.includes(graft_block))
-    throw new Error(`Block ${graft_block} can't be switched off and grafted at once`);
+  if (wrong !== undefined) throw new Error(NETWORK.block(shown(wrong)));
+  if (graft && !model.num_classes && !model.takes_words) throw new Error(NETWORK.graft);
+  if (graft && cut.includes(graft_block)) throw new Error(NETWORK.both(graft_block));
   const [, down, right] = request.place.match(PLACE) ?? [];
-  if (request.place && !down)
-    throw new Error(`A place is two numbers from 0 to 99, down and right, got ${shown(request.place)}`);
+  if (request.place && !down) throw new Error(NETWORK.place(shown(request.place)));
   const place = down ? /** @type {[number, number]} */ ([Number(down) / 100, Number(right) / 100]) : null;
   const chain = resolved(plain(laneOf(request)), model, catalogue);
   const other = graft ? { ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) } : null;
@@ -60,8 +56,7 @@ function plan(request, [model], catalogue) {
   const times = modelPairs(model.process, chain.steps, chain.spacing, chain.sampler).map(([t]) => t);
   const apart = cut.length > 0 || graft !== "";
   const changed = new Set(apart ? times.slice(first - 1, last || undefined) : []);
-  if (apart && !changed.size)
-    throw new Error(`Steps go from 1 to ${times.length} here, and the first one comes before the last one`);
+  if (apart && !changed.size) throw new Error(NETWORK.steps(times.length));
   const options = optionsOf(chain);
   const found = { request, model, options, cut, times, changed, place, grafted: other && optionsOf(other), columns: 1 };
   const lanes = 1 + Number(apart) + Number(graft !== "");
@@ -73,7 +68,9 @@ function plan(request, [model], catalogue) {
     about: () => ({ python: copied(() => script(found)) }),
     shown: ({ blocks, skips, r2, figures }) => ({
       ...{ kind: "plan", blocks, skips, r2, figures },
-      ...{ checkpoint, steps: times.length, block, place, second: secondTitle(request, cut, times, model) },
+      ...{ checkpoint, steps: times.length, block, place, asked: askedFor(request, model) },
+      ...{ second: secondTitle(request, cut, times, model), grafted: graft && graft_block },
+      span: [first, last || times.length],
     }),
   };
 }

@@ -4,7 +4,9 @@ import { thin } from "../files/record.js";
 import { exactModel, shape } from "../local/process/plane.js";
 import { modelPairs, suitedSpacing } from "../local/process/times.js";
 import { asFloat, literal, tuple } from "../words/literal.js";
+import { against } from "../words/plane.js";
 import { countOfSteps, SAMPLER, VARIANCE } from "../words/units.js";
+import { PART } from "../words/wrong.js";
 import { byKind, stepKind } from "./plan.js";
 
 /** @import { Process } from "../local/process/predict.js" */
@@ -23,7 +25,7 @@ const USUAL = "linspace"; // a spacing that no name mentions
 /** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
 export function mixture({ shape: name, drawing, width }) {
   if (name !== DRAWING) return shape(name, width);
-  if (!drawing.length) throw new Error("The drawing is empty: draw at least one point");
+  if (!drawing.length) throw new Error(PART.empty);
   return { centres: drawing.flat(), width };
 }
 
@@ -68,7 +70,7 @@ export function plan(request, _models, _catalogue, trained = false) {
     steps: byKind([TRAINING, training], ...steps),
     about() {
       const [a, b] = lanes.map(({ name }) => name);
-      return { summary: `${a} against ${b}`, python: script(request, lanes), data: drawn(data), lanes: [a, b] };
+      return { summary: against([a, b]), python: script(request, lanes), data: drawn(data), lanes: [a, b] };
     },
     shown: () => ({
       ...{ kind: "plan", T: exact.T, count: request.cloud, data: drawn(data) },

@@ -3,8 +3,9 @@
 import { chain, checkNoMemory } from "../local/process/runs.js";
 import { asText, fromText } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
-import { COMPLETED, ofSeed } from "../words/rows.js";
+import { COMPLETED, METHOD, ofSeed } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
+import { PART } from "../words/wrong.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, checkPixels, GRADIENT, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
 
@@ -20,14 +21,14 @@ export const BLUR = 2; // pixels of standard deviation
 /**
  * takes: plain evaluations that one of its steps costs. alters: whether it changes the state on its way, or runs parts of
  * the chain again, which samplers that remember earlier steps don't allow.
- * @type {Record<string, { title: string, takes: number, alters: boolean }>}
+ * @type {Record<string, { takes: number, alters: boolean }>}
  */
 const METHODS = {
-  ddnm: { title: "DDNM", takes: 1, alters: false },
-  replacement: { title: "Replacement", takes: 1, alters: true },
-  repaint: { title: "RePaint", takes: 10, alters: true },
-  pigdm: { title: "ΠGDM", takes: GRADIENT, alters: false },
-  dps: { title: "DPS", takes: GRADIENT, alters: true },
+  ddnm: { takes: 1, alters: false },
+  replacement: { takes: 1, alters: true },
+  repaint: { takes: 10, alters: true },
+  pigdm: { takes: GRADIENT, alters: false },
+  dps: { takes: GRADIENT, alters: true },
 };
 
 /** @param {Request} request @returns {string[]} */
@@ -41,16 +42,14 @@ export function known({ hidden }, size) {
     return 1 - (((hidden[cell >> 3] ?? 0) >> (7 - (cell & 7))) & 1);
   });
   if (left.includes(0) && left.includes(1)) return left;
-  throw new Error("Paint over a part of the picture, but not over all of it");
+  throw new Error(PART.erased);
 }
 
 /** Throw for a task that the model's pictures are not for. @param {Request} request @param {Facts} model */
 function checkTask(request, { image_size: size, channels }) {
   const { task } = request;
-  if (task === "grey" && channels < 3)
-    throw new Error("The pictures of this model have no colour: choose another task");
-  if (task === "downsample" && size % SHRUNK)
-    throw new Error(`The pictures of this model can't be made ${SHRUNK} times smaller: choose another task`);
+  if (task === "grey" && channels < 3) throw new Error(PART.grey);
+  if (task === "downsample" && size % SHRUNK) throw new Error(PART.shrunk(SHRUNK));
   if (task === "mask") known(request, size);
 }
 
@@ -60,7 +59,7 @@ export const evaluationsOf = ({ request, options: { steps } }) =>
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
 function plan(request, [model], catalogue) {
-  checkPixels(model, "restoration");
+  checkPixels(model, PART.repair);
   if (request.picture) fromText(request.picture, model);
   const { options } = chainOf(request, model, catalogue);
   const { steps, sampler, variance, spacing, eta } = options;
@@ -74,7 +73,7 @@ function plan(request, [model], catalogue) {
     steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), evaluations]),
     about: () => ({ python: copied(() => script(request, model, options)) }),
     shown() {
-      const titles = methods(request).map((method) => METHODS[method].title);
+      const titles = methods(request).map((method) => METHOD[method]);
       const columns = seedsOfColumns(request).map(ofSeed);
       return shownRows(model, { titles, ...COMPLETED, columns, steps: titles.map(() => steps) });
     },
@@ -85,8 +84,7 @@ function plan(request, [model], catalogue) {
 function checkMethod(method, way) {
   if (!METHODS[method].alters) return;
   checkNoMemory(way);
-  if (way.correct)
-    throw new Error("this method takes samplers that evaluate at their own state: ddpm, ddim or consistency");
+  if (way.correct) throw new Error(PART.ownState);
 }
 
 /** @type {Planner<RowsPlan>} */

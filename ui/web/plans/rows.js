@@ -22,9 +22,9 @@ export const rows = {
   prepare: ({ picture, picture_b }) => Promise.all([unpack(picture), unpack(picture_b)]),
 };
 
-/** Throw for a latent model. @param {Facts} model @param {string} what only models of pixels can do */
-export function checkPixels({ latent }, what) {
-  if (latent) throw new Error(`${what} is there for models of pixels, and this one draws latents of an autoencoder`);
+/** Throw for a latent model. @param {Facts} model @param {string} sentence that only models of pixels can do it */
+export function checkPixels({ latent }, sentence) {
+  if (latent) throw new Error(sentence);
 }
 
 /**

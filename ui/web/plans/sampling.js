@@ -5,8 +5,9 @@ import { chain, checkNoMemory } from "../local/process/runs.js";
 import { caption, heading, names, sentences, stepTable, summary, unknown } from "../words/captions.js";
 import { forRun } from "../words/scripts.js";
 import { SAMPLER, sentence } from "../words/units.js";
+import { RUN } from "../words/wrong.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
-import { ANY } from "./fields.js";
+
 import { byKind, stepKind } from "./plan.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
@@ -161,7 +162,6 @@ function planned(request, asked, models, catalogue) {
         caption: sentences(unknown(odd), about),
         split: changes.size ? shared - 1 : null,
         colours: !latent && channels > 2,
-        asked: lanes.some(({ label, prompt }) => label !== ANY || prompt) || models.some(({ student }) => student),
       };
     },
   };
@@ -172,7 +172,7 @@ function ofLaneB(isB, make) {
   try {
     return make();
   } catch (error) {
-    if (isB && error instanceof Error && error.name === "Error") error.message = `Lane B: ${error.message}`;
+    if (isB && error instanceof Error && error.name === "Error") error.message = RUN.laneB(error.message);
     throw error;
   }
 }
@@ -181,28 +181,14 @@ function ofLaneB(isB, make) {
 function checkPictures(models) {
   const [first] = models;
   const other = models.find((one) => one.image_size !== first.image_size || one.channels !== first.channels);
-  if (other)
-    throw new Error(
-      "two models beside each other must make images of one size and as many channels: " +
-        `${imagesOf(first)}, ${imagesOf(other)}`,
-    );
-  if (pictureChannels(first) > 4)
-    throw new Error(`this model makes images of ${first.channels} channels: only 1 to 4 can be shown as a picture`);
+  if (other) throw new Error(RUN.images(imagesOf(first), imagesOf(other)));
+  if (pictureChannels(first) > 4) throw new Error(RUN.channels(first.channels));
   const sizes = models.map(pictureSize);
-  if (sizes.some((size) => size !== sizes[0]))
-    throw new Error(
-      "Two models beside each other must make pictures of one size, and these make " +
-        sizes.map((size) => `${size}×${size}`).join(" and "),
-    );
+  if (sizes.some((size) => size !== sizes[0])) throw new Error(RUN.sizes(sizes));
 }
 
 /** @param {Facts} model */
-function imagesOf({ source, channels, image_size }) {
-  const [name, size] = [source?.name || "the model", `${image_size}×${image_size}`];
-  return channels === 1
-    ? `${name} makes ${size} pixels in 1 channel`
-    : `${name} makes ${size} pixels in ${channels} channels`;
-}
+const imagesOf = ({ source, channels, image_size }) => RUN.makes(source?.name, image_size, channels);
 
 /**
  * The cells of a grid that their models can run. Throws where there is none.
@@ -213,9 +199,8 @@ function possible(lanes, modelOf, models) {
   if (found.length) return found;
   const student = models.find((model) => model.student);
   const [own] = student ? samplers(student) : [];
-  if (own && !lanes.some(({ sampler }) => sampler === own))
-    throw new Error(`This model is a student made for ${SAMPLER[own]}, of which this grid has no row`);
-  throw new Error("No cell of this grid is possible with this model: choose other steps");
+  if (own && !lanes.some(({ sampler }) => sampler === own)) throw new Error(RUN.student(SAMPLER[own]));
+  throw new Error(RUN.cell);
 }
 
 /** Whether a model can run a cell of a grid. @param {Facts} model @param {Lane} lane */

@@ -2,6 +2,7 @@
 
 import { DEFAULTS, SAMPLERS } from "../local/process/samplers.js";
 import { suitedSpacing } from "../local/process/times.js";
+import { RUN } from "../words/wrong.js";
 import { classNames } from "./facts.js";
 import { ANY, shown, Wrong } from "./fields.js";
 
@@ -132,12 +133,7 @@ export const sampling = (lane) => ({
  */
 export function args(lane, facts) {
   const { T } = facts.schedule;
-  if (lane.steps > T)
-    throw new Wrong(
-      "steps",
-      `Steps must be a whole number from 1 to ${T} for this checkpoint, got ${lane.steps}`,
-      lane.steps,
-    );
+  if (lane.steps > T) throw new Wrong("steps", RUN.steps(T, lane.steps), lane.steps);
   return {
     seeds: seedsOf(lane),
     ...sampling(lane),
@@ -151,20 +147,17 @@ export function args(lane, facts) {
 /** @param {Lane} lane @param {Facts} facts */
 function words({ prompt, negative }, { takes_words }) {
   if (takes_words) return negative ? { prompts: prompt, negative } : { prompts: prompt };
-  if (prompt || negative) throw new Wrong(prompt ? "prompt" : "negative", "This model takes no prompt: leave it empty");
+  if (prompt || negative) throw new Wrong(prompt ? "prompt" : "negative", RUN.noPrompt);
   return {};
 }
 
 /** The index of the class to draw, null for none. @param {{ label?: string }} lane @param {Facts} facts */
 export function classOf({ label = ANY }, facts) {
   if (label === ANY) return null;
-  if (!facts.num_classes) throw new Wrong("label", `This checkpoint has no classes: leave the class at '${ANY}'`);
+  if (!facts.num_classes) throw new Wrong("label", RUN.noClasses(ANY));
   const found = classIndex(facts, label);
   if (found !== null) return found;
-  throw new Wrong(
-    "label",
-    `This checkpoint has no class ${shown(label)}: choose from ${ANY}, ${few(classNames(facts))}`,
-  );
+  throw new Wrong("label", RUN.noClass(shown(label), ANY, few(classNames(facts))));
 }
 
 /**
@@ -183,5 +176,5 @@ function classIndex({ class_names, num_classes }, text) {
 /** Names for a sentence: the first ones, where there are many. @param {string[]} names */
 function few(names, most = 20) {
   const first = names.slice(0, most).join(", ");
-  return names.length > most ? `${first}, … (${names.length} in all)` : first;
+  return names.length > most ? RUN.few(first, names.length) : first;
 }

@@ -1,5 +1,6 @@
 // A touch: what a hand has changed of x_t on the way from noise to a picture. In an address it is strokes, as in
 // "490-noise-100-7.7-8.7_490-255.0.0-50-3.3": when (t), what, how strong (in per cent), and the cells, each as column.row.
+import { FIELD, RUN } from "../words/wrong.js";
 
 /** @import { Facts } from "./plan.js" */
 
@@ -19,7 +20,7 @@ export function strokes(title, value) {
   const parts = text ? text.split("_") : [];
   const found = text.length <= MOST && parts.every((part) => STROKE.test(part)) ? parts.map(stroke) : null;
   if (found?.every(({ what, strength }) => strength <= 100 && Math.max(...colour(what, 3)) <= 1)) return found;
-  throw new Error(`${title} is strokes such as 490-noise-100-7.7: paint it again`);
+  throw new Error(FIELD.strokes(title));
 }
 
 /** @param {string} text @returns {Stroke} */
@@ -58,7 +59,7 @@ export const cellSize = (size) => Math.max(1, Math.floor((size + CELLS / 2) / CE
  */
 export function placed(all, times) {
   const way = times.filter((s) => s > 0);
-  if (!way.length) throw new Error("A run of one step has no state on its way that could be touched: take more steps");
+  if (!way.length) throw new Error(RUN.oneStep);
   const nearest = (/** @type {number} */ t) =>
     way.reduce((best, s) => (Math.abs(s - t) < Math.abs(best - t) ? s : best));
   return all.map((one) => ({ ...one, t: nearest(one.t) }));
@@ -71,10 +72,8 @@ export function placed(all, times) {
  */
 export function touches(all, { image_size, channels, latent, schedule }) {
   const side = Math.ceil(image_size / cellSize(image_size));
-  if (all.some(({ cells }) => cells.flat().some((place) => place >= side)))
-    throw new Error(`The touch lies outside this model's ${side}×${side} cells: undo it, and touch again`);
-  if (latent && all.some(({ what }) => isColour(what)))
-    throw new Error("A latent has no colours: add noise to its cells, or take noise away");
+  if (all.some(({ cells }) => cells.flat().some((place) => place >= side))) throw new Error(RUN.outside(side));
+  if (latent && all.some(({ what }) => isColour(what))) throw new Error(RUN.noColours);
   /** @type {Touches} */
   const found = new Map();
   for (const { t, what, strength, cells } of all) {

@@ -2,6 +2,7 @@
 import { Chart, decades, halves, path, powers, scale } from "../shared/drawing/chart.js";
 import { el } from "../shared/drawing/dom.js";
 import { fraction, number } from "../words/numbers.js";
+import { CHART } from "../words/player.js";
 
 /** @import { Held, Recording } from "./recording.js" */
 
@@ -12,7 +13,7 @@ export class RunChart extends Chart {
   #last = 1; // tick
 
   constructor() {
-    super("", "Noise added and signal left at each step");
+    super("", CHART.title);
   }
 
   /** @type {(value: number) => number} */
@@ -62,8 +63,8 @@ export class RunChart extends Chart {
     const dots = frames.map(
       (frame, i) => /** @type {[string, number, number | null]} */ ([`lane-${i}`, x, this.#place(frame?.sigma)]),
     );
-    const added = frames.map((frame) => number(frame?.sigma ?? 0)).join(" and ");
-    const said = first ? `t ${first.step[1]}, sigma ${added}, alpha bar ${fraction(first.step[2])}` : "";
+    const added = frames.map((frame) => number(frame?.sigma ?? 0));
+    const said = first ? CHART.at(first.step[1], added, fraction(first.step[2])) : "";
     this.mark(x, [["alpha", x, first ? alphaY(first.step[2]) : null], ...dots], said);
   }
 }

@@ -1,7 +1,7 @@
 // The machine of a run, drawn around its two pictures: noisy picture → network → its guess → a step towards it and fresh
 // noise → noisy picture. The words at its arrows are of the step that is shown.
 import { button, el, svg, write } from "../shared/drawing/dom.js";
-import { ASKED, BACK } from "../words/loop.js";
+import { ASKED, BACK, INSIDE } from "../words/loop.js";
 
 /** @typedef {import("../words/loop.js").Back} Back */
 
@@ -40,9 +40,9 @@ export class Loop {
 
   /** @param {(() => unknown) | null} inside opens the network of the run, where it can be looked into */
   constructor(inside) {
-    const drawn = [network(), el("b", null, "network")];
+    const drawn = [network(), el("b", null, INSIDE.network)];
     this.network = inside
-      ? button({ class: "net", title: "See each block at work" }, inside, ...drawn, el("span", null, "look inside"))
+      ? button({ class: "net", title: INSIDE.title }, inside, ...drawn, el("span", null, INSIDE.open))
       : el("div", { class: "net" }, ...drawn);
     const machine = el("div", null, arrow("in"), this.network, arrow("out"), el("p", { class: "asks" }, ASKED));
     this.ask = el("div", { class: "ask-network" }, machine);

@@ -1,19 +1,20 @@
 // The player's elements.
+import { WORDS } from "../words/player.js";
 
 export const MARKUP = `
 <div class="choices">
-  <div class="kinds" role="group" aria-label="Picture shown">
-    <button type="button" name="kind" value="x" aria-pressed="true">The picture now</button>
-    <button type="button" name="kind" value="x0" aria-pressed="false">The network’s guess</button>
+  <div class="kinds" role="group" aria-label="${WORDS.kinds}">
+    <button type="button" name="kind" value="x" aria-pressed="true">${WORDS.x}</button>
+    <button type="button" name="kind" value="x0" aria-pressed="false">${WORDS.x0}</button>
   </div>
-  <div class="views" role="group" aria-label="Shown of a latent" hidden>
-    <button type="button" name="seenAs" value="decoded" aria-pressed="true">decoded</button>
-    <button type="button" name="seenAs" value="latent" aria-pressed="false" title="The latent itself: a linear map makes a colour of the numbers at each place">latent</button>
+  <div class="views" role="group" aria-label="${WORDS.views}" hidden>
+    <button type="button" name="seenAs" value="decoded" aria-pressed="true">${WORDS.decoded}</button>
+    <button type="button" name="seenAs" value="latent" aria-pressed="false" title="${WORDS.latentAbout}">${WORDS.latent}</button>
   </div>
   <p class="title"></p>
-  <div class="gains" role="group" aria-label="Difference of the lanes, |A − B|" hidden>
+  <div class="gains" role="group" aria-label="${WORDS.gains}" hidden>
     <span>|A − B|</span>
-    <button type="button" name="chosenGain" value="0" aria-pressed="true">off</button>
+    <button type="button" name="chosenGain" value="0" aria-pressed="true">${WORDS.off}</button>
     <button type="button" name="chosenGain" value="1" aria-pressed="false">×1</button>
     <button type="button" name="chosenGain" value="4" aria-pressed="false">×4</button>
   </div>
@@ -23,9 +24,9 @@ export const MARKUP = `
 <p class="words" hidden></p>
 
 <div class="transport">
-  <button type="button" class="button live" aria-pressed="false" disabled><i></i>Live</button>
+  <button type="button" class="button live" aria-pressed="false" disabled><i></i>${WORDS.live}</button>
   <span class="at"></span>
-  <select class="speed" aria-label="Playing speed">
+  <select class="speed" aria-label="${WORDS.speed}">
     <option value="0.5">0.5×</option><option value="1" selected>1×</option>
     <option value="2">2×</option><option value="4">4×</option>
   </select>
@@ -34,14 +35,14 @@ export const MARKUP = `
 <div class="told">
   <div class="facts">
     <p class="sentence"></p>
-    <p class="balance">picture <i role="img"></i> noise</p>
+    <p class="balance"><span></span><i></i><span></span></p>
     <p class="caption" hidden></p>
   </div>
-  <div class="batch" role="radiogroup" aria-label="Image shown, by seed" hidden></div>
+  <div class="batch" role="radiogroup" aria-label="${WORDS.batch}" hidden></div>
 </div>
 
 <details class="chart" hidden>
-  <summary><span>Numbers</span>
+  <summary><span>${WORDS.numbers}</span>
     <span class="key"></span>
   </summary>
   <div class="readouts"></div>

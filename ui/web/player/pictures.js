@@ -1,9 +1,10 @@
 // From sprites to canvases. One picture is decoded at a time, always of what is wanted by then, so that a slow decoder
 // skips frames but never shows an old one last.
-import { context2d } from "../shared/drawing/dom.js";
+import { context2d, el } from "../shared/drawing/dom.js";
 import { drawable } from "../shared/drawing/sprite.js";
-import { difference } from "./pixels.js";
+import { difference, likeness } from "./pixels.js";
 
+/** @import { Held, RecordedLane } from "./recording.js" */
 /** @import { View } from "./view.js" */
 /** @import { Screen } from "./screen.js" */
 /** @import { Drawable, Sprite } from "../shared/drawing/sprite.js" */
@@ -14,8 +15,14 @@ const DARK = 0.75; // how much of the light a place loses that is not looked at
 export class Pictures {
   /** @type {Map<Sprite, Drawable>} oldest first */
   #decoded = new Map();
-  #painting = false;
+  /** @type {Promise<void> | null} */
+  #painting = null;
   #painted = ""; // what is on the canvases
+  /**
+   * Of each lane that is painted, how much of its finished guess x̂_0 has (see `likeness`); null before there is that.
+   * @type {(number | null)[]}
+   */
+  likeness = [];
 
   /**
    * @param {View} view
@@ -33,19 +40,21 @@ export class Pictures {
   }
 
   /** Bring what is wanted onto the canvases, now or as soon as the sprite under way is decoded. */
-  async paint() {
-    if (this.#painting) return;
-    this.#painting = true;
-    try {
+  paint() {
+    const paint = async () => {
       while (this.#painted !== this.#wanted) this.#painted = await this.#paintOnce();
-    } finally {
-      this.#painting = false; // whatever happened, the next frame is tried
-    }
+    };
+    const over = () => {
+      this.#painting = null; // whatever happened, the next frame is tried
+    };
+    this.#painting ??= paint().finally(over);
+    return this.#painting;
   }
 
   get #wanted() {
-    const { image, gain, kind, latent, word, frames } = this.view;
-    return [image, gain, kind, latent, word, ...frames.map((frame) => frame?.k)].join();
+    const { shown, image, gain, kind, latent, word, frames } = this.view;
+    const ends = shown.lanes.map(({ frames }) => frames.at(-1)?.k);
+    return [image, gain, kind, latent, word, ...frames.map((frame) => frame?.k), ...ends].join();
   }
 
   /** Paint what is wanted now; returns what that was, or "" when another run came in between. */
@@ -69,7 +78,26 @@ export class Pictures {
       }
     }
     if (gain) this.#paintDifference(kind, gain);
-    return wanted;
+    this.likeness = await Promise.all(shown.lanes.map((lane, i) => this.#likeness(lane, frames[i], image)));
+    return this.view.shown === shown ? wanted : "";
+  }
+
+  /** @param {RecordedLane} lane @param {Held | undefined} frame of it @param {number} image */
+  async #likeness({ frames }, frame, image) {
+    const last = frames.at(-1);
+    if (!frame || last?.step[1]) return null;
+    const [guess, end] = [frame, last].map((one) => one?.z0 ?? one?.x0);
+    if (!guess || !end) return null;
+    const read = async (/** @type {Sprite} */ picture) => {
+      const sprite = await this.#decode(picture);
+      const { height } = sprite;
+      const canvas = el("canvas", { width: height, height });
+      const context = context2d(canvas, { willReadFrequently: true });
+      blit(canvas, sprite, image);
+      return context.getImageData(0, 0, height, height).data;
+    };
+    const both = await Promise.all([read(guess), read(end)]).catch(() => null);
+    return both && likeness(...both);
   }
 
   /** @param {Sprite} picture */

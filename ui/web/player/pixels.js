@@ -11,6 +11,23 @@ export function difference(a, b, gain) {
 }
 
 /**
+ * How much of a picture another one has, as R² over its pixels: 1 where they are equal, 0 and below where the mean colour
+ * would be as near.
+ * @param {Uint8ClampedArray} guess
+ * @param {Uint8ClampedArray} picture
+ */
+export function likeness(guess, picture) {
+  const means = [0, 0, 0, 0];
+  for (let i = 0; i < picture.length; i++) means[i % 4] += (4 * picture[i]) / picture.length;
+  let [apart, all] = [0, 0];
+  for (let i = 0; i < picture.length; i++) {
+    apart += (guess[i] - picture[i]) ** 2;
+    all += (means[i % 4] - picture[i]) ** 2;
+  }
+  return apart ? 1 - apart / all : 1;
+}
+
+/**
  * σ of the noise in a picture, in grey levels: the median of its finest diagonal differences, which edges hardly change
  * (Donoho and Johnstone 1994).
  * @param {Uint8ClampedArray | Uint8Array} pixels

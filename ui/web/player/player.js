@@ -1,7 +1,8 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, button, context2d, el, find, within } from "../shared/drawing/dom.js";
+import { all, button, context2d, el, find, markup, within } from "../shared/drawing/dom.js";
 import { NOISE, play, soon } from "../shared/drawing/motion.js";
 import { meaning, Transport } from "../shared/drawing/transport.js";
+import { WORDS } from "../words/player.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
 import { Recording } from "./recording.js";
@@ -28,11 +29,11 @@ export class Player {
       class: "ddpm-player",
       tabindex: 0,
       role: "group",
-      "aria-label": "Player. Space plays, left and right step, Home and End jump.",
+      "aria-label": WORDS.player,
     });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
     const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
-    const transport = new Transport(find(this.root, ".transport"), "Step of the run", go, () => this.toggle());
+    const transport = new Transport(find(this.root, ".transport"), WORDS.step, go, () => this.toggle());
     const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { chosen: n }));
     this.screen = new Screen(this.root, this.view, transport, pick, inside);
     this.pictures = new Pictures(this.view, this.screen);
@@ -43,7 +44,7 @@ export class Player {
   render() {
     this.screen.render();
     this.shows();
-    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted());
+    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted(this.pictures.likeness));
   }
 
   /** @param {() => unknown} change */
@@ -112,7 +113,7 @@ export class Player {
     });
     const box = find(this.root, ".words");
     box.hidden = !words.length;
-    box.replaceChildren(el("span", null, "Attention to"), ...buttons);
+    box.replaceChildren(el("span", null, WORDS.attention), ...buttons);
   }
 
   /** The newest run stands differently. @param {boolean} active */
@@ -178,7 +179,7 @@ export class Player {
         const label = captions.length > 1 ? `${"AB"[lane]}: ${name}` : "";
         tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
       }
-    const settings = seeds.length > 1 ? `${title} to ${seeds.at(-1)}` : title;
+    const settings = seeds.length > 1 ? WORDS.title(title, seeds.at(-1)) : title;
     return { title: heading, tiles, columns, said: await this.outcome([...seeds.keys()]), settings };
   }
 

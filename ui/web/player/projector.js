@@ -1,5 +1,6 @@
 // The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
 import { all, button, el, find, write } from "../shared/drawing/dom.js";
+import { WORDS } from "../words/page.js";
 
 /** @import { Page } from "../app.js" */
 
@@ -7,7 +8,7 @@ export class Projector {
   /** What is shown large. @type {HTMLElement | null} */
   root = null;
   #title = el("h2", null);
-  #code = el("img", { alt: "QR code of the page's address" });
+  #code = el("img", { alt: WORDS.code });
   #address = el("p", null);
   /** What was open. @type {Element | null} */
   #chart = null;
@@ -19,8 +20,8 @@ export class Projector {
   /** @param {Page} page @param {() => void} keys opens what the keys do */
   constructor(page, keys) {
     this.page = page;
-    const back = button({ class: "button", "aria-label": "Back to the page" }, () => this.hide(), "×");
-    const theme = button({ class: "button", "aria-label": "Light or dark" }, () => this.#change(), "◐");
+    const back = button({ class: "button", "aria-label": WORDS.back }, () => this.hide(), "×");
+    const theme = button({ class: "button", "aria-label": WORDS.theme }, () => this.#change(), "◐");
     this.bar = el("header", { class: "wall" }, this.#title, theme, button({ class: "button" }, keys, "?"), back);
     this.room = el("aside", { class: "room" }, this.#code, this.#address);
   }

@@ -19,7 +19,6 @@
  * @property {Lane[]} lanes
  * @property {number | null} [split] the step after which lane B, until then the same run, is touched
  * @property {boolean} [colours] whether x has any
- * @property {boolean} [asked] whether a class or words were asked for, or a student draws: it guesses a shape at once
  * @property {string} [untouchable] why no state of this run can be touched, or ""
  */
 

@@ -5,7 +5,20 @@ import { all, button, context2d, disable, el, find, write } from "../shared/draw
 import { sheet } from "../shared/drawing/sheet.js";
 import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
-import { DECODED, DECODED_ALL, ending, endings, readouts, sentence, touched } from "../words/player.js";
+import {
+  balance,
+  CHART,
+  DECODED,
+  DECODED_ALL,
+  ending,
+  endings,
+  readouts,
+  SCREEN,
+  sentence,
+  touched,
+  WORDS,
+} from "../words/player.js";
+import { attribute, indexed } from "../words/symbols.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
@@ -31,7 +44,7 @@ export class Screen {
   difference = null;
   /** @type {Thumb[]} */
   thumbs = [];
-  meaning = sheet("meaning", "What this word means");
+  meaning = sheet("meaning", SCREEN.meaning);
   #charted = ""; // what the chart shows
   #lines = 0; // of the readouts
   /** @type {Recording | null} */
@@ -52,10 +65,7 @@ export class Screen {
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
     root.append(this.meaning);
-    this.#find(".chart").append(
-      this.chart.node,
-      meanings("step", "ᾱ", "SNR", "σ", "grain", "latent", "attention", ...WAYS),
-    );
+    this.#find(".chart").append(this.chart.node, meanings("step", "ᾱ", "SNR", "σ", "latent", "attention", ...WAYS));
     this.#buildLanes([""], EMPTY);
   }
 
@@ -95,25 +105,23 @@ export class Screen {
       if (names.length > 1) group.append(el("h3", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
       /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words @param {string} short on a phone */
       const pane = (kind, letter, index, words, short) => {
-        const canvas = canvasOf("No picture yet");
+        const canvas = canvasOf(SCREEN.empty);
         const at = el("span", { class: "at" });
         const explain = () => this.#explain(kind === "x" ? "xₜ" : "x̂₀");
-        const spoken = kind === "x" ? "x at time t" : "the guess of x zero";
-        const shown = el("span", { role: "img", "aria-label": spoken }, letter, el("sub", null, index));
-        const symbol = button({ class: "term" }, explain, shown);
+        const symbol = button({ class: "term" }, explain, indexed(letter, index));
         const said = [el("span", { class: "wide" }, words), el("span", { class: "narrow" }, short)];
         const caption = el("figcaption", null, el("span", null, ...said, " ", symbol), at);
         group.append(el("figure", { class: kind }, caption, el("div", { class: "frame" }, canvas)));
         return { canvas, at };
       };
-      const x = pane("x", "x", "t", "The picture now", "Picture now");
+      const x = pane("x", "x", "t", WORDS.x, SCREEN.xShort);
       if (names.length === 1) group.append(this.loop.ask);
-      const x0 = pane("x0", "x̂", "0", "The network’s guess", "Its guess");
+      const x0 = pane("x0", "x̂", "0", WORDS.x0, SCREEN.x0Short);
       if (names.length === 1) group.append(this.loop.back);
       return { group, x, x0 };
     });
     const groups = this.lanes.map(({ group }) => group);
-    this.difference = names.length > 1 ? canvasOf("Difference of A and B") : null;
+    this.difference = names.length > 1 ? canvasOf(SCREEN.difference) : null;
     if (this.difference) {
       const figure = el("figure", null, el("div", { class: "frame" }, this.difference));
       groups.push(el("div", { class: "lane difference" }, el("h3", null, "|A − B|"), figure));
@@ -126,7 +134,7 @@ export class Screen {
     const side = Math.min(size, LARGEST_THUMB);
     this.thumbs = seeds.map((seed, n) => {
       const canvas = el("canvas", { width: side * lanes.length, height: side });
-      const label = `seed ${seed}`;
+      const label = SCREEN.seed(seed);
       const short = el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed);
       const attributes = { role: "radio", title: label, "aria-label": label };
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
@@ -146,7 +154,7 @@ export class Screen {
     classList.toggle("differing", this.view.gain > 0);
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
-    title.title = shown.plan?.title ?? "";
+    attribute(title, "title", shown.plan?.title ?? "");
     write(title, title.title);
     this.#renderTransport();
     if (!shown.count) return;
@@ -163,7 +171,7 @@ export class Screen {
     disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
-    const text = empty ? "" : `step ${tick + 1} of ${ticks.length} · t = ${ticks[tick]}`;
+    const text = empty ? "" : WORDS.at(tick + 1, ticks.length, ticks[tick]);
     this.transport.show(tick, ticks.length - 1, empty ? 0 : Math.max(1, newest), following, text);
   }
 
@@ -173,19 +181,19 @@ export class Screen {
       const frame = frames[i];
       const { x, x0 } = this.lanes[i];
       if (!frame) {
-        x.at.textContent = x0.at.textContent = `still noise, t = ${lane.steps[0][0]}`;
+        x.at.textContent = x0.at.textContent = SCREEN.waits(lane.steps[0][0]);
         return;
       }
       const [t, s] = frame.step;
-      const name = shown.lanes.length > 1 ? `${"AB"[i]}, ${lane.name}, ` : "";
-      const where = `${name}seed ${shown.plan?.seeds[image]}, step ${frame.k + 1} of ${lane.steps.length}`;
-      const side = shown.plan?.latent;
-      const how = this.view.latent ? ` · ${side}×${side} latents` : frame.decoded === false ? " · preview" : "";
       const alone = shown.lanes.length === 1; // the slider and the network say the times
-      x.at.textContent = alone ? how.slice(3) : `t = ${s}${how}`;
-      x0.at.textContent = alone ? how.slice(3) : `from t = ${t}${how}`;
-      x.canvas.setAttribute("aria-label", `Picture now, x_t: ${where}, t = ${s}`);
-      x0.canvas.setAttribute("aria-label", `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`);
+      const which = SCREEN.where(shown.plan?.seeds[image], frame.k + 1, lane.steps.length);
+      const where = alone ? which : SCREEN.inLane("AB"[i], lane.name, which);
+      const preview = frame.decoded === false ? SCREEN.preview : "";
+      const how = this.view.latent ? SCREEN.latents(shown.plan?.latent) : preview;
+      x.at.textContent = alone ? how : SCREEN.time(s, how);
+      x0.at.textContent = alone ? how : SCREEN.seen(t, how);
+      attribute(x.canvas, "aria-label", SCREEN.xNow(where, s));
+      attribute(x0.canvas, "aria-label", SCREEN.x0Now(where, t));
     });
   }
 
@@ -223,16 +231,9 @@ export class Screen {
       this.#find(".readouts").replaceChildren(...rows);
     }
     const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));
-    const going = steps.filter(([, s]) => s > 0);
-    if (going.length) {
-      const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
-      this.#tell(sentence(cleanest, Boolean(shown.plan?.asked)));
-    }
-    if (this.#touched) this.#tell(this.#touched);
     const share = Math.round(100 * Math.max(0, ...steps.map(([, s, alphaBar]) => (s ? alphaBar : 1))));
-    const bar = this.#find(".balance i");
-    bar.style.setProperty("--at", `${share}%`);
-    bar.setAttribute("aria-label", `${share} % picture, ${100 - share} % noise`);
+    this.#find(".balance").style.setProperty("--at", `${share}%`);
+    for (const [i, text] of balance(share).entries()) write(all(this.root, ".balance span")[i], text);
   }
 
   /** What a touch has done, or "" where there is none. */
@@ -245,12 +246,23 @@ export class Screen {
     return touched(t, alphaBar, frame.k - plan.split, frame.apart[image][1], frame.step[1] === 0, Boolean(plan.latent));
   }
 
-  /** The pictures of the frames are on the canvases: after the last step, what is measured in them. */
-  painted() {
+  /** The pictures of the frames are on the canvases: say what there is to see. @param {(number | null)[]} likeness of each lane's guess to its last one */
+  painted(likeness) {
     const { shown, frames } = this.view;
-    if (!shown.count || this.#touched || !frames.every((frame) => frame?.step[1] === 0)) return;
-    const pictures = this.lanes.map(({ x: { canvas } }) => [canvas]);
-    this.#tell(this.result(shown, pictures));
+    if (!shown.count) return;
+    const going = frames.flatMap((frame) => (frame?.step[1] ? [frame.step] : []));
+    if (this.#touched) this.#tell(this.#touched);
+    else if (going.length) {
+      const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
+      const known = likeness.flatMap((one) => one ?? []);
+      this.#tell(sentence(cleanest, known.length < frames.length ? null : Math.min(...known)));
+    } else if (frames.every(Boolean))
+      this.#tell(
+        this.result(
+          shown,
+          this.lanes.map(({ x: { canvas } }) => [canvas]),
+        ),
+      );
   }
 
   /** Say a sentence below the pictures. Even the same text, set again, would lay out the page. @param {string} text */
@@ -296,7 +308,7 @@ export class Screen {
       list.scrollIntoView({ block: "nearest" });
     };
     const text = el("p", null, el("b", null, word), ` ${MEANINGS[word]}. `);
-    this.#find(".meaning > div").replaceChildren(film, text, button({ class: "button" }, more, "All words"));
+    this.#find(".meaning > div").replaceChildren(film, text, button({ class: "button" }, more, SCREEN.words));
     this.meaning.showModal();
   }
 
@@ -316,12 +328,13 @@ export class Screen {
     if (this.#charted !== wanted || this.#of !== shown) {
       this.#charted = wanted;
       this.#of = shown;
-      const alone = this.chart.show(shown) ? "σ, noise added (log)" : "σ = 0: no noise added";
+      const alone = this.chart.show(shown) ? CHART.sigma : CHART.noSigma;
       const curves = lanes.map(({ name, sigma }, i) => {
-        const none = sigma.every((value) => value === 0) ? ", σ\u00a0=\u00a00" : "";
-        return /** @type {[string, string]} */ ([`lane-${i}`, lanes.length > 1 ? `${"AB"[i]}: ${name}${none}` : alone]);
+        const silent = sigma.every((value) => value === 0);
+        const title = lanes.length > 1 ? CHART.lane("AB"[i], name, silent) : alone;
+        return /** @type {[string, string]} */ ([`lane-${i}`, title]);
       });
-      this.#find(".key").replaceWith(key(...curves, ["alpha", "ᾱ, signal left"]));
+      this.#find(".key").replaceWith(key(...curves, ["alpha", CHART.alphaBar]));
       this.#find(".chart").hidden = false;
     }
     this.chart.point(tick, shown.newest, frames);

@@ -1,6 +1,7 @@
 // A picture for a slide: what is shown, with a title, what there is to see, the settings, and where to find it again.
 import { context2d, el } from "../shared/drawing/dom.js";
 import { download } from "../shared/run/share.js";
+import { SHARE } from "../words/page.js";
 
 /** @import { Page } from "../app.js" */
 /** @import { Item } from "../shared/run/share.js" */
@@ -33,10 +34,9 @@ export function slideItem(page, make, link, summary = () => "") {
     slide.title ||= page.title;
     slide.settings ||= summary() || slide.title;
     const shown = HERE.test(new URL(address).hostname) ? "" : address;
-    download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
-    return "";
+    return download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
   };
-  return { title: "Slide (PNG)", save, disabled: "" };
+  return { title: SHARE.slide, save, disabled: "" };
 }
 
 /** Draw a slide. @param {Slide} slide @param {string} address */

@@ -1,7 +1,8 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
-import { attempt, kept, NO_ANSWER, token } from "../shared/run/client.js";
+import { attempt, kept, token } from "../shared/run/client.js";
 import { unpacked, unpacking } from "../shared/run/packing.js";
 import { isEnd } from "../shared/run/stream.js";
+import { NO_ANSWER, WORDS } from "../words/page.js";
 
 /** @import { Refusal, Values } from "../shared/run/client.js" */
 /** @import { Message } from "../shared/run/stream.js" */
@@ -10,7 +11,6 @@ import { isEnd } from "../shared/run/stream.js";
 // nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
 // counts. Another message comes before that; only a window that has crashed is on the list for longer than it hears.
 const MOST = 4;
-const ENOUGH = "Four runs of this browser go on already. Stop one in any of its windows, or wait.";
 const LIST = "lab-heard";
 const COUNTS = 20_000; // ms after a message
 
@@ -108,7 +108,7 @@ export class Server {
    */
   run(part, values, take, lost) {
     if (new Set([...this.#open, ...heard().map(([name]) => name)]).size >= MOST) {
-      lost(ENOUGH);
+      lost(WORDS.four);
       return () => {};
     }
     const number = ++this.#runs; // says which run is the newest, as requests may overtake each other

@@ -7,8 +7,8 @@ import { Server } from "../server/client.js";
 import { frameAt } from "../shared/drawing/rows.js";
 import { linked, linkTo } from "../shared/form/link.js";
 import { inside, middle, resized } from "../shared/pictures/crop.js";
-import { NO_ANSWER } from "../shared/run/client.js";
 import { Stream } from "../shared/run/stream.js";
+import { NO_ANSWER } from "../words/page.js";
 
 test("a square stays inside its picture, whatever is wanted", () => {
   assert.deepEqual(middle(300, 100), { left: 1, top: 0, side: 1 });

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noised, rms, sum, visibleGain, write } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
-import { NO_ANSWER } from "../shared/run/client.js";
 import { deviations, mean, press, readouts, remark, sentence, verdict, walked } from "../words/forward.js";
+import { NO_ANSWER } from "../words/page.js";
 
 const TABLE = Object.fromEntries(
   ["beta", "signal", "noise", "of_x_0", "of_x_t", "beta_tilde"].map((name, i) => [

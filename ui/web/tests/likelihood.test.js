@@ -4,8 +4,8 @@ import { save } from "../files/bound.js";
 import { schedule } from "../local/process/schedule.js";
 import { planner } from "../plans/likelihood.js";
 import { toText, unpack } from "../shared/pictures/text.js";
-import { looks } from "../words/bound.js";
 import { Catalogue } from "../words/catalogue.js";
+import { looks } from "../words/likelihood.js";
 
 /** A picture as text, which plans find unpacked. */
 async function pack(picture) {
@@ -104,7 +104,7 @@ test("what can't be measured is said in a sentence", async () => {
   const student = (method, times) => ({ T: 4, student: { method, times } });
   const picture = await pack({ data: new Uint8Array(9) });
   for (const [change, model, sentence] of [
-    [{}, { latent: true }, /^the likelihood is there for models of pixels, and this one draws latents/],
+    [{}, { latent: true }, /^the likelihood works only for models of pixels, and this one draws latents/],
     [{}, { image_size: 3 }, /^No pictures of 3×3 pixels in 1 channels come with the page: choose one of your own$/],
     [{}, { channels: 3 }, /^No pictures of 2×2 pixels in 3 channels/],
     [{ picture }, {}, /^The picture must have the model's size, 2×2: choose it again$/],
@@ -112,7 +112,7 @@ test("what can't be measured is said in a sentence", async () => {
     [{ label: "x" }, classes, /^This checkpoint has no class 'x': choose from any, a, b, c$/],
     [{ labels: "none" }, { ...classes, null_label: null }, /^this model needs a class label, 0 to 2$/],
     [{}, student("progressive", [4, 2]), /^this model is a student that has not learned t = 3, only 4, 2: measure its/],
-    [{}, student("consistency", [4, 3, 2, 1]), /^this model is a consistency student, which has learned x_0 and no/],
+    [{}, student("consistency", [4, 3, 2, 1]), /^this model is a consistency student, which has no steps to measure/],
   ])
     assert.throws(() => planned(change, model), { message: sentence });
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { SAMPLERS } from "../local/process/samplers.js";
 import { schedule } from "../local/process/schedule.js";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
-import { difference, noise } from "../player/pixels.js";
+import { difference, likeness, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
 import { back, lead, weight } from "../words/loop.js";
@@ -158,18 +158,36 @@ test("readouts and sentence of a step", () => {
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0).at(-1)[0], "σ 0: no noise added");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null).length, 4);
   assert.equal(readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, false).at(-1)[0], "σ .14"); // of latents
-  assert.match(ending([12.34], [45]), /keeps noise .* 12 grey/);
-  assert.match(ending([0], [45]), /^The finished picture/);
-  assert.match(ending([12.34], [0]), /^The finished picture .*12 grey/); // no step added noise: it is fur
-  assert.match(ending([0, 12.34], [45, 45]), /^B keeps noise .* 12 grey .* A does not/);
-  assert.match(ending([30, 2], [45, 1.3]), /^A keeps noise .* 30 grey .* B does not \(2\.0\)/);
+  assert.match(ending([12.34], [45]), /keeps noise .*: 12 of 255 grey levels/);
+  assert.equal(ending([0.74], [45]), "Finished: almost no noise is left (.74 of 255 grey levels).");
+  assert.match(ending([12.34], [0]), /^Finished\. .* fine texture \(12 of 255/); // no step added noise: it is fur
+  assert.match(ending([0, 12.34], [45, 45]), /^B keeps noise .*\(12 of 255 grey levels\); A does not/);
+  assert.match(ending([30, 2], [45, 1.3]), /^A keeps noise .*\(30 of 255 grey levels\); B does not \(2\.0\)/);
   // Much grain and a quiet last step: fur, or what few steps of DDIM leave of x_T. It is not said to be clean.
-  assert.match(ending([76, 104], [45, 0]), /^A keeps noise .* 76 grey levels\)\. B has grain too \(104 grey levels\)/);
-  assert.match(ending([104, 2], [0, 0]), /^Neither run added much noise at its end \(grain: A 104 grey/);
+  assert.match(ending([76, 104], [45, 0]), /^A keeps noise .*\(76 of 255.*\)\. B has a fine texture \(104\)/);
+  assert.match(ending([104, 2], [0, 0]), /^Finished\. Neither run added much noise .* A is 104/);
   assert.match(ending([30, 6], [45, Infinity]), /^Both keep noise/);
-  assert.match(ending([1, 2], [45, 45]), /^No noise is left in either/);
-  assert.match(sentence([1000, 980, 0.0001, 0.1], false), /^Almost pure noise: nothing is decided yet/);
-  assert.match(sentence([1000, 980, 0.0001, 0.1], true), /the guess shows a shape already/);
+  assert.match(
+    ending([1, 2], [45, 45]),
+    /^Finished: almost no noise is left in either picture \(A 1\.0, B 2\.0 of 255/,
+  );
+});
+
+test("only the likeness of a guess to the last one says what is decided", () => {
+  const [noisy, clear] = [
+    [1000, 980, 0.0001, 0.1],
+    [300, 280, 0.4, 0.1],
+  ];
+  assert.equal(sentence(noisy, null), "Almost pure noise."); // the run goes on: nobody knows
+  for (const step of [noisy, clear]) {
+    assert.match(sentence(step, 0.3), /its shape is not decided yet/);
+    assert.match(sentence(step, 0.95), /^The guess has its shape/);
+  }
+  const end = Uint8ClampedArray.of(0, 0, 0, 255, 200, 200, 200, 255);
+  const mean = Uint8ClampedArray.of(100, 100, 100, 255, 100, 100, 100, 255);
+  const near = Uint8ClampedArray.of(20, 20, 20, 255, 180, 180, 180, 255);
+  assert.deepEqual([likeness(end, end), likeness(mean, end)], [1, 0]);
+  assert.ok(Math.abs(likeness(near, end) - 0.96) < 1e-9);
 });
 
 test("the noise of a picture is measured, and its edges are not noise", () => {

@@ -75,7 +75,7 @@ test("a score model's script visits our times, with as many corrections as the s
   assert.match(diffusers({ variance: "analytic" }, { pipeline }).why, /DDPM and Langevin with βₜ only/);
   assert.match(diffusers({ clip: true }, { pipeline }).why, /does not clip x̂₀/);
   assert.match(diffusers({}, { pipeline, channels: 1 }).why, /draws three channels/);
-  assert.match(diffusers({}, { pipeline: { name: "KarrasVePipeline" } }).why, /what this network predicts/);
+  assert.match(diffusers({}, { pipeline: { name: "KarrasVePipeline" } }).why, /this network's prediction/);
 });
 
 test("a consistency model's script has its class, and the numbers of its times", () => {

@@ -84,3 +84,50 @@ export const press = (t) => (t === 1 ? "Take 1 step" : `Take ${t} steps`);
 
 /** The picture that the steps lead to. @param {number} t */
 export const walked = (t) => (t === 1 ? "x_t after 1 small step" : `x_t after ${t} small steps`);
+
+export const WORDS = {
+  title: "What noise destroys",
+  pictures: "Picture",
+  choose: "x<sub>0</sub>: one of these, or your own",
+  given: "Pictures that come with the page",
+  open: "Choose a picture",
+  picture: "picture",
+  noise: "noise",
+  noised: "noised",
+  x0: "The picture, x_0",
+  epsilon: "The noise, epsilon",
+  schedules: "The three schedules over t, with a marker at the chosen t",
+  posterior: "One step back: q(x<sub>t−1</sub> | x<sub>t</sub>, x<sub>0</sub>)",
+  posteriorAbout:
+    "If x<sub>0</sub> is known, the step before x<sub>t</sub> is a Gaussian with this mean and deviation (Eqs. 6, 7). The network never sees x<sub>0</sub>: it learns to aim for this mean.",
+  mean: "mean",
+  walk: "t small steps, or one jump?",
+  walkAbout:
+    "Eq. 2 adds a little noise t times; Eq. 4 adds it all at once. Both give x<sub>t</sub> the same distribution, so training can jump to any t.",
+  steps: "t steps",
+  jump: "one jump",
+  take: "Take the steps",
+  added:
+    "What was added, (x<sub>t</sub> − √ᾱ<sub>t</sub> x<sub>0</sub>) / √(1 − ᾱ<sub>t</sub>), over all pixels; the thin line is N(0, 1)",
+  beta: "Noise of a step, βₜ (log)",
+  signal: "Signal left, ᾱₜ",
+  snr: "Signal to noise, SNR (log)",
+  xt: (/** @type {string | null} */ picture, /** @type {number} */ t) =>
+    `x_t: ${picture ?? "your picture"} noised up to t = ${t}`,
+  back: (/** @type {number} */ t) => `Mean of the step from t = ${t} to ${Math.max(0, t - 1)}`,
+  change: (/** @type {number} */ gain) => `What the mean takes away from x_t, ${gain} times enlarged`,
+  gain: (/** @type {number} */ gain) => (gain > 1 ? `shown × ${gain}` : ""),
+  slide: (/** @type {number} */ signal, /** @type {number} */ noise, /** @type {number} */ t) => ({
+    x0: `x₀, the picture, × ${fraction(signal)}`,
+    eps: `ε, the noise, × ${fraction(noise)}`,
+    xt: `x_t, their sum: t = ${t}`,
+  }),
+  schedule: (/** @type {string} */ name) => `${name} schedule`,
+  histogram: "Histogram of the added noise: small steps and one jump",
+  shown: (/** @type {number} */ t, /** @type {string} */ schedule) => `shown: t = ${t}, ${schedule}`,
+  walking: "Walking…",
+  jumped: (/** @type {number} */ t) => `x_t after one jump to t = ${t}`,
+  rows: ["mean", "deviation", "draws of ε"],
+  eq2: "Eq. 2",
+  eq4: "Eq. 4",
+};

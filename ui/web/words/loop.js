@@ -68,3 +68,6 @@ export function how({ steps, sampler, variance, seed }) {
   const way = sampler === "ddpm" ? (NOISE[String(variance)] ?? "learned noise") : SAMPLER[String(sampler)];
   return `${countOfSteps(Number(steps))}, ${way}, seed ${seed}`;
 }
+
+/** At the network: opens what is inside. */
+export const INSIDE = { network: "network", open: "look inside", title: "See each block at work" };

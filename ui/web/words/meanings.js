@@ -19,7 +19,6 @@ export const MEANINGS = {
   μ̃ₜ: "the mean of the step back: where xₜ₋₁ is on average, if x₀ and xₜ are known",
   "q( )": "how likely each value is when noise is added; q(a | b): if b is known",
   "grey levels": "units of brightness: 0 is black, 255 white",
-  grain: "the noise that is left in the finished picture, measured in it",
   apart: "how much the pictures of a row differ: the standard deviation over all of them and their pixels",
   DDPM: "the paper's sampler: a step goes to the mean of what may come before xₜ, and adds fresh noise",
   DDIM: "a sampler that adds no fresh noise (η = 0): one path leads from x_T to x₀, and fewer steps do",

@@ -1,5 +1,7 @@
 // What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
 
+import { ANY } from "../plans/fields.js";
+
 /** @import { Facts, Request } from "../plans/plan.js" */
 /** @import { Block, Figures } from "../shared/run/protocol.js" */
 
@@ -21,6 +23,13 @@ export function titleOf(name, words) {
   if (name === "condition") return words ? "words" : "class";
   const [, side] = name.match(/^skips (\d+)$/) ?? [];
   return side ? `skips ${side}×${side}` : name;
+}
+
+/** What the network is asked for, "" where it takes nothing. @param {Request} request @param {Facts} model */
+export function askedFor({ label, prompt }, model) {
+  if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
+  if (!model.num_classes) return "";
+  return label === ANY ? "no class" : `class ${label}`;
 }
 
 /** What a block consists of. @param {Block} block */
@@ -65,3 +74,35 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
     return `Measured on ${seeds} runs: ${runs(found)} still show the class asked for. Of whole runs ${runs(figures.whole)} do.`;
   return `Measured on ${seeds} runs: the pictures are ${found.toFixed(2)} away from the whole runs' (RMS, of pixels in −1 to 1).`;
 }
+
+export const WORDS = {
+  /** What is shown of a block. @type {["read" | "colours" | "where", string][]} */
+  views: [
+    ["read", "What can be read"],
+    ["colours", "Activity"],
+    ["where", "Where a place looks"],
+  ],
+  shown: "What is shown of a block",
+  step: "Step of the run",
+  whole: "Whole",
+  at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number | ""} */ t) =>
+    `step ${step} of ${steps} · t = ${t}`,
+  block: (/** @type {string} */ name, /** @type {number} */ lane) => `${name}, ${["whole", "changed"][lane]}`,
+  channels: (/** @type {number} */ count, /** @type {string} */ block) => `${count} channels of ${block}`,
+  off: "Switched off",
+  switch: "Switch off",
+  take: (/** @type {unknown} */ block) => `Take the ${block} from`,
+  own: "this run",
+  other: "a run of other words",
+  donor: (/** @type {string} */ name) => `a run of ${name}`,
+  when: "In which steps",
+  in: "When",
+  always: "All steps",
+  span: (/** @type {number} */ first, /** @type {number} */ last) => `Steps ${first} to ${last}`,
+  x: "The picture now",
+  x0: "The guess",
+  shows: (/** @type {string} */ block) => `What ${block} shows`,
+  blind: "no attention",
+  into: "into every block",
+  donated: "from the other run",
+};

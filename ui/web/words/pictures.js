@@ -31,3 +31,16 @@ export const FILES = {
   csv: "Table (CSV)",
   zip: "Everything (ZIP)",
 };
+
+/** Of the control that chooses one. */
+export const SOURCE = {
+  picture: "A picture",
+  given: "Pictures that come with the page",
+  open: "Choose a picture",
+  chosen: "The picture that you chose",
+  square: "The square that is used: arrow keys move it",
+  size: "Size of the square",
+  sizeSpoken: "Size of the square, per cent of the shorter side",
+  fitted: "The square as the model gets it",
+  invert: "Swap light and dark",
+};

@@ -16,8 +16,7 @@ const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"se
  */
 export function script(run, model, rows, label, times) {
   const { pipeline, home, channels } = model;
-  if (!pipeline || !(pipeline.name in MAKERS))
-    throw new Error("diffusers does not sample from what this network predicts");
+  if (!pipeline || !(pipeline.name in MAKERS)) throw new Error("diffusers can't sample from this network's prediction");
   if (channels !== 3) throw new Error(`the ${pipeline.name} of diffusers draws three channels`);
   const { imports, body } = MAKERS[pipeline.name](run, model, rows, label, times);
   return [

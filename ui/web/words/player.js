@@ -29,20 +29,27 @@ export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
   return items;
 }
 
+const SHAPE = 0.5; // likeness of a guess to the last one: below it its shape is open; about that of the mean of all digits
+const DETAILS = 0.85; // from here on it changes in details only
+
 /**
- * What there is to see after a step before the last one. The bounds follow the paper's Fig. 7: chains that share x_t at t = 750 (ᾱ .003)
- * share next to nothing, at 500 (.08) the layout, at 250 (.52) all but the details.
- * Where something was asked for, the guess shows it from the first step on.
- * @param {Step} step @param {boolean} asked whether a class or words were asked for, or a student guesses
+ * What there is to see after a step before the last one: whether the guess is decided, which only a finished run can tell;
+ * until then how much noise xₜ has.
+ * @param {Step} step @param {number | null} likeness of x̂_0 to that of the last step, as R²; null: not known
  */
-export function sentence([, , alphaBar], asked) {
-  if (alphaBar < 0.08 && asked) return "The picture is still noise, but the guess shows a shape already.";
-  if (alphaBar < 0.004) return "Almost pure noise: nothing is decided yet.";
-  if (alphaBar < 0.08) return "Large shapes take form: the layout is being decided.";
-  if (alphaBar < 0.5) return "The layout is set; detail follows.";
-  if (alphaBar < 0.97) return "Detail follows: edges and textures are filled in.";
-  return "Only the last grain of noise is left to remove.";
+export function sentence([, , alphaBar], likeness) {
+  if (alphaBar >= 0.97) return "Only the last grain of noise is left to remove.";
+  if (likeness !== null) {
+    if (likeness < SHAPE) return "The guess will change much: its shape is not decided yet.";
+    return likeness < DETAILS ? "The guess takes its shape." : "The guess has its shape. Only details follow.";
+  }
+  if (alphaBar < 0.004) return "Almost pure noise.";
+  if (alphaBar < 0.08) return "Mostly noise.";
+  return alphaBar < 0.5 ? "More noise than picture." : "More picture than noise.";
 }
+
+/** What stands at the two ends of the bar of picture and noise. @param {number} share of the picture, in percent */
+export const balance = (share) => [`picture ${share} %`, `noise ${100 - share} %`];
 
 /**
  * What a touch of x_t has done so far, and at the end why.
@@ -82,31 +89,37 @@ export const DECODED_ALL = "The finished pictures, decoded from their latents.";
 
 const NOISY = 4; // grey levels: grain that is seen
 
+/** A measured noise with what it is measured in. @param {string} sigma */
+const levels = (sigma) => `${sigma} of 255 grey levels`;
+
 /**
  * What the eye sees at the end, from what is measured: a few steps can leave noise that the last one could not remove.
- * Where the end of a run added no noise that is seen, its grain is the picture's own, as of fur or leaves, or is left of
- * x_T: then the sentence names the grain, and calls the picture neither noisy nor clean.
+ * Where the end of a run added no noise that is seen, what is measured is the picture's own, as of fur or leaves, or is
+ * left of x_T: then the sentence names a fine texture, and calls the picture neither noisy nor clean.
  * @param {number[]} noise of each lane's picture, in grey levels
  * @param {number[]} added by each lane's last step but one, in grey levels
  */
 export function ending(noise, added) {
-  const grain = noise.map((sigma) => `${number(sigma)} grey levels`);
+  const [a, b = ""] = noise.map(number);
   const left = noise.map((sigma, i) => sigma >= NOISY && added[i] >= NOISY);
-  if (noise.length < 2)
-    return left[0]
-      ? `The picture keeps noise that the last step could not remove (grain: ${grain[0]}).`
-      : `The finished picture (grain: ${grain[0]}).`;
+  const clean = noise.every((sigma) => sigma < NOISY);
+  if (noise.length < 2) {
+    if (left[0]) return `The picture keeps noise that the last step could not remove: ${levels(a)}.`;
+    return clean
+      ? `Finished: almost no noise is left (${levels(a)}).`
+      : `Finished. The picture has a fine texture (${levels(a)}), and the last steps added almost no noise.`;
+  }
   if (!left.includes(true))
-    return noise.every((sigma) => sigma < NOISY)
-      ? `No noise is left in either picture (grain: A ${grain[0]}, B ${grain[1]}).`
-      : `Neither run added much noise at its end (grain: A ${grain[0]}, B ${grain[1]}).`;
-  if (!left.includes(false))
-    return `Both keep noise that their last step could not remove: A ${grain[0]}, B ${grain[1]}.`;
+    return clean
+      ? `Finished: almost no noise is left in either picture (A ${a}, B ${levels(b)}).`
+      : `Finished. Neither run added much noise at its end; the fine texture of A is ${a}, that of B ${levels(b)}.`;
+  if (!left.includes(false)) return `Both keep noise that their last step could not remove: A ${a}, B ${levels(b)}.`;
   const [noisy, other] = left[0] ? [0, 1] : [1, 0];
-  const [a, b] = ["AB"[noisy], "AB"[other]];
+  const keeps = `${"AB"[noisy]} keeps noise that its last step could not remove (${levels(number(noise[noisy]))})`;
+  const [name, there] = ["AB"[other], number(noise[other])];
   return noise[other] < NOISY
-    ? `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}); ${b} does not (${number(noise[other])}).`
-    : `${a} keeps noise that its last step could not remove (grain: ${grain[noisy]}). ${b} has grain too (${grain[other]}), but its run added almost none at its end.`;
+    ? `${keeps}; ${name} does not (${there}).`
+    : `${keeps}. ${name} has a fine texture (${there}), but its run added almost no noise at its end.`;
 }
 
 /**
@@ -117,11 +130,72 @@ export function ending(noise, added) {
 export function endings(noise, added) {
   const said = noise.map((lane, i) => {
     const noisy = lane.filter((sigma) => sigma >= NOISY && added[i] >= NOISY).length;
-    const grain = `grain: ${number(Math.min(...lane))} to ${number(Math.max(...lane))} grey levels`;
-    if (!noisy) return `${lane.length} finished pictures (${grain})`;
+    const most = Math.max(...lane);
+    const range = levels(`${number(Math.min(...lane))} to ${number(most)}`);
+    if (!noisy) {
+      const what = most < NOISY ? "almost no noise is left" : "their fine texture";
+      return `${lane.length} finished pictures: ${what} (${range})`;
+    }
     const which = noisy < lane.length ? `${noisy} of ${lane.length}` : `all ${lane.length}`;
-    return `${which} pictures keep noise that the last step could not remove (${grain})`;
+    return `${which} pictures keep noise that the last step could not remove (${range})`;
   });
   const text = said.length > 1 ? said.map((one, i) => `${"AB"[i]}: ${one}`).join("; ") : said[0];
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
+
+export const WORDS = {
+  player: "Player. Space plays, left and right step, Home and End jump.",
+  step: "Step of the run",
+  at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number} */ t) =>
+    `step ${step} of ${steps} · t = ${t}`,
+  kinds: "Picture shown",
+  x: "The picture now",
+  x0: "The network’s guess",
+  views: "Shown of a latent",
+  decoded: "decoded",
+  latent: "latent",
+  latentAbout: "The latent itself: a linear map makes a colour of the numbers at each place",
+  gains: "Difference of the lanes, |A − B|",
+  off: "off",
+  live: "Live",
+  speed: "Playing speed",
+  batch: "Image shown, by seed",
+  numbers: "Numbers",
+  attention: "Attention to",
+  title: (/** @type {string} */ title, /** @type {string | undefined} */ last) => `${title} to ${last}`,
+};
+
+/** Of what changes with the run and the step. */
+export const SCREEN = {
+  meaning: "What this word means",
+  words: "All words",
+  empty: "No picture yet",
+  xShort: "Picture now",
+  x0Short: "Its guess",
+  difference: "Difference of A and B",
+  seed: (/** @type {string} */ seed) => `seed ${seed}`,
+  waits: (/** @type {number} */ t) => `still noise, t = ${t}`,
+  where: (/** @type {string | undefined} */ seed, /** @type {number} */ step, /** @type {number} */ steps) =>
+    `seed ${seed}, step ${step} of ${steps}`,
+  inLane: (/** @type {string} */ lane, /** @type {string} */ name, /** @type {string} */ where) =>
+    `${lane}, ${name}, ${where}`,
+  latents: (/** @type {number | null | undefined} */ side) => `${side}×${side} latents`,
+  preview: "preview",
+  time: (/** @type {number} */ s, /** @type {string} */ how) => (how ? `t = ${s} · ${how}` : `t = ${s}`),
+  seen: (/** @type {number} */ t, /** @type {string} */ how) => (how ? `from t = ${t} · ${how}` : `from t = ${t}`),
+  xNow: (/** @type {string} */ where, /** @type {number} */ s) => `Picture now, x_t: ${where}, t = ${s}`,
+  x0Now: (/** @type {string} */ where, /** @type {number} */ t) =>
+    `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`,
+};
+
+/** Of the chart of noise and signal. */
+export const CHART = {
+  title: "Noise added and signal left at each step",
+  at: (/** @type {number} */ t, /** @type {string[]} */ sigmas, /** @type {string} */ alphaBar) =>
+    `t ${t}, sigma ${sigmas.join(" and ")}, alpha bar ${alphaBar}`,
+  sigma: "σ, noise added (log)",
+  noSigma: "σ = 0: no noise added",
+  lane: (/** @type {string} */ lane, /** @type {string} */ name, /** @type {boolean} */ silent) =>
+    silent ? `${lane}: ${name}, σ\u00a0=\u00a00` : `${lane}: ${name}`,
+  alphaBar: "ᾱ, signal left",
+};

@@ -20,3 +20,61 @@ export const ofSeed = (seed) => `seed ${seed}`;
 
 /** A column by the share of the second picture. @param {number} weight λ, 0 to 1 */
 export const ofWeight = (weight) => `λ ${round(100 * weight) / 100}`;
+
+export const WORDS = {
+  picture: "The picture",
+  second: "The second picture",
+  sample: "Sample of the seed",
+  step: "Step of the chains",
+  at: (/** @type {number} */ step, /** @type {number} */ steps) => `step ${step} of ${steps}`,
+  drawing: " is being drawn…",
+  differ: (/** @type {string} */ row) => `Where the pictures of ${row} differ`,
+  latent: (/** @type {string} */ row) => `Latent x_t at ${row}`,
+  latents: (/** @type {string} */ row) => `Latent x_t at ${row}, second picture`,
+};
+
+/** How far pictures are apart, and how far from what is left of one. @param {number} spread grey levels @param {number | undefined} gap grey levels; undefined where there is no y */
+export function apart(spread, gap) {
+  const said = spread < 0.05 ? "all the same" : `${levels(spread)} grey levels apart`;
+  if (gap === undefined) return said;
+  return gap < 0.05 ? `${said}; all fit y` : `${said}; ${levels(gap)} from y`;
+}
+
+/** @param {number} value */
+const levels = (value) => value.toFixed(value < 9.95 ? 1 : 0);
+
+/** What a row shows. @param {string} title @param {string} what its pictures are, with their number @param {number} s time, 0 at the end @param {boolean} state whether x_t is shown */
+export function seen(title, what, s, state) {
+  if (!s) return `${title}: ${what}, finished`;
+  return state
+    ? `${title}: ${what}, the state x_t at time ${s}`
+    : `${title}: ${what}, best guess x̂_0 seen at time ${s}`;
+}
+
+/** Of Latents, by its mode. */
+export const LEAD = {
+  reconstruct:
+    "Each row noises the picture up to t, and undoes the noise several times, with new noise each time. What the pictures of a row share is what xₜ still knows (Fig. 7).",
+  interpolate:
+    "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
+};
+
+/** Of Repair. */
+export const REPAIR = {
+  lead: "A part of the picture is taken away, and the model completes what is left, each time with other noise. Where all agree, it knows what belongs there; where they differ, it can only guess. Left of the pictures: where they differ, brighter for more.",
+  paint: "Paint over the picture with a finger or the mouse, or take one of these:",
+  erased: "What is erased",
+  back: "The brush brings back",
+  state: "x<sub>t</sub> instead of x̂<sub>0</sub>",
+  right: "Right half",
+  left: "Left half",
+  upper: "Upper half",
+  lower: "Lower half",
+  middle: "Middle",
+  random: "Half at random",
+  nothing: "Nothing",
+  brush: "Brush over the picture: arrow keys move it, Space erases or brings back",
+};
+
+/** Ways to restore. @type {Record<string, string>} */
+export const METHOD = { ddnm: "DDNM", replacement: "Replacement", repaint: "RePaint", pigdm: "ΠGDM", dps: "DPS" };

@@ -207,9 +207,9 @@ function refuse(run, { schedule, prediction, home }) {
   if (sampler === "ddim" && (spacing !== "trailing" || schedule.T % steps || eta))
     throw new Error("diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only");
   if (!(sampler in SAMPLERS)) throw new Error("diffusers does not have this sampler");
-  if (sampler === "ddpm" && !(variance in KINDS)) throw new Error("Of DDPM only β or β̃ can be repeated with diffusers");
+  if (sampler === "ddpm" && !(variance in KINDS)) throw new Error("Diffusers can repeat DDPM only with β or β̃");
   if (prediction === "mu" || prediction === "flow")
-    throw new Error("diffusers does not sample from what this network predicts");
+    throw new Error("diffusers can't sample from this network's prediction");
   if (home.own_class) throw new Error("This network is one of a class of ddpm_core, which diffusers does not have");
 }
 

@@ -1,39 +1,97 @@
 // Symbols in a text: what a screen reader says of each, and a tilde that every browser draws.
 
+/** What a screen reader can't say: a letter with a mark, and ∇. It says other Greek letters, √ and ×. @type {Record<string, string>} */
+const WORDS = { α: "alpha", β: "beta", ε: "epsilon", μ: "mu", σ: "sigma", "∇": "gradient of" };
 /** @type {Record<string, string>} */
-const SPOKEN = {
-  β̃ₜ: "beta tilde t",
-  β̃: "beta tilde",
-  βₜ: "beta t",
-  μ̃ₜ: "mu tilde t",
-  μ̃: "mu tilde",
-  "x̂₀": "the guess of x zero",
-  "x₀": "x zero",
-  xₜ: "x at time t",
-  ᾱₜ: "alpha bar t",
-  ᾱ: "alpha bar",
-};
+const MARKS = { "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar" };
 const TILDE = "\u0303"; // WebKit draws it so small that β̃ looks like β
-const SYMBOL = new RegExp(`(${Object.keys(SPOKEN).join("|")})`);
+const LOW = "₀₁₂₃₄₅₆₇₈₉₊₋ₜ";
+const HIGH = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻";
+const PLAIN = "0123456789+-t"; // of both
+const MARK = Object.keys(MARKS).join("");
+const UNDER = "_[tT0](?![\\p{L}\\d_]|\\.\\p{L})"; // as in x_T, for which Unicode has no letter
+const SYMBOL = new RegExp(
+  `(∇|(?:\\d·)?\\d+[${HIGH}]+|(?<![\\p{L}_])(?:ᾱ|\\p{L}(?=[${MARK}${LOW}${HIGH}]|${UNDER}))[${MARK}]?(?:[${LOW}]+|${UNDER})?[${HIGH}]*(?![\\p{L}\\p{M}]))`,
+  "gu",
+);
+
+/** A text as a screen reader is to say it. @param {string} text */
+export const spoken = (text) => text.replace(SYMBOL, (symbol) => nameOf(symbol));
+
+/** @param {string} symbol */
+function nameOf(symbol) {
+  const [, base, low, high] = symbol.match(`^(.*?)(_.|[${LOW}]*)([${HIGH}]*)$`) ?? [symbol, symbol, "", ""];
+  return named(base, plain(low.replace("_", "")), plain(high));
+}
+
+/** Small letters in their usual size. @param {string} text */
+const plain = (text) => text.replace(/./gu, (one) => PLAIN[Math.max(LOW.indexOf(one), HIGH.indexOf(one))] ?? one);
+
+/** @param {string} base a letter and its mark, or a number @param {string} low what is below it @param {string} [high] above it */
+function named(base, low, high = "") {
+  const [letter, mark = ""] = base.normalize("NFD");
+  const guess = letter === "x" && MARKS[mark] === "hat";
+  const what = guess ? "the guess of x" : /\d/.test(letter) ? base.replace("·", " times ") : (WORDS[letter] ?? letter);
+  const sign = (/** @type {string} */ text) => text.replace(/[-−]/g, " minus ").replace("+", " plus ");
+  const under = low === "0" ? "zero" : `${letter === "x" && /^t/i.test(low) ? "at time " : ""}${sign(low)}`;
+  const power = high === "2" ? "squared" : high && `to the${sign(` ${high}`)}`;
+  return [what, guess ? "" : MARKS[mark], under, power].filter(Boolean).join(" ").replace(/ +/g, " ");
+}
 
 /** A text whose symbols are elements with a name. @param {string} text @returns {(Node | string)[]} */
 export function symbols(text) {
-  if (!SYMBOL.test(text)) return [text];
-  return text.split(SYMBOL).map((part, i) => (i % 2 ? symbol(part) : part));
+  const parts = text.split(SYMBOL);
+  return parts.map((part, i) => (i % 2 ? symbol(part, nameOf(part)) : part));
 }
 
-/** @param {string} text */
-function symbol(text) {
+/** A symbol with something below it. @param {string} letter with its mark @param {string} index */
+export function indexed(letter, index) {
+  const sub = document.createElement("sub");
+  sub.append(index);
+  return symbol(letter, named(letter, index), sub);
+}
+
+/** Name the symbols of our own HTML, in texts and attributes; a `sub` belongs to the letter before it. @param {Element} root */
+export function nameSymbols(root) {
+  for (const sub of root.querySelectorAll("sub")) {
+    const before = sub.previousSibling;
+    const [letter] = (before instanceof Text && before.data.match(/\p{L}\p{M}?$/u)) || [];
+    if (!(before instanceof Text) || !letter) continue;
+    before.splitText(before.length - letter.length).remove();
+    before.after(indexed(letter, sub.textContent ?? ""));
+    sub.remove();
+  }
+  const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  /** @type {Text[]} */
+  const found = [];
+  while (texts.nextNode()) found.push(/** @type {Text} */ (texts.currentNode));
+  for (const text of found)
+    if (!text.parentElement?.closest("math, [role=img]")) text.replaceWith(...symbols(text.data));
+  for (const node of root.querySelectorAll("[alt], [aria-label], [title]"))
+    for (const { name, value } of [...node.attributes]) attribute(node, name, value);
+}
+
+const SAID = ["alt", "aria-label", "aria-valuetext"];
+
+/** Set an attribute of an element, which a screen reader says in words. @param {Element} node @param {string} name @param {string} value */
+export function attribute(node, name, value) {
+  const words = spoken(value);
+  node.setAttribute(name, SAID.includes(name) ? words : value);
+  if (name === "title" && words !== value) node.setAttribute("aria-description", words);
+}
+
+/** @param {string} text @param {string} name @param {...Node} more what follows the text in it */
+function symbol(text, name, ...more) {
   const node = document.createElement("span");
   node.setAttribute("role", "img");
-  node.setAttribute("aria-label", SPOKEN[text]);
-  node.append(text);
+  node.setAttribute("aria-label", name);
+  node.append(text, ...more);
   if (text[1] !== TILDE) return node;
   const letter = document.createElement("span");
   const mark = document.createElement("i");
   letter.className = "tilde"; // CSS draws one, and hides the mark, which stays for who copies the text
   mark.append(TILDE);
   letter.append(text[0], mark);
-  node.replaceChildren(letter, text.slice(2));
+  node.replaceChildren(letter, text.slice(2), ...more);
   return node;
 }

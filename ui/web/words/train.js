@@ -87,3 +87,75 @@ export const moment = (run, step, seconds) => {
   const images = whole(run.images(step));
   return seconds ? `after ${images} images, ${duration(Math.max(1, seconds))}` : `after ${images} images`;
 };
+
+export const WORDS = {
+  title: "Training",
+  start: "Train",
+  anew: "Train anew",
+  pause: "Pause",
+  on: "Go on",
+  stop: "Stop",
+  hurry: "Start anyway",
+  following: "Follow another training",
+  folder: "The folder that a training on this computer writes to",
+  example: "runs/mnist-tiny",
+  follow: "Follow",
+  use: "Use this model",
+  keep: "Keep",
+  averaged: "Averaged network",
+  saved: "(saved)",
+  pairs: "Each one beside your most similar drawing",
+  latest: "Latest weights",
+  earlier: "averaged, an earlier run",
+  live: "Live",
+  compared: "Earlier runs of this visit",
+  grey: "Earlier runs, in grey:",
+  welcome:
+    "A small U-Net begins with random weights. It sees real digits with noise added, and learns to take the noise away (Algorithm 1 of the paper). Every few seconds it draws the same samples from the same noise (Algorithm 2): noise turns into strokes, and strokes into digits.",
+  here: " Press <b>Train</b> to see this on your machine. You can use the page meanwhile.",
+  looking: "Looking…",
+  cancel: "Cancel",
+  keepThen: (/** @type {string} */ instead) => `Keep it, then ${instead.toLowerCase()}`,
+  dropped: "This training is not kept. It will be deleted.",
+  kept: (/** @type {string} */ folder) => `Kept in ${folder}.`,
+  copy: "Copy the command that continues it",
+  command: "The command:",
+  other: "Follow the other training",
+};
+
+/** Of the drawing pad. */
+export const PAD = {
+  sheet:
+    "Sheet: draw here. Keys: arrows move the pen, Space puts it down and lifts it, N begins the next drawing, Z undoes",
+  drawings: "Your drawings",
+  undo: "Undo",
+  clear: "Clear",
+  next: "Next drawing",
+  title: (/** @type {number} */ most) => `Draw the same thing ${most} times`,
+  folder: "Or a folder, or a data set",
+  named: "The network learns the pictures named below",
+  drawn: (/** @type {number} */ count, /** @type {number} */ fewest, /** @type {number} */ most) =>
+    count < fewest ? `${count} of ${most}, ${fewest - count} more at least` : `${count} of ${most}, enough to train`,
+  drawing: (/** @type {number} */ number) => `Drawing ${number}`,
+};
+
+/** Of what is shown of a training. */
+export const SHOWN = {
+  progress: "Images seen",
+  time: "Time of the training",
+  error: "Error of the guess x̂₀",
+  loss: "Loss (log)",
+  samples: (/** @type {string} */ when) => `Samples ${when}`,
+  averaged: (/** @type {string} */ when) => `Averaged network, ${when}`,
+  latest: "Latest weights",
+  left: (/** @type {number} */ error) => `error of the guess: ${error.toFixed(1)} grey levels`,
+  all: (/** @type {number} */ images) => `${whole(images)} images in all`,
+  title: "A network learns to draw",
+  ema: (/** @type {string} */ when) => `Samples with the averaged weights ${when}`,
+  raw: (/** @type {string} */ when) => `Samples with the latest weights ${when}`,
+  pairs: (/** @type {string} */ when) => `Samples, each beside the most similar drawing, ${when}`,
+  earlier: (/** @type {string} */ run) => `Samples of an earlier run, ${run}`,
+  levels: (/** @type {number} */ error) => `${error.toFixed(1)} grey levels`,
+  run: (/** @type {string} */ title, /** @type {number} */ images) => `${title} · ${whole(images)} images`,
+  beside: "Show its samples beside this run's",
+};

@@ -26,7 +26,7 @@ const BYTES = (() => {
 export function tokenizer(vocabulary, merges, pad, length) {
   const rank = new Map(merges.map((pair, i) => [Array.isArray(pair) ? pair.join(" ") : pair, i]));
   const missing = [START, END, pad].find((token) => !Object.hasOwn(vocabulary, token));
-  if (missing) throw new Error(`the files in tokenizer/ are no tokenizer of CLIP: they lack ${missing}`);
+  if (missing) throw new Error(`the files in tokenizer/ are not a tokenizer of CLIP: they lack ${missing}`);
 
   /** @param {string} word */
   function parts(word) {

@@ -136,7 +136,7 @@ export async function* walk(
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
   if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
-    throw new Error("two models beside each other must make images of one size and as many channels");
+    throw new Error("two models side by side must make images of the same size and number of channels");
   const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
   /** @type {Step[]} of the first lane, of each image */
   const newest = [];

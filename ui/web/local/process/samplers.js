@@ -53,7 +53,7 @@ const ddpm = {
       throw new Error(
         "the analytic variance was not estimated for these weights: " +
           `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
-          "with what they were trained on, or use another variance",
+          "with the training data, or use another variance",
       );
     if (variance === "analytic" && guidance !== 1)
       throw new Error("the analytic variance is not defined with guidance: use another variance");

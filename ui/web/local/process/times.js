@@ -72,7 +72,7 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
     return found[0][0] + offset <= T ? pairs(found.map(([t]) => t + offset)) : found;
   }
   if (!whole) throw new Error("optimised steps start at T: choose another spacing");
-  if (student) throw new Error("a student has no optimised steps: leave its own to it (auto on the page)");
+  if (student) throw new Error("a student has no optimised steps: use its own steps (auto on the page)");
   return pairs(optimisedTimes(model, n, OPTIMISED_FOR.includes(sampler) ? sampler : "ddim"));
 }
 

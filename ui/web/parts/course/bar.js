@@ -1,8 +1,10 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
-import { button, el, find } from "../../shared/drawing/dom.js";
+import { all, button, el, find } from "../../shared/drawing/dom.js";
 import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
+import { BAR, WORDS } from "../../words/course.js";
+import { SHARE } from "../../words/page.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../shared/run/client.js" */
@@ -60,21 +62,19 @@ export function draw(page, bar, name, pressed) {
   const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
     button({ class: "button", ...(title && { "aria-label": title }) }, act, text);
   const leave = (/** @type {string} */ part) => page.open(part, null, { push: true, lesson: null });
-  const back = action("◂", "Previous lesson", () => begin(page, lessons[at - 1]));
+  const back = action("◂", BAR.previous, () => begin(page, lessons[at - 1]));
   back.disabled = at === 0;
   const next = lessons[at + 1];
-  const on = next
-    ? action("Next ▸", "Next lesson", () => begin(page, next))
-    : action("Deeper ▸", "", () => leave("course"));
-  const steps = el("nav", { "aria-label": "Lessons" }, back, el("span", null, `${at + 1} of ${lessons.length}`));
-  const end = action("×", "End the course", () => leave(page.part));
+  const on = next ? action(BAR.on, BAR.next, () => begin(page, next)) : action(BAR.deeper, "", () => leave("course"));
+  const steps = el("nav", { "aria-label": BAR.all }, back, el("span", null, BAR.place(at + 1, lessons.length)));
+  const end = action("×", BAR.end, () => leave(page.part));
   /** The question alone, once the rest has been read. @param {boolean} folded */
   const fold = (folded) => {
     bar.classList.toggle("folded", folded);
     more.textContent = folded ? "▾" : "▴";
     more.setAttribute("aria-expanded", String(!folded));
   };
-  const more = action("", "The lesson", () => fold(!bar.classList.contains("folded")));
+  const more = action("", BAR.lesson, () => fold(!bar.classList.contains("folded")));
   const doing = action(task.button, "", () => {
     fold(true);
     begin(page, { ...lesson, values: { ...lesson.values, ...task.values } }, "press");
@@ -82,10 +82,13 @@ export function draw(page, bar, name, pressed) {
   doing.classList.add("primary");
   find(document, "#place").onchange = () => fold(!bar.querySelector("details[open]"));
   fold(false);
-  const answer = el("details", null, el("summary", null, "Answer"), el("p", null, task.answer));
+  const answer = el("details", null, el("summary", null, BAR.answer), el("p", null, task.answer));
   if (task.curves) answer.append(...touches(task.curves));
-  const further = tasks[which + 1] ? [action("Now this ▸", "", () => draw(page, bar, name, which + 1))] : [];
-  answer.append(el("div", { class: "row" }, ...further, on));
+  const further = tasks[which + 1] ? [action(BAR.further, "", () => draw(page, bar, name, which + 1))] : [];
+  const isOver = at === 0 && !further.length; // the tour is the first lesson
+  const own = isOver ? [action(BAR.own, "", () => leave(page.part))] : [];
+  answer.append(...(isOver ? [el("p", { class: "over" }, BAR.over)] : []));
+  answer.append(el("div", { class: "row" }, ...further, ...own, on));
   const guesses = task.guesses.map((text) => {
     const guess = () => {
       for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
@@ -93,13 +96,17 @@ export function draw(page, bar, name, pressed) {
     };
     return button({ class: "preset", "aria-pressed": false }, guess, text);
   });
-  const asked = el("div", { class: "row guesses", role: "group", "aria-label": "Your guess" }, ...guesses);
+  const asked = el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
   bar.replaceChildren(
     el(
       "header",
       null,
       el("h2", { tabindex: -1 }, lesson.title),
-      el("span", { class: "info" }, `${lesson.minutes} min${tasks[1] ? `, part ${which + 1} of ${tasks.length}` : ""}`),
+      el(
+        "span",
+        { class: "info" },
+        tasks[1] ? BAR.part(lesson.minutes, which + 1, tasks.length) : BAR.minutes(lesson.minutes),
+      ),
       el("div", { class: "row" }, steps, more, end),
     ),
     el(
@@ -115,7 +122,7 @@ export function draw(page, bar, name, pressed) {
       el("p", { class: "question" }, task.question),
       ...(guesses.length ? [asked] : []),
       answer,
-      ...(page.only ? [] : [teacher(page)]),
+      ...(page.only ? [] : [teacher(page, tasks)]),
     ),
   );
   FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
@@ -126,10 +133,8 @@ function touches({ seeds, curves }) {
   const first = Math.max(...curves.flatMap(({ points }) => points.map(([t]) => t)));
   const high = ceiling(Math.max(0.1, ...curves.flatMap(({ points }) => points.map(([, share]) => share))));
   const y = scale(0, high);
-  const chart = new Chart(`Share of ${seeds} runs that became another digit, by the t of the touch`);
-  const names = curves.map(
-    ({ side }, i) => /** @type {const} */ ([`lane-${i}`, side > 1 ? `${side} × ${side} cells` : "one cell"]),
-  );
+  const chart = new Chart(BAR.touches(seeds));
+  const names = curves.map(({ side }, i) => /** @type {const} */ ([`lane-${i}`, BAR.cells(side)]));
   const paths = curves.map(({ points }, i) =>
     path(
       `lane-${i}`,
@@ -143,35 +148,42 @@ function touches({ seeds, curves }) {
   return [chart.node, key(...names)];
 }
 
-/** What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. @param {Page} page */
-function teacher(page) {
+/**
+ * What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. Those
+ * that the lesson sets are ticked; the others are behind one line.
+ * @param {Page} page @param {Pick<Task, "values">[]} tasks of the lesson
+ */
+function teacher(page, tasks) {
+  const set = tasks.flatMap(({ values }) => Object.keys(values));
+  const names = new Set(set.filter((name) => !name.startsWith("checkpoint"))); // another model is another lesson
   const box = el("div", { class: "controls" });
   const said = el("span", { class: "info", role: "status" });
   const copyLink = async () => {
     const url = page.chosen;
-    const ticked = [...box.querySelectorAll("input")].filter(({ checked }) => checked).map(({ value }) => value);
-    url.searchParams.set("only", ticked.join(","));
+    const ticked = all(box, "input", HTMLInputElement).filter(({ checked }) => checked);
+    url.searchParams.set("only", ticked.map(({ value }) => value).join(","));
     const { address, why } = await page.invitation(url);
-    said.textContent = `${(await copy(address, "The link:")) ? "Copied. " : ""}${why}`;
+    said.textContent = BAR.copied(await copy(address, SHARE.theLink), why);
   };
   const details = el(
     "details",
     { class: "teacher" },
-    el("summary", null, "For teachers"),
-    el(
-      "p",
-      { class: "info" },
-      "Set up the page as your class should find it, and tick the controls that students may use.",
-    ),
+    el("summary", null, WORDS.teachers),
+    el("p", { class: "info" }, BAR.controls),
     box,
-    el("div", { class: "row" }, button({ class: "button" }, copyLink, "Copy the link for my class"), said),
+    el("div", { class: "row" }, button({ class: "button" }, copyLink, BAR.copy), said),
   );
   details.addEventListener("toggle", () => {
-    const ticks = page.controls.map(([name, title]) => {
-      const input = el("input", { type: "checkbox", value: name });
-      return el("label", { class: "row" }, input, title);
-    });
-    box.replaceChildren(...ticks);
+    const [own, others] = [true, false].map((isOwn) =>
+      page.controls
+        .filter(([name]) => names.has(name) === isOwn)
+        .map(([value, title]) => {
+          const input = el("input", { type: "checkbox", value, ...(isOwn && { checked: true }) });
+          return el("label", { class: "row" }, input, title);
+        }),
+    );
+    const rest = el("details", null, el("summary", null, BAR.others), el("div", { class: "controls" }, ...others));
+    box.replaceChildren(...own, rest);
   });
   return details;
 }

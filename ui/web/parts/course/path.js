@@ -1,5 +1,6 @@
 // The figure of the lesson "One path": a recorded chain, the clocks that tell its times, and what its network says of x.
 import { el, find } from "../../shared/drawing/dom.js";
+import { PATH } from "../../words/course.js";
 
 /**
  * As ui/recorded/one_path.py writes it.
@@ -11,16 +12,6 @@ import { el, find } from "../../shared/drawing/dom.js";
  */
 
 const SHOWN = 72; // pixels of a picture on the page
-/** A row of the recorded picture each. */
-const ROWS = [
-  ["DDIM", "x of its steps"],
-  ["Flow", "x of its straight steps"],
-  ["x̂₀", "the picture behind x"],
-  ["ε", "the noise in x"],
-  ["v", "√ᾱ ε − √(1 − ᾱ) x̂₀"],
-  ["Score", "−ε / √(1 − ᾱ)"],
-  ["Flow’s u", "ε − x̂₀"],
-];
 
 /** @param {string} name */
 const recorded = (name) => new URL(`../../examples/course/${name}`, import.meta.url);
@@ -30,7 +21,7 @@ export async function path() {
   /** @type {Recorded} */
   const { side, times, at, ticks } = await (await fetch(recorded("one-path.json"))).json();
   const names = Object.keys(ticks);
-  const slider = el("input", { type: "range", class: "slider", min: 0, max: times.length, "aria-label": "Step" });
+  const slider = el("input", { type: "range", class: "slider", min: 0, max: times.length, "aria-label": PATH.step });
   const said = el("p", { class: "info", role: "status" });
   const here = el("div", { class: "here" });
   const clocks = names.map((name) => {
@@ -38,18 +29,21 @@ export async function path() {
     return el("div", { class: "clock" }, el("b", null, name), el("div", { class: "ticks" }, ...marks));
   });
   const sheet = `background-image: url(${recorded("one-path.webp").href}); background-size: ${(times.length + 1) * SHOWN}px; `;
-  const pictures = ROWS.map(([title, what], row) => {
+  const pictures = PATH.rows.map(([title, what], row) => {
     const picture = el("div", { class: "drawn", style: sheet, role: "img", "aria-label": `${title}: ${what}` });
-    return el("figure", { "data-row": row }, picture, el("figcaption", null, el("b", null, title), what));
+    return el(
+      "figure",
+      { "data-row": row },
+      picture,
+      el("figcaption", null, el("b", null, title), el("span", null, what)),
+    );
   });
   const show = () => {
     const k = Number(slider.value);
     slider.style.setProperty("--at", `${(100 * k) / times.length}%`);
     here.style.left = `${100 * at[k]}%`;
     const now = times[k] && names.map((name) => `${name} = ${times[k][name]}`.replace("-", "−"));
-    said.textContent = now
-      ? `Step ${k + 1} of ${times.length} sees x at ${now.join(", ")}`
-      : "The end: both have drawn";
+    said.textContent = now ? PATH.sees(k + 1, times.length, now) : PATH.end;
     slider.setAttribute("aria-valuetext", said.textContent);
     pictures.forEach((figure, row) => {
       find(figure, ".drawn").style.backgroundPosition = `${-k * SHOWN}px ${-row * SHOWN}px`;
@@ -60,11 +54,7 @@ export async function path() {
   slider.addEventListener("input", show);
   show();
   const axis = el("div", { class: "clocks" }, ...clocks, el("div", { class: "marker" }, here));
-  const note = el(
-    "p",
-    { class: "info" },
-    "Of seed 13. DDIM’s x, and the flow’s x in DDIM’s units: at most one grey level of 255 apart. What is no picture is scaled to be seen.",
-  );
+  const note = el("p", { class: "info" }, PATH.note);
   const width = `--side: ${SHOWN}px; --rendering: ${side < SHOWN ? "pixelated" : "auto"}`;
   return el(
     "div",

@@ -1,5 +1,6 @@
 // The charts of the Forward tab: the schedules over t, and two histograms.
 import { Chart, halves, path, scale, stairs } from "../../shared/drawing/chart.js";
+import { WORDS } from "../../words/forward.js";
 import { fraction, power } from "../../words/numbers.js";
 
 /** @import { Line, Point } from "../../shared/drawing/chart.js" */
@@ -71,5 +72,5 @@ export function histogram(edges, densities) {
   ];
   const numbers = [left, left / 2, 0, right / 2, right];
   const axis = numbers.map((v) => /** @type {[number, string]} */ ([x(v), String(v).replace("-", "−")]));
-  return new Chart("", "Histogram of the added noise: small steps and one jump").draw([], curves, axis).node;
+  return new Chart("", WORDS.histogram).draw([], curves, axis).node;
 }

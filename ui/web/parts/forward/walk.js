@@ -2,7 +2,7 @@
 import { all, find, table } from "../../shared/drawing/dom.js";
 import { show } from "../../shared/drawing/sprite.js";
 import { base64 } from "../../shared/run/bytes.js";
-import { press, verdict, walked } from "../../words/forward.js";
+import { press, verdict, WORDS, walked } from "../../words/forward.js";
 import { fixed, signed } from "../../words/numbers.js";
 import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
@@ -43,7 +43,7 @@ export class Walk {
     this.button.textContent = press(t);
     find(this.root, ".walk").dataset.state = shown ? (stale ? "stale" : "done") : "none";
     if (this.button.disabled) return;
-    this.note.textContent = stale ? `shown: t = ${shown.t}, ${shown.schedule}` : "";
+    this.note.textContent = stale ? WORDS.shown(shown.t, shown.schedule) : "";
   }
 
   async take() {
@@ -51,7 +51,7 @@ export class Walk {
     const of = this.#setting;
     if (!size) return;
     this.button.disabled = true;
-    this.note.textContent = "Walking…";
+    this.note.textContent = WORDS.walking;
     const got = await this.scene.page.client.ask("forward", "compare", {
       t,
       schedule,
@@ -73,15 +73,16 @@ export class Walk {
     show(walk, got.walk);
     Object.assign(walk, { alt: walked(t), hidden: false });
     show(jump, got.jump);
-    Object.assign(jump, { alt: `x_t after one jump to t = ${t}`, hidden: false });
+    Object.assign(jump, { alt: WORDS.jumped(t), hidden: false });
     find(this.root, ".result").hidden = false;
     find(this.root, ".histogram").replaceChildren(histogram(got.edges, got.densities));
+    const [mean, deviation, draws] = WORDS.rows;
     const rows = [
-      ["mean", ...got.mean.map(signed), "0"],
-      ["deviation", ...[...got.std, got.sigma].map((v) => fixed(v))],
-      ["draws of ε", ...[t, 1].map((n) => (n * pixels).toLocaleString("en")), ""],
+      [mean, ...got.mean.map(signed), "0"],
+      [deviation, ...[...got.std, got.sigma].map((v) => fixed(v))],
+      [draws, ...[t, 1].map((n) => (n * pixels).toLocaleString("en")), ""],
     ];
-    const heads = ["", countOfSteps(t), "one jump", "Eq. 4"];
+    const heads = ["", countOfSteps(t), WORDS.jump, WORDS.eq4];
     find(this.root, ".result .table").replaceChildren(table("", heads, rows));
     find(this.root, ".verdict").textContent = verdict(t, got);
   }

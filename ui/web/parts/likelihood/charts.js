@@ -1,5 +1,6 @@
 // The charts of a bound: L_t over t, and the distortion over the rate.
 import { Chart, decades, halves, key, path, powers, scale } from "../../shared/drawing/chart.js";
+import { WORDS } from "../../words/likelihood.js";
 
 /** @import { Bits, Plan } from "./tables.js" */
 
@@ -23,7 +24,7 @@ export function terms(plan, { curves, times }) {
       times.map((t, i) => [x(t), L[i] > 0 ? y(L[i]) : null]),
     );
   });
-  const chart = new Chart("Bits/dim of each step, by t");
+  const chart = new Chart(WORDS.terms);
   const half = Math.round(Math.sqrt(plan.T));
   chart.draw(powers(low, high), drawn, [
     [0, "t 1"],
@@ -53,7 +54,7 @@ export function rateDistortion(plan, { curves, rmse }) {
       rmse.map((error, i) => [x(curves[name].rate[i]), y(error)]),
     ),
   );
-  const chart = new Chart("Error of x̂₀ (RMSE of 255) over bits/dim sent");
+  const chart = new Chart(WORDS.distortion);
   chart.draw(halves(top), drawn, [
     [0, "0"],
     [50, `${right / 2}`],
@@ -63,8 +64,6 @@ export function rateDistortion(plan, { curves, rmse }) {
     null,
     published.map(([, rate, error]) => ["paper", x(rate), y(error)]),
   );
-  chart.node.append(
-    key(...named(plan), ...(published.length ? [/** @type {const} */ (["paper", "the paper’s, Table 4"])] : [])),
-  );
+  chart.node.append(key(...named(plan), ...(published.length ? [/** @type {const} */ (["paper", WORDS.paper])] : [])));
   return chart.node;
 }

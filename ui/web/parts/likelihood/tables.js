@@ -1,6 +1,8 @@
 // What a measurement sends, as tables.
-import { el, table } from "../../shared/drawing/dom.js";
+import { table } from "../../shared/drawing/dom.js";
+import { measured, WORDS } from "../../words/likelihood.js";
 import { number } from "../../words/numbers.js";
+import { indexed } from "../../words/symbols.js";
 
 /** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
 
@@ -28,7 +30,7 @@ export function plusMinus(value, error) {
 export function early({ variances: [[label]] }, found) {
   const heads = ["bits/dim", ...found.map(({ steps }) => `${steps} steps`)];
   const row = [label, ...found.map(({ bits }) => plusMinus(bits, null))];
-  return table("The first picture by shorter chains, which cost more", heads, [row]);
+  return table(WORDS.early, heads, [row]);
 }
 
 /** Bits/dim by variance and steps. @param {Plan} plan @param {Bits} bits */
@@ -44,19 +46,11 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
   });
   const heads = [
     "bits/dim",
-    ...lengths.map((n) => (n === T ? `all ${n} steps` : `${n} steps`)),
-    "of which L₀",
-    el("span", null, "L", el("sub", null, "T")),
+    ...lengths.map((n) => (n === T ? WORDS.all(n) : `${n} steps`)),
+    WORDS.last,
+    indexed("L", "T"),
   ];
   return table(measured(done, count), heads, rows);
-}
-
-/** What the numbers are of. @param {number} done pictures @param {number} count of all */
-function measured(done, count) {
-  if (count === 1) return "1 picture; linspace steps";
-  if (done === count) return `${count} pictures, ± standard error over them; linspace steps`;
-  if (done === 1) return `1 of ${count} pictures so far; linspace steps`;
-  return `${done} of ${count} pictures so far, ± standard error over them; linspace steps`;
 }
 
 /** Rate and distortion at the times of the paper's Table 4, beside it where it applies. @param {Plan} plan @param {Bits} bits */
@@ -70,10 +64,8 @@ export function rates({ variances, T, published }, { curves, rmse, times }) {
     const theirs = published?.find(([time]) => time === t);
     return [published ? [...row, theirs ? theirs[1].toFixed(5) : "", theirs ? theirs[2].toFixed(2) : ""] : row];
   });
-  const own = ["t", ...variances.map(([label]) => `rate, ${label}`), "RMSE"];
-  const heads = published ? [...own, "rate, paper", "RMSE, paper"] : own;
-  const caption = published
-    ? "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255. Beside it Ho, Jain & Abbeel 2020, Table 4: the paper’s network, all test pictures"
-    : "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255";
+  const own = ["t", ...variances.map(([label]) => WORDS.rate(label)), "RMSE"];
+  const heads = published ? [...own, ...WORDS.published] : own;
+  const caption = published ? WORDS.tableBeside : WORDS.table;
   return table(caption, heads, rows, own.length);
 }

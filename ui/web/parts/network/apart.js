@@ -1,16 +1,16 @@
 // What the second run is: what is switched off, whose block it takes, and in which steps.
-import { button, el, find } from "../../shared/drawing/dom.js";
-import { measured, titleOf } from "../../words/network.js";
+import { button, el, find, markup } from "../../shared/drawing/dom.js";
+import { measured, titleOf, WORDS } from "../../words/network.js";
 
 /** @import { About } from "../../shared/form/form.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
 /** @import { Block, Figures } from "../../shared/run/protocol.js" */
 
 const MARKUP = `
-<div class="row switches" role="group" aria-label="Switched off"></div>
-<div class="row graft"></div>
-<div class="row when" role="group" aria-label="In which steps"></div>
 <p class="measured" aria-live="polite"></p>
+<div class="row switches" role="group" aria-label="${WORDS.off}"></div>
+<div class="row graft"></div>
+<div class="row when" role="group" aria-label="${WORDS.when}"></div>
 `;
 
 export class Apart {
@@ -21,7 +21,7 @@ export class Apart {
   constructor(panel) {
     this.panel = panel;
     this.root = el("div", { class: "apart" });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
   }
 
   /** What is off, as the form has it. */
@@ -29,15 +29,16 @@ export class Apart {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
 
-  /** A button that switches a part off, or on again. @param {string} name */
-  chip(name) {
+  /** A button that switches a part off, or on again. @param {string} name @param {boolean} [short] skips by their size alone */
+  chip(name, short = false) {
     const flip = () => {
       const { off } = this;
       if (!off.delete(name)) off.add(name);
       this.panel.set({ off: [...off].join(", ") }, "press");
     };
-    const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name) };
-    return button(attributes, flip, titleOf(name, this.takesWords));
+    const title = titleOf(name, this.takesWords);
+    const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name), "aria-label": title };
+    return button(attributes, flip, short ? title.replace("skips ", "") : title);
   }
 
   /** @param {Block[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
@@ -58,7 +59,7 @@ export class Apart {
     const names = Object.entries(has).flatMap(([name, is]) => (is ? [name] : []));
     keepingFocus(this.root, () => {
       const switches = names.map((name) => this.chip(name));
-      find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, "Switch off"), ...switches);
+      find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, WORDS.switch), ...switches);
       this.#graft(
         String(graft),
         (about?.classes ?? []).filter((name) => name !== "any"),
@@ -72,11 +73,11 @@ export class Apart {
     const row = find(this.root, ".graft");
     row.hidden = !classes.length && !this.takesWords;
     const change = (/** @type {string} */ graft) => this.panel.set({ graft }, "press");
-    const title = el("span", { class: "name" }, `Take the ${this.panel.form.value("graft_block")} from`);
+    const title = el("span", { class: "name" }, WORDS.take(this.panel.form.value("graft_block")));
     const choice = classes.length
-      ? el("select", { "data-part": "graft" }, el("option", { value: "" }, "this run"))
-      : el("input", { type: "text", "data-part": "graft", placeholder: "a run of other words" });
-    choice.append(...classes.map((name) => el("option", { value: name }, `a run of ${name}`)));
+      ? el("select", { "data-part": "graft" }, el("option", { value: "" }, WORDS.own))
+      : el("input", { type: "text", "data-part": "graft", placeholder: WORDS.other });
+    choice.append(...classes.map((name) => el("option", { value: name }, WORDS.donor(name))));
     choice.value = value;
     choice.addEventListener("change", () => change(choice.value));
     row.replaceChildren(el("label", null, title, choice));
@@ -88,15 +89,15 @@ export class Apart {
     row.hidden = !this.off.size && !this.panel.form.value("graft");
     const half = Math.ceil(steps / 2);
     const spans = /** @type {[string, number, number][]} */ ([
-      ["All steps", 1, 0],
-      [`Steps 1 to ${half}`, 1, half],
-      [`Steps ${half + 1} to ${steps}`, half + 1, 0],
+      [WORDS.always, 1, 0],
+      [WORDS.span(1, half), 1, half],
+      [WORDS.span(half + 1, steps), half + 1, 0],
     ]);
     const buttons = spans.map(([title, from, to]) => {
       const attributes = { class: "preset", "data-part": title, "aria-pressed": first === from && last === to };
       return button(attributes, () => this.panel.set({ first: from, last: to }, "press"), title);
     });
-    row.replaceChildren(el("span", { class: "name" }, "In"), ...buttons);
+    row.replaceChildren(el("span", { class: "name" }, WORDS.in), ...buttons);
   }
 }
 

@@ -1,18 +1,19 @@
 // One U: its tiles and lines, and what they show at a step.
-import { ARROWS, button, context2d, el, svg } from "../../shared/drawing/dom.js";
+import { ARROWS, button, context2d, el, find, svg } from "../../shared/drawing/dom.js";
 import { drawable } from "../../shared/drawing/sprite.js";
-import { MARK } from "../../words/network.js";
+import { MARK, WORDS } from "../../words/network.js";
+import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
 
 /** @import { Drawable } from "../../shared/drawing/sprite.js" */
 /** @import { Block, Inside } from "../../shared/run/protocol.js" */
-/** @import { Shape } from "./shape.js" */
 
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 
-const NAMES = /** @type {Record<string, string>} */ ({ x: "The picture now", x0: "The guess" });
+const WIDE = 480; // pixels of a U
+const LONG = 140; // pixels of a line on which a whole name has room
 const STEP = 0.12; // of the picture, by an arrow key: whole percent, as a place has
 
 /** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, object>} */
@@ -31,8 +32,7 @@ export async function paint(canvas, pictures) {
 export class Lane {
   /** @type {Record<string, Tile>} */
   #tiles = {};
-  /** @type {Shape | null} */
-  #shape = null;
+  #wide = false; // it has room for more than names
   /** @type {[number, number] | null} */
   #place = null;
 
@@ -45,23 +45,19 @@ export class Lane {
 
   /**
    * Draw it anew. off: what is switched off here. chip: makes the button on a line of skips, null for none.
-   * @param {Block[]} blocks @param {number} high @param {Set<string>} off @param {((skip: string) => Node) | null} chip
+   * @param {{ blocks: Block[], asked: string }} plan @param {{ width: number, high: number }} size
+   * @param {Set<string>} off @param {string} grafted the block of another run, "" for none @param {((skip: string, short: boolean) => Node) | null} chip
    */
-  build(blocks, high, off, chip) {
-    const width = this.root.clientWidth;
-    this.#shape = shape(blocks, width, high);
-    const { places, order, skips, height, narrow } = this.#shape;
+  build({ blocks, asked }, { width, high }, off, grafted, chip) {
+    const { places, order, ways, skips, height } = shape(blocks, width, high);
     const lines = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
-    const middle = (/** @type {string} */ name) => {
-      const { x, y, side } = places[name];
-      return [x, y + side / 2];
-    };
-    for (const { name, from, to } of skips)
-      lines.append(svg("path", { d: `M${middle(from)}L${middle(to)}`, class: off.has(name) ? "skip off" : "skip" }));
-    for (const [i, name] of order.entries()) {
-      if (!i) continue;
-      const dead = off.has(name) || off.has(order[i - 1]);
-      lines.append(svg("path", { d: `M${middle(order[i - 1])}L${middle(name)}`, class: dead ? "way off" : "way" }));
+    for (const { name, from, to, y } of skips) {
+      const [start, end] = [places[from].x + places[from].side / 2, places[to].x - places[to].side / 2];
+      lines.append(svg("path", { d: `M${start + 4},${y}H${end - 4}`, class: off.has(name) ? "skip off" : "skip" }));
+    }
+    for (const { from, to, line, tip } of ways) {
+      const way = off.has(from) || off.has(to) ? "way off" : "way";
+      lines.append(svg("path", { d: line, class: way }), svg("path", { d: tip, class: `${way} tip` }));
     }
     this.#tiles = {};
     const tiles = order.map((name) => {
@@ -70,29 +66,40 @@ export class Lane {
         width: 1,
         height: 1,
         role: "img",
-        "aria-label": NAMES[name] ?? `What ${name} shows`,
+        "aria-label": name === "x" || name === "x0" ? WORDS[name] : WORDS.shows(name),
       });
       canvas.style.width = canvas.style.height = `${side}px`;
       const label = el("span", null);
       const isBlock = name !== "x" && name !== "x0";
       const tile = isBlock
-        ? button({ class: off.has(name) ? "tile dead" : "tile" }, () => this.choose(name), canvas, label)
+        ? button({ class: "tile", "data-part": name }, () => this.choose(name), canvas, label)
         : this.#markable(canvas, label, name);
+      const at = name === "middle" ? "below" : x < width / 2 ? "left" : "right";
+      tile.classList.add(at);
+      tile.classList.toggle("dead", off.has(name));
+      tile.classList.toggle("grafted", name === grafted);
       tile.append(el("i", { class: "mark" }));
       tile.style.left = `${x - side / 2}px`;
       tile.style.top = `${y}px`;
       this.#tiles[name] = { canvas, name: label, tile };
       return tile;
     });
-    const chips = skips.flatMap(({ name, from }) => {
+    const chips = skips.flatMap(({ name, from, to, y }) => {
       if (!chip) return [];
-      const at = el("div", { class: "at-skip" }, chip(name));
-      at.style.top = `${middle(from)[1]}px`;
+      const short = places[to].x - places[from].x - places[from].side < LONG;
+      const at = el("div", { class: "at-skip" }, chip(name, short));
+      at.style.top = `${y}px`;
       return [at];
     });
-    this.root.classList.toggle("narrow", narrow);
+    const into = el("p", { class: "into" }, WORDS.into);
+    into.prepend(
+      ...(asked ? [el("span", { class: off.has("condition") ? "off" : "" }, asked)] : []),
+      el("span", { class: off.has("time") ? "time off" : "time" }),
+    );
+    into.style.height = `${places.x.side}px`;
+    this.#wide = width >= WIDE;
     this.root.style.height = `${height}px`;
-    this.root.replaceChildren(lines, ...tiles, ...chips);
+    this.root.replaceChildren(lines, ...tiles, ...chips, into);
   }
 
   /** A picture in which a place can be marked. @param {HTMLCanvasElement} canvas @param {HTMLElement} label @param {string} name */
@@ -121,22 +128,24 @@ export class Lane {
   }
 
   /**
-   * Show a step. shares: R² of each block, by its name, null where there is none.
+   * Show a step. shares: R² of each block, by its name, null where there is none. whole: nothing is different in this step.
    * @param {Inside} frame @param {Block[]} blocks @param {View} view @param {string} chosen block
-   * @param {Record<string, number> | null} shares @param {[number, number] | null} place
+   * @param {Record<string, number> | null} shares @param {[number, number] | null} place @param {boolean} whole
    */
-  render(frame, blocks, view, chosen, shares, place) {
+  render(frame, blocks, view, chosen, shares, place, whole) {
     const where = view === "where";
     this.#place = place;
+    this.root.classList.toggle("whole", whole);
     this.root.classList.toggle("marked", where && Boolean(place));
     if (place) this.root.style.setProperty("--down", `${100 * place[0]}%`);
     if (place) this.root.style.setProperty("--right", `${100 * place[1]}%`);
+    find(this.root, ".time").textContent = `t = ${frame.t}`;
     const symbols = { x: ["x", "t"], x0: ["x̂", "0"] };
     for (const [name, [letter, index]] of Object.entries(symbols)) {
       const { canvas, name: label, tile } = this.#tiles[name];
       paint(canvas, drawable(frame[/** @type {"x" | "x0"} */ (name)]));
       if (tile instanceof HTMLButtonElement) tile.disabled = !where;
-      if (!label.childElementCount) label.replaceChildren(letter, el("sub", null, index));
+      if (!label.childElementCount) label.replaceChildren(indexed(letter, index));
     }
     for (const [i, { name, shape }] of blocks.entries()) {
       const { canvas, name: label, tile } = this.#tiles[name];
@@ -145,10 +154,11 @@ export class Lane {
       if (where) paint(canvas, seen(frame.x0, looks));
       else if (pictures) paint(canvas, drawable(pictures));
       tile.classList.toggle("blind", where && !looks.length);
+      const donated = tile.classList.contains("grafted") && !whole ? WORDS.donated : "";
       const share = view === "read" && shares ? `${Math.round(100 * Math.max(0, shares[name]))} %` : "";
-      const size = view === "colours" && !this.#shape?.narrow ? `${shape[0]} × ${shape[1]}²` : "";
-      const blind = where && !looks.length && !this.#shape?.narrow ? "no attention" : "";
-      label.replaceChildren(name, el("small", null, share || size || blind));
+      const size = view === "colours" && this.#wide ? `${shape[0]} × ${shape[1]}²` : "";
+      const blind = where && !looks.length && this.#wide ? WORDS.blind : "";
+      label.replaceChildren(name, el("small", null, donated || share || size || blind));
       tile.setAttribute("aria-pressed", String(name === chosen));
     }
   }

@@ -1,5 +1,6 @@
 // One's own data: points drawn with a pointer or the keyboard, kept in hundredths.
 import { ARROWS, el, find, onDrag } from "../../shared/drawing/dom.js";
+import { BOARD } from "../../words/plane.js";
 
 /** @typedef {[x: number, y: number]} Point in hundredths, −100 to 100 */
 
@@ -109,10 +110,10 @@ export class Board {
     const { points, most } = this;
     const marks = points.map((point) => mark("point", point));
     this.board.replaceChildren(...marks, ...(this.#byKeys ? [mark("cross", this.#cross)] : []));
-    const many = points.length === 1 ? "1 point" : `${points.length} points`;
-    const said = points.length >= most ? `${many}, which is the most` : many;
+    const many = BOARD.count(points.length);
+    const said = points.length >= most ? BOARD.full(many) : many;
     const [x, y] = this.#cross.map((at) => at / 100);
-    find(this.root, ".drawn").textContent = this.#byKeys ? `${said} · cross at ${x}, ${y}` : said;
+    find(this.root, ".drawn").textContent = this.#byKeys ? BOARD.cross(said, x, y) : said;
     for (const name of [".undo", ".empty-board"]) find(this.root, name, HTMLButtonElement).disabled = !points.length;
   }
 }

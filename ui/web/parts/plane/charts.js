@@ -1,7 +1,8 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
 import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../shared/drawing/chart.js";
 import { el, table } from "../../shared/drawing/dom.js";
-import { fixed, number, signed } from "../../words/numbers.js";
+import { signed } from "../../words/numbers.js";
+import { CHARTS, verdict as spread, three } from "../../words/plane.js";
 import { histogram, moments } from "./cloud.js";
 import { cells } from "./mixture.js";
 
@@ -14,9 +15,6 @@ const BINS = 48;
 const ERRORS = 3; // standard errors that are still called chance
 export const LANES = /** @type {const} */ (["a", "b"]);
 const TITLES = ["x₁", "x₂"];
-
-/** @param {number} v with three digits */
-const three = (v) => (v > -0.0005 ? fixed(Math.abs(v), 3) : `−${fixed(-v, 3)}`);
 
 /** The frames at different times, each once: what is true at them differs. @param {Frame[]} frames */
 const different = (frames) => frames.filter(({ s }, i) => frames.findIndex((other) => other.s === s) === i);
@@ -43,7 +41,7 @@ export function marginals(mixture, frames, reach) {
       ...measured.map((bins, lane) => path(LANES[lane], stairs(edges, bins.map(y)))),
     ];
     const ends = [-reach, 0, reach].map((v, i) => /** @type {[number, string]} */ ([50 * i, signed(v)]));
-    return new Chart(`Marginal of ${title}`).draw([], curves, ends).node;
+    return new Chart(CHARTS.marginal(title)).draw([], curves, ends).node;
   });
   return [...plots, key(["a", "A"], ["b", "B"], ["truth", "q(xₜ)"])];
 }
@@ -55,13 +53,7 @@ export function marginals(mixture, frames, reach) {
 export function verdict(mixture, { points, alphaBar }) {
   const { trace, traceError } = moments(points);
   const truth = mixture.moments(alphaBar).trace;
-  const [found, wanted] = [`${three(trace)} ± ${three(traceError)}`, three(truth)];
-  if (Math.abs(trace - truth) <= ERRORS * traceError) return `Spread ${found}, as it should be (${wanted})`;
-  if (trace > 2 * truth) return `Spread ${found}: ${number(trace / truth)} times what it should be (${wanted})`;
-  const percent = Math.round(100 * Math.abs(trace / truth - 1));
-  return trace > truth
-    ? `Spread ${found}: ${percent} % above what it should be (${wanted})`
-    : `Spread ${found}: ${percent} % below what it should be (${wanted})`;
+  return spread(trace, traceError, truth, ERRORS);
 }
 
 /**
@@ -80,18 +72,16 @@ export function numbers(mixture, frames) {
     const found = moments(points);
     const truth = mixture.moments(alphaBar);
     return [
-      head(LANES[lane], `${LANES[lane].toUpperCase()} at t = ${s}`),
+      head(LANES[lane], CHARTS.lane(LANES[lane].toUpperCase(), s)),
       ...TITLES.map((_, axis) => cell(found.mean[axis], found.meanError[axis], truth.mean[axis])),
       cell(found.trace, found.traceError, truth.trace),
     ];
   });
   const truths = different(frames).map(({ alphaBar, s }) => {
     const { mean, trace } = mixture.moments(alphaBar);
-    return [head("truth", `q(xₜ) at t = ${s}`), ...[...mean, trace].map(three)];
+    return [head("truth", CHARTS.truth(s)), ...[...mean, trace].map(three)];
   });
-  const caption =
-    "Spread is the trace of the covariance. ± is the standard error; values more than three of them away are bold.";
-  return table(caption, ["", "Mean of x₁", "Mean of x₂", "Spread"], [...rows, ...truths]);
+  return table(CHARTS.table, CHARTS.heads, [...rows, ...truths]);
 }
 
 /**
@@ -107,18 +97,16 @@ export function loss({ curve, steps, least }) {
     [0, y(least)],
     [100, y(least)],
   ]);
-  const chart = new Chart("Loss of the training (Eq. 14)");
+  const chart = new Chart(CHARTS.loss);
   chart.draw(
     halves(high),
     [lowest, path("curve", drawn)],
     [
       [0, "0"],
-      [100, `${steps} steps`],
+      [100, CHARTS.steps(steps)],
     ],
   );
-  chart.mark(null, [], done ? `step ${done} of ${steps} · ${three(now)}` : "starting");
-  chart.node.append(
-    el("p", { class: "info" }, `Dashed: ${three(least)}, the loss of the exact ε. No network comes below it.`),
-  );
+  chart.mark(null, [], CHARTS.at(done, steps, now));
+  chart.node.append(el("p", { class: "info" }, CHARTS.least(least)));
   return chart.node;
 }

@@ -2,6 +2,8 @@
 import { all, find, write } from "../../shared/drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
 import { Scrubber } from "../../shared/drawing/transport.js";
+import { against, WORDS } from "../../words/plane.js";
+import { attribute } from "../../words/symbols.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
@@ -34,7 +36,7 @@ export class Stage {
     this.root = root;
     this.part = part;
     this.given = given;
-    this.scrubber = new Scrubber(find(root, ".transport"), "Time t", () => this.render());
+    this.scrubber = new Scrubber(find(root, ".transport"), WORDS.time, () => this.render());
     this.scrubber.every = SMOOTH; // points that move do not flash
     this.panes = all(root, ".pane");
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
@@ -109,7 +111,7 @@ export class Stage {
         label: `${LANES[lane].toUpperCase()}: ${this.#names[lane]}`,
       };
     });
-    const settings = `${this.#names.join(" against ")} · t = ${this.#times[this.scrubber.at] ?? 0}`;
+    const settings = WORDS.slide(against(this.#names), this.#times[this.scrubber.at] ?? 0);
     return { title, tiles, columns: 2, said: this.summary, settings };
   }
 
@@ -140,16 +142,12 @@ export class Stage {
     const points = shown?.points ?? (learning && pointsOf(learning, this.given.UNIT));
     write(find(pane, ".title"), [letter, ...this.#names.slice(lane, lane + 1)].join(" · "));
     const when = shown ? `t = ${shown.s}` : "";
-    find(pane, ".at").textContent = learning === null ? when : "the network so far";
+    find(pane, ".at").textContent = learning === null ? when : WORDS.learning;
     const said = shown && mixture ? verdict(mixture, shown) : "";
     find(pane, ".verdict").textContent = said;
     const canvas = find(pane, "canvas", HTMLCanvasElement);
-    const about = points
-      ? `${points.length / 2} points at t = ${shown?.s ?? 0}. ${said}`
-      : mixture
-        ? "the data"
-        : "nothing yet";
-    canvas.setAttribute("aria-label", `${letter}: ${about}`);
+    const about = points ? WORDS.points(points.length / 2, shown?.s ?? 0, said) : mixture ? WORDS.data : WORDS.nothing;
+    attribute(canvas, "aria-label", `${letter}: ${about}`);
     const frames = this.frames[lane];
     const trail = shown ? frames.slice(0, frames.indexOf(shown) + 1) : [];
     const alphaBar = shown?.alphaBar ?? START.alphaBar;

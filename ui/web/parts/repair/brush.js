@@ -1,18 +1,19 @@
 // What is erased of a picture: a grid of cells that a pointer or the keyboard paints over it.
 import { ARROWS, context2d, el, onDrag } from "../../shared/drawing/dom.js";
+import { REPAIR } from "../../words/rows.js";
 
 const GRID = 32; // as in ui/parts/repair.py
 const RADIUS = 2.3; // of the brush, in cells
 
 /** Whether each preset hides a cell. @type {Record<string, (x: number, y: number) => boolean>} */
 export const PRESETS = {
-  "Right half": (x) => x >= GRID / 2,
-  "Left half": (x) => x < GRID / 2,
-  "Upper half": (_, y) => y < GRID / 2,
-  "Lower half": (_, y) => y >= GRID / 2,
-  Middle: (x, y) => Math.max(Math.abs(x - 15.5), Math.abs(y - 15.5)) < GRID / 4,
-  "Half at random": () => Math.random() < 0.5,
-  Nothing: () => false,
+  [REPAIR.right]: (x) => x >= GRID / 2,
+  [REPAIR.left]: (x) => x < GRID / 2,
+  [REPAIR.upper]: (_, y) => y < GRID / 2,
+  [REPAIR.lower]: (_, y) => y >= GRID / 2,
+  [REPAIR.middle]: (x, y) => Math.max(Math.abs(x - 15.5), Math.abs(y - 15.5)) < GRID / 4,
+  [REPAIR.random]: () => Math.random() < 0.5,
+  [REPAIR.nothing]: () => false,
 };
 
 /** The cells of a text, row by row; none are hidden where it is no such text. @param {string} text */
@@ -52,7 +53,7 @@ export class Brush {
       height: GRID,
       tabindex: 0,
       role: "application",
-      "aria-label": "Brush over the picture: arrow keys move it, Space erases or brings back",
+      "aria-label": REPAIR.brush,
     });
     const canvas = this.element;
     /** @type {number[]} where the stroke is */

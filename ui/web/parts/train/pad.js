@@ -2,6 +2,7 @@
 // of the form, for the field `path`: behind the sheet stands the folder that may be named instead.
 import { ARROWS, button, context2d, el, onDrag } from "../../shared/drawing/dom.js";
 import { attempt, kept } from "../../shared/run/client.js";
+import { PAD } from "../../words/train.js";
 
 /** @import { Drawings } from "./server.js" */
 /** @typedef {number[]} Stroke x, y, x, y, ... */
@@ -34,21 +35,20 @@ export class Pad {
       height: 10 * side,
       tabindex: 0,
       role: "application",
-      "aria-label":
-        "Sheet: draw here. Keys: arrows move the pen, Space puts it down and lifts it, N begins the next drawing, Z undoes",
+      "aria-label": PAD.sheet,
     });
     this.said = el("p", { class: "drawn-so-far", role: "status" });
-    this.row = el("div", { class: "drawn", role: "list", "aria-label": "Your drawings" });
-    this.undo = button({ class: "preset" }, () => this.#back(), "Undo");
-    this.clear = button({ class: "preset" }, () => this.#change([[]]), "Clear");
-    this.next = button({ class: "button next" }, () => this.#turn(), "Next drawing");
-    const name = el("p", { class: "name" }, `Draw the same thing ${most} times`);
+    this.row = el("div", { class: "drawn", role: "list", "aria-label": PAD.drawings });
+    this.undo = button({ class: "preset" }, () => this.#back(), PAD.undo);
+    this.clear = button({ class: "preset" }, () => this.#change([[]]), PAD.clear);
+    this.next = button({ class: "button next" }, () => this.#turn(), PAD.next);
+    const name = el("p", { class: "name" }, PAD.title(most));
     this.element = el("div", { class: "field pad", "data-name": "path" }, name, this.sheet, this.next);
     this.element.append(el("div", { class: "row" }, this.said, this.undo, this.clear), this.row);
     this.element.append(el("p", { class: "info" }, how));
     this.typed = folder?.querySelector("input") ?? undefined;
     this.found = el("p", { class: "info", role: "status" }); // what there is in the folder
-    this.behind = el("details", { class: "more" }, el("summary", null, "Or a folder, or a data set"));
+    this.behind = el("details", { class: "more" }, el("summary", null, PAD.folder));
     if (folder) {
       this.behind.append(folder, this.found);
       folder.hidden = false; // from now on it is the form's no more
@@ -204,16 +204,14 @@ export class Pad {
   #render() {
     const { drawings } = this;
     const { fewest, most } = this.given;
-    const left = fewest - drawings.length;
-    const drawn = `${drawings.length} of ${most}${left > 0 ? `, ${left} more at least` : ", enough to train"}`;
-    this.said.textContent = this.get() ? "The network learns the pictures named below" : drawn;
+    this.said.textContent = this.get() ? PAD.named : PAD.drawn(drawings.length, fewest, most);
     this.element.dataset.drawn = String(drawings.length);
     this.undo.disabled = !this.#before.length;
     this.clear.disabled = !drawings.length;
     this.next.disabled = !this.#now.length || this.#all.length >= most;
     this.row.replaceChildren(
       ...drawings.map((drawing, i) => {
-        const one = el("canvas", { width: 56, height: 56, role: "listitem", "aria-label": `Drawing ${i + 1}` });
+        const one = el("canvas", { width: 56, height: 56, role: "listitem", "aria-label": PAD.drawing(i + 1) });
         this.#paint(one, drawing);
         return one;
       }),

@@ -6,7 +6,7 @@ import { Scrubber } from "../../shared/drawing/transport.js";
 import { Status } from "../../shared/run/status.js";
 import { meanings } from "../../words/meanings.js";
 import { number } from "../../words/numbers.js";
-import { copies, facts, moment, sentence, status, whole } from "../../words/train.js";
+import { copies, facts, moment, SHOWN, sentence, status } from "../../words/train.js";
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
 
@@ -22,7 +22,7 @@ export class View {
   live = true;
   /** @type {Run | null} the earlier run whose samples are shown */
   chosen = null;
-  status = new Status("Images seen");
+  status = new Status(SHOWN.progress);
 
   /**
    * @param {HTMLElement} root
@@ -33,13 +33,13 @@ export class View {
     this.root = root;
     this.history = history;
     this.say = say;
-    this.scrubber = new Scrubber(find(root, ".transport"), "Time of the training", () => {
+    this.scrubber = new Scrubber(find(root, ".transport"), SHOWN.time, () => {
       this.live = false;
       this.render();
     });
     find(root, ".stage").prepend(el("div", { class: "head" }, this.status.element, find(root, ".out")));
-    this.errors = new Curves("Error of the guess x̂₀", false);
-    this.losses = new Curves("Loss (log)", true);
+    this.errors = new Curves(SHOWN.error, false);
+    this.losses = new Curves(SHOWN.loss, true);
     find(root, ".plots").append(this.errors.node, this.losses.node);
     const words = /** @type {const} */ (["U-Net", "weights", "moving average", "error of the guess", "loss", "SNR"]);
     find(root, ".plots").after(meanings(...words));
@@ -78,7 +78,7 @@ export class View {
 
   get #where() {
     const grid = this.#grid;
-    return grid ? `Samples ${moment(this.history.shown, grid.step, grid.seconds)}` : "";
+    return grid ? SHOWN.samples(moment(this.history.shown, grid.step, grid.seconds)) : "";
   }
 
   /** What is shown, for a slide. @returns {import("../../player/slide.js").Slide} */
@@ -89,13 +89,11 @@ export class View {
     const tile = (/** @type {string} */ figure, /** @type {string} */ label) => {
       return { picture: find(this.root, `${figure} img`, HTMLImageElement), label };
     };
-    const tiles = [tile(".ema", `Averaged network, ${when}`), tile(".raw", "Latest weights")];
+    const tiles = [tile(".ema", SHOWN.averaged(when)), tile(".raw", SHOWN.latest)];
     const said = find(this.root, ".stage .sentence").textContent ?? "";
-    const left = grid.error === null ? "" : `error of the guess: ${grid.error.toFixed(1)} grey levels`;
-    const settings = [shown.title, `${whole(shown.images(shown.total))} images in all`, left]
-      .filter(Boolean)
-      .join(" · ");
-    return { title: "A network learns to draw", tiles, columns: 1, said, settings };
+    const left = grid.error === null ? "" : SHOWN.left(grid.error);
+    const settings = [shown.title, SHOWN.all(shown.images(shown.total)), left].filter(Boolean).join(" · ");
+    return { title: SHOWN.title, tiles, columns: 1, said, settings };
   }
 
   /** Images at the right end of the curves. */
@@ -139,18 +137,18 @@ export class View {
     const run = this.history.shown;
     const grid = this.#grid;
     const when = moment(run, grid.step, grid.seconds);
-    this.#picture(".ema", grid.ema, `Samples with the averaged weights ${when}`);
-    this.#picture(".raw", grid.raw, `Samples with the latest weights ${when}`);
+    this.#picture(".ema", grid.ema, SHOWN.ema(when));
+    this.#picture(".raw", grid.raw, SHOWN.raw(when));
     this.#say(".ema .at", when);
     const { likeness } = grid; // of a training of drawings
     const usual = sentence(grid.step, grid.error, run.grids[0].error);
     this.#say(".stage .sentence", likeness === undefined ? usual : copies(grid.step, likeness));
     find(this.root, ".pairs").hidden = !grid.pairs;
-    if (grid.pairs) this.#picture(".pairs", grid.pairs, `Samples, each beside the most similar drawing, ${when}`);
+    if (grid.pairs) this.#picture(".pairs", grid.pairs, SHOWN.pairs(when));
     const then = this.chosen?.gridAt(run.images(grid.step));
     find(this.root, ".then").hidden = !then;
     if (this.chosen && then) {
-      this.#picture(".then", then.ema, `Samples of an earlier run, ${this.chosen.title}`);
+      this.#picture(".then", then.ema, SHOWN.earlier(this.chosen.title));
       this.#say(".then-title", this.chosen.title);
       this.#say(".then .at", moment(this.chosen, then.step, then.seconds));
     }
@@ -191,7 +189,7 @@ export class View {
     );
     const { step, error: value } = this.#grid;
     const x = (100 * run.images(step)) / right;
-    this.errors.mark(x, [], value === null ? "" : `${value.toFixed(1)} grey levels`);
+    this.errors.mark(x, [], value === null ? "" : SHOWN.levels(value));
     const near = smoothed(own).findLast(([images]) => images <= run.images(step));
     this.losses.mark(x, [], near ? number(near[1]) : "");
     this.#legend();
@@ -206,12 +204,12 @@ export class View {
     group.dataset.key = key;
     for (const old of all(group, "button", HTMLButtonElement)) old.remove();
     earlier.forEach((r, i) => {
-      const title = `${r.title} · ${whole(r.images(r.grids.at(-1)?.step ?? 0))} images`;
+      const title = SHOWN.run(r.title, r.images(r.grids.at(-1)?.step ?? 0));
       const choose = () => {
         this.chosen = r === this.chosen ? null : r;
         this.render();
       };
-      const says = { "aria-pressed": r === this.chosen, title: "Show its samples beside this run's" };
+      const says = { "aria-pressed": r === this.chosen, title: SHOWN.beside };
       group.append(button({ class: "button", ...says }, choose, swatch(`earlier-${i}`), title));
     });
   }

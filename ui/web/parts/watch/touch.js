@@ -2,6 +2,7 @@
 import { Chart, ceiling, halves, path, scale } from "../../shared/drawing/chart.js";
 import { ARROWS, button, context2d, el } from "../../shared/drawing/dom.js";
 import { number } from "../../words/numbers.js";
+import { TOUCH } from "../../words/watch.js";
 import { added, colour, disc, sheet, undone } from "./strokes.js";
 
 /** @import { Player } from "../../player/player.js" */
@@ -9,15 +10,6 @@ import { added, colour, disc, sheet, undone } from "./strokes.js";
 
 const LARGEST = 4; // cells of the brush's radius
 const SPREAD = 60; // pixels that two fingers move for a cell more
-
-/** What the brush does; the colour of "colour" is chosen. */
-const TOOLS = {
-  noise: "Add noise",
-  clean: "Take noise away",
-  "0.0.0": "Black",
-  "255.255.255": "White",
-  colour: "Colour",
-};
 
 /** A control of the form, for the field `touch`. */
 export class Touch {
@@ -33,7 +25,7 @@ export class Touch {
   /** @type {Map<number, PointerEvent>} */
   #held = new Map();
   #drawn = ""; // what the curve shows
-  #chart = new Chart("|A − B|, mean of all pixels in grey levels");
+  #chart = new Chart(TOUCH.apart);
 
   /** @param {Panel<any>} panel @param {Player} player */
   constructor(panel, player) {
@@ -43,22 +35,22 @@ export class Touch {
       class: "touched",
       tabindex: 0,
       role: "application",
-      "aria-label": "Touch xₜ: arrow keys move the brush, Space touches, + and − change its size, Z undoes",
+      "aria-label": TOUCH.keys,
     });
-    this.tools = Object.entries(TOOLS).map(([what, title]) =>
+    this.tools = Object.entries(TOUCH.tools).map(([what, title]) =>
       button({ class: "preset", "aria-pressed": false, value: what }, () => this.#choose(what), title),
     );
-    this.colour = el("input", { type: "color", value: "#d03020", "aria-label": "Colour of the brush" });
+    this.colour = el("input", { type: "color", value: "#d03020", "aria-label": TOUCH.colour });
     this.colour.addEventListener("input", () => this.#choose("colour", true));
     this.size = el("input", { type: "range", min: 0, max: LARGEST, step: 0.5, value: 1 });
     this.strength = el("input", { type: "range", min: 10, max: 100, step: 10, value: 100 });
-    this.undo = button({ class: "preset" }, () => this.#change(undone(this.#text)), "Undo");
+    this.undo = button({ class: "preset" }, () => this.#change(undone(this.#text)), TOUCH.undo);
     this.why = el("p", { class: "info", role: "status" });
-    this.hint = el("p", { class: "rub", hidden: true }, "Rub the picture");
-    const group = el("div", { class: "tools", role: "group", "aria-label": "Touch the picture now" });
-    group.append(el("span", null, "Change the picture halfway"), ...this.tools, this.colour, this.undo);
+    this.hint = el("p", { class: "rub", hidden: true }, TOUCH.hint);
+    const group = el("div", { class: "tools", role: "group", "aria-label": TOUCH.spoken });
+    group.append(el("span", null, TOUCH.title), ...this.tools, this.colour, this.undo);
     const sizes = el("div", { class: "sizes" });
-    sizes.append(el("label", null, "Size", this.size), el("label", null, "Strength", this.strength));
+    sizes.append(el("label", null, TOUCH.size, this.size), el("label", null, TOUCH.strength, this.strength));
     this.sizes = sizes;
     this.element.append(group, sizes, this.why, this.#chart.node);
     this.#listen();
@@ -233,8 +225,7 @@ export class Touch {
     this.colour.hidden = latent || this.#tool !== "colour";
     this.sizes.hidden = !this.#tool || end;
     this.undo.hidden = !this.#text;
-    this.why.textContent =
-      plan?.untouchable || (this.#tool && end ? "The picture is finished: go back to touch it." : "");
+    this.why.textContent = plan?.untouchable || (this.#tool && end ? TOUCH.finished : "");
     const active = Boolean(this.#tool && view.shown.count && !plan?.untouchable && !end);
     this.sheet.hidden = !active;
     const frame = screen.lanes.at(-1)?.x.canvas.parentElement;
@@ -284,7 +275,7 @@ export class Touch {
     if (this.#drawn !== key) {
       const points = gaps.map(([s, gap]) => /** @type {[number, number]} */ ([x(shown.tickOf.get(s) ?? 0), y(gap)]));
       const axis = /** @type {[number, string][]} */ ([
-        [0, `t ${lane.steps[split][1]}, touched`],
+        [0, TOUCH.start(lane.steps[split][1])],
         [100, "t 0"],
       ]);
       this.#chart.draw(halves(high), [path("lane-1", points)], axis);

@@ -2,6 +2,7 @@
 
 import { isShown } from "../../shared/drawing/dom.js";
 import { unknown } from "../../words/captions.js";
+import { TYPING } from "../../words/watch.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */
@@ -13,7 +14,6 @@ const PAUSE = 150; // ms after the last key until a sketch begins,
 const SEEN = 850; // and for which it is seen before the whole run begins
 const SHORT = 24; // letters of a word that is named beside Run; the caption names all
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields of which a sketch has its own
-const WAITS = "This run goes on. Your words are drawn after it.";
 /** @type {Clock} */
 const CLOCK = { set: (act, ms) => setTimeout(act, ms), clear: (timer) => clearTimeout(timer) };
 
@@ -42,7 +42,7 @@ export class Typing {
     this.player = player;
     this.clock = clock;
     const steps = page.given.forms.sketch.find(({ name }) => name === "steps")?.default;
-    this.label = `Quick sketch in ${steps} steps`;
+    this.label = TYPING.sketch(steps);
   }
 
   /** Another run begins. */
@@ -91,7 +91,7 @@ export class Typing {
       if (active) panel.stop.click();
       this.#later(() => this.#sketch(), PAUSE);
     } else if (this.#warned !== run) {
-      page.say(WAITS, true);
+      page.say(TYPING.waits, true);
       this.#warned = run;
     }
   }

@@ -1,6 +1,7 @@
 // Charts: curves stretched to their box by CSS, with labels, dots and markers as HTML placed in per cent, so that nothing
 // is drawn again when the page changes its size.
 import { power, short } from "../../words/numbers.js";
+import { attribute } from "../../words/symbols.js";
 import { el, onDrag, svg } from "./dom.js";
 
 /** @typedef {[x: number, y: number | null]} Point in per cent of the box, from its upper left; null breaks the curve */
@@ -91,7 +92,7 @@ export class Chart {
   /** @param {string} [title] @param {string} [name] that a screen reader says, where there is no title */
   constructor(title = "", name = title) {
     this.name = name;
-    this.area.ariaLabel = name;
+    attribute(this.area, "aria-label", name);
     const caption = el("figcaption", null, el("span", null, title), this.#at);
     caption.hidden = !title;
     this.node = el("figure", { class: "plot" }, caption, this.area, this.#axis);
@@ -126,7 +127,7 @@ export class Chart {
       ...inside.map(([name, x, y]) => el("i", { class: `dot ${name}`, style: `left:${x}%;top:${y}%` })),
     );
     this.#at.textContent = text;
-    this.area.ariaLabel = text ? `${this.name}: ${text}` : this.name;
+    attribute(this.area, "aria-label", text ? `${this.name}: ${text}` : this.name);
     return this;
   }
 }

@@ -1,6 +1,7 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
-import { symbols } from "../../words/symbols.js";
+import { WORDS } from "../../words/page.js";
+import { attribute, nameSymbols, spoken, symbols } from "../../words/symbols.js";
 
 /** @typedef {Record<string, string | number | boolean>} Attributes */
 
@@ -13,7 +14,7 @@ import { symbols } from "../../words/symbols.js";
  */
 export function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes ?? {})) node.setAttribute(name, String(value));
+  for (const [name, value] of Object.entries(attributes ?? {})) attribute(node, name, String(value));
   node.append(...children.flatMap((child) => (typeof child === "string" ? symbols(child) : child)));
   return node;
 }
@@ -21,6 +22,19 @@ export function el(tag, attributes, ...children) {
 /** Write a text into an element, in the place of what is there. @param {Element} node @param {string} text */
 export function write(node, text) {
   if (node.textContent !== text) node.replaceChildren(...symbols(text));
+}
+
+/** An option of a list: it can have no elements, and is said as a whole. @param {string} text @param {string} value */
+export function option(text, value) {
+  const node = new Option(text, value);
+  if (spoken(text) !== text) node.setAttribute("aria-label", spoken(text));
+  return node;
+}
+
+/** Fill an element with our own HTML, whose symbols get names. @param {Element} node @param {string} html */
+export function markup(node, html) {
+  node.innerHTML = html;
+  nameSymbols(node);
 }
 
 /**
@@ -65,7 +79,7 @@ export function table(caption, heads, rows, ours = heads.length) {
     return el("tr", null, el("th", { scope: "row" }, first), ...others);
   });
   const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
-  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || "Table" }, content);
+  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || WORDS.table }, content);
 }
 
 /**
@@ -119,7 +133,7 @@ export const isShown = (element) => element.getClientRects().length > 0;
  */
 export function context2d(canvas, settings) {
   const context = canvas.getContext("2d", settings);
-  if (!context) throw new Error("this browser has no canvas");
+  if (!context) throw new Error(WORDS.noCanvas);
   return context;
 }
 
@@ -138,10 +152,7 @@ export function checkPixels() {
     const { data } = context.getImageData(0, 0, side, side);
     honest = data.every((value, i) => value === known.data[i]);
   }
-  if (!honest)
-    throw new Error(
-      "Your browser changes the pixels of pictures. Allow this page to read canvases, then load it again.",
-    );
+  if (!honest) throw new Error(WORDS.changedPixels);
 }
 
 /** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */

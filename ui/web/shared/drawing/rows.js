@@ -1,6 +1,8 @@
 // Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
 import { meanings } from "../../words/meanings.js";
-import { el, find } from "./dom.js";
+import { apart, seen, WORDS } from "../../words/rows.js";
+import { attribute } from "../../words/symbols.js";
+import { el, find, markup } from "./dom.js";
 import { NOISE, soon } from "./motion.js";
 import { urlOf } from "./sprite.js";
 import { Scrubber } from "./transport.js";
@@ -40,9 +42,6 @@ export function frameAt(frames, steps, share) {
   return frames.findLast((frame) => frame.k <= k) ?? frames[0];
 }
 
-/** @param {number} value */
-const levels = (value) => value.toFixed(value < 9.95 ? 1 : 0);
-
 export class Rows {
   /** @type {Plan | null} */
   plan = null;
@@ -59,9 +58,9 @@ export class Rows {
   /** @param {string} name of its class */
   constructor(name) {
     this.root = el("div", { class: `${name} chains` });
-    this.root.innerHTML = MARKUP;
+    markup(this.root, MARKUP);
     find(this.root, ".lead").after(meanings("latent", "y", "apart"));
-    this.scrubber = new Scrubber(find(this.root, ".transport"), "Step of the chains", () => this.render());
+    this.scrubber = new Scrubber(find(this.root, ".transport"), WORDS.step, () => this.render());
   }
 
   get done() {
@@ -124,14 +123,14 @@ export class Rows {
   #source(i, picture, final) {
     const figure = this.root.querySelectorAll(".sources figure")[i];
     find(figure, "img", HTMLImageElement).src = urlOf(picture);
-    find(figure, ".at").textContent = final ? "" : " is being drawn…";
+    find(figure, ".at").textContent = final ? "" : WORDS.drawing;
   }
 
   /** @param {Head} result */
   #head({ kind, row, x }) {
-    const title = this.plan?.titles[row];
-    const what = kind === "map" ? `Where the pictures of ${title} differ` : `Latent x_t at ${title}`;
-    const images = x.map((one, i) => el("img", { src: urlOf(one), alt: `${what}${i ? ", second picture" : ""}` }));
+    const title = this.plan?.titles[row] ?? "";
+    const said = [kind === "map" ? WORDS.differ(title) : WORDS.latent(title), WORDS.latents(title)];
+    const images = x.map((one, i) => el("img", { src: urlOf(one), alt: said[i] }));
     this.root.querySelectorAll(".head")[row].prepend(...images);
   }
 
@@ -140,9 +139,7 @@ export class Rows {
     const end = this.ends[row];
     const small = find(this.root.querySelectorAll(".head")[row], "small", HTMLElement);
     if (!end || this.root.dataset.mode === "interpolate") return;
-    const apart = end.spread < 0.05 ? "all the same" : `${levels(end.spread)} grey levels apart`;
-    const fits = (end.gap ?? 0) < 0.05 ? "all fit y" : `${levels(end.gap ?? 0)} from y`;
-    small.textContent = end.gap === undefined ? apart : `${apart}; ${fits}`;
+    small.textContent = apart(end.spread, end.gap);
   }
 
   /** What came of each row. */
@@ -169,12 +166,11 @@ export class Rows {
       if (!frame) return;
       const url = urlOf((this.state && frame.x) || frame.x0);
       if (image.src !== url) image.src = url;
-      const seen = this.state ? "the state x_t" : "best guess x̂_0 seen";
-      image.alt = `${title}: ${plan.columns.length} ${plan.what}, ${frame.s ? `${seen} at time ${frame.s}` : "finished"}`;
+      attribute(image, "alt", seen(title, `${plan.columns.length} ${plan.what}`, frame.s, this.state));
     });
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport").hidden = !some;
-    this.scrubber.render(`step ${at + 1} of ${last + 1}`);
+    this.scrubber.render(WORDS.at(at + 1, last + 1));
     Object.assign(root.dataset, { rows: this.done, at });
   }
 }

@@ -1,4 +1,7 @@
 // A slider over the pictures of a run, and the button that plays it.
+
+import { WORDS } from "../../words/page.js";
+import { attribute } from "../../words/symbols.js";
 import { button, el, within } from "./dom.js";
 import { NOISE, play } from "./motion.js";
 
@@ -46,16 +49,17 @@ export class Transport {
     const { slider, button } = this;
     const end = Math.max(1, last);
     slider.disabled = button.disabled = reached < 1;
+    const back = at < Number(slider.value);
     slider.max = String(end);
     slider.value = String(at);
     slider.style.setProperty("--at", `${(100 * at) / end}%`);
     slider.style.setProperty("--held", `${(100 * reached) / end}%`);
     const now = performance.now();
-    if (!playing || now > this.#spoke + SPEAKS) {
-      slider.setAttribute("aria-valuetext", text);
+    if (!playing || back || now > this.#spoke + SPEAKS) {
+      attribute(slider, "aria-valuetext", text);
       this.#spoke = now;
     }
-    button.setAttribute("aria-label", playing ? "Pause" : "Play");
+    button.setAttribute("aria-label", playing ? WORDS.pause : WORDS.play);
     button.classList.toggle("on", playing);
     const said = this.element.querySelector(".at");
     if (said) said.textContent = text;

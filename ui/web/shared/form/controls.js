@@ -1,6 +1,8 @@
 // The controls of a form: one for each kind of field of ui/forms/fields.py, how its value is read and set, and what a model
 // changes about it. What a field follows of a model says the field; what comes of it says the kind.
-import { button, el, write } from "../drawing/dom.js";
+
+import { FORM } from "../../words/page.js";
+import { button, el, option, write } from "../drawing/dom.js";
 
 /** @import { About, FieldForm, Form } from "./form.js" */
 
@@ -95,8 +97,8 @@ function seed(field, form) {
     set(seed);
     form.changed(field.name, true);
   };
-  const attributes = { class: "button dice", title: "Another seed", tabindex: -1 };
-  const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), "⚄ Another");
+  const attributes = { class: "button dice", title: FORM.seed, tabindex: -1 };
+  const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), FORM.dice);
   box.addEventListener("keydown", ({ key }) => {
     const by = { ArrowUp: 1, ArrowDown: -1 }[key];
     if (by) take(Math.max(0, (Number(get()) || 0) + by));
@@ -203,7 +205,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
     const shown = offered.map((value) =>
       few
         ? el("label", null, el("input", { type: "radio", name: group, value }), el("span", null, titled(value)))
-        : new Option(titled(value), value),
+        : option(titled(value), value),
     );
     box.replaceChildren(...shown);
     set(wanted);
@@ -236,7 +238,7 @@ function className(field, form) {
   const listed = choice(field, form);
   const list = el("datalist", { id: newId() });
   const typed = el("input", { type: "text", "aria-label": field.label, autocomplete: "off", spellcheck: false });
-  typed.placeholder = "a part of its name, or its number";
+  typed.placeholder = FORM.name;
   typed.setAttribute("list", list.id);
   const found = el("div", { hidden: true }, typed, list);
   const group = newId();
@@ -290,16 +292,16 @@ const short = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).fin
 function model({ name, default: usual, lane }, form) {
   const second = lane === "b";
   const select = el("select", { class: "models" });
-  const other = el("input", { type: "text", placeholder: "owner/name, or a folder", "aria-label": "Another model" });
+  const other = el("input", { type: "text", placeholder: FORM.ref, "aria-label": FORM.model });
   const note = el("p", { class: "info", role: "status", hidden: true });
   const picture = el("img", { alt: "", hidden: true });
   /** @param {unknown} value */
   const set = (value) => {
     const text = String(value);
-    if (text && ![...select.options].some((option) => option.value === text)) {
-      const option = new Option(short(text), text);
-      option.title = text;
-      select.prepend(option);
+    if (text && ![...select.options].some(({ value }) => value === text)) {
+      const one = new Option(short(text), text);
+      one.title = text;
+      select.prepend(one);
     }
     select.value = text;
     other.hidden = text !== "" && text !== other.value.trim(); // it stays until the model is known
@@ -321,8 +323,8 @@ function model({ name, default: usual, lane }, form) {
       const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
       return el("optgroup", { label: group }, ...options);
     });
-    const same = second ? [new Option("As A", SAME)] : [];
-    const any = form.given.takesAny ? [new Option("Another one…", "")] : [];
+    const same = second ? [new Option(FORM.same, SAME)] : [];
+    const any = form.given.takesAny ? [new Option(FORM.other, "")] : [];
     select.replaceChildren(...same, ...groups, ...any);
     set(now);
   };

@@ -1,5 +1,7 @@
 // The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
 // when it is shown, and what a model changes about it. No field is known here by its name.
+
+import { FORM } from "../../words/page.js";
 import { el, write } from "../drawing/dom.js";
 import { attempt } from "../run/client.js";
 import { makeControl, newId, SAME } from "./controls.js";
@@ -150,7 +152,7 @@ export class Form {
     const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
     const places = (/** @type {FieldForm[]} */ fields) => fields.map(({ name }) => this.place(name));
     const rest = places(shown.filter(({ more }) => more));
-    const more = rest.length ? [el("details", { class: "more" }, el("summary", null, "More"), ...rest)] : [];
+    const more = rest.length ? [el("details", { class: "more" }, el("summary", null, FORM.more), ...rest)] : [];
     const usual = shown.filter((field) => !field.more);
     if (!first) return el("div", { class: "fields" }, ...places(usual), ...more);
     const later = places(usual.filter((field) => !first(field)));
@@ -172,14 +174,14 @@ export class Form {
     return this.#chosen.has(name);
   }
 
-  /** Values from a link, a lesson or a preset; fields that are not named stay as they are. @param {Values} values */
-  set(values) {
+  /** Values from a link, a lesson, a preset or an example; fields that are not named stay as they are. @param {Values} values @param {boolean} [chosen] whether somebody chose them */
+  set(values, chosen = true) {
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined || value === null) continue;
       const field = this.fields.find((one) => one.name === name);
       if (field && !fits(field, String(value))) continue;
       if (value === "") this.#chosen.delete(name);
-      else this.#chosen.add(name);
+      else if (chosen) this.#chosen.add(name);
       this.#controls.get(name)?.set(value);
     }
     this.reveal();
@@ -249,8 +251,7 @@ export class Form {
       const before = this.value(name);
       this.#controls.get(name)?.offer?.(about);
       const now = this.value(name);
-      if (this.isChosen(name) && String(now) !== String(before))
-        this.#tell(name, `Was ${before}, which this model does not have.`);
+      if (this.isChosen(name) && String(now) !== String(before)) this.#tell(name, FORM.was(before));
     }
     this.reveal();
   }
@@ -314,7 +315,7 @@ function uncover(place) {
 
 /** A line that says how a run goes, and opens what changes it; it stays as the visitor leaves it. @param {HTMLElement[]} places */
 function how(places) {
-  const line = el("summary", null, "Change how it runs", el("span", { class: "values" }));
+  const line = el("summary", null, FORM.how, el("span", { class: "values" }));
   const box = el("details", { class: "how" }, line, ...places);
   box.open = attempt(() => localStorage.getItem(HOW)) === "open";
   line.addEventListener("click", () => attempt(() => localStorage.setItem(HOW, box.open ? "closed" : "open")));

@@ -1,4 +1,5 @@
 // Comparisons that one press sets up, in Compare and from elsewhere.
+import { COMPARISONS } from "../../words/page.js";
 
 /** @import { Values } from "../run/client.js" */
 
@@ -21,9 +22,9 @@ const TWO = { ...PLAIN, ...TYPED, steps_b: 20, sampler_b: "ddim" };
 
 /** Comparisons for models that take words. @type {Record<string, Values>} */
 export const OF_WORDS = {
-  "Two words, one noise": { ...TWO, prompt: "red apple", prompt_b: "green apple", guidance: "" },
-  "Guidance: 1 or 7?": { ...TWO, prompt: "red apple", guidance: 1, guidance_b: 7 },
-  "β or β̃ in latents?": {
+  [COMPARISONS.words]: { ...TWO, prompt: "red apple", prompt_b: "green apple", guidance: "" },
+  [COMPARISONS.guidance]: { ...TWO, prompt: "red apple", guidance: 1, guidance_b: 7 },
+  [COMPARISONS.latents]: {
     ...PLAIN,
     prompt: "red apple",
     guidance: "",
@@ -36,22 +37,22 @@ export const OF_WORDS = {
 
 /** Of the Hub's models of one data set, which share their noise. @type {Record<string, Values>} */
 export const OF_FAMILIES = {
-  "Bedrooms: DDPM and score SDE": {
+  [COMPARISONS.bedroomsScore]: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-bedroom-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "google/ncsnpp-bedroom-256", steps_b: 50, variance_b: "beta_tilde" },
   },
-  "Bedrooms: DDPM and a consistency model": {
+  [COMPARISONS.bedroomsConsistency]: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-bedroom-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "openai/diffusers-cd_bedroom256_lpips", steps_b: 2, sampler_b: "consistency" },
   },
-  "Churches: DDPM and score SDE": {
+  [COMPARISONS.churches]: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-church-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "google/ncsnpp-church-256", steps_b: 50, variance_b: "beta_tilde" },
   },
-  "Cats: DDPM and a consistency model": {
+  [COMPARISONS.cats]: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-cat-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "openai/diffusers-cd_cat256_lpips", steps_b: 2, sampler_b: "consistency" },
@@ -60,21 +61,21 @@ export const OF_FAMILIES = {
 
 /** Comparisons that a button sets up. @type {Record<string, Values>} */
 export const PRESETS = {
-  "Only 10 steps: why does one picture stay grainy?": {
+  [COMPARISONS.grain]: {
     ...PLAIN,
     steps: 10,
     variance: "beta",
     steps_b: 10,
     variance_b: "beta_tilde",
   },
-  "And at 1000 steps?": {
+  [COMPARISONS.long]: {
     ...PLAIN,
     steps: 1000,
     variance: "beta",
     steps_b: 1000,
     variance_b: "beta_tilde",
   },
-  "A better solver?": {
+  [COMPARISONS.solver]: {
     ...PLAIN,
     steps: 10,
     sampler: "ddim",
@@ -82,7 +83,7 @@ export const PRESETS = {
     steps_b: 10,
     sampler_b: "unipc",
   },
-  "Teacher or student?": {
+  [COMPARISONS.student]: {
     ...PLAIN,
     checkpoint: "mnist-tiny",
     steps: 10,

@@ -1,7 +1,7 @@
 // Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
 // a file of the visitor's, of which a square is chosen.
-import { LATENT, NOT_HERE, UNCHOSEN } from "../../words/pictures.js";
-import { ARROWS, all, button, el, find, onDrag, onFile } from "../drawing/dom.js";
+import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../../words/pictures.js";
+import { ARROWS, all, button, el, find, markup, onDrag, onFile } from "../drawing/dom.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
@@ -21,16 +21,16 @@ const MARKUP = `
 <legend></legend>
 <div class="choice kind">
   <label><input type="radio" value="sample" checked><span></span></label>
-  <label><input type="radio" value="picture"><span>A picture</span></label>
+  <label><input type="radio" value="picture"><span>${SOURCE.picture}</span></label>
 </div>
 <div class="own" hidden>
-    <div class="thumbs" role="group" aria-label="Pictures that come with the page"></div>
-    <label class="button upload"><input type="file" accept="image/*" aria-label="Choose a picture"><span>Choose a picture</span></label>
+    <div class="thumbs" role="group" aria-label="${SOURCE.given}"></div>
+    <label class="button upload"><input type="file" accept="image/*" aria-label="${SOURCE.open}"><span>${SOURCE.open}</span></label>
     <div class="cropper" hidden>
-      <div class="crop"><img alt="The picture that you chose"><div class="square" tabindex="0" role="group" aria-label="The square that is used: arrow keys move it"></div></div>
-      <div class="row"><label class="grow"><span class="info">Size of the square</span><input type="range" class="slider side-slider" min="5" max="100" value="100" step="1" aria-label="Size of the square, per cent of the shorter side"></label>
-      <figure class="fitted"><img alt="The square as the model gets it"></figure></div>
-      <label class="row invert"><input type="checkbox"><span>Swap light and dark</span></label>
+      <div class="crop"><img alt="${SOURCE.chosen}"><div class="square" tabindex="0" role="group" aria-label="${SOURCE.square}"></div></div>
+      <div class="row"><label class="grow"><span class="info">${SOURCE.size}</span><input type="range" class="slider side-slider" min="5" max="100" value="100" step="1" aria-label="${SOURCE.sizeSpoken}"></label>
+      <figure class="fitted"><img alt="${SOURCE.fitted}"></figure></div>
+      <label class="row invert"><input type="checkbox"><span>${SOURCE.invert}</span></label>
     </div>
     <p class="wrong" role="alert" hidden></p>
   </div>
@@ -68,7 +68,7 @@ export class Source {
     this.changed = () => panel.changed(name, true);
     this.input = null;
     this.element = el("fieldset", { class: "field source" });
-    this.element.innerHTML = MARKUP;
+    markup(this.element, MARKUP);
     this.#find("legend").textContent = title;
     this.#find(".kind span").textContent = sample;
     this.kinds = all(this.element, ".kind input", HTMLInputElement);

@@ -25,8 +25,6 @@
  * @property {import("./share.js").Item[]} items what the menu has because of it
  */
 
-export const NO_ANSWER = "The server did not answer: try again.";
-
 /** What comes of reading or keeping something, or null in a browser that keeps nothing, or no more. @template T @param {() => T} act */
 export function attempt(act) {
   try {

@@ -4,6 +4,7 @@ import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
 import { check, Wrong } from "../../plans/fields.js";
 import { plannerOf } from "../../plans/index.js";
 import { Catalogue, hasEmoji } from "../../words/catalogue.js";
+import { RUN } from "../../words/page.js";
 import { failure } from "../../words/units.js";
 
 /** @import { Planner, Request } from "../../plans/plan.js" */
@@ -38,7 +39,7 @@ export class Knowledge {
   /** The plan of a run, whose models are here. @param {string} part @param {Values} values */
   async plan(part, values) {
     const { planner, request, models } = await this.asked(part, values);
-    if (!models) throw new Error("The model of this run is not here any more: press Run");
+    if (!models) throw new Error(RUN.noModel);
     return planner.plan(request, models, this.catalogue);
   }
 

@@ -3,9 +3,10 @@
 
 import { WORDED } from "../../plans/plan.js";
 import { slideItem } from "../../player/slide.js";
+import { FORM, RUN, SHARE } from "../../words/page.js";
 import { FILES } from "../../words/pictures.js";
 import { duration, failure } from "../../words/units.js";
-import { all, button, disable, el, isShown, within, write } from "../drawing/dom.js";
+import { all, button, disable, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { attempt, kept } from "./client.js";
 import { Status } from "./status.js";
@@ -57,7 +58,6 @@ const PATIENCE = 20_000; // and after the last change until it is asked no more
 const AGAIN = 1000; // ms after which a run whose connection broke is looked for
 const APART = 10_000; // ms between two sentences of a screen reader about the progress
 const COMPOSED = 229; // the code of keys that go into what an input method composes; Safari says so of its last one, too
-const GONE = "The run was lost: Run starts it again";
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
 /** @template {{ kind: string }} Result */
@@ -119,18 +119,18 @@ export class Panel {
       this.start();
       requestAnimationFrame(() => this.#look()); // by then the page is laid out
     };
-    this.run = button({ class: "button primary run" }, press, "Run");
+    this.run = button({ class: "button primary run" }, press, RUN.run);
     const stop = () => this.stream.stop(() => page.client.ask("engine", "stop", { run: this.stream.run }));
-    this.stop = button({ class: "button stop", disabled: true }, stop, "Stop");
+    this.stop = button({ class: "button stop", disabled: true }, stop, RUN.stop);
     this.estimate = el("p", { class: "estimate", role: "status" });
-    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, "Settings");
+    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, el("span", null));
     this.fields = this.form.layout(options.side, options.first);
-    this.status = new Status("Progress of the run");
+    this.status = new Status(RUN.progress);
     this.status.show(this.stream.words);
     const bar = el("div", { class: "run-bar" }, this.status.element, this.estimate, this.run, this.stop);
     const dice = this.fields.querySelector(".dice");
     if (dice instanceof HTMLElement)
-      bar.append(button({ class: "button roll", "aria-label": "Another seed" }, () => dice.click(), "⚄")); // for phones
+      bar.append(button({ class: "button roll", "aria-label": FORM.seed }, () => dice.click(), "⚄")); // for phones
     this.#recorded = page.given.recorded?.[part] ?? "";
     const note = el("p", { class: "recorded" }, this.#recorded);
     const own = [...(options.first ? [] : [this.summary]), this.fields, bar];
@@ -185,7 +185,7 @@ export class Panel {
     if (cause === "link") this.form.unfold(values);
     await this.choose();
     const lost = cause === "link" ? this.form.lost(values) : [];
-    if (lost.length) this.page.say(`Not possible here: ${lost.join(", ")}.`, true);
+    if (lost.length) this.page.say(RUN.impossible(lost), true);
   }
 
   /** A field was changed. @param {string} name @param {boolean} done not while a slider moves */
@@ -251,7 +251,7 @@ export class Panel {
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
     this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
-    write(this.summary, this.description?.summary ?? "Settings");
+    write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
@@ -279,7 +279,7 @@ export class Panel {
   #waits(field) {
     const place = this.form.place(field);
     const { label = "" } = this.form.fields.find(({ name }) => name === field) ?? {};
-    return isShown(place) ? `Correct “${label}” first` : null;
+    return isShown(place) ? RUN.correct(label) : null;
   }
 
   start() {
@@ -299,7 +299,7 @@ export class Panel {
   #look() {
     for (const seen of all(
       this.stage,
-      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane) .transport",
+      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane, .network) .transport",
     ))
       seen.scrollIntoView({ block: "nearest" });
   }
@@ -341,7 +341,7 @@ export class Panel {
   }
 
   async #reconnect() {
-    if (!(await this.resume()) && this.stream.state === "lost") this.stream.lose(GONE);
+    if (!(await this.resume()) && this.stream.state === "lost") this.stream.lose(RUN.gone);
   }
 
   /** @param {Values} asked of the engine @param {Values} values of the run */
@@ -391,24 +391,19 @@ export class Panel {
     element.dataset.run = stream.run ?? "";
     const [active, outdated] = [stream.active, this.#outdated];
     element.dataset.outdated = String(outdated);
-    const left = active && stream.left !== null ? `${duration(Math.max(1, stream.left))} left` : "";
+    const left = active && stream.left !== null ? RUN.left(duration(Math.max(1, stream.left))) : "";
     const example = Boolean(this.example) && !sketch.shown;
+    if (before !== stream.state && stream.state === "error") this.#failed = this.#blame();
+    const failed = stream.state === "error" && this.#failed; // its sentence stands at the field
+    const words = (failed && this.#waits(failed.field)) || stream.words;
     if (active || !(outdated || sketch.said))
-      this.status.show(this.example || stream.words, left, example, active ? stream.progress : undefined);
-    else this.status.show(sketch.said || "Settings changed", this.run.disabled ? "" : this.run.textContent, example);
+      this.status.show(this.example || words, left, example, active ? stream.progress : undefined);
+    else this.status.show(sketch.said || RUN.changed, this.run.disabled ? "" : this.run.textContent, example);
     disable(this.stop, !stream.active, this.run);
     if (active) this.#sayProgress(left);
     if (before !== stream.state) {
       if (stream.state === "finished") this.#sayOutcome();
       else if (MILESTONES.includes(stream.state) && !sketch.shown) this.page.say(stream.words);
-      if (stream.state === "error") {
-        // A sentence that names a model is about the first one that it names.
-        const named = this.form.references
-          .map(({ name }) => ({ field: name, at: stream.words.indexOf(this.form.value(name) || "\n") }))
-          .filter(({ at }) => at >= 0)
-          .sort((a, b) => a.at - b.at);
-        this.#failed = named.length ? { field: named[0].field, error: stream.words } : null;
-      }
       const over = !stream.active && stream.state !== "idle";
       if (over) {
         this.changed("", false); // the pace is known better now
@@ -421,6 +416,16 @@ export class Panel {
     this.options.render?.();
   }
 
+  /** What is wrong with which field, where the sentence of a failed run names a model: the first one that it names. */
+  #blame() {
+    const { words } = this.stream;
+    const [named] = this.form.references
+      .map(({ name }) => ({ field: name, at: words.indexOf(this.form.value(name) || "\n") }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at);
+    return named ? { field: named.field, error: words } : null;
+  }
+
   /** Tell a screen reader how far the run is: at each quarter, but not within ten seconds. @param {string} left */
   #sayProgress(left) {
     const { state, progress } = this.stream;
@@ -428,14 +433,14 @@ export class Panel {
     if (state !== "running" || !quarter) this.#told = { quarter: 0, when: performance.now() };
     else if (quarter > this.#told.quarter && performance.now() > this.#told.when + APART) {
       this.#told = { quarter, when: performance.now() };
-      this.page.say(`${25 * quarter} % done. ${left}`);
+      this.page.say(RUN.done(25 * quarter, left));
     }
   }
 
   /** Tell a screen reader that the run has ended, and what came of it. */
   async #sayOutcome() {
     const { words } = this.stream;
-    this.page.say(`${words}. ${(await this.options.outcome?.()) ?? ""}`);
+    this.page.say(RUN.ended(words, (await this.options.outcome?.()) ?? ""));
   }
 
   /**
@@ -469,11 +474,12 @@ export class Panel {
     if (wanted ? !Object.entries(wanted).every(same) : this.stream.state !== "idle") return false;
     this.#forget();
     this.stream.forget();
-    this.example = this.#recorded ? "A recorded run" : "Change anything to run your own.";
+    this.example = this.#recorded ? RUN.recorded : RUN.own;
     this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
     const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
+    if (!wanted && !other && !this.#changed) this.form.set(example.values, false); // the form says what is shown
     this.#changed ||= other;
     if (other) this.#cause ||= "change";
     this.changed("", false);
@@ -487,31 +493,30 @@ export class Panel {
    */
   items(kinds, some, slide) {
     const { python, diffusers, why } = this.description ?? {};
-    const unknown = this.description ? "Not for these settings" : "Not known yet";
+    const unknown = this.description ? SHARE.impossible : SHARE.unknown;
     if (this.#recorded) kinds = [];
     const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // which has the pixels
     const here = some && !this.sketch.shown && (this.example ? !this.run.disabled : this.#came);
-    const first = this.example ? ` · ${this.run.textContent}` : "";
     /** @type {import("./share.js").Item[]} */
     const files = wanted.map((kind) => ({
-      title: `${FILES[kind] ?? kind}${first}`,
+      title: this.example ? SHARE.after(FILES[kind] ?? kind, this.run.textContent) : (FILES[kind] ?? kind),
       save: (/** @type {(text: string) => void} */ say) => this.save(kind, say),
-      disabled: here ? "" : "Run first",
+      disabled: here ? "" : SHARE.first,
     }));
     const link = () => this.page.link(this.part, this.ran);
     if (slide && some && !this.sketch.shown)
       files.unshift(slideItem(this.page, slide, link, () => this.description?.summary ?? ""));
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
-      return { title, copy: () => text, what: "The script:", disabled: text ? "" : wrong || unknown };
+      return { title, copy: () => text, what: SHARE.script, disabled: text ? "" : wrong || unknown };
     };
-    const other = diffusers === undefined ? [] : [script("Copy for diffusers", diffusers, why)];
-    return this.#recorded ? files : [...files, script("Copy Python", python, why), ...other];
+    const other = diffusers === undefined ? [] : [script(SHARE.diffusers, diffusers, why)];
+    return this.#recorded ? files : [...files, script(SHARE.python, python, why), ...other];
   }
 
   /**
    * Save a file of the run.
    * @param {string} kind @param {(text: string) => void} say how far it is
-   * @returns {Promise<string>} a sentence where it could not be made, or ""
+   * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
    */
   async save(kind, say) {
     if (this.example) await this.#compute();

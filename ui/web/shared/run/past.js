@@ -1,4 +1,6 @@
 // "Your last runs": small pictures of them with their settings, kept in the browser.
+
+import { WORDS } from "../../words/page.js";
 import { button, context2d, el } from "../drawing/dom.js";
 import { attempt } from "./client.js";
 
@@ -55,6 +57,6 @@ export class Past {
       const open = () => this.page.open(part, values, { push: true, cause: "press" });
       return button({ title, "aria-label": title }, open, el("img", { src: picture, alt: "" }));
     });
-    this.element.replaceChildren(el("span", null, "Your last runs"), ...buttons);
+    this.element.replaceChildren(el("span", null, WORDS.past), ...buttons);
   }
 }

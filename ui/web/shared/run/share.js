@@ -1,4 +1,6 @@
 // The menu of what can be taken away: the link, files, scripts.
+
+import { SHARE } from "../../words/page.js";
 import { button, el, onArrows } from "../drawing/dom.js";
 
 /**
@@ -7,7 +9,7 @@ import { button, el, onArrows } from "../drawing/dom.js";
  * @property {() => string} [copy] the text to copy
  * @property {string} [what] the text is, where it has to be copied by hand
  * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
- * sentence where it could not be made
+ * sentence at the end: what was saved, or why it could not be made
  * @property {string} [disabled] why it can't be had now
  */
 
@@ -15,12 +17,13 @@ export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];
 
-  /** @param {HTMLElement} root */
-  constructor(root) {
-    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": "Share" });
+  /** @param {HTMLElement} root @param {(text: string) => void} say something to all, where the menu is closed */
+  constructor(root, say) {
+    this.tell = say;
+    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
     this.said = el("p", { class: "menu-said", role: "status" });
     const opener = { class: "button", "aria-haspopup": "dialog", "aria-expanded": false };
-    this.button = button(opener, () => this.toggle(), "Share ▾");
+    this.button = button(opener, () => this.toggle(), SHARE.open);
     root.append(this.button, this.list);
     this.list.addEventListener("close", () => this.button.setAttribute("aria-expanded", "false"));
     document.addEventListener("pointerdown", (event) => {
@@ -58,17 +61,18 @@ export class ShareMenu {
   /** @param {Item} item */
   #entry(item) {
     const take = async () => {
-      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? "Copied." : "";
+      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
       if (!item.save) return;
       const say = (/** @type {string} */ text) => {
         this.said.textContent = text;
       };
-      say("Making the file…");
-      const wrong = await item.save(say).catch((error) => {
+      say(SHARE.making);
+      const end = await item.save(say).catch((error) => {
         console.error(error);
-        return "It could not be made: try again.";
+        return SHARE.failed;
       });
-      say(wrong);
+      if (this.list.open) say(end);
+      else this.tell(end);
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button(null, take, item.title, ...why);
@@ -77,8 +81,11 @@ export class ShareMenu {
   }
 }
 
-/** Let the browser save a file. @param {string} href @param {string} name */
-export const download = (href, name) => el("a", { href, download: name }).click();
+/** Let the browser save a file. Returns a sentence that says so. @param {string} href @param {string} name */
+export function download(href, name) {
+  el("a", { href, download: name }).click();
+  return SHARE.saved(name);
+}
 
 /**
  * Copy a text. Without a secure origin there is no navigator.clipboard, and both ways may be refused: then the text is

@@ -1,8 +1,10 @@
 // How a run stands: a line above what it shows.
+
+import { RUN } from "../../words/page.js";
 import { el } from "../drawing/dom.js";
 
 export class Status {
-  #tag = el("b", { class: "tag", hidden: true }, "Example");
+  #tag = el("b", { class: "tag", hidden: true }, RUN.example);
   #text = el("span", { class: "status-text" });
   #left = el("span", { class: "status-left" });
   #done = el("i", null);

@@ -1,4 +1,5 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
+import { STATES } from "../../words/page.js";
 
 /** @typedef {"queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost"} State */
 
@@ -21,20 +22,6 @@ export const NEXT = {
 /** @param {State} state */
 export const isEnd = (state) => NEXT[state].length === 0;
 const SILENCE = 15000; // ms without a message after which a run counts as lost
-
-/** @type {Record<State | "idle" | "starting", string>} */
-const WORDS = {
-  idle: "Ready",
-  starting: "Starting…",
-  queued: "Waiting in the queue",
-  loading: "Loading the model",
-  running: "Running",
-  stopping: "Stopping after this step",
-  stopped: "Stopped: what is done is kept",
-  finished: "Finished",
-  error: "The run failed",
-  lost: "Connection lost: looking for the run…",
-};
 
 /** @template Result */
 export class Stream {
@@ -70,7 +57,7 @@ export class Stream {
   }
 
   get words() {
-    return this.text || WORDS[this.state];
+    return this.text || STATES[this.state];
   }
 
   /** Run was pressed. */

@@ -1,0 +1,75 @@
+// The Course's words: its lessons' bar, the figure of one of them, and what teachers read.
+
+export const WORDS = {
+  lessons: (/** @type {number} */ count, /** @type {number} */ minutes) => `${count} lessons, ${minutes} minutes`,
+  about: "Each lesson has a task and a question.",
+  deeper: "Deeper",
+  ideas: "The ideas one by one, with the formulas, the published numbers and the pages of the paper.",
+  teachers: "For teachers",
+};
+
+/** Of the bar of a lesson. */
+export const BAR = {
+  previous: "Previous lesson",
+  next: "Next lesson",
+  on: "Next ▸",
+  deeper: "Deeper ▸",
+  all: "Lessons",
+  place: (/** @type {number} */ at, /** @type {number} */ count) => `${at} of ${count}`,
+  end: "End the course",
+  lesson: "The lesson",
+  answer: "Answer",
+  further: "Now this ▸",
+  guess: "Your guess",
+  minutes: (/** @type {number} */ minutes) => `${minutes} min`,
+  part: (/** @type {number} */ minutes, /** @type {number} */ part, /** @type {number} */ parts) =>
+    `${minutes} min, part ${part} of ${parts}`,
+  touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the touch`,
+  cells: (/** @type {number} */ side) => (side > 1 ? `${side} × ${side} cells` : "one cell"),
+  copied: (/** @type {boolean} */ copied, /** @type {string} */ why) => (copied ? `Copied. ${why}` : why),
+  over: "The tour is over. Draw your own pictures now, or go on with the next lesson.",
+  own: "Draw my own",
+  controls:
+    "Set up the page as your class should find it. Students get the controls that are ticked; this lesson needs these:",
+  others: "Other controls",
+  copy: "Copy the link for my class",
+};
+
+/** Of the figure of "One path". */
+export const PATH = {
+  /** A row of the recorded picture each. */
+  rows: [
+    ["DDIM", "x of its steps"],
+    ["Flow", "x of its straight steps"],
+    ["x̂₀", "the picture behind x"],
+    ["ε", "the noise in x"],
+    ["v", "√ᾱ ε − √(1 − ᾱ) x̂₀"],
+    ["Score", "−ε / √(1 − ᾱ)"],
+    ["Flow’s u", "ε − x̂₀"],
+  ],
+  step: "Step",
+  sees: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {string[]} */ clocks) =>
+    `Step ${step} of ${steps} sees x at ${clocks.join(", ")}`,
+  end: "The end: both have drawn",
+  note: "Of seed 13. DDIM’s x, and the flow’s x in DDIM’s units: at most one grey level of 255 apart. What is no picture is scaled to be seen.",
+};
+
+/** What the Course says to teachers: a name, and what to know of it. @type {[name: string, text: string][]} */
+export const TEACHERS = [
+  [
+    "Notebooks",
+    "Six notebooks let students write the equations themselves. Each takes 8 to 40 minutes on two CPU cores and checks every function. You find them in the project's folder “course”, with advice for a class in “teaching.md”.",
+  ],
+  [
+    "A link for your class",
+    "Open a lesson and set up the page as your class should find it. Under “For teachers” in the lesson, tick the controls that students may use. Then copy the link.",
+  ],
+  [
+    "Projector",
+    "Press F. The pictures fill the wall, and Q shows a large code of the link. F or Escape brings the page back.",
+  ],
+  [
+    "What to install",
+    "For the page, students need only a browser. Run “python app.py --host 0.0.0.0” on your computer, and everybody in the room can open it. Or put the folder of “python -m ui.static” on any web server. For the notebooks, each laptop needs Python, 1.5 GB of disk, and once a network: “pip install -r course/requirements.txt”, then “jupyter lab course”.",
+  ],
+];

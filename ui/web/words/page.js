@@ -1,0 +1,141 @@
+// The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
+
+export const NO_ANSWER = "The server did not answer: try again.";
+
+/** Places, and the parts of those that have several. */
+export const PLACES = {
+  watch: "Watch",
+  compare: "Compare",
+  lanes: "A and B",
+  grid: "Grid",
+  plane: "In the plane",
+  between: "Between words",
+  inside: "Look inside",
+  network: "The network",
+  forward: "What noise destroys",
+  latents: "How much a noisy picture still knows",
+  repair: "Fill in what was erased",
+  likelihood: "How many bits does a picture need?",
+  train: "Train",
+  course: "Course",
+};
+
+/** What the keys do. @param {string[]} places that there are @returns {[keys: string, what: string][]} */
+export const keysOf = (places) => [
+  ["Space", "play, pause"],
+  ["← →", "one step"],
+  ["Home, End", "the first and the last"],
+  [`1 … ${places.length}`, places.join(", ")],
+  ["R", "Run"],
+  ["S", "Share"],
+  ["F", "projector"],
+  ["N, T, B, Q", "numbers, thumbnails, the brush of Watch, a large code of the link"],
+  ["Tab", "all other controls"],
+];
+
+export const WORDS = {
+  title: (/** @type {string} */ part) => `${part} · DDPM Lab`,
+  keys: "Keys",
+  letters: "Letters, numbers and ? work as keys",
+  projector: "Projector",
+  wall: "For the wall (F)",
+  code: "QR code of the page's address",
+  back: "Back to the page",
+  theme: "Light or dark",
+  lesson: (/** @type {number} */ at, /** @type {number} */ count) => ` ${at} of ${count}`,
+  unloaded: "This part of the page could not be loaded: try again.",
+  again: "The server answers again.",
+  lost: "Connection lost. Trying again; you don't need to do anything.",
+  four: "Four runs of this browser go on already. Stop one in any of its windows, or wait.",
+  table: "Table",
+  noCanvas: "this browser has no canvas",
+  changedPixels: "Your browser changes the pixels of pictures. Allow this page to read canvases, then load it again.",
+  play: "Play",
+  pause: "Pause",
+  past: "Your last runs",
+};
+
+/** How a run stands, where its engine says no more. @type {Record<import("../shared/run/stream.js").State | "idle" | "starting", string>} */
+export const STATES = {
+  idle: "Ready",
+  starting: "Starting…",
+  queued: "Waiting in the queue",
+  loading: "Loading the model",
+  running: "Running",
+  stopping: "Stopping after this step",
+  stopped: "Stopped: what is done is kept",
+  finished: "Finished",
+  error: "The run failed",
+  lost: "Connection lost: looking for the run…",
+};
+
+/** Of the bar of a run. */
+export const RUN = {
+  run: "Run",
+  takes: (/** @type {string} */ time) => `Run, ${time}`,
+  stop: "Stop",
+  settings: "Settings",
+  progress: "Progress of the run",
+  gone: "The run was lost: Run starts it again",
+  noModel: "The model of this run is not here any more: press Run",
+  correct: (/** @type {string} */ field) => `Correct “${field}” first`,
+  impossible: (/** @type {string[]} */ values) => `Not possible here: ${values.join(", ")}.`,
+  changed: "Settings changed",
+  left: (/** @type {string} */ time) => `${time} left`,
+  done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
+  ended: (/** @type {string} */ state, /** @type {string} */ outcome) => `${state}. ${outcome}`,
+  example: "Example",
+  recorded: "A recorded run",
+  own: "Change anything to run your own.",
+};
+
+/** Of the Share menu. */
+export const SHARE = {
+  menu: "Share",
+  open: "Share ▾",
+  link: "Copy link",
+  theLink: "The link:",
+  python: "Copy Python",
+  diffusers: "Copy for diffusers",
+  script: "The script:",
+  impossible: "Not for these settings",
+  unknown: "Not known yet",
+  first: "Run first",
+  after: (/** @type {string} */ file, /** @type {string} */ run) => `${file} · ${run}`,
+  slide: "Slide (PNG)",
+  copied: "Copied.",
+  making: "Making the file…",
+  made: (/** @type {number} */ done, /** @type {number} */ all) => `Making the file: ${done} of ${all} pictures…`,
+  saved: (/** @type {string} */ name) => `Saved: ${name}. Look in your browser’s downloads.`,
+  failed: "It could not be made: try again.",
+};
+
+/** Of forms. */
+export const FORM = {
+  more: "More",
+  how: "Change how it runs",
+  was: (/** @type {string} */ value) => `Was ${value}, which this model does not have.`,
+  seed: "Another seed",
+  dice: "⚄ Another",
+  name: "a part of its name, or its number",
+  model: "Another model",
+  ref: "owner/name, or a folder",
+  same: "As A",
+  other: "Another one…",
+  laneB: (/** @type {string} */ label) => `${label} (B)`,
+};
+
+/** Comparisons that one press sets up. */
+export const COMPARISONS = {
+  words: "Two words, one noise",
+  guidance: "Guidance: 1 or 7?",
+  latents: "β or β̃ in latents?",
+  bedroomsScore: "Bedrooms: DDPM and score SDE",
+  bedroomsConsistency: "Bedrooms: DDPM and a consistency model",
+  churches: "Churches: DDPM and score SDE",
+  cats: "Cats: DDPM and a consistency model",
+  grain: "Only 10 steps: why does one picture stay grainy?",
+  long: "And at 1000 steps?",
+  solver: "A better solver?",
+  student: "Teacher or student?",
+};

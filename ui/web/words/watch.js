@@ -1,0 +1,37 @@
+// Watch's words: what there is to try, the hand that changes a picture halfway, and what typing draws.
+
+export const WORDS = {
+  types: "Draw what I type",
+  tour: (/** @type {number} */ minutes) => `Take the ${minutes}-minute tour`,
+  seven: "Draw a 7",
+  own: "My own picture",
+};
+
+/** Of the hand. */
+export const TOUCH = {
+  /** What the brush does; the colour of "colour" is chosen. */
+  tools: {
+    noise: "Add noise",
+    clean: "Take noise away",
+    "0.0.0": "Black",
+    "255.255.255": "White",
+    colour: "Colour",
+  },
+  apart: "|A − B|, mean of all pixels in grey levels",
+  keys: "Touch xₜ: arrow keys move the brush, Space touches, + and − change its size, Z undoes",
+  colour: "Colour of the brush",
+  undo: "Undo",
+  hint: "Rub the picture",
+  spoken: "Touch the picture now",
+  title: "Change the picture halfway",
+  size: "Size",
+  strength: "Strength",
+  finished: "The picture is finished: go back to touch it.",
+  start: (/** @type {number} */ t) => `t ${t}, touched`,
+};
+
+/** Of what is typed. */
+export const TYPING = {
+  waits: "This run goes on. Your words are drawn after it.",
+  sketch: (/** @type {unknown} */ steps) => `Quick sketch in ${steps} steps`,
+};

@@ -1,0 +1,102 @@
+// What is wrong with a request, and what is allowed: sentences for the visitor.
+
+/** A number in a sentence, such as 1,200. @param {number} value */
+const amount = (value) => value.toLocaleString("en");
+
+/** Of a field, by its title; value: the wrong one, as `shown` of plans/fields.js has it. */
+export const FIELD = {
+  nothing: "nothing",
+  far: (/** @type {string} */ value) =>
+    `${value} is on another machine: give a folder of this one, or a drive's letter for it`,
+  reference: (/** @type {string} */ title) =>
+    `Choose a ${title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32`,
+  choice: (/** @type {string} */ title, /** @type {string} */ value, /** @type {string[]} */ names) =>
+    `There is no ${title} ${value}: choose from ${names.join(", ")}`,
+  long: (/** @type {string} */ title, /** @type {number} */ most, /** @type {number} */ length) =>
+    `${title} has at most ${most} characters, got ${amount(length)}`,
+  onOff: (/** @type {string} */ title, /** @type {string} */ value) =>
+    `${title} must be true or false, or nothing for the model's own, got ${value}`,
+  whole: (/** @type {string} */ title, /** @type {string} */ allowed, /** @type {string} */ value) =>
+    `${title} must be a whole number from ${allowed}, got ${value}`,
+  number: (
+    /** @type {string} */ title,
+    /** @type {number} */ low,
+    /** @type {number} */ high,
+    /** @type {string} */ value,
+  ) => `${title} must be a number from ${low} to ${high}, got ${value}`,
+  range: (/** @type {number} */ low, /** @type {number} */ high) => `${low} to ${high}`,
+  wholes: (
+    /** @type {string} */ title,
+    /** @type {number} */ most,
+    /** @type {unknown} */ example,
+    /** @type {string} */ value,
+  ) => `${title} are up to ${most} whole numbers such as ${example}, got ${value}`,
+  cells: "The erased area can't be read. Paint it again.",
+  points: (/** @type {string} */ value) => `A drawing is points such as 12,-30 in hundredths, got ${value}`,
+  drawing: (/** @type {number} */ most, /** @type {string} */ value) =>
+    `A drawing has 1 to ${most} points from -100,-100 to 100,100, got ${value}`,
+  strokes: (/** @type {string} */ title) => `${title} is strokes such as 490-noise-100-7.7: paint it again`,
+};
+
+/** Of a run, for its model. */
+export const RUN = {
+  laneB: (/** @type {string} */ sentence) => `Lane B: ${sentence}`,
+  steps: (/** @type {number} */ T, /** @type {number} */ steps) =>
+    `Steps must be a whole number from 1 to ${T} for this checkpoint, got ${steps}`,
+  noPrompt: "This model takes no prompt: leave it empty",
+  noClasses: (/** @type {string} */ any) => `This checkpoint has no classes: leave the class at '${any}'`,
+  noClass: (/** @type {string} */ value, /** @type {string} */ any, /** @type {string} */ names) =>
+    `This checkpoint has no class ${value}: choose from ${any}, ${names}`,
+  few: (/** @type {string} */ names, /** @type {number} */ count) => `${names}, … (${count} in all)`,
+  images: (/** @type {string} */ first, /** @type {string} */ second) =>
+    `two models side by side must make images of the same size and number of channels: ${first}, ${second}`,
+  makes: (/** @type {string | null | undefined} */ name, /** @type {number} */ size, /** @type {number} */ channels) =>
+    channels === 1
+      ? `${name || "the model"} makes ${size}×${size} pixels in 1 channel`
+      : `${name || "the model"} makes ${size}×${size} pixels in ${channels} channels`,
+  channels: (/** @type {number} */ channels) =>
+    `this model makes images of ${channels} channels: only 1 to 4 can be shown as a picture`,
+  sizes: (/** @type {number[]} */ sizes) =>
+    `Two models beside each other must make pictures of one size, and these make ${sizes.map((size) => `${size}×${size}`).join(" and ")}`,
+  student: (/** @type {string} */ sampler) =>
+    `This model is a student made for ${sampler}, and this grid has no row for it`,
+  cell: "No cell of this grid is possible with this model: choose other steps",
+  oneStep: "A run of one step has no state on its way that could be touched: take more steps",
+  outside: (/** @type {number} */ side) =>
+    `The touch lies outside this model's ${side}×${side} cells: undo it, and touch again`,
+  noColours: "A latent has no colours: add noise to its cells, or take noise away",
+};
+
+/** Of the other parts, for their model. */
+export const PART = {
+  between: "Between words needs a model that takes words, such as emoji-tiny",
+  latents: "this part of the page works only for models of pixels, and this one draws latents of an autoencoder",
+  repair: "restoration works only for models of pixels, and this one draws latents of an autoencoder",
+  likelihood: "the likelihood works only for models of pixels, and this one draws latents of an autoencoder",
+  times: (/** @type {number} */ T, /** @type {number} */ highest) =>
+    `Times go from 0 to ${T} for this checkpoint, got ${highest}`,
+  erased: "Paint over a part of the picture, but not over all of it",
+  grey: "The pictures of this model have no colour: choose another task",
+  shrunk: (/** @type {number} */ times) =>
+    `The pictures of this model can't be made ${times} times smaller: choose another task`,
+  ownState: "this method takes samplers that evaluate at their own state: ddpm, ddim or consistency",
+  noPictures: (/** @type {number} */ size, /** @type {number} */ channels) =>
+    `No pictures of ${size}×${size} pixels in ${channels} channels come with the page: choose one of your own`,
+  needsClass: (/** @type {number} */ last) => `this model needs a class label, 0 to ${last}`,
+  teacher: "measure its teacher",
+  consistency: "this model is a consistency student, which has no steps to measure: choose another",
+  empty: "The drawing is empty: draw at least one point",
+};
+
+/** Of the network. */
+export const NETWORK = {
+  part: (/** @type {string} */ value) =>
+    `A network has no part ${value}: choose such as middle, skips 28, attention, time`,
+  prompt: (/** @type {number} */ length) => `The prompt has at most 300 characters, got ${amount(length)}`,
+  block: (/** @type {string} */ value) => `A network has no block ${value}: choose such as down 1, middle, up 1`,
+  graft: "A graft needs a model with classes or words",
+  both: (/** @type {string} */ block) => `Block ${block} can't be switched off and grafted at once`,
+  place: (/** @type {string} */ value) => `A place is two numbers from 0 to 99, down and right, got ${value}`,
+  steps: (/** @type {number} */ count) =>
+    `Steps go from 1 to ${count} here, and the first one comes before the last one`,
+};
