@@ -37,10 +37,9 @@ def open_teacher(ref: str) -> Model:
     if not ref:
         raise TrainError("Say what to distil: python -m train distill TEACHER --data DATA --out OUT.")
     try:
-        teacher = load(ref, device="cpu", precision="fp32", engine="torch")
+        return load(ref, device="cpu", precision="fp32", engine="torch")
     except CheckpointError as error:
         raise TrainError(f"The teacher: {error}.") from error
-    return teacher
 
 
 def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
