@@ -27,7 +27,7 @@ from ui.static.folder import write
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]
+MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny", "emoji-tiny-3-steps"]
 CIFAR = {"checkpoint": "cifar10-tiny"}
 RUNS = {
     "Watch, 8 digits, 50 steps": ("watch", {"steps": 50, "count": 8}),
@@ -37,6 +37,7 @@ RUNS = {
     "Grid, 12 cells of a digit": ("grid", {"columns": "5, 10, 20, 50", "count": 1}),
     "A noisy digit, 4 rows of 4": ("latents", {"steps": 50, "count": 4}),
     "Between words, 49 pictures, 4 steps": ("between", {"checkpoint": "emoji-tiny", "steps": 4}),
+    "Between words, 49 pictures, a student": ("between", {"checkpoint": "emoji-tiny-3-steps", "steps": 3}),
 }
 RUN = """([part, values]) => new Promise((done) => {
   const began = performance.now();

@@ -21,7 +21,7 @@ from ddpm_core.checkpoint import latent_parts, refs, spec
 from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import FACTS, CheckpointError
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_file
-from ddpm_core.checkpoint.weights import read_tensors
+from ddpm_core.checkpoint.weights import SCALE, read_tensors
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
 from ddpm_core.engines.networks import NETWORKS, Network, is_network
@@ -41,7 +41,13 @@ SAVED = (
 )
 
 
-def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None) -> None:
+def save(
+    model: Model,
+    folder: str | Path,
+    half: bool = False,
+    extra: Mapping[str, bytes | None] | None = None,
+    int8: bool = False,
+) -> None:
     """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. The
     layout of a latent model is that of StableDiffusionPipeline, or of LDMPipeline if it takes no words.
 
@@ -60,14 +66,17 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
         half: store the weights as float16, half the size. Each is rounded to 11 significant bits; this changes Γ by far
             less than its standard error.
         extra: more files by name, such as README.md; None for a file that must not be there.
+        int8: store the network's kernels and matrices as whole numbers of 8 bits, with a scale for each output channel,
+            and all other weights as float16: a quarter of the size. Only `load` and the page read such a file. Γ,
+            optimised steps and readers are left out, because they were measured with the exact weights.
 
     Raises:
-        CheckpointError: if the folder holds something else, if the disk refuses, or for half if the model was loaded
-            from this folder; with your own network, also if the folder holds weights.
-        ValueError: for your own network in latents, in your own coordinates, or with half; for a model that `load`
-            would refuse or read as another one; for weights that are not finite (with half: beyond ±65504); for weights
-            that are rounded to less than float32 and are not (or no longer) those of the file from which they were
-            loaded.
+        CheckpointError: if the folder holds something else, if the disk refuses, or for half and int8 if the model was
+            loaded from this folder; with your own network, also if the folder holds weights.
+        ValueError: for your own network in latents, in your own coordinates, or with half or int8; for a model that
+            `load` would refuse or read as another one; for weights that are not finite (with half and int8: beyond
+            ±65504); for weights that are rounded to less than float32 and are not (or no longer) those of the file
+            from which they were loaded.
     """
     network = model.network
     unet = network if is_network(network) else getattr(network, "unet", None)
@@ -78,24 +87,33 @@ def save(model: Model, folder: str | Path, half: bool = False, extra: Mapping[st
     except RuntimeError:  # of "~name"
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
     if not is_network(unet):
-        return _save_own(model, folder, half, extra or {})
-    write(model, unet, folder, half, extra)
+        return _save_own(model, folder, half or int8, extra or {})
+    write(model, unet, folder, half, extra, int8)
 
 
 def write(
-    model: ModelSpec, unet: Network, folder: Path, half: bool = False, extra: Mapping[str, bytes | None] | None = None
+    model: ModelSpec,
+    unet: Network,
+    folder: Path,
+    half: bool = False,
+    extra: Mapping[str, bytes | None] | None = None,
+    int8: bool = False,
 ) -> None:
     """`save` for a network beside its specification, which is none that an engine evaluates."""
     contents = json_contents(model, unet)
     parts = latent_parts.files_of(model, unet)  # of a latent model, whose networks are in folders
     home = ("transformer/" if isinstance(unet, DiTTransformer2DModel) else "unet/") if parts else ""
     check_replaceable(folder)
+    half = half or int8
     if half and model.source and model.source.folder and folder == Path(os.path.realpath(model.source.folder)):
+        kind = "int8" if int8 else "float16"
         raise CheckpointError(
-            f"{folder} may hold the only exact weights of this model: choose another folder for float16"
+            f"{folder} may hold the only exact weights of this model: choose another folder for {kind}"
         )
     weights, unchanged = _unrounded(model, unet)
     weights = _for_file(weights, half)
+    if int8:
+        weights, unchanged = _in_bytes(weights), False
     with _replacing(folder, extra or {}) as new:
         file = new / home / WEIGHTS
         file.parent.mkdir(exist_ok=True)
@@ -116,7 +134,7 @@ def write(
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
     """`save` where the network is the caller's own."""
     if half:
-        raise ValueError("half is for weights, and those of your own network are not saved: leave half out")
+        raise ValueError("half and int8 are for weights, and those of your own network are not saved: leave them out")
     if model.latent:
         raise ValueError(
             "nothing is saved of a network of your own in latents: its autoencoder is in the folder that it is from, "
@@ -255,4 +273,17 @@ def _for_file(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
             if half and weights[key].isfinite().all():
                 raise ValueError(f"{key} has numbers beyond ±65504, which float16 cannot hold: save without half")
             raise ValueError(f"{key} has NaN or infinite numbers: the training run failed, and nothing was saved")
+    return found
+
+
+def _in_bytes(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Kernels and matrices as int8 beside their scales, one for each row; the rest as it is."""
+    found = {}
+    for key, value in weights.items():
+        if value.ndim == 1:
+            found[key] = value
+            continue
+        largest = value.float().flatten(1).abs().amax(1).view(-1, *[1] * (value.ndim - 1))
+        found[key + SCALE] = torch.where(largest > 0, largest / 127, 1.0)
+        found[key] = (value / found[key + SCALE]).round().to(torch.int8)
     return found

@@ -25,6 +25,7 @@ from ddpm_core.engines.networks import Network, least_side, make_network, out_ch
 from ddpm_core.engines.networks.times import tabulate_times
 from ddpm_core.errors import first_line
 
+SCALE = ".scale"  # ends the name of an int8 tensor's scales, (C, 1, ...): its weights are the product of both
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
@@ -164,6 +165,8 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{where} does not map names to weights")
     # numbers of places, which older text encoders have among their weights
     weights = {key: value for key, value in weights.items() if not key.endswith(".position_ids")}
+    for key in [key for key, value in weights.items() if _is_scaled(value) and key + SCALE in weights]:
+        weights[key] = weights[key] * weights.pop(key + SCALE)
     if not all(map(_is_plain, weights.values())):
         raise CheckpointError(f"{where} holds values that are not floating-point tensors")
     return {_modern(key): value for key, value in weights.items()}
@@ -186,6 +189,11 @@ def _is_plain(value: Any) -> bool:
         and value.is_floating_point()
         and value.untyped_storage().nbytes() >= value.numel() * value.element_size()
     )
+
+
+def _is_scaled(value: Any) -> bool:
+    """Whether these are whole numbers that a scale belongs to, as `save` writes them with int8."""
+    return isinstance(value, Tensor) and value.dtype == torch.int8
 
 
 def _modern(key: str) -> str:

@@ -632,6 +632,21 @@ def test_export_keeps_the_model_and_halves_its_file(tmp_path):
     assert UNet2DModel.from_pretrained(tmp_path / "b").dtype == torch.float32
 
 
+def test_export_in_8_bits_keeps_each_weight_to_half_a_step_of_its_row(tmp_path):
+    write_published(tmp_path / "a", scheduler={"prediction_type": "v_prediction"})
+    command(["export", str(tmp_path / "a"), str(tmp_path / "b"), "--int8"])
+    before, after = ddpm_core.load(tmp_path / "a"), ddpm_core.load(tmp_path / "b")
+    assert after.source.bytes < before.source.bytes / 2  # a quarter, and the names of its scales
+    again = after.network.unet.state_dict()
+    for key, value in before.network.unet.state_dict().items():
+        if value.ndim == 1:
+            assert torch.equal(again[key], value.half().float()), key
+        else:
+            rows = value.flatten(1)
+            step = value.half().float().flatten(1).abs().amax(1, keepdim=True) / 127
+            assert ((again[key].flatten(1) - rows).abs() <= 0.501 * step + rows.abs() / 2048).all(), key
+
+
 @pytest.mark.parametrize(
     "fields",
     [

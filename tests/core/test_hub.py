@@ -287,7 +287,7 @@ def test_offline_without_cache(online, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     online.stop()
     monkeypatch.setattr(snapshots, "LISTING_TIMEOUT", 1000.0)  # it isn't waited for
-    assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, mnist-tiny" in refusal(REF)
+    assert "use an embedded one (cifar10-tiny, cifar10-tiny-4-steps, emoji-tiny, emoji-tiny-3-steps, " in refusal(REF)
 
 
 def test_a_mute_hub_counts_as_unreachable(online, monkeypatch):

@@ -498,12 +498,28 @@ def test_the_command_draws_what_it_is_told(turbo, folder, tmp_path, capsys, torc
     assert "64×64" in capsys.readouterr().out
 
 
-def test_the_embedded_model_draws_the_colour_that_is_named():
-    model = load("emoji-tiny", **WHERE)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("emoji-tiny", {"steps": 8, "sampler": "ddim", "spacing": "trailing", "guidance": 3.0}),
+        ("emoji-tiny-3-steps", {}),
+    ],
+)
+def test_the_embedded_models_draw_the_colour_that_is_named(name, options):
+    model = load(name, **WHERE)
     prompts = ["red heart", "green heart", "blue heart"]
-    pictures = sample(model, range(3), 8, sampler="ddim", spacing="trailing", prompts=prompts, guidance=3.0)
+    pictures = sample(model, range(3), prompts=prompts, **options)
     for channel, picture in enumerate(pictures):
         inside = picture[24:36, 24:40].reshape(-1, 3).mean(0)
         assert inside.argmax() == channel and inside[channel] > inside.mean() + 25
         assert picture[[0, 0, -1, -1], [0, -1, 0, -1]].min() > 180  # corners
     assert model.text is not None and model.text.unknown("a Red asdfgh and a fox's 🦊") == ["asdfgh", "🦊"]
+
+
+def test_the_student_shares_all_but_the_network_with_its_teacher():
+    """In every bit, so that a browser needs only the network of the second one."""
+    teacher, student = (refs.embedded()[name] for name in ("emoji-tiny", "emoji-tiny-3-steps"))
+    shared = ["vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors", "tokenizer/tokenizer.json"]
+    for name in shared:
+        assert (teacher / name).read_bytes() == (student / name).read_bytes(), name
+    assert (student / "unet/diffusion_pytorch_model.safetensors").stat().st_size < 12e6

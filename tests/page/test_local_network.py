@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pipelines
@@ -18,11 +19,13 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel, UNet2DModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from ddpm_core import Model, NoiseSchedule, load, save
 from ddpm_core.checkpoint.config.fields import LIMITS
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub.snapshots import fetch
 from ddpm_core.checkpoint.refs import parse
 from ddpm_core.checkpoint.spec import check, read
+from ddpm_core.engines.choose import wrap
 
 WEB = Path(__file__).parents[2] / "ui/web"
 SCRIPT = WEB / "tests/local/network.mjs"
@@ -236,6 +239,16 @@ def form(folder, options):
     return question
 
 
+def in_bytes(folder):
+    """A network in 8 bits, as `save` writes it and `load` reads it."""
+    network = wrap(randomised(UNet2DModel(**SMALL)), "cpu", "fp32", "torch")
+    save(Model(network=network, schedule=NoiseSchedule.linear(), image_size=8), folder, int8=True)
+    question = Question(folder)
+    unet: Any = load(folder, device="cpu", precision="fp32", engine="torch").network
+    question.evaluate(unet.unet.double(), pictures(1, 3, 8), 500)
+    return question
+
+
 def latents(folder):
     """A model of latents without words, as the trainer writes it."""
     autoencoder = randomised(AutoencoderTiny(latent_channels=4, num_decoder_blocks=(1, 1, 1, 1), scaling_factor=1.3))
@@ -258,6 +271,7 @@ def answers(tmp_path_factory):
         asked[name] = pixels(folder / str(i), change)
     asked |= {name: pipeline(folder / name, **options) for name, options in PIPELINES.items()}
     asked |= {name: form(folder / name, options) for name, options in FORMS.items()}
+    asked["int8"] = in_bytes(folder / "int8")
     asked["latents"] = latents(folder / "latents")
     asked["plain"] = embedded("mnist-tiny", plain=True)
     asked["plain, odd widths"] = pixels(folder / "odd", PIXEL_NETWORKS["odd widths"], plain=True)
@@ -271,7 +285,8 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "latents", "plain", "plain, odd widths"]
+    "name",
+    [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "int8", "latents", "plain", "plain, odd widths"],
 )
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]

@@ -17,6 +17,7 @@ from PIL import Image
 import ddpm_core
 from ddpm_core.engines.latent import ClipText
 from ddpm_core.imaging import to_uint8
+from ddpm_core.student import Student
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
@@ -133,12 +134,15 @@ def test_two_lanes_of_words(place, stable, model, own, caption, names):
 
 
 def test_guidance_that_nobody_chose_suits_the_model(model):
-    def resolved(**values):
+    def resolved(model=model, **values):
         return Settings.check({"checkpoint": "x", **values}).plain().resolved(model).guidance
 
     assert (resolved(prompt="fox"), resolved(), resolved(prompt="fox", guidance=1)) == (3, 1, 1)
     turbo = Settings.check({"checkpoint": "stabilityai/sd-turbo@abc", "prompt": "fox"})
     assert turbo.resolved(model).guidance == 1
+    for learned, usual in ((2.0, 1), (None, 3)):
+        student = replace(model, student=Student("progressive", (1000,), "x", learned))
+        assert resolved(student, prompt="fox") == usual
 
 
 def test_emoji_are_told_by_their_names(model):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,22 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
-from training import assert_same, fit, process_restored, tiny, weights  # noqa: F401
+from training import as_words, assert_same, fit, process_restored, tiny, weights  # noqa: F401
 
-from ddpm_core import load, sample, trajectory
+from ddpm_core import Model, NoiseSchedule, load, q_sample, sample, save, trajectory
+from ddpm_core.engines.choose import wrap
+from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.process import to_x0_eps
+from ddpm_core.student import Student
 from train import TrainError
+from train.__main__ import main
 from train.data.sources import open_source
-from train.fit.inputs.words import learn_words, make_tokenizer
+from train.distill.end_to_end import Encoder
+from train.distill.losses import progressive_loss
+from train.distill.start import parse_distill, stages
+from train.distill.task import Distilling
+from train.distill.teacher import prepared
+from train.fit.inputs.words import learn_words, make_prompted, make_tokenizer, text_of
 from train.fit.outputs.export import check_new
 from train.fit.state import load_latest
 from train.fit.trainer import Trainer
@@ -23,6 +34,7 @@ from train.fit.trainer import Trainer
 pytest.importorskip("transformers", reason="needed for words only")
 pytestmark = pytest.mark.usefixtures("torch_engine")
 CAPTIONS = ["red square", "Green square", "a blue square", "grey square"]
+WORDS = {"text_width": 16, "text_layers": 1, "text_length": 8}
 COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (99, 99, 99)]
 
 
@@ -47,7 +59,7 @@ def decoder(tmp_path_factory):
 @pytest.fixture
 def config(pictures, decoder, tmp_path):
     changes = {"image_size": 16, "channels": 3, "flip": False, "captions": True, "decoder": str(decoder)}
-    changes |= {"text_width": 16, "text_layers": 1, "text_length": 8, "batch": 4, "sample_count": 1}
+    changes |= {**WORDS, "batch": 4, "sample_count": 1}
     return tiny(pictures, tmp_path / "run", **changes, attention=(8,), optimizer="muon", prediction="v")
 
 
@@ -128,6 +140,94 @@ def test_a_text_encoder_of_a_checkpoint_stays_as_it_is(config, tmp_path, optimiz
     Trainer(replace(again, text=str(tmp_path / "new" / "model")), state)  # the same weights
     with pytest.raises(TrainError, match="the text encoder has other weights"):
         Trainer(replace(again, text="emoji-tiny"), state)
+
+
+@pytest.fixture(scope="module")
+def teacher(pictures, decoder, tmp_path_factory):
+    """A model of words with random weights."""
+    folder = tmp_path_factory.mktemp("teacher")
+    words = learn_words(CAPTIONS)
+    config = tiny(pictures, folder, **WORDS, attention=(8,), image_size=8, prediction="v", widths=(8, 8), norm_groups=4)
+    tokenizer = make_tokenizer(words, config.text_length)
+    torch.manual_seed(0)
+    network = make_prompted(config, 4, 8, tokenizer)
+    for weight in network.unet.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    model = Model(
+        network=wrap(network.unet, "cpu", "fp32", "torch"),
+        schedule=NoiseSchedule.cosine(40),
+        **{"image_size": 8, "channels": 4, "prediction": "v", "variance": "beta_tilde", "clip": False},
+        **{"latent": True, "factor": 2, "takes_words": True, "leading_offset": 1},
+        decoder=LatentDecoder(pipelines.autoencoder(4), torch.device("cpu")),
+        text=text_of(tokenizer, network, torch.device("cpu")),
+    )
+    save(model, folder / "words")
+    return folder / "words"
+
+
+def distilling(teacher, pictures, out, **changes):
+    """The words of a command."""
+    run = {"data": pictures, "out": out, "steps": 1, "batch": 4, "threads": 1, "device": "cpu", "checkpoint_every": 1}
+    return ["distill", str(teacher), *as_words({**run, **changes})]
+
+
+def test_a_student_learns_what_the_guided_teacher_draws_of_captions(teacher, pictures, tmp_path):
+    line = distilling(teacher, pictures, tmp_path, teacher_steps=2, guidance=3.0)
+    (config,) = stages(prepared(parse_distill(line[1:])))
+    trainer = Trainer(config, None, Distilling)
+    generator = torch.Generator().manual_seed(0)
+    x_0, eps = torch.randn(2, 3, 4, 8, 8, generator=generator)
+    labels, t = torch.tensor([0, 3, -1]), torch.full((3,), 40)
+    found = trainer.task.losses(trainer._network, x_0, t, eps, labels, t)
+
+    model = load(teacher, device="cpu", precision="fp32", engine="torch")
+    unet, schedule = model.network.unet, model.schedule
+    states, none = model.text(["red square", "square", ""]), model.text([""]).expand(3, -1, -1)
+
+    def x_0_of(w):
+        def denoised(x, t):
+            with torch.no_grad():
+                v, away = (unet(x, t - 1, each, return_dict=False)[0] for each in (states, none))
+            return to_x0_eps(schedule, "v", away + w * (v - away), x, t)[0]
+
+        return denoised
+
+    path = [torch.full((3,), time) for time in (40, 10, 0)]
+    expected, unguided = (
+        progressive_loss(schedule, x_0_of(1.0), x_0_of(w), q_sample(schedule, x_0, t, eps), path) for w in (3.0, 1.0)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    assert torch.isclose(found, unguided, rtol=1e-3).tolist() == [False, False, True]
+
+
+def test_the_encoder_sees_what_the_network_computes_of_no_words(teacher):
+    model = load(teacher, device="cpu", precision="fp32", engine="torch")
+    unet, none, states = model.network.unet, model.text([""]), []
+    x, eps = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    for block in (*unet.down_blocks, unet.mid_block):
+        block.register_forward_hook(lambda _, inputs, output: states.append(output))
+    with torch.no_grad():
+        t = torch.full((3,), 5)
+        unet(q_sample(model.schedule, x, t, eps), t - 1, none.expand(3, -1, -1))
+        expected = [each for _, skips in states[:-1] for each in skips] + states[-1:]
+        seen = Encoder(unet, model.schedule, [5], none, nullcontext)(x, [eps])
+    for ours, theirs in zip(seen[1:], expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_a_student_that_takes_words_needs_no_guidance(teacher, pictures, tmp_path):
+    made, whole = tmp_path / "made", tmp_path / "whole"
+    line = distilling(teacher, pictures, made, teacher_steps=4, student_steps=2, guidance=3.0, sample_every=1)
+    assert main(line) == 0
+    more = {"method": "end-to-end", "student": made / "2-steps" / "model", "teacher_steps": 2}
+    assert main(distilling(teacher, pictures, whole, **more)) == 0
+    assert main(["distill", "--resume", "--out", str(whole), "--steps", "2"]) == 0
+    before, after = (load(folder, device="cpu", engine="torch") for folder in (teacher, whole / "model"))
+    assert after.student == Student("progressive", (40, 10), "words", 3.0)
+    assert torch.equal(before.text(["red square"]), after.text(["red square"]))
+    assert sample(after, [1], prompts="red square").shape == (1, 16, 16, 3)
+    card = (whole / "model" / "README.md").read_text()
+    assert "text-to-image" in card and "2 steps of UniPC, with guidance 3 |" in card
 
 
 def test_a_text_encoder_needs_captions_and_words(config):

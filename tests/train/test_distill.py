@@ -453,7 +453,7 @@ def test_a_student_goes_on_with_all_its_steps_at_once_and_resumes_exactly(
 
 
 def test_pictures_differ_by_the_square_of_what_the_encoder_sees_of_them():
-    encoder = Encoder(small_unet(num_class_embeds=3).double(), LINEAR, (2, 5), 2, nullcontext)
+    encoder = Encoder(small_unet(num_class_embeds=3).double(), LINEAR, (2, 5), torch.tensor([2]), nullcontext)
     generator = torch.Generator().manual_seed(0)
     wanted, shift = torch.randn(2, 3, 3, 8, 8, generator=generator, dtype=torch.float64)
     noise = torch.randn(2, 3, 3, 8, 8, generator=generator, dtype=torch.float64)

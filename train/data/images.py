@@ -100,6 +100,10 @@ class Images:
         """Give the captions' tokens, int64 (N, L), which are the labels then, and those of no caption, (L,)."""
         self.labels, self._no_label = tokens, none.numpy()
 
+    def number_captions(self) -> None:
+        """Make the captions' numbers the labels; −1 is that of no caption."""
+        self.labels, self._no_label = torch.arange(len(self)), -1
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of what is trained on: pixels, or latents."""

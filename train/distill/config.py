@@ -39,7 +39,7 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     """The chain's times are T (k/n)^this, k = n..1. 1 spaces them evenly; a larger number puts more of them near the
     image."""
     guidance: float | None = None
-    """Guide the teacher with this scale (for teachers with classes). The student then needs no guidance."""
+    """Guide the teacher with this scale (for teachers with classes or words). The student then needs no guidance."""
 
     out: str = "runs/student"
     """Folder of the run. consistency: a folder as for `fit`, with the student in model/. progressive: a folder for each

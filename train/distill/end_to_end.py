@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ddpm_core import NoiseSchedule, q_sample, trajectory
-from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.model import Network
+from ddpm_core.prediction import label_tensor
 from ddpm_core.process import to_device
 from train.common.config import Config
 from train.data.images import Images
@@ -28,13 +28,14 @@ from train.distill.config import DistillConfig
 from train.distill.losses import ddim_step
 from train.distill.task import Distilling
 from train.distill.teacher import open_student, teacher_times, unet_of
+from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, public
 
 TIMES = 20, 100  # of T = 1000, at which pictures are seen
 
 
 class EndToEnd(Distilling):
-    """The task of such a run. Of the data it uses the labels only: its pictures begin with noise."""
+    """The task of such a run. Of the data it uses the labels or captions only: its pictures begin with noise."""
 
     noises = 1 + len(TIMES)  # x_T, and one for each time at which pictures are seen
 
@@ -43,35 +44,39 @@ class EndToEnd(Distilling):
         super().__init__(config, accelerator, images)
         self._times = teacher_times(self._teacher, config)
 
-    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
+    def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         network = super().network(state)
         if state is None:
-            network.load_state_dict(unet_of(open_student(self._config.student or "")).state_dict())
+            unet_in(network).load_state_dict(unet_of(open_student(self._config.student or "")).state_dict())
         times = [max(1, round(t * self.schedule.T / 1000)) for t in TIMES]
-        label, autocast = self._teacher.null_label, self._accelerator.autocast
-        self._encoder = Encoder(self._frozen, self.schedule, times, label, autocast)
+        none = label_tensor(self._teacher, None, 1, None)
+        if none is not None and self._teacher.takes_words:
+            none = none[:, 0].to(next(self._frozen.parameters()))
+        self._encoder = Encoder(self._frozen, self.schedule, times, none, self._accelerator.autocast)
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         x_T, *noise = eps.chunk(self.noises, dim=1)
-        x = x_T
+        x, condition = x_T, self._condition(labels, x_T)
         for s, following in pairwise(torch.full_like(t, time) for time in self._chain.tolist()):
-            found = self._student_x0(network, labels, x, s)
+            found = self._student_x0(network, condition, x, s)
             x = ddim_step(self.schedule, x, found.clamp(-1, 1) if self._teacher.clip else found, s, following)
         with torch.no_grad():
             wanted = self._encoder(self._drawn(x_T, labels), noise)
         return difference(self._encoder(x, noise), wanted)
 
     def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
-        """The x_0 to which the teacher leads from x_T, guided where there is a label."""
+        """The x_0 to which the teacher leads from x_T, guided where there is a label or caption."""
         teacher, ids = self._teacher, None if labels is None else labels.cpu()
         guided = torch.zeros(len(x_T), dtype=torch.bool)
         if ids is not None and self._guidance is not None:
-            guided = ids != teacher.null_label
+            guided = ids != (-1 if teacher.takes_words else teacher.null_label)
         drawn = torch.empty_like(x_T)
         for some, guidance in ((guided, self._guidance), (~guided, None)):
             if some.any():
-                own: dict[str, Any] = {} if ids is None else {"labels": ids[some]}
+                own: dict[str, Any] = {}
+                if ids is not None:
+                    own = {"prompts": self._prompts(ids[some])} if teacher.takes_words else {"labels": ids[some]}
                 own |= {"x_T": x_T[some], "guidance": guidance}
                 chain = trajectory(teacher, range(int(some.sum())), self._times, "unipc", **own)
                 drawn[some] = deque(chain, maxlen=1)[0].x
@@ -93,37 +98,42 @@ class EndToEnd(Distilling):
 class Encoder:
     """The first half of a U-Net, as it sees pictures that are noised to some times.
 
-    label: their class, None for none. context: in which it is evaluated.
+    none: the condition of no class, int64 (1,), or of no words, (1, L, D); None without either. context: in which it is
+    evaluated.
     """
 
     def __init__(
         self,
-        unet: UNet2DModel,
+        unet: nn.Module,
         schedule: NoiseSchedule,
         times: Sequence[int],
-        label: int | None,
+        none: Tensor | None,
         context: Callable[..., AbstractContextManager[Any]],
     ):
-        self._unet, self._schedule, self._label, self._context = unet.requires_grad_(False), schedule, label, context
-        self.times = times
+        self._unet: Any = unet.requires_grad_(False)
+        self._schedule, self._none, self._context, self.times = schedule, none, context, times
 
     def __call__(self, x_0: Tensor, noise: Sequence[Tensor]) -> list[Tensor]:
         """All states at all times, (N, C, H, W) each. noise: like x_0, for each of the times."""
-        unet, found = self._unet, []
-        assert unet.mid_block is not None
+        unet, found, own = self._unet, [], {}
+        none = None if self._none is None else self._none.expand(len(x_0), *self._none.shape[1:]).to(x_0.device)
+        if none is not None and none.is_floating_point():
+            own = {"encoder_hidden_states": none}
         for time, eps in zip(self.times, noise, strict=True):
             t = torch.full((len(x_0),), time)
             x = q_sample(self._schedule, x_0, t, eps).contiguous(memory_format=torch.channels_last)
             with self._context():
                 temb = unet.time_embedding(unet.time_proj(to_device(t - 1, x.device)).to(x.dtype))
-                if self._label is not None and unet.class_embedding is not None:
-                    temb = temb + unet.class_embedding(torch.full_like(t, self._label, device=x.device))
+                embedding = getattr(unet, "add_embedding" if own else "class_embedding", None)
+                if none is not None and embedding is not None:
+                    temb = temb + embedding(none)
                 h = unet.conv_in(x)
                 found.append(h)
                 for block in unet.down_blocks:
-                    h, states = block(hidden_states=h, temb=temb)
+                    attends = getattr(block, "has_cross_attention", False)
+                    h, states = block(hidden_states=h, temb=temb, **(own if attends else {}))
                     found += states
-                found.append(unet.mid_block(h, temb))
+                found.append(unet.mid_block(h, temb, **own))
         return [state.to(x_0.dtype) for state in found]
 
 

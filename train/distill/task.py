@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from ddpm_core import Model
 from ddpm_core.engines.from_diffusers import UNet2DModel
-from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.engines.latent import ClipText, LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.model import Network, Source
 from ddpm_core.names import Averaging
-from ddpm_core.prediction import evaluation
+from ddpm_core.prediction import evaluation, label_tensor
 from ddpm_core.process import q_sample, to_device, to_x0_eps
 from ddpm_core.student import Student
 from train import TrainError
@@ -31,6 +31,7 @@ from train.distill.losses import consistency_loss, progressive_loss
 from train.distill.teacher import chain_of, check_same_teacher, open_teacher
 from train.fit.fused import fuse
 from train.fit.inputs.latents import encode
+from train.fit.inputs.words import PromptedUNet
 from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.task import TrainingTask
 
@@ -85,6 +86,12 @@ class Distilling(TrainingTask):
         self._check_classes(images)
         if isinstance(self._teacher.decoder, LatentDecoder):
             self._encode(self._teacher.decoder, images)
+        self._captions = images.captions
+        if images.captions is not None:
+            assert isinstance(self._teacher.text, ClipText)
+            near = ClipText(self._teacher.text.tokenizer, self._teacher.text.encoder, accelerator.device)
+            self._teacher = replace(self._teacher, text=near)
+            images.number_captions()
 
     def _encode(self, decoder: LatentDecoder, images: Images) -> None:
         """Give the images their latents, which all stages of a run share."""
@@ -103,7 +110,7 @@ class Distilling(TrainingTask):
                 "give --data with the teacher's classes, in their order."
             )
 
-    def network(self, state: Mapping[str, Any] | None) -> UNet2DModel:
+    def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         """A copy of the teacher's, without dropout: a student learns a function, and targets are not noisy."""
         assert isinstance(self._teacher.network, TorchNetwork)
         unet: Any = self._teacher.network.unet
@@ -120,7 +127,11 @@ class Distilling(TrainingTask):
             fuse(frozen)
         self._frozen = frozen
         self._teacher = self._teacher.evaluated_by(self._evaluated(frozen))
-        return student
+        return student if self._captions is None else PromptedUNet(student, nn.Identity())
+
+    def architecture(self, network: nn.Module) -> dict[str, Any]:
+        """Nothing of a network with prompts: a run that continues takes the teacher's again."""
+        return {} if isinstance(network, PromptedUNet) else super().architecture(network)
 
     def _evaluated(self, unet: UNet2DModel) -> Network:
         """The teacher's network in the run's precision."""
@@ -129,19 +140,38 @@ class Distilling(TrainingTask):
             if self._config.channels_last:
                 x = x.contiguous(memory_format=torch.channels_last)
             with torch.no_grad(), self._accelerator.autocast():
-                return unet(x, t_index, class_labels=labels, return_dict=False)[0]
+                return unet(x, t_index, labels, return_dict=False)[0]
 
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        condition = self._condition(labels, x_0)
+
         def teacher(x: Tensor, t: Tensor) -> Tensor:
-            return evaluation(self._teacher, x, t, labels, self._guidance).x0
+            return evaluation(self._teacher, x, t, condition, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)
-        return self._loss(self.schedule, partial(self._student_x0, network, labels), teacher, x_t, self._path(t))
+        return self._loss(self.schedule, partial(self._student_x0, network, condition), teacher, x_t, self._path(t))
 
-    def _student_x0(self, network: Network, labels: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
-        output = network(x, to_device(t - 1, x.device), labels).to(x.dtype)
+    def _prompts(self, labels: Tensor) -> list[str]:
+        """The captions of these numbers."""
+        assert self._captions is not None
+        return ["" if i < 0 else self._captions[i] for i in labels.tolist()]
+
+    def _condition(self, labels: Tensor | None, x: Tensor) -> Tensor | None:
+        """The condition of a batch, as `evaluation` takes it: its labels, or what the teacher's text encoder makes of
+        its captions, with the dtype and on the device of x.
+        """
+        if labels is None or self._captions is None:
+            return labels
+        states = label_tensor(self._teacher, self._prompts(labels), len(labels), self._guidance)
+        assert states is not None
+        return states.to(x)
+
+    def _student_x0(self, network: Network, condition: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
+        if condition is not None and self._captions is not None:
+            condition = condition[:, 0]  # without that of no words, which only guidance needs
+        output = network(x, to_device(t - 1, x.device), condition).to(x.dtype)
         return to_x0_eps(self.schedule, "v", output, x, t)[0]
 
     def _path(self, t: Tensor) -> Sequence[Tensor]:

@@ -15,7 +15,7 @@ from torch import nn
 from ddpm_core import CheckpointError, Model, load
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config import fields
-from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.engines.latent import ClipText, LatentDecoder
 from ddpm_core.engines.torch import TorchNetwork
 from ddpm_core.names import LEARNED
 from train import TrainError
@@ -24,7 +24,7 @@ from train.common.config import Config
 from train.distill.config import DistillConfig
 from train.fit.fused import check_fusable
 from train.fit.inputs.init import continued, of_network, of_process
-from train.fit.inputs.latents import identity_of
+from train.fit.inputs.latents import digest_of, identity_of
 from train.fit.outputs.card import command
 from train.fit.recipe import architecture, of_latents
 
@@ -37,12 +37,9 @@ def open_teacher(ref: str) -> Model:
     if not ref:
         raise TrainError("Say what to distil: python -m train distill TEACHER --data DATA --out OUT.")
     try:
-        teacher = load(ref, device="cpu", precision="fp32", engine="torch")
+        return load(ref, device="cpu", precision="fp32", engine="torch")
     except CheckpointError as error:
         raise TrainError(f"The teacher: {error}.") from error
-    if teacher.takes_words:
-        raise TrainError(f"Text-to-image models can't be distilled, and {ref} is one.")
-    return teacher
 
 
 def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
@@ -123,13 +120,14 @@ def unet_of(model: Model) -> nn.Module:
 
 
 def digest(teacher: Model) -> str:
-    """SHA-256 of a teacher's weights, and of its autoencoder."""
+    """SHA-256 of a teacher's weights, and of its autoencoder and text encoder."""
     path = teacher.source and teacher.source.weights_path
     if path is None:
         return ""
     decoder = teacher.decoder
     autoencoder = json.dumps(identity_of(decoder)) if isinstance(decoder, LatentDecoder) else ""
-    return hashlib.sha256(path.read_bytes() + autoencoder.encode()).hexdigest()
+    text = digest_of(teacher.text.encoder) if isinstance(teacher.text, ClipText) else ""
+    return hashlib.sha256(path.read_bytes() + autoencoder.encode() + text.encode()).hexdigest()
 
 
 def check_same_teacher(teacher: Model, config: DistillConfig) -> None:
@@ -214,19 +212,22 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         check_range(config, {"guidance": fields.LIMITS["guidance"]})
     if config.guidance is not None and teacher.student is not None:
         raise TrainError("--guidance is for a teacher that is no student: this one has learned its own.")
-    if config.guidance is not None and teacher.null_label is None:
-        raise TrainError("--guidance needs a teacher with classes and a label that means none: leave it out.")
+    if config.guidance is not None and teacher.null_label is None and not teacher.takes_words:
+        raise TrainError("--guidance needs a teacher with words, or classes and a label that means none: leave it out.")
 
 
 def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
     """The fields of a configuration that say what the teacher is, as far as `fit` has flags for it."""
     assert isinstance(teacher.network, TorchNetwork)
+    unet = teacher.network.unet
+    shape = dict(unet.config) if teacher.takes_words else architecture(unet)
     return {
-        **of_network(architecture(teacher.network.unet), teacher.image_size),
+        **of_network(shape, teacher.image_size),
         **of_process(teacher),
         "image_size": teacher.picture_size,
         "channels": teacher.picture_channels,
         "decoder": config.teacher if teacher.latent else None,  # not None says that the run is in its latents
         "conditional": teacher.num_classes > 0,
-        "label_dropout": 0.1 if teacher.null_label is not None else 0.0,
+        "captions": teacher.takes_words,
+        "label_dropout": 0.1 if teacher.takes_words or teacher.null_label is not None else 0.0,
     }

@@ -66,10 +66,11 @@ EMBEDDED = {
     "mnist-tiny-consistency": ("Digits student", "1 to 4 steps"),
     "mnist-tiny-2-steps": ("Digits student", "2 steps"),
     "cifar10-tiny-4-steps": ("CIFAR-10 student", "4 steps"),
+    "emoji-tiny-3-steps": ("Emoji student", "3 steps"),
 }
 LATENT = {  # draw latents of an autoencoder
     *("CompVis/ldm-celebahq-256", "stabilityai/sd-turbo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
-    *("facebook/DiT-XL-2-256", "emoji-tiny"),
+    *("facebook/DiT-XL-2-256", "emoji-tiny", "emoji-tiny-3-steps"),
 }
 GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}  # as their cards advise
 GROUPS = READY, TRAINED = "Ready here", "Trained here"  # of the list, before those that need the Hub: one for each data

@@ -178,8 +178,9 @@ class Settings(Request):
     def resolved(self, model: ModelSpec) -> Settings:
         """The same, with what suits the model and the sampler for everything that was left open."""
         spacing = suited_spacing(model, self.sampler, self.steps) if self.spacing == AUTO else self.spacing
-        asked = self.prompt or self.negative
-        usual = usual_guidance(self.checkpoint) if model.takes_words and asked else 1.0
+        asked = model.takes_words and (self.prompt or self.negative)
+        has_learned = model.student is not None and model.student.guidance is not None
+        usual = usual_guidance(self.checkpoint) if asked and not has_learned else 1.0
         guidance = usual if self.guidance is None else self.guidance
         own = self.checkpoint in EMBEDDED
         return replace(

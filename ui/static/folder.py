@@ -62,6 +62,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - Pictures of the page: [PICTURES.md](PICTURES.md)
 """
 CLIENT = "local/client.js"  # the module of what computes for this page
+SHARED = 100_000  # bytes from which a file that an earlier model has is not there twice
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
 
@@ -85,9 +86,14 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     if not models:
         raise CheckpointError(" ".join(refused))
     shutil.rmtree(out, ignore_errors=True)
+    placed: dict[tuple[str, tuple[int, str]], str] = {}  # what two models share is there once
     for ref, (folder, known) in models.items():
-        for name in known["files"]:
-            _copy(folder / name, out / "checkpoints" / ref / name)
+        for name, entry in known["files"].items():
+            root = placed.setdefault((name, entry), f"checkpoints/{ref}")
+            if root == f"checkpoints/{ref}" or entry[0] < SHARED:
+                _copy(folder / name, out / "checkpoints" / ref / name)
+            else:
+                known["files"][name] = (*entry, root)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
     first = models[given["first"]][1]
     if sum(size for size, _ in first["files"].values()) < FREE:  # it need not be asked for
@@ -200,7 +206,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
     choices = []
     for ref, known in models.items():
         choice = catalogue.choice(ref, snapshots.Status("embedded"))
-        size = sum(size for size, _ in known["files"].values())
+        size = sum(size for size, *_ in known["files"].values())
         if size > FREE:
             choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
         choices.append(choice)

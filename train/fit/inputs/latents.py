@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 from tqdm import tqdm
 
 from ddpm_core import CheckpointError
@@ -74,10 +75,15 @@ def _naming(folder: str) -> Iterator[None]:
 
 def identity_of(decoder: LatentDecoder) -> dict[str, Any]:
     """What decides the latents of a picture, as JSON has it."""
+    return {"autoencoder": digest_of(decoder.autoencoder), "scaling": [decoder.scale, decoder.shift]}
+
+
+def digest_of(network: nn.Module) -> str:
+    """SHA-256 of a network's weights."""
     weights = hashlib.sha256()
-    for name, value in decoder.autoencoder.state_dict().items():
+    for name, value in network.state_dict().items():
         weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    return {"autoencoder": weights.hexdigest(), "scaling": [decoder.scale, decoder.shift]}
+    return weights.hexdigest()
 
 
 def encode(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> None:

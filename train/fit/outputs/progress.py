@@ -153,7 +153,8 @@ class Progress:
             seeds, x_0 = range(first, min(first + together, count)), None
             condition = Condition([seed % model.num_classes for seed in seeds] if model.num_classes else None)
             if captions:
-                condition = Condition(prompts=captions[first : seeds.stop], guidance=GUIDANCE)
+                guidance = None if model.student else GUIDANCE
+                condition = Condition(prompts=captions[first : seeds.stop], guidance=guidance)
             chain = make_chain(model, guidance=condition.guidance, **own)
             for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain, condition)], seeds), 1):
                 x_0 = step_of_chain.x

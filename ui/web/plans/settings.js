@@ -81,7 +81,9 @@ export function plain(lane) {
  */
 export function resolved(lane, facts, catalogue) {
   const { checkpoint, prompt, negative, spacing, sampler, steps } = lane;
-  const usual = facts.takes_words && (prompt || negative) ? catalogue.guidance(checkpoint) : 1;
+  const asked = facts.takes_words && (prompt || negative);
+  const hasLearned = (facts.student?.guidance ?? null) !== null;
+  const usual = asked && !hasLearned ? catalogue.guidance(checkpoint) : 1;
   return {
     ...lane,
     clip: lane.clip ?? facts.clip,

@@ -69,6 +69,11 @@ test("what was left open is the model's own, and ours are told emoji by their na
   assert.deepEqual([prompt, guidance, clip, spacing], ["a red apple", 3, false, "linspace"]);
   const theirs = resolved({ ...lane, checkpoint: "a/b@main" }, told, catalogue);
   assert.deepEqual([theirs.prompt, theirs.guidance], ["a 🍎\ufe0f", 1]);
+  const student = (/** @type {number | null} */ guidance) => ({ ...told, student: { guidance } });
+  assert.deepEqual(
+    [2, null].map((learned) => resolved(lane, student(learned), catalogue).guidance),
+    [1, 3],
+  );
 });
 
 test("guidance evaluates each image twice, and a correction of Langevin once more", () => {

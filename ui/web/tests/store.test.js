@@ -62,6 +62,17 @@ test("progress is told, and what came whole is kept", async () => {
   assert.deepEqual(new Uint8Array(await read(files())), BYTES);
 });
 
+test("a file that two models share is fetched once", async () => {
+  serve();
+  const kept = keep((all, address, answer) => all.set(address, answer));
+  await read(files());
+  serve(BYTES, 404);
+  const entry = [BYTES.length, MARK, "models/a"];
+  assert.ok(await files().has("models/b", "weights", entry));
+  assert.deepEqual(new Uint8Array(await files().read("models/b", "weights", entry, () => {})), BYTES);
+  assert.equal(kept.size, 1);
+});
+
 test("a full cache is a sentence, and the file is there", async () => {
   serve();
   keep(async () => {

@@ -3,7 +3,11 @@
 export const MARK = 12; // letters of a mark, the first of a SHA-256
 export const PATIENCE = 10_000; // ms without a byte after which a request is given up
 
-/** A file of a checkpoint: its bytes, and letters that change with what is in it. @typedef {[size: number, mark: string]} Entry */
+/**
+ * A file of a checkpoint: its bytes, letters that change with what is in it, and the folder of the checkpoint where it
+ * lies, if that is another one.
+ * @typedef {[size: number, mark: string, root?: string]} Entry
+ */
 
 const FULL = "Finished, but this browser keeps no more files: the model is loaded anew next time";
 
@@ -19,7 +23,7 @@ export class Files {
   }
 
   /** @param {string} root @param {string} path @param {Entry} entry */
-  #address = (root, path, [, mark]) => new URL(`${root}/${path}?${mark}`, this.base).href;
+  #address = (root, path, [, mark, other = root]) => new URL(`${other}/${path}?${mark}`, this.base).href;
   #cache = async () => globalThis.caches?.open(kept(this.base)).catch(() => null);
 
   /** Whether the browser keeps a file. @param {string} root the checkpoint's folder @param {string} path in it @param {Entry} entry */

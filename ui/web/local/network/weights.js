@@ -6,6 +6,8 @@ const LARGEST = 1e8; // far beyond any that was trained, as in ddpm_core/checkpo
 /** Attention weights as diffusers named them before 0.12. */
 const LEGACY = { ".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0." };
 
+const SCALE = ".scale"; // ends the name of the scales of an int8 tensor, one a row, as in ddpm_core/checkpoint/weights.py
+
 /** @type {Float32Array | undefined} of all 2¹⁶ float16 */
 let halves;
 
@@ -19,6 +21,7 @@ function half(bits) {
 
 /** @type {Record<string, { bytes: number, read: (bytes: ArrayBuffer) => Float32Array }>} */
 const KINDS = {
+  I8: { bytes: 1, read: (bytes) => Float32Array.from(new Int8Array(bytes)) }, // of which SCALE is the other half
   F32: { bytes: 4, read: (bytes) => new Float32Array(bytes) },
   BF16: {
     bytes: 2,
@@ -63,7 +66,8 @@ export class Weights {
       if (name === "__metadata__" || name.endsWith(".position_ids")) continue; // numbers of places, of older text encoders
       const { dtype, shape, data_offsets: [from, to] = [] } = entry ?? {};
       const kind = KINDS[dtype];
-      if (!kind) throw new Error(`${where} holds ${name} as ${dtype}: F32, F16 and BF16 are supported`);
+      if (!kind || (dtype === "I8" && !(name + SCALE in header)))
+        throw new Error(`${where} holds ${name} as ${dtype}: F32, F16, BF16, and I8 with scales are supported`);
       const length = Array.isArray(shape) ? shape.reduce((a, b) => a * b, kind.bytes) : Number.NaN;
       left -= length;
       if (!(from >= 0 && to - from === length && start + to <= file.byteLength && left >= 0)) throw broken;
@@ -82,8 +86,14 @@ export class Weights {
     if (`${found.shape}` !== `${shape}`)
       throw new Error(`${this.#where} does not fit config.json: ${name} has shape ${found.shape}, not ${shape}`);
     this.#left.delete(name);
-    this.count += shape.reduce((a, b) => a * b, 1);
     const numbers = KINDS[found.kind].read(this.file.slice(found.from, found.to));
+    if (found.kind === "I8") {
+      const scales = this.take(name + SCALE, shape[0], ...shape.slice(1).map(() => 1));
+      this.count -= scales.length; // which are no weights
+      const row = numbers.length / scales.length;
+      for (let i = 0; i < numbers.length; i++) numbers[i] *= scales[Math.floor(i / row)];
+    }
+    this.count += numbers.length;
     if (!numbers.every((value) => Math.abs(value) < LARGEST))
       throw new Error(`${this.#where} holds NaN or numbers too large for trained weights in ${name}`);
     return numbers;
