@@ -137,6 +137,9 @@ class _KnownDtype(UNet2DModel):
         return self.conv_in.weight.dtype
 
 
+_KnownDtype.__name__ = UNet2DModel.__name__  # which a saved config.json has
+
+
 class ExactNetwork:
     """Evaluates a network in PyTorch and float32, whatever the engine is: with gradients with respect to x.
 
