@@ -438,7 +438,7 @@ class TrainingNow(_From):
     classes: NotRequired[int]
 
 
-class LookAsked(TypedDict):
+class NowAsked(TypedDict):
     visitor: str
     number: int
     version: int
@@ -486,7 +486,7 @@ class Used(TypedDict):
 
 
 class TrainQuestions(TypedDict):
-    look: Callable[[LookAsked], TrainingNow]
+    now: Callable[[NowAsked], TrainingNow]
     start: Callable[[StartAsked], Nothing]
     pictures: Callable[[FollowAsked], Found]
     follow: Callable[[FollowAsked], Nothing]

@@ -6,16 +6,15 @@ import copy
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from functools import lru_cache, partial
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
+from ddpm_core.engines import same_bits
 from ddpm_core.engines.attention import CrossAttention
 from ddpm_core.engines.common import (
     DTYPES,
@@ -28,94 +27,20 @@ from ddpm_core.engines.common import (
     told_numbers,
     weight_bytes,
 )
+from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.networks import Network, first_convolution
 from ddpm_core.engines.networks.times import known_times
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
 
 # torch chooses convolution kernels by batch size, and their sums differ in the last bits; so that an image is the same
-# in any batch, see `_EachAlone` for a CPU. A GPU computes many small images in the time of one: there a batch is
+# in any batch, see `same_bits` for a CPU. A GPU computes many small images in the time of one: there a batch is
 # evaluated in chunks of these sizes, the last one padded.
 _CHUNKS = (256, 64, 8, 1)
-_CPU_CHUNK = 16  # images that a CPU evaluates together, at most
+_CPU_CHUNK = 64  # images that a CPU evaluates together, at most
 _CPU_PIXELS = 16 * 64 * 64  # of them
 _TRIED = (0, 10, 100, 999)  # t_index
 _PIXELS = 256 * 32 * 32 * 2  # of a chunk, at most
-
-
-# What may compute an image otherwise in a batch, and how many of its first arguments have a row for each image.
-# Products: the kernels of a convolution, and of a matrix of one row, are chosen by the batch. Norms of large images:
-# their sums are shared out among threads. Functions: the ends of what each thread has are computed without vectors,
-# whose last bits are others. Sums, products and quotients of two numbers are exact.
-_OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
-_BY_BATCH: dict[Callable[..., Tensor], int] = {
-    **dict.fromkeys((F.conv2d, F.conv_transpose2d, F.linear, F.group_norm, F.layer_norm), 1),
-    **dict.fromkeys(_OF_EACH_NUMBER, 1),
-    **{F.scaled_dot_product_attention: 3, torch.bmm: 2, torch.baddbmm: 3},
-}
-
-
-class _EachAlone(TorchFunctionMode):
-    """What a network computes for n images is, to the bit, what it computes for each of them alone.
-
-    Only what the batch would change is computed for each image. In float32 that is tried, once for each shape: most
-    functions give an image the same bits in any batch.
-    """
-
-    def __init__(self, n: int):
-        self._n = n
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        batched, n, others = _BY_BATCH.get(func, 0), self._n, kwargs or {}
-        if not batched or not args[0].ndim or len(args[0]) % n:
-            return func(*args, **others)
-        # bf16 rounds away what would show that bits differ
-        if args[0].dtype == torch.float32 and not any(isinstance(value, Tensor) for value in others.values()):
-            lie = ((each.shape, each.stride()) if isinstance(each, Tensor) else each for each in args)
-            call = func, n, torch.get_num_threads(), *lie, *others.items()
-            if call not in _SAME_BITS:
-                _SAME_BITS[call] = _has_same_bits(func, n, batched, args, others)
-            if _SAME_BITS[call]:
-                return func(*args, **others)
-        return _each_alone(func, n, args[:batched], args[batched:], others)
-
-
-_SAME_BITS: dict[Any, bool] = {}  # by the function, n, threads and how its arguments lie in memory
-
-
-def _each_alone(func: Any, n: int, given: Sequence[Tensor], rest: tuple, kwargs: dict) -> Tensor:
-    parts = zip(*(each.split(len(each) // n) for each in given), strict=True)
-    return torch.cat([func(*part, *rest, **kwargs) for part in parts])
-
-
-def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -> bool:
-    """Whether n images have the same bits together and alone.
-
-    Random numbers tell: kernels that differ add in another order, and the last bits of thousands of sums differ.
-    """
-    generator = torch.Generator().manual_seed(0)
-    telling = _telling(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
-
-    def drawn(like: Any) -> Any:
-        if not isinstance(like, Tensor):
-            return like
-        numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)
-        if telling is not None:
-            numbers = telling[torch.randint(len(telling), like.shape, generator=generator)]
-        return torch.empty_like(like).copy_(numbers)  # as it lies in memory
-
-    numbers = [drawn(each) for each in args]
-    together = func(*(each.clone() for each in numbers[:batched]), *numbers[batched:], **kwargs)
-    return together.equal(_each_alone(func, n, numbers[:batched], tuple(numbers[batched:]), kwargs))
-
-
-@lru_cache
-def _telling(func: Any, *options: tuple[str, Any]) -> Tensor | None:
-    """Numbers for which a function has other bits with vectors than without; None where it has the same for all."""
-    numbers = torch.randn(2048, generator=torch.Generator().manual_seed(0), dtype=torch.float32).abs()
-    alone = torch.cat([func(number, **dict(options)) for number in numbers.clone().split(1)])
-    found = numbers[func(numbers.clone(), **dict(options)) != alone]
-    return found if len(found) else None
 
 
 class _InputConv(nn.Module):
@@ -202,6 +127,14 @@ def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: 
 def layout(device: torch.device) -> torch.memory_format:
     """Channels innermost, but for Apple's GPUs, some of whose kernels get that wrong (pytorch#174345, #180984)."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+class _KnownDtype(UNet2DModel):
+    """A U-Net of diffusers without the walk through all layers, twice in an evaluation, to find its dtype."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.conv_in.weight.dtype
 
 
 class ExactNetwork:
@@ -306,6 +239,7 @@ class TorchNetwork:
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self._inputs = Inputs(unet)
+        self._same_together: set[Any] = set()  # how inputs lie of which no function is computed alone
         self.with_gradients = ExactNetwork(unet, device, exact)
         self.description = f"{self.name} · {device.type} · {precision}" + (" · batched" if batched else "")
         first: Any = unet.get_submodule(first_convolution(unet))
@@ -320,6 +254,10 @@ class TorchNetwork:
 
     def _prepare(self) -> None:
         """What an engine does once, when the network is ready for evaluation."""
+        if self.device.type == "cpu" and next(self.unet.parameters()).dtype == torch.float32:
+            same_bits.prepare(self.unet)
+            if type(self.unet) is UNet2DModel:
+                self.unet.__class__ = _KnownDtype
 
     @property
     def memory(self) -> int:
@@ -337,9 +275,14 @@ class TorchNetwork:
         return self.with_gradients.attention(x, t_index, states)
 
     def _forward(self, *inputs: Tensor) -> Tensor:
-        n = len(inputs[0])
-        with _EachAlone(n) if self.each_alone and n > 1 else nullcontext():
+        lie = torch.get_num_threads(), *((part.shape, part.stride(), part.dtype) for part in inputs)
+        if len(inputs[0]) == 1 or not self.each_alone or lie in self._same_together:
             return _output(self.unet, *inputs)
+        with same_bits.SameBits(len(inputs[0])) as mode:
+            output = _output(self.unet, *inputs)
+        if not mode.alone:  # a mode costs time
+            self._same_together.add(lie)
+        return output
 
 
 # torch before 2.13 keeps CUDA graphs in the thread that made the first of them (pytorch#123177): one thread evaluates

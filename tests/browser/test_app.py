@@ -33,6 +33,7 @@ from ui import web
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepKind
 from ui.runs import listeners
+from ui.web.scripts import COMMON, PAGE, scripts
 
 FAST = {"steps": 3, "count": 2}
 PHONE = {"width": 390, "height": 844}
@@ -606,8 +607,8 @@ def test_an_address_that_names_what_every_object_has_opens_watch(page, url, name
     page.wait_for_selector(".part-watch[data-ready=true]:visible")
     field = '{ name: "label", kind: "classname", default: "any", names: null, follows: "classes", label: "Class" }'
     offered = f"""async () => {{
-      const base = document.querySelector("script[src]").src;
-      const {{ makeControl }} = await import(new URL("shared/form/controls.js", base));
+      const {{ $need }} = await import(new URL("common.js", document.querySelector("script[src]").src));
+      const {{ makeControl }} = $need("shared/form/controls.js");
       const control = makeControl({field}, {{ changed() {{}} }});
       control.offer({{ classes: ["{name}"], titles: {{}} }});
       return control.element.querySelector("option, label").textContent;
@@ -721,10 +722,10 @@ def test_on_a_laptop_run_is_in_sight_ten_stops_of_tab_away_and_nothing_is_cut_of
 def test_the_first_page_is_light(url):
     answer = httpx.get(url, headers={"accept-encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip" and "<h1>DDPM Lab</h1>" in answer.text
-    first = ("app.js", "shared/", "words/", "player/", "parts/watch.js", "models/", "examples/watch.json")
-    files = [file.read_bytes() for name, file in web.served().items() if name.startswith(first)]
-    files.append(web.style().encode())
-    assert int(answer.headers["content-length"]) + sum(len(gzip.compress(file)) for file in files) < 250_000
+    pictures = ("models/", "examples/watch.json")
+    first = [file.read_bytes() for name, file in web.served().items() if name.startswith(pictures)]
+    first += [scripts(web.CLIENT)[name].encode() for name in (PAGE, COMMON)] + [web.style().encode()]
+    assert int(answer.headers["content-length"]) + sum(len(gzip.compress(file)) for file in first) < 230_000
 
 
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):

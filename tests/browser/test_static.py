@@ -3,6 +3,7 @@
 import base64
 import csv
 import functools
+import gzip
 import hashlib
 import html
 import http.server
@@ -39,7 +40,8 @@ from ui.runs import touch
 from ui.runs.touch import TouchField
 from ui.serving.server import build
 from ui.static.__main__ import main
-from ui.static.folder import write
+from ui.static.folder import CLIENT, write
+from ui.web.scripts import COMMON, PAGE, WORKER, scripts
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
 ROOT = Path(__file__).parents[2]
@@ -225,6 +227,23 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
         write(tmp_path, ["mnist-tiny"])
 
 
+def test_little_is_sent_before_run_can_be_pressed_and_before_the_first_run_ends(folder):
+    """As a web server sends it that compresses all."""
+
+    def sent(*patterns):
+        files = [file for pattern in patterns for file in folder.glob(pattern)]
+        assert len(files) >= len(patterns)
+        return sum(len(gzip.compress(file.read_bytes(), 6)) for file in files)
+
+    names = ("page.css", PAGE, COMMON, "examples/watch.json", "icons/icon.svg", "models/mnist-tiny.webp")
+    before = sent("index.html", *(f"web/*/{name}" for name in names))
+    assert before < 230_000
+    model = folder / "checkpoints/mnist-tiny"
+    read = [f"checkpoints/mnist-tiny/{file.name}" for file in model.iterdir() if "readers" not in file.name]
+    read += [f"web/*/{WORKER}", "web/*/local/network/kernel.wasm", "knowledge/*/knowledge.json"]
+    assert before + sent(*read) < 1.5e6
+
+
 # --- In a browser
 
 
@@ -355,7 +374,7 @@ def png(page):
     page.wait_for_selector("#place > section:not([hidden])[data-state=finished]")
     packed = page.evaluate(
         """async () => {
-            const { make } = await import(`${document.querySelector("link[href$='app.js']").href}/../files/make.js`);
+            const { make } = await import(`${document.querySelector("link[href$='page.js']").href}/../files/make.js`);
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
             const kept = await page.client.kept(run);
             const [, bytes] = await make(page.knowledge, page.part, "png", kept, async () => {});
@@ -852,9 +871,53 @@ def test_without_what_computes_the_example_goes_on(fresh, missing, content, sent
         return route.fulfill(body=content, content_type="text/javascript") if content else route.abort()
 
     opened = fresh(routes={f"**/{missing}": answer}, **MOTION)
-    opened.locator(".part-watch", has_text=sentence).wait_for()
     opened.wait_for_function("Number(document.querySelector('.ddpm-player').dataset.k) > 0")
+    opened.locator(".part-watch .run").click()
+    opened.locator(".part-watch", has_text=sentence).wait_for()
     opened.errors.clear()  # the worker's own
+
+
+def test_weights_are_fetched_when_a_run_is_near_and_under_save_data_when_it_begins(fresh):
+    saving = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } })"
+    asked = []
+
+    def answer(route):
+        asked.append(re.search(r"worker|safetensors", route.request.url)[0])
+        route.continue_()
+
+    for saves in (False, True):
+        asked.clear()
+        opened = fresh(routes={"**/*.safetensors?*": answer, "**/worker.js": answer})
+        if saves:
+            opened.evaluate(saving)
+        opened.wait_for_selector(".part-watch[data-ready=true][data-described] .run:enabled")
+        opened.hover(".part-watch .lead")
+        opened.wait_for_timeout(100)
+        assert asked == []
+        opened.hover(".part-watch .side")
+        opened.wait_for_timeout(300)
+        assert bool(asked) != saves
+        if saves:
+            opened.click(".part-watch .run")
+            finished(opened, "watch")
+        for _ in range(100):
+            if "safetensors" not in asked:
+                opened.wait_for_timeout(100)
+        assert "safetensors" in asked
+
+
+def test_the_first_picture_is_drawn_before_the_modules_come_and_goes_on_with_them(fresh):
+    held = []
+    opened = fresh("?tab=course", **MOTION)
+    opened.context.route("**/page.js", lambda route: held.append(route))
+    opened.goto(opened.url.partition("?")[0], wait_until="commit")
+    opened.wait_for_selector(".early:not([data-drawn='1'])[data-drawn]")
+    assert held and not opened.locator(".ddpm-player").count()
+    drawn = int(opened.get_attribute(".early", "data-drawn"))
+    held[0].continue_()
+    opened.wait_for_selector(".ddpm-player[data-k]:not([data-k='0'])")
+    opened.locator(".early").wait_for(state="detached")
+    assert int(opened.get_attribute(".ddpm-player", "data-k")) >= 2 * drawn - 1  # every second step was recorded
 
 
 def test_without_simd_the_same_is_computed_in_javascript(fresh):
@@ -916,15 +979,15 @@ def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder
 
 def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
     busy = {"text": "for (;;);"}
-    source = (ROOT / "ui/web/local/jobs.js").read_text("utf-8")
+    source = scripts(CLIENT)[WORKER]
     head = "async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {"
     assert head in source
 
-    def jobs(route):
+    def worker(route):
         body = source.replace(head, head + busy["text"])
         return route.fulfill(body=body, content_type="text/javascript", headers={"cache-control": "no-store"})
 
-    opened = fresh(link("watch", {"steps": 2, "seed": 3, "count": 1}), routes={"**/local/jobs.js": jobs})
+    opened = fresh(link("watch", {"steps": 2, "seed": 3, "count": 1}), routes={f"**/{WORKER}": worker})
     opened.wait_for_selector(".part-watch[data-state=running]")  # a link runs
     busy["text"] = ""
     opened.locator(".part-watch .stop").click()

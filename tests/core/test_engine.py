@@ -16,7 +16,7 @@ from torch import nn
 
 import ddpm_core
 from ddpm_core.engines import choose as engine
-from ddpm_core.engines import common
+from ddpm_core.engines import common, same_bits
 from ddpm_core.engines import openvino as openvino_engine
 from ddpm_core.engines import torch as torch_engine
 from ddpm_core.engines.from_diffusers import UNet2DConditionModel
@@ -159,7 +159,8 @@ RESNETS = {"down_block_types": ["ResnetDownsampleBlock2D"] * 2, "up_block_types"
 )
 def test_torch_gives_an_image_the_same_bits_in_batches_of_any_size_and_at_any_place(size, config, precision):
     wrapped = engine.wrap(small(**config), "cpu", precision, "torch")
-    given = inputs(17, size, config.get("num_class_embeds", 0))  # more than are evaluated together
+    wrapped._together = 16  # so that 17 are evaluated in two parts
+    given = inputs(17, size, config.get("num_class_embeds", 0))
     alone = torch.cat([wrapped(*(part[i : i + 1] for part in given)) for i in range(17)])
     for n in (2, 3, 8):
         assert torch.equal(wrapped(*(part[:n] for part in given)), alone[:n])
@@ -176,12 +177,12 @@ def test_what_a_batch_does_not_change_is_computed_together_and_what_it_does_alon
         rows = x @ weight
         return rows * (1 + 1e-6 * (len(x) > 1)) if weight.shape[1] == 3 else rows
 
-    monkeypatch.setitem(torch_engine._BY_BATCH, product, 1)
+    monkeypatch.setitem(same_bits._BY_BATCH, product, 1)
     x = torch.randn(4, 5, 6)
     for columns, expected in ((2, [4]), (3, [1, 1, 1, 1])):
         weight = torch.randn(6, columns)
         alone = torch.cat([product(part, weight) for part in x.split(1)])
-        mode = torch_engine._EachAlone(4)
+        mode = same_bits.SameBits(4)
         for times in ("tried", "known"):
             calls.clear()
             assert mode.__torch_function__(product, (), (x, weight)).equal(alone), times

@@ -67,15 +67,22 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture
-def page(browser):
+@contextmanager
+def new_page(browser):
+    """A page of `browser`. Its `errors` are those of its scripts, and at the end there must be none."""
     page = browser.contexts[0].new_page()
     page.set_default_timeout(120_000)  # on a busy machine
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
     yield page
     page.close()
-    assert not errors, errors
+    assert not page.errors, page.errors
+
+
+@pytest.fixture
+def page(browser):
+    with new_page(browser) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

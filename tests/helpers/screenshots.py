@@ -96,12 +96,17 @@ def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
     """A finished run, as its scrubber goes from noise to pictures."""
     page = browser.new_page(viewport={"width": 1080, "height": 760})
     finished(page, url, part)
-    page.add_style_tag(content="* { animation: none !important; transition: none !important }")
-    page.evaluate("for (const box of document.querySelectorAll('.how')) box.open = false; scrollTo(0, 0);")
+    still = "* { animation: none !important; transition: none !important }"
+    page.add_style_tag(content=f"{still} .try small, .estimate {{ display: none }}")  # no times of this machine
+    page.evaluate("""
+        for (const box of document.querySelectorAll(".how")) box.open = false;
+        for (const run of document.querySelectorAll(".run")) run.textContent = "Run";
+    """)
     frames = []
     for k in ticks:
         page.locator(".scrubber").fill(str(k))
         page.wait_for_selector(f".ddpm-player[data-k='{k}']")
+        page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(300)
         frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
     middle = frames[len(frames) // 2].quantize(160)  # one palette for all, without which a GIF is twice as large

@@ -414,16 +414,16 @@ def test_drawings_are_their_visitors_alone_and_go_with_the_run(stub, monkeypatch
         asks = placed(room, Models("cpu", public=True)).questions
         mine = {"data": "own", "drawings": strokes("fish", 5), "visitor": ME}
         assert asks["start"](mine) == {}
-        wait_for(lambda: asks["look"]({"visitor": ME}).get("grids"))
+        wait_for(lambda: asks["now"]({"visitor": ME}).get("grids"))
         (file,) = room._place().rglob("drawings.npz")
         assert file.is_relative_to(room.visit(ME).training.run.path)
-        (first, *_) = asks["look"]({"visitor": ME})["grids"]
+        (first, *_) = asks["now"]({"visitor": ME})["grids"]
         assert first["pairs"].type == "image/png" and first["likeness"] > 0
-        assert asks["look"]({"visitor": YOU}) == {"state": "idle", "number": 0}
+        assert asks["now"]({"visitor": YOU}) == {"state": "idle", "number": 0}
         for broken in (b"no", file.read_bytes()[:-9]):
             file.write_bytes(broken)
             room.visit(ME).training.run._forget()
-            assert all("pairs" not in grid for grid in asks["look"]({"visitor": ME})["grids"])
+            assert all("pairs" not in grid for grid in asks["now"]({"visitor": ME})["grids"])
         assert asks["start"]({"visitor": ME}) == {}  # digits, in its place
         assert not file.exists() and not [*room._place().rglob("drawings.npz")]
         monkeypatch.setattr(process.subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("no memory")))
@@ -701,14 +701,14 @@ def test_when_the_app_is_told_to_stop_no_training_goes_on_or_begins(room):
 
 
 def test_a_page_is_told_that_its_training_is_gone_with_an_earlier_start_of_the_app(place):
-    look = place.questions["look"]
-    assert look({"visitor": ME, "number": 0}) == {"state": "idle", "number": 0}
+    now = place.questions["now"]
+    assert now({"visitor": ME, "number": 0}) == {"state": "idle", "number": 0}
     for number in (2, 2):
-        gone = look({"visitor": ME, "number": number, "version": 1, "points": 5, "grids": 3})
+        gone = now({"visitor": ME, "number": number, "version": 1, "points": 5, "grids": 3})
         assert (gone["state"], gone["number"]) == ("error", 2) and "is no longer here" in gone["text"]
     place.questions["start"]({"visitor": ME})
-    wait_for(lambda: look({"visitor": ME}).get("grids"))
-    new = look({"visitor": ME, "number": 2, "version": 1, "points": 5, "grids": 3})
+    wait_for(lambda: now({"visitor": ME}).get("grids"))
+    new = now({"visitor": ME, "number": 2, "version": 1, "points": 5, "grids": 3})
     assert new["number"] == 3 and new["from"] == [0, 0]  # the page takes it for another one
 
 
@@ -717,20 +717,20 @@ def test_the_page_is_answered_whatever_it_asks(place):
     for ask in asks.values():
         for odd in ({}, {"visitor": "../../etc"}, {"visitor": 7}):
             assert refusal(ask, odd) == "This is not a request of the page"
-    look, start, asked = asks["look"], asks["start"], {"visitor": ME, "number": "x", "points": -(10**400)}
+    now, start, asked = asks["now"], asks["start"], {"visitor": ME, "number": "x", "points": -(10**400)}
     assert "choose from" in refusal(start, asked | {"lr": ["x"]})
     assert "There is no training in '5'" in refusal(asks["follow"], asked | {"path": 5})
     assert asks["do"](asked | {"what": "explode"}) == {}
     assert refusal(asks["do"], asked | {"what": "keep"}) == "There is nothing to keep yet"
-    assert look(asked) == {"state": "idle", "number": 0}
+    assert now(asked) == {"state": "idle", "number": 0}
     assert start({"visitor": ME}) == {}
-    wait_for(lambda: len(look({"visitor": ME}).get("grids", ())) > 1)
-    answer = look({"visitor": ME})
+    wait_for(lambda: len(now({"visitor": ME}).get("grids", ())) > 1)
+    answer = now({"visitor": ME})
     assert answer["total"] == 1000 and answer["grids"] and answer["points"]
-    again = look({"visitor": ME, **{name: answer[name] for name in ("number", "version")}, "points": 1, "grids": 1})
+    again = now({"visitor": ME, **{name: answer[name] for name in ("number", "version")}, "points": 1, "grids": 1})
     assert again["from"] == [1, 1] and again["points"][0][0] == 1
     huge = {name: answer[name] for name in ("number", "version")} | {"points": 10**400, "grids": -(10**400)}
-    assert look({"visitor": ME, **huge})["from"] == [0, 0]
+    assert now({"visitor": ME, **huge})["from"] == [0, 0]
     whole(again)  # no NaN, and nothing that the page could not read
 
 
@@ -740,7 +740,7 @@ def test_a_run_of_another_terminal_is_followed_and_used(place, tmp_path, small_m
     os.symlink(small_model, tmp_path / "model")
     asks, models = place.questions, place.services.models
     assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
-    answer = asks["look"]({"visitor": ME})
+    answer = asks["now"]({"visitor": ME})
     assert (answer["state"], answer["title"], answer["followed"]) == ("finished", "v, lognormal t", str(tmp_path))
     assert refusal(asks["do"], {"visitor": ME, "what": "keep"}) == "There is nothing to keep yet"
     ref = asks["use"]({"visitor": ME})["ref"]
@@ -756,7 +756,7 @@ def test_a_latent_model_of_another_terminal_is_used_too(place, tmp_path):
     pipelines.ldm(tmp_path / "model")
     asks = place.questions
     assert asks["follow"]({"visitor": ME, "path": str(tmp_path)}) == {}
-    assert asks["look"]({"visitor": ME})["saved"]
+    assert asks["now"]({"visitor": ME})["saved"]
     assert place.services.models.known(asks["use"]({"visitor": ME})["ref"]).latent
 
 
@@ -769,7 +769,7 @@ def test_a_public_page_trains_with_its_digits_only_and_names_no_folder(stub, tmp
         assert "on your own computer" in refusal(asks["do"], {"visitor": ME, "what": "keep"})
         assert refusal(asks["start"], {"visitor": ME, "data": "own", "path": "/etc"}).startswith("Draw 5 to 20")
         assert asks["start"]({"visitor": ME}) == {}
-        wait_for(lambda: asks["look"]({"visitor": ME}).get("saved"))
+        wait_for(lambda: asks["now"]({"visitor": ME}).get("saved"))
         ref = asks["use"]({"visitor": ME})["ref"]
         assert models.known(ref).image_size == 8 and re.fullmatch("trained-[0-9a-f]{16}", ref)
         assert [ref in [model["ref"] for model in models.choices(who)] for who in (ME, "f" * 32, None)] == [

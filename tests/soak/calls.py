@@ -24,7 +24,7 @@ VALUES: tuple[Any, ...] = (
     *("1,2,3", "750, 500", [1000, 0], "12,-30 4,5", base64.b64encode(bytes(12)).decode()),
 )
 PATHS = (
-    *("/", "/config", "/health", "/app.webmanifest", "/web/0/app.js", "/web/0123456789ab/package.json", "/theme.css"),
+    *("/", "/config", "/health", "/app.webmanifest", "/web/0/page.js", "/web/0123456789ab/package.json", "/theme.css"),
     *("/robots.txt", "/manifest.json", "/monitoring", "/monitoring/summary", "/docs", "/openapi.json", "/redoc"),
     *("/svelte/x", "/assets/x", "/static/x", "/runs", "/login", "/logout", "/queue", "/kept/x"),
     *(f"{API}/{name}" for name in ("info", "openapi.json", "app_id", "user", "token", "login_check", "startup-events")),
@@ -41,7 +41,7 @@ ASKS = {
     "engine": ("models", "facts", "emoji", "stop", "run", "room", "x"),
     "forward": ("cost", "thumbs", "tables", "picture", "noise", "compare"),
     "likelihood": ("cost",),
-    "train": ("look", "start", "follow", "do", "use"),
+    "train": ("now", "start", "follow", "do", "use"),
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
 NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")

@@ -41,7 +41,7 @@ def live(folder: Path, checkpoint: str, kills: int) -> Result:
         visitor = Visitor(app)
         visitor.start()
         visitor.wait_for_samples()
-        again = visitor.look()
+        again = visitor.now()
     after = [path.name for path in app.temporary.iterdir()]
     return {
         "kills": kills,
@@ -74,16 +74,16 @@ class Visitor:
         """Train, as chosen at first."""
         self._ask("start", chosen={})
 
-    def look(self) -> dict[str, Any]:
+    def now(self) -> dict[str, Any]:
         """The state of the training, and what it has said."""
-        return self._ask("look")
+        return self._ask("now")
 
     def step(self) -> int:
-        return self.look().get("step") or 0
+        return self.now().get("step") or 0
 
     def wait_for_samples(self) -> None:
         """Wait until the network has learned, and made samples."""
-        until(lambda: self.step() > 0 or self.look()["state"] not in ("starting", "waiting", "running"), 300, every=0.5)
+        until(lambda: self.step() > 0 or self.now()["state"] not in ("starting", "waiting", "running"), 300, every=0.5)
 
     def _ask(self, what: str, **asked: Any) -> dict[str, Any]:
         body = {"part": "train", "what": what, "values": {"visitor": self._page, **asked}, "page": self._page}

@@ -22,12 +22,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ddpm_core.disk import in_use
-
-if TYPE_CHECKING:
-    from gradio import Blocks
 
 AGE = 3600.0  # seconds that a file is kept
 EVERY = 30.0  # seconds between two looks at the folder
@@ -114,7 +111,7 @@ class Sweeper:
     bytes.
     """
 
-    def __init__(self, demo: Blocks, most: float):
+    def __init__(self, demo: Any, most: float):
         self._demo = demo
         self._folder = Path(demo.GRADIO_CACHE)
         self._most = most

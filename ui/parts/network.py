@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
@@ -29,6 +28,8 @@ from ui.runs.plans import by_kind
 from ui.runs.settings import PROMPT, SAMPLER, STEPS, Settings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ddpm_core.engines.blocks import Inside
     from ddpm_core.engines.readers import Readers
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from ddpm_core import imaging
 from ddpm_core.model import Model, ModelSpec, check_pixels, engine_network
@@ -21,6 +20,8 @@ from ui.runs.plans import Computation, Plan, Recording
 from ui.runs.settings import Settings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ddpm_core import Step
 
 GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on a CPU

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 import ddpm_core
 from ddpm_core import imaging, restore
@@ -27,6 +26,8 @@ from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ddpm_core.restore import Measurement
 
 GRID = 32  # cells a side that the brush hides, whatever the model's size

@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from torch import Tensor
 
 import ddpm_core
 from ddpm_core import imaging
@@ -55,6 +54,8 @@ from ui.runs.touch import Stroke, Touches
 from ui.runs.visitors import visitor
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ddpm_core import Step
 
 SAME = "same"  # in lane B: what lane A has

@@ -27,7 +27,7 @@ class TrainingPart(Part):
         super().__init__(services)
         self.visits = Visits(services.public, self.machine_flags, services.models.withdraw, limits=services.limits)
         answers: TrainQuestions = {
-            "look": self._of_visit(self._look),
+            "now": self._of_visit(self._now),
             "start": self._of_visit(self._start),
             "pictures": self._of_visit(self._pictures),
             "follow": self._of_visit(self._follow),
@@ -60,7 +60,7 @@ class TrainingPart(Part):
 
         return answered
 
-    def _look(self, asked: Asked, visit: Visit) -> TrainingNow:
+    def _now(self, asked: Asked, visit: Visit) -> TrainingNow:
         """The state, and what the page does not have yet."""
         visit.miss(asked.get("number"))
         answer, run = visit.describe(), visit.run

@@ -104,9 +104,20 @@ def _shown(app: App, part: str, values: Values, result: Values) -> Values:
 
 
 def _write(part: str, content: Values) -> None:
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    text = lines(content)
     (FOLDER / f"{part}.json").write_text(text, encoding="utf-8")
     print(f"{part}: {len(text) / 1e3:.0f} kB")
+
+
+def lines(content: Values) -> str:
+    """JSON with a line for each result, as ui/web/index.html draws the first ones before the others have come."""
+
+    def compact(value: object) -> str:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+    results = ",\n".join(compact(one) for one in content["results"])
+    head = "".join(f"{compact(name)}:{compact(value)}," for name, value in content.items() if name != "results")
+    return f'{{{head}"results":[\n{results}\n]}}'
 
 
 def _train(folder: Path, app: App) -> RunFolder:

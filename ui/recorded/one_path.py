@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import embedded
@@ -20,6 +20,9 @@ from ddpm_core.schedule import NoiseSchedule
 from ui.parts import course
 from ui.runs.settings import Settings
 from ui.web import FILES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PICTURE = FILES / "examples" / "course" / "one-path.webp"  # a row for each of ROWS, a column for each time
 NUMBERS = PICTURE.with_suffix(".json")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ddpm_core.model import Decoder, Model, Text, engine_network
 from ui.models.loaded import Models
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Changed(ValueError):

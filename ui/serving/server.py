@@ -173,7 +173,7 @@ class App(gr.Server):
     def given(self) -> dict[str, Any]:
         """What the page has from the beginning: `Given` of web/app.js."""
         return {
-            "client": "server/client.js",
+            "client": web.CLIENT,
             "first": self.services.first,
             "public": self.services.public,
             "takesAny": self.services.models.takes_any,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from ui.models.home import home
 from ui.pictures.encoded import DRAWINGS, SETS, drawn
 from ui.serving.packing import whole
 from ui.serving.server import App, build
+from ui.web.scripts import REMARK, scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
@@ -61,9 +61,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - The page: MIT, [LICENSE](LICENSE)
 - Pictures of the page: [PICTURES.md](PICTURES.md)
 """
-# What nobody runs of JavaScript and CSS: a fifth of the first page's.
-REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
-WORKER = "local/worker.js"  # where a browser learns only from the files themselves what to ask for
+CLIENT = "local/client.js"  # the module of what computes for this page
 SHARED = 100_000  # bytes from which a file that an earlier model has is not there twice
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
@@ -97,6 +95,9 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
             else:
                 known["files"][name] = (*entry, root)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
+    first = models[given["first"]][1]
+    if sum(size for size, *_ in first["files"].values()) < FREE:  # it need not be asked for
+        given["known"] = {name: value for name, value in first.items() if name != "examples"}
     knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
     pictures = {name: drawn(name)[None] for name in DRAWINGS}
     drawings = {"pictures": pictures, "thumbs": app.parts["forward"].questions["thumbs"]({})}
@@ -116,10 +117,9 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     here = out / "web" / web.version()
     for name, file in web.served().items():
         _copy(file, here / name)
-        if file.suffix == ".js":
-            _write(here / name, re.sub(REMARK, "", file.read_text("utf-8")))
+    for name, text in scripts(CLIENT).items():
+        _write(here / name, text)
     _write(here / web.STYLE, re.sub(REMARK, "", web.style()))
-    _write(here / WORKER, _at_once(WORKER) + (here / WORKER).read_text("utf-8"))
     address = address and f"{address.rstrip('/')}/"
     page = web.page(given, f"{address}web/{web.version()}/icons/preview.png", address)
     policy = html.escape(web.policy(page.encode(), hub, STORES), quote=False)
@@ -138,15 +138,6 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     )
     _write(out / "sw.js", service)
     return refused
-
-
-def _at_once(entry: str) -> str:
-    """Imports of all modules that an entry needs, in the order in which they run anyway.
-
-    So a browser asks for all of them when it has the entry, and not for each when it has one that imports it.
-    """
-    paths = [os.path.relpath(name, Path(entry).parent).replace(os.sep, "/") for name in web.imported(entry)[:-1]]
-    return "".join(f'import "{path if path[0] == "." else f"./{path}"}";\n' for path in paths)
 
 
 def _name(ref: str) -> str:
@@ -225,7 +216,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
             field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
     given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
-    given |= {"client": "local/client.js", "models": choices, "takesAny": True}
+    given |= {"client": CLIENT, "models": choices, "takesAny": True}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
 

@@ -1,4 +1,4 @@
-"""The page's own HTML, CSS and JavaScript: ES modules that the browser loads as they are, without a bundler."""
+"""The page's own HTML, CSS and JavaScript: ES modules. scripts.py makes few files of those that are needed at once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
-FILES = Path(__file__).parent
+from ui.web import scripts
+from ui.web.scripts import FILES
+
 STYLE = "page.css"  # all style sheets as one file: each request takes its time
+CLIENT = "server/client.js"  # the module of what computes for the app's page
+SCRIPT = "text/javascript"
 TYPES = {
-    ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".webp": "image/webp",
@@ -27,8 +30,6 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
 }
-IMPORT = re.compile(r'^(?:import|.*} from) "(\..+)";$', re.M)
-FIRST = ("app.js", "parts/watch.js")  # modules that every page needs, and those that they import: fetched at once
 
 
 def text(name: str) -> str:
@@ -58,7 +59,8 @@ def style() -> str:
 def version() -> str:
     """Changes with any of the files: it is part of their addresses, so that browsers can keep them for good."""
     digest = hashlib.sha256(style().encode())
-    for name, file in served().items():
+    made = {name: FILES / name for name in (*scripts.modules(), "scripts.py")}
+    for name, file in (served() | made).items():
         digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -67,33 +69,13 @@ def page(given: Mapping[str, Any], preview: str, address: str = "") -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it. address: its own, for search engines; "" where it is not known.
     """
-    modules = [("modulepreload", name) for name in sorted(imported(*FIRST, given["client"]))]
-    links = "\n".join(
-        f'<link rel="{kind}" href="web/{version()}/{name}">' for kind, name in [("stylesheet", STYLE), *modules]
-    )
+    first = {STYLE: "stylesheet", scripts.PAGE: "modulepreload", scripts.COMMON: "modulepreload"}
+    links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for name, kind in first.items())
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
     canonical = f'<link rel="canonical" href="{html.escape(address)}">' if address else ""
     filled = filled.replace("<!-- canonical -->\n", canonical and f"{canonical}\n")
-    return filled.replace("<!-- modules -->", links).replace('"GIVEN"', content)
-
-
-def imported(*names: str) -> list[str]:
-    """These modules, all that they import, and so on: each after those that it imports, as a browser runs them."""
-    found: dict[str, None] = {}
-    begun: set[str] = set()
-
-    def visit(name: str) -> None:
-        if name in begun:
-            return
-        begun.add(name)
-        for path in IMPORT.findall(text(name)):
-            visit((FILES / name).parent.joinpath(path).resolve().relative_to(FILES).as_posix())
-        found[name] = None
-
-    for name in names:
-        visit(name)
-    return list(found)
+    return filled.replace("<!-- first -->", links).replace('"GIVEN"', content)
 
 
 def policy(page: bytes, *connect: str) -> str:
@@ -129,6 +111,8 @@ def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
         headers = {"cache-control": "public, max-age=31536000, immutable" if asked == version() else "no-store"}
         if name == STYLE:
             return Response(style(), media_type="text/css", headers=headers)
+        if name in scripts.scripts(CLIENT):
+            return Response(scripts.scripts(CLIENT)[name], media_type=SCRIPT, headers=headers)
         path = served().get(name)
         if path is None:
             raise HTTPException(404)

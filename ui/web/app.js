@@ -1,7 +1,6 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, within, write } from "./shared/drawing/dom.js";
-import { sheet } from "./shared/drawing/sheet.js";
+import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./shared/drawing/dom.js";
 import { linked, linkTo } from "./shared/form/link.js";
 import { attempt } from "./shared/run/client.js";
 import { Knowledge } from "./shared/run/knowledge.js";
@@ -23,6 +22,7 @@ import { spoken } from "./words/symbols.js";
  * @typedef {object} Given
  * @property {string} client the module of what computes: see shared/run/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
+ * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
  * @property {string} first checkpoint
  * @property {boolean} public
  * @property {boolean} takesAny
@@ -78,6 +78,14 @@ const PLACES = [
 const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part)) ?? PLACES[0];
 
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
+
+/** The text of a request that index.html has sent, as soon as all has come; "" where it fails. @param {XMLHttpRequest} asked @returns {Promise<string>} */
+const come = (asked) =>
+  new Promise((done) => {
+    const take = () => done(asked.status === 200 ? asked.responseText : "");
+    if (asked.readyState === 4) take();
+    else asked.addEventListener("loadend", take);
+  });
 
 const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
 const AGAIN = 2000; // ms until a server that does not answer is asked again
@@ -351,18 +359,21 @@ export class Page {
     };
     for (const one of all(document, "#places > button")) mark(one, one.dataset.place === name);
     const shown = Object.entries(parts).filter(([part]) => this.has(part));
-    const buttons = shown.map(([part, title]) => {
-      const one = button({ "data-part": part }, () => this.open(part, null, { push: true }), title);
-      mark(one, part === this.part);
-      return one;
-    });
     const row = find(document, "#parts");
-    row.hidden = buttons.length < 2; // there is nothing to choose
+    row.hidden = shown.length < 2; // there is nothing to choose
     const tab = find(document, `#places > [data-place=${name}]`);
     row.style.setProperty("--under", `${tab.offsetLeft}px`); // it stands under its place where it has room
     const held = row.matches(":focus-within"); // one of the buttons before
-    row.replaceChildren(...(row.hidden ? [] : buttons));
-    if (held) buttons.find(({ tabIndex }) => tabIndex === 0)?.focus();
+    const fresh = row.dataset.place !== name; // else they stay, and keep the focus: WebKit loses that of what is replaced
+    if (fresh)
+      row.replaceChildren(
+        ...(row.hidden ? [] : shown).map(([part, title]) =>
+          button({ "data-part": part }, () => this.open(part, null, { push: true }), title),
+        ),
+      );
+    row.dataset.place = name;
+    for (const one of all(row, "button")) mark(one, one.dataset.part === this.part);
+    if (fresh && held) all(row, "[tabindex='0']")[0]?.focus();
   }
 
   get #names() {
@@ -385,10 +396,21 @@ export class Page {
     return values ? this.link(this.part, values) : new URL(location.href);
   }
 
-  /** A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. @param {string} part @returns {Promise<any>} */
+  /**
+   * A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. seen: seconds in which index.html has shown it.
+   * @param {string} part @returns {Promise<any>}
+   */
   async example(part) {
-    const answer = await fetch(new URL(`examples/${part}.json`, import.meta.url)).catch(() => null);
-    return answer?.ok ? JSON.parse(await answer.text(), revived) : null;
+    /** @type {XMLHttpRequest & { began?: number } | null} */
+    const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
+    const url = new URL(`examples/${part}.json`, import.meta.url);
+    const text = await (early ? come(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
+      () => "",
+    );
+    const shown = document.querySelector(".early");
+    requestAnimationFrame(() => shown?.remove()); // the part is drawn by then
+    const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;
+    return text ? { ...JSON.parse(text, revived), seen } : null;
   }
 
   /**

@@ -1,18 +1,18 @@
 // What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
 
-import { COUNT, defaultCount, factsOf } from "../plans/facts.js";
+import { factsOf } from "../plans/facts.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { Files } from "./files/store.js";
+import { factsIn, SMALL, said } from "./known.js";
 import { load } from "./network/model.js";
-import { schedule } from "./process/schedule.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FieldForm } from "../shared/form/form.js" */
-/** @import { Known as Said, ModelFacts } from "../shared/run/protocol.js" */
+/** @import { Known } from "../shared/run/protocol.js" */
 /** @import { Words } from "../words/catalogue.js" */
+/** @import { Written } from "./known.js" */
 /** @import { Model } from "./network/model.js" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: any, home: any, set?: any, colours: number[][] | null, scheduler: any, sidecars: any, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Known */
 /** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** What a file of ui/static's knowledge has: JSON, or what was packed. @typedef {(name: string) => Promise<any>} Read */
@@ -31,16 +31,8 @@ export function once(load) {
   };
 }
 
-const SMALL = 3e6; // bytes of a model that is fetched without asking
 const WEIGHED = 0.2; // of the newest step, in how long one takes
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
-
-/** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {Known} known @returns {ModelFacts | null} */
-function factsIn({ spec, home, scheduler, sidecars, colours }) {
-  if (!spec) return null;
-  const { T, beta, alphaBar, exploding } = scheduler.alphaBar ? scheduler : schedule(scheduler);
-  return { spec, home, scheduler: { T, beta: [...beta], alphaBar: [...alphaBar], exploding }, sidecars, colours };
-}
 
 export class Checkpoints {
   /** Seconds of one evaluation for one image. @type {Map<string, number>} */
@@ -51,13 +43,8 @@ export class Checkpoints {
   #facts = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
-  /** @type {(engine: string) => void} */
-  #said = () => {};
-  /** What computes the first model, as soon as it is loaded. @type {Promise<string>} */
-  engine = new Promise((resolve) => {
-    this.#said = resolve;
-  });
-  /** @type {Map<string, Known>} */
+  engine = ""; // what computes the first model that was loaded
+  /** @type {Map<string, Written>} */
   #known = new Map();
   /** Those that a GPU computes. @type {Set<string>} */
   onGpu = new Set();
@@ -106,25 +93,23 @@ export class Checkpoints {
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
-  /** Know these and no others: what is known of each. @param {Record<string, Known>} known */
+  /** Know these and no others: what is known of each. @param {Record<string, Written>} known */
   replace(known) {
     this.#known = new Map(Object.entries(known));
     for (const kept of [this.#facts, this.#loaded, this.onGpu])
       for (const ref of kept.keys()) if (!this.#known.has(ref)) kept.delete(ref);
   }
 
-  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Known} */
+  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Written} */
   known(ref) {
     const known = this.#known.get(ref);
     if (!known) throw new Error(`There is no model ${ref} on this page`);
     return known;
   }
 
-  /** What the page learns of it. @param {string} ref @returns {Promise<Said>} */
+  /** What the page learns of it. @param {string} ref @returns {Promise<Known>} */
   async said(ref) {
-    const known = this.known(ref);
-    const count = defaultCount(this.seconds(ref, COUNT), this.catalogue.isOwn(ref));
-    return { ref, count, download: await this.missing(ref), facts: factsIn(known), set: known.set };
+    return said(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
   }
 
   /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
@@ -137,9 +122,9 @@ export class Checkpoints {
   facts(ref) {
     const found = this.#facts.get(ref);
     if (found) return found;
-    const said = factsIn(this.known(ref));
-    if (!said) return null;
-    const facts = factsOf(ref, said);
+    const written = factsIn(this.known(ref));
+    if (!written) return null;
+    const facts = factsOf(ref, written);
     this.#facts.set(ref, facts);
     return facts;
   }
@@ -160,12 +145,15 @@ export class Checkpoints {
   /** Bytes of all files of a checkpoint. @param {string} ref */
   bytes = (ref) => Object.values(this.known(ref).files).reduce((sum, [size]) => sum + size, 0);
 
+  /** All models that are being loaded are here, or can't be had. */
+  quiet = () => Promise.allSettled(this.#loaded.values());
+
   /** @param {string} ref */
   isLoaded(ref) {
     return this.#loaded.has(ref);
   }
 
-  /** Load a model before it is asked for, and time it, so that the first visitor, too, is told how long a run takes. @param {string} ref */
+  /** Load a model before a run asks for it, and time it, so that the first visitor, too, is told how long a run takes. @param {string} ref */
   async warm(ref) {
     if (this.#paces.has(ref)) return;
     const model = await this.model(ref).catch(() => null); // whoever runs it is told why
@@ -209,12 +197,14 @@ export class Checkpoints {
       );
     const loading = load(read, ref).then(async (model) => {
       if (!known.spec) Object.assign(known, (await import("./files/hub.js")).learned(model, ref, known));
-      this.#said(model.engine);
+      this.engine ||= model.engine;
       if (model.seconds === null) this.onGpu.add(ref);
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
     });
     this.#loaded.set(ref, loading);
-    loading.catch(() => this.#loaded.delete(ref));
+    loading.catch(() => {
+      if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // a newer one may load meanwhile
+    });
     return loading;
   }
 }

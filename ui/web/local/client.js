@@ -1,12 +1,16 @@
-// The client of a page without a server: the models compute in a worker of this browser.
+// The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
+import { SAME } from "../shared/form/controls.js";
 import { token } from "../shared/run/client.js";
 import { isEnd } from "../shared/run/stream.js";
+import { Catalogue } from "../words/catalogue.js";
 import { kept } from "./files/store.js";
+import { said } from "./known.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../shared/run/client.js" */
 /** @import { Message } from "../shared/run/stream.js" */
 
+const LATER = 5000; // ms after which the page is kept for a visit without a network
 const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins
 const CUT = "Stopped in the middle of a step: these pictures can't be saved.";
 const INTERRUPTED = "This was interrupted, because a run had to be stopped: try again.";
@@ -24,16 +28,20 @@ async function forget() {
  */
 
 /** @param {Given} given @returns {Client} */
-export function connect({ knowledge, forms }) {
+export function connect({ knowledge, forms, first, known, words, models, device }) {
   /** By its number. @type {Map<number, Waiting>} */
   const waiting = new Map();
   /** The newest run of each part. @type {Map<string, number>} */
   const newest = new Map();
   let last = 0;
   let broken = false;
-  let worker = start();
+  /** @type {Worker | null} */
+  let worker = null;
+  /** Checkpoints that the worker was told to load. @type {Set<string>} */
+  const near = new Set();
 
   function start() {
+    near.clear();
     const made = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     made.addEventListener("message", ({ data: { id, answer } }) => heard(id, answer));
     made.addEventListener("error", (event) => {
@@ -41,14 +49,32 @@ export function connect({ knowledge, forms }) {
       broken = true;
       for (const id of [...waiting.keys()]) heard(id, { error: BROKEN });
     });
-    // What the page keeps for later, more than it needs now, comes after what it needs.
-    const keep = () => navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
     const folder = new URL(knowledge ?? "", document.baseURI).href;
     const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
     const machine = { cores, memory, mobile: userAgentData?.mobile };
-    const question = { verb: "begin", folder, base: document.baseURI, forms, machine };
-    made.postMessage({ ...question, id: wait(question, keep) });
+    const learned = known && { [first]: known };
+    made.postMessage({ verb: "begin", folder, base: document.baseURI, forms, machine, known: learned });
     return made;
+  }
+
+  /** What the page keeps for later, more than it needs now, comes after what it needs. */
+  async function keep() {
+    if (worker) await ask("engine", "quiet", {});
+    await navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
+  }
+
+  /**
+   * What the worker would say before it has loaded anything; null where it has begun, or where only it knows.
+   * @param {string} part @param {string} what @param {Values} values
+   */
+  function early(part, what, values) {
+    if (worker || !known) return null;
+    if (what === "models") return { models, device, known: true };
+    if (what === "facts" && values.ref === first && !values.pictures)
+      return said(first, known, null, new Catalogue(words).isOwn(first), 0);
+    const chosen = forms[part]?.flatMap(({ kind, name }) => (kind === "reference" ? String(values[name] ?? "") : []));
+    const isFirst = what === "cost" && chosen?.every((ref) => ["", SAME, first].includes(ref));
+    return isFirst ? { seconds: null, missing: [], device: "CPU", busy: false } : null;
   }
 
   /** @param {Values} question @param {(answer: any) => void} take */
@@ -70,6 +96,7 @@ export function connect({ knowledge, forms }) {
   /** @param {Values} question @param {(answer: any) => void} take */
   function send(question, take) {
     const id = wait(question, take);
+    worker ??= start();
     if (broken) heard(id, { error: BROKEN });
     else worker.postMessage({ ...question, id });
     return id;
@@ -80,7 +107,7 @@ export function connect({ knowledge, forms }) {
     setTimeout(() => {
       const one = waiting.get(id);
       if (!one || one.said || broken) return;
-      worker.terminate();
+      worker?.terminate();
       const left = [...waiting.values()];
       waiting.clear();
       worker = start();
@@ -93,13 +120,25 @@ export function connect({ knowledge, forms }) {
     }, PATIENCE);
   }
 
+  /** @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
+  const ask = (part, what, values) =>
+    new Promise((resolve) => {
+      const answer = early(part, what, values);
+      if (answer) return resolve(answer);
+      const id = send({ verb: "ask", part, what, values }, resolve);
+      if (what === "stop") insist(id);
+    });
+
+  setTimeout(keep, LATER);
   return {
     session: token(),
-    ask: (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) =>
-      new Promise((/** @type {(answer: any) => void} */ resolve) => {
-        const id = send({ verb: "ask", part, what, values }, resolve);
-        if (what === "stop") insist(id);
-      }),
+    ask,
+    near(refs) {
+      const fresh = refs.filter((ref) => !near.has(ref));
+      if (!fresh.length || /** @type {any} */ (navigator).connection?.saveData) return;
+      send({ verb: "ask", part: "engine", what: "near", values: { refs: fresh } }, () => {});
+      for (const ref of fresh) near.add(ref);
+    },
     run(part, values, take, lost) {
       let listens = true;
       const before = waiting.has(newest.get(part) ?? 0);
@@ -119,8 +158,7 @@ export function connect({ knowledge, forms }) {
         end(waiting.get(id)?.said);
       };
     },
-    kept: (run) =>
-      new Promise((resolve) => send({ verb: "ask", part: "engine", what: "kept", values: { run } }, resolve)),
+    kept: (run) => ask("engine", "kept", { run }),
     items: [{ title: "Empty the cache of models", save: forget }],
   };
 }

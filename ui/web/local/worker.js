@@ -10,25 +10,26 @@ import { asked, cost } from "./requests.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
+/** @import { Written } from "./known.js" */
 /** @import { Machine } from "./pool.js" */
 
 /** The newest run of each part. @type {Map<string, Run>} */
 const runs = new Map();
 /** @param {string} id */
 const find = (id) => [...runs.values()].find((run) => run.id === id);
-const LATE = 5000; // ms after which the page need not wait for its first model any more
 const GONE = "This run is no longer here: press Run again";
 
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
 let ready;
 
-/** @param {{ folder: string, base: string, forms: Forms, machine?: Machine }} question of what Python has written; of the page; its fields; none in a helper */
-async function begin({ folder, base, forms, machine }) {
+/** @param {{ folder: string, base: string, forms: Forms, machine?: Machine, known?: Record<string, Written> }} question of what Python has written; of the page; its fields; none in a helper; what the page knows of checkpoints */
+async function begin({ folder, base, forms, machine, known }) {
   const read = async (/** @type {string} */ name) => {
     const answer = await fetch(`${folder}/${name}`);
     return name.endsWith(".json") ? answer.json() : unpacked(new Uint8Array(await answer.arrayBuffer()));
   };
   const checkpoints = new Checkpoints(await read("knowledge.json"), forms, new Files(base), read);
+  if (known) checkpoints.replace(known);
   const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
   return { checkpoints, pool, own: parts(checkpoints) };
 
@@ -39,24 +40,31 @@ async function begin({ folder, base, forms, machine }) {
   }
 }
 
-/** Whether the visitor asks for few bytes: then weights wait for a run. */
-const savesData = () => Boolean(/** @type {any} */ (navigator).connection?.saveData);
-
 /** @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
 /** @param {Checkpoints} checkpoints @returns {Record<string, Answer>} */
 const questions = (checkpoints) => ({
-  async models() {
+  models() {
     const { models, device } = checkpoints.knowledge.answers.models;
-    return { models, device: { ...device, engine: `${await checkpoints.engine} · fp32` }, known: true };
+    const { engine } = checkpoints;
+    return { models, device: engine ? { ...device, engine: `${engine} · fp32` } : device, known: true };
   },
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
-    const said = await checkpoints.said(ref);
-    if (!said.download && !savesData()) checkpoints.warm(ref);
-    return { ...said, examples: pictures ? await checkpoints.examples(ref) : [] };
+    return { ...(await checkpoints.said(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
+  },
+  async near({ refs }) {
+    for (const ref of refs) {
+      await checkpoints.learn(ref);
+      if (!(await checkpoints.missing(ref))) checkpoints.warm(ref);
+    }
+    return {};
+  },
+  async quiet() {
+    await checkpoints.quiet();
+    return {};
   },
   emoji: () => checkpoints.read("emoji.json"),
   run() {
@@ -100,10 +108,8 @@ addEventListener("message", async ({ data }) => {
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
     ready = begin(data);
-    await ready
-      .then(({ checkpoints }) => Promise.race([checkpoints.engine, new Promise((late) => setTimeout(late, LATE))]))
-      .catch(() => {});
-    return send({});
+    ready.catch(() => {}); // each question says why
+    return;
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
   const here = await ready.catch((error) => send(refusal(error)));

@@ -66,7 +66,7 @@ export function mount(page, part) {
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
   const titles = lanes.map((_, i) => {
     const guess = el("canvas", { width: THUMB, height: THUMB, "aria-hidden": "true" });
-    return button({ class: "which" }, () => show(i), guess, el("span", null));
+    return button({ class: "which", hidden: true }, () => show(i), guess, el("span", null));
   });
   find(body, ".lanes").append(...titles, ...lanes.map(({ root }) => root));
   const later = soon(() => render());

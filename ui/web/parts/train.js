@@ -1,7 +1,6 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
 import { slideItem } from "../player/slide.js";
-import { el, find, button as made, markup } from "../shared/drawing/dom.js";
-import { sheet } from "../shared/drawing/sheet.js";
+import { el, find, button as made, markup, sheet } from "../shared/drawing/dom.js";
 import { Form } from "../shared/form/form.js";
 import { copy } from "../shared/run/share.js";
 import { NO_ANSWER } from "../words/page.js";
@@ -138,13 +137,13 @@ export function mount(page, part) {
   let timer = 0;
   let asking = false;
   let again = false; // somebody asked meanwhile: the answer under way may be older
-  async function look() {
+  async function refresh() {
     clearTimeout(timer);
     again = asking;
     if (asking) return;
     asking = true;
     let wait = SELDOM;
-    const answer = await ask("train", "look", { visitor: me, ...history.asked });
+    const answer = await ask("train", "now", { visitor: me, ...history.asked });
     if (answer.error === undefined) {
       if (wrong.textContent === NO_ANSWER) complain();
       history.take(answer);
@@ -156,18 +155,18 @@ export function mount(page, part) {
       wait = 5 * OFTEN;
     }
     asking = false;
-    timer = window.setTimeout(look, again ? 0 : wait);
+    timer = window.setTimeout(refresh, again ? 0 : wait);
   }
 
   /**
-   * Ask for something, and look what came of it.
+   * Ask for something, and see what came of it.
    * @template T @param {Promise<Answer<T>>} answer
    */
   async function then(answer) {
     complain();
     const got = await answer;
     complain(got.error);
-    await look();
+    await refresh();
     return got;
   }
 
@@ -211,7 +210,7 @@ export function mount(page, part) {
     if (!error) view.follow();
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !recorded) look();
+    if (!document.hidden && !recorded) refresh();
   });
   if (recorded) {
     find(root, ".recorded").textContent = recorded;
@@ -231,7 +230,7 @@ export function mount(page, part) {
 
   render();
   if (recorded) showExample();
-  else look().then(showExample);
+  else refresh().then(showExample);
   return {
     element: root,
     set: (values) => form.set(values),
@@ -246,6 +245,6 @@ export function mount(page, part) {
             ),
           ]
         : [],
-    show: recorded ? undefined : look,
+    show: recorded ? undefined : refresh,
   };
 }

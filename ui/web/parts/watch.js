@@ -72,6 +72,7 @@ export function mount(page, part) {
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
     take: (result) => player.take(result),
+    seen: (seconds) => player.skip(seconds),
     renew() {
       typing.renew();
       player.start();

@@ -3,8 +3,7 @@
 import { SAMPLERS } from "../local/process/samplers.js";
 import { tabled } from "../local/process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
-import { downloads, expected, note, OF_SCORES } from "../words/model.js";
-import { megabytes } from "../words/units.js";
+import { downloads, expected, megabytes, note, OF_SCORES } from "../words/units.js";
 import { ANY } from "./fields.js";
 
 /** @import { About } from "../shared/form/form.js" */

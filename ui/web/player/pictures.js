@@ -2,7 +2,7 @@
 // skips frames but never shows an old one last.
 import { context2d, el } from "../shared/drawing/dom.js";
 import { drawable } from "../shared/drawing/sprite.js";
-import { difference, likeness } from "./pixels.js";
+import { agreement, difference } from "./pixels.js";
 
 /** @import { Held, RecordedLane } from "./recording.js" */
 /** @import { View } from "./view.js" */
@@ -19,10 +19,10 @@ export class Pictures {
   #painting = null;
   #painted = ""; // what is on the canvases
   /**
-   * Of each lane that is painted, how much of its finished guess x̂_0 has (see `likeness`); null before there is that.
+   * Of each lane that is painted, how much of its finished guess x̂_0 has (see `agreement`); null before there is that.
    * @type {(number | null)[]}
    */
-  likeness = [];
+  agreement = [];
 
   /**
    * @param {View} view
@@ -78,12 +78,12 @@ export class Pictures {
       }
     }
     if (gain) this.#paintDifference(kind, gain);
-    this.likeness = await Promise.all(shown.lanes.map((lane, i) => this.#likeness(lane, frames[i], image)));
+    this.agreement = await Promise.all(shown.lanes.map((lane, i) => this.#agreement(lane, frames[i], image)));
     return this.view.shown === shown ? wanted : "";
   }
 
   /** @param {RecordedLane} lane @param {Held | undefined} frame of it @param {number} image */
-  async #likeness({ frames }, frame, image) {
+  async #agreement({ frames }, frame, image) {
     const last = frames.at(-1);
     if (!frame || last?.step[1]) return null;
     const [guess, end] = [frame, last].map((one) => one?.z0 ?? one?.x0);
@@ -97,7 +97,7 @@ export class Pictures {
       return context.getImageData(0, 0, height, height).data;
     };
     const both = await Promise.all([read(guess), read(end)]).catch(() => null);
-    return both && likeness(...both);
+    return both && agreement(...both);
   }
 
   /** @param {Sprite} picture */

@@ -16,7 +16,7 @@ export function difference(a, b, gain) {
  * @param {Uint8ClampedArray} guess
  * @param {Uint8ClampedArray} picture
  */
-export function likeness(guess, picture) {
+export function agreement(guess, picture) {
   const means = [0, 0, 0, 0];
   for (let i = 0; i < picture.length; i++) means[i % 4] += (4 * picture[i]) / picture.length;
   let [apart, all] = [0, 0];

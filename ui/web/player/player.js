@@ -44,7 +44,7 @@ export class Player {
   render() {
     this.screen.render();
     this.shows();
-    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted(this.pictures.likeness));
+    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted(this.pictures.agreement));
   }
 
   /** @param {() => unknown} change */
@@ -129,6 +129,11 @@ export class Player {
   }
 
   // --- Playing
+
+  /** Go to where it would be after so many seconds. @param {number} seconds */
+  skip(seconds) {
+    if (this.view.playing) this.#do(() => this.view.advance(seconds));
+  }
 
   #play() {
     this.#pause();

@@ -1,8 +1,7 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
-import { all, button, context2d, disable, el, find, write } from "../shared/drawing/dom.js";
-import { sheet } from "../shared/drawing/sheet.js";
+import { all, button, context2d, disable, el, find, sheet, write } from "../shared/drawing/dom.js";
 import { back } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
 import {
@@ -246,15 +245,15 @@ export class Screen {
     return touched(t, alphaBar, frame.k - plan.split, frame.apart[image][1], frame.step[1] === 0, Boolean(plan.latent));
   }
 
-  /** The pictures of the frames are on the canvases: say what there is to see. @param {(number | null)[]} likeness of each lane's guess to its last one */
-  painted(likeness) {
+  /** The pictures of the frames are on the canvases: say what there is to see. @param {(number | null)[]} agreement of each lane's guess with its last one */
+  painted(agreement) {
     const { shown, frames } = this.view;
     if (!shown.count) return;
     const going = frames.flatMap((frame) => (frame?.step[1] ? [frame.step] : []));
     if (this.#touched) this.#tell(this.#touched);
     else if (going.length) {
       const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
-      const known = likeness.flatMap((one) => one ?? []);
+      const known = agreement.flatMap((one) => one ?? []);
       this.#tell(sentence(cleanest, known.length < frames.length ? null : Math.min(...known)));
     } else if (frames.every(Boolean))
       this.#tell(

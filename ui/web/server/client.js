@@ -29,8 +29,10 @@ function hear(name, until = 0) {
 /** Where the server has something, whatever path the page has. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
 
-/** @param {Error} error @returns {Refusal} */
-const refusal = ({ message }) => ({ error: message });
+const AGAIN = 3; // seconds until a request is made again that had too many beside it, where the server says no other time
+
+/** @param {Error & { again?: number }} error @returns {Refusal} */
+const refusal = ({ message, again }) => ({ error: message, ...(again && { again }) });
 
 const silent = () => {
   throw new Error(NO_ANSWER);
@@ -83,7 +85,8 @@ export class Server {
     if (answer.ok) return answer;
     if (answer.status === 401) location.reload(); // the login has ended
     const content = await answer.json().catch(silent);
-    throw new Error(typeof content.detail === "string" ? content.detail : NO_ANSWER);
+    const again = answer.status === 503 ? Number(answer.headers.get("retry-after")) || AGAIN : undefined;
+    throw Object.assign(new Error(typeof content.detail === "string" ? content.detail : NO_ANSWER), { again });
   }
 
   /** The answer to a POST of JSON. @param {string} path @param {Values} content @param {AbortSignal} [signal] */

@@ -25,6 +25,9 @@ test("what the server refuses has its sentence, and no answer has one", async ()
   const full = () => new Response('{"detail": "The disk is full"}', { status: 507 });
   const odd = () => new Response('{"detail": [{"loc": ["body"]}]}', { status: 422 });
   const head = new TextEncoder().encode('{"b":1}');
+  const busy = () => new Response('{"detail": "Too many at once"}', { status: 503 });
+  const busyFor = () =>
+    new Response('{"detail": "Too many at once"}', { status: 503, headers: { "retry-after": "9" } });
   const right = () => new Response(Uint8Array.of(head.length, 0, 0, 0, 0, 0, 0, 0, ...head));
   const answers = [full, odd, away, () => new Response("<html>"), right];
   Object.assign(globalThis, { addEventListener() {}, document: { baseURI: "http://lab/" } });
@@ -35,6 +38,10 @@ test("what the server refuses has its sentence, and no answer has one", async ()
     said.push((await client.ask("engine", "a")).error);
   }
   assert.deepEqual(said, ["The disk is full", NO_ANSWER, NO_ANSWER, NO_ANSWER, undefined]);
+  globalThis.fetch = async () => busy();
+  assert.deepEqual(await client.ask("watch", "cost", {}), { error: "Too many at once", again: 3 });
+  globalThis.fetch = async () => busyFor();
+  assert.deepEqual(await client.ask("watch", "cost", {}), { error: "Too many at once", again: 9 });
 });
 
 test("the windows of a browser hear four runs at once, and one that has crashed counts for twenty seconds", () => {

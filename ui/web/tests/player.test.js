@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { SAMPLERS } from "../local/process/samplers.js";
 import { schedule } from "../local/process/schedule.js";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
-import { difference, likeness, noise } from "../player/pixels.js";
+import { agreement, difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
 import { back, lead, weight } from "../words/loop.js";
@@ -173,7 +173,7 @@ test("readouts and sentence of a step", () => {
   );
 });
 
-test("only the likeness of a guess to the last one says what is decided", () => {
+test("only the agreement of a guess with the last one says what is decided", () => {
   const [noisy, clear] = [
     [1000, 980, 0.0001, 0.1],
     [300, 280, 0.4, 0.1],
@@ -186,8 +186,8 @@ test("only the likeness of a guess to the last one says what is decided", () => 
   const end = Uint8ClampedArray.of(0, 0, 0, 255, 200, 200, 200, 255);
   const mean = Uint8ClampedArray.of(100, 100, 100, 255, 100, 100, 100, 255);
   const near = Uint8ClampedArray.of(20, 20, 20, 255, 180, 180, 180, 255);
-  assert.deepEqual([likeness(end, end), likeness(mean, end)], [1, 0]);
-  assert.ok(Math.abs(likeness(near, end) - 0.96) < 1e-9);
+  assert.deepEqual([agreement(end, end), agreement(mean, end)], [1, 0]);
+  assert.ok(Math.abs(agreement(near, end) - 0.96) < 1e-9);
 });
 
 test("the noise of a picture is measured, and its edges are not noise", () => {

@@ -1,5 +1,6 @@
 // Files of models without a server: their progress, the stop, and a cache that is full.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { afterEach, mock, test } from "node:test";
 import { Checkpoints } from "../local/checkpoints.js";
 import { onHub } from "../local/files/hub.js";
@@ -123,6 +124,27 @@ test("what is in the cache is not to be downloaded", async () => {
   assert.equal(await checkpoints.missing("big"), 26e6 + 5);
   kept.set(`http://here/lab/checkpoints/big/weights?${MARK}`, new Response(BYTES));
   assert.equal(await checkpoints.missing("big"), 0);
+});
+
+test("a load that fails takes nothing from a newer one of the same checkpoint", async () => {
+  const kernel = await readFile(new URL("../local/network/kernel.wasm", import.meta.url));
+  globalThis.fetch = async () => new Response(kernel);
+  const known = { files: {}, spec: {} };
+  /** @type {(() => void)[]} */
+  const fails = [];
+  const silent = { read: () => new Promise((_, fail) => fails.push(() => fail(new Error("no network")))) };
+  const checkpoints = new Checkpoints({ models: ["own"], answers: {}, words: {} }, {}, silent, async () => known);
+  await checkpoints.learn("own");
+  const older = checkpoints.model("own");
+  while (!fails.length) await new Promise(setImmediate);
+  checkpoints.replace({}); // it is no longer of the list,
+  checkpoints.replace({ own: known }); // and again
+  const newer = checkpoints.model("own");
+  newer.catch(() => {});
+  assert.notEqual(older, newer);
+  fails[0]();
+  await assert.rejects(older);
+  assert.equal(checkpoints.model("own"), newer);
 });
 
 test("a file of which nothing more comes is given up", async () => {

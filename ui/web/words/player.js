@@ -29,19 +29,19 @@ export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
   return items;
 }
 
-const SHAPE = 0.5; // likeness of a guess to the last one: below it its shape is open; about that of the mean of all digits
+const SHAPE = 0.5; // agreement of a guess with the last one: below it its shape is open; about that of the mean of all digits
 const DETAILS = 0.85; // from here on it changes in details only
 
 /**
  * What there is to see after a step before the last one: whether the guess is decided, which only a finished run can tell;
  * until then how much noise xₜ has.
- * @param {Step} step @param {number | null} likeness of x̂_0 to that of the last step, as R²; null: not known
+ * @param {Step} step @param {number | null} agreement of x̂_0 with that of the last step, as R²; null: not known
  */
-export function sentence([, , alphaBar], likeness) {
+export function sentence([, , alphaBar], agreement) {
   if (alphaBar >= 0.97) return "Only the last grain of noise is left to remove.";
-  if (likeness !== null) {
-    if (likeness < SHAPE) return "The guess will change much: its shape is not decided yet.";
-    return likeness < DETAILS ? "The guess takes its shape." : "The guess has its shape. Only details follow.";
+  if (agreement !== null) {
+    if (agreement < SHAPE) return "The guess will change much: its shape is not decided yet.";
+    return agreement < DETAILS ? "The guess takes its shape." : "The guess has its shape. Only details follow.";
   }
   if (alphaBar < 0.004) return "Almost pure noise.";
   if (alphaBar < 0.08) return "Mostly noise.";

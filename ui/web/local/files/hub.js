@@ -2,7 +2,7 @@
 // once it is loaded.
 import { MARK, PATIENCE } from "./store.js";
 
-/** @import { Known } from "../checkpoints.js" */
+/** @import { Written } from "../known.js" */
 /** @import { Model } from "../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
@@ -11,7 +11,7 @@ const WANTED =
   /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|(^|\/)(merges\.txt|readers\.safetensors)$/;
 const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^text_encoder\/model\.safetensors$/;
 
-/** @param {string} ref @param {string} base the Hub's address @returns {Promise<Known>} */
+/** @param {string} ref @param {string} base the Hub's address @returns {Promise<Written>} */
 export async function onHub(ref, base) {
   if (!ID.test(ref))
     throw new Error(
@@ -24,7 +24,7 @@ export async function onHub(ref, base) {
   if (!answer || !listing) throw new Error("The Hub did not answer: is there a network?");
   if (!answer.ok) throw new Error(`The Hub has no open model ${ref}`);
   const { sha, siblings } = listing;
-  /** @type {Known["files"]} */
+  /** @type {Written["files"]} */
   const files = {};
   for (const { rfilename: name, size = 0, lfs } of siblings)
     if (WANTED.test(name) || WEIGHTS.test(name)) files[name] = [size, lfs?.sha256?.slice(0, MARK) ?? sha];
@@ -37,7 +37,7 @@ export async function onHub(ref, base) {
   return { ...none, root: `${base}/${id}/resolve/${sha}`, commit: sha, files };
 }
 
-/** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {Known} known @returns {Partial<Known>} */
+/** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {Written} known @returns {Partial<Written>} */
 export function learned(model, ref, { commit, files }) {
   const { T, beta, alphaBar, exploding, classes, classNames, nullLabel, size, channels, pictureSize } = model;
   const { student, gamma, optimised } = model;

@@ -38,10 +38,14 @@ export class Touch {
       "aria-label": TOUCH.keys,
     });
     this.tools = Object.entries(TOUCH.tools).map(([what, title]) =>
-      button({ class: "preset", "aria-pressed": false, value: what }, () => this.#choose(what), title),
+      button(
+        { class: "preset", "aria-pressed": false, value: what },
+        ({ detail }) => this.#choose(what, detail === 0),
+        title,
+      ),
     );
     this.colour = el("input", { type: "color", value: "#d03020", "aria-label": TOUCH.colour });
-    this.colour.addEventListener("input", () => this.#choose("colour", true));
+    this.colour.addEventListener("input", () => this.#choose("colour", false, true));
     this.size = el("input", { type: "range", min: 0, max: LARGEST, step: 0.5, value: 1 });
     this.strength = el("input", { type: "range", min: 10, max: 100, step: 10, value: 100 });
     this.undo = button({ class: "preset" }, () => this.#change(undone(this.#text)), TOUCH.undo);
@@ -76,8 +80,8 @@ export class Touch {
     this.render();
   }
 
-  /** Take a tool, or put it away. @param {string} what @param {boolean} [stays] */
-  #choose(what, stays = false) {
+  /** Take a tool, or put it away. @param {string} what @param {boolean} byKeys who chose it goes on with keys @param {boolean} [stays] a colour is still being chosen */
+  #choose(what, byKeys, stays = false) {
     this.#tool = this.#tool === what && !stays ? "" : what;
     this.#rubbed = false;
     const { view } = this.player;
@@ -87,8 +91,7 @@ export class Touch {
     else if (this.#tool) view.go(view.tick);
     this.player.render();
     this.#look();
-    // Who chose by a key goes on with keys; a colour is still being chosen.
-    if (stays || this.sheet.hidden || !document.activeElement?.matches(":focus-visible")) return;
+    if (!byKeys || this.sheet.hidden) return;
     this.#byKeys = true;
     this.sheet.focus(); // in sight
     this.#draw();

@@ -40,7 +40,7 @@ export function markup(node, html) {
 /**
  * A button, and what it does when it is pressed.
  * @param {Attributes | null} attributes
- * @param {() => unknown} act
+ * @param {(event: MouseEvent) => unknown} act
  * @param {...(Node | string)} children
  */
 export function button(attributes, act, ...children) {
@@ -80,6 +80,19 @@ export function table(caption, heads, rows, ours = heads.length) {
   });
   const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
   return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || WORDS.table }, content);
+}
+
+/**
+ * A sheet over the page, which `showModal` opens: it takes the focus and gives it back, and Escape or a press beside it closes it.
+ * @param {string} kind its class of CSS @param {string} name that a screen reader says @param {...Node} children
+ */
+export function sheet(kind, name, ...children) {
+  const inside = el("div", { tabindex: -1, autofocus: true }, ...children);
+  const node = el("dialog", { class: `sheet ${kind}`, "aria-label": name }, inside);
+  node.addEventListener("click", (event) => {
+    if (event.target === node) node.close(); // a press on what is inside has another target
+  });
+  return node;
 }
 
 /**

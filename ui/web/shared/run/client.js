@@ -1,7 +1,7 @@
 // How the page reaches what computes: questions, runs and their messages, files. The server's client stands in
 // server/client.js, the browser's own in local/client.js; the page is told which it has.
 
-/** @typedef {{ error: string }} Refusal a sentence for the user */
+/** @typedef {{ error: string, again?: number }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
 /** @import { Questions, RunCost } from "./protocol.js" */
 /** @import { Message } from "./stream.js" */
@@ -21,6 +21,7 @@
  * @property {Ask} ask
  * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
  * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
+ * @property {(refs: string[]) => void} [near] a run of these checkpoints is likely: get them ready
  * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/make.js, or a Refusal
  * @property {import("./share.js").Item[]} items what the menu has because of it
  */

@@ -106,6 +106,8 @@ export class Knowledge {
   async #prepare(request) {
     const { catalogue } = this;
     const needed = Object.values(request).some((value) => typeof value === "string" && hasEmoji(value));
-    if (needed && !Object.keys(catalogue.emoji).length) catalogue.emoji = await this.ask("engine", "emoji", {});
+    if (!needed || Object.keys(catalogue.emoji).length) return;
+    const names = await this.ask("engine", "emoji", {});
+    if (names.error === undefined) catalogue.emoji = names;
   }
 }

@@ -43,6 +43,7 @@ import { Stream } from "./stream.js";
  * @typedef {object} Options
  * @property {(result: Result) => void} take one result of the current run
  * @property {() => void} [renew] another run begins
+ * @property {(seconds: number) => void} [seen] a recorded run has been shown for so long, elsewhere
  * @property {(values: Values) => void} [finished] a run has ended well; its values
  * @property {() => string | Promise<string>} [outcome] what came of it, in a sentence for a screen reader
  * @property {() => void} [render] the run stands differently, or a field has changed
@@ -52,7 +53,7 @@ import { Stream } from "./stream.js";
  * @property {(field: FieldForm) => boolean} [first] whether a field is needed at once; the others are behind one line then
  */
 
-const PAUSE = 120; // ms after the last change until the server is asked
+const PAUSE = 120; // ms after the last change by hand until the server is asked
 const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
 const PATIENCE = 20_000; // and after the last change until it is asked no more
 const AGAIN = 1000; // ms after which a run whose connection broke is looked for
@@ -123,7 +124,11 @@ export class Panel {
     const stop = () => this.stream.stop(() => page.client.ask("engine", "stop", { run: this.stream.run }));
     this.stop = button({ class: "button stop", disabled: true }, stop, RUN.stop);
     this.estimate = el("p", { class: "estimate", role: "status" });
-    this.summary = el("button", { type: "button", class: "summary", "aria-expanded": false }, el("span", null));
+    this.summary = el(
+      "button",
+      { type: "button", class: "summary", "aria-expanded": false },
+      el("span", null, RUN.settings),
+    );
     this.fields = this.form.layout(options.side, options.first);
     this.status = new Status(RUN.progress);
     this.status.show(this.stream.words);
@@ -142,6 +147,8 @@ export class Panel {
       this.side,
       this.stage,
     );
+    this.side.addEventListener("pointerover", this.#near);
+    for (const sign of ["pointerdown", "focusin", "keydown"]) this.element.addEventListener(sign, this.#near);
     addEventListener("models", () => this.form.list(page.given.models));
     this.summary.addEventListener("click", () => this.#unfold(!this.side.classList.contains("open")));
     this.element.addEventListener("keydown", (event) => {
@@ -150,6 +157,9 @@ export class Panel {
       if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
   }
+
+  /** At the first sign of a run, what it needs is fetched. */
+  #near = () => this.page.client.near?.(this.form.refs.flatMap((ref) => ref ?? []));
 
   /** The fields of a phone. @param {boolean} open */
   #unfold(open) {
@@ -203,7 +213,7 @@ export class Panel {
     this.#renderStatus();
     clearTimeout(this.#timer);
     this.#asks += 1; // an answer that is under way is of other values
-    this.#timer = setTimeout(() => this.#describe(), PAUSE);
+    this.#timer = setTimeout(() => this.#describe(), name ? PAUSE : 0);
   }
 
   /** The models of the lanes are chosen: offer what they have, unless others are chosen meanwhile. @returns {Promise<void>} */
@@ -250,18 +260,23 @@ export class Panel {
     this.estimate.title = this.page.given.device.engine;
     this.run.disabled = Boolean(sentence);
     const slow = this.description?.seconds ?? 0;
-    this.run.textContent = slow >= 3 ? `Run, ${duration(slow)}` : "Run";
+    this.run.textContent = slow >= 3 ? RUN.takes(duration(slow)) : RUN.run;
     write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
     if (this.element.dataset.ready !== "true") return; // once the model is known, all is described once more
+    if (got.error !== undefined && got.again) {
+      this.#timer = setTimeout(() => this.#describe(), 1000 * got.again);
+      return;
+    }
     const cause = this.#cause;
     this.#cause = "";
     if (!cause || sentence || !isShown(this.run)) return; // who has left wants no run
     if (cause === "press") this.start();
     else if (this.description?.auto === null && performance.now() < this.#since + PATIENCE) {
       this.#cause = cause;
+      this.#near(); // it takes its time there
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
     } else if (this.description?.auto && !this.isRun) this.start();
   }
@@ -478,6 +493,7 @@ export class Panel {
     this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);
+    this.options.seen?.(example.seen);
     const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
     if (!wanted && !other && !this.#changed) this.form.set(example.values, false); // the form says what is shown
     this.#changed ||= other;

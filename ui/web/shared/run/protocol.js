@@ -471,7 +471,7 @@
  */
 
 /**
- * @typedef {object} LookAsked what the page has
+ * @typedef {object} NowAsked what the page has
  * @property {string} visitor
  * @property {number} number
  * @property {number} version
@@ -527,7 +527,7 @@
 
 /**
  * @typedef {object} TrainQuestions
- * @property {(asked: LookAsked) => TrainingNow} look
+ * @property {(asked: NowAsked) => TrainingNow} now
  * @property {(asked: StartAsked) => Nothing} start
  * @property {(asked: FollowAsked) => Found} pictures
  * @property {(asked: FollowAsked) => Nothing} follow
