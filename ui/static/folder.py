@@ -96,7 +96,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
                 known["files"][name] = (*entry, root)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
     first = models[given["first"]][1]
-    if sum(size for size, _ in first["files"].values()) < FREE:  # it need not be asked for
+    if sum(size for size, *_ in first["files"].values()) < FREE:  # it need not be asked for
         given["known"] = {name: value for name, value in first.items() if name != "examples"}
     knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
     pictures = {name: drawn(name)[None] for name in DRAWINGS}
