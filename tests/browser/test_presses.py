@@ -329,6 +329,9 @@ def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet,
     assert quiet.input_value(".field-prompt input") == "" and quiet.is_visible(".try.words")
     assert not quiet.is_visible(".part-watch [data-name=sampler]")  # for experts
     assert quiet.get_attribute(".try button:has-text('Draw what I type')", "aria-pressed") == "true"
+    quiet.wait_for_selector(".part-watch .how .values:text('20 steps, DDIM')", state="attached")
+    quiet.click("text=Draw a 7")  # nothing of the words' model stays
+    quiet.wait_for_selector(".part-watch .how .values:text('50 steps, little noise')", state="attached")
     opened(quiet, app.local_url, "tab=watch")
     with quiet.expect_file_chooser():
         quiet.click("text=My own picture")

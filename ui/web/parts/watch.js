@@ -4,7 +4,7 @@ import { button, el, find, write } from "../shared/drawing/dom.js";
 import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
 import { Panel } from "../shared/run/panel.js";
 import { Past } from "../shared/run/past.js";
-import { Starters, untouched } from "../shared/run/starters.js";
+import { Starters } from "../shared/run/starters.js";
 import { how, lead } from "../words/loop.js";
 import { COMPARISONS } from "../words/page.js";
 import { WORDS } from "../words/watch.js";
@@ -27,10 +27,10 @@ function starters(page, panel) {
   const types = { title: WORDS.types, values: ONE, act: () => typeWords(panel) };
   return [
     { title: WORDS.tour(tour.minutes), act: () => take(page, tour), primary: true },
-    { title: COMPARISONS.grain, values: PRESETS[COMPARISONS.grain], part: "compare" },
     { title: WORDS.seven, values: { checkpoint: "mnist-tiny", label: "7" } },
     ...(typed ? [types] : []),
     { title: WORDS.own, act: () => ownPicture(page) },
+    { title: COMPARISONS.grain, short: WORDS.grain, values: PRESETS[COMPARISONS.grain], part: "compare" },
   ];
 }
 
@@ -42,7 +42,8 @@ async function take(page, lesson) {
 
 /** A model of words, and the caret where they are typed. @param {Panel<Result>} panel */
 async function typeWords(panel) {
-  await panel.set({ ...untouched(panel), ...ONE }, "");
+  panel.form.reset();
+  await panel.set(ONE, "");
   find(panel.form.place("prompt"), "input").focus();
 }
 

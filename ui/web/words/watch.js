@@ -5,6 +5,7 @@ export const WORDS = {
   tour: (/** @type {number} */ minutes) => `Take the ${minutes}-minute tour`,
   seven: "Draw a 7",
   own: "My own picture",
+  grain: "Why grainy?",
 };
 
 /** Of the hand. */

@@ -187,6 +187,13 @@ export class Form {
     this.reveal();
   }
 
+  /** All is as usual again, but for the models and the seed. */
+  reset() {
+    this.#chosen.clear();
+    const fields = this.fields.filter(({ kind }) => !["reference", "seed"].includes(kind));
+    this.set(Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual ?? ""])), false);
+  }
+
   /** Open what these values are behind: what a link changes is in sight. @param {Values} values */
   unfold(values) {
     for (const { name, kind, default: usual } of this.fields) {

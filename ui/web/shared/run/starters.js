@@ -6,14 +6,12 @@ import { button, el } from "../drawing/dom.js";
 /** @import { Panel } from "./panel.js" */
 
 /**
- * title: what it says. values: what it sets, in this part or another. act: what it does where that is not all.
- * @typedef {{ title: string, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
+ * title: what it says, and on a phone, where it is long. values: what it sets, in this part or another. act: what it does
+ * where that is not all.
+ * @typedef {{ title: string, short?: string, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
  */
 
 const LONG = 10; // seconds of a run: a button that starts one says how long it takes
-
-/** A run is whole where something else begins. @param {Panel<any>} panel @returns {Values} */
-export const untouched = ({ form }) => (form.value("touch") === undefined ? {} : { touch: "" });
 
 export class Starters {
   element = el("div", { class: "try" });
@@ -32,7 +30,11 @@ export class Starters {
     this.#all = starters.map((starter) => {
       const time = el("small", null);
       const look = starter.primary ? "button primary" : "button";
-      const node = button({ class: look }, () => this.#press(starter), el("span", null, starter.title), time);
+      const { title, short } = starter;
+      const said = short
+        ? [el("span", { class: "wide" }, title), el("span", { class: "narrow" }, short)]
+        : [el("span", null, title)];
+      const node = button({ class: look }, () => this.#press(starter), ...said, time);
       return { starter, node, time };
     });
     this.element.replaceChildren(...this.#all.map(({ node }) => node));
@@ -51,7 +53,10 @@ export class Starters {
     const { page } = this.panel;
     if (act) act();
     else if (part !== this.panel.part) page.open(part, values, { push: true, cause: "press" });
-    else this.panel.set({ ...untouched(this.panel), ...values }, "press");
+    else {
+      this.panel.form.reset();
+      this.panel.set(values, "press");
+    }
     this.mark();
   }
 
