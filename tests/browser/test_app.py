@@ -560,7 +560,7 @@ def test_a_touch_splits_the_run_and_its_link_gives_the_same_endings(page, browse
     state(lab, state="finished")
     assert re.search(r"_4\d\d-255\.255\.255-100-0\.0-1\.0-2\.0$", lab.url)
     lab.locator(".part-watch .scrubber").press("End")
-    lab.wait_for_selector(".part-watch .sentence:has-text('B, whose picture was touched at t = 4')")
+    lab.wait_for_selector(".part-watch .sentence:has-text('A and B share')")
     assert lab.locator(".part-watch .touch path.lane-1").count() == 1
     assert shown(lab) == alone
     both = lab.evaluate(ENDINGS)

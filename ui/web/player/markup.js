@@ -13,10 +13,10 @@ export const MARKUP = `
   </div>
   <p class="title"></p>
   <div class="gains" role="group" aria-label="${WORDS.gains}" hidden>
-    <span>|A − B|</span>
+    <span>${WORDS.gains}</span>
     <button type="button" name="chosenGain" value="0" aria-pressed="true">${WORDS.off}</button>
-    <button type="button" name="chosenGain" value="1" aria-pressed="false">×1</button>
-    <button type="button" name="chosenGain" value="4" aria-pressed="false">×4</button>
+    <button type="button" name="chosenGain" value="1" aria-pressed="false">1×</button>
+    <button type="button" name="chosenGain" value="4" aria-pressed="false">4×</button>
   </div>
 </div>
 <div class="lanes"></div>

@@ -23,6 +23,8 @@ export class Pictures {
    * @type {(number | null)[]}
    */
   agreement = [];
+  /** The same of A's guess when B was touched. @type {number | null} */
+  decided = null;
 
   /**
    * @param {View} view
@@ -79,6 +81,9 @@ export class Pictures {
     }
     if (gain) this.#paintDifference(kind, gain);
     this.agreement = await Promise.all(shown.lanes.map((lane, i) => this.#agreement(lane, frames[i], image)));
+    const split = shown.plan?.split ?? null;
+    const then = split === null ? undefined : shown.lanes[0].frames.find(({ k }) => k === split);
+    this.decided = await this.#agreement(shown.lanes[0], then, image);
     return this.view.shown === shown ? wanted : "";
   }
 

@@ -44,7 +44,8 @@ export class Player {
   render() {
     this.screen.render();
     this.shows();
-    if (this.view.shown.count) this.pictures.paint().then(() => this.screen.painted(this.pictures.agreement));
+    if (this.view.shown.count)
+      this.pictures.paint().then(() => this.screen.painted(this.pictures.agreement, this.pictures.decided));
   }
 
   /** @param {() => unknown} change */

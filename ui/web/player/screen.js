@@ -11,6 +11,7 @@ import {
   DECODED_ALL,
   ending,
   endings,
+  measured,
   readouts,
   SCREEN,
   sentence,
@@ -88,12 +89,14 @@ export class Screen {
     this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
+      typeof plan.split === "number",
     );
     this.#buildBatch(plan);
   }
 
-  /** @param {string[]} names @param {number} size */
-  #buildLanes(names, size) {
+  /** @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
+  #buildLanes(names, size, isTouched = false) {
+    const called = isTouched ? [SCREEN.untouched, SCREEN.yours] : names;
     const canvasOf = (/** @type {string} */ label) => {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
       canvas.getContext("2d", { willReadFrequently: true }); // the noise in it is measured
@@ -101,7 +104,7 @@ export class Screen {
     };
     this.lanes = names.map((name, i) => {
       const group = el("div", { class: `lane lane-${i}` });
-      if (names.length > 1) group.append(el("h3", null, swatch(`lane-${i}`), `${"AB"[i]}: ${name}`));
+      if (names.length > 1) group.append(el("h3", { title: name }, swatch(`lane-${i}`), `${"AB"[i]}: ${called[i]}`));
       /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words @param {string} short on a phone */
       const pane = (kind, letter, index, words, short) => {
         const canvas = canvasOf(SCREEN.empty);
@@ -123,7 +126,7 @@ export class Screen {
     this.difference = names.length > 1 ? canvasOf(SCREEN.difference) : null;
     if (this.difference) {
       const figure = el("figure", null, el("div", { class: "frame" }, this.difference));
-      groups.push(el("div", { class: "lane difference" }, el("h3", null, "|A − B|"), figure));
+      groups.push(el("div", { class: "lane difference" }, el("h3", { title: "|A − B|" }, SCREEN.apart), figure));
     }
     this.#find(".lanes").replaceChildren(...groups);
   }
@@ -235,53 +238,50 @@ export class Screen {
     for (const [i, text] of balance(share).entries()) write(all(this.root, ".balance span")[i], text);
   }
 
-  /** What a touch has done, or "" where there is none. */
-  get #touched() {
+  /** What a touch has done, or "" where there is none. @param {number | null} decided agreement of A's guess then with its last one */
+  #touched(decided) {
     const { shown, image, frames } = this.view;
     const { plan, lanes } = shown;
     const [, frame] = frames;
     if (!frame?.apart || typeof plan?.split !== "number") return "";
     const [t, , alphaBar] = lanes[1].steps[plan.split + 1];
-    return touched(t, alphaBar, frame.k - plan.split, frame.apart[image][1], frame.step[1] === 0, Boolean(plan.latent));
+    return touched(t, alphaBar, frame.k - plan.split, frame.apart[image][1], frame.step[1] === 0, decided);
   }
 
-  /** The pictures of the frames are on the canvases: say what there is to see. @param {(number | null)[]} agreement of each lane's guess with its last one */
-  painted(agreement) {
+  /**
+   * The pictures of the frames are on the canvases: say what there is to see.
+   * @param {(number | null)[]} agreement of each lane's guess with its last one @param {number | null} decided that of A's when B was touched
+   */
+  painted(agreement, decided) {
     const { shown, frames } = this.view;
     if (!shown.count) return;
     const going = frames.flatMap((frame) => (frame?.step[1] ? [frame.step] : []));
-    if (this.#touched) this.#tell(this.#touched);
+    const touch = this.#touched(decided);
+    if (touch) this.#tell(touch);
     else if (going.length) {
       const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
       const known = agreement.flatMap((one) => one ?? []);
       this.#tell(sentence(cleanest, known.length < frames.length ? null : Math.min(...known)));
-    } else if (frames.every(Boolean))
-      this.#tell(
-        this.result(
-          shown,
-          this.lanes.map(({ x: { canvas } }) => [canvas]),
-        ),
-      );
+    } else if (frames.every(Boolean)) {
+      const canvases = this.lanes.map(({ x: { canvas } }) => [canvas]);
+      this.#tell(this.result(shown, canvases), shown.plan?.latent ? "" : measured(grain(canvases).flat()));
+    }
   }
 
-  /** Say a sentence below the pictures. Even the same text, set again, would lay out the page. @param {string} text */
-  #tell(text) {
+  /** Say a sentence below the pictures. Even the same text, set again, would lay out the page. @param {string} text @param {string} [about] the number behind it */
+  #tell(text, about = "") {
     const node = this.#find(".sentence");
     if (node.textContent !== text) node.textContent = text;
+    attribute(node, "title", about);
   }
 
   /** What is measured in the finished pictures of each lane, one or several. @param {Recording} run @param {HTMLCanvasElement[][]} canvases */
   result({ plan, lanes }, canvases) {
     const several = canvases[0].length > 1;
     if (plan?.latent) return several ? DECODED_ALL : DECODED;
-    const measured = canvases.map((pictures) =>
-      pictures.map((canvas) => {
-        const { width, height } = canvas;
-        return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
-      }),
-    );
+    const found = grain(canvases);
     const added = lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
-    return several ? endings(measured, added) : ending(measured.flat(), added);
+    return several ? endings(found, added) : ending(found.flat(), added);
   }
 
   /**
@@ -339,3 +339,12 @@ export class Screen {
     this.chart.point(tick, shown.newest, frames);
   }
 }
+
+/** The noise of each lane's pictures, in grey levels. @param {HTMLCanvasElement[][]} canvases */
+const grain = (canvases) =>
+  canvases.map((pictures) =>
+    pictures.map((canvas) => {
+      const { width, height } = canvas;
+      return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
+    }),
+  );

@@ -7,7 +7,7 @@ import { agreement, difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
 import { back, lead, weight } from "../words/loop.js";
-import { ending, readouts, sentence, touched } from "../words/player.js";
+import { ending, measured, readouts, sentence, touched } from "../words/player.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
 const URI = "data:image/png;base64,";
@@ -159,18 +159,16 @@ test("readouts and sentence of a step", () => {
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null).length, 4);
   assert.equal(readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, false).at(-1)[0], "σ .14"); // of latents
   assert.match(ending([12.34], [45]), /keeps noise .*: 12 of 255 grey levels/);
-  assert.equal(ending([0.74], [45]), "Finished: almost no noise is left (.74 of 255 grey levels).");
-  assert.match(ending([12.34], [0]), /^Finished\. .* fine texture \(12 of 255/); // no step added noise: it is fur
+  assert.equal(ending([0.74], [45]), "The picture is finished.");
+  assert.equal(measured([0.74, 12.34]), "Noise measured: .74 and 12 of 255 grey levels");
+  assert.match(ending([12.34], [0]), /^The picture is finished\. .* fine texture;/); // no step added noise: it is fur
   assert.match(ending([0, 12.34], [45, 45]), /^B keeps noise .*\(12 of 255 grey levels\); A does not/);
   assert.match(ending([30, 2], [45, 1.3]), /^A keeps noise .*\(30 of 255 grey levels\); B does not \(2\.0\)/);
   // Much grain and a quiet last step: fur, or what few steps of DDIM leave of x_T. It is not said to be clean.
   assert.match(ending([76, 104], [45, 0]), /^A keeps noise .*\(76 of 255.*\)\. B has a fine texture \(104\)/);
-  assert.match(ending([104, 2], [0, 0]), /^Finished\. Neither run added much noise .* A is 104/);
+  assert.match(ending([104, 2], [0, 0]), /^The pictures are finished\. .* A is 104/);
   assert.match(ending([30, 6], [45, Infinity]), /^Both keep noise/);
-  assert.match(
-    ending([1, 2], [45, 45]),
-    /^Finished: almost no noise is left in either picture \(A 1\.0, B 2\.0 of 255/,
-  );
+  assert.equal(ending([1, 2], [45, 45]), "The pictures are finished.");
 });
 
 test("only the agreement of a guess with the last one says what is decided", () => {
@@ -178,11 +176,10 @@ test("only the agreement of a guess with the last one says what is decided", () 
     [1000, 980, 0.0001, 0.1],
     [300, 280, 0.4, 0.1],
   ];
-  assert.equal(sentence(noisy, null), "Almost pure noise."); // the run goes on: nobody knows
-  for (const step of [noisy, clear]) {
-    assert.match(sentence(step, 0.3), /its shape is not decided yet/);
-    assert.match(sentence(step, 0.95), /^The guess has its shape/);
-  }
+  assert.equal(sentence(noisy, null), "The picture is almost pure noise."); // the run goes on: nobody knows
+  for (const step of [noisy, clear]) assert.match(sentence(step, 0.3), /its shape is not decided yet/);
+  assert.match(sentence(noisy, 0.95), /^The picture is almost pure noise\. The guess has its shape/);
+  assert.match(sentence(clear, 0.95), /^The guess has its shape/);
   const end = Uint8ClampedArray.of(0, 0, 0, 255, 200, 200, 200, 255);
   const mean = Uint8ClampedArray.of(100, 100, 100, 255, 100, 100, 100, 255);
   const near = Uint8ClampedArray.of(20, 20, 20, 255, 180, 180, 180, 255);
@@ -225,13 +222,16 @@ test("a touched run is shown from the touch on, and whole where nothing was on s
 
 test("one sentence says what a touch did, and why", () => {
   assert.equal(
-    touched(490, 0.09, 12, 0.69, false, false),
-    "12 steps after the picture was touched, at t = 490, the two share 31\u00a0% of their pixels.",
+    touched(490, 0.09, 12, 0.69, false, null),
+    "12 steps after your change, A and B share 31\u00a0% of the pixels.",
   );
-  assert.match(touched(980, 0.001, 49, 0, true, false), /shares 100\u00a0% .*: it was almost pure noise then/);
-  assert.match(touched(490, 0.09, 25, 0.2, true, true), /^B, whose latent was touched .* the network built on/);
-  assert.match(touched(20, 0.99, 2, 0.01, true, false), /no more than a smudge/);
-  assert.match(touched(490, 0.09, -3, 0, false, false), /one run until t = 490/);
+  assert.match(touched(980, 0.001, 49, 0, true, 0.1), /^Almost nothing .* 100\u00a0% .* one more grain of noise/);
+  assert.match(touched(490, 0.09, 25, 0.03, true, 0.9), /^Almost nothing .* 97\u00a0% .* took your change away/);
+  assert.match(touched(490, 0.09, 25, 0.15, true, 0.9), /^A part changed: .* The network built on your change/);
+  assert.match(touched(490, 0.09, 25, 0.26, true, 0.9), /^B is another picture: .* built on your change/);
+  assert.match(touched(490, 0.09, 25, 0.26, true, 0.6), /Shapes were being decided then/);
+  assert.match(touched(20, 0.99, 2, 0.01, true, 1), /^Almost nothing .* Too little noise was left/);
+  assert.match(touched(490, 0.09, -3, 0, false, null), /alike until t = 490/);
 });
 
 test("strokes as text: discs of cells, one more, one less, colours", () => {

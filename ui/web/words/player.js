@@ -39,53 +39,49 @@ const DETAILS = 0.85; // from here on it changes in details only
  */
 export function sentence([, , alphaBar], agreement) {
   if (alphaBar >= 0.97) return "Only the last grain of noise is left to remove.";
+  const noisy = alphaBar < 0.004 ? "The picture is almost pure noise." : "";
   if (agreement !== null) {
     if (agreement < SHAPE) return "The guess will change much: its shape is not decided yet.";
-    return agreement < DETAILS ? "The guess takes its shape." : "The guess has its shape. Only details follow.";
+    const guess = agreement < DETAILS ? "The guess takes its shape." : "The guess has its shape: only details follow.";
+    return noisy ? `${noisy} ${guess}` : guess;
   }
-  if (alphaBar < 0.004) return "Almost pure noise.";
-  if (alphaBar < 0.08) return "Mostly noise.";
-  return alphaBar < 0.5 ? "More noise than picture." : "More picture than noise.";
+  if (noisy) return noisy;
+  if (alphaBar < 0.08) return "The picture is mostly noise.";
+  return alphaBar < 0.5 ? "The picture is still more noise than shape." : "The picture is more shape than noise now.";
 }
 
 /** What stands at the two ends of the bar of picture and noise. @param {number} share of the picture, in percent */
 export const balance = (share) => [`picture ${share} %`, `noise ${100 - share} %`];
 
+const [FEW, MANY] = [0.05, 0.2]; // share of pixels that differ: below it almost nothing, a part, else another picture
+
 /**
  * What a touch of x_t has done so far, and at the end why.
  * @param {number} t when it was touched @param {number} alphaBar then @param {number} after steps since
- * @param {number} differ share of pixels @param {boolean} over whether the pictures are finished @param {boolean} latent
+ * @param {number} differ share of pixels @param {boolean} over whether the pictures are finished
+ * @param {number | null} decided agreement of A's guess then with its last one, as R²; null: not known
  */
-export function touched(t, alphaBar, after, differ, over, latent) {
-  const what = latent ? "latent" : "picture";
-  const same = `${Math.round(100 * (1 - differ))}\u00a0%`;
-  if (after < 0) return `Both are one run until t = ${t}, where the ${what} of B is touched.`;
-  if (after === 0) return `At t = ${t} the ${what} of B was touched.`;
-  if (!over)
-    return `${countOfSteps(after)} after the ${what} was touched, at t = ${t}, the two share ${same} of their pixels.`;
-  const [small, large] =
-    alphaBar < 0.02
-      ? [
-          "it was almost pure noise then, and the touch one more grain of it",
-          "nothing was decided then, and a small push leads elsewhere",
-        ]
-      : alphaBar < 0.9
-        ? [
-            "the touch did not fit what was decided, and the steps after it took it away",
-            "shapes were being decided then, and the network built on what it found",
-          ]
-        : [
-            "it was decided, and the touch is no more than a smudge",
-            "too little noise was left to make something else of what was painted",
-          ];
-  const why = differ < 0.02 ? small : large;
-  return `B, whose ${what} was touched at t = ${t}, shares ${same} of its pixels with A: ${why}.`;
+export function touched(t, alphaBar, after, differ, over, decided) {
+  if (after < 0) return `A and B are alike until t = ${t}: there you changed B.`;
+  if (after === 0) return `Here, at t = ${t}, you changed B.`;
+  const same = `${Math.round(100 * (1 - differ))}\u00a0% of the pixels`;
+  if (!over) return `${countOfSteps(after)} after your change, A and B share ${same}.`;
+  const early = "Nothing was decided then: a small push leads elsewhere.";
+  const late = "Too little noise was left for the network to rework your change.";
+  if (differ < FEW) {
+    const why = alphaBar < 0.02 ? "Your change was one more grain of noise." : "The network took your change away.";
+    return `Almost nothing changed: A and B share ${same}. ${alphaBar < 0.9 ? why : late}`;
+  }
+  const built = "The network built on your change.";
+  const open = decided !== null && decided < DETAILS ? "Shapes were being decided then." : built;
+  const why = alphaBar < 0.02 ? early : alphaBar < 0.9 ? open : late;
+  return `${differ < MANY ? "A part changed" : "B is another picture"}: A and B share ${same}. ${why}`;
 }
 
 /** At the end of a run of latents: their decoder has made the picture, and noise in it says nothing of the last step. */
-export const DECODED = "The finished picture, decoded from its latent.";
+export const DECODED = "The picture is finished.";
 
-export const DECODED_ALL = "The finished pictures, decoded from their latents.";
+export const DECODED_ALL = "The pictures are finished.";
 
 const NOISY = 4; // grey levels: grain that is seen
 
@@ -105,14 +101,12 @@ export function ending(noise, added) {
   const clean = noise.every((sigma) => sigma < NOISY);
   if (noise.length < 2) {
     if (left[0]) return `The picture keeps noise that the last step could not remove: ${levels(a)}.`;
-    return clean
-      ? `Finished: almost no noise is left (${levels(a)}).`
-      : `Finished. The picture has a fine texture (${levels(a)}), and the last steps added almost no noise.`;
+    return clean ? DECODED : `${DECODED} It has a fine texture; the last steps added almost no noise.`;
   }
   if (!left.includes(true))
     return clean
-      ? `Finished: almost no noise is left in either picture (A ${a}, B ${levels(b)}).`
-      : `Finished. Neither run added much noise at its end; the fine texture of A is ${a}, that of B ${levels(b)}.`;
+      ? DECODED_ALL
+      : `${DECODED_ALL} The fine texture of A is ${a}, that of B ${levels(b)}; their last steps added almost no noise.`;
   if (!left.includes(false)) return `Both keep noise that their last step could not remove: A ${a}, B ${levels(b)}.`;
   const [noisy, other] = left[0] ? [0, 1] : [1, 0];
   const keeps = `${"AB"[noisy]} keeps noise that its last step could not remove (${levels(number(noise[noisy]))})`;
@@ -121,6 +115,9 @@ export function ending(noise, added) {
     ? `${keeps}; ${name} does not (${there}).`
     : `${keeps}. ${name} has a fine texture (${there}), but its run added almost no noise at its end.`;
 }
+
+/** The number behind it, beside the sentence. @param {number[]} noise of each lane's picture, in grey levels */
+export const measured = (noise) => `Noise measured: ${levels(noise.map(number).join(" and "))}`;
 
 /**
  * The same of several pictures of each lane, as for a slide.
@@ -143,11 +140,14 @@ export function endings(noise, added) {
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
+/** @param {number} step from 1 @param {number} steps */
+export const stepOf = (step, steps) => `step ${step} of ${steps}`;
+
 export const WORDS = {
   player: "Player. Space plays, left and right step, Home and End jump.",
   step: "Step of the run",
   at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number} */ t) =>
-    `step ${step} of ${steps} · t = ${t}`,
+    `${stepOf(step, steps)} · t = ${t}`,
   kinds: "Picture shown",
   x: "The picture now",
   x0: "The network’s guess",
@@ -155,7 +155,7 @@ export const WORDS = {
   decoded: "decoded",
   latent: "latent",
   latentAbout: "The latent itself: a linear map makes a colour of the numbers at each place",
-  gains: "Difference of the lanes, |A − B|",
+  gains: "Show the difference",
   off: "off",
   live: "Live",
   speed: "Playing speed",
@@ -173,6 +173,9 @@ export const SCREEN = {
   xShort: "Picture now",
   x0Short: "Its guess",
   difference: "Difference of A and B",
+  apart: "Difference",
+  untouched: "untouched",
+  yours: "yours",
   seed: (/** @type {string} */ seed) => `seed ${seed}`,
   waits: (/** @type {number} */ t) => `still noise, t = ${t}`,
   where: (/** @type {string | undefined} */ seed, /** @type {number} */ step, /** @type {number} */ steps) =>
