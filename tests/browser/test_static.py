@@ -596,7 +596,7 @@ def test_a_sketch_of_the_words_is_shown_as_they_are_typed_and_read_out_to_nobody
     opened.evaluate("new MutationObserver(() => { window.spoken = true; }).observe(said, { childList: true })")
     opened.locator("[data-name=prompt] input").press_sequentially("red qwx", delay=20)
     opened.wait_for_selector(".ddpm-player .title:has-text('4 steps · trailing · UniPC · “red qwx” · noise no. 3')")
-    assert opened.locator(".ddpm-player .caption").inner_text() == "I don’t know “qwx”: what is drawn is a guess."
+    assert opened.locator(".asked .caption").inner_text() == "I don’t know “qwx”: what is drawn is a guess."
     assert opened.locator(".part-watch .status").inner_text().startswith("Quick sketch in 4 steps")
     part = opened.locator(".part-watch")
     assert [part.get_attribute(f"data-{name}") for name in ("state", "outdated")] == ["idle", "false"]

@@ -268,7 +268,7 @@ export class Page {
       if (before) before.element.hidden = true;
       part.element.hidden = false;
       this.#shown = part;
-      this.share.show(() => [...this.#items(), ...(part.items?.() ?? [])]);
+      this.share.show(() => this.#items(part));
       part.show?.();
       if (wall) this.project(); // a cell of a grid is pressed there
     }
@@ -439,10 +439,10 @@ export class Page {
     if (!got.known) setTimeout(() => this.refresh(), 2000);
   }
 
-  /** @returns {Item[]} what every part has */
-  #items() {
-    const copy = () => (this.#shown?.ran ? this.link(this.part, this.#shown.ran()).href : location.href);
-    return [{ title: SHARE.link, copy, what: SHARE.theLink }, ...this.client.items];
+  /** What can be taken away: the link first, and last what has to do with no run. @param {Part} part @returns {Item[]} */
+  #items(part) {
+    const copy = () => (part.ran ? this.link(this.part, part.ran()).href : location.href);
+    return [{ title: SHARE.link, copy, what: SHARE.theLink }, ...(part.items?.() ?? []), ...this.client.items];
   }
 
   /** @type {ReturnType<typeof setTimeout> | undefined} the newest sentence to all disappears */

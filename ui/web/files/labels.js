@@ -103,7 +103,7 @@ export function enlargement(kind, { width, height }, count) {
 
 /** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes @param {string} kind */
 export function* film(moments, titles, kind) {
-  for (const { t, lanes } of moments) {
+  for (const { said, lanes } of moments) {
     const grids = [...lanes].map(([lane, pictures]) => {
       return { lane, picture: grid(pictures, Math.ceil(Math.sqrt(pictures.length))) };
     });
@@ -111,7 +111,7 @@ export function* film(moments, titles, kind) {
     const scale = enlargement(kind, { width, height: grids[0].picture.height }, moments.length);
     const parts = grids.map(({ lane, picture }) => {
       const larger = scaled(opaque(picture), scale);
-      return labelled(larger, larger.width, [`${titles[lane]}   t = ${t}`]);
+      return labelled(larger, larger.width, [`${titles[lane]} · ${said}`]);
     });
     yield grid(parts, Math.ceil(Math.sqrt(parts.length)), APART, 255);
   }

@@ -1,10 +1,12 @@
 // What files say of a run: its settings, a table of its steps, and its moments.
 
 import { round } from "../local/process/floats.js";
+import { ANY } from "../plans/fields.js";
 import { written } from "../plans/touch.js";
 import { noise } from "../player/pixels.js";
 import { names } from "../words/captions.js";
 import { asFloat, general, literal } from "../words/literal.js";
+import { stepOf } from "../words/player.js";
 
 /** @import { Facts } from "../plans/plan.js" */
 /** @import { Lane } from "../plans/settings.js" */
@@ -19,7 +21,7 @@ import { asFloat, general, literal } from "../words/literal.js";
 /** frames: of each lane, by step, the kept pictures of x. x0: of each finished lane, of all its images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
 /** Of each checkpoint of a plan. @typedef {{ revision: string | null, engine: string }[]} About */
 /** Of each lane, by step: the grain of its pictures, and how far they are from the first lane's of the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
-/** What is to be seen at a time: the pictures of each lane that has begun, by its number. @typedef {{ t: number, lanes: Map<number, Picture[]> }} Moment */
+/** What is to be seen at a time: the pictures of each lane that has begun, by its number; how the player says the step, with t for more than two lanes. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
 
 /** Of an animation, at most. @type {Record<string, number>} */
 export const MOMENTS = { gif: 50, webp: 200 };
@@ -85,10 +87,12 @@ function distance(pictures, others) {
   return Math.sqrt(mean(squares) / pictures[0].data.length);
 }
 
-/** What the lanes are, two of them with their letters. @param {Planned} plan @param {Catalogue} catalogue */
+/** What the lanes are, two of them with their letters; one is called by what it draws. @param {Planned} plan @param {Catalogue} catalogue */
 export function titles({ lanes }, catalogue) {
   const called = names(lanes, catalogue);
-  return lanes.length === 2 ? called.map((name, lane) => `${"AB"[lane]}: ${name}`) : called;
+  if (lanes.length === 2) return called.map((name, lane) => `${"AB"[lane]}: ${name}`);
+  const [{ checkpoint, label, prompt }] = lanes;
+  return lanes.length > 1 ? called : [prompt || (label === ANY ? catalogue.name(checkpoint) : label)];
 }
 
 /**
@@ -105,7 +109,9 @@ export function moments({ rows }, frames) {
     now = new Map(now).set(number, x);
     found.set(s, now);
   }
-  return [...found].map(([t, lanes]) => ({ t, lanes }));
+  const ticks = [...new Set(rows.flatMap((lane) => lane.map(([, s]) => s)))].sort((a, b) => b - a);
+  const said = (/** @type {number} */ t) => (rows.length > 2 ? `t = ${t}` : stepOf(ticks.indexOf(t) + 1, ticks.length));
+  return [...found].map(([t, lanes]) => ({ t, said: said(t), lanes }));
 }
 
 /** At most so many of the frames, evenly, always with the last one. @template T @param {T[]} frames @param {number} most @returns {T[]} */

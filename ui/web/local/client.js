@@ -159,6 +159,6 @@ export function connect({ knowledge, forms, first, known, words, models, device 
       };
     },
     kept: (run) => ask("engine", "kept", { run }),
-    items: [{ title: "Empty the cache of models", save: forget }],
+    items: [{ title: "Empty the cache of models", apart: true, save: forget }],
   };
 }

@@ -120,7 +120,12 @@ export function mount(page, part) {
   }
   sayHow();
   panel.element.prepend(said, tries.element);
-  const asked = el("div", { class: "asked" }, panel.form.place("prompt"), words);
+  const { caption } = player.screen; // of one run: words that its model does not know
+  const asked = el("div", { class: "asked" }, panel.form.place("prompt"), caption, words);
+  asked.addEventListener("focusin", ({ target }) => {
+    const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // the pictures stay in sight above it
+    if (keyboard && target instanceof HTMLInputElement) asked.scrollIntoView({ block: "start" });
+  });
   panel.stage.append(asked, player.root, past.element);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

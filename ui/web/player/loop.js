@@ -36,10 +36,14 @@ function grains() {
 
 export class Loop {
   #towards = el("span", { class: "towards" });
-  #noise = el("span", { class: "fresh" });
+  #noise;
 
-  /** @param {(() => unknown) | null} inside opens the network of the run, where it can be looked into */
-  constructor(inside) {
+  /**
+   * @param {(() => unknown) | null} inside opens the network of the run, where it can be looked into
+   * @param {() => unknown} why says what fresh noise is for
+   */
+  constructor(inside, why) {
+    this.#noise = button({ class: "term" }, why);
     const drawn = [network(), el("b", null, INSIDE.network)];
     this.network = inside
       ? button({ class: "net", title: INSIDE.title }, inside, ...drawn, el("span", null, INSIDE.open))

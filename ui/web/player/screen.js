@@ -58,12 +58,13 @@ export class Screen {
    * @param {(() => unknown) | null} inside opens the network of a run of one lane
    */
   constructor(root, view, transport, pick, inside) {
-    this.loop = new Loop(inside);
+    this.loop = new Loop(inside, () => this.#explain("σ"));
     this.root = root;
     this.view = view;
     this.transport = transport;
     this.pick = pick;
     this.live = find(root, ".live", HTMLButtonElement);
+    this.caption = find(root, ".caption");
     root.append(this.meaning);
     this.#find(".chart").append(this.chart.node, meanings("step", "ᾱ", "SNR", "σ", "latent", "attention", ...WAYS));
     this.#buildLanes([""], EMPTY);
@@ -84,8 +85,8 @@ export class Screen {
     delete root.dataset.large;
     this.#find(".views").hidden = !plan.latent;
     this.#find(".gains").hidden = !two;
-    this.#find(".caption").hidden = !plan.caption;
-    write(this.#find(".caption"), plan.caption ?? "");
+    this.caption.hidden = !plan.caption;
+    write(this.caption, plan.caption ?? "");
     this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,

@@ -110,7 +110,11 @@ test("a lane shows its previous picture, or its first one, at times at which it 
   assert.deepEqual(shown[2], [one.get(2), two.get(1)]);
   assert.deepEqual([...moments(TWO, [one, new Map()])[0].lanes.keys()], [0]);
   assert.deepEqual(titles(TWO, catalogue), ["A: DDPM β̃ₜ, 3 steps", "B: DDIM η 0.5, 2 steps"]);
-  assert.deepEqual(titles(ONE, catalogue), ["DDPM β̃ₜ"]);
+  assert.deepEqual(
+    found.map(({ said }) => said),
+    ["step 1 of 3", "step 2 of 3", "step 3 of 3"],
+  );
+  assert.deepEqual(titles(ONE, catalogue), ["Digits"]);
 });
 
 test("few of many are even, with the last one", () => {

@@ -15,7 +15,7 @@ export const MEANINGS = {
   analytic: "the noise between βₜ and β̃ₜ that is best for this network, computed from how large its errors are",
   ᾱ: "share of the picture's variance still in xₜ: xₜ = √ᾱ·x₀ + √(1 − ᾱ)·ε (Eq. 4)",
   SNR: "signal-to-noise ratio ᾱ / (1 − ᾱ): at 1, picture and noise are equally strong",
-  σ: "standard deviation of the fresh noise this step adds; σ · 127.5 in grey levels of 0…255",
+  σ: "standard deviation of the fresh noise this step adds (σ · 127.5 in grey levels of 0…255). Without it the picture would have less noise than the network expects, and come out too smooth",
   μ̃ₜ: "the mean of the step back: where xₜ₋₁ is on average, if x₀ and xₜ are known",
   "q( )": "how likely each value is when noise is added; q(a | b): if b is known",
   "grey levels": "units of brightness: 0 is black, 255 white",

@@ -27,7 +27,6 @@ export const TOUCH = {
   title: "Change the picture halfway",
   size: "Size",
   strength: "Strength",
-  finished: "The picture is finished: go back to touch it.",
   start: (/** @type {number} */ t) => `t ${t}, touched`,
 };
 

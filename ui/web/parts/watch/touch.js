@@ -48,11 +48,12 @@ export class Touch {
     this.colour.addEventListener("input", () => this.#choose("colour", false, true));
     this.size = el("input", { type: "range", min: 0, max: LARGEST, step: 0.5, value: 1 });
     this.strength = el("input", { type: "range", min: 10, max: 100, step: 10, value: 100 });
-    this.undo = button({ class: "preset" }, () => this.#change(undone(this.#text)), TOUCH.undo);
+    this.undo = button({ class: "preset undo" }, () => this.#change(undone(this.#text)), TOUCH.undo);
+    this.undo.addEventListener("click", (event) => event.stopPropagation()); // it makes no lane large
     this.why = el("p", { class: "info", role: "status" });
     this.hint = el("p", { class: "rub", hidden: true }, TOUCH.hint);
     const group = el("div", { class: "tools", role: "group", "aria-label": TOUCH.spoken });
-    group.append(el("span", null, TOUCH.title), ...this.tools, this.colour, this.undo);
+    group.append(el("span", null, TOUCH.title), ...this.tools, this.colour);
     const sizes = el("div", { class: "sizes" });
     sizes.append(el("label", null, TOUCH.size, this.size), el("label", null, TOUCH.strength, this.strength));
     this.sizes = sizes;
@@ -84,12 +85,8 @@ export class Touch {
   #choose(what, byKeys, stays = false) {
     this.#tool = this.#tool === what && !stays ? "" : what;
     this.#rubbed = false;
-    const { view } = this.player;
-    const [, s] = this.#step ?? [];
-    if (this.#tool && s === 0)
-      view.go(view.shown.ticks.findIndex((t) => 2 * t <= (view.shown.plan?.T ?? 0))); // back to where a touch tells most
-    else if (this.#tool) view.go(view.tick);
-    this.player.render();
+    if (this.#tool) this.#pause();
+    else this.player.render();
     this.#look();
     if (!byKeys || this.sheet.hidden) return;
     this.#byKeys = true;
@@ -97,9 +94,22 @@ export class Touch {
     this.#draw();
   }
 
-  /** Bring the picture that is touched into sight. */
+  /** Show a picture that can be touched, still: of a finished run where it was touched, or else where a touch tells most. */
+  #pause() {
+    const { view } = this.player;
+    const { shown, tick } = view;
+    const [, s] = this.#step ?? [];
+    const { split = null, T = 0 } = shown.plan ?? {};
+    const touched = split === null ? undefined : shown.tickOf.get(shown.lanes[1].steps[split][1]);
+    view.go(s ? tick : (touched ?? shown.ticks.findIndex((t) => 2 * t <= T)));
+    this.player.render();
+  }
+
+  /** Bring the tools and the picture that is touched into sight. */
   #look() {
-    if (!this.sheet.hidden) this.sheet.closest("figure")?.scrollIntoView({ block: "nearest" });
+    if (this.sheet.hidden) return;
+    this.sizes.scrollIntoView({ block: "nearest" });
+    this.sheet.closest(".lane")?.scrollIntoView({ block: "nearest" });
   }
 
   /** The step whose x_s is shown. */
@@ -133,13 +143,12 @@ export class Touch {
       this.#held.set(event.pointerId, event);
       this.#byKeys = false;
       this.#cells.clear();
+      this.#pause();
       if (this.#held.size > 1) spread = apart();
       else {
         last = place(event);
         this.#paint(last);
       }
-      this.player.view.go(this.player.view.tick);
-      this.player.render();
     });
     canvas.addEventListener("pointermove", (event) => {
       if (!this.#held.has(event.pointerId)) return;
@@ -183,6 +192,7 @@ export class Touch {
     else if (event.key === "z") this.undo.click();
     else {
       this.#cells.clear();
+      this.#pause();
       this.#paint(this.#at);
       this.#finish();
     }
@@ -218,7 +228,6 @@ export class Touch {
     const { view, screen } = this.player;
     const { plan } = view.shown;
     const latent = Boolean(plan?.latent);
-    const end = this.#step?.[1] === 0;
     for (const tool of this.tools) {
       tool.setAttribute("aria-pressed", String(tool.value === this.#tool));
       tool.disabled = Boolean(plan?.untouchable);
@@ -226,15 +235,15 @@ export class Touch {
       tool.hidden = (latent && !isNoise) || (isColour && !plan?.colours);
     }
     this.colour.hidden = latent || this.#tool !== "colour";
-    this.sizes.hidden = !this.#tool || end;
+    this.sizes.hidden = !this.#tool;
     this.undo.hidden = !this.#text;
-    this.why.textContent = plan?.untouchable || (this.#tool && end ? TOUCH.finished : "");
-    const active = Boolean(this.#tool && view.shown.count && !plan?.untouchable && !end);
+    this.why.textContent = plan?.untouchable ?? "";
+    const active = Boolean(this.#tool && view.shown.count && !plan?.untouchable);
     this.sheet.hidden = !active;
     const frame = screen.lanes.at(-1)?.x.canvas.parentElement;
     if (frame && this.sheet.parentElement !== frame) {
       this.#cells.clear();
-      frame.append(this.sheet, this.hint);
+      frame.append(this.sheet, this.hint, this.undo);
       if (active && this.#byKeys) this.sheet.focus({ preventScroll: true });
       this.#look();
     }

@@ -521,7 +521,11 @@ export class Panel {
     }));
     const link = () => this.page.link(this.part, this.ran);
     if (slide && some && !this.sketch.shown)
-      files.unshift(slideItem(this.page, slide, link, () => this.description?.summary ?? ""));
+      files.splice(
+        Number(wanted[0] === "gif"),
+        0,
+        slideItem(this.page, slide, link, () => this.description?.summary ?? ""),
+      );
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: SHARE.script, disabled: text ? "" : wrong || unknown };
     };

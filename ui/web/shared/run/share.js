@@ -6,6 +6,7 @@ import { button, el, onArrows } from "../drawing/dom.js";
 /**
  * @typedef {object} Item
  * @property {string} title
+ * @property {boolean} [apart] it stands below a line
  * @property {() => string} [copy] the text to copy
  * @property {string} [what] the text is, where it has to be copied by hand
  * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
@@ -61,6 +62,7 @@ export class ShareMenu {
   /** @param {Item} item */
   #entry(item) {
     const take = async () => {
+      entry.after(this.said); // where it was pressed
       if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
       if (!item.save) return;
       const say = (/** @type {string} */ text) => {
@@ -75,7 +77,7 @@ export class ShareMenu {
       else this.tell(end);
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
-    const entry = button(null, take, item.title, ...why);
+    const entry = button({ class: item.apart ? "apart" : "" }, take, item.title, ...why);
     entry.disabled = Boolean(item.disabled);
     return entry;
   }
