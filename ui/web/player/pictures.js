@@ -43,14 +43,17 @@ export class Pictures {
 
   /** Bring what is wanted onto the canvases, now or as soon as the sprite under way is decoded. */
   paint() {
-    const paint = async () => {
-      while (this.#painted !== this.#wanted) this.#painted = await this.#paintOnce();
-    };
-    const over = () => {
+    if (!this.#painting && this.#painted !== this.#wanted) this.#painting = this.#paintAll();
+    return this.#painting ?? Promise.resolve();
+  }
+
+  async #paintAll() {
+    try {
+      do this.#painted = await this.#paintOnce();
+      while (this.#painted !== this.#wanted);
+    } finally {
       this.#painting = null; // whatever happened, the next frame is tried
-    };
-    this.#painting ??= paint().finally(over);
-    return this.#painting;
+    }
   }
 
   get #wanted() {
@@ -82,8 +85,9 @@ export class Pictures {
     if (gain) this.#paintDifference(kind, gain);
     this.agreement = await Promise.all(shown.lanes.map((lane, i) => this.#agreement(lane, frames[i], image)));
     const split = shown.plan?.split ?? null;
-    const then = split === null ? undefined : shown.lanes[0].frames.find(({ k }) => k === split);
-    this.decided = await this.#agreement(shown.lanes[0], then, image);
+    const [a] = shown.lanes;
+    const then = a?.frames.find(({ k }) => k === split);
+    this.decided = then ? await this.#agreement(a, then, image) : null;
     return this.view.shown === shown ? wanted : "";
   }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { SAMPLERS } from "../local/process/samplers.js";
 import { schedule } from "../local/process/schedule.js";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
+import { Pictures } from "../player/pictures.js";
 import { agreement, difference, noise } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
@@ -218,6 +219,26 @@ test("a touched run is shown from the touch on, and whole where nothing was on s
   assert.equal(view.take(frames([5])[0]), true);
   assert.deepEqual([view.tick, view.playing, view.shown.plan.split], [5, true, 5]);
   assert.equal(viewOf([split, ...frames([0])]).tick, 0);
+});
+
+test("a run that is shown as soon as nothing is left to paint is painted", async () => {
+  const nothing = { image: 0, gain: 0, kind: "x", latent: false, word: -1 };
+  const of = (/** @type {object[]} */ ...lanes) => ({
+    ...nothing,
+    shown: { plan: null, lanes },
+    frames: lanes.map(() => undefined),
+  });
+  const pictures = new Pictures(of(), { lanes: [], thumbs: [] });
+  await pictures.paint();
+  pictures.paint();
+  const canvas = { getContext: () => ({ clearRect() {} }) };
+  Object.assign(pictures, {
+    view: of({ frames: [] }),
+    screen: { lanes: [{ x: { canvas }, x0: { canvas } }], thumbs: [] },
+  });
+  pictures.renew();
+  await pictures.paint();
+  assert.deepEqual(pictures.agreement, [null]);
 });
 
 test("one sentence says what a touch did, and why", () => {
