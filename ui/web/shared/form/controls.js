@@ -197,7 +197,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
     wanted = String(value);
     if (box instanceof HTMLSelectElement) box.value = wanted;
     for (const input of box.querySelectorAll("input")) input.checked = input.value === wanted;
-    write(said, sentences[wanted] ?? "");
+    write(said, Object.hasOwn(sentences, wanted) ? sentences[wanted] : "");
     said.hidden = !said.textContent;
   };
   /** @param {string[]} offered */
