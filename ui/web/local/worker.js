@@ -55,10 +55,10 @@ const questions = (checkpoints) => ({
     await checkpoints.learn(ref);
     return { ...(await checkpoints.said(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
-  async near({ refs }) {
+  async near({ refs, fetch }) {
     for (const ref of refs) {
       await checkpoints.learn(ref);
-      if (!(await checkpoints.missing(ref))) checkpoints.warm(ref);
+      if (fetch || !(await checkpoints.missing(ref))) checkpoints.warm(ref);
     }
     return {};
   },
