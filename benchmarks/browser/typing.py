@@ -61,13 +61,15 @@ def worked() -> float:
 
 
 def opened(browser: Browser, address: str, steps: str) -> Page:
-    """Return the page of an address, whose sketches have so many steps by now."""
+    """Return the page of an address, once its sketches have so many steps: without a server, the first one is the
+    model's.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(300_000)
     page.goto(address)
     page.wait_for_selector(".part-watch[data-ready=true][data-described]")
     page.evaluate(ALWAYS)
-    for i in range(30):  # a student is fetched meanwhile
+    for i in range(5):
         page.evaluate(TYPE, f"warm up {i}")
         if steps in page.locator(".ddpm-player .title").inner_text():
             return page
