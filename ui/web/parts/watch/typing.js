@@ -43,6 +43,7 @@ export class Typing {
     this.player = player;
     this.clock = clock;
     this.steps = page.given.forms.sketch.find(({ name }) => name === "steps")?.default;
+    this.#label = TYPING.sketch(this.steps);
   }
 
   /** Another run begins. */
