@@ -84,9 +84,8 @@ export class Pictures {
     }
     if (gain) this.#paintDifference(kind, gain);
     this.agreement = await Promise.all(shown.lanes.map((lane, i) => this.#agreement(lane, frames[i], image)));
-    const split = shown.plan?.split ?? null;
     const [a] = shown.lanes;
-    const then = a?.frames.find(({ k }) => k === split);
+    const then = a?.frames.find(({ k }) => k === shown.plan?.split);
     this.decided = then ? await this.#agreement(a, then, image) : null;
     return this.view.shown === shown ? wanted : "";
   }
