@@ -1,6 +1,7 @@
 """The course: what its lessons and cards open, the pictures of the cards, and a visitor's way through it."""
 
 import json
+import re
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
@@ -53,9 +54,8 @@ def test_every_card_has_a_picture_and_whole_html():
         assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.recorded course"
     lessons = course.CoursePart(toy_services()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 8
-    assert all(
-        value for lesson in lessons for name, value in lesson.items() if name not in ("guesses", "curves", "then")
-    )  # not all ask first
+    some = ("guesses", "curves", "step", "then")  # not all ask first
+    assert all(value for lesson in lessons for name, value in lesson.items() if name not in some)
 
 
 def table_of(name):
@@ -186,25 +186,42 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
         at(lesson.name, lesson.part)
         page.wait_for_selector(f"#course-bar h2:focus:text('{lesson.title}')")  # where the keyboard goes on
         assert page.get_by_text(lesson.question).is_visible() and not page.get_by_text(lesson.answer).is_visible()
-        assert not page.get_by_label("Next lesson").is_visible()  # it comes after the answer
+        following = page.get_by_role("button", name=re.compile("Next lesson|Skip to lesson"))
+        assert not following.is_visible()  # it comes after the answer
         page.locator("#course-bar summary", has_text="Answer").click()
         assert page.get_by_text(lesson.answer).is_visible()
         assert page.get_by_text("The tour is over").count() == (lesson is course.LESSONS[0])
         assert page.get_by_role("banner").count() == 1  # the page's: the bar is a part of its own
         if lesson is not course.LESSONS[-1]:
-            page.get_by_label("Next lesson").click()
+            following.click()
     # The last one has a figure, whose pictures and clocks follow its slider.
     page.locator(".one-path .slider").fill("10")
     assert "The end" in page.locator(".one-path [role=status]").inner_text()
     page.locator(".one-path .slider").press("ArrowLeft")
     assert "t = 1, σ = 0.01, log SNR = 9.21" in page.locator(".one-path [role=status]").inner_text()
+    # Once it is folded, a slider does not unfold it.
+    page.get_by_label("The lesson").click()
+    page.locator(".part-watch .scrubber").press("ArrowLeft")
+    assert page.locator("#course-bar.folded").count() == 1
+    # Elsewhere one line leads back to it, and nothing that is offered there is hidden.
+    page.locator("#places [data-place=compare]").click()
+    page.wait_for_selector(".part-compare .try:visible")
+    assert not page.get_by_text(lesson.question).is_visible()
+    page.get_by_role("button", name="Back to it").click()
+    page.get_by_text(lesson.question).wait_for()
+    assert not page.locator(".try:visible").count()
+    page.get_by_label("The lesson").click()
     page.get_by_role("button", name="Deeper").click()
     page.wait_for_selector(".course:visible")
     assert page.locator("#course-bar").is_hidden()
-    page.go_back()
-    at("one-path", "watch")
-    page.go_back()
-    at("two-steps", "compare")
+    for lesson, part in (
+        ("one-path", "watch"),
+        ("one-path", "compare"),
+        ("one-path", "watch"),
+        ("two-steps", "compare"),
+    ):
+        page.go_back()
+        at(lesson, part)
 
     # Back and Forward go through the lessons, with their values.
     page.go_back()
@@ -228,7 +245,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     link = page.url
     asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     assert asked["lesson"] == "two-steps" and asked["sampler_b"] == "consistency" and asked["label"] == "5"
-    page.get_by_label("End the course").click()
+    page.locator("#course-bar header").get_by_label("End the course").click()
     page.wait_for_selector("#course-bar", state="hidden")
     assert "lesson" not in page.url
     fresh = page.context.browser.new_page(**CALM)

@@ -44,7 +44,8 @@ class Lesson:
     """name: in an address. part, values: what it opens. goal, todo, question, answer: a sentence or two each.
 
     button: opens it again, and runs it. guesses: of which one is chosen before the answer is seen. curves: that belong
-    to it, as a benchmark has written them. then: what there is to do after that.
+    to it, as a benchmark has written them. step: where the run of its button comes to rest, from 1; 0: at the last one.
+    then: what there is to do after that.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Lesson:
     answer: str
     guesses: tuple[str, ...] = ()
     curves: Mapping[str, object] | None = None
+    step: int = 0
     then: tuple[Task, ...] = ()
 
 
@@ -128,23 +130,26 @@ LESSONS = (
         4,
         "network",
         DIGITS | {"label": "3", "seed": 7, "steps": 20},
-        "Open the network while it draws a 3. Below each block stands how much of the guess can be read from it.",
-        "Go to step 1, where xₜ is noise alone. Compare the blocks on the way down, the middle and the way up.",
+        "Open the network while it draws a 3. The number beside each block says how much of the guess can be read "
+        "from it.",
+        "Look at step 1, where xₜ is noise alone. Compare the blocks on the way down, the middle and the way up.",
         "Draw a 3",
         "There is no 3 in the noise. Where does the 3 in the middle come from?",
         "From the class that you asked for, which goes into every block. The way down has found nothing yet, so it "
         "shows the mean of all digits. In the middle the class can be read, and the way up paints the mean of all "
         "threes. Go to step 15: now the way down sees strokes, too.",
+        step=1,
         then=(
             Task(
                 {"off": "skips 28", "first": 1, "last": 10},
                 "Skips are short cuts from the way down to the way up. Cut the finest ones, 28×28, in the first ten "
-                "steps. Then press “Steps 11 to 20” under When.",
+                "steps. Look at the result. Then press “Steps 11 to 20” under “When”.",
                 "Cut them early",
-                "Cut early, the picture stays clean. Cut late, it is full of specks. What do these skips carry?",
-                "The noise of each pixel. Late steps must say exactly which grain is noise, and the coarse blocks "
-                "below can't hold that. Early steps only decide on large shapes: of 200 digits 198 are right. Photos "
-                "differ: CIFAR-10 needs these skips in every step.",
+                "Which cut spoils the picture, the early or the late one? So what do these skips carry?",
+                "The late one: it leaves specks everywhere. The skips carry the noise of each pixel. Late steps must "
+                "say exactly which grain is noise, and the coarse blocks below can't hold that. Early steps only "
+                "decide on large shapes: of 200 digits 198 are right. Photos differ: CIFAR-10 needs these skips in "
+                "every step.",
             ),
             Task(
                 {"graft": "6"},
@@ -152,18 +157,20 @@ LESSONS = (
                 "Graft the 6",
                 "Which digit wins, and what does that say about the 7 × 7 numbers in the middle?",
                 "The 6: of 200 such runs 181 became the other digit. The middle decides what is drawn, and the other "
-                "blocks paint it. Then press “Steps 1 to 10”: 138 of 200 stay as they were. The digit is decided in "
-                "steps 6 to 15, and the graft ends too early.",
+                "blocks paint it. Then press “Steps 1 to 10” under “When”: 138 of 200 stay as they were. The digit is "
+                "decided in steps 6 to 15, and the graft ends too early.",
             ),
             Task(
                 {"checkpoint": "cifar10-tiny", "label": "horse", "place": "45 60"},
                 "If you like, look at a photo. A convolution sees only neighbours. With attention, a place also looks "
-                "at far places. Draw a horse, and press its picture to move the mark. Then switch attention off.",
+                "at far places. Draw a horse. The ring marks one place of it: press xₜ or x̂₀ at the top to move the "
+                "ring. Then switch attention off.",
                 "Draw a horse",
                 "Where does a place on the horse look, and what is attention for?",
                 "In this run it looks mostly at the horse’s body. Attention lets far places take something from each "
-                "other. Without it this horse is lost: photos of CIFAR-10 end 0.31 away from the whole runs (RMS, of "
-                "pixels in −1 to 1). Digits don’t need it: without attention 196 of 200 are still right.",
+                "other. Without it this horse is lost: pixels of photos change by about 16 % of the way from black to "
+                "white (RMS 0.31, of pixels in −1 to 1). Digits don’t need it: without attention 196 of 200 are still "
+                "right.",
             ),
         ),
     ),

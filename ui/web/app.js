@@ -39,6 +39,7 @@ import { spoken } from "./words/symbols.js";
  * @typedef {object} Part
  * @property {HTMLElement} element
  * @property {(values: Values, cause: Cause) => unknown} set values from a link, a lesson or a preset
+ * @property {(step: number) => void} [rest] the run that begins is to come to rest at a step, from 1; 0 for the last one
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
  * @property {() => Values} [values] what is chosen, where the address has it only after a run
@@ -234,9 +235,9 @@ export class Page {
    * Show a part.
    * @param {string} name
    * @param {Values | null} values for its fields; null leaves them as they are
-   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null }} [how] push: a step of the browser's history; lesson: the one whose bar stands above it, null for none
+   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null, step?: number }} [how] push: a step of the browser's history; lesson: the one whose bar stands above it, null for none; step: at which its run comes to rest
    */
-  async open(name, values, { push = false, cause = "", lesson = this.lesson } = {}) {
+  async open(name, values, { push = false, cause = "", lesson = this.lesson, step = 0 } = {}) {
     const place = placeOf(this.has(name) ? name : "");
     const shown = this.has(name) && name in place.parts ? name : "watch";
     const { part: left, lesson: taught } = this;
@@ -272,6 +273,7 @@ export class Page {
       part.show?.();
       if (wall) this.project(); // a cell of a grid is pressed there
     }
+    part.rest?.(step);
     if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // it learns of its model, too
     this.title = place.parts[shown] || place.title;
     document.title = WORDS.title(this.title);
@@ -319,6 +321,7 @@ export class Page {
     this.#lessonNow.textContent = lesson ? WORDS.lesson(at + 1, lessons.length) : "";
     const bar = find(document, "#course-bar");
     bar.hidden = !lesson;
+    bar.classList.toggle("elsewhere", lessons[at]?.part !== this.part);
     if (!lesson) delete bar.dataset.lesson; // it begins anew
     if (!lesson) return;
     const { draw } = await import("./parts/course/bar.js");

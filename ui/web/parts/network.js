@@ -1,12 +1,12 @@
 // The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
-import { button, context2d, el, find, markup, write } from "../shared/drawing/dom.js";
+import { all, button, context2d, el, find, isShown, markup, within, write } from "../shared/drawing/dom.js";
 import { soon } from "../shared/drawing/motion.js";
 import { drawable } from "../shared/drawing/sprite.js";
 import { Scrubber } from "../shared/drawing/transport.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings } from "../words/meanings.js";
 import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "../words/network.js";
-import { Apart, keepingFocus } from "./network/apart.js";
+import { Apart } from "./network/apart.js";
 import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane, paint } from "./network/lane.js";
 
@@ -49,6 +49,18 @@ async function tiled(channels, { shape: [count, height, width] }, wide) {
 /** The nearest power of 2. @param {number} number */
 const power = (number) => 2 ** Math.round(Math.log2(number));
 
+/** Change controls; the one that was pressed keeps the focus, and its place on the screen. @param {HTMLElement} root @param {() => void} make */
+function keeping(root, make) {
+  const pressed = document.activeElement;
+  const part = pressed instanceof HTMLElement && root.contains(pressed) && pressed.dataset.part;
+  if (!part) return make();
+  const { top } = pressed.getBoundingClientRect();
+  make();
+  const again = pressed.isConnected ? pressed : all(root, `[data-part="${CSS.escape(part)}"]`).find(isShown);
+  again?.focus({ preventScroll: true });
+  if (again && top >= 0 && top < innerHeight) scrollBy(0, again.getBoundingClientRect().top - top);
+}
+
 /** Its element has data-frames: how many steps of the first lane are there. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
   /** @type {Plan | null} */
@@ -60,7 +72,16 @@ export function mount(page, part) {
   /** @type {View} */
   let view = "read";
   let ran = 0; // lanes that are drawn
+  let rest = 0; // the step to go to once the run has finished, from 1; 0: it stays at the last one
   const body = el("div", { class: "network" });
+  body.addEventListener(
+    "click",
+    (event) => {
+      const part = within(event, "[data-part]");
+      if (part instanceof HTMLElement) part.focus({ preventScroll: true }); // WebKit does not of itself
+    },
+    true,
+  );
   markup(body, MARKUP);
   const scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => render());
   const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
@@ -95,12 +116,17 @@ export function mount(page, part) {
         later();
       }
     },
+    finished() {
+      if (rest) scrubber.go(rest - 1);
+      rest = 0;
+    },
     render() {
       scrubber.active = panel.stream.active;
       body.classList.toggle("running", panel.stream.active);
       panel.element.dataset.frames = String(frames[0]?.length ?? 0);
       const measured = plan?.checkpoint === form.value("checkpoint") ? plan?.figures : null;
-      if (plan) apart.render(plan.blocks, measured, page.model);
+      const { blocks } = plan ?? {};
+      if (blocks) keeping(body, () => apart.render(blocks, measured, page.model));
     },
   });
   const { form } = panel;
@@ -129,13 +155,13 @@ export function mount(page, part) {
   /** Show the channels of a block. @param {string} block @param {number} lane */
   function choose(block, lane) {
     body.dataset.lane = String(lane);
-    if (form.value("block") !== block) panel.set({ block }, "press");
+    if (form.value("block") !== block) panel.set({ block }, "inside");
     else render();
   }
 
   /** @param {number} down @param {number} right */
   function mark(down, right) {
-    panel.set({ place: `${Math.round(100 * down)} ${Math.round(100 * right)}` }, "press");
+    panel.set({ place: `${Math.round(100 * down)} ${Math.round(100 * right)}` }, "inside");
   }
 
   function build() {
@@ -155,15 +181,14 @@ export function mount(page, part) {
       find(title, "span").textContent = i ? plan.second : WORDS.whole;
       lanes[i].root.hidden = i >= ran || (!beside && i !== shown());
     }
-    const found = plan;
     const chip = (/** @type {string} */ name, /** @type {boolean} */ short) => apart.chip(name, short);
-    keepingFocus(body, () => {
-      lanes[0].build(found, size, new Set(), "", two ? null : chip);
-      if (two) lanes[1].build(found, size, apart.off, found.grafted, chip);
-    });
+    lanes[0].build(plan, size, new Set(), "", two ? null : chip);
+    if (two) lanes[1].build(plan, size, apart.off, plan.grafted, chip);
   }
 
-  function render() {
+  const render = () => keeping(body, draw);
+
+  function draw() {
     if (!plan || !frames[0]?.length) return;
     if (ran !== frames.length) build();
     const { blocks, r2, block: chosen } = plan;
@@ -216,5 +241,10 @@ export function mount(page, part) {
   }).observe(body);
   body.append(meanings("block", "skips", "channels", "self-attention", "share, %"));
   panel.stage.append(body);
-  return panel.mounted(["png"], () => frames.length > 0, { key: (event) => scrubber.key(event) });
+  return panel.mounted(["png"], () => frames.length > 0, {
+    key: (event) => scrubber.key(event),
+    rest(step) {
+      rest = step;
+    },
+  });
 }

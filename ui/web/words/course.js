@@ -11,15 +11,17 @@ export const WORDS = {
 /** Of the bar of a lesson. */
 export const BAR = {
   previous: "Previous lesson",
-  next: "Next lesson",
-  on: "Next ▸",
+  on: "Next lesson ▸",
+  skip: (/** @type {number} */ lesson) => `Skip to lesson ${lesson}`,
   deeper: "Deeper ▸",
   all: "Lessons",
-  place: (/** @type {number} */ at, /** @type {number} */ count) => `${at} of ${count}`,
+  place: (/** @type {number} */ at, /** @type {number} */ count) => `Lesson ${at} of ${count}`,
+  title: (/** @type {number} */ at, /** @type {string} */ title) => `Lesson ${at}: ${title}`,
+  again: "Back to it",
   end: "End the course",
   lesson: "The lesson",
   answer: "Answer",
-  further: "Now this ▸",
+  further: (/** @type {number} */ part, /** @type {number} */ parts) => `Next part (${part} of ${parts}) ▸`,
   guess: "Your guess",
   minutes: (/** @type {number} */ minutes) => `${minutes} min`,
   part: (/** @type {number} */ minutes, /** @type {number} */ part, /** @type {number} */ parts) =>

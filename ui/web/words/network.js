@@ -51,6 +51,10 @@ export function secondTitle(request, cut, times, model) {
   return `Without ${names.join(", ")}, ${when(times, request)}`;
 }
 
+/** How a count compares with that of whole runs. @param {number} found @param {number} whole */
+const than = (found, whole) =>
+  found === whole ? "as many as with nothing switched off" : `${whole} with nothing switched off`;
+
 /**
  * What was measured of such a change, "" where nothing was: the runs of the figures are DDIM's, without guidance.
  * @param {Record<string, any>} values of the form @param {Figures | null | undefined} figures
@@ -71,8 +75,8 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
   const found = !graft && span && figures.off[off]?.[/** @type {"all"} */ (span)];
   if (typeof found !== "number") return "";
   if (unit === "right")
-    return `Measured on ${seeds} runs: ${runs(found)} still show the class asked for. Of whole runs ${runs(figures.whole)} do.`;
-  return `Measured on ${seeds} runs: the pictures are ${found.toFixed(2)} away from the whole runs' (RMS, of pixels in −1 to 1).`;
+    return `${runs(found)} of ${seeds} runs still show what was asked for, ${than(runs(found), runs(figures.whole))}.`;
+  return `In ${seeds} runs a pixel changes by about ${Math.round(50 * found)} % of the way from black to white (RMS ${found.toFixed(2)}, of pixels in −1 to 1).`;
 }
 
 export const WORDS = {

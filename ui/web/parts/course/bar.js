@@ -1,6 +1,6 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
-import { all, button, el, find } from "../../shared/drawing/dom.js";
+import { all, button, el, find, isShown } from "../../shared/drawing/dom.js";
 import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
@@ -24,6 +24,7 @@ import { SHARE } from "../../words/page.js";
  * @property {string} button
  * @property {string} question
  * @property {string} answer
+ * @property {number} step at which its run comes to rest, from 1; 0 for the last one
  * @property {Task[]} then
  */
 /** A thing to do after the lesson's first one. values: beside the lesson's own. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
@@ -32,9 +33,9 @@ import { SHARE } from "../../words/page.js";
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
 /** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
-export async function begin(page, { name, part, values }, cause = "lesson") {
+export async function begin(page, { name, part, values, step }, cause = "lesson") {
   const changes = page.lesson !== name;
-  await page.open(part, page.whole(part, values), { push: true, lesson: name, cause });
+  await page.open(part, page.whole(part, values), { push: true, lesson: name, cause, step });
   if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
 }
 
@@ -64,8 +65,6 @@ export function draw(page, bar, name, pressed) {
   const leave = (/** @type {string} */ part) => page.open(part, null, { push: true, lesson: null });
   const back = action("◂", BAR.previous, () => begin(page, lessons[at - 1]));
   back.disabled = at === 0;
-  const next = lessons[at + 1];
-  const on = next ? action(BAR.on, BAR.next, () => begin(page, next)) : action(BAR.deeper, "", () => leave("course"));
   const steps = el("nav", { "aria-label": BAR.all }, back, el("span", null, BAR.place(at + 1, lessons.length)));
   const end = action("×", BAR.end, () => leave(page.part));
   /** The question alone, once the rest has been read. @param {boolean} folded */
@@ -77,18 +76,27 @@ export function draw(page, bar, name, pressed) {
   const more = action("", BAR.lesson, () => fold(!bar.classList.contains("folded")));
   const doing = action(task.button, "", () => {
     fold(true);
-    begin(page, { ...lesson, values: { ...lesson.values, ...task.values } }, "press");
+    begin(page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
   });
   doing.classList.add("primary");
-  find(document, "#place").onchange = () => fold(!bar.querySelector("details[open]"));
+  find(document, "#place").onchange = () => {
+    if (page.part === lesson.part && !bar.querySelector("details[open]")) fold(true);
+  };
   fold(false);
   const answer = el("details", null, el("summary", null, BAR.answer), el("p", null, task.answer));
   if (task.curves) answer.append(...touches(task.curves));
-  const further = tasks[which + 1] ? [action(BAR.further, "", () => draw(page, bar, name, which + 1))] : [];
-  const isOver = at === 0 && !further.length; // the tour is the first lesson
-  const own = isOver ? [action(BAR.own, "", () => leave(page.part))] : [];
-  answer.append(...(isOver ? [el("p", { class: "over" }, BAR.over)] : []));
-  answer.append(el("div", { class: "row" }, ...further, ...own, on));
+  answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open)); // what leads is what comes next
+  const isOver = at === 0; // the tour is the first lesson
+  const following = [];
+  if (tasks[which + 1])
+    following.push(action(BAR.further(which + 2, tasks.length), "", () => draw(page, bar, name, which + 1)));
+  if (isOver) following.push(action(BAR.own, "", () => drawOwn(page)));
+  const next = lessons[at + 1];
+  if (next) following.push(action(tasks[which + 1] ? BAR.skip(at + 2) : BAR.on, "", () => begin(page, next)));
+  else following.push(action(BAR.deeper, "", () => leave("course")));
+  following[0].classList.add("primary");
+  if (isOver) answer.append(el("p", { class: "over" }, BAR.over));
+  answer.append(el("div", { class: "row" }, ...following));
   const guesses = task.guesses.map((text) => {
     const guess = () => {
       for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
@@ -97,7 +105,16 @@ export function draw(page, bar, name, pressed) {
     return button({ class: "preset", "aria-pressed": false }, guess, text);
   });
   const asked = el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
+  const again = action(BAR.again, "", () => page.open(lesson.part, null, { push: true }));
+  const elsewhere = el("p", null, el("b", null, BAR.title(at + 1, lesson.title)));
   bar.replaceChildren(
+    el(
+      "div",
+      { class: "away row" },
+      elsewhere,
+      again,
+      action("×", BAR.end, () => leave(page.part)),
+    ),
     el(
       "header",
       null,
@@ -126,6 +143,14 @@ export function draw(page, bar, name, pressed) {
     ),
   );
   FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
+}
+
+/** End the course where one chooses what to draw. @param {Page} page */
+async function drawOwn(page) {
+  await page.open(page.part, null, { push: true, lesson: null });
+  const field = all(document, "#place [data-name=label]").find(isShown);
+  field?.scrollIntoView({ block: "center" });
+  field?.querySelector("input")?.focus({ preventScroll: true });
 }
 
 /** How often a touch made another digit, by its t. @param {NonNullable<Lesson["curves"]>} given */

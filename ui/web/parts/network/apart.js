@@ -7,10 +7,10 @@ import { measured, titleOf, WORDS } from "../../words/network.js";
 /** @import { Block, Figures } from "../../shared/run/protocol.js" */
 
 const MARKUP = `
-<p class="measured" aria-live="polite"></p>
 <div class="row switches" role="group" aria-label="${WORDS.off}"></div>
 <div class="row graft"></div>
 <div class="row when" role="group" aria-label="${WORDS.when}"></div>
+<p class="measured" aria-live="polite"></p>
 `;
 
 export class Apart {
@@ -34,7 +34,7 @@ export class Apart {
     const flip = () => {
       const { off } = this;
       if (!off.delete(name)) off.add(name);
-      this.panel.set({ off: [...off].join(", ") }, "press");
+      this.panel.set({ off: [...off].join(", ") }, "inside");
     };
     const title = titleOf(name, this.takesWords);
     const attributes = { class: "chip", "data-part": name, "aria-pressed": this.off.has(name), "aria-label": title };
@@ -47,7 +47,7 @@ export class Apart {
     find(this.root, ".measured").textContent = measured(form.values, figures);
     const [off, graft, first, last, steps] = ["off", "graft", "first", "last", "steps"].map((name) => form.value(name));
     const drawn = JSON.stringify([off, graft, first, last, steps, about?.ref, blocks]);
-    if (drawn === this.#drawn) return; // so that a button that was pressed keeps the focus
+    if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.takesWords = Boolean(about?.prompts.length);
     const has = {
@@ -57,22 +57,20 @@ export class Apart {
       time: true,
     };
     const names = Object.entries(has).flatMap(([name, is]) => (is ? [name] : []));
-    keepingFocus(this.root, () => {
-      const switches = names.map((name) => this.chip(name));
-      find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, WORDS.switch), ...switches);
-      this.#graft(
-        String(graft),
-        (about?.classes ?? []).filter((name) => name !== "any"),
-      );
-      this.#when(Number(first), Number(last), Number(steps));
-    });
+    const switches = names.map((name) => this.chip(name));
+    find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, WORDS.switch), ...switches);
+    this.#graft(
+      String(graft),
+      (about?.classes ?? []).filter((name) => name !== "any"),
+    );
+    this.#when(Number(first), Number(last), Number(steps));
   }
 
   /** The run that a block is taken from. @param {string} value @param {string[]} classes */
   #graft(value, classes) {
     const row = find(this.root, ".graft");
     row.hidden = !classes.length && !this.takesWords;
-    const change = (/** @type {string} */ graft) => this.panel.set({ graft }, "press");
+    const change = (/** @type {string} */ graft) => this.panel.set({ graft }, "inside");
     const title = el("span", { class: "name" }, WORDS.take(this.panel.form.value("graft_block")));
     const choice = classes.length
       ? el("select", { "data-part": "graft" }, el("option", { value: "" }, WORDS.own))
@@ -95,17 +93,8 @@ export class Apart {
     ]);
     const buttons = spans.map(([title, from, to]) => {
       const attributes = { class: "preset", "data-part": title, "aria-pressed": first === from && last === to };
-      return button(attributes, () => this.panel.set({ first: from, last: to }, "press"), title);
+      return button(attributes, () => this.panel.set({ first: from, last: to }, "inside"), title);
     });
     row.replaceChildren(el("span", { class: "name" }, WORDS.in), ...buttons);
   }
-}
-
-/** Make controls anew; the one that had the focus has it again. @param {HTMLElement} root @param {() => void} make */
-export function keepingFocus(root, make) {
-  const focused = document.activeElement;
-  const part = focused instanceof HTMLElement && root.contains(focused) ? focused.dataset.part : undefined;
-  make();
-  const again = part && root.querySelector(`[data-part="${CSS.escape(part)}"]`);
-  if (again instanceof HTMLElement) again.focus();
 }

@@ -157,8 +157,8 @@ export class Lane {
       const donated = tile.classList.contains("grafted") && !whole ? WORDS.donated : "";
       const share = view === "read" && shares ? `${Math.round(100 * Math.max(0, shares[name]))} %` : "";
       const size = view === "colours" && this.#wide ? `${shape[0]} × ${shape[1]}²` : "";
-      const blind = where && !looks.length && this.#wide ? WORDS.blind : "";
-      label.replaceChildren(name, el("small", null, donated || share || size || blind));
+      find(tile, ".mark").textContent = where && !looks.length ? WORDS.blind : "";
+      label.replaceChildren(name, el("small", null, donated || share || size));
       tile.setAttribute("aria-pressed", String(name === chosen));
     }
   }

@@ -31,10 +31,11 @@ import { Stream } from "./stream.js";
  */
 
 /**
- * What has set the values: a "press" runs them. A "change" by hand runs where that is quick and the models are here, and so
+ * What has set the values: a "press" runs them, and the pictures come into sight. A press "inside" the pictures runs them,
+ * and nothing moves. A "change" by hand runs where that is quick and the models are here, and so
  * does a "link", which anybody may have made; it also opens what it changes. A "lesson" ends the run that goes on, and shows
  * its own: the recorded one where it has those values.
- * @typedef {"" | "change" | "link" | "press" | "lesson"} Cause
+ * @typedef {"" | "change" | "link" | "press" | "inside" | "lesson"} Cause
  */
 
 /**
@@ -184,6 +185,7 @@ export class Panel {
     this.form.set(values);
     this.#changed ||= Object.keys(values).length > 0;
     if (cause === "press") this.#look();
+    if (cause === "inside") cause = "press";
     if (cause === "lesson") {
       if (this.stream.active) this.stop.click();
       cause = (await this.#showExample(values)) ? "" : "change";
