@@ -22,6 +22,7 @@ import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
 import { noise } from "./pixels.js";
+import { lastAdded } from "./recording.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
 /** @import { Word } from "../words/player.js" */
@@ -280,7 +281,7 @@ export class Screen {
         return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
       }),
     );
-    const added = lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
+    const added = lanes.map(lastAdded);
     return several ? endings(measured, added) : ending(measured.flat(), added);
   }
 
