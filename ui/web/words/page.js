@@ -85,6 +85,8 @@ export const RUN = {
   done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) => `${state}. ${outcome}`,
   example: "Example",
+  of: (/** @type {boolean} */ example, /** @type {string} */ settings) =>
+    `${example ? "Example" : "Earlier run"}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
   own: "Change anything to run your own.",
 };
