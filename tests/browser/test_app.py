@@ -375,9 +375,7 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab, slow
     choose(window, seed=5)
     window.click(".part-watch .run")
     window.wait_for_selector(f".part-watch[data-state=running]:not([data-run='{old}'])")
-    window.wait_for_selector(
-        ".ddpm-player .title:has-text('noise no. 5')"
-    )  # the old run's stays until the first new frame
+    window.wait_for_selector(".ddpm-player .title:has-text('seed 5')")  # the old run's stays until the first new frame
     window.click(".part-watch .stop")
     state(window, state="stopped")
     assert int(window.get_attribute(".ddpm-player", "data-frames")) > 0
@@ -513,7 +511,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     lab = opened(page, url, "compare", seed=9, count=1)
     run(lab, "compare")
     lab.wait_for_selector(".ddpm-player[data-frames='20']")
-    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · noise no. 9" in lab.inner_text(".part-compare .title")
+    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".part-compare .title")
     assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".part-compare .caption")
     lab.wait_for_selector(".part-compare .sentence:has-text('A keeps noise that its last step could not remove')")
     link = taken(lab, "Copy link")
