@@ -214,6 +214,7 @@ class StudentSpec(TypedDict):
     method: Literal["consistency", "progressive"]
     times: list[int]
     usual: list[int]
+    guidance: NotRequired[float | None]
 
 
 class Spec(TypedDict):

@@ -1,7 +1,8 @@
 """Time the sketches of Watch, in a browser without a server and with one: `python -m benchmarks browser typing`.
 
-Prints for each the milliseconds from the pause in the typing to the picture: the median, the quartiles and the least.
-Also the processor's time of one sketch, of the browser's processes and of the server (Linux only).
+A student draws a sketch, or its model does, as with a guidance that the visitor has chosen: the two take turns. Prints
+for each the milliseconds from the pause in the typing to the picture: the median, the quartiles and the least. Also the
+processor's time of one sketch, of the browser's processes and of the server (Linux only), and the ratio of each turn.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from benchmarks.browser.opening import served
 from ui.static.folder import write
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 QUERY = "?tab=watch&checkpoint=emoji-tiny&steps=1000&count=4"  # a run that does not begin by itself
+WAYS = {"a student": ("", "3 steps"), "the model": ("&guidance=3", "4 steps")}  # what draws: of its link, of its title
 WORDS = [f"{colour} {thing}" for colour in ("red", "green", "blue") for thing in ("apple", "heart", "fox", "car")]
 ALWAYS = "page.knowledge.describe = async () => ({ auto: true })"  # also on a busy machine, where none would begin
 TYPE = """(text) => new Promise((done) => {
@@ -58,19 +60,27 @@ def worked() -> float:
     return sum(processes[pid][1] for pid in ours if pid in processes) / os.sysconf("SC_CLK_TCK")
 
 
-def sketches(browser: Browser, address: str) -> tuple[list[float], float]:
-    """Return the milliseconds of each sketch, and the processor's of one."""
+def opened(browser: Browser, address: str, steps: str) -> Page:
+    """Return the page of an address, once its sketches have so many steps: without a server, the first one is the
+    model's.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(300_000)
-    page.goto(address + QUERY)
+    page.goto(address)
     page.wait_for_selector(".part-watch[data-ready=true][data-described]")
     page.evaluate(ALWAYS)
-    page.evaluate(TYPE, "warm up")
+    for i in range(5):
+        page.evaluate(TYPE, f"warm up {i}")
+        if steps in page.locator(".ddpm-player .title").inner_text():
+            return page
+    raise SystemExit(f"{address}: no sketch of {steps}")
+
+
+def sketch(page: Page, text: str) -> tuple[float, float]:
+    """Return the milliseconds until a sketch is seen, and the processor's."""
+    page.bring_to_front()
     before = worked()
-    times = [page.evaluate(TYPE, text) for text in WORDS]
-    processor = 1000 * (worked() - before) / len(times)
-    page.close()
-    return times, processor
+    return page.evaluate(TYPE, text), 1000 * (worked() - before)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -81,19 +91,31 @@ def main(arguments: Sequence[str]) -> None:
     prog = "python -m benchmarks browser typing"
     argparse.ArgumentParser(prog=prog, description=__doc__, formatter_class=raw).parse_args(arguments)
     print(json.dumps(describe(torch.device("cpu"))))
-    print("| from the pause to the picture | ms | least | processor, ms |\n| --- | --- | --- | --- |")
+    print("| from the pause to the picture | drawn by | ms | least | processor, ms |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        write(Path(temporary, "lab"), ["emoji-tiny"])
+        write(Path(temporary, "lab"), ["emoji-tiny", "emoji-tiny-3-steps"])
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         app = ui.build("emoji-tiny")
         ui.launch(app, prevent_thread_lock=True, inbrowser=False)
         with served(Path(temporary)) as (address, _):
             for name, at in (("in the browser alone", f"{address}/lab/"), ("with a server", app.local_url)):
-                times, processor = sketches(browser, at)
-                found = spread(times)
-                low, high = found["quartiles"]
-                middle = f"{found['median']:.0f} ({low:.0f} to {high:.0f})"
-                print(f"| {name} | {middle} | {min(times):.0f} | {processor:.0f} |", flush=True)
+                pages = [opened(browser, at + QUERY + more, steps) for more, steps in WAYS.values()]
+                turns = [[sketch(page, text) for page in pages] for text in WORDS]
+                for way, found in zip(WAYS, zip(*turns, strict=True), strict=True):
+                    times, processor = zip(*found, strict=True)
+                    cells = f"{_middle(times, 0)} | {min(times):.0f} | {sum(processor) / len(processor):.0f}"
+                    print(f"| {name} | {way} | {cells} |", flush=True)
+                ratios = [one / other for (one, _), (other, _) in turns]
+                print(f"{name}, {' / '.join(WAYS)}: {_middle(ratios, 2)}", flush=True)
+                for page in pages:
+                    page.close()
         browser.close()
         ui.close(app)
+
+
+def _middle(numbers: Sequence[float], digits: int) -> str:
+    """Return the median and the quartiles."""
+    found = spread(list(numbers))
+    low, high = found["quartiles"]
+    return f"{found['median']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

@@ -58,21 +58,22 @@ def _large_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float
     return normed.view(n, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _plain() -> bool:
-    """Whether gradients or another engine read a layer: they take torch's own functions."""
-    return torch.is_grad_enabled() or torch.jit.is_tracing()
+def _plain(x: Tensor) -> bool:
+    """Whether gradients, another engine or another precision read a layer: they take torch's own functions."""
+    other = x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
+    return other or torch.is_grad_enabled() or torch.jit.is_tracing()
 
 
 class _Convolution(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
-        if _plain() or isinstance(self.padding, str):
+        if _plain(input) or isinstance(self.padding, str):
             return super().forward(input)
         return _convolution(input, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups)
 
 
 class _Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
-        if _plain() or input.ndim != 2 or not 1 < len(input) <= _VECTORS:
+        if _plain(input) or input.ndim != 2 or not 1 < len(input) <= _VECTORS:
             return super().forward(input)
         return _vectors(input, self.weight, self.bias)
 
@@ -80,7 +81,7 @@ class _Linear(nn.Linear):
 class _GroupNorm(nn.GroupNorm):
     def forward(self, input: Tensor) -> Tensor:
         channels_last = input.ndim == 4 and input.is_contiguous(memory_format=torch.channels_last)
-        if _plain() or not channels_last or input.shape[2] * input.shape[3] < _LARGE or not self.affine:
+        if _plain(input) or not channels_last or input.shape[2] * input.shape[3] < _LARGE or not self.affine:
             return super().forward(input)
         return _large_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 

@@ -256,13 +256,13 @@ def test_a_picture_is_touched_by_keys_alone(page, url):
 
 
 def test_a_screen_reader_hears_the_beginning_the_end_and_what_came_of_it(page, url):
-    opened(page, url)
-    page.evaluate("""() => {
-      window.heard = [];
-      page.say("Something that all are to read", true);
+    page.add_init_script("""window.heard = [];
+    addEventListener("DOMContentLoaded", () => {
       const said = document.querySelector("#heard");
       new MutationObserver(() => window.heard.push(said.textContent)).observe(said, { childList: true });
-    }""")
+    })""")
+    opened(page, url)
+    page.evaluate("page.say('Something that all are to read', true)")
     finished(page, "watch")
     page.wait_for_function("window.heard.at(-1).startsWith('Finished.')")
     heard = page.evaluate("window.heard")

@@ -1,5 +1,6 @@
 """Every engine gives the network's output, the same alone and in a batch; one that does not work is replaced."""
 
+import copy
 import gc
 import itertools
 import logging
@@ -187,6 +188,20 @@ def test_what_a_batch_does_not_change_is_computed_together_and_what_it_does_alon
             calls.clear()
             assert mode.__torch_function__(product, (), (x, weight)).equal(alone), times
         assert calls == expected
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float64])
+def test_another_precision_takes_torchs_own_layers(precision):
+    """A teacher is evaluated under autocast, or moved to float64, after an engine has prepared it."""
+    x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    own = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Flatten(), nn.Linear(288, 4)).requires_grad_(False)
+    prepared = copy.deepcopy(own)
+    same_bits.prepare(prepared)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        if precision == torch.float64:
+            x, own, prepared = x.double(), own.double(), prepared.double()
+        found = prepared(x)
+        assert found.dtype == precision and torch.equal(found, own(x))
 
 
 def test_a_caller_may_give_that_up():

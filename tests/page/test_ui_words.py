@@ -17,7 +17,9 @@ from PIL import Image
 import ddpm_core
 from ddpm_core.engines.latent import ClipText
 from ddpm_core.imaging import to_uint8
+from ddpm_core.model import check_same_images
 from ddpm_core.student import Student
+from ui.models.catalogue import SKETCHES
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
@@ -268,6 +270,16 @@ def test_a_sketch_is_the_end_of_the_same_run_with_nothing_on_the_way(place, stab
     _, (_, *others) = run(place, "watch", how, stable)
     assert (frame["k"], len(others), plan["words"][-1]) == (3, 4, "qwx")
     assert np.array_equal(toylab.decoded(frame["x"]), toylab.decoded(others[-1]["x"]))
+
+
+@pytest.mark.parametrize("ref", SKETCHES)
+def test_a_student_draws_the_sketches_of_its_model_in_all_its_own_steps(ref):
+    models = Models(device="cpu")
+    teacher, student = (models.known(name) for name in (ref, SKETCHES[ref]["checkpoint"]))
+    check_same_images([teacher, student])
+    how = SketchPart.forms["sketch"](**SKETCHES[ref], prompt="fox").resolved(student)
+    assert how.arguments(student)["steps"] == student.student.steps
+    assert how.batch(student) == 1, "its guidance is inside"
 
 
 def test_sketches_wait_for_nobody_and_hold_nobody_up(place, stable):

@@ -405,7 +405,7 @@ def test_two_models_with_other_images_are_refused_in_one_sentence_before_any_is_
     models = Two(toy=Models().model, other=Models(size=16).model)
     (*_, last) = Job([SETTINGS, replace(SETTINGS, checkpoint="other")], models).updates()
     assert last.state == "error" and models.got == []
-    assert last.text.startswith("Two models beside each other must make images of one size and as many channels")
+    assert last.text.startswith("Two models side by side must make images of the same size and number of channels")
 
 
 def test_what_lane_bs_model_does_not_have_is_said_of_lane_b():

@@ -21,7 +21,7 @@ from ddpm_core.student import Student
 from train import TrainError
 from train.__main__ import main
 from train.data.sources import open_source
-from train.distill.end_to_end import Encoder
+from train.distill.end_to_end import Encoder, EndToEnd
 from train.distill.losses import progressive_loss
 from train.distill.start import parse_distill, stages
 from train.distill.task import Distilling
@@ -228,6 +228,42 @@ def test_a_student_that_takes_words_needs_no_guidance(teacher, pictures, tmp_pat
     assert sample(after, [1], prompts="red square").shape == (1, 16, 16, 3)
     card = (whole / "model" / "README.md").read_text()
     assert "text-to-image" in card and "2 steps of UniPC, with guidance 3 |" in card
+
+
+NEW = {
+    **{"method": "end-to-end", "distance": "squared", "guidance": 3.0, "student_steps": 3},
+    **{"teacher_steps": 6, "teacher_times": (40, 36, 30, 22, 15, 8)},
+}
+
+
+def test_a_new_student_learns_the_latents_that_the_guided_teacher_draws(teacher, pictures, tmp_path):
+    (config,) = stages(prepared(parse_distill(distilling(teacher, pictures, tmp_path, **NEW)[1:])))
+    trainer = Trainer(config, None, EndToEnd)
+    x_T, x_0 = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    t = torch.full((3,), 40)
+    found = trainer.task.losses(trainer._network, x_0, t, x_T, torch.tensor([0, 3, -1]), t)
+
+    model = load(teacher, device="cpu", precision="fp32", engine="torch")
+    told = {"prompts": ["red square", "square", ""], "x_T": x_T}
+    *_, last = trajectory(model, range(3), NEW["teacher_times"], "unipc", guidance=3.0, **told)
+    ours = trajectory(model, range(3), (40, 30, 15), "ddim", **told)
+    first, second, third = ((step.x0_hat - last.x).square().mean((1, 2, 3)) for step in ours)
+    torch.testing.assert_close(found, third + 0.25 * (first + second) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_a_new_student_begins_as_its_teacher_and_goes_on_bit_for_bit(teacher, pictures, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = {**NEW, "lr_decay": "none", "warmup": 0}
+    assert main(distilling(teacher, pictures, whole, **options, steps=2)) == 0
+    assert main(distilling(teacher, pictures, broken, **options)) == 0
+    assert main(["distill", "--resume", "--out", str(broken), "--steps", "2"]) == 0
+    assert_same(weights(broken, 2), weights(whole, 2))
+    before, after = (load(folder, device="cpu", engine="torch") for folder in (teacher, whole / "model"))
+    assert after.student == Student("progressive", (40, 30, 15), "words", 3.0)
+    assert not torch.equal(before.network.unet.conv_out.weight, after.network.unet.conv_out.weight)
+    card = (whole / "model" / "README.md").read_text()
+    assert "by end-to-end distillation (Luhman" in card and "| the weights of the teacher |" in card
+    assert "--teacher-times 40 36 30 22 15 8" in card
 
 
 def test_a_text_encoder_needs_captions_and_words(config):

@@ -22,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_train_command import words_for
 from toy import AB, LINEAR, TWO_LEVELS, X_T, assert_chain, numpy_z, run, small_unet, toy_model
-from training import assert_same, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
+from training import as_words, assert_same, make_folder, process_restored, weights  # noqa: F401 (a fixture for all tests)
 
 from ddpm_core import (
     CheckpointError,
@@ -318,8 +318,7 @@ def data(tmp_path_factory):
 
 def words(teacher, data, out, **changes):
     run = {"batch": 4, "steps": 4, "checkpoint_every": 4, "threads": 1, "device": "cpu", "log_every": 2, **changes}
-    options = [word for name, value in run.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return ["distill", str(teacher), "--data", str(data), "--out", str(out), *options]
+    return ["distill", str(teacher), "--data", str(data), "--out", str(out), *as_words(run)]
 
 
 @cache
@@ -478,8 +477,12 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
     for place, method in (("progressive", "consistency"), ("consistency", "progressive")):
         assert main(words(tmp_path / place, data, tmp_path / "no", method=method, teacher_steps=2)) == 2
         assert f"is itself a student, of {place} distillation: distil its teacher first" in capsys.readouterr().err
-    assert main(words(tmp_path / "progressive", data, tmp_path / "no", teacher_steps=4)) == 2
-    assert "--teacher-steps must be 2" in capsys.readouterr().err
+    for changes, sentence in (
+        ({"teacher_steps": 4}, "--teacher-steps must be 2"),
+        ({"teacher_steps": 2, "teacher_times": (40, 20)}, "--teacher-times is for a teacher that is no student"),
+    ):
+        assert main(words(tmp_path / "progressive", data, tmp_path / "no", **changes)) == 2
+        assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -493,7 +496,13 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"teacher_steps": 4, "spacing_power": 0}, "--spacing-power must be above 0"),
         ({"method": "consistency", "teacher_steps": 4, "teacher_order": 2}, "2 goes with --method progressive"),
         ({"method": "end-to-end"}, "needs --student"),
-        ({"student": "mnist-tiny-2-steps"}, "needs --student"),
+        ({"student": "mnist-tiny-2-steps"}, "--student needs --method end-to-end"),
+        ({"distance": "squared"}, "--distance needs --method end-to-end"),
+        ({"method": "end-to-end", "student_steps": 3}, "--student-steps must divide --teacher-steps 16, got 3"),
+        ({"method": "end-to-end", "teacher_steps": 2, "student_steps": 1}, "2 times that fall from T = 40, got 39, 10"),
+        ({"teacher_steps": 2, "teacher_times": (40,)}, "needs 2 times that fall from T = 40, got 40"),
+        ({"teacher_steps": 2, "teacher_times": (40, 40)}, "needs 2 times that fall from T = 40, got 40, 40"),
+        ({"teacher_steps": 2, "teacher_times": (40, 0)}, "needs 2 times that fall from T = 40, got 40, 0"),
         ({"method": "end-to-end", "student": "mnist-tiny"}, "--student mnist-tiny must be a finished student"),
         ({"method": "end-to-end", "student": "mnist-tiny-2-steps"}, "do not have the same image size"),
         ({"method": "end-to-end", "student": "mnist-tiny-2-steps", "guidance": 2}, "--guidance was decided when"),

@@ -22,19 +22,26 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     """The teacher, a checkpoint that predicts v: embedded name, folder (also a run's) or Hub id."""
     method: Method = "progressive"
     """progressive: a student of half the steps, then one of a quarter and so on; each is kept in its own folder.
-    consistency: one student that predicts x_0 directly from several times. end-to-end: --student, made by progressive
-    distillation, learns all its steps at once; from one noise, it learns the picture that TEACHER draws."""
+    consistency: one student that predicts x_0 directly from several times. end-to-end: one student that learns all its
+    steps at once; from one noise, it learns the picture that TEACHER draws."""
     student: str | None = None
-    """end-to-end: the student to train further: embedded name, folder (also a run's) or Hub id."""
+    """end-to-end: the student of progressive distillation to train further: embedded name, folder (also a run's) or Hub
+    id. None: a new student begins with TEACHER's weights."""
+    distance: Literal["perceptual", "squared"] = "perceptual"
+    """end-to-end: how the loss compares both pictures. perceptual: by the states of TEACHER's encoder. squared: by
+    the mean square of their difference; the x̂_0 of earlier steps count too. Use it for latents."""
     teacher_steps: int = 16
     """DDIM steps of the teacher's chain, from which the student learns. end-to-end: steps of UniPC; they are optimised
     if the teacher has such steps, as an embedded model has for 8."""
+    teacher_times: tuple[int, ...] = ()
+    """The times of these steps, which fall from T. If you give none, they are optimised, or --spacing-power decides."""
     teacher_order: Literal[1, 2] = 1
     """progressive: how the first halving takes two of these steps. 1: as they are (Salimans & Ho). 2: as one step of
     second order, DPM-Solver++(2S), which comes closer to the teacher's result with many steps."""
     student_steps: int | None = None
     """progressive: the halving ends with a student of this many steps; None: 1. consistency: the student learns this
-    many times, and can take at most as many steps; None: 8, or --teacher-steps if that is less."""
+    many times, and can take at most as many steps; None: 8, or --teacher-steps if that is less. end-to-end without
+    --student: the student takes this many steps, evenly among the teacher's times."""
     spacing_power: float = 2.0
     """The chain's times are T (k/n)^this, k = n..1. 1 spaces them evenly; a larger number puts more of them near the
     image."""

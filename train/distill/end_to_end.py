@@ -1,8 +1,12 @@
 """A student that learns all its steps at once: from one noise, the picture that many steps of its teacher draw.
 
-Pictures are not compared pixel by pixel, which would make them smooth, but as the teacher sees them (Luhman & Luhman
-2021, "Knowledge Distillation in Iterative Generative Models", with the self-perceptual loss of Lin & Yang 2024,
-"Diffusion Model with Perceptual Loss"): both are noised to a few times, and the states of its encoder are compared.
+This is Luhman & Luhman 2021, "Knowledge Distillation in Iterative Generative Models", with one of two distances:
+
+perceptual: the self-perceptual loss of Lin & Yang 2024, "Diffusion Model with Perceptual Loss". Both pictures are
+noised to a few times, and the states of the teacher's encoder are compared. Pixel by pixel, pictures would become
+smooth.
+squared: the mean square of the difference of x_0, as in Luhman & Luhman, and a share of it for what the earlier steps
+predict. It evaluates no encoder. It suits latents, because their decoder draws the edges.
 """
 
 from __future__ import annotations
@@ -32,22 +36,23 @@ from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, public
 
 TIMES = 20, 100  # of T = 1000, at which pictures are seen
+EARLIER = 0.25  # how much the x̂_0 of all earlier steps count together, the last one being 1
 
 
 class EndToEnd(Distilling):
     """The task of such a run. Of the data it uses the labels or captions only: its pictures begin with noise."""
 
-    noises = 1 + len(TIMES)  # x_T, and one for each time at which pictures are seen
-
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
         super().__init__(config, accelerator, images)
         self._times = teacher_times(self._teacher, config)
+        self._squared = config.distance == "squared"
+        self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one for each time at which pictures are seen
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         network = super().network(state)
-        if state is None:
-            unet_in(network).load_state_dict(unet_of(open_student(self._config.student or "")).state_dict())
+        if state is None and self._config.student is not None:
+            unet_in(network).load_state_dict(unet_of(open_student(self._config.student)).state_dict())
         times = [max(1, round(t * self.schedule.T / 1000)) for t in TIMES]
         none = label_tensor(self._teacher, None, 1, None)
         if none is not None and self._teacher.takes_words:
@@ -57,12 +62,16 @@ class EndToEnd(Distilling):
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         x_T, *noise = eps.chunk(self.noises, dim=1)
-        x, condition = x_T, self._condition(labels, x_T)
-        for s, following in pairwise(torch.full_like(t, time) for time in self._chain.tolist()):
-            found = self._student_x0(network, condition, x, s)
-            x = ddim_step(self.schedule, x, found.clamp(-1, 1) if self._teacher.clip else found, s, following)
+        x, condition, found = x_T, self._condition(labels, x_T), []
+        for s, following in pairwise(torch.full_like(t, time) for time in (*self._student.times, 0)):
+            predicted = self._student_x0(network, condition, x, s)
+            found.append(predicted.clamp(-1, 1) if self._teacher.clip else predicted)
+            x = ddim_step(self.schedule, x, found[-1], s, following)
+        drawn = self._drawn(x_T, labels)
+        if self._squared:
+            return squared(found, drawn)
         with torch.no_grad():
-            wanted = self._encoder(self._drawn(x_T, labels), noise)
+            wanted = self._encoder(drawn, noise)
         return difference(self._encoder(x, noise), wanted)
 
     def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
@@ -85,13 +94,18 @@ class EndToEnd(Distilling):
     def card(self) -> ModelCard:
         card, config = super().card(), public(self._config)
         guided = "" if self._guidance is None else f", with guidance {self._guidance:g}"
-        seen = " and ".join(map(str, self._encoder.times))
+        if self._squared:
+            loss = f"mean square of the difference from the teacher's x_0, and {EARLIER} of it for the earlier steps"
+        else:
+            seen = " and ".join(map(str, self._encoder.times))
+            loss = f"how pictures differ from the teacher's, as its encoder sees both at t = {seen}"
         facts = {
             "Teacher": f"`{config.teacher}`, {config.teacher_steps} steps of UniPC{guided}",
-            "Loss": f"how pictures differ from the teacher's, as its encoder sees both at t = {seen}",
+            "Loss": loss,
             "Times": "all steps at once, from noise",
-            "Start": f"the student `{config.student}`",
         }
+        if config.student is not None:
+            facts["Start"] = f"the student `{config.student}`"
         return replace(card, facts={**card.facts, **facts})
 
 
@@ -135,6 +149,15 @@ class Encoder:
                     found += states
                 found.append(unet.mid_block(h, temb, **own))
         return [state.to(x_0.dtype) for state in found]
+
+
+def squared(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
+    """Return the loss of each picture, (N,): that of the last x̂_0, and EARLIER of the mean of those before.
+
+    found: the x̂_0 of all steps, (N, C, H, W) each. wanted: the x_0 of the teacher, of the same shape.
+    """
+    *earlier, last = ((x_0 - wanted).square().flatten(1).mean(1) for x_0 in found)
+    return last + EARLIER * torch.stack(earlier).mean(0) if earlier else last
 
 
 def difference(states: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:

@@ -36,7 +36,7 @@ from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.task import TrainingTask
 
 PAPERS = {
-    "end-to-end": "progressive distillation (Salimans & Ho 2022), then all steps at once (Luhman & Luhman 2021)",
+    "end-to-end": "end-to-end distillation (Luhman & Luhman 2021)",
     "consistency": "consistency distillation (Song et al. 2023)",
     "progressive": "progressive distillation (Salimans & Ho 2022)",
 }
@@ -189,9 +189,10 @@ class Distilling(TrainingTask):
         one_of = f"1 to {n} steps" if student.method == "consistency" else _steps(n)
         chain = "DDIM steps" if config.teacher_order == 1 else "evaluations, two a step of DPM-Solver++(2S)"
         guided = "" if student.guidance is None else f", with guidance {student.guidance:g}"
+        first = f"{PAPERS['progressive']}, then " if config.student is not None else ""
         return ModelCard(
             title=f"{student.teacher}: a student for {one_of}",
-            summary=f"A student of `{student.teacher}` by {PAPERS[self._config.method]}, made with DDPM Lab.",
+            summary=f"A student of `{student.teacher}` by {first}{PAPERS[config.method]}, made with DDPM Lab.",
             caption=f"{_steps(student.steps)} of the sampler {student.sampler}",
             facts={
                 "Teacher": f"`{config.teacher}`, {config.teacher_steps} {chain}{guided}",

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,11 @@ def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
 
 
 def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
-    """Those at which the teacher is evaluated, as for `chain_of`; an end-to-end run takes optimised ones."""
+    """Those at which the teacher is evaluated, as for `chain_of`; without --teacher-times, an end-to-end run takes
+    optimised ones.
+    """
+    if config.teacher_times:
+        return list(config.teacher_times)
     if teacher.student is not None:
         return list(teacher.student.times)
     T, n = teacher.schedule.T, config.teacher_steps
@@ -77,15 +82,18 @@ def prepared(config: DistillConfig) -> DistillConfig:
     teacher = open_teacher(config.teacher)
     config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
-    if (config.student is None) == (config.method == "end-to-end"):
-        raise TrainError("--method end-to-end needs --student, and --student needs --method end-to-end.")
+    for name in ("student", "distance"):
+        if config.method != "end-to-end" and getattr(config, name) != getattr(DistillConfig, name):
+            raise TrainError(f"--{name} needs --method end-to-end.")
     if config.student is not None:
         config = dataclasses.replace(config, **_decided_by_student(teacher, config))
+    elif config.student_steps is None and config.method == "end-to-end":
+        raise TrainError("--method end-to-end needs --student, or --student-steps for a new student.")
     elif config.student_steps is None:
         steps = 1 if config.method == "progressive" else min(CONSISTENCY_TIMES, config.teacher_steps)
         config = dataclasses.replace(config, student_steps=steps)
     _check(teacher, config)
-    teacher_times(teacher, config)
+    _check_times(teacher, config)
     return config
 
 
@@ -202,7 +210,7 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         raise TrainError(
             f"Halving {n} steps does not lead to {k}: --teacher-steps must be 2, 4, 8, ... times --student-steps."
         )
-    if config.method != "end-to-end" and n % k:
+    if config.student is None and n % k:
         raise TrainError(f"--student-steps must divide --teacher-steps {n}, got {k}.")
     if config.teacher_order == 2 and (config.method != "progressive" or teacher.student is not None):
         raise TrainError("--teacher-order 2 goes with --method progressive and a teacher that is no student.")
@@ -214,6 +222,19 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         raise TrainError("--guidance is for a teacher that is no student: this one has learned its own.")
     if config.guidance is not None and teacher.null_label is None and not teacher.takes_words:
         raise TrainError("--guidance needs a teacher with words, or classes and a label that means none: leave it out.")
+
+
+def _check_times(teacher: Model, config: DistillConfig) -> None:
+    times, n, T = teacher_times(teacher, config), config.teacher_steps, teacher.schedule.T
+    if teacher.student is not None and times != list(teacher.student.times):
+        raise TrainError("--teacher-times is for a teacher that is no student: this one has its own times.")
+    if config.student is not None and not config.teacher_times:
+        return  # the teacher's optimised times may begin below T
+    if len(times) != n or times[0] != T or times[-1] < 1 or any(t <= s for t, s in pairwise(times)):
+        raise TrainError(
+            f"The teacher needs {n} times that fall from T = {T}, got {', '.join(map(str, times))}: change "
+            "--teacher-times or --teacher-steps."
+        )
 
 
 def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:

@@ -73,6 +73,10 @@ LATENT = {  # draw latents of an autoencoder
     *("facebook/DiT-XL-2-256", "emoji-tiny", "emoji-tiny-3-steps"),
 }
 GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}  # as their cards advise
+# Who draws the sketches of a model while its words are typed, and how: a student of it, in its own steps.
+SKETCHES = {
+    "emoji-tiny": {"checkpoint": "emoji-tiny-3-steps", "steps": 3, "sampler": "ddim", "spacing": "auto", "eta": 0.0},
+}
 GROUPS = READY, TRAINED = "Ready here", "Trained here"  # of the list, before those that need the Hub: one for each data
 HUB = "Needs the Hub"
 _REASONS = {"offline": "not available offline", "missing": "not found"}

@@ -9,12 +9,13 @@ from ui.runs import touch
 
 
 def page_words() -> dict[str, object]:
-    """{labels, embedded, guidance, prompts, sets, script}, as JSON has them."""
+    """{labels, embedded, guidance, sketches, prompts, sets, script}, as JSON has them."""
     offered = (*catalogue.OFFERED, *catalogue.EMBEDDED)
     return {
         "labels": {ref: catalogue.short_name(ref) for ref in offered},
         "embedded": list(catalogue.EMBEDDED),
         "guidance": catalogue.GUIDANCE,
+        "sketches": catalogue.SKETCHES,
         "prompts": PROMPTS,
         "sets": [_of_set(one) for one in sets()],
         "script": {"imports": touch.IMPORTS, "touch": touch.SOURCE},

@@ -133,10 +133,10 @@ export function connect({ knowledge, forms, first, known, words, models, device 
   return {
     session: token(),
     ask,
-    near(refs) {
-      const fresh = refs.filter((ref) => !near.has(ref));
+    near(refs, fetch = false) {
+      const fresh = fetch ? refs : refs.filter((ref) => !near.has(ref));
       if (!fresh.length || /** @type {any} */ (navigator).connection?.saveData) return;
-      send({ verb: "ask", part: "engine", what: "near", values: { refs: fresh } }, () => {});
+      send({ verb: "ask", part: "engine", what: "near", values: { refs: fresh, fetch } }, () => {});
       for (const ref of fresh) near.add(ref);
     },
     run(part, values, take, lost) {

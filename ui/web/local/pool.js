@@ -253,12 +253,18 @@ export class Pool {
     this.start = start;
   }
 
+  /** Whether the browser says that there is much memory. */
+  get isLarge() {
+    const { memory = 0, mobile = true } = this.machine;
+    return memory >= PLENTY && !mobile;
+  }
+
   /** How many workers a run of some checkpoints may have. @param {string[]} refs */
   limit(refs) {
     if (!this.start || refs.some((ref) => this.checkpoints.onGpu.has(ref))) return 1;
-    const { cores = 1, memory = 0, mobile = true } = this.machine;
+    const { cores = 1 } = this.machine;
     const each = refs.reduce((sum, ref) => sum + LOADED * this.checkpoints.bytes(ref), WORKER);
-    const fit = Math.floor((memory >= PLENTY && !mobile ? MUCH : LITTLE) / each);
+    const fit = Math.floor((this.isLarge ? MUCH : LITTLE) / each);
     return Math.max(1, Math.min(cores, fit, this.#isClosed ? 1 + this.#helpers.length : cores));
   }
 

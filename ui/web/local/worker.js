@@ -43,8 +43,8 @@ async function begin({ folder, base, forms, machine, known }) {
 /** @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
-/** @param {Checkpoints} checkpoints @returns {Record<string, Answer>} */
-const questions = (checkpoints) => ({
+/** @param {Pool} pool @returns {Record<string, Answer>} */
+const questions = ({ checkpoints, isLarge }) => ({
   models() {
     const { models, device } = checkpoints.knowledge.answers.models;
     const { engine } = checkpoints;
@@ -55,10 +55,10 @@ const questions = (checkpoints) => ({
     await checkpoints.learn(ref);
     return { ...(await checkpoints.said(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
-  async near({ refs }) {
+  async near({ refs, fetch }) {
     for (const ref of refs) {
       await checkpoints.learn(ref);
-      if (!(await checkpoints.missing(ref))) checkpoints.warm(ref);
+      if (fetch ? isLarge : !(await checkpoints.missing(ref))) checkpoints.warm(ref);
     }
     return {};
   },
@@ -94,8 +94,8 @@ const questions = (checkpoints) => ({
 
 /** @param {{ part: string, what: string, values: any }} question */
 async function answer({ part, what, values }) {
-  const { checkpoints, pool, own } = await ready;
-  const here = part === "engine" && questions(checkpoints)[what];
+  const { pool, own } = await ready;
+  const here = part === "engine" && questions(pool)[what];
   if (here) return here(values);
   const its = await own(part);
   if (what === "cost") return cost(pool, its, part, values);

@@ -25,8 +25,23 @@ function connected() {
     return { heard, leave, say, run: `run ${id}` };
   };
   const stopped = () => asked.filter(({ what }) => what === "stop").map(({ values }) => values.run);
-  return { run, stopped };
+  const near = () => asked.flatMap(({ what, values }) => (what === "near" ? [values] : []));
+  return { client, run, stopped, near };
 }
+
+test("a model is got ready once, fetched as often as that is asked, and neither under Save-Data", () => {
+  const { client, near } = connected();
+  for (const fetch of [false, false, true, true]) client.near(["ours"], fetch);
+  assert.deepEqual(
+    near().map(({ fetch }) => fetch),
+    [false, true, true],
+  );
+  const { connection } = navigator;
+  Object.defineProperty(navigator, "connection", { value: { saveData: true }, configurable: true });
+  client.near(["ours"], true);
+  Object.defineProperty(navigator, "connection", { value: connection, configurable: true });
+  assert.equal(near().length, 3);
+});
 
 test("a sketch that is left ends, a run goes on", () => {
   const { run, stopped } = connected();

@@ -264,6 +264,11 @@ test("what memory there is for workers says how many there are", () => {
     [cifar, emoji, hub].map((bytes) => of(bytes, { memory: 8, mobile: false })),
     [16, 10, 2],
   );
+  const larges = [{ memory: 8, mobile: false }, { memory: 8, mobile: true }, { memory: 4, mobile: false }, {}];
+  assert.deepEqual(
+    larges.map((machine) => new Pool(checkpoints(), machine).isLarge),
+    [true, false, false, false],
+  );
   assert.equal(of(digits, { cores: 2 }), 2);
   assert.equal(of(digits, { cores: undefined }), 1);
 });

@@ -3,10 +3,14 @@ import { test } from "node:test";
 import { Typing } from "../parts/watch/typing.js";
 
 const FORM = [{ name: "steps", default: 4 }];
+const OWN = { checkpoint: "student", steps: 3, sampler: "ddim" };
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** What stands around the typing, with a clock that `wait` moves; `log` has what happens. */
-function typing(described = { auto: true, seconds: 0.2 }) {
+/**
+ * What stands around the typing, with a clock that `wait` moves; `log` has what happens. described: the model's sketches.
+ * student: what is said of those of its student, where there is one. near: of a client that fetches models.
+ */
+function typing(described = { auto: true, seconds: 0.2 }, { student = undefined, near = undefined } = {}) {
   const log = [];
   let now = 0;
   const timers = new Map();
@@ -44,14 +48,15 @@ function typing(described = { auto: true, seconds: 0.2 }) {
   };
   const asked = [];
   const page = {
-    given: { forms: { sketch: FORM } },
+    given: { forms: { sketch: FORM }, models: student ? [{ ref: OWN.checkpoint, ready: true }] : [] },
     say: (text) => log.push(text),
     knowledge: {
-      catalogue: { isOwn: (ref) => ref === "emoji" },
-      describe: async () => described,
+      catalogue: { isOwn: (ref) => ref === "emoji", sketch: (ref) => (ref === "emoji" ? OWN : null) },
+      describe: async (_, { checkpoint }) => (checkpoint === OWN.checkpoint ? student : described),
       plan: async () => ({ shown: (plan) => plan }),
     },
     client: {
+      near,
       run(part, values, take, lost) {
         const one = { part, values, take, lost, left: false };
         asked.push(one);
@@ -229,4 +234,53 @@ test("other settings end a sketch", async () => {
   typed.render();
   await finish(asked[0]);
   assert.deepEqual([panel.sketch.shown, asked[0].left, log], [false, true, ["sketch red"]]);
+});
+
+test("a student draws the sketches, of words alone, and its model the whole run", async () => {
+  const { type, wait, finish, asked, panel, log } = typing({ auto: true }, { student: { auto: null, seconds: null } });
+  type("red");
+  await wait(160);
+  await finish(asked[0]);
+  assert.deepEqual(asked[0].values, { ...OWN, prompt: "red", seed: 7 });
+  assert.deepEqual(panel.sketch, { said: "Quick sketch in 3 steps", shown: true });
+  await wait(900);
+  assert.deepEqual(log, ["sketch red", "shown red", "run red"]);
+  for (const own of [{ guidance: 0 }, { negative: "blue" }, { prompt: "" }]) {
+    panel.stream.active = false;
+    Object.assign(panel.form.values, { guidance: "", negative: "", ...own });
+    type(own.prompt ?? "fox");
+    await wait(160);
+    assert.equal(asked.at(-1).values.checkpoint, "emoji");
+  }
+});
+
+test("in a browser alone a student is fetched while its model draws the sketches, until it is here", async () => {
+  const student = { auto: false, seconds: null };
+  const fetched = [];
+  const near = (...question) => fetched.push(question);
+  const { type, wait, asked } = typing({ auto: true }, { student, near });
+  const models = [];
+  for (const [text, auto] of [
+    ["r", false],
+    ["re", null],
+    ["red", true],
+  ]) {
+    assert.equal(fetched.length, models.length, "only after a pause");
+    student.auto = auto;
+    type(text);
+    await wait(160);
+    models.push(asked.at(-1).values.checkpoint);
+  }
+  assert.deepEqual(models, ["emoji", "emoji", "student"]);
+  assert.deepEqual(fetched, Array(2).fill([["student"], true]));
+});
+
+test("no student is fetched before its model is here", async () => {
+  const fetched = [];
+  const near = (...question) => fetched.push(question);
+  const unknown = { auto: null, seconds: null };
+  const { type, wait, asked } = typing(unknown, { student: { auto: false, seconds: null }, near });
+  type("red");
+  await wait(160);
+  assert.deepEqual([asked[0].values.checkpoint, fetched], ["emoji", []]);
 });

@@ -4,12 +4,13 @@
 
 /**
  * labels: of the checkpoints that the page offers by name. embedded: those that come with the project. guidance: the scale
- * that suits a model that takes words, where it is not 3. prompts: to try. sets: of test pictures. script: the lines of Python
- * that touch a run.
+ * that suits a model that takes words, where it is not 3. sketches: of models that have a student for them, its values. prompts:
+ * to try. sets: of test pictures. script: the lines of Python that touch a run.
  * @typedef {object} Words
  * @property {Record<string, string>} labels
  * @property {string[]} embedded
  * @property {Record<string, number>} guidance
+ * @property {Record<string, { checkpoint: string } & Record<string, unknown>>} sketches
  * @property {string[]} prompts
  * @property {PictureSet[]} sets
  * @property {{ imports: string, touch: string }} script
@@ -40,6 +41,11 @@ export class Catalogue {
   /** The guidance that suits a model that takes words. @param {string} ref @returns {number} */
   guidance(ref) {
     return this.words.guidance[ref.split("@")[0]] ?? USUAL;
+  }
+
+  /** How a student draws the sketches of a model, null where none does. @param {string} ref */
+  sketch(ref) {
+    return this.words.sketches[ref] ?? null;
   }
 
   /** A prompt as a checkpoint reads it: ours have learned the names of emoji. @param {string} ref @param {string} prompt */

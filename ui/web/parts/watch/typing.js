@@ -28,6 +28,7 @@ export class Typing {
   #begins = false; // a run, just now
   #own = false; // whether typing has begun the newest run
   #loads = false; // a model, for the newest sketch
+  #label = ""; // of the newest sketch
   #waits = false; // words, for the end of a run
   /** The run of which that was said. @type {string | null} */
   #warned = null;
@@ -41,8 +42,8 @@ export class Typing {
     this.panel = panel;
     this.player = player;
     this.clock = clock;
-    const steps = page.given.forms.sketch.find(({ name }) => name === "steps")?.default;
-    this.label = TYPING.sketch(steps);
+    this.steps = page.given.forms.sketch.find(({ name }) => name === "steps")?.default;
+    this.#label = TYPING.sketch(this.steps);
   }
 
   /** Another run begins. */
@@ -87,7 +88,8 @@ export class Typing {
       this.leave(); // what was typed is deleted again
       player.back();
     } else if (!this.#waits) {
-      if (this.#quick.has(panel.form.value("checkpoint"))) this.#say();
+      const values = this.#values;
+      if ([values, this.#student(values)].some((one) => this.#quick.has(one?.checkpoint))) this.#say();
       if (active) panel.stop.click();
       this.#later(() => this.#sketch(), PAUSE);
     } else if (this.#warned !== run) {
@@ -122,10 +124,24 @@ export class Typing {
     return JSON.stringify({ ...this.#values, prompt: "" });
   }
 
+  /**
+   * The values of a sketch that a student of the model draws, null where there is none on this page. Its guidance towards
+   * the words is inside: it has neither another guidance nor a negative prompt.
+   * @param {Values} values
+   */
+  #student(values) {
+    const { given, knowledge } = this.page;
+    const { checkpoint, prompt, guidance = "", negative } = values;
+    const own = knowledge.catalogue.sketch(String(checkpoint));
+    const isHere = given.models.some(({ ref, ready }) => ready && ref === own?.checkpoint);
+    return own && isHere && prompt && guidance === "" && !negative ? { ...values, ...own } : null;
+  }
+
   /** Say that what is shown is a sketch, or is going to be one. @param {string} [odd] a word that the model does not know */
   #say(odd = "") {
+    const label = this.#label;
     this.#of = this.#settings;
-    this.panel.sketched(odd && odd.length <= SHORT ? `${this.label}. ${unknown([odd])}` : this.label, true);
+    this.panel.sketched(odd && odd.length <= SHORT ? `${label}. ${unknown([odd])}` : label, true);
   }
 
   async #sketch() {
@@ -143,10 +159,11 @@ export class Typing {
     const wait = () => {
       if (values.prompt === panel.form.value("prompt")) this.#later(() => this.#run(), SEEN); // else a sketch is to begin
     };
-    const may = await this.#may(values);
+    const drawn = await this.#drawn(values);
     if (!isWanted()) return;
-    if (!may) return wait();
+    if (!drawn) return wait();
     this.#leave();
+    this.#label = TYPING.sketch(drawn.steps ?? this.steps);
     this.#say();
     /** @type {any[]} */
     const results = [];
@@ -158,7 +175,7 @@ export class Typing {
     };
     this.#leave = page.client.run(
       "sketch",
-      values,
+      drawn,
       async ({ state, text, results: more }) => {
         results.push(...more);
         if (!isNewest()) return;
@@ -172,7 +189,7 @@ export class Typing {
         }
         if (state === "error") end(text);
         if (state !== "finished") return;
-        const plan = await page.knowledge.plan("sketch", values);
+        const plan = await page.knowledge.plan("sketch", drawn);
         if (!isWanted()) return;
         this.#say(results.find(({ kind }) => kind === "plan")?.unknown[0]);
         const shown = (/** @type {any} */ read) => ({ ...plan.shown(read), untouchable: "" }); // of no interest here
@@ -183,15 +200,36 @@ export class Typing {
     );
   }
 
+  /**
+   * The values of the sketch that begins by itself, null where none does. A server loads the student at once; in a browser
+   * alone, the model's own sketches serve until the student is here.
+   * @param {Values} values @returns {Promise<Values | null>}
+   */
+  async #drawn(values) {
+    const { near } = this.page.client;
+    const student = this.#student(values);
+    if (student && (!near || this.#quick.has(values.checkpoint))) {
+      const { auto } = await this.#described(student);
+      if (auto || (auto === null && !near)) return student;
+    }
+    if (!(await this.#may(values))) return null;
+    if (student && this.#quick.has(values.checkpoint)) near?.([student.checkpoint], true);
+    return values;
+  }
+
   /** Whether a sketch begins by itself: a quick one, and of a model that comes with the page the first one. @param {Values} values */
   async #may(values) {
-    const { knowledge } = this.page;
-    const { checkpoint } = values;
-    if (this.#quick.has(checkpoint)) return true;
-    const { auto = false, seconds = 0, error } = /** @type {any} */ (await knowledge.describe("sketch", values));
-    if (error !== undefined) return false;
-    if (auto) this.#quick.add(checkpoint);
+    const { auto, seconds } = await this.#described(values);
     const saves = auto === false && /** @type {any} */ (globalThis).navigator?.connection?.saveData; // then a download waits for Run
-    return auto || (seconds === null && !saves && knowledge.catalogue.isOwn(String(checkpoint)));
+    return auto || (seconds === null && !saves && this.page.knowledge.catalogue.isOwn(String(values.checkpoint)));
+  }
+
+  /** What is known of a sketch before it begins; nothing where it is refused. @param {Values} values @returns {Promise<{ auto?: boolean | null, seconds?: number | null }>} */
+  async #described(values) {
+    const { checkpoint } = values;
+    if (this.#quick.has(checkpoint)) return { auto: true };
+    const said = /** @type {any} */ (await this.page.knowledge.describe("sketch", values));
+    if (said.auto) this.#quick.add(checkpoint);
+    return said.error === undefined ? said : {};
   }
 }
