@@ -497,10 +497,12 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     utf8 = webp.getexif()[ExifTags.Base.ImageDescription].encode("latin-1")  # as Pillow reads it
     said = [film.info["comment"], strip.info["Description"], utf8]
     assert [json.loads(one) for one in said] == [about] * 3
+    lab.locator(".part-watch .scrubber").press("Home")
     lab.click("#share > button:text('Share')")
     with lab.expect_download() as download:
         lab.click("#share .menu button:text-is('Slide (PNG)')")
     download.value.save_as(tmp_path / "slide.png")
+    assert "-step-1-of-" in download.value.suggested_filename  # what is on screen
     assert Image.open(tmp_path / "slide.png").width == 1600
     lab.keyboard.press("Escape")
     assert "seeds=range(13, 14)" in taken(lab, "Copy Python")
