@@ -59,7 +59,7 @@ const PATIENCE = 20_000; // and after the last change until it is asked no more
 const AGAIN = 1000; // ms after which a run whose connection broke is looked for
 const APART = 10_000; // ms between two sentences of a screen reader about the progress
 const COMPOSED = 229; // the code of keys that go into what an input method composes; Safari says so of its last one, too
-const FOUND = ".ddpm-player, .found, .rows, .cells-of-grid, .between, .desk"; // what comes of a run, in the stage
+const FOUND = ".ddpm-player, .found, .rows, .cells-of-grid, .between, .desk, .panes"; // what comes of a run, in the stage
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
 /** @template {{ kind: string }} Result */
