@@ -375,9 +375,7 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab, slow
     choose(window, seed=5)
     window.click(".part-watch .run")
     window.wait_for_selector(f".part-watch[data-state=running]:not([data-run='{old}'])")
-    window.wait_for_selector(
-        ".ddpm-player .title:has-text('noise no. 5')"
-    )  # the old run's stays until the first new frame
+    window.wait_for_selector(".ddpm-player .title:has-text('seed 5')")  # the old run's stays until the first new frame
     window.click(".part-watch .stop")
     state(window, state="stopped")
     assert int(window.get_attribute(".ddpm-player", "data-frames")) > 0
@@ -499,10 +497,12 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     utf8 = webp.getexif()[ExifTags.Base.ImageDescription].encode("latin-1")  # as Pillow reads it
     said = [film.info["comment"], strip.info["Description"], utf8]
     assert [json.loads(one) for one in said] == [about] * 3
+    lab.locator(".part-watch .scrubber").press("Home")
     lab.click("#share > button:text('Share')")
     with lab.expect_download() as download:
         lab.click("#share .menu button:text-is('Slide (PNG)')")
     download.value.save_as(tmp_path / "slide.png")
+    assert "-step-1-of-" in download.value.suggested_filename  # what is on screen
     assert Image.open(tmp_path / "slide.png").width == 1600
     lab.keyboard.press("Escape")
     assert "seeds=range(13, 14)" in taken(lab, "Copy Python")
@@ -513,7 +513,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     lab = opened(page, url, "compare", seed=9, count=1)
     run(lab, "compare")
     lab.wait_for_selector(".ddpm-player[data-frames='20']")
-    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · noise no. 9" in lab.inner_text(".part-compare .title")
+    assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".part-compare .title")
     assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".part-compare .caption")
     lab.wait_for_selector(".part-compare .sentence:has-text('A keeps noise that its last step could not remove')")
     link = taken(lab, "Copy link")

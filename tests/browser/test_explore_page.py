@@ -216,6 +216,7 @@ def test_bits_are_measured_stopped_and_measured_again(page, url, tmp_path):
     count.fill("0")
     page.get_by_text("The number of pictures must be").wait_for()
     assert page.locator(".part-likelihood .run").is_disabled()
+    page.wait_for_selector(".origin:text-matches('^Earlier run: .* · 40 pictures$'):visible")
     count.fill("2")
     count.press("Tab")
     page.wait_for_selector(".part-likelihood[data-done='2'][data-state=finished]")

@@ -595,7 +595,7 @@ def test_a_sketch_of_the_words_is_shown_as_they_are_typed_and_read_out_to_nobody
     opened.wait_for_selector(".part-watch[data-ready=true][data-described]")
     opened.evaluate("new MutationObserver(() => { window.spoken = true; }).observe(said, { childList: true })")
     opened.locator("[data-name=prompt] input").press_sequentially("red qwx", delay=20)
-    opened.wait_for_selector(".ddpm-player .title:has-text('4 steps · trailing · UniPC · “red qwx” · noise no. 3')")
+    opened.wait_for_selector(".ddpm-player .title:has-text('4 steps · trailing · UniPC · “red qwx” · seed 3')")
     assert opened.locator(".asked .caption").inner_text() == "I don’t know “qwx”: what is drawn is a guess."
     assert opened.locator(".part-watch .status").inner_text().startswith("Quick sketch in 4 steps")
     part = opened.locator(".part-watch")
@@ -625,7 +625,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):
 
     wide = window(link("watch", {"steps": 3, "seed": 3, "count": 1}))
     finished(wide, "watch")
-    seed = wide.get_by_label("Starting noise no.", exact=True)
+    seed = wide.get_by_label("Seed", exact=True)
     seed.focus()
     seed.press("ArrowUp")
     seed.press("Enter")

@@ -188,6 +188,10 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
         assert page.get_by_text(lesson.question).is_visible() and not page.get_by_text(lesson.answer).is_visible()
         following = page.get_by_role("button", name=re.compile("Next lesson|Skip to lesson"))
         assert not following.is_visible()  # it comes after the answer
+        if lesson.part == "forward":
+            page.get_by_role("button", name=lesson.button).click()
+            page.wait_for_selector(".forward:not([data-t='0'])")  # t plays, and there is more to do
+            assert page.get_by_text(lesson.todo).is_visible()
         page.locator("#course-bar summary", has_text="Answer").click()
         assert page.get_by_text(lesson.answer).is_visible()
         assert page.get_by_text("The tour is over").count() == (lesson is course.LESSONS[0])
@@ -280,6 +284,9 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     assert shown.evaluate_all("(all) => all.map((one) => one.dataset.name)") == ["steps", "seed"]
     assert fresh.locator(".part-compare [data-name=steps] input[type=number]").input_value() == "4"
     assert fresh.locator(".part-compare [data-name=sampler_b] input:checked").input_value() == "consistency"
+    fresh.locator("#places button", has_text="Course").click()
+    fresh.wait_for_selector(".course[data-cards]")
+    assert not fresh.get_by_text("For teachers").count()  # a link for a class
     fresh.close()
 
     # A card opens its part.

@@ -446,7 +446,10 @@ REFUSED = {
     "has also": ({"weights": {"more": torch.zeros(1)}}, "does not fit config.json: it has also more"),
     "shape": ({"weights": {"conv_in.bias": torch.zeros(9)}}, "conv_in.bias has shape 9, not 8"),
     "NaN": ({"weights": {"conv_in.bias": torch.full((8,), torch.nan)}}, "holds NaN or numbers too large"),
-    "integers": ({"weights": {"conv_in.bias": torch.zeros(8, dtype=torch.int32)}}, "conv_in.bias as I32: F32, F16, BF16"),
+    "integers": (
+        {"weights": {"conv_in.bias": torch.zeros(8, dtype=torch.int32)}},
+        "conv_in.bias as I32: F32, F16, BF16",
+    ),
     "gamma": ({"write": {"analytic_variance.json": b'{"times": [5, 1], "gamma": [1, 2]}'}}, "is not a table of"),
     "steps": ({"write": {"optimised_steps.json": b'{"times": {"ddim": {"2": "1 5"}}}'}}, "is not a list of optimised"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 VARIANCE = {"beta": "βₜ", "beta_tilde": "β̃ₜ", "analytic": "analytic", "learned": "learned", "learned_range": "learned"}
 # In a form: the word first.
 VARIANCE_CHOICE = VARIANCE | {
-    **{"beta": "much, βₜ", "beta_tilde": "little, β̃ₜ", "analytic": "computed"},
+    **{"beta": "much, βₜ", "beta_tilde": "little, β̃ₜ", "analytic": "analytic"},
     "learned_range": "learned, between",
 }
 SAMPLER = {

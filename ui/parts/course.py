@@ -84,11 +84,11 @@ LESSONS = (
         "What noise destroys",
         3,
         "forward",
-        {"picture": "lighthouse", "schedule": "linear", "t": 250, "seed": 13},
+        {"picture": "lighthouse", "schedule": "linear", "t": 0, "seed": 13},
         "See how noise destroys a picture, in 1000 small steps. The model will learn to undo this. "
         "Nothing is learned here.",
-        "Drag t from 0 to 1000, slowly.",
-        "Start at t = 250",
+        "Let t go from 0 to 1000. Then drag it back, slowly.",
+        "Play t from 0 to 1000",
         "From t = 260 on there is more noise than picture. Why can you still see the lighthouse at t = 400?",
         "Each pixel is mostly noise, but your eye averages over many pixels: noise cancels, a large shape does not. "
         "So details are lost first and large shapes last. On the way back the order is reversed.",

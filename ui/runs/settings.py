@@ -75,7 +75,7 @@ VARIANCE = Choice(
 )
 ETA = Number("η", "Noise, η", help="Of each step: 0 adds none, 1 as much as β̃ₜ", low=0, high=1, step=0.05, more=True)
 TOUCH = TouchField("touch")
-SEED = Seed("The seed", "Starting noise no.", "Seed: the same number gives the same noise")
+SEED = Seed("The seed", help="The same seed gives the same starting noise")
 IF_CLASSES, IF_WORDS = [{MODEL: "classes"}], [{MODEL: "prompts"}]
 IF_GUIDED = [{"label": SET}, *IF_WORDS]
 LABEL = ClassName("class", "What to draw", help="“any” lets the model choose")

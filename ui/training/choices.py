@@ -102,9 +102,9 @@ OPTIONS: dict[str, dict[str, Option]] = {
         ),
     },
     "length": {
-        "short": Option("64,000 images", "Digits that can be read.", ("--steps", "1000")),
-        "middle": Option("192,000 images", "Good digits, in three times the time.", ("--steps", "3000")),
-        "long": Option("640,000 images", "The preset's length.", ("--steps", "10000")),
+        "short": Option("64,000 images", "You can read the digits.", ("--steps", "1000")),
+        "middle": Option("192,000 images", "The digits are good. It takes three times as long.", ("--steps", "3000")),
+        "long": Option("640,000 images", "The preset trains for this long.", ("--steps", "10000")),
     },
 }
 

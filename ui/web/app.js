@@ -135,9 +135,9 @@ export class Page {
       attempt(() => localStorage.setItem(SINGLE, this.#single.checked ? "on" : "off")),
     );
     const letters = el("label", { class: "row" }, this.#single, WORDS.letters);
-    const keys = keysOf(places.map(({ title }) => title)).flatMap(([keys, what]) => [
-      el("dt", null, keys),
-      el("dd", null, what),
+    const keys = keysOf(places.map(({ title }) => title)).flatMap(([keys, what, behind]) => [
+      el("dt", { class: behind ? "behind" : "" }, keys),
+      el("dd", { class: behind ? "behind" : "" }, what),
     ]);
     this.#keys = sheet("keys", WORDS.keys, el("h2", null, WORDS.keys), el("dl", null, ...keys), letters);
     document.body.append(this.#keys);

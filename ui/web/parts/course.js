@@ -29,7 +29,7 @@ export function mount(page, part) {
   const entries = TEACHERS.flatMap(([name, text]) => [el("dt", null, name), el("dd", null, text)]);
   const teachers = el("details", { class: "card teachers" }, el("summary", null, el("h3", null, WORDS.teachers)));
   teachers.append(el("dl", null, ...entries));
-  find(element, ".info").after(list, teachers);
+  find(element, ".info").after(list, ...(page.only ? [] : [teachers]));
   const cards = find(element, ".cards");
 
   /** A card folds: its picture and its title are what is seen of it. @param {HTMLElement} article */

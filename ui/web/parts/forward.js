@@ -5,6 +5,7 @@ import { checked } from "../plans/fields.js";
 import { slideItem } from "../player/slide.js";
 import { key } from "../shared/drawing/chart.js";
 import { all, button, context2d, el, find, markup, onFile, write as put } from "../shared/drawing/dom.js";
+import { play } from "../shared/drawing/motion.js";
 import { show } from "../shared/drawing/sprite.js";
 import { Form } from "../shared/form/form.js";
 import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
@@ -21,6 +22,7 @@ import { Walk } from "./forward/walk.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { Weights } from "../shared/run/protocol.js" */
 
+const PLAYED = 10; // seconds from t = 0 to T
 const PAUSE = 400; // ms after the last change until the address has it
 
 /**
@@ -40,7 +42,9 @@ export async function mount(page, part) {
       return button({ value, title: value, "aria-label": value }, load, el("img", { alt: "" }));
     }),
   );
+  let pause = () => {}; // of t, which plays
   const form = new Form(page.given.forms[part], page.given, (name, done) => {
+    pause();
     take();
     if (done && name === "t") page.say(find(root, ".sentence").textContent);
   });
@@ -184,9 +188,21 @@ export async function mount(page, part) {
     render();
   }
 
+  /** Let t go from 0 to T. */
+  function playAll() {
+    let t = 0;
+    pause = play((seconds) => {
+      t = Math.min(T, t + (T * seconds) / PLAYED);
+      form.set({ t: Math.round(t) });
+      take();
+      return t < T;
+    });
+  }
+
   onFile(root, (file) => scene.load({ file }));
   for (const plot of plots)
     plot.onScrub((share) => {
+      pause();
       form.set({ t: Math.min(T, Math.max(0, Math.round(T * share))) });
       take();
     });
@@ -201,10 +217,13 @@ export async function mount(page, part) {
   return {
     element: root,
     set(values, cause) {
+      pause();
       form.set(values);
       take();
+      if (cause === "press" && scene.t === 0) playAll();
       if (cause && cause !== "lesson") form.place("t").scrollIntoView({ block: "nearest" });
     },
+    hide: () => pause(),
     items: () => (scene.size ? [slideItem(page, slide, () => new URL(location.href))] : []),
   };
 }

@@ -3,6 +3,7 @@
 import { context2d, el } from "../shared/drawing/dom.js";
 import { drawable } from "../shared/drawing/sprite.js";
 import { agreement, difference } from "./pixels.js";
+import { lastAdded } from "./recording.js";
 
 /** @import { Held, RecordedLane } from "./recording.js" */
 /** @import { View } from "./view.js" */
@@ -19,7 +20,7 @@ export class Pictures {
   #painting = null;
   #painted = ""; // what is on the canvases
   /**
-   * Of each lane that is painted, how much of its finished guess x̂_0 has (see `agreement`); null before there is that.
+   * Of each lane that is painted, how much of its finished guess x̂_0 has (see `agreement`); null where that says nothing.
    * @type {(number | null)[]}
    */
   agreement = [];
@@ -91,9 +92,9 @@ export class Pictures {
   }
 
   /** @param {RecordedLane} lane @param {Held | undefined} frame of it @param {number} image */
-  async #agreement({ frames }, frame, image) {
-    const last = frames.at(-1);
-    if (!frame || last?.step[1]) return null;
+  async #agreement(lane, frame, image) {
+    const last = lane.frames.at(-1);
+    if (!frame || !last || last.step[1]) return null;
     const [guess, end] = [frame, last].map((one) => one?.z0 ?? one?.x0);
     if (!guess || !end) return null;
     const read = async (/** @type {Sprite} */ picture) => {
@@ -105,7 +106,7 @@ export class Pictures {
       return context.getImageData(0, 0, height, height).data;
     };
     const both = await Promise.all([read(guess), read(end)]).catch(() => null);
-    return both && agreement(...both);
+    return both && agreement(...both, last.z0 ? 0 : lastAdded(lane)); // noise is seen in pixels only
   }
 
   /** @param {Sprite} picture */

@@ -1,4 +1,5 @@
 // Arithmetic on the pixels of canvases: red, green, blue and opacity, each from 0 to 255.
+import { keepsNoise } from "../words/player.js";
 
 /**
  * |A − B| in grey levels, times a gain, into A; opaque.
@@ -12,11 +13,13 @@ export function difference(a, b, gain) {
 
 /**
  * How much of a picture another one has, as R² over its pixels: 1 where they are equal, 0 and below where the mean colour
- * would be as near.
+ * would be as near. Null where the other one keeps noise: then the noise, not the shape, sets R².
  * @param {Uint8ClampedArray} guess
- * @param {Uint8ClampedArray} picture
+ * @param {Uint8ClampedArray} picture a square
+ * @param {number} [added] noise by the last step but one, in grey levels
  */
-export function agreement(guess, picture) {
+export function agreement(guess, picture, added = 0) {
+  if (keepsNoise(noise(picture, Math.sqrt(picture.length / 4)), added)) return null;
   const means = [0, 0, 0, 0];
   for (let i = 0; i < picture.length; i++) means[i % 4] += (4 * picture[i]) / picture.length;
   let [apart, all] = [0, 0];

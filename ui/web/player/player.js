@@ -172,21 +172,28 @@ export class Player {
     return whole;
   }
 
-  /** The finished pictures for a slide: a row for each lane, one row where there is one picture of each. */
+  /** The pictures now for a slide: a row for each lane, one row where there is one picture of each. */
   async slide() {
-    const { coming } = this.view;
-    const { lanes, plan } = coming;
-    const { title = "", heading = "", seeds = [], lanes: captions = [] } = plan ?? {};
-    const columns = Math.min(8, seeds.length === 1 ? lanes.length : seeds.length);
+    const { root, view } = this;
+    const { frames } = view;
+    const { plan } = view.shown;
+    const { title = "", heading = "", seeds = [], lanes: captions = [], size = 1 } = plan ?? {};
+    const over = frames.every((frame) => frame?.step[1] === 0);
+    const [at, sentence] = [".transport .at", ".sentence"].map((selector) => find(root, selector).textContent ?? "");
+    const columns = Math.min(8, seeds.length === 1 ? captions.length : seeds.length);
     /** @type {import("./slide.js").Tile<HTMLCanvasElement>[]} */
     const tiles = [];
     for (const [lane, { name }] of captions.entries())
       for (const n of seeds.keys()) {
         const label = captions.length > 1 ? `${"AB"[lane]}: ${name}` : "";
-        tiles.push({ picture: await this.#last(coming, lane, n), label: n ? "" : label });
+        const picture = el("canvas", { width: size, height: size });
+        const x = frames[lane]?.x;
+        if (x) await drawn(picture, x, n);
+        tiles.push({ picture, label: n ? "" : label });
       }
     const settings = seeds.length > 1 ? WORDS.title(title, seeds.at(-1)) : title;
-    return { title: heading, tiles, columns, said: await this.outcome([...seeds.keys()]), settings };
+    const said = over ? await this.outcome([...seeds.keys()]) : sentence;
+    return { title: heading, tiles, columns, said, settings: over ? settings : `${settings} · ${at}` };
   }
 
   /** What is measured in finished pictures, or "" where they are not finished. @param {number[]} images which of each lane */

@@ -14,8 +14,8 @@ export class Projector {
   #chart = null;
   /** Whether it is dark; null: as the page. @type {boolean | null} */
   #dark = null;
-  /** The page as it was: its theme, and what had the focus. @type {{ dark: boolean, focus: HTMLElement | null }} */
-  #before = { dark: false, focus: null };
+  /** The page as it was: its theme, what had the focus, and how far it was scrolled. @type {{ dark: boolean, focus: HTMLElement | null, y: number }} */
+  #before = { dark: false, focus: null, y: 0 };
 
   /** @param {Page} page @param {() => void} keys opens what the keys do */
   constructor(page, keys) {
@@ -33,6 +33,7 @@ export class Projector {
     this.#before = {
       dark: classList.contains("dark"),
       focus: /** @type {HTMLElement} */ (focus === body ? find(document, "#place") : focus),
+      y: scrollY,
     };
     classList.toggle("dark", this.#dark ?? this.#before.dark);
     this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
@@ -59,7 +60,8 @@ export class Projector {
     this.room.remove();
     this.root = null;
     document.documentElement.classList.toggle("dark", this.#before.dark);
-    this.#before.focus?.focus();
+    this.#before.focus?.focus({ preventScroll: true });
+    scrollTo(0, this.#before.y);
   }
 
   /** @param {boolean} on */

@@ -33,6 +33,9 @@
 /** @typedef {Frame & { step: Step }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
+/** The noise that the last step but one of a lane adds, in grey levels; Infinity where only the network knows it. @param {RecordedLane} lane */
+export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
+
 /**
  * The scrubber goes over ticks, the values of s of all lanes from noisy to clean; with one lane, tick = k.
  */

@@ -23,6 +23,7 @@ import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
 import { noise } from "./pixels.js";
+import { lastAdded } from "./recording.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
 /** @import { Word } from "../words/player.js" */
@@ -281,7 +282,7 @@ export class Screen {
     const several = canvases[0].length > 1;
     if (plan?.latent) return several ? DECODED_ALL : DECODED;
     const found = grain(canvases);
-    const added = lanes.map(({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0));
+    const added = lanes.map(lastAdded);
     return several ? endings(found, added) : ending(found.flat(), added);
   }
 

@@ -78,8 +78,8 @@ test("lanes are named by what they differ in", () => {
   const both = [first, { ...first, checkpoint: "a/student", steps: 2, sampler: "unipc", spacing: "quadratic" }];
   const called = ["Ours, DDIM η 0, 50 steps, linspace", "student, UniPC, 2 steps, quadratic"];
   assert.deepEqual(names(both, catalogue), called);
-  assert.equal(summary(both, catalogue), `${called.join(" against ")} · noise no. 13`);
-  assert.equal(summary(both.slice(1), catalogue), "student · 2 steps · quadratic · UniPC · noise no. 13");
+  assert.equal(summary(both, catalogue), `${called.join(" against ")} · seed 13`);
+  assert.equal(summary(both.slice(1), catalogue), "student · 2 steps · quadratic · UniPC · seed 13");
   assert.deepEqual(
     [both, both.slice(1)].map((lanes) => heading(lanes, catalogue)),
     [called.join(" against "), "student, 2 steps"],

@@ -68,7 +68,7 @@ function settings(lanes, catalogue) {
     lanes.length < 3 ? names(lanes, catalogue).join(" against ") : `${lanes.length} ways`,
     first.label !== ANY && first.label,
     first.prompt && one("prompt", lanes) && `“${first.prompt}”`,
-    `noise no. ${first.seed}`,
+    `seed ${first.seed}`,
   ];
   return parts.filter((part) => part !== false && part !== "");
 }

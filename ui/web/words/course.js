@@ -72,6 +72,6 @@ export const TEACHERS = [
   ],
   [
     "What to install",
-    "For the page, students need only a browser. Run “python app.py --host 0.0.0.0” on your computer, and everybody in the room can open it. Or put the folder of “python -m ui.static” on any web server. For the notebooks, each laptop needs Python, 1.5 GB of disk, and once a network: “pip install -r course/requirements.txt”, then “jupyter lab course”.",
+    "For the page, students need only a browser. Run “python app.py --host 0.0.0.0” on your computer, and everybody in the room can open it. Or put the folder of “python -m ui.static” on any web server. For the notebooks, each laptop needs Python, 1.5 GB of disk, and the internet once: “pip install -r course/requirements.txt”, then “jupyter lab course”.",
   ],
 ];

@@ -61,7 +61,7 @@ export function lead(ref, latent) {
 }
 
 /** How much noise a step adds, in a word. @type {Record<string, string>} */
-const NOISE = { beta: "much noise", beta_tilde: "little noise", analytic: "computed noise" };
+const NOISE = { beta: "much noise", beta_tilde: "little noise", analytic: "analytic noise" };
 
 /** How a run goes, in a few words. @param {Values} values of a form */
 export function how({ steps, sampler, variance, seed }) {

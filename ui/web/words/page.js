@@ -20,14 +20,14 @@ export const PLACES = {
   course: "Course",
 };
 
-/** What the keys do. @param {string[]} places that there are @returns {[keys: string, what: string][]} */
+/** What the keys do; behind: not in the projector view. @param {string[]} places that there are @returns {[keys: string, what: string, behind?: boolean][]} */
 export const keysOf = (places) => [
   ["Space", "play, pause"],
   ["← →", "one step"],
   ["Home, End", "the first and the last"],
-  [`1 … ${places.length}`, places.join(", ")],
-  ["R", "Run"],
-  ["S", "Share"],
+  [`1 … ${places.length}`, places.join(", "), true],
+  ["R", "Run", true],
+  ["S", "Share", true],
   ["F", "projector"],
   ["N, T, B, Q", "numbers, thumbnails, the brush of Watch, a large code of the link"],
   ["Tab", "all other controls"],
@@ -85,6 +85,8 @@ export const RUN = {
   done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) => `${state}. ${outcome}`,
   example: "Example",
+  of: (/** @type {boolean} */ example, /** @type {string} */ settings) =>
+    `${example ? "Example" : "Earlier run"}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
   own: "Change anything to run your own.",
 };

@@ -35,7 +35,7 @@ const DETAILS = 0.85; // from here on it changes in details only
 /**
  * What there is to see after a step before the last one: whether the guess is decided, which only a finished run can tell;
  * until then how much noise xₜ has.
- * @param {Step} step @param {number | null} agreement of x̂_0 with that of the last step, as R²; null: not known
+ * @param {Step} step @param {number | null} agreement of x̂_0 with that of the last step, as R²; null: not known, or that one keeps noise
  */
 export function sentence([, , alphaBar], agreement) {
   if (alphaBar >= 0.97) return "Only the last grain of noise is left to remove.";
@@ -85,6 +85,9 @@ export const DECODED_ALL = "The pictures are finished.";
 
 const NOISY = 4; // grey levels: grain that is seen
 
+/** Whether a finished picture keeps noise that its last step could not remove. @param {number} noise in it @param {number} added by the last step but one, both in grey levels */
+export const keepsNoise = (noise, added) => noise >= NOISY && added >= NOISY;
+
 /** A measured noise with what it is measured in. @param {string} sigma */
 const levels = (sigma) => `${sigma} of 255 grey levels`;
 
@@ -97,7 +100,7 @@ const levels = (sigma) => `${sigma} of 255 grey levels`;
  */
 export function ending(noise, added) {
   const [a, b = ""] = noise.map(number);
-  const left = noise.map((sigma, i) => sigma >= NOISY && added[i] >= NOISY);
+  const left = noise.map((sigma, i) => keepsNoise(sigma, added[i]));
   const clean = noise.every((sigma) => sigma < NOISY);
   if (noise.length < 2) {
     if (left[0]) return `The picture keeps noise that the last step could not remove: ${levels(a)}.`;
@@ -126,7 +129,7 @@ export const measured = (noise) => `Noise measured: ${levels(noise.map(number).j
  */
 export function endings(noise, added) {
   const said = noise.map((lane, i) => {
-    const noisy = lane.filter((sigma) => sigma >= NOISY && added[i] >= NOISY).length;
+    const noisy = lane.filter((sigma) => keepsNoise(sigma, added[i])).length;
     const most = Math.max(...lane);
     const range = levels(`${number(Math.min(...lane))} to ${number(most)}`);
     if (!noisy) {

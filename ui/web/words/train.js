@@ -135,7 +135,9 @@ export const PAD = {
   folder: "Or a folder, or a data set",
   named: "The network learns the pictures named below",
   drawn: (/** @type {number} */ count, /** @type {number} */ fewest, /** @type {number} */ most) =>
-    count < fewest ? `${count} of ${most}, ${fewest - count} more at least` : `${count} of ${most}, enough to train`,
+    count < fewest
+      ? `${count} of ${most} drawings. Draw at least ${fewest - count}${count ? " more" : ""}.`
+      : `${count} of ${most}, enough to train`,
   drawing: (/** @type {number} */ number) => `Drawing ${number}`,
 };
 

@@ -75,7 +75,7 @@ export function draw(page, bar, name, pressed) {
   };
   const more = action("", BAR.lesson, () => fold(!bar.classList.contains("folded")));
   const doing = action(task.button, "", () => {
-    fold(true);
+    fold(lesson.part !== "forward"); // there more is to be done after what plays
     begin(page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
   });
   doing.classList.add("primary");

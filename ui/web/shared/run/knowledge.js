@@ -43,6 +43,12 @@ export class Knowledge {
     return planner.plan(request, models, this.catalogue);
   }
 
+  /** The settings of a run in a line, or "". @param {string} part @param {Values} values */
+  async summary(part, values) {
+    const { planner, request } = await this.asked(part, values);
+    return planner.summary(request, this.catalogue);
+  }
+
   /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { field?: string }>} */
   async describe(part, values) {
     try {

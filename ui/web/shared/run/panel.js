@@ -60,6 +60,7 @@ const PATIENCE = 20_000; // and after the last change until it is asked no more
 const AGAIN = 1000; // ms after which a run whose connection broke is looked for
 const APART = 10_000; // ms between two sentences of a screen reader about the progress
 const COMPOSED = 229; // the code of keys that go into what an input method composes; Safari says so of its last one, too
+const FOUND = ".ddpm-player, .found, .rows, .cells-of-grid, .between, .desk, .panes"; // what comes of a run, in the stage
 const MILESTONES = ["starting", "running", "stopped", "finished", "error", "lost"];
 
 /** @template {{ kind: string }} Result */
@@ -142,6 +143,7 @@ export class Panel {
     const own = [...(options.first ? [] : [this.summary]), this.fields, bar];
     this.side = el("div", { class: "side" }, ...(this.#recorded ? [this.status.element, note] : own));
     this.stage = el("div", { class: "stage" });
+    this.origin = el("div", { class: "origin", hidden: true });
     this.element = el(
       "section",
       { class: `part part-${part}`, "data-state": "idle", "data-ready": false },
@@ -267,6 +269,7 @@ export class Panel {
     if (this.description) this.options.described?.(this.description);
     this.element.dataset.described = String(ask);
     this.#renderStatus();
+    if (!this.description?.auto) this.#sayOrigin(); // others are replaced at once
     if (this.element.dataset.ready !== "true") return; // once the model is known, all is described once more
     if (got.error !== undefined && got.again) {
       this.#timer = setTimeout(() => this.#describe(), 1000 * got.again);
@@ -281,6 +284,16 @@ export class Panel {
       this.#near(); // it takes its time there
       this.#timer = setTimeout(() => this.#describe(), NOT_KNOWN);
     } else if (this.description?.auto && !this.isRun) this.start();
+  }
+
+  /** Say above what is shown that it is of other settings, and of which. */
+  async #sayOrigin() {
+    const ran = this.#ran;
+    if (!ran || !this.#outdated) return;
+    const settings = await this.page.knowledge.summary(this.part, ran).catch(() => ""); // its model may have gone
+    if (ran !== this.#ran || !this.#outdated) return;
+    write(this.origin, RUN.of(Boolean(this.example), settings));
+    this.origin.hidden = false;
   }
 
   /** Mark the field whose value is wrong, and no other. @param {{ field: string, error: string } | null} wrong */
@@ -408,6 +421,7 @@ export class Panel {
     element.dataset.run = stream.run ?? "";
     const [active, outdated] = [stream.active, this.#outdated];
     element.dataset.outdated = String(outdated);
+    if (!outdated) this.origin.hidden = true;
     const left = active && stream.left !== null ? RUN.left(duration(Math.max(1, stream.left))) : "";
     const example = Boolean(this.example) && !sketch.shown;
     if (before !== stream.state && stream.state === "error") this.#failed = this.#blame();
@@ -467,6 +481,7 @@ export class Panel {
    * @returns {Part}
    */
   mounted(kinds, some, more) {
+    this.stage.querySelector(FOUND)?.before(this.origin);
     this.options.render?.();
     this.#showExample();
     return {
