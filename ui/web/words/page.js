@@ -83,7 +83,8 @@ export const RUN = {
   changed: "Settings changed",
   left: (/** @type {string} */ time) => `${time} left`,
   done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
-  ended: (/** @type {string} */ state, /** @type {string} */ outcome) => `${state}. ${outcome}`,
+  ended: (/** @type {string} */ state, /** @type {string} */ outcome) =>
+    /finished/i.test(outcome) ? outcome : `${state}. ${outcome}`,
   example: "Example",
   of: (/** @type {boolean} */ example, /** @type {string} */ settings) =>
     `${example ? "Example" : "Earlier run"}${settings ? `: ${settings}` : " with other settings"}`,
