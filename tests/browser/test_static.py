@@ -459,7 +459,7 @@ def test_two_lanes_and_rows_are_those_of_the_library(window, site):
     opened = window(f"{link('watch', {'seed': 7, 'steps': 5, 'count': 2})}#touch={TOUCH}")
     finished(opened, "watch")
     opened.wait_for_selector(".part-watch .ddpm-player[data-frames='10']")
-    opened.wait_for_selector(".part-watch .sentence:has-text('touched, at t = 5')")
+    opened.wait_for_selector(".part-watch .sentence:has-text('A and B share')")
     ends = endings(model, TOUCH, [7, 8], steps=5, variance="beta_tilde")
     assert close(pixels(png(opened)), imaging.grid(np.concatenate(ends), 2))
 
