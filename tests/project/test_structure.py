@@ -156,7 +156,8 @@ FORBIDDEN = {
         and not under(found.importer, *TRAINING, "ui.parts.likelihood")
     ),
     "the app leaves tensors and networks to the library": lambda found: (
-        under(found.importer, "ui", "app") and not found.for_types and under(found.imported, "torch", *SLOW)
+        under(found.importer, "ui", "app")
+        and (under(found.imported, "torch") or (not found.for_types and under(found.imported, *SLOW)))
     ),
     "no part imports another": lambda found: (
         found.importer != "ui.parts"

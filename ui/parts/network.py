@@ -28,10 +28,9 @@ from ui.runs.plans import by_kind
 from ui.runs.settings import PROMPT, SAMPLER, STEPS, Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ddpm_core.engines.blocks import Inside
     from ddpm_core.engines.readers import Readers
+    from ddpm_core.model import Tensor
 
 # Plain evaluations that one takes which is looked into, with its pictures: 4.2 of mnist-tiny and 4.1 of cifar10-tiny,
 # on two cores of an AMD EPYC; PyTorch in float32 in the place of OpenVINO.

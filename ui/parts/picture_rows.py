@@ -20,9 +20,8 @@ from ui.runs.plans import Computation, Plan, Recording
 from ui.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ddpm_core import Step
+    from ddpm_core.model import Tensor
 
 GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on a CPU
 

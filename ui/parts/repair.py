@@ -26,8 +26,7 @@ from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from ddpm_core.model import Tensor
     from ddpm_core.restore import Measurement
 
 GRID = 32  # cells a side that the brush hides, whatever the model's size

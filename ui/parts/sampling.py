@@ -54,9 +54,8 @@ from ui.runs.touch import Stroke, Touches
 from ui.runs.visitors import visitor
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ddpm_core import Step
+    from ddpm_core.model import Tensor
 
 SAME = "same"  # in lane B: what lane A has
 # Decoding a picture of 64 pixels takes about as long as evaluating emoji-trial's network for it (20 and 30 ms of one

@@ -22,7 +22,7 @@ from ui.runs.settings import Settings
 from ui.web import FILES
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from ddpm_core.model import Tensor
 
 PICTURE = FILES / "examples" / "course" / "one-path.webp"  # a row for each of ROWS, a column for each time
 NUMBERS = PICTURE.with_suffix(".json")

@@ -11,7 +11,7 @@ from ddpm_core.model import Decoder, Model, Text, engine_network
 from ui.models.loaded import Models
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from ddpm_core.model import Tensor
 
 
 class Changed(ValueError):
