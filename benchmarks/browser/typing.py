@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str]) -> None:
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         app = ui.build("emoji-tiny")
-        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+        ui.launch(app, socket.create_server(("127.0.0.1", 0)))
         with served(Path(temporary)) as (address, _):
             for name, at in (("in the browser alone", f"{address}/lab/"), ("with a server", app.local_url)):
                 pages = [opened(browser, at + QUERY + more, steps) for more, steps in WAYS.values()]
