@@ -50,9 +50,9 @@ def raise_file_limit() -> int:
 
 
 class Server(uvicorn.Server):
-    """uvicorn in a thread.
+    """uvicorn in a thread, on a socket that listens already.
 
-    host: as in an address of a page. url: the page's address on this machine.
+    host: as an address of the page has it. url: that address on this machine.
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, host: str):

@@ -144,7 +144,7 @@ class App(FastAPI):
         self.mount("", self._to_gradio)
 
     async def _to_gradio(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Pass a request on, as soon as gradio is there."""
         self.wanted.set()
         api = await asyncio.shield(asyncio.wrap_future(self.api))
         await api(scope, receive, send)
