@@ -24,6 +24,7 @@ import ui
 from benchmarks._measure import describe, spread
 from benchmarks.app import ARGS
 from benchmarks.browser.opening import served
+from ddpm_core.commands.reading import Parser
 from ui.static.folder import write
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
 
     raw = argparse.RawDescriptionHelpFormatter
     prog = "python -m benchmarks browser typing"
-    argparse.ArgumentParser(prog=prog, description=__doc__, formatter_class=raw).parse_args(arguments)
+    Parser(prog=prog, description=__doc__, formatter_class=raw).parse_args(arguments)
     print(json.dumps(describe(torch.device("cpu"))))
     print("| from a letter to the picture | drawn by | ms | least | processor, ms |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
