@@ -20,6 +20,7 @@ from typing import Annotated
 
 import tyro
 
+from ddpm_core.commands.reading import Unset, read
 from ddpm_core.imports import collector_off
 
 
@@ -27,19 +28,19 @@ from ddpm_core.imports import collector_off
 class Flags:
     """Serve DDPM Lab: watch a diffusion model turn noise into a picture, step by step."""
 
-    host: str | None = None
+    host: Unset[str] = None
     """address to listen on: 127.0.0.1 unless GRADIO_SERVER_NAME says otherwise; 0.0.0.0 for the whole network"""
-    port: int | None = None
+    port: Unset[int] = None
     """port to listen on, 0 for any free one; without it the first free one from 7860 on"""
     share: bool = False
     """also make a public address, through gradio's tunnel"""
-    auth: str | None = None
+    auth: Unset[str] = None
     """user:password that visitors have to enter"""
     trust_network: bool = False
     """everybody who reaches --host has your rights on this machine; without it and --auth, such a page is public"""
     allow_training: bool = False
     """visitors of a public page may train models on this machine; on a page of one's own they may anyway"""
-    root_path: str | None = None
+    root_path: Unset[str] = None
     """the path of the page behind a proxy, such as /lab, or its whole address"""
     allow_hub: bool = False
     """visitors of a public page may load any checkpoint of the Hub, not only those of the list"""
@@ -64,7 +65,7 @@ class Mistake(Exception):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    flags = tyro.cli(Flags, args=arguments, prog="python app.py")
+    flags = read(Flags, arguments, "python app.py")
     try:
         serve(flags)
     except Mistake as mistake:

@@ -17,6 +17,7 @@ from unittest.mock import Mock
 import pytest
 import test_jobs
 import toylab
+from browser import run_async
 from test_files import held_elsewhere
 
 import app as command
@@ -49,7 +50,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
-    asyncio.run(Gate(app or inside, Access(EventLog()))(scope, receive, send))
+    run_async(Gate(app or inside, Access(EventLog()))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -137,7 +138,7 @@ def test_few_have_what_runs_keep_at_once():
             task.cancel()
         return len(done)
 
-    assert asyncio.run(ask()) == 1 and sent[0]["status"] == 503
+    assert run_async(ask()) == 1 and sent[0]["status"] == 503
     assert b"too many files at once (at most 16, 8 of one address)" in sent[1]["body"]
 
 
@@ -473,7 +474,7 @@ def test_a_body_that_comes_steadily_but_slowly_ends():
         return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
 
     with pytest.raises(gate.Rejected, match="too slowly") as rejected:
-        asyncio.run(gate._whole(receive, lambda: now[0]))
+        run_async(gate._whole(receive, lambda: now[0]))
     assert rejected.value.status == 408 and now[0] == 15
 
 
