@@ -31,12 +31,6 @@ def _seen_by_modes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 @_seen_by_modes
-def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *sizes: Any) -> Tensor:
-    """F.conv2d by oneDNN, whose sums have one order for any batch. F.conv2d takes MKL for one small image."""
-    return torch.mkldnn_convolution(x, weight, bias, *sizes)
-
-
-@_seen_by_modes
 def _vectors(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """F.linear of one vector for each image. MKL multiplies one row, or a few, by other kernels than many."""
     return torch.cat([F.linear(row, weight, bias) for row in x.split(1)])
@@ -51,10 +45,10 @@ def _large_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float
     n, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).view(n, height * width, channels)
     mean, squares = (each.mean(1).view(n, groups, -1).mean(2, keepdim=True) for each in (rows, rows.square()))
-    deviation = torch.addcmul(squares, mean, mean, value=-1).clamp_(min=0).add_(eps).sqrt_()
-    scale = weight.view(groups, -1) / deviation
-    shift = bias.view(groups, -1) - mean * scale
-    normed = (rows * scale.view(n, 1, channels)).add_(shift.view(n, 1, channels))
+    variance = torch.addcmul(squares, mean, mean, value=-1).clamp_(min=0)
+    scale = weight.view(groups, -1) * variance.add_(eps).rsqrt_()
+    shift = torch.addcmul(bias.view(groups, -1), mean, scale, value=-1)
+    normed = torch.addcmul(shift.view(n, 1, channels), rows, scale.view(n, 1, channels))
     return normed.view(n, height, width, channels).permute(0, 3, 1, 2)
 
 
@@ -65,10 +59,13 @@ def _plain(x: Tensor) -> bool:
 
 
 class _Convolution(nn.Conv2d):
+    """A convolution by oneDNN, whose sums have one order for any batch. F.conv2d takes MKL for one small image."""
+
     def forward(self, input: Tensor) -> Tensor:
         if _plain(input) or isinstance(self.padding, str):
             return super().forward(input)
-        return _convolution(input, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups)
+        sizes = self.padding, self.stride, self.dilation, self.groups
+        return torch.mkldnn_convolution(input, self.weight, self.bias, *sizes)
 
 
 class _Linear(nn.Linear):
@@ -80,10 +77,12 @@ class _Linear(nn.Linear):
 
 class _GroupNorm(nn.GroupNorm):
     def forward(self, input: Tensor) -> Tensor:
-        channels_last = input.ndim == 4 and input.is_contiguous(memory_format=torch.channels_last)
-        if _plain(input) or not channels_last or input.shape[2] * input.shape[3] < _LARGE or not self.affine:
+        if _plain(input) or not self.affine:
             return super().forward(input)
-        return _large_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        channels_last = input.ndim == 4 and input.is_contiguous(memory_format=torch.channels_last)
+        large = channels_last and input.shape[2] * input.shape[3] >= _LARGE
+        norm = _large_norm if large else torch.group_norm
+        return norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def prepare(network: nn.Module) -> None:
@@ -100,9 +99,9 @@ def prepare(network: nn.Module) -> None:
 # their sums are shared out among threads. Functions: the ends of what each thread has are computed without vectors,
 # whose last bits are others. Sums, products and quotients of two numbers are exact.
 _OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
-_NORMS = (F.group_norm, F.layer_norm)
+_NORMS = (F.group_norm, torch.group_norm, F.layer_norm)
 _BY_BATCH: dict[Callable[..., Tensor], int] = {
-    **dict.fromkeys((_convolution, _vectors, _large_norm), 1),
+    **dict.fromkeys((torch.mkldnn_convolution, _vectors, _large_norm), 1),
     **dict.fromkeys((F.conv2d, F.conv_transpose2d, F.linear, *_NORMS), 1),
     **dict.fromkeys(_OF_EACH_NUMBER, 1),
     **{F.scaled_dot_product_attention: 3, torch.bmm: 2, torch.baddbmm: 3},

@@ -27,7 +27,7 @@ from ddpm_core.engines.common import (
     told_numbers,
     weight_bytes,
 )
-from ddpm_core.engines.from_diffusers import UNet2DModel
+from ddpm_core.engines.from_diffusers import Attention, UNet2DModel
 from ddpm_core.engines.networks import Network, first_convolution
 from ddpm_core.engines.networks.times import known_times
 from ddpm_core.names import Arithmetic
@@ -140,6 +140,26 @@ class _KnownDtype(UNet2DModel):
 _KnownDtype.__name__ = UNet2DModel.__name__  # which a saved config.json has
 
 
+class _PlainAttention(Attention):
+    """An attention layer of diffusers without the look at its processor's signature in every evaluation.
+
+    That look drops keywords that the processor does not name. diffusers' processors ignore these.
+    """
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **others: Any,
+    ) -> Tensor:
+        return self.processor(self, hidden_states, encoder_hidden_states, attention_mask, **others)
+
+
+# Both take much of the time of a small network, in Python.
+_QUICKER: dict[type, type] = {UNet2DModel: _KnownDtype, Attention: _PlainAttention}
+
+
 class ExactNetwork:
     """Evaluates a network in PyTorch and float32, whatever the engine is: with gradients with respect to x.
 
@@ -206,8 +226,8 @@ class ExactNetwork:
 
 def _output(unet: Network, x: Tensor, t_index: Tensor, *labels: Tensor) -> Tensor:
     """What words say is of a float dtype, and must have the network's."""
-    dtype = next(unet.parameters()).dtype
-    labels = tuple(label.to(dtype) if label.is_floating_point() else label for label in labels)
+    if labels and labels[0].is_floating_point():
+        labels = (labels[0].to(next(unet.parameters()).dtype),)
     return unet(x, t_index, *labels, return_dict=False)[0]
 
 
@@ -257,10 +277,10 @@ class TorchNetwork:
 
     def _prepare(self) -> None:
         """What an engine does once, when the network is ready for evaluation."""
+        for part in self.unet.modules():
+            part.__class__ = _QUICKER.get(type(part), type(part))
         if self.device.type == "cpu" and next(self.unet.parameters()).dtype == torch.float32:
             same_bits.prepare(self.unet)
-            if type(self.unet) is UNet2DModel:
-                self.unet.__class__ = _KnownDtype
 
     @property
     def memory(self) -> int:
@@ -277,6 +297,7 @@ class TorchNetwork:
         """Return how much each place looks at each token of the prompt: see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
+    @torch.inference_mode()  # quicker than no_grad; `_in_chunks` copies the output, and the copy may have gradients
     def _forward(self, *inputs: Tensor) -> Tensor:
         lie = torch.get_num_threads(), *((part.shape, part.stride(), part.dtype) for part in inputs)
         if len(inputs[0]) == 1 or not self.each_alone or lie in self._same_together:
