@@ -15,6 +15,7 @@ Without playwright or a Chromium such tests skip, except under CI (environment v
 import asyncio
 import os
 import shutil
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ CALM = {"reduced_motion": "reduce"}
 
 
 @contextmanager
-def served(*arguments, launch=(), **options):
+def served(*arguments, port=0, launch=(), **options):
     """An app that is served, and asks no Hub. arguments, options: of `ui.build`; launch: of `ui.launch`."""
     import ui
     from ui.models.loaded import Models
@@ -39,7 +40,8 @@ def served(*arguments, launch=(), **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)
         app = ui.build(*arguments, **options)
-        ui.launch(app, prevent_thread_lock=True, inbrowser=False, **dict(launch))
+        app.wanted.set()
+        ui.launch(app, socket.create_server(("127.0.0.1", port)), **dict(launch))
         yield app
         ui.close(app)
 
