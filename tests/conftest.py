@@ -25,13 +25,13 @@ atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True
 # a browser take turns with those that compute, so that both cores have work.
 SLOW = (
     "test_browsers",
-    *("test_presses", "test_every_kind", "test_app", "test_engine", "test_explore_page", "test_train", "test_static"),
-    *("test_accelerator", "test_train_tab", "test_words", "test_strangers", "test_evaluate", "test_local_network"),
-    "test_local_inside",
-    *("test_captions", "test_lessons", "test_openai", "test_hub", "test_families", "test_documents", "test_distill"),
-    *("test_checkpoint", "test_train_processes", "test_latent_commands", "test_silence", "test_ui_words"),
-    *("test_hostile", "test_benchmarks", "test_openvino_graph", "test_fused", "test_main", "test_public"),
-    "test_ui_files",
+    *("test_static", "test_every_kind", "test_presses", "test_app", "test_engine", "test_explore_page"),
+    *("test_captions", "test_lessons", "test_local_inside", "test_train_tab", "test_train_processes"),
+    *("test_visitors", "test_train"),
+    *("test_ui_words", "test_words", "test_evaluate", "test_families", "test_strangers", "test_openai"),
+    *("test_accelerator", "test_local_network", "test_checkpoint", "test_distill", "test_documents"),
+    *("test_latent_commands", "test_hub", "test_silence", "test_fused", "test_benchmarks", "test_hostile"),
+    *("test_openvino_graph", "test_main", "test_public", "test_ui_files"),
 )
 # SyntaxWarning: of files that Python compiles for the first time; ruff finds those of ours.
 TRANSIENT = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ImportWarning", "SyntaxWarning")

@@ -1,4 +1,7 @@
-"""Every visitor: older browsers, keyboards, screen readers, high contrast, large type, small windows, paper."""
+"""Every visitor: older browsers, keyboards, screen readers, high contrast, paper.
+
+Small windows and large type are in test_presses.py.
+"""
 
 import re
 from pathlib import Path
@@ -149,23 +152,6 @@ def test_noise_that_plays_on_the_wall_at_four_times_the_speed_does_not_flash(pag
     )
     assert len(shots) > 8 and flashing.flashing(seconds, shots) < 0.25
     page.emulate_media(**CALM)
-
-
-# --- Small windows and large type (1.4.10, 1.4.12)
-
-SPACED = """
-* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
-p { margin-bottom: 2em !important }
-"""
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_at_400_per_cent_and_with_wide_text_a_part_scrolls_one_way_only(page, url, part):
-    page.set_viewport_size({"width": 320, "height": 640})
-    opened(page, url, part)
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
-    page.add_style_tag(content=SPACED)
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 # --- Keyboards and screen readers

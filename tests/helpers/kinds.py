@@ -321,7 +321,7 @@ class Twin:
         x_0 = shown if self.prediction != "mu" else x_0
         return x_0, (x - self.ab[t] ** 0.5 * x_0) / (1 - self.ab[t]) ** 0.5, shown, v
 
-    def log_prob(self, pictures: np.ndarray, steps: int = 30) -> np.ndarray:
+    def log_prob(self, pictures: np.ndarray, steps: int = 12) -> np.ndarray:
         """log p(x_1) by the flow, by classical Runge-Kutta in log σ, with the noise of seeds 0, 1, …"""
         n, levels = len(pictures), pictures.transpose(0, 3, 1, 2) / 127.5 - 1
         of_seed = [[np.random.Generator(np.random.Philox(key=[i, 2**40 + k])) for k in (0, 1)] for i in range(n)]
