@@ -331,8 +331,15 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
     page.goto(f"{url}?{query}")
     page.wait_for_function("document.documentElement.dataset.ready")
     page.wait_for_selector(
-        ".status :text('Change')" if "tab" in query else "#course-bar .readings img, .readings .drawn"
+        ".status:has-text('Example')" if "tab" in query else "#course-bar .readings img, .readings .drawn"
     )
+    if query in ("tab=watch", "lesson=one-path"):
+        scrubber = page.locator(".part-watch .scrubber")
+        scrubber.press("End")
+        page.emulate_media(media="print")
+        assert page.is_visible(".part-watch .x") and not page.is_visible(".part-watch .x0")  # which is the same picture
+        page.emulate_media(media="screen")
+        scrubber.press("Home")
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     shown = "(selector) => [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length).length"
