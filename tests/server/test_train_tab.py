@@ -923,16 +923,19 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
         touch("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     box = sheet.bounding_box()
-    for (stroke,) in strokes("heart", 6):
+    for n, (stroke,) in enumerate(strokes("heart", 6), 1):
         draw(stroke)
+        page.wait_for_selector(f".train .pad[data-drawn='{n}']")
         pad.get_by_role("button", name="Next drawing").click()
     assert page.locator(".train .wrong:visible").count() == 0  # that there were none
-    page.wait_for_selector(".train .pad[data-drawn='6']")
     for _ in range(2):  # the empty sheet, and the stroke
         pad.get_by_role("button", name="Undo").click()
+    page.wait_for_selector(".train .pad[data-drawn='5']")
     assert page.locator(".train .drawn canvas").count() == 5
     pad.get_by_role("button", name="Clear").click()
+    page.wait_for_selector(".train .pad[data-drawn='0']")
     pad.get_by_role("button", name="Undo").click()
+    page.wait_for_selector(".train .pad[data-drawn='5']")
     page.reload()  # nothing is lost
     page.wait_for_selector(".train .pad[data-drawn='5']")
     pad.get_by_text("Or a folder").click()
@@ -942,7 +945,7 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
     pad.get_by_text("5 of 20, enough to train").wait_for()
     page.click(".train .start")
     page.wait_for_selector(".train[data-state=running][data-example=false] .pairs img")
-    assert "0 is a copy" in page.inner_text(".train .stage .sentence")
+    page.wait_for_selector(".train .stage .sentence:has-text('0 is a copy')")
     assert "drawings" not in page.url and len(page.url) < 200
     page.locator(".train .sheet").focus()  # the same with keys
     for key in ("n", "Space", *["Shift+ArrowRight"] * 3, "Space"):
