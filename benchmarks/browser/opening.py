@@ -2,7 +2,8 @@
 
 Writes the folder, serves it compressed by gzip under a sub-path, and opens it in fresh profiles of a headless browser
 (playwright): when the first digit is drawn, when Run can be pressed, when the first frame of an own run is there, and
-its end, each in seconds from the opening, with requests and bytes until then. Run is pressed as soon as it can be.
+its end, each in seconds from the opening, with requests and bytes until then. Also the main thread's tasks over 50 ms
+from the press until the run has been played. Run is pressed as soon as it can be.
 --slow is a visitor far away, with HTTP/1.1: 150 ms a request, 1.6 Mbit/s, and a processor four times slower.
 """
 
@@ -40,6 +41,12 @@ THERE = """(selector) => new Promise((done) => {
   const look = () => (document.querySelector(selector) ? done(performance.now()) : requestAnimationFrame(look));
   look();
 })"""
+# In the page: counts the main thread's tasks over 50 ms from now on.
+LONG = """() => {
+  globalThis.long = [];
+  new PerformanceObserver((list) => long.push(...list.getEntries())).observe({ type: "longtask" });
+}"""
+PLAYED = 6000  # ms after the end of a run until it has been played
 DRAWN = ".early[data-drawn], .ddpm-player[data-k]:not([data-k='0'])"
 LATENCY, BANDWIDTH, SLOWDOWN, PIECE = 0.15, 200e3, 4, 4096  # of --slow: seconds, bytes a second, times, bytes
 LATER = "sw.js"  # asked for once the page has what it needs: what it fetches is for a visit without a network
@@ -114,17 +121,23 @@ def opening(browser: Browser, address: str, sent: list[tuple[str, int]], slow: b
     pressed, asked = page.evaluate(THERE, RUN), len(sent)
     before_run = _bytes(sent)
     metrics = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+    page.evaluate(LONG)
     first, last = page.evaluate(CLICK)
+    bytes_after = _bytes(sent)
+    page.wait_for_timeout(PLAYED)
+    tasks = page.evaluate("long.map(({ duration }) => duration)")
     found = {
         "first digit is drawn, s": drawn / 1000,
         "Run can be pressed, s": pressed / 1000,
         "main thread until then, s of the processor": metrics["TaskDuration"],
         "first own frame, s": (pressed + first) / 1000,
         "own run is finished, s": (pressed + last) / 1000,
+        "tasks over 50 ms in the own run": len(tasks),
+        "longest of them, ms": max(tasks, default=0),
         "requests before Run can be pressed": asked,
         "MB before the first digit is drawn": bytes_before / 1e6,
         "MB before Run can be pressed": before_run / 1e6,
-        "MB before the own run is finished": _bytes(sent) / 1e6,
+        "MB before the own run is finished": bytes_after / 1e6,
     }
     context.close()
     return found

@@ -1,8 +1,9 @@
 """Time the sketches of Watch, in a browser without a server and with one: `python -m benchmarks browser typing`.
 
 A student draws a sketch, or its model does, as with a guidance that the visitor has chosen: the two take turns. Prints
-for each the milliseconds from the pause in the typing to the picture: the median, the quartiles and the least. Also the
-processor's time of one sketch, of the browser's processes and of the server (Linux only), and the ratio of each turn.
+for each the milliseconds from a letter to its picture: the median, the quartiles and the least. Also the processor's
+time of one sketch, of the browser's processes and of the server (Linux only), the ratio of each turn, and how many
+pictures came while words were typed at 180 ms a letter.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,13 +39,33 @@ TYPE = """(text) => new Promise((done) => {
   const title = document.querySelector(".ddpm-player .title");
   input.value = text;
   input.dispatchEvent(new Event("input", { bubbles: true }));
-  const began = performance.now() + 150;
+  const began = performance.now();
   const look = () => {
     if (title.textContent.includes(`“${text}”`)) requestAnimationFrame(() => done(performance.now() - began));
     else requestAnimationFrame(look);
   };
   look();
 })"""
+
+# In the page: types a text, and gives how many pictures came until its last letter.
+LETTERS = """([text, ms]) => new Promise((done) => {
+  const input = document.querySelector("[data-name=prompt] input");
+  const title = document.querySelector(".ddpm-player .title");
+  const seen = new Set();
+  let end = 0;
+  const observer = new MutationObserver(() => seen.add(title.textContent));
+  observer.observe(title, { childList: true, characterData: true, subtree: true });
+  const timer = setInterval(() => {
+    if (end === text.length) {
+      clearInterval(timer);
+      observer.disconnect();
+      return done(seen.size);
+    }
+    input.value = text.slice(0, ++end);
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }, ms);
+})"""
+LETTER, TYPED = 180, "yellow taxi"  # ms
 
 
 def worked() -> float:
@@ -92,13 +114,13 @@ def main(arguments: Sequence[str]) -> None:
     prog = "python -m benchmarks browser typing"
     Parser(prog=prog, description=__doc__, formatter_class=raw).parse_args(arguments)
     print(json.dumps(describe(torch.device("cpu"))))
-    print("| from the pause to the picture | drawn by | ms | least | processor, ms |\n| --- | --- | --- | --- | --- |")
+    print("| from a letter to the picture | drawn by | ms | least | processor, ms |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         write(Path(temporary, "lab"), ["emoji-tiny", "emoji-tiny-3-steps"])
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         app = ui.build("emoji-tiny")
-        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+        ui.launch(app, socket.create_server(("127.0.0.1", 0)))
         with served(Path(temporary)) as (address, _):
             for name, at in (("in the browser alone", f"{address}/lab/"), ("with a server", app.local_url)):
                 pages = [opened(browser, at + QUERY + more, steps) for more, steps in WAYS.values()]
@@ -107,6 +129,10 @@ def main(arguments: Sequence[str]) -> None:
                     times, processor = zip(*found, strict=True)
                     cells = f"{_middle(times, 0)} | {min(times):.0f} | {sum(processor) / len(processor):.0f}"
                     print(f"| {name} | {way} | {cells} |", flush=True)
+                for way, page in zip(WAYS, pages, strict=True):
+                    page.bring_to_front()
+                    count = page.evaluate(LETTERS, [TYPED, LETTER])
+                    print(f"{name}, {way}: {count} pictures of {len(TYPED)} letters", flush=True)
                 ratios = [one / other for (one, _), (other, _) in turns]
                 print(f"{name}, {' / '.join(WAYS)}: {_middle(ratios, 2)}", flush=True)
                 for page in pages:

@@ -2,23 +2,6 @@
 import { WORDS } from "../words/player.js";
 
 export const MARKUP = `
-<div class="choices">
-  <div class="kinds" role="group" aria-label="${WORDS.kinds}">
-    <button type="button" name="kind" value="x" aria-pressed="true">${WORDS.x}</button>
-    <button type="button" name="kind" value="x0" aria-pressed="false">${WORDS.x0}</button>
-  </div>
-  <div class="views" role="group" aria-label="${WORDS.views}" hidden>
-    <button type="button" name="seenAs" value="decoded" aria-pressed="true">${WORDS.decoded}</button>
-    <button type="button" name="seenAs" value="latent" aria-pressed="false" title="${WORDS.latentAbout}">${WORDS.latent}</button>
-  </div>
-  <p class="title"></p>
-  <div class="gains" role="group" aria-label="${WORDS.gains}" hidden>
-    <span>${WORDS.gains}</span>
-    <button type="button" name="chosenGain" value="0" aria-pressed="true">${WORDS.off}</button>
-    <button type="button" name="chosenGain" value="1" aria-pressed="false">1×</button>
-    <button type="button" name="chosenGain" value="4" aria-pressed="false">4×</button>
-  </div>
-</div>
 <div class="lanes"></div>
 
 <p class="words" hidden></p>
@@ -47,4 +30,21 @@ export const MARKUP = `
   </summary>
   <div class="readouts"></div>
 </details>
+<div class="choices">
+  <div class="kinds" role="group" aria-label="${WORDS.kinds}">
+    <button type="button" name="kind" value="x" aria-pressed="true">${WORDS.x}</button>
+    <button type="button" name="kind" value="x0" aria-pressed="false">${WORDS.x0}</button>
+  </div>
+  <div class="views" role="group" aria-label="${WORDS.views}" hidden>
+    <button type="button" name="seenAs" value="decoded" aria-pressed="true">${WORDS.decoded}</button>
+    <button type="button" name="seenAs" value="latent" aria-pressed="false" title="${WORDS.latentAbout}">${WORDS.latent}</button>
+  </div>
+  <p class="title"></p>
+  <div class="gains" role="group" aria-label="${WORDS.gains}" hidden>
+    <span>${WORDS.gains}</span>
+    <button type="button" name="chosenGain" value="0" aria-pressed="true">${WORDS.off}</button>
+    <button type="button" name="chosenGain" value="1" aria-pressed="false">1×</button>
+    <button type="button" name="chosenGain" value="4" aria-pressed="false">4×</button>
+  </div>
+</div>
 `;

@@ -19,6 +19,7 @@ export class Pictures {
   /** @type {Promise<void> | null} */
   #painting = null;
   #painted = ""; // what is on the canvases
+  #ready = Promise.resolve(); // once they can be painted
   /**
    * Of each lane that is painted, how much of its finished guess x̂_0 has (see `agreement`); null where that says nothing.
    * @type {(number | null)[]}
@@ -36,10 +37,11 @@ export class Pictures {
     this.screen = screen;
   }
 
-  /** Other canvases are there now. */
+  /** Other canvases are there now: to paint them lays out the page, which is a task apart from that which has made them. */
   renew() {
     this.#decoded.clear();
     this.#painted = "";
+    this.#ready = new Promise((resolve) => setTimeout(resolve));
   }
 
   /** Bring what is wanted onto the canvases, now or as soon as the sprite under way is decoded. */
@@ -50,6 +52,7 @@ export class Pictures {
 
   async #paintAll() {
     try {
+      await this.#ready;
       do this.#painted = await this.#paintOnce();
       while (this.#painted !== this.#wanted);
     } finally {

@@ -83,6 +83,10 @@ export class Screen {
     const { root } = this;
     const two = plan.lanes.length > 1;
     root.classList.toggle("compare", two);
+    const [choices, lanes] = [this.#find(".choices"), this.#find(".lanes")];
+    const isFirst = choices.nextElementSibling === lanes;
+    if (two && !isFirst) lanes.before(choices);
+    if (!two && isFirst) this.#find(".chart").after(choices);
     delete root.dataset.large;
     this.#find(".views").hidden = !plan.latent;
     this.#find(".gains").hidden = !two;
@@ -189,7 +193,7 @@ export class Screen {
       const frame = frames[i];
       const { x, x0 } = this.lanes[i];
       if (!frame) {
-        x.at.textContent = x0.at.textContent = SCREEN.waits(lane.steps[0][0]);
+        for (const { at } of [x, x0]) write(at, SCREEN.waits(lane.steps[0][0]));
         return;
       }
       const [t, s] = frame.step;
@@ -198,8 +202,8 @@ export class Screen {
       const where = alone ? which : SCREEN.inLane("AB"[i], lane.name, which);
       const preview = frame.decoded === false ? SCREEN.preview : "";
       const how = this.view.latent ? SCREEN.latents(shown.plan?.latent) : preview;
-      x.at.textContent = alone ? how : SCREEN.time(s, how);
-      x0.at.textContent = alone ? how : SCREEN.seen(t, how);
+      write(x.at, alone ? how : SCREEN.time(s, how));
+      write(x0.at, alone ? how : SCREEN.seen(t, how));
       attribute(x.canvas, "aria-label", SCREEN.xNow(where, s));
       attribute(x0.canvas, "aria-label", SCREEN.x0Now(where, t));
     });

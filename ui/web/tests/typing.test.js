@@ -15,6 +15,7 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
   let now = 0;
   const timers = new Map();
   const clock = {
+    now: () => now,
     set(act, ms) {
       timers.set(act, now + ms);
       return act;
@@ -86,7 +87,7 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
   return { log, panel, stream, typed, type, wait, finish, asked };
 }
 
-test("a sketch at each pause, of the picture that is looked at, and the whole run when it was seen", async () => {
+test("a sketch at the first pause, of the picture that is looked at, and the whole run when it was seen", async () => {
   const { log, type, wait, finish, asked, panel } = typing();
   for (const text of ["r", "re", "red"]) {
     type(text);
@@ -124,8 +125,50 @@ test("a sketch that ends between two keys is shown, and keeps none from beginnin
   await wait(160);
   type("red f");
   await finish(asked[0]);
-  await wait(160);
+  await wait(180);
   assert.deepEqual(log, ["sketch red", "shown red", "sketch red f"]);
+});
+
+test("a quick sketch is drawn at every letter, with six pictures a second at most", async () => {
+  const { log, type, wait, finish, asked } = typing();
+  const letters = async (text, ms) => {
+    for (let end = 1; end <= text.length; end++) {
+      type(text.slice(0, end));
+      await wait(ms - 50);
+      if (log.at(-1).startsWith("sketch")) await finish(asked.at(-1));
+      await wait(50);
+    }
+  };
+  type(" ");
+  await wait(160);
+  await finish(asked[0]);
+  await wait(200);
+  log.length = 0;
+  await letters("apple", 180);
+  const shown = (text) => [`sketch ${text}`, `shown ${text}`];
+  assert.deepEqual(log, ["a", "ap", "app", "appl", "apple"].flatMap(shown));
+  await wait(200);
+  log.length = 0;
+  await letters("fast", 90);
+  await wait(100);
+  await finish(asked.at(-1));
+  assert.deepEqual(log, ["f", "fas", "fast"].flatMap(shown));
+});
+
+test("a pause replaces a sketch that computes for long", async () => {
+  const { log, type, wait, finish, asked } = typing();
+  type("r");
+  await wait(160);
+  await finish(asked[0]);
+  await wait(200);
+  log.length = 0;
+  for (const text of ["re", "red"]) {
+    type(text);
+    await wait(100);
+  }
+  assert.deepEqual([log, asked[1].left], [["sketch re"], false]);
+  await wait(60);
+  assert.deepEqual([log, asked[1].left], [["sketch re", "sketch red"], true]);
 });
 
 test("a run that typing did not begin goes on; what was typed is drawn after it", async () => {
@@ -219,7 +262,7 @@ test("a word that the model does not know is named at once, unless it is very lo
   const { type, wait, asked, finish, panel } = typing();
   for (const word of ["qwx", "qwx".repeat(9)]) {
     type(`red ${word}`);
-    await wait(160);
+    await wait(180);
     await finish(asked.at(-1));
     const more = word === "qwx" ? ". I don’t know “qwx”: what is drawn is a guess." : "";
     assert.equal(panel.sketch.said, `Quick sketch in 4 steps${more}`);

@@ -1,6 +1,6 @@
 // The hand in Watch: a brush over x_t. What it changes makes a second run, which goes on from there beside the first.
 import { Chart, ceiling, halves, path, scale } from "../../shared/drawing/chart.js";
-import { ARROWS, button, context2d, el } from "../../shared/drawing/dom.js";
+import { ARROWS, button, context2d, el, write } from "../../shared/drawing/dom.js";
 import { number } from "../../words/numbers.js";
 import { TOUCH } from "../../words/watch.js";
 import { added, colour, disc, sheet, undone } from "./strokes.js";
@@ -237,9 +237,10 @@ export class Touch {
     this.colour.hidden = latent || this.#tool !== "colour";
     this.sizes.hidden = !this.#tool;
     this.undo.hidden = !this.#text;
-    this.why.textContent = plan?.untouchable ?? "";
+    write(this.why, plan?.untouchable ?? "");
     const active = Boolean(this.#tool && view.shown.count && !plan?.untouchable);
     this.sheet.hidden = !active;
+    this.player.root.classList.toggle("touching", active);
     const frame = screen.lanes.at(-1)?.x.canvas.parentElement;
     if (frame && this.sheet.parentElement !== frame) {
       this.#cells.clear();

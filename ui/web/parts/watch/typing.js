@@ -1,6 +1,7 @@
-// What is drawn while words are typed: a quick sketch at every pause, and the whole run when the typing stops.
+// What is drawn while words are typed: a quick sketch at every letter, and the whole run when the typing stops.
 
 import { isShown } from "../../shared/drawing/dom.js";
+import { NOISE } from "../../shared/drawing/motion.js";
 import { unknown } from "../../words/captions.js";
 import { TYPING } from "../../words/watch.js";
 
@@ -8,22 +9,29 @@ import { TYPING } from "../../words/watch.js";
 /** @import { Player } from "../../player/player.js" */
 /** @import { Values } from "../../shared/run/client.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
-/** @typedef {{ set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
+/** now: in ms. @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
 
-const PAUSE = 150; // ms after the last key until a sketch begins,
-const SEEN = 850; // and for which it is seen before the whole run begins
+const PAUSE = 150; // ms after the last key until a sketch replaces the one that computes, or is tried for the first time
+const SEEN = 850; // ms for which it is seen before the whole run begins
 const SHORT = 24; // letters of a word that is named beside Run; the caption names all
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields of which a sketch has its own
 /** @type {Clock} */
-const CLOCK = { set: (act, ms) => setTimeout(act, ms), clear: (timer) => clearTimeout(timer) };
+const CLOCK = {
+  now: () => performance.now(),
+  set: (act, ms) => setTimeout(act, ms),
+  clear: (timer) => clearTimeout(timer),
+};
 
 /**
- * The prompt of Watch as it is typed. A newer sketch replaces the one that waits or computes. A run that typing has begun
+ * The prompt of Watch as it is typed. A quick sketch begins at once, or as soon as the one before was seen; a pause in the
+ * typing replaces one that computes. A run that typing has begun
  * gives way to the next key; any other run goes on, and what was typed meanwhile is drawn after it.
  */
 export class Typing {
   #timer = 0;
   #newest = 0; // sketch
+  #draws = 0; // the sketch that is computed, if it is still the newest
+  #seen = Number.NEGATIVE_INFINITY; // when the last sketch was shown
   #leave = () => {}; // stops listening to it
   #begins = false; // a run, just now
   #own = false; // whether typing has begun the newest run
@@ -89,9 +97,11 @@ export class Typing {
       player.back();
     } else if (!this.#waits) {
       const values = this.#values;
-      if ([values, this.#student(values)].some((one) => this.#quick.has(one?.checkpoint))) this.#say();
+      const isQuick = [values, this.#student(values)].some((one) => this.#quick.has(one?.checkpoint));
+      if (isQuick) this.#say();
       if (active) panel.stop.click();
-      this.#later(() => this.#sketch(), PAUSE);
+      if (isQuick && this.#draws !== this.#newest) this.#soon();
+      else this.#later(() => this.#sketch(), PAUSE);
     } else if (this.#warned !== run) {
       page.say(TYPING.waits, true);
       this.#warned = run;
@@ -102,6 +112,11 @@ export class Typing {
   #later(act, ms) {
     this.clock.clear(this.#timer);
     this.#timer = this.clock.set(act, ms);
+  }
+
+  /** A sketch, no sooner than pictures may follow each other. */
+  #soon() {
+    this.#later(() => this.#sketch(), Math.max(0, this.#seen + NOISE - this.clock.now()));
   }
 
   /** The whole run, where it is quick. */
@@ -149,6 +164,7 @@ export class Typing {
     if (this.#loads) return; // what is typed by then is drawn once the model is here
     const values = this.#values;
     const sketch = ++this.#newest;
+    this.#draws = sketch;
     const isNewest = () => sketch === this.#newest;
     /** Whether somebody waits for it: it is left where another place of the page is open, unless it loads a model. */
     const isWanted = () => {
@@ -157,6 +173,7 @@ export class Typing {
       return isNewest() && !away;
     };
     const wait = () => {
+      this.#draws = 0;
       if (values.prompt === panel.form.value("prompt")) this.#later(() => this.#run(), SEEN); // else a sketch is to begin
     };
     const drawn = await this.#drawn(values);
@@ -194,7 +211,9 @@ export class Typing {
         this.#say(results.find(({ kind }) => kind === "plan")?.unknown[0]);
         const shown = (/** @type {any} */ read) => ({ ...plan.shown(read), untouchable: "" }); // of no interest here
         player.sketch(results.map((result) => (result.kind === "plan" ? shown(result) : result)));
+        this.#seen = this.clock.now();
         wait();
+        if (values.prompt !== panel.form.value("prompt")) this.#soon();
       },
       end,
     );

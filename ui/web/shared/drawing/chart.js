@@ -2,7 +2,7 @@
 // is drawn again when the page changes its size.
 import { power, short } from "../../words/numbers.js";
 import { attribute } from "../../words/symbols.js";
-import { el, onDrag, svg } from "./dom.js";
+import { el, onDrag, svg, write } from "./dom.js";
 
 /** @typedef {[x: number, y: number | null]} Point in per cent of the box, from its upper left; null breaks the curve */
 /** @typedef {[top: number, label: string, name?: string]} Line of the grid; name: of a class of CSS */
@@ -122,11 +122,18 @@ export class Chart {
    */
   mark(x, dots, text = "") {
     const inside = dots.filter(([, , y]) => y !== null && y >= 0 && y <= 100);
-    this.#marks.replaceChildren(
-      ...(x === null ? [] : [el("i", { class: "marker", style: `left:${x}%` })]),
-      ...inside.map(([name, x, y]) => el("i", { class: `dot ${name}`, style: `left:${x}%;top:${y}%` })),
-    );
-    this.#at.textContent = text;
+    const marks = [
+      ...(x === null ? [] : [["marker", `left:${x}%`]]),
+      ...inside.map(([name, x, y]) => [`dot ${name}`, `left:${x}%;top:${y}%`]),
+    ];
+    const { children } = this.#marks;
+    while (children.length < marks.length) this.#marks.append(el("i", null));
+    while (children.length > marks.length) children[0].remove();
+    for (const [i, [name, style]] of marks.entries()) {
+      attribute(children[i], "class", name);
+      attribute(children[i], "style", style);
+    }
+    write(this.#at, text);
     attribute(this.area, "aria-label", text ? `${this.name}: ${text}` : this.name);
     return this;
   }

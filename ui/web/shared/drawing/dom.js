@@ -19,9 +19,19 @@ export function el(tag, attributes, ...children) {
   return node;
 }
 
-/** Write a text into an element, in the place of what is there. @param {Element} node @param {string} text */
+/**
+ * Write a text into an element, in the place of what is there. Nodes stay where only words change: a new node makes the
+ * browser match the selectors with :has and :empty again, and style all that they may concern.
+ * @param {Element} node @param {string} text
+ */
 export function write(node, text) {
-  if (node.textContent !== text) node.replaceChildren(...symbols(text));
+  if (node.textContent === text) return;
+  const [parts, now] = [symbols(text), [...node.childNodes]];
+  const stays = (/** @type {Node | string} */ part, /** @type {number} */ i) =>
+    typeof part === "string" ? now[i] instanceof Text : part.isEqualNode(now[i]);
+  if (parts.length !== now.length || !parts.every(stays)) return node.replaceChildren(...parts);
+  for (const [i, part] of parts.entries())
+    if (typeof part === "string" && now[i].nodeValue !== part) now[i].nodeValue = part;
 }
 
 /** An option of a list: it can have no elements, and is said as a whole. @param {string} text @param {string} value */

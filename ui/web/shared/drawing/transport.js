@@ -2,7 +2,7 @@
 
 import { WORDS } from "../../words/page.js";
 import { attribute } from "../../words/symbols.js";
-import { button, el, within } from "./dom.js";
+import { button, el, within, write } from "./dom.js";
 import { NOISE, play } from "./motion.js";
 
 const ICONS = `<svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg>`;
@@ -62,7 +62,7 @@ export class Transport {
     button.setAttribute("aria-label", playing ? WORDS.pause : WORDS.play);
     button.classList.toggle("on", playing);
     const said = this.element.querySelector(".at");
-    if (said) said.textContent = text;
+    if (said) write(said, text);
   }
 }
 

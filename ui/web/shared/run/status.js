@@ -1,7 +1,7 @@
 // How a run stands: a line above what it shows.
 
 import { RUN } from "../../words/page.js";
-import { el } from "../drawing/dom.js";
+import { el, write } from "../drawing/dom.js";
 
 export class Status {
   #tag = el("b", { class: "tag", hidden: true }, RUN.example);
@@ -28,11 +28,8 @@ export class Status {
    * @param {number | null} [progress] 0 to 1, null where it is not known; left out where nothing runs
    */
   show(text, left = "", example = false, progress = undefined) {
-    for (const [node, said] of /** @type {const} */ ([
-      [this.#text, text],
-      [this.#left, left],
-    ]))
-      if (node.textContent !== said) node.textContent = said;
+    write(this.#text, text);
+    write(this.#left, left);
     this.#tag.hidden = !example;
     this.bar.hidden = progress === undefined;
     this.bar.classList.toggle("unknown", progress === null);
