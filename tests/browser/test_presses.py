@@ -506,6 +506,32 @@ def test_the_buttons_of_a_lesson_stay_together(quiet, app):
         assert quiet.evaluate(WIDE, 16 if width <= 900 else 24) == [width]
         tops = quiet.locator("#course-bar header button").evaluate_all("(all) => all.map((one) => one.offsetTop)")
         assert len(tops) == 3 and len(set(tops)) == 1  # Next comes with the answer
+    quiet.keyboard.press("f")
+    assert quiet.inner_text(".projector > .question") == quiet.inner_text("#course-bar .question")
+    quiet.keyboard.press("f")
+    assert not quiet.locator(".part .question").count()
+
+
+def test_on_a_small_phone_the_slider_is_on_the_first_screen(quiet, app):
+    quiet.set_viewport_size({"width": 320, "height": 640})
+    opened(quiet, app.local_url, "tab=watch")
+    slider, bar = (quiet.locator(f".part-watch {one}").bounding_box() for one in (".scrubber", ".run-bar"))
+    assert slider["y"] + slider["height"] <= bar["y"]
+
+
+def test_the_finding_of_a_comparison_is_on_the_first_screen_and_its_times_agree(quiet, app):
+    quiet.set_viewport_size({"width": 1280, "height": 800})
+    opened(quiet, app.local_url, "tab=compare")
+    finding = quiet.locator(".part-compare .sentence").bounding_box()
+    assert finding["y"] + finding["height"] <= 800
+    for seconds in (20, 40):
+        quiet.evaluate(
+            "(seconds) => { page.knowledge.describe = async () => ({ estimate: '', seconds, auto: false }); }", seconds
+        )
+        quiet.evaluate("page.follow({ back: true })")
+        quiet.wait_for_selector(f".part-compare .run:text-is('Run, {seconds} s')")
+    for i in range(5):
+        quiet.wait_for_selector(f".part-compare .try button >> nth={i} >> small:text-is('40 s')")
 
 
 def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):

@@ -317,14 +317,22 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
     page.goto(f"{url}?{query}")
     page.wait_for_function("document.documentElement.dataset.ready")
     page.wait_for_selector(
-        ".status :text('Change')" if "tab" in query else "#course-bar .readings img, .readings .drawn"
+        ".status:has-text('Example')" if "tab" in query else "#course-bar .readings img, .readings .drawn"
     )
+    if query in ("tab=watch", "lesson=one-path"):
+        scrubber = page.locator(".part-watch .scrubber")
+        scrubber.press("End")
+        page.emulate_media(media="print")
+        assert page.is_visible(".part-watch .x") and not page.is_visible(".part-watch .x0")  # which is the same picture
+        page.emulate_media(media="screen")
+        if query == "tab=watch":
+            scrubber.press("Home")
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     shown = "(selector) => [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length).length"
     assert not page.evaluate(shown, ".button, input, select, #places, #parts, #share")
     assert page.evaluate(shown, "main canvas, main img") and page.evaluate(shown, ".chart .readouts, .lead")
-    if query in ("tab=watch", "lesson=one-path"):  # between its pictures stands the network, and an arrow on each side
+    if query == "tab=watch":  # between its pictures stands the network, and an arrow on each side
         x, to, network, out, x0 = (
             page.locator(f".part-watch {one}").bounding_box()
             for one in (".x .frame", ".arrow.in", ".net", ".arrow.out", ".x0 .frame")

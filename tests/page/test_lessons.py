@@ -277,7 +277,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     link = fresh.wait_for_function("window.copied").json_value()
     assert link.startswith("http://192.0.2.7:7860/?tab=compare")
     fresh.goto(f"{url}?lesson=two-steps&steps=4&only=steps,seed")  # the shortest one
-    fresh.wait_for_selector(".part-compare[data-ready=true]")
+    fresh.wait_for_selector(".part-compare[data-ready=true][data-described][data-state=idle]")  # the class presses Run
     of_class = parse_qs(urlsplit(link).query)
     assert of_class["only"] == ["steps,seed"] and of_class["steps"] == ["1000"]
     shown = fresh.locator(".part-compare [data-name]:visible")

@@ -172,8 +172,10 @@ export class Page {
   /** Show the part on screen on a wall, or no more; a small window has no room for it. */
   project() {
     if (this.#projector.root) this.#projector.hide();
-    else if (this.#shown && isShown(this.#wall))
-      this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title);
+    else if (this.#shown && isShown(this.#wall)) {
+      const asked = all(document, "#course-bar:not(.elsewhere) .question").find(isShown);
+      this.#projector.show(this.#shown.element, this.#shown.title?.() || this.title, asked?.textContent ?? "");
+    }
   }
 
   /** A key of the page. @param {string} key @returns {boolean} whether it was one */
@@ -220,7 +222,7 @@ export class Page {
     const wanted = part ? values : { ...lesson?.values, ...values };
     const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      cause: asked ? (back ? "change" : "link") : "",
+      cause: asked && !this.only ? (back ? "change" : "link") : "", // a class presses Run itself
       lesson: lesson ? name : null,
     });
   }

@@ -5,6 +5,7 @@ import { exactModel, shape } from "../local/process/plane.js";
 import { modelPairs, suitedSpacing } from "../local/process/times.js";
 import { asFloat, literal, tuple } from "../words/literal.js";
 import { against } from "../words/plane.js";
+import { copied } from "../words/scripts.js";
 import { countOfSteps, SAMPLER, VARIANCE } from "../words/units.js";
 import { PART } from "../words/wrong.js";
 import { byKind, stepKind } from "./plan.js";
@@ -70,7 +71,8 @@ export function plan(request, _models, _catalogue, trained = false) {
     steps: byKind([TRAINING, training], ...steps),
     about() {
       const [a, b] = lanes.map(({ name }) => name);
-      return { summary: against([a, b]), python: script(request, lanes), data: drawn(data), lanes: [a, b] };
+      const python = copied(() => script(request, lanes));
+      return { summary: against([a, b]), python, data: drawn(data), lanes: [a, b] };
     },
     shown: () => ({
       ...{ kind: "plan", T: exact.T, count: request.cloud, data: drawn(data) },

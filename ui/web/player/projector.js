@@ -8,6 +8,7 @@ export class Projector {
   /** What is shown large. @type {HTMLElement | null} */
   root = null;
   #title = el("h2", null);
+  #question = el("strong", { class: "question" });
   #code = el("img", { alt: WORDS.code });
   #address = el("p", null);
   /** What was open. @type {Element | null} */
@@ -26,8 +27,8 @@ export class Projector {
     this.room = el("aside", { class: "room" }, this.#code, this.#address);
   }
 
-  /** @param {HTMLElement} element of a part @param {string} title */
-  show(element, title) {
+  /** @param {HTMLElement} element of a part @param {string} title @param {string} question of an open lesson, or "" */
+  show(element, title, question) {
     const { activeElement: focus, body } = document;
     const { classList } = document.documentElement;
     this.#before = {
@@ -40,7 +41,8 @@ export class Projector {
     this.#chart = this.root.querySelector(".chart[open]");
     this.#chart?.removeAttribute("open"); // numbers come with a key
     write(this.#title, title);
-    this.root.prepend(this.bar);
+    write(this.#question, question);
+    this.root.prepend(...(question ? [this.#question] : []), this.bar);
     this.root.append(this.room);
     this.#showCode();
     this.#mark(true);
@@ -56,6 +58,7 @@ export class Projector {
   hide() {
     this.#mark(false);
     this.#chart?.setAttribute("open", "");
+    this.#question.remove();
     this.bar.remove();
     this.room.remove();
     this.root = null;

@@ -160,6 +160,10 @@ export class Screen {
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     classList.toggle("playing", this.view.following);
     classList.toggle("differing", this.view.gain > 0);
+    classList.toggle(
+      "over",
+      this.view.frames.some((frame) => frame?.step[1] === 0),
+    );
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
     attribute(title, "title", shown.plan?.title ?? "");

@@ -64,7 +64,8 @@ test("a measurement costs the decoding of its first picture alone, and the rest 
 test("the script measures all that the page shows, and one variance alone where each needs its own evaluations", () => {
   assert.equal(
     script({ count: 2 }, { T: 20, gamma: true }),
-    `import numpy as np
+    `# ddpm_core is the library of DDPM Lab. To install it, run this in the folder of its code: pip install .
+import numpy as np
 from PIL import Image
 
 import ddpm_core
@@ -95,7 +96,7 @@ for variance, steps in [('beta', 20), ('analytic', 20), ('beta_tilde', 10), ('be
 test("one's own picture is in its script", async () => {
   const picture = await pack({ data: Uint8Array.of(5, 6, 7, 8) });
   const text = script({ picture });
-  assert.match(text, /^import base64\nimport zlib\n\nimport numpy as np\n\nimport ddpm_core\n/);
+  assert.match(text, /^# ddpm_core .*\nimport base64\nimport zlib\n\nimport numpy as np\n\nimport ddpm_core\n/);
   assert.ok(text.includes(`b64decode("${picture}")))\nimages = np.frombuffer(pixels, np.uint8).reshape(1, 2, 2, 1)\n`));
   assert.equal(script({}, { source: { ref: "/a/folder" } }), "# This model is on this page, and nowhere else\n");
 });

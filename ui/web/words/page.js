@@ -90,6 +90,7 @@ export const RUN = {
     `${example ? "Example" : "Earlier run"}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
   own: "Change anything to run your own.",
+  thinned: "Every second step. Run shows all.",
 };
 
 /** Of the Share menu. */

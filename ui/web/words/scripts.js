@@ -14,6 +14,8 @@ import { noise, script as withPipeline } from "./pipelines.js";
 
 /** @typedef {Record<string, unknown>} Values */
 
+const INSTALLED =
+  "# ddpm_core is the library of DDPM Lab. To install it, run this in the folder of its code: pip install .";
 const DRAWN = ["labels", "prompts", "negative", "guidance"];
 const FLOATS = ["eta", "guidance"];
 /** diffusers' classes. @type {Record<string, string>} */
@@ -35,10 +37,10 @@ export function forRun(lanes, models, rows, touches, catalogue) {
   }
 }
 
-/** A script, or as a comment why there is none. @param {() => string} script */
+/** A script that says where its library comes from, or as a comment why there is none. @param {() => string} script */
 export function copied(script) {
   try {
-    return ascii(script());
+    return `${INSTALLED}\n${ascii(script())}`;
   } catch (error) {
     return `# ${sentence(error)}\n`;
   }

@@ -506,7 +506,9 @@ export class Panel {
     if (wanted ? !Object.entries(wanted).every(same) : this.stream.state !== "idle") return false;
     this.#forget();
     this.stream.forget();
-    this.example = this.#recorded ? RUN.recorded : RUN.own;
+    const frames = example.results.filter((/** @type {Result} */ { kind }) => kind === "frame").length;
+    const isThinned = example.results[0].lanes?.[0].steps?.length === 2 * frames;
+    this.example = this.#recorded ? RUN.recorded : isThinned ? RUN.thinned : RUN.own;
     this.#ran = ran;
     this.options.renew?.();
     for (const result of example.results) this.options.take(result);

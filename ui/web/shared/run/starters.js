@@ -17,7 +17,8 @@ export class Starters {
   element = el("div", { class: "try" });
   /** @type {{ starter: Starter, node: HTMLButtonElement, time: HTMLElement }[]} */
   #all = [];
-  #timed = false; // whether times are said, or asked for
+  /** What was described last: the models, the values and the time of the run. Without models, no times were asked for. */
+  #timed = { models: "", values: "", seconds: /** @type {number | null} */ (null) };
 
   /** @param {Panel<any>} panel @param {Starter[]} starters */
   constructor(panel, starters) {
@@ -38,14 +39,19 @@ export class Starters {
       return { starter, node, time };
     });
     this.element.replaceChildren(...this.#all.map(({ node }) => node));
-    this.#timed = false;
+    this.#timed.models = "";
     this.mark();
   }
 
-  /** The settings are described: what they mean is known, and so how long a run takes. */
+  /** The settings are described, and so the time of their run. If that time has changed, all others have, too. */
   described() {
     this.mark();
-    if (!this.#timed) this.time();
+    const { description, form } = this.panel;
+    const before = this.#timed;
+    const seconds = description?.seconds ?? null;
+    this.#timed = { models: form.refs.join(), values: JSON.stringify(form.values), seconds };
+    const { models, values } = this.#timed;
+    if (models !== before.models || (values === before.values && seconds !== before.seconds)) this.time();
   }
 
   /** @param {Starter} starter */
@@ -73,12 +79,14 @@ export class Starters {
 
   /** Say of each that starts a long run how long it takes. */
   time() {
-    const { page, part: own } = this.panel;
-    this.#timed = true;
+    const { page, part: own, form } = this.panel;
     return Promise.all(
       this.#all.map(async ({ starter: { values, part = own, act }, time }) => {
         if (!values || act) return;
-        const said = await page.knowledge.describe(part, page.whole(part, values));
+        const wanted = page.whole(part, { checkpoint: form.refs[0], ...values });
+        const model = await page.knowledge.about(String(wanted.checkpoint));
+        const count = values.count ?? (model.error === undefined ? model.count : wanted.count); // as the form begins
+        const said = await page.knowledge.describe(part, { ...wanted, count });
         const seconds = said.error === undefined ? (said.seconds ?? 0) : 0;
         time.textContent = seconds >= LONG ? duration(seconds) : "";
       }),
