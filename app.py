@@ -6,20 +6,21 @@ import ddpm_core.python_versions  # noqa: F401  # before anything that another v
 
 # isort: split
 
-import contextlib
 import gc
-import io
 import ipaddress
 import os
 import signal
 import socket
 import sys
 import time
+import webbrowser
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
+from ddpm_core.commands.reading import Unset, read
 from ddpm_core.imports import collector_off
 
 
@@ -27,19 +28,19 @@ from ddpm_core.imports import collector_off
 class Flags:
     """Serve DDPM Lab: watch a diffusion model turn noise into a picture, step by step."""
 
-    host: str | None = None
+    host: Unset[str] = None
     """address to listen on: 127.0.0.1 unless GRADIO_SERVER_NAME says otherwise; 0.0.0.0 for the whole network"""
-    port: int | None = None
+    port: Unset[int] = None
     """port to listen on, 0 for any free one; without it the first free one from 7860 on"""
     share: bool = False
     """also make a public address, through gradio's tunnel"""
-    auth: str | None = None
+    auth: Unset[str] = None
     """user:password that visitors have to enter"""
     trust_network: bool = False
     """everybody who reaches --host has your rights on this machine; without it and --auth, such a page is public"""
     allow_training: bool = False
     """visitors of a public page may train models on this machine; on a page of one's own they may anyway"""
-    root_path: str | None = None
+    root_path: Unset[str] = None
     """the path of the page behind a proxy, such as /lab, or its whole address"""
     allow_hub: bool = False
     """visitors of a public page may load any checkpoint of the Hub, not only those of the list"""
@@ -64,7 +65,7 @@ class Mistake(Exception):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    flags = tyro.cli(Flags, args=arguments, prog="python app.py")
+    flags = read(Flags, arguments, "python app.py")
     try:
         serve(flags)
     except Mistake as mistake:
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def serve(flags: Flags) -> None:
     login = _login(flags.auth)
-    host, port = _listen(flags.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", flags.port)
+    host, listening = _listen(flags.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", flags.port)
     space = "SPACE_ID" in os.environ
 
     # They take seconds, which neither --help nor a wrong flag has to wait for.
@@ -95,30 +96,41 @@ def serve(flags: Flags) -> None:
         demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, flags.allow_training)
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
+    share, browser = flags.share and not space, flags.browser and _desktop()
+
+    def opened() -> None:
+        print(f"DDPM Lab: {demo.local_url}", flush=True)
+        if is_open and not (space or flags.share):
+            print("This page is public. With --auth or --trust-network, visitors have your rights on this machine.")
+        event_log.log_event("started", public=public)
+        if browser and not share:
+            webbrowser.open(demo.local_url)
+
+    patience = 0
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # gradio's page of advice when the tunnel fails
-            ui.launch(
-                demo,
-                server_name=host,
-                server_port=port,
-                share=flags.share and not space,
-                auth=login,
-                root_path=flags.root_path,
-                inbrowser=flags.browser and _desktop(),
-                prevent_thread_lock=True,
-            )
+        ui.launch(
+            demo,
+            listening,
+            host,
+            opened=opened,
+            share=share,
+            auth=login,
+            root_path=flags.root_path,
+            inbrowser=browser and share,
+        )
+        if share:
+            if demo.share_url:
+                print(f"Public address: {demo.share_url}", flush=True)
+            else:
+                print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
+        _wait()
     except OSError as error:
+        ui.close(demo)
         raise Mistake(f"cannot serve the page: {error}") from None
-    print(f"DDPM Lab: {demo.local_url}", flush=True)
-    if flags.share and not space:
-        if demo.share_url:
-            print(f"Public address: {demo.share_url}", flush=True)
-        else:
-            print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
-    elif is_open and not space:
-        print("This page is public. With --auth or --trust-network, visitors have your rights on this machine.")
-    event_log.log_event("started", public=public)
-    patience = limits.shutdown_seconds if _wait() else 0
+    except Terminated:
+        patience = limits.shutdown_seconds
+    except KeyboardInterrupt:
+        pass
     event_log.log_event("stopping", patience_s=patience)
     try:
         stopped = ui.close(demo, patience, 1 if patience else 5)
@@ -130,15 +142,10 @@ def serve(flags: Flags) -> None:
         os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message
 
 
-def _wait() -> bool:
-    """Wait for Ctrl-C or SIGTERM; returns whether it was the latter, which lets runs finish."""
-    try:
-        while True:
-            time.sleep(1)
-    except Terminated:
-        return True
-    except KeyboardInterrupt:
-        return False
+def _wait() -> None:
+    """Wait for Ctrl-C or SIGTERM, which raise KeyboardInterrupt and Terminated."""
+    while True:
+        time.sleep(1)
 
 
 def _terminate(*_: object) -> None:
@@ -154,24 +161,32 @@ def _login(text: str | None) -> tuple[str, str] | None:
     return user, password
 
 
-def _listen(host: str, port: int | None) -> tuple[str, int | None]:
-    """Host and port, for gradio, which writes an IPv6 address as in an address of a page. A port of None lets it choose
-    the first free one from 7860 on.
+def _listen(host: str, port: int | None) -> tuple[str, socket.socket]:
+    """The host as an address of a page has it, and a socket that listens there. A port of None is the first free one
+    from 7860 on, or from what GRADIO_SERVER_PORT says.
     """
     if port is not None and not 0 <= port <= 65535:
         raise Mistake(f"--port takes a number from 0 to 65535, got {port}")
     address = host.removeprefix("[").removesuffix("]")
     is_v6 = ":" in address
+    shown, family = f"[{address}]" if is_v6 else address, socket.AF_INET6 if is_v6 else socket.AF_INET
     try:
-        with socket.create_server((address, port or 0), family=socket.AF_INET6 if is_v6 else socket.AF_INET) as server:
-            free = None if port is None else server.getsockname()[1]
-        return f"[{address}]" if is_v6 else address, free
+        listening = socket.create_server((address, port or 0), family=family)
     except OSError as error:
         code = error.errno if error.errno and error.errno > 0 else None  # of the system; not of the resolver of names
         reason = os.strerror(code).lower() if code else "there is no such address"
         if not (code and port):
             raise Mistake(f"cannot listen on {address!r}: {reason}") from None
         raise Mistake(f"cannot use port {port} ({reason}): choose another --port, or 0 for any free one") from None
+    if port is not None:
+        return shown, listening
+    listening.close()
+    first = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    last = first + int(os.environ.get("GRADIO_NUM_PORTS", "100")) - 1
+    for number in range(first, last + 1):
+        with suppress(OSError):
+            return shown, socket.create_server((address, number), family=family)
+    raise Mistake(f"no port from {first} to {last} is free: choose one with --port")
 
 
 def _is_here(host: str) -> bool:

@@ -6,7 +6,6 @@ page, from the click to the last frame. The browser runs on the same machine and
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shutil
@@ -24,6 +23,7 @@ import torch
 import ddpm_core
 from benchmarks._measure import describe, spread
 from ddpm_core.commands import defaults
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ui import build
 from ui.models.services import Services
@@ -140,7 +140,7 @@ def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks app", description="Time the app as its users meet it, against the bare sampler."
     )
     parser.add_argument("--rounds", type=int, default=10)

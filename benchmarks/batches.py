@@ -7,7 +7,6 @@ the other in each round. The ratios are medians over rounds.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -24,6 +23,7 @@ from tqdm import tqdm
 from benchmarks._measure import describe
 from ddpm_core.checkpoint.refs import embedded
 from ddpm_core.commands.chain import Where
+from ddpm_core.commands.reading import Parser
 from ddpm_core.commands.sample import Sample
 from ddpm_core.engines.choose import choose_device, torch_precision
 from ddpm_core.engines.common import DTYPES
@@ -72,7 +72,7 @@ CONTENDERS: dict[str, Callable[[str, int, int, Path], None]] = {
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks batches", description="Time a batch of pictures.")
+    parser = Parser(prog="python -m benchmarks batches", description="Time a batch of pictures.")
     parser.add_argument("--checkpoint", default="mnist-tiny", choices=sorted(embedded()))
     parser.add_argument("--count", type=int, default=512, help="pictures of each contender in a round")
     parser.add_argument("--steps", type=int, default=50)

@@ -8,7 +8,6 @@ orders samplers and numbers of steps on a model whose pictures Inception was not
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from tqdm import tqdm
 import ddpm_core
 from benchmarks._measure import describe
 from ddpm_core import imaging
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ddpm_core.imaging.image_files import over_grey
 from ddpm_core.runs import make_chain
@@ -184,9 +184,7 @@ def neighbours(images: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks digits", description="How many generated digits are right."
-    )
+    parser = Parser(prog="python -m benchmarks digits", description="How many generated digits are right.")
     parser.add_argument("checkpoint", nargs="*", default=["mnist-tiny"], help="embedded names, folders or Hub ids")
     parser.add_argument("--data", default="mnist", help="MNIST: mnist, ylecun/mnist, or a folder of its parquet files")
     parser.add_argument("--ways", nargs="+", default=WAYS, metavar="SAMPLER:STEPS[:SPACING[:VARIANCE]]")

@@ -34,6 +34,7 @@ from diffusers import (
 
 import ddpm_core
 from benchmarks._measure import describe, peak_resident, spread
+from ddpm_core.commands.reading import Parser
 from ddpm_core.noise import seeded_noise
 
 UNET: Any = UNet2DModel  # whose type knows no null
@@ -99,7 +100,7 @@ MODELS = {
 
 
 def main(words: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks families", description=__doc__)
+    parser = Parser(prog="python -m benchmarks families", description=__doc__)
     parser.add_argument("--model", nargs="+", choices=MODELS, default=[*MODELS])
     parser.add_argument("--engine", nargs="+", default=["openvino", "torch"], help="of ddpm_core.load")
     parser.add_argument("--precision", default="auto", help="of ddpm_core.load")

@@ -31,6 +31,7 @@ from accelerate.state import AcceleratorState
 import ddpm_core
 from benchmarks._measure import describe, synchronize
 from benchmarks.training import ours, pictures, seconds
+from ddpm_core.commands.reading import Parser
 from ddpm_core.engines.choose import choose_device, wrap
 from ddpm_core.engines.network import unet
 from ddpm_core.names import Engine, Precision
@@ -320,7 +321,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks first_gpu",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -9,7 +9,6 @@ weights, in the file of `python -m train readers`, where the page finds them.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,6 +25,7 @@ import ddpm_core
 from benchmarks._measure import describe
 from benchmarks.digits import DIGITS, SIZE, judge, ready_classifier
 from ddpm_core.checkpoint.sidecars import readers_file
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ddpm_core.engines.readers import Readers
 from ddpm_core.runs import make_chain
@@ -221,7 +221,7 @@ def tables(found: Mapping[str, Any], readers: Readers | None, late: int) -> str:
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks inside", description="What a U-Net's parts are for.")
+    parser = Parser(prog="python -m benchmarks inside", description="What a U-Net's parts are for.")
     parser.add_argument("checkpoint", nargs="?", default="mnist-tiny", help="embedded name, folder or Hub id")
     parser.add_argument("--data", default="mnist", help="MNIST for the judge of digits: what `benchmarks digits` takes")
     parser.add_argument("--seeds", type=int, default=200)

@@ -8,7 +8,6 @@ it goes on. Both print their tables in the end.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import time
@@ -25,6 +24,7 @@ import ddpm_core
 from benchmarks._measure import describe
 from benchmarks.digits import DIGITS, judge, load_classifier, ready_classifier
 from ddpm_core import plane, restore
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ddpm_core.noise import gaussian
 from ddpm_core.restore import DDNM, DPS, Measurement, Method, PiGDM, RePaint
@@ -309,9 +309,7 @@ def pictures_table(results: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks restoration", description="What methods of restoration do."
-    )
+    parser = Parser(prog="python -m benchmarks restoration", description="What methods of restoration do.")
     parser.add_argument("part", choices=("gaussian", "pictures"))
     parser.add_argument("--steps", type=int, nargs="+", default=[100])
     parser.add_argument("--checkpoint", default="mnist-tiny", help="embedded name, folder or Hub id")

@@ -25,6 +25,7 @@ from torch import nn
 import ddpm_core
 from benchmarks._measure import convolution_peak, describe, installed, matmul_peak, peak_resident, synchronize
 from ddpm_core.checkpoint.cost import network_cost
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ddpm_core.engines.choose import choose_device, torch_precision, wrap
 from ddpm_core.engines.common import DTYPES
@@ -203,7 +204,7 @@ def _timed(run: Run, steps: int, device: torch.device, clock: Callable[[], float
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks sampling", description="Time a sampling step, ours and the peers', in alternation."
     )
     parser.add_argument("--device", default="auto")

@@ -7,7 +7,6 @@ touch. The page's lesson "When is it decided?" shows what `--json ui/parts/touch
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor
 import ddpm_core
 from benchmarks._measure import describe
 from benchmarks.digits import BATCH, judge, ready_classifier
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ddpm_core.noise import gaussian_batch
 from train.data.sample import ImageSample
@@ -67,9 +67,7 @@ def changed(model: ddpm_core.Model, count: int, times: Sequence[int], side: int)
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks touch", description="When it is decided which digit a picture shows."
-    )
+    parser = Parser(prog="python -m benchmarks touch", description="When it is decided which digit a picture shows.")
     parser.add_argument("checkpoint", nargs="?", default="mnist-tiny", help="a model of digits")
     parser.add_argument("--data", help="MNIST, as for `benchmarks digits`, where there is no classifier yet")
     parser.add_argument("--seeds", type=int, default=200, help="how many runs")

@@ -29,12 +29,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 from accelerate import Accelerator
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._measure import describe, installed, matmul_peak, spread, synchronize
+from ddpm_core.commands.reading import Parser, read
 from ddpm_core.disk import files
 from train.common.config import PRESETS, Config
 from train.fit.outputs.progress import Window
@@ -232,7 +232,7 @@ def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int)
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--network", default="cifar10", choices=["cifar10", "cifar10-tiny"])
@@ -249,7 +249,7 @@ def main(arguments: list[str]) -> None:
         preset = replace(
             PRESETS[options.network], data=str(pictures(folder)), batch=options.batch, conditional=False, steps=10**6
         )
-        config = tyro.cli(Config, args=options.flags, default=preset)
+        config = read(Config, options.flags, "python -m benchmarks training --flags", default=preset)
         times = compete(installed(options.only), config, folder, options.rounds, options.steps)
     device = Accelerator(cpu=config.device == "cpu").device
     if config.threads:

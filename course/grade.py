@@ -21,6 +21,7 @@ import tyro
 
 from course import check
 from course.check.exercise import NOT_FILLED_IN, Exercise, Result
+from ddpm_core.commands.reading import read
 
 PROJECT = Path(__file__).parents[1]
 SECONDS = 20.0  # of one check; a function that needs more does not come to an end
@@ -121,7 +122,7 @@ def mark(sentence: str | None) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    flags = tyro.cli(GradeFlags, args=arguments, prog="python -m course.grade")
+    flags = read(GradeFlags, arguments, "python -m course.grade")
     if not flags.folder.is_dir():
         sys.exit(f"error: there is no folder {flags.folder}")
     students = sorted(path for path in flags.folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -8,7 +8,7 @@ import ddpm_core.python_versions  # noqa: F401  # before anything that another v
 # isort: split
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -19,6 +19,7 @@ from ddpm_core.commands import allow_any_text, defaults, said
 from ddpm_core.commands.chain import Where, open_checkpoint
 from ddpm_core.commands.convert import Convert
 from ddpm_core.commands.latents import Interpolate, Reconstruct
+from ddpm_core.commands.reading import find, read
 from ddpm_core.commands.restore import Restore
 from ddpm_core.commands.sample import Sample
 from ddpm_core.errors import UserError
@@ -71,7 +72,7 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command. For an error in the user's input, print one sentence to stderr and exit with status 1."""
-    commands: dict[str, Callable[..., Command]] = {
+    commands: dict[str, type[Command]] = {
         "sample": Sample,
         "reconstruct": Reconstruct,
         "interpolate": Interpolate,
@@ -81,9 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "convert": Convert,
     }
     allow_any_text()
-    command = tyro.extras.subcommand_cli_from_dict(
-        commands, prog="python -m ddpm_core", description=__doc__, args=arguments
-    )
+    prog, words = "python -m ddpm_core", sys.argv[1:] if arguments is None else list(arguments)
+    if words and words[0].startswith("-"):
+        tyro.extras.subcommand_cli_from_dict({**commands}, prog=prog, description=__doc__, args=words)
+    name = find(commands, words, prog)
+    command = read(commands[name], words[1:], f"{prog} {name}")
     try:
         command.run()
     except (ValueError, UserError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too

@@ -138,7 +138,7 @@ class Condition:
     negative: Prompts | None = None
     guidance: float | None = None
 
-    def label_ids(self, model: Model, n: int) -> Tensor | None:
+    def label_ids(self, model: ModelSpec, n: int) -> Tensor | None:
         """Return the network's labels for n images. Shapes and errors: see `label_tensor`."""
         if self.labels is not None and self.prompts is not None:
             raise ValueError("give labels or prompts, not both")

@@ -13,8 +13,9 @@ from typing import Annotated
 import tyro
 
 from ddpm_core.commands import allow_any_text, said
+from ddpm_core.commands.reading import HELP, find, read
 from ddpm_core.errors import UserError
-from train.common.command_line import HELP, parse, user_path
+from train.common.command_line import user_path
 from train.common.memory import enough_memory
 
 USAGE = """usage: python -m train COMMAND [--help]
@@ -69,7 +70,7 @@ def distill(arguments: list[str]) -> int:
 
 def push(arguments: list[str]) -> int:
     """Send the model of a run to the Hub, and print its address."""
-    options = parse(Push, arguments, prog="python -m train push")
+    options = read(Push, arguments, "python -m train push")
     from train.fit.outputs import export
 
     print(export.push(user_path(options.out), options.repo, options.private))
@@ -104,7 +105,7 @@ def evaluate(arguments: list[str]) -> int:
     """Measure a checkpoint."""
     from train.evaluate.options import Options
 
-    options = parse(Options, arguments, prog="python -m train evaluate")
+    options = read(Options, arguments, "python -m train evaluate")
     from train.evaluate.run import run
 
     with enough_memory("a smaller --batch"):
@@ -125,12 +126,11 @@ def main(arguments: list[str]) -> int:
         "readers": readers,
         "evaluate": evaluate,
     }
-    if not arguments or arguments[0] not in commands:
-        asked = bool(arguments) and arguments[0] in HELP
-        print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
+    if not arguments or arguments[0] in HELP:
+        print(USAGE, end="", file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
     try:
-        return commands[arguments[0]](arguments[1:])
+        return commands[find(commands, arguments, "python -m train")](arguments[1:])
     except (UserError, ValueError, OSError) as error:
         print(f"error: {said(error)}", file=sys.stderr)
         return 2

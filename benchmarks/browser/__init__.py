@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+
+from ddpm_core.commands.reading import find
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -11,6 +12,4 @@ def main(arguments: Sequence[str]) -> None:
     from benchmarks.browser import opening, runs, step, typing
 
     named = {"step": step, "opening": opening, "runs": runs, "typing": typing}
-    if not arguments or arguments[0] not in named:
-        sys.exit(f"usage: python -m benchmarks browser {' | '.join(named)} [options]")
-    named[arguments[0]].main(list(arguments[1:]))
+    named[find(named, arguments, "python -m benchmarks browser")].main(list(arguments[1:]))

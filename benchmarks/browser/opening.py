@@ -28,6 +28,7 @@ import torch
 
 from benchmarks._measure import describe, spread
 from benchmarks.app import ARGS, CLICK
+from ddpm_core.commands.reading import Parser
 from ui.static.folder import write
 
 if TYPE_CHECKING:
@@ -152,9 +153,7 @@ def main(arguments: list[str]) -> None:
     from playwright.sync_api import sync_playwright
 
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks browser opening", description=__doc__, formatter_class=raw
-    )
+    parser = Parser(prog="python -m benchmarks browser opening", description=__doc__, formatter_class=raw)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--slow", action="store_true", help="far away, and on a slow processor")
     options = parser.parse_args(arguments)

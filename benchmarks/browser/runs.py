@@ -22,6 +22,7 @@ import torch
 from benchmarks._measure import describe, spread
 from benchmarks.app import ARGS
 from benchmarks.browser.opening import served
+from ddpm_core.commands.reading import Parser
 from ui.static.folder import write
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     from playwright.sync_api import sync_playwright
 
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m benchmarks browser runs", description=__doc__, formatter_class=raw)
+    parser = Parser(prog="python -m benchmarks browser runs", description=__doc__, formatter_class=raw)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help="runs whose names have this text")
     options = parser.parse_args(arguments)

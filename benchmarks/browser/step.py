@@ -7,7 +7,6 @@ a table of docs/performance.md. With `--beside CHECKOUT` the browser's part of a
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import statistics
@@ -24,6 +23,7 @@ from playwright.sync_api import sync_playwright
 import ddpm_core
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
+from ddpm_core.commands.reading import Parser
 from ddpm_core.prediction import label_tensor, predict
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def medians(steps: Sequence[Callable[[], float]], seconds: float) -> list[float]
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks browser step", description=__doc__)
+    parser = Parser(prog="python -m benchmarks browser step", description=__doc__)
     parser.add_argument("refs", nargs="*", default=["mnist-tiny", "cifar10-tiny", "emoji-tiny"], metavar="REF")
     parser.add_argument("--seconds", type=float, default=30, help="for each model")
     parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another checkout of the project")

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ import ui
 from benchmarks._measure import describe, spread
 from benchmarks.app import ARGS
 from benchmarks.browser.opening import served
+from ddpm_core.commands.reading import Parser
 from ui.static.folder import write
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
 
     raw = argparse.RawDescriptionHelpFormatter
     prog = "python -m benchmarks browser typing"
-    argparse.ArgumentParser(prog=prog, description=__doc__, formatter_class=raw).parse_args(arguments)
+    Parser(prog=prog, description=__doc__, formatter_class=raw).parse_args(arguments)
     print(json.dumps(describe(torch.device("cpu"))))
     print("| from a letter to the picture | drawn by | ms | least | processor, ms |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
@@ -118,7 +120,7 @@ def main(arguments: Sequence[str]) -> None:
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         app = ui.build("emoji-tiny")
-        ui.launch(app, prevent_thread_lock=True, inbrowser=False)
+        ui.launch(app, socket.create_server(("127.0.0.1", 0)))
         with served(Path(temporary)) as (address, _):
             for name, at in (("in the browser alone", f"{address}/lab/"), ("with a server", app.local_url)):
                 pages = [opened(browser, at + QUERY + more, steps) for more, steps in WAYS.values()]

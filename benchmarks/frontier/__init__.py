@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from benchmarks._measure import describe, spread
 from benchmarks.frontier.contenders import DIFFUSERS, Contender, Entry, processes
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ddpm_core.errors import UserError
 from ddpm_core.names import SAMPLERS, SPACINGS
@@ -220,7 +221,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks frontier", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", nargs="+", help="embedded names, folders or Hub ids; diffusers runs the first")

@@ -28,6 +28,7 @@ from benchmarks import digits
 from benchmarks._measure import describe
 from benchmarks.app import ARGS
 from benchmarks.live.served import ServedApp
+from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ui.training.choices import OPTIONS
 
@@ -104,7 +105,7 @@ def watch(page: Page, app: ServedApp, chosen: dict[str, str], seconds: float, ou
 
 def main(arguments: list[str]) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks live", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True, help="real digits: a parquet folder or a Hub data set")

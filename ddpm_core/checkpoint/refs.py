@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from shlex import quote
@@ -183,10 +184,9 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
         if at and revision is not None and revision != version:
             raise CheckpointError(f"two revisions were given, {_shown(version)} and {_shown(revision)}: give one")
         return Ref("hub", _checked_id(name), None, _checked_revision(version if at else revision))
-    raise CheckpointError(
-        f"there is no checkpoint {_shown(text)}: give an embedded name ({', '.join(inside) or 'none here'}), "
-        f"a folder, or a Hub id such as google/ddpm-cifar10-32"
-    )
+    near = get_close_matches(text, inside, 1)
+    instead = f"did you mean {near[0]}?" if near else "give an embedded name, a folder, or a Hub id (owner/name)"
+    raise CheckpointError(f"there is no checkpoint {_shown(text)}: {instead}")
 
 
 def _shown(text: str) -> str:

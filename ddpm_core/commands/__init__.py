@@ -1,4 +1,4 @@
-"""The parts of the command line `python -m ddpm_core` that several commands share, and the longer commands."""
+"""The shared parts of all command lines, and the longer commands of `python -m ddpm_core`."""
 
 import io
 import sys

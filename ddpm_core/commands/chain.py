@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,12 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core.commands import defaults
+from ddpm_core.commands.reading import Unset
 from ddpm_core.names import Engine, Precision, Spacing, Variance
 
 if TYPE_CHECKING:
     from ddpm_core import Model
+    from ddpm_core.model import ModelSpec
     from ddpm_core.runs import Condition
 
 # torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
@@ -42,26 +45,26 @@ class ChainFlags:
 
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
-    steps: str | None = None
+    steps: Unset[str] = None
     """number of steps, 1 to T, or their times, such as 999,500,1; default: 50, or a student's own steps"""
-    variance: Variance | None = None
+    variance: Unset[Variance] = None
     """reverse variance of the samplers ddpm and langevin; default: the checkpoint's own"""
-    sampler: str | None = None
+    sampler: Unset[str] = None
     """ddpm, ddim, langevin and consistency come from the papers, dpm++ and unipc are diffusers' solvers, and
     module:sampler is your own; default: ddpm, or a student's own sampler"""
-    spacing: Spacing | None = None
+    spacing: Unset[Spacing] = None
     """the rule for the times that the steps visit; default: linspace, or a student's own times"""
     eta: float = 0.0
     """DDIM's noise: 0 is deterministic, 1 has the variance beta_tilde"""
-    clip: bool | None = None
+    clip: Unset[bool] = None
     """clip the estimate of x_0 to [-1, 1]; default: as the checkpoint says"""
-    label: str | None = None
+    label: Unset[str] = None
     """a class by name or by number from 0, for class-conditional models; default: any class"""
-    prompt: str | None = None
+    prompt: Unset[str] = None
     """prompt that says what to draw, for models that take words"""
-    negative: str | None = None
+    negative: Unset[str] = None
     """prompt that guidance leads away from, for models that take words"""
-    guidance: float | None = None
+    guidance: Unset[float] = None
     """classifier-free guidance scale; 1 is none"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
@@ -74,7 +77,23 @@ class ChainFlags:
         steps = None if self.steps is None else parse_steps(self.steps)
         return of_chain(vars(self) | {"steps": steps, "sampler": sampler})
 
-    def condition(self, model: Model) -> Condition:
+    def check(self, model: ModelSpec) -> None:
+        """Raise ValueError for flags that the model doesn't allow. Its text encoder checks prompts later."""
+        from ddpm_core.runs import make_chain
+
+        make_chain(model, guidance=self.guidance, **self.chain())
+        self.check_condition(model)
+
+    def check_condition(self, model: ModelSpec) -> None:
+        """Raise ValueError for a condition or a picture that the model doesn't have."""
+        from ddpm_core import imaging
+
+        imaging.check_channels(model.picture_channels)
+        condition = self.condition(model)
+        if not model.takes_words:
+            condition.label_ids(model, 1)
+
+    def condition(self, model: ModelSpec) -> Condition:
         """Return the condition: label, prompts and guidance."""
         from ddpm_core.prediction import class_index
         from ddpm_core.runs import Condition
@@ -82,7 +101,7 @@ class ChainFlags:
         label = None if self.label is None else class_index(model, self.label)
         return Condition(label, self.prompt, self.negative, self.guidance)
 
-    def options(self, model: Model) -> dict[str, Any]:
+    def options(self, model: ModelSpec) -> dict[str, Any]:
         """Return both as arguments of `ddpm_core.trajectory`, without those that nobody chose."""
         chosen = {"clip": self.clip, **vars(self.condition(model)), **self.chain()}
         return {name: value for name, value in chosen.items() if value is not None}
@@ -155,12 +174,17 @@ def check_output(option: str, path: Path, suffix: str) -> None:
         raise ValueError(f"cannot write {path}: {error.strerror}") from None
 
 
-def open_checkpoint(ref: str, where: Where, batched: bool = False) -> Model:
+def open_checkpoint(
+    ref: str, where: Where, check: Callable[[ModelSpec], object] | None = None, batched: bool = False
+) -> Model:
     """Call `ddpm_core.load` with a progress bar for the download, and a line on stderr for a long preparation.
 
-    Raises what `load` does.
+    check: it raises for a model that the command can't use. It sees everything except the networks, before these are
+    prepared. Raises what `check` and `load` do.
     """
     from ddpm_core import load
+    from ddpm_core.checkpoint import refs, spec
+    from ddpm_core.checkpoint.hub import snapshots
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ddpm_core").setLevel(logging.INFO)
@@ -170,6 +194,9 @@ def open_checkpoint(ref: str, where: Where, batched: bool = False) -> Model:
             bar.total = total
             bar.update(done - bar.n)
 
+        place = refs.parse(ref)
+        if check is not None and spec.read_own(place) is None:
+            check(spec.read(snapshots.here(place) or snapshots.fetch(place, spec.check, progress)).spec)
         return load(
             ref,
             device=where.device,

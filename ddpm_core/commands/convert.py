@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from ddpm_core.commands.reading import Unset
+
 
 @dataclass
 class Convert:
@@ -17,7 +19,7 @@ class Convert:
     """the .pt file"""
     folder: Annotated[Path, tyro.conf.Positional]
     """the folder to write; if it already holds such a checkpoint, that is replaced, and other files stay"""
-    like: str | None = None
+    like: Unset[str] = None
     """the model from which the schedule and the attention heads are taken, because the file does not say them:
     improved-diffusion, guided-diffusion, …; default: the published file with the same shapes"""
 

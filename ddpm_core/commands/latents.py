@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,19 @@ from tqdm import tqdm
 
 from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
+from ddpm_core.commands.reading import Unset
 from ddpm_core.names import Mixing
 
 if TYPE_CHECKING:
     from ddpm_core import Model
+    from ddpm_core.model import ModelSpec
 
 
 @dataclass
 class LatentFlags(ChainFlags):
     """The shared flags of `reconstruct` and `interpolate`. A chain has at most as many steps as there are times."""
 
-    times: str | None = None
+    times: Unset[str] = None
     """one row of the grid for each time: 0 to T, such as 750,500,250; default: T/2, for a student the nearest time that
     it has learned"""
     grid: Path = Path("latents.png")
@@ -34,19 +37,24 @@ class LatentFlags(ChainFlags):
 
         which: quarters of T, the times by default. pictures: the user's, which stay as they are.
         """
-        from ddpm_core import imaging
-        from ddpm_core.latents import check_chains
-
         check_output("--grid", self.grid, ".png")
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
-        model = open_checkpoint(self.checkpoint, self.where)
-        imaging.check_channels(model.picture_channels)
-        times, options = self._checked_times(model, which), self.options(model)
-        check_chains(model, times, **options)
-        return model, times, options
+        model = open_checkpoint(self.checkpoint, self.where, partial(self._check_rows, which=which, drawn=not pictures))
+        return model, self._checked_times(model, which), self.options(model)
 
-    def _checked_times(self, model: Model, which: tuple[int, ...]) -> list[int]:
+    def _check_rows(self, model: ModelSpec, which: tuple[int, ...], drawn: bool) -> None:
+        """Raise ValueError for a row that the model can't have. drawn: whether the model draws the pictures, too."""
+        from ddpm_core.latents import check_chains
+
+        times = self._checked_times(model, which)
+        if drawn:
+            self.check(model)
+        else:
+            self.check_condition(model)
+        check_chains(model, times, **self.options(model))
+
+    def _checked_times(self, model: ModelSpec, which: tuple[int, ...]) -> list[int]:
         from ddpm_core.timesteps import quarters
 
         T = model.schedule.T
@@ -76,11 +84,11 @@ class Reconstruct(LatentFlags):
     seed.
     """
 
-    picture: Path | None = None
+    picture: Unset[Path] = None
     """picture file; its middle is fitted to the model; default: the sample of the first seed"""
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 7}"
     """the noise of the first seed encodes the picture; each seed decodes it once"""
-    times: str | None = None
+    times: Unset[str] = None
     """one row of the grid for each time: 0 to T, such as 750,500,250; default: T, 3T/4, T/2, T/4, for a student the
     nearest times that it has learned"""
 
@@ -105,7 +113,7 @@ class Interpolate(LatentFlags):
     second.
     """
 
-    pictures: tuple[Path, Path] | None = None
+    pictures: Unset[tuple[Path, Path]] = None
     """files of the two pictures; their middle is fitted to the model; default: the samples of the seeds"""
     seeds: tuple[int, int] = (defaults.SEED, defaults.SEED + 1)
     """seeds of the noise that encodes the two pictures; the noise of the first decodes all mixtures"""

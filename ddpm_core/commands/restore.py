@@ -12,11 +12,13 @@ from tqdm import tqdm
 
 from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
+from ddpm_core.commands.reading import Unset
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ddpm_core import Model
+    from ddpm_core.model import ModelSpec
     from ddpm_core.restore import Measurement
 
 HALVES = ("left", "right", "top", "bottom")
@@ -26,15 +28,15 @@ HALVES = ("left", "right", "top", "bottom")
 class Restore(ChainFlags):
     """Restore a picture from a part of it. The grid has the picture, the known part, and a completion for each seed."""
 
-    picture: Path | None = None
+    picture: Unset[Path] = None
     """picture file; its middle is fitted to the model; default: the sample of the first seed"""
-    mask: str | None = None
+    mask: Unset[str] = None
     """the missing part: left, right, top, bottom, or a picture file that is white there"""
-    downsample: int | None = None
+    downsample: Unset[int] = None
     """only the means of blocks of N × N pixels are known"""
     grey: bool = False
     """only the mean of the colours is known"""
-    blur: float | None = None
+    blur: Unset[float] = None
     """the picture is blurred by a Gaussian of this standard deviation, in pixels"""
     noise: float = 0.0
     """standard deviation of the noise in the known part, in the units of [-1, 1]"""
@@ -48,7 +50,6 @@ class Restore(ChainFlags):
     def run(self) -> None:
         from ddpm_core import from_uint8, imaging, sample, to_uint8
         from ddpm_core.disk import files
-        from ddpm_core.model import check_pixels
         from ddpm_core.restore import restore
 
         seeds = parse_seeds(self.seeds)
@@ -56,9 +57,7 @@ class Restore(ChainFlags):
         given = [path for path in (self.picture, self._file) if path]
         if os.path.realpath(self.grid) in map(os.path.realpath, given):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
-        model = open_checkpoint(self.checkpoint, self.where)
-        check_pixels(model, "restoration")
-        imaging.check_channels(model.channels)
+        model = open_checkpoint(self.checkpoint, self.where, self.check)
         options, measurement = self.options(model), self._measurement(model)
         shape = model.image_size, model.channels
         picture = read_picture(self.picture, *shape) if self.picture else sample(model, seeds[:1], **options)
@@ -71,6 +70,12 @@ class Restore(ChainFlags):
         known = to_uint8(measurement.pseudoinverse(y))
         files.write_bytes(self.grid, imaging.png(imaging.grid(np.concatenate([picture, known, to_uint8(last.x)]))))
         print(f"the picture, what is known of it, and {len(seeds)} completions: {self.grid}")
+
+    def check(self, model: ModelSpec) -> None:
+        from ddpm_core.model import check_pixels
+
+        check_pixels(model, "restoration")
+        super().check(model)
 
     @property
     def _file(self) -> Path | None:

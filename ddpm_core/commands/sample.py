@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds
+from ddpm_core.commands.reading import Unset
 
 if TYPE_CHECKING:
     from ddpm_core import Model
@@ -25,14 +26,14 @@ class Sample(ChainFlags):
 
     seeds: str = f"{defaults.SEED}-{defaults.SEED + 15}"
     """one image each: 7, 0-15, or 1,5,9-12"""
-    out: Path | None = None
+    out: Unset[Path] = None
     """instead of the grid, write a folder with a PNG for each seed, or a file that ends in .npz (arrays images and
     seeds). The same command continues where it was stopped. Processes of torchrun share the work."""
-    batch: int | None = None
+    batch: Unset[int] = None
     """number of images drawn at once with --out; default: 64, on a GPU 256, fewer if they are large"""
-    grid: Path | None = None
+    grid: Unset[Path] = None
     """PNG of the final images: a file name that ends in .png; default: samples.png"""
-    gif: Path | None = None
+    gif: Unset[Path] = None
     """GIF of the trajectory: a file name that ends in .gif"""
 
     def run(self) -> None:
@@ -68,11 +69,9 @@ class Sample(ChainFlags):
 
     def _open(self) -> tuple[Model, int]:
         """Return the model, and the number of steps of its chain."""
-        from ddpm_core.imaging import check_channels
         from ddpm_core.runs import make_chain
 
-        model = open_checkpoint(self.checkpoint, self.where)
-        check_channels(model.picture_channels)
+        model = open_checkpoint(self.checkpoint, self.where, self.check)
         return model, len(make_chain(model, guidance=self.guidance, **self.chain()).pairs)
 
     def _each(self, seeds: Sequence[int], out: Path) -> None:

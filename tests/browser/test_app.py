@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import gzip
 import itertools
 import json
 import os
@@ -13,6 +12,7 @@ import urllib.parse
 import urllib.request
 import zipfile
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import httpx
 import numpy as np
@@ -394,14 +394,14 @@ def test_a_page_that_is_loaded_again_finds_its_run(page, url, slow_network):
 
 
 def test_after_a_restart_the_page_says_that_its_run_is_gone(page, slow_network):
-    port = 20_000 + os.getpid() % 10_000  # gradio gives others those from 7860 on, and this one is needed again
-    with served("cifar10-tiny", launch={"server_port": port}) as first:
+    port = 20_000 + os.getpid() % 10_000  # it is needed again
+    with served("cifar10-tiny", port=port) as first:
         window = opened(page, first.local_url, steps=1000, count=1)
         window.click(".part-watch .run")
         state(window, state="running")
         ui.close(first, 0.2)
     window.wait_for_selector(".part-watch[data-state=lost]")  # by the last message, or by its connection
-    with served("cifar10-tiny", launch={"server_port": port}):
+    with served("cifar10-tiny", port=port):
         window.wait_for_selector(".part-watch .status:has-text('The run was lost: Run starts it again')")
         assert window.is_enabled(".part-watch .run")
 
@@ -720,12 +720,13 @@ def test_on_a_laptop_run_is_in_sight_ten_stops_of_tab_away_and_nothing_is_cut_of
 
 
 def test_the_first_page_is_light(url):
-    answer = httpx.get(url, headers={"accept-encoding": "gzip"})
-    assert answer.headers["content-encoding"] == "gzip" and "<h1>DDPM Lab</h1>" in answer.text
-    pictures = ("models/", "examples/watch.json")
-    first = [file.read_bytes() for name, file in web.served().items() if name.startswith(pictures)]
-    first += [scripts(web.CLIENT)[name].encode() for name in (PAGE, COMMON)] + [web.style().encode()]
-    assert int(answer.headers["content-length"]) + sum(len(gzip.compress(file)) for file in first) < 230_000
+    texts = ("examples/watch.json", PAGE, COMMON, web.STYLE)
+    names = [*texts, *(name for name in web.served() if name.startswith("models/"))]
+    with httpx.Client(base_url=url, headers={"accept-encoding": "gzip"}) as client:
+        page, *files = [client.get(path) for path in ("", *(f"web/{web.version()}/{name}" for name in names))]
+    assert "<h1>DDPM Lab</h1>" in page.text and files[1].text == scripts(web.CLIENT)[PAGE]
+    assert all(answer.headers["content-encoding"] == "gzip" for answer in (page, *files[: len(texts)]))
+    assert sum(int(answer.headers["content-length"]) for answer in (page, *files)) < 230_000
 
 
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):
@@ -771,17 +772,30 @@ def test_flags_that_cannot_work_end_with_one_sentence(capsys):
         assert re.search(rf"cannot use port {port} \(address already in use\)", refusal("--port", str(port)))
 
 
+def test_without_a_port_the_first_free_one_is_taken(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        first = busy.getsockname()[1]
+        monkeypatch.setenv("GRADIO_SERVER_PORT", str(first))
+        _, listening = command._listen("127.0.0.1", None)
+        with listening:
+            assert first < listening.getsockname()[1] < first + 100
+        monkeypatch.setenv("GRADIO_NUM_PORTS", "1")
+        assert f"no port from {first} to {first} is free" in refusal()
+
+
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 def test_an_ipv6_address_may_have_brackets(host, ipv6, monkeypatch):
     if not ipv6:
         pytest.skip("this machine has no IPv6")
-    asked = {}
+    asked = []
     monkeypatch.setattr(ui, "build", lambda *_: SimpleNamespace(local_url=""))
-    monkeypatch.setattr(ui, "launch", lambda _, **options: asked.update(options))
+    monkeypatch.setattr(
+        ui, "launch", lambda _, listening, shown, **__: asked.append((listening.getsockname()[0], shown))
+    )
     monkeypatch.setattr(ui, "close", lambda *_, **__: True)
-    monkeypatch.setattr(command, "_wait", lambda: False)
+    monkeypatch.setattr(command, "_wait", Mock(side_effect=KeyboardInterrupt))
     command.main(["--host", host, "--port", "0"])
-    assert asked["server_name"] == "[::1]"
+    assert asked == [("::1", "[::1]")]
 
 
 @pytest.mark.parametrize(
@@ -803,9 +817,9 @@ def test_an_ipv6_address_may_have_brackets(host, ipv6, monkeypatch):
 def test_who_comes_from_the_network_without_a_password_is_a_visitor(words, public, monkeypatch, capsys):
     built = []
     monkeypatch.setattr(ui, "build", lambda *given: built.append(given) or SimpleNamespace(local_url="", share_url=""))
-    monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
+    monkeypatch.setattr(ui, "launch", lambda *_, opened, **__: opened())
     monkeypatch.setattr(ui, "close", lambda *_, **__: True)
-    monkeypatch.setattr(command, "_wait", lambda: False)
+    monkeypatch.setattr(command, "_wait", Mock(side_effect=KeyboardInterrupt))
     variables, flags = re.fullmatch(r"(\w+=\S+)? ?(.*)", words).groups()
     for variable in filter(None, [variables]):
         monkeypatch.setenv(*variable.split("="))

@@ -27,6 +27,7 @@ from ddpm_core import (
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.describe import describe
 from ddpm_core.checkpoint.sidecars import optimised_file
+from ddpm_core.commands.reading import read
 from ddpm_core.few_steps.optimised import OptimisedSteps, sharpen
 from ddpm_core.few_steps.step_search import best_chains, first_order_errors, second_order_errors, start_errors
 from ddpm_core.model import Source
@@ -35,7 +36,6 @@ from ddpm_core.solvers import solver
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, ranges, suited_spacing, timestep_pairs
 from train.__main__ import main
-from train.common.command_line import parse
 
 LINEAR = NoiseSchedule.linear()
 SIZE = 4
@@ -376,9 +376,9 @@ def test_searches_at_the_same_time_write_one_after_another(checkpoint, monkeypat
 
     def parsed(*arguments, **about):
         with parsing:  # tyro is for one thread, and a command has no other
-            return parse(*arguments, **about)
+            return read(*arguments, **about)
 
-    monkeypatch.setattr("train.tuning.schedule.parse", parsed)
+    monkeypatch.setattr("train.tuning.schedule.read", parsed)
 
     def search(n):
         return main(["schedule", str(checkpoint), "--steps", str(n), "--device", "cpu", "--engine", "torch"])

@@ -1,14 +1,22 @@
-"""A Chromium for the browser tests: `browser` (one per module) and `page` (one per test, failing on page errors); and
-`gpu_page`, a page with WebGPU.
+"""A Chromium for the browser tests.
+
+`browser` is empty at the start of each module, `page` is new for each test and fails it on an error of the page, and
+`gpu_page` has WebGPU.
 
 The pages of a module share a cache, as the tabs of one window do. They are those of a visitor who wants little motion:
 what plays takes half of the processor's time of a page. A test of it says `page.emulate_media(**MOTION)`.
 
+Starting Chromium takes as much processor time as opening three pages, so each process of the tests starts one. Until
+the end playwright has an event loop in the main thread: a test of a coroutine uses `run_async`.
+
 Without playwright or a Chromium such tests skip, except under CI (environment variable CI), where they fail.
 """
 
+import asyncio
 import os
 import shutil
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +32,7 @@ CALM = {"reduced_motion": "reduce"}
 
 
 @contextmanager
-def served(*arguments, launch=(), **options):
+def served(*arguments, port=0, launch=(), **options):
     """An app that is served, and asks no Hub. arguments, options: of `ui.build`; launch: of `ui.launch`."""
     import ui
     from ui.models.loaded import Models
@@ -32,7 +40,8 @@ def served(*arguments, launch=(), **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Models, "refresh", lambda self: None)
         app = ui.build(*arguments, **options)
-        ui.launch(app, prevent_thread_lock=True, inbrowser=False, **dict(launch))
+        app.wanted.set()
+        ui.launch(app, socket.create_server(("127.0.0.1", port)), **dict(launch))
         yield app
         ui.close(app)
 
@@ -50,21 +59,41 @@ def chromium_path():
     return os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, names)), None)
 
 
-@pytest.fixture(scope="module")
-def browser():
+def run_async(coroutine):
+    """Return what a coroutine returns."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+@pytest.fixture(scope="session")
+def playwright():
     try:
-        from playwright.sync_api import Error, sync_playwright
+        from playwright.sync_api import sync_playwright
     except ImportError:
         _missing("playwright is not installed")
     with sync_playwright() as playwright:
-        try:
-            chromium = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
-        except Error as error:
-            _missing(f"no Chromium starts: {str(error).splitlines()[0]}")
-        # Of all `page`. Without the page's policy, as playwright evaluates strings in it.
-        chromium.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True, **CALM)
-        yield chromium
-        chromium.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    from playwright.sync_api import Error
+
+    try:
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
+    except Error as error:
+        _missing(f"no Chromium starts: {str(error).splitlines()[0]}")
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    # Of all `page`. Without the page's policy, as playwright evaluates strings in it.
+    chromium.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True, **CALM)
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 @contextmanager
@@ -86,19 +115,17 @@ def page(browser):
 
 
 @pytest.fixture(scope="module")
-def gpu_page():
+def gpu_page(playwright):
     """A page of a browser whose WebGPU is the processor that pretends."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
-        browser = started.chromium.launch(executable_path=chromium_path(), args=[*ARGS, *flags])
-        page = browser.new_page()
+    flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*ARGS, *flags])
+    page = browser.new_page()
 
-        def answer(route):
-            path = Path(urlsplit(route.request.url).path)
-            route.fulfill(path=path) if path.is_file() else route.fulfill(status=404 if path.suffix else 200, body="")
+    def answer(route):
+        path = Path(urlsplit(route.request.url).path)
+        route.fulfill(path=path) if path.is_file() else route.fulfill(status=404 if path.suffix else 200, body="")
 
-        page.route("http://localhost/**", answer)
-        page.goto("http://localhost/")  # a page that may ask for a GPU
-        yield page
-        browser.close()
+    page.route("http://localhost/**", answer)
+    page.goto("http://localhost/")  # a page that may ask for a GPU
+    yield page
+    browser.close()

@@ -11,6 +11,7 @@ import functools
 import http.server
 import io
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -150,7 +151,7 @@ def served(static: bool) -> Iterator[str]:
     """The page's address."""
     if not static:
         app = ui.build()
-        ui.launch(app, prevent_thread_lock=True)
+        ui.launch(app, socket.create_server(("127.0.0.1", 0)))
         yield app.local_url
         return ui.close(app)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,6 @@
 """A lab with one toy model, and runs of parts in it: for tests of ui/parts, which need no server and no page."""
 
+import atexit
 import io
 import json
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -152,6 +154,14 @@ def cost(part, name, values):
 FILES = Path(__file__).parents[2] / "ui/web/tests/local/files.mjs"
 
 
+@cache
+def _files():
+    """The process of node that makes files, which ends with this one."""
+    node = subprocess.Popen(["node", FILES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    atexit.register(node.__exit__, None, None, None)
+    return node
+
+
 def saved(place, part, run, *kinds, sets=None):
     """{kind: (name, content)} of the files that the page makes of a run. Raises ValueError with the page's sentence, or
     the server's, for one that can't be made. sets: of test pictures in the place of the shipped ones.
@@ -166,10 +176,13 @@ def saved(place, part, run, *kinds, sets=None):
         folder = Path(temporary)
         size, pieces = packed(run.kept())
         assert (folder / "kept").write_bytes(b"".join(pieces)) == size
-        (folder / "asked.json").write_text(json.dumps(asked | {"kept": str(folder / "kept")}))
-        done = subprocess.run(["node", FILES, folder / "asked.json", folder], capture_output=True, timeout=120)
-        assert done.returncode == 0, done.stderr.decode()[-3000:]
-        found = json.loads(done.stdout)
+        node = _files()
+        node.stdin.write(json.dumps(asked | {"kept": str(folder / "kept"), "out": temporary}) + "\n")
+        node.stdin.flush()
+        if not (line := node.stdout.readline()):
+            _files.cache_clear()
+            raise AssertionError("node has ended, and said why")
+        found = json.loads(line)
         if wrong := [one["error"] for one in found.values() if "error" in one]:
             raise ValueError(wrong[0])
         return {kind: (one["name"], (folder / one["name"]).read_bytes()) for kind, one in found.items()}

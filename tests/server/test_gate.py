@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import test_jobs
 import toylab
+from browser import run_async
 from test_files import held_elsewhere
 
 import app as command
@@ -25,7 +28,7 @@ from ui.machine.event_log import EventLog, Lines
 from ui.machine.limits import Refused, ServerLimits
 from ui.machine.turns import Turns
 from ui.runs import jobs, visitors
-from ui.serving import connections, gate, server
+from ui.serving import api, connections, gate, server
 from ui.serving.gate import MAX_REQUEST, Access, Gate
 from ui.serving.origins import Origins
 
@@ -47,7 +50,7 @@ def asked(method, path, body=b"", app=None, root_path=""):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
-    asyncio.run(Gate(app or inside, Access(EventLog()))(scope, receive, send))
+    run_async(Gate(app or inside, Access(EventLog()))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
 
@@ -135,7 +138,7 @@ def test_few_have_what_runs_keep_at_once():
             task.cancel()
         return len(done)
 
-    assert asyncio.run(ask()) == 1 and sent[0]["status"] == 503
+    assert run_async(ask()) == 1 and sent[0]["status"] == 503
     assert b"too many files at once (at most 16, 8 of one address)" in sent[1]["body"]
 
 
@@ -232,8 +235,8 @@ def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
     _, thread = test_jobs.in_background(jobs.Job(toylab.sampling(services, test_jobs.SETTINGS), services))
     assert gate.entered.acquire(timeout=10)
     closed = []
-    blocks = SimpleNamespace(close=lambda verbose: closed.append(len(services.turns)), server=None)
-    app = SimpleNamespace(services=services, training=None, sweeper=None, get_blocks=lambda: blocks)
+    served = SimpleNamespace(close=lambda: closed.append(len(services.turns)))
+    app = SimpleNamespace(services=services, training=None, server=served, api=Future())
     assert not server.close(app, seconds=0.1)
     gate.go.release()
     assert server.close(app)
@@ -264,19 +267,19 @@ def test_a_run_and_a_training_that_do_not_end_are_asked_at_once_and_end_with_one
     timers = []
     timer = SimpleNamespace(start=lambda: None, cancel=lambda: None)
     monkeypatch.setattr(server.threading, "Timer", lambda seconds, *act: timers.append(now[0] + seconds) or timer)
-    blocks = SimpleNamespace(close=lambda verbose: said.append(("the server ends", timers)), server=None)
-    app = SimpleNamespace(services=services, training=training, sweeper=None, get_blocks=lambda: blocks)
+    served = SimpleNamespace(close=lambda: said.append(("the server ends", timers)))
+    app = SimpleNamespace(services=services, training=training, server=served, api=Future())
     assert not server.close(app, 5, 2)
     assert said == [("trainings stop", 0), ("runs stop", 5), ("trainings are over", 7), ("the server ends", [7.5])]
 
 
 def test_sigterm_gives_runs_their_time_and_the_rest_a_second(monkeypatch):
+    """Also while gradio is still being imported."""
     closed = []
     monkeypatch.setattr(ui, "build", lambda *_: SimpleNamespace(local_url=""))
-    monkeypatch.setattr(ui, "launch", lambda *_, **__: None)
     monkeypatch.setattr(ui, "close", lambda _, *given, **more: closed.append((given, more)) or True)
-    for terminated in (True, False):
-        monkeypatch.setattr(command, "_wait", lambda terminated=terminated: terminated)
+    for end in (command.Terminated, KeyboardInterrupt):
+        monkeypatch.setattr(ui, "launch", Mock(side_effect=end))
         command.main(["--port", "0", "--limit", "shutdown_seconds=8"])
     assert closed == [((8, 1), {}), ((0, 5), {})]
     assert max(limits.shutdown_seconds for limits in (ServerLimits(), ServerLimits.public())) + 1 < 10
@@ -302,11 +305,13 @@ def test_a_server_that_does_not_answer_itself_is_one_sentence(monkeypatch):
     def launch(**_):
         raise Exception("Couldn't start the app because 'http://127.0.0.1:7860/' failed (code 502).")
 
-    closed, app = [], SimpleNamespace(launch=launch)
-    monkeypatch.setattr(server, "close", closed.append)
-    with pytest.raises(OSError, match="a proxy stands before localhost"):
-        server._serve(app)
-    assert closed == [app]
+    closed, gradios = [], SimpleNamespace(launch=launch, events=SimpleNamespace(forgetting=None))
+    monkeypatch.setattr(ui, "build", lambda *_: SimpleNamespace(local_url=""))
+    monkeypatch.setattr(ui, "launch", lambda *_, **__: api.Api.join(gradios, None, None))
+    monkeypatch.setattr(ui, "close", closed.append)
+    with pytest.raises(SystemExit, match="a proxy stands before localhost"):
+        command.main(["--port", "0"])
+    assert len(closed) == 1
 
 
 def test_with_log_json_everything_on_stderr_is_json():
@@ -469,7 +474,7 @@ def test_a_body_that_comes_steadily_but_slowly_ends():
         return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
 
     with pytest.raises(gate.Rejected, match="too slowly") as rejected:
-        asyncio.run(gate._whole(receive, lambda: now[0]))
+        run_async(gate._whole(receive, lambda: now[0]))
     assert rejected.value.status == 408 and now[0] == 15
 
 

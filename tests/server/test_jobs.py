@@ -13,6 +13,7 @@ import numpy as np
 import plans
 import pytest
 import toylab
+from browser import run_async
 from hypothesis import given
 from hypothesis import strategies as st
 from toylab import Models, wait_for
@@ -322,7 +323,7 @@ def test_waiting_runs_leave_the_threads_to_everything_else():
         yield 1
 
     entered, go, runs = [], threading.Event(), ACTIVE + QUEUE
-    asyncio.run(wait())
+    run_async(wait())
 
 
 def test_images_that_make_no_picture_are_refused_before_the_run():

@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import shutil
+import socket
 import threading
 import time
 import urllib.request
@@ -26,11 +27,12 @@ from soak.calls import Call, Fuzz, page_data
 from test_strangers import answered, got, messages, told
 from toylab import wait_for
 
+import ui
 from ui import web
 from ui.export import link_preview
 from ui.machine import zero_gpu
 from ui.machine.limits import ServerLimits
-from ui.serving import server
+from ui.serving import api
 
 LIMITS = ServerLimits(run_tflop=1)
 API = "/gradio_api"
@@ -45,7 +47,7 @@ def app(torch_page):
 
 @pytest.fixture(scope="module")
 def port(app):
-    return app.get_blocks().server_port
+    return app.server.port
 
 
 def asked(port, part, what, values):
@@ -53,10 +55,11 @@ def asked(port, part, what, values):
 
 
 def test_calls_do_not_fill_the_memory_with_the_state_of_pages(app):
-    for i in range(server.SESSIONS + 5):
-        app.state_holder[f"page {i}"]  # as gradio does for each
-    assert len(app.state_holder.session_data) <= server.SESSIONS
-    assert not any(block.stateful for block in app.get_blocks().blocks.values())  # so it may be dropped at any time
+    gradios = app.api.result()
+    for i in range(api.SESSIONS + 5):
+        gradios.state_holder[f"page {i}"]  # as gradio does for each
+    assert len(gradios.state_holder.session_data) <= api.SESSIONS
+    assert not any(block.stateful for block in gradios.get_blocks().blocks.values())  # so it may be dropped at any time
 
 
 def test_a_page_that_nobody_uses_leaves_the_processor_alone(app):
@@ -225,8 +228,23 @@ def test_health(port):
     assert answer.status == 200 and json.loads(answer.text)["status"] == "ok"
 
 
+def test_the_page_is_there_before_gradio_and_who_asks_for_that_waits(torch_page):
+    app, listening, is_open = ui.build("cifar10-tiny"), socket.create_server(("127.0.0.1", 0)), threading.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app.warmup, "start", lambda: None)
+        thread = threading.Thread(target=ui.launch, args=(app, listening), kwargs={"opened": is_open.set})
+        thread.start()
+        assert is_open.wait(20)
+        asks = {"part": "forward", "what": "cost", "values": {}}
+        assert got(app.server.port, "GET", "/")[0] == 200 and told(app.server.port, asks)
+        assert not app.api.done()
+        assert "/sample" in got(app.server.port, "GET", f"{API}/info")[1]
+        thread.join()
+    assert ui.close(app)
+
+
 def test_a_file_of_a_run_reaches_only_who_knows_its_path(app, port):
-    path = app._keep(b"mine", "../../mine.txt")
+    path = app.api.result()._keep(b"mine", "../../mine.txt")
     folder = Path(path)
     assert folder.name == "mine.txt" and folder.parents[1] == Path(os.environ["GRADIO_TEMP_DIR"])
     assert folder.parents[1].stat().st_mode & 0o777 == 0o700
@@ -306,7 +324,7 @@ def test_on_zerogpu_a_run_bears_the_request_that_tells_whose_quota_it_uses(port,
 
 def test_an_event_whose_listener_has_gone_ends_alone(app, port, monkeypatch):
     """gradio's queue would end with it, and refuse everybody with 503."""
-    queue = app.get_blocks()._queue
+    queue = app.api.result().get_blocks()._queue
     monkeypatch.setattr(queue, "sleep_when_free", 1.0)  # it looks no more for a while
     time.sleep(0.1)
     for _ in range(2):

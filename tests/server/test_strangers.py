@@ -41,7 +41,7 @@ def own(torch_page):
     """A page for its own user."""
     with served("mnist-tiny") as app:
         assert app.warmup.ready.wait(240)
-        yield app.get_blocks().server_port, app
+        yield app.server.port, app
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +55,7 @@ def short_memory():
 def public(torch_page):
     with served("mnist-tiny", public=True) as app:
         assert app.warmup.ready.wait(240)
-        yield app.get_blocks().server_port, app
+        yield app.server.port, app
 
 
 @contextlib.contextmanager
@@ -119,10 +119,10 @@ def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(
     port, app = public
     monkeypatch.setattr(listeners, "PATIENCE", 300.0)
     loud, other = next(ADDRESSES), next(ADDRESSES)
-    runs = app.get_blocks()._queue.event_ids_to_events
+    runs = app.api.result().get_blocks()._queue.event_ids_to_events
     for _ in range(listeners.UNHEARD_OF_ONE):
         ordered(port, address=loud)
-    wait_for(lambda: app.unheard._of[loud] == listeners.UNHEARD_OF_ONE)
+    wait_for(lambda: app.api.result().unheard._of[loud] == listeners.UNHEARD_OF_ONE)
     said = heard(port, ordered(port, address=loud), address=loud)
     assert "Too many runs have nobody listening (at most 128, 64 of one address): wait a moment" in said
     for _ in range(10):
@@ -132,7 +132,7 @@ def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(
     assert messages(port, "watch", address=other)[-1]["state"] == "finished"
     assert len(runs) == listeners.UNHEARD_OF_ONE
     monkeypatch.setattr(listeners, "PATIENCE", 0.5)
-    wait_for(lambda: not runs and not app.unheard._of)
+    wait_for(lambda: not runs and not app.api.result().unheard._of)
 
 
 def test_they_are_few_in_all():
@@ -306,19 +306,19 @@ def test_a_session_has_a_short_name(public):
         answer = got(port, "POST", path, {name: "x" * 900_000})
         assert answer[0] == 400 and detail(answer) == f"{name} is too long: up to 100 characters are taken"
     assert got(port, "GET", f"{API}/queue/data?session_hash={'x' * 3000}")[0] == 414
-    assert all(len(name) <= 100 for name in app.get_blocks()._queue.pending_messages_per_session)
+    assert all(len(name) <= 100 for name in app.api.result().get_blocks()._queue.pending_messages_per_session)
 
 
 def test_what_is_over_is_forgotten(public, monkeypatch):
     """Runs that were heard to their end, that nobody heard, and those of scripts."""
     port, app = public
     monkeypatch.setattr(listeners, "PATIENCE", 2.0)
-    queue = app.get_blocks()._queue
+    queue = app.api.result().get_blocks()._queue
     kept = (
         queue.pending_event_ids_session,
         queue.event_ids_to_events,
         queue.pending_messages_per_session,
-        app.iterators,
+        app.api.result().iterators,
     )
     before = [set(one) for one in kept]
     for _ in range(5):
@@ -358,7 +358,7 @@ def test_half_a_head_is_not_waited_for_and_an_open_stream_stays(public, monkeypa
 
 def test_half_heads_make_room_when_there_are_too_many(public):
     port, app = public
-    protocol = app.get_blocks().server.config.http_protocol_class
+    protocol = app.server.config.http_protocol_class
     contents = [cell.cell_contents for cell in protocol.connection_made.__closure__]
     (here,) = [one for one in contents if isinstance(one, connections.Connections)]
     before, here.most = here.most, here.of.total() + 20
@@ -398,7 +398,7 @@ def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
 def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypatch):
     """Who shows a page for the room on a projector; strangers learn nothing of the network behind a proxy."""
     port, app = public
-    monkeypatch.setattr(app.get_blocks(), "server_name", "0.0.0.0")
+    monkeypatch.setattr(app.server, "host", "0.0.0.0")
     monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
     asks = {"part": "engine", "what": "room", "values": {"page": f"http://localhost:{port}/"}}
     here, there = (told(port, asks, address=one) for one in (None, next(ADDRESSES)))
@@ -413,7 +413,7 @@ def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypat
 def locked(torch_page):
     with served("mnist-tiny", public=True, launch={"auth": ("me", "secret")}) as app:
         assert app.warmup.ready.wait(240)
-        yield app.get_blocks().server_port
+        yield app.server.port
 
 
 def entered(port, password, address=None):

@@ -15,7 +15,7 @@ import plans
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from browser import MOTION, served
+from browser import CALM, MOTION, served
 from PIL import Image
 from toylab import toy_services, wait_for
 from training import assert_same, fit, flags, process_restored, tiny, weights  # noqa: F401
@@ -902,10 +902,12 @@ def test_the_way_of_a_visitor(page, url, stub):
 
 
 def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, url, stub):
-    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, bypass_csp=True)
+    shape = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    phone = browser.new_context(**shape, bypass_csp=True, **CALM)
     page = phone.new_page()
     page.set_default_timeout(120_000)
     page.goto(f"{url}?tab=train")
+    page.wait_for_selector(".train[data-state=idle][data-example=true]")
     page.get_by_label("My own").check()
     sheet, pad = page.locator(".train .sheet"), page.locator(".train .pad")
     box = sheet.bounding_box()
@@ -915,19 +917,19 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
     touch = phone.new_cdp_session(page).send
 
     def draw(stroke):
-        kind = "touchStart"
+        sheet.scroll_into_view_if_needed()  # once it moves no more: what stands above it comes and goes
+        kind, box = "touchStart", sheet.bounding_box()
         for x, y in np.reshape(stroke, (-1, 2))[::8]:
             at = [{"x": box["x"] + x * box["width"] / 280, "y": box["y"] + y * box["height"] / 280}]
             touch("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
             kind = "touchMove"
         touch("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
-    box = sheet.bounding_box()
-    for (stroke,) in strokes("heart", 6):
+    for number, (stroke,) in enumerate(strokes("heart", 6), 1):
         draw(stroke)
+        page.wait_for_selector(f".train .pad[data-drawn='{number}']")
         pad.get_by_role("button", name="Next drawing").click()
-    assert page.locator(".train .wrong:visible").count() == 0  # that there were none
-    page.wait_for_selector(".train .pad[data-drawn='6']")
+    page.locator(".train .wrong").wait_for(state="hidden")  # that there were none
     for _ in range(2):  # the empty sheet, and the stroke
         pad.get_by_role("button", name="Undo").click()
     assert page.locator(".train .drawn canvas").count() == 5
@@ -952,13 +954,13 @@ def test_what_is_drawn_with_a_finger_is_learned_and_goes_with_the_run(browser, u
     page.wait_for_selector(".train .pad[data-drawn='5']")
     page.click(".train .stop")
     page.wait_for_selector(".train[data-state=stopped]")
-    here = Path(os.environ["GRADIO_TEMP_DIR"]).parent
-    assert len([*here.rglob("drawings.npz")]) == 1
+    here = Path(os.environ["GRADIO_TEMP_DIR"]).parent  # with a folder of the app, of its visitor and of their run
+    assert len([*here.glob("*/*/*/drawings.npz")]) == 1
     page.get_by_label("3,000 digits").check()
     page.get_by_role("button", name="Train anew").click()
     page.locator(".sure").get_by_role("button", name="Train anew", exact=True).click()
     page.wait_for_selector(".train[data-state=running][data-run='2']:not([data-grids='0'])")
-    assert page.locator(".train .pairs").is_hidden() and not [*here.rglob("drawings.npz")]
+    assert page.locator(".train .pairs").is_hidden() and not [*here.glob("*/*/*/drawings.npz")]
     page.click(".train .stop")
     page.wait_for_selector(".train[data-state=stopped]")
     phone.close()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from ddpm_core.commands.reading import read_known
 from train.autoencoder.config import AutoencoderConfig
-from train.common.command_line import HELP, check_arguments, user_path
+from train.common.command_line import user_path
 from train.fit.start import parse_run, run
 
 if TYPE_CHECKING:
@@ -44,6 +43,4 @@ def _trainer(config: AutoencoderConfig, state: dict[str, Any] | None) -> Autoenc
 
 
 def _parse_start(arguments: list[str]) -> Start:
-    check_arguments(arguments)
-    words = [word for word in arguments if word not in HELP]
-    return tyro.cli(Start, args=words, return_unknown_args=True, prog=PROGRAM)[0]
+    return read_known(Start, arguments, PROGRAM)

@@ -1,4 +1,4 @@
-"""Reads a command line: with tyro, after refusing what tyro would accept; then the lists and ranges of its values."""
+"""Reads the values of a command line: lists, ranges, paths and names of modules."""
 
 from __future__ import annotations
 
@@ -6,48 +6,14 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
-
-import tyro
 
 from ddpm_core.errors import first_line
 from train import TrainError
 
-T = TypeVar("T")
 Name = TypeVar("Name", bound=str)
 Number = TypeVar("Number", int, float)
-
-HELP = {"-h", "--help"}
-
-
-def parse(kind: type[T], arguments: Sequence[str], **options: Any) -> T:
-    """An instance of the dataclass `kind` from the arguments of a command line; options: of `tyro.cli`.
-
-    Raises TrainError for a flag that is given twice or empty, SystemExit (after a message) for what tyro refuses.
-    """
-    check_arguments(arguments)
-    return tyro.cli(kind, args=arguments, **options)
-
-
-def check_arguments(arguments: Sequence[str]) -> None:
-    """Raise TrainError for a flag that is given twice (--NAME and --no-NAME are the same flag) or has an empty value.
-
-    tyro takes the last of two values, which is seldom what was meant; and an empty folder would be the current one.
-    """
-    seen = set()
-    for word, following in zip_longest(arguments, arguments[1:]):
-        if not word.startswith("--"):
-            continue
-        flag, equals, value = word.partition("=")
-        flag = flag.replace("_", "-")
-        name = flag.removeprefix("--no-").removeprefix("--")
-        if name in seen:
-            raise TrainError(f"--{name} is given twice: give it once.")
-        seen.add(name)
-        if (equals and not value.strip()) or (not equals and following is not None and not following.strip()):
-            raise TrainError(f"{flag} can't be empty: give it a value, or leave it out.")
 
 
 def flag(field: str) -> str:

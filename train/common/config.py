@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
+from ddpm_core.commands.reading import Unset
 from ddpm_core.names import OwnVariance, Prediction
 from train import TrainError
 
@@ -188,7 +189,7 @@ class Process:
     min_snr: float | None = None
     """Weight L_simple so that the error of x_0 has the weight min(SNR, this) at every t. None: the paper's plain
     L_simple."""
-    loss_weight: str | None = None
+    loss_weight: Unset[str] = None
     """Weight L_simple by your own function, as module:function. It gets the schedule and the times t = 1..T, and
     returns a weight for each."""
 
@@ -201,7 +202,7 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
 
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""
-    init: str | None = None
+    init: Unset[str] = None
     """Start from a checkpoint: embedded name, folder (also a run's) or Hub id. It gives the weights, the architecture
     and the noise schedule; no flag may contradict these. It also gives the defaults of --image-size, --conditional,
     --prediction and --variance. A run without classes uses the model as it is without a label."""
@@ -213,7 +214,7 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     """Train with class labels, so that you can choose a class when you sample."""
     label_dropout: float = 0.1
     """Share of images without their label (--conditional) or caption (--captions). Guidance needs this."""
-    decoder: str | None = None
+    decoder: Unset[str] = None
     """Train in the latents of this autoencoder: the model/ folder of `train autoencoder`, or the vae/ folder of a
     checkpoint. The images' latents are computed once and kept in --out."""
     sample_steps: int = 50

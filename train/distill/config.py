@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from ddpm_core.commands.reading import Unset
 from ddpm_core.names import Distillation, Prediction
 from train.common.config import Config, Data, OfDenoisers, Optimiser, Output, Run
 
@@ -45,7 +46,7 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     spacing_power: float = 2.0
     """The chain's times are T (k/n)^this, k = n..1. 1 spaces them evenly; a larger number puts more of them near the
     image."""
-    guidance: float | None = None
+    guidance: Unset[float] = None
     """Guide the teacher with this scale (for teachers with classes or words). The student then needs no guidance."""
 
     out: str = "runs/student"

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from ddpm_core.commands.reading import HELP, read_known
 from train import TrainError
-from train.common.command_line import HELP, check_arguments, user_path
+from train.common.command_line import user_path
 from train.common.memory import enough_memory
 from train.distill.config import DistillConfig
 from train.fit.start import read_flags
@@ -145,6 +144,4 @@ def _latest(folder: Path) -> dict[str, Any]:
 
 
 def _parse_start(arguments: list[str]) -> DistillStart:
-    check_arguments(arguments)
-    words = [word for word in arguments if word not in HELP]  # parse_distill shows the help, with the right defaults
-    return tyro.cli(DistillStart, args=words, return_unknown_args=True, prog=PROGRAM)[0]
+    return read_known(DistillStart, arguments, PROGRAM)

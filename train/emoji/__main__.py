@@ -9,8 +9,8 @@ from typing import Annotated
 
 import tyro
 
+from ddpm_core.commands.reading import read
 from train import TrainError
-from train.common.command_line import parse
 from train.emoji.make import read_held_out, write
 from train.emoji.sets import read_concepts
 
@@ -29,7 +29,7 @@ class Options:
 def main(arguments: list[str]) -> int:
     """Returns the exit status."""
     try:
-        options = parse(Options, arguments, prog="python -m train.emoji")
+        options = read(Options, arguments, "python -m train.emoji")
         concepts = read_concepts(options.node_modules)
         count = write(concepts, read_held_out(), options.folder)
     except (TrainError, OSError) as error:

@@ -26,13 +26,14 @@ from torch.nn import functional as F
 from tqdm import trange
 
 from ddpm_core import Model, load, sample, word_square
+from ddpm_core.commands.reading import read
 from ddpm_core.errors import UserError
 from ddpm_core.imaging import from_uint8, grid
 from ddpm_core.imaging.image_files import open_picture
 from ddpm_core.prediction import Prompts
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
-from train.common.command_line import check_range, parse
+from train.common.command_line import check_range
 from train.emoji.make import HeldOut, on_ground, read_held_out
 from train.emoji.sets import SIZE, Concept, read_concepts
 
@@ -236,7 +237,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
 def main(arguments: list[str]) -> int:
     """Returns the exit status."""
     try:
-        options = parse(Options, arguments, prog="python -m train.emoji.judge")
+        options = read(Options, arguments, "python -m train.emoji.judge")
         found = judge(options, read_concepts(options.node_modules), read_held_out())
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

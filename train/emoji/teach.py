@@ -24,10 +24,11 @@ from torch.nn import functional as F
 from tqdm import trange
 
 from ddpm_core import Model, load, sample, save
+from ddpm_core.commands.reading import read
 from ddpm_core.engines.latent import ClipText
 from ddpm_core.errors import UserError
 from train import TrainError
-from train.common.command_line import check_range, parse
+from train.common.command_line import check_range
 from train.emoji.colours import COLOURS
 from train.emoji.sets import STYLES, meanings, read_concepts
 from train.fit.inputs.words import learn_words, make_tokenizer
@@ -143,7 +144,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
 def main(arguments: list[str]) -> int:
     """Returns the exit status."""
     try:
-        options = parse(Options, arguments, prog="python -m train.emoji.teach")
+        options = read(Options, arguments, "python -m train.emoji.teach")
         check_range(options, {"steps": (1, 10**6), "batch": (1, 10**4), "lr": (0, 1), "seed": (0, 2**62)})
         model = load(options.model, engine="torch", precision="fp32")
         if model.text is None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ddpm_core.commands.chain import Where
+from ddpm_core.commands.reading import Unset
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, VARIANCES, Variance
 from train import TrainError
@@ -37,12 +38,12 @@ class Options:
     out: Path
     """folder of the study"""
     metrics: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(METRICS)}")] = "fid,kid,is"
-    steps: str | None = None
+    steps: Unset[str] = None
     """numbers of steps; default: 10,20,50,100,1000, or a student's own"""
     variance: str = "beta,beta_tilde,analytic"
     """reverse variances, for the samplers ddpm and langevin, and for bpd"""
-    sampler: Annotated[str | None, tyro.conf.arg(help=f"{', '.join(SAMPLERS)}, module:sampler; {_OR_ITS}")] = None
-    spacing: Annotated[str | None, tyro.conf.arg(help=f"any of {', '.join(CELL_SPACINGS)}; {_OWN}")] = None
+    sampler: Annotated[Unset[str], tyro.conf.arg(help=f"{', '.join(SAMPLERS)}, module:sampler; {_OR_ITS}")] = None
+    spacing: Annotated[Unset[str], tyro.conf.arg(help=f"any of {', '.join(CELL_SPACINGS)}; {_OWN}")] = None
     eta: str = "0"
     """DDIM's noise, 0 to 1"""
     samples: int = 50_000
@@ -58,10 +59,10 @@ class Options:
     extractor: str = "inception-v3-compat"
     """feature extractor: one of torch-fidelity's, or module:attribute (a function from uint8 (N, H, W, 3) to (N, D), or
     a torch-fidelity class); any but the default gives a Fréchet distance, not an FID"""
-    labels: LabelMode | None = None
+    labels: Unset[LabelMode] = None
     """for a class-conditional model: no label, or every image's class (for samples, all classes in turn); default: no
     label, if the model can do without"""
-    batch: int | None = None
+    batch: Unset[int] = None
     """images sampled at once; default: 100, on a GPU 256"""
     keep_images: bool = False
     """keep the generated images of the cells that are not sampled yet"""

@@ -12,14 +12,16 @@ from typing import Any
 from accelerate import PartialState
 from tqdm import tqdm
 
+from ddpm_core import Model
 from ddpm_core.commands.chain import open_checkpoint
+from ddpm_core.model import ModelSpec
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.files import check_folder
 from train.common.launcher import on_cpu
 from train.common.lock import locked
-from train.evaluate.bits import Bits, plan_chains
-from train.evaluate.cells import Cells, plan_cells
+from train.evaluate.bits import Bits, BoundChain, plan_chains
+from train.evaluate.cells import Cell, Cells, plan_cells
 from train.evaluate.features import same_probe
 from train.evaluate.options import Options
 from train.evaluate.report import write_report
@@ -38,8 +40,16 @@ def run(options: Options) -> None:
     options.check_numbers()
     check_folder(user_path(options.out), "out")
     metrics = options.metric_list()
-    study = Study(options, open_checkpoint(options.checkpoint, options.where), process)
-    chains, cells = plan_chains(study, metrics), plan_cells(study)
+
+    def planned(model: Model) -> tuple[Study, list[BoundChain], list[Cell]]:
+        study = Study(options, model, process)
+        return study, plan_chains(study, metrics), plan_cells(study)
+
+    def check(spec: ModelSpec) -> None:
+        if not spec.takes_words:  # whose labels need its text encoder
+            planned(Model(**vars(spec), network=lambda x, *_: x))
+
+    study, chains, cells = planned(open_checkpoint(options.checkpoint, options.where, check))
     with locked(study.out):
         before = read_study(study.out)
         # The report needs these: a damaged one is named before any work.

@@ -9,10 +9,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from ddpm_core.commands.reading import HELP, read, read_known
 from train import TrainError
-from train.common.command_line import HELP, check_arguments, user_path
+from train.common.command_line import user_path
 from train.common.config import PRESETS, Config, Kind, PresetName
 from train.common.memory import enough_memory
 
@@ -166,11 +165,9 @@ def read_flags(arguments: list[str], default: Kind, program: str, description: s
     shown = kind(**{field.name: getattr(default, field.name) for field in fields(kind)})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The field", UserWarning)  # of a checkpoint's wrong value: `check` refuses it
-        given = tyro.cli(kind, args=arguments, default=shown, prog=program, description=description)
+        given = read(kind, arguments, program, default=shown, description=description)
     return replace(default, **vars(given))
 
 
 def _parse_start(arguments: list[str]) -> FitStart:
-    check_arguments(arguments)
-    words = [word for word in arguments if word not in HELP]  # parse_fit shows the help, with the right defaults
-    return tyro.cli(FitStart, args=words, return_unknown_args=True, prog=PROGRAM)[0]
+    return read_known(FitStart, arguments, PROGRAM)

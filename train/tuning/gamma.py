@@ -9,8 +9,9 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core.commands.chain import Where, open_checkpoint
+from ddpm_core.commands.reading import read
 from train import TrainError
-from train.common.command_line import check_range, parse
+from train.common.command_line import check_range
 
 
 @dataclass
@@ -30,7 +31,7 @@ class GammaOptions:
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
-    options = parse(GammaOptions, arguments, prog="python -m train gamma")
+    options = read(GammaOptions, arguments, "python -m train gamma")
     check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
     from ddpm_core.checkpoint import refs, spec

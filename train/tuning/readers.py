@@ -10,8 +10,9 @@ import tyro
 from tqdm import tqdm
 
 from ddpm_core.commands.chain import Where, open_checkpoint
+from ddpm_core.commands.reading import Unset, read
 from train import TrainError
-from train.common.command_line import check_range, parse, user_path
+from train.common.command_line import check_range, user_path
 
 
 @dataclass
@@ -25,7 +26,7 @@ class ReadersOptions:
     """the number of runs to which the readers are fitted"""
     held_out: int = 50
     """the number of other runs on which they are measured"""
-    prompts: Path | None = None
+    prompts: Unset[Path] = None
     """for a model that takes words: a text file with a prompt on each line; the runs take them in turn"""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps"""
@@ -33,7 +34,7 @@ class ReadersOptions:
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
-    options = parse(ReadersOptions, arguments, prog="python -m train readers")
+    options = read(ReadersOptions, arguments, "python -m train readers")
     check_range(options, {"seeds": (2, 10**5), "held_out": (2, 10**5)})
     from ddpm_core.checkpoint import refs
     from ddpm_core.checkpoint.sidecars import readers_file

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tqdm import tqdm
 
-from ddpm_core.__main__ import Where, open_checkpoint
+from ddpm_core.commands.chain import Where, open_checkpoint
+from ddpm_core.commands.reading import Unset, read
 from ddpm_core.names import OPTIMISED_FOR, Sampler
 from train import TrainError
-from train.common.command_line import check_range, names, numbers, parse
+from train.common.command_line import check_range, names, numbers
 from train.common.lock import locked
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class ScheduleOptions:
 
     checkpoint: Annotated[str, tyro.conf.Positional]
     """folder of the checkpoint; if it is not a folder, make a copy with `python -m ddpm_core export`"""
-    steps: str | None = None
+    steps: Unset[str] = None
     """numbers of steps, with commas between them; default: 4,5,6,8,10,15,20"""
     images: int = 16
     """the number of images for trying the steps; the work grows with it"""
@@ -38,7 +39,7 @@ class ScheduleOptions:
     detail: float = 1.0
     """how much the details of a picture count: 1 for photographs, less for drawings, 0 for digits"""
     samplers: Annotated[str, tyro.conf.arg(help=f"any of {', '.join(OPTIMISED_FOR)}")] = ",".join(OPTIMISED_FOR)
-    data: str | None = None
+    data: Unset[str] = None
     """the data on which the checkpoint was trained: a folder of images, parquet, a Hub data set, cifar10 or mnist; with
     it, the times are refined to reduce a distance between features of pictures and data"""
     metric: Literal["kid", "fid"] = "kid"
@@ -52,7 +53,7 @@ class ScheduleOptions:
 
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
-    options = parse(ScheduleOptions, arguments, prog="python -m train schedule")
+    options = read(ScheduleOptions, arguments, "python -m train schedule")
     check_range(options, {"images": (1, 10**5), "points": (2, 1000), "detail": (0, 2), "samples": (2, 10**6)})
     steps = None if options.steps is None else numbers(options.steps, "steps", int)
     samplers = names(options.samplers, "samplers", OPTIMISED_FOR)

@@ -1,9 +1,11 @@
-"""What has to be done before gradio is imported. Importing this module does it."""
+"""What has to be done before gradio is imported: some of it when this module is, and `unparsed` around that import."""
 
 from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -31,7 +33,13 @@ def _file(thing: Any, getfile: Any = inspect.getfile) -> str:
     return getfile(thing)
 
 
-# gradio parses the source of each of its components when it is imported, and writes a stub of it for editors, which is
-# half of the time (1.2 of 2.7 s: https://github.com/gradio-app/gradio/issues/7791). It leaves out classes of no file.
-with mock.patch("inspect.getfile", _file):
-    import gradio as gradio
+@contextmanager
+def unparsed() -> Iterator[None]:
+    """Import gradio in this block.
+
+    gradio parses the source of each of its components when it is imported, and writes a stub of it for editors, which
+    is half of the time (1.2 of 2.7 s: https://github.com/gradio-app/gradio/issues/7791). It leaves out classes of no
+    file.
+    """
+    with mock.patch("inspect.getfile", _file):
+        yield

@@ -1,4 +1,5 @@
-"""Slow connections: uvicorn waits for the rest of a request's head for ever, and takes as many as the system allows.
+"""The server: uvicorn in a thread, on a socket that listens already. Slow connections: uvicorn waits for the rest of a
+request's head for ever, and takes as many as the system allows.
 
 uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157): when it has one for the head of a request,
 `HEAD` can be that. Bodies are the gate's business.
@@ -6,15 +7,17 @@ uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157): when
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
+import threading
+import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
-from unittest import mock
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from ui.runs.visitors import is_here, neighbourhood
 
@@ -46,11 +49,44 @@ def raise_file_limit() -> int:
     return MOST if soft == resource.RLIM_INFINITY else min(MOST, soft // 2)
 
 
-@contextmanager
-def few_at_once() -> Iterator[None]:
-    """Whatever makes a uvicorn server in this block, as gradio does, has it accept AT_ONCE connections at once."""
-    with mock.patch("uvicorn.Config", partial(uvicorn.Config, backlog=AT_ONCE)):
-        yield
+class Server(uvicorn.Server):
+    """uvicorn in a thread, on a socket that listens already.
+
+    host: as an address of the page has it. url: that address on this machine.
+    """
+
+    def __init__(self, app: ASGIApp, listening: socket.socket, host: str):
+        config = uvicorn.Config(app, log_level="warning", backlog=AT_ONCE)
+        config.load()
+        config.http_protocol_class = patient(config.http_protocol_class, Connections(raise_file_limit()))
+        super().__init__(config)
+        self.host, self.port = host, listening.getsockname()[1]
+        self.url = f"http://{'localhost' if host == '0.0.0.0' else host}:{self.port}/"
+        self._thread = threading.Thread(target=self.run, args=([listening],), daemon=True, name="server")
+        self._guests = AsyncExitStack()
+
+    def start(self) -> None:
+        """Serve. Returns when requests are answered."""
+        self._thread.start()
+        while self._thread.is_alive() and not self.started:
+            time.sleep(1e-3)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def enter(self, guest: AbstractAsyncContextManager[Any]) -> None:
+        """Enter a context in the server's loop, and leave it when the server ends."""
+        asyncio.run_coroutine_threadsafe(self._guests.enter_async_context(guest), self._loop).result()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await self._guests.aclose()
+
+    def close(self) -> None:
+        """End when the requests under way are answered, or at once with `force_exit`."""
+        self.should_exit = True
+        self._thread.join(5)
 
 
 class Connections:
@@ -60,10 +96,6 @@ class Connections:
         self.most = most
         self.of: Counter[str] = Counter()  # by address
         self.waiting: OrderedDict[Any, None] = OrderedDict()  # for the head of a request, the first ones first
-
-    def protect(self, server: Any) -> None:
-        """From here on a uvicorn server makes its connections so."""
-        server.config.http_protocol_class = patient(server.config.http_protocol_class, self)
 
 
 def patient(protocol: type, all: Connections) -> type:

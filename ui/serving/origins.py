@@ -13,6 +13,8 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from starlette.requests import Request
+
 from ui.machine.limits import Refused
 
 USUAL = {"http": 80, "https": 443, "": None}
@@ -60,7 +62,7 @@ class Origins:
             return
         page = _split(origin.decode("latin-1"))
         # None of these headers can be set by a foreign page without being asked for permission, which it does not get.
-        forwarded = headers.get(b"x-forwarded-host", b"").decode("latin-1").partition(",")[0].strip()
+        forwarded = _first(headers.get(b"x-forwarded-host", b"").decode("latin-1"))
         near = {(name, port), _split(f"//{forwarded}"), *self._pages}
         if page[0] and any(page[0] == host and port in (page[1], None) for host, port in near):
             return
@@ -84,3 +86,17 @@ def _split(address: str) -> tuple[str, int | None]:
         return (parts.hostname or "").rstrip("."), parts.port or USUAL.get(parts.scheme)
     except ValueError:
         return "", None
+
+
+def page_address(request: Request, root_path: str) -> str:
+    """The address of the page for who asks, without a slash at its end: behind a proxy, as that says."""
+    if "://" in root_path:
+        return root_path.rstrip("/")
+    host, scheme = (_first(request.headers.get(f"x-forwarded-{name}", "")) for name in ("host", "proto"))
+    secure = "https" in (scheme, request.url.scheme)
+    return f"{'https' if secure else 'http'}://{host or request.url.netloc}{root_path}".rstrip("/")
+
+
+def _first(header: str) -> str:
+    """What the first of several proxies has said."""
+    return header.partition(",")[0].strip()

@@ -1,44 +1,38 @@
-"""The app: one page of our own, served by gradio, whose login, share link and API for scripts it uses.
+"""The app: one page of our own, and behind it gradio, whose login, share link and API for scripts it uses.
 
 The page asks through two routes: `ask` for quick questions, and `run` for a computation, whose messages are one
-response that goes on until it ends; and it fetches what a run keeps, of which it makes files. Scripts have /sample and
-/trajectory, which gradio_client lists.
+response that goes on until it ends; and it fetches what a run keeps, of which it makes files. All other requests go to
+gradio (`api`), and wait until that is imported.
 """
 
 from __future__ import annotations
 
-import inspect
+import asyncio
+import gc
 import logging
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import aclosing, suppress
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from socket import socket
+from typing import TYPE_CHECKING, Any
 
-from ui.serving import before_gradio  # noqa: F401, before gradio
+from ui.serving import before_gradio  # noqa: F401, before torch
 
 # isort: split
 import anyio
 import anyio.to_thread
-import gradio as gr
-import numpy as np
-from fastapi import HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
-from gradio.data_classes import FileData
-from gradio.route_utils import get_root_url
-from gradio_client.utils import strip_invalid_filename_characters
 from pydantic import BaseModel
-from starlette.middleware import Middleware
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
-from ddpm_core import imaging
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.commands import defaults
-from ddpm_core.model import ModelSpec
+from ddpm_core.imports import collector_off
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
@@ -46,34 +40,30 @@ from ui.forms import emoji, units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog, log_no_other_way
-from ui.machine.limits import Refused, ServerLimits
+from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.facts import answer
-from ui.models.form_options import default_count, quick, samplers, step_limits
+from ui.models.form_options import quick
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, ModelList, Nothing, RunHere
-from ui.runs.jobs import Job
-from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard, in_thread
+from ui.runs.listeners import in_thread
 from ui.runs.log import Values
 from ui.runs.pages import Run, Runs
-from ui.runs.states import ENDED
-from ui.runs.visitors import address, asks, far_address, visitor
+from ui.runs.visitors import asks, far_address, visitor
 from ui.runs.words import page_words
-from ui.serving import gradio_faults
-from ui.serving.connections import Connections, few_at_once, raise_file_limit
-from ui.serving.gate import REQUESTS, UNCLEAR, Access, Gate
-from ui.serving.origins import Origins
+from ui.serving.connections import Server
+from ui.serving.gate import UNCLEAR, Access, Gate
+from ui.serving.origins import Origins, page_address
 from ui.serving.packing import packed, whole
 
-# Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
-# counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
-# than the runs that can be here at once.
-SESSIONS = 64
+if TYPE_CHECKING:
+    from ui.serving.api import Api
+
 LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
 BYTES = "application/octet-stream"  # what `packing` packs
@@ -101,21 +91,25 @@ class AskedRun(BaseModel):
     number: int = 0
 
 
-class App(gr.Server):
+class App(FastAPI):
     """The page's server; `ui.build` makes it, `ui.launch` serves it, `ui.close` ends it.
 
-    local_url, share_url: where it is served.
+    local_url, share_url: where it is served. locked: whether there is a login. api: what gradio serves, as soon as that
+    is there. wanted: set when a request waits for it.
     """
 
     local_url = ""
     share_url: str | None = None
+    locked = False
+    server: Server | None = None
 
     def __init__(self, services: Services):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
         self.services = services
         self.heard: Counter[str] = Counter()  # open streams of gradio's events and sessions, by their names
+        self.api: Future[Api] = Future()
+        self.wanted = threading.Event()
         self.warmup = Warmup(services)
-        self.sweeper: temporary_files.Sweeper | None = None
         self.training = training.TrainingPart(services) if services.trains else None
         parts: list[Part] = [sampling.SamplingPart(services), sampling.SketchPart(services), plane.PlanePart(services)]
         parts += [
@@ -131,43 +125,37 @@ class App(gr.Server):
         self.parts["course"] = course.CoursePart(services)
         self.runs = Runs(services, lambda name, values: self.parts[name].request(name, values))
         self.origins = Origins(any_host=services.public)
-        self.unheard = Unheard()
-        self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, self.heard)
+        access = Access(
+            services.events,
+            self.origins,
+            any_site=services.public,
+            logs_in_there="SPACE_ID" in os.environ,
+            is_locked=lambda: self.locked,
+            knows=self._knows,
+            is_here=lambda name: self.api.done() and self.api.result().events.is_here(name),
+            heard=self.heard,
+        )
+        self.add_middleware(Gate, access=access)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
-        # gradio's own route keeps its first answer for all, with the address that its asker gave to the app.
-        self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
         self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
         self.add_api_route("/kept/{run}", self._kept, methods=["GET"], response_model=None)
-        # The line of turns limits and orders runs, and not gradio's queue.
-        for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
-            self.api(
-                _with_parameters(endpoint, services.first, result), name=endpoint.__name__[1:], concurrency_limit=None
-            )
+        self.mount("", self._to_gradio)
 
-    def build_middleware_stack(self) -> ASGIApp:
-        """The gate is before everything else, gradio's own middleware too."""
-        access = Access(
-            self.services.events,
-            self.origins,
-            any_site=self.services.public,
-            logs_in_there="SPACE_ID" in os.environ,
-            is_locked=lambda: self.auth is not None,
-            knows=self._knows,
-            is_here=self.events.is_here,
-            heard=self.heard,
-        )
-        self.user_middleware.insert(0, Middleware(Gate, access=access))
-        return super().build_middleware_stack()
+    async def _to_gradio(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, as soon as gradio is there."""
+        self.wanted.set()
+        api = await asyncio.shield(asyncio.wrap_future(self.api))
+        await api(scope, receive, send)
 
     # --- The page
 
     def _page(self, request: Request) -> Response:
         """The page, or its login where there is one."""
-        if self.auth is not None and not self._knows(request.cookies):
+        if self.locked and not self._knows(request.cookies):
             return HTMLResponse(web.text("login.html"))
-        root = get_root_url(request, "/", self.root_path)
+        root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
 
     def given(self) -> dict[str, Any]:
@@ -188,7 +176,7 @@ class App(gr.Server):
         """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
         asked, part, found = dict(request.query_params), self.parts["watch"], None
         name = asked.get("tab", "" if "lesson" in asked else "watch")
-        if asked and name in part.forms and not self.auth:
+        if asked and name in part.forms and not self.locked:
             with suppress(ValueError, CheckpointError):
                 run = part.request(name, {"checkpoint": self.services.first, **asked})
                 cost = part.cost(run)
@@ -204,9 +192,8 @@ class App(gr.Server):
         return forms
 
     def _knows(self, cookies: Mapping[str, str]) -> bool:
-        """Whether a visitor has entered the password: gradio's login gives out these cookies."""
-        names = (f"access-token-{self.cookie_id}", f"access-token-unsecure-{self.cookie_id}")
-        return any(self.tokens.get(cookies.get(name)) for name in names)
+        """Whether a visitor has entered the password, which gradio asks for."""
+        return self.api.done() and self.api.result().knows(cookies)
 
     def _device(self) -> Device:
         """What computes, for the corner of the page."""
@@ -214,12 +201,6 @@ class App(gr.Server):
         return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
 
     # --- What the page asks
-
-    def _keep(self, content: bytes, name: str) -> str:
-        """The path of a new temporary file."""
-        assert self.sweeper is not None  # since the app is served
-        name = strip_invalid_filename_characters(Path(name).name).strip(".")
-        return str(self.sweeper.keep(content, name or "file"))
 
     async def _asked(self, question: Question, request: Request) -> Response:
         """The answer to a question of the page."""
@@ -298,8 +279,8 @@ class App(gr.Server):
 
     def _room(self, asked: Asked) -> Invitation:
         """Where others in the room can open the page."""
-        blocks = self.get_blocks()
-        served = Served(blocks.server_name, blocks.server_port, far_address() is None, self.share_url)
+        assert self.server is not None
+        served = Served(self.server.host, self.server.port, far_address() is None, self.share_url)
         return invitation(asked.get("page"), served)
 
     async def _run(self, asked: AskedRun, request: Request) -> Response:
@@ -317,82 +298,11 @@ class App(gr.Server):
             )
         except ValueError as error:  # it is gone
             raise HTTPException(404, str(error)) from None
-        gradio_faults.tell_spaces(request)
+        if zero_gpu.is_here():
+            from ui.serving.gradio_faults import tell_spaces
+
+            tell_spaces(request)
         return StreamingResponse(_pieces(run), headers=LIVE, media_type=BYTES)
-
-    # --- What scripts ask
-
-    async def _sample(self, values: Values) -> AsyncGenerator[list[dict], None]:
-        """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
-        last = None
-        async with aclosing(self._frames(values)) as frames:
-            async for plan, frame in frames:
-                last = (plan, frame) if frame else last
-                yield []  # here it is noticed when the caller has gone away
-        assert last and last[1]
-        yield await self._pictures(last[1].x, "x_0", last[0])
-
-    async def _trajectory(self, values: Values) -> AsyncGenerator[dict, None]:
-        """Every kept step of a run as it is done: index (from 0), steps, t, s, alpha_bar (of t), sigma (of the noise
-        added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
-        """
-        async with aclosing(self._frames(values)) as frames:
-            async for plan, frame in frames:
-                if frame is None:
-                    continue
-                t, s = plan.pairs[0][frame.k]
-                yield {
-                    "index": frame.k,
-                    "steps": len(plan.pairs[0]),
-                    "t": t,
-                    "s": s,
-                    "alpha_bar": plan.models[0].schedule.alpha_bar[t].item(),
-                    "sigma": frame.sigma,
-                    "x_t": await self._pictures(frame.x, f"x_{s}", plan),
-                    "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", plan),
-                }
-
-    async def _frames(self, values: Values) -> AsyncGenerator[tuple[Any, sampling.Frame | None], None]:
-        """The plan of a run, and each kept step while somebody listens, None now and then. Raises gr.Error for a run
-        that fails or is stopped.
-        """
-        if values["count"] is None:
-            values = values | {"count": default_count(str(values["checkpoint"]), self.services.step_times)}
-        try:
-            computation = Scripted(self.services, values)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        job = Job(computation, self.services, visitor(), far_address())
-        session = visitor()
-        listener = Listener(lambda: self.events.is_heard(session))
-        try:
-            with self.unheard.one(address()):
-                await listener.comes()
-            async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
-                async for update in updates:
-                    if update.state in ENDED and update.state != "finished":
-                        raise gr.Error(update.text or "The run was stopped", print_exception=False)
-                    yield job.plan, None
-                    for result in update.results:
-                        if isinstance(result, sampling.Frame):
-                            yield job.plan, result
-        except (NobodyListens, Refused) as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    async def _pictures(self, images: np.ndarray, name: str, plan: sampling.SamplingPlan) -> list[dict]:
-        def write() -> list[dict]:
-            files = []
-            for image, seed in zip(images, plan.request.seeds, strict=True):
-                try:
-                    path = self._keep(imaging.png(image), f"{name}-seed-{seed}.png")
-                except OSError as error:
-                    if temporary_files.is_full(error):
-                        raise gr.Error(temporary_files.FULL, print_exception=False) from error
-                    raise
-                files.append(FileData(path=path, mime_type="image/png").model_dump())
-            return files
-
-        return await anyio.to_thread.run_sync(write)
 
 
 async def _pieces(run: Run) -> AsyncGenerator[bytes, None]:
@@ -400,75 +310,6 @@ async def _pieces(run: Run) -> AsyncGenerator[bytes, None]:
     async with aclosing(in_thread(run.messages())) as messages:
         async for message in messages:
             yield whole(message)
-
-
-# The order in which scripts may pass values without their names; a new field of Settings comes behind these.
-ORDER = (
-    "checkpoint",
-    "sampler",
-    "steps",
-    "spacing",
-    "variance",
-    "eta",
-    "clip",
-    "seed",
-    "count",
-    "label",
-    "guidance",
-    "prompt",
-    "negative",
-)
-# Left to the checkpoint: its own sampler, steps, clipping and guidance, and as many images as the page starts with: 4,
-# or 1 where 4 take over 5 s.
-OPEN = {
-    "sampler": str | None,
-    "steps": int | None,
-    "clip": bool | None,
-    "count": int | None,
-    "guidance": float | None,
-}
-
-
-class Scripted(sampling.Sampling):
-    """The run of a script. Without a sampler or a number of steps it has those that the page sets for its model.
-
-    Raises ValueError as `Settings.check` does.
-    """
-
-    def __init__(self, services: Services, values: Values):
-        self._open = [name for name in ("sampler", "steps") if values[name] is None]
-        given = {name: value for name, value in values.items() if name not in self._open}
-        super().__init__(services, sampling.Settings.check(given))
-
-    def plan(self, models: Sequence[ModelSpec]) -> sampling.SamplingPlan:
-        own = {"sampler": samplers(models[0])[0], "steps": step_limits(models[0])[2]}
-        request = replace(self.request, **{name: own[name] for name in self._open})
-        return sampling.Sampling(self.services, request).plan(models)
-
-
-def _with_parameters(
-    endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
-) -> Callable[..., AsyncGenerator[Any, None]]:
-    """The endpoint as a function with a parameter for each field of `Settings`, which is how gradio reads them."""
-    usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
-    defaults: Values = {name: usual[name] for name in (*ORDER, *usual)}
-
-    async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
-        asks(request.session_hash, request.client and request.client.host)
-        async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
-            async for item in items:
-                yield item
-
-    types: dict[str, Any] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter("request", kind)]  # gradio gives it
-    parameters += [
-        inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
-    ]
-    called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore[reportFunctionMemberAccess]
-    called.__annotations__ = types | {"request": gr.Request, "return": result}
-    called.__name__, called.__doc__ = endpoint.__name__[1:], endpoint.__doc__
-    return called
 
 
 # --- Start and end
@@ -505,47 +346,44 @@ def build(
     return App(services)
 
 
-def launch(app: App, warm: bool = True, **options: Any) -> None:
-    """Serve the app. Raises OSError where it can't be served.
+def launch(
+    app: App,
+    listening: socket,
+    host: str = "127.0.0.1",
+    warm: bool = True,
+    opened: Callable[[], None] = lambda: None,
+    **options: Any,
+) -> None:
+    """Serve the app at a socket that listens: the page at once, and gradio behind it. Returns when both are there.
 
-    warm: then load and time the first model in the background, and ask the Hub what is there. options: those of
-    gradio's `launch`.
+    Importing gradio takes as long as all that the page needs. So it waits until the first model is warm and nobody
+    computes, or somebody wants it.
+    host: as an address of the page has it. warm: load and time the first model in the background, and ask the Hub what
+    is there. opened: is called when the page can be opened. options: those of gradio's `launch`. Raises OSError where
+    the app can't be served.
     """
-    limits = app.services.limits
     app.services.events.closing = ""
-    # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses.
-    safe: dict[str, Any] = {"ssr_mode": False, "enable_monitoring": False}
-    safe |= {"state_session_capacity": SESSIONS, "run_history": False, "quiet": True}
-    # An event waits until one of so many places is free, and nobody is told so: there are places for all at once, and
-    # who computes when is said by `Turns`. They are no threads, as no endpoint needs one.
-    safe |= {"max_threads": REQUESTS + 2 * UNHEARD, "app_kwargs": {"lifespan": app.events.forgetting}}
-    connections = Connections(raise_file_limit())
+    app.locked = options.get("auth") is not None
+    app.root_path = options.get("root_path") or os.environ.get("GRADIO_ROOT_PATH", "")
     app.origins.serve_this_machine()
-    app.origins.serve(options.get("server_name"))
-    with few_at_once():
-        _serve(app, **safe, **options)
+    app.origins.serve(host, app.root_path)
+    app.server = Server(app, listening, host)
+    app.local_url = app.server.url
     log_no_other_way()
-    app.origins.serve(app.share_url, app.root_path)
-    gradio_faults.calm(app.get_blocks()._queue)
-    connections.protect(app.get_blocks().server)
-    app.sweeper = temporary_files.Sweeper(app.get_blocks(), limits.temporary_mb * 1e6)
-    app.sweeper.start()
-    if warm:  # only now: what it imports would make the page wait
+    app.server.start()
+    opened()
+    if warm:
         app.warmup.start()
+    if not warm or options.get("share") or zero_gpu.is_here():
+        app.wanted.set()
+    while not (app.wanted.wait(0.1) or (app.warmup.ready.is_set() and not len(app.services.turns))):
+        pass
+    with collector_off():
+        from ui.serving.api import Api
 
-
-def _serve(app: App, **options: Any) -> None:
-    """gradio's `launch`. Raises OSError where its server does not answer."""
-    try:
-        # Without its look for the page, which has three seconds: too few for a machine under heavy load.
-        _, app.local_url, app.share_url = app.launch(**options, _frontend=False)
-    except Exception as error:
-        if "Couldn't start the app" not in str(error):
-            raise
-        close(app)
-        raise OSError(
-            "the page's own server did not answer: a proxy stands before localhost (set NO_PROXY=localhost,127.0.0.1)"
-        ) from None
+        gc.freeze()
+    app.share_url = Api(app.services, app.heard).join(app.server, app.api.set_result, **options)
+    app.origins.serve(app.share_url)
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
@@ -568,11 +406,12 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         app.training.close(end - time.monotonic())
     while services.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
-    if app.sweeper:
-        app.sweeper.stop()
-    blocks = app.get_blocks()
-    hurry = threading.Timer(max(LAST, end - time.monotonic()), setattr, (blocks.server, "force_exit", True))
+    if app.server is None:
+        return stopped
+    hurry = threading.Timer(max(LAST, end - time.monotonic()), setattr, (app.server, "force_exit", True))
     hurry.start()  # the server waits for requests under way
-    blocks.close(verbose=False)
+    if app.api.done():
+        app.api.result().leave()
+    app.server.close()
     hurry.cancel()
     return stopped

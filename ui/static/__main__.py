@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
 
 from ddpm_core.checkpoint.refs import CheckpointError, embedded
+from ddpm_core.commands.reading import Parser
 from ui.models.catalogue import EMBEDDED
 from ui.static.folder import write
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m ui.static", description="Write the page without a server.")
+    parser = Parser(prog="python -m ui.static", description="Write the page without a server.")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder; an older one is replaced")
     own = [name for name in EMBEDDED if name in embedded()]
     parser.add_argument("--models", nargs="+", default=own, metavar="CHECKPOINT", help=f"default: {' '.join(own)}")

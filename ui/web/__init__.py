@@ -30,6 +30,7 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
 }
+TEXTS = (".svg", ".json")  # of these; the others do not get smaller
 
 
 def text(name: str) -> str:
@@ -93,6 +94,15 @@ def policy(page: bytes, *connect: str) -> str:
     return "; ".join(rules)
 
 
+def compressed(answer: Response, request: Request) -> Response:
+    """An answer, compressed where the browser takes that."""
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        answer.body = gzip.compress(answer.body, 6)
+        answer.headers.update({"content-encoding": "gzip", "content-length": str(len(answer.body))})
+    answer.headers["vary"] = "accept-encoding"
+    return answer
+
+
 def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
     """Add the page and its files to the app."""
 
@@ -100,23 +110,22 @@ def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
         answer = index(request)
         answer.headers["cache-control"] = "no-store"
         answer.headers["content-security-policy"] = policy(bytes(answer.body))
-        if "gzip" in request.headers.get("accept-encoding", ""):  # gradio compresses by the ending of a path only
-            answer.body = gzip.compress(answer.body, 6)
-            answer.headers.update({"content-encoding": "gzip", "vary": "accept-encoding"})
-            answer.headers["content-length"] = str(len(answer.body))
-        return answer
+        return compressed(answer, request)
 
-    def file(asked: str, name: str) -> Response:
+    def file(request: Request, asked: str, name: str) -> Response:
         # A page of another version still gets what it asks for, but is not to keep it under that version's address.
         headers = {"cache-control": "public, max-age=31536000, immutable" if asked == version() else "no-store"}
         if name == STYLE:
-            return Response(style(), media_type="text/css", headers=headers)
+            return compressed(Response(style(), media_type="text/css", headers=headers), request)
         if name in scripts.scripts(CLIENT):
-            return Response(scripts.scripts(CLIENT)[name], media_type=SCRIPT, headers=headers)
+            return compressed(Response(scripts.scripts(CLIENT)[name], media_type=SCRIPT, headers=headers), request)
         path = served().get(name)
         if path is None:
             raise HTTPException(404)
-        return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+        kind = TYPES[path.suffix]
+        if path.suffix in TEXTS:
+            return compressed(Response(path.read_bytes(), media_type=kind, headers=headers), request)
+        return FileResponse(path, media_type=kind, headers=headers)
 
     def manifest() -> Response:
         return Response(text("manifest.webmanifest").replace("VERSION", version()), media_type=TYPES[".webmanifest"])

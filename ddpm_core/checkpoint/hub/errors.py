@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from ddpm_core.checkpoint.refs import CheckpointError, Ref, embedded
+from ddpm_core.checkpoint.refs import CheckpointError, Ref
 
 
 def is_unreachable(error: Exception) -> bool:
@@ -59,9 +59,6 @@ def explained(error: Exception, ref: Ref, downloading: bool = False) -> Exceptio
     if is_unreachable(error):
         offline = isinstance(error, OfflineModeIsEnabled)
         reason = "HF_HUB_OFFLINE is set" if offline else "the Hub cannot be reached"
-        inside = ", ".join(embedded())
-        return CheckpointError(
-            f"{reason} and {ref} is not in the cache: connect to the internet once to download it, or use an embedded "
-            f"one ({inside})"
-        )
+        advice = "connect to the internet, or choose another model"
+        return CheckpointError(f"{reason} and {ref} is not in the cache: {advice}")
     return error

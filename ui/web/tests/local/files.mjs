@@ -1,7 +1,9 @@
-// node files.mjs ASKED.json OUT: the files of a run of the server, as the page makes them. ASKED has the part, its form, the
-// kinds of files, the path of what the run keeps, the words of the page, and what the engine answers. Prints the name of each file, or why there is none.
+// node files.mjs: the files of runs of the server, as the page makes them. Each line of stdin is a run, as JSON: its part and
+// form, the kinds of files, the path of what the run keeps, the folder for the files, the words of the page, and what the engine
+// answers. Each line of stdout has the name of each file, or why there is none.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { make } from "../../files/make.js";
 import { Knowledge } from "../../shared/run/knowledge.js";
 import { unpacked } from "../../shared/run/packing.js";
@@ -25,21 +27,24 @@ globalThis.OffscreenCanvas = class {
   }
 };
 
-const [, , asked, out] = process.argv;
-const { part, form, kinds, kept, words, emoji, facts } = JSON.parse(readFileSync(asked, "utf8"));
-const ask = async (_, what, { ref } = {}) =>
-  what === "emoji" ? emoji : { ref, count: 1, download: 0, facts: facts[ref] };
-const knowledge = new Knowledge(words, { [part]: form }, ask);
-const said = {};
-for (const kind of kinds) {
-  try {
-    const found = unpacked(new Uint8Array(readFileSync(kept)));
-    const [name, content] = await make(knowledge, part, kind, found, async () => {});
-    writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
-    said[kind] = { name };
-  } catch (error) {
-    if (error.constructor !== Error) throw error;
-    said[kind] = { error: error.message };
+async function files({ part, form, kinds, kept, out, words, emoji, facts }) {
+  const ask = async (_, what, { ref } = {}) =>
+    what === "emoji" ? emoji : { ref, count: 1, download: 0, facts: facts[ref] };
+  const knowledge = new Knowledge(words, { [part]: form }, ask);
+  const said = {};
+  for (const kind of kinds) {
+    try {
+      const found = unpacked(new Uint8Array(readFileSync(kept)));
+      const [name, content] = await make(knowledge, part, kind, found, async () => {});
+      writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
+      said[kind] = { name };
+    } catch (error) {
+      if (error.constructor !== Error) throw error;
+      said[kind] = { error: error.message };
+    }
   }
+  return said;
 }
-process.stdout.write(JSON.stringify(said));
+
+for await (const line of createInterface({ input: process.stdin }))
+  process.stdout.write(`${JSON.stringify(await files(JSON.parse(line)))}\n`);

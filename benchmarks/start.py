@@ -1,0 +1,82 @@
+"""Time the start of the app: `python -m benchmarks start`, in turns with another checkout by `--beside FOLDER`.
+
+A new process of `python app.py` is asked at once for its page, then for the run of one digit, then for the API. It
+prints the processor's seconds of that process, and the seconds that passed, until each has come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks._measure import describe
+
+HERE = Path(__file__).parents[1]
+RUN = json.dumps({"part": "watch", "values": {"checkpoint": "mnist-tiny", "count": 1}})
+ASKED = {"page": ("GET", "/", None), "picture": ("POST", "/run", RUN), "API": ("GET", "/gradio_api/info", None)}
+
+
+def processor(pid: int) -> float:
+    """Return the processor's seconds of a process of Linux."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def start(folder: Path) -> dict[str, float]:
+    """Return the seconds until the page's first byte, until the end of a run, and until the API answers."""
+    began = time.perf_counter()
+    command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
+    app = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    try:
+        assert app.stdout is not None
+        address = re.search(r"//(\S+)/", app.stdout.readline())
+        if address is None:
+            sys.exit("the app did not start")
+        found = {}
+        for name, (method, path, content) in ASKED.items():
+            connection = http.client.HTTPConnection(address[1])
+            connection.request(method, path, content, {"content-type": "application/json"} if content else {})
+            answer = connection.getresponse()
+            answer.read(1 if name == "page" else None)
+            if answer.status != 200:
+                sys.exit(f"{path}: {answer.status}")
+            found |= {f"{name}, processor": processor(app.pid), f"{name}, passed": time.perf_counter() - began}
+            connection.close()
+        return found
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m benchmarks start", description=__doc__, formatter_class=raw)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="a checkout of another version")
+    options = parser.parse_args(arguments)
+    print(json.dumps(describe(torch.device("cpu"))))
+    folders = [HERE, *filter(None, [options.beside])]
+    turns: list[list[dict[str, float]]] = []
+    for number in range(options.rounds):
+        turn = [start(folder) for folder in (folders if number % 2 else folders[::-1])]
+        turns.append(turn if number % 2 else turn[::-1])
+        print(json.dumps([{name: round(seconds, 2) for name, seconds in one.items()} for one in turns[-1]]), flush=True)
+    for name in turns[0][0]:
+        ours, *beside = ([one[name] for one in side] for side in zip(*turns, strict=True))
+        line = f"{name}: {statistics.median(ours):.2f} s"
+        for theirs in beside:
+            ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+            line += f", beside {statistics.median(theirs):.2f} s, ratio {statistics.median(ratios):.2f}"
+            line += f" ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(line)

@@ -1,0 +1,143 @@
+"""Reads a command line. A mistake ends the command with one sentence, and `--help` says nothing twice."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stderr
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from itertools import zip_longest
+from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
+
+import tyro
+
+T = TypeVar("T")
+
+HELP = {"-h", "--help"}
+
+# A flag that may be left out. tyro would add "(default: None)" to its help, which says how it is left out.
+Unset = Annotated[
+    T | None, tyro.conf.arg(help_behavior_hint=lambda default: "" if default == "None" else f"(default: {default})")
+]
+
+
+def read(kind: type[T], arguments: Sequence[str] | None, prog: str, **options: Any) -> T:
+    """Return the command line as an instance of a dataclass. A mistake ends the program with one sentence on stderr and
+    status 2.
+
+    Arguments:
+        kind: each field is a flag, or an argument without a name if it is annotated as `tyro.conf.Positional`.
+        arguments: the words after the command; None for those of this program.
+        prog: the command itself, such as "python -m train fit".
+        options: other options of `tyro.cli`.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    known = set(_flags(kind))
+    for word in words:
+        if word.startswith("-") and _name(word) not in known and re.match("--?[A-Za-z]", word):
+            misspelt(word.partition("=")[0], known, prog)
+    return _parse(kind, words, prog, **options)
+
+
+def read_known(kind: type[T], arguments: Sequence[str], prog: str) -> T:
+    """Return the same from a command line that has other flags too, and may ask for help: both are passed over."""
+    return _parse(kind, [word for word in arguments if word not in HELP], prog, return_unknown_args=True)[0]
+
+
+def find(names: Iterable[str], words: Sequence[str], prog: str) -> str:
+    """Return the command that the first word names. Otherwise end the program: with all names, or one sentence."""
+    known = list(names)
+    if not words or words[0] in HELP:
+        print(f"usage: {prog} {' | '.join(known)} [--help]", file=sys.stdout if words else sys.stderr)
+        sys.exit(0 if words else 2)
+    if words[0] not in known:
+        misspelt(words[0], known, prog)
+    return words[0]
+
+
+def misspelt(word: str, known: Iterable[str], prog: str) -> NoReturn:
+    """End the program because it has no such flag or command. known: those that it has."""
+    near = get_close_matches(word, sorted(set(known) - HELP), 1)
+    missing = f"there is no {'' if word.startswith('-') else 'command '}{word}"
+    end(missing + (f": did you mean {near[0]}?" if near else "."), prog)
+
+
+def end(sentence: str, prog: str) -> NoReturn:
+    """End the program with what was wrong, the way to its help, and status 2."""
+    print(f"error: {sentence} See {prog} --help", file=sys.stderr)
+    sys.exit(2)
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse's parser, with the same sentences."""
+
+    def error(self, message: str) -> NoReturn:
+        flags = re.findall(r"(?<=unrecognized arguments: )-\S+", message)
+        if flags:
+            misspelt(flags[0].partition("=")[0], self._option_string_actions, self.prog)
+        end(f"{message}.", self.prog)
+
+
+def _parse(kind: type[T], words: list[str], prog: str, **options: Any) -> Any:
+    _check(kind, words, prog)
+    box = io.StringIO()
+    try:
+        with redirect_stderr(box):
+            return tyro.cli(kind, args=words, prog=prog, **options)
+    except SystemExit as stop:
+        if stop.code != 2:
+            raise
+        lines = [line.strip("│| ") for line in box.getvalue().splitlines()[1:]]  # after the box's title
+        said = " ".join(lines[: next((i for i, line in enumerate(lines) if set(line) <= {"─"}), None)])
+        end(said if said.endswith((".", ")")) else f"{said}.", prog)
+
+
+def _check(kind: type, words: Sequence[str], prog: str) -> None:
+    """End the program for a flag that is given twice (--NAME and --no-NAME are the same flag) or has an empty value.
+
+    tyro takes the last of two values, which is seldom what was meant; and an empty folder would be the current one.
+    """
+    seen, hints = set(), _hints(kind)
+    for word, following in zip_longest(words, words[1:]):
+        if not word.startswith("--"):
+            continue
+        flag, equals, value = word.partition("=")
+        name = _name(word).removeprefix("--no-").removeprefix("--")
+        if name in seen and not _is_marked(hints.get(name.replace("-", "_")), tyro.conf.UseAppendAction):
+            end(f"--{name} is given twice: give it once.", prog)
+        seen.add(name)
+        if (equals and not value.strip()) or (not equals and following is not None and not following.strip()):
+            end(f"{_name(flag)} can't be empty: give it a value, or leave it out.", prog)
+
+
+def _name(word: str) -> str:
+    """Return the flag of a word such as --log_every=2."""
+    return word.partition("=")[0].replace("_", "-")
+
+
+def _flags(kind: type) -> Iterator[str]:
+    """Yield the flags of a dataclass, and those of the dataclasses in it."""
+    yield from (*HELP, "--tyro-print-completion", "--tyro-write-completion")
+    hints, bare = _hints(kind), get_type_hints(kind)
+    for field in fields(kind):
+        part = field.default_factory
+        if part is not MISSING and is_dataclass(part):
+            yield from _flags(part)
+        elif not _is_marked(hints[field.name], tyro.conf.Positional):
+            name = field.name.replace("_", "-")
+            yield f"--{name}"
+            if bare[field.name] is bool:
+                yield f"--no-{name}"
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """Return the types of a dataclass's fields, with their annotations for tyro."""
+    return get_type_hints(kind, include_extras=True)
+
+
+def _is_marked(hint: Any, marker: Any) -> bool:
+    return marker in getattr(hint, "__metadata__", ())

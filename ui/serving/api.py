@@ -1,0 +1,268 @@
+"""What gradio serves behind the page: the API for scripts (/sample and /trajectory, which gradio_client lists), the
+login, and the tunnel of --share.
+
+Importing gradio takes as long as all that the page needs, so `server` imports this module when the page is there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import anyio.to_thread
+import numpy as np
+
+from ui.serving import before_gradio
+
+with before_gradio.unparsed():
+    import gradio as gr
+from gradio.data_classes import FileData
+from gradio_client.utils import strip_invalid_filename_characters
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
+
+from ddpm_core import imaging
+from ddpm_core.model import ModelSpec
+from ui.machine import temporary_files
+from ui.machine.limits import Refused
+from ui.models.form_options import default_count, samplers, step_limits
+from ui.models.services import Services
+from ui.parts import sampling
+from ui.runs.jobs import Job
+from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard
+from ui.runs.log import Values
+from ui.runs.states import ENDED
+from ui.runs.visitors import address, asks, far_address, visitor
+from ui.serving import gradio_faults
+from ui.serving.connections import Server
+from ui.serving.gate import REQUESTS
+
+# Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
+# counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
+# than the runs that can be here at once.
+SESSIONS = 64
+
+
+class Api(gr.Server):
+    """gradio's app, which `launch` puts behind the page.
+
+    heard: how many streams of each event and session are open.
+    """
+
+    sweeper: temporary_files.Sweeper
+
+    def __init__(self, services: Services, heard: Counter[str]):
+        super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
+        self.services = services
+        self.unheard = Unheard()
+        self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, heard)
+        # gradio's own route keeps its first answer for all, with the address that its asker gave to the app.
+        self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
+        # The line of turns limits and orders runs, and not gradio's queue.
+        for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
+            self.api(
+                _with_parameters(endpoint, services.first, result), name=endpoint.__name__[1:], concurrency_limit=None
+            )
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Without the outermost middleware, which answers what fails: the gate does that."""
+        stack = super().build_middleware_stack()
+        assert isinstance(stack, ServerErrorMiddleware)
+        return stack.app
+
+    def knows(self, cookies: Mapping[str, str]) -> bool:
+        """Whether a visitor has entered the password: gradio's login gives out these cookies."""
+        names = (f"access-token-{self.cookie_id}", f"access-token-unsecure-{self.cookie_id}")
+        return any(self.tokens.get(cookies.get(name)) for name in names)
+
+    def join(self, server: Server, here: Callable[[Api], None], **options: Any) -> str | None:
+        """Answer the requests that the page's server passes on. Returns the address of the tunnel, if there is one.
+
+        here: is called with this when requests can be passed on. options: those of gradio's `launch`. Raises OSError
+        where the server does not answer on this machine.
+        """
+
+        def start_server(app: Api, **_: object) -> tuple[str, int, str, Server]:
+            self.sweeper = temporary_files.Sweeper(self.get_blocks(), self.services.limits.temporary_mb * 1e6)
+            self.sweeper.start()
+            server.enter(app.router.lifespan_context(app))
+            here(self)
+            return server.host, server.port, server.url, server
+
+        # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses. And an
+        # event waits until one of so many places is free, and nobody is told so: there are places for all at once, and
+        # who computes when is said by `Turns`. They are no threads, as no endpoint needs one.
+        options |= {"ssr_mode": False, "enable_monitoring": False, "run_history": False, "quiet": True}
+        options |= {"state_session_capacity": SESSIONS, "max_threads": REQUESTS + 2 * UNHEARD}
+        options |= {"app_kwargs": {"lifespan": self.events.forgetting}, "prevent_thread_lock": True}
+        with mock.patch("gradio.http_server.start_server", start_server), redirect_stdout(io.StringIO()):  # its advice
+            try:
+                # Without its look for the page, which has three seconds: too few for a machine under heavy load.
+                *_, share_url = self.launch(**options, _frontend=False)
+            except Exception as error:
+                if "Couldn't start the app" not in str(error):
+                    raise
+                raise OSError(
+                    "the page's own server did not answer: a proxy stands before localhost "
+                    "(set NO_PROXY=localhost,127.0.0.1)"
+                ) from None
+        gradio_faults.calm(self.get_blocks()._queue)
+        return share_url
+
+    def leave(self) -> None:
+        """End gradio's queue, and what still listens to it."""
+        self.sweeper.stop()
+        self.get_blocks().close(verbose=False)
+
+    def _keep(self, content: bytes, name: str) -> str:
+        """The path of a new temporary file."""
+        name = strip_invalid_filename_characters(Path(name).name).strip(".")
+        return str(self.sweeper.keep(content, name or "file"))
+
+    async def _sample(self, values: Values) -> AsyncGenerator[list[dict], None]:
+        """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
+        last = None
+        async with aclosing(self._frames(values)) as frames:
+            async for plan, frame in frames:
+                last = (plan, frame) if frame else last
+                yield []  # here it is noticed when the caller has gone away
+        assert last and last[1]
+        yield await self._pictures(last[1].x, "x_0", last[0])
+
+    async def _trajectory(self, values: Values) -> AsyncGenerator[dict, None]:
+        """Every kept step of a run as it is done: index (from 0), steps, t, s, alpha_bar (of t), sigma (of the noise
+        added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
+        """
+        async with aclosing(self._frames(values)) as frames:
+            async for plan, frame in frames:
+                if frame is None:
+                    continue
+                t, s = plan.pairs[0][frame.k]
+                yield {
+                    "index": frame.k,
+                    "steps": len(plan.pairs[0]),
+                    "t": t,
+                    "s": s,
+                    "alpha_bar": plan.models[0].schedule.alpha_bar[t].item(),
+                    "sigma": frame.sigma,
+                    "x_t": await self._pictures(frame.x, f"x_{s}", plan),
+                    "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", plan),
+                }
+
+    async def _frames(self, values: Values) -> AsyncGenerator[tuple[Any, sampling.Frame | None], None]:
+        """The plan of a run, and each kept step while somebody listens, None now and then. Raises gr.Error for a run
+        that fails or is stopped.
+        """
+        if values["count"] is None:
+            values = values | {"count": default_count(str(values["checkpoint"]), self.services.step_times)}
+        try:
+            computation = Scripted(self.services, values)
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        job = Job(computation, self.services, visitor(), far_address())
+        session = visitor()
+        listener = Listener(lambda: self.events.is_heard(session))
+        try:
+            with self.unheard.one(address()):
+                await listener.comes()
+            async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
+                async for update in updates:
+                    if update.state in ENDED and update.state != "finished":
+                        raise gr.Error(update.text or "The run was stopped", print_exception=False)
+                    yield job.plan, None
+                    for result in update.results:
+                        if isinstance(result, sampling.Frame):
+                            yield job.plan, result
+        except (NobodyListens, Refused) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    async def _pictures(self, images: np.ndarray, name: str, plan: sampling.SamplingPlan) -> list[dict]:
+        def write() -> list[dict]:
+            files = []
+            for image, seed in zip(images, plan.request.seeds, strict=True):
+                try:
+                    path = self._keep(imaging.png(image), f"{name}-seed-{seed}.png")
+                except OSError as error:
+                    if temporary_files.is_full(error):
+                        raise gr.Error(temporary_files.FULL, print_exception=False) from error
+                    raise
+                files.append(FileData(path=path, mime_type="image/png").model_dump())
+            return files
+
+        return await anyio.to_thread.run_sync(write)
+
+
+# The order in which scripts may pass values without their names; a new field of Settings comes behind these.
+ORDER = (
+    "checkpoint",
+    "sampler",
+    "steps",
+    "spacing",
+    "variance",
+    "eta",
+    "clip",
+    "seed",
+    "count",
+    "label",
+    "guidance",
+    "prompt",
+    "negative",
+)
+# Left to the checkpoint: its own sampler, steps, clipping and guidance, and as many images as the page starts with: 4,
+# or 1 where 4 take over 5 s.
+OPEN = {
+    "sampler": str | None,
+    "steps": int | None,
+    "clip": bool | None,
+    "count": int | None,
+    "guidance": float | None,
+}
+
+
+class Scripted(sampling.Sampling):
+    """The run of a script. Without a sampler or a number of steps it has those that the page sets for its model.
+
+    Raises ValueError as `Settings.check` does.
+    """
+
+    def __init__(self, services: Services, values: Values):
+        self._open = [name for name in ("sampler", "steps") if values[name] is None]
+        given = {name: value for name, value in values.items() if name not in self._open}
+        super().__init__(services, sampling.Settings.check(given))
+
+    def plan(self, models: Sequence[ModelSpec]) -> sampling.SamplingPlan:
+        own = {"sampler": samplers(models[0])[0], "steps": step_limits(models[0])[2]}
+        request = replace(self.request, **{name: own[name] for name in self._open})
+        return sampling.Sampling(self.services, request).plan(models)
+
+
+def _with_parameters(
+    endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
+) -> Callable[..., AsyncGenerator[Any, None]]:
+    """The endpoint as a function with a parameter for each field of `Settings`, which is how gradio reads them."""
+    usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
+    defaults: Values = {name: usual[name] for name in (*ORDER, *usual)}
+
+    async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
+        asks(request.session_hash, request.client and request.client.host)
+        async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
+            async for item in items:
+                yield item
+
+    types: dict[str, Any] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter("request", kind)]  # gradio gives it
+    parameters += [
+        inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
+    ]
+    called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore[reportFunctionMemberAccess]
+    called.__annotations__ = types | {"request": gr.Request, "return": result}
+    called.__name__, called.__doc__ = endpoint.__name__[1:], endpoint.__doc__
+    return called
