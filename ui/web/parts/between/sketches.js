@@ -11,7 +11,7 @@ import { WORDS } from "../../words/between.js";
 
 const PAUSE = 400; // ms after the last description until the student is asked
 const AGAIN = 2000; // ms until it is looked again whether the student is here,
-const PATIENCE = 20_000; // and for how long
+const PATIENCE = 60_000; // and for how long: its 9 MB take 45 s at 1.6 Mbit/s
 /** @type {Clock} */
 const CLOCK = {
   now: () => performance.now(),
