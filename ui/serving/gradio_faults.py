@@ -1,8 +1,8 @@
 """What gradio 6.31 lacks where strangers call its API, and when each of these can go. Scripts alone use its queue.
 
-Two places touch what gradio keeps to itself; a third one, in `before_gradio`, makes its import faster, and a fourth one,
-in `Api.join`, replaces the server that it would start. `tell_spaces` repairs nothing: it is what ZeroGPU needs of a
-request. What is wrong with single routes is kept out by `ROUTES` of the gate.
+Two places touch what gradio keeps to itself; a third one, in `before_gradio`, makes its import faster, and a fourth
+one, in `Api.join`, replaces the server that it would start. `tell_spaces` repairs nothing: it is what ZeroGPU needs of
+a request. What is wrong with single routes is kept out by `ROUTES` of the gate.
 """
 
 from __future__ import annotations
