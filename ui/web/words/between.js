@@ -5,4 +5,6 @@ export const WORDS = {
   picture: (/** @type {string} */ mixture) => `A picture of ${mixture}`,
   square: "A square between four words: arrow keys move through it",
   film: "GIF of your walk",
+  sketches: (/** @type {unknown} */ steps) => `Quick sketches in ${steps} steps`,
+  still: "The other pictures are still quick sketches.",
 };

@@ -2,6 +2,7 @@
 
 import { isShown } from "../../shared/drawing/dom.js";
 import { NOISE } from "../../shared/drawing/motion.js";
+import { student } from "../../shared/run/student.js";
 import { unknown } from "../../words/captions.js";
 import { TYPING } from "../../words/watch.js";
 
@@ -139,18 +140,8 @@ export class Typing {
     return JSON.stringify({ ...this.#values, prompt: "" });
   }
 
-  /**
-   * The values of a sketch that a student of the model draws, null where there is none on this page. Its guidance towards
-   * the words is inside: it has neither another guidance nor a negative prompt.
-   * @param {Values} values
-   */
-  #student(values) {
-    const { given, knowledge } = this.page;
-    const { checkpoint, prompt, guidance = "", negative } = values;
-    const own = knowledge.catalogue.sketch(String(checkpoint));
-    const isHere = given.models.some(({ ref, ready }) => ready && ref === own?.checkpoint);
-    return own && isHere && prompt && guidance === "" && !negative ? { ...values, ...own } : null;
-  }
+  /** The values of a sketch by a student, null where there is none. @param {Values} values */
+  #student = (values) => (values.prompt ? student(this.page, values) : null);
 
   /** Say that what is shown is a sketch, or is going to be one. @param {string} [odd] a word that the model does not know */
   #say(odd = "") {

@@ -1,0 +1,107 @@
+// The square of quick sketches that a student draws as soon as the words are chosen, before Run draws the pictures.
+
+import { isShown } from "../../shared/drawing/dom.js";
+import { student } from "../../shared/run/student.js";
+import { WORDS } from "../../words/between.js";
+
+/** @import { Page } from "../../app.js" */
+/** @import { Values } from "../../shared/run/client.js" */
+/** @import { Panel } from "../../shared/run/panel.js" */
+/** @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
+
+const PAUSE = 400; // ms after the last description until the student is asked
+const AGAIN = 2000; // ms until it is looked again whether the student is here,
+const PATIENCE = 60_000; // and for how long: its 9 MB take 45 s at 1.6 Mbit/s
+/** @type {Clock} */
+const CLOCK = {
+  now: () => performance.now(),
+  set: (act, ms) => setTimeout(act, ms),
+  clear: (timer) => clearTimeout(timer),
+};
+
+/** Results come as of a run; none where what is chosen has a run. */
+export class Sketches {
+  #timer = 0;
+  #newest = 0;
+  #leave = () => {}; // stops the newest
+  #of = ""; // what the newest is of
+  #byHand = false; // something was changed, so that a student may be fetched: a link is no reason for a download
+
+  /** @param {Page} page @param {Panel<any>} panel @param {(result: any | null) => void} take null: no sketch is of what is chosen @param {Clock} [clock] */
+  constructor(page, panel, take, clock = CLOCK) {
+    this.page = page;
+    this.panel = panel;
+    this.take = take;
+    this.clock = clock;
+    panel.side.addEventListener("input", () => {
+      this.#byHand = true;
+    });
+  }
+
+  /** The settings have changed, or a run begins: what is drawn is not wanted any more. */
+  cancel() {
+    this.clock.clear(this.#timer);
+    this.#newest += 1;
+    this.#of = "";
+    this.#leave();
+    this.#leave = () => {};
+  }
+
+  /** What is chosen is described. */
+  described() {
+    const { panel, clock } = this;
+    const { shown } = panel.sketch;
+    const of = JSON.stringify(panel.form.values);
+    if (of === this.#of) return;
+    this.cancel();
+    if (panel.stream.active) return;
+    if (shown) panel.sketched("", false);
+    if (shown && panel.isRun) return this.take(null);
+    const wanted = shown || panel.element.dataset.outdated === "true";
+    if (!wanted || panel.description?.auto !== false) return; // a quick run begins by itself
+    this.#of = of;
+    const until = clock.now() + PATIENCE;
+    this.#timer = clock.set(() => this.#ask(until), PAUSE);
+  }
+
+  /** @param {number} until when the student is waited for */
+  async #ask(until) {
+    const { page, panel, clock } = this;
+    const names = panel.form.fields.map(({ name }) => name);
+    const found = Object.entries(student(page, panel.form.values) ?? {}).filter(([name]) => names.includes(name));
+    if (!found.length || !isShown(panel.run)) return;
+    const [values, sketch] = [Object.fromEntries(found), this.#newest];
+    const { auto, seconds, error } = /** @type {any} */ (await page.knowledge.describe(panel.part, values));
+    if (sketch !== this.#newest) return;
+    const { near } = page.client;
+    if (auto || (auto === null && !near)) return this.#draw(values, sketch); // a server loads it at once
+    if (!near || !this.#byHand || error !== undefined || seconds !== null || clock.now() > until) return;
+    near([String(values.checkpoint)], true);
+    this.#timer = clock.set(() => this.#ask(until), AGAIN);
+  }
+
+  /** @param {Values} values @param {number} sketch its number */
+  async #draw(values, sketch) {
+    const { page, panel } = this;
+    const plan = await page.knowledge.plan(panel.part, values);
+    if (sketch !== this.#newest) return;
+    /** @type {string | null} */
+    let run = null;
+    const leave = page.client.run(
+      panel.part,
+      values,
+      (message) => {
+        if (sketch !== this.#newest) return;
+        run = message.run;
+        for (const result of message.results) this.take(result.kind === "plan" ? plan.shown(result) : result);
+        if (message.results.some(({ kind }) => kind === "cells")) panel.sketched(WORDS.sketches(values.steps), true);
+        if (message.state === "finished") this.#leave = () => {};
+      },
+      () => {},
+    );
+    this.#leave = () => {
+      leave();
+      if (run) page.client.ask("engine", "stop", { run });
+    };
+  }
+}
