@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 from contextlib import nullcontext, redirect_stderr
+from dataclasses import replace
 from functools import cache
 from io import StringIO
 from itertools import pairwise
@@ -48,7 +49,7 @@ from train import TrainError
 from train.__main__ import main
 from train.distill import task
 from train.distill.config import DistillFlags
-from train.distill.end_to_end import Encoder, difference
+from train.distill.end_to_end import Encoder, EndToEnd, difference
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
 from train.distill.start import parse_distill, stages
 from train.distill.teacher import open_teacher, prepared
@@ -415,29 +416,35 @@ def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, dat
     assert "4 evaluations, two a step of DPM" in (tmp_path / "run" / "2-steps" / "model" / "README.md").read_text()
 
 
+@pytest.mark.parametrize("changes, times", [({}, (40, 10)), ({"pairs": 6, "student_steps": 1}, (40,))])
 def test_a_student_goes_on_with_all_its_steps_at_once_and_resumes_exactly(
-    teacher, data, tmp_path, monkeypatch, torch_engine
+    teacher, data, tmp_path, monkeypatch, torch_engine, changes, times
 ):
     made = Student("progressive", (40, 10), "tiny-teacher", 2.0)
     student = make_teacher(tmp_path / "student", student=made)
     network = load(student, device="cpu", engine="torch").network.unet
     torch.nn.init.normal_(network.conv_out.weight, std=0.05)
     network.save_pretrained(student)
-    line = words(teacher, data, tmp_path / "whole", method="end-to-end", student=student, teacher_steps=2, lr=0.01)
-    assert main(line) == 0
+    run = {"method": "end-to-end", "student": student, "teacher_steps": 2, "lr": 0.01, **changes}
+    line = words(teacher, data, tmp_path / "whole", **run)
+    noises = []
+    with monkeypatch.context() as patch:
+        patch.setattr(EndToEnd, "_drawn", lambda *own, real=EndToEnd._drawn: (noises.append(own[1]), real(*own))[1])
+        assert main(line) == 0
+    assert len(torch.cat(noises).unique(dim=0)) == len(torch.cat(noises)) == changes.get("pairs", 16)
     model = load(tmp_path / "whole" / "model", device="cpu", engine="torch")
-    assert model.student == made
+    assert model.student == replace(made, times=times)
     card = (tmp_path / "whole" / "model" / "README.md").read_text()
     assert "all steps at once" in card and "`tiny-teacher`, 2 steps of UniPC, with guidance 2 |" in card
     (command,) = re.findall(r"^python -m train (distill .*)", card, re.M)
-    assert "--guidance" not in command and "--student-steps" not in command  # which are refused: --student decides
+    assert "--guidance" not in command  # which is refused: --student decides
 
     def drawn(ref, **options):
         return [*trajectory(load(ref, device="cpu", engine="torch"), range(10), labels=1, **options)][-1].x
 
     theirs = drawn(teacher, steps=(39, 10), sampler="unipc", guidance=2.0)
-    after, before = ((drawn(ref) - theirs).square().mean((1, 2, 3)) for ref in (tmp_path / "whole" / "model", student))
-    assert (after < before).all()
+    after, before = ((drawn(ref) - theirs).square() for ref in (tmp_path / "whole" / "model", student))
+    assert after.mean() < before.mean()
 
     def halfway(trainer, *arguments, real=Trainer.train_step):
         real(trainer, *arguments)
@@ -506,6 +513,12 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"method": "end-to-end", "student": "mnist-tiny"}, "--student mnist-tiny must be a finished student"),
         ({"method": "end-to-end", "student": "mnist-tiny-2-steps"}, "do not have the same image size"),
         ({"method": "end-to-end", "student": "mnist-tiny-2-steps", "guidance": 2}, "--guidance was decided when"),
+        (
+            {"method": "end-to-end", "student": "mnist-tiny-2-steps", "student_steps": 3},
+            "divide the 2 steps of --student",
+        ),
+        ({"pairs": 4}, "--pairs needs --method end-to-end"),
+        ({"method": "end-to-end", "pairs": -1, "student_steps": 1}, "--pairs must be"),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
         ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),
     ],

@@ -48,15 +48,25 @@ class TrainingExamples(Dataset):
     """Example n of a run: n, image (its number, when pixels are in memory), label, t, ε, and whether to mirror it.
 
     times: P(t <= n) for n = 1..T, None where every t is equally likely. noises: how many ε, side by side as channels.
+    examples: how many there are; further n repeat them, each time in another order. None: all n differ.
     """
 
-    def __init__(self, config: Config, images: Images, times: np.ndarray | None, noises: int = 1):
-        self._config, self._images, self._times = config, images, times
+    def __init__(
+        self,
+        config: Config,
+        images: Images,
+        times: np.ndarray | None,
+        noises: int = 1,
+        examples: int | None = None,
+    ):
+        self._config, self._images, self._times, self._examples = config, images, times, examples
         channels, height, width = images.shape
         self._shape = noises * channels, height, width
 
     def __getitem__(self, n: int) -> dict[str, np.ndarray | int | bool]:
         config, images = self._config, self._images
+        if self._examples:
+            n = image_of(config.seed, n, self._examples)
         i = image_of(config.seed, n, len(images))
         rng = generator(config.seed, n, _EXAMPLE)
         example: dict[str, np.ndarray | int | bool] = {
@@ -109,15 +119,17 @@ def batches(
     processes: int,
     pinned: bool = False,
     noises: int = 1,
+    examples: int | None = None,
 ) -> Iterator[dict[str, Tensor]]:
     """The rounds of this process, `accumulate` for each step from `start` to the last, collated.
 
-    times, noises: see `TrainingExamples`. pinned: in memory from which a CUDA device takes them without a wait.
+    times, noises, examples: see `TrainingExamples`. pinned: in memory from which a CUDA device takes them without a
+    wait.
     """
     rounds = _Rounds(config, start, process, processes)
     return iter(
         DataLoader(
-            TrainingExamples(config, images, times, noises),
+            TrainingExamples(config, images, times, noises, examples),
             batch_sampler=rounds,
             num_workers=config.workers,
             pin_memory=pinned,

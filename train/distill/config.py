@@ -31,6 +31,9 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     distance: Literal["perceptual", "squared"] = "perceptual"
     """end-to-end: how the loss compares both pictures. perceptual: by the states of TEACHER's encoder. squared: by
     the mean square of their difference; the x̂_0 of earlier steps count too. Use it for latents."""
+    pairs: int = 0
+    """end-to-end: how many noises the run learns from, each with TEACHER's picture. They are drawn once and repeated,
+    each time in another order. 0: every example has a new noise."""
     teacher_steps: int = 16
     """DDIM steps of the teacher's chain, from which the student learns. end-to-end: steps of UniPC; they are optimised
     if the teacher has such steps, as an embedded model has for 8."""
@@ -42,7 +45,7 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     student_steps: int | None = None
     """progressive: the halving ends with a student of this many steps; None: 1. consistency: the student learns this
     many times, and can take at most as many steps; None: 8, or --teacher-steps if that is less. end-to-end without
-    --student: the student takes this many steps, evenly among the teacher's times."""
+    --student: the student takes this many steps, evenly among the teacher's times; with it, among its own."""
     spacing_power: float = 2.0
     """The chain's times are T (k/n)^this, k = n..1. 1 spaces them evenly; a larger number puts more of them near the
     image."""
@@ -98,7 +101,7 @@ class DistillConfig(DistillFlags, Config):
             words += ["--out", str(Path(out).parent)]
         defaults: dict[str, Any] = {field.name: field.default for field in fields(DistillFlags)}
         if self.student is not None:  # which decides them
-            defaults |= {"student_steps": self.student_steps, "guidance": self.guidance}
+            defaults |= {"guidance": self.guidance}
         return words, replace(
             self, **{**defaults, "teacher": self.teacher, "out": out if self.stage else defaults["out"]}
         )

@@ -47,6 +47,8 @@ class EndToEnd(Distilling):
         super().__init__(config, accelerator, images)
         self._times = teacher_times(self._teacher, config)
         self._squared = config.distance == "squared"
+        self.examples = config.pairs or None
+        self._pictures: dict[int, Tensor] = {}  # that the teacher has drawn for examples, x_0 on the CPU
         self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one for each time at which pictures are seen
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
@@ -67,12 +69,20 @@ class EndToEnd(Distilling):
             predicted = self._student_x0(network, condition, x, s)
             found.append(predicted.clamp(-1, 1) if self._teacher.clip else predicted)
             x = ddim_step(self.schedule, x, found[-1], s, following)
-        drawn = self._drawn(x_T, labels)
+        drawn = self._kept(x_T, labels, n) if self.examples else self._drawn(x_T, labels)
         if self._squared:
             return squared(found, drawn)
         with torch.no_grad():
             wanted = self._encoder(drawn, noise)
         return difference(self._encoder(x, noise), wanted)
+
+    def _kept(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """The same, drawn once for each example n of this process. A run that is resumed draws them again."""
+        new = torch.tensor([number not in self._pictures for number in n.tolist()])
+        if new.any():
+            drawn = self._drawn(x_T[new], None if labels is None else labels[new]).cpu()
+            self._pictures.update(zip(n[new].tolist(), drawn, strict=True))
+        return torch.stack([self._pictures[number] for number in n.tolist()]).to(x_T)
 
     def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
         """The x_0 to which the teacher leads from x_T, guided where there is a label or caption."""

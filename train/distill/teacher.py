@@ -30,7 +30,7 @@ from train.fit.outputs.card import command
 from train.fit.recipe import architecture, of_latents
 
 CONSISTENCY_TIMES = 8  # that a consistency student learns, by default
-LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024)}
+LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024), "pairs": (0, 10**7)}
 
 
 def open_teacher(ref: str) -> Model:
@@ -82,7 +82,7 @@ def prepared(config: DistillConfig) -> DistillConfig:
     teacher = open_teacher(config.teacher)
     config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
-    for name in ("student", "distance"):
+    for name in ("student", "distance", "pairs"):
         if config.method != "end-to-end" and getattr(config, name) != getattr(DistillConfig, name):
             raise TrainError(f"--{name} needs --method end-to-end.")
     if config.student is not None:
@@ -107,19 +107,22 @@ def open_student(ref: str) -> Model:
 
 def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]:
     ref, default = config.student or "", DistillConfig()
-    for name in ("student_steps", "teacher_order", "guidance"):
+    for name in ("teacher_order", "guidance"):
         if getattr(config, name) != getattr(default, name):
             raise TrainError(f"--{name.replace('_', '-')} was decided when --student was made: leave it out.")
     model = open_student(ref)
+    assert model.student is not None
+    times, guidance = model.student.times, model.student.guidance
+    steps = config.student_steps or len(times)
+    if steps < 1 or len(times) % steps:
+        raise TrainError(f"--student-steps must divide the {len(times)} steps of --student, got {steps}.")
     for name in ("image_size", "channels", "num_classes", "null_label", "class_names", "latent"):
         if getattr(model, name) != getattr(teacher, name):
             raise TrainError(f"--student {ref} and {config.teacher} do not have the same {name.replace('_', ' ')}.")
     shapes = [{n: p.shape for n, p in unet_of(m).named_parameters()} for m in (model, teacher)]
     if shapes[0] != shapes[1] or not torch.equal(model.schedule.alpha_bar, teacher.schedule.alpha_bar):
         raise TrainError(f"--student {ref} and {config.teacher} do not have the same network and noise schedule.")
-    assert model.student is not None
-    times, guidance = model.student.times, model.student.guidance
-    return {"student_times": times, "student_steps": len(times), "guidance": guidance}
+    return {"student_times": times[:: len(times) // steps], "student_steps": steps, "guidance": guidance}
 
 
 def unet_of(model: Model) -> nn.Module:

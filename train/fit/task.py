@@ -52,12 +52,14 @@ class TrainingTask(ABC):
     """The part of a run that differs between training and distilling.
 
     schedule: of the process. times: P(t <= n) for n = 1..T of the times that are drawn, or None where every t is
-    equally likely. noises: how many images of noise a loss needs for each example.
+    equally likely. noises: how many images of noise a loss needs for each example. examples: how many there are, which
+    are repeated; None: without end.
     """
 
     schedule: NoiseSchedule
     times: np.ndarray | None
     noises: int = 1
+    examples: int | None = None
 
     @abstractmethod
     def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...

@@ -207,7 +207,8 @@ class Trainer:
         """This process's share of each round from this step on, for `train_step`."""
         share = self.accelerator.process_index, self.accelerator.num_processes, self.device.type == "cuda"
         task = self.task
-        return ahead(batches(self.config, self.images, task.times, self.step, *share, task.noises), self.device)
+        rounds = batches(self.config, self.images, task.times, self.step, *share, task.noises, task.examples)
+        return ahead(rounds, self.device)
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
         """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
