@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
@@ -91,9 +91,15 @@ def _parse(kind: type[T], words: list[str], prog: str, **options: Any) -> Any:
     except SystemExit as stop:
         if stop.code != 2:
             raise
-        lines = [line.strip("│| ") for line in box.getvalue().splitlines()[1:]]  # after the box's title
-        said = " ".join(lines[: next((i for i, line in enumerate(lines) if set(line) <= {"─"}), None)])
+        plain = re.sub(r"\x1b\[[\d;]*m", "", box.getvalue())  # on a terminal, tyro writes in colours
+        lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # after the box's title
+        said = " ".join(next(part for has_words, part in groupby(lines, _has_words) if has_words))
         end(said if said.endswith((".", ")")) else f"{said}.", prog)
+
+
+def _has_words(line: str) -> bool:
+    """Return whether a line of tyro's box is one of text: others are rules, drawn with any sign, or empty."""
+    return re.search(r"\w", line) is not None
 
 
 def _check(kind: type, words: Sequence[str], prog: str) -> None:

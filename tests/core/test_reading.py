@@ -1,6 +1,8 @@
 """A mistake in a command line is one sentence, before any work, and no help says "(default: None)"."""
 
 import argparse
+import io
+import sys
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -60,6 +62,20 @@ def sentence(capsys, call, *arguments) -> str:
 def test_a_mistake_is_one_sentence(capsys, words, said):
     told = sentence(capsys, read, Flags, words, "python -m x")
     assert said in told and told.endswith("See python -m x --help\n")
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ["a", "--spacing", "linspac"], ["a", "--seed", "many"], []])
+def test_a_sentence_is_the_same_wherever_it_is_shown(capsys, monkeypatch, words):
+    """tyro draws a box around it, in colours on a terminal, and with the lines that its encoding has."""
+    told = set()
+    monkeypatch.setenv("TERM", "xterm")
+    for encoding, is_terminal in (("utf-8", True), ("ascii", True), ("utf-8", False), ("ascii", False)):
+        shown = io.TextIOWrapper(io.BytesIO(), encoding)
+        shown.isatty = lambda is_terminal=is_terminal: is_terminal
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", shown)
+            told.add(sentence(capsys, read, Flags, words, "python -m x"))
+    assert len(told) == 1
 
 
 def test_what_is_right_is_read():
