@@ -944,7 +944,6 @@ def test_command_line_mistakes_are_one_sentence_and_code_2(run, folder, tmp_path
         (["fit", "--resume", "--out", str(tmp_path / "none")], "no checkpoint to resume"),
         (["fit", "--data", str(tmp_path / "none")], "no folder or data set"),
         (["push", "--out", str(tmp_path), "--repo", "a/b"], "no model in"),
-        (["dance"], "usage"),
         (["fit", *flags(data=folder), "--out", str(tmp_path / "file")], "Not a directory"),
         (["fit", "--data", str(folder), "--out", run.out], "already holds a run"),
     ):

@@ -43,6 +43,10 @@ def refused(capsys, *words) -> str:
     return told
 
 
+def test_a_command_that_does_not_exist_is_named(capsys):
+    assert "there is no command fot: did you mean fit? See python -m train --help" in refused(capsys, "fot")
+
+
 # Flags
 
 
