@@ -506,8 +506,8 @@ export class Panel {
     if (wanted ? !Object.entries(wanted).every(same) : this.stream.state !== "idle") return false;
     this.#forget();
     this.stream.forget();
-    const frames = example.results.filter((/** @type {Result} */ { kind }) => kind === "frame").length;
-    const isThinned = example.results[0].lanes?.[0].steps?.length === 2 * frames;
+    const [first, second] = example.results.filter((/** @type {Result} */ { kind }) => kind === "frame");
+    const isThinned = second?.k === first?.k + 2;
     this.example = this.#recorded ? RUN.recorded : isThinned ? RUN.thinned : RUN.own;
     this.#ran = ran;
     this.options.renew?.();
