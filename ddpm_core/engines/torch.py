@@ -363,6 +363,7 @@ class GraphNetwork(CompiledHere, TorchNetwork):
         self._lock = threading.Lock()  # a graph has one place for its inputs and one for its output
         self(*example_inputs(self.unet))
 
+    @torch.inference_mode()  # in which the output is recorded
     def _forward(self, *inputs: Tensor) -> Tensor:
         shapes = tuple((part.shape, part.dtype) for part in inputs)
         with self._lock, torch.cuda.device(self.device):  # else what runs on another GPU would not be recorded

@@ -25,18 +25,19 @@ SHOWN = """
     window.copied, seen.map(of)]);
 }
 """
-# Where the page is, and what there can be pressed and is not chosen already, by a name. dead: links that lead nowhere
-# (the others are not pressed, as they lead away); told: whether it is said that what is shown is not what is chosen.
+# Where the page is, and what there can be pressed and is not chosen already, by a name; of the labels of a choice, the
+# first three, as they differ in their names alone. dead: links that lead nowhere (the others are not pressed, as they
+# lead away); told: whether it is said that what is shown is not what is chosen.
 LOOK = """
 (root) => {
-  const names = [...document.querySelectorAll(`${root} :is(button, summary, .choice label)`)]
+  const names = [...document.querySelectorAll(`${root} :is(button, summary, .choice label:nth-of-type(-n + 3))`)]
     .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
     .filter((one) => [one.ariaPressed, one.ariaCurrent, one.ariaChecked].every((said) => said !== "true"))
     .filter((one) => !one.querySelector(":checked"))
     .map((one) => {
       const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
-      one.dataset.press = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
-      return one.dataset.press;
+      const name = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
+      return (one.dataset.press = name.replace(/ = \\S+$/, "")); // a number may have changed meanwhile
     });
   const dead = [...document.querySelectorAll(`${root} a:not([href])`)].filter((one) => one.checkVisibility());
   const { part, chosen } = page;

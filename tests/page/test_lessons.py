@@ -243,7 +243,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     )  # the question alone, once the rest has been read
     shown = course.LESSONS[-2]
     assert page.get_by_text(shown.question).is_visible() and not page.get_by_text(shown.todo).is_visible()
-    pictures = page.locator(".part-compare .frame").first.bounding_box()
+    pictures = page.wait_for_selector(".part-compare .frame").bounding_box()
     assert pictures["y"] >= 0 and pictures["y"] + pictures["height"] <= 700  # in sight, also below the bar of a phone
     page.set_viewport_size({"width": 1280, "height": 720})
     link = page.url

@@ -516,7 +516,7 @@ export class Panel {
     const other = this.form.references.some(({ name }) => this.form.value(name) !== ran[name]);
     if (!wanted && !other && !this.#changed) this.form.set(example.values, false); // the form says what is shown
     this.#changed ||= other;
-    if (other) this.#cause ||= "change";
+    if (other && !this.page.only) this.#cause ||= "change"; // a class presses Run itself
     this.changed("", false);
     return true;
   }
