@@ -109,7 +109,7 @@ function type({ values, panel }) {
 test("in a browser alone the student is fetched for words by hand, and not waited for for ever", async () => {
   const near = [];
   const missing = { auto: false, seconds: null };
-  const one = around({ near, known: [missing, missing, { auto: true, seconds: 2 }] });
+  const one = around({ near, known: [missing, missing, { auto: false, seconds: 5 }] });
   one.sketches.described();
   await one.wait(3000);
   assert.deepEqual([near, one.asked.length], [[], 0], "not because of a link");

@@ -12,6 +12,7 @@ import { WORDS } from "../../words/between.js";
 const PAUSE = 400; // ms after the last description until the student is asked
 const AGAIN = 2000; // ms until it is looked again whether the student is here,
 const PATIENCE = 60_000; // and for how long: its 9 MB take 45 s at 1.6 Mbit/s
+const LONGEST = 6; // s of a square on the visitor's own machine, where it keeps nobody waiting
 /** @type {Clock} */
 const CLOCK = {
   now: () => performance.now(),
@@ -74,7 +75,8 @@ export class Sketches {
     const { auto, seconds, error } = /** @type {any} */ (await page.knowledge.describe(panel.part, values));
     if (sketch !== this.#newest) return;
     const { near } = page.client;
-    if (auto || (auto === null && !near)) return this.#draw(values, sketch); // a server loads it at once
+    const isQuick = near ? seconds !== null && seconds < LONGEST : auto !== false; // a server loads it at once
+    if (isQuick) return this.#draw(values, sketch);
     if (!near || !this.#byHand || error !== undefined || seconds !== null || clock.now() > until) return;
     near([String(values.checkpoint)], true);
     this.#timer = clock.set(() => this.#ask(until), AGAIN);
