@@ -74,7 +74,6 @@ PIXELS = """(root) => Promise.all([...document.querySelectorAll(`${root} img`)].
 def test_what_opens_is_a_recorded_run_and_can_be_saved(page, url, tmp_path):
     page.goto(f"{url.partition('?')[0]}?checkpoint=mnist-tiny")  # of another model there would be none
     page.wait_for_selector(".part-watch[data-ready=true][data-described]")
-    page.get_by_text("Every second step. Run shows all.").wait_for()
     for part in PARTS:
         page.click("#places [data-place=inside]" if part != "plane" else "#places [data-place=compare]")
         page.click(f"#parts [data-part={part}]")

@@ -43,7 +43,7 @@ def served(*arguments, port=0, launch=(), **options):
         app.wanted.set()
         ui.launch(app, socket.create_server(("127.0.0.1", port)), **dict(launch))
         yield app
-        ui.close(app)
+        ui.close(app, seconds=60)  # a model that is loaded when Python ends would abort it
 
 
 def _missing(why):

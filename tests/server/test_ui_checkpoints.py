@@ -315,6 +315,10 @@ def test_a_model_that_is_chosen_is_timed_once():
     assert services.step_times.seconds(StepKind("mnist-tiny", 1)) > 0
     warmup.look("mnist-tiny")
     assert not under_way()
+    warmup.look("mnist-tiny-2-steps")
+    assert warmup.close(60) and not under_way()
+    warmup.look("mnist-tiny-consistency")  # a page's last question, while the app ends
+    assert not under_way()
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,23 @@ class Warmup:
         self.ready = threading.Event()
         self.known = threading.Event()
         self._stop = threading.Event()
+        self._computing: list[threading.Thread] = []
         self._services = services
 
     def stop(self) -> None:
         """End the measurement after the current step."""
         self._stop.set()
 
+    def close(self, seconds: float) -> bool:
+        """End all measurements. Returns whether none computes any more, after this many seconds at most."""
+        self.stop()
+        end = time.monotonic() + seconds
+        for thread in self._computing:
+            thread.join(max(0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._computing)
+
     def start(self) -> None:
-        self._begin(partial(self._measure, self._services.first), self.ready)
+        self._warm(self._services.first, self.ready)
         self._begin(self._services.models.refresh, self.known)
 
     def look(self, ref: str) -> None:
@@ -45,7 +54,7 @@ class Warmup:
         """
         here = self._services.models.look(ref)
         if here and not len(self._services.turns) and not self._is_timed(ref):
-            self._begin(partial(self._measure, ref), threading.Event())
+            self._warm(ref, threading.Event())
 
     def _is_timed(self, ref: str) -> bool:
         return (
@@ -53,8 +62,16 @@ class Warmup:
             and self._services.step_times.seconds(StepKind(ref, 1)) is not None
         )
 
-    def _begin(self, work: Callable[[], None], done: threading.Event) -> None:
-        threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up").start()
+    def _warm(self, ref: str, done: threading.Event) -> None:
+        if self._stop.is_set():
+            return
+        alive = [thread for thread in self._computing if thread.is_alive()]
+        self._computing = [*alive, self._begin(partial(self._measure, ref), done)]
+
+    def _begin(self, work: Callable[[], None], done: threading.Event) -> threading.Thread:
+        thread = threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up")
+        thread.start()
+        return thread
 
     def _run(self, work: Callable[[], None], done: threading.Event) -> None:
         try:

@@ -402,6 +402,7 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     while services.events.here and time.monotonic() < finish:
         time.sleep(0.05)
     stopped = services.turns.stop_all(end - time.monotonic())
+    stopped = app.warmup.close(end - time.monotonic()) and stopped
     if app.training:
         app.training.close(end - time.monotonic())
     while services.events.here and time.monotonic() < end:  # its last message is on its way
