@@ -236,12 +236,15 @@ def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
     assert gate.entered.acquire(timeout=10)
     closed = []
     served = SimpleNamespace(close=lambda: closed.append(len(services.turns)))
-    app = SimpleNamespace(services=services, training=None, server=served, api=Future())
+    warm = [True, False, True]
+    warmup = SimpleNamespace(close=lambda seconds: warm.pop(0))
+    app = SimpleNamespace(services=services, warmup=warmup, training=None, server=served, api=Future())
     assert not server.close(app, seconds=0.1)
     gate.go.release()
+    assert not server.close(app)  # a model is being loaded
     assert server.close(app)
     thread.join(10)
-    assert closed == [1, 0]
+    assert closed == [1, 0, 0]
 
 
 def test_a_run_and_a_training_that_do_not_end_are_asked_at_once_and_end_with_one_deadline(monkeypatch):
@@ -268,9 +271,11 @@ def test_a_run_and_a_training_that_do_not_end_are_asked_at_once_and_end_with_one
     timer = SimpleNamespace(start=lambda: None, cancel=lambda: None)
     monkeypatch.setattr(server.threading, "Timer", lambda seconds, *act: timers.append(now[0] + seconds) or timer)
     served = SimpleNamespace(close=lambda: said.append(("the server ends", timers)))
-    app = SimpleNamespace(services=services, training=training, server=served, api=Future())
+    warmup = SimpleNamespace(close=lambda seconds: said.append(("the warm-up ends", round(now[0] + seconds))))
+    app = SimpleNamespace(services=services, warmup=warmup, training=training, server=served, api=Future())
     assert not server.close(app, 5, 2)
-    assert said == [("trainings stop", 0), ("runs stop", 5), ("trainings are over", 7), ("the server ends", [7.5])]
+    ends = ("the warm-up ends", 7), ("trainings are over", 7), ("the server ends", [7.5])
+    assert said == [("trainings stop", 0), ("runs stop", 5), *ends]
 
 
 def test_sigterm_gives_runs_their_time_and_the_rest_a_second(monkeypatch):
