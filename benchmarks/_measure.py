@@ -90,7 +90,7 @@ def _quickest(run: Callable[[], object], device: torch.device, clock: Callable[[
 
 def spread(values: list[float]) -> dict[str, Any]:
     """The median and the quartiles."""
-    low, middle, high = statistics.quantiles(values, n=4)
+    low, middle, high = statistics.quantiles(values if len(values) > 1 else values * 2, n=4)
     return {"median": middle, "quartiles": [low, high]}
 
 
