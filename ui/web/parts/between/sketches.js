@@ -1,24 +1,19 @@
 // The square of quick sketches that a student draws as soon as the words are chosen, before Run draws the pictures.
 
 import { isShown } from "../../shared/drawing/dom.js";
+import { CLOCK } from "../../shared/run/clock.js";
 import { student } from "../../shared/run/student.js";
 import { WORDS } from "../../words/between.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../shared/run/client.js" */
+/** @import { Clock } from "../../shared/run/clock.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
-/** @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
 
 const PAUSE = 400; // ms after the last description until the student is asked
 const AGAIN = 2000; // ms until it is looked again whether the student is here,
 const PATIENCE = 60_000; // and for how long: its 9 MB take 45 s at 1.6 Mbit/s
 const LONGEST = 6; // s of a square on the visitor's own machine, where it keeps nobody waiting
-/** @type {Clock} */
-const CLOCK = {
-  now: () => performance.now(),
-  set: (act, ms) => setTimeout(act, ms),
-  clear: (timer) => clearTimeout(timer),
-};
 
 /** Results come as of a run; none where what is chosen has a run. */
 export class Sketches {

@@ -2,6 +2,7 @@
 
 import { isShown } from "../../shared/drawing/dom.js";
 import { NOISE } from "../../shared/drawing/motion.js";
+import { CLOCK } from "../../shared/run/clock.js";
 import { student } from "../../shared/run/student.js";
 import { unknown } from "../../words/captions.js";
 import { TYPING } from "../../words/watch.js";
@@ -9,24 +10,18 @@ import { TYPING } from "../../words/watch.js";
 /** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */
 /** @import { Values } from "../../shared/run/client.js" */
+/** @import { Clock } from "../../shared/run/clock.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
-/** now: in ms. @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
 
 const PAUSE = 150; // ms after the last key until a sketch replaces the one that computes, or is tried for the first time
 const SEEN = 850; // ms for which it is seen before the whole run begins
 const SHORT = 24; // letters of a word that is named beside Run; the caption names all
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields of which a sketch has its own
-/** @type {Clock} */
-const CLOCK = {
-  now: () => performance.now(),
-  set: (act, ms) => setTimeout(act, ms),
-  clear: (timer) => clearTimeout(timer),
-};
 
 /**
  * The prompt of Watch as it is typed. A quick sketch begins at once, or as soon as the one before was seen; a pause in the
- * typing replaces one that computes. A run that typing has begun
- * gives way to the next key; any other run goes on, and what was typed meanwhile is drawn after it.
+ * typing replaces one that computes. A run that typing has begun gives way to the next key. Any other run goes on, and
+ * what was typed meanwhile is drawn after it.
  */
 export class Typing {
   #timer = 0;
