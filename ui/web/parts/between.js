@@ -9,7 +9,6 @@ import { SHARE } from "../words/page.js";
 import { Sketches } from "./between/sketches.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Drawable } from "../shared/drawing/sprite.js" */
 /** @import { Cells } from "../shared/run/protocol.js" */
 
 /**
@@ -20,7 +19,7 @@ import { Sketches } from "./between/sketches.js";
  * @property {string[]} corners top left, top right, bottom left, bottom right
  * @property {string[]} unknown words that are new to the model
  */
-/** @typedef {{ image: Drawable | null, at: number }} Tile a picture, and where it stands in its row */
+/** @typedef {{ image: ImageBitmap | null, at: number }} Tile a picture, and where it stands in its row */
 /** of: the values that it is of. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board the pictures of a run, or sketches */
 
 const FRAMES = 60; // of a film of a walk, at most

@@ -1,6 +1,7 @@
 // The machine of a run, drawn around its two pictures: noisy picture → network → its guess → a step towards it and fresh
 // noise → noisy picture. The words at its arrows are of the step that is shown.
 import { button, el, svg, write } from "../shared/drawing/dom.js";
+import { calm } from "../shared/drawing/motion.js";
 import { ASKED, BACK, INSIDE } from "../words/loop.js";
 
 /** @typedef {import("../words/loop.js").Back} Back */
@@ -8,6 +9,7 @@ import { ASKED, BACK, INSIDE } from "../words/loop.js";
 /** The heights of a U-Net's blocks, from the first to the last: on the way down they become smaller, on the way up larger. */
 const BLOCKS = [44, 30, 18, 12, 18, 30, 44];
 const SKIPS = [0, 1]; // the blocks with a line to their twin
+const LIT = 500; // ms that one part of the machine is lit
 
 /** A U-Net, small. */
 function network() {
@@ -37,6 +39,8 @@ function grains() {
 export class Loop {
   #towards = el("span", { class: "towards" });
   #noise;
+  #parts; // in the order of a step
+  #timer = 0;
 
   /**
    * @param {(() => unknown) | null} inside opens the network of the run, where it can be looked into
@@ -48,12 +52,31 @@ export class Loop {
     this.network = inside
       ? button({ class: "net", title: INSIDE.title }, inside, ...drawn, el("span", null, INSIDE.open))
       : el("div", { class: "net" }, ...drawn);
-    const machine = el("div", null, arrow("in"), this.network, arrow("out"), el("p", { class: "asks" }, ASKED));
+    const [to, from] = [arrow("in"), arrow("out")];
+    const machine = el("div", null, to, this.network, from, el("p", { class: "asks" }, ASKED));
     this.ask = el("div", { class: "ask-network" }, machine);
     const noise = el("span", { class: "noise" }, grains(), this.#noise);
     const way = el("i", { class: "way" });
     this.back = el("div", { class: "back" }, way, head(), el("p", null, this.#towards, " ", noise));
+    this.#parts = [to, this.network, from, this.back];
     this.say(BACK);
+  }
+
+  /**
+   * Light its parts in turn while it runs. An animation of CSS would have the page styled and painted sixty times a second.
+   * @param {boolean} running
+   */
+  set running(running) {
+    if (running === Boolean(this.#timer)) return;
+    clearInterval(this.#timer);
+    let turn = 0;
+    const light = () => {
+      const now = calm() ? -1 : turn++ % this.#parts.length;
+      for (const [n, part] of this.#parts.entries()) part.classList.toggle("lit", n === now);
+    };
+    this.#timer = running ? window.setInterval(light, LIT) : 0;
+    if (running) light();
+    else for (const part of this.#parts) part.classList.remove("lit");
   }
 
   /** Say what happens at a step. @param {Back} back */

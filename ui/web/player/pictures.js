@@ -8,13 +8,13 @@ import { lastAdded } from "./recording.js";
 /** @import { Held, RecordedLane } from "./recording.js" */
 /** @import { View } from "./view.js" */
 /** @import { Screen } from "./screen.js" */
-/** @import { Drawable, Sprite } from "../shared/drawing/sprite.js" */
+/** @import { Sprite } from "../shared/drawing/sprite.js" */
 
 const REMEMBERED = 12; // decoded sprites
 const DARK = 0.75; // how much of the light a place loses that is not looked at
 
 export class Pictures {
-  /** @type {Map<Sprite, Drawable>} oldest first */
+  /** @type {Map<Sprite, ImageBitmap>} oldest first */
   #decoded = new Map();
   /** @type {Promise<void> | null} */
   #painting = null;
@@ -137,7 +137,7 @@ export class Pictures {
 }
 
 /**
- * @param {HTMLCanvasElement} canvas @param {Drawable} sprite @param {number} n which of its pictures
+ * @param {HTMLCanvasElement} canvas @param {ImageBitmap} sprite @param {number} n which of its pictures
  * @param {number} [left] @param {number} [width] where in the canvas
  */
 function blit(canvas, sprite, n, left = 0, width = canvas.width) {
@@ -151,7 +151,7 @@ function blit(canvas, sprite, n, left = 0, width = canvas.width) {
 
 /**
  * Darken a picture where a word is not looked at.
- * @param {HTMLCanvasElement} canvas @param {Drawable} maps a row for each word @param {number} n which picture
+ * @param {HTMLCanvasElement} canvas @param {ImageBitmap} maps a row for each word @param {number} n which picture
  * @param {number} word @param {number} words how many there are
  */
 function light(canvas, maps, n, word, words) {

@@ -46,6 +46,7 @@ export class Screen {
   /** @type {Thumb[]} */
   thumbs = [];
   meaning = sheet("meaning", SCREEN.meaning);
+  #panes = ""; // what the panes were built for
   #charted = ""; // what the chart shows
   #lines = 0; // of the readouts
   /** @type {Recording | null} */
@@ -102,6 +103,9 @@ export class Screen {
 
   /** @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
   #buildLanes(names, size, isTouched = false) {
+    const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
+    if (wanted === this.#panes) return;
+    this.#panes = wanted;
     const called = isTouched ? [SCREEN.untouched, SCREEN.yours] : names;
     const canvasOf = (/** @type {string} */ label) => {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
@@ -140,7 +144,8 @@ export class Screen {
   /** @param {Plan} plan */
   #buildBatch({ seeds, size, lanes }) {
     const side = Math.min(size, LARGEST_THUMB);
-    this.thumbs = seeds.map((seed, n) => {
+    const several = seeds.length > 1 ? seeds : [];
+    this.thumbs = several.map((seed, n) => {
       const canvas = el("canvas", { width: side * lanes.length, height: side });
       const label = SCREEN.seed(seed);
       const short = el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed);
@@ -149,7 +154,7 @@ export class Screen {
     });
     const batch = this.#find(".batch");
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
-    batch.hidden = seeds.length < 2;
+    batch.hidden = !several.length;
   }
 
   // --- What changes with the view
@@ -158,7 +163,7 @@ export class Screen {
     const { shown, tick, live, kind } = this.view;
     const { classList, dataset } = this.root;
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
-    classList.toggle("playing", this.view.following);
+    this.loop.running = this.view.following;
     classList.toggle("differing", this.view.gain > 0);
     classList.toggle(
       "over",

@@ -6,9 +6,9 @@ import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
 
-/** @import { Drawable } from "../../shared/drawing/sprite.js" */
 /** @import { Block, Inside } from "../../shared/run/protocol.js" */
 
+/** @import { Drawable } from "../../shared/drawing/sprite.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 

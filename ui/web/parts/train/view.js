@@ -144,6 +144,7 @@ export class View {
     const usual = sentence(grid.step, grid.error, run.grids[0].error);
     this.#say(".stage .sentence", likeness === undefined ? usual : copies(grid.step, likeness));
     find(this.root, ".pairs").hidden = !grid.pairs;
+    find(this.root, ".shown").classList.toggle("paired", Boolean(grid.pairs));
     if (grid.pairs) this.#picture(".pairs", grid.pairs, SHOWN.pairs(when));
     const then = this.chosen?.gridAt(run.images(grid.step));
     find(this.root, ".then").hidden = !then;

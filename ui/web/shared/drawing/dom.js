@@ -20,19 +20,27 @@ export function el(tag, attributes, ...children) {
 }
 
 /**
- * Write a text into an element, in the place of what is there. Nodes stay where only words change: a new node makes the
- * browser match the selectors with :has and :empty again, and style all that they may concern.
+ * Write a text into an element, in the place of what is there. Nodes stay where only words and numbers change: a new node
+ * makes the browser match the selectors with :has and :empty again, and style all that they may concern.
  * @param {Element} node @param {string} text
  */
 export function write(node, text) {
   if (node.textContent === text) return;
   const [parts, now] = [symbols(text), [...node.childNodes]];
   const stays = (/** @type {Node | string} */ part, /** @type {number} */ i) =>
-    typeof part === "string" ? now[i] instanceof Text : part.isEqualNode(now[i]);
+    typeof part === "string" ? now[i] instanceof Text : part.isEqualNode(now[i]) || (isPlain(part) && isPlain(now[i]));
   if (parts.length !== now.length || !parts.every(stays)) return node.replaceChildren(...parts);
-  for (const [i, part] of parts.entries())
-    if (typeof part === "string" && now[i].nodeValue !== part) now[i].nodeValue = part;
+  for (const [i, part] of parts.entries()) {
+    const [old, text] = [now[i], typeof part === "string" ? part : part.textContent];
+    if (old.textContent === text) continue;
+    (old instanceof Element ? /** @type {Node} */ (old.firstChild) : old).nodeValue = text;
+    if (old instanceof Element && part instanceof Element) old.ariaLabel = part.ariaLabel;
+  }
 }
+
+/** Whether a node is a symbol of one text, without a drawn tilde or an index. @param {Node} node */
+const isPlain = (node) =>
+  node instanceof Element && node.role === "img" && node.childNodes.length === 1 && node.firstChild instanceof Text;
 
 /** An option of a list: it can have no elements, and is said as a whole. @param {string} text @param {string} value */
 export function option(text, value) {

@@ -1,6 +1,5 @@
 // Pictures of a message, beside each other: for an <img>, and for a canvas.
 import { bmp } from "../../files/pictures.js";
-import { context2d, el } from "./dom.js";
 
 /** @import { Picture } from "../pictures/resize.js" */
 /** @typedef {ImageBitmap | HTMLCanvasElement} Drawable */
@@ -30,20 +29,17 @@ export function show(image, sprite) {
   if (sprite) held.set(image, sprite);
 }
 
-/** What a canvas can draw. @param {Sprite} sprite @returns {Promise<Drawable>} */
+/** What a canvas can draw. @param {Sprite} sprite */
 export async function drawable(sprite) {
   if (sprite instanceof Blob) return createImageBitmap(sprite);
   const [{ width, height, channels }] = sprite;
   const colours = channels < 3 ? [0, 0, 0] : [0, 1, 2];
-  const canvas = el("canvas", { width: width * sprite.length, height });
-  const context = context2d(canvas);
-  for (const [n, { data }] of sprite.entries()) {
-    const levels = new ImageData(width, height);
-    for (let i = 0, from = 0; from < data.length; from += channels) {
+  const levels = new ImageData(width * sprite.length, height);
+  for (const [n, { data }] of sprite.entries())
+    for (let from = 0, pixel = 0; from < data.length; from += channels, pixel++) {
+      let i = 4 * (Math.floor(pixel / width) * levels.width + n * width + (pixel % width));
       for (const colour of colours) levels.data[i++] = data[from + colour];
-      levels.data[i++] = channels % 2 ? 255 : data[from + channels - 1];
+      levels.data[i] = channels % 2 ? 255 : data[from + channels - 1];
     }
-    context.putImageData(levels, n * width, 0);
-  }
-  return canvas;
+  return createImageBitmap(levels); // a canvas would be asked of the graphics process
 }
