@@ -1,23 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Sketches } from "../parts/between/sketches.js";
+import { clockByHand } from "./clock.mjs";
 
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 const CELLS = { kind: "cells", cells: [0], x: [] };
 
 /** What stands around the sketches, with a clock that `wait` moves. known: what is said of the student's run, one after another. near: of a client without a server. */
 function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {}) {
   const log = [];
-  let now = 0;
-  const timers = new Map();
-  const clock = {
-    now: () => now,
-    set(act, ms) {
-      timers.set(act, now + ms);
-      return act;
-    },
-    clear: (timer) => timers.delete(timer),
-  };
+  const { clock, wait } = clockByHand(100);
   const values = { checkpoint: "emoji", a: "fox", steps: 20, guidance: "" };
   const panel = {
     ...{ part: "between", stream: { active: false }, description: { auto: false }, isRun: false },
@@ -50,13 +41,6 @@ function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {})
     },
   };
   const sketches = new Sketches(page, panel, (result) => log.push(result?.kind ?? "back"), clock);
-  const wait = async (ms) => {
-    for (const end = now + ms; now < end; ) {
-      now += 100;
-      for (const [act, at] of [...timers]) if (at <= now && timers.delete(act)) act();
-      await settled();
-    }
-  };
   return { log, values, panel, asked, sketches, wait };
 }
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Typing } from "../parts/watch/typing.js";
+import { clockByHand } from "./clock.mjs";
 
 const FORM = [{ name: "steps", default: 4 }];
 const OWN = { checkpoint: "student", steps: 3, sampler: "ddim" };
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * What stands around the typing, with a clock that `wait` moves; `log` has what happens. described: the model's sketches.
@@ -12,16 +12,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
  */
 function typing(described = { auto: true, seconds: 0.2 }, { student = undefined, near = undefined } = {}) {
   const log = [];
-  let now = 0;
-  const timers = new Map();
-  const clock = {
-    now: () => now,
-    set(act, ms) {
-      timers.set(act, now + ms);
-      return act;
-    },
-    clear: (timer) => timers.delete(timer),
-  };
+  const { clock, wait } = clockByHand(10);
   const form = {
     values: { checkpoint: "emoji", prompt: "", seed: "5", steps: 20, count: 4 },
     value: (name) => form.values[name],
@@ -69,13 +60,6 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
     },
   };
   const typed = new Typing(page, panel, player, clock);
-  const wait = async (ms) => {
-    for (const end = now + ms; now < end; ) {
-      now += 10;
-      for (const [act, at] of [...timers]) if (at <= now && timers.delete(act)) act();
-      await settled();
-    }
-  };
   const type = (text) => {
     form.values.prompt = text;
     typed.typed();
