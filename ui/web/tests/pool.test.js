@@ -1,6 +1,7 @@
 // The workers of a run, with workers that are objects of the same thread, and steps without a network.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Run } from "../local/jobs.js";
 import { gain, Pool, served, shares } from "../local/pool.js";
 import { cost } from "../local/requests.js";
@@ -189,22 +190,25 @@ test("a helper that falls silent is given up, and the next run has another one",
   let late = 0;
   const now = performance.now.bind(performance);
   t.mock.method(performance, "now", () => now() + late);
-  let silent = false;
-  const before = () => {
-    if (!silent) late += 6000; // a step takes long, which is no silence
+  let made = 0;
+  let asked = () => {};
+  const isAsked = new Promise((resolve) => {
+    asked = resolve;
+  });
+  const before = async () => {
+    await isAsked;
+    if (made++ < 4) late += 6000; // a step takes long, which is no silence
   };
   const [worker] = how.workers;
   const ended = [];
-  worker.postMessage = ({ what }) => {
+  worker.postMessage = async ({ what }) => {
     if (what === "rest") return;
-    setTimeout(() => {
-      silent = true;
-      late += 15_000; // less than three steps
-    }, 200);
-    setTimeout(() => {
-      ended.push(worker.ended);
-      late += 5000;
-    }, 500);
+    asked();
+    while (made < 4) await tick();
+    late += 15_000; // less than three steps
+    await sleep(300); // in which the run looks more than once
+    ended.push(worker.ended);
+    late += 5000;
   };
   const found = await results(begun(part(2, { before }).inWorker, { pool: how.pool }));
   assert.deepEqual([found.last.state, found.given.length, ended, worker.ended], ["finished", 8, [undefined], true]);
