@@ -3,6 +3,7 @@
 export const SMOOTH = 30; // ms, at least: a picture that is enlarged without a graphics card takes some
 /** ms between two pictures of noise. Six a second flash at most three times, which harms nobody (WCAG 2.3.1). */
 export const NOISE = 1000 / 6;
+const FRAME = 1000 / 60; // ms
 const CALM = 1000; // ms between two pictures where little motion is wanted
 
 /** Whether little motion is wanted. */
@@ -17,7 +18,12 @@ export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 export function play(turn, every = SMOOTH) {
   let playing = true;
   let last = performance.now();
-  const next = () => (calm() ? setTimeout(step, CALM) : requestAnimationFrame(step));
+  const next = () => {
+    const left = last + every - performance.now() - FRAME; // a callback in each frame has the browser make the frame
+    if (calm()) setTimeout(step, CALM);
+    else if (left > FRAME) setTimeout(() => requestAnimationFrame(step), left);
+    else requestAnimationFrame(step);
+  };
   function step() {
     if (!playing) return;
     const now = performance.now();
