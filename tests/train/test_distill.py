@@ -49,7 +49,7 @@ from train import TrainError
 from train.__main__ import main
 from train.distill import task
 from train.distill.config import DistillFlags
-from train.distill.end_to_end import Encoder, EndToEnd, difference
+from train.distill.end_to_end import Encoder, EndToEnd, difference, grain
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
 from train.distill.start import parse_distill, stages
 from train.distill.teacher import open_teacher, prepared
@@ -467,6 +467,16 @@ def test_pictures_differ_by_the_square_of_what_the_encoder_sees_of_them():
     none, some, twice = (difference(states, seen[0]) for states in seen)
     assert none.max() == 0 and some.min() > 0
     torch.testing.assert_close(twice, 4 * some, rtol=1e-3, atol=0)
+
+
+def test_grain_is_what_the_teacher_takes_away_at_its_last_time():
+    left = torch.tensor([0.25, -0.5])[:, None, None, None].expand(2, 3, 8, 8)
+    teacher = Model(network=lambda x, t, labels: left, schedule=LINEAR, prediction="x0", image_size=8)
+    x_0 = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = grain(teacher, x_0, None)
+    torch.testing.assert_close(found, (x_0 - left).square().mean((1, 2, 3)))
+    (gradient,) = torch.autograd.grad(found.sum(), x_0)
+    torch.testing.assert_close(gradient, 2 * (x_0 - left) / x_0[0].numel())
 
 
 def test_a_progressive_student_can_be_halved_again_and_no_other_student_distilled(teacher, data, tmp_path, capsys):

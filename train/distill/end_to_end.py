@@ -4,7 +4,7 @@ This is Luhman & Luhman 2021, "Knowledge Distillation in Iterative Generative Mo
 
 perceptual: the self-perceptual loss of Lin & Yang 2024, "Diffusion Model with Perceptual Loss". Both pictures are
 noised to a few times, and the states of the teacher's encoder are compared. Pixel by pixel, pictures would become
-smooth.
+smooth. That noise hides grain of a grey level, so what the teacher still finds at t = 1 is a second part of the loss.
 squared: the mean square of the difference of x_0, as in Luhman & Luhman, and a share of it for what the earlier steps
 predict. It evaluates no encoder. It suits latents, because their decoder draws the edges.
 """
@@ -22,9 +22,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ddpm_core import NoiseSchedule, q_sample, trajectory
+from ddpm_core import Model, NoiseSchedule, q_sample, trajectory
 from ddpm_core.model import Network
-from ddpm_core.prediction import label_tensor
+from ddpm_core.prediction import evaluation, label_tensor
 from ddpm_core.process import to_device
 from train.common.config import Config
 from train.data.images import Images
@@ -36,6 +36,7 @@ from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, public
 
 TIMES = 20, 100  # of T = 1000, at which pictures are seen
+GRAIN = 150  # how much of the loss is a mean square of 1 in pixels: the gradient is about as long as that of the rest
 EARLIER = 0.25  # how much the x̂_0 of all earlier steps count together, the last one being 1
 
 
@@ -74,7 +75,7 @@ class EndToEnd(Distilling):
             return squared(found, drawn)
         with torch.no_grad():
             wanted = self._encoder(drawn, noise)
-        return difference(self._encoder(x, noise), wanted)
+        return difference(self._encoder(x, noise), wanted) + GRAIN * grain(self._teacher, x, condition)
 
     def _kept(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         """The same, drawn once for each example n of this process. A run that is resumed draws them again."""
@@ -108,7 +109,7 @@ class EndToEnd(Distilling):
             loss = f"mean square of the difference from the teacher's x_0, and {EARLIER} of it for the earlier steps"
         else:
             seen = " and ".join(map(str, self._encoder.times))
-            loss = f"how pictures differ from the teacher's, as its encoder sees both at t = {seen}"
+            loss = f"how pictures differ from the teacher's, as its encoder sees both at t = {seen}; grain"
         facts = {
             "Teacher": f"`{config.teacher}`, {config.teacher_steps} steps of UniPC{guided}",
             "Loss": loss,
@@ -159,6 +160,16 @@ class Encoder:
                     found += states
                 found.append(unet.mid_block(h, temb, **own))
         return [state.to(x_0.dtype) for state in found]
+
+
+def grain(teacher: Model, x_0: Tensor, condition: Tensor | None) -> Tensor:
+    """Return the mean square of what the teacher takes away from each picture at t = 1, (N,).
+
+    x_0: (N, C, H, W). The gradient leads to what is left, which counts as known. condition: as `evaluation` takes it.
+    """
+    with torch.no_grad():
+        clean = evaluation(teacher, x_0, torch.ones(len(x_0), dtype=torch.int64), condition).x0
+    return (x_0 - clean).square().flatten(1).mean(1)
 
 
 def squared(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
