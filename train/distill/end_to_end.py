@@ -109,7 +109,7 @@ class EndToEnd(Distilling):
             loss = f"mean square of the difference from the teacher's x_0, and {EARLIER} of it for the earlier steps"
         else:
             seen = " and ".join(map(str, self._encoder.times))
-            loss = f"how pictures differ from the teacher's, as its encoder sees both at t = {seen}; grain"
+            loss = f"how the teacher's encoder tells pictures from its own at t = {seen}, and what it removes at 1"
         facts = {
             "Teacher": f"`{config.teacher}`, {config.teacher_steps} steps of UniPC{guided}",
             "Loss": loss,

@@ -191,10 +191,10 @@ export class Touch {
     else if (more) this.#resize(more);
     else if (event.key === "z") this.undo.click();
     else {
-      this.#cells.clear();
       this.#pause();
       this.#paint(this.#at);
       this.#finish();
+      this.#cells.clear(); // the panes of a run may stay for the next one
     }
     this.#draw();
   }
