@@ -35,7 +35,10 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node
 # Of the largest number, from float64's: a sum of n numbers in float32 loses some 2⁻²⁴ √n, which is 1e-6 for the few
 # hundred that count, in each layer. PyTorch's own float32 lies between 4e-7 and 3e-6 from it.
 CLOSE = 2e-6
-PIXELS = ("mnist-tiny", "mnist-tiny-2-steps", "mnist-tiny-consistency", "cifar10-tiny", "cifar10-tiny-4-steps")
+PIXELS = (
+    *("mnist-tiny", "mnist-tiny-2-steps", "mnist-tiny-consistency"),
+    *("cifar10-tiny", "cifar10-tiny-4-steps", "cifar10-tiny-2-steps"),
+)
 PROMPTS = ["", "a red heart", "Grinning face, with 2 BIG eyes & it's smiling! <|endoftext|> é中🙂 " * 3]
 
 SMALL = {

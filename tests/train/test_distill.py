@@ -474,9 +474,12 @@ def test_grain_is_what_the_teacher_takes_away_at_its_last_time():
     teacher = Model(network=lambda x, t, labels: left, schedule=LINEAR, prediction="x0", image_size=8)
     x_0 = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
     found = grain(teacher, x_0, None)
-    torch.testing.assert_close(found, (x_0 - left).square().mean((1, 2, 3)))
-    (gradient,) = torch.autograd.grad(found.sum(), x_0)
+    torch.testing.assert_close(found, (x_0 - left).square().mean((1, 2, 3)).sqrt())
+    (gradient,) = torch.autograd.grad(found.square().sum(), x_0)
     torch.testing.assert_close(gradient, 2 * (x_0 - left) / x_0[0].numel())
+    same = left.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(grain(teacher, same, None).sum(), same)
+    assert not gradient.any()
 
 
 def test_a_progressive_student_can_be_halved_again_and_no_other_student_distilled(teacher, data, tmp_path, capsys):

@@ -4,7 +4,7 @@ This is Luhman & Luhman 2021, "Knowledge Distillation in Iterative Generative Mo
 
 perceptual: the self-perceptual loss of Lin & Yang 2024, "Diffusion Model with Perceptual Loss". Both pictures are
 noised to a few times, and the states of the teacher's encoder are compared. Pixel by pixel, pictures would become
-smooth. That noise hides grain of a grey level, so what the teacher still finds at t = 1 is a second part of the loss.
+smooth. That noise hides grain of a grey level, so how much the teacher still finds at t = 1 is compared, too.
 squared: the mean square of the difference of x_0, as in Luhman & Luhman, and a share of it for what the earlier steps
 predict. It evaluates no encoder. It suits latents, because their decoder draws the edges.
 """
@@ -36,7 +36,7 @@ from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, public
 
 TIMES = 20, 100  # of T = 1000, at which pictures are seen
-GRAIN = 150  # how much of the loss is a mean square of 1 in pixels: the gradient is about as long as that of the rest
+GRAIN = 300  # how much of the loss is a square of 1 in pixels: the gradient is at first about as long as the rest
 EARLIER = 0.25  # how much the x̂_0 of all earlier steps count together, the last one being 1
 
 
@@ -75,7 +75,8 @@ class EndToEnd(Distilling):
             return squared(found, drawn)
         with torch.no_grad():
             wanted = self._encoder(drawn, noise)
-        return difference(self._encoder(x, noise), wanted) + GRAIN * grain(self._teacher, x, condition)
+        ours, theirs = (grain(self._teacher, pictures, condition) for pictures in (x, drawn))
+        return difference(self._encoder(x, noise), wanted) + GRAIN * (ours - theirs).square()
 
     def _kept(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         """The same, drawn once for each example n of this process. A run that is resumed draws them again."""
@@ -109,7 +110,7 @@ class EndToEnd(Distilling):
             loss = f"mean square of the difference from the teacher's x_0, and {EARLIER} of it for the earlier steps"
         else:
             seen = " and ".join(map(str, self._encoder.times))
-            loss = f"how the teacher's encoder tells pictures from its own at t = {seen}, and what it removes at 1"
+            loss = f"how the teacher's encoder tells pictures from its own at t = {seen}, and how much it removes at 1"
         facts = {
             "Teacher": f"`{config.teacher}`, {config.teacher_steps} steps of UniPC{guided}",
             "Loss": loss,
@@ -163,13 +164,14 @@ class Encoder:
 
 
 def grain(teacher: Model, x_0: Tensor, condition: Tensor | None) -> Tensor:
-    """Return the mean square of what the teacher takes away from each picture at t = 1, (N,).
+    """Return the root mean square of what the teacher takes away from each picture at t = 1, (N,).
 
     x_0: (N, C, H, W). The gradient leads to what is left, which counts as known. condition: as `evaluation` takes it.
     """
     with torch.no_grad():
         clean = evaluation(teacher, x_0, torch.ones(len(x_0), dtype=torch.int64), condition).x0
-    return (x_0 - clean).square().flatten(1).mean(1)
+    away = (x_0 - clean).flatten(1)
+    return torch.linalg.vector_norm(away, dim=1) / away.shape[1] ** 0.5  # whose gradient at 0 is 0
 
 
 def squared(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
