@@ -36,7 +36,7 @@ from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, public
 
 TIMES = 20, 100  # of T = 1000, at which pictures are seen
-GRAIN = 300  # how much of the loss is a square of 1 in pixels: the gradient is at first about as long as the rest
+GRAIN = 300  # weight of the difference of two RMS, squared: its gradient begins about as long as that of the rest
 EARLIER = 0.25  # how much the x̂_0 of all earlier steps count together, the last one being 1
 
 
