@@ -104,7 +104,7 @@ def animated(file):
 # to 8 beforehand: one level, and with the weights of Lanczos, whose absolute values sum up to 1.4, another one.
 FILES = {
     "photo.png": (lambda file: photo(301, 200).save(file), 0),
-    "large.png": (lambda file: photo(2600, 3300).save(file), 0),
+    "large.png": (lambda file: photo(2200, 2300).save(file), 0),
     "dot.png": (lambda file: photo(7, 5).save(file), 0),
     "photo.bmp": (lambda file: photo(90, 91).save(file), 0),
     "photo.webp": (lambda file: photo(90, 60).save(file, lossless=True), 0),
