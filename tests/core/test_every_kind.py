@@ -248,7 +248,7 @@ def cases(tmp_path_factory, torch_page):
         def made(name: str) -> Case:
             kind, number = KINDS[name], [*KINDS].index(name)
             folder, scratch = root / f"kind-{number}", root / f"scratch-{number}"
-            scratch.mkdir()
+            scratch.mkdir(exist_ok=True)
             kind.write(folder)
             model = ddpm_core.load(folder, device="cpu", precision="fp32", engine="torch")
             return Case(name, folder, Twin(folder, kind.told), model, {**kind.told}, {**kind.run}, scratch, counter)
