@@ -469,17 +469,20 @@ def test_pictures_differ_by_the_square_of_what_the_encoder_sees_of_them():
     torch.testing.assert_close(twice, 4 * some, rtol=1e-3, atol=0)
 
 
-def test_grain_is_what_the_teacher_takes_away_at_its_last_time():
+def test_grain_is_how_much_the_teacher_takes_away_at_its_last_time():
     left = torch.tensor([0.25, -0.5])[:, None, None, None].expand(2, 3, 8, 8)
     teacher = Model(network=lambda x, t, labels: left, schedule=LINEAR, prediction="x0", image_size=8)
-    x_0 = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    found = grain(teacher, x_0, None)
-    torch.testing.assert_close(found, (x_0 - left).square().mean((1, 2, 3)).sqrt())
-    (gradient,) = torch.autograd.grad(found.square().sum(), x_0)
-    torch.testing.assert_close(gradient, 2 * (x_0 - left) / x_0[0].numel())
+    x_0, wanted = torch.rand(2, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert not grain(teacher, x_0, x_0, None).any()
+    away, theirs = ((pictures - left).square().mean((1, 2, 3)).sqrt() for pictures in (x_0, wanted))
+    found = grain(teacher, x_0.requires_grad_(), wanted, None)
+    torch.testing.assert_close(found, (away - theirs).square())
+    (gradient,) = torch.autograd.grad(found.sum(), x_0)
+    share = 2 * (1 - theirs / away)[:, None, None, None]
+    torch.testing.assert_close(gradient, share * (x_0 - left).detach() / x_0[0].numel())
     same = left.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(grain(teacher, same, None).sum(), same)
-    assert not gradient.any()
+    (gradient,) = torch.autograd.grad(grain(teacher, same, wanted, None).sum(), same)
+    assert not gradient.any()  # and no NaN, which counts as any
 
 
 def test_a_progressive_student_can_be_halved_again_and_no_other_student_distilled(teacher, data, tmp_path, capsys):
