@@ -214,7 +214,7 @@ class StudentSpec(TypedDict):
     method: Literal["consistency", "progressive"]
     times: list[int]
     usual: list[int]
-    guidance: NotRequired[float | None]
+    guidance: float | None
 
 
 class Spec(TypedDict):

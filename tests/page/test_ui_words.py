@@ -280,6 +280,9 @@ def test_a_student_draws_the_sketches_of_its_model_in_all_its_own_steps(ref):
     how = SketchPart.forms["sketch"](**SKETCHES[ref], prompt="fox").resolved(student)
     assert how.arguments(student)["steps"] == student.student.steps
     assert how.batch(student) == 1, "its guidance is inside"
+    values = {**SKETCHES[ref], "prompt": "fox", "count": 1}
+    (said,) = plans.answer("watch", values, {values["checkpoint"]: student})["steps"]
+    assert (said["kind"]["batch"], said["n"]) == (1, student.student.steps), "the page finds the same"
 
 
 def test_sketches_wait_for_nobody_and_hold_nobody_up(place, stable):

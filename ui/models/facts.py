@@ -94,7 +94,12 @@ def spec(model: ModelSpec) -> Spec:
 
 
 def _student(student: Student) -> StudentSpec:
-    return {"method": student.method, "times": list(student.times), "usual": list(student.usual)}
+    return {
+        "method": student.method,
+        "times": list(student.times),
+        "usual": list(student.usual),
+        "guidance": student.guidance,
+    }
 
 
 def table(schedule: NoiseSchedule) -> ScheduleTable:

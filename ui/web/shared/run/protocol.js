@@ -228,7 +228,7 @@
  * @property {"consistency" | "progressive"} method
  * @property {number[]} times
  * @property {number[]} usual those of its authors, where they take fewer steps; empty without
- * @property {number | null} [guidance] the scale that it has learned
+ * @property {number | null} guidance the scale that it has learned
  */
 
 /**
