@@ -10,7 +10,7 @@ import { WORDS } from "../../words/between.js";
 /** @import { Clock } from "../../shared/run/clock.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
 
-const PAUSE = 400; // ms after the last description until the student is asked
+const PAUSE = 150; // ms after the last description until the student is asked
 const AGAIN = 2000; // ms until it is looked again whether the student is here,
 const PATIENCE = 60_000; // and for how long: its 9 MB take 45 s at 1.6 Mbit/s
 const LONGEST = 6; // s of a square on the visitor's own machine, where it keeps nobody waiting
