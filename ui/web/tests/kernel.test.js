@@ -72,11 +72,18 @@ test("plain JavaScript gives the kernel's numbers", async () => {
     for (let o = 0; o < 3 * outputs; o++)
       close(both, out + 700 * Math.floor(o / outputs) + 80 * (o % outputs), w, `product of ${channels}, row ${o}`);
   }
-  for (const silu of [0, 1]) {
-    for (const m of both) m.run.spread(10_000, 56, 5, 7, 7, 2000, silu, 60_000, 100, 10);
-    for (let row = 0; row < 35; row++)
-      close(both, 60_000 + 100 * Math.floor(row / 7) + 10 * (row % 7), 7, `row ${row}`);
+  for (const act of [0, 1, 2]) {
+    for (const m of both) {
+      m.f.fill(0, 60_000, 60_500);
+      m.run.spread(10_000, 56, 5, 7, 7, 2000, act, 60_000, 100, 10);
+    }
+    close(both, 60_000, 500, `spread, activation ${act}`);
   }
+  for (const m of both) {
+    for (let i = 0; i < 4000; i++) m.f[20_000 + i] = (i - 2000) / 200;
+    m.run.gated(90_000, 20_000, 4000);
+  }
+  close(both, 90_000, 4000, "gated");
   for (const m of both) m.run.softmax(80_000, 20, 24, 24, 0.37);
   close(both, 80_000, 480, "softmax");
   for (const m of both) m.run.moments(10_000, 60, 5, 47, 60_000);

@@ -1,5 +1,5 @@
 // The blocks that diffusers' networks are made of: residual blocks, attention, transformers that read words.
-import { ACTIVATIONS, layers } from "./layers.js";
+import { layers } from "./layers.js";
 
 /** @import { Memory } from "./kernel.js" */
 /** @import { Image } from "./layers.js" */
@@ -127,9 +127,8 @@ export function blocks(m, weights, { groups, eps, act, wide, scaled }, make = la
         }
         const both = forward[0](norms[2](y));
         const values = { ...both, c: 4 * inner };
-        for (let i = both.at, gate = i + values.c * both.plane, end = gate; i < end; i++, gate++)
-          m.f[i] *= ACTIVATIONS.gelu(m.f[gate]);
-        leave(forward[1](values, { add: y }), { add: x, out });
+        const gate = { ...values, at: both.at + values.c * both.plane };
+        leave(forward[1](L.gated(values, gate), { add: y }), { add: x, out });
       });
   }
 

@@ -47,7 +47,7 @@ export function cost(evaluate) {
     given: (/** @type {unknown} */ _, /** @type {number} */ c, /** @type {number} */ h, /** @type {number} */ w) =>
       image(c, h, w),
     turned: (/** @type {ArrayLike<number>} */ states, /** @type {number} */ c) => image(c, 1, states.length / c),
-    ...{ each: like, settled: like, added: like },
+    ...{ each: like, active: like, gated: like, settled: like, added: like },
     joined: (/** @type {Shape} */ a, /** @type {Shape} */ b) => image(a.c + b.c, a.h, a.w),
     linear: (/** @type {string} */ _, /** @type {number} */ from, /** @type {number} */ to) => sums(from, to, 1),
     conv: (/** @type {string} */ _, /** @type {number} */ from, /** @type {number} */ to) => sums(from, to, 9),

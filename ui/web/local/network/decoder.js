@@ -1,5 +1,5 @@
 // The decoder of diffusers' AutoencoderTiny: pictures of latents.
-import { ACTIVATIONS, layers } from "./layers.js";
+import { layers } from "./layers.js";
 
 /** @import { Memory } from "./kernel.js" */
 /** @import { Image } from "./layers.js" */
@@ -21,7 +21,7 @@ export function decoder(m, weights, config, make = layers) {
     for (let j = 0; j < counts[i]; j++) {
       const block = name();
       const [a, b, d] = [0, 2, 4].map((k) => L.conv(`${block}.conv.${k}`, c, c));
-      steps.push((x) => L.each(d(b(a(x), { act }), { act, add: x }), ACTIVATIONS.relu));
+      steps.push((x) => L.active(d(b(a(x), { act }), { act, add: x }), "relu"));
     }
     if (i < last) index++; // the enlargement
     steps.push(i < last ? L.upsample(name(), c, false) : L.conv(name(), c, 3));
@@ -30,7 +30,7 @@ export function decoder(m, weights, config, make = layers) {
   return (/** @type {Float32Array} */ x, /** @type {number} */ side) => {
     const { top } = m;
     const z = L.each(L.given(x, latent, side, side), (v) => 3 * Math.tanh((Math.fround(v / scale) + (shift ?? 0)) / 3));
-    const start = L.each(entry(z), ACTIVATIONS[act]);
+    const start = L.active(entry(z), act);
     const out = L.taken(steps.reduce((y, step) => L.settled(step(y), z.at), start));
     m.top = top;
     return out.map((v) => 2 * v - 1);

@@ -3,6 +3,26 @@
 /** The compiled kernel; null in a browser without SIMD, where `Memory` computes in JavaScript. @param {BufferSource} code */
 export const compile = (code) => (globalThis.WebAssembly?.validate(code) ? WebAssembly.compile(code) : null);
 
+/** By the rational function that Eigen and XLA use, in float32's accuracy. From the highest power of x² down. */
+const ERF = [
+  [-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5],
+  [-7.3499063032656e-4, -2.9545998085403e-3, -1.60960333262415e-2],
+].flat();
+const UNDER = [
+  -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2,
+];
+/** @param {number} x */
+function erf(x) {
+  const t = Math.max(-4, Math.min(4, x));
+  let [over, under] = [0, 0];
+  for (let i = 0; i < ERF.length; i++) over = over * t * t + ERF[i];
+  for (let i = 0; i < UNDER.length; i++) under = under * t * t + UNDER[i];
+  return (t * over) / under;
+}
+
+/** @param {number} x */
+export const gelu = (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
+
 /**
  * Outputs, four at a time, to which each turn adds four terms of their sums: weights, `step` apart, times planes moved by `moves`.
  * @param {Float32Array} f @param {number[]} moves @param {Int32Array} sizes as int32: a size that was once the result of
@@ -187,15 +207,20 @@ const plain = (m) => ({
     m.d.set([sum, squares], out / 2);
   },
   /** @type {(...sizes: number[]) => void} */
-  spread(a, plane, channels, h, w, scales, silu, out, outPlane, row) {
+  spread(a, plane, channels, h, w, scales, act, out, outPlane, row) {
     const { f } = m;
     for (let c = 0; c < channels; c++) {
       const [scale, shift] = f.subarray(scales + 2 * c);
       for (let i = 0; i < h * w; i++) {
         const z = scale * f[a + c * plane + i] + shift;
-        f[out + c * outPlane + Math.floor(i / w) * row + (i % w)] = silu ? z / (1 + Math.exp(-z)) : z;
+        f[out + c * outPlane + Math.floor(i / w) * row + (i % w)] =
+          act === 1 ? z / (1 + Math.exp(-z)) : act ? Math.max(z, 0) : z;
       }
     }
+  },
+  /** @type {(...sizes: number[]) => void} */
+  gated(a, b, n) {
+    for (let i = 0; i < n; i++) m.f[a + i] *= gelu(m.f[b + i]);
   },
   /** @type {(...sizes: number[]) => void} */
   softmax(a, rows, columns, apart, scale) {

@@ -285,11 +285,11 @@ function exp(x: v128): v128 {
 }
 
 /**
- * scale[c] · a + shift[c], and SiLU of it where `silu`: from the rows of `channels` planes to rows that are `row` apart,
- * with room for a border between them, which is left as it is. Scales and shifts lie in turn, from `scales` on.
+ * scale[c] · a + shift[c], and of it SiLU where `act` is 1 or ReLU where it is 2: from the rows of `channels` planes to rows
+ * that are `row` apart, with room for a border between them, which is left as it is. Scales and shifts lie in turn, from `scales` on.
  */
 export function spread(
-  a: usize, plane: usize, channels: i32, h: i32, w: i32, scales: usize, silu: i32, out: usize, outPlane: usize, row: usize,
+  a: usize, plane: usize, channels: i32, h: i32, w: i32, scales: usize, act: i32, out: usize, outPlane: usize, row: usize,
 ): void {
   a <<= 2; plane <<= 2; scales <<= 2; out <<= 2; outPlane <<= 2; row <<= 2;
   for (let c = 0; c < channels; c++, scales += 8, a += plane, out += outPlane) {
@@ -299,9 +299,12 @@ export function spread(
       for (let x: usize = 0; x < <usize>w * 4; x += 32) {
         let u = f32x4.add(f32x4.mul(scale, v128.load(from + x)), shift);
         let v = f32x4.add(f32x4.mul(scale, v128.load(from + x, 16)), shift);
-        if (silu) {
+        if (act == 1) {
           u = f32x4.div(u, f32x4.add(f32x4.splat(1), exp(f32x4.neg(u))));
           v = f32x4.div(v, f32x4.add(f32x4.splat(1), exp(f32x4.neg(v))));
+        } else if (act) {
+          u = f32x4.pmax(u, f32x4.splat(0));
+          v = f32x4.pmax(v, f32x4.splat(0));
         }
         lay(line + x, u, w - <i32>(x >> 2));
         lay(line + x + 16, v, w - <i32>(x >> 2) - 4);
@@ -316,6 +319,28 @@ function lay(to: usize, z: v128, left: i32): void {
     v128.store32_lane(to, z, 0);
     if (left > 1) v128.store32_lane(to, z, 1, 4);
     if (left > 2) v128.store32_lane(to, z, 2, 8);
+  }
+}
+
+/** a · GELU(b) of n numbers each, in the place of a; n is a multiple of 4. Its erf is the rational function of Eigen and XLA. */
+export function gated(a: usize, b: usize, n: usize): void {
+  const by = (b << 2) - (a << 2);
+  for (let at = a << 2, end = at + (n << 2); at < end; at += 16) {
+    const x = v128.load(at + by);
+    const t = f32x4.pmax(f32x4.pmin(f32x4.mul(x, f32x4.splat(0.70710678)), f32x4.splat(4)), f32x4.splat(-4)), s = f32x4.mul(t, t);
+    let over = f32x4.splat(-2.72614225801306e-10), under = f32x4.splat(-1.45660718464996e-5);
+    over = f32x4.add(f32x4.mul(over, s), f32x4.splat(2.77068142495902e-8));
+    over = f32x4.add(f32x4.mul(over, s), f32x4.splat(-2.10102402082508e-6));
+    over = f32x4.add(f32x4.mul(over, s), f32x4.splat(-5.69250639462346e-5));
+    over = f32x4.add(f32x4.mul(over, s), f32x4.splat(-7.3499063032656e-4));
+    over = f32x4.add(f32x4.mul(over, s), f32x4.splat(-2.9545998085403e-3));
+    over = f32x4.add(f32x4.mul(over, s), f32x4.splat(-1.60960333262415e-2));
+    under = f32x4.add(f32x4.mul(under, s), f32x4.splat(-2.13374055278905e-4));
+    under = f32x4.add(f32x4.mul(under, s), f32x4.splat(-1.68282697438203e-3));
+    under = f32x4.add(f32x4.mul(under, s), f32x4.splat(-7.37332916720468e-3));
+    under = f32x4.add(f32x4.mul(under, s), f32x4.splat(-1.42647390514189e-2));
+    const share = f32x4.add(f32x4.splat(0.5), f32x4.mul(f32x4.splat(0.5), f32x4.div(f32x4.mul(t, over), under)));
+    v128.store(at, f32x4.mul(v128.load(at), f32x4.mul(x, share)));
   }
 }
 

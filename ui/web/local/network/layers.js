@@ -1,4 +1,6 @@
 // The layers that networks are made of, over images in a Memory: each is made of its weights once, and is then a function.
+import { gelu } from "./kernel.js";
+
 /** @import { Memory } from "./kernel.js" */
 /** @import { Weights } from "./weights.js" */
 
@@ -23,36 +25,20 @@ const up = (/** @type {number} */ n, /** @type {number} */ step) => Math.ceil(n 
 const SUMS = [[0, 1], [1], [1, 2]]; // for each weight of a side those that it is in, of the three of an upsampling
 const sigmoid = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
-/** By the rational function that Eigen and XLA use, in float32's accuracy. From the highest power of x² down. */
-const ERF = [
-  [-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5],
-  [-7.3499063032656e-4, -2.9545998085403e-3, -1.60960333262415e-2],
-].flat();
-const UNDER = [
-  -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2,
-];
-/** @param {number} x */
-function erf(x) {
-  const t = Math.max(-4, Math.min(4, x));
-  let [over, under] = [0, 0];
-  for (let i = 0; i < ERF.length; i++) over = over * t * t + ERF[i];
-  for (let i = 0; i < UNDER.length; i++) under = under * t * t + UNDER[i];
-  return (t * over) / under;
-}
-
-/** silu, too, which the kernel computes where it can. @type {Record<string, Activation>} */
+/** Also those that the kernel computes where it can. @type {Record<string, Activation>} */
 export const ACTIVATIONS = {
   relu: (x) => Math.max(x, 0),
   silu: (x) => x * sigmoid(x),
   swish: (x) => x * sigmoid(x),
-  gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  gelu,
   quick_gelu: (x) => x * sigmoid(1.702 * x),
   mish(x) {
     const e = Math.exp(Math.min(x, 20));
     return x * ((e * (e + 2)) / (e * (e + 2) + 2)); // tanh(ln(1 + e^x))
   },
 };
-const fused = (/** @type {string | null} */ act) => act === "silu" || act === "swish";
+/** The kernel's numbers of activations. @type {Record<string, number>} */
+const FUSED = { silu: 1, swish: 1, relu: 2 };
 
 /** @param {Memory} m @param {Weights} weights */
 export function layers(m, weights) {
@@ -101,20 +87,31 @@ export function layers(m, weights) {
     const out = { at: m.take(x.c * plane), c: x.c, h: x.h, w: x.w, plane, row };
     m.f.fill(0, out.at, m.top);
     affine(x, scales, act, { ...out, at: out.at + row + 1 }, row);
-    return act && !fused(act) ? each(out, ACTIVATIONS[act]) : out; // 0 stays 0
+    return finished(out, act); // 0 stays 0
   }
 
   /** @param {Image} x @param {number | null} scales @param {string | null} act @param {Image} out @param {number} row */
   function affine(x, scales, act, out, row) {
     const pairs = scales ?? put(Array.from({ length: 2 * x.c }, (_, i) => 1 - (i % 2)));
-    m.run.spread(x.at, x.plane, x.c, x.h, x.w, pairs, Number(fused(act)), out.at, out.plane, row);
+    m.run.spread(x.at, x.plane, x.c, x.h, x.w, pairs, FUSED[act ?? ""] ?? 0, out.at, out.plane, row);
   }
 
+  /** The activation in place, where `affine` has not made it. @template {Image} I @param {I} x @param {string | null} act */
+  const finished = (x, act) => (act && !FUSED[act] ? each(x, ACTIVATIONS[act]) : x);
+
   /** The activation of scales · x + shifts. @param {Image} x @param {number | null} scales @param {string | null} act */
-  function dense(x, scales, act = null) {
-    const out = image(x.c, x.h, x.w);
+  function dense(x, scales, act = null, out = image(x.c, x.h, x.w)) {
     affine(x, scales, act, out, x.w);
-    return act && !fused(act) ? each(out, ACTIVATIONS[act]) : out;
+    return finished(out, act);
+  }
+
+  /** The activation in place. @param {Image} x @param {string} act */
+  const active = (x, act) => dense(x, null, act, x);
+
+  /** x · GELU(gate), in place of x. @param {Image} x @param {Image} gate */
+  function gated(x, gate) {
+    m.run.gated(x.at, gate.at, x.c * x.plane);
+    return x;
   }
 
   /**
@@ -384,5 +381,5 @@ export function layers(m, weights) {
   }
 
   const shapes = { image, into, given, copied, taken, shown, turned, settled, added, joined };
-  return { ...shapes, each, dense, linear, conv, downsample, upsample, norm, layerNorm, attend };
+  return { ...shapes, each, dense, active, gated, linear, conv, downsample, upsample, norm, layerNorm, attend };
 }

@@ -1,5 +1,5 @@
 // CLIP's tokenizer and text encoder: the condition of a network that takes words.
-import { ACTIVATIONS, layers as made } from "./layers.js";
+import { layers as made } from "./layers.js";
 
 /** @import { Memory } from "./kernel.js" */
 /** @import { Config } from "./unet.js" */
@@ -87,7 +87,7 @@ export function textEncoder(m, weights, config) {
       const a = norms[0](x);
       const y = out(L.attend(q(a), k(a), v(a), heads, true), { add: x });
       const inner = one(norms[1](y));
-      return two(L.each(inner, ACTIVATIONS[config.hidden_act]), { add: y });
+      return two(L.active(inner, config.hidden_act), { add: y });
     };
   });
   const norm = L.layerNorm("final_layer_norm", c, eps);
