@@ -174,6 +174,7 @@ class OpenVINONetwork(_Converted):
         self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact)
         self._inputs = common.Inputs(unet)
+        self._parameters = sum(weight.numel() for weight in unet.parameters())
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
         self._rounds = owned and self.precision == "bf16"
         self._exact = exact if self._rounds else None
@@ -230,7 +231,7 @@ class OpenVINONetwork(_Converted):
         if labels is not None:
             inputs.append(labels.float() if labels.is_floating_point() else labels)
         arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
-        sizes = _chunks(len(x), x[0, 0].numel(), sum(weight.numel() for weight in self.unet.parameters()))
+        sizes = _chunks(len(x), x[0, 0].numel(), self._parameters)
         output = torch.from_numpy(self._infer(arrays, sizes))
         if self.unet.config.get("time_embedding_type") == "fourier":
             output = output / common.single(t_index).to(output.device).reshape(-1, 1, 1, 1)
