@@ -1,9 +1,10 @@
-"""Time the sketches of Watch, in a browser without a server and with one: `python -m benchmarks browser typing`.
+"""Time sketches, in a browser without a server and with one: `python -m benchmarks browser typing`, three minutes.
 
 A student draws a sketch, or its model does, as with a guidance that the visitor has chosen: the two take turns. Prints
 for each the milliseconds from a letter to its picture: the median, the quartiles and the least. Also the processor's
 time of one sketch, of the browser's processes and of the server (Linux only), the ratio of each turn, and how many
-pictures came while words were typed at 180 ms a letter.
+pictures came while words were typed at 180 ms a letter. Before that, of Between words without a server, the
+milliseconds from another word to the sketches of the four corners and of all 49 places.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 QUERY = "?tab=watch&checkpoint=emoji-tiny&steps=1000&count=4"  # a run that does not begin by itself
 WAYS = {"a student": ("", "3 steps"), "the model": ("&guidance=3", "4 steps")}  # what draws: of its link, of its title
 WORDS = [f"{colour} {thing}" for colour in ("red", "green", "blue") for thing in ("apple", "heart", "fox", "car")]
-ALWAYS = "page.knowledge.describe = async () => ({ auto: true })"  # also on a busy machine, where none would begin
+# Sketches begin also on a busy machine, where none would, and the run of the query does not.
+ALWAYS = "() => { page.knowledge.describe = async (part, { steps }) => ({ auto: Number(steps) !== 1000 }); }"
 TYPE = """(text) => new Promise((done) => {
   const input = document.querySelector("[data-name=prompt] input");
   const title = document.querySelector(".ddpm-player .title");
@@ -67,6 +69,23 @@ LETTERS = """([text, ms]) => new Promise((done) => {
 })"""
 LETTER, TYPED = 180, "yellow taxi"  # ms
 
+# In the page: changes the words at a corner, and gives the milliseconds to the corners and to all pictures.
+SQUARE = """(text) => new Promise((done) => {
+  const input = document.querySelector("[data-name=a] input");
+  const { dataset } = input.closest(".part");
+  const began = performance.now();
+  let corners = 0;
+  input.value = text;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  const look = () => {
+    const count = Number(dataset.sketches);
+    if (count === 4) corners ||= performance.now() - began;
+    if (count === 49 && corners) done([corners, performance.now() - began]);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
 
 def worked() -> float:
     """Return the processor's seconds of this process and of all that it has started."""
@@ -96,7 +115,8 @@ def opened(browser: Browser, address: str, steps: str) -> Page:
         page.evaluate(TYPE, f"warm up {i}")
         if steps in page.locator(".ddpm-player .title").inner_text():
             return page
-    raise SystemExit(f"{address}: no sketch of {steps}")
+    title = page.locator(".ddpm-player .title").inner_text()
+    raise SystemExit(f"{address}: no sketch of {steps}, but {title}")
 
 
 def sketch(page: Page, text: str) -> tuple[float, float]:
@@ -104,6 +124,17 @@ def sketch(page: Page, text: str) -> tuple[float, float]:
     page.bring_to_front()
     before = worked()
     return page.evaluate(TYPE, text), 1000 * (worked() - before)
+
+
+def squares(browser: Browser, address: str) -> list[tuple[float, float]]:
+    """Return, for each of some words at a corner of Between words, the milliseconds to the corners and to all."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(300_000)
+    page.goto(f"{address}?tab=between&checkpoint=emoji-tiny")
+    page.wait_for_selector(".part-between[data-ready=true][data-described]")
+    found = [page.evaluate(SQUARE, text) for text in ("warm up", "once more", *WORDS)]
+    page.close()
+    return found[2:]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -122,6 +153,8 @@ def main(arguments: Sequence[str]) -> None:
         app = ui.build("emoji-tiny")
         ui.launch(app, socket.create_server(("127.0.0.1", 0)))
         with served(Path(temporary)) as (address, _):
+            corners, whole = zip(*squares(browser, f"{address}/lab/"), strict=True)
+            print(f"alone, Between words: corners {_middle(corners, 0)}, all {_middle(whole, 0)} ms", flush=True)
             for name, at in (("in the browser alone", f"{address}/lab/"), ("with a server", app.local_url)):
                 pages = [opened(browser, at + QUERY + more, steps) for more, steps in WAYS.values()]
                 turns = [[sketch(page, text) for page in pages] for text in WORDS]

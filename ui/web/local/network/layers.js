@@ -26,7 +26,7 @@ const SUMS = [[0, 1], [1], [1, 2]]; // for each weight of a side those that it i
 const sigmoid = (/** @type {number} */ x) => 1 / (1 + Math.exp(-x));
 
 /** Also those that the kernel computes where it can. @type {Record<string, Activation>} */
-export const ACTIVATIONS = {
+const ACTIVATIONS = {
   relu: (x) => Math.max(x, 0),
   silu: (x) => x * sigmoid(x),
   swish: (x) => x * sigmoid(x),
