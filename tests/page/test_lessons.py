@@ -260,6 +260,7 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
 
     # A teacher's: settings of their own, and two controls.
     fresh.locator("summary", has_text="For teachers").click()
+    fresh.wait_for_selector(".teacher input:checked", state="attached")
     ticked = fresh.locator(".teacher input:checked").evaluate_all("(all) => all.map(({ value }) => value)")
     assert set(ticked) == {"label", "steps", "sampler", "seed", "count", "steps_b", "sampler_b"}  # what the lesson sets
     assert (
