@@ -1,4 +1,4 @@
-"""Time sketches, in a browser without a server and with one: `python -m benchmarks browser typing`, three minutes.
+"""Time sketches, in a browser without a server and with one: `python -m benchmarks browser typing`, about a minute.
 
 A student draws a sketch, or its model does, as with a guidance that the visitor has chosen: the two take turns. Prints
 for each the milliseconds from a letter to its picture: the median, the quartiles and the least. Also the processor's
