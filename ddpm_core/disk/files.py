@@ -17,6 +17,7 @@ import shutil
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -90,7 +91,16 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal. It is computed once for as long as the file is not changed."""
+    found = path.stat()
+    version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    changed = max(found.st_mtime, found.st_ctime)
+    # A clock of files may stand still for two seconds: what changed just now may change again and have the same time.
+    return _sha256(path, version) if time.time() - changed > 2 else _sha256.__wrapped__(path, version)
+
+
+@lru_cache(64)
+def _sha256(path: Path, version: tuple[int, ...]) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -32,7 +32,13 @@ def _seen_by_modes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 @_seen_by_modes
 def _vectors(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """F.linear of one vector for each image. MKL multiplies one row, or a few, by other kernels than many."""
+    """F.linear of one vector for each image. MKL multiplies one row, or a few, by other kernels than many.
+
+    Images of one time and class have one vector, and it is multiplied once.
+    """
+    bits = x.view(torch.int32)
+    if bits.eq(bits[:1]).all():
+        return F.linear(x[:1], weight, bias).repeat(len(x), 1)
     return torch.cat([F.linear(row, weight, bias) for row in x.split(1)])
 
 

@@ -1,9 +1,11 @@
 """Files and folders are written whole or not at all, whatever interrupts the writing."""
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -275,3 +277,24 @@ def test_where_caches_are(monkeypatch, tmp_path):
     assert files.cache_folder("a") == tmp_path / "xdg/ddpm-lab/a"
     monkeypatch.setenv("DDPM_CACHE", "~/here")
     assert files.cache_folder() == tmp_path / "here" and not (tmp_path / "here").exists()
+
+
+def test_a_file_is_hashed_again_when_it_is_changed(tmp_path, monkeypatch):
+    path, opened = tmp_path / "weights", []
+    path.write_bytes(b"one")
+    real, now = Path.open, time.time()
+    monkeypatch.setattr(Path, "open", lambda *given: opened.append(given) or real(*given))
+
+    def sums(content, later):
+        monkeypatch.setattr(files.time, "time", lambda: now + later)
+        opened.clear()
+        assert {files.sha256(path) for _ in range(3)} == {hashlib.sha256(content).hexdigest()}
+        return len(opened)
+
+    assert sums(b"one", later=0) == 3  # a second change could leave it with the same time
+    assert sums(b"one", later=10) == 1
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # of the same size and, to tools, of the same age
+    assert sums(b"two", later=10) == 1

@@ -151,8 +151,9 @@ class Browser:
         while time.monotonic() < end:
             time.sleep(0.1)
             found = [*self._downloads.glob("[!.]*")]  # while it is written there may be two
-            if len(found) == 1 and size == (size := found[0].stat().st_size) > 0:
-                return found[0].read_bytes()
+            with suppress(FileNotFoundError):  # Firefox writes under another name, and renames it
+                if len(found) == 1 and size == (size := found[0].stat().st_size) > 0:
+                    return found[0].read_bytes()
         raise AssertionError(f"nothing was saved: {found}")
 
 
