@@ -17,6 +17,7 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,16 @@ class Repo(NamedTuple):
     gated: bool
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Say nothing of a client that went away, as a cancelled download does.
+
+        Printing it parses its lines, and in Python 3.11 two threads can't parse at once (python/cpython#106905).
+        """
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class HubServer:
     """requests: every request so far. The fields below shape the answers and may change while it runs."""
 
@@ -58,8 +69,7 @@ class HubServer:
 
         self._cut: int | None = None
         self._times = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
 
     @property
     def url(self) -> str:
