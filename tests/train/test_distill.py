@@ -416,7 +416,14 @@ def test_the_first_halving_alone_is_of_the_order_that_was_asked_for(teacher, dat
     assert "4 evaluations, two a step of DPM" in (tmp_path / "run" / "2-steps" / "model" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("changes, times", [({}, (40, 10)), ({"pairs": 6, "student_steps": 1}, (40,))])
+@pytest.mark.parametrize(
+    "changes, times",
+    [
+        ({}, (40, 10)),
+        ({"pairs": 6, "student_steps": 1}, (40,)),
+        ({"student_times": (40, 20, 5), "teacher_times": (39, 10)}, (40, 20, 5)),
+    ],
+)
 def test_a_student_goes_on_with_all_its_steps_at_once_and_resumes_exactly(
     teacher, data, tmp_path, monkeypatch, torch_engine, changes, times
 ):
@@ -531,9 +538,18 @@ def test_a_progressive_student_can_be_halved_again_and_no_other_student_distille
         ({"method": "end-to-end", "student": "mnist-tiny-2-steps", "guidance": 2}, "--guidance was decided when"),
         (
             {"method": "end-to-end", "student": "mnist-tiny-2-steps", "student_steps": 3},
-            "divide the 2 steps of --student",
+            "divide the 2 times of the student",
         ),
         ({"pairs": 4}, "--pairs needs --method end-to-end"),
+        ({"student_times": (40,)}, "--student-times needs --method end-to-end"),
+        (
+            {"method": "end-to-end", "teacher_steps": 2, "student_times": (39, 10)},
+            "--student-times must fall from T = 40, got 39, 10",
+        ),
+        (
+            {"method": "end-to-end", "student_times": (40, 10, 5), "student_steps": 2},
+            "the 3 times of the student, got 2",
+        ),
         ({"method": "end-to-end", "pairs": -1, "student_steps": 1}, "--pairs must be"),
         ({"teacher_steps": 4, "lr": -1}, "--lr must be above 0"),
         ({"teacher_steps": 4, "guidance": 2000}, "--guidance must be -1,000 to 1,000, got 2000.0"),

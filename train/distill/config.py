@@ -38,7 +38,8 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     """DDIM steps of the teacher's chain, from which the student learns. end-to-end: steps of UniPC; they are optimised
     if the teacher has such steps, as an embedded model has for 8."""
     teacher_times: tuple[int, ...] = ()
-    """The times of these steps, which fall from T. If you give none, they are optimised, or --spacing-power decides."""
+    """The times of these steps, which fall from T; end-to-end: or from a lower time. If you give none, they are
+    optimised, or --spacing-power decides."""
     teacher_order: Literal[1, 2] = 1
     """progressive: how the first halving takes two of these steps. 1: as they are (Salimans & Ho). 2: as one step of
     second order, DPM-Solver++(2S), which comes closer to the teacher's result with many steps."""
@@ -46,6 +47,9 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     """progressive: the halving ends with a student of this many steps; None: 1. consistency: the student learns this
     many times, and can take at most as many steps; None: 8, or --teacher-steps if that is less. end-to-end without
     --student: the student takes this many steps, evenly among the teacher's times; with it, among its own."""
+    student_times: tuple[int, ...] = ()
+    """end-to-end: the times of the student's steps, which fall from T. If you give none, they are those of --student or
+    of the teacher."""
     spacing_power: float = 2.0
     """The chain's times are T (k/n)^this, k = n..1. 1 spaces them evenly; a larger number puts more of them near the
     image."""
@@ -85,7 +89,6 @@ class DistillConfig(DistillFlags, Config):
 
     stage: int = 0  # of progressive distillation: the steps of the student that this run makes
     teacher_digest: str = ""  # SHA-256 of its weights
-    student_times: tuple[int, ...] = ()  # of --student, as its guidance is
     prediction: Prediction = "v"
     dropout: float = 0.0
     sample_steps: int = 1

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -44,18 +45,16 @@ def open_teacher(ref: str) -> Model:
 
 
 def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
-    """The times of the chain that is learned, descending from T: T (k/n)^power, or those that a student was made for.
+    """The times of the chain that is learned, descending from T: those of the student, or the teacher's.
 
-    Raises TrainError where the times of so many steps are not distinct.
+    Raises TrainError where the teacher's are not distinct.
     """
-    if config.student_times:
-        return list(config.student_times)
-    return teacher_times(teacher, config)
+    return list(config.student_times) or teacher_times(teacher, config)
 
 
 def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
-    """Those at which the teacher is evaluated, as for `chain_of`; without --teacher-times, an end-to-end run takes
-    optimised ones.
+    """Those at which the teacher is evaluated: T (k/n)^power where none are given. An end-to-end run takes optimised
+    ones before.
     """
     if config.teacher_times:
         return list(config.teacher_times)
@@ -82,11 +81,13 @@ def prepared(config: DistillConfig) -> DistillConfig:
     teacher = open_teacher(config.teacher)
     config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
-    for name in ("student", "distance", "pairs"):
+    for name in ("student", "distance", "pairs", "student_times"):
         if config.method != "end-to-end" and getattr(config, name) != getattr(DistillConfig, name):
-            raise TrainError(f"--{name} needs --method end-to-end.")
+            raise TrainError(f"--{name.replace('_', '-')} needs --method end-to-end.")
     if config.student is not None:
         config = dataclasses.replace(config, **_decided_by_student(teacher, config))
+    elif config.student_times:
+        config = dataclasses.replace(config, **_taken(config.student_times, config))
     elif config.student_steps is None and config.method == "end-to-end":
         raise TrainError("--method end-to-end needs --student, or --student-steps for a new student.")
     elif config.student_steps is None:
@@ -112,17 +113,22 @@ def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]
             raise TrainError(f"--{name.replace('_', '-')} was decided when --student was made: leave it out.")
     model = open_student(ref)
     assert model.student is not None
-    times, guidance = model.student.times, model.student.guidance
-    steps = config.student_steps or len(times)
-    if steps < 1 or len(times) % steps:
-        raise TrainError(f"--student-steps must divide the {len(times)} steps of --student, got {steps}.")
+    chosen = _taken(config.student_times or model.student.times, config)
     for name in ("image_size", "channels", "num_classes", "null_label", "class_names", "latent"):
         if getattr(model, name) != getattr(teacher, name):
             raise TrainError(f"--student {ref} and {config.teacher} do not have the same {name.replace('_', ' ')}.")
     shapes = [{n: p.shape for n, p in unet_of(m).named_parameters()} for m in (model, teacher)]
     if shapes[0] != shapes[1] or not torch.equal(model.schedule.alpha_bar, teacher.schedule.alpha_bar):
         raise TrainError(f"--student {ref} and {config.teacher} do not have the same network and noise schedule.")
-    return {"student_times": times[:: len(times) // steps], "student_steps": steps, "guidance": guidance}
+    return chosen | {"guidance": model.student.guidance}
+
+
+def _taken(times: tuple[int, ...], config: DistillConfig) -> dict[str, Any]:
+    """The steps of a student that takes every n-th of these times."""
+    steps = config.student_steps or len(times)
+    if steps < 1 or len(times) % steps:
+        raise TrainError(f"--student-steps must divide the {len(times)} times of the student, got {steps}.")
+    return {"student_times": times[:: len(times) // steps], "student_steps": steps}
 
 
 def unet_of(model: Model) -> nn.Module:
@@ -213,7 +219,7 @@ def _check(teacher: Model, config: DistillConfig) -> None:
         raise TrainError(
             f"Halving {n} steps does not lead to {k}: --teacher-steps must be 2, 4, 8, ... times --student-steps."
         )
-    if config.student is None and n % k:
+    if not config.student_times and n % k:
         raise TrainError(f"--student-steps must divide --teacher-steps {n}, got {k}.")
     if config.teacher_order == 2 and (config.method != "progressive" or teacher.student is not None):
         raise TrainError("--teacher-order 2 goes with --method progressive and a teacher that is no student.")
@@ -231,13 +237,18 @@ def _check_times(teacher: Model, config: DistillConfig) -> None:
     times, n, T = teacher_times(teacher, config), config.teacher_steps, teacher.schedule.T
     if teacher.student is not None and times != list(teacher.student.times):
         raise TrainError("--teacher-times is for a teacher that is no student: this one has its own times.")
-    if config.student is not None and not config.teacher_times:
-        return  # the teacher's optimised times may begin below T
-    if len(times) != n or times[0] != T or times[-1] < 1 or any(t <= s for t, s in pairwise(times)):
+    begin = range(1, T + 1) if config.student_times else [T]  # a student without times of its own takes the teacher's
+    if len(times) != n or not _fall(times, begin):
         raise TrainError(
             f"The teacher needs {n} times that fall from T = {T}, got {', '.join(map(str, times))}: change "
             "--teacher-times or --teacher-steps."
         )
+    if config.student_times and not _fall(config.student_times, [T]):
+        raise TrainError(f"--student-times must fall from T = {T}, got {', '.join(map(str, config.student_times))}.")
+
+
+def _fall(times: Sequence[int], begin: Collection[int]) -> bool:
+    return times[0] in begin and times[-1] >= 1 and all(t > s for t, s in pairwise(times))
 
 
 def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
