@@ -282,8 +282,8 @@ def trajectory(
 
     Raises:
         ValueError: before anything is computed, for seeds outside 0..2^63 − 1, steps outside 1..T, an eta outside 0..1,
-            an unknown sampler, variance or spacing, and labels, prompts or options that the model or sampler does not
-            have. During the run, if your own sampler, noise or on_step breaks its promise.
+            an unknown sampler, variance or spacing, NaN in an x_T of the CPU, and labels, prompts or options that the
+            model or sampler does not have. During the run, if your own sampler, noise or on_step breaks its promise.
     """
     check_options("trajectory", options, ["seeds", "steps", *ARGUMENTS])
     _check_start(model, start, _state_at(after, x_T))
@@ -344,6 +344,8 @@ class _Run:
         noise: Noise | None,
         attention: bool,
     ):
+        if clip not in (None, True, False):
+            raise ValueError(f"clip must be True, False or None, got {clip!r}")
         self.lane, self._clip, chain = lane, clip, lane.chain
         self._k = 0 if lane.after is None else chain.position(lane.after)
         if lane.stop is not None and lane.stop not in (times := [s for _, s in chain.pairs[self._k :]]):
@@ -581,6 +583,8 @@ def _checked_start(
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
     check_state(model, x, "x_T", None if seeds is None else len(checked))
+    if x.device.type == "cpu" and not x.isfinite().all():  # a GPU would be waited for
+        raise ValueError("x_T has NaN or infinite numbers")
     label_ids = condition.label_ids(model, len(x))
     check_guidance(condition.guidance, x.dtype)
     x = x.detach().to(network_device(model.network) or x.device, copy=True)  # the caller may change x_T

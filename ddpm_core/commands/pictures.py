@@ -55,10 +55,11 @@ class Pictures:
     def begin(self, about: dict[str, Any]) -> None:
         """Make the folder, or find one to continue.
 
-        about: everything that decides the pictures, as JSON. Raises ValueError if the folder has pictures of another
+        about: everything that decides the pictures. Raises ValueError if the folder has pictures of another
         run.
         """
-        self._about = about if self._npz is None else about | {"seeds": self.seeds}
+        about = about if self._npz is None else about | {"seeds": self.seeds}
+        self._about = json.loads(json.dumps(about, default=repr))  # as the file gives it back
         before = self._before()
         if before is None:
             files.write_json(self._folder / ABOUT, self._about)
@@ -66,7 +67,7 @@ class Pictures:
         other = [name for name, value in self._about.items() if before.get(name) != value]
         if other:
             place = self._npz or self._folder
-            raise ValueError(f"{place} holds pictures with another {', '.join(other)}: choose another --out")
+            raise ValueError(f"{place} holds pictures with other {', '.join(other)}: choose another --out")
 
     def _before(self) -> dict[str, Any] | None:
         """What decided the pictures that are there, None where there are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ddpm_core.commands.reading import Unset
 
 if TYPE_CHECKING:
     from ddpm_core import Model
+    from ddpm_core.model import Source
 
 
 @dataclass
@@ -113,22 +115,32 @@ class Sample(ChainFlags):
         """Return everything that decides the pictures, as JSON. A run with other values can't continue in
         the folder.
         """
-        from ddpm_core.disk import files
         from ddpm_core.runs import make_chain
 
         chain = make_chain(model, guidance=self.guidance, **self.chain())
-        source = model.source
-        weights = source and source.weights_path
+        options = chain.sampler.options
+        gamma = model.gamma if options.get("variance") == "analytic" else None
         return {
-            "checkpoint": source and source.name,
-            "weights": weights and files.sha256(weights),
+            "checkpoint": model.source and model.source.name,
+            "files": model.source and _files(model.source),
+            "gamma": None if gamma is None else hashlib.sha256(gamma.numpy().tobytes()).hexdigest(),
             "engine": getattr(model.network, "description", None),
-            "sampler": chain.name,
+            "sampler": self.sampler if ":" in (self.sampler or "") else chain.name,
             "times": [t for t, _ in chain.pairs],
-            **chain.sampler.options,
+            **{f"option {name}": value for name, value in options.items()},
             "clip": model.clip if self.clip is None else self.clip,
             **vars(self.condition(model)),
         }
+
+
+def _files(source: Source) -> dict[str, str]:
+    """Return the SHA-256 of each file that decides a checkpoint's pictures, whatever the sampler."""
+    from ddpm_core.checkpoint import refs
+    from ddpm_core.disk.files import sha256
+
+    assert source.folder is not None
+    names = refs.layout(refs.names_in(source.folder), source.ref).files
+    return {name: sha256(source.folder / name) for name in names if name not in (refs.ANALYTIC, refs.OPTIMISED)}
 
 
 def _batch(model: Model) -> int:

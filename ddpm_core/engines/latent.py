@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -45,7 +44,6 @@ class LatentDecoder:
         self.autoencoder = self._decoding = autoencoder.eval().requires_grad_(False)
         self.device, self.scale, self.shift = device, scale, shift
         self._engine: Callable[[Tensor], Tensor] | None = None
-        self._lock = threading.Lock()
         self._colours: Tensor | None = None  # (C + 1, 3)
 
     @property
@@ -84,9 +82,8 @@ class LatentDecoder:
 
     def colours(self, channels: int) -> Tensor:
         """What the preview adds for each channel of a latent, and at last what it begins with: (C + 1, 3)."""
-        with self._lock:
-            if self._colours is None:
-                self._colours = self._fitted(channels)
+        if self._colours is None:
+            self._colours = self._fitted(channels)
         return self._colours
 
     @torch.no_grad()

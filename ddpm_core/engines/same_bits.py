@@ -59,9 +59,9 @@ def _large_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float
 
 
 def _plain(x: Tensor) -> bool:
-    """Whether gradients, another engine or another precision read a layer: they take torch's own functions."""
-    other = x.dtype != torch.float32 or torch.is_autocast_enabled("cpu")
-    return other or torch.is_grad_enabled() or torch.jit.is_tracing()
+    """Whether gradients, another engine, device or precision read a layer: they take torch's own functions."""
+    other = x.dtype != torch.float32 or x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+    return other or torch.is_grad_enabled() or torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
 class _Convolution(nn.Conv2d):

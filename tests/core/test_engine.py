@@ -204,6 +204,16 @@ def test_another_precision_takes_torchs_own_layers(precision):
         assert found.dtype == precision and torch.equal(found, own(x))
 
 
+def test_a_compiler_and_another_device_take_torchs_own_layers():
+    network = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Flatten(), nn.Linear(288, 4)).requires_grad_(False)
+    x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = network(x)
+    same_bits.prepare(network)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.export.export(network, (x,)).module()(x), expected)
+        assert network.to("meta")(x.to("meta")).shape == expected.shape
+
+
 def test_a_caller_may_give_that_up():
     network = small(**ODD)
     wrapped = engine.wrap(network, "cpu", "fp32", "torch", batched=True)

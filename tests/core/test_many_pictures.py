@@ -11,6 +11,8 @@ from training import in_two_processes, process_restored  # noqa: F401
 
 import ddpm_core
 from ddpm_core.__main__ import main
+from ddpm_core.analytic import estimate_gamma
+from ddpm_core.checkpoint.sidecars import gamma_file
 from ddpm_core.commands.pictures import Pictures
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -95,9 +97,9 @@ def test_pictures_of_another_run_are_named_before_any_work(here):
     main(words("own"))
     main(words("own.npz"))
     for out in ("own", "own.npz"):
-        assert f"{out} holds pictures with another times" in refusal(*words(out)[:4], "2", *words(out)[5:])
-        assert "another sampler, eta" in refusal(*words(out), "--sampler", "ddim")
-    assert "with another seeds" in refusal(*words("own.npz")[:-3], "1", "--out", "own.npz")
+        assert f"{out} holds pictures with other times" in refusal(*words(out)[:4], "2", *words(out)[5:])
+        assert "other sampler, option eta" in refusal(*words(out), "--sampler", "ddim")
+    assert "with other seeds" in refusal(*words("own.npz")[:-3], "1", "--out", "own.npz")
     (here / "own" / "sample.json").write_text("{")
     assert "sample.json is not what `sample` writes" in refusal(*words("own"))
     (here / "own" / "sample.json").unlink()
@@ -119,7 +121,37 @@ def test_a_name_that_is_no_folder_and_no_npz(here):
     assert "no class" in refusal(*words("some", "--label", "dog")) and not (here / "some").exists()
 
 
+OWN = """
+from dataclasses import dataclass
+from ddpm_core.samplers import DDIM
+
+@dataclass(frozen=True)
+class Weighted(DDIM):
+    weights: tuple = (1.0, 2.0)
+
+one, two = Weighted(), Weighted(eta=0.0)
+"""
+
+
+def test_samplers_of_ones_own_are_told_apart_by_their_names(here, monkeypatch):
+    (here / "ones_own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(here))
+    main(words("own", "--sampler", "ones_own:one"))
+    main(words("own", "--sampler", "ones_own:one"))  # it goes on, also with an option that JSON has as a list
+    assert "holds pictures with other sampler:" in refusal(*words("own", "--sampler", "ones_own:two"))
+
+
+def test_another_variance_estimate_makes_other_pictures(here):
+    model = ddpm_core.load("tiny")
+    size = model.image_size
+    for first, value in (("own", 0), ("other", 255)):
+        images = np.full((2, size, size, model.channels), value, np.uint8)
+        gamma_file.write(model, estimate_gamma(model, images, [1, 20]))
+        main(words(first, "--variance", "analytic"))
+    assert "holds pictures with other gamma:" in refusal(*words("own", "--variance", "analytic"))
+
+
 def test_other_weights_make_other_pictures(here):
     main(words("own"))
     write(here / "tiny", seed=1, scheduler={"num_train_timesteps": 20}, **SMALLEST)
-    assert "holds pictures with another weights" in refusal(*words("own"))
+    assert "holds pictures with other files" in refusal(*words("own"))

@@ -335,6 +335,13 @@ MISTAKES = {
     "no image": (lambda: predict(blur_model(), X[:0], 5), "x_t must be"),
     "an x_T of numpy": (lambda: trajectory(blur_model(), [1], 5, x_T=X.numpy()), "x_T must be"),
     "a latent of two axes": (lambda: reconstruct(blur_model(), X[0, 0], 0, [1]), "x_t must be"),
+    "an x_T of NaN": (lambda: trajectory(blur_model(), [1], 5, x_T=X / 0), "x_T has NaN"),
+    "clip as text": (lambda: trajectory(blur_model(), [1], 5, clip="no"), "clip must be True, False or None, got 'no'"),
+    "an snr of NaN": (lambda: trajectory(blur_model(), [1], 5, "langevin", snr=math.nan), "snr must be a number"),
+    "corrections": (
+        lambda: trajectory(blur_model(), [1], 5, "langevin", corrections=1.5),
+        "whole number of at least 0",
+    ),
     "eta as text": (lambda: trajectory(blur_model(), [1], 5, "ddim", eta="1"), "between 0 and 1, got '1'"),
     "guidance as text": (lambda: trajectory(toy_model(num_classes=2), [1], 5, labels=1, guidance="3"), "guidance"),
     "a list of spacings": (lambda: trajectory(blur_model(), [1], 5, spacing=["linspace"]), "unknown spacing"),

@@ -1,6 +1,8 @@
 """Latent models, with and without words: against diffusers' own pipelines, in their layouts; what is refused."""
 
+import copy
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -155,6 +157,13 @@ def test_a_picture_is_encoded_mixed_and_given_back(turbo):
     x_t = ddpm_core.encode(model, picture, 500, [1])
     mixed = ddpm_core.interpolate(model, x_t, x_0, 500, [0.0, 1.0], 1, 2, prompts="fox")
     assert mixed.shape == (2, 64, 64, 3)
+
+
+def test_a_copy_draws_the_same_pictures(turbo):
+    _, model = turbo
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        x = last_of(other, prompts="a cat")
+        assert torch.equal(x, last_of(model, prompts="a cat")) and np.array_equal(other.pictures(x), model.pictures(x))
 
 
 def test_the_preview_is_the_linear_map_nearest_to_the_decoder(unconditional):

@@ -30,6 +30,13 @@ with torch.device("cpu"):  # the first time torch notes which functions make ten
     torch.empty(0)
 
 
+class _Stream(mock.Mock):
+    """A class, as torch's: transformers names it in an annotation."""
+
+    def __init__(self, *_, **__):
+        super().__init__()
+
+
 class OnDevice(torch.Tensor):
     """A tensor of the accelerator; `host` holds its numbers. For torch's C++ code it is on the CPU."""
 
@@ -125,6 +132,8 @@ def _computed(func, args, kwargs):
             _here.copy(source, target, bool(rest and rest[0]) or kwargs.get("non_blocking", False))
         _on_host(target).copy_(_on_host(source))
         return target
+    if name == "mkldnn_convolution":
+        raise RuntimeError("itensor_view_from_dense expects CPU tensor input")
     if name in READS:
         _here.wait(name)
     if name in ("index", "index_put", "index_put_"):
@@ -275,7 +284,8 @@ def _cuda(accelerator):
         "CUDAGraph": _Graph,
         "graph": _recording,
         "is_current_stream_capturing": lambda: False,
-        **dict.fromkeys(("Stream", "current_stream"), lambda *_: mock.Mock()),
+        "Stream": _Stream,
+        "current_stream": lambda *_: mock.Mock(),
         **dict.fromkeys(("stream", "device"), contextlib.nullcontext),
     }
 

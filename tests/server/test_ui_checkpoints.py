@@ -1,6 +1,7 @@
 """The checkpoints that the page offers: labels, what a public page refuses, what stays in memory, downloads."""
 
 import gc
+import json
 import shutil
 import threading
 import weakref
@@ -18,11 +19,14 @@ from PIL import Image
 from toylab import Engine, messages, results, toy_services, wait_for
 
 import ddpm_core
+from ddpm_core.analytic import Gamma
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.hub.snapshots import Status
+from ddpm_core.checkpoint.sidecars import gamma_file
 from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepKind, StepTimes
 from ui.machine.turns import Turns
+from ui.models import facts
 from ui.models.catalogue import OFFERED, choice, forecast, short_name
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
@@ -365,6 +369,17 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
         answer = plans.described(SamplingPart(services), "compare", asked)
         assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer
     assert models.loaded("cifar10-tiny") is None
+
+
+def test_the_page_reads_a_variance_that_is_kept_in_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    name = "mnist-tiny-2-steps"  # which has none beside its weights
+    model = ddpm_core.load(name, device="cpu", engine="torch")
+    ones = torch.ones(2, dtype=torch.float64)
+    kept = gamma_file.write(model, Gamma((1, 1000), ones, ones, 2))
+    assert kept.is_relative_to(tmp_path)
+    known = facts.facts(Models().peek(name))
+    assert known["spec"]["gamma"] and known["sidecars"]["gamma"] == json.loads(kept.read_text())
 
 
 def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_next_time(tmp_path, monkeypatch):

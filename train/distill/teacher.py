@@ -238,10 +238,11 @@ def _check_times(teacher: Model, config: DistillConfig) -> None:
     if teacher.student is not None and times != list(teacher.student.times):
         raise TrainError("--teacher-times is for a teacher that is no student: this one has its own times.")
     begin = range(1, T + 1) if config.student_times else [T]  # a student without times of its own takes the teacher's
+    other = ", or give --student-times" if config.method == "end-to-end" and not config.student_times else ""
     if len(times) != n or not _fall(times, begin):
         raise TrainError(
-            f"The teacher needs {n} times that fall from T = {T}, got {', '.join(map(str, times))}: change "
-            "--teacher-times or --teacher-steps."
+            f"The teacher needs {n} times that fall from T = {T}{' or below' if config.student_times else ''}, got "
+            f"{', '.join(map(str, times))}: change --teacher-times or --teacher-steps{other}."
         )
     if config.student_times and not _fall(config.student_times, [T]):
         raise TrainError(f"--student-times must fall from T = {T}, got {', '.join(map(str, config.student_times))}.")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
-from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config.families import FAMILIES
+from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -45,14 +41,14 @@ def _examples(found: PictureSet) -> list[Example]:
 def facts(model: ModelSpec) -> ModelFacts:
     """Return what the page's own words need of a model that was loaded from a folder."""
     assert model.source is not None and model.source.folder is not None
-    folder, family = model.source.folder, FAMILIES.get(model.schedule.config.get("_class_name", ""))
+    family = FAMILIES.get(model.schedule.config.get("_class_name", ""))
     return {
         "spec": spec(model),
         "home": home(model),
         "scheduler": table(model.schedule),
         "sidecars": {
-            "gamma": _read(folder / refs.ANALYTIC) if model.gamma is not None else None,
-            "optimised": _read(folder / refs.OPTIMISED) if model.optimised is not None else None,
+            "gamma": gamma_file.content(model.source, model.schedule),
+            "optimised": optimised_file.content(model.source, model.schedule),
         },
         "pipeline": {"name": family.pipeline, "sigma": model.schedule.config.get("sigma_max")} if family else None,
     }
@@ -106,7 +102,3 @@ def table(schedule: NoiseSchedule) -> ScheduleTable:
     """A schedule as numbers, t = 0..T."""
     beta, alpha_bar = schedule.beta.tolist(), schedule.alpha_bar.tolist()
     return {"T": schedule.T, "beta": beta, "alphaBar": alpha_bar, "exploding": schedule.exploding}
-
-
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))

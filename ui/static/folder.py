@@ -174,6 +174,7 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
         spec["source"] = {"name": name, "weights": model.source.weights, "file": model.source.file}
         place["where"] = repr(name)
     found = answer(app.services, ref, pictures=True)
+    assert found["facts"] is not None
     known = {
         "examples": found.get("examples"),  # larger than all else, and not for the first page
         "set": found.get("set"),
@@ -181,10 +182,7 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
         "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,
         "scheduler": read[layout.scheduler],
-        "sidecars": {
-            "gamma": read.get(refs.ANALYTIC) if model.gamma is not None else None,
-            "optimised": read.get(refs.OPTIMISED) if model.optimised is not None else None,
-        },
+        "sidecars": found["facts"]["sidecars"],
         "files": {name: _entry((here.folder / name).read_bytes()) for name in layout.files},
     }
     return here.folder, known

@@ -75,6 +75,11 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
     return _sidecar(schedule).read(source)
 
 
+def content(source: Source, schedule: NoiseSchedule) -> dict[str, Any] | None:
+    """The content of the file that `read` reads. Raises what that does."""
+    return _sidecar(schedule).content(source)
+
+
 def _sidecar(schedule: NoiseSchedule) -> Sidecar[Tensor]:
     def table(content: dict[str, Any]) -> Tensor:
         times = content["times"]

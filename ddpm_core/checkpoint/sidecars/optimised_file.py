@@ -83,6 +83,11 @@ def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:
     return _sidecar(schedule).read(source)
 
 
+def content(source: Source, schedule: NoiseSchedule) -> dict[str, Any] | None:
+    """The content of the file that `read` reads. Raises what that does."""
+    return _sidecar(schedule).content(source)
+
+
 def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
     """The times of a chain as one text: as a list they would take a line each."""
     return {
