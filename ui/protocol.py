@@ -238,6 +238,7 @@ class Spec(TypedDict):
     floor: NotRequired[float]
     snr: float | None
     corrections: int
+    readers: bool
 
 
 class Autoencoder(TypedDict):

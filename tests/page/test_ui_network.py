@@ -113,6 +113,19 @@ def test_the_script_draws_the_last_picture(part, model, values, tmp_path, monkey
         same(look["maps"], Image.open(f"step-4-{look['layer']}.png"))
 
 
+def test_the_script_of_a_model_without_readers_draws_the_last_guess(part, tmp_path, monkeypatch):
+    asked = ASKED | {"checkpoint": "mnist-tiny-2-steps", "steps": 2, "guidance": "1"}
+    _, messages = toylab.messages(part, "network", asked)
+    (_, last) = results(messages, "inside")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(described(part, "network", asked)["python"], "script", "exec"), {})
+    same(last["x0"], np.asarray(Image.open("step-2.png")), 1)
+
+
+def test_a_guided_run_takes_a_graft_of_no_class(part):
+    frames(part, guidance="2", graft="any")
+
+
 @pytest.mark.parametrize(
     "values, sentence",
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ddpm_core.checkpoint.config.families import FAMILIES
-from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
+from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_file
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -86,6 +86,7 @@ def spec(model: ModelSpec) -> Spec:
         "floor": getattr(model.coordinates, "sigma_min", 0.0),
         "snr": model.snr,
         "corrections": model.corrections,
+        "readers": readers_file.there(source),
     }
 
 

@@ -98,7 +98,7 @@ class NetworkRun(Rows):
         if request.place and not PLACE.fullmatch(request.place):
             raise ValueError(f"A place is two numbers from 0 to 99, down and right, got {shown(request.place)}")
         chain = self.chain.resolved(model)
-        other = replace(chain, **{"prompt" if model.takes_words else "label": graft}) if graft else None
+        other = replace(chain, **{"prompt" if model.takes_words else "label": graft}).plain() if graft else None
         times = tuple(t for t, _ in make_chain(model, **chain.sampling).pairs)
         changed = times[request.first - 1 : request.last or None] if cut or graft else ()
         if (cut or graft) and not changed:

@@ -48,7 +48,7 @@ function plan(request, [model], catalogue) {
   if (request.place && !down) throw new Error(NETWORK.place(shown(request.place)));
   const place = down ? /** @type {[number, number]} */ ([Number(down) / 100, Number(right) / 100]) : null;
   const chain = resolved(plain(laneOf(request)), model, catalogue);
-  const other = graft ? { ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) } : null;
+  const other = graft ? plain({ ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) }) : null;
   const optionsOf = (/** @type {typeof chain} */ lane) => {
     const { seeds: _, ...options } = args(lane, model);
     return options;
@@ -78,7 +78,7 @@ function plan(request, [model], catalogue) {
 /** @type {Planner<NetworkPlan>} */
 export const planner = { ...rows, images: () => 1, prepare: async () => {}, plan };
 
-/** A script that repeats the run with ddpm_core, and draws what can be read. @param {Pick<NetworkPlan, "request" | "model" | "options" | "cut" | "times" | "changed" | "grafted" | "place">} plan */
+/** A script that repeats the run with ddpm_core, and draws x̂_0 and what can be read. @param {Pick<NetworkPlan, "request" | "model" | "options" | "cut" | "times" | "changed" | "grafted" | "place">} plan */
 function script({ request, model, options, cut, times, changed, grafted, place }) {
   const { checkpoint, seed, graft_block: block } = request;
   const every = changed.size === times.length;
@@ -98,21 +98,26 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     "        maps = (255 * heads[0] / heads[0].max()).round().byte().flatten(0, 1)",
     '        Image.fromarray(maps.numpy()).save(f"step-{step.index + 1}-{name}.png")',
   ];
+  const read = [
+    "    read = [model.pictures(readers.read(name, tap[:1], step.t))[0] for name, tap in opened.taps.items()]",
+    "    x_0 = np.concatenate([*read, x_0], 1)",
+  ];
   return lines(
-    "import numpy as np",
+    ...(model.readers ? ["import numpy as np"] : []),
     "from PIL import Image",
     "",
     "import ddpm_core",
     "",
     `model = ddpm_core.load(${literal(reference(checkpoint, model))})`,
-    "opened, readers = ddpm_core.inside(model), ddpm_core.readers(model)",
+    "opened = ddpm_core.inside(model)",
+    ...(model.readers ? ["readers = ddpm_core.readers(model)"] : []),
     ...(changed.size && !every ? [`times = ${literal([...changed])}`] : []),
     ...(place ? [`opened.look(${place.join(", ")})`] : []),
     ...(cut.length ? [`opened.cut(${cut.map((name) => literal(name)).join(", ")}${when})`] : []),
     ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}):`]),
-    "    read = [model.pictures(readers.read(name, tap[:1], step.t))[0] for name, tap in opened.taps.items()]",
     "    x_0 = model.pictures(step.x0_hat)[0]",
-    '    Image.fromarray(np.concatenate([*read, x_0], 1).squeeze()).save(f"step-{step.index + 1}.png")',
+    ...(model.readers ? read : []),
+    '    Image.fromarray(x_0.squeeze()).save(f"step-{step.index + 1}.png")',
     ...(place ? seen : []),
   );
 }

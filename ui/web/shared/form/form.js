@@ -76,7 +76,8 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   if (kind === "choice") return names?.includes(value);
   if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
   if (!["whole", "seed", "number"].includes(kind)) return true;
-  return value.trim() ? Number(value) >= low && Number(value) <= high : open !== undefined;
+  if (!value.trim()) return open !== undefined;
+  return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high; // no field takes 0x10
 }
 
 const HOW = "lab-how"; // kept: whether "Change how it runs" is open

@@ -253,6 +253,7 @@
  * @property {number} [floor] the least σ of such a model
  * @property {number | null} snr
  * @property {number} corrections
+ * @property {boolean} readers whether some were fitted
  */
 
 /**
