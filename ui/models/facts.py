@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ddpm_core.checkpoint.config.families import FAMILIES
-from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_file
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -40,6 +39,8 @@ def _examples(found: PictureSet) -> list[Example]:
 
 def facts(model: ModelSpec) -> ModelFacts:
     """Return what the page's own words need of a model that was loaded from a folder."""
+    from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
+
     assert model.source is not None and model.source.folder is not None
     family = FAMILIES.get(model.schedule.config.get("_class_name", ""))
     return {
@@ -56,6 +57,8 @@ def facts(model: ModelSpec) -> ModelFacts:
 
 def spec(model: ModelSpec) -> Spec:
     """The fields of a specification that are plain data."""
+    from ddpm_core.checkpoint.sidecars import readers_file
+
     source, optimised, student = model.source, model.optimised or {}, model.student
     return {
         "image_size": model.image_size,
