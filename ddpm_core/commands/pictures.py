@@ -55,8 +55,7 @@ class Pictures:
     def begin(self, about: dict[str, Any]) -> None:
         """Make the folder, or find one to continue.
 
-        about: everything that decides the pictures. Raises ValueError if the folder has pictures of another
-        run.
+        about: everything that decides the pictures. Raises ValueError if the folder has pictures of another run.
         """
         about = about if self._npz is None else about | {"seeds": self.seeds}
         self._about = json.loads(json.dumps(about, default=repr))  # as the file gives it back

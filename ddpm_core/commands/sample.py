@@ -112,9 +112,7 @@ class Sample(ChainFlags):
             print(f"{len(pictures.seeds)} images: {out}")
 
     def _about(self, model: Model) -> dict[str, Any]:
-        """Return everything that decides the pictures, as JSON. A run with other values can't continue in
-        the folder.
-        """
+        """Return everything that decides the pictures. A run with other values can't continue in the folder."""
         from ddpm_core.runs import make_chain
 
         chain = make_chain(model, guidance=self.guidance, **self.chain())

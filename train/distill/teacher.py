@@ -53,8 +53,8 @@ def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
 
 
 def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
-    """Those at which the teacher is evaluated: T (k/n)^power where none are given. An end-to-end run takes optimised
-    ones before.
+    """The times at which the teacher is evaluated: those that are given, else, in an end-to-end run, optimised ones if
+    there are any, else T (k/n)^power.
     """
     if config.teacher_times:
         return list(config.teacher_times)

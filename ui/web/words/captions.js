@@ -200,6 +200,6 @@ function noiseLeft(rows) {
 
 /** The steps of a resolved lane. Throws for a run that the model does not allow. @param {Lane} lane @param {Facts} facts @returns {Row[]} */
 export function stepTable(lane, { process }) {
-  const { pairs, sigmas } = chain(process, sampling(lane));
+  const { pairs, sigmas } = chain(process, { ...sampling(lane), guidance: lane.guidance });
   return pairs.map(([t, s], k) => [t, s, process.alphaBar[t], sigmas[k]]);
 }
