@@ -270,9 +270,9 @@ def test_a_link_downloads_no_model_and_says_what_run_will_download(quiet, app, m
 
 
 def test_what_a_link_has_that_can_not_be_is_said_and_a_wrong_model_keeps_its_text(quiet, app):
-    wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "9", "label": "horse", "seed": "14"}
+    wrong = {"checkpoint": "nope", "steps": "abc", "variance": "zz", "eta": "0x1", "label": "horse", "seed": "14"}
     quiet.goto(f"{app.local_url}?{urlencode(wrong)}")
-    said = "Not possible here: Steps: abc, Noise added back: zz, Noise, η: 9."
+    said = "Not possible here: Steps: abc, Noise added back: zz, Noise, η: 0x1."
     quiet.wait_for_selector(f"#said.shown:has-text('{said}')")
     quiet.wait_for_selector(".part-watch [data-name=checkpoint] .mistake:has-text('There is no checkpoint')")
     typed = quiet.get_by_label("Another model")
