@@ -117,10 +117,7 @@ class ModelSpec:
             self.coordinates = RectifiedFlow()
         if self.coordinates is not None:
             check(self.coordinates, self.schedule, self.prediction)
-        if self.snr is not None and not is_number(self.snr, 0):
-            raise ValueError(f"snr is a number of at least 0, got {self.snr!r}")
-        if not is_whole(self.corrections, 0):
-            raise ValueError(f"corrections is a whole number of at least 0, got {self.corrections!r}")
+        check_langevin(self.snr, self.corrections)
         if self.student is not None and self.student.times[0] != self.schedule.T:
             raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
 
@@ -335,6 +332,14 @@ class Model(ModelSpec):
             uint8 (N, H, W, C).
         """
         return to_uint8(x if self.decoder is None else self.decoder.decode(x))
+
+
+def check_langevin(snr: float | None, corrections: int | None) -> None:
+    """Raise ValueError unless these can be the options of the sampler "langevin". None: left open."""
+    if snr is not None and not is_number(snr, 0):
+        raise ValueError(f"snr must be a number of at least 0, got {snr!r}")
+    if corrections is not None and not is_whole(corrections, 0):
+        raise ValueError(f"corrections must be a whole number of at least 0, got {corrections!r}")
 
 
 def check_pixels(model: ModelSpec, what: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, cast
 import torch
 from torch import Tensor
 
-from ddpm_core.model import ModelSpec, check_variance, is_number, is_whole, tensor_text
+from ddpm_core.model import ModelSpec, check_langevin, check_variance, is_number, tensor_text
 from ddpm_core.names import LEARNED, Sampler, Variance
 from ddpm_core.noise import Noise
 from ddpm_core.prediction import Denoised
@@ -198,10 +198,7 @@ class Langevin(DDPM):
     corrections: int | None = None
 
     def __post_init__(self) -> None:
-        if self.snr is not None and not is_number(self.snr, 0):
-            raise ValueError(f"snr must be a number of at least 0, got {self.snr!r}")
-        if self.corrections is not None and not is_whole(self.corrections, 0):
-            raise ValueError(f"corrections must be a whole number of at least 0, got {self.corrections!r}")
+        check_langevin(self.snr, self.corrections)
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Langevin:
         own = {name: getattr(model, name) for name in ("snr", "corrections") if getattr(self, name) is None}
