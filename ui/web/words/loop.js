@@ -46,16 +46,17 @@ export function back([, s, alphaBar], next, sigma, sampler) {
 
 /** What the models that come with the page have seen, and what they draw. @type {Record<string, [many: string, one: string]>} */
 const SEEN = {
-  "mnist-tiny": ["digits", "a new one"],
-  "cifar10-tiny": ["small photos", "a new one"],
-  "emoji-tiny": ["emoji", "the one that you name"],
+  "mnist-tiny": ["thousands of digits", "a new one"],
+  "cifar10-tiny": ["thousands of small photos", "a new one"],
+  "emoji-tiny": ["684 emoji", "the one that you name"],
 };
 
 /** What a model does, in two sentences. @param {string} ref @param {boolean} latent whether it draws latents */
 export function lead(ref, latent) {
-  const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? ""; // its students have seen the same
+  const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? "";
   const [many, one] = SEEN[name] ?? ["", "a new one"];
-  const learned = many ? `has seen thousands of ${many}` : "has learned from pictures";
+  let learned = many ? `has seen ${many}` : "has learned from pictures";
+  if (many && ref !== name) learned = `has learned from a teacher that has seen ${many}`; // some students saw none
   const numbers = latent ? "numbers" : "pixels";
   return `This network ${learned}. It turns random ${numbers}, pure noise, into ${one}, step by step.`;
 }
