@@ -14,13 +14,12 @@ function variance(pixels) {
 }
 
 /**
- * The picture's share of the variance of x_s = √ᾱ_s x_0 + √(1 − ᾱ_s) ε, with x̂_0 in the place of x_0: ᾱ_s itself only if the
- * picture has variance 1.
- * @param {number} alphaBar of s @param {Uint8ClampedArray} guess x̂_0
+ * The picture's share of the variance of x_s, that is of √ᾱ_s x_0 and the noise. x̂_0 is in the place of x_0.
+ * @param {number} alphaBar of s @param {number} noise its variance in x_s @param {Uint8ClampedArray} guess x̂_0
  */
-export function pictureShare(alphaBar, guess) {
+export function pictureShare(alphaBar, noise, guess) {
   const signal = (alphaBar * variance(guess)) / 127.5 ** 2;
-  return signal / (signal + (1 - alphaBar));
+  return signal / (signal + noise);
 }
 
 /** The same of a finished picture, from the noise that is measured in it. @param {Uint8ClampedArray} pixels a square */

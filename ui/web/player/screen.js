@@ -2,7 +2,7 @@
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
 import { all, button, context2d, disable, el, find, sheet, write } from "../shared/drawing/dom.js";
-import { back } from "../words/loop.js";
+import { back, noiseAfter } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
 import {
   balance,
@@ -257,14 +257,18 @@ export class Screen {
     const { shown, frames } = this.view;
     const { lanes, plan } = shown;
     return all(this.root, ".balance").map((bar, i) => {
-      const [frame, { x, x0 }] = [frames[i], this.lanes[i]];
-      const next = frame ? (lanes[i].steps[frame.k + 1]?.[2] ?? 1) : 0;
-      const isOver = frame?.step[1] === 0;
-      let share = next;
-      if (frame && !plan?.latent) share = isOver ? cleanShare(pixels(x.canvas)) : pictureShare(next, pixels(x0.canvas));
+      const [frame, { steps, sigma }, { x, x0 }] = [frames[i], lanes[i], this.lanes[i]];
+      const next = frame ? (steps[frame.k + 1]?.[2] ?? 1) : 0;
+      const isOver = frame?.step[1] === 0 && !plan?.latent;
       // Where no step at the end of the run has added noise that is seen, what is measured may be the picture's own.
-      const isLeast =
-        isOver && !plan?.latent && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
+      const isLeast = isOver && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
+      let share = next; // a latent has variance 1
+      if (isOver) share = cleanShare(pixels(x.canvas));
+      else if (frame && !plan?.latent) {
+        const sampler = String(plan?.lanes[i].settings.sampler);
+        const left = noiseAfter(steps.slice(0, frame.k + 1), sigma, next, sampler);
+        share = pictureShare(next, left, pixels(x0.canvas));
+      }
       bar.style.setProperty("--at", `${Math.round(100 * share)}%`);
       const texts = balance(share, isLeast, lanes.length > 1 ? "AB"[i] : "");
       for (const [n, text] of texts.entries()) write(all(bar, "span")[n], text);

@@ -7,7 +7,7 @@ import { Pictures } from "../player/pictures.js";
 import { agreement, cleanShare, difference, noise, pictureShare } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
-import { back, lead, weight } from "../words/loop.js";
+import { back, lead, noiseAfter, weight } from "../words/loop.js";
 import { balance, ending, measured, readouts, sentence, touched } from "../words/player.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
@@ -200,9 +200,9 @@ test("only the agreement of a guess with the last one says what is decided", () 
 test("the bar says how much is picture, and never that all is where it is not", () => {
   const [low, high] = [Math.round(127.5 - 63.75), Math.round(127.5 + 63.75)]; // half of −1 to 1: a variance of .25
   const guess = new Uint8ClampedArray(4 * 16 * 16).map((_, i) => (i % 4 === 3 ? 255 : i % 64 < 32 ? low : high));
-  assert.ok(Math.abs(pictureShare(0.5, guess) - 0.2) < 0.002); // not .5, as of a picture of variance 1
-  assert.deepEqual([pictureShare(1, guess), pictureShare(0, guess)], [1, 0]);
-  assert.match(sentence([300, 280, 0.4, 0.1], null, pictureShare(0.7, guess)), /still more noise than shape/);
+  assert.ok(Math.abs(pictureShare(0.5, 0.5, guess) - 0.2) < 0.002); // not .5, as of a picture of variance 1
+  assert.deepEqual([pictureShare(1, 0, guess), pictureShare(0, 1, guess)], [1, 0]);
+  assert.match(sentence([300, 280, 0.4, 0.1], null, pictureShare(0.7, 0.3, guess)), /still more noise than shape/);
   assert.equal(cleanShare(guess), 1);
   let state = 1;
   const grainy = guess.map((value) => {
@@ -314,6 +314,30 @@ test("the weight of the guess at the arrow is the one that the samplers give it"
     const said = weight(before, next, sigmas[0], name);
     assert.ok(Math.abs(mean[0] - said) < 1e-6, `${name}: ${mean[0]}, ${said}`);
   }
+});
+
+test("the noise in x_s is what steps keep and what they add: with β more than the network expects", () => {
+  const model = schedule({});
+  const times = [1000, 889, 778, 667, 556, 445, 334, 223, 112, 1, 0];
+  const pairs = /** @type {[number, number][]} */ (times.slice(1).map((s, k) => [times[k], s]));
+  const of = (/** @type {string} */ name, /** @type {any} */ options, /** @type {number} */ steps) => {
+    const sigmas = SAMPLERS[name].sigmas(model, pairs, options);
+    const all = pairs.map(([t, s], k) => /** @type {any} */ ([t, s, model.alphaBar[t], sigmas[k]]));
+    return noiseAfter(all.slice(0, steps), sigmas, model.alphaBar[pairs[steps - 1][1]], name);
+  };
+  for (const steps of [1, 5, 9])
+    for (const [name, options] of /** @type {[string, any][]} */ ([
+      ["ddpm", { variance: "beta_tilde" }],
+      ["ddim", { eta: 0 }],
+      ["ddim", { eta: 0.7 }],
+      ["unipc", {}],
+    ]))
+      assert.ok(Math.abs(of(name, options, steps) - (1 - model.alphaBar[pairs[steps - 1][1]])) < 1e-9, name);
+  const last = SAMPLERS.ddpm.sigmas(model, pairs, { variance: "beta" })[8];
+  assert.ok(last > 0.3 && Math.abs(of("ddpm", { variance: "beta" }, 9) - last ** 2) < 1e-4); // x_1, under which stood 100 %
+  assert.ok(of("ddpm", { variance: "beta" }, 5) > 1 - model.alphaBar[445] + 0.02);
+  const unknown = noiseAfter([[500, 400, model.alphaBar[500], null]], [null], model.alphaBar[400], "ddpm");
+  assert.equal(unknown, 1 - model.alphaBar[400]);
 });
 
 test("the arrows of the loop say what a step does", () => {

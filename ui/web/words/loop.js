@@ -28,6 +28,21 @@ export function weight(alphaBar, next, sigma, sampler) {
 }
 
 /**
+ * The variance of the noise in x_s after so many steps of a chain. A step keeps some of the noise in x_t and adds σ²: after
+ * large steps with β that is more than the 1 − ᾱ_s that the network expects. Where only the network knows σ, it is that.
+ * @param {Step[]} steps from the first on @param {(number | null)[]} sigma of each @param {number} next ᾱ_s of the last one @param {string} sampler
+ */
+export function noiseAfter(steps, sigma, next, sampler) {
+  return steps.reduce((noise, [, , alphaBar], k) => {
+    const after = steps[k + 1]?.[2] ?? next;
+    const added = sigma[k];
+    if (added === null) return 1 - after;
+    const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // of x_t
+    return kept ** 2 * noise + added ** 2;
+  }, 1 - steps[0][2]);
+}
+
+/**
  * What a step does with the guess.
  * @param {Step} step @param {number} next ᾱ_s @param {number | null} sigma null: not known
  * @param {string} sampler
