@@ -1,6 +1,8 @@
 """What the lessons answer is what the models do, with several seeds."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from ui.recorded import one_path
 from ui.runs import touch
 from ui.runs.settings import Settings
 
+EVALUATING = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text(encoding="utf-8")
 LESSONS = {lesson.name: lesson for lesson in course.LESSONS}
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -111,6 +114,9 @@ def test_squares_change_the_digit_most_near_500():
     for curve in course.TOUCHES["curves"]:
         t, _ = max(curve["points"], key=lambda point: point[1])
         assert t == 500
+        pixels, shares = 2 * curve["side"], dict(curve["points"])  # a cell of digits has 2×2
+        (row,) = re.findall(rf"\| {pixels}×{pixels} pixels .*", EVALUATING)
+        assert re.findall(r"([\d.]+) %", row) == [f"{100 * shares[t]:g}" for t in (1000, 500, 100)]
     assert LESSONS["decided"].answer.endswith("these most often make another digit near t = 500.")
 
 

@@ -123,7 +123,7 @@ LESSONS = (
         4,
         "watch",
         DIGITS | {"steps": 50, "variance": "beta_tilde", "seed": 14, "count": 1},
-        "A touch on the way can make another digit of it, but which one depends on t.",
+        "Change a picture on its way, and see what becomes of it. That depends on t.",
         "This run draws a 3. Drag the slider back to some t. Under the picture, take White and the smallest size. Draw "
         "a line down the left side of the 3: a second run goes on from there. Undo it, and try another t.",
         "Run 50 steps",

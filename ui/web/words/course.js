@@ -63,7 +63,7 @@ const PLAN = [
   ["0–5", "together", ["noise-to-picture"], "on the wall (press F)"],
   ["5–15", "in pairs", ["noising", "memory"], ""],
   ["15–20", "together", [], "Compare the answers: what does a noisy picture still know?"],
-  ["20–32", "in pairs", ["decided", "which-noise"], "Guess before you open the answer"],
+  ["20–32", "in pairs", ["decided", "which-noise"], "guess before you open the answers"],
   ["32–40", "in pairs", ["two-steps"], ""],
   ["40–45", "together", [], "When was the digit decided? Who has drawn an 8?"],
   ["later", "at home", ["inside", "one-path"], "and notebook 1"],
