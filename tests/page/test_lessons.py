@@ -319,3 +319,18 @@ def test_teachers_find_a_plan_whose_lessons_open_and_the_limits_of_a_class(page,
     assert f"“--limit waiting_runs=100”: that allows {(limits.concurrent_runs + 100) // 2}" in said
     links.nth(1).click()
     page.wait_for_selector("#course-bar[data-lesson=noising]")
+
+
+def test_the_bar_under_a_grainy_picture_does_not_say_that_all_is_picture(page, url):
+    """Lesson 6: lane A keeps noise in its last two pictures, and lane B does not."""
+    page.goto(f"{url}?lesson=which-noise")
+    page.wait_for_selector(".part-compare[data-ready=true]")
+    page.locator("#course-bar .do button").click()
+    page.wait_for_selector(".part-compare[data-state=finished]")
+    bars = page.locator(".part-compare .balance")
+    for key, at in (("End", "step 10 of 10"), ("ArrowLeft", "step 9 of 10")):
+        page.locator(".part-compare .scrubber").press(key)
+        page.wait_for_selector(f".part-compare .transport .at:text('{at}')")
+        bars.nth(1).get_by_text(re.compile(r"B: picture (100|more than 99) %")).wait_for()
+        a, _ = bars.all_inner_texts()
+        assert 60 <= int(re.search(r"A: picture (\d+) %", a)[1]) <= 90
