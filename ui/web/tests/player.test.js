@@ -336,6 +336,7 @@ test("the noise in x_s is what steps keep and what they add: with β more than t
   const last = SAMPLERS.ddpm.sigmas(model, pairs, { variance: "beta" })[8];
   assert.ok(last > 0.3 && Math.abs(of("ddpm", { variance: "beta" }, 9) - last ** 2) < 1e-4); // x_1, under which stood 100 %
   assert.ok(of("ddpm", { variance: "beta" }, 5) > 1 - model.alphaBar[445] + 0.02);
+  assert.equal(noiseAfter([[1000, 800, 0, 0]], [0], 0.1, "ddim"), 0.9); // zero terminal SNR
   const unknown = noiseAfter([[500, 400, model.alphaBar[500], null]], [null], model.alphaBar[400], "ddpm");
   assert.equal(unknown, 1 - model.alphaBar[400]);
 });

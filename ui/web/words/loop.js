@@ -37,6 +37,8 @@ export function noiseAfter(steps, sigma, next, sampler) {
     const after = steps[k + 1]?.[2] ?? next;
     const added = sigma[k];
     if (added === null) return 1 - after;
+    // From noise alone, ᾱ_t = 0, a step keeps what σ leaves room for.
+    if (!alphaBar) return Math.max(added ** 2, 1 - after);
     const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // of x_t
     return kept ** 2 * noise + added ** 2;
   }, 1 - steps[0][2]);
