@@ -14,7 +14,7 @@ export const MEANINGS = {
   β̃ₜ: "variance of the step back where x₀ is known (Eq. 7): the least that makes sense, 0 at the last step",
   analytic: "the noise between βₜ and β̃ₜ that is best for this network, computed from how large its errors are",
   ᾱ: "share of the picture's variance still in xₜ: xₜ = √ᾱ·x₀ + √(1 − ᾱ)·ε (Eq. 4)",
-  SNR: "signal-to-noise ratio of the schedule, ᾱ / (1 − ᾱ), as for a picture of variance 1. Times a picture’s own variance, which is mostly smaller, it says how strong that picture is against the noise",
+  SNR: "signal-to-noise ratio of the schedule, ᾱ / (1 − ᾱ), as for a picture of variance 1. Most pictures have less variance: their own ratio is that variance times SNR",
   σ: "standard deviation of the fresh noise this step adds (σ · 127.5 in grey levels of 0…255). The mean of a DDPM step has too little noise, and σ makes up for it. DDIM keeps as much old noise as the network expects: with η = 0 its σ is 0",
   μ̃ₜ: "the mean of the step back: where xₜ₋₁ is on average, if x₀ and xₜ are known",
   "q( )": "how likely each value is when noise is added; q(a | b): if b is known",
