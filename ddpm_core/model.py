@@ -318,8 +318,8 @@ class Model(ModelSpec):
             raise ValueError(f"this network predicts {what}, which belongs to the schedule of its training")
         check_fractions(self, "on another schedule, a network gets fractions of t")
         its = self.coordinates
-        known = isinstance(its, (TrainedOn, RectifiedFlow))  # a flow has learned every σ: its τ goes from 0 to 1
-        coordinates = its if known else TrainedOn(self.schedule, its)
+        everywhere = isinstance(its, (TrainedOn, RectifiedFlow))  # a flow's τ goes from 0 to 1: that is every σ
+        coordinates = its if everywhere else TrainedOn(self.schedule, its)
         return replace(self, schedule=schedule, coordinates=coordinates, leading_offset=0)
 
     @property

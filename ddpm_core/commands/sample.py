@@ -140,8 +140,8 @@ def _files(source: Source) -> dict[str, str]:
 
     assert source.folder is not None
     names = refs.layout(refs.names_in(source.folder), source.ref).files
-    measured = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # what a run uses of them stands in its chain
-    return {name: sha256(source.folder / name) for name in names if name not in measured}
+    beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # `_about` says what a run uses of these
+    return {name: sha256(source.folder / name) for name in names if name not in beside}
 
 
 def _batch(model: Model) -> int:
