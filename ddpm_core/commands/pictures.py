@@ -102,7 +102,7 @@ class Pictures:
         return self.seeds[rank::count]
 
     def missing(self, seeds: Sequence[int]) -> list[int]:
-        """Return those of the seeds whose pictures are not there yet, or not to their end, as a power cut leaves them."""
+        """Return those of the seeds whose pictures are not there yet, or not to their end (after a power cut)."""
         if self._is_whole():
             return []
         there = {entry.name for entry in os.scandir(self._folder)}
