@@ -106,7 +106,7 @@ export class Screen {
     const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
     if (wanted === this.#panes) return;
     this.#panes = wanted;
-    const called = isTouched ? [SCREEN.untouched, SCREEN.yours] : names;
+    const called = isTouched ? [SCREEN.untouched, SCREEN.changed] : names;
     const canvasOf = (/** @type {string} */ label) => {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
       canvas.getContext("2d", { willReadFrequently: true }); // the noise in it is measured

@@ -56,6 +56,7 @@ test("a file is called by what ran, and how far", () => {
   const named = (lanes, ...frames) => stem(lanes, frames, catalogue);
   assert.equal(named([LANE], kept(0, 2)), "Digits-3-steps-beta_tilde-seed-13");
   assert.equal(named([{ ...LANE, label: "3", sampler: "unipc" }], kept(0)), "Digits-3-step-1-of-3-unipc-seed-13");
+  assert.equal(named([{ ...LANE, steps: 1 }], kept(0)), "Digits-1-step-beta_tilde-seed-13");
   const words = { ...LANE, checkpoint: "a/b", prompt: `été/${"x".repeat(50)}` };
   assert.equal(named([words], kept()), `b-été-${"x".repeat(36)}-step-0-of-3-beta_tilde-seed-13`);
   assert.equal(
@@ -66,7 +67,7 @@ test("a file is called by what ran, and how far", () => {
   const touch = [{ t: 490, what: "noise", strength: 100, cells: [[7, 7]] }];
   assert.equal(
     named([LANE, { ...LANE, touch }], kept(2), kept(2)),
-    "Digits-3-steps-beta_tilde-touched-490-noise-100-7.7-seed-13",
+    "Digits-3-steps-beta_tilde-touched-at-t-490-seed-13",
   );
 });
 
