@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32, inflateSync } from "node:zlib";
 import { ANIMATED } from "../files/animations.js";
-import { enlargement } from "../files/labels.js";
+import { enlargement, film, strip } from "../files/labels.js";
 import { stem } from "../files/names.js";
 import { indexed } from "../files/palette.js";
 import { opaque, scaled } from "../files/pictures.js";
@@ -216,4 +216,34 @@ test("what is transparent lies over grey, and pixels become squares", () => {
     [...scaled({ ...picture, channels: 1, data: Uint8Array.of(1, 2) }, 2).data],
     [1, 1, 2, 2, 1, 1, 2, 2],
   );
+});
+
+test("no label of a film or a strip is squeezed, and all frames have one size", () => {
+  const squeezed = [];
+  const context = {
+    createImageData: (width, height) => ({ data: new Uint8ClampedArray(4 * width * height) }),
+    putImageData(image) {
+      this.image = image;
+    },
+    getImageData(_, __, width, height) {
+      return this.image ?? { data: new Uint8ClampedArray(4 * width * height) };
+    },
+    fillRect() {},
+    measureText: (text) => ({ width: 7 * text.length }),
+    fillText: (text, _, __, width) => 7 * text.length > width && squeezed.push(text),
+  };
+  globalThis.OffscreenCanvas = class {
+    getContext = () => ({ ...context });
+  };
+  const digit = { width: 28, height: 28, channels: 1, data: new Uint8Array(784) };
+  const lanes = new Map([0, 1].map((lane) => [lane, [digit]]));
+  const all = [1, 10, 1000].map((step) => ({ t: 1000 - step, said: `step ${step} of 1000`, lanes }));
+  const titles = ["A: DDPM β̃ₜ, 1000 steps, optimised", `B: ${"one tall red apple ".repeat(20)}`];
+  const sizes = [...film(all, titles, "gif")].map(({ width, height }) => `${width}×${height}`);
+  assert.deepEqual([squeezed, new Set(sizes).size], [[], 1]);
+  const short = [...film(all, ["A: one", "B: two"], "gif")][0];
+  assert.ok(short.height < [...film(all, titles, "gif")][0].height);
+  strip(all, titles);
+  assert.deepEqual(squeezed, []);
+  delete globalThis.OffscreenCanvas;
 });
