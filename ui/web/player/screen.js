@@ -153,6 +153,9 @@ export class Screen {
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
+    const [wide, narrow] = lanes.length > 1 ? [4, 2] : [8, 5]; // beside the sentence, and on a phone
+    batch.style.setProperty("--wide", String(columns(several.length, wide)));
+    batch.style.setProperty("--narrow", String(columns(several.length, narrow)));
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
     batch.hidden = !several.length;
   }
@@ -165,10 +168,6 @@ export class Screen {
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     this.loop.running = this.view.following;
     classList.toggle("differing", this.view.gain > 0);
-    classList.toggle(
-      "over",
-      this.view.frames.some((frame) => frame?.step[1] === 0),
-    );
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
     attribute(title, "title", shown.plan?.title ?? "");
@@ -188,8 +187,11 @@ export class Screen {
     disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
-    const text = empty ? "" : WORDS.at(tick + 1, ticks.length, ticks[tick]);
-    this.transport.show(tick, ticks.length - 1, empty ? 0 : Math.max(1, newest), following, text);
+    const { length } = ticks;
+    const [text, widest] = empty
+      ? ["", ""]
+      : [WORDS.at(tick + 1, length, ticks[tick]), WORDS.at(length, length, ticks[0])];
+    this.transport.show(tick, length - 1, empty ? 0 : Math.max(1, newest), following, text, widest);
   }
 
   #renderPanes() {
@@ -363,3 +365,6 @@ const grain = (canvases) =>
       return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
     }),
   );
+
+/** Into how many columns so many small pictures go, so that none stands alone in the last row. @param {number} count @param {number} most columns */
+const columns = (count, most) => Math.ceil(count / Math.ceil(count / most)) || 1;
