@@ -153,7 +153,7 @@ export class Screen {
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
-    const [wide, narrow] = lanes.length > 1 ? [4, 2] : [8, 5]; // beside the sentence, and on a phone
+    const [wide, narrow] = lanes.length > 1 ? [4, 4] : [8, 5]; // beside the sentence, and on a phone
     batch.style.setProperty("--wide", String(columns(several.length, wide)));
     batch.style.setProperty("--narrow", String(columns(several.length, narrow)));
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
