@@ -69,11 +69,11 @@ function inChannels(picture, channels) {
 /**
  * A picture with lines above each column, a text beside each row, and lines below, on paper.
  * @param {Picture} picture @param {number} side pixels from a column to the next, and from a row
- * @param {string[][]} above of each column, equally many @param {string[]} [beside] @param {string[]} [below] @returns {Picture}
+ * @param {string[][]} above of each column, equally many @param {string[]} [beside] @param {string[]} [below]
+ * @param {number} [size] of the letters @returns {Picture}
  */
-function labelled(picture, side, above, beside = [], below = []) {
+function labelled(picture, side, above, beside = [], below = [], size = sizeFor(side)) {
   const { width, height, channels } = picture;
-  const size = sizeFor(side);
   const [left, top] = [beside.length ? 2 * size : 0, 2 * size * above[0].length];
   const whole = blank(left + width, top + height + 2 * size * below.length, channels);
   put(whole, picture, left, top);
@@ -116,22 +116,29 @@ export function enlargement(kind, { width, height }, count) {
 }
 
 /**
- * What stands above each lane at each moment: one line where it fits at all of them, else the title, and the step below it.
+ * What stands above each lane at each moment, and the size of its letters: one line, where letters of some size let it fit
+ * at all of them, else the title, and the step below it.
  * @param {string[]} titles @param {string[]} steps of the moments @param {number} side pixels of a lane
- * @returns {(step: string) => string[][]}
+ * @returns {{ size: number, above: (step: string) => string[][] }}
  */
 function headed(titles, steps, side) {
-  const context = writing(sizeFor(side));
   const inLine = (/** @type {string} */ step) => titles.map((title) => `${title} · ${step}`);
-  const fits = (/** @type {string} */ text) => context.measureText(text).width <= side;
-  if (steps.every((step) => inLine(step).every(fits))) return (step) => inLine(step).map((text) => [text]);
+  const all = steps.flatMap(inLine);
+  for (let size = sizeFor(side); size >= SMALL; size--) {
+    const context = writing(size);
+    if (all.every((text) => context.measureText(text).width <= side))
+      return { size, above: (step) => inLine(step).map((text) => [text]) };
+  }
+  const context = writing(SMALL);
   const parted = titles.map((title) => {
     const all = lines(context, title, side);
     const kept = all.slice(0, TITLE);
     return all.length > TITLE ? kept.with(-1, kept[TITLE - 1].replace(/\S+\s*$/, "…")) : kept;
   });
   const most = Math.max(...parted.map(({ length }) => length));
-  return (step) => parted.map((kept) => [...kept, step, ...new Array(most - kept.length).fill("")]);
+  const above = (/** @type {string} */ step) =>
+    parted.map((kept) => [...kept, step, ...new Array(most - kept.length).fill("")]);
+  return { size: SMALL, above };
 }
 
 /** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes @param {string} kind */
@@ -142,7 +149,7 @@ export function* film(moments, titles, kind) {
   const [{ width, height }] = first;
   const scale = enlargement(kind, { width: first.length * width, height }, moments.length);
   const called = [...moments[0].lanes.keys()].map((lane) => titles[lane]);
-  const above = headed(
+  const { size, above } = headed(
     called,
     moments.map(({ said }) => said),
     scale * width,
@@ -151,7 +158,7 @@ export function* film(moments, titles, kind) {
     const heads = above(moment.said);
     const parts = grids(moment).map((picture, n) => {
       const larger = scaled(opaque(picture), scale);
-      return labelled(larger, larger.width, [heads[n]]);
+      return labelled(larger, larger.width, [heads[n]], [], [], size);
     });
     yield grid(parts, Math.ceil(Math.sqrt(parts.length)), APART, 255);
   }

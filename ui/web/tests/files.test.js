@@ -229,8 +229,12 @@ test("no label of a film or a strip is squeezed, and all frames have one size", 
       return this.image ?? { data: new Uint8ClampedArray(4 * width * height) };
     },
     fillRect() {},
-    measureText: (text) => ({ width: 7 * text.length }),
-    fillText: (text, _, __, width) => 7 * text.length > width && squeezed.push(text),
+    measureText(text) {
+      return { width: text.length * (Number.parseFloat(this.font) / 2) };
+    },
+    fillText(text, _, __, width) {
+      if (this.measureText(text).width > width) squeezed.push(text);
+    },
   };
   globalThis.OffscreenCanvas = class {
     getContext = () => ({ ...context });
