@@ -406,6 +406,11 @@ def test_at_400_percent_nothing_lies_over_the_pictures_and_the_focus_stays_in_th
         return [0.05, 0.5, 0.95].some((down) => !one.contains(hit(down)));
     }).map((one) => one.parentElement.className)"""
     assert page.evaluate(covered) == []
+    page.keyboard.press("5")
+    page.wait_for_selector("#course-bar.elsewhere")
+    page.focus("#course-bar .away button:text-is('Back to it')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#course-bar h2:focus")
     page.click("#course-bar header [aria-label='End the course']")
     page.wait_for_selector("#course-bar", state="hidden")
     assert page.evaluate("document.activeElement.id") == "place"

@@ -335,6 +335,8 @@ export class Page {
     }
     const { draw } = await import("./parts/course/bar.js");
     if (this.lesson === lesson) draw(this, bar, lesson);
+    const { activeElement: now } = document;
+    if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // what was pressed is gone
   }
 
   /** The controls of a part, by the names of their fields. @param {HTMLElement} element @returns {(readonly [string, HTMLElement])[]} */

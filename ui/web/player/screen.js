@@ -153,9 +153,9 @@ export class Screen {
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
-    const [wide, narrow] = lanes.length > 1 ? [4, 4] : [8, 5]; // beside the sentence, and on a phone
-    batch.style.setProperty("--wide", String(columns(several.length, wide)));
-    batch.style.setProperty("--narrow", String(columns(several.length, narrow)));
+    const most = lanes.length > 1 ? 4 : 8; // beside the sentence; 5 on a phone
+    batch.style.setProperty("--wide", String(columns(several.length, most)));
+    batch.style.setProperty("--narrow", String(columns(several.length, Math.min(most, 5))));
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
     batch.hidden = !several.length;
   }

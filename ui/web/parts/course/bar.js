@@ -105,7 +105,6 @@ export function draw(page, bar, name, pressed) {
     };
     return button({ class: "preset", "aria-pressed": false }, guess, text);
   });
-  const held = bar.contains(document.activeElement);
   const asked = el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
   const again = action(BAR.again, "", () => page.open(lesson.part, null, { push: true }));
   const elsewhere = el("p", null, el("b", null, BAR.title(at + 1, lesson.title)));
@@ -144,7 +143,7 @@ export function draw(page, bar, name, pressed) {
       ...(page.only ? [] : [teacher(page, tasks)]),
     ),
   );
-  if (held) find(bar, "h2").focus(); // what was pressed is gone
+  if (pressed) find(bar, "h2").focus(); // what was pressed is gone
   FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
 }
 
