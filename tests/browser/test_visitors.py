@@ -441,7 +441,7 @@ def test_an_idea_of_the_course_has_an_address_that_opens_it(page, url):
     page.goto(f"{url}?tab=course#card=variance")
     page.wait_for_selector(".card[data-name=variance][open]")
     page.wait_for_function(
-        "(y => y >= 0 && y < innerHeight)(document.querySelector('.card[open]').getBoundingClientRect().y)"
+        "(y => y >= -1 && y < innerHeight)(document.querySelector('.card[open]').getBoundingClientRect().y)"
     )
     assert page.locator(".card[open]").count() == 1
     page.click(".card[data-name=why] > summary")
