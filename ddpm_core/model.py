@@ -29,6 +29,7 @@ from ddpm_core.names import (
     Prediction,
     Sampler,
     Variance,
+    count_of,
 )
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -476,5 +477,4 @@ def check_same_images(models: Sequence[ModelSpec]) -> None:
 
 def _images(model: ModelSpec) -> str:
     name = (model.source and model.source.name) or "the model"
-    channels = f"{model.channels} channel{'s' if model.channels > 1 else ''}"
-    return f"{name} makes {model.image_size}×{model.image_size} pixels in {channels}"
+    return f"{name} makes {model.image_size}×{model.image_size} pixels in {count_of(model.channels, 'channel')}"

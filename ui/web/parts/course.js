@@ -1,5 +1,6 @@
 // Course: the lessons to begin, and cards that go deeper.
 import { all, button, el, find, markup } from "../shared/drawing/dom.js";
+import { linked } from "../shared/form/link.js";
 import { BAR, TEACHERS, WORDS } from "../words/course.js";
 import { begin } from "./course/bar.js";
 
@@ -58,7 +59,18 @@ export function mount(page, part) {
     open.addEventListener("click", () =>
       page.open(opened, page.whole(opened, JSON.parse(values)), { push: true, cause: "press" }),
     );
-    return el("details", { class: "card", "data-name": name ?? "" }, el("summary", null, picture, title), article);
+    const id = `card=${name}`;
+    find(article, ".row").append(el("a", { href: `#${id}` }, WORDS.link));
+    return el("details", { class: "card", "data-name": name ?? "", id }, el("summary", null, picture, title), article);
+  }
+
+  /** Open the card that the address names. */
+  function follow() {
+    const { card } = linked(location.href).values;
+    const named = all(cards, ".card", HTMLDetailsElement).find(({ dataset }) => dataset.name === card);
+    if (!named) return;
+    named.open = true;
+    named.scrollIntoView();
   }
 
   async function load() {
@@ -70,7 +82,8 @@ export function mount(page, part) {
     markup(body, got.html); // our own file, ui/parts/course.html
     cards.append(...all(body, "article").map(card));
     element.dataset.cards = String(cards.children.length);
+    follow();
   }
 
-  return { element, set: () => {}, show: load };
+  return { element, set: follow, show: load };
 }

@@ -213,8 +213,9 @@ export function mount(page, part) {
     const block = blocks.find(({ name }) => name === chosen);
     const frame = frames[shown()][at];
     if (block && frame) detail(block, frame, ran > 1 ? WORDS.block(chosen, shown()) : chosen);
-    const t = frames[0][at]?.t ?? "";
-    scrubber.render(WORDS.at(at + 1, scrubber.last + 1, t));
+    const steps = scrubber.last + 1;
+    const [first, now] = [frames[0][0], frames[0][at]].map((frame) => frame?.t ?? "");
+    scrubber.render(WORDS.at(at + 1, steps, now), WORDS.at(steps, steps, first));
   }
 
   /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title */

@@ -107,7 +107,7 @@ export class Screen {
     const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
     if (wanted === this.#panes) return;
     this.#panes = wanted;
-    const called = isTouched ? [SCREEN.untouched, SCREEN.yours] : names;
+    const called = isTouched ? [SCREEN.untouched, SCREEN.changed] : names;
     const canvasOf = (/** @type {string} */ label) => {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
       canvas.getContext("2d", { willReadFrequently: true }); // the noise in it is measured
@@ -156,6 +156,9 @@ export class Screen {
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
+    const most = lanes.length > 1 ? 4 : 8; // beside the sentence; 5 on a phone
+    batch.style.setProperty("--wide", String(columns(several.length, most)));
+    batch.style.setProperty("--narrow", String(columns(several.length, Math.min(most, 5))));
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
     batch.hidden = !several.length;
   }
@@ -168,10 +171,6 @@ export class Screen {
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     this.loop.running = this.view.following;
     classList.toggle("differing", this.view.gain > 0);
-    classList.toggle(
-      "over",
-      this.view.frames.some((frame) => frame?.step[1] === 0),
-    );
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
     attribute(title, "title", shown.plan?.title ?? "");
@@ -191,8 +190,11 @@ export class Screen {
     disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
-    const text = empty ? "" : WORDS.at(tick + 1, ticks.length, ticks[tick]);
-    this.transport.show(tick, ticks.length - 1, empty ? 0 : Math.max(1, newest), following, text);
+    const { length } = ticks;
+    const [text, widest] = empty
+      ? ["", ""]
+      : [WORDS.at(tick + 1, length, ticks[tick]), WORDS.at(length, length, ticks[0])];
+    this.transport.show(tick, length - 1, empty ? 0 : Math.max(1, newest), following, text, widest);
   }
 
   #renderPanes() {
@@ -384,3 +386,6 @@ const pixels = (canvas) => context2d(canvas).getImageData(0, 0, canvas.width, ca
 
 /** The noise of each lane's pictures, in grey levels. @param {HTMLCanvasElement[][]} canvases */
 const grain = (canvases) => canvases.map((pictures) => pictures.map((canvas) => noise(pixels(canvas), canvas.width)));
+
+/** Into how many columns so many small pictures go, so that none stands alone in the last row. @param {number} count @param {number} most columns */
+const columns = (count, most) => Math.ceil(count / Math.ceil(count / most)) || 1;

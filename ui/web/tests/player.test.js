@@ -273,12 +273,12 @@ test("a run that is shown as soon as nothing is left to paint is painted", async
 test("one sentence says what a touch did, and why", () => {
   assert.equal(
     touched(490, 0.09, 12, 0.69, false, null),
-    "12 steps after your change, A and B share 31\u00a0% of the pixels.",
+    "12 steps after the change, A and B share 31\u00a0% of the pixels.",
   );
   assert.match(touched(980, 0.001, 49, 0, true, 0.1), /^Almost nothing .* 100\u00a0% .* one more grain of noise/);
-  assert.match(touched(490, 0.09, 25, 0.03, true, 0.9), /^Almost nothing .* 97\u00a0% .* took your change away/);
-  assert.match(touched(490, 0.09, 25, 0.15, true, 0.9), /^A part changed: .* The network built on your change/);
-  assert.match(touched(490, 0.09, 25, 0.26, true, 0.9), /^B is another picture: .* built on your change/);
+  assert.match(touched(490, 0.09, 25, 0.03, true, 0.9), /^Almost nothing .* 97\u00a0% .* took the change away/);
+  assert.match(touched(490, 0.09, 25, 0.15, true, 0.9), /^A part changed: .* The network built on the change/);
+  assert.match(touched(490, 0.09, 25, 0.26, true, 0.9), /^B is another picture: .* built on the change/);
   assert.match(touched(490, 0.09, 25, 0.26, true, 0.6), /Shapes were being decided then/);
   assert.match(touched(20, 0.99, 2, 0.01, true, 1), /^Almost nothing .* Too little noise was left/);
   assert.match(touched(490, 0.09, -3, 0, false, null), /alike until t = 490/);

@@ -6,6 +6,7 @@ export const WORDS = {
   deeper: "Deeper",
   ideas: "The ideas one by one, with the formulas, the published numbers and the pages of the paper.",
   teachers: "For teachers",
+  link: "Link to this idea",
 };
 
 /** Of the bar of a lesson. */

@@ -1,6 +1,7 @@
 // The Forward tab's words.
 import { MEANINGS } from "./meanings.js";
 import { fixed, fraction, number } from "./numbers.js";
+import { countOf, countOfSteps } from "./units.js";
 
 /** @import { Comparison, Weights } from "../shared/run/protocol.js" */
 
@@ -90,10 +91,10 @@ export function verdict(t, { gap, chance }) {
 }
 
 /** What a press does. @param {number} t */
-export const press = (t) => (t === 1 ? "Take 1 step" : `Take ${t} steps`);
+export const press = (t) => `Take ${countOfSteps(t)}`;
 
 /** The picture that the steps lead to. @param {number} t */
-export const walked = (t) => (t === 1 ? "x_t after 1 small step" : `x_t after ${t} small steps`);
+export const walked = (t) => `x_t after ${countOf(t, "small step")}`;
 
 export const WORDS = {
   title: "What noise destroys",

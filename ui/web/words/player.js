@@ -73,17 +73,17 @@ const [FEW, MANY] = [0.05, 0.2]; // share of pixels that differ: below it almost
  * @param {number | null} decided agreement of A's guess then with its last one, as R²; null: not known
  */
 export function touched(t, alphaBar, after, differ, over, decided) {
-  if (after < 0) return `A and B are alike until t = ${t}: there you changed B.`;
-  if (after === 0) return `Here, at t = ${t}, you changed B.`;
+  if (after < 0) return `A and B are alike until t = ${t}: there B was changed.`;
+  if (after === 0) return `Here, at t = ${t}, B was changed.`;
   const same = `${Math.round(100 * (1 - differ))}\u00a0% of the pixels`;
-  if (!over) return `${countOfSteps(after)} after your change, A and B share ${same}.`;
+  if (!over) return `${countOfSteps(after)} after the change, A and B share ${same}.`;
   const early = "Nothing was decided then: a small push leads elsewhere.";
-  const late = "Too little noise was left for the network to rework your change.";
+  const late = "Too little noise was left for the network to rework the change.";
   if (differ < FEW) {
-    const why = alphaBar < 0.02 ? "Your change was one more grain of noise." : "The network took your change away.";
+    const why = alphaBar < 0.02 ? "The change was one more grain of noise." : "The network took the change away.";
     return `Almost nothing changed: A and B share ${same}. ${alphaBar < 0.9 ? why : late}`;
   }
-  const built = "The network built on your change.";
+  const built = "The network built on the change.";
   const open = decided !== null && decided < DETAILS ? "Shapes were being decided then." : built;
   const why = alphaBar < 0.02 ? early : alphaBar < 0.9 ? open : late;
   return `${differ < MANY ? "A part changed" : "B is another picture"}: A and B share ${same}. ${why}`;
@@ -189,7 +189,7 @@ export const SCREEN = {
   difference: "Difference of A and B",
   apart: "Difference",
   untouched: "untouched",
-  yours: "yours",
+  changed: "changed",
   seed: (/** @type {string} */ seed) => `seed ${seed}`,
   waits: (/** @type {number} */ t) => `still noise, t = ${t}`,
   where: (/** @type {string | undefined} */ seed, /** @type {number} */ step, /** @type {number} */ steps) =>
