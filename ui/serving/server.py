@@ -263,7 +263,7 @@ class App(FastAPI):
         """What is known of a checkpoint; what is not loaded yet begins to load."""
         ref = reference(asked.get("ref"))
         found = answer(self.services, ref, asked.get("pictures") is True)
-        self.warmup.look(ref)
+        self.warmup.look(ref, asked.get("typed") is True)
         return found
 
     def _has_run(self, asked: Asked) -> RunHere:

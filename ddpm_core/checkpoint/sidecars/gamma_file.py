@@ -84,13 +84,13 @@ def estimate(source: Source, schedule: NoiseSchedule) -> Gamma | None:
 
 def _sidecar(schedule: NoiseSchedule) -> Sidecar[Gamma]:
     def checked(content: dict[str, Any]) -> Gamma:
-        times, images = content["times"], content["images"]
+        times = content["times"]
         if not all(is_whole(t) and 0 < t <= schedule.T for t in times) or times != sorted(set(times)):
             raise ValueError("no times")
-        if images is not None and not is_whole(images):
+        if content["images"] is not None and not is_whole(content["images"]):
             raise ValueError("no number of images")
         gamma, error = (torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error"))
-        found = Gamma(tuple(times), gamma, error, images)
+        found = Gamma(tuple(times), gamma, error, content["images"])
         for numbers in (gamma, error, found.table(schedule)):
             if not bool((numbers.isfinite() & (numbers >= 0)).all()):
                 raise ValueError("no numbers")

@@ -110,16 +110,22 @@ class Sidecar(Generic[Value]):
 
     def _places(self, source: Source | None) -> list[Path]:
         """Where the file may lie, the last one being where it is written; empty for a model that was not loaded."""
-        if source is None or source.folder is None:
-            return []
-        beside = source.folder / self.file
-        if not self.in_cache:
-            return [beside]
-        if source.revision is not None:
-            return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, self.file)]
-        if source.folder == refs.embedded().get(source.ref):  # may be where only an administrator can write
-            return [beside, files.cache_folder("embedded", source.ref, self.file)]
-        return [beside]
+        found = places(source, self.file) if source else []
+        return found if self.in_cache else found[:1]
+
+
+def places(source: Source, file: str) -> list[Path]:
+    """Return where a file of this name may lie: beside the weights, and in the user's cache for a checkpoint that can't
+    be written to.
+    """
+    if source.folder is None:
+        return []
+    beside = source.folder / file
+    if source.revision is not None:
+        return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, file)]
+    if source.folder == refs.embedded().get(source.ref):  # may be where only an administrator can write
+        return [beside, files.cache_folder("embedded", source.ref, file)]
+    return [beside]
 
 
 def copied(weights: Path | None, rounded: bool) -> dict[str, str | None]:
