@@ -87,10 +87,10 @@ def _sidecar(schedule: NoiseSchedule) -> Sidecar[Gamma]:
         times = content["times"]
         if not all(is_whole(t) and 0 < t <= schedule.T for t in times) or times != sorted(set(times)):
             raise ValueError("no times")
-        if content["images"] is not None and not is_whole(content["images"]):
-            raise ValueError("no number of images")
         gamma, error = (torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error"))
         found = Gamma(tuple(times), gamma, error, content["images"])
+        if found.images is not None and not is_whole(found.images):
+            raise ValueError("no number of images")
         for numbers in (gamma, error, found.table(schedule)):
             if not bool((numbers.isfinite() & (numbers >= 0)).all()):
                 raise ValueError("no numbers")
