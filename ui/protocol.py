@@ -5,7 +5,7 @@ tests/page/test_protocol.py compares them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 

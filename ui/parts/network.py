@@ -84,7 +84,7 @@ class NetworkPlan(RowsPlan):
 
 
 class NetworkRun(Rows):
-    """Its results, by "kind": "plan" once, then "inside" of each lane and step, or of as many steps as take FRAME_BYTES."""
+    """Its results, by "kind": "plan" once, then "inside" of each lane and step, of a long run of as many as fit."""
 
     def plan(self, models: Sequence[ModelSpec]) -> NetworkPlan:
         (model,), request = models, self.request
