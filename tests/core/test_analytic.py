@@ -258,6 +258,7 @@ def test_a_damaged_file_gets_one_sentence(checkpoint):
     times = ("[-5, 200]", "[20, 1]", "[1, 10000]", "[1, true]", "[1.5, 2]", "12")
     gammas = ("[1]", "[1, -1]", "[1, NaN]", '[1, "a"]', f"[1, {10**400}]")
     texts = ["{", "[]", '{"gamma": [1]}', "null", "[" * 100_000]
+    texts += [table("[1, 200]", "[1, 1]").replace(*odd) for odd in ((": 2", ": NaN"), ("[0, 0]", "[0, NaN]"))]
     texts += [table(t, "[1, 1]") for t in times] + [table("[1, 200]", gamma) for gamma in gammas]
     for text in texts:
         (checkpoint / "analytic_variance.json").write_text(text)

@@ -19,6 +19,8 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.readers import fit_readers
 from train.__main__ import main
 
+FIGURES = {"seeds": 3, "steps": 20, "unit": "rms", "whole": 0, "off": {"time": {"all": 0.5}}, "graft": {}}
+
 
 def toy(levels=2, size=8, channels=1, **fields):
     """A model of a random U-Net with so many levels."""
@@ -200,17 +202,17 @@ def test_they_are_kept_beside_the_weights_and_belong_to_them(checkpoint, fitted,
     model = open_one(checkpoint)
     with pytest.raises(ValueError, match="no readers were fitted for these weights: run `python -m train readers /"):
         readers(model)
-    path = readers_file.write(model, replace(fitted, figures={"seeds": 3}))
+    path = readers_file.write(model, replace(fitted, figures=FIGURES))
     again = readers(model)
     assert path == checkpoint / "readers.safetensors" and (again.times, again.shares) == (fitted.times, fitted.shares)
     assert all(a.equal(b) for n in fitted.blocks for a, b in zip(again.blocks[n], fitted.blocks[n], strict=True))
-    assert again.mean.equal(fitted.mean) and again.figures == {"seeds": 3} and again.seeds == (12, 4)
+    assert again.mean.equal(fitted.mean) and again.figures == FIGURES and again.seeds == (12, 4)
     readers_file.write(model, fitted)
-    assert readers(model).figures == {"seeds": 3}  # they are of the same weights
+    assert readers(model).figures == FIGURES  # they are of the same weights
     for half in (False, True):
         save(model, tmp_path / "copy", half=half)
         copied = readers(open_one(tmp_path / "copy"))
-        assert copied.mean.equal(fitted.mean) and copied.figures == {"seeds": 3}
+        assert copied.mean.equal(fitted.mean) and copied.figures == FIGURES
     model.network.unet.conv_out.weight.mul_(1.1)
     save(model, tmp_path / "copy")
     assert not (tmp_path / "copy" / path.name).exists()
@@ -243,7 +245,13 @@ def damaged(path):
         {"r2": {"middle": [1.0]}},
         {"r2": {"elsewhere": about["r2"]["middle"]}},
         {"seeds": 3},
+        {"r2": {}},
+        {"r2": about["r2"] | {"middle": [math.nan] * len(about["measured"])}},
         {"figures": []},
+        {"figures": {"seeds": 3}},
+        {"figures": FIGURES | {"judge": math.nan}},
+        {"figures": FIGURES | {"off": {"time": {"all": "much"}}}},
+        {"padding": "x" * 500_000},
     ):
         yield tensors, {"ddpm_core": json.dumps(about | change)}
     yield tensors, {"ddpm_core": "["}
@@ -251,6 +259,7 @@ def damaged(path):
     for name, tensor in tensors.items():
         if name == "mean" or name.startswith("middle."):
             yield tensors | {name: tensor[..., :-1].clone()}, {"ddpm_core": json.dumps(about)}
+    yield tensors | {"middle.offset": tensors["middle.offset"][..., :0, :0].clone()}, {"ddpm_core": json.dumps(about)}
     yield tensors | {"mean": tensors["mean"] * math.nan}, {"ddpm_core": json.dumps(about)}
     yield tensors | {"mean": tensors["mean"].float()}, {"ddpm_core": json.dumps(about)}
 

@@ -13,7 +13,7 @@ from toylab import Models, decoded, results, saved
 import ddpm_core
 from ui.parts.sampling import SamplingPart, Watch
 from ui.runs.pages import Runs
-from ui.runs.touch import Stroke, TouchField, cell_size, touched, touches, written
+from ui.runs.touch import Stroke, TouchField, cell_size, placed, touched, touches, written
 
 FIELD = TouchField("touch")
 TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
@@ -55,6 +55,34 @@ def test_strokes_are_read_and_written():
 def test_what_is_no_touch_is_refused_in_a_sentence(text):
     with pytest.raises(ValueError, match=r"^touch is strokes such as 490-noise-100-7\.7: paint it again$"):
         FIELD.check(text)
+
+
+@pytest.mark.parametrize("text", ["_".join(["61-noise-100-1.1"] * 201), "-".join(["61-noise-100", *["7.7"] * 9998])])
+def test_a_run_has_a_limited_number_of_strokes(text):
+    assert FIELD.check("_".join(["61-noise-100-1.1"] * 200))
+    with pytest.raises(ValueError, match=r"^touch has at most 200 strokes and 40,000 characters: undo some$"):
+        FIELD.check(text)
+    assert plans.described(place(), "watch", ASKED | {"touch": text}) == (
+        "touch has at most 200 strokes and 40,000 characters: undo some"
+    )
+
+
+def test_a_stroke_is_placed_at_the_nearest_state_without_looking_at_all():
+    looked = []
+
+    class Time(int):
+        """Counts how often it is compared with a stroke."""
+
+        def __sub__(self, other):
+            looked.append(self)
+            return int(self) - other
+
+    times = [990, 400, 300, 201, 100, 7, 0]
+    asked = (1, 8, 53, 54, 150, 151, 250, 251, 350, 1000)
+    strokes = [Stroke(t, "noise", 100, ((0, 0),)) for t in asked]
+    assert [stroke.t for stroke in placed(strokes, times)] == [7, 7, 7, 100, 100, 201, 201, 300, 400, 990]
+    placed(strokes, [Time(s) for s in range(1000, -1, -1)])
+    assert len(looked) <= 2 * len(strokes)
 
 
 def test_a_stroke_adds_noise_takes_it_away_or_goes_to_a_colour():
@@ -169,6 +197,6 @@ def test_which_samplers_can_be_touched_is_said_before_any_touch():
 
 def test_a_latent_has_noise_and_no_colour():
     latent = dataclasses.replace(Models().model, latent=True, factor=8)
-    assert touches(FIELD.check("61-noise-100-3.4"), latent, [50, 0]).keys() == {50}
+    assert touches(FIELD.check("50-noise-100-3.4"), latent).keys() == {50}
     with pytest.raises(ValueError, match="A latent has no colours"):
-        touches(FIELD.check("61-0.0.0-100-3.4"), latent, [50, 0])
+        touches(FIELD.check("50-0.0.0-100-3.4"), latent)

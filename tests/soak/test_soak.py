@@ -14,6 +14,7 @@ import torch
 from benchmarks._measure import describe
 from benchmarks.live.served import ServedApp
 from soak import fuzz, hostile, kill, kill_training, load, strangers
+from soak.hostile import questions
 
 # Of each part the sizes: (with --soak whole, with --soak quick).
 LOADS = {
@@ -32,6 +33,8 @@ PAGES = {
     strangers.half_heads: {"connections": (1100, 30), "streams": (500, 10)},
     strangers.remembered: {"runs": (10_000, 50)},
     strangers.foreign: {},
+    questions.starve: {"connections": ((16, 120), (4,)), "seconds": (10.0, 1.0)},
+    questions.large_json: {"megabytes": ((15.9, 0.5), (0.5,)), "seconds": (10.0, 1.0)},
 }
 STRANGERS = {
     fuzz.storm: {"calls": (5000, 200)},

@@ -24,6 +24,7 @@ export const TOUCH = {
   keys: "Touch xₜ: arrow keys move the brush, Space touches, + and − change its size, Z undoes",
   colour: "Colour of the brush",
   undo: "Undo",
+  full: "There is no room for more strokes. Undo one first.",
   hint: "Rub the picture",
   spoken: "Touch the picture now",
   title: "Change the picture halfway",

@@ -208,6 +208,7 @@ export class Panel {
     if (name) this.#failed = null;
     this.form.reveal(); // for the part's own controls
     if (this.form.references.some((reference) => reference.name === name)) {
+      this.page.knowledge.typed.add(String(this.form.value(name)));
       this.#cause = "press";
       this.choose();
       return;
