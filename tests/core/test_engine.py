@@ -140,6 +140,60 @@ def test_an_image_alone_is_the_image_in_a_batch(all_cores):
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
+NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+HERE = [("openvino", "fp32"), ("torch", "fp32"), ("torch", "bf16")]
+HERE += [("openvino", "bf16")] if "BF16" in NATIVE else []
+
+
+@pytest.mark.parametrize("name", ["mnist-tiny", "cifar10-tiny", "emoji-tiny"])
+@pytest.mark.parametrize(("by", "precision"), HERE)
+def test_embedded_models_give_an_image_the_bits_that_it_has_alone(all_cores, name, by, precision):
+    """Of a student: its network has the shapes of its teacher's."""
+    model = ddpm_core.load(name, device="cpu", engine=by, precision=precision)
+    x = torch.randn(8, model.channels, model.image_size, model.image_size, generator=torch.Generator().manual_seed(1))
+    given = [x, torch.arange(8) * 141]
+    if model.text is not None:
+        given.append(model.text(["fox", "red apple"] * 4))
+    elif model.num_classes:
+        given.append(torch.arange(8) % model.num_classes)
+    alone = torch.cat([model.network(*(part[i : i + 1] for part in given)) for i in range(8)])
+    for n in (2, 3, 5, 8):
+        assert torch.equal(model.network(*(part[:n] for part in given)), alone[:n]), n
+
+
+@pytest.mark.parametrize(
+    ("precision", "refused", "expected"),
+    [
+        ("fp32", lambda size, apart: size > 2, [(2, False)] * 3),
+        ("fp32", lambda size, apart: size > 1, [(1, False)] * 6),
+        ("bf16", lambda size, apart: size == 4 and not apart, [(4, True), (2, False)]),
+        ("bf16", lambda size, apart: size > 1, [(1, False)] * 6),
+    ],
+)
+def test_only_sizes_that_give_the_bits_of_single_images_are_used(
+    monkeypatch, tmp_path, caplog, precision, refused, expected
+):
+    """refused(size, apart): whether a batch has other bits. Sizes are tried once for a network and a machine."""
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    monkeypatch.setattr(openvino_engine, "_precision", lambda precision: (precision, ""))
+    infer, seen = openvino_engine.OpenVINONetwork._infer, []
+
+    def otherwise(network, arrays, parts):
+        seen.extend(parts)
+        return infer(network, arrays, [(1, False)] * len(arrays[0])) + any(refused(*part) for part in parts)
+
+    monkeypatch.setattr(openvino_engine.OpenVINONetwork, "_infer", otherwise)
+    for seed, place in ((0, "tried"), (0, "from the disk"), (1, "other weights")):
+        network = engine.wrap(smallest(seed), "cpu", precision, "openvino")
+        alone = torch.cat([network(*(part[i : i + 1] for part in inputs(6))) for i in range(6)])
+        for known in (False, True):
+            seen.clear()
+            assert network(*inputs(6)).equal(alone)
+            assert seen[-len(expected) :] == expected
+            assert (len(seen) == len(expected)) == (known or place == "from the disk"), place
+    assert ("each picture of this network is computed by itself" in caplog.text) == (expected[0] == (1, False))
+
+
 ODD = {"block_out_channels": (8, 24), "norm_num_groups": 4, "sample_size": 7}
 SINGLE = {"block_out_channels": (8,), "norm_num_groups": 4}
 SINGLE |= {"down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
@@ -224,9 +278,18 @@ def test_a_caller_may_give_that_up():
 
 
 def test_what_keeps_all_cores_busy_is_evaluated_one_by_one():
-    assert openvino_engine._chunks(31, 32 * 32, 35_000_000) == [16, 8, 4, 2, 1]
-    assert openvino_engine._chunks(3, 256 * 256, 35_000_000) == [1, 1, 1]
-    assert openvino_engine._chunks(3, 64 * 64, 860_000_000) == [1, 1, 1]
+    assert openvino_engine._largest(32 * 32, 35_000_000) == 16
+    assert openvino_engine._largest(256 * 256, 35_000_000) == 1
+    assert openvino_engine._largest(64 * 64, 860_000_000) == 1
+
+
+def test_a_batch_is_cut_into_the_largest_parts_that_work():
+    def sizes(n, refused=()):
+        return [size for size, _ in openvino_engine._parts(n, 16, lambda size: None if size in refused else False)]
+
+    assert sizes(31) == [16, 8, 4, 2, 1]
+    assert sizes(31, {16}) == [8, 8, 8, 4, 2, 1]
+    assert sizes(3, {2, 4, 8, 16}) == [1, 1, 1]
 
 
 def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_any_number_of_tokens(all_cores):
@@ -458,9 +521,6 @@ def test_memory_holds_the_weights_once():
     constants = [node for node in wrapped._model.get_ops() if node.get_type_name() == "Constant"]
     addresses = {node.data.ctypes.data for node in constants}
     assert all(weight.data_ptr() in addresses for weight in network.parameters())
-
-
-NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @pytest.mark.skipif("BF16" not in NATIVE, reason="this CPU has no bf16 arithmetic")
