@@ -34,8 +34,8 @@ class Block(NamedTuple):
 def module(model: Model) -> nn.Module:
     """Return the network behind a model as a torch module with float32 weights, in evaluation mode.
 
-    It is the model's own network: if the model computes in PyTorch and float32, a change of the weights changes the
-    model.
+    `save` writes the weights of this module, also when you have trained it. The model itself follows a change of them
+    if it computes in PyTorch and float32. Otherwise save it and load what was saved, to draw with the new weights.
 
     Arguments:
         model: its network has one of the classes that `load` knows, or is a torch module.

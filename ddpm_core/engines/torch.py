@@ -201,6 +201,11 @@ class ExactNetwork:
         vars(self).update(state | {"_lock": threading.RLock()})
 
     @property
+    def kept(self) -> Network:
+        """The network whose weights are the model's, also when they are trained: see `blocks.module`."""
+        return self._unet if self._found is None else self._found
+
+    @property
     def memory(self) -> int:
         """Bytes that it takes besides the engine's network."""
         return 0 if self._found is None or self._found is self._unet else weight_bytes(self._found)

@@ -244,6 +244,34 @@ def test_what_a_batch_does_not_change_is_computed_together_and_what_it_does_alon
         assert calls == expected
 
 
+def test_a_padding_that_was_changed_is_followed():
+    """As for pictures that continue at the opposite edge. With gradients torch's own layers do that."""
+    network = small()
+    wrapped = engine.wrap(network, "cpu", "fp32", "torch")
+    before = wrapped(*inputs(2))
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.padding_mode = "circular"
+    found = wrapped(*inputs(2))
+    with torch.enable_grad():
+        expected = network(*inputs(2), return_dict=False)[0]
+    assert relative_error(found, expected) < 1e-5 and relative_error(found, before) > 0.01
+    assert wrapped(*(part[1:] for part in inputs(2))).equal(found[1:])
+
+
+@pytest.mark.parametrize(("by", "precision"), HERE)
+def test_what_was_trained_is_what_is_saved(by, precision, tmp_path):
+    model = ddpm_core.load("mnist-tiny", device="cpu", engine=by, precision=precision)
+    weight = ddpm_core.module(model).get_parameter("conv_in.weight")
+    with torch.no_grad():
+        weight += 0.001
+    ddpm_core.save(model, tmp_path / "trained")
+    again = ddpm_core.load(tmp_path / "trained", device="cpu", engine="torch", precision="fp32")
+    assert ddpm_core.module(again).get_parameter("conv_in.weight").equal(weight)
+    with pytest.raises(ValueError, match="no readers were fitted"):
+        ddpm_core.readers(again)
+
+
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float64])
 def test_another_precision_takes_torchs_own_layers(precision):
     """A teacher is evaluated under autocast, or moved to float64, after an engine has prepared it."""
