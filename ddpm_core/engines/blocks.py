@@ -49,7 +49,7 @@ def module(model: Model) -> nn.Module:
     network: Any = model.network
     if not hasattr(network, "with_gradients"):
         raise ValueError(f"the network of this model is a {type(network).__name__}, not a torch module")
-    return network.with_gradients.module()
+    return network.with_gradients.trainable()
 
 
 class Inside:

@@ -186,7 +186,7 @@ class OpenVINONetwork(_Converted):
         self.unet = unet.eval().requires_grad_(False)
         chosen, why = _precision(precision)
         self.precision: Arithmetic = chosen
-        self.with_gradients = ExactNetwork(unet, self.device, exact)
+        self.with_gradients = ExactNetwork(unet, self.device, exact, compiled=True)
         self._inputs = common.Inputs(unet)
         self._found: dict[Shapes, bool | None] = {}  # by the shapes of a batch: see `_apart`
         self._finding = threading.Lock()
