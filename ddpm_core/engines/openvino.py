@@ -45,8 +45,8 @@ from ddpm_core.names import Arithmetic, Precision
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 128 * 1024**2
 _ALONE = (
-    "on this processor, a picture in OpenVINO's %s has other bits in a batch than alone: "
-    "each picture of this network is computed by itself"
+    "on this processor, OpenVINO in %s gives a picture other last bits in a batch than alone: "
+    "this network draws one picture after the other"
 )
 _FILES = ("model.xml", "model.bin")  # as OpenVINO names them
 _CHECKSUMS = "sha256"
@@ -97,26 +97,20 @@ class _Converted(common.CompiledHere):
         self._requests: OrderedDict[tuple[Shapes, bool], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
         self._entry = _cache() / _key(module, config)
-        self._prepare(module, self._entry, weights, tuple(tuple(part.shape) for part in example))
+        self._prepare(module, weights, tuple(tuple(part.shape) for part in example))
 
-    def _prepare(
-        self,
-        module: nn.Module,
-        entry: Path,
-        weights: Callable[[], Mapping[str, Tensor]],
-        shapes: Shapes,
-    ) -> None:
+    def _prepare(self, module: nn.Module, weights: Callable[[], Mapping[str, Tensor]], shapes: Shapes) -> None:
         """Convert, and compile. If what is on disk fails, it is removed and made again."""
         for anew in (False, True):
             with _CONVERTING:
-                self._model, kept = _converted(module, entry)
+                self._model, kept = _converted(module, self._entry)
             try:
                 self._rewrite()
                 _fill(self._model, weights())
                 self._request(shapes)
                 return
             except Exception:  # anything may be wrong with a file
-                shutil.rmtree(entry, ignore_errors=True)
+                shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:
                     raise
@@ -262,10 +256,10 @@ class OpenVINONetwork(_Converted):
         return [part.detach().cpu().contiguous().numpy() for part in inputs]
 
     def _apart(self, given: Sequence[Tensor]) -> bool | None:
-        """How a batch of this size gives each image the bits that it has alone: as it is (False), or with its
-        upsampling taken apart (True). None if neither does.
+        """Return how a batch gives each image the bits that it has alone: as it is (False), or with its upsampling
+        taken apart (True). None if neither does.
 
-        given: inputs of this size, whose x and times are replaced by others.
+        given: inputs for a batch of this size. What counts are their shapes; numbers of x and times are tried.
         """
         x, time, *labels = given
         if len(x) == 1:
@@ -285,7 +279,7 @@ class OpenVINONetwork(_Converted):
         return self._found[shapes]
 
     def _tried(self, x: Tensor, time: Tensor, *labels: Tensor) -> bool | None:
-        """What `_apart` returns, found by evaluating single images and batches of this size."""
+        """Evaluate single images and batches of this size, and return what `_apart` does."""
         n = len(x)
         generator = torch.Generator().manual_seed(0)
         trials = []

@@ -191,7 +191,7 @@ def test_only_sizes_that_give_the_bits_of_single_images_are_used(
             assert network(*inputs(6)).equal(alone)
             assert seen[-len(expected) :] == expected
             assert (len(seen) == len(expected)) == (known or place == "from the disk"), place
-    assert ("each picture of this network is computed by itself" in caplog.text) == (expected[0] == (1, False))
+    assert ("this network draws one picture after the other" in caplog.text) == (expected[0] == (1, False))
 
 
 ODD = {"block_out_channels": (8, 24), "norm_num_groups": 4, "sample_size": 7}
