@@ -23,6 +23,7 @@ from ddpm_core.engines.common import example_inputs
 from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, PatchEmbed
 from ddpm_core.engines.networks import Network, is_network, least_side, make_network, out_channels
 from ddpm_core.engines.networks.times import tabulate_times
+from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.errors import first_line
 from ddpm_core.model import Model, Source
 
@@ -143,9 +144,10 @@ def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
 
 def network_of(model: Model) -> Network | None:
     """The network whose weights are a model's; None where that is a function of the user's."""
-    network: Any = model.network
-    if hasattr(network, "with_gradients"):  # an engine's, which may hold rounded weights
-        return network.with_gradients.kept
+    exact = getattr(model.network, "with_gradients", None)
+    if isinstance(exact, ExactNetwork):  # an engine's, whose own network may hold rounded weights
+        return exact.kept
+    network = getattr(model.network, "unet", model.network)
     return network if is_network(network) else None
 
 
