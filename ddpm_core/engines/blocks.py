@@ -38,8 +38,8 @@ class Block(NamedTuple):
 def module(model: Model) -> nn.Module:
     """Return the network behind a model as a torch module with float32 weights, in evaluation mode.
 
-    It is the model's own network: if the model computes in PyTorch and float32, a change of the weights changes the
-    model.
+    `save` writes the weights of this module, also when you have trained it. The model itself follows a change of them
+    if it computes in PyTorch and float32. Otherwise save it and load what was saved, to draw with the new weights.
 
     Arguments:
         model: its network has one of the classes that `load` knows, or is a torch module.
@@ -53,7 +53,7 @@ def module(model: Model) -> nn.Module:
     network: Any = model.network
     if not hasattr(network, "with_gradients"):
         raise ValueError(f"the network of this model is a {type(network).__name__}, not a torch module")
-    return network.with_gradients.module()
+    return network.with_gradients.trainable()
 
 
 class Inside:

@@ -12,7 +12,7 @@ from diffusers import UNet2DModel
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ddpm_core import CheckpointError, Model, NoiseSchedule, inside, load, readers, save, trajectory
+from ddpm_core import CheckpointError, Model, NoiseSchedule, inside, load, module, readers, save, trajectory
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.sidecars import readers_file
 from ddpm_core.engines.choose import wrap
@@ -221,6 +221,29 @@ def test_they_are_kept_beside_the_weights_and_belong_to_them(checkpoint, fitted,
         readers(open_one(tmp_path / "copy"))
     with pytest.raises(ValueError, match="no readers were fitted"):
         readers(toy())
+
+
+def test_other_weights_and_another_schedule_have_none(checkpoint, fitted, tmp_path):
+    model = open_one(checkpoint)
+    readers_file.write(model, fitted)
+    assert readers(replace(model, clip=False)).times == fitted.times
+    for other in (
+        replace(model, schedule=NoiseSchedule.linear(30, beta_end=0.03)),
+        replace(model, prediction="x0"),
+        model.with_schedule(NoiseSchedule.linear(20)),
+    ):
+        with pytest.raises(ValueError, match=r"belong to its weights and its schedule, .* were changed: save it"):
+            readers(other)
+        if other.coordinates is None:  # else nothing can be saved
+            save(other, tmp_path / "other")
+            assert not (tmp_path / "other" / refs.READERS).exists()
+    for precision in ("fp32", "bf16"):  # the model's own network, and a copy of it
+        model = load(checkpoint, engine="torch", precision=precision, device="cpu")
+        assert readers(model).times == fitted.times
+        with torch.no_grad():
+            module(model).get_parameter("conv_out.weight").mul_(1.1)
+        with pytest.raises(ValueError, match="belong to its weights and its schedule"):
+            readers(model)
 
 
 def test_of_the_hub_they_are_in_the_users_cache(checkpoint, fitted, tmp_path, monkeypatch):

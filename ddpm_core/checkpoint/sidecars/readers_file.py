@@ -52,13 +52,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.config.fields import MAX_FILE, MAX_JSON, is_number, is_whole
 from ddpm_core.checkpoint.refs import READERS, CheckpointError
 from ddpm_core.checkpoint.sidecars.sidecar import Sidecar
+from ddpm_core.checkpoint.weights import network_of, stored_weights
 from ddpm_core.disk import files
 from ddpm_core.engines.readers import BlockReaders, Readers
 from ddpm_core.errors import first_line
-from ddpm_core.model import Model, Source
+from ddpm_core.model import Model, ModelSpec, Source
 
 _KEY = "ddpm_core"  # of the metadata
 
@@ -70,13 +72,18 @@ def readers(model: Model) -> Readers:
         model: a model that was loaded from a checkpoint.
 
     Raises:
-        ValueError: if no readers were fitted for these weights.
+        ValueError: if no readers were fitted for these weights, or for this schedule.
         CheckpointError: if the file is damaged.
     """
     found = None if model.source is None else _SIDECAR.read(model.source)
     if found is None:
         ref = quote(model.source.ref) if model.source and model.source.ref else "CHECKPOINT"
         raise ValueError(f"no readers were fitted for these weights: run `python -m train readers {ref}`")
+    if not _fit(model):
+        raise ValueError(
+            "the readers of this checkpoint belong to its weights and its schedule, and this model's were changed: "
+            "save it, and run `python -m train readers` for what was saved"
+        )
     return found
 
 
@@ -114,15 +121,33 @@ def there(source: Source | None) -> bool:
     return _SIDECAR.there(source)
 
 
-def copy(source: Source | None, folder: Path, weights: Path, rounded: bool) -> None:
-    """Write the readers of a checkpoint, where it has some for its weights, into the folder of a copy of them.
+def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
+    """Write the readers of a checkpoint, where it has some that fit a model, into the folder of a copy of its weights.
 
-    rounded: to float16, which changes what a block gives by far less than its reader misses.
+    The weights must be the checkpoint's. rounded: to float16, which changes what a block gives by far less than its
+    reader misses.
     """
+    source = model.source
     with suppress(CheckpointError):  # of a damaged file
-        if source and _SIDECAR.read(source):
+        if source and _SIDECAR.read(source) and _same_process(model):
             content = _SIDECAR.beside(source, lambda _: True, weights, rounded)
             _write(folder / READERS, content or {})
+
+
+def _fit(model: Model) -> bool:
+    """Whether the weights and the schedule of a model are those of its checkpoint."""
+    network = network_of(model)
+    return _same_process(model) and (network is None or stored_weights(network, model.source) is not None)
+
+
+def _same_process(model: ModelSpec) -> bool:
+    """Whether a model has the schedule, the prediction and the coordinates that its checkpoint's files say."""
+    assert model.source is not None and model.source.folder is not None
+    folder = model.source.folder
+    ref = refs.Ref("folder", str(folder), folder)
+    there = spec.check(refs.LocalCheckpoint(ref, folder, refs.layout(refs.names_in(folder), str(folder)))).spec
+    same = model.schedule.beta.equal(there.schedule.beta)
+    return same and (model.prediction, model.coordinates) == (there.prediction, there.coordinates)
 
 
 def _read(path: Path) -> dict[str, Any]:
