@@ -52,15 +52,12 @@ MOST_PIXELS = 2**28  # of the images of one round, and of a sample grid
 
 def check(config: Config) -> None:
     """Raise TrainError, in one sentence, for values that no run can have."""
-    try:
-        _check_numbers(config)
-        _check_network(config)
-        _check_sizes(config)
-        _check_words(config)
-        _check_objective(config)
-        _check_device(config)
-    except TypeError as error:  # in a checkpoint that another program wrote
-        raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
+    _check_numbers(config)
+    _check_network(config)
+    _check_sizes(config)
+    _check_words(config)
+    _check_objective(config)
+    _check_device(config)
 
 
 def _check_numbers(config: Config) -> None:
