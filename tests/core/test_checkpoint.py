@@ -23,7 +23,7 @@ import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
 from ddpm_core.__main__ import main as command
 from ddpm_core.checkpoint.describe import describe
-from ddpm_core.coordinates import EDM, VarianceExploding
+from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.model import Source
 from ddpm_core.student import Student
 from ui.models.loaded import Models
@@ -682,6 +682,28 @@ def test_all_but_the_network_of_ones_own_is_read_back(tmp_path, fields):
             assert getattr(again, name) == getattr(model, name), name
         model = again
     assert "except your own network: give it as load(" in refusal(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"image_size": np.int64(4), "channels": np.int64(3), "clip": np.bool_(False)},
+        {"num_classes": np.int64(3), "null_label": np.int64(3), "class_names": tuple(np.array(["a", "b", "c"]))},
+        {"schedule": NoiseSchedule.linear(np.int64(9), np.float32(0.01), np.float32(0.5))},
+        {"schedule": GROWING, "coordinates": VarianceExploding(np.float32(0.5)), "snr": np.float32(0.25)},
+        {"prediction": "flow", "coordinates": RectifiedFlow(np.int64(7)), "corrections": np.int64(2)},
+        {"prediction": "v", "student": Student("progressive", tuple(np.array([1000, 500])), guidance=np.float32(1.5))},
+    ],
+    ids=lambda fields: ", ".join(fields),
+)
+def test_the_numbers_of_numpy_are_saved_as_plain_ones(tmp_path, fields):
+    model = Model(**{"image_size": 3, "schedule": NoiseSchedule.linear(), **fields}, network=lambda x, t, labels: x)
+    with pytest.warns(UserWarning, match="everything except your own network"):
+        ddpm_core.save(model, tmp_path / "a")
+    again = ddpm_core.load(tmp_path / "a", network=model.network)
+    assert torch.equal(again.schedule.beta, model.schedule.beta)
+    for name in fields.keys() - {"schedule"}:
+        assert getattr(again, name) == getattr(model, name)
 
 
 def test_coordinates_that_no_file_can_say_are_a_sentence(tmp_path):
