@@ -178,6 +178,8 @@ class Process:
     """β_T of the linear and the quadratic schedule."""
     prediction: Prediction = "epsilon"
     """The network's output. flow: ε − x_0 of (1 − τ) x_0 + τ ε, with τ/(1 − τ) = σ_t (flow matching)."""
+    flow_time: float = 1000.0
+    """--prediction flow: the network gets τ times this number. 1000 suits a network that embeds its time as t − 1."""
     loss: Loss = "simple"
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
     variance: OwnVariance = "beta"
@@ -356,11 +358,11 @@ PRESETS: dict[str, Config] = {name: replace(preset, config=name, out=f"runs/{nam
 _ORDER = """
     config data out resume init seed split data_cache image_size channels flip conditional label_dropout captions
     decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
-    text_rate token_rate T schedule beta_start beta_end prediction loss variance times log_sigma_mean log_sigma_std
-    min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2 device precision
-    channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds sample_count
-    sample_steps
-""".split()  # noqa: SIM905 (a list of strings would take 62 lines)
+    text_rate token_rate T schedule beta_start beta_end prediction flow_time loss variance times log_sigma_mean
+    log_sigma_std min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2
+    device precision channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds
+    sample_count sample_steps
+""".split()  # noqa: SIM905 (a list of strings would take 63 lines)
 
 
 Kind = TypeVar("Kind", bound=Config)
