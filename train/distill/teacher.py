@@ -95,6 +95,8 @@ def prepared(config: DistillConfig) -> DistillConfig:
         config = dataclasses.replace(config, student_steps=steps)
     _check(teacher, config)
     _check_times(teacher, config)
+    if config.method == "end-to-end":  # a later search may find other times: a run keeps those that it began with
+        config = dataclasses.replace(config, teacher_times=tuple(teacher_times(teacher, config)))
     return config
 
 
