@@ -147,7 +147,7 @@ def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: i
     x_0 = mixture.draw(draws, generator)
     t = torch.from_numpy(generator.integers(1, exact.schedule.T + 1, draws))
     eps = torch.from_numpy(generator.standard_normal(x_0.shape, dtype=np.float32))
-    return l_simple(exact.network, exact.schedule, x_0, t, eps).mean().item()
+    return l_simple(exact, x_0, t, eps).mean().item()
 
 
 # --- Shapes, inside [−1, 1]²
