@@ -106,8 +106,8 @@ def _alpha_bar(schedule: NoiseSchedule, t_index: Tensor) -> Tensor:
 
 
 def plane_model(network: Any, schedule: NoiseSchedule) -> Model:
-    """Return a model of points. x̂_0 is not clipped: Gaussians have no edge."""
-    return Model(network=network, schedule=schedule, image_size=1, channels=2, clip=False)
+    """Return a model of points of a network that predicts ε. x̂_0 is not clipped: Gaussians have no edge."""
+    return Model(network=network, schedule=schedule, image_size=1, prediction="epsilon", channels=2, clip=False)
 
 
 def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:

@@ -311,6 +311,7 @@ def test_a_chain_of_one_step_has_a_decoder_and_a_prior(variance):
         network=network,
         schedule=schedule,
         image_size=4,
+        prediction="epsilon",
         variance=variance if learned else "beta",
         gamma=torch.ones(2).double(),
     )
@@ -371,7 +372,9 @@ def test_wrong_images_get_one_sentence():
 
 def test_prior_of_the_papers_schedule_is_about_1e_minus_5_bits():
     schedule = NoiseSchedule.linear()
-    zero = Model(network=lambda x, t, labels: torch.zeros_like(x), schedule=schedule, image_size=4)
+    zero = Model(
+        network=lambda x, t, labels: torch.zeros_like(x), schedule=schedule, image_size=4, prediction="epsilon"
+    )
     prior = bits_per_dim(zero, IMAGES, steps=2).prior
     alpha_bar = np.prod(1 - np.linspace(1e-4, 0.02, 1000))
     x_0 = IMAGES / 127.5 - 1

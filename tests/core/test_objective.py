@@ -1,12 +1,17 @@
 """The losses: against the paper's formulas written out by hand, and the property each one must have."""
 
+import contextlib
+import importlib
+import inspect
 import math
+import pkgutil
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ddpm_core
 from ddpm_core import Model, NoiseSchedule, predict, q_sample
 from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.likelihood import FLOOR, discretized_log_likelihood
@@ -152,6 +157,24 @@ def test_a_loss_knows_what_its_network_predicts():
             loss(lambda x, *_: x, x_0, t, eps)
     losses = [l_simple(model(lambda x, *_: 0 * x, prediction), x_0, t, eps) for prediction in ("epsilon", "v")]
     assert not torch.allclose(*losses)
+
+
+def test_nothing_public_guesses_a_prediction():
+    """Whoever calls a function or makes a model says what the network predicts."""
+    seen = 0
+    for module in pkgutil.walk_packages(ddpm_core.__path__, "ddpm_core."):
+        if module.name.endswith("__main__"):
+            continue
+        for name, member in vars(importlib.import_module(module.name)).items():
+            if getattr(member, "__module__", None) != module.name or name.startswith("_") or not callable(member):
+                continue
+            within = vars(member).values() if isinstance(member, type) else ()
+            for function in (member, *filter(inspect.isfunction, within)):
+                with contextlib.suppress(ValueError):  # of a class without one
+                    found = inspect.signature(function).parameters.get("prediction")
+                    seen += found is not None
+                    assert found is None or found.default is inspect.Parameter.empty, f"{module.name}.{name}"
+    assert seen >= 6
 
 
 @given(t=st.integers(1, 50), gamma=st.floats(0.1, 20))

@@ -292,6 +292,7 @@ def test_times_may_have_any_whole_dtype(schedule, dtype):
             network=lambda x, t_index, labels: x + t_index.reshape(-1, 1, 1, 1) * (t_index.dtype == torch.int64),
             schedule=schedule,
             image_size=4,
+            prediction="epsilon",
             channels=2,
             gamma=gamma,
         )

@@ -68,7 +68,8 @@ def make_checkpoint(folder, embeddings=None, T=T, **fields):
     channels = fields.get("channels", 3)
     unet = small_unet(num_class_embeds=embeddings, in_channels=channels, out_channels=channels)
     ready = wrap(unet, "cpu", "fp32", "torch")  # nothing has to be converted
-    save(Model(network=ready, schedule=NoiseSchedule.linear(T, 1e-3, 0.4), image_size=SIZE, **fields), folder)
+    shape = {"schedule": NoiseSchedule.linear(T, 1e-3, 0.4), "image_size": SIZE, "prediction": "epsilon"}
+    save(Model(network=ready, **{**shape, **fields}), folder)
     return folder
 
 
