@@ -90,7 +90,8 @@ def check_init(config: Config) -> None:
         name = schedule_name(schedule)
         theirs = f"--init {config.init} has the noise schedule {name}"
         if name not in SCHEDULES:
-            raise TrainError(f"{theirs}, which is none of {', '.join(SCHEDULES)}: give it as module:function.")
+            own = ": give it as --schedule module:function" if name == "custom" else ""
+            raise TrainError(f"{theirs}, which is none of {', '.join(SCHEDULES)}{own}.")
         raise TrainError(f"{theirs}, T = {schedule.T}: leave out --T, --schedule, --beta-start and --beta-end.")
     checkpoint = begun(config)
     for name in (*OF_NETWORK, "flow_time"):
