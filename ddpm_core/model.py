@@ -79,8 +79,8 @@ class ModelSpec:
 
     schedule: NoiseSchedule
     image_size: int
+    prediction: Prediction
     channels: int = 3
-    prediction: Prediction = "epsilon"
     variance: OwnVariance = "beta"
     num_classes: int = 0
     null_label: int | None = None
@@ -238,7 +238,8 @@ class Model(ModelSpec):
         schedule: β_t of the forward process.
         image_size: pixels a side; for a latent model, latents a side.
         channels: the channels of x, which is an image or a latent.
-        prediction: the output of the network, one of names.PREDICTIONS.
+        prediction: the output of the network, one of names.PREDICTIONS. It has no default: a wrong one trains and
+            samples without a warning.
         variance: the checkpoint's own reverse variance, one of names.OWN_VARIANCES.
         num_classes: labels are 0..num_classes − 1; the null label is not counted.
         null_label: the label that means "no class", None if there is none.

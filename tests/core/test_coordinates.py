@@ -74,7 +74,14 @@ def ours():
 
 
 def model(network, schedule=COSINE, **options):
-    return Model(network=network, schedule=schedule, image_size=1, channels=2, clip=False, **CLASSES, **options)
+    return Model(
+        **{"prediction": "epsilon", **CLASSES, **options},
+        network=network,
+        schedule=schedule,
+        image_size=1,
+        channels=2,
+        clip=False,
+    )
 
 
 OTHERS = {
@@ -136,7 +143,13 @@ def test_what_a_network_is_told():
 
     schedule = NoiseSchedule.from_sigmas([0.02, 0.5, 2 * 1348.0])
     base = Model(
-        network=network, schedule=schedule, image_size=1, channels=2, clip=False, coordinates=VarianceExploding(0.0)
+        network=network,
+        schedule=schedule,
+        image_size=1,
+        prediction="epsilon",
+        channels=2,
+        clip=False,
+        coordinates=VarianceExploding(0.0),
     )
     x_0, z = torch.full((1, 2, 1, 1), -0.5).double(), states(1, 1)
     x_t = q_sample(schedule, x_0, 2, z)
@@ -179,7 +192,7 @@ ZERO = NoiseSchedule.from_betas([0.5, 1.0])
 )
 def test_coordinates_that_do_not_go_with_the_model(options, words):
     with pytest.raises(ValueError, match=words):
-        Model(**{"network": lambda *_: None, "schedule": COSINE, "image_size": 1, **options})
+        Model(**{"network": lambda *_: None, "schedule": COSINE, "image_size": 1, "prediction": "epsilon", **options})
 
 
 def test_the_tables_of_a_model_are_made_once():

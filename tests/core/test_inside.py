@@ -30,7 +30,12 @@ def unet(blocks="attention", **options):
 
 
 def model_of(network, **fields):
-    return Model(**{"channels": 1, **fields}, network=network, schedule=NoiseSchedule.linear(10), image_size=8)
+    return Model(
+        **{"channels": 1, "prediction": "epsilon", **fields},
+        network=network,
+        schedule=NoiseSchedule.linear(10),
+        image_size=8,
+    )
 
 
 def state(n=1):

@@ -36,7 +36,13 @@ def toy(levels=2, size=8, channels=1, **fields):
         up_block_types=("UpBlock2D",) * levels,
     )
     network = wrap(unet, engine="torch", precision="fp32")
-    return Model(network=network, schedule=NoiseSchedule.linear(30), image_size=size, channels=channels, **fields)
+    return Model(
+        network=network,
+        schedule=NoiseSchedule.linear(30),
+        image_size=size,
+        channels=channels,
+        **{"prediction": "epsilon", **fields},
+    )
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,7 @@ def latent(folder: Path, channels: int, scaling: float = 1.0, **fields: Any) -> 
     made: dict[str, Any] = {"schedule": NoiseSchedule.cosine(20), "prediction": "v", "clip": False, **fields}
     ready = wrap(network, "cpu", "fp32", "torch")
     shape: dict[str, Any] = {"image_size": 8, "channels": channels, "latent": True, "factor": 2, "decoder": decoder}
-    save(Model(network=ready, **shape, **made), folder)
+    save(Model(network=ready, **{"prediction": "epsilon", **shape, **made}), folder)
     return folder
 
 

@@ -245,7 +245,7 @@ def form(folder, options):
 def in_bytes(folder):
     """A network in 8 bits, as `save` writes it and `load` reads it."""
     network = wrap(randomised(UNet2DModel(**SMALL)), "cpu", "fp32", "torch")
-    save(Model(network=network, schedule=NoiseSchedule.linear(), image_size=8), folder, int8=True)
+    save(Model(network=network, schedule=NoiseSchedule.linear(), image_size=8, prediction="epsilon"), folder, int8=True)
     question = Question(folder)
     unet: Any = load(folder, device="cpu", precision="fp32", engine="torch").network
     question.evaluate(unet.unet.double(), pictures(1, 3, 8), 500)

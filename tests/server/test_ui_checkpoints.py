@@ -229,7 +229,9 @@ def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
     """Computations keep it, for as long as their pictures can be saved."""
 
     def load(ref, **_):
-        return ddpm_core.Model(network=Network(8), schedule=ddpm_core.NoiseSchedule.linear(10), image_size=8)
+        return ddpm_core.Model(
+            network=Network(8), schedule=ddpm_core.NoiseSchedule.linear(10), image_size=8, prediction="epsilon"
+        )
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))

@@ -65,7 +65,12 @@ TWO = pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "
 def small_model(device, precision="fp32", blocks=None, **fields):
     classes = fields.get("num_classes", 0) + 1 if fields else None
     network = wrap(small_unet(num_class_embeds=classes, **(blocks or {})), device, precision, "torch")
-    return Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
+    return Model(
+        network=network,
+        schedule=NoiseSchedule.linear(40, 1e-3, 0.4),
+        image_size=8,
+        **{"prediction": "epsilon", **fields},
+    )
 
 
 # The pretend device itself
@@ -118,7 +123,12 @@ def test_a_graph_is_recorded_once_for_each_size_and_gives_the_same_pictures():
     expected = [ddpm_core.sample(small_model("cpu", **fields), seeds, **arguments) for seeds in ([5, 6], [7, 8])]
     with pretend.accelerator("cuda"):
         network = wrap(small_unet(num_class_embeds=3), "auto", "fp32", "graph")
-        model = Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
+        model = Model(
+            network=network,
+            schedule=NoiseSchedule.linear(40, 1e-3, 0.4),
+            image_size=8,
+            **{"prediction": "epsilon", **fields},
+        )
         assert network.description.startswith("CUDA graph")
         assert np.array_equal(ddpm_core.sample(model, [5, 6], **arguments), expected[0])
         calls = []
@@ -537,7 +547,7 @@ def test_a_run_on_the_cpu_leaves_a_gpu_alone(data, tmp_path, monkeypatch):
 def test_scores_are_computed_where_the_model_is():
     """Not on the first GPU."""
     network = SimpleNamespace(device="cuda:1")
-    model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8)
+    model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8, prediction="epsilon")
     process = SimpleNamespace(device=torch.device("cuda:0"))
     options = Options(checkpoint="", data="", out=Path("study"))
     study = Study(options, model, process)

@@ -114,6 +114,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: a number of NumPy or torch as one of Python, a tuple as a list."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(part) for part in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def shown(value: Any) -> str:
     """A value, shortened if need be, to be quoted in a sentence."""
     return reprlib.repr(value)
