@@ -582,6 +582,25 @@ def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(qu
     quiet.wait_for_selector("#share .menu-said:text('It could not be made: try again.')")
 
 
+@pytest.mark.parametrize("part", ["grid", "latents", "repair", "likelihood"])
+def test_a_picture_on_screen_keeps_its_address(quiet, app, part):
+    """Also when the browser collects garbage before it has loaded the picture."""
+    opened(quiet, app.local_url, f"tab={part}")
+    quiet.wait_for_selector(f".part-{part} img[src^='blob:']", state="attached")
+    session = quiet.context.new_cdp_session(quiet)
+    for _ in range(2):
+        session.send("HeapProfiler.collectGarbage")
+        quiet.wait_for_timeout(50)
+    lost = quiet.evaluate("""
+    async () => {
+      const images = [...document.querySelectorAll("img[src^='blob:']")];
+      const there = await Promise.all(images.map(({ src }) => fetch(src).then(() => true, () => false)));
+      return there.filter((is) => !is).length;
+    }
+    """)
+    assert not lost
+
+
 def test_a_number_opens_a_place_where_one_is_left_out(quiet, app, monkeypatch):
     given = app.given()
     del given["initial"]["train"]  # as on a public page
