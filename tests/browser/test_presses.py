@@ -310,6 +310,26 @@ def test_the_form_says_what_an_example_shows_and_calls_it_nobodys_choice(quiet, 
     assert not quiet.locator(".part-network [data-name=label] .changed:visible").count()
 
 
+def test_a_graft_that_another_model_does_not_have_is_no_longer_asked_for(quiet, app):
+    opened(quiet, app.local_url, "tab=network&graft=6")
+    quiet.wait_for_selector(".part-network[data-frames]:not([data-frames='0'])")  # of the recorded run
+    assert quiet.input_value(".graft select") == "6"
+    quiet.select_option(".part-network select.models", "cifar10-tiny")
+    quiet.wait_for_selector(".graft:has-text('Was 6, which this model does not have.')")
+    assert quiet.input_value(".graft select") == ""
+    quiet.wait_for_url("**checkpoint=cifar10-tiny**")  # it runs
+    assert "graft" not in quiet.url
+    quiet.select_option(".graft select", "frog")
+    quiet.wait_for_url("**graft=frog**")
+    assert not quiet.locator(".graft .changed:not(:empty)").count()
+    quiet.select_option(".part-network select.models", "emoji-tiny")
+    quiet.wait_for_selector(".graft input:visible")
+    assert quiet.input_value(".graft input") == ""
+    quiet.fill(".graft input", "fox")
+    quiet.keyboard.press("Tab")
+    quiet.wait_for_url("**graft=fox**")
+
+
 def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     opened(quiet, app.local_url, "tab=compare")
     steps = quiet.locator("[data-name=steps_b] input[type=number]")
