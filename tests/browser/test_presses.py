@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import CALM, new_page, served
+from PIL import Image
 
 from ddpm_core.checkpoint.hub import snapshots
 from ui.machine.step_times import StepTimes
@@ -361,9 +362,42 @@ def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet,
     quiet.click("text=Draw a 7")  # nothing of the words' model stays
     quiet.wait_for_selector(".part-watch .how .values:text('50 steps, little noise')", state="attached")
     opened(quiet, app.local_url, "tab=watch")
-    with quiet.expect_file_chooser():
+    quiet.evaluate("() => { page.client.ask = () => new Promise(() => {}); }")
+    with quiet.expect_file_chooser():  # at once, however slow the server is
         quiet.click("text=My own picture")
-    quiet.wait_for_selector(".forward:visible")
+
+
+def test_a_picture_of_ones_own_is_shown_once_it_is_chosen(quiet, app, tmp_path):
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "own.png")
+    quiet.set_viewport_size({"width": 390, "height": 844})
+    opened(quiet, app.local_url, "tab=watch")
+    with quiet.expect_file_chooser() as chooser:
+        quiet.click("text=My own picture")
+    chooser.value.set_files(tmp_path / "own.png")
+    quiet.wait_for_selector(".forward[data-picture=own][data-ready=true]:visible")
+    box = quiet.locator(".forward .x0 canvas").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 844
+    assert not quiet.locator("body > input[type=file]").count()
+
+
+def test_the_tour_ends_at_the_drawing_pad(quiet, app):
+    opened(quiet, app.local_url, "lesson=noise-to-picture")
+    quiet.click("#course-bar summary:text('Answer')")
+    quiet.click("#course-bar button:text('Draw my own')")
+    quiet.wait_for_selector(".train .sheet:focus")
+    box = quiet.locator(".train .sheet").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 720
+
+
+def test_the_grain_is_shown_whatever_was_set_before(quiet, app):
+    """A latent has none, and neither has a prompt's picture."""
+    opened(quiet, app.local_url, "tab=compare&checkpoint=emoji-tiny&prompt=fox&guidance=7&count=1&clip=false&seed=5")
+    quiet.evaluate("page.open('watch', { checkpoint: 'emoji-tiny', prompt: 'fox' })")
+    settled(quiet)
+    quiet.click(".try button:has-text('grainy')")
+    quiet.wait_for_selector(".part-compare:visible:not([data-state=idle])")
+    # 10 steps, β and β̃, and no class are the defaults.
+    assert quiet.evaluate("page.chosen.search") == "?tab=compare&checkpoint=mnist-tiny"
 
 
 def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
