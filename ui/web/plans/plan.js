@@ -58,6 +58,11 @@ export function byKind(...steps) {
 /** Evaluations of the network on single images. @param {Cost[]} steps */
 export const evaluations = (steps) => steps.reduce((sum, { kind, n }) => sum + n * kind.batch, 0);
 
+const RECENT = 3; // seconds: how far back a run looks for its pace, as in ui/machine/step_times.py
+
+/** What is left of the weight of an earlier measurement, after one of so many seconds. @param {number} seconds */
+export const recent = (seconds) => Math.exp(-seconds / RECENT);
+
 /**
  * Seconds of computing after so many steps, null where that is not known.
  * @param {Cost[]} steps @param {(kind: StepKind) => number | null} seconds of one step @param {Map<string, number>} [done] by `keyOf`

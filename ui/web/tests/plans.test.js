@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Checkpoints } from "../local/checkpoints.js";
 import { chain } from "../local/process/runs.js";
 import { schedule } from "../local/process/schedule.js";
 import { modelPairs, quarters, suitedSpacing } from "../local/process/times.js";
@@ -21,6 +22,20 @@ const facts = {
   ...{ latent: false, takes_words: false, corrections: 1 },
 };
 const one = (field) => (value) => check([{ name: "it", default: field.usual, ...field }], { it: value }).it;
+
+test("the pace is that of the last seconds", () => {
+  const checkpoints = new Checkpoints({ words }, {}, null, null);
+  const after = (...steps) => {
+    for (const seconds of steps) checkpoints.note("toy", 4 * seconds, 4);
+    return checkpoints.seconds("toy");
+  };
+  const close = (seconds, wanted) => assert.ok(Math.abs(seconds / wanted - 1) < 0.1, `${seconds} for ${wanted}`);
+  assert.equal(checkpoints.seconds("toy"), null);
+  close(after(...Array(40).fill(0.5)), 0.5);
+  close(after(...Array(8).fill(1.5)), 1.5);
+  close(after(...Array(20).fill(0.5)), 0.5);
+  assert.equal(checkpoints.seconds("toy", 2), 2 * checkpoints.seconds("toy"));
+});
 
 test("a prompt is one line of whole letters, and an emoji is one of them", () => {
   const prompt = one({ kind: "prompt", title: "The prompt", most: 3, usual: "" });
