@@ -343,6 +343,31 @@ def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     quiet.wait_for_selector("[data-name=steps_b] .changed:has-text('Was 700')")
 
 
+def test_all_fields_that_are_wrong_are_marked_at_once(quiet, app):
+    opened(quiet, app.local_url, "tab=compare")
+    quiet.evaluate("for (const one of document.querySelectorAll('.part-compare details')) one.open = true")
+
+    def mistakes():
+        found = quiet.locator(".part-compare [data-name]:has(> .mistake:not(:empty))").all()
+        return {one.get_attribute("data-name") for one in found}
+
+    wrong = {"steps": "0", "count": "99", "seed": "x"}
+    for name, value in wrong.items():
+        quiet.fill(f".part-compare [data-name={name}] input:not([type=range])", value)
+    quiet.wait_for_selector(".part-compare [data-name=seed] > .mistake:not(:empty)")
+    assert mistakes() == set(wrong)
+    said = quiet.inner_text(".part-compare .estimate")
+    assert said.startswith("Correct “") and all(f"“{label}”" in said for label in ("Steps", "Seed", "Pictures"))
+    quiet.fill(".part-compare [data-name=seed] input:not([type=range])", "7")
+    quiet.wait_for_selector(".part-compare [data-name=seed] > .mistake:not(:empty)", state="detached")
+    assert mistakes() == {"steps", "count"}
+    quiet.fill(".part-compare [data-name=count] input:not([type=range])", "1")
+    for name in ("steps", "steps_b"):  # what this checkpoint does not have
+        quiet.fill(f".part-compare [data-name={name}] input:not([type=range])", "5000")
+    quiet.wait_for_selector(".part-compare [data-name=steps_b] > .mistake:not(:empty)")
+    assert mistakes() == {"steps", "steps_b"}
+
+
 def test_a_field_that_is_wrong_is_seen_however_deep_it_lies(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     quiet.evaluate("for (const one of document.querySelectorAll('.part-watch details')) one.open = false")

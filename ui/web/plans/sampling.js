@@ -7,7 +7,7 @@ import { forRun } from "../words/scripts.js";
 import { SAMPLER, sentence } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
-
+import { together, Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
@@ -109,10 +109,12 @@ export const grid = planner(gridded, true);
 function planned(request, asked, models, catalogue) {
   checkPictures(models);
   const clip = request.clip ?? models[0].clip; // what lanes share is the first one's
-  const found = asked.map((lane, i) =>
-    ofLaneB(asked.length === 2 && i === 1, () => {
-      const whole = resolved({ ...lane, clip }, models[i], catalogue);
-      return { lane: whole, args: args(whole, models[i]), rows: stepTable(whole, models[i]) };
+  const found = together(
+    asked.map((lane, i) => () => {
+      return ofLaneB(asked.length === 2 && i === 1, () => {
+        const whole = resolved({ ...lane, clip }, models[i], catalogue);
+        return { lane: whole, args: args(whole, models[i]), rows: stepTable(whole, models[i]) };
+      });
     }),
   );
   const [lanes, rows] = [found.map(({ lane }) => lane), found.map((one) => one.rows)];
@@ -172,7 +174,9 @@ function ofLaneB(isB, make) {
   try {
     return make();
   } catch (error) {
-    if (isB && error instanceof Error && error.name === "Error") error.message = RUN.laneB(error.message);
+    const all = error instanceof Wrong ? error.all : [error];
+    for (const one of isB ? all : [])
+      if (one instanceof Error && one.name === "Error") one.message = RUN.laneB(one.message);
     throw error;
   }
 }

@@ -64,10 +64,20 @@ test("a switch is true, false, or the model's own", () => {
   assert.throws(() => onOff("yes"), /Clip must be true or false, or nothing for the model's own, got 'yes'/);
 });
 
-test("the first wrong value is named, and what has no field is left out", () => {
+test("the first wrong value is named, with all others, and what has no field is left out", () => {
   const form = ["a", "b"].map((name) => ({ name, title: name, kind: "whole", low: 0, high: 9, default: 1 }));
   assert.deepEqual(check(form, { b: "2", c: "x" }), { a: 1, b: 2 });
-  assert.throws(() => check(form, { b: "x", a: "y" }), /^Error: b must/);
+  assert.throws(
+    () => check(form, { b: "x", a: "y" }),
+    ({ message, all }) => {
+      assert.match(message, /^b must/);
+      assert.deepEqual(
+        all.map(({ field }) => field),
+        ["b", "a"],
+      );
+      return true;
+    },
+  );
 });
 
 test("a lane has no guidance without a class or words, and no η but DDIM's", () => {

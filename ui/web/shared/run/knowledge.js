@@ -1,7 +1,7 @@
 // What the page knows of checkpoints, and what it says of a run before it starts: its own words, and the engine's time.
 
 import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
-import { check, Wrong } from "../../plans/fields.js";
+import { check, together, Wrong } from "../../plans/fields.js";
 import { plannerOf } from "../../plans/index.js";
 import { Catalogue, hasEmoji } from "../../words/catalogue.js";
 import { RUN } from "../../words/page.js";
@@ -11,7 +11,7 @@ import { failure } from "../../words/units.js";
 /** @import { Words } from "../../words/catalogue.js" */
 /** @import { About, FieldForm } from "../form/form.js" */
 /** @import { Answer, Ask, Refusal, Values } from "./client.js" */
-/** @import { Description } from "./panel.js" */
+/** @import { Description, Mistake } from "./panel.js" */
 /** @import { Known } from "./protocol.js" */
 
 export class Knowledge {
@@ -49,7 +49,7 @@ export class Knowledge {
     return planner.summary(request, this.catalogue);
   }
 
-  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { field?: string }>} */
+  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { wrong?: Mistake[] }>} */
   async describe(part, values) {
     try {
       const { planner, request, models } = await this.asked(part, values);
@@ -59,7 +59,9 @@ export class Knowledge {
       if (cost.error !== undefined) return cost;
       return { ...estimate(cost), ...(summary && { summary }), ...plan?.about() };
     } catch (error) {
-      return { error: failure(error), ...(error instanceof Wrong && { field: this.#fieldOf(part, values, error) }) };
+      const all = error instanceof Wrong ? error.all : [];
+      const wrong = all.map((one) => ({ field: this.#fieldOf(part, values, one), error: failure(one) }));
+      return { error: failure(error), wrong };
     }
   }
 
@@ -80,13 +82,13 @@ export class Knowledge {
     const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
     const prepared = Promise.all([this.#prepare(request), planner.prepare?.(request)]);
-    const facts = await Promise.all(
-      refs.map((ref) =>
-        this.#facts(ref).catch((error) => {
-          const field = this.forms[part].find(({ kind, name }) => kind === "reference" && request[name] === ref);
-          throw field ? new Wrong(field.name, failure(error)) : error;
-        }),
-      ),
+    const asked = await Promise.allSettled(refs.map((ref) => this.#facts(ref)));
+    const facts = together(
+      asked.map((one, i) => () => {
+        if (one.status === "fulfilled") return one.value;
+        const field = this.forms[part].find(({ kind, name }) => kind === "reference" && request[name] === refs[i]);
+        throw field ? new Wrong(field.name, failure(one.reason)) : one.reason;
+      }),
     );
     await prepared;
     const models = facts.flatMap((one) => one ?? []);
