@@ -21,11 +21,10 @@ export class Wrong extends Error {
   /** It, and other wrong values that were found with it. @type {Wrong[]} */
   all = [this];
 
-  /** @param {string} field @param {string} sentence @param {unknown} [value] which lane B has instead, where that is the wrong one */
-  constructor(field, sentence, value) {
+  /** @param {string} field @param {string} sentence */
+  constructor(field, sentence) {
     super(sentence);
     this.field = field;
-    this.value = value;
   }
 }
 

@@ -63,10 +63,13 @@ function watched(request) {
   return request.touch.length ? [lane, { ...lane, touch: request.touch }] : [lane];
 }
 
+/** Whether lane B has a value of its own. @param {Request} request @param {string} name of lane A's field */
+const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
+
 /** @param {Request} request @returns {Lane[]} */
 function compared(request) {
   const lane = laneOf(request);
-  const own = OWN.map((name) => [name, request[`${name}_b`]]).filter(([, value]) => ![SAME, "", null].includes(value));
+  const own = OWN.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
   return [plain(lane), plain({ ...lane, ...Object.fromEntries(own) })];
 }
 
@@ -111,7 +114,7 @@ function planned(request, asked, models, catalogue) {
   const clip = request.clip ?? models[0].clip; // what lanes share is the first one's
   const found = together(
     asked.map((lane, i) => () => {
-      return ofLaneB(asked.length === 2 && i === 1, () => {
+      return ofLaneB(asked.length === 2 && i === 1 ? request : null, () => {
         const whole = resolved({ ...lane, clip }, models[i], catalogue);
         return { lane: whole, args: args(whole, models[i]), rows: stepTable(whole, models[i]) };
       });
@@ -169,14 +172,16 @@ function planned(request, asked, models, catalogue) {
   };
 }
 
-/** @template T @param {boolean} isB @param {() => T} make @returns {T} what a lane is, or an error that names lane B */
-function ofLaneB(isB, make) {
+/** @template T @param {Request | null} request whose lane B it is @param {() => T} make @returns {T} what a lane is, or an error that names lane B and its field */
+function ofLaneB(request, make) {
   try {
     return make();
   } catch (error) {
-    const all = error instanceof Wrong ? error.all : [error];
-    for (const one of isB ? all : [])
-      if (one instanceof Error && one.name === "Error") one.message = RUN.laneB(one.message);
+    for (const one of error instanceof Wrong ? error.all : [error])
+      if (request && one instanceof Error && one.name === "Error") {
+        one.message = RUN.laneB(one.message);
+        if (one instanceof Wrong && hasOwn(request, one.field)) one.field = `${one.field}_b`;
+      }
     throw error;
   }
 }

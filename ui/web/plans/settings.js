@@ -136,7 +136,7 @@ export function args(lane, facts) {
   /** @type {Partial<Arguments>[]} */
   const [_, drawn, asked] = together([
     () => {
-      if (lane.steps > T) throw new Wrong("steps", RUN.steps(T, lane.steps), lane.steps);
+      if (lane.steps > T) throw new Wrong("steps", RUN.steps(T, lane.steps));
       return {};
     },
     () => ({ labels: classOf(lane, facts) }),

@@ -60,17 +60,9 @@ export class Knowledge {
       return { ...estimate(cost), ...(summary && { summary }), ...plan?.about() };
     } catch (error) {
       const all = error instanceof Wrong ? error.all : [];
-      const wrong = all.map((one) => ({ field: this.#fieldOf(part, values, one), error: failure(one) }));
+      const wrong = all.map((one) => ({ field: one.field, error: failure(one) }));
       return { error: failure(error), wrong };
     }
-  }
-
-  /** The field of a wrong value: lane B's where that has it, and lane A does not. @param {string} part @param {Values} values @param {Wrong} wrong */
-  #fieldOf(part, values, { field, value }) {
-    const other = `${field}_b`;
-    const isOther =
-      value !== undefined && String(values[field]) !== String(value) && String(values[other]) === String(value);
-    return isOther && this.forms[part].some(({ name }) => name === other) ? other : field;
   }
 
   /**
