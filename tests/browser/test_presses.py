@@ -661,6 +661,18 @@ def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(qu
     quiet.wait_for_selector("#share .menu-said:text('It could not be made: try again.')")
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_script_for_diffusers_says_so_where_the_page_computes_in_another_precision(quiet, app, precision):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.evaluate("(precision) => { page.given.device.note = `CPU · ${precision}`; }", precision)
+    quiet.evaluate("() => { navigator.clipboard.writeText = async (text) => { window.script = text; }; }")
+    quiet.click("#share > button:text('Share')")
+    quiet.click("#share .menu button:text-is('Copy for diffusers')")
+    first = quiet.wait_for_function("window.script").json_value().splitlines()[0]
+    said = "# The page computes in bf16, and this script in fp32: the pictures differ a little."
+    assert first == (said if precision == "bf16" else "import numpy as np")
+
+
 @pytest.mark.parametrize("part", ["grid", "latents", "repair", "likelihood"])
 def test_a_picture_on_screen_keeps_its_address(quiet, app, part):
     """Also when the browser collects garbage before it has loaded the picture."""

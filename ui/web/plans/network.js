@@ -3,7 +3,7 @@
 import { modelPairs } from "../local/process/times.js";
 import { keywords, literal } from "../words/literal.js";
 import { askedFor, secondTitle } from "../words/network.js";
-import { copied, lines, reference } from "../words/scripts.js";
+import { copied, lines, load } from "../words/scripts.js";
 import { NETWORK } from "../words/wrong.js";
 import { classNames } from "./facts.js";
 import { shown } from "./fields.js";
@@ -113,7 +113,7 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     "",
     "import ddpm_core",
     "",
-    `model = ddpm_core.load(${literal(reference(checkpoint, model))})`,
+    `model = ${load(checkpoint, model)}`,
     "opened = ddpm_core.inside(model)",
     ...(model.readers ? ["readers = ddpm_core.readers(model)"] : []),
     ...(changed.size && !every ? [`times = ${literal([...changed])}`] : []),

@@ -8,8 +8,8 @@
 
 /**
  * What is known of a checkpoint whose files are here, whoever computes. process: the same for the modules of local/process,
- * without a network.
- * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network"> }} Facts
+ * without a network. precision: that a script has to ask for to compute as the page does.
+ * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network">, precision?: string }} Facts
  */
 
 /** Checked values of a part's fields, by their names: see fields.js. @typedef {Record<string, any>} Request */

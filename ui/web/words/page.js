@@ -101,6 +101,9 @@ export const SHARE = {
   theLink: "The link:",
   python: "Copy Python",
   diffusers: "Copy for diffusers",
+  /** The first line of a script for diffusers. */
+  precision: (/** @type {string} */ precision) =>
+    `# The page computes in ${precision}, and this script in fp32: the pictures differ a little.`,
   script: "The script:",
   impossible: "Not for these settings",
   unknown: "Not known yet",

@@ -21,11 +21,13 @@ export class Knowledge {
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
    * @param {Ask} ask the engine
+   * @param {string} [precision] of an engine that always computes in the same one
    */
-  constructor(words, forms, ask) {
+  constructor(words, forms, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
     this.forms = forms;
     this.ask = ask;
+    this.precision = precision;
   }
 
   /** What a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether examples are wanted @returns {Promise<Answer<About>>} */
@@ -99,7 +101,7 @@ export class Knowledge {
       if (error !== undefined) throw new Error(error);
     }
     const facts = this.#known.get(ref)?.facts;
-    return facts ? factsOf(ref, facts) : null;
+    return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;
   }
 
   /** Get ready what the words of a request need: the names of emoji. @param {Request} request */
