@@ -366,6 +366,7 @@ def test_all_fields_that_are_wrong_are_marked_at_once(quiet, app):
         quiet.fill(f".part-compare [data-name={name}] input:not([type=range])", "5000")
     quiet.wait_for_selector(".part-compare [data-name=steps_b] > .mistake:not(:empty)")
     assert mistakes() == {"steps", "steps_b"}
+    assert quiet.inner_text(".part-compare .estimate") == "Correct “Steps”, “Steps (B)” first"
 
 
 def test_a_field_that_is_wrong_is_seen_however_deep_it_lies(quiet, app):

@@ -86,8 +86,10 @@ export const RUN = {
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) =>
     /finished/i.test(outcome) ? outcome : `${state}. ${outcome}`,
   example: "Example",
-  of: (/** @type {"Example" | "This run" | "Earlier run"} */ what, /** @type {string} */ settings) =>
-    `${what}${settings ? `: ${settings}` : " with other settings"}`,
+  going: "This run",
+  earlier: "Earlier run",
+  /** What is shown. @type {(what: string, settings: string) => string} */
+  of: (what, settings) => `${what}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
   own: "Change anything to run your own.",
   thinned: "Every second step. Run shows all.",

@@ -293,7 +293,8 @@ export class Panel {
     if (!ran || !this.#isOther) return;
     const settings = await this.page.knowledge.summary(this.part, ran).catch(() => ""); // its model may have gone
     if (ran !== this.#ran || !this.#isOther) return;
-    write(this.origin, RUN.of(this.example ? "Example" : this.stream.active ? "This run" : "Earlier run", settings));
+    const what = this.example ? RUN.example : this.stream.active ? RUN.going : RUN.earlier;
+    write(this.origin, RUN.of(what, settings));
     this.origin.hidden = false;
   }
 
@@ -308,8 +309,11 @@ export class Panel {
   /** What Run waits for, where the sentences about fields are in sight. @param {Mistake[]} wrong */
   #waits(wrong) {
     const seen = wrong.filter(({ field }) => isShown(this.form.place(field)));
-    const labels = seen.map((one) => this.form.fields.find(({ name }) => name === one.field)?.label ?? "");
-    return labels.length && labels.length === wrong.length ? RUN.correct(labels) : null;
+    const titles = seen.map((one) => {
+      const { label = "", lane = "" } = this.form.fields.find(({ name }) => name === one.field) ?? {};
+      return lane === "b" ? FORM.laneB(label) : label;
+    });
+    return titles.length && titles.length === wrong.length ? RUN.correct(titles) : null;
   }
 
   start() {
