@@ -54,7 +54,8 @@ class Outlook:
 
 class Seat:
     """A member's place in the line. Its owner keeps two fields up to date. work: seconds of computing that it still
-    needs. step: seconds between two chances to give way. Both are infinite where they are not known.
+    needs, infinite where that is not known. step: seconds between two chances to give way, infinite while it has to
+    load a model first.
     """
 
     def __init__(self, line: Turns, who: Member, visitor: Hashable, address: Hashable):
