@@ -137,6 +137,7 @@ def serve(flags: Flags) -> None:
     except KeyboardInterrupt:  # once more: at once
         stopped = ui.close(demo, seconds=1)
     event_log.log_event("stopped")
+    gc.unfreeze()  # Python frees no frozen module when it ends, and Triton, which torch imports, reports that on stderr
     if not stopped:
         temporary_files.remove_folder()
         os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message

@@ -132,13 +132,16 @@ class Sample(ChainFlags):
 
 
 def _files(source: Source) -> dict[str, str]:
-    """Return the SHA-256 of each file that decides a checkpoint's pictures, whatever the sampler."""
+    """Return the SHA-256 of each file that decides a checkpoint's pictures, whatever the sampler: of its networks, its
+    schedule and its facts.
+    """
     from ddpm_core.checkpoint import refs
     from ddpm_core.disk.files import sha256
 
     assert source.folder is not None
     names = refs.layout(refs.names_in(source.folder), source.ref).files
-    return {name: sha256(source.folder / name) for name in names if name not in (refs.ANALYTIC, refs.OPTIMISED)}
+    beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # `_about` says what a run uses of these
+    return {name: sha256(source.folder / name) for name in names if name not in beside}
 
 
 def _batch(model: Model) -> int:

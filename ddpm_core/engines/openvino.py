@@ -400,7 +400,8 @@ def _convert(module: nn.Module) -> openvino.Model:
             return self.module(x, time.T if time.ndim == 2 else time, *labels, return_dict=False)[0]
 
     # openvino.convert_model does the same, but turns off all logging meanwhile and sends usage statistics.
-    with warnings.catch_warnings(), torch.no_grad():
+    # The tracer asks for each attribute of a module, and so for its device.
+    with warnings.catch_warnings(), torch.no_grad(), from_diffusers.without_offloading():
         warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
         # Two: with one, the trace might take the batch for a constant. And small: the graph is that of every size, and
         # at 256×256 it took five times as long to trace.

@@ -132,6 +132,9 @@ WRONG = {
     "nothing for one image": (torch.tensor([0, 3]), 3.0, "guidance needs a class label"),
     "guidance NaN": (torch.tensor([0, 1]), float("nan"), "guidance must be a finite number in float64, got nan"),
     "guidance without an end": ([0, 1], float("-inf"), "guidance must be"),
+    "guidance of each image": ([0, 1], torch.tensor([1.0, 2.0]), "guidance must be a finite number"),
+    "guidance in a list": ([0, 1], torch.tensor([2.0]), "guidance must be a finite number"),
+    "guidance of NumPy": ([0, 1], np.array([1.0, 2.0]), "guidance must be a finite number"),
     "guidance as text": (1, "3", "guidance must be .* got '3'"),
 }
 

@@ -140,13 +140,13 @@ def test_levels_get_uniform_noise_as_wide_as_a_level():
     seen = []
 
     def network(x, t_index, labels):
-        seen.append(x)
+        seen.append(x)  # first zeros: whether it takes fractions of t
         return 0.1 * x
 
     model = Model(network=network, schedule=LINEAR, image_size=16, channels=1)
     images = np.full((1, 16, 16, 1), 100, np.uint8)
     ode_log_prob(model, images, tolerance=1e-2)
-    levels = (seen[0] + 1) * 127.5 - 100
+    levels = (seen[1].detach() + 1) * 127.5 - 100
     assert levels.min() > -0.5 and levels.max() < 0.5 and levels.std() == pytest.approx(12**-0.5, rel=0.1)
 
 
@@ -225,7 +225,9 @@ STUDENT = replace(exact_model(shape("ring")), student=Student("progressive", (10
         (STUDENT, {}, "a student has learned only a few times, but the flow visits all: measure its teacher"),
         (replace(GAUSSIANS["ours"](), prediction="mu"), {}, "fractions of t, where μ̃, the mean of x_{t−1}, is not"),
         (replace(GAUSSIANS["ours"](), latent=True), {}, "the likelihood works only for models of pixels"),
-        (WHOLE, {}, "gives the network fractions of t_index, and this one takes whole ones"),
+        (WHOLE, {}, "the flow also visits fractions of t, but this network knows only whole ones"),
+        (GAUSSIANS["ours"](), {"images": POINTS * torch.nan}, "the images have NaN or infinite numbers"),
+        (GAUSSIANS["ours"](), {"images": POINTS.clone().requires_grad_()}, "the images require gradients, .* detach"),
         (NOT_FINITE, {}, "the flow can't be followed: the network's output, or its gradient, is not finite"),
     ],
 )

@@ -44,6 +44,7 @@ from train.evaluate.study import Study
 from train.fit.flags.quickest import on_device
 from train.fit.inputs import processes
 from train.fit.outputs.progress import Window
+from train.fit.state import last_good_checkpoint
 from train.fit.trainer import Trainer
 
 T4 = (7, 5)
@@ -448,6 +449,18 @@ def test_a_run_goes_on_while_its_checkpoints_are_written(data, tmp_path, monkeyp
         with pytest.raises(TrainError, match="The disk is full"):
             trainer.fit()
     assert written == [0, 2, 4, 6] and kept == [2.0]
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_a_trainer_goes_on_after_it_was_stopped_and_ends_twice(device, data, tmp_path):
+    pretended = pretend.accelerator("cuda") if device == "cuda" else contextlib.nullcontext()
+    with pretended:
+        trainer = Trainer(tiny(data, tmp_path, device=device, steps=3, log_every=1))
+        assert trainer.fit(lambda point: point.step == 1) is not None and trainer.step == 1
+        for _ in range(2):  # at its end, there is nothing to do
+            assert trainer.fit() is None and trainer.step == 3
+    last = last_good_checkpoint(trainer.out / "checkpoints")
+    assert last == trainer.out / "checkpoints" / "step-000000003.pt" and (trainer.out / "model").is_dir()
 
 
 def test_grids_are_drawn_in_the_precision_of_the_run(data, tmp_path, monkeypatch):

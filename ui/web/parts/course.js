@@ -26,7 +26,22 @@ export function mount(page, part) {
 <p class="info">${WORDS.ideas}</p>
 <div class="cards"></div>`,
   );
-  const entries = TEACHERS.flatMap(([name, text]) => [el("dt", null, name), el("dd", null, text)]);
+  /** A row of a plan, with links to its lessons. @param {import("../words/course.js").Row} row */
+  const planned = ([time, who, names, text]) => {
+    const links = lessons.filter(({ name }) => names.includes(name));
+    const what = links.flatMap(({ name, title }) => [el("a", { href: `?lesson=${name}` }, title), ", "]);
+    return el(
+      "tr",
+      null,
+      el("th", { scope: "row" }, time),
+      el("td", null, who),
+      el("td", null, ...(text ? what : what.slice(0, -1)), text),
+    );
+  };
+  const entries = TEACHERS.flatMap(([name, about]) => {
+    const said = typeof about === "string" ? about : el("table", null, ...about.map(planned));
+    return [el("dt", null, name), el("dd", null, said)];
+  });
   const teachers = el("details", { class: "card teachers" }, el("summary", null, el("h3", null, WORDS.teachers)));
   teachers.append(el("dl", null, ...entries));
   find(element, ".info").after(list, ...(page.only ? [] : [teachers]));

@@ -10,6 +10,7 @@ import { png } from "../files/png.js";
 import { measured, moments, settings, table, thin, titles } from "../files/record.js";
 import { save } from "../files/save.js";
 import { npy, zip } from "../files/zip.js";
+import { DEFAULTS } from "../local/process/samplers.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
 
@@ -81,6 +82,13 @@ test("settings are written as Python writes them, floats with their point", () =
     JSON.parse(text).lanes.map(({ steps_done }) => steps_done),
     [2, 0],
   );
+});
+
+test("the settings of a lane have every option of a sampler that it has", () => {
+  const lane = { ...LANE, sampler: "langevin", snr: 1, corrections: 2 };
+  const [written] = JSON.parse(json(settings(planned([lane], [ROWS]), [kept()], [{}]))).lanes;
+  for (const name of Object.keys(DEFAULTS)) assert.equal(written[name], lane[name], name);
+  assert.ok(json(settings(planned([lane], [ROWS]), [kept()], [{}])).includes('"snr": 1.0, "corrections": 2,'));
 });
 
 test("the table measures the pictures that there are", async () => {
