@@ -382,6 +382,21 @@ def test_stop_keeps_the_frames_and_run_in_a_run_starts_anew(page, url, lab, slow
     wait_for(lambda: len(lab.turns) == 0)
 
 
+def test_what_is_changed_while_a_run_goes_on_is_seen_at_once(page, url, slow_network):
+    window = opened(page, url, steps=1000, count=4)
+    window.click(".part-watch .run")
+    window.wait_for_selector(".part-watch[data-state=running] .ddpm-player:not([data-frames='0'])")
+    state(window, outdated="false")
+    window.evaluate("for (const one of document.querySelectorAll('.part-watch .how, .more')) one.open = true")
+    choose(window, sampler="ddim")
+    state(window, state="running", outdated="true")
+    window.wait_for_selector(".origin:visible:text-matches('^This run: .* DDPM')")
+    choose(window, sampler="ddpm")
+    state(window, state="running", outdated="false")
+    window.wait_for_selector(".origin", state="hidden")
+    window.click(".part-watch .stop")
+
+
 def test_a_page_that_is_loaded_again_finds_its_run(page, url, slow_network):
     window = opened(page, url, steps=1000, count=4)
     window.click(".part-watch .run")
@@ -744,7 +759,6 @@ def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):
     assert phone.locator(".part-watch .run").bounding_box()["y"] > 760
     with phone.expect_file_chooser():
         phone.get_by_role("button", name="My own picture").tap()
-    phone.wait_for_selector(".forward:visible")  # where any picture can be taken
     phone.close()
 
 

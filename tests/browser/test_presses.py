@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import CALM, new_page, served
+from PIL import Image
 
 from ddpm_core.checkpoint.hub import snapshots
 from ui.machine.step_times import StepTimes
@@ -310,6 +311,26 @@ def test_the_form_says_what_an_example_shows_and_calls_it_nobodys_choice(quiet, 
     assert not quiet.locator(".part-network [data-name=label] .changed:visible").count()
 
 
+def test_a_graft_that_another_model_does_not_have_is_no_longer_asked_for(quiet, app):
+    opened(quiet, app.local_url, "tab=network&graft=6")
+    quiet.wait_for_selector(".part-network[data-frames]:not([data-frames='0'])")  # of the recorded run
+    assert quiet.input_value(".graft select") == "6"
+    quiet.select_option(".part-network select.models", "cifar10-tiny")
+    quiet.wait_for_selector(".graft:has-text('Was 6, which this model does not have.')")
+    assert quiet.input_value(".graft select") == ""
+    quiet.wait_for_url("**checkpoint=cifar10-tiny**")  # it runs
+    assert "graft" not in quiet.url
+    quiet.select_option(".graft select", "frog")
+    quiet.wait_for_url("**graft=frog**")
+    assert not quiet.locator(".graft .changed:not(:empty)").count()
+    quiet.select_option(".part-network select.models", "emoji-tiny")
+    quiet.wait_for_selector(".graft input:visible")
+    assert quiet.input_value(".graft input") == ""
+    quiet.fill(".graft input", "fox")
+    quiet.keyboard.press("Tab")
+    quiet.wait_for_url("**graft=fox**")
+
+
 def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     opened(quiet, app.local_url, "tab=compare")
     steps = quiet.locator("[data-name=steps_b] input[type=number]")
@@ -320,6 +341,32 @@ def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     quiet.wait_for_selector("[data-name=steps_b] .mistake", state="hidden")
     quiet.select_option("[data-name=checkpoint] select", "mnist-tiny-2-steps")
     quiet.wait_for_selector("[data-name=steps_b] .changed:has-text('Was 700')")
+
+
+def test_all_fields_that_are_wrong_are_marked_at_once(quiet, app):
+    opened(quiet, app.local_url, "tab=compare")
+    quiet.evaluate("for (const one of document.querySelectorAll('.part-compare details')) one.open = true")
+
+    def mistakes():
+        found = quiet.locator(".part-compare [data-name]:has(> .mistake:not(:empty))").all()
+        return {one.get_attribute("data-name") for one in found}
+
+    wrong = {"steps": "0", "count": "99", "seed": "x"}
+    for name, value in wrong.items():
+        quiet.fill(f".part-compare [data-name={name}] input:not([type=range])", value)
+    quiet.wait_for_selector(".part-compare [data-name=seed] > .mistake:not(:empty)")
+    assert mistakes() == set(wrong)
+    said = quiet.inner_text(".part-compare .estimate")
+    assert said.startswith("Correct “") and all(f"“{label}”" in said for label in ("Steps", "Seed", "Pictures"))
+    quiet.fill(".part-compare [data-name=seed] input:not([type=range])", "7")
+    quiet.wait_for_selector(".part-compare [data-name=seed] > .mistake:not(:empty)", state="detached")
+    assert mistakes() == {"steps", "count"}
+    quiet.fill(".part-compare [data-name=count] input:not([type=range])", "1")
+    for name in ("steps", "steps_b"):  # what this checkpoint does not have
+        quiet.fill(f".part-compare [data-name={name}] input:not([type=range])", "5000")
+    quiet.wait_for_selector(".part-compare [data-name=steps_b] > .mistake:not(:empty)")
+    assert mistakes() == {"steps", "steps_b"}
+    assert quiet.inner_text(".part-compare .estimate") == "Correct “Steps”, “Steps (B)” first"
 
 
 def test_a_field_that_is_wrong_is_seen_however_deep_it_lies(quiet, app):
@@ -341,9 +388,42 @@ def test_words_are_typed_and_a_picture_is_chosen_where_the_buttons_say_so(quiet,
     quiet.click("text=Draw a 7")  # nothing of the words' model stays
     quiet.wait_for_selector(".part-watch .how .values:text('50 steps, little noise')", state="attached")
     opened(quiet, app.local_url, "tab=watch")
-    with quiet.expect_file_chooser():
+    quiet.evaluate("() => { page.client.ask = () => new Promise(() => {}); }")
+    with quiet.expect_file_chooser():  # at once, however slow the server is
         quiet.click("text=My own picture")
-    quiet.wait_for_selector(".forward:visible")
+
+
+def test_a_picture_of_ones_own_is_shown_once_it_is_chosen(quiet, app, tmp_path):
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "own.png")
+    quiet.set_viewport_size({"width": 390, "height": 844})
+    opened(quiet, app.local_url, "tab=watch")
+    with quiet.expect_file_chooser() as chooser:
+        quiet.click("text=My own picture")
+    chooser.value.set_files(tmp_path / "own.png")
+    quiet.wait_for_selector(".forward[data-picture=own][data-ready=true]:visible")
+    box = quiet.locator(".forward .x0 canvas").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 844
+    assert not quiet.locator("body > input[type=file]").count()
+
+
+def test_the_tour_ends_at_the_drawing_pad(quiet, app):
+    opened(quiet, app.local_url, "lesson=noise-to-picture")
+    quiet.click("#course-bar summary:text('Answer')")
+    quiet.click("#course-bar button:text('Draw my own')")
+    quiet.wait_for_selector(".train .sheet:focus")
+    box = quiet.locator(".train .sheet").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 720
+
+
+def test_the_grain_is_shown_whatever_was_set_before(quiet, app):
+    """A latent has none, and neither has a prompt's picture."""
+    opened(quiet, app.local_url, "tab=compare&checkpoint=emoji-tiny&prompt=fox&guidance=7&count=1&clip=false&seed=5")
+    quiet.evaluate("page.open('watch', { checkpoint: 'emoji-tiny', prompt: 'fox' })")
+    settled(quiet)
+    quiet.click(".try button:has-text('grainy')")
+    quiet.wait_for_selector(".part-compare:visible:not([data-state=idle])")
+    # 10 steps, β and β̃, and no class are the defaults.
+    assert quiet.evaluate("page.chosen.search") == "?tab=compare&checkpoint=mnist-tiny"
 
 
 def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
@@ -592,6 +672,37 @@ def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(qu
     quiet.wait_for_selector(".part-watch[data-state=queued]")
     quiet.click("#share .menu button:text-is('Slide (PNG)')")
     quiet.wait_for_selector("#share .menu-said:text('It could not be made: try again.')")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_script_for_diffusers_says_so_where_the_page_computes_in_another_precision(quiet, app, precision):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.evaluate("(precision) => { page.given.device.note = `CPU · ${precision}`; }", precision)
+    quiet.evaluate("() => { navigator.clipboard.writeText = async (text) => { window.script = text; }; }")
+    quiet.click("#share > button:text('Share')")
+    quiet.click("#share .menu button:text-is('Copy for diffusers')")
+    first = quiet.wait_for_function("window.script").json_value().splitlines()[0]
+    said = "# The page computes in bf16, and this script in fp32: the pictures differ a little."
+    assert first == (said if precision == "bf16" else "import numpy as np")
+
+
+@pytest.mark.parametrize("part", ["grid", "latents", "repair", "likelihood"])
+def test_a_picture_on_screen_keeps_its_address(quiet, app, part):
+    """Also when the browser collects garbage before it has loaded the picture."""
+    opened(quiet, app.local_url, f"tab={part}")
+    quiet.wait_for_selector(f".part-{part} img[src^='blob:']", state="attached")
+    session = quiet.context.new_cdp_session(quiet)
+    for _ in range(2):
+        session.send("HeapProfiler.collectGarbage")
+        quiet.wait_for_timeout(50)
+    lost = quiet.evaluate("""
+    async () => {
+      const images = [...document.querySelectorAll("img[src^='blob:']")];
+      const there = await Promise.all(images.map(({ src }) => fetch(src).then(() => true, () => false)));
+      return there.filter((is) => !is).length;
+    }
+    """)
+    assert not lost
 
 
 def test_a_number_opens_a_place_where_one_is_left_out(quiet, app, monkeypatch):

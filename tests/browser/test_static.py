@@ -556,7 +556,7 @@ def test_films_and_strips_hold_their_settings(window):
         assert kept.testzip() is None
         inside = {name: kept.read(name) for name in kept.namelist()}
     assert json.loads(inside["settings.json"])["count"] == 1
-    assert "ddpm_core.load" in inside["run.py"].decode()
+    assert "ddpm_core.load('mnist-tiny', precision='fp32')" in inside["run.py"].decode()
     assert inside["steps.csv"].startswith(b"lane,name,step")
     assert (np.load(io.BytesIO(inside["x_T.npy"])) == gaussian_batch([7], 0, (1, 28, 28)).numpy()).all()
     for lane, variance in zip("ab", ("beta", "beta_tilde"), strict=True):

@@ -124,6 +124,19 @@ def test_the_script_of_a_model_without_readers_draws_the_last_guess(part, tmp_pa
     same(last["x0"], np.asarray(Image.open("step-2.png")), 1)
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "graft", "said"),
+    [
+        ("mnist-tiny", "6", "With the middle of a run of “6”, in all steps"),
+        ("cifar10-tiny", "6", "With the middle of a run of “frog”, in all steps"),
+        ("cifar10-tiny", "any", "With the middle of a run of no class, in all steps"),
+    ],
+)
+def test_a_graft_is_called_by_the_class_that_it_is_of(part, checkpoint, graft, said):
+    shown = described(part, "network", ASKED | {"checkpoint": checkpoint, "graft": graft})["shown"]
+    assert shown["second"] == said
+
+
 def test_a_guided_run_takes_a_graft_of_no_class(part):
     frames(part, guidance="2", graft="any")
 

@@ -421,13 +421,29 @@ def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_other
     pace = StepTimes()
     watch = Stopwatch(pace, StepKind("toy", 2, 2))
     paces = []
-    for seconds in (9.0, 8.0, 2.0, 4.0):
+    for seconds in (9.0, 8.0, 0.02, 0.04):
         watch.note(seconds)
         paces.append(pace.seconds(StepKind("toy", 2, 2)))
-    assert paces == [9, 9, 2, 3]
+    assert paces == pytest.approx([9, 9, 0.02, 0.03], rel=0.01)
     kind = StepKind("toy", 2, 2)
     Stopwatch(pace, kind).note(9.0)  # of the next run
-    assert pace.seconds(kind) == 3
+    assert pace.seconds(kind) == paces[-1]
+
+
+def test_the_pace_is_that_of_the_last_seconds():
+    """Of a run whose steps become three times slower, and then as quick as before. One slow step changes little."""
+    pace, kind = StepTimes(), StepKind("toy", 1)
+    watch = Stopwatch(pace, kind)
+
+    def after(*steps):
+        for seconds in steps:
+            watch.note(seconds)
+        return pace.seconds(kind)
+
+    assert after(*[0.5] * 40) == pytest.approx(0.5)
+    assert after(*[1.5] * 8) == pytest.approx(1.5, rel=0.1)
+    assert after(*[0.5] * 20) == pytest.approx(0.5, rel=0.1)
+    assert after(1.5) < 0.75
 
 
 def test_a_job_that_failed_keeps_nothing_of_what_it_computed_with():
@@ -464,3 +480,31 @@ def test_a_job_that_does_other_work_than_it_planned_can_be_stopped():
     job = jobs.Job(Odd(services, SETTINGS, ("toy",), 2), services)
     *_, last = job.updates()
     assert last.state == "stopped"
+
+
+def test_the_time_left_follows_the_clock_and_is_unknown_in_a_last_step_that_takes_too_long():
+    now, said = [0.0], []
+    kind = StepKind("toy", 2)
+    pace = StepTimes()
+    pace.note(kind, 1.0)
+
+    class Timed(Computation):
+        def plan(self, models):
+            return Plan(self.request, {kind: 4})
+
+        def compute(self, plan, models, work):
+            for step, seconds in enumerate((1.0, 1.0, 3.0, 60.0)):
+                for part in (0.5, 0.5):
+                    now[0] += part * seconds
+                    said.append((step, job._updated(job.log._said).left))
+                work.count(kind)
+
+    line = Turns(clock=lambda: now[0])
+    services = toylab.toy_services(Models(), line, pace)
+    job = jobs.Job(Timed(services, SETTINGS, ("toy",), 2), services)
+    *_, last = job.updates()
+    assert last.state == "finished"
+    first, second, third, fourth = ([left for one, left in said if one == step] for step in range(4))
+    assert first == pytest.approx([3.5, 3]) and second == pytest.approx([2.5, 2])
+    assert third == pytest.approx([1, 1])  # one more step, once this one has ended
+    assert fourth == [None, None]

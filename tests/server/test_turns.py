@@ -222,7 +222,7 @@ def test_waiting_runs_see_their_place_and_when_they_begin_and_end():
     log = simulate(*runs, line=Turns(active=5, clock=Clock()), meanwhile=look)
     assert [outlook.before for outlook in seen] == [0, 1, 2, 3]
     assert not any(outlook.begun for outlook in seen) and {outlook.sharers for outlook in seen} == {1}
-    assert [outlook.start for outlook in seen[:3]] == [SLICE, 2 * SLICE, 3 * SLICE]
+    assert [outlook.start for outlook in seen[:3]] == [None] * 3  # the holder does not say how long it takes
     assert isinstance(seen[0].holder, Holder)
     assert ends(log)["c"] == pytest.approx(19)
 
@@ -268,6 +268,26 @@ def test_a_place_that_comes_free_is_taken():
 def test_who_begins_at_once_waits_for_the_turns_before():
     """For the rest of the turn under way, and of a run with little work for no more than that."""
     assert [outlook.start for outlook in outlooks([9.0, 9.0, 0.25, 9.0], 4)] == [0, SLICE, 2 * SLICE, 2 * SLICE + 0.25]
+
+
+def test_the_third_in_a_queue_waits_for_the_steps_of_those_before_as_long_as_they_take():
+    """Turns end with a step. One that takes longer than its run has said makes the rest unknown."""
+    line = Turns(active=8, clock=Clock())
+    with line.join(Holder()) as first, line.join(Holder()) as second, line.join(Holder()) as third:
+        for place, step in ((first, 20.0), (second, 0.4), (third, 1.0)):
+            place.work, place.step = 100.0, step
+            place.ask()
+        assert third.outlook().start == pytest.approx(20.8)  # two of the second's steps
+        line.clock.now += 15
+        assert third.outlook().start == pytest.approx(5.8)
+        line.clock.now += 30
+        assert third.outlook().start is None
+        first.step = 45.0  # as it has seen by now
+        first.ask()
+        assert second.outlook().begun and third.outlook().start == pytest.approx(0.8)
+        for step in (math.inf, 0.4):  # a model has to be loaded; it is here
+            second.step = step
+            assert third.outlook().start == (None if step == math.inf else pytest.approx(0.8))
 
 
 def test_what_is_not_known_makes_the_rest_unknown_only_where_it_matters():

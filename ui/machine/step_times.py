@@ -6,6 +6,8 @@ import math
 import threading
 from typing import NamedTuple
 
+RECENT = 3.0  # seconds: how far back a run looks for its pace
+
 
 class StepKind(NamedTuple):
     """A kind of step. ref: the checkpoint. batch: images per evaluation. lanes: of it, which share evaluations."""
@@ -57,7 +59,8 @@ class StepTimes:
 
 
 class Stopwatch:
-    """Times the steps of one kind in a run, and notes their pace.
+    """Times the steps of one kind in a run, and notes the pace of the last seconds: it changes when other programs
+    begin to compute. In `RECENT` seconds, what was measured counts less by a factor e.
 
     The first step of each lane can be much slower, as it prepares memory, kernels and threads: its time is a guess, for
     where nothing is known.
@@ -71,7 +74,8 @@ class Stopwatch:
         """So many steps of any of the lanes took so long."""
         self._calls += 1
         if self._calls > self._kind.lanes:
-            self._seconds, self._steps = self._seconds + seconds, self._steps + steps
+            kept = math.exp(-seconds / RECENT)
+            self._seconds, self._steps = kept * self._seconds + seconds, kept * self._steps + steps
             self._pace.note(self._kind, self._seconds / self._steps)
         elif self._calls == 1 and self._pace.seconds(self._kind) is None:
             self._pace.note(self._kind, seconds / steps, guess=True)

@@ -54,7 +54,8 @@ class Outlook:
 
 class Seat:
     """A member's place in the line. Its owner keeps two fields up to date. work: seconds of computing that it still
-    needs, infinite where that is not known. step: seconds between two chances to give way.
+    needs, infinite where that is not known. step: seconds between two chances to give way, infinite while it has to
+    load a model first.
     """
 
     def __init__(self, line: Turns, who: Member, visitor: Hashable, address: Hashable):
@@ -348,10 +349,10 @@ class Turns:
     def _start(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
         """Seconds until a run begins: after the first turns of those before it, or when a place comes free for it."""
         if len(begun) + len(before) < self.active:
-            turns = sum(min(one.work, max(SLICE, one.step)) for one in before)
+            turns = sum(_turn(one) for one in before)
             if self._holder:
-                turn = min(self._holder.work, max(self._holder.slice, self._holder.step))
-                turns += max(0.0, turn - (self.clock() - self._holder.since))
+                late = self.clock() - self._holder.since - (turn := _turn(self._holder))
+                turns += math.inf if late > turn else max(0.0, -late)  # its steps are not as quick as they were
             return turns
         seconds, works = 0.0, [one.work for one in (*begun, *before)]
         while len(works) >= self.active:
@@ -387,6 +388,14 @@ class QuickTurns:
         except Full:
             limits = f"at most {PLACES}, {PLACES // 2} of one visitor"
             raise Refused(f"Too many requests for this at once ({limits}): try again in a moment", "quick") from None
+
+
+def _turn(seat: Seat) -> float:
+    """Seconds of a turn, which ends with a step; infinite where that is not known."""
+    if not math.isfinite(seat.work + seat.step):
+        return math.inf
+    steps = math.ceil(seat.slice / seat.step) if seat.step else 0
+    return min(seat.work, max(seat.slice, steps * seat.step))
 
 
 def _finite(seconds: float) -> float | None:

@@ -26,7 +26,7 @@ from ui.runs.borrowed import owner
 from ui.runs.jobs import Work
 from ui.runs.log import size_of
 from ui.runs.plans import by_kind
-from ui.runs.settings import PROMPT, SAMPLER, STEPS, Settings
+from ui.runs.settings import IF_CLASSES, IF_WORDS, PROMPT, SAMPLER, STEPS, Settings
 
 if TYPE_CHECKING:
     from ddpm_core.engines.blocks import Inside
@@ -53,7 +53,7 @@ class Network(Settings):
     sampler: Sampler = declare(SAMPLER, "ddim")
     count: int = declare(Whole("The number of images", low=1, high=1), 1, NEVER)
     off: str = declare(Text("What is switched off"), "", NEVER)
-    graft: str = declare(Text("The graft"), "", NEVER)
+    graft: str = declare(Text("The graft"), "", [*IF_CLASSES, *IF_WORDS])
     graft_block: str = declare(Text("The block of the graft"), "middle", NEVER)
     first: int = declare(Whole("The first step without it", low=1, high=1_000_000), 1, NEVER)
     last: int = declare(Whole("The last step without it", low=0, high=1_000_000), 0, NEVER)

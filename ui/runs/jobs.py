@@ -64,6 +64,7 @@ class Job:
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
+        self.since: float | None = None  # when the step under way began, by the clock of the turns
         self._services = services
         self._seat: Seat | None = None  # in the line
         self._begun = threading.Lock()  # held from the start on
@@ -135,12 +136,22 @@ class Job:
             return self._queued(outlook)
         if said.state != "running" or self.plan is None:
             return said
-        steps, left = self.plan.steps, self.plan.left(self._services.step_times, self.done)
+        steps, left = self.plan.steps, self._left(self.plan)
         text = "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
         progress = evaluations({kind: self.done.get(kind, 0) for kind in steps}) / max(evaluations(steps), 1)
         return Message("running", self._remark or text, progress, left)
+
+    def _left(self, plan: Plan) -> float | None:
+        """Seconds of computing from now on; None where that is not known, as in a last step that takes longer than the
+        others.
+        """
+        left, steps = plan.left(self._services.step_times, self.done), sum(plan.rest(self.done).values())
+        if left is None or self.since is None:
+            return left
+        left -= min(self._services.turns.clock() - self.since, left / max(1, steps))
+        return left if left > 1e-6 else None
 
     def _queued(self, outlook: Outlook) -> Message:
         """What there is to say before the first turn."""
@@ -212,6 +223,8 @@ class Job:
             self.plan = plan = self.computation.checked_plan([spec for spec in specs if spec])
             self.recording = self.computation.recording(plan)
             self._note_work(plan)
+            if any(self._services.models.loaded(ref) is None for ref in self.computation.refs):
+                seat.step = math.inf  # its first turn has to load a model
             self.log.say("queued")
             seat.wait_for_turn(self._check)
             self._compute(plan, seat)
@@ -288,7 +301,7 @@ class Work:
         self._job, self._plan, self._seat, self._networks = job, plan, seat, networks
         self._watches: dict[StepKind, Stopwatch] = {}
         self._clock = job._services.turns.clock
-        self._since = self._clock()  # when the step under way began
+        job.since = self._clock()
 
     def give(self, *results: object) -> None:
         """Send results to whoever listens, with the next message."""
@@ -303,7 +316,7 @@ class Work:
         job.done[kind] += steps
         if timed:
             watch = self._watches.setdefault(kind, Stopwatch(job._services.step_times, kind))
-            watch.note(self._clock() - self._since, steps)
+            watch.note(self._clock() - (job.since or 0.0), steps)
         if job._note_work(self._plan) > 1e-6:  # else it is over, and its result counts
             job._check()
             job._services.limits.check_time(job.computed)
@@ -313,7 +326,7 @@ class Work:
                 self._seat.wait_for_turn(job._check)
                 if any([network.hold() for network in self._networks]):  # a list: each is held
                     self._seat.loaded()
-        self._since = self._clock()
+        job.since = self._clock()
 
     def counter(self, kind: StepKind) -> Callable[[int, int], None]:
         """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""

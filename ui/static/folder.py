@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
 STORES = "https://*.huggingface.co https://*.hf.co"  # where the Hub sends a browser for large files
 NOTE = "In your browser"
-ENGINE = "WebAssembly · fp32"
+PRECISION = "fp32"
+ENGINE = f"WebAssembly · {PRECISION}"
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 RECORDED = {  # parts that show a recording, and nothing else
@@ -214,7 +215,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
             field["default"] = given["first"]
     given["initial"]["train"] = {"public": True}
     given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
-    given |= {"client": CLIENT, "models": choices, "takesAny": True}
+    given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
     return given | {"device": {"note": NOTE, "engine": ENGINE}}
 
 

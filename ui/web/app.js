@@ -23,6 +23,7 @@ import { spoken } from "./words/symbols.js";
  * @property {string} client the module of what computes: see shared/run/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
  * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
+ * @property {string} [precision] in which a page without a server computes
  * @property {string} first checkpoint
  * @property {boolean} public
  * @property {boolean} takesAny
@@ -113,7 +114,7 @@ export class Page {
   constructor(given, client) {
     this.given = given;
     this.client = client;
-    this.knowledge = new Knowledge(given.words, given.forms, this.ask);
+    this.knowledge = new Knowledge(given.words, given.forms, this.ask, given.precision);
     const nav = find(document, "#places");
     const places = PLACES.filter(({ parts }) => Object.keys(parts).some((part) => this.has(part)));
     for (const { name, title, parts } of places) {

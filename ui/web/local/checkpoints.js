@@ -1,6 +1,7 @@
 // What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
 
 import { factsOf } from "../plans/facts.js";
+import { recent } from "../plans/plan.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { Files } from "./files/store.js";
 import { factsIn, SMALL, said } from "./known.js";
@@ -31,11 +32,10 @@ export function once(load) {
   };
 }
 
-const WEIGHED = 0.2; // of the newest step, in how long one takes
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 
 export class Checkpoints {
-  /** Seconds of one evaluation for one image. @type {Map<string, number>} */
+  /** The last evaluations: their seconds, and of how many images they were. @type {Map<string, [seconds: number, images: number]>} */
   #paces = new Map();
   /** The same as it is expected, until one was timed. @type {Map<string, number>} */
   #expected = new Map();
@@ -73,14 +73,15 @@ export class Checkpoints {
 
   /** What a step takes for so many images, null where that is not known. @param {string} ref */
   seconds(ref, images = 1) {
-    const one = this.#paces.get(ref) ?? this.#expected.get(ref);
-    return one === undefined ? null : one * images;
+    const [seconds, of] = this.#paces.get(ref) ?? [this.#expected.get(ref), 1];
+    return seconds === undefined ? null : (images * seconds) / of;
   }
 
   /** @param {string} ref @param {number} seconds that so many evaluations of one image took */
   note(ref, seconds, images = 1) {
-    const before = this.#paces.get(ref) ?? seconds / images;
-    this.#paces.set(ref, before + WEIGHED * (seconds / images - before));
+    const [before, of] = this.#paces.get(ref) ?? [0, 0];
+    const kept = recent(seconds);
+    this.#paces.set(ref, [kept * before + seconds, kept * of + images]);
   }
 
   /** Find out what there is to know of a checkpoint, on this page or on the Hub. @param {string} ref */

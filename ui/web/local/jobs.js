@@ -1,5 +1,5 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
-import { evaluations, keyOf, left } from "../plans/plan.js";
+import { evaluations, keyOf, left, recent } from "../plans/plan.js";
 import { token } from "../shared/run/client.js";
 import { isEnd, NEXT } from "../shared/run/stream.js";
 import { download, failure } from "../words/units.js";
@@ -40,7 +40,10 @@ export class Run {
   #results = [];
   #said = 0; // when, as performance.now()
   #heard = 0;
+  #counted = 0; // the last step was
   #since = 0; // the step under way began
+  /** Seconds of the last steps: what they take one after another, and what they took. @type {{ alone: number, taken: number } | null} */
+  #pace = null;
   /** Steps of each kind that were done, by `keyOf`. @type {Map<string, number>} */
   #done = new Map();
   #evaluations = 0; // done
@@ -137,11 +140,24 @@ export class Run {
 
   /** So many steps of a kind are done, which took the seconds since the last call, or others. @param {StepKind} kind */
   async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {
-    this.checkpoints.note(kind.ref, seconds, kind.batch * steps);
-    this.#done.set(keyOf(kind), (this.#done.get(keyOf(kind)) ?? 0) + steps);
+    const done = this.#done.get(keyOf(kind)) ?? 0;
+    const known = this.checkpoints.pace(kind);
+    // The first step is slower, as workers begin with it.
+    if (done >= 1 || known === null) this.checkpoints.note(kind.ref, seconds, kind.batch * steps);
+    if (done >= 1 && known !== null) this.#took(known * steps);
+    this.#counted = performance.now();
+    this.#done.set(keyOf(kind), done + steps);
     this.#evaluations += kind.batch * steps;
     await this.breathe();
     this.#since = performance.now();
+  }
+
+  /** Steps that one worker does in so many seconds have been done since the last ones. @param {number} seconds */
+  #took(seconds) {
+    const taken = (performance.now() - this.#counted) / 1000;
+    const kept = recent(taken);
+    const before = this.#pace ?? { alone: 1, taken: 1 / this.pool.gain(this) };
+    this.#pace = { alone: kept * before.alone + seconds, taken: kept * before.taken + taken };
   }
 
   /** Hear whether it is to stop, every few milliseconds. */
@@ -159,7 +175,8 @@ export class Run {
     const { steps } = /** @type {Plan} */ (this.plan);
     const progress = this.#evaluations / Math.max(1, evaluations(steps));
     const seconds = left(steps, this.checkpoints.pace, this.#done);
-    this.#say("running", "", Math.min(1, progress), seconds && seconds / this.pool.gain(this));
+    const share = this.#pace ? this.#pace.taken / this.#pace.alone : 1 / this.pool.gain(this);
+    this.#say("running", "", Math.min(1, progress), seconds && seconds * share);
   }
 
   /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */

@@ -1,7 +1,7 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
 import { button, el, table } from "../shared/drawing/dom.js";
 import { NOISE, soon } from "../shared/drawing/motion.js";
-import { urlOf } from "../shared/drawing/sprite.js";
+import { show } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
 import { GRID } from "../words/compare.js";
 import { meanings, WAYS } from "../words/meanings.js";
@@ -9,6 +9,7 @@ import { countOfSteps } from "../words/units.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
+/** @import { Sprite } from "../shared/drawing/sprite.js" */
 
 /** @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
@@ -20,10 +21,10 @@ export function mount(page, part) {
   let shown = null;
   /** @type {number[]} the newest step of each cell */
   let newest = [];
-  /** @type {string[]} of that step */
+  /** @type {(Sprite | null)[]} of that step */
   let pictures = [];
   const drawSoon = soon(() => {
-    for (const [i, src] of pictures.entries()) if (src) images[i].src = src;
+    for (const [i, picture] of pictures.entries()) if (picture) show(images[i], picture);
   }, NOISE);
 
   /** @type {Panel<Result>} */
@@ -32,9 +33,9 @@ export function mount(page, part) {
       if (result.kind === "plan") build(result);
       else if (result.k >= newest[result.lane]) {
         newest[result.lane] = result.k;
-        pictures[result.lane] = urlOf(result.x);
+        pictures[result.lane] = result.x;
         if (images[result.lane].src) drawSoon();
-        else images[result.lane].src = pictures[result.lane];
+        else show(images[result.lane], result.x);
       }
     },
     render() {
@@ -48,7 +49,7 @@ export function mount(page, part) {
     shown = plan;
     const steps = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
     newest = lanes.map(() => -1);
-    pictures = lanes.map(() => "");
+    pictures = lanes.map(() => null);
     images = lanes.map(({ name }) => el("img", { alt: name }));
     /** @type {Record<string, Record<string, HTMLElement>>} */
     const cells = {};

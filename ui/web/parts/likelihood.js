@@ -1,6 +1,6 @@
 // What a picture costs in bits, measured live.
 import { all, el, find, markup, write } from "../shared/drawing/dom.js";
-import { urlOf } from "../shared/drawing/sprite.js";
+import { show } from "../shared/drawing/sprite.js";
 import { Source } from "../shared/form/source.js";
 import { Panel } from "../shared/run/panel.js";
 import { WORDS } from "../words/likelihood.js";
@@ -93,7 +93,7 @@ export function mount(page, part) {
     fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
     const lines = rows.map((row, i) => {
       const alt = WORDS.row(i + 1, times);
-      return el("div", { style: `--columns: ${times.length + 1}` }, el("img", { src: urlOf(row), alt }));
+      return el("div", { style: `--columns: ${times.length + 1}` }, show(el("img", { alt }), row));
     });
     fill(".guesses", ...lines);
     find(body, ".decoding").hidden = false;

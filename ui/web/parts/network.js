@@ -106,6 +106,7 @@ export function mount(page, part) {
 
   /** @type {Panel<Plan | Inside>} */
   const panel = new Panel(page, part, {
+    side: ({ name }) => name !== "graft",
     take(result) {
       if (result.kind === "plan") begin(result);
       else {

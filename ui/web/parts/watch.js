@@ -16,6 +16,8 @@ import { Typing } from "./watch/typing.js";
 /** @import { Starter } from "../shared/run/starters.js" */
 /** @import { Lesson } from "./course/bar.js" */
 
+/** The recorded example of Compare, in which the grain is seen: a latent has none. */
+const GRAIN = { ...PRESETS[COMPARISONS.grain], checkpoint: "mnist-tiny", seed: 13, count: 4 };
 const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
 
 /**
@@ -30,7 +32,7 @@ function starters(page, panel) {
     { title: WORDS.seven, values: { checkpoint: "mnist-tiny", label: "7" } },
     ...(typed ? [types] : []),
     { title: WORDS.own, act: () => ownPicture(page) },
-    { title: COMPARISONS.grain, short: WORDS.grain, values: PRESETS[COMPARISONS.grain], part: "compare" },
+    { title: COMPARISONS.grain, short: WORDS.grain, values: GRAIN, part: "compare" },
   ];
 }
 
@@ -47,10 +49,19 @@ async function typeWords(panel) {
   find(panel.form.place("prompt"), "input").focus();
 }
 
-/** One's own picture, where any can be taken. @param {Page} page */
-async function ownPicture(page) {
-  await page.open("forward", null, { push: true });
-  find(document, ".forward .upload input").click();
+/** Choose a picture of one's own, and show it where any can be taken. The chooser opens at once, as browsers allow it only then. @param {Page} page */
+function ownPicture(page) {
+  const chooser = el("input", { type: "file", accept: "image/*", hidden: true });
+  chooser.addEventListener("change", async () => {
+    await page.open("forward", null, { push: true });
+    const input = find(document, ".forward .upload input", HTMLInputElement);
+    input.files = chooser.files;
+    input.dispatchEvent(new Event("change"));
+    find(document, ".forward .equation").scrollIntoView({ block: "nearest" });
+  });
+  for (const over of ["change", "cancel"]) chooser.addEventListener(over, () => chooser.remove());
+  document.body.append(chooser); // Safari forgets one that is nowhere
+  chooser.click();
 }
 
 /** The network of the run that is shown, with its settings. @param {Page} page @param {Panel<Result>} panel */

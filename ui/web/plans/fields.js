@@ -18,13 +18,34 @@ const POINTS = 200; // of a drawing, at most
 /** A value that can't be: its sentence, and the field that it is of. */
 export class Wrong extends Error {
   name = "Error"; // its message is a sentence of ours: see failure of words/units.js
+  /** It, and other wrong values that were found with it. @type {Wrong[]} */
+  all = [this];
 
-  /** @param {string} field @param {string} sentence @param {unknown} [value] which lane B has instead, where that is the wrong one */
-  constructor(field, sentence, value) {
+  /** @param {string} field @param {string} sentence */
+  constructor(field, sentence) {
     super(sentence);
     this.field = field;
-    this.value = value;
   }
+}
+
+/**
+ * What each function returns. Throws the first error; a Wrong has all others in `all`.
+ * @template T @param {(() => T)[]} acts @returns {T[]}
+ */
+export function together(acts) {
+  /** @type {T[]} */
+  const found = [];
+  /** @type {Wrong[]} */
+  const wrong = [];
+  for (const act of acts)
+    try {
+      found.push(act());
+    } catch (error) {
+      if (error instanceof Wrong) wrong.push(...error.all);
+      else if (!wrong.length) throw error; // else it may come of what is wrong
+    }
+  if (wrong.length) throw Object.assign(wrong[0], { all: wrong });
+  return found;
 }
 
 /** @param {string} text its letters, of which an emoji is one */
@@ -173,7 +194,7 @@ export function checked(field, value) {
 
 /**
  * The request of these values, by the names of their fields; others have their defaults. Throws a Wrong, whose sentence says
- * what is allowed, for the first value outside its limits.
+ * what is allowed, for the first value outside its limits; it has the others, too.
  * @param {FieldForm[]} form @param {Record<string, unknown>} values
  * @returns {Request}
  */
@@ -181,9 +202,11 @@ export function check(form, values) {
   const fields = new Map(form.map((field) => [field.name, field]));
   /** @type {Request} */
   const request = Object.fromEntries(form.map((field) => [field.name, checked(field, field.default)]));
-  for (const [name, value] of Object.entries(values)) {
-    const field = fields.get(name);
-    if (field) request[name] = checked(field, value);
-  }
+  together(
+    Object.entries(values).map(([name, value]) => () => {
+      const field = fields.get(name);
+      if (field) request[name] = checked(field, value);
+    }),
+  );
   return request;
 }

@@ -5,7 +5,7 @@ import { checkTimes } from "../local/process/times.js";
 import { fromText, unpack } from "../shared/pictures/text.js";
 import { looks, summary } from "../words/likelihood.js";
 import { literal, tuple } from "../words/literal.js";
-import { copied, lines, picture, reference } from "../words/scripts.js";
+import { copied, lines, load, picture } from "../words/scripts.js";
 import { VARIANCE } from "../words/units.js";
 import { PART } from "../words/wrong.js";
 import { LOSSLESS } from "./facts.js";
@@ -124,7 +124,7 @@ function script(request, model, { shape, labels, set }) {
     "import ddpm_core",
     ...(chains.length ? ["from ddpm_core.likelihood import rechain"] : []),
     "",
-    `model = ddpm_core.load(${literal(reference(request.checkpoint, model))})`,
+    `model = ${load(request.checkpoint, model)}`,
     ...(set
       ? [
           "# in a checkout of DDPM Lab:",

@@ -3,8 +3,9 @@
 import { modelPairs } from "../local/process/times.js";
 import { keywords, literal } from "../words/literal.js";
 import { askedFor, secondTitle } from "../words/network.js";
-import { copied, lines, reference } from "../words/scripts.js";
+import { copied, lines, load } from "../words/scripts.js";
 import { NETWORK } from "../words/wrong.js";
+import { classNames } from "./facts.js";
 import { shown } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { rows, stemOf } from "./rows.js";
@@ -58,7 +59,11 @@ function plan(request, [model], catalogue) {
   const changed = new Set(apart ? times.slice(first - 1, last || undefined) : []);
   if (apart && !changed.size) throw new Error(NETWORK.steps(times.length));
   const options = optionsOf(chain);
-  const found = { request, model, options, cut, times, changed, place, grafted: other && optionsOf(other), columns: 1 };
+  const grafted = other && optionsOf(other);
+  const found = { request, model, options, cut, times, changed, place, grafted, columns: 1 };
+  // A class may be asked for by its number: it is called by its name.
+  const label = grafted?.labels ?? null;
+  const donor = label === null ? graft : classNames(model)[label];
   const lanes = 1 + Number(apart) + Number(graft !== "");
   return {
     ...found,
@@ -69,7 +74,7 @@ function plan(request, [model], catalogue) {
     shown: ({ blocks, skips, r2, figures }) => ({
       ...{ kind: "plan", blocks, skips, r2, figures },
       ...{ checkpoint, steps: times.length, block, place, asked: askedFor(request, model) },
-      ...{ second: secondTitle(request, cut, times, model), grafted: graft && graft_block },
+      ...{ second: secondTitle(request, cut, donor, times, model), grafted: graft && graft_block },
       span: [first, last || times.length],
     }),
   };
@@ -108,7 +113,7 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     "",
     "import ddpm_core",
     "",
-    `model = ddpm_core.load(${literal(reference(checkpoint, model))})`,
+    `model = ${load(checkpoint, model)}`,
     "opened = ddpm_core.inside(model)",
     ...(model.readers ? ["readers = ddpm_core.readers(model)"] : []),
     ...(changed.size && !every ? [`times = ${literal([...changed])}`] : []),

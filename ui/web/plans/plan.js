@@ -8,8 +8,8 @@
 
 /**
  * What is known of a checkpoint whose files are here, whoever computes. process: the same for the modules of local/process,
- * without a network.
- * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network"> }} Facts
+ * without a network. precision: that a script has to ask for to compute as the page does.
+ * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network">, precision?: string }} Facts
  */
 
 /** Checked values of a part's fields, by their names: see fields.js. @typedef {Record<string, any>} Request */
@@ -57,6 +57,11 @@ export function byKind(...steps) {
 
 /** Evaluations of the network on single images. @param {Cost[]} steps */
 export const evaluations = (steps) => steps.reduce((sum, { kind, n }) => sum + n * kind.batch, 0);
+
+const RECENT = 3; // seconds: how far back a run looks for its pace, as in ui/machine/step_times.py
+
+/** What is left of the weight of an earlier measurement, after one of so many seconds. @param {number} seconds */
+export const recent = (seconds) => Math.exp(-seconds / RECENT);
 
 /**
  * Seconds of computing after so many steps, null where that is not known.

@@ -7,7 +7,7 @@ import { forRun } from "../words/scripts.js";
 import { SAMPLER, sentence } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
-
+import { together, Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
@@ -63,10 +63,13 @@ function watched(request) {
   return request.touch.length ? [lane, { ...lane, touch: request.touch }] : [lane];
 }
 
+/** Whether lane B has a value of its own. @param {Request} request @param {string} name of lane A's field */
+const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
+
 /** @param {Request} request @returns {Lane[]} */
 function compared(request) {
   const lane = laneOf(request);
-  const own = OWN.map((name) => [name, request[`${name}_b`]]).filter(([, value]) => ![SAME, "", null].includes(value));
+  const own = OWN.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
   return [plain(lane), plain({ ...lane, ...Object.fromEntries(own) })];
 }
 
@@ -109,10 +112,12 @@ export const grid = planner(gridded, true);
 function planned(request, asked, models, catalogue) {
   checkPictures(models);
   const clip = request.clip ?? models[0].clip; // what lanes share is the first one's
-  const found = asked.map((lane, i) =>
-    ofLaneB(asked.length === 2 && i === 1, () => {
-      const whole = resolved({ ...lane, clip }, models[i], catalogue);
-      return { lane: whole, args: args(whole, models[i]), rows: stepTable(whole, models[i]) };
+  const found = together(
+    asked.map((lane, i) => () => {
+      return ofLaneB(asked.length === 2 && i === 1 ? request : null, () => {
+        const whole = resolved({ ...lane, clip }, models[i], catalogue);
+        return { lane: whole, args: args(whole, models[i]), rows: stepTable(whole, models[i]) };
+      });
     }),
   );
   const [lanes, rows] = [found.map(({ lane }) => lane), found.map((one) => one.rows)];
@@ -167,12 +172,16 @@ function planned(request, asked, models, catalogue) {
   };
 }
 
-/** @template T @param {boolean} isB @param {() => T} make @returns {T} what a lane is, or an error that names lane B */
-function ofLaneB(isB, make) {
+/** @template T @param {Request | null} request whose lane B it is @param {() => T} make @returns {T} what a lane is, or an error that names lane B and its field */
+function ofLaneB(request, make) {
   try {
     return make();
   } catch (error) {
-    if (isB && error instanceof Error && error.name === "Error") error.message = RUN.laneB(error.message);
+    for (const one of error instanceof Wrong ? error.all : [error])
+      if (request && one instanceof Error && one.name === "Error") {
+        one.message = RUN.laneB(one.message);
+        if (one instanceof Wrong && hasOwn(request, one.field)) one.field = `${one.field}_b`;
+      }
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { DEFAULTS, SAMPLERS } from "../local/process/samplers.js";
 import { suitedSpacing } from "../local/process/times.js";
 import { RUN } from "../words/wrong.js";
 import { classNames } from "./facts.js";
-import { ANY, shown, Wrong } from "./fields.js";
+import { ANY, shown, together, Wrong } from "./fields.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Request } from "./plan.js" */
@@ -133,14 +133,22 @@ export const sampling = (lane) => ({
  */
 export function args(lane, facts) {
   const { T } = facts.schedule;
-  if (lane.steps > T) throw new Wrong("steps", RUN.steps(T, lane.steps), lane.steps);
+  /** @type {Partial<Arguments>[]} */
+  const [_, drawn, asked] = together([
+    () => {
+      if (lane.steps > T) throw new Wrong("steps", RUN.steps(T, lane.steps));
+      return {};
+    },
+    () => ({ labels: classOf(lane, facts) }),
+    () => words(lane, facts),
+  ]);
   return {
     seeds: seedsOf(lane),
     ...sampling(lane),
     clip: lane.clip,
-    labels: classOf(lane, facts),
+    labels: drawn.labels ?? null,
     guidance: lane.guidance === 1 ? null : lane.guidance,
-    ...words(lane, facts),
+    ...asked,
   };
 }
 

@@ -214,6 +214,32 @@ test("Stop before the server has answered stops the run with its first message, 
   assert.equal(asked, 2);
 });
 
+test("the time left goes down between two messages, and is not known where the run takes longer", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 0;
+  /** @type {(number | null)[]} */
+  const seen = [];
+  const nothing = () => {};
+  const stream = new Stream(
+    () => seen.push(stream.left),
+    nothing,
+    nothing,
+    () => now,
+  );
+  const wait = () => {
+    now += 1000;
+    t.mock.timers.tick(1000);
+  };
+  stream.start();
+  stream.receive(message("a", 1));
+  for (let i = 0; i < 4; i++) wait();
+  stream.receive(message("a", 2, { left: 60 }));
+  wait();
+  stream.receive(message("a", 3, { left: null, state: "finished" }));
+  wait();
+  assert.deepEqual(seen, [null, 3, 2, 1, null, null, 60, 59, null]);
+});
+
 test("numbers have the digits that count", () => {
   assert.equal(plusMinus(3.20468, 0.01923), "3.205 ± 0.019");
   assert.equal(plusMinus(83.247, 1.494), "83.25 ± 1.49");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Checkpoints } from "../local/checkpoints.js";
 import { chain } from "../local/process/runs.js";
 import { schedule } from "../local/process/schedule.js";
 import { modelPairs, quarters, suitedSpacing } from "../local/process/times.js";
@@ -21,6 +22,20 @@ const facts = {
   ...{ latent: false, takes_words: false, corrections: 1 },
 };
 const one = (field) => (value) => check([{ name: "it", default: field.usual, ...field }], { it: value }).it;
+
+test("the pace is that of the last seconds", () => {
+  const checkpoints = new Checkpoints({ words }, {}, null, null);
+  const after = (...steps) => {
+    for (const seconds of steps) checkpoints.note("toy", 4 * seconds, 4);
+    return checkpoints.seconds("toy");
+  };
+  const close = (seconds, wanted) => assert.ok(Math.abs(seconds / wanted - 1) < 0.1, `${seconds} for ${wanted}`);
+  assert.equal(checkpoints.seconds("toy"), null);
+  close(after(...Array(40).fill(0.5)), 0.5);
+  close(after(...Array(8).fill(1.5)), 1.5);
+  close(after(...Array(20).fill(0.5)), 0.5);
+  assert.equal(checkpoints.seconds("toy", 2), 2 * checkpoints.seconds("toy"));
+});
 
 test("a prompt is one line of whole letters, and an emoji is one of them", () => {
   const prompt = one({ kind: "prompt", title: "The prompt", most: 3, usual: "" });
@@ -49,10 +64,20 @@ test("a switch is true, false, or the model's own", () => {
   assert.throws(() => onOff("yes"), /Clip must be true or false, or nothing for the model's own, got 'yes'/);
 });
 
-test("the first wrong value is named, and what has no field is left out", () => {
+test("the first wrong value is named, with all others, and what has no field is left out", () => {
   const form = ["a", "b"].map((name) => ({ name, title: name, kind: "whole", low: 0, high: 9, default: 1 }));
   assert.deepEqual(check(form, { b: "2", c: "x" }), { a: 1, b: 2 });
-  assert.throws(() => check(form, { b: "x", a: "y" }), /^Error: b must/);
+  assert.throws(
+    () => check(form, { b: "x", a: "y" }),
+    ({ message, all }) => {
+      assert.match(message, /^b must/);
+      assert.deepEqual(
+        all.map(({ field }) => field),
+        ["b", "a"],
+      );
+      return true;
+    },
+  );
 });
 
 test("a lane has no guidance without a class or words, and no η but DDIM's", () => {

@@ -121,6 +121,28 @@ for (const inTurns of [false, true])
     assert.equal(log.length, 16); // each step once
   });
 
+test("the time left is by the clock of the last seconds, whatever the steps were expected to take", async (t) => {
+  let now = 1e6;
+  t.mock.method(performance, "now", () => now);
+  /** The time left after each step, of 40 steps of a second, in a run whose step `index` takes so many seconds. */
+  async function leftOf(seconds) {
+    const before = (_, __, index) => {
+      now += 1000 * seconds(index);
+    };
+    const how = begun(part(1, { steps: 40, before }).inWorker);
+    await how.ended;
+    return how.messages.flatMap(({ left, results }) => (results.length ? [left] : []));
+  }
+  const close = (left, steps, pace) => assert.ok(Math.abs(left / (steps * pace) - 1) < 0.15, `${left} for ${steps}`);
+  const even = await leftOf(() => 1);
+  close(even.at(5), 34, 1);
+  const slower = await leftOf((index) => (index < 20 ? 1 : 3));
+  close(slower.at(19), 20, 1);
+  close(slower.at(24), 15, 3);
+  const cold = await leftOf((index) => (index ? 0.5 : 20));
+  close(cold.at(12), 27, 0.5);
+});
+
 test("one picture, or a GPU, needs no helper", async () => {
   const alone = begun(part(1).inWorker);
   await alone.ended;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Catalogue } from "../words/catalogue.js";
 import { ascii, asFloat, code, general, json, keywords, literal, range, tuple } from "../words/literal.js";
-import { copied, forRun, picture, reference, rowsHead } from "../words/scripts.js";
+import { copied, forRun, load, picture, rowsHead } from "../words/scripts.js";
 
 test("values are written as Python writes them", () => {
   const written = [
@@ -113,8 +113,10 @@ test("a sampler that diffusers lacks is no reason to have no other script", () =
 });
 
 test("a model of this page alone is a comment, and a mistake of ours is none", () => {
-  assert.throws(() => reference("x", MODEL), /on this page, and nowhere else/);
-  assert.equal(reference("o/m@main", { source: { ...MODEL.source, ref: "o/m@main" } }), "o/m@abc");
+  assert.throws(() => load("x", MODEL), /on this page, and nowhere else/);
+  const own = { source: { ...MODEL.source, ref: "o/m@main" } };
+  assert.equal(load("o/m@main", own), "ddpm_core.load('o/m@abc')");
+  assert.equal(load("o/m@main", { ...own, precision: "fp32" }), "ddpm_core.load('o/m@abc', precision='fp32')");
   assert.equal(
     copied(() => rowsHead("x", MODEL, {}).join("\n")),
     "# This model is on this page, and nowhere else\n",

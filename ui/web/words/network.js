@@ -43,13 +43,14 @@ function when({ length }, { first, last }) {
   return first === 1 && end >= length ? "in all steps" : `in steps ${first} to ${Math.min(end, length)}`;
 }
 
-/** What is different in the second run, "" where there is none. @param {Request} request @param {string[]} cut @param {number[]} times @param {Facts} model */
-export function secondTitle(request, cut, times, model) {
-  if (!cut.length && !request.graft) return "";
+/** What is different in the second run, "" where there is none. @param {Request} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {Facts} model */
+export function secondTitle(request, cut, donor, times, model) {
+  if (!cut.length && !donor) return "";
+  const of = donor === ANY ? "no class" : `“${donor}”`;
   const names = cut.map((name) => titleOf(name, model.takes_words));
-  if (request.graft && cut.length)
-    return `Without ${names.join(", ")}, and with the ${request.graft_block} of “${request.graft}”, ${when(times, request)}`;
-  if (request.graft) return `With the ${request.graft_block} of a run of “${request.graft}”, ${when(times, request)}`;
+  if (donor && cut.length)
+    return `Without ${names.join(", ")}, and with the ${request.graft_block} of ${of}, ${when(times, request)}`;
+  if (donor) return `With the ${request.graft_block} of a run of ${of}, ${when(times, request)}`;
   return `Without ${names.join(", ")}, ${when(times, request)}`;
 }
 
@@ -68,7 +69,7 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
   const span = { "1 0": "all", [`1 ${half}`]: "first", [`${half + 1} 0`]: "second" }[`${first} ${last}`];
   const { seeds, unit } = figures;
   const runs = (/** @type {number} */ share) => Math.round(share * seeds);
-  if (graft && !off && block === "middle" && unit === "right" && span) {
+  if (graft && graft !== ANY && !off && block === "middle" && unit === "right" && span) {
     const steps = { all: "all", first: `1-${half}`, second: `${half + 1}-${figures.steps}` }[span];
     const { own, other = 0 } = figures.graft[steps ?? ""] ?? {};
     if (own === undefined) return "";
@@ -100,7 +101,7 @@ export const WORDS = {
   take: (/** @type {unknown} */ block) => `Take the ${block} from`,
   own: "this run",
   other: "a run of other words",
-  donor: (/** @type {string} */ name) => `a run of ${name}`,
+  donor: (/** @type {string} */ name) => `a run of ${name === ANY ? "no class" : name}`,
   when: "In which steps",
   in: "When",
   always: "All steps",

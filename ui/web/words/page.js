@@ -78,7 +78,7 @@ export const RUN = {
   progress: "Progress of the run",
   gone: "The run was lost: Run starts it again",
   noModel: "The model of this run is not here any more: press Run",
-  correct: (/** @type {string} */ field) => `Correct “${field}” first`,
+  correct: (/** @type {string[]} */ fields) => `Correct ${fields.map((field) => `“${field}”`).join(", ")} first`,
   impossible: (/** @type {string[]} */ values) => `Not possible here: ${values.join(", ")}.`,
   changed: "Settings changed",
   left: (/** @type {string} */ time) => `${time} left`,
@@ -86,8 +86,10 @@ export const RUN = {
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) =>
     /finished/i.test(outcome) ? outcome : `${state}. ${outcome}`,
   example: "Example",
-  of: (/** @type {boolean} */ example, /** @type {string} */ settings) =>
-    `${example ? "Example" : "Earlier run"}${settings ? `: ${settings}` : " with other settings"}`,
+  going: "This run",
+  earlier: "Earlier run",
+  /** What is shown. @type {(what: string, settings: string) => string} */
+  of: (what, settings) => `${what}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
   own: "Change anything to run your own.",
   thinned: "Every second step. Run shows all.",
@@ -101,6 +103,9 @@ export const SHARE = {
   theLink: "The link:",
   python: "Copy Python",
   diffusers: "Copy for diffusers",
+  /** The first line of a script for diffusers. */
+  precision: (/** @type {string} */ precision) =>
+    `# The page computes in ${precision}, and this script in fp32: the pictures differ a little.`,
   script: "The script:",
   impossible: "Not for these settings",
   unknown: "Not known yet",

@@ -67,7 +67,7 @@ export function python(lanes, models, touches, catalogue) {
     ...picked(given, (name) => !["seeds", "clip", ...DRAWN].includes(name)),
     ...picked(drawn[i], (name) => !isShared(name)),
   }));
-  const loaded = `model = ddpm_core.load(${literal(reference(first.checkpoint, models[0]))})`;
+  const loaded = `model = ${load(first.checkpoint, models[0])}`;
   const plain = ["from PIL import Image", "", "import ddpm_core", ""];
   const saved = (/** @type {string} */ name) => `Image.fromarray(image.squeeze()).save(f"${name}.png")`;
   if (!other)
@@ -85,7 +85,7 @@ export function python(lanes, models, touches, catalogue) {
     ...(touches.size ? catalogue.words.script.imports.split("\n") : plain),
     loaded,
     ...(touches.size ? touching(touches, first, models[0], catalogue.words.script.touch) : []),
-    ...(alone ? [] : [`other = ddpm_core.load(${literal(reference(other.checkpoint, models[1]))})`]),
+    ...(alone ? [] : [`other = ${load(other.checkpoint, models[1])}`]),
     "lanes = [",
     ...ways.map((way) => `    ${literal(way)},`),
     "]",
@@ -114,11 +114,15 @@ function touching(touches, { seed, count }, { image_size }, source) {
  * A checkpoint with the revision that was loaded. Throws for a model that only this page has.
  * @param {string} ref @param {Facts} model
  */
-export function reference(ref, { source }) {
+function reference(ref, { source }) {
   // Its folder is none of a stranger's business.
   if (source && ref !== source.ref) throw new Error("This model is on this page, and nowhere else");
   return source?.revision ? `${ref.split("@")[0]}@${source.revision}` : ref;
 }
+
+/** What loads a checkpoint, to compute as the page does. Throws as `reference` does. @param {string} ref @param {Facts} model */
+export const load = (ref, model) =>
+  `ddpm_core.load(${literal(reference(ref, model))}${model.precision ? `, precision=${literal(model.precision)}` : ""})`;
 
 /** The lines that make a uint8 array of a picture as text; they need base64, zlib and np. @param {string} name @param {string} text @param {number[]} shape */
 export const picture = (name, text, shape) => [
@@ -137,7 +141,7 @@ export const rowsHead = (ref, model, options) => [
   "import ddpm_core",
   "from ddpm_core.imaging import grid",
   "",
-  `model = ddpm_core.load(${literal(reference(ref, model))})`,
+  `model = ${load(ref, model)}`,
   `options = ${literal(picked(typed(options), (_, value) => value !== null))}`,
 ];
 

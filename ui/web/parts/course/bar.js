@@ -1,6 +1,6 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
-import { all, button, el, find, isShown } from "../../shared/drawing/dom.js";
+import { all, button, el, find } from "../../shared/drawing/dom.js";
 import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
@@ -91,12 +91,13 @@ export function draw(page, bar, name, pressed) {
   const following = [];
   if (tasks[which + 1])
     following.push(action(BAR.further(which + 2, tasks.length), "", () => draw(page, bar, name, which + 1)));
-  if (isOver) following.push(action(BAR.own, "", () => drawOwn(page)));
+  const hasPad = Boolean(page.given.initial.train?.drawings);
+  if (isOver && hasPad) following.push(action(BAR.own, "", () => drawOwn(page)));
   const next = lessons[at + 1];
   if (next) following.push(action(tasks[which + 1] ? BAR.skip(at + 2) : BAR.on, "", () => begin(page, next)));
   else following.push(action(BAR.deeper, "", () => leave("course")));
   following[0].classList.add("primary");
-  if (isOver) answer.append(el("p", { class: "over" }, BAR.over));
+  if (isOver) answer.append(el("p", { class: "over" }, BAR.over(hasPad)));
   answer.append(el("div", { class: "row" }, ...following));
   const guesses = task.guesses.map((text) => {
     const guess = () => {
@@ -147,12 +148,12 @@ export function draw(page, bar, name, pressed) {
   FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
 }
 
-/** End the course where one chooses what to draw. @param {Page} page */
+/** End the course at the drawing pad of Train. @param {Page} page */
 async function drawOwn(page) {
-  await page.open(page.part, null, { push: true, lesson: null });
-  const field = all(document, "#place [data-name=label]").find(isShown);
-  field?.scrollIntoView({ block: "center" });
-  field?.querySelector("input")?.focus({ preventScroll: true });
+  await page.open("train", { data: "own" }, { push: true, lesson: null });
+  const sheet = find(document, ".train .pad .sheet");
+  sheet.scrollIntoView({ block: "center" });
+  sheet.focus({ preventScroll: true });
 }
 
 /** How often a touch made another digit, by its t. @param {NonNullable<Lesson["curves"]>} given */

@@ -3,6 +3,7 @@ import { button, el, find, markup } from "../../shared/drawing/dom.js";
 import { measured, titleOf, WORDS } from "../../words/network.js";
 
 /** @import { About } from "../../shared/form/form.js" */
+/** @import { Control } from "../../shared/form/controls.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
 /** @import { Block, Figures } from "../../shared/run/protocol.js" */
 
@@ -22,6 +23,7 @@ export class Apart {
     this.panel = panel;
     this.root = el("div", { class: "apart" });
     markup(this.root, MARKUP);
+    panel.form.adopt("graft", this.#donor());
   }
 
   /** What is off, as the form has it. */
@@ -59,26 +61,38 @@ export class Apart {
     const names = Object.entries(has).flatMap(([name, is]) => (is ? [name] : []));
     const switches = names.map((name) => this.chip(name));
     find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, WORDS.switch), ...switches);
-    this.#graft(
-      String(graft),
-      (about?.classes ?? []).filter((name) => name !== "any"),
-    );
+    find(this.root, ".graft .name").textContent = WORDS.take(form.value("graft_block"));
     this.#when(Number(first), Number(last), Number(steps));
   }
 
-  /** The run that a block is taken from. @param {string} value @param {string[]} classes */
-  #graft(value, classes) {
-    const row = find(this.root, ".graft");
-    row.hidden = !classes.length && !this.takesWords;
-    const change = (/** @type {string} */ graft) => this.panel.set({ graft }, "inside");
-    const title = el("span", { class: "name" }, WORDS.take(this.panel.form.value("graft_block")));
-    const choice = classes.length
-      ? el("select", { "data-part": "graft" }, el("option", { value: "" }, WORDS.own))
-      : el("input", { type: "text", "data-part": "graft", placeholder: WORDS.other });
-    choice.append(...classes.map((name) => el("option", { value: name }, WORDS.donor(name))));
-    choice.value = value;
-    choice.addEventListener("change", () => change(choice.value));
-    row.replaceChildren(el("label", null, title, choice));
+  /** The control of the run that a block is taken from: one of the model's classes, or words. @returns {Control} */
+  #donor() {
+    const element = find(this.root, ".graft");
+    const label = el("label", null, el("span", { class: "name" }));
+    element.append(label);
+    let value = ""; // may be of a model that is not known yet
+    /** @type {string[]} of the model */
+    let known = [];
+    const choice = () => /** @type {HTMLSelectElement | null} */ (label.querySelector("[data-part]"));
+    const set = (/** @type {string} */ graft) => {
+      value = graft;
+      const shown = choice();
+      if (shown) shown.value = graft;
+    };
+    /** A run that this model can't have is no longer asked for. @param {About} about */
+    const offer = ({ classes, prompts }) => {
+      const can = classes.length ? classes.includes(value) : prompts.length > 0 && !known.includes(value);
+      known = classes;
+      const made = classes.length
+        ? el("select", { "data-part": "graft" }, el("option", { value: "" }, WORDS.own))
+        : el("input", { type: "text", "data-part": "graft", placeholder: WORDS.other });
+      made.append(...classes.map((name) => el("option", { value: name }, WORDS.donor(name))));
+      made.addEventListener("change", () => this.panel.set({ graft: made.value }, "inside"));
+      choice()?.remove();
+      label.append(made);
+      set(can ? value : "");
+    };
+    return { element, input: null, get: () => value, set, offer };
   }
 
   /** @param {number} first @param {number} last 0 for the last one of all @param {number} steps */

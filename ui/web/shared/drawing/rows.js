@@ -4,7 +4,7 @@ import { apart, seen, WORDS } from "../../words/rows.js";
 import { attribute } from "../../words/symbols.js";
 import { el, find, markup } from "./dom.js";
 import { NOISE, soon } from "./motion.js";
-import { urlOf } from "./sprite.js";
+import { show } from "./sprite.js";
 import { Scrubber } from "./transport.js";
 
 /** @import { Head, Row, Source, Step } from "../run/protocol.js" */
@@ -122,7 +122,7 @@ export class Rows {
   /** @param {number} i @param {Sprite} picture @param {boolean} final */
   #source(i, picture, final) {
     const figure = this.root.querySelectorAll(".sources figure")[i];
-    find(figure, "img", HTMLImageElement).src = urlOf(picture);
+    show(find(figure, "img", HTMLImageElement), picture);
     find(figure, ".at").textContent = final ? "" : WORDS.drawing;
   }
 
@@ -130,7 +130,7 @@ export class Rows {
   #head({ kind, row, x }) {
     const title = this.plan?.titles[row] ?? "";
     const said = [kind === "map" ? WORDS.differ(title) : WORDS.latent(title), WORDS.latents(title)];
-    const images = x.map((one, i) => el("img", { src: urlOf(one), alt: said[i] }));
+    const images = x.map((one, i) => show(el("img", { alt: said[i] }), one));
     this.root.querySelectorAll(".head")[row].prepend(...images);
   }
 
@@ -164,8 +164,7 @@ export class Rows {
       const frame = frames.length ? frameAt(frames, plan.steps[row], last ? at / last : 1) : null;
       image.hidden = !frame;
       if (!frame) return;
-      const url = urlOf((this.state && frame.x) || frame.x0);
-      if (image.src !== url) image.src = url;
+      show(image, (this.state && frame.x) || frame.x0);
       attribute(image, "alt", seen(title, `${plan.columns.length} ${plan.what}`, frame.s, this.state));
     });
     const some = this.frames.some((frames) => frames.length > 1);

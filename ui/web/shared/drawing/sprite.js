@@ -9,8 +9,8 @@ import { bmp } from "../../files/pictures.js";
 const urls = new WeakMap();
 const forgotten = new FinalizationRegistry((/** @type {string} */ url) => URL.revokeObjectURL(url));
 
-/** The address of a sprite, which lasts as long as the sprite. @param {Sprite} sprite */
-export function urlOf(sprite) {
+/** The address of a sprite, which lasts as long as the sprite: what shows it must hold it. @param {Sprite} sprite */
+function urlOf(sprite) {
   const known = urls.get(sprite);
   if (known) return known;
   const url = URL.createObjectURL(sprite instanceof Blob ? sprite : new Blob([bmp(sprite)], { type: "image/bmp" }));
@@ -22,11 +22,15 @@ export function urlOf(sprite) {
 /** What images show: it stays as long as they do. @type {WeakMap<HTMLImageElement, Sprite>} */
 const held = new WeakMap();
 
-/** Show a sprite, or no picture. @param {HTMLImageElement} image @param {Sprite | null} sprite */
+/**
+ * Show a sprite, or no picture. An image has only the address, so it is made to hold its sprite, too.
+ * @param {HTMLImageElement} image @param {Sprite | null} sprite
+ */
 export function show(image, sprite) {
   const src = sprite ? urlOf(sprite) : "";
   if (image.src !== src) image.src = src;
   if (sprite) held.set(image, sprite);
+  return image;
 }
 
 /** What a canvas can draw. @param {Sprite} sprite */

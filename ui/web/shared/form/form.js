@@ -184,6 +184,7 @@ export class Form {
       if (value === "") this.#chosen.delete(name);
       else if (chosen) this.#chosen.add(name);
       this.#controls.get(name)?.set(value);
+      if (this.has(name)) this.#tell(name, "");
     }
     this.reveal();
   }

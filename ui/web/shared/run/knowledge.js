@@ -1,7 +1,7 @@
 // What the page knows of checkpoints, and what it says of a run before it starts: its own words, and the engine's time.
 
 import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
-import { check, Wrong } from "../../plans/fields.js";
+import { check, together, Wrong } from "../../plans/fields.js";
 import { plannerOf } from "../../plans/index.js";
 import { Catalogue, hasEmoji } from "../../words/catalogue.js";
 import { RUN } from "../../words/page.js";
@@ -11,7 +11,7 @@ import { failure } from "../../words/units.js";
 /** @import { Words } from "../../words/catalogue.js" */
 /** @import { About, FieldForm } from "../form/form.js" */
 /** @import { Answer, Ask, Refusal, Values } from "./client.js" */
-/** @import { Description } from "./panel.js" */
+/** @import { Description, Mistake } from "./panel.js" */
 /** @import { Known } from "./protocol.js" */
 
 export class Knowledge {
@@ -23,11 +23,13 @@ export class Knowledge {
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
    * @param {Ask} ask the engine
+   * @param {string} [precision] of an engine that always computes in the same one
    */
-  constructor(words, forms, ask) {
+  constructor(words, forms, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
     this.forms = forms;
     this.ask = ask;
+    this.precision = precision;
   }
 
   /** What a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether examples are wanted @returns {Promise<Answer<About>>} */
@@ -51,7 +53,7 @@ export class Knowledge {
     return planner.summary(request, this.catalogue);
   }
 
-  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { field?: string }>} */
+  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { wrong?: Mistake[] }>} */
   async describe(part, values) {
     try {
       const { planner, request, models } = await this.asked(part, values);
@@ -61,16 +63,10 @@ export class Knowledge {
       if (cost.error !== undefined) return cost;
       return { ...estimate(cost), ...(summary && { summary }), ...plan?.about() };
     } catch (error) {
-      return { error: failure(error), ...(error instanceof Wrong && { field: this.#fieldOf(part, values, error) }) };
+      const all = error instanceof Wrong ? error.all : [];
+      const wrong = all.map((one) => ({ field: one.field, error: failure(one) }));
+      return { error: failure(error), wrong };
     }
-  }
-
-  /** The field of a wrong value: lane B's where that has it, and lane A does not. @param {string} part @param {Values} values @param {Wrong} wrong */
-  #fieldOf(part, values, { field, value }) {
-    const other = `${field}_b`;
-    const isOther =
-      value !== undefined && String(values[field]) !== String(value) && String(values[other]) === String(value);
-    return isOther && this.forms[part].some(({ name }) => name === other) ? other : field;
   }
 
   /**
@@ -82,13 +78,13 @@ export class Knowledge {
     const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
     const prepared = Promise.all([this.#prepare(request), planner.prepare?.(request)]);
-    const facts = await Promise.all(
-      refs.map((ref) =>
-        this.#facts(ref).catch((error) => {
-          const field = this.forms[part].find(({ kind, name }) => kind === "reference" && request[name] === ref);
-          throw field ? new Wrong(field.name, failure(error)) : error;
-        }),
-      ),
+    const asked = await Promise.allSettled(refs.map((ref) => this.#facts(ref)));
+    const facts = together(
+      asked.map((one, i) => () => {
+        if (one.status === "fulfilled") return one.value;
+        const field = this.forms[part].find(({ kind, name }) => kind === "reference" && request[name] === refs[i]);
+        throw field ? new Wrong(field.name, failure(one.reason)) : one.reason;
+      }),
     );
     await prepared;
     const models = facts.flatMap((one) => one ?? []);
@@ -107,7 +103,7 @@ export class Knowledge {
       if (error !== undefined) throw new Error(error);
     }
     const facts = this.#known.get(ref)?.facts;
-    return facts ? factsOf(ref, facts) : null;
+    return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;
   }
 
   /** Get ready what the words of a request need: the names of emoji. @param {Request} request */

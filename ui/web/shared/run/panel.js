@@ -30,6 +30,8 @@ import { Stream } from "./stream.js";
  * @property {undefined} [error]
  */
 
+/** What is wrong with the value of a field. @typedef {{ field: string, error: string }} Mistake */
+
 /**
  * What has set the values: a "press" runs them, and the pictures come into sight. A press "inside" the pictures runs them,
  * and nothing moves. A "change" by hand runs where that is quick and the models are here, and so
@@ -72,9 +74,9 @@ export class Panel {
   /** Why to run as soon as the settings are described. @type {Cause} */
   #cause = "";
   #changed = false; // since what is shown was begun
-  /** What is marked: a field, and what is wrong with its value. @type {{ field: string, error: string } | null} */
-  #wrong = null;
-  /** The same, as a run of these values has found it. @type {{ field: string, error: string } | null} */
+  /** What is marked. @type {Mistake[]} */
+  #wrong = [];
+  /** What a run of these values has found wrong. @type {Mistake | null} */
   #failed = null;
   #came = false; // pictures of the run that goes on
   /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
@@ -168,7 +170,7 @@ export class Panel {
   #unfold(open) {
     this.side.classList.toggle("open", open);
     this.summary.setAttribute("aria-expanded", String(open));
-    if (this.#wrong) this.changed("", false); // its sentence comes into sight, or goes
+    if (this.#wrong.length) this.changed("", false); // its sentence comes into sight, or goes
   }
 
   /** What is asked for, for an address: models of the Hub with the revisions that were loaded. */
@@ -235,7 +237,7 @@ export class Panel {
       const { name } = reference;
       const about = found[i] ?? found[0];
       this.revisions[name] = found[i]?.revision ?? "";
-      if (!about?.error && this.#wrong?.field === name) this.#mark(null);
+      if (!about?.error) this.#mark(this.#wrong.filter(({ field }) => field !== name));
       if (about?.here) this.form.offer(reference, about);
     }
     if (found[0]?.here) {
@@ -255,9 +257,8 @@ export class Panel {
     if (ask !== this.#asks || this.element.dataset.ready === "false") return;
     const sentence = this.form.missing || got.error;
     this.description = got.error === undefined ? got : null;
-    this.#mark(got.error === undefined ? this.#failed : { field: "", ...got });
-    const waits = this.#wrong && this.#waits(this.#wrong.field);
-    const said = (sentence && waits) ?? sentence ?? (got.error === undefined ? got.estimate : "");
+    this.#mark(got.error === undefined ? [this.#failed ?? []].flat() : (got.wrong ?? []));
+    const said = (sentence && this.#waits(this.#wrong)) ?? sentence ?? (got.error === undefined ? got.estimate : "");
     write(this.estimate, said); // it is read out, so only where it changes
     this.estimate.classList.toggle("wrong", Boolean(sentence && !this.form.missing)); // not yet chosen is no error
     const downloads = this.description?.auto === false && this.description.seconds === null;
@@ -290,27 +291,30 @@ export class Panel {
   /** Say above what is shown that it is of other settings, and of which. */
   async #sayOrigin() {
     const ran = this.#ran;
-    if (!ran || !this.#outdated) return;
+    if (!ran || !this.#isOther) return;
     const settings = await this.page.knowledge.summary(this.part, ran).catch(() => ""); // its model may have gone
-    if (ran !== this.#ran || !this.#outdated) return;
-    write(this.origin, RUN.of(Boolean(this.example), settings));
+    if (ran !== this.#ran || !this.#isOther) return;
+    const what = this.example ? RUN.example : this.stream.active ? RUN.going : RUN.earlier;
+    write(this.origin, RUN.of(what, settings));
     this.origin.hidden = false;
   }
 
-  /** Mark the field whose value is wrong, and no other. @param {{ field: string, error: string } | null} wrong */
+  /** Mark the fields whose values are wrong, and no others. @param {Mistake[]} wrong */
   #mark(wrong) {
-    const shown = wrong && this.form.has(wrong.field) ? wrong : null;
-    const before = this.#wrong?.field ?? shown?.field;
-    if (before && before !== shown?.field) this.form.mark(before, "");
-    if (shown) this.form.mark(shown.field, shown.error);
+    const shown = wrong.filter(({ field }) => this.form.has(field));
+    for (const { field } of this.#wrong) if (!shown.some((one) => one.field === field)) this.form.mark(field, "");
+    for (const { field, error } of shown) this.form.mark(field, error);
     this.#wrong = shown;
   }
 
-  /** What Run waits for, where the sentence about a field is in sight. @param {string} field */
-  #waits(field) {
-    const place = this.form.place(field);
-    const { label = "" } = this.form.fields.find(({ name }) => name === field) ?? {};
-    return isShown(place) ? RUN.correct(label) : null;
+  /** What Run waits for, where the sentences about fields are in sight. @param {Mistake[]} wrong */
+  #waits(wrong) {
+    const seen = wrong.filter(({ field }) => isShown(this.form.place(field)));
+    const titles = seen.map((one) => {
+      const { label = "", lane = "" } = this.form.fields.find(({ name }) => name === one.field) ?? {};
+      return lane === "b" ? FORM.laneB(label) : label;
+    });
+    return titles.length && titles.length === wrong.length ? RUN.correct(titles) : null;
   }
 
   start() {
@@ -354,11 +358,16 @@ export class Panel {
     return this.#isSame && !this.example && (this.stream.active || this.stream.state === "finished");
   }
 
-  /** Whether what is shown is not what the form says, or the run that goes on. */
+  /** Whether what is shown is of other values than those that are chosen. */
+  get #isOther() {
+    const { stream, sketch, example } = this;
+    const shown = stream.active ? this.#came : Boolean(example) || stream.state !== "idle";
+    return !sketch.shown && shown && this.#changed && !this.#isSame;
+  }
+
+  /** Whether what is shown is not what the form says, or not yet of the run that goes on. */
   get #outdated() {
-    if (this.sketch.shown) return false;
-    if (this.stream.active) return !this.#came;
-    return this.#changed && (Boolean(this.example) || this.stream.state !== "idle") && !this.#isSame;
+    return this.#isOther || (!this.sketch.shown && this.stream.active && !this.#came);
   }
 
   /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
@@ -424,12 +433,12 @@ export class Panel {
     element.dataset.run = stream.run ?? "";
     const [active, outdated] = [stream.active, this.#outdated];
     element.dataset.outdated = String(outdated);
-    if (!outdated) this.origin.hidden = true;
+    if (!this.#isOther) this.origin.hidden = true;
     const left = active && stream.left !== null ? RUN.left(duration(Math.max(1, stream.left))) : "";
     const example = Boolean(this.example) && !sketch.shown;
     if (before !== stream.state && stream.state === "error") this.#failed = this.#blame();
     const failed = stream.state === "error" && this.#failed; // its sentence stands at the field
-    const words = (failed && this.#waits(failed.field)) || stream.words;
+    const words = (failed && this.#waits([failed])) || stream.words;
     if (active || !(outdated || sketch.said))
       this.status.show(this.example || words, left, example, active ? stream.progress : undefined);
     else this.status.show(sketch.said || RUN.changed, this.run.disabled ? "" : this.run.textContent, example);
@@ -551,7 +560,9 @@ export class Panel {
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: SHARE.script, disabled: text ? "" : wrong || unknown };
     };
-    const other = diffusers === undefined ? [] : [script(SHARE.diffusers, diffusers, why)];
+    const [, precision = ""] = this.page.given.device.note.match(/ · (bf16|fp16)/) ?? [];
+    const noted = diffusers && precision ? `${SHARE.precision(precision)}\n${diffusers}` : diffusers;
+    const other = diffusers === undefined ? [] : [script(SHARE.diffusers, noted, why)];
     return this.#recorded ? files : [...files, script(SHARE.python, python, why), ...other];
   }
 

@@ -58,7 +58,7 @@ export class Starters {
   #press({ values = {}, part = this.panel.part, act }) {
     const { page } = this.panel;
     if (act) act();
-    else if (part !== this.panel.part) page.open(part, values, { push: true, cause: "press" });
+    else if (part !== this.panel.part) page.open(part, page.whole(part, values), { push: true, cause: "press" });
     else {
       this.panel.form.reset();
       this.panel.set(values, "press");

@@ -22,6 +22,7 @@ export const NEXT = {
 /** @param {State} state */
 export const isEnd = (state) => NEXT[state].length === 0;
 const SILENCE = 15000; // ms without a message after which a run counts as lost
+const TICK = 1000; // ms after which the time left is another one
 
 /** @template Result */
 export class Stream {
@@ -32,12 +33,14 @@ export class Stream {
   text = "";
   /** @type {number | null} */
   progress = null;
-  /** @type {number | null} */
-  left = null;
+  /** Seconds, when they were said. @type {number | null} */
+  #left = null;
+  #said = 0; // when, in ms
   #seq = -1;
   /** @type {Set<string>} */
   #old = new Set();
   #timer = 0;
+  #ticks = 0;
   /** @type {(() => void) | null} */
   #stopping = null;
 
@@ -45,11 +48,24 @@ export class Stream {
    * @param {() => void} changed how the run stands
    * @param {(result: Result) => void} take one result of the current run
    * @param {() => void} renew another run begins, and its results are going to come
+   * @param {() => number} [clock] ms
    */
-  constructor(changed, take, renew) {
+  constructor(changed, take, renew, clock = () => performance.now()) {
     this.changed = changed;
     this.take = take;
     this.renew = renew;
+    this.clock = clock;
+  }
+
+  /** Seconds left by now; null where that is not known, or where the run takes longer than was said. */
+  get left() {
+    const left = (this.#left ?? 0) - (this.clock() - this.#said) / 1000;
+    return left > 0 ? left : null;
+  }
+
+  set left(left) {
+    this.#left = left;
+    this.#said = this.clock();
   }
 
   get active() {
@@ -103,7 +119,18 @@ export class Stream {
   #watch() {
     clearTimeout(this.#timer);
     if (!this.active) return;
+    this.#tick();
     this.#timer = setTimeout(() => this.lose(), SILENCE);
+  }
+
+  /** The time left is another one each second. */
+  #tick() {
+    clearTimeout(this.#ticks);
+    this.#ticks = setTimeout(() => {
+      if (!this.active) return;
+      this.changed();
+      this.#tick();
+    }, TICK);
   }
 
   /** No run is shown any more. */
