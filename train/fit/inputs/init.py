@@ -55,7 +55,8 @@ def of_network(shape: Mapping[str, Any], size: int) -> dict[str, Any]:
         "widths": tuple(shape["block_out_channels"]),
         "blocks": shape["layers_per_block"],
         "attention": tuple(size >> i for i, kind in enumerate(shape["down_block_types"]) if "Attn" in kind),
-        "norm_groups": shape["norm_num_groups"],
+        # diffusers' own rule where the file leaves it open
+        "norm_groups": shape["norm_num_groups"] or max(1, min(shape["block_out_channels"][0] // 4, 32)),
     }
 
 
