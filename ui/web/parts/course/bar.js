@@ -1,6 +1,6 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
-import { all, button, el, find } from "../../shared/drawing/dom.js";
+import { all, button, el, find, isShown } from "../../shared/drawing/dom.js";
 import { linked } from "../../shared/form/link.js";
 import { copy } from "../../shared/run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
