@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -506,6 +507,59 @@ class Transport:
 
     def is_closing(self):
         return self.aborted
+
+
+@pytest.fixture
+def bare_server(monkeypatch):
+    """The port of a server that holds 4 connections, without the app: every request gets its path."""
+    monkeypatch.setattr(connections, "raise_file_limit", lambda: 4)
+
+    async def path(scope, receive, send):
+        body = scope["path"].encode()
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    bare = connections.Server(path, socket.create_server(("127.0.0.1", 0)), "127.0.0.1")
+    bare.start()
+    yield bare.port
+    bare.force_exit = True
+    bare.close()
+
+
+def exchanged(port, sent):
+    """All that the server answers to these bytes, until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
+        one.sendall(sent)
+        return b"".join(iter(lambda: one.recv(1 << 16), b""))
+
+
+class TakesOver(asyncio.Protocol):
+    """In the place of the protocol to which uvicorn hands WebSockets where a package for them is installed: the first
+    one hears no more of its connection.
+    """
+
+    def __init__(self, **_):
+        pass
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+        self.transport.close()
+
+
+def test_a_websocket_is_a_request_like_others(monkeypatch, request, caplog):
+    """Each counted as a connection for ever, until no other one was taken."""
+    monkeypatch.setattr("uvicorn.protocols.websockets.auto.AutoWebSocketsProtocol", TakesOver)
+    port = request.getfixturevalue("bare_server")
+    head = b"GET /x HTTP/1.1\r\nHost: x\r\n"
+    upgrade = b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    for _ in range(6):
+        exchanged(port, head + upgrade + b"Sec-WebSocket-Version: 13\r\n\r\n")
+    assert exchanged(port, head + b"Connection: close\r\n\r\n").endswith(b"/x")
+    assert not caplog.records  # each would be a line of the log that strangers write
 
 
 def test_an_address_has_so_many_connections_but_a_proxy_as_many_as_it_needs(monkeypatch):

@@ -56,7 +56,9 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, host: str):
-        config = uvicorn.Config(app, log_level="warning", backlog=AT_ONCE)
+        # Without WebSockets, which the page has none of: uvicorn would give their connections to another protocol, and
+        # `patient` would count them for ever. And without warnings: each is about a request that strangers chose.
+        config = uvicorn.Config(app, ws="none", log_level="error", backlog=AT_ONCE)
         config.load()
         config.http_protocol_class = patient(config.http_protocol_class, Connections(raise_file_limit()))
         super().__init__(config)
