@@ -472,6 +472,22 @@ def test_on_a_space_its_page_may_ask(monkeypatch):
         space.check({b"host": b"10.16.1.2:7860", b"origin": b"https://huggingface.co"})
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_own"),
+    [("http://lab", True), ("https://lab", True), ("http://lab:9", False), ("https://lab:8443", False)],
+)
+def test_a_name_without_a_port_is_that_of_the_usual_ones(origin, is_own):
+    """Other programs on the same machine have other ports, and are other sites."""
+    headers = {b"host": b"lab", b"origin": origin.encode()}
+    if is_own:
+        return Origins(any_host=False).check(headers)
+    with pytest.raises(Refused, match="another site"):
+        Origins(any_host=False).check(headers)
+    behind = Origins(any_host=False)  # a proxy that leaves the port out
+    behind.serve(origin)
+    behind.check(headers)
+
+
 def test_a_body_that_comes_steadily_but_slowly_ends():
     now = [0.0]
 
