@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -30,7 +31,7 @@ from ui.machine.limits import Refused, ServerLimits
 from ui.machine.turns import Turns
 from ui.runs import jobs, visitors
 from ui.serving import api, connections, gate, server
-from ui.serving.gate import MAX_REQUEST, Access, Gate
+from ui.serving.gate import MAX_OTHER, MAX_REQUEST, VALUES, Access, Gate
 from ui.serving.origins import Origins
 
 
@@ -50,7 +51,8 @@ def asked(method, path, body=b"", app=None, root_path=""):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "root_path": root_path}
+    headers = [(b"content-length", b"%d" % len(body))]
+    scope = {"type": "http", "method": method, "path": path, "root_path": root_path, "headers": headers}
     run_async(Gate(app or inside, Access(EventLog()))(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
@@ -112,12 +114,26 @@ def test_everything_else_stays_outside(method, path):
     assert status == 404 and json.loads(content) == {"detail": "There is nothing at this address"}
 
 
-@pytest.mark.parametrize(("size", "status"), [(MAX_REQUEST, 200), (MAX_REQUEST + 1, 413)])
-def test_a_request_is_taken_up_to_a_size(size, status):
-    for path in ("/ask", "/run", "/gradio_api/queue/join"):
-        found, content = asked("POST", path, bytes(size))
-        assert found == status
-        assert status == 200 or "up to 1.0 MB are taken" in content.decode()
+@pytest.mark.parametrize(
+    ("path", "most", "said"),
+    [
+        *((path, MAX_REQUEST, "up to 1 MB are taken") for path in ("/ask", "/run")),
+        *((path, MAX_OTHER, "up to 0.066 MB are taken") for path in ("/login", "/gradio_api/queue/join")),
+    ],
+)
+def test_a_request_is_taken_up_to_a_size(path, most, said):
+    assert asked("POST", path, bytes(most))[0] == 200
+    found, content = asked("POST", path, bytes(most + 1))
+    assert found == 413 and said in content.decode()
+
+
+@pytest.mark.parametrize("path", ["/ask", "/gradio_api/call/sample"])
+@pytest.mark.parametrize("one", [b",", b"[", b"{"])
+def test_a_request_has_so_many_values(path, one):
+    """Reading more takes long, and nobody is answered meanwhile."""
+    found, content = asked("POST", path, one * (VALUES + 1))
+    assert found == 413 and b"too many values: up to 25,000 are taken" in content
+    assert asked("POST", path, b"x" + one * VALUES)[0] == 200
 
 
 def test_few_have_what_runs_keep_at_once():
@@ -496,7 +512,7 @@ def test_a_body_that_comes_steadily_but_slowly_ends():
         return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
 
     with pytest.raises(gate.Rejected, match="too slowly") as rejected:
-        run_async(gate._whole(receive, lambda: now[0]))
+        run_async(gate._whole(receive, lambda: now[0], 1 << 20))
     assert rejected.value.status == 408 and now[0] == 15
 
 
@@ -504,6 +520,7 @@ class Protocol:
     """In the place of uvicorn's."""
 
     cycle, loop = None, SimpleNamespace(call_later=lambda *_: SimpleNamespace(cancel=lambda: None))
+    flow = SimpleNamespace(pause_reading=lambda: None)
 
     def __init__(self, address, proxies=()):
         self.client, self.config = (address, 1), SimpleNamespace(loaded_app=SimpleNamespace(trusted_hosts=proxies))
@@ -515,11 +532,39 @@ class Protocol:
         pass
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_what_comes_in_pieces_of_unknown_length_is_not_read_on(answered):
+    """Each piece costs the parser as much as a small request: a megabyte of them held up everybody for seconds."""
+    read = []
+
+    class Reads(Protocol):
+        def data_received(self, data):
+            read.append(len(data))
+            head = {"headers": [(b"transfer-encoding", b"chunked")]}
+            self.cycle = SimpleNamespace(scope=head, more_body=True, response_complete=answered)
+
+    protocol = connections.patient(Reads, connections.Connections(100))("198.51.100.1")
+    protocol.connection_made(Transport())
+    for _ in range(4):
+        protocol.data_received(b"1\r\nx\r\n" * 40_000)
+    assert sum(read) <= connections.READ
+
+
+def test_requests_one_after_the_other_on_a_connection_are_answered_in_their_order(bare_server):
+    """Also those that are sent before the answers have come, with more bytes than are read at once."""
+    head = b" HTTP/1.1\r\nHost: x\r\n"
+    sent = [b"POST /%d%sContent-Length: 9000\r\n\r\n%s" % (n, head, b"x" * 9000) for n in range(30)]
+    said = exchanged(bare_server, b"".join(sent) + b"GET /last" + head + b"Connection: close\r\n\r\n")
+    assert re.findall(rb"\r\n\r\n(/\d+|/last)", said) == [*(b"/%d" % n for n in range(30)), b"/last"]
+
+
 class Transport:
     aborted = False
 
     def abort(self):
         self.aborted = True
+
+    close = abort
 
     def is_closing(self):
         return self.aborted

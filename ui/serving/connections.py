@@ -26,6 +26,7 @@ OF_ONE = 256  # connections of one address; a browser opens six
 MOST = 4096  # in all, if the system allows twice as many files
 AT_ONCE = 128  # that are accepted before the first of them can be counted; uvicorn's own number is 2048
 FILES = 65_536  # that the app asks the system for
+READ = 4096  # bytes of a connection that are parsed at once
 
 log = logging.getLogger(__name__)
 
@@ -101,14 +102,18 @@ class Connections:
 
 
 def patient(protocol: type, all: Connections) -> type:
-    """uvicorn's protocol, of whichever parser, that closes a connection on which no request comes."""
+    """uvicorn's protocol, of whichever parser, that closes a connection on which no request comes, and reads no more
+    than what can be answered.
+    """
 
     class Patient(protocol):
         _ends: Any = None  # the timer while no request is under way
         _peer = ""
+        _unread: bytearray
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            self._unread = bytearray()
             self._peer = neighbourhood(self.client[0] if self.client else "")
             all.of[self._peer] += 1
             proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
@@ -121,8 +126,28 @@ def patient(protocol: type, all: Connections) -> type:
             self._wait()
 
         def data_received(self, data: bytes) -> None:
-            super().data_received(data)
+            self._unread += data
+            self._read()
             self._wait()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._read()
+
+        def _read(self) -> None:
+            """Parse what has come, but nothing that follows a request before that is answered; and no body in pieces,
+            which the gate refuses: each would cost as much as a request, however small it is.
+            """
+            while self._unread and not self.transport.is_closing():
+                if asked := self.cycle:
+                    in_pieces = any(name == b"transfer-encoding" for name, _ in asked.scope["headers"])
+                    if in_pieces and asked.response_complete:
+                        return self.transport.close()
+                    if in_pieces or not (asked.more_body or asked.response_complete):
+                        return self.flow.pause_reading()
+                part = self._unread[:READ]
+                del self._unread[:READ]
+                super().data_received(bytes(part))
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._wait(False)

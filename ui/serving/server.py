@@ -26,8 +26,9 @@ from ui.serving import before_gradio  # noqa: F401, before torch
 import anyio
 import anyio.to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -57,7 +58,7 @@ from ui.runs.pages import Run, Runs
 from ui.runs.visitors import asks, far_address, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
-from ui.serving.gate import UNCLEAR, Access, Gate
+from ui.serving.gate import NAME, UNCLEAR, Access, Gate, unclear
 from ui.serving.origins import Origins, page_address
 from ui.serving.packing import packed, whole
 
@@ -78,7 +79,7 @@ class Question(BaseModel):
     part: str
     what: str
     values: dict[str, Any] = {}
-    page: str = ""
+    page: str = Field("", max_length=NAME)
 
 
 class AskedRun(BaseModel):
@@ -86,8 +87,8 @@ class AskedRun(BaseModel):
 
     part: str
     values: dict[str, Any]
-    page: str = ""
-    load: str = ""
+    page: str = Field("", max_length=NAME)
+    load: str = Field("", max_length=NAME)
     number: int = 0
 
 
@@ -136,6 +137,7 @@ class App(FastAPI):
             heard=self.heard,
         )
         self.add_middleware(Gate, access=access)
+        self.add_exception_handler(RequestValidationError, unclear)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
