@@ -26,6 +26,7 @@ OF_ONE = 256  # connections of one address; a browser opens six
 MOST = 4096  # in all, if the system allows twice as many files
 AT_ONCE = 128  # that are accepted before the first of them can be counted; uvicorn's own number is 2048
 FILES = 65_536  # that the app asks the system for
+READS, LEAST = 10.0, 50_000  # seconds in which a client reads so many bytes of an answer that waits for it, at least
 READ = 4096  # bytes of a connection that are parsed at once
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,14 @@ def patient(protocol: type, all: Connections) -> type:
 
     class Patient(protocol):
         _ends: Any = None  # the timer while no request is under way
+        _stalls: Any = None  # the timer while an answer waits to be read
         _peer = ""
         _unread: bytearray
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._unread = bytearray()
+            self.app_state = {**self.app_state, "abort": transport.abort}  # for the gate
             self._peer = neighbourhood(self.client[0] if self.client else "")
             all.of[self._peer] += 1
             proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
@@ -149,8 +152,25 @@ def patient(protocol: type, all: Connections) -> type:
                 del self._unread[:READ]
                 super().data_received(bytes(part))
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._look(None)
+
+        def resume_writing(self) -> None:
+            self._stalls.cancel()
+            super().resume_writing()
+
+        def _look(self, before: int | None) -> None:
+            """Close the connection where the client has hardly read any of the bytes that waited before."""
+            waiting = self.transport.get_write_buffer_size()
+            if before and waiting > before - LEAST:
+                return self.transport.abort()
+            self._stalls = self.loop.call_later(READS, self._look, waiting)
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._wait(False)
+            if self._stalls:
+                self._stalls.cancel()
             all.of[self._peer] -= 1
             if not all.of[self._peer]:
                 del all.of[self._peer]

@@ -37,7 +37,7 @@ VALUES = 25_000  # in a request; 20 drawings have 16,000. While they are read, f
 MAX_PATH = 2000  # characters, and of what follows the ?
 NAME = 100  # characters of what a client calls its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
-FILES, FILES_OF_ONE = 16, 8  # and what files are made of: until it has left, up to 30 MB of a run stay in memory
+FILES = 16  # and what files are made of: until it has left, up to 30 MB of a run stay in memory
 PIECE = 10.0  # seconds in which the next piece of a request has to come
 SLOWEST = 20e3  # bytes a second of a whole request, at least
 WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
@@ -114,7 +114,8 @@ class Gate:
 
     def __init__(self, app: ASGIApp, access: Access):
         self._app, self._access = app, access
-        self._here: Counter[tuple[str, str]] = Counter()  # under way of a kind, by address; "" for all
+        self._here: Counter[str] = Counter()  # requests under way, by address; "" for all
+        self._files: dict[_Asked, None] = {}  # of these that get what files are made of, the first ones first
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
         self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
@@ -156,16 +157,32 @@ class Gate:
     @contextmanager
     def _counted(self, asked: _Asked) -> Iterator[None]:
         """Raises Rejected where too many are under way."""
-        kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
-        kinds += [("files", FILES, FILES_OF_ONE)] if asked.path.startswith("/kept/") else []
-        for kind, most, of_one in kinds:
-            if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
-                limits = f"at most {most}, {of_one} of one address"
-                raise Rejected(503, f"There are too many {kind} at once ({limits}): try again in a moment")
-        names = [(kind, who) for kind, *_ in kinds for who in ("", asked.address)]
+        if self._here[asked.address] >= REQUESTS_OF_ONE or self._here[""] >= REQUESTS:
+            limits = f"at most {REQUESTS}, {REQUESTS_OF_ONE} of one address"
+            raise Rejected(503, f"There are too many requests at once ({limits}): try again in a moment")
+        if asked.path.startswith("/kept/"):
+            self._make_room(asked.address)
+            self._files[asked] = None
         listened = filter(None, [asked.listens_to()])
-        with _among(self._here, names), _among(self._access.heard, list(listened)):
-            yield
+        try:
+            with _among(self._here, ["", asked.address]), _among(self._access.heard, list(listened)):
+                yield
+        finally:
+            self._files.pop(asked, None)
+
+    def _make_room(self, address: str) -> None:
+        """Where all places for files are taken, the address with most of them gives up its oldest one for an address
+        that then still has no more than it. Raises Rejected where there is none.
+        """
+        if len(self._files) < FILES:
+            return
+        of = Counter(one.address for one in self._files)
+        busiest, most = of.most_common(1)[0]
+        if most < of[address] + 2:
+            raise Rejected(503, f"There are too many files at once (at most {FILES}): try again in a moment")
+        oldest = next(one for one in self._files if one.address == busiest)
+        del self._files[oldest]
+        oldest.scope["state"]["abort"]()
 
     @asynccontextmanager
     async def _in_turn(self, asked: _Asked) -> AsyncIterator[None]:
