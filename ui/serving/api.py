@@ -91,12 +91,12 @@ class Api(gr.Server):
         where the server does not answer on this machine.
         """
 
-        def start_server(app: Api, **_: object) -> tuple[str, int, str, Server]:
+        def start_server(app: Api, **_: object) -> tuple[str, int, str, None]:
             self.sweeper = temporary_files.Sweeper(self.get_blocks(), self.services.limits.temporary_mb * 1e6)
             self.sweeper.start()
             server.enter(app.router.lifespan_context(app))
             here(self)
-            return server.host, server.port, server.url, server
+            return server.host, server.port, server.url, None  # the server is not gradio's to close
 
         # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses. And an
         # event waits until one of so many places is free, and nobody is told so: there are places for all at once, and

@@ -25,6 +25,7 @@ HEAD = 10.0  # seconds until the head of a request has to be there
 OF_ONE = 256  # connections of one address; a browser opens six
 MOST = 4096  # in all, if the system allows twice as many files
 AT_ONCE = 128  # that are accepted before the first of them can be counted; uvicorn's own number is 2048
+LAST = 0.5  # seconds for the server to end when it breaks off what is under way
 FILES = 65_536  # that the app asks the system for
 READS, LEAST = 10.0, 50_000  # seconds in which a client reads so many bytes of an answer that waits for it, at least
 READ = 4096  # bytes of a connection that are parsed at once
@@ -87,10 +88,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         await self._guests.aclose()
 
-    def close(self) -> None:
-        """End when the requests under way are answered, or at once with `force_exit`."""
+    def close(self, seconds: float) -> None:
+        """End when the requests under way are answered. After so many seconds break them off, and wait for no thread."""
         self.should_exit = True
-        self._thread.join(5)
+        self._thread.join(seconds)
+        self.force_exit = True
+        self._thread.join(LAST)
 
 
 class Connections:

@@ -411,10 +411,7 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         time.sleep(0.05)
     if app.server is None:
         return stopped
-    hurry = threading.Timer(max(LAST, end - time.monotonic()), setattr, (app.server, "force_exit", True))
-    hurry.start()  # the server waits for requests under way
     if app.api.done():
         app.api.result().leave()
-    app.server.close()
-    hurry.cancel()
+    app.server.close(max(LAST, end - time.monotonic()))
     return stopped
