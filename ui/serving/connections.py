@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
         await self._guests.aclose()
 
     def close(self, seconds: float) -> None:
-        """End when the requests under way are answered. After so many seconds break them off, and wait for no thread."""
+        """End when the requests under way are answered. After so many seconds break them off, threads or not."""
         self.should_exit = True
         self._thread.join(seconds)
         self.force_exit = True
