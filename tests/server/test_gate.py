@@ -608,9 +608,12 @@ def bare_server(monkeypatch):
 
 def exchanged(port, sent):
     """All that the server answers to these bytes, until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
+    got = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as one, contextlib.suppress(ConnectionError):
         one.sendall(sent)
-        return b"".join(iter(lambda: one.recv(1 << 16), b""))
+        while part := one.recv(1 << 16):
+            got += part
+    return got
 
 
 class TakesOver(asyncio.Protocol):
@@ -639,6 +642,36 @@ def test_a_websocket_is_a_request_like_others(monkeypatch, request, caplog):
         exchanged(port, head + upgrade + b"Sec-WebSocket-Version: 13\r\n\r\n")
     assert exchanged(port, head + b"Connection: close\r\n\r\n").endswith(b"/x")
     assert not caplog.records  # each would be a line of the log that strangers write
+
+
+HEAD = b"Host: x\r\nConnection: close\r\n"
+TWICE = b"Content-Length: 2\r\nContent-Length: 40\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + b"X: " + b"x" * 100_000,
+        HEAD + b"a:b\r\n" * 20_000,
+        b"Connection: close",
+        HEAD + b"Host: y",
+        HEAD + TWICE,
+        HEAD + b"Content-Length: +2",
+        HEAD + b"Content-Length: -1",
+        HEAD + b"Content-Length: " + b"9" * 30,
+        HEAD + b"Transfer-Encoding : chunked",
+        HEAD + b"Transfer-Encoding: identity",
+        HEAD + b"X: a\0b",
+        HEAD + b"X: a\rTransfer-Encoding: chunked",
+    ],
+    ids=lambda head: head[-20:],
+)
+def test_a_head_that_another_server_could_read_in_another_way_is_refused(head, monkeypatch, request):
+    """A proxy in front may take for one request what would be two here. And with whatever parser is installed."""
+    monkeypatch.setattr("uvicorn.protocols.http.auto.AutoHTTPProtocol", None)
+    port = request.getfixturevalue("bare_server")
+    said = exchanged(port, b"POST /x HTTP/1.1\r\n" + head + b"\r\n\r\n{}GET /y HTTP/1.1\r\n" + HEAD + b"\r\n")
+    assert said.startswith(b"HTTP/1.1 400 ") and said.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_server_ends_in_time_though_a_thread_of_a_request_goes_on():

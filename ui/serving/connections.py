@@ -59,9 +59,10 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, host: str):
+        # One parser, whatever is installed: httptools would take a head of any length, and a request of two hosts.
         # Without WebSockets, which the page has none of: uvicorn would give their connections to another protocol, and
         # `patient` would count them for ever. And without warnings: each is about a request that strangers chose.
-        config = uvicorn.Config(app, ws="none", log_level="error", backlog=AT_ONCE)
+        config = uvicorn.Config(app, http="h11", ws="none", log_level="error", backlog=AT_ONCE)
         config.load()
         config.http_protocol_class = patient(config.http_protocol_class, Connections(raise_file_limit()))
         super().__init__(config)
@@ -106,7 +107,7 @@ class Connections:
 
 
 def patient(protocol: type, all: Connections) -> type:
-    """uvicorn's protocol, of whichever parser, that closes a connection on which no request comes, and reads no more
+    """uvicorn's protocol that closes a connection on which no request comes, and reads no more
     than what can be answered.
     """
 
