@@ -26,7 +26,6 @@ PUBLIC = {"SPACE_ID": "owner/space"}
 ATTACKERS = 8  # threads
 VISITOR, LOUD = "198.51.100.1", "203.0.113.{}"
 RUN = {"part": "watch", "page": "a page"}
-LARGE = 400, 16  # steps and images of a run whose files are larger than what the system keeps for a socket
 
 Result = dict[str, Any]
 
@@ -132,7 +131,7 @@ def handshakes(folder: Path, checkpoint: str, count: int) -> Result:
 
 def worthless(folder: Path, checkpoint: str, count: int) -> Result:
     """Requests of one address that can't be computed: whether another visitor's finished run is still here."""
-    wrong = json.dumps(RUN | {"values": {"steps": "x"}}).encode()
+    wrong = json.dumps({"part": "watch", "page": "another page", "values": {"steps": "x"}}).encode()
     kind = "Content-Type: application/json\r\n"
     with _page(folder, checkpoint) as page:
         kept = f"/kept/{page.run()[-1]['run']}"
@@ -145,21 +144,20 @@ def worthless(folder: Path, checkpoint: str, count: int) -> Result:
         return page.result(alone, beside, requests=count, statuses=dict(said))
 
 
-def unread(folder: Path, checkpoint: str, sockets: int) -> Result:
+def unread(folder: Path, checkpoint: str, sockets: int, steps: int) -> Result:
     """Sockets of two addresses that ask for what files are made of and read none of it: how long another visitor waits
-    for the same.
+    for the same. Of 1000 steps it is more than the system takes from the app for a socket.
     """
-    steps, images = LARGE
     with _page(folder, checkpoint) as page, contextlib.ExitStack() as here:
-        kept = f"/kept/{page.run(steps=steps, count=images)[-1]['run']}"
+        kept = f"/kept/{page.run(steps=steps, count=16)[-1]['run']}"
         alone = max(page.seconds(kept) for _ in range(5))
-        begun = time.monotonic()
+        files, begun = page.app.open_files(), time.monotonic()
         open_ones = [page.opened("GET", kept, LOUD.format(number % 2)) for number in range(sockets)]
         for one in open_ones:
             here.enter_context(contextlib.closing(one))
         time.sleep(0.5)
         beside = max(page.seconds(kept) for _ in range(5))
-        while page.app.open_files() > sockets and time.monotonic() < begun + 60:  # the app has others, about 15
+        while page.app.open_files() > files and time.monotonic() < begun + 60:
             time.sleep(0.2)
         return page.result(alone, beside, sockets=sockets, closed_after_seconds=time.monotonic() - begun)
 
