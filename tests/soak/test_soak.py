@@ -34,7 +34,7 @@ PAGES = {
     strangers.foreign: {},
     attacks.handshakes: {"count": (4500, 50)},
     attacks.worthless: {"count": (200, 70)},
-    attacks.unread: {"sockets": (16, 16), "steps": (1000, 50)},
+    attacks.unread: {"sockets": (16, 16), "steps": (100, 20)},
     attacks.bodies: {"connections": (100, 8)},
     attacks.terminated: {"runs": (20, 3)},
 }
