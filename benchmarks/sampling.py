@@ -64,6 +64,7 @@ def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str =
         network=wrapped,
         schedule=ddpm_core.NoiseSchedule.linear(),
         image_size=unet.config.sample_size,
+        prediction="epsilon",
         num_classes=classes,
         null_label=classes or None,
     )

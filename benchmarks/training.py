@@ -74,7 +74,7 @@ def endless(loader: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
 
 
 def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
-    """What examples/unconditional_image_generation/train_unconditional.py does in a step, with its EMA on."""
+    """What diffusers' example train_unconditional.py does in a step, with its EMA on."""
     import torchvision.transforms as T
     from diffusers import DDPMScheduler
     from diffusers.optimization import get_scheduler

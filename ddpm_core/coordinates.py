@@ -7,7 +7,7 @@ the same x_T, steps and noise. A class for each family says what differs; the ca
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -117,24 +117,39 @@ class RectifiedFlow:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """Our own networks on another schedule: at each σ, they get the t − 1 that had this σ in training.
+    """Networks on another schedule than that of their training.
 
-    Between two of the training's times, t is interpolated in ln σ. Beyond the first and the last, it is the nearest
-    one.
+    inner: their coordinates, None for ours. At each σ, networks in ours get the t − 1 that had this σ in training.
+    Between two of the training's times, t is interpolated in ln σ. Networks in other coordinates get σ itself. Beyond
+    the first and the last σ of the training, x_t counts as noisy as there: no network knows others.
     """
 
     trained: NoiseSchedule
+    inner: Coordinates | None = None
 
     @property
-    def gives(self) -> None:
-        return None
+    def gives(self) -> Prediction | None:
+        return None if self.inner is None else self.inner.gives
 
     def translation(self, schedule: NoiseSchedule) -> Translation:
+        if self.inner is not None:
+            return self._within(self.inner, schedule)
         known, wanted = (its.sigma[1:].log().numpy() for its in (self.trained, schedule))
         finite = np.isfinite(known)
         times = np.interp(wanted, known[finite], np.flatnonzero(finite))
         times[np.isinf(wanted)] = self.trained.T - 1
         return Translation(torch.from_numpy(np.concatenate([[0.0], times])))
+
+    def _within(self, inner: Coordinates, schedule: NoiseSchedule) -> Translation:
+        """The translation of inner, with its first and last entries of the training for σ beyond these."""
+        below, above = schedule.sigma < self.trained.sigma[1], schedule.sigma > self.trained.sigma[-1]
+
+        def within(wanted: Any, known: Any) -> Any:
+            if not isinstance(wanted, Tensor):
+                return wanted
+            return torch.where(below, known[1], torch.where(above, known[-1], wanted))
+
+        return Translation(*map(within, inner.translation(schedule), inner.translation(self.trained)))
 
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:

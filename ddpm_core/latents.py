@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.likelihood import image_state
-from ddpm_core.model import Model, ModelSpec, check_state, is_number
+from ddpm_core.model import Model, ModelSpec, check_state, is_number, is_whole
 from ddpm_core.names import MIXINGS, Mixing, Spacing
 from ddpm_core.noise import Seeds, check_seeds, gaussian_batch
 from ddpm_core.prediction import predict
@@ -93,8 +93,8 @@ def invert(
     Arguments:
         model: a model from `load`, or your own Model.
         images: uint8 (N, H, W, C).
-        steps: the number of steps, 1..t, None for 50; or the times themselves, from the highest down. `sample(model,
-            x_T=x, sampler="ddim", steps=steps)` with the same spacing goes back.
+        steps: the number of steps, 1..t, None for 50, or for t if that is less; or the times themselves, from the
+            highest down. `sample(model, x_T=x, sampler="ddim", steps=steps)` with the same spacing goes back.
         t: the time to reach, 1..T; None for T. From a t below T, `reconstruct` goes back, with the sampler "ddim".
         spacing, clip: as for `trajectory`.
         conditions: labels, guidance, prompts, negative, as for `trajectory`.
@@ -106,6 +106,9 @@ def invert(
     check_options("invert", conditions, arguments(invert))
     if model.student is not None:
         raise ValueError("a student has not learned t = 1, where inversion begins: invert with its teacher")
+    reached = model.schedule.T if t is None else t
+    if steps is None and is_whole(reached, 1):
+        steps = min(own_run(model)[0], reached)
     pairs = make_chain(model, steps, "ddim", spacing, t, conditions.get("guidance")).pairs
     x = image_state(model, images, torch.float32)
     labels = Condition(**conditions).label_ids(model, len(x))

@@ -6,6 +6,7 @@ Reading the specification from a checkpoint's files takes almost no time; loadin
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, fields, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from ddpm_core.names import (
     Prediction,
     Sampler,
     Variance,
+    count_of,
 )
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -77,8 +79,8 @@ class ModelSpec:
 
     schedule: NoiseSchedule
     image_size: int
+    prediction: Prediction
     channels: int = 3
-    prediction: Prediction = "epsilon"
     variance: OwnVariance = "beta"
     num_classes: int = 0
     null_label: int | None = None
@@ -236,7 +238,8 @@ class Model(ModelSpec):
         schedule: β_t of the forward process.
         image_size: pixels a side; for a latent model, latents a side.
         channels: the channels of x, which is an image or a latent.
-        prediction: the output of the network, one of names.PREDICTIONS.
+        prediction: the output of the network, one of names.PREDICTIONS. It has no default: a wrong one trains and
+            samples without a warning.
         variance: the checkpoint's own reverse variance, one of names.OWN_VARIANCES.
         num_classes: labels are 0..num_classes − 1; the null label is not counted.
         null_label: the label that means "no class", None if there is none.
@@ -307,14 +310,18 @@ class Model(ModelSpec):
             schedule: any schedule. A σ below or above all that the network has learned counts as its first or last.
 
         Raises:
-            ValueError: for a student, and for predictions that belong to steps: μ̃, and the variance "learned".
+            ValueError: for a student, for predictions that belong to steps (μ̃, and the variance "learned"), and for a
+                network that takes only whole times. To learn this of your own network, it is evaluated once.
         """
         if self.student is not None:
             raise ValueError("a student has learned its own times: give the schedule to its teacher")
         if self.prediction == "mu" or self.variance == "learned":
             what = "the mean of x_{t−1}" if self.prediction == "mu" else "the variance of the step to t − 1"
             raise ValueError(f"this network predicts {what}, which belongs to the schedule of its training")
-        coordinates = self.coordinates or TrainedOn(self.schedule)
+        check_fractions(self, "on another schedule, a network gets fractions of t")
+        its = self.coordinates
+        everywhere = isinstance(its, (TrainedOn, RectifiedFlow))  # a flow's τ goes from 0 to 1: that is every σ
+        coordinates = its if everywhere else TrainedOn(self.schedule, its)
         return replace(self, schedule=schedule, coordinates=coordinates, leading_offset=0)
 
     @property
@@ -332,6 +339,39 @@ class Model(ModelSpec):
             uint8 (N, H, W, C).
         """
         return to_uint8(x if self.decoder is None else self.decoder.decode(x))
+
+
+def check_fractions(model: Model, why: str) -> None:
+    """Raise ValueError for a network that takes only whole times t − 1. why: where it gets others, for the sentence.
+
+    A network of the user's is evaluated at a time between two, for one image of zeros.
+    """
+    network: Any = model.network
+    words = f"{why}, but this network knows only whole ones"
+    unet = getattr(network, "unet", None)
+    if unet is not None and getattr(network, "moves_inputs", False):  # an engine's
+        if getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned":
+            raise ValueError(words)
+        return
+    owner = getattr(network, "__self__", network)  # of a method, such as a module's forward
+    weights = owner.parameters() if isinstance(owner, torch.nn.Module) else ()
+    like = next((weight for weight in weights if weight.is_floating_point()), torch.zeros(0, dtype=torch.float32))
+    x = like.new_zeros(1, model.channels, model.image_size, model.image_size)
+    labels = None
+    if model.text is not None:
+        labels = model.text([""])
+    elif model.num_classes:
+        labels = torch.tensor([model.null_label or 0], device=x.device)
+    try:
+        with torch.no_grad():
+            network(x, torch.full((1,), 0.5, dtype=torch.float32, device=x.device), labels)
+    except Exception as error:  # whatever else is wrong, a run will say
+        if _OF_WHOLE.search(str(error)):
+            raise ValueError(words) from error
+
+
+# What torch and NumPy say where an index is no whole number.
+_OF_WHOLE = re.compile("indices|integer|scalar types: Long")
 
 
 def check_langevin(snr: float | None, corrections: int | None) -> None:
@@ -438,5 +478,4 @@ def check_same_images(models: Sequence[ModelSpec]) -> None:
 
 def _images(model: ModelSpec) -> str:
     name = (model.source and model.source.name) or "the model"
-    channels = f"{model.channels} channel{'s' if model.channels > 1 else ''}"
-    return f"{name} makes {model.image_size}×{model.image_size} pixels in {channels}"
+    return f"{name} makes {model.image_size}×{model.image_size} pixels in {count_of(model.channels, 'channel')}"

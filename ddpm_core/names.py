@@ -1,4 +1,7 @@
-"""The names of everything that can be chosen: each list once as a type, and as a tuple in the order of display."""
+"""The names of everything that can be chosen: each list once as a type, and as a tuple in the order of display.
+
+`count_of` says how many things there are.
+"""
 
 from __future__ import annotations
 
@@ -34,3 +37,8 @@ TRACES: tuple[Trace, ...] = get_args(Trace)
 AVERAGINGS: tuple[Averaging, ...] = get_args(Averaging)
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 DISTILLATIONS: tuple[Distillation, ...] = get_args(Distillation)
+
+
+def count_of(n: int, thing: str) -> str:
+    """Return how many of a thing there are: "1 step", "10 steps"."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

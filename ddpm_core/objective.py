@@ -1,8 +1,8 @@
 """The losses of training: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
-Each loss is a function of the network and one batch. It returns one number for each image, (N,), so a trainer can
-weight, average or sort them by t. The network is called as network(x_t, t − 1, labels), like `Model.network`, or in its
-own coordinates. Whatever its precision, the loss is computed in the dtype of x_0.
+Each loss is a function of a model and one batch: only the model knows what its network predicts. It returns one number
+for each image, (N,), so a trainer can weight, average or sort them by t. The network is called as `Model.network`, and
+whatever its precision, the loss is computed in the dtype of x_0.
 """
 
 from __future__ import annotations
@@ -13,89 +13,59 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddpm_core.coordinates import Coordinates, RectifiedFlow, predicted, seen
+from ddpm_core.coordinates import predicted, seen
 from ddpm_core.likelihood import bound, bound_variance
-from ddpm_core.model import Network
-from ddpm_core.names import LEARNED, Prediction, Variance
+from ddpm_core.model import Model
+from ddpm_core.names import LEARNED, Prediction
 from ddpm_core.process import at_time, from_x0_eps, posterior, q_sample, to_device, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
 
 
-def l_simple(
-    network: Network,
-    schedule: NoiseSchedule,
-    x_0: Tensor,
-    t: Tensor,
-    eps: Tensor,
-    labels: Tensor | None = None,
-    prediction: Prediction = "epsilon",
-    variance: Variance = "beta",
-    coordinates: Coordinates | None = None,
-) -> Tensor:
+def l_simple(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None = None) -> Tensor:
     """Return ‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
 
     Arguments:
-        network: network(x, t − 1, labels) → (N, C, H, W), or diffusers' output with it; 2C channels for a learned
-            variance.
-        schedule: β_t and everything that follows from it.
+        model: its schedule, prediction (the target: ε, x_0, v, μ̃ or ε − x_0), variance and coordinates count. Its
+            network is trained: `dataclasses.replace(model, network=yours)` puts another one in its place. With a
+            learned variance, the second half of the network's channels is left out.
         x_0: (N, C, H, W).
         t: whole numbers (N,), 1..T, best on the CPU.
         eps: ε, like x_0.
         labels: int64 (N,), None for a model without classes.
-        prediction: the target: ε, x_0, v, μ̃ or ε − x_0 ("flow").
-        variance: with a learned variance, the second half of the network's channels is left out.
-        coordinates: the network's, as in `Model`: None for ours, and for "flow" RectifiedFlow().
 
     Returns:
         The loss of each image, (N,).
+
+    Raises:
+        TypeError: for a network without its model.
     """
-    x_t, output, _ = _evaluate(network, schedule, x_0, t, eps, labels, prediction, variance, coordinates)
-    return _squared_error(schedule, prediction, output, x_0, x_t, t, eps)
+    x_t, output, _ = _evaluate(model, x_0, t, eps, labels)
+    return _squared_error(model, output, x_0, x_t, t, eps)
 
 
-def l_vlb(
-    network: Network,
-    schedule: NoiseSchedule,
-    x_0: Tensor,
-    t: Tensor,
-    eps: Tensor,
-    labels: Tensor | None = None,
-    prediction: Prediction = "epsilon",
-    variance: Variance = "beta",
-    coordinates: Coordinates | None = None,
-) -> Tensor:
+def l_vlb(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None = None) -> Tensor:
     """Return T · L_{t−1} in bits per dimension. For t uniform on 1..T, its mean is the bound of Eq. 5 without the
     constant L_T.
 
-    L_{t−1} is likelihood.bound with the network's mean: x̂_0 isn't clipped. The arguments are those of `l_simple`;
-    variance: "beta", "beta_tilde", "learned" or "learned_range". Returns (N,).
+    L_{t−1} is likelihood.bound with the network's mean: x̂_0 isn't clipped. The arguments are those of `l_simple`.
+    Returns (N,).
     """
-    x_t, output, v = _evaluate(network, schedule, x_0, t, eps, labels, prediction, variance, coordinates)
-    return _vlb(schedule, prediction, variance, output, v, x_0, x_t, t)
+    x_t, output, v = _evaluate(model, x_0, t, eps, labels)
+    return _vlb(model, output, v, x_0, x_t, t)
 
 
-def l_hybrid(
-    network: Network,
-    schedule: NoiseSchedule,
-    x_0: Tensor,
-    t: Tensor,
-    eps: Tensor,
-    labels: Tensor | None = None,
-    prediction: Prediction = "epsilon",
-    variance: Variance = "learned_range",
-    coordinates: Coordinates | None = None,
-) -> Tensor:
+def l_hybrid(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None = None) -> Tensor:
     """Return L_simple + λ L_vlb with λ = .001; the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
 
-    The arguments are those of `l_simple`; variance: "learned" or "learned_range". Returns (N,).
+    The arguments are those of `l_simple`. Returns (N,). Raises ValueError for a model without a learned variance.
     """
-    if variance not in LEARNED:
-        raise ValueError(f"L_hybrid trains a learned variance ({' or '.join(LEARNED)}), not {variance!r}")
-    x_t, output, v = _evaluate(network, schedule, x_0, t, eps, labels, prediction, variance, coordinates)
-    vlb = _vlb(schedule, prediction, variance, output.detach(), v, x_0, x_t, t)
-    return _squared_error(schedule, prediction, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * vlb
+    x_t, output, v = _evaluate(model, x_0, t, eps, labels)
+    if v is None:
+        raise ValueError(f"L_hybrid trains a learned variance ({' or '.join(LEARNED)}), not {model.variance!r}")
+    vlb = _vlb(model, output.detach(), v, x_0, x_t, t)
+    return _squared_error(model, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * vlb
 
 
 LOSSES = {"simple": l_simple, "vlb": l_vlb, "hybrid": l_hybrid}
@@ -131,48 +101,30 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
 
 
 def _evaluate(
-    network: Network,
-    schedule: NoiseSchedule,
-    x_0: Tensor,
-    t: Tensor,
-    eps: Tensor,
-    labels: Tensor | None,
-    prediction: Prediction,
-    variance: Variance,
-    coordinates: Coordinates | None,
+    model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """x_t, the prediction, and for a learned variance v, all in the dtype of x_0."""
+    if not isinstance(model, Model):
+        raise TypeError(f"a loss takes a Model, which says what its network predicts, got a {type(model).__name__}")
+    schedule, coordinates = model.schedule, model.coordinates
     x_t = q_sample(schedule, x_0, t, eps)
-    if prediction == "flow" and coordinates is None:
-        coordinates = RectifiedFlow()
     given = (x_t, to_device(t.long() - 1, x_t.device)) if coordinates is None else seen(coordinates, schedule, x_t, t)
-    found: Any = network(*given, labels)
+    found: Any = model.network(*given, labels)
     output, v = getattr(found, "sample", found).to(x_0.dtype), None  # `sample` is of diffusers' networks
-    if variance in LEARNED:
+    if model.variance in LEARNED:
         output, v = output.chunk(2, dim=1)
     return x_t, output if coordinates is None else predicted(coordinates, schedule, output, x_t, t), v
 
 
-def _squared_error(
-    schedule: NoiseSchedule, prediction: Prediction, output: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor
-) -> Tensor:
-    target = from_x0_eps(schedule, prediction, x_0, eps, x_t, t)
+def _squared_error(model: Model, output: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    target = from_x0_eps(model.schedule, model.prediction, x_0, eps, x_t, t)
     return (target - output).square().flatten(1).mean(1)
 
 
-def _vlb(
-    schedule: NoiseSchedule,
-    prediction: Prediction,
-    kind: Variance,
-    output: Tensor,
-    v: Tensor | None,
-    x_0: Tensor,
-    x_t: Tensor,
-    t: Tensor,
-) -> Tensor:
-    mean = output
-    if prediction != "mu":
-        mean = posterior(schedule, to_x0_eps(schedule, prediction, output, x_t, t)[0], x_t, t)[0]
-    variance = bound_variance(schedule, t, t - 1, kind, v)
+def _vlb(model: Model, output: Tensor, v: Tensor | None, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+    schedule, mean = model.schedule, output
+    if model.prediction != "mu":
+        mean = posterior(schedule, to_x0_eps(schedule, model.prediction, output, x_t, t)[0], x_t, t)[0]
+    variance = bound_variance(schedule, t, t - 1, model.variance, v)
     nats = bound(schedule, x_0, x_t, t, t - 1, mean, variance)
     return schedule.T / math.log(2) * nats.flatten(1).mean(1)

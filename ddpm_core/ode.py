@@ -10,7 +10,6 @@ so log p(x_1) = log N(x_T; 0, I) + ∫ ∇·f from σ_1 to σ_T. SciPy solves it
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +23,7 @@ from torch import Tensor
 from ddpm_core.coordinates import TrainedOn
 from ddpm_core.errors import first_line
 from ddpm_core.likelihood import batch_size, image_state
-from ddpm_core.model import Model, check_pixels, check_state, is_number, is_whole
+from ddpm_core.model import Model, check_fractions, check_pixels, check_state, is_number, is_whole
 from ddpm_core.names import TRACES, Trace
 from ddpm_core.noise import check_seeds, generator
 from ddpm_core.prediction import Labels, check_gradients, evaluation, label_tensor
@@ -90,9 +89,9 @@ def ode_log_prob(
         progress: progress(done, total) counts hundredths of each picture's way from x_1 to x_T.
 
     Raises:
-        ValueError: for images of another size or dtype, an unknown trace, fewer than 1 vector, or a tolerance outside
-            1e-13..0.1; for latent models, students, μ̃-prediction and networks that take only whole times; if the
-            solver fails.
+        ValueError: for images of another size or dtype, with NaN, or that require gradients; for an unknown trace,
+            fewer than 1 vector, or a tolerance outside 1e-13..0.1; for latent models, students, μ̃-prediction and
+            networks that take only whole times; if the solver fails.
         ModuleNotFoundError: without SciPy.
     """
     check_flow(model)
@@ -105,7 +104,11 @@ def ode_log_prob(
     check_gradients()
     if isinstance(images, Tensor) and images.is_floating_point():
         check_state(model, images, "images")
-        x, uniform = images.double().cpu(), False
+        if images.requires_grad and torch.is_grad_enabled():
+            raise ValueError("the images require gradients, and this likelihood has none: detach them")
+        x, uniform = images.detach().double().cpu(), False
+        if not x.isfinite().all():
+            raise ValueError("the images have NaN or infinite numbers")
     else:
         x, uniform = image_state(model, images, torch.float64).cpu(), True
     seeds = check_seeds(range(len(x)) if seeds is None else seeds)
@@ -115,8 +118,6 @@ def ode_log_prob(
         x = x + LEVEL * torch.stack([_uniform(seed, x.shape[1:]) for seed in seeds])
     ids = label_tensor(model, labels, len(x), None)
     flow, found, evaluations, told = _Flow(model, dtype), [], 0, 0
-    if not getattr(model.network, "moves_inputs", False):  # one's own
-        flow.check_fraction(x[:1], None if ids is None else ids[:1])
 
     def tell(before: int, n: int, part: float) -> None:
         nonlocal told
@@ -144,9 +145,7 @@ def check_flow(model: Model) -> None:
         raise ValueError("a student has learned only a few times, but the flow visits all: measure its teacher")
     if model.prediction == "mu":
         raise ValueError("the flow also visits fractions of t, where μ̃, the mean of x_{t−1}, is not defined")
-    unet = getattr(model.network, "unet", None)
-    if unet is not None and (getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned"):
-        raise ValueError("the flow also visits fractions of t, but this network knows only whole ones")
+    check_fractions(model, "the flow also visits fractions of t")
     _solve_ivp()
 
 
@@ -204,18 +203,6 @@ class _Flow:
         schedule = NoiseSchedule.from_sigmas([sigma])
         return replace(self._model, schedule=schedule, coordinates=self._coordinates)
 
-    def check_fraction(self, x: Tensor, labels: Tensor | None) -> None:
-        """Raise ValueError for a user's network that takes only whole times. x, labels: those of one picture."""
-        middle = math.exp(sum(self._ends) / 2)
-        try:
-            evaluation(self._at(middle), x.to(self._dtype), 1, labels, clip=False)
-        except (IndexError, TypeError, RuntimeError) as error:
-            if not _OF_WHOLE.search(str(error)):
-                raise
-            raise ValueError(
-                f"the flow gives the network fractions of t_index, and this one takes whole ones ({first_line(error)})"
-            ) from error
-
     def _evaluate(self, x: Tensor, sigma: float, labels: Tensor | None, signs: Tensor | None) -> tuple[Tensor, Tensor]:
         """ε, like x, and the trace of its Jacobian, (N,), both float64."""
         x = x.to(self._dtype).detach().requires_grad_()
@@ -228,10 +215,6 @@ class _Flow:
             product = torch.autograd.grad(eps, x, vector.to(x.dtype), retain_graph=k + 1 < len(vectors))[0]
             total += (vector.double() * product.double()).flatten(1).sum(1)
         return eps.detach().double(), total if signs is None else total / len(signs)
-
-
-# What torch and NumPy say where an index is no whole number.
-_OF_WHOLE = re.compile("indices|integer|scalar types: Long")
 
 
 def _uniform(seed: int, shape: Sequence[int]) -> Tensor:

@@ -137,7 +137,10 @@ def check_attention(model: Model) -> None:
     if not model.takes_words:
         raise ValueError("this model takes no prompts, so it has no attention to words")
     if not hasattr(model.network, "attention"):
-        raise ValueError("to show attention, your own network needs a method attention(x, t_index, states)")
+        raise ValueError(
+            "this network shows no attention to words: use the model that was opened, or give your own network a "
+            "method attention(x, t_index, states)"
+        )
 
 
 def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> Tensor:
@@ -244,10 +247,10 @@ def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tens
     return labels, None if model.null_label is None else torch.full_like(labels, model.null_label)
 
 
-def check_guidance(guidance: float | None, dtype: torch.dtype) -> None:
-    """Raise ValueError unless guidance is None or a number that is finite in the dtype of the state."""
+def check_guidance(guidance: float | None, dtype: torch.dtype = torch.float64) -> None:
+    """Raise ValueError unless guidance is None or one number that is finite in the dtype of the state."""
     largest = torch.finfo(dtype).max
-    if guidance is not None and not is_number(guidance, -largest, largest):
+    if guidance is not None and (getattr(guidance, "ndim", 0) or not is_number(guidance, -largest, largest)):
         raise ValueError(f"guidance must be a finite number in {dtype_text(dtype)}, got {guidance!r}")
 
 
@@ -365,6 +368,7 @@ def label_tensor(
     the network's device. Raises ValueError for labels the model does not have, and for guidance without a label to
     guide towards.
     """
+    check_guidance(guidance)
     if model.takes_words:
         assert isinstance(model, Model) and model.text is not None
         asked, away = (_mixtures(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))

@@ -206,6 +206,7 @@ def make_chain(
 
     Raises ValueError for a chain that the model, the sampler or the guidance don't allow.
     """
+    check_guidance(guidance)
     own_steps, own_sampler = own_run(model)
     chosen = own_sampler if sampler is None else sampler
     named = NAMED.get(chosen) if isinstance(chosen, str) else _own_sampler(chosen)

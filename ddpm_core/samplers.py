@@ -277,7 +277,8 @@ class Consistency(StepSampler):
     floor: float = field(default=0.0, repr=False)
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
-        return Consistency(getattr(model.coordinates, "sigma_min", 0.0))
+        its = getattr(model.coordinates, "inner", model.coordinates)  # of a network on another schedule
+        return Consistency(getattr(its, "sigma_min", 0.0))
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
         signal = [schedule.alpha_bar[s].item() for _, s in pairs]

@@ -8,9 +8,10 @@ from __future__ import annotations
 import inspect
 import math
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -233,7 +234,7 @@ class NoiseSchedule:
         σ = 0, which ends many lists, gives none: every chain ends at the data.
 
         Arguments:
-            sigmas: from the largest down, for data in [−1, 1].
+            sigmas: from the largest down, for data in [−1, 1]. An infinite one is noise alone, x_T.
 
         Returns:
             Falling whole numbers, at most T.
@@ -242,9 +243,11 @@ class NoiseSchedule:
             ValueError: for sigmas that rise, or none above 0.
         """
         values = _numbers(sigmas, "sigmas")
-        if not bool((values.diff() <= 0).all() and values[0] > 0 and values[-1] >= 0):  # NaN fails too
+        if not bool((values[1:] <= values[:-1]).all() and values[0] > 0 and values[-1] >= 0):  # NaN fails too
             raise ValueError("sigmas must fall, from above 0; the last ones may be 0")
-        distance = (values[values > 0].log()[:, None] - self.sigma[1:].log()).abs()
+        # An infinite σ, which x_T may have, is nearest to the largest: the logarithms of all others are below 1000.
+        wanted, own = (each.log().clamp(max=1000) for each in (values[values > 0], self.sigma[1:]))
+        distance = (wanted[:, None] - own).abs()
         return list(dict.fromkeys((1 + distance.argmin(1)).tolist()))
 
     def times_of_diffusers(self, timesteps: Sequence[int] | Tensor) -> list[int]:
@@ -264,13 +267,14 @@ class NoiseSchedule:
                 diffusers aren't whole.
         """
         kind = self.config.get("_class_name")
-        given = timesteps.tolist() if isinstance(timesteps, (Tensor, np.ndarray)) else list(timesteps)
-        if not given or not all(isinstance(i, (int, np.integer)) and 0 <= i < self.T for i in given):
-            raise ValueError(f"timesteps of diffusers are whole numbers from 0 to {self.T - 1}, got {given}")
+        given: Any = timesteps.tolist() if isinstance(timesteps, (Tensor, np.ndarray)) else timesteps
+        each = list(given) if isinstance(given, Iterable) else []
+        if not each or not all(isinstance(i, (int, np.integer)) and 0 <= i < self.T for i in each):
+            raise ValueError(f"timesteps of diffusers are a list of whole numbers from 0 to {self.T - 1}, got {given}")
         if kind in ("ScoreSdeVeScheduler", "EDMEulerScheduler"):
             raise ValueError(f"the timesteps of diffusers' {kind} aren't whole: give its sigmas to times_at")
         counted_down = kind == "CMStochasticIterativeScheduler"
-        return sorted({self.T - int(i) if counted_down else int(i) + 1 for i in given}, reverse=True)
+        return sorted({self.T - int(i) if counted_down else int(i) + 1 for i in each}, reverse=True)
 
     @classmethod
     def _named(cls, name: str, T: int, **ends: float) -> NoiseSchedule:

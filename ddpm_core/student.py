@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ddpm_core.names import DISTILLATIONS, Distillation, Sampler
+from ddpm_core.names import DISTILLATIONS, Distillation, Sampler, count_of
 
 SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # that each is made for
 
@@ -114,7 +114,7 @@ class Student:
     @property
     def _made_for(self) -> str:
         n = len(self.times)
-        return f"{n} step{'s' if n > 1 else ''} at t = {_listed(self.times)}"
+        return f"{count_of(n, 'step')} at t = {_listed(self.times)}"
 
 
 def _listed(times: Sequence[int]) -> str:

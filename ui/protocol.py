@@ -5,7 +5,7 @@ tests/page/test_protocol.py compares them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 
@@ -199,6 +199,7 @@ class ModelList(TypedDict):
 class ModelAsked(TypedDict):
     ref: str
     pictures: NotRequired[bool]
+    typed: NotRequired[bool]
 
 
 class Origin(TypedDict):
@@ -262,9 +263,18 @@ class ScheduleTable(TypedDict):
     exploding: NotRequired[bool]
 
 
+class KeptGamma(TypedDict):
+    times: list[int]
+    gamma: list[float]
+
+
+class KeptTimes(TypedDict):
+    times: dict[str, dict[str, str]]
+
+
 class Sidecars(TypedDict):
-    gamma: Any
-    optimised: Any
+    gamma: KeptGamma | None
+    optimised: KeptTimes | None
 
 
 class Pipeline(TypedDict):

@@ -245,7 +245,13 @@ def _z(t: int, x: Tensor) -> Tensor:
 
 def _right_sample(network: Callable, schedule: S, x_T: Tensor, noise: Callable[[int, Tensor], Tensor]) -> Tensor:
     model = Model(
-        network=network, schedule=schedule, image_size=x_T.shape[-1], channels=x_T.shape[1], clip=False, variance="beta"
+        network=network,
+        schedule=schedule,
+        image_size=x_T.shape[-1],
+        prediction="epsilon",
+        channels=x_T.shape[1],
+        clip=False,
+        variance="beta",
     )
 
     def by_time(index: int, x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ddpm_core.model import Model, Source
+from ddpm_core.names import count_of
 from ddpm_core.prediction import few
 from ddpm_core.timesteps import ranges
 
@@ -11,14 +12,15 @@ def describe(model: Model) -> dict[str, str]:
     """A title and a line of text for each thing worth knowing, in order."""
     source = model.source or Source()
     betas = model.schedule.beta[1:].tolist()
+    sides = f"{model.image_size}×{model.image_size}"
     lines = {
         "checkpoint": source.ref,
         "revision": source.revision,
         "weights": source.weights,
         "file": source.file and f"{source.file}, {(source.bytes or 0) / 1e6:.1f} MB",
         "parameters": source.parameters and f"{source.parameters:,}",
-        "image": f"{model.picture_size}×{model.picture_size}, {model.picture_channels} channels",
-        "latents": f"{model.image_size}×{model.image_size}, {model.channels} channels" if model.latent else None,
+        "image": f"{model.picture_size}×{model.picture_size}, {count_of(model.picture_channels, 'channel')}",
+        "latents": f"{sides}, {count_of(model.channels, 'channel')}" if model.latent else None,
         "words": "yes, with --prompt" if model.takes_words else None,
         "schedule": f"{model.schedule.name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
         "prediction": model.prediction,

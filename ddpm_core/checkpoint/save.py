@@ -8,7 +8,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from ddpm_core.checkpoint import latent_parts, refs, spec
 from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import FACTS, CheckpointError
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file, readers_file
-from ddpm_core.checkpoint.weights import SCALE, read_tensors
+from ddpm_core.checkpoint.weights import SCALE, network_of, stored_weights
 from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
-from ddpm_core.engines.networks import NETWORKS, Network, is_network
+from ddpm_core.engines.networks import NETWORKS, Network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
@@ -60,8 +60,8 @@ def save(
     renamings. If a kill comes between them, the next `load` or `save` gives the former checkpoint its name back.
 
     Arguments:
-        model: its checkpoint's Γ of the analytic variance, optimised steps and readers are stored too, unless the
-            weights were changed after loading.
+        model: the weights are those of `module(model)`. Its checkpoint's Γ of the analytic variance, optimised steps
+            and readers are stored too, unless the weights were changed after loading.
         folder: the folder to write.
         half: store the weights as float16, half the size. Each is rounded to 11 significant bits; this changes Γ by far
             less than its standard error.
@@ -78,15 +78,14 @@ def save(
             ±65504); for weights that are rounded to less than float32 and are not (or no longer) those of the file
             from which they were loaded.
     """
-    network = model.network
-    unet = network if is_network(network) else getattr(network, "unet", None)
+    unet = network_of(model)
     if not str(folder) or "\0" in str(folder):  # the first is where Python runs
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
     except RuntimeError:  # of "~name"
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
-    if not is_network(unet):
+    if unet is None:
         return _save_own(model, folder, half or int8, extra or {})
     write(model, unet, folder, half, extra, int8)
 
@@ -126,7 +125,7 @@ def write(
             part.save_config(its)
         _write_json(new, contents | (_sidecars(model, file, half) if unchanged else {}))
         if unchanged:
-            readers_file.copy(model.source, new, file, half)
+            readers_file.copy(model, new, file, half)
         for written in new.rglob("*.safetensors"):
             shutil.copymode(file.with_name("config.json"), written)  # safetensors makes it its owner's only
 
@@ -247,20 +246,13 @@ def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool
     """
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
-    path = source and source.weights_path
     measured = model.gamma is not None or model.optimised is not None or readers_file.there(source)
-    if exact and not (measured and path):
+    if exact and not (measured and source and source.weights_path):
         return weights, True
-    stored: dict[str, Tensor] = {}
-    if path:
-        with suppress(CheckpointError):  # removed or damaged since then
-            stored = read_tensors(path, path.name)
-    unchanged = stored.keys() == weights.keys() and all(
-        stored[key].to(weight.dtype).equal(weight.cpu()) for key, weight in weights.items()
-    )
-    if not exact and not unchanged:
+    stored = stored_weights(unet, source)
+    if not exact and stored is None:
         raise ValueError("the weights were rounded when they were loaded: load with precision='fp32' to save them")
-    return weights if exact else stored, unchanged
+    return weights if exact or stored is None else stored, stored is not None
 
 
 def _for_file(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:

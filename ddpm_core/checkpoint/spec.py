@@ -19,6 +19,7 @@ from ddpm_core.checkpoint.config.fields import (
     names,
     number,
     numbers,
+    plain,
     read_json,
     shown,
     text,
@@ -230,7 +231,7 @@ def json_files(
     scheduler, own = _scheduler_and_facts(model)
     if model.prediction == "flow":
         assert model.coordinates is not None
-        own["coordinates"] = families.coordinates_json(model.coordinates)
+        own["coordinates"] = plain(families.coordinates_json(model.coordinates))
     index = {
         "_class_name": "DDPMPipeline" if family is None else family.pipeline,
         "_diffusers_version": scheduler["_diffusers_version"],
@@ -243,7 +244,8 @@ def json_files(
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
         _check_kept(model, _from_contents(unet, scheduler, index, own)[0].spec, f"a {index['_class_name']}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
-    scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "steps_offset": model.leading_offset}
+    scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}
+    scheduler["steps_offset"] = plain(model.leading_offset)
     if model.variance in ("beta_tilde", "learned_range" if transformer else ""):
         del scheduler["variance_type"]  # which DDIM's does not have, and this is what none means
     del index["unet"]
@@ -270,9 +272,11 @@ def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
         same = NoiseSchedule.from_betas(model.schedule.beta[1:])
         model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)
-    own[OWN] = {"image_size": model.image_size, "channels": model.channels, "num_classes": model.num_classes}
+    network: dict[str, Any] = {"image_size": model.image_size, "channels": model.channels}
+    network["num_classes"] = model.num_classes
     if model.coordinates is not None:
-        own[OWN]["coordinates"] = families.coordinates_json(model.coordinates)
+        network["coordinates"] = families.coordinates_json(model.coordinates)
+    own[OWN] = plain(network)
     _check_kept(model, _own_from_contents(scheduler, own), "the folder of a network of your own")
     return {"scheduler_config.json": scheduler, FACTS: own}
 
@@ -322,16 +326,16 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
     if model.null_label is not None:
         own["null_label"] = model.null_label
     if model.class_names is not None:
-        own["class_names"] = list(model.class_names)
+        own["class_names"] = model.class_names
     if model.student is not None:
-        own["student"] = {name: list(x) if isinstance(x, tuple) else x for name, x in asdict(model.student).items()}
+        own["student"] = asdict(model.student)
         if not model.student.usual:
             del own["student"]["usual"]
     if model.snr is not None and family is None:
         own["snr"] = model.snr
     if model.corrections != 1 and family is None:
         own["corrections"] = model.corrections
-    return scheduler, own
+    return plain(scheduler), plain(own)
 
 
 def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:

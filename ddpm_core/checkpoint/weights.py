@@ -21,9 +21,11 @@ from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, PatchEmbed
-from ddpm_core.engines.networks import Network, least_side, make_network, out_channels
+from ddpm_core.engines.networks import Network, is_network, least_side, make_network, out_channels
 from ddpm_core.engines.networks.times import tabulate_times
+from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.errors import first_line
+from ddpm_core.model import Model, Source
 
 SCALE = ".scale"  # ends the name of an int8 tensor's scales, (C, 1, ...): its weights are the product of both
 # Attention weights as diffusers named them before 0.12.
@@ -138,6 +140,30 @@ def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
         raise CheckpointError(f"{where}: the network in config.json returns an image of another size")
     if not output.isfinite().all():
         raise CheckpointError(f"with the weights in {where} the network gives NaN or infinite numbers")
+
+
+def network_of(model: Model) -> Network | None:
+    """The network whose weights are a model's; None where that is a function of the user's."""
+    exact = getattr(model.network, "with_gradients", None)
+    if isinstance(exact, ExactNetwork):  # an engine's, whose own network may hold rounded weights
+        return exact.kept
+    network = getattr(model.network, "unet", model.network)
+    return network if is_network(network) else None
+
+
+def stored_weights(network: Network, source: Source | None) -> dict[str, Tensor] | None:
+    """The weights of the file from which a model was loaded, if the network still has them, perhaps rounded."""
+    path, weights = source and source.weights_path, network.state_dict()
+    if not path:
+        return None
+    try:
+        stored = read_tensors(path, path.name)
+    except CheckpointError:  # removed or damaged since then
+        return None
+    same = stored.keys() == weights.keys() and all(
+        stored[key].to(weight.dtype).equal(weight.cpu()) for key, weight in weights.items()
+    )
+    return stored if same else None
 
 
 def read_tensors(path: Path, where: str) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
 from ddpm_core.commands.reading import Unset
-from ddpm_core.names import Mixing
+from ddpm_core.names import Mixing, count_of
 
 if TYPE_CHECKING:
     from ddpm_core import Model
@@ -75,7 +75,7 @@ class LatentFlags(ChainFlags):
 
         pictures = list(tqdm(rows, total=n, unit="row"))
         files.write_bytes(self.grid, imaging.png(imaging.grid(np.concatenate(pictures), len(pictures[0]))))
-        print(f"{n} rows: {self.grid}")
+        print(f"{count_of(n, 'row')}: {self.grid}")
 
 
 @dataclass

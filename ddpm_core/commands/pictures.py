@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ABOUT = "sample.json"  # beside the pictures: what decides them
 _ONE_FILE = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".npy", ".zip")  # no folder's name ends so
 _PAUSE = 0.1  # seconds
+_END = b"\0\0\0\0IEND\xaeB`\x82"  # the chunk that ends every PNG
 
 
 def processes(where: Where) -> tuple[int, int]:
@@ -37,6 +38,13 @@ def processes(where: Where) -> tuple[int, int]:
     if count > 1 and where.device == "auto" and torch.cuda.is_available():
         where.device = f"cuda:{local % torch.cuda.device_count()}"
     return rank, count
+
+
+def _has_end(path: Path) -> bool:
+    """Whether a PNG is there to its last bytes."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_END)))
+        return file.read() == _END
 
 
 class Pictures:
@@ -94,11 +102,11 @@ class Pictures:
         return self.seeds[rank::count]
 
     def missing(self, seeds: Sequence[int]) -> list[int]:
-        """Return those of the seeds whose pictures are not there yet."""
+        """Return those of the seeds whose pictures are not there yet, or not to their end (after a power cut)."""
         if self._is_whole():
             return []
         there = {entry.name for entry in os.scandir(self._folder)}
-        return [seed for seed in seeds if f"{seed}.png" not in there]
+        return [seed for seed in seeds if (name := f"{seed}.png") not in there or not _has_end(self._folder / name)]
 
     def add(self, seeds: Sequence[int], images: np.ndarray) -> None:
         """Write the pictures of some seeds, uint8 (N, H, W, C), each whole or not at all."""
@@ -110,7 +118,8 @@ class Pictures:
 
     def finish(self) -> None:
         """Wait for the pictures of other processes; then make the .npz file, if that was asked for."""
-        while self.missing(self.seeds):
+        waiting = self.seeds
+        while waiting := self.missing(waiting):
             time.sleep(_PAUSE)
         if self._npz is None:
             return

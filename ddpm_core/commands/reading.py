@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import MISSING, fields, is_dataclass
-from difflib import get_close_matches
 from itertools import groupby, zip_longest
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
+
+from ddpm_core.commands.values import check_word, near
 
 T = TypeVar("T")
 
@@ -61,9 +62,9 @@ def find(names: Iterable[str], words: Sequence[str], prog: str) -> str:
 
 def misspelt(word: str, known: Iterable[str], prog: str) -> NoReturn:
     """End the program because it has no such flag or command. known: those that it has."""
-    near = get_close_matches(word, sorted(set(known) - HELP), 1)
+    meant = near(word, set(known) - HELP)
     missing = f"there is no {'' if word.startswith('-') else 'command '}{word}"
-    end(missing + (f": did you mean {near[0]}?" if near else "."), prog)
+    end(missing + (f": did you mean {meant}?" if meant else "."), prog)
 
 
 def end(sentence: str, prog: str) -> NoReturn:
@@ -103,11 +104,12 @@ def _has_words(line: str) -> bool:
 
 
 def _check(kind: type, words: Sequence[str], prog: str) -> None:
-    """End the program for a flag that is given twice (--NAME and --no-NAME are the same flag) or has an empty value.
+    """End the program for a flag that is given twice (--NAME and --no-NAME are the same flag), has an empty value, or
+    one that is no such number or choice.
 
     tyro takes the last of two values, which is seldom what was meant; and an empty folder would be the current one.
     """
-    seen, hints = set(), _hints(kind)
+    seen, hints, bare = set(), _hints(kind), get_type_hints(kind)
     for word, following in zip_longest(words, words[1:]):
         if not word.startswith("--"):
             continue
@@ -118,6 +120,12 @@ def _check(kind: type, words: Sequence[str], prog: str) -> None:
         seen.add(name)
         if (equals and not value.strip()) or (not equals and following is not None and not following.strip()):
             end(f"{_name(flag)} can't be empty: give it a value, or leave it out.", prog)
+        given, field = value if equals else following, name.replace("-", "_")
+        if given is not None and field in bare and not given.startswith("--"):
+            try:
+                check_word(bare[field], given)
+            except ValueError as error:
+                end(f"--{name} {error}", prog)
 
 
 def _name(word: str) -> str:

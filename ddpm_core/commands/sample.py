@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ddpm_core.commands import defaults
 from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds
 from ddpm_core.commands.reading import Unset
+from ddpm_core.names import count_of
 
 if TYPE_CHECKING:
     from ddpm_core import Model
@@ -64,10 +65,10 @@ class Sample(ChainFlags):
             if self.gif or step.s == 0:
                 frames.append(as_grid(model.pictures(step.x)))
         files.write_bytes(grid, png(frames[-1]))
-        print(f"{len(seeds)} images: {grid}")
+        print(f"{count_of(len(seeds), 'image')}: {grid}")
         if self.gif:
             save_gif(self.gif, frames, scale=max(1, 128 // model.picture_size))
-            print(f"{steps} steps: {self.gif}")
+            print(f"{count_of(steps, 'step')}: {self.gif}")
 
     def _open(self) -> tuple[Model, int]:
         """Return the model, and the number of steps of its chain."""
@@ -109,7 +110,7 @@ class Sample(ChainFlags):
                 pictures.add(now, model.pictures(x))
         if rank == 0:
             pictures.finish()
-            print(f"{len(pictures.seeds)} images: {out}")
+            print(f"{count_of(len(pictures.seeds), 'image')}: {out}")
 
     def _about(self, model: Model) -> dict[str, Any]:
         """Return everything that decides the pictures. A run with other values can't continue in the folder."""
@@ -132,13 +133,16 @@ class Sample(ChainFlags):
 
 
 def _files(source: Source) -> dict[str, str]:
-    """Return the SHA-256 of each file that decides a checkpoint's pictures, whatever the sampler."""
+    """Return the SHA-256 of each file that decides a checkpoint's pictures, whatever the sampler: of its networks, its
+    schedule and its facts.
+    """
     from ddpm_core.checkpoint import refs
     from ddpm_core.disk.files import sha256
 
     assert source.folder is not None
     names = refs.layout(refs.names_in(source.folder), source.ref).files
-    return {name: sha256(source.folder / name) for name in names if name not in (refs.ANALYTIC, refs.OPTIMISED)}
+    beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # `_about` says what a run uses of these
+    return {name: sha256(source.folder / name) for name in names if name not in beside}
 
 
 def _batch(model: Model) -> int:

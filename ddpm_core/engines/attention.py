@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -42,7 +43,7 @@ class CrossAttention:
             self._weights.clear()
             self._twin(x, t_index, states)
             maps = [
-                F.interpolate(weights.mT.unflatten(2, _sides(x, weights.shape[1])), x.shape[2:])
+                F.interpolate(weights.mT.unflatten(2, sides(x.shape[2:], weights.shape[1])), x.shape[2:])
                 for weights in self._weights
             ]
         return torch.stack(maps).mean(0)
@@ -55,9 +56,9 @@ class CrossAttention:
         self._weights.append(weights.unflatten(0, (-1, attention.heads)).mean(1))
 
 
-def _sides(x: Tensor, places: int) -> tuple[int, int]:
+def sides(of_picture: Sequence[int], places: int) -> tuple[int, int]:
     """h and w of a layer that has so many places, each level having half the one before, rounded up."""
-    h, w = x.shape[2:]
+    h, w = of_picture
     while h * w > places:
         h, w = (h + 1) // 2, (w + 1) // 2
     return h, w

@@ -5,14 +5,17 @@ else.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ddpm_core.coordinates import TrainedOn
+from ddpm_core.engines.attention import sides
 from ddpm_core.engines.common import Inputs, example_inputs, told_numbers
 from ddpm_core.engines.from_diffusers import Attention, UNet2DModel, takes_words
 from ddpm_core.engines.torch import layout
@@ -20,6 +23,7 @@ from ddpm_core.model import Model
 
 # change(found, t) -> what goes on in the place of what was found, with its shape. found is (N, C, H, W) of a block or a
 # skip; of "attention" it is what an attention layer gives; of "condition" the network's labels; of "time" t − 1, int64.
+# t is the model's own time, on whatever schedule its network was trained.
 Change = Callable[[Tensor, int], Tensor]
 When = Callable[[int], bool]
 
@@ -34,8 +38,8 @@ class Block(NamedTuple):
 def module(model: Model) -> nn.Module:
     """Return the network behind a model as a torch module with float32 weights, in evaluation mode.
 
-    It is the model's own network: if the model computes in PyTorch and float32, a change of the weights changes the
-    model.
+    `save` writes the weights of this module, also when you have trained it. The model itself follows a change of them
+    if it computes in PyTorch and float32. Otherwise save it and load what was saved, to draw with the new weights.
 
     Arguments:
         model: its network has one of the classes that `load` knows, or is a torch module.
@@ -49,7 +53,7 @@ def module(model: Model) -> nn.Module:
     network: Any = model.network
     if not hasattr(network, "with_gradients"):
         raise ValueError(f"the network of this model is a {type(network).__name__}, not a torch module")
-    return network.with_gradients.module()
+    return network.with_gradients.trainable()
 
 
 class Inside:
@@ -59,7 +63,8 @@ class Inside:
         model: the same model, computed in PyTorch and float32; for `trajectory`, `predict` and all else.
         blocks: each `Block` by its name, in the order in which x passes them: "down 1", …, "middle", "up 1", …. The
             output of a block is taken before it halves or doubles its sides.
-        skips: the names of the skips, the coarsest first: "skips 7" carry tensors of 7×7.
+        skips: the names of the skips, the coarsest first: "skips 7" carry tensors of 7×7, and larger ones for pictures
+            that are larger than the model's own.
         taps: the output of each block in the newest evaluation, (N, C, H, W); with guidance (2N, C, H, W), first with
             the condition.
         looks: where the place of `look` looks in the newest evaluation, by the name of each layer of self-attention:
@@ -69,9 +74,13 @@ class Inside:
 
     def __init__(self, model: Model):
         unet = module(model)
-        if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or told_numbers(unet):
+        its = model.coordinates
+        other_numbers = told_numbers(unet) or not (its is None or (isinstance(its, TrainedOn) and its.inner is None))
+        if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or other_numbers:
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
+        # The opened model gives its own t − 1, and the network gets the time of its training for it.
+        self._times = None if its is None else its.translation(model.schedule).time[1:].numpy()
         self._alone = getattr(model.network, "each_alone", True)
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
         self._unet: Any = copy.deepcopy(unet, shared)  # so that the model itself stays as it is
@@ -81,16 +90,19 @@ class Inside:
         self.taps: dict[str, Tensor] = {}
         self.looks: dict[str, Tensor] = {}
         self._parts: dict[str, list[str]] = {}
-        self._sides: list[int] = []
+        self._skips: list[list[str]] = []  # the names of those of each "up" block
         self._open()
+        x, time, *condition = (part.to(unet.device) for part in example_inputs(unet))
+        self._sides = x.shape[2:]
         with torch.no_grad():
-            self._unet(*(part.to(unet.device) for part in example_inputs(unet)))
+            self._unet(x, time, *condition)
         self.blocks = {
             name: Block(tuple(found.shape[1:]), ", ".join(self._parts[name]))  # pyright: ignore[reportArgumentType]
             for name, found in self.taps.items()
         }
-        self.skips = tuple(dict.fromkeys(f"skips {side}" for side in self._sides))
+        self.skips = tuple(dict.fromkeys(chain.from_iterable(self._skips)))
         self.model = model.evaluated_by(_Network(self._evaluate, unet.device))
+        self.model.coordinates = None
 
     def change(self, name: str, change: Change) -> None:
         """Replace the output of a block, of "skips N", "attention", "condition" or "time" by change(found, t), from now
@@ -171,7 +183,8 @@ class Inside:
             self._tap("middle", unet.mid_block, unet.mid_block)
         for i, block in enumerate(unet.up_blocks, 1):
             self._tap(f"up {i}", block, _last(block))
-            block.register_forward_pre_hook(self._skip, with_kwargs=True)
+            self._skips.append([])
+            block.register_forward_pre_hook(partial(self._skip, self._skips[-1]), with_kwargs=True)
 
     def _tap(self, name: str, block: Any, last: nn.Module) -> None:
         layers = {kind: getattr(block, f"{kind}s", None) or () for kind in ("resnet", "attention")}
@@ -185,10 +198,12 @@ class Inside:
         self.taps[name] = changed.detach()
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
-    def _skip(self, block: nn.Module, arguments: tuple, keywords: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    def _skip(
+        self, names: list[str], block: nn.Module, arguments: tuple, keywords: dict[str, Any]
+    ) -> tuple[tuple, dict[str, Any]]:
         given = keywords["res_hidden_states_tuple"] if "res_hidden_states_tuple" in keywords else arguments[1]
-        skips = tuple(self._changed(f"skips {skip.shape[-1]}", skip) for skip in given)
-        self._sides += [skip.shape[-1] for skip in skips] if not self._t else []
+        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # of the model's own size
+        skips = tuple(map(self._changed, names, given))
         if "res_hidden_states_tuple" in keywords:
             return arguments, keywords | {"res_hidden_states_tuple": skips}
         return (arguments[0], skips, *arguments[2:]), keywords
@@ -200,11 +215,11 @@ class Inside:
     def _see(self, name: str, layer: Any, to_k: nn.Module, arguments: tuple, k: Tensor) -> None:
         if self._place is None:
             return
-        side = math.isqrt(k.shape[1])
-        row, column = (int(at * side) for at in self._place)
-        q = layer.to_q(arguments[0][:, row * side + column, None])
+        rows, columns = sides(self._sides, k.shape[1])
+        place = int(self._place[0] * rows) * columns + int(self._place[1] * columns)
+        q = layer.to_q(arguments[0][:, place, None])
         q, k = (part.detach().unflatten(2, (layer.heads, -1)).transpose(1, 2) for part in (q, k))
-        self.looks[name] = (layer.scale * q @ k.transpose(2, 3)).softmax(-1).unflatten(3, (side, side))[:, :, 0]
+        self.looks[name] = (layer.scale * q @ k.transpose(2, 3)).softmax(-1).unflatten(3, (rows, columns))[:, :, 0]
 
     def _changed(self, name: str, found: Tensor) -> Tensor:
         change = self._changes.get(name)
@@ -222,16 +237,20 @@ class Inside:
         device, together = self._unet.device, len(x)
         if (self._alone and self._unet.device.type == "cpu") or len(t_index.unique()) > 1:
             together = 1
+        self._sides = x.shape[2:]
         outputs, taps, looks = [], [], []
         for i in range(0, len(x), together):
             part = slice(i, i + together)
             self._t, self.taps, self.looks = int(t_index[i]) + 1, {}, {}
-            time = self._changed("time", t_index[part]).to(device)
+            time = self._changed("time", t_index[part])
+            if self._times is not None:
+                of_training = np.interp(time.cpu(), np.arange(len(self._times)), self._times)
+                time = torch.from_numpy(of_training).float()
             condition: tuple[Tensor, ...] = ()
             if labels is not None:
                 condition = (self._changed("condition", labels[part]).to(device),)
             image = x[part].to(device, torch.float32).contiguous(memory_format=layout(device))
-            outputs.append(self._unet(image, time, *condition, return_dict=False)[0])
+            outputs.append(self._unet(image, time.to(device), *condition, return_dict=False)[0])
             taps.append(self.taps)
             looks.append(self.looks)
         self.taps, self.looks = (

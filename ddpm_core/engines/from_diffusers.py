@@ -10,6 +10,8 @@ until they are needed: the lists of diffusers' rooms, torch's compiler, and the 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from threading import RLock
@@ -73,6 +75,22 @@ def _postpone(room: str) -> None:
     setattr(sys.modules[parent], child, module)
 
 
+@contextmanager
+def without_offloading() -> Iterator[None]:
+    """Let a network of diffusers find its device by its weights alone meanwhile.
+
+    Otherwise it first looks whether its layers are offloaded in groups. For that it imports torch's compiler, which
+    takes as long as converting a network does.
+    """
+    utils: Any = import_module("diffusers.models.modeling_utils")
+    before = utils.get_parameter_device
+    utils.get_parameter_device = lambda network: next(network.parameters()).device
+    try:
+        yield
+    finally:
+        utils.get_parameter_device = before
+
+
 with collector_off():
     _skip_compiler()
     import_module("diffusers.models")
@@ -132,4 +150,5 @@ __all__ = [
     "VQModel",
     "__version__",
     "takes_words",
+    "without_offloading",
 ]

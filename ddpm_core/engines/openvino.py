@@ -16,7 +16,8 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from contextlib import suppress
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ from ddpm_core.names import Arithmetic, Precision
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
 _CACHE_BYTES = 128 * 1024**2
+_ALONE = (
+    "on this processor, OpenVINO in %s gives a picture other last bits in a batch than alone: "
+    "this network draws one picture after the other"
+)
 _FILES = ("model.xml", "model.bin")  # as OpenVINO names them
 _CHECKSUMS = "sha256"
 _PREFIX = "self.module."  # of the weights' names in what is converted
@@ -51,6 +56,7 @@ _SMALL_IMAGE = 64 * 64  # pixels
 _SMALL_NETWORK = 200e6  # parameters
 _GRAPH = 3  # goes up when openvino_graph or an entry's files change, so that networks are converted again
 _KEPT_SHAPES = 5
+_TRIED_IMAGES = 4  # at least, to find out whether a batch has the bits of single images
 # The memory of each of them as a multiple of the weights: a copy of the weights in the layout of its kernels, and the
 # activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
 _SHAPE_WEIGHTS = 1.5
@@ -63,6 +69,9 @@ _CORE = openvino.Core()
 _CONVERTING = threading.Lock()
 
 log = logging.getLogger(__name__)
+
+Shapes = tuple[tuple[int, ...], ...]
+Part = tuple[int, bool]  # images that are evaluated together; and whether `upsample_in_one` takes them apart
 
 
 class _Converted(common.CompiledHere):
@@ -85,28 +94,23 @@ class _Converted(common.CompiledHere):
         # Without the hint OpenVINO takes bf16 wherever there is any.
         self._config = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
         self._precision = precision
-        self._requests: OrderedDict[tuple[tuple[int, ...], ...], openvino.InferRequest] = OrderedDict()
+        self._requests: OrderedDict[tuple[Shapes, bool], openvino.InferRequest] = OrderedDict()
         self._lock = threading.Lock()
-        self._prepare(module, _cache() / _key(module, config), weights, [tuple(part.shape) for part in example])
+        self._entry = _cache() / _key(module, config)
+        self._prepare(module, weights, tuple(tuple(part.shape) for part in example))
 
-    def _prepare(
-        self,
-        module: nn.Module,
-        entry: Path,
-        weights: Callable[[], Mapping[str, Tensor]],
-        shapes: Sequence[tuple[int, ...]],
-    ) -> None:
+    def _prepare(self, module: nn.Module, weights: Callable[[], Mapping[str, Tensor]], shapes: Shapes) -> None:
         """Convert, and compile. If what is on disk fails, it is removed and made again."""
         for anew in (False, True):
             with _CONVERTING:
-                self._model, kept = _converted(module, entry)
+                self._model, kept = _converted(module, self._entry)
             try:
                 self._rewrite()
                 _fill(self._model, weights())
-                self._request(*shapes)
+                self._request(shapes)
                 return
             except Exception:  # anything may be wrong with a file
-                shutil.rmtree(entry, ignore_errors=True)
+                shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:
                     raise
@@ -117,30 +121,32 @@ class _Converted(common.CompiledHere):
     def _restore(self) -> None:
         """Undo what was done to the module for this precision."""
 
-    def _infer(self, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
-        """The output for a batch that is evaluated in parts of these sizes."""
+    def _infer(self, arrays: Sequence[np.ndarray], parts: Sequence[Part]) -> np.ndarray:
+        """The output for a batch that is evaluated in these parts."""
         outputs, start = [], 0
         # One request at a time: one keeps all cores busy.
         with self._lock:
-            for size in sizes:
+            for size, apart in parts:
                 chunk = [array[start : start + size] for array in arrays]
-                outputs.append(self._request(*(part.shape for part in chunk)).infer(chunk, share_inputs=True)[0])
+                request = self._request(tuple(part.shape for part in chunk), apart)
+                outputs.append(request.infer(chunk, share_inputs=True)[0])
                 start += size
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
-    def _request(self, *shapes: tuple[int, ...]) -> openvino.InferRequest:
+    def _request(self, shapes: Shapes, apart: bool = False) -> openvino.InferRequest:
         """The compiled module for inputs of these shapes."""
-        if shapes not in self._requests:
+        key = shapes, apart
+        if key not in self._requests:
             model = self._model.clone()
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
             if self._precision != "fp32":  # which would add the same numbers in another order
-                upsample_in_one(model, common.DTYPES[self._precision])
-            self._requests[shapes] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
+                upsample_in_one(model, common.DTYPES[self._precision], apart)
+            self._requests[key] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > _KEPT_SHAPES:
                 self._requests.popitem(last=False)
-        self._requests.move_to_end(shapes)
-        return self._requests[shapes]
+        self._requests.move_to_end(key)
+        return self._requests[key]
 
     def _compiled_bytes(self, module: nn.Module) -> int:
         """What is compiled takes by now, about."""
@@ -155,8 +161,10 @@ class OpenVINONetwork(_Converted):
     is fp32 too, with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the
     memory.
 
-    A network compiled for one fixed shape is faster than one for any shape, and the outputs are bit-equal whatever the
-    batch. So a batch is evaluated in chunks of 16, 8, 4, 2 and 1, each compiled when it is first needed.
+    A network compiled for one fixed shape is faster than one for any shape. So a batch is evaluated in chunks of 16, 8,
+    4, 2 and 1, each compiled when it is first needed. On some processors, OpenVINO chooses kernels by the size of the
+    batch, and an image gets other last bits than alone. So each size is first tried on this machine with the network's
+    own weights, and only sizes that give the bits of single images are used. The disk keeps what was found.
     """
 
     moves_inputs = True
@@ -172,8 +180,10 @@ class OpenVINONetwork(_Converted):
         self.unet = unet.eval().requires_grad_(False)
         chosen, why = _precision(precision)
         self.precision: Arithmetic = chosen
-        self.with_gradients = ExactNetwork(unet, self.device, exact)
+        self.with_gradients = ExactNetwork(unet, self.device, exact, compiled=True)
         self._inputs = common.Inputs(unet)
+        self._found: dict[Shapes, bool | None] = {}  # by the shapes of a batch: see `_apart`
+        self._finding = threading.Lock()
         self._parameters = sum(weight.numel() for weight in unet.parameters())
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
         self._rounds = owned and self.precision == "bf16"
@@ -227,12 +237,10 @@ class OpenVINONetwork(_Converted):
         if t_index.is_floating_point() and not self._tells_features:  # it was converted for whole numbers
             with torch.no_grad():
                 return self.with_gradients(x, t_index, labels)
-        inputs = [self._image(x), self._time(t_index)]
-        if labels is not None:
-            inputs.append(labels.float() if labels.is_floating_point() else labels)
-        arrays = [part.detach().cpu().contiguous().numpy() for part in inputs]
-        sizes = _chunks(len(x), x[0, 0].numel(), self._parameters)
-        output = torch.from_numpy(self._infer(arrays, sizes))
+        given = [x, t_index] if labels is None else [x, t_index, labels]
+        largest = _largest(x[0, 0].numel(), self._parameters)
+        parts = _parts(len(x), largest, lambda size: self._apart([part[:size] for part in given]))
+        output = torch.from_numpy(self._infer(self._arrays(*given), parts))
         if self.unet.config.get("time_embedding_type") == "fourier":
             output = output / common.single(t_index).to(output.device).reshape(-1, 1, 1, 1)
         return output.to(x.device, x.dtype)
@@ -240,6 +248,71 @@ class OpenVINONetwork(_Converted):
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Return how much each place looks at each token of the prompt: see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
+
+    def _arrays(self, x: Tensor, t_index: Tensor, *labels: Tensor) -> list[np.ndarray]:
+        """The inputs of the converted network."""
+        conditions = [part.float() if part.is_floating_point() else part for part in labels]
+        inputs = [self._image(x), self._time(t_index), *conditions]
+        return [part.detach().cpu().contiguous().numpy() for part in inputs]
+
+    def _apart(self, given: Sequence[Tensor]) -> bool | None:
+        """Return how a batch gives each image the bits that it has alone: as it is (False), or with its upsampling
+        taken apart (True). None if neither does.
+
+        given: inputs for a batch of this size. What counts are their shapes; numbers of x and times are tried.
+        """
+        x, time, *labels = given
+        if len(x) == 1:
+            return False
+        shapes = tuple(tuple(part.shape) for part in given)
+        with self._finding:
+            if shapes not in self._found:
+                kept = self._entry / f"batch-{self._about(shapes)}"
+                try:
+                    self._found[shapes] = json.loads(kept.read_text())
+                except (OSError, ValueError):
+                    self._found[shapes] = self._tried(x, time, *labels)
+                    with suppress(OSError):
+                        kept.write_text(json.dumps(self._found[shapes]))
+                if self._found[shapes] is None and len(x) == 2:
+                    log.warning(_ALONE, self.precision)
+        return self._found[shapes]
+
+    def _tried(self, x: Tensor, time: Tensor, *labels: Tensor) -> bool | None:
+        """Evaluate single images and batches of this size, and return what `_apart` does."""
+        n = len(x)
+        generator = torch.Generator().manual_seed(0)
+        trials = []
+        for first in range(0, max(n, _TRIED_IMAGES), n):
+            images = torch.randn(x.shape, generator=generator, dtype=torch.float32)
+            times = time.cpu() * torch.arange(first + 1, first + n + 1) / max(n, _TRIED_IMAGES)
+            trials.append(self._arrays(images, times.to(time.dtype), *labels))
+        alone = [self._infer(arrays, [(1, False)] * n) for arrays in trials]
+        for apart in (False, True)[: 1 if self.precision == "fp32" else 2]:
+            same = all(
+                np.array_equal(self._infer(arrays, [(n, apart)]), expected, equal_nan=True)
+                for arrays, expected in zip(trials, alone, strict=True)
+            )
+            if same:
+                return apart
+            with self._lock:  # nobody needs what was compiled for this
+                self._requests.pop((tuple(part.shape for part in trials[0]), apart), None)
+        return None
+
+    def _about(self, shapes: Shapes) -> str:
+        """A hash of all that `_apart` depends on, besides the converted network."""
+        with self._lock:
+            compiled = next(iter(self._requests.values())).get_compiled_model()
+        threads = compiled.get_property("INFERENCE_NUM_THREADS")
+        about = [shapes, self.precision, threads, _processor(), self._weights_hash]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+    @cached_property
+    def _weights_hash(self) -> str:
+        digest = hashlib.sha256()
+        for weight in self.unet.state_dict().values():
+            digest.update(weight.reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     @torch.no_grad()
     def _time(self, time: Tensor) -> Tensor:
@@ -297,20 +370,37 @@ class OpenVINODecoder(_Converted):
 
     def __call__(self, z: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) of latents z, float32."""
-        return torch.from_numpy(self._infer([z.contiguous().numpy()], [1] * len(z)))
+        return torch.from_numpy(self._infer([z.contiguous().numpy()], [(1, False)] * len(z)))
 
 
-def _chunks(n: int, pixels: int, parameters: int) -> list[int]:
-    """Batch sizes, powers of two, whose sum is n.
+def _largest(pixels: int, parameters: int) -> int:
+    """How many images are evaluated together, at most.
 
     A single large image keeps all cores busy, and so does a large network, which each size would also have a copy of.
     """
-    largest = _LARGEST_CHUNK if pixels <= _SMALL_IMAGE and parameters <= _SMALL_NETWORK else 1
-    sizes = []
+    return _LARGEST_CHUNK if pixels <= _SMALL_IMAGE and parameters <= _SMALL_NETWORK else 1
+
+
+def _parts(n: int, largest: int, apart: Callable[[int], bool | None]) -> list[Part]:
+    """The parts of a batch of n: their sizes are powers of two for which `apart` is not None."""
+    parts = []
     while n:
-        sizes.append(min(largest, 1 << (n.bit_length() - 1)))
-        n -= sizes[-1]
-    return sizes
+        size = min(largest, 1 << (n.bit_length() - 1))
+        while (way := apart(size)) is None:
+            largest = size = size // 2
+        parts.append((size, way))
+        n -= size
+    return parts
+
+
+@lru_cache(maxsize=1)
+def _processor() -> str:
+    """All by which OpenVINO chooses kernels: what the processor is called, has and can."""
+    found = [str(_CORE.get_property("CPU", name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    with suppress(OSError):  # on Linux only, where a virtual processor may be called "AMD EPYC", and no more
+        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+        found += [line for line in lines if line.startswith(("cpu family", "model", "stepping", "cache", "flags"))]
+    return "\n".join(found)
 
 
 def _precision(precision: Precision) -> tuple[Arithmetic, str]:
@@ -400,7 +490,8 @@ def _convert(module: nn.Module) -> openvino.Model:
             return self.module(x, time.T if time.ndim == 2 else time, *labels, return_dict=False)[0]
 
     # openvino.convert_model does the same, but turns off all logging meanwhile and sends usage statistics.
-    with warnings.catch_warnings(), torch.no_grad():
+    # The tracer asks for each attribute of a module, and so for its device.
+    with warnings.catch_warnings(), torch.no_grad(), from_diffusers.without_offloading():
         warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
         # Two: with one, the trace might take the batch for a constant. And small: the graph is that of every size, and
         # at 256×256 it took five times as long to trace.

@@ -28,12 +28,15 @@ def keep_channels_together(model: Model) -> None:
 _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 
 
-def upsample_in_one(model: Model, dtype: torch.dtype) -> None:
+def upsample_in_one(model: Model, dtype: torch.dtype, apart: bool = False) -> None:
     """Of a network for one fixed shape, do nearest ×2 and the 3×3 convolution after it in one step, in place.
 
     On doubled pixels such a kernel sees 2×2 different ones. So it is a transposed convolution of stride 2 with a kernel
     of 4×4, whose numbers are sums of one, two or four of its own, and there are 2.25 times fewer products. Its own are
     first rounded to the dtype, as they are already where a network is owned.
+
+    apart: convolve each image of a batch by itself. For some shapes, OpenVINO adds the products of several images in
+    another order than those of one.
     """
     for conv in _all(model, "Convolution"):
         doubled, kernel = _inputs(conv)
@@ -42,8 +45,41 @@ def upsample_in_one(model: Model, dtype: torch.dtype) -> None:
         if image and numbers is not None:
             rounded = torch.tensor(numbers).to(dtype).float().numpy()
             wide = op.constant(np.ascontiguousarray((_TAPS @ rounded @ _TAPS.T).transpose(1, 0, 2, 3)))
-            _replace(conv, op.convolution_backprop_data(image, wide, [2, 2], None, [1, 1], [1, 1], [1, 1]))
+            if apart:
+                _convolve_apart(conv, image, wide)
+            else:
+                _replace(conv, _transposed_convolution(image, wide))
     model.validate_nodes_and_infer_types()
+
+
+def _transposed_convolution(image: Output, kernel: Node) -> Node:
+    return op.convolution_backprop_data(image, kernel, [2, 2], None, [1, 1], [1, 1], [1, 1])
+
+
+def _convolve_apart(conv: Node, image: Output, kernel: Node) -> None:
+    """Replace a convolution, and the bias that is added to it, by a transposed one of each image.
+
+    OpenVINO adds a bias before it rounds if it is a constant that nothing else reads: so each has its own.
+    """
+    found = _biased(conv)
+    outputs = []
+    for alone in op.split(image, op.constant(np.int64(0)), image.get_partial_shape()[0].get_length()).outputs():
+        convolved = _transposed_convolution(alone, kernel)
+        outputs.append(op.add(convolved, op.constant(found[1])) if found else convolved)
+    together = op.concat(outputs, 0)
+    for node in (found[0], conv) if found else (conv,):
+        _replace(node, together)
+
+
+def _biased(conv: Node) -> tuple[Node, np.ndarray] | None:
+    """The sum of a convolution and its bias, and the bias as (1, C, 1, 1)."""
+    for target in conv.output(0).get_target_inputs():
+        if target.get_node().get_type_name() == "Add":
+            bias = _inputs(target.get_node())[1 - target.get_index()].get_node()
+            numbers = _numbers(_inputs(bias)[0].get_node() if bias.get_type_name() == "Reshape" else bias)
+            if numbers is not None and numbers.size == conv.shape[1]:
+                return target.get_node(), numbers.reshape(1, -1, 1, 1)
+    return None
 
 
 def _doubled(node: Node) -> Output | None:
@@ -56,7 +92,7 @@ def _doubled(node: Node) -> Output | None:
 
 
 def _numbers(kernel: Node) -> np.ndarray | None:
-    """The numbers of a kernel, float32, where it is constant."""
+    """The numbers of a kernel or a bias, float32, where it is constant."""
     if kernel.get_type_name() == "Convert":
         kernel = _inputs(kernel)[0].get_node()
     return kernel.get_data(dtype=np.float32) if isinstance(kernel, Constant) else None

@@ -70,8 +70,11 @@ class _Convolution(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if _plain(input) or isinstance(self.padding, str):
             return super().forward(input)
-        sizes = self.padding, self.stride, self.dilation, self.groups
-        return torch.mkldnn_convolution(input, self.weight, self.bias, *sizes)
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            input = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode)
+            padding = (0, 0)
+        return torch.mkldnn_convolution(input, self.weight, self.bias, padding, self.stride, self.dilation, self.groups)
 
 
 class _Linear(nn.Linear):

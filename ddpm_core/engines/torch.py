@@ -164,14 +164,16 @@ class ExactNetwork:
     """Evaluates a network in PyTorch and float32, whatever the engine is: with gradients with respect to x.
 
     unet: the engine's, which may hold rounded weights. exact: reads the network with the weights of its file; what it
-    returns is kept.
+    returns is kept. compiled: whether the engine has compiled the weights and shares some of their memory.
     """
 
     moves_inputs = True
 
-    def __init__(self, unet: Network, device: torch.device, exact: Callable[[], Network] | None):
+    def __init__(
+        self, unet: Network, device: torch.device, exact: Callable[[], Network] | None, compiled: bool = False
+    ):
         self._inputs = Inputs(unet)
-        self._unet, self._device, self._exact = unet, device, exact
+        self._unet, self._device, self._exact, self._compiled = unet, device, exact, compiled
         self._found: Network | None = None
         self._attention: CrossAttention | None = None
         self._lock = threading.RLock()
@@ -194,11 +196,26 @@ class ExactNetwork:
                 self._found = self._float32()
             return self._found
 
+    def trainable(self) -> Any:
+        """Return `module()` for who may change its weights.
+
+        Where they are compiled, it is a copy: else some layers would have the new weights, and others the old ones.
+        """
+        with self._lock:
+            if self.module() is self._unet and self._compiled:
+                self._found = copy.deepcopy(self._unet)
+            return self._found
+
     def __getstate__(self) -> dict[str, Any]:  # a copy has a lock of its own, and finds the attention again
         return vars(self) | {"_lock": None, "_attention": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state | {"_lock": threading.RLock()})
+
+    @property
+    def kept(self) -> Network:
+        """The network whose weights are the model's, also when they are trained: see `blocks.module`."""
+        return self._unet if self._found is None else self._found
 
     @property
     def memory(self) -> int:

@@ -106,8 +106,8 @@ def _alpha_bar(schedule: NoiseSchedule, t_index: Tensor) -> Tensor:
 
 
 def plane_model(network: Any, schedule: NoiseSchedule) -> Model:
-    """Return a model of points. x̂_0 is not clipped: Gaussians have no edge."""
-    return Model(network=network, schedule=schedule, image_size=1, channels=2, clip=False)
+    """Return a model of points of a network that predicts ε. x̂_0 is not clipped: Gaussians have no edge."""
+    return Model(network=network, schedule=schedule, image_size=1, prediction="epsilon", channels=2, clip=False)
 
 
 def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:
@@ -147,7 +147,7 @@ def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: i
     x_0 = mixture.draw(draws, generator)
     t = torch.from_numpy(generator.integers(1, exact.schedule.T + 1, draws))
     eps = torch.from_numpy(generator.standard_normal(x_0.shape, dtype=np.float32))
-    return l_simple(exact.network, exact.schedule, x_0, t, eps).mean().item()
+    return l_simple(exact, x_0, t, eps).mean().item()
 
 
 # --- Shapes, inside [−1, 1]²

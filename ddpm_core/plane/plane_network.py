@@ -76,6 +76,7 @@ def training(
     schedule = NoiseSchedule.linear() if schedule is None else schedule
     generator = np.random.Generator(np.random.Philox(key=[check_seed(seed), STREAM]))
     network = PlaneNetwork(generator)
+    model = plane_model(network, schedule)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     losses: list[Tensor] = []
     for step in range(steps + 1):
@@ -91,7 +92,7 @@ def training(
         t = torch.from_numpy(generator.integers(1, schedule.T + 1, BATCH))
         eps = torch.from_numpy(generator.standard_normal(x_0.shape, dtype=np.float32))
         with torch.enable_grad():
-            loss = l_simple(network, schedule, x_0, t, eps).mean()
+            loss = l_simple(model, x_0, t, eps).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

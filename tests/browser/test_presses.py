@@ -535,6 +535,13 @@ def test_the_finding_of_a_comparison_is_on_the_first_screen_and_its_times_agree(
         quiet.wait_for_selector(f".part-compare .try button >> nth={i} >> small:text-is('40 s')")
 
 
+# The smallest letters of the projector view that are no index of a symbol, nor on a button of its bar.
+SMALLEST = """() => Math.min(...[...document.querySelectorAll(".projector *:not(sub, .wall *, .unseen)")]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width > 2)
+  .filter((one) => [...one.childNodes].some((node) => node instanceof Text && node.data.trim()))
+  .map((one) => parseFloat(getComputedStyle(one).fontSize) || 16))"""
+
+
 def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
@@ -546,6 +553,11 @@ def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
         quiet.wait_for_selector(".projector > .room img:visible")
         box = quiet.locator(".projector").bounding_box()
         assert [box[side] for side in ("x", "y", "width", "height")] == [0, 0, 1280, 720], part
+        for key in "tn":
+            quiet.keyboard.press(key)
+        assert quiet.evaluate(SMALLEST) >= 16, part  # pixels: read from the last row
+        for key in "tn":
+            quiet.keyboard.press(key)
         quiet.keyboard.press("?")
         assert quiet.is_visible(".keys:has-text('projector')")
         quiet.keyboard.press("Escape")

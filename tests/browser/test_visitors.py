@@ -309,6 +309,11 @@ def test_with_forced_colours_what_is_chosen_is_seen(page, url):
         (".run", ".stop"),
     ):
         assert page.evaluate(colour, chosen) != page.evaluate(colour, other), chosen
+    # The line of β̃'s tilde covers nothing, and the slider has the track that says how far it is, in every browser.
+    plate = "getComputedStyle(document.querySelector('.tilde'), '::after').forcedColorAdjust"
+    assert page.evaluate(plate) == "none"
+    slider = "(({ appearance, forcedColorAdjust }) => [appearance, forcedColorAdjust])"
+    assert page.evaluate(f"{slider}(getComputedStyle(document.querySelector('.scrubber')))") == ["none", "none"]
     page.emulate_media(forced_colors="none")
 
 
@@ -323,7 +328,7 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
         scrubber = page.locator(".part-watch .scrubber")
         scrubber.press("End")
         page.emulate_media(media="print")
-        assert page.is_visible(".part-watch .x") and not page.is_visible(".part-watch .x0")  # which is the same picture
+        assert all(page.is_visible(f".part-watch {one}") for one in (".x", ".x0", ".net", ".back"))
         page.emulate_media(media="screen")
         if query == "tab=watch":
             scrubber.press("Home")
@@ -340,9 +345,115 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
         edges = [end for box in (x, to, network, out, x0) for end in (box["x"], box["x"] + box["width"])]
         assert edges == sorted(edges) and to["y"] == out["y"] > x["y"]
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
+    assert page.inner_text("#address") == page.get_attribute("#address", "href") and page.is_visible("#address")
+    assert query in page.inner_text("#address")
     pages = page.pdf(format="A4").count(b"/Type /Page\n")
     page.emulate_media(media="screen", color_scheme="light")
     assert pages == 1
+
+
+def test_what_plays_is_printed_as_it_ends(page, url):
+    page.emulate_media(**MOTION)
+    opened(page, url, "compare")
+    finished(page, "compare")
+    page.focus(".part-compare .scrubber")
+    page.keyboard.press("End")
+    page.wait_for_function("document.querySelector('.part-compare .sentence').textContent.includes('noise')")
+    shown = """() => [...document.querySelectorAll(".part-compare :is(.lane:not(.difference) canvas, .batch canvas)")]
+        .map((one) => one.toDataURL()).join() + document.querySelector(".part-compare .sentence").textContent"""
+    page.wait_for_timeout(300)
+    ended = page.evaluate(shown)
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('.part-compare .scrubber').value > 0")
+    printed = f"() => {{ dispatchEvent(new Event('beforeprint')); return ({shown})(); }}"
+    assert page.evaluate(printed) == ended
+    page.keyboard.press("Home")  # what is chosen by hand is printed
+    page.wait_for_timeout(300)
+    before = page.evaluate(shown)
+    assert page.evaluate(printed) == before != ended
+    page.emulate_media(**CALM)
+
+
+# --- Small windows, and what stays in its place
+
+
+def boxes(page, selector):
+    """Where the visible elements lie: x, y from the top of the page, width, height."""
+    return page.evaluate(
+        """(selector) => [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length)
+            .map((one) => one.getBoundingClientRect())
+            .map(({ x, y, width, height }) => [x, y + scrollY, width, height].map(Math.round))""",
+        selector,
+    )
+
+
+@pytest.mark.parametrize("height", [200, 256])
+def test_at_400_percent_nothing_lies_over_the_pictures_and_the_focus_stays_in_the_lesson(page, url, height):
+    """1280 × 1024 pixels, or 1280 × 800 (WCAG 1.4.10, 2.4.11)."""
+    page.set_viewport_size({"width": 320, "height": height})
+    page.goto(f"{url}?lesson=one-path")
+    page.wait_for_selector("#course-bar .do button")
+    page.focus("#course-bar .do button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#course-bar.folded")
+    page.wait_for_selector(".part-watch[data-state=finished]")
+    assert page.evaluate("document.activeElement.matches('#course-bar *') && document.activeElement.checkVisibility()")
+    page.evaluate("document.querySelector('.part-watch .lanes').scrollIntoView({ block: 'center' })")
+    covered = """() => [...document.querySelectorAll(".part-watch .frame")].filter((one) => {
+        const { x, y, width, height } = one.getBoundingClientRect();
+        const hit = (down) => document.elementFromPoint(x + width / 2, y + down * height);
+        return [0.05, 0.5, 0.95].some((down) => !one.contains(hit(down)));
+    }).map((one) => one.parentElement.className)"""
+    assert page.evaluate(covered) == []
+    page.keyboard.press("5")
+    page.wait_for_selector("#course-bar.elsewhere")
+    page.focus("#course-bar .away button:text-is('Back to it')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#course-bar h2:focus")
+    page.click("#course-bar header [aria-label='End the course']")
+    page.wait_for_selector("#course-bar", state="hidden")
+    assert page.evaluate("document.activeElement.id") == "place"
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_what_plays_moves_neither_its_slider_nor_the_small_pictures_and_none_of_these_stands_alone(page, url):
+    page.emulate_media(**MOTION)
+    for part in ("watch", "compare"):
+        for width in (320, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            opened(page, url, part, "&count=16&steps=12&steps_b=12")
+            finished(page, part)
+            rows = [y for _, y, *_ in boxes(page, f".part-{part} .batch button")]
+            assert len(rows) == 16 and rows.count(rows[-1]) > 1
+            scrubber = page.locator(f".part-{part} .scrubber")
+            seen = []
+            for k in range(12):  # as where it plays
+                scrubber.fill(str(k))
+                page.wait_for_selector(f".part-{part} .ddpm-player[data-k='{k}']")
+                seen.append(boxes(page, f".part-{part} :is(.scrubber, .batch)"))
+            assert all(one == seen[0] for one in seen), (part, width, seen)
+    page.emulate_media(**CALM)
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_an_idea_of_the_course_has_an_address_that_opens_it(page, url):
+    page.goto(f"{url}?tab=course#card=variance")
+    page.wait_for_selector(".card[data-name=variance][open]")
+    page.wait_for_function(
+        "(y => y >= -1 && y < innerHeight)(document.querySelector('.card[open]').getBoundingClientRect().y)"
+    )
+    assert page.locator(".card[open]").count() == 1
+    page.click(".card[data-name=why] > summary")
+    page.click(".card[data-name=why] a[href='#card=why']")
+    assert page.url.endswith("#card=why")
+    page.reload()
+    page.wait_for_selector(".card[data-name=why][open]")
+    ids = page.locator(".cards > .card").evaluate_all("(all) => all.map(({ id }) => id)")
+    links = page.locator(".cards .card a[href^='#']").evaluate_all(
+        "(all) => all.map((one) => one.getAttribute('href'))"
+    )
+    assert len(set(ids)) == len(ids) > 20 and links == [f"#{one}" for one in ids]
 
 
 # --- Older browsers

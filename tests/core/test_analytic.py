@@ -39,7 +39,14 @@ def gaussian_model(c, **fields):
     def exact(x, t_index, labels):
         return of_x[t_index + 1].to(x.dtype) * x
 
-    return Model(network=exact, schedule=SCHEDULE, image_size=SIZE, gamma=1 / (TABLE * c + 1 - TABLE), **fields)
+    return Model(
+        network=exact,
+        schedule=SCHEDULE,
+        image_size=SIZE,
+        prediction="epsilon",
+        gamma=1 / (TABLE * c + 1 - TABLE),
+        **fields,
+    )
 
 
 def test_estimate_and_standard_error_agree_with_the_closed_form():
@@ -75,7 +82,7 @@ def test_between_its_times_the_mean_square_is_linear_in_log_t():
 
 def test_gamma_is_of_the_network_itself_not_of_what_clipping_makes_of_it():
     """ε_θ = x_t/2 takes x̂_0 far out of [−1, 1], and Γ_t is (1/4) E‖x_t‖² / (d (1 − ᾱ_t))."""
-    half = Model(network=lambda x, t_index, labels: 0.5 * x, schedule=SCHEDULE, image_size=SIZE)
+    half = Model(network=lambda x, t_index, labels: 0.5 * x, schedule=SCHEDULE, image_size=SIZE, prediction="epsilon")
     images = np.random.default_rng(0).integers(0, 256, (20, SIZE, SIZE, 3), dtype=np.uint8)
     found, x_0 = estimate_gamma(half, images, [50, 200]), images / 127.5 - 1.0
     second_moment = TABLE[[50, 200]] * (x_0**2).mean() + 1 - TABLE[[50, 200]]
@@ -197,7 +204,10 @@ def test_missing_gamma_and_guidance_are_refused_before_anything_runs():
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    save(Model(network=wrap(small_unet(sample_size=SIZE)), schedule=SCHEDULE, image_size=SIZE), tmp_path / "model")
+    save(
+        Model(network=wrap(small_unet(sample_size=SIZE)), schedule=SCHEDULE, image_size=SIZE, prediction="epsilon"),
+        tmp_path / "model",
+    )
     return tmp_path / "model"
 
 
@@ -258,6 +268,7 @@ def test_a_damaged_file_gets_one_sentence(checkpoint):
     times = ("[-5, 200]", "[20, 1]", "[1, 10000]", "[1, true]", "[1.5, 2]", "12")
     gammas = ("[1]", "[1, -1]", "[1, NaN]", '[1, "a"]', f"[1, {10**400}]")
     texts = ["{", "[]", '{"gamma": [1]}', "null", "[" * 100_000]
+    texts += [table("[1, 200]", "[1, 1]").replace(*odd) for odd in ((": 2", ": NaN"), ("[0, 0]", "[0, NaN]"))]
     texts += [table(t, "[1, 1]") for t in times] + [table("[1, 200]", gamma) for gamma in gammas]
     for text in texts:
         (checkpoint / "analytic_variance.json").write_text(text)

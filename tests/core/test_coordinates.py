@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from toy import small_unet
 
 from ddpm_core import Model, NoiseSchedule, predict, trajectory
 from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
+from ddpm_core.engines.choose import wrap
 from ddpm_core.noise import gaussian
 from ddpm_core.plane import exact_model, shape
 from ddpm_core.process import q_sample
@@ -72,7 +74,14 @@ def ours():
 
 
 def model(network, schedule=COSINE, **options):
-    return Model(network=network, schedule=schedule, image_size=1, channels=2, clip=False, **CLASSES, **options)
+    return Model(
+        **{"prediction": "epsilon", **CLASSES, **options},
+        network=network,
+        schedule=schedule,
+        image_size=1,
+        channels=2,
+        clip=False,
+    )
 
 
 OTHERS = {
@@ -134,7 +143,13 @@ def test_what_a_network_is_told():
 
     schedule = NoiseSchedule.from_sigmas([0.02, 0.5, 2 * 1348.0])
     base = Model(
-        network=network, schedule=schedule, image_size=1, channels=2, clip=False, coordinates=VarianceExploding(0.0)
+        network=network,
+        schedule=schedule,
+        image_size=1,
+        prediction="epsilon",
+        channels=2,
+        clip=False,
+        coordinates=VarianceExploding(0.0),
     )
     x_0, z = torch.full((1, 2, 1, 1), -0.5).double(), states(1, 1)
     x_t = q_sample(schedule, x_0, 2, z)
@@ -177,7 +192,7 @@ ZERO = NoiseSchedule.from_betas([0.5, 1.0])
 )
 def test_coordinates_that_do_not_go_with_the_model(options, words):
     with pytest.raises(ValueError, match=words):
-        Model(**{"network": lambda *_: None, "schedule": COSINE, "image_size": 1, **options})
+        Model(**{"network": lambda *_: None, "schedule": COSINE, "image_size": 1, "prediction": "epsilon", **options})
 
 
 def test_the_tables_of_a_model_are_made_once():
@@ -225,6 +240,58 @@ def test_a_network_on_another_schedule_is_evaluated_at_its_own_times_of_the_same
     assert other.with_schedule(trained).coordinates is other.coordinates
     beyond = own.with_schedule(NoiseSchedule.from_alpha_bar([1 - 1e-9, 0.0])).coordinates.translation
     assert beyond(NoiseSchedule.from_alpha_bar([1 - 1e-9, 0.0])).time.tolist() == [0, 0, 400]
+
+
+@pytest.mark.parametrize("name", ["exploding", "exploding, [0, 1]", "preconditioned"])
+def test_beyond_its_training_a_network_gets_the_first_or_last_noise_that_it_has_learned(name):
+    """There x_t counts as noisy as at the nearer end, as it does for networks of ours."""
+    sigmas = []
+
+    def recorded(x, time, labels):
+        sigmas.append(time)
+        return own.network(x, time, labels)
+
+    own = OTHERS[name]()
+    own = replace(own, schedule=NoiseSchedule.from_sigmas([0.1, 1.0, 10.0]))
+    counted = own.evaluated_by(recorded)
+    wide = NoiseSchedule.from_sigmas([0.01, 0.1, 0.5, 10.0, 100.0])
+    other, x = counted.with_schedule(wide), states(0)
+    for t, at in ((1, 1), (2, 1), (4, 3), (5, 3)):
+        found = predict(other, x, t, clip=False)
+        known = predict(counted, x, at, clip=False)
+        part = "eps" if own.prediction == "epsilon" else "x0"
+        torch.testing.assert_close(getattr(found, part), getattr(known, part), **SAME)
+        assert sigmas[-2].equal(sigmas[-1])
+    between = predict(other, x, 3, clip=False)
+    torch.testing.assert_close(between.x0, predict(replace(own, schedule=wide), x, 3, clip=False).x0, **SAME)
+    narrow = NoiseSchedule.from_sigmas([0.5, 2.0])
+    again = counted.with_schedule(narrow).with_schedule(wide)  # its training stays what it was
+    assert predict(again, x, 4, clip=False).x0.equal(predict(other, x, 4, clip=False).x0)
+
+
+def test_what_a_flow_has_learned_has_no_ends():
+    own = flow().with_schedule(ZERO)
+    assert own.coordinates == RectifiedFlow()
+
+
+class OfATable(torch.nn.Module):
+    """A network of one's own with an embedding for each t − 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.times = torch.nn.Embedding(1000, 2, dtype=torch.float64)
+
+    def forward(self, x, t_index, labels):
+        return x + self.times(t_index)[:, :, None, None]
+
+
+def test_a_network_that_knows_whole_times_alone_is_refused_at_once():
+    unet = wrap(small_unet(), "cpu", "fp32", "torch")
+    unet.unet.known_times = 1000
+    table = COSINE.alpha_bar
+    for network in (OfATable(), OfATable().forward, lambda x, t, _: table[t].reshape(-1, 1, 1, 1) * x, unet):
+        with pytest.raises(ValueError, match="gets fractions of t, but this network knows only whole ones"):
+            model(network).with_schedule(NoiseSchedule.linear())
 
 
 def test_what_belongs_to_a_schedule_is_refused_on_another():

@@ -140,6 +140,60 @@ def test_an_image_alone_is_the_image_in_a_batch(all_cores):
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
+NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+HERE = [("openvino", "fp32"), ("torch", "fp32"), ("torch", "bf16")]
+HERE += [("openvino", "bf16")] if "BF16" in NATIVE else []
+
+
+@pytest.mark.parametrize("name", ["mnist-tiny", "cifar10-tiny", "emoji-tiny"])
+@pytest.mark.parametrize(("by", "precision"), HERE)
+def test_embedded_models_give_an_image_the_bits_that_it_has_alone(all_cores, name, by, precision):
+    """Of a student: its network has the shapes of its teacher's."""
+    model = ddpm_core.load(name, device="cpu", engine=by, precision=precision)
+    x = torch.randn(8, model.channels, model.image_size, model.image_size, generator=torch.Generator().manual_seed(1))
+    given = [x, torch.arange(8) * 141]
+    if model.text is not None:
+        given.append(model.text(["fox", "red apple"] * 4))
+    elif model.num_classes:
+        given.append(torch.arange(8) % model.num_classes)
+    alone = torch.cat([model.network(*(part[i : i + 1] for part in given)) for i in range(8)])
+    for n in (2, 3, 5, 8):
+        assert torch.equal(model.network(*(part[:n] for part in given)), alone[:n]), n
+
+
+@pytest.mark.parametrize(
+    ("precision", "refused", "expected"),
+    [
+        ("fp32", lambda size, apart: size > 2, [(2, False)] * 3),
+        ("fp32", lambda size, apart: size > 1, [(1, False)] * 6),
+        ("bf16", lambda size, apart: size == 4 and not apart, [(4, True), (2, False)]),
+        ("bf16", lambda size, apart: size > 1, [(1, False)] * 6),
+    ],
+)
+def test_only_sizes_that_give_the_bits_of_single_images_are_used(
+    monkeypatch, tmp_path, caplog, precision, refused, expected
+):
+    """refused(size, apart): whether a batch has other bits. Sizes are tried once for a network and a machine."""
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    monkeypatch.setattr(openvino_engine, "_precision", lambda precision: (precision, ""))
+    infer, seen = openvino_engine.OpenVINONetwork._infer, []
+
+    def otherwise(network, arrays, parts):
+        seen.extend(parts)
+        return infer(network, arrays, [(1, False)] * len(arrays[0])) + any(refused(*part) for part in parts)
+
+    monkeypatch.setattr(openvino_engine.OpenVINONetwork, "_infer", otherwise)
+    for seed, place in ((0, "tried"), (0, "from the disk"), (1, "other weights")):
+        network = engine.wrap(smallest(seed), "cpu", precision, "openvino")
+        alone = torch.cat([network(*(part[i : i + 1] for part in inputs(6))) for i in range(6)])
+        for known in (False, True):
+            seen.clear()
+            assert network(*inputs(6)).equal(alone)
+            assert seen[-len(expected) :] == expected
+            assert (len(seen) == len(expected)) == (known or place == "from the disk"), place
+    assert ("this network draws one picture after the other" in caplog.text) == (expected[0] == (1, False))
+
+
 ODD = {"block_out_channels": (8, 24), "norm_num_groups": 4, "sample_size": 7}
 SINGLE = {"block_out_channels": (8,), "norm_num_groups": 4}
 SINGLE |= {"down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]}
@@ -190,6 +244,40 @@ def test_what_a_batch_does_not_change_is_computed_together_and_what_it_does_alon
         assert calls == expected
 
 
+def test_a_padding_that_was_changed_is_followed():
+    """As for pictures that continue at the opposite edge. With gradients torch's own layers do that."""
+    network = small()
+    wrapped = engine.wrap(network, "cpu", "fp32", "torch")
+    before = wrapped(*inputs(2))
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.padding_mode = "circular"
+    found = wrapped(*inputs(2))
+    with torch.enable_grad():
+        expected = network(*inputs(2), return_dict=False)[0]
+    assert relative_error(found, expected) < 1e-5 and relative_error(found, before) > 0.01
+    assert wrapped(*(part[1:] for part in inputs(2))).equal(found[1:])
+
+
+@pytest.mark.parametrize(("by", "precision"), HERE)
+def test_what_was_trained_is_what_is_saved(by, precision, tmp_path):
+    """What is compiled stays as it was: else some layers would have the new weights and others the old ones."""
+    model = ddpm_core.load("mnist-tiny", device="cpu", engine=by, precision=precision)
+    weights = dict(ddpm_core.module(model).named_parameters())
+    given = torch.randn(1, 1, 28, 28), torch.tensor([500]), torch.tensor([3])
+    before = model.network(*given)
+    with torch.no_grad():
+        for weight in weights.values():
+            weight += 0.001
+    assert model.network(*given).equal(before) == ((by, precision) != ("torch", "fp32"))
+    assert model.network(*(torch.cat([part] * 2) for part in given))[:1].equal(model.network(*given))
+    ddpm_core.save(model, tmp_path / "trained")
+    again = ddpm_core.load(tmp_path / "trained", device="cpu", engine="torch", precision="fp32")
+    assert all(weight.equal(weights[name]) for name, weight in ddpm_core.module(again).named_parameters())
+    with pytest.raises(ValueError, match="no readers were fitted"):
+        ddpm_core.readers(again)
+
+
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float64])
 def test_another_precision_takes_torchs_own_layers(precision):
     """A teacher is evaluated under autocast, or moved to float64, after an engine has prepared it."""
@@ -224,9 +312,18 @@ def test_a_caller_may_give_that_up():
 
 
 def test_what_keeps_all_cores_busy_is_evaluated_one_by_one():
-    assert openvino_engine._chunks(31, 32 * 32, 35_000_000) == [16, 8, 4, 2, 1]
-    assert openvino_engine._chunks(3, 256 * 256, 35_000_000) == [1, 1, 1]
-    assert openvino_engine._chunks(3, 64 * 64, 860_000_000) == [1, 1, 1]
+    assert openvino_engine._largest(32 * 32, 35_000_000) == 16
+    assert openvino_engine._largest(256 * 256, 35_000_000) == 1
+    assert openvino_engine._largest(64 * 64, 860_000_000) == 1
+
+
+def test_a_batch_is_cut_into_the_largest_parts_that_work():
+    def sizes(n, refused=()):
+        return [size for size, _ in openvino_engine._parts(n, 16, lambda size: None if size in refused else False)]
+
+    assert sizes(31) == [16, 8, 4, 2, 1]
+    assert sizes(31, {16}) == [8, 8, 8, 4, 2, 1]
+    assert sizes(3, {2, 4, 8, 16}) == [1, 1, 1]
 
 
 def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_any_number_of_tokens(all_cores):
@@ -458,9 +555,6 @@ def test_memory_holds_the_weights_once():
     constants = [node for node in wrapped._model.get_ops() if node.get_type_name() == "Constant"]
     addresses = {node.data.ctypes.data for node in constants}
     assert all(weight.data_ptr() in addresses for weight in network.parameters())
-
-
-NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @pytest.mark.skipif("BF16" not in NATIVE, reason="this CPU has no bf16 arithmetic")

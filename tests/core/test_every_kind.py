@@ -398,9 +398,11 @@ def _(case):
 def _(case):
     pytest.importorskip("scipy")
     picture, told = case.pictures[:1], next(iter(case.told.values()), None)
-    found = case.ask(ddpm_core.ode_log_prob, case.model, picture, told, tolerance=1e-3)
-    expected = -(case.twin.log_prob(picture) / found.dimensions + np.log(2 / 255)) / np.log(2)
-    np.testing.assert_allclose(found.bits_per_dim, expected, rtol=0, atol=0.02)  # of 4 to 12
+    found = case.ask(ddpm_core.ode_log_prob, case.model, picture, told, tolerance=1e-4)
+    expected, permitted = case.twin.log_prob(picture, 1e-4)
+    assert permitted / found.dimensions < 0.05  # nats, of 4 to 14
+    # Both take the same steps, but for what float32 rounds differently: then they may be apart by two permitted errors.
+    np.testing.assert_allclose(found.log_prob, expected, rtol=0, atol=2 * permitted)
 
 
 @use("library", "`optimise_timesteps`")

@@ -78,7 +78,7 @@ def test_the_learned_variance_is_the_conditional_one():
         v = -labels.to(x.dtype).reshape(-1, 1, 1, 1).expand_as(x)
         return torch.cat([0.5 * x, v], dim=1)
 
-    model = Model(network=network, schedule=LINEAR, image_size=4, variance="learned", **CLASSES)
+    model = Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon", variance="learned", **CLASSES)
     for guidance in (None, 4.0):
         step = next(trajectory(model, [0, 1], 1000, labels=[0, 2], guidance=guidance, x_T=X_T))
         sigma = torch.tensor([0.0, -1.0], dtype=torch.float64).exp().reshape(-1, 1, 1, 1)
@@ -90,8 +90,8 @@ def test_an_unconditional_network_gets_no_labels():
         assert labels is None
         return x
 
-    run(Model(network=network, schedule=LINEAR, image_size=4), 2)
-    run(Model(network=network, schedule=LINEAR, image_size=4), 2, guidance=1.0)
+    run(Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon"), 2)
+    run(Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon"), 2, guidance=1.0)
 
 
 NAMES = {
@@ -132,6 +132,9 @@ WRONG = {
     "nothing for one image": (torch.tensor([0, 3]), 3.0, "guidance needs a class label"),
     "guidance NaN": (torch.tensor([0, 1]), float("nan"), "guidance must be a finite number in float64, got nan"),
     "guidance without an end": ([0, 1], float("-inf"), "guidance must be"),
+    "guidance of each image": ([0, 1], torch.tensor([1.0, 2.0]), "guidance must be a finite number"),
+    "guidance in a list": ([0, 1], torch.tensor([2.0]), "guidance must be a finite number"),
+    "guidance of NumPy": ([0, 1], np.array([1.0, 2.0]), "guidance must be a finite number"),
     "guidance as text": (1, "3", "guidance must be .* got '3'"),
 }
 
@@ -160,6 +163,6 @@ def test_a_state_that_requires_gradients_is_refused():
 
 @pytest.mark.parametrize("t", [0, 1001, 1.5, torch.ones(2), torch.ones(3, dtype=torch.int64)], ids=str)
 def test_a_wrong_time_is_refused_before_the_network_is_asked(t):
-    model = Model(network=lambda *_: pytest.fail("asked"), schedule=LINEAR, image_size=4)
+    model = Model(network=lambda *_: pytest.fail("asked"), schedule=LINEAR, image_size=4, prediction="epsilon")
     with pytest.raises(ValueError, match=r"^t must"):
         predict(model, X_T, t)

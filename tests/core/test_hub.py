@@ -516,7 +516,7 @@ def test_a_file_that_is_longer_than_the_hub_said_is_not_taken(online):
     [
         (WEIGHTS, 10**18, "GB free, and google/ddpm-cifar10-32 takes 1000000000.0 GB: make room"),
         (WEIGHTS, None, f"the Hub does not say how large {WEIGHTS} of google/ddpm-cifar10-32 is"),
-        ("config.json", 10**9, "config.json is larger than 16 MB"),
+        ("config.json", 10**9, "config.json is larger than 500 kB"),
     ],
 )
 def test_what_cannot_fit_is_refused_before_a_byte_is_downloaded(online, name, size, sentence):

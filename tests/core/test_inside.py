@@ -30,7 +30,12 @@ def unet(blocks="attention", **options):
 
 
 def model_of(network, **fields):
-    return Model(**{"channels": 1, **fields}, network=network, schedule=NoiseSchedule.linear(10), image_size=8)
+    return Model(
+        **{"channels": 1, "prediction": "epsilon", **fields},
+        network=network,
+        schedule=NoiseSchedule.linear(10),
+        image_size=8,
+    )
 
 
 def state(n=1):
@@ -161,6 +166,69 @@ def test_condition_and_time_are_those_that_the_network_gets():
     assert moved.allclose(network(x, 4, torch.tensor([0, 1])).sample, rtol=0, atol=1e-6)
 
 
+def test_a_network_on_another_schedule_is_opened_in_the_times_of_the_run():
+    """t of a change is that of the run, and "time" too; the network still gets the times of its training for them."""
+    network = unet("resnets")
+    own = NoiseSchedule.from_sigmas([0.02, 0.05, 0.1, 0.2, 5.0, 9.0])  # the last two are beyond all that it has learned
+    model = model_of(network, clip=False).with_schedule(own)
+    opened, x = inside(model), state(2)
+    seen = {name: [] for name in ("middle", "time", "when")}
+    opened.change("middle", lambda found, t: (seen["middle"].append(t), found)[1])
+    opened.change("time", lambda found, t: (seen["time"].append((found.tolist(), found.dtype)), found)[1])
+    opened.cut("up 1", when=lambda t: bool(seen["when"].append(t)))
+    found, plain = (list(trajectory(one, [7], 6, "ddim")) for one in (opened.model, model))
+    for here, there in zip(found, plain, strict=True):
+        torch.testing.assert_close(here.x, there.x, rtol=0, atol=1e-5)
+    times = [step.t for step in plain]
+    assert times == [6, 5, 4, 3, 2, 1] == seen["middle"] == seen["when"]
+    assert seen["time"] == [([t - 1], torch.int64) for t in times]
+
+    opened.restore()
+    opened.cut("time")  # stays at T/2 of the run
+    middle = model.coordinates.translation(own).time[3].float()
+    moved = predict(opened.model, x, 6).eps
+    torch.testing.assert_close(moved, network(x, middle).sample, rtol=0, atol=1e-6)
+    assert not moved.allclose(predict(model, x, 6).eps, rtol=0, atol=1e-4)
+
+
+def test_between_two_times_of_another_schedule_t_is_interpolated():
+    """As the flow of a likelihood asks for it, whose σ are those of no time."""
+    network, own = unet("resnets"), NoiseSchedule.from_sigmas([0.02, 0.05, 0.2])
+    opened = inside(model_of(network).with_schedule(own))
+    low, high = opened._source.coordinates.translation(own).time[[2, 3]].float()
+    found = opened.model.network(state(), torch.tensor([1.25]))
+    torch.testing.assert_close(found, network(state(), 0.75 * low + 0.25 * high).sample, rtol=0, atol=1e-6)
+
+
+def test_pictures_of_other_sizes_have_the_same_skips_and_places_that_look():
+    network, x = unet("attention"), torch.randn(1, 1, 32, 8, generator=torch.Generator().manual_seed(1))
+    opened = inside(model_of(network))
+    wanted, _ = by_hand(network, x, 5)
+    assert opened.model.network(x, torch.tensor([4])).allclose(wanted, rtol=0, atol=1e-6)
+    for name, side in (("skips 8", 8), ("skips 4", 4), ("skips 2", 2)):  # 8: of the model's own size
+        opened.restore()
+        opened.cut(name)
+        wanted, _ = by_hand(network, x, 5, lambda at, found, name=f"skips {side}": found * (at != name))
+        torch.testing.assert_close(opened.model.network(x, torch.tensor([4])), wanted, rtol=0, atol=1e-6)
+    large = torch.cat([x, x, x, x], 3)  # 32×32, whose finest skips are as coarse as none of 8×8
+    opened.restore()
+    opened.cut("skips 8")
+    assert not opened.model.network(large, torch.tensor([4])).allclose(network(large, 4).sample, rtol=0, atol=1e-3)
+
+    opened.restore()
+    opened.look(0.8, 0.3)
+    opened.model.network(x, torch.tensor([4]))
+    (layer,) = (part for name, part in network.named_modules() if name == "down_blocks.1.attentions.0")
+    given = []
+    layer.register_forward_pre_hook(lambda layer, arguments: given.append(arguments[0]))
+    network(x, 4)
+    rows = layer.group_norm(given[0]).flatten(2).transpose(1, 2)
+    q, k = (part.unflatten(2, (layer.heads, -1)) for part in (layer.to_q(rows), layer.to_k(rows)))
+    place = int(0.8 * 16) * 4 + int(0.3 * 4)  # of 16×4
+    weights = torch.einsum("hd,khd->hk", q[0, place], k[0]).div(2).softmax(1).unflatten(1, (16, 4))
+    torch.testing.assert_close(opened.looks["down_blocks.1.attentions.0"][0], weights, rtol=0, atol=1e-6)
+
+
 def test_a_run_shows_its_steps_and_takes_the_middle_of_another(torch_engine):
     model = ddpm_core.load("mnist-tiny", device="cpu")
     opened = inside(model)
@@ -209,6 +277,8 @@ def test_what_cannot_be_opened_or_changed_is_a_sentence():
         inside(model_of(lambda x, t, labels: x))
     with pytest.raises(ValueError, match="only U-Nets of diffusers that take t − 1 can be opened, got Conv2d"):
         inside(model_of(torch.nn.Conv2d(1, 1, 1)))
+    with pytest.raises(ValueError, match="only U-Nets of diffusers that take t − 1 can be opened"):
+        inside(model_of(network, prediction="flow"))  # which gets τ
 
 
 def test_the_module_of_a_model_is_its_own(torch_engine):

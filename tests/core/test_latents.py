@@ -52,7 +52,9 @@ def test_the_ends_of_an_interpolation_are_the_two_reconstructions(t):
 
 def test_reconstructions_share_the_latent_and_differ_more_the_earlier_it_is():
     """By the spread of x_0 over seeds, against the closed form for a network that predicts ε = 0: x_0 = x_t/√ᾱ_t."""
-    silent = ddpm_core.Model(network=lambda x, t, labels: 0 * x, schedule=LINEAR, image_size=4, clip=False)
+    silent = ddpm_core.Model(
+        network=lambda x, t, labels: 0 * x, schedule=LINEAR, image_size=4, prediction="epsilon", clip=False
+    )
     found, seeds = [], range(400)
     for t in (50, 200, 400):
         pairs = timestep_pairs(T, 10, start=t)
@@ -116,7 +118,7 @@ def gaussian_model(mean=0.1, variance=0.04):
     def network(x, t_index, labels):
         return oracle.gaussian_eps(AB, mean, variance, x, int(t_index[0]) + 1)
 
-    return ddpm_core.Model(network=network, schedule=LINEAR, image_size=4, clip=False)
+    return ddpm_core.Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon", clip=False)
 
 
 def test_an_inversion_is_the_ode_upwards_and_the_way_back_closes_with_more_steps():
@@ -136,6 +138,7 @@ def test_an_inversion_is_the_ode_upwards_and_the_way_back_closes_with_more_steps
 
 def test_an_inversion_ends_where_it_is_asked_to():
     model = gaussian_model()
+    assert ddpm_core.invert(model, IMAGES, t=20).equal(ddpm_core.invert(model, IMAGES, 20, t=20))  # 50 would be more
     x_t = ddpm_core.invert(model, IMAGES, 300, t=300)
     back = reconstruct(model, x_t, 300, [0, 1], 300, sampler="ddim")
     assert np.abs(back.astype(int) - IMAGES).max() <= 2

@@ -311,6 +311,7 @@ def test_a_chain_of_one_step_has_a_decoder_and_a_prior(variance):
         network=network,
         schedule=schedule,
         image_size=4,
+        prediction="epsilon",
         variance=variance if learned else "beta",
         gamma=torch.ones(2).double(),
     )
@@ -325,7 +326,7 @@ def test_a_chain_of_one_step_has_a_decoder_and_a_prior(variance):
     assert result.times == (1,) and result.total.isfinite().all()
     if variance != "analytic":
         t = torch.ones(5, dtype=torch.int64)
-        loss = l_vlb(network, schedule, x_0, t, eps, None, "epsilon", variance)
+        loss = l_vlb(replace(one, variance=variance), x_0, t, eps)
         torch.testing.assert_close(loss, result.terms[:, 0], rtol=1e-12, atol=0)
     if not learned:
         again = rechain(result, one, IMAGES, "beta_tilde", 1, "linspace")
@@ -341,7 +342,7 @@ def test_the_loss_and_bits_per_dim_are_one_bound(variance, prediction):
     x_0 = torch.from_numpy(IMAGES).permute(0, 3, 1, 2).double() / 127.5 - 1
     for t in ([1, 2, 40, 1, 17], [40, 39, 38, 2, 3]):
         eps = torch.stack([torch.from_numpy(NOISE[T - time, i]) for i, time in enumerate(t)])
-        loss = l_vlb(whole.network, whole.schedule, x_0, torch.tensor(t), eps, None, prediction, variance)
+        loss = l_vlb(whole, x_0, torch.tensor(t), eps)
         expected = T * torch.stack([result.terms[i, time - 1] for i, time in enumerate(t)])
         torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-12)
 
@@ -371,7 +372,9 @@ def test_wrong_images_get_one_sentence():
 
 def test_prior_of_the_papers_schedule_is_about_1e_minus_5_bits():
     schedule = NoiseSchedule.linear()
-    zero = Model(network=lambda x, t, labels: torch.zeros_like(x), schedule=schedule, image_size=4)
+    zero = Model(
+        network=lambda x, t, labels: torch.zeros_like(x), schedule=schedule, image_size=4, prediction="epsilon"
+    )
     prior = bits_per_dim(zero, IMAGES, steps=2).prior
     alpha_bar = np.prod(1 - np.linspace(1e-4, 0.02, 1000))
     x_0 = IMAGES / 127.5 - 1

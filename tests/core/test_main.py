@@ -253,6 +253,14 @@ def test_export_to_a_home_that_is_not_there(here):
     assert "home folder" in refusal("export", "own", "~nouser/x")
 
 
+def test_one_thing_is_said_in_the_singular(here, capsys):
+    write(here / "grey", in_channels=1, out_channels=1, **SMALLEST)
+    main(["info", str(here / "grey")])
+    main(["sample", "--checkpoint", str(here / "grey"), "--steps", "1", "--seeds", "3", "--gif", "way.gif"])
+    said = capsys.readouterr().out
+    assert "8×8, 1 channel\n" in said and "1 image: " in said and "1 step: way.gif" in said
+
+
 def test_info_is_printed_where_there_is_no_greek(checkpoint, monkeypatch):
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))

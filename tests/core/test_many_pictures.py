@@ -1,5 +1,6 @@
 """`python -m ddpm_core sample --out`: what is drawn by one process or two, at once or with breaks, is the same."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from training import in_two_processes, process_restored  # noqa: F401
 import ddpm_core
 from ddpm_core.__main__ import main
 from ddpm_core.analytic import estimate_gamma
-from ddpm_core.checkpoint.sidecars import gamma_file
+from ddpm_core.checkpoint.sidecars import gamma_file, readers_file
 from ddpm_core.commands.pictures import Pictures
+from ddpm_core.engines.readers import fit_readers
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 SEEDS = [3, 5, 6, 7, 8, 9, 10, 12, 40]
@@ -149,6 +151,37 @@ def test_another_variance_estimate_makes_other_pictures(here):
         gamma_file.write(model, estimate_gamma(model, images, [1, 20]))
         main(words(first, "--variance", "analytic"))
     assert "holds pictures with other gamma:" in refusal(*words("own", "--variance", "analytic"))
+
+
+def test_a_picture_of_which_a_part_is_missing_is_drawn_again(here):
+    """As a power cut leaves it: files are not flushed one by one."""
+    main(words("whole"))
+    for out in ("some", "some.npz"):
+        main(words(out))
+    folder = here / "some"
+    damaged = {"3.png": b"", "5.png": b"\x89PNG", "7.png": (folder / "7.png").read_bytes()[:-1], "8.png": bytes(500)}
+    for name, content in damaged.items():
+        (folder / name).write_bytes(content)
+    main(words("some"))
+    assert contents(folder) == contents(here / "whole")
+    (here / "some.npz.parts").mkdir()  # of an .npz file that is not complete
+    for name, content in (contents(folder) | damaged).items():
+        (here / "some.npz.parts" / name).write_bytes(content)
+    (here / "some.npz").rename(here / "whole.npz")
+    about = json.loads((folder / "sample.json").read_text()) | {"seeds": SEEDS}
+    (here / "some.npz.parts" / "sample.json").write_text(json.dumps(about))
+    main(words("some.npz"))
+    assert (here / "some.npz").read_bytes() == (here / "whole.npz").read_bytes()
+
+
+def test_readers_do_not_make_other_pictures(here, monkeypatch):
+    """`train readers` writes them beside the weights: a run that was begun before goes on."""
+    main(words("own"))
+    model = ddpm_core.load("tiny")
+    readers_file.write(model, fit_readers(model, 2, 2))
+    assert "readers.safetensors" in {path.name for path in (here / "tiny").iterdir()}
+    main([*words("own")[:-4], "--seeds", "0", "--out", "own"])
+    assert (here / "own" / "0.png").exists()
 
 
 def test_other_weights_make_other_pictures(here):

@@ -1,12 +1,17 @@
 """The losses: against the paper's formulas written out by hand, and the property each one must have."""
 
+import contextlib
+import importlib
+import inspect
 import math
+import pkgutil
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ddpm_core
 from ddpm_core import Model, NoiseSchedule, predict, q_sample
 from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.likelihood import FLOOR, discretized_log_likelihood
@@ -25,16 +30,24 @@ def batch(n=6, seed=0, dtype=torch.float64, T=50):
     return x_0, t, eps
 
 
-def perfect(prediction, x_0, t, eps):
-    """A network that knows the answer."""
-    return lambda x_t, t_index, labels: from_x0_eps(SCHEDULE, prediction, x_0, eps, x_t, t)
+def model(network, prediction="epsilon", schedule=SCHEDULE, **fields):
+    return Model(network=network, schedule=schedule, image_size=4, prediction=prediction, **fields)
+
+
+def perfect(prediction, x_0, t, eps, off=0.0):
+    """A network that knows the answer, and is off by a number."""
+
+    def network(x_t, *_):
+        return from_x0_eps(SCHEDULE, prediction, x_0, eps, q_sample(SCHEDULE, x_0, t, eps), t) + off
+
+    return model(network, prediction)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu", "flow"])
 def test_l_simple_is_zero_for_a_perfect_network_and_the_mean_square_otherwise(prediction):
     x_0, t, eps = batch()
-    assert l_simple(perfect(prediction, x_0, t, eps), SCHEDULE, x_0, t, eps, None, prediction).abs().max() < 1e-24
-    off = l_simple(lambda *a: perfect(prediction, x_0, t, eps)(*a) + 0.3, SCHEDULE, x_0, t, eps, None, prediction)
+    assert l_simple(perfect(prediction, x_0, t, eps), x_0, t, eps).abs().max() < 1e-24
+    off = l_simple(perfect(prediction, x_0, t, eps, 0.3), x_0, t, eps)
     torch.testing.assert_close(off, torch.full((6,), 0.09, dtype=torch.float64))
 
 
@@ -46,7 +59,7 @@ def test_the_network_sees_x_t_the_index_t_minus_1_and_the_labels():
         seen.update(x_t=x_t, t_index=t_index, labels=labels)
         return torch.zeros_like(x_t)
 
-    loss = l_simple(network, SCHEDULE, x_0, t, eps, labels)
+    loss = l_simple(model(network), x_0, t, eps, labels)
     assert torch.equal(seen["t_index"], t - 1) and torch.equal(seen["labels"], labels)
     torch.testing.assert_close(seen["x_t"], q_sample(SCHEDULE, x_0, t, eps))
     torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
@@ -65,10 +78,9 @@ def test_a_network_in_other_coordinates_is_trained_on_what_a_model_shows_it(coor
         return 0.3 * x
 
     t = torch.tensor([1, 2, 3, 20, 49, 50])
-    loss = l_simple(network, SCHEDULE, x_0, t, eps, prediction=prediction, coordinates=coordinates)
-    fields = {"prediction": prediction, "coordinates": coordinates, "clip": False}
-    model = Model(network=network, schedule=SCHEDULE, image_size=4, **fields)
-    found = predict(model, q_sample(SCHEDULE, x_0, t, eps), t)
+    own = model(network, prediction, coordinates=coordinates, clip=False)
+    loss = l_simple(own, x_0, t, eps)
+    found = predict(own, q_sample(SCHEDULE, x_0, t, eps), t)
     assert all(map(torch.equal, *seen)) and seen[0][1].dtype == torch.float64
     error = {"flow": found.eps - found.x0 - (eps - x_0), "epsilon": found.eps - eps, "x0": found.x0 - x_0}[prediction]
     torch.testing.assert_close(loss, error.square().mean((1, 2, 3)))
@@ -80,7 +92,7 @@ def test_l_vlb_of_a_fixed_variance_is_equation_12_plus_its_constant(t, kind, err
     """Eq. 12: the squared error of ε weighs β²/(2σ²α(1 − ᾱ)); the constant is the KL of two variances alone."""
     x_0, _, eps = batch(n=2)
     steps = torch.full((2,), t)
-    loss = l_vlb(lambda x_t, *_: eps + error, SCHEDULE, x_0, steps, eps, None, "epsilon", kind)
+    loss = l_vlb(model(lambda x_t, *_: eps + error, variance=kind), x_0, steps, eps)
     beta, alpha, alpha_bar = (float(table[t]) for table in (SCHEDULE.beta, SCHEDULE.alpha, SCHEDULE.alpha_bar))
     beta_tilde = (1 - float(SCHEDULE.alpha_bar[t - 1])) / (1 - alpha_bar) * beta
     variance = beta if kind == "beta" else beta_tilde
@@ -98,8 +110,8 @@ def test_l_hybrid_teaches_the_mean_by_l_simple_and_the_variance_by_the_bound(kin
     v = torch.full_like(eps, -2.0 if kind == "learned" else 0.0).requires_grad_()
 
     def gradients(loss):
-        output = lambda *_: torch.cat([mean, v], 1)  # noqa: E731
-        total = loss(output, SCHEDULE, x_0, t, eps, None, prediction, kind).mean()
+        own = model(lambda *_: torch.cat([mean, v], 1), prediction, variance=kind)
+        total = loss(own, x_0, t, eps).mean()
         return torch.autograd.grad(total, (mean, v), allow_unused=True)
 
     simple, bound, both = map(gradients, (l_simple, l_vlb, l_hybrid))
@@ -119,21 +131,50 @@ def test_losses_and_gradients_stay_finite_in_float32_at_both_ends_of_the_chain(l
             continue
         channels = 6 if variance.startswith("learned") else 3
         output = torch.randn(6, channels, 4, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
-        values = LOSSES[loss](lambda *_, o=output: o, schedule, x_0, t, eps, None, "epsilon", variance)
+        own = model(lambda *_, o=output: o, schedule=schedule, variance=variance)
+        values = LOSSES[loss](own, x_0, t, eps)
         values.sum().backward()
         assert values.dtype == torch.float32 and values.isfinite().all() and output.grad.isfinite().all()
 
 
 def test_half_precision_output_is_compared_in_float32():
     x_0, t, eps = batch(dtype=torch.float32)
-    loss = l_simple(lambda x_t, *_: torch.zeros_like(x_t, dtype=torch.bfloat16), SCHEDULE, x_0, t, eps)
+    loss = l_simple(model(lambda x_t, *_: torch.zeros_like(x_t, dtype=torch.bfloat16)), x_0, t, eps)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
 
 
 def test_l_hybrid_refuses_a_fixed_variance():
     with pytest.raises(ValueError, match="learned_range"):
-        l_hybrid(lambda *_: None, SCHEDULE, *batch(), variance="beta")
+        l_hybrid(model(lambda x, *_: x), *batch())
+
+
+def test_a_loss_knows_what_its_network_predicts():
+    """A network alone does not say it, and a wrong guess would train on another target."""
+    x_0, t, eps = batch()
+    for loss in LOSSES.values():
+        with pytest.raises(TypeError, match="takes a Model, which says what its network predicts, got a function"):
+            loss(lambda x, *_: x, x_0, t, eps)
+    losses = [l_simple(model(lambda x, *_: 0 * x, prediction), x_0, t, eps) for prediction in ("epsilon", "v")]
+    assert not torch.allclose(*losses)
+
+
+def test_nothing_public_guesses_a_prediction():
+    """Whoever calls a function or makes a model says what the network predicts."""
+    seen = 0
+    for module in pkgutil.walk_packages(ddpm_core.__path__, "ddpm_core."):
+        if module.name.endswith("__main__"):
+            continue
+        for name, member in vars(importlib.import_module(module.name)).items():
+            if getattr(member, "__module__", None) != module.name or name.startswith("_") or not callable(member):
+                continue
+            within = vars(member).values() if isinstance(member, type) else ()
+            for function in (member, *filter(inspect.isfunction, within)):
+                with contextlib.suppress(ValueError):  # of a class without one
+                    found = inspect.signature(function).parameters.get("prediction")
+                    seen += found is not None
+                    assert found is None or found.default is inspect.Parameter.empty, f"{module.name}.{name}"
+    assert seen >= 6
 
 
 @given(t=st.integers(1, 50), gamma=st.floats(0.1, 20))
@@ -153,7 +194,7 @@ def test_min_snr_weighting_is_one_loss_whatever_the_network_predicts(t, gamma):
             return from_x0_eps(SCHEDULE, prediction, wrong, guess, x_t, t)
 
         weight = min_snr_weight(SCHEDULE, prediction, steps, gamma)
-        losses.append(weight * l_simple(network, SCHEDULE, x_0, steps, eps, None, prediction))
+        losses.append(weight * l_simple(model(network, prediction), x_0, steps, eps))
     snr = float(SCHEDULE.alpha_bar[t] / (1 - SCHEDULE.alpha_bar[t]))
     for loss in losses:
         torch.testing.assert_close(loss, torch.full((2,), min(snr, gamma) * 0.01, dtype=torch.float64))

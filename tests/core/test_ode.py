@@ -56,7 +56,7 @@ def preconditioned(x, noise, labels=None):
 POINT = {"schedule": LINEAR, "image_size": 1, "channels": 2, "clip": False}
 GAUSSIANS = {
     "ours": lambda: exact_model(shape("gaussian"), LINEAR),
-    "exploding": lambda: Model(network=exploding, coordinates=VarianceExploding(), **POINT),
+    "exploding": lambda: Model(network=exploding, prediction="epsilon", coordinates=VarianceExploding(), **POINT),
     "flow": lambda: Model(network=velocity, prediction="flow", **POINT),
     "EDM": lambda: Model(network=preconditioned, prediction="x0", coordinates=EDM(times=1), **POINT),
 }
@@ -140,13 +140,13 @@ def test_levels_get_uniform_noise_as_wide_as_a_level():
     seen = []
 
     def network(x, t_index, labels):
-        seen.append(x)
+        seen.append(x)  # first zeros: whether it takes fractions of t
         return 0.1 * x
 
-    model = Model(network=network, schedule=LINEAR, image_size=16, channels=1)
+    model = Model(network=network, schedule=LINEAR, image_size=16, prediction="epsilon", channels=1)
     images = np.full((1, 16, 16, 1), 100, np.uint8)
     ode_log_prob(model, images, tolerance=1e-2)
-    levels = (seen[0] + 1) * 127.5 - 100
+    levels = (seen[1].detach() + 1) * 127.5 - 100
     assert levels.min() > -0.5 and levels.max() < 0.5 and levels.std() == pytest.approx(12**-0.5, rel=0.1)
 
 
@@ -168,7 +168,7 @@ def test_beside_the_bound():
         return (1 - alpha_bar).sqrt() / (alpha_bar * c + 1 - alpha_bar) * x
 
     gamma = 1 / (LINEAR.alpha_bar * c + 1 - LINEAR.alpha_bar)
-    model = Model(network=exact_eps, schedule=LINEAR, image_size=8, gamma=gamma, clip=False)
+    model = Model(network=exact_eps, schedule=LINEAR, image_size=8, prediction="epsilon", gamma=gamma, clip=False)
     squares = torch.from_numpy(((x_0 / 127.5 - 1) ** 2).reshape(6, -1).mean(1))
     known = (0.5 * math.log(2 * math.pi * c) + squares / (2 * c) + math.log(127.5)) / math.log(2)
     torch.testing.assert_close(ode_log_prob(model, x_0).bits_per_dim, known, rtol=0, atol=0.01)
@@ -197,7 +197,9 @@ def test_a_loaded_network_is_followed_between_its_times():
 
 
 def a_unet():
-    return Model(network=wrap(small_unet(), "cpu", "fp32", "torch"), schedule=LINEAR, image_size=8)
+    return Model(
+        network=wrap(small_unet(), "cpu", "fp32", "torch"), schedule=LINEAR, image_size=8, prediction="epsilon"
+    )
 
 
 def test_progress_rises_to_the_end():
@@ -207,8 +209,10 @@ def test_progress_rises_to_the_end():
     assert done == sorted(set(done)) and told[-1] == (6000, 6000) and len(done) > 10
 
 
-WHOLE = Model(network=lambda x, t_index, _: LINEAR.alpha_bar[t_index].reshape(-1, 1, 1, 1) * x, **POINT)
-NOT_FINITE = Model(network=lambda x, *_: x / 0, **POINT)
+WHOLE = Model(
+    network=lambda x, t_index, _: LINEAR.alpha_bar[t_index].reshape(-1, 1, 1, 1) * x, prediction="epsilon", **POINT
+)
+NOT_FINITE = Model(network=lambda x, *_: x / 0, prediction="epsilon", **POINT)
 STUDENT = replace(exact_model(shape("ring")), student=Student("progressive", (1000, 500)))
 
 
@@ -225,7 +229,9 @@ STUDENT = replace(exact_model(shape("ring")), student=Student("progressive", (10
         (STUDENT, {}, "a student has learned only a few times, but the flow visits all: measure its teacher"),
         (replace(GAUSSIANS["ours"](), prediction="mu"), {}, "fractions of t, where μ̃, the mean of x_{t−1}, is not"),
         (replace(GAUSSIANS["ours"](), latent=True), {}, "the likelihood works only for models of pixels"),
-        (WHOLE, {}, "gives the network fractions of t_index, and this one takes whole ones"),
+        (WHOLE, {}, "the flow also visits fractions of t, but this network knows only whole ones"),
+        (GAUSSIANS["ours"](), {"images": POINTS * torch.nan}, "the images have NaN or infinite numbers"),
+        (GAUSSIANS["ours"](), {"images": POINTS.clone().requires_grad_()}, "the images require gradients, .* detach"),
         (NOT_FINITE, {}, "the flow can't be followed: the network's output, or its gradient, is not finite"),
     ],
 )

@@ -140,7 +140,9 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
 def test_bits_of_a_network_with_float32_weights(network):
     """0.5 x has no rounding, so the bound is that of the same function of float64."""
     found, expected = (
-        ddpm_core.bits_per_dim(Model(network=one, schedule=LINEAR, image_size=4), IMAGES, steps=3).total
+        ddpm_core.bits_per_dim(
+            Model(network=one, schedule=LINEAR, image_size=4, prediction="epsilon"), IMAGES, steps=3
+        ).total
         for one in (network, lambda x, t, labels: 0.5 * x.float().to(x))
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
@@ -148,7 +150,7 @@ def test_bits_of_a_network_with_float32_weights(network):
 
 def test_a_function_that_takes_no_float64_says_what_to_do():
     inner = Halved()
-    model = Model(network=lambda x, t, labels: inner(x, t), schedule=LINEAR, image_size=4)
+    model = Model(network=lambda x, t, labels: inner(x, t), schedule=LINEAR, image_size=4, prediction="epsilon")
     with pytest.raises(ValueError, match="ask for float32"):
         ddpm_core.bits_per_dim(model, IMAGES, steps=3)
     assert ddpm_core.bits_per_dim(model, IMAGES, steps=3, dtype=torch.float32).total.shape == (2,)
@@ -210,9 +212,15 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_a_dtype_that_a_network_does_not_take_is_one_sentence(layer, dtype):
     layer = copy.deepcopy(layer).to(dtype)
-    functions = (lambda x, t, labels: layer(x)), Model(network=Layer(layer), schedule=LINEAR, image_size=4).network
+    functions = (
+        (lambda x, t, labels: layer(x)),
+        Model(network=Layer(layer), schedule=LINEAR, image_size=4, prediction="epsilon").network,
+    )
     for network, state in itertools.product(functions, DTYPES):
-        model, x = Model(network=network, schedule=LINEAR, image_size=4), torch.zeros(1, 3, 4, 4, dtype=state)
+        model, x = (
+            Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon"),
+            torch.zeros(1, 3, 4, 4, dtype=state),
+        )
         try:
             assert predict(model, x, 5).x0.dtype == state
         except ValueError as error:
@@ -234,7 +242,9 @@ def test_an_error_of_the_network_itself_comes_out_as_it_is():
     weight = torch.ones(4, 4)
     for network in (lambda x, t, labels: x @ torch.ones(3, 3), lambda x, t, labels: t.reshape(1, 1) @ weight):
         with pytest.raises(RuntimeError):
-            predict(Model(network=network, schedule=LINEAR, image_size=4), torch.zeros(1, 3, 4, 4), 5)
+            predict(
+                Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon"), torch.zeros(1, 3, 4, 4), 5
+            )
 
 
 OUTPUTS = {
@@ -250,7 +260,7 @@ OUTPUTS = {
 
 @pytest.mark.parametrize("output, found", OUTPUTS.values(), ids=OUTPUTS)
 def test_what_is_no_output_of_a_network_is_one_sentence(output, found):
-    model = Model(network=lambda x, t_index, labels: output(x), schedule=LINEAR, image_size=4)
+    model = Model(network=lambda x, t_index, labels: output(x), schedule=LINEAR, image_size=4, prediction="epsilon")
     with pytest.raises(ValueError, match=f"^the network must return a float tensor like x, got {found}$"):
         predict(model, X, 5)
 
@@ -258,7 +268,7 @@ def test_what_is_no_output_of_a_network_is_one_sentence(output, found):
 def test_a_network_of_diffusers_is_taken_as_it_is():
     plain, classes = small_unet(sample_size=4), small_unet(sample_size=4, num_class_embeds=3)
     for network, fields, labels in ((plain, {}, None), (classes, {"num_classes": 3}, 1)):
-        model = Model(network=network, schedule=LINEAR, image_size=4, **fields)
+        model = Model(network=network, schedule=LINEAR, image_size=4, **{"prediction": "epsilon", **fields})
         ids = None if labels is None else torch.tensor([labels])
         with torch.no_grad():
             expected = network(X + 1, torch.tensor([4]), ids).sample
@@ -361,7 +371,7 @@ def test_a_mistake_is_one_sentence_before_anything_is_computed(call, match):
 
 def test_sides_that_a_u_net_cannot_halve_are_refused():
     network = wrap(small_unet(sample_size=4, **TWO_LEVELS), "cpu", "fp32", "torch")
-    model = Model(network=network, schedule=LINEAR, image_size=4)
+    model = Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon")
     assert predict(model, torch.zeros(1, 3, 6, 4), 5).x0.shape == (1, 3, 6, 4)
     for call in (lambda x: predict(model, x, 5), lambda x: trajectory(model, [1], 5, x_T=x)):
         with pytest.raises(ValueError, match="multiples of 2"):
@@ -632,7 +642,12 @@ def test_gradients_go_through_torch_whatever_the_engine(engine, precision, tmp_p
     if engine == "openvino":
         pytest.importorskip("openvino")
     unet = small_unet()
-    ddpm_core.save(Model(network=wrap(unet, engine="torch", precision="fp32"), schedule=LINEAR, image_size=8), tmp_path)
+    ddpm_core.save(
+        Model(
+            network=wrap(unet, engine="torch", precision="fp32"), schedule=LINEAR, image_size=8, prediction="epsilon"
+        ),
+        tmp_path,
+    )
     model = ddpm_core.load(tmp_path, device="cpu", engine=engine, precision=precision)
     x = torch.linspace(-1, 1, 2 * 3 * 64).reshape(2, 3, 8, 8).requires_grad_()
     found = predict(model, x, 300, clip=False, grad=True)
@@ -652,10 +667,15 @@ def test_gradients_that_cannot_be_had_are_refused():
             return 0.5 * x
 
     with pytest.raises(ValueError, match="lets no gradients through"):
-        predict(Model(network=network, schedule=LINEAR, image_size=4), x, 5, grad=True)
+        predict(Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon"), x, 5, grad=True)
     rounded = wrap(small_unet(), "cpu", "bf16", "torch")
     with pytest.raises(ValueError, match="load with precision='fp32'"):
-        predict(Model(network=rounded, schedule=LINEAR, image_size=8), torch.zeros(1, 3, 8, 8), 5, grad=True)
+        predict(
+            Model(network=rounded, schedule=LINEAR, image_size=8, prediction="epsilon"),
+            torch.zeros(1, 3, 8, 8),
+            5,
+            grad=True,
+        )
 
 
 def test_labels_of_an_evaluation_are_those_of_a_run():
@@ -729,7 +749,7 @@ def test_a_network_of_diffusers_is_a_network(tmp_path, torch_engine):
     assert ddpm_core.module(own) is unet
     x_0, t, eps = torch.zeros(2, 1, 28, 28), torch.tensor([5, 700]), torch.ones(2, 1, 28, 28)
     labels = torch.tensor([3, 4])
-    losses = [ddpm_core.l_simple(net, own.schedule, x_0, t, eps, labels) for net in (unet, loaded.network)]
+    losses = [ddpm_core.l_simple(one, x_0, t, eps, labels) for one in (own, loaded)]
     assert torch.allclose(*losses, rtol=1e-4)
     ddpm_core.save(own, tmp_path / "saved")  # its weights, too
     again = ddpm_core.load(tmp_path / "saved")

@@ -48,6 +48,22 @@ def test_it_computes_what_the_network_computes():
     assert not openvino_graph._all(model, "Interpolate")
 
 
+def test_upsampled_apart_each_image_has_the_bits_that_it_has_alone():
+    """In bf16, where OpenVINO rounds between the convolution and its bias if it does not add it within."""
+    model = openvino_engine._convert(small())
+    x, t_index = inputs(3, size=16)
+    outputs = {}
+    for n, apart in ((1, False), (3, True)):
+        one = model.clone()
+        one.reshape({port: (n, *x.shape[1:]) if i == 0 else (n,) for i, port in enumerate(one.inputs)})
+        openvino_graph.upsample_in_one(one, torch.bfloat16, apart)
+        assert len(openvino_graph._all(one, "ConvolutionBackpropData")) == n
+        run = compiled(one, (n, *x.shape[1:]), "bf16")
+        parts = zip(x.split(n), t_index.split(n), strict=True)
+        outputs[n] = torch.cat([torch.from_numpy(run([part.numpy() for part in each])[0].copy()) for each in parts])
+    assert outputs[1].equal(outputs[3])
+
+
 def test_the_image_in_two_parts_is_what_every_reader_of_it_sees():
     """Computed in fp32, so that only the parts differ from the image itself: bf16's digits are lost without them."""
     blocks = {"down_block_types": ("SkipDownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "SkipUpBlock2D")}

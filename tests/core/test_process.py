@@ -292,10 +292,11 @@ def test_times_may_have_any_whole_dtype(schedule, dtype):
             network=lambda x, t_index, labels: x + t_index.reshape(-1, 1, 1, 1) * (t_index.dtype == torch.int64),
             schedule=schedule,
             image_size=4,
+            prediction="epsilon",
             channels=2,
             gamma=gamma,
         )
-        rest += [*predict(model, x, t)[:3], l_simple(model.network, schedule, x, t, other)]
+        rest += [*predict(model, x, t)[:3], l_simple(model, x, t, other)]
         return [*rest, *posterior(schedule, x, other, t), *posterior(schedule, x, other, t, s)]
 
     times = torch.tensor([1, 2, 2])

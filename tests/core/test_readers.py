@@ -12,12 +12,14 @@ from diffusers import UNet2DModel
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ddpm_core import CheckpointError, Model, NoiseSchedule, inside, load, readers, save, trajectory
+from ddpm_core import CheckpointError, Model, NoiseSchedule, inside, load, module, readers, save, trajectory
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.sidecars import readers_file
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.readers import fit_readers
 from train.__main__ import main
+
+FIGURES = {"seeds": 3, "steps": 20, "unit": "rms", "whole": 0, "off": {"time": {"all": 0.5}}, "graft": {}}
 
 
 def toy(levels=2, size=8, channels=1, **fields):
@@ -34,7 +36,13 @@ def toy(levels=2, size=8, channels=1, **fields):
         up_block_types=("UpBlock2D",) * levels,
     )
     network = wrap(unet, engine="torch", precision="fp32")
-    return Model(network=network, schedule=NoiseSchedule.linear(30), image_size=size, channels=channels, **fields)
+    return Model(
+        network=network,
+        schedule=NoiseSchedule.linear(30),
+        image_size=size,
+        channels=channels,
+        **{"prediction": "epsilon", **fields},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -200,17 +208,17 @@ def test_they_are_kept_beside_the_weights_and_belong_to_them(checkpoint, fitted,
     model = open_one(checkpoint)
     with pytest.raises(ValueError, match="no readers were fitted for these weights: run `python -m train readers /"):
         readers(model)
-    path = readers_file.write(model, replace(fitted, figures={"seeds": 3}))
+    path = readers_file.write(model, replace(fitted, figures=FIGURES))
     again = readers(model)
     assert path == checkpoint / "readers.safetensors" and (again.times, again.shares) == (fitted.times, fitted.shares)
     assert all(a.equal(b) for n in fitted.blocks for a, b in zip(again.blocks[n], fitted.blocks[n], strict=True))
-    assert again.mean.equal(fitted.mean) and again.figures == {"seeds": 3} and again.seeds == (12, 4)
+    assert again.mean.equal(fitted.mean) and again.figures == FIGURES and again.seeds == (12, 4)
     readers_file.write(model, fitted)
-    assert readers(model).figures == {"seeds": 3}  # they are of the same weights
+    assert readers(model).figures == FIGURES  # they are of the same weights
     for half in (False, True):
         save(model, tmp_path / "copy", half=half)
         copied = readers(open_one(tmp_path / "copy"))
-        assert copied.mean.equal(fitted.mean) and copied.figures == {"seeds": 3}
+        assert copied.mean.equal(fitted.mean) and copied.figures == FIGURES
     model.network.unet.conv_out.weight.mul_(1.1)
     save(model, tmp_path / "copy")
     assert not (tmp_path / "copy" / path.name).exists()
@@ -219,6 +227,29 @@ def test_they_are_kept_beside_the_weights_and_belong_to_them(checkpoint, fitted,
         readers(open_one(tmp_path / "copy"))
     with pytest.raises(ValueError, match="no readers were fitted"):
         readers(toy())
+
+
+def test_other_weights_and_another_schedule_have_none(checkpoint, fitted, tmp_path):
+    model = open_one(checkpoint)
+    readers_file.write(model, fitted)
+    assert readers(replace(model, clip=False)).times == fitted.times
+    for other in (
+        replace(model, schedule=NoiseSchedule.linear(30, beta_end=0.03)),
+        replace(model, prediction="x0"),
+        model.with_schedule(NoiseSchedule.linear(20)),
+    ):
+        with pytest.raises(ValueError, match=r"belong to its weights and its schedule, .* were changed: save it"):
+            readers(other)
+        if other.coordinates is None:  # else nothing can be saved
+            save(other, tmp_path / "other")
+            assert not (tmp_path / "other" / refs.READERS).exists()
+    for precision in ("fp32", "bf16"):  # the model's own network, and a copy of it
+        model = load(checkpoint, engine="torch", precision=precision, device="cpu")
+        assert readers(model).times == fitted.times
+        with torch.no_grad():
+            module(model).get_parameter("conv_out.weight").mul_(1.1)
+        with pytest.raises(ValueError, match="belong to its weights and its schedule"):
+            readers(model)
 
 
 def test_of_the_hub_they_are_in_the_users_cache(checkpoint, fitted, tmp_path, monkeypatch):
@@ -243,7 +274,13 @@ def damaged(path):
         {"r2": {"middle": [1.0]}},
         {"r2": {"elsewhere": about["r2"]["middle"]}},
         {"seeds": 3},
+        {"r2": {}},
+        {"r2": about["r2"] | {"middle": [math.nan] * len(about["measured"])}},
         {"figures": []},
+        {"figures": {"seeds": 3}},
+        {"figures": FIGURES | {"judge": math.nan}},
+        {"figures": FIGURES | {"off": {"time": {"all": "much"}}}},
+        {"padding": "x" * 500_000},
     ):
         yield tensors, {"ddpm_core": json.dumps(about | change)}
     yield tensors, {"ddpm_core": "["}
@@ -251,6 +288,7 @@ def damaged(path):
     for name, tensor in tensors.items():
         if name == "mean" or name.startswith("middle."):
             yield tensors | {name: tensor[..., :-1].clone()}, {"ddpm_core": json.dumps(about)}
+    yield tensors | {"middle.offset": tensors["middle.offset"][..., :0, :0].clone()}, {"ddpm_core": json.dumps(about)}
     yield tensors | {"mean": tensors["mean"] * math.nan}, {"ddpm_core": json.dumps(about)}
     yield tensors | {"mean": tensors["mean"].float()}, {"ddpm_core": json.dumps(about)}
 

@@ -90,7 +90,7 @@ def gaussian_model(mean=MEAN, covariance=COVARIANCE):
         inverse = torch.linalg.inv(ab * covariance.to(x) + (1 - ab) * torch.eye(2).to(x))
         return ((1 - ab).sqrt() * (x.flatten(1) - ab.sqrt() * mean.to(x)) @ inverse).reshape(x.shape)
 
-    return Model(network=network, schedule=LINEAR, image_size=1, channels=2, clip=False)
+    return Model(network=network, schedule=LINEAR, image_size=1, prediction="epsilon", channels=2, clip=False)
 
 
 def truth(a, y, sigma, mean=MEAN, covariance=COVARIANCE):
@@ -253,7 +253,7 @@ SMALL = torch.zeros(1, 3, 2, 2)
 def test_what_cannot_be_restored_is_said_before_anything_is_computed(change, match):
     options = {"y": SMALL, "measurement": downsample(2), "seeds": [0, 1], "steps": 4} | change
     with pytest.raises(ValueError, match=match):
-        restore(Model(network=pytest.fail, schedule=LINEAR, image_size=4), **options)
+        restore(Model(network=pytest.fail, schedule=LINEAR, image_size=4, prediction="epsilon"), **options)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_measurement_of_another_shape_is_found_before_anything_is_computed(cha
     def network(x, t_index, labels):
         raise AssertionError("evaluated")
 
-    model = Model(network=network, schedule=LINEAR, image_size=8, channels=channels)
+    model = Model(network=network, schedule=LINEAR, image_size=8, prediction="epsilon", channels=channels)
     with pytest.raises(ValueError, match=rf"doesn't fit pictures of \({channels}, 8, 8\)"):
         restore(model, torch.zeros(1, channels, 8, 8), A, seeds=[1], steps=2)
 

@@ -123,7 +123,13 @@ def test_the_state_keeps_the_dtype_of_x_T_and_the_network_sees_it(dtype, options
         seen.add(x.dtype)
         return 0.9 * x
 
-    for step in run(Model(network=network, schedule=LINEAR, image_size=4), 5, x_T=X_T.to(dtype), noise=None, **options):
+    for step in run(
+        Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon"),
+        5,
+        x_T=X_T.to(dtype),
+        noise=None,
+        **options,
+    ):
         assert step.x.dtype == step.x0_hat.dtype == dtype
     assert seen == {dtype}
 
@@ -152,7 +158,12 @@ class Elsewhere(torch.nn.Module):
 def test_a_plain_module_gets_its_inputs_where_its_parameters_are(parts, method):
     module, images = Elsewhere(parts), np.zeros((2, 4, 4, 3), np.uint8)
     model = Model(
-        network=module.forward if method else module, schedule=LINEAR, image_size=4, num_classes=2, null_label=2
+        network=module.forward if method else module,
+        schedule=LINEAR,
+        image_size=4,
+        prediction="epsilon",
+        num_classes=2,
+        null_label=2,
     )
     for compute in (
         lambda: next(trajectory(model, [0, 1], 5, labels=[0, 1])),
@@ -176,7 +187,7 @@ def test_steps_are_computed_as_they_are_asked_for():
         calls.append(t_index.tolist())
         return x
 
-    steps = trajectory(Model(network=network, schedule=LINEAR, image_size=4), [0, 1], 1000)
+    steps = trajectory(Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon"), [0, 1], 1000)
     assert calls == []
     next(steps)
     assert calls == [[999, 999]]
@@ -326,8 +337,14 @@ def test_sigmas_of_a_solver_that_cannot_start():
 
 def test_a_network_of_the_wrong_width_is_refused():
     for model in (
-        Model(network=lambda x, t, labels: x[:, :2], schedule=LINEAR, image_size=4),
-        Model(network=lambda x, t, labels: x, schedule=LINEAR, image_size=4, variance="learned_range"),
+        Model(network=lambda x, t, labels: x[:, :2], schedule=LINEAR, image_size=4, prediction="epsilon"),
+        Model(
+            network=lambda x, t, labels: x,
+            schedule=LINEAR,
+            image_size=4,
+            prediction="epsilon",
+            variance="learned_range",
+        ),
     ):
         with pytest.raises(ValueError, match="network"):
             next(trajectory(model, [0], 5))
@@ -369,7 +386,7 @@ def test_lanes_at_the_same_t_share_one_evaluation(steps, batches):
         seen.append(len(x))
         return 0.3 * x
 
-    model = Model(network=network, schedule=NoiseSchedule.linear(10), image_size=4)
+    model = Model(network=network, schedule=NoiseSchedule.linear(10), image_size=4, prediction="epsilon")
     list(side_by_side(model, [0, 1], [{"steps": n} for n in steps]))
     assert seen == batches
 
@@ -407,7 +424,9 @@ def test_lanes_of_two_networks_are_the_runs_alone_and_are_evaluated_apart():
         seen.append((len(x), labels.tolist()))
         return 0.5 * x + 0.1 * labels.reshape(-1, 1, 1, 1)
 
-    other = Model(network=other_network, schedule=NoiseSchedule.linear(), image_size=4, num_classes=3)
+    other = Model(
+        network=other_network, schedule=NoiseSchedule.linear(), image_size=4, prediction="epsilon", num_classes=3
+    )
     model, shared = blur_model(), {"seeds": [3, 4]}
     lanes = [{"steps": 5}, {"steps": 5, "sampler": "ddim"}, {"steps": 5, "model": other, "labels": 2}]
     got = list(side_by_side(model, lanes=lanes, **shared))
@@ -420,7 +439,7 @@ def test_lanes_of_two_networks_are_the_runs_alone_and_are_evaluated_apart():
 
 
 def test_lanes_of_models_with_other_images_are_refused():
-    small = Model(network=lambda x, t, labels: x, schedule=LINEAR, image_size=8, channels=1)
+    small = Model(network=lambda x, t, labels: x, schedule=LINEAR, image_size=8, prediction="epsilon", channels=1)
     with pytest.raises(
         ValueError,
         match=r"the same size and number of channels: the model makes 4×4 pixels in 3 channels, .* in 1 channel$",

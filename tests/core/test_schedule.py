@@ -209,6 +209,9 @@ def test_times_at_a_sigma():
     assert schedule.times_at([*asked, 0.0]) == nearest
     assert schedule.times_at(schedule.sigma[[700, 20, 3]]) == [700, 20, 3]
     assert schedule.times_at([1e9, 1e-9]) == [1000, 1]
+    silent = NoiseSchedule.from_config({"rescale_betas_zero_snr": True})  # whose own σ_T is infinite
+    for own in (schedule, silent):
+        assert own.times_at([math.inf, math.inf, own.sigma[900].item(), 0.0]) == [1000, 900]
     for wrong in ([1.0, 2.0], [0.0], [float("nan")], [-1.0], []):
         with pytest.raises(ValueError, match="sigmas"):
             schedule.times_at(wrong)
@@ -225,7 +228,7 @@ def test_times_as_diffusers_counts_them():
     times = NoiseSchedule.linear().times_of_diffusers(ddpm.timesteps)
     found = NoiseSchedule.linear().alpha_bar[times]
     assert times[0] == 901 and found.numpy() == pytest.approx(ddpm.alphas_cumprod[ddpm.timesteps].numpy(), rel=1e-4)
-    for wrong in ([1000], [-1], [0.5], []):
+    for wrong in ([1000], [-1], [0.5], [], 5, torch.tensor(5)):
         with pytest.raises(ValueError, match="whole numbers from 0 to 999"):
             NoiseSchedule.linear().times_of_diffusers(wrong)
     with pytest.raises(ValueError, match="times_at"):

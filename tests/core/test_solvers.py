@@ -21,7 +21,7 @@ def toy(x, t_index, labels=None):
 
 
 def model(schedule=None, network=toy):
-    return Model(network=network, schedule=schedule or NoiseSchedule.linear(), image_size=8)
+    return Model(network=network, schedule=schedule or NoiseSchedule.linear(), image_size=8, prediction="epsilon")
 
 
 @pytest.mark.parametrize("sampler", SOLVERS)

@@ -119,7 +119,7 @@ def test_times_of_ones_own(times):
     assert timestep_pairs(1000, times, start=999) == timestep_pairs(1000, times)
     with pytest.raises(ValueError, match="starts at t = 800 must have it as its first time, got 999"):
         timestep_pairs(1000, times, start=800)
-    model = ModelSpec(schedule=NoiseSchedule.linear(), image_size=8)
+    model = ModelSpec(schedule=NoiseSchedule.linear(), image_size=8, prediction="epsilon")
     assert model_pairs(model, times, None, "ddpm") == timestep_pairs(1000, times)
     with pytest.raises(ValueError, match="replace the spacing: leave the spacing out"):
         model_pairs(model, times, "linspace", "ddpm")
@@ -152,5 +152,5 @@ def test_bad_spacing_names_the_known_ones():
     ],
 )
 def test_the_spacing_that_nobody_has_chosen_suits_the_sampler(sampler, steps, T, spacing):
-    model = ModelSpec(schedule=NoiseSchedule.linear(T), image_size=8)
+    model = ModelSpec(schedule=NoiseSchedule.linear(T), image_size=8, prediction="epsilon")
     assert suited_spacing(model, sampler, steps) == spacing

@@ -237,6 +237,11 @@ def test_attention_needs_words(unconditional):
             side_by_side(model, [1], [{"steps": 2}], attention=True)
 
 
+def test_an_opened_model_says_that_it_shows_no_attention(turbo):
+    with pytest.raises(ValueError, match="shows no attention to words: use the model that was opened"):
+        trajectory(ddpm_core.inside(turbo[1]).model, [1], 2, attention=True)
+
+
 def test_words_of_a_prompt_have_the_numbers_of_their_tokens(turbo):
     text = turbo[1].text
     words = text.words("  The fox   ofa ")

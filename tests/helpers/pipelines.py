@@ -37,9 +37,17 @@ WORDS = ["red", "apple", "green", "heart", "a", "photo", "of", "the", "fox"]
 
 
 def score(
-    folder: Path, pickle: bool = False, size: int = 8, widths: tuple[int, ...] = (32, 32), **scheduler: Any
+    folder: Path,
+    pickle: bool = False,
+    size: int = 8,
+    widths: tuple[int, ...] = (32, 32),
+    scale: float = 16,
+    **scheduler: Any,
 ) -> ScoreSdeVePipeline:
-    """google/ncsnpp-church-256, all at the root: Fourier features of σ, Skip blocks, no number of groups."""
+    """google/ncsnpp-church-256, all at the root: Fourier features of σ, Skip blocks, no number of groups.
+
+    scale: the deviation of the features' frequencies; 16 is diffusers'.
+    """
     torch.manual_seed(0)
     unet = UNet2DModel(
         sample_size=size,
@@ -53,6 +61,7 @@ def score(
         norm_num_groups=None,
         norm_eps=1e-6,
     )
+    unet.time_proj.weight.mul_(scale / 16)
     pipeline = ScoreSdeVePipeline(
         unet, ScoreSdeVeScheduler(**{"num_train_timesteps": 12, "sigma_max": 50, **scheduler})
     )
@@ -129,7 +138,7 @@ def latent(folder: Path, channels: int, scaling: float = 1.0, **fields: Any) -> 
     made: dict[str, Any] = {"schedule": NoiseSchedule.cosine(20), "prediction": "v", "clip": False, **fields}
     ready = wrap(network, "cpu", "fp32", "torch")
     shape: dict[str, Any] = {"image_size": 8, "channels": channels, "latent": True, "factor": 2, "decoder": decoder}
-    save(Model(network=ready, **shape, **made), folder)
+    save(Model(network=ready, **{"prediction": "epsilon", **shape, **made}), folder)
     return folder
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+import torch._dynamo  # which training imports, and which takes note of torch's true functions
 
 ROOT = str(Path(__file__).resolve().parents[2])
 ASIDE = (f"{ROOT}/tests", f"{ROOT}/.")  # a virtual environment may be in a hidden folder

@@ -79,7 +79,7 @@ def blur_model():
     def network(x, t_index, labels):
         return 0.7 * x + 0.2 * x.roll(1, -1) * x + 0.001 * t_index.reshape(-1, 1, 1, 1)
 
-    return Model(network=network, schedule=LINEAR, image_size=4)
+    return Model(network=network, schedule=LINEAR, image_size=4, prediction="epsilon")
 
 
 def run(model, steps, seeds=(0, 1), x_T=X_T, noise=z, **options):

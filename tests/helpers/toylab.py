@@ -58,7 +58,9 @@ class Models:
 
     def __init__(self, network=lambda x, t, labels: 0.3 * x, size=8, T=100, public=False, channels=3, load=None):
         schedule = ddpm_core.NoiseSchedule.linear(T)
-        self.model = ddpm_core.Model(network=Engine(network), schedule=schedule, image_size=size, channels=channels)
+        self.model = ddpm_core.Model(
+            network=Engine(network), schedule=schedule, image_size=size, prediction="epsilon", channels=channels
+        )
         self.is_loaded, self.public = False, public
         self._load = load or (lambda progress: None)
 

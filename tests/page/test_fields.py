@@ -42,7 +42,9 @@ def arguments(own, **changes):
 
 def model(**fields) -> ddpm_core.Model:
     schedule = ddpm_core.NoiseSchedule.linear(100)
-    return ddpm_core.Model(network=lambda x, t, labels: x, schedule=schedule, image_size=8, **fields)
+    return ddpm_core.Model(
+        network=lambda x, t, labels: x, schedule=schedule, image_size=8, **{"prediction": "epsilon", **fields}
+    )
 
 
 NAMED = {"num_classes": 2, "null_label": 2, "class_names": ("cat", "dog")}

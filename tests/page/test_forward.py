@@ -20,6 +20,7 @@ from ui.machine.limits import Refused
 from ui.parts import forward as place
 from ui.parts.forward import EPSILON_UNIT, SCHEDULES, ForwardPart
 from ui.pictures import encoded
+from ui.static import folder
 
 
 @pytest.mark.parametrize("name", forward.SCHEDULES)
@@ -157,3 +158,12 @@ def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
             go.release()
         assert all("walk" in one.result(timeout=60) for one in {*crowd, *later} - {*refused})
     assert begun[:2] == ["a", "b"] and sorted(begun) == ["a"] * 8 + ["b"] * 2
+
+
+def test_every_picture_has_its_terms_and_they_travel_with_a_static_page(tmp_path):
+    folder._licences(tmp_path, {})
+    terms = (tmp_path / "PICTURES.md").read_text(encoding="utf-8")
+    assert (tmp_path / "LICENSE").is_file()
+    pictures = [file.name for file in encoded.SETS.glob("*.png")]
+    assert {f"{name}.png" for name in encoded.DRAWINGS} < set(pictures)
+    assert [name for name in pictures if f"`{name}`" not in terms] == []

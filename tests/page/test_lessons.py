@@ -18,6 +18,7 @@ from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.imaging import to_uint8
+from ui.machine.limits import ServerLimits
 from ui.models.loaded import Models
 from ui.parts import course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.recorded import families, few_steps, one_path
@@ -297,3 +298,39 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.get_by_role("button", name="Show SNR below 1").click()
     page.wait_for_selector(".forward[data-t='400'][data-picture=cat]")
+
+
+def test_teachers_find_a_plan_whose_lessons_open_and_the_limits_of_a_class(page, url):
+    page.goto(f"{url}?tab=course")
+    page.locator(".teachers > summary").click()
+    links = page.locator(".teachers table a")
+    names = [
+        parse_qs(urlsplit(href).query)["lesson"][0] for href in links.evaluate_all("(all) => all.map((a) => a.href)")
+    ]
+    assert sorted(names) == sorted(lesson.name for lesson in course.LESSONS)
+    times = [
+        time.split("–") for time in page.locator(".teachers th").all_inner_texts()[:-1]
+    ]  # the last row is homework
+    assert [start for start, _ in times] == ["0", *(end for _, end in times[:-1])] and times[-1][1] == "45"
+    said = page.locator(".teachers dl").inner_text()
+    limits = ServerLimits.public()
+    places = limits.concurrent_runs + limits.waiting_runs
+    assert f"{places} runs at once, and {places // 2} of one address" in said
+    assert f"“--limit waiting_runs=100”: that allows {(limits.concurrent_runs + 100) // 2}" in said
+    links.nth(1).click()
+    page.wait_for_selector("#course-bar[data-lesson=noising]")
+
+
+def test_the_bar_under_a_grainy_picture_does_not_say_that_all_is_picture(page, url):
+    """Lesson 6: lane A keeps noise in its last two pictures, and lane B does not."""
+    page.goto(f"{url}?lesson=which-noise")
+    page.wait_for_selector(".part-compare[data-ready=true]")
+    page.locator("#course-bar .do button").click()
+    page.wait_for_selector(".part-compare[data-state=finished]")
+    bars = page.locator(".part-compare .balance")
+    for key, at in (("End", "step 10 of 10"), ("ArrowLeft", "step 9 of 10")):
+        page.locator(".part-compare .scrubber").press(key)
+        page.wait_for_selector(f".part-compare .transport .at:text('{at}')")
+        bars.nth(1).get_by_text(re.compile(r"B: picture (100|more than 99) %")).wait_for()
+        a, _ = bars.all_inner_texts()
+        assert 60 <= int(re.search(r"A: picture (\d+) %", a)[1]) <= 90

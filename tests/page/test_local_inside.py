@@ -133,6 +133,7 @@ def model_of(folder, network, own=None):
         network=doubled(network),
         schedule=NoiseSchedule.linear(T),
         image_size=network.config.sample_size,
+        prediction="epsilon",
         channels=network.config.in_channels,
         num_classes=(network.config.num_class_embeds or 0) - bool(own),
         null_label=own and own["null_label"],

@@ -43,7 +43,7 @@ def readers(channels, size, clip, times, blocks):
 
     shares = {name: tuple(0.1 * i for i in range(len(TIMES))) for name in blocks}
     made = {name: block(*shape) for name, shape in blocks.items()}
-    return Readers(times, clip, some(len(times), channels, size, size), made, TIMES, shares, (20, 10), {"a": 1})
+    return Readers(times, clip, some(len(times), channels, size, size), made, TIMES, shares, (20, 10), FIGURES)
 
 
 def ask(folder, cases):
@@ -82,12 +82,17 @@ def test_what_is_read_and_its_colours_are_those_of_ddpm_core(tmp_path):
         assert answer["r2"] == pytest.approx(found.r2(block, t), abs=1e-12)
 
 
+FIGURES = {"seeds": 3, "steps": 20, "unit": "rms", "whole": 0, "off": {"time": {"all": 0.5}}, "graft": {}}
 DAMAGED = {
     "no times": {"times": []},
     "times that fall": {"times": [1000, 40, 41, 700, 1]},
     "other times": {"times": [1, 2]},
     "no share": {"r2": {"middle": [0.1]}},
     "another block": {"r2": {"up 7": [0.1] * 5}},
+    "no blocks": {"r2": {}},
+    "no figures": {"figures": {"seeds": 3}},
+    "odd figures": {"figures": FIGURES | {"off": {"time": {"all": "much"}}}},
+    "much text": {"padding": "x" * 500_000},
 }
 
 

@@ -1,6 +1,8 @@
 """A visitor's own pictures, chosen in a real browser: the pixels that reach the model are those of Pillow."""
 
+import struct
 import urllib.parse
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -154,6 +156,11 @@ def test_a_file_that_is_no_picture_or_too_large_is_a_sentence(page, address, tmp
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:60])
     Image.new("1", (10_000, 10_000)).save(tmp_path / "wide.png")
     Image.new("1", (1, 4000)).save(tmp_path / "long.png")
+    endless = b"\x89PNG\r\n\x1a\n"  # 68 bytes that say that they are 100 million pixels wide
+    head = struct.pack(">IIBBBBB", 100_000_000, 1, 1, 0, 0, 0, 0)
+    for name, content in ((b"IHDR", head), (b"IDAT", zlib.compress(bytes(9))), (b"IEND", b"")):
+        endless += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    (tmp_path / "endless.png").write_bytes(endless)
     with (tmp_path / "heavy.png").open("wb") as file:
         file.truncate(64_000_001)
     unreadable = "This file could not be read as a picture: choose a PNG, JPEG, WEBP, GIF or BMP."
@@ -164,6 +171,7 @@ def test_a_file_that_is_no_picture_or_too_large_is_a_sentence(page, address, tmp
         "long.png": "This picture is 4,000 times as long as wide: choose one of up to 100 times.",
         "cut.png": unreadable,
         "heavy.png": "This file is too large: choose one of up to 64 MB.",
+        "endless.png": unreadable,
     }
     source.get_by_label("A picture").first.check()
     before = source.get_attribute("data-picture")

@@ -10,6 +10,8 @@ from toylab import results
 import ddpm_core
 from ui.models.loaded import Models
 from ui.parts.network import NetworkPart
+from ui.pictures import encoded
+from ui.runs.log import size_of
 
 ASKED = {"checkpoint": "mnist-tiny", "label": "3", "seed": "7", "steps": "4"}
 WAY = {"steps": 4, "sampler": "ddim", "labels": 3}
@@ -158,3 +160,13 @@ def test_a_network_without_readers_shows_where_its_numbers_are_large(part):
     shapes = [frame.shape for frame in whole[0]["colours"]]
     assert shapes == [(1, *block["shape"][1:], 1) for block in plan["blocks"]]
     assert all(one.min() == 0 and one.max() == 255 for one in whole[0]["colours"])
+
+
+def test_of_a_long_run_as_many_steps_are_kept_as_fit(part, monkeypatch):
+    """They stay in memory until the page has them all, and a network may have many blocks."""
+    asked = {"steps": "10", "off": "middle"}
+    _, (first, *_) = frames(part, **asked)
+    monkeypatch.setattr(encoded, "FRAME_BYTES", 3.5 * 2 * size_of(first[0]))
+    _, lanes = frames(part, **asked)
+    assert [[frame["k"] for frame in lane] for lane in lanes] == [[0, 4, 9]] * 2
+    np.testing.assert_equal(lanes[0], [first[k] for k in (0, 4, 9)])

@@ -13,7 +13,7 @@ from toylab import Models, decoded, results, saved
 import ddpm_core
 from ui.parts.sampling import SamplingPart, Watch
 from ui.runs.pages import Runs
-from ui.runs.touch import Stroke, TouchField, cell_size, touched, touches, written
+from ui.runs.touch import Stroke, TouchField, cell_size, placed, touched, touches, written
 
 FIELD = TouchField("touch")
 TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
@@ -57,6 +57,34 @@ def test_what_is_no_touch_is_refused_in_a_sentence(text):
         FIELD.check(text)
 
 
+@pytest.mark.parametrize("text", ["_".join(["61-noise-100-1.1"] * 201), "-".join(["61-noise-100", *["7.7"] * 9998])])
+def test_a_run_has_a_limited_number_of_strokes(text):
+    assert FIELD.check("_".join(["61-noise-100-1.1"] * 200))
+    with pytest.raises(ValueError, match=r"^touch has at most 200 strokes and 40,000 characters: undo some$"):
+        FIELD.check(text)
+    assert plans.described(place(), "watch", ASKED | {"touch": text}) == (
+        "touch has at most 200 strokes and 40,000 characters: undo some"
+    )
+
+
+def test_a_stroke_is_placed_at_the_nearest_state_without_looking_at_all():
+    looked = []
+
+    class Time(int):
+        """Counts how often it is compared with a stroke."""
+
+        def __sub__(self, other):
+            looked.append(self)
+            return int(self) - other
+
+    times = [990, 400, 300, 201, 100, 7, 0]
+    asked = (1, 8, 53, 54, 150, 151, 250, 251, 350, 1000)
+    strokes = [Stroke(t, "noise", 100, ((0, 0),)) for t in asked]
+    assert [stroke.t for stroke in placed(strokes, times)] == [7, 7, 7, 100, 100, 201, 201, 300, 400, 990]
+    placed(strokes, [Time(s) for s in range(1000, -1, -1)])
+    assert len(looked) <= 2 * len(strokes)
+
+
 def test_a_stroke_adds_noise_takes_it_away_or_goes_to_a_colour():
     x, z, clean = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.5)
     strokes = [("noise", 0.5, [(1, 0)]), ("clean", 0.5, [(0, 1)]), ([1.0, 0.0, -1.0], 1.0, [(1, 1)])]
@@ -96,10 +124,7 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
         ends = [np.asarray(Image.open(f"lane-{lane}-seed-{seed}.png")) for seed in (13, 14)]
         np.testing.assert_array_equal(np.stack(ends), decoded(last["x"]))
     assert about["why"] == "diffusers runs one lane: it changes none on its way"
-    assert (
-        saved(made, "watch", run, "png")["png"][0]
-        == "toy-10-steps-beta_tilde-touched-56-noise-100-3.4-4.4_34-255.0.0-50-0.0_56-clean-80-7.7-seed-13.png"
-    )
+    assert saved(made, "watch", run, "png")["png"][0] == "toy-10-steps-beta_tilde-touched-at-t-56-seed-13.png"
 
 
 def test_a_lane_is_named_by_the_first_state_that_is_touched():
@@ -172,6 +197,6 @@ def test_which_samplers_can_be_touched_is_said_before_any_touch():
 
 def test_a_latent_has_noise_and_no_colour():
     latent = dataclasses.replace(Models().model, latent=True, factor=8)
-    assert touches(FIELD.check("61-noise-100-3.4"), latent, [50, 0]).keys() == {50}
+    assert touches(FIELD.check("50-noise-100-3.4"), latent).keys() == {50}
     with pytest.raises(ValueError, match="A latent has no colours"):
-        touches(FIELD.check("61-0.0.0-100-3.4"), latent, [50, 0])
+        touches(FIELD.check("50-0.0.0-100-3.4"), latent)

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import ddpm_core
-from course import check, grade
+from course import check, grade, lab
 from course.check.exercise import FIRST_TIME, NOT_FILLED_IN, OUTSIDE, OWN_NOISE
+from course.solutions import forward
 
 SLERP = "(torch.sin((1 - weight) * angle) * a + torch.sin(weight * angle) * b) / torch.sin(angle)"
 # The mistakes as students write them: the solution with one text replaced, and words of the sentence that they get.
@@ -575,3 +576,29 @@ def test_what_neither_a_notebook_nor_a_prompt_shows_is_printed(capsys, monkeypat
     monkeypatch.setattr("builtins.__IPYTHON__", True, raising=False)
     check.alpha_bar(lambda beta: beta)
     assert capsys.readouterr().out == ""
+
+
+# --- What the texts say
+
+
+def test_a_guesser_that_begins_with_noise_copies():
+    """Notebook 2: to begin with noise does not rule out copies. Notebook 1 has the guesser."""
+    digits = lab.digits()[::10]
+
+    def network(x, t_index, labels):
+        return forward.best_guess(schedule, digits, x, int(t_index[0]) + 1)
+
+    schedule = ddpm_core.NoiseSchedule.linear()
+    model = ddpm_core.Model(network=network, schedule=schedule, image_size=28, channels=1, prediction="x0")
+    *_, last = ddpm_core.trajectory(model, range(8), 50, variance="beta_tilde")
+    nearest = torch.cdist(last.x.flatten(1), digits.flatten(1)).amin(1) / 28  # as RMS
+    assert nearest.max() < 0.01
+    (text,) = [cell.source for cell in notebooks.read("2_learning").cells if cell.id == "sample-text"]
+    assert "does not rule out copies" in text
+
+
+def test_teachers_read_the_right_numbers():
+    schedule, teaching = ddpm_core.NoiseSchedule.linear(), (notebooks.COURSE / "teaching.md").read_text("utf-8")
+    small, large = schedule.sigma[[1, 1000]].tolist()  # √(1 − ᾱ_t)/√ᾱ_t
+    assert f"which is {small:.2f} at t = 1 and {large:.0f} at t = 1000" in teaching
+    assert lab.digits().var() < 0.5  # so the noise is stronger than the digits before SNR is 1

@@ -1,9 +1,13 @@
 """The documents: their links lead somewhere, their examples run, their commands have the flags that they name."""
 
+import ast
 import importlib
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
+from tokenize import COMMENT, generate_tokens
 
 import pytest
 import torch
@@ -146,6 +150,38 @@ def test_contributing_names_only_files_that_exist():
     named = re.findall(r"`((?:ddpm_core|train|ui|tests|course)/[\w/.]+)`", text)
     assert len(named) > 60
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def comments(path: Path) -> Iterator[str]:
+    """The comments of a file, and the docstrings of Python."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield from re.findall(r"/\*.*?\*/|(?<!:)//[^\n]*", text, re.S)
+        return
+    yield from (token.string for token in generate_tokens(StringIO(text).readline) if token.type == COMMENT)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+ROOMS = ("benchmarks", "checkpoints", "course", "ddpm_core", "docs", "examples", "tests", "train", "ui")
+
+
+def test_comments_name_only_paths_that_exist():
+    """From the root of the repository, or from a folder in which the file is."""
+    named, missing = 0, []
+    sources = [ROOT / "app.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.*"))]
+    for path in sources:
+        if path.suffix not in (".py", ".js", ".mjs", ".ts") or "node_modules" in path.parts:
+            continue
+        folders = [folder for folder in path.parents if folder.is_relative_to(ROOT)]
+        for comment in comments(path):
+            for name in re.findall(r"(?<![\w./:@<{-])[\w-]+(?:/[\w.-]+)*/[\w.-]*\w", comment):
+                if name.split("/")[0] in ROOMS or re.search(r"\.(py|js|mjs|ts|md|css|html)$", name):
+                    named += 1
+                    if not any((folder / name).exists() for folder in folders):
+                        missing.append(f"{path.relative_to(ROOT)}: {name}")
+    assert missing == [] and named > 100
 
 
 def test_the_map_names_every_room():

@@ -80,5 +80,7 @@ def test_rows_say_times_ratios_and_what_no_quicker_one_beats(cells, tmp_path):
 
 def test_what_is_scored_are_pictures_also_of_a_latent_model():
     contender = Ours.__new__(Ours)
-    contender.model = ModelSpec(schedule=NoiseSchedule.linear(), image_size=8, channels=4, latent=True, factor=2)
+    contender.model = ModelSpec(
+        schedule=NoiseSchedule.linear(), image_size=8, prediction="epsilon", channels=4, latent=True, factor=2
+    )
     assert contender.about() == {"picture_size": 16, "picture_channels": 3}

@@ -51,11 +51,11 @@ threads = [threading.Thread(target=use, args=[name]) for name in names]
 assert failed == [], failed
 
 import ddpm_core
-ddpm_core.sample(ddpm_core.load("mnist-tiny", engine="torch"), [1], 1)
+for engine in ("torch", "openvino"):
+    ddpm_core.sample(ddpm_core.load("mnist-tiny", engine=engine), [1], 1)
 failed = [*{{"torch._dynamo", "peft", "transformers.modeling_utils"}} & set(sys.modules)]
 assert failed == [], failed
 from diffusers.models.unets import UNet1DModel  # of a list that was postponed
-import ddpm_core.engines.openvino  # what tells is the import of OpenVINO
 
 from train.__main__ import main
 assert main({words!r}) == 0

@@ -28,7 +28,7 @@ import ui
 from ui.export import invitation
 from ui.machine.limits import Refused
 from ui.runs import listeners
-from ui.serving import connections, gate, gradio_faults
+from ui.serving import connections, gate, gradio_faults, server
 
 API = "/gradio_api"
 MODELS = {"part": "engine", "what": "models", "values": {}}  # a question of the page
@@ -419,6 +419,31 @@ def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
         assert answer[0] == 503 and "too many requests at once (at most 1024, 5 of one address)" in detail(answer)
         assert got(port, "GET", f"{API}/info", address=next(ADDRESSES))[0] == 200
     wait_for(lambda: got(port, "GET", f"{API}/info", address=greedy)[0] == 200)
+
+
+def test_the_questions_of_one_address_leave_threads_for_the_others(public, monkeypatch):
+    """They wait for each other, and all are answered: a class is behind one address."""
+    port, app = public
+    begun, over, answer = [], threading.Event(), app._answer
+
+    def slow(part, what, values):
+        if what == "emoji":
+            begun.append(part)
+            over.wait(60)
+        return answer(part, what, values)
+
+    monkeypatch.setattr(app, "_answer", slow)
+    greedy = next(ADDRESSES)
+    with ThreadPoolExecutor(100) as pool:
+        answers = [pool.submit(told, port, MODELS | {"what": "emoji"}, address=greedy) for _ in range(100)]
+        try:
+            wait_for(lambda: len(begun) >= server.QUESTIONS_OF_ONE)
+            assert told(port, MODELS, address=next(ADDRESSES))["models"]
+            assert len(begun) == server.QUESTIONS_OF_ONE
+        finally:
+            over.set()
+        assert all(one.result() for one in answers)
+    assert greedy not in app._shares
 
 
 def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypatch):

@@ -602,6 +602,15 @@ def test_two_visitors_share_what_the_machine_can_bear(room):
     wait_for(lambda: not folder.exists())
 
 
+def test_drawings_are_made_into_images_only_where_there_is_room_for_a_run(room, monkeypatch):
+    room.start(room.visit(ME), Recipe())
+    made = []
+    monkeypatch.setattr(visits, "Drawings", made.append)
+    with pytest.raises(Refused, match="Another visitor trains on this machine now"):
+        room.start(room.visit(YOU), Recipe(data="own"), strokes("fish"))
+    assert not made
+
+
 def test_a_visitor_whom_a_crowd_has_pushed_out_trains_nothing(room):
     """Nobody would count, pause or end it."""
     visit = room.visit(ME)

@@ -13,13 +13,14 @@ import numpy as np
 import plans
 import pytest
 import torch
-from checkpoint_folders import SMALLEST, write
+from checkpoint_folders import SMALLEST, write, write_json
 from hub_server import HubServer
 from PIL import Image
 from toylab import Engine, messages, results, toy_services, wait_for
 
 import ddpm_core
 from ddpm_core.analytic import Gamma
+from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.hub.snapshots import Status
 from ddpm_core.checkpoint.sidecars import gamma_file
@@ -68,7 +69,7 @@ def test_a_forecast_is_of_the_steps_that_are_usual():
 
 
 def test_what_was_typed_and_does_not_load_is_said_when_it_is_chosen(tmp_path, monkeypatch):
-    """What it is and why, before any weights; what loads is not downloaded either."""
+    """What it is and why, before any weights; what loads is not downloaded either. Of what a link names no file is."""
     refused = {"odd": "class_embed_type 'timestep'", "code": "no config.json", "none": "no repository"}
     refused["vp"] = "'fourier'"  # a score model of another scheduler
     with HubServer() as server:
@@ -83,10 +84,11 @@ def test_what_was_typed_and_does_not_load_is_said_when_it_is_chosen(tmp_path, mo
         for name in ("good", "odd", "code", "vp"):
             server.add_repo(f"owner/{name}", tmp_path / name)
         models = Models()
+        assert not models.look("owner/odd") and not [one for one in server.requests if "/resolve/" in one.path]
         for name, why in refused.items():
             with pytest.raises(ddpm_core.CheckpointError, match=f"(?=.*owner/{name})(?=.*{why})"):
-                models.look(f"owner/{name}")
-        assert not models.look("owner/good") and models.to_download("owner/good")
+                models.look(f"owner/{name}", typed=True)
+        assert not models.look("owner/good", typed=True) and models.to_download("owner/good")
         assert not [one for one in server.requests if one.method == "GET" and "safetensors" in one.path]
 
 
@@ -227,7 +229,9 @@ def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
     """Computations keep it, for as long as their pictures can be saved."""
 
     def load(ref, **_):
-        return ddpm_core.Model(network=Network(8), schedule=ddpm_core.NoiseSchedule.linear(10), image_size=8)
+        return ddpm_core.Model(
+            network=Network(8), schedule=ddpm_core.NoiseSchedule.linear(10), image_size=8, prediction="epsilon"
+        )
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))
@@ -373,6 +377,59 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
     assert models.loaded("cifar10-tiny") is None
 
 
+def test_files_of_a_checkpoint_are_read_once_until_they_change(tmp_path, monkeypatch):
+    """Each question of a page needs them, and a stranger can make them slow to read."""
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
+    write(tmp_path / "model", **SMALLEST, scheduler={"variance_type": "fixed_small"})
+    read_text, asked = Path.read_text, []
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, *more, **words: asked.append(path) or read_text(path, *more, **words)
+    )
+    ref = str(tmp_path / "model")
+    services = toy_services(Models())
+    known = facts.answer(services, ref)
+    assert known["facts"]["spec"]["variance"] == "beta_tilde" and asked
+    services.models.flop(ref)
+    asked.clear()
+    assert facts.answer(services, ref) == known and services.models.flop(ref) and not asked
+    scheduler = tmp_path / "model" / refs.layout(refs.names_in(tmp_path / "model"), ref).scheduler
+    content = json.loads(scheduler.read_text())
+    write_json(scheduler, content | {"variance_type": "fixed_large"})
+    assert facts.answer(services, ref)["facts"]["spec"]["variance"] == "beta"
+    write_json(scheduler, content | {"variance_type": "wide"})
+    for _ in range(2):
+        asked.clear()
+        with pytest.raises(ddpm_core.CheckpointError, match=f"{ref}: unknown variance_type 'wide'"):
+            facts.answer(services, ref)
+    assert not asked
+    scheduler.write_text(json.dumps(content))
+    model = ddpm_core.load(ref, device="cpu", engine="torch")
+    ones = torch.ones(2, dtype=torch.float64)
+    gamma_file.write(model, Gamma((1, 1000), ones, ones, 2))
+    assert facts.answer(services, ref)["facts"]["sidecars"]["gamma"]
+
+
+def test_a_public_page_says_the_last_part_of_a_folders_name_alone(tmp_path):
+    folder = tmp_path / "secret" / "mine"
+    write(folder, **SMALLEST)
+    models = Models(public=True, first=str(folder))
+    services = toy_services(models)
+    known = facts.answer(services, models.first)
+    assert known["facts"]["home"]["where"] == "'mine'" and known["facts"]["spec"]["source"]["ref"] == "mine"
+    assert "secret" not in json.dumps([known, models.choices(), models.first])
+    assert models.get(models.first).source.ref == "mine"
+    (folder / "analytic_variance.json").write_text("{}")
+    with pytest.raises(
+        ddpm_core.CheckpointError, match=r"^mine: analytic_variance\.json is not a table of Γ_t: delete"
+    ):
+        facts.answer(services, models.first)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ddpm_core.CheckpointError, match=r"^mine: config\.json cannot be read as JSON"):
+        models.get(models.first)
+    own = Models(first=str(folder))
+    assert repr(own.parse(str(folder)).name) == repr(str(folder))
+
+
 def test_the_page_reads_a_variance_that_is_kept_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
     name = "mnist-tiny-2-steps"  # which has none beside its weights
@@ -381,7 +438,7 @@ def test_the_page_reads_a_variance_that_is_kept_in_the_users_cache(monkeypatch, 
     kept = gamma_file.write(model, Gamma((1, 1000), ones, ones, 2))
     assert kept.is_relative_to(tmp_path)
     known = facts.facts(Models().peek(name))
-    assert known["spec"]["gamma"] and known["sidecars"]["gamma"] == json.loads(kept.read_text())
+    assert known["spec"]["gamma"] and known["sidecars"]["gamma"] == {"times": [1, 1000], "gamma": [1, 1]}
 
 
 def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_next_time(tmp_path, monkeypatch):

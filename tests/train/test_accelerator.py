@@ -44,6 +44,7 @@ from train.evaluate.study import Study
 from train.fit.flags.quickest import on_device
 from train.fit.inputs import processes
 from train.fit.outputs.progress import Window
+from train.fit.state import last_good_checkpoint
 from train.fit.trainer import Trainer
 
 T4 = (7, 5)
@@ -64,7 +65,12 @@ TWO = pytest.mark.parametrize("device", [DEVICES[0], DEVICES[2]], ids=["cuda", "
 def small_model(device, precision="fp32", blocks=None, **fields):
     classes = fields.get("num_classes", 0) + 1 if fields else None
     network = wrap(small_unet(num_class_embeds=classes, **(blocks or {})), device, precision, "torch")
-    return Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
+    return Model(
+        network=network,
+        schedule=NoiseSchedule.linear(40, 1e-3, 0.4),
+        image_size=8,
+        **{"prediction": "epsilon", **fields},
+    )
 
 
 # The pretend device itself
@@ -117,7 +123,12 @@ def test_a_graph_is_recorded_once_for_each_size_and_gives_the_same_pictures():
     expected = [ddpm_core.sample(small_model("cpu", **fields), seeds, **arguments) for seeds in ([5, 6], [7, 8])]
     with pretend.accelerator("cuda"):
         network = wrap(small_unet(num_class_embeds=3), "auto", "fp32", "graph")
-        model = Model(network=network, schedule=NoiseSchedule.linear(40, 1e-3, 0.4), image_size=8, **fields)
+        model = Model(
+            network=network,
+            schedule=NoiseSchedule.linear(40, 1e-3, 0.4),
+            image_size=8,
+            **{"prediction": "epsilon", **fields},
+        )
         assert network.description.startswith("CUDA graph")
         assert np.array_equal(ddpm_core.sample(model, [5, 6], **arguments), expected[0])
         calls = []
@@ -450,6 +461,18 @@ def test_a_run_goes_on_while_its_checkpoints_are_written(data, tmp_path, monkeyp
     assert written == [0, 2, 4, 6] and kept == [2.0]
 
 
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_a_trainer_goes_on_after_it_was_stopped_and_ends_twice(device, data, tmp_path):
+    pretended = pretend.accelerator("cuda") if device == "cuda" else contextlib.nullcontext()
+    with pretended:
+        trainer = Trainer(tiny(data, tmp_path, device=device, steps=3, log_every=1))
+        assert trainer.fit(lambda point: point.step == 1) is not None and trainer.step == 1
+        for _ in range(2):  # at its end, there is nothing to do
+            assert trainer.fit() is None and trainer.step == 3
+    last = last_good_checkpoint(trainer.out / "checkpoints")
+    assert last == trainer.out / "checkpoints" / "step-000000003.pt" and (trainer.out / "model").is_dir()
+
+
 def test_grids_are_drawn_in_the_precision_of_the_run(data, tmp_path, monkeypatch):
     asked, snapshot = [], Trainer.snapshot
 
@@ -524,7 +547,7 @@ def test_a_run_on_the_cpu_leaves_a_gpu_alone(data, tmp_path, monkeypatch):
 def test_scores_are_computed_where_the_model_is():
     """Not on the first GPU."""
     network = SimpleNamespace(device="cuda:1")
-    model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8)
+    model = Model(network=network, schedule=NoiseSchedule.linear(), image_size=8, prediction="epsilon")
     process = SimpleNamespace(device=torch.device("cuda:0"))
     options = Options(checkpoint="", data="", out=Path("study"))
     study = Study(options, model, process)

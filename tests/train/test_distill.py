@@ -428,6 +428,7 @@ def test_a_student_goes_on_with_all_its_steps_at_once_and_resumes_exactly(
     teacher, data, tmp_path, monkeypatch, torch_engine, changes, times
 ):
     made = Student("progressive", (40, 10), "tiny-teacher", 2.0)
+    teacher = shutil.copytree(teacher, tmp_path / "tiny-teacher")
     student = make_teacher(tmp_path / "student", student=made)
     network = load(student, device="cpu", engine="torch").network.unet
     torch.nn.init.normal_(network.conv_out.weight, std=0.05)
@@ -461,6 +462,9 @@ def test_a_student_goes_on_with_all_its_steps_at_once_and_resumes_exactly(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "train_step", halfway)
         assert main([word.replace("whole", "broken") for word in line]) == 128 + signal.SIGTERM
+    searched = load(teacher, device="cpu", engine="torch", precision="fp32")
+    searched.optimised = {"unipc": {2: (30, 20)}}
+    save(searched, teacher)  # what a search finds meanwhile changes no run that has begun
     assert main(["distill", "--resume", "--out", str(tmp_path / "broken")]) == 0
     assert_same(weights(tmp_path / "broken", 4, "model"), weights(tmp_path / "whole", 4, "model"))
 

@@ -68,7 +68,8 @@ def make_checkpoint(folder, embeddings=None, T=T, **fields):
     channels = fields.get("channels", 3)
     unet = small_unet(num_class_embeds=embeddings, in_channels=channels, out_channels=channels)
     ready = wrap(unet, "cpu", "fp32", "torch")  # nothing has to be converted
-    save(Model(network=ready, schedule=NoiseSchedule.linear(T, 1e-3, 0.4), image_size=SIZE, **fields), folder)
+    shape = {"schedule": NoiseSchedule.linear(T, 1e-3, 0.4), "image_size": SIZE, "prediction": "epsilon"}
+    save(Model(network=ready, **{**shape, **fields}), folder)
     return folder
 
 
@@ -488,6 +489,56 @@ def test_a_finished_study_samples_nothing_and_grows_by_cells_of_the_same_study(c
     assert kept == ["6", "10"] * 2  # the table shows the larger number of images only
     assert evaluate(checkpoint, data, out, *beta, "--steps", "2", "--batch", "7", "--references", "30") == 2
     assert "holds a study with another batch, references" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "name"),
+    [
+        ("scheduler_config.json", {"prediction_type": "v_prediction"}, "prediction"),
+        ("scheduler_config.json", {"clip_sample": False}, "clip"),
+        ("scheduler_config.json", {"beta_end": 0.3}, "schedule"),
+        ("scheduler_config.json", {"variance_type": "fixed_small"}, "variance"),
+        ("config.json", {"norm_num_groups": 2}, "network"),
+        ("config.json", {"norm_eps": 1e-2}, "network"),
+        ("ddpm_core.json", {"snr": 0.3}, "snr"),
+        ("ddpm_core.json", {"student": {"method": "progressive", "times": [T, 2], "teacher": "x"}}, "student"),
+    ],
+    ids=str,
+)
+def test_other_pictures_of_the_same_weights_are_another_study(checkpoint, data, tmp_path, capsys, file, change, name):
+    """A checkpoint whose files say something else draws other pictures with the same weights."""
+    model, study = shutil.copytree(checkpoint, tmp_path / "tiny"), tmp_path / "study"
+    asked = ("--steps", "2", "--variance", "beta", "--metrics", "kid", "--sampler", "ddpm", "--spacing", "linspace")
+    assert evaluate(model, data, study, *asked) == 0
+    assert evaluate(model, data, study, *asked) == 0  # as it is, it goes on
+    path = model / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    if name == "student":  # which takes its own steps only
+        asked = ("--steps", "2", "--variance", "beta", "--metrics", "kid", "--sampler", "ddim", "--spacing", "own")
+    assert evaluate(model, data, study, *asked) == 2
+    assert f"holds a study with another {name}: choose another --out" in capsys.readouterr().err
+
+
+OWN_SAMPLER = """
+import ddpm_core
+
+def last(predict, schedule, pairs, x, *, noise):
+    for index, (t, s) in enumerate(pairs):
+        now = predict(x, t)
+        x = now.x0
+        yield ddpm_core.Step(index, t, s, x, now.x0_hat, sigma=0.0)
+"""
+
+
+def test_an_own_sampler_that_was_changed_is_another_study(checkpoint, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_steps.py").write_text(OWN_SAMPLER)
+    asked = (tmp_path / "study", "--sampler", "own_steps:last", "--steps", "2", "--metrics", "kid")
+    assert evaluate(checkpoint, data, *asked) == 0
+    with (tmp_path / "own_steps.py").open("a") as file:
+        file.write("\n")
+    assert evaluate(checkpoint, data, *asked) == 2
+    assert "holds a study with another own_steps:last: choose another --out" in capsys.readouterr().err
 
 
 def test_another_score_is_added_to_a_cell(checkpoint, data, tmp_path):

@@ -4,6 +4,7 @@ import re
 import runpy
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from training import ROOT, TINY, as_words, fit, process_restored, tiny  # noqa: F401 (a fixture for all tests)
 
 import ddpm_core
+import train
 from ddpm_core import NoiseSchedule, load, predict, sample, trajectory
 from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.names import SAMPLERS
@@ -21,7 +23,11 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.objective import l_simple, min_snr_weight
 from train import TrainError
 from train.__main__ import main
+from train.fit.inputs.init import check_init
+from train.fit.outputs.card import command
 from train.fit.recipe import make_schedule
+from train.fit.start import parse_fit
+from train.fit.state import load_latest
 from train.fit.trainer import Trainer
 
 PICTURE = np.tile(np.repeat([230, 40], 4).astype(np.uint8), (8, 1))  # bright, then dark
@@ -86,6 +92,33 @@ def test_what_is_saved_is_what_was_trained(learned):
     assert again.coordinates == model.coordinates and predict(again, x, 20).x0.equal(predict(own, x, 20).x0)
     card = (trainer.out / "model" / "README.md").read_text(encoding="utf-8")
     assert "| Prediction | flow |" in card and "--prediction flow" in card
+
+
+def test_a_flow_is_continued_without_its_flags(learned, pictures, tmp_path):
+    """Schedule and prediction come from the checkpoint, and what its network sees of τ; also where a run resumes."""
+    trainer, model = learned
+    ddpm_core.save(replace(model, coordinates=RectifiedFlow(times=1.0)), tmp_path / "ones")
+    for init, times in ((trainer.out / "model", 1000.0), (tmp_path / "ones", 1.0)):
+        given = {name: value for name, value in TINY.items() if name not in ("T", "widths", "norm_groups")}
+        changes = given | {"init": init, "data": pictures, "flip": False, "steps": 1, "lr": 1e-9}
+        config = train.preset("cifar10", **changes, out=tmp_path / f"{times}")
+        assert (config.schedule, config.T, config.prediction, config.flow_time) == ("flow", 50, "flow", times)
+        assert parse_fit(shlex.split(command(config))[4:])[0] == config and "--schedule" not in command(config)
+        begun = fit(config)
+        assert begun.task.schedule.beta.equal(make_schedule(config).beta)
+        trainers = begun, fit(replace(config, steps=2, resume=True), load_latest(begun.out / "checkpoints")[0])
+        x = gaussian_batch([3], 0, (1, 8, 8))
+        for one in trainers:
+            found = one.snapshot(one.ema.network, "EMA", "torch")
+            assert found.coordinates == RectifiedFlow(times)
+            expected = predict(replace(model, coordinates=RectifiedFlow(times)), x, 20).x0
+            torch.testing.assert_close(predict(found, x, 20).x0, expected, rtol=0, atol=1e-4)
+    for words, sentence in (
+        ({"flow_time": 1000.0}, "has --flow-time 1.0"),
+        ({"T": 40}, "has the noise schedule flow, T ="),
+    ):
+        with pytest.raises(TrainError, match=sentence):
+            check_init(train.preset("cifar10", init=tmp_path / "ones", **words))
 
 
 def test_diffusers_refuses_to_step_with_it(learned):
@@ -158,7 +191,7 @@ def test_a_schedule_and_a_weight_of_ones_own(pictures, tmp_path):
     t = torch.arange(1, 21)
     x_0, eps = torch.zeros(20, 1, 8, 8), gaussian_batch(range(20), 0, (1, 8, 8))
     found = trainer.task.losses(trainer._network, x_0, t, eps, None, t)
-    plain = l_simple(trainer._network, trainer.task.schedule, x_0, t, eps)
+    plain = l_simple(trainer.task.model(trainer._network, "not EMA", False), x_0, t, eps)
     torch.testing.assert_close(found, 2 * plain * (t > 10))
     model = load(tmp_path / "run" / "model", engine="torch", device="cpu", precision="fp32")
     torch.testing.assert_close(model.schedule.alpha_bar, trainer.task.schedule.alpha_bar, rtol=1e-12, atol=0)

@@ -198,7 +198,7 @@ def test_one_process_trains_in_one_precision_after_the_other(tmp_path):
 
 def test_what_python_asks_for_is_checked_as_flags_are(tmp_path):
     for ask, sentence in (
-        (lambda: train.preset("mnist"), "no preset 'mnist': choose from cifar10"),
+        (lambda: train.preset("imagenet"), "no preset 'imagenet': choose from cifar10"),
         (lambda: train.preset("mnist-tiny", epochs=3), "no field 'epochs'"),
         (lambda: train.preset("mnist-tiny", init="nowhere"), "--init: "),
         (lambda: train.resume(tmp_path), "no checkpoint to resume"),

@@ -9,18 +9,22 @@ from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from typing import Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from training import fit, make_folder, process_restored, tiny  # noqa: F401
+from training import TINY, fit, make_folder, process_restored, tiny  # noqa: F401
 
+import train
 from ddpm_core.__main__ import main as core_main
 from ddpm_core.checkpoint import refs
 from train import TrainError
 from train.__main__ import main
+from train.autoencoder.config import AutoencoderConfig
 from train.common.command_line import flag, numbers
 from train.common.config import PRESETS, Config
 from train.common.lock import locked
+from train.distill.config import DistillConfig
 from train.fit.flags.limits import check
 from train.fit.start import parse_fit
 from train.fit.state import find_checkpoints, step_of
@@ -107,6 +111,77 @@ def test_absurd_numbers_are_refused_at_once(capsys, tmp_path, folder):
             check(replace(PRESETS["cifar10"], **changes))
     told = refused(capsys, "fit", "--data", folder, "--out", tmp_path / "run", "--widths", absurd)
     assert "--widths" in told and not (tmp_path / "run").exists()
+
+
+KINDS = (Config, DistillConfig, AutoencoderConfig)
+CHOICES = [
+    ("optimizer", "Muon", "one of adam, adamw, muon, got 'Muon': did you mean muon?"),
+    ("precision", "BF16", "one of auto, fp32, bf16, fp16, fp64, got 'BF16': did you mean bf16?"),
+    ("times", "Uniform", "one of uniform, lognormal, got 'Uniform': did you mean uniform?"),
+    ("lr_decay", "constant", "one of none, cosine, linear, got 'constant'."),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "rule"), CHOICES)
+def test_a_choice_that_is_not_offered_is_the_same_sentence_in_python_and_on_the_command_line(
+    field, value, rule, capsys
+):
+    with pytest.raises(TrainError) as error:
+        train.preset("mnist-tiny", **{field: value})
+    assert str(error.value) == f"{flag(field)} must be {rule}"
+    assert f"{flag(field)} must be {rule}" in refused(capsys, "fit", flag(field), value)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"steps": 2.0}, "--steps must be a whole number, got 2.0."),
+        ({"steps": True}, "--steps must be a whole number, got True."),
+        ({"flip": "no"}, "--flip must be True or False, got 'no'."),
+        ({"conditional": "no"}, "--conditional must be True or False, got 'no'."),
+        ({"conditional": 1}, "--conditional must be True or False, got 1."),
+        ({"out": None}, "--out must be a text or a path, got None."),
+        ({"lr": "1e-3"}, "--lr must be a number, got '1e-3'."),
+        ({"lr": 10**400}, "--lr must be a number, got "),
+        ({"threads": "two"}, "--threads must be a whole number or None, got 'two'."),
+        ({"widths": (8, 16.0)}, "--widths must be a tuple of whole numbers, got (8, 16.0)."),
+        ({"widths": 8}, "--widths must be a tuple of whole numbers, got 8."),
+        ({"loss_weight": min}, "--loss-weight must be a text or a path or None, got "),
+    ],
+)
+def test_a_value_of_another_type_is_one_sentence(change, rule, tmp_path):
+    for ask in (lambda: train.preset("cifar10", **change), lambda: replace(PRESETS["cifar10"], **change)):
+        with pytest.raises(TrainError) as error:
+            ask()
+        assert str(error.value).startswith(rule) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_every_command_has_its_type(kind):
+    """Nothing is of a type that no field has; a field takes what it has by default, also as NumPy says it."""
+    for field in dataclasses.fields(kind):
+        with pytest.raises(TrainError, match=f"^{flag(field.name)} must be "):
+            kind(**{field.name: object()})
+        if field.name not in ("config", "teacher_order") and isinstance(field.default, (int, float, str)):
+            again = getattr(kind(**{field.name: np.asarray(field.default)[()]}), field.name)
+            assert type(again) is type(field.default) and again == field.default
+
+
+def test_misspelt_presets_and_fields_are_corrected():
+    with pytest.raises(TrainError, match=r"no preset 'MNIST-tiny': did you mean mnist-tiny\?"):
+        train.preset("MNIST-tiny")
+    with pytest.raises(TrainError, match=r"no field 'optimiser': did you mean optimizer\?"):
+        train.preset("mnist-tiny", optimiser="muon")
+
+
+def test_a_run_with_the_numbers_of_numpy_can_be_read_again(folder, tmp_path):
+    """As a sweep gives them; also where only the resumed run has them."""
+    (lr,), widths = np.logspace(-3, -3, 1), np.array([8])
+    config = train.preset("cifar10", **{**TINY, "data": folder, "out": tmp_path / "run", "lr": lr, "widths": widths})
+    fit(replace(config, steps=np.int64(1)))
+    train.resume(tmp_path / "run", lr=np.float32(0.5), steps=np.int64(2)).fit()
+    config = train.resume(tmp_path / "run", steps=3).config
+    assert [type(value) for value in (config.lr, config.steps, config.widths)] == [float, int, tuple]
 
 
 ANYTHING = st.one_of(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from train.common.config import Config, Data, Optimiser, Output, Run
+from train.common.config import Config, Data, Optimiser, Output, Run, to_dict
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,6 @@ class AutoencoderConfig(AutoencoderFlags, Config):
     def flags(cls) -> type[AutoencoderFlags]:
         return AutoencoderFlags
 
-    def origin(self) -> tuple[list[str], AutoencoderConfig]:
-        """The first words of the command that makes such a run, and the configuration that they stand for."""
-        return ["autoencoder"], AutoencoderConfig()
+    def origin(self) -> tuple[list[str], dict[str, Any]]:
+        """The first words of the command that makes such a run, and the fields for which they stand."""
+        return ["autoencoder"], to_dict(AutoencoderConfig())

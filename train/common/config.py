@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from ddpm_core.commands.reading import Unset
+from ddpm_core.commands.values import convert, near
 from ddpm_core.names import OwnVariance, Prediction
 from train import TrainError
+from train.common.command_line import flag
 
 PresetName = Literal[
     "cifar10",
@@ -175,6 +178,8 @@ class Process:
     """β_T of the linear and the quadratic schedule."""
     prediction: Prediction = "epsilon"
     """The network's output. flow: ε − x_0 of (1 − τ) x_0 + τ ε, with τ/(1 − τ) = σ_t (flow matching)."""
+    flow_time: float = 1000.0
+    """--prediction flow: the network gets τ times this number. 1000 suits a network that embeds its time as t − 1."""
     loss: Loss = "simple"
     """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
     variance: OwnVariance = "beta"
@@ -194,9 +199,34 @@ class Process:
     returns a weight for each."""
 
 
+_types = cache(get_type_hints)
+
+
+def converted(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a configuration as plain values of their types, which a checkpoint can hold.
+
+    Raises TrainError for a field that there is not, and for a value of another type, with the nearest name or choice.
+    """
+    types, plain = _types(kind), {}
+    known = {field.name for field in fields(kind)}
+    for name, value in values.items():
+        if name not in known:
+            meant = near(name, known)
+            end = f"did you mean {meant}?" if meant else f"`python -m train {kind.command} --help` lists them."
+            raise TrainError(f"A configuration has no field {name!r}: {end}")
+        try:
+            plain[name] = convert(types[name], value)
+        except ValueError as error:
+            raise TrainError(f"{flag(name)} {error}") from None
+    return plain
+
+
 @dataclass(frozen=True)
 class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run):
-    """A run of `train fit`: all settings of a denoiser's training."""
+    """A run of `train fit`: all settings of a denoiser's training.
+
+    Every value is a plain one of its field's type: `converted` makes it so. Raises TrainError where it can't.
+    """
 
     command: ClassVar[str] = "fit"  # of `python -m train`
 
@@ -220,21 +250,25 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     sample_steps: int = 50
     """DDIM steps of a sample grid."""
 
+    def __post_init__(self) -> None:
+        for name, value in converted(type(self), vars(self)).items():
+            object.__setattr__(self, name, value)
+
     @classmethod
     def flags(cls) -> type:
         """The class whose fields are the flags of the command."""
         return cls
 
-    def origin(self) -> tuple[list[str], Config]:
-        """The first words of the command that makes such a run, and the configuration that they stand for.
+    def origin(self) -> tuple[list[str], dict[str, Any]]:
+        """The first words of the command that makes such a run, and the fields for which they stand.
 
-        Of a run with `init` its own where the checkpoint decides, and None where the checkpoint gives only a default.
+        Of a run with `init` its own where the checkpoint decides, and none where the checkpoint gives only a default.
         """
-        preset = PRESETS[self.config]
+        known = to_dict(PRESETS[self.config])
         if self.init is not None:
-            decided: dict[str, Any] = {name: getattr(self, name) for name in (*OF_NETWORK, *OF_SCHEDULE)}
-            preset = replace(preset, **decided, **dict.fromkeys(OF_INIT))
-        return ["fit", "--config", self.config], preset
+            known |= {name: getattr(self, name) for name in (*OF_NETWORK, *OF_SCHEDULE)}
+            known = {name: value for name, value in known.items() if name not in OF_INIT}
+        return ["fit", "--config", self.config], known
 
 
 # What --init decides: of the network, of the noise schedule, and where a flag may differ from the checkpoint.
@@ -324,11 +358,11 @@ PRESETS: dict[str, Config] = {name: replace(preset, config=name, out=f"runs/{nam
 _ORDER = """
     config data out resume init seed split data_cache image_size channels flip conditional label_dropout captions
     decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
-    text_rate token_rate T schedule beta_start beta_end prediction loss variance times log_sigma_mean log_sigma_std
-    min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2 device precision
-    channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds sample_count
-    sample_steps
-""".split()  # noqa: SIM905 (a list of strings would take 62 lines)
+    text_rate token_rate T schedule beta_start beta_end prediction flow_time loss variance times log_sigma_mean
+    log_sigma_std min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2
+    device precision channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds
+    sample_count sample_steps
+""".split()  # noqa: SIM905 (a list of strings would take 63 lines)
 
 
 Kind = TypeVar("Kind", bound=Config)
@@ -347,8 +381,8 @@ def to_dict(config: Config) -> dict[str, Any]:
 def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     """The configuration of which `to_dict` gave these values. Fields newer than them take their defaults.
 
-    Raises TrainError for the configuration of another command (see Config.command), and for fields that this version
-    does not have.
+    Raises TrainError for the configuration of another command (see Config.command), for fields that this version does
+    not have, and for values of another type.
     """
     values = {"channels": 3, **values}  # before this field existed, all images had three
     marks = {"teacher": "distill", "latent_channels": "autoencoder"}  # fields that only these commands have
@@ -362,5 +396,7 @@ def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     if odd:
         names = ", ".join(sorted(map(str, odd)))
         raise TrainError(f"The checkpoint belongs to another version of this trainer, which has also: {names}.")
-    plain: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
-    return kind(**plain)
+    try:
+        return kind(**values)
+    except TrainError as error:
+        raise TrainError(f"The checkpoint's configuration is wrong: {error}") from None

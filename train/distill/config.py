@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,7 +10,7 @@ import tyro
 
 from ddpm_core.commands.reading import Unset
 from ddpm_core.names import Distillation, Prediction
-from train.common.config import Config, Data, OfDenoisers, Optimiser, Output, Run
+from train.common.config import Config, Data, OfDenoisers, Optimiser, Output, Run, to_dict
 
 Method = Literal[Distillation, "end-to-end"]
 
@@ -97,14 +97,13 @@ class DistillConfig(DistillFlags, Config):
     def flags(cls) -> type[DistillFlags]:
         return DistillFlags
 
-    def origin(self) -> tuple[list[str], DistillConfig]:
-        """The first words of the command that makes such a run, and the configuration that they stand for."""
+    def origin(self) -> tuple[list[str], dict[str, Any]]:
+        """The first words of the command that makes such a run, and the fields for which they stand."""
         words, out = ["distill", self.teacher], self.out
         if self.stage:
             words += ["--out", str(Path(out).parent)]
         defaults: dict[str, Any] = {field.name: field.default for field in fields(DistillFlags)}
         if self.student is not None:  # which decides them
             defaults |= {"guidance": self.guidance}
-        return words, replace(
-            self, **{**defaults, "teacher": self.teacher, "out": out if self.stage else defaults["out"]}
-        )
+        own = {"teacher": self.teacher} | ({"out": out} if self.stage else {})
+        return words, to_dict(self) | defaults | own

@@ -25,7 +25,7 @@ from train.common.command_line import check_range
 from train.common.config import Config
 from train.distill.config import DistillConfig
 from train.fit.fused import check_fusable
-from train.fit.inputs.init import continued, of_network, of_process
+from train.fit.inputs.init import continued, of_network, of_process, schedule_name
 from train.fit.inputs.latents import digest_of, identity_of
 from train.fit.outputs.card import command
 from train.fit.recipe import architecture, of_latents
@@ -95,6 +95,8 @@ def prepared(config: DistillConfig) -> DistillConfig:
         config = dataclasses.replace(config, student_steps=steps)
     _check(teacher, config)
     _check_times(teacher, config)
+    if config.method == "end-to-end":  # a later search may find other times: a run keeps those that it began with
+        config = dataclasses.replace(config, teacher_times=tuple(teacher_times(teacher, config)))
     return config
 
 
@@ -186,7 +188,7 @@ def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
     tuned |= {"config": "cifar10-tiny", "init": config.teacher, "prediction": "v", "out": "runs/v-teacher"}
     tuning = shaped = Config(**tuned)
     try:
-        if teacher.schedule.name != tuning.schedule:
+        if schedule_name(teacher.schedule) != tuning.schedule:
             raise TrainError(f"its noise schedule is {teacher.schedule.name}.")
         if teacher.latent:
             tuning = dataclasses.replace(tuning, decoder=str(_autoencoder(teacher)))

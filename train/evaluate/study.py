@@ -6,9 +6,11 @@ import hashlib
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -16,15 +18,17 @@ from accelerate import PartialState
 from tqdm import tqdm
 
 from ddpm_core import Model
+from ddpm_core.checkpoint.config.fields import read_json
 from ddpm_core.disk.files import sha256
-from ddpm_core.engines.latent import LatentDecoder
+from ddpm_core.engines.latent import ClipText, LatentDecoder
+from ddpm_core.model import ModelSpec
 from ddpm_core.prediction import network_device
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.files import write_json
 from train.common.machine import machine, package_version
 from train.evaluate.options import LabelMode, Options
-from train.fit.inputs.latents import identity_of
+from train.fit.inputs.latents import digest_of, identity_of
 
 PACKAGES = (
     "torch",
@@ -97,8 +101,13 @@ class Study:
             estimate["optimised_sha256"] = hashlib.sha256(times.encode()).hexdigest()
         if isinstance(self.model.decoder, LatentDecoder):
             estimate["decoder"] = identity_of(self.model.decoder)
+        if isinstance(self.model.text, ClipText):
+            estimate["text_sha256"] = digest_of(self.model.text.encoder)
         return {
             **estimate,
+            **_of_model(self.model.spec),
+            "network": _network(source.folder / source.file),
+            **_own_samplers(self.options.sampler_list()),
             "checkpoint": source.name,
             "revision": source.revision,
             "weights": source.weights,
@@ -137,6 +146,33 @@ class Study:
             "processes": self.process.num_processes,
             "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
         }
+
+
+def _of_model(spec: ModelSpec) -> dict[str, Any]:
+    """What a specification says besides its weights and the tables that were made for them."""
+    found = {field.name: getattr(spec, field.name) for field in fields(spec)}
+    for name in ("source", "gamma", "optimised"):
+        del found[name]
+    schedule = spec.schedule.beta.numpy().tobytes() + bytes([spec.schedule.exploding])
+    found["schedule"] = hashlib.sha256(schedule).hexdigest()
+    return {
+        name: value if isinstance(value, (str, float, int, NoneType)) else repr(value) for name, value in found.items()
+    }
+
+
+def _network(weights: Path) -> dict[str, Any] | None:
+    """The configuration of the network beside a file of weights; None where the weights say it themselves."""
+    file = weights.with_name("config.json")
+    if not file.is_file():
+        return None
+    return {name: value for name, value in read_json(file).items() if not name.startswith("_")}
+
+
+def _own_samplers(samplers: Sequence[str]) -> dict[str, str]:
+    """The file of each of your own samplers, where its module has one: SHA-256."""
+    own = {name: import_module(name.partition(":")[0]) for name in samplers if ":" in name}
+    files = {name: getattr(module, "__file__", None) for name, module in own.items()}
+    return {name: sha256(Path(file)) for name, file in files.items() if file}
 
 
 def _lacking(batches: Sequence[Batch]) -> Iterator[Batch]:

@@ -85,8 +85,8 @@ def time_distribution(config: Config) -> np.ndarray | None:
 
 
 def coordinates(config: Config) -> RectifiedFlow | None:
-    """What a network gets in the place of x_t and t − 1: of a flow 1000 τ, as its embedding is made for t − 1."""
-    return RectifiedFlow(times=1000.0) if config.prediction == "flow" else None
+    """What a network gets in the place of x_t and t − 1; None for these themselves."""
+    return RectifiedFlow(times=config.flow_time) if config.prediction == "flow" else None
 
 
 def has_null_label(config: Config) -> bool:

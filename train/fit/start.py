@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.commands.reading import HELP, read, read_known
+from ddpm_core.commands.values import near
 from train import TrainError
 from train.common.command_line import user_path
-from train.common.config import PRESETS, Config, Kind, PresetName
+from train.common.config import PRESETS, Config, Kind, PresetName, converted
 from train.common.memory import enough_memory
 
 if TYPE_CHECKING:
@@ -45,11 +45,15 @@ def preset(name: PresetName, **changes: Any) -> Config:
         changes: fields of `Config`; each is a flag of `train fit` too, with - for _, and means the same.
 
     Raises:
-        TrainError: for another name or field, and for a checkpoint that can't be trained on.
+        TrainError: for another name or field, for a value of another type, and for a checkpoint that can't be trained
+            on.
     """
     if name not in PRESETS:
-        raise TrainError(f"There is no preset {name!r}: choose from {', '.join(PRESETS)}.")
-    return _changed(begin(PRESETS[name], changes.get("init"), changes.get("image_size")), changes)
+        meant = near(str(name), PRESETS)
+        end = f"did you mean {meant}?" if meant else f"choose from {', '.join(PRESETS)}."
+        raise TrainError(f"There is no preset {name!r}: {end}")
+    plain = converted(Config, changes)
+    return replace(begin(PRESETS[name], plain.get("init"), plain.get("image_size")), **plain)
 
 
 def resume(out: str | Path, **changes: Any) -> Trainer:
@@ -65,15 +69,7 @@ def resume(out: str | Path, **changes: Any) -> Trainer:
     from train.fit.trainer import Trainer
 
     config, state = _latest(user_path(out), Config)
-    return Trainer(_changed(config, changes), state)
-
-
-def _changed(config: Config, changes: dict[str, Any]) -> Config:
-    unknown = sorted(set(changes) - {field.name for field in fields(config)})
-    if unknown:
-        raise TrainError(f"A configuration has no field {unknown[0]!r}: `python -m train fit --help` lists them.")
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in changes.items()}
-    return replace(config, **plain)
+    return Trainer(replace(config, **converted(Config, changes)), state)
 
 
 def begin(config: Config, init: str | None, image_size: int | None) -> Config:
@@ -82,7 +78,7 @@ def begin(config: Config, init: str | None, image_size: int | None) -> Config:
         return config
     from train.fit.inputs.init import begun
 
-    return begun(replace(config, init=str(init), image_size=image_size or 0))
+    return begun(replace(config, init=init, image_size=image_size or 0))
 
 
 def fit(arguments: list[str]) -> int:
@@ -142,10 +138,7 @@ def parse_run(
     state = None
     if resume and not HELP & set(arguments):
         default, state = _latest(user_path(out), type(default))
-    try:
-        return read_flags(arguments, default, program, description), state
-    except TypeError as error:  # older versions of tyro stop here at a checkpoint's configuration that is not ours
-        raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
+    return read_flags(arguments, default, program, description), state
 
 
 def _latest(folder: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any]]:
@@ -163,9 +156,7 @@ def read_flags(arguments: list[str], default: Kind, program: str, description: s
     """The configuration with what a command line changes in it. Raises SystemExit, after a message, as tyro does."""
     kind = default.flags()
     shown = kind(**{field.name: getattr(default, field.name) for field in fields(kind)})
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The field", UserWarning)  # of a checkpoint's wrong value: `check` refuses it
-        given = read(kind, arguments, program, default=shown, description=description)
+    given = read(kind, arguments, program, default=shown, description=description)
     return replace(default, **vars(given))
 
 

@@ -37,7 +37,6 @@ from train.fit.inputs.words import (
 from train.fit.outputs.card import ModelCard, public, run_name
 from train.fit.recipe import (
     architecture,
-    coordinates,
     loss_weights,
     make_model,
     make_network,
@@ -169,8 +168,7 @@ class Denoising(TrainingTask):
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
         config = self._config
-        target = config.prediction, config.variance, coordinates(config)
-        loss = LOSSES[config.loss](network, self.schedule, x_0, t, eps, labels, *target)
+        loss = LOSSES[config.loss](self.model(network, "not EMA", finished=False), x_0, t, eps, labels)
         weight = None if self._weights is None else self._weights[t - 1]
         if config.min_snr is not None:
             weight = min_snr_weight(self.schedule, config.prediction, t, config.min_snr)

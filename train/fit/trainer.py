@@ -123,7 +123,6 @@ class Trainer:
             self.unet.compile()
         self.model, self.optimizer = self.accelerator.prepare(self.unet, make_optimizer(self.unet, config))
         self._timer, self._previewed = PreviewTimer(config.sample_seconds), None
-        self._write = Writer(self.device)
         self.step = 0
         if state is not None:
             with fitting(state):
@@ -163,6 +162,7 @@ class Trainer:
     def run(self, callback: Callback | None = None) -> int | None:
         """As `fit`, for a caller that holds the folder."""
         self._check_result()
+        self._write = Writer(self.device)
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
             self._write.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.names import count_of
 from ui import web
 from ui.forms import units
 from ui.protocol import ModelChoice
@@ -117,7 +118,7 @@ def choice(ref: str, status: snapshots.Status) -> ModelChoice:
     here = status.state in ("embedded", "local", "cached")
     about = list(EMBEDDED[ref][1:]) if ref in EMBEDDED else []
     if offered:
-        steps = f"{offered.steps} steps" if offered.steps else ""
+        steps = count_of(offered.steps, "step") if offered.steps else ""
         about = [text for text in (offered.family, steps, offered.about, forecast(offered)) if text]
     if status.state == "download":
         about.append(f"{units.megabytes(status.bytes)} download" if status.bytes else "download")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ddpm_core.checkpoint.config.families import FAMILIES
+from ddpm_core.checkpoint.refs import LocalCheckpoint
+from ddpm_core.checkpoint.spec import read
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -25,7 +27,7 @@ def answer(services: Services, ref: str, pictures: bool = False) -> Known:
         "ref": ref,
         "count": default_count(ref, services.step_times),
         "download": services.models.to_download(ref) or 0,
-        "facts": facts(model) if model else None,
+        "facts": services.models.read(ref, _facts_of) if model else None,
         "set": {"title": found.title, "count": len(found.images)} if found else None,
         "examples": _examples(found) if found and pictures else [],
     }
@@ -37,19 +39,24 @@ def _examples(found: PictureSet) -> list[Example]:
     return [{"name": name, "text": as_text.to_text(image)} for image, name in zip(found.images, names, strict=False)]
 
 
+def _facts_of(checkpoint: LocalCheckpoint) -> ModelFacts:
+    return facts(read(checkpoint).spec)
+
+
 def facts(model: ModelSpec) -> ModelFacts:
     """Return what the page's own words need of a model that was loaded from a folder."""
     from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 
-    assert model.source is not None and model.source.folder is not None
+    assert model.source is not None
+    gamma = gamma_file.estimate(model.source, model.schedule)
     family = FAMILIES.get(model.schedule.config.get("_class_name", ""))
     return {
         "spec": spec(model),
         "home": home(model),
         "scheduler": table(model.schedule),
         "sidecars": {
-            "gamma": gamma_file.content(model.source, model.schedule),
-            "optimised": optimised_file.content(model.source, model.schedule),
+            "gamma": {"times": list(gamma.times), "gamma": gamma.gamma.tolist()} if gamma else None,
+            "optimised": {"times": optimised_file.as_json(model.optimised)} if model.optimised else None,
         },
         "pipeline": {"name": family.pipeline, "sigma": model.schedule.config.get("sigma_max")} if family else None,
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import os
+from pathlib import Path
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.config import latent_config
+from ddpm_core.checkpoint.config.fields import read_json
 from ddpm_core.model import ModelSpec
 from ui.protocol import Autoencoder, Home
 
@@ -14,17 +16,18 @@ def home(model: ModelSpec) -> Home:
     """Of a model that was loaded; every model of the page was."""
     source = model.source
     assert source is not None and source.folder is not None
+    shipped = source.folder == refs.embedded().get(source.ref)
     if source.revision:
         where = f"{source.ref.partition('@')[0]!r}, revision={source.revision!r}"
     else:
-        where = repr(f"checkpoints/{source.ref}" if source.ref in refs.embedded() else str(source.folder))
+        where = repr(f"checkpoints/{source.ref}" if shipped else str(Path(os.path.expanduser(source.ref))))
     has_scheduler = (source.folder / "scheduler" / "scheduler_config.json").is_file()
     for folder in ("vae", "vqvae") if model.latent else ():
         if (source.folder / folder).is_dir():
-            config = json.loads((source.folder / folder / "config.json").read_text(encoding="utf-8"))
+            config = read_json(source.folder / folder / "config.json")
             scale, shift = latent_config.scaling(config)
             own: Autoencoder = {"folder": folder, "kind": config["_class_name"], "scale": scale, "shift": shift}
             return {"where": where, "has_scheduler": has_scheduler, "autoencoder": own, "own_class": False}
-    config = json.loads((source.folder / (source.file or "")).with_name("config.json").read_text(encoding="utf-8"))
+    config = read_json((source.folder / (source.file or "")).with_name("config.json"))
     own_class = config["_class_name"] == "OpenAIUNet"
     return {"where": where, "has_scheduler": has_scheduler, "autoencoder": None, "own_class": own_class}

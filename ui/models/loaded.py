@@ -6,17 +6,18 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import ddpm_core
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
-from ddpm_core.model import Model, ModelSpec, engine_network
+from ddpm_core.checkpoint.sidecars.sidecar import places
+from ddpm_core.model import Model, ModelSpec, Source, engine_network
 from ui.forms.fields import reference
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
@@ -25,7 +26,9 @@ from ui.models.catalogue import EMBEDDED, GROUPS, OFFERED, TRAINED, choice, shor
 from ui.protocol import ModelChoice
 
 Stamp = tuple | None
+T = TypeVar("T")
 
+READ = 64  # things that files of checkpoints say, which are remembered
 STATES = 64  # checkpoints typed by users whose snapshots.Status is remembered
 
 
@@ -57,10 +60,32 @@ def _stamp(where: refs.Ref) -> Stamp:
         return None
     try:
         files = refs.layout(refs.names_in(where.folder), where.name).files
-        states = [(name, (where.folder / name).stat()) for name in files]
+        return _versions(where.folder / name for name in files)
     except (OSError, refs.CheckpointError):
         return None
-    return tuple((name, state.st_mtime_ns, state.st_size, state.st_ino) for name, state in states)
+
+
+def _versions(paths: Iterable[Path]) -> tuple:
+    """Changes when one of these files does. Raises OSError for one that is not there."""
+    states = [(path, path.stat()) for path in paths]
+    return tuple((path, state.st_mtime_ns, state.st_size, state.st_ino) for path, state in states)
+
+
+def _spec(checkpoint: refs.LocalCheckpoint) -> ModelSpec:
+    return spec.read(checkpoint).spec
+
+
+def _flop(checkpoint: refs.LocalCheckpoint) -> float:
+    from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
+
+    return network_cost(spec.check(checkpoint).unet).flop
+
+
+class _Failed(NamedTuple):
+    """What reading a checkpoint's files has raised."""
+
+    kind: type[Exception]
+    sentence: str
 
 
 class _Enough(Exception):
@@ -133,6 +158,7 @@ class Models:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, snapshots.Status] = OrderedDict()
+        self._read: OrderedDict[tuple, tuple[tuple, object]] = OrderedDict()  # by function, reference and folder
         self._own: dict[str, Own] = {}  # by the name that this page has for it
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
         self._device_type = "cpu"  # torch's name for the kind of device
@@ -145,7 +171,9 @@ class Models:
         """
         text = ref.strip() if self.public else reference(ref)
         if text in self._own:
-            return refs.parse(str(self._own[text].folder))
+            folder = self._own[text].folder
+            found = refs.parse(str(folder))
+            return replace(found, name=folder.name) if self.public else found
         if not self.public:
             return refs.parse(text)
         name, at, _ = text.partition("@")
@@ -163,10 +191,7 @@ class Models:
 
     def flop(self, ref: str) -> float | None:
         """What one evaluation of a checkpoint's network costs; None where its files are not here."""
-        from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
-
-        found = snapshots.here(self.parse(ref))
-        return network_cost(spec.check(found).unet).flop if found else None
+        return self.read(ref, _flop)
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
@@ -257,26 +282,54 @@ class Models:
 
         Raises CheckpointError for a reference that names nothing, or nothing that loads.
         """
+        return self.read(ref, _spec)
+
+    def read(self, ref: str, what: Callable[[refs.LocalCheckpoint], T]) -> T | None:
+        """What a function reads of a checkpoint's files; None if they are not on this machine. It is called once for as
+        long as the files do not change.
+
+        Raises CheckpointError and ValueError as the function does, each time.
+        """
         found = snapshots.here(self.parse(ref))
-        return spec.read(found).spec if found else None
+        if found is None:
+            return None
+        source = Source(str(found.ref), found.ref.name, found.commit, folder=found.folder)
+        beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # also in the user's cache
+        version = _versions([*(found.folder / name for name in found.layout.files), *beside])
+        key = what, found.ref, found.folder
+        with self._lock:
+            before, kept = self._read.get(key, (None, None))
+        if before != version:
+            try:
+                kept = what(found)
+            except (refs.CheckpointError, ValueError) as error:
+                kept = _Failed(type(error), str(error))
+            with self._lock:
+                self._read[key] = version, kept
+                self._read.move_to_end(key)
+                while len(self._read) > READ:
+                    self._read.popitem(last=False)
+        if isinstance(kept, _Failed):
+            raise kept.kind(kept.sentence)
+        return cast("T", kept)
 
     def known(self, ref: str) -> ModelSpec | None:
         """What is known of a model: of the one in memory, else what `peek` returns. It keeps no network in memory."""
         model = self.loaded(ref)
         return model.spec if model else self.peek(ref)
 
-    def look(self, ref: str) -> bool:
+    def look(self, ref: str, typed: bool = False) -> bool:
         """Find out what loading a checkpoint takes. Returns whether its files are here.
 
-        Raises CheckpointError, and Refused. Of one that was typed it says what does not load, for which it downloads
-        its small files, but no weights.
+        Raises CheckpointError, and Refused. Of one that the visitor typed it says what does not load, for which it
+        downloads its small files, but no weights. Of one that a link names it downloads nothing.
         """
         where = self.parse(ref)
         status = snapshots.status(where)
         self._note({ref: status})
         if ref not in self.offered and status.why:
             raise refs.CheckpointError(status.why)
-        if ref not in self.offered and status.state == "download":
+        if typed and ref not in self.offered and status.state == "download":
             with suppress(_Enough):
                 snapshots.fetch(where, _small, allow=self._allow(ref))
         return status.state in ("embedded", "local", "cached")

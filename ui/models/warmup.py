@@ -47,12 +47,12 @@ class Warmup:
         self._warm(self._services.first, self.ready)
         self._begin(self._services.models.refresh, self.known)
 
-    def look(self, ref: str) -> None:
-        """A checkpoint was chosen: load it and time its steps if its files are here. Raises CheckpointError.
+    def look(self, ref: str, typed: bool = False) -> None:
+        """A checkpoint was chosen, or typed: load it and time its steps if its files are here. Raises CheckpointError.
 
         Not while others compute, as they would wait for it: a run loads what it needs.
         """
-        here = self._services.models.look(ref)
+        here = self._services.models.look(ref, typed)
         if here and not len(self._services.turns) and not self._is_timed(ref):
             self._warm(ref, threading.Event())
 

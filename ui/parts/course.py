@@ -15,8 +15,10 @@ from pathlib import Path
 
 from ddpm_core.checkpoint import refs
 from ddpm_core.commands import defaults
+from ddpm_core.plane import forward
 from ui.models.services import Services
 from ui.parts.part import Part
+from ui.pictures.encoded import drawn
 from ui.protocol import Asked, Cards, CourseQuestions
 from ui.runs.log import Values
 
@@ -26,6 +28,13 @@ TOUCHES = json.loads(Path(__file__).with_name("touch_curves.json").read_text("ut
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 DIGITS = {"checkpoint": "mnist-tiny"}
 LATENT = "emoji-tiny"
+
+
+def louder_from(picture: str, schedule: str) -> int:
+    """The first t at which the noise in x_t has more variance than what is left of a drawn picture."""
+    alpha_bar = forward.SCHEDULES[schedule]().alpha_bar
+    variance = (drawn(picture) / 127.5).var()
+    return int((variance * alpha_bar < 1 - alpha_bar).nonzero()[0])
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,8 @@ LESSONS = (
         "Nothing is learned here.",
         "Let t go from 0 to 1000. Then drag it back, slowly.",
         "Play t from 0 to 1000",
-        "From t = 260 on there is more noise than picture. Why can you still see the lighthouse at t = 400?",
+        f"From t = {louder_from('lighthouse', 'linear')} on the noise is stronger than this picture. Why can you still "
+        "see the lighthouse at t = 400?",
         "Each pixel is mostly noise, but your eye averages over many pixels: noise cancels, a large shape does not. "
         "So details are lost first and large shapes last. On the way back the order is reversed.",
     ),
@@ -104,7 +114,7 @@ LESSONS = (
         "Noise and denoise",
         "In which row do all eight show the same digit, and why not in the others?",
         "In the last one, t = 250: there the noisy picture still knows its digit, and only details are made up. At "
-        "t = 500 most agree, but not all. At t = 750 and 1000 it has forgotten, and the chains draw different "
+        "t = 500 some show it, and others do not. At t = 750 and 1000 it has forgotten, and the chains draw different "
         "digits. So the digit is decided in between.",
     ),
     Lesson(
@@ -113,15 +123,17 @@ LESSONS = (
         4,
         "watch",
         DIGITS | {"steps": 50, "variance": "beta_tilde", "seed": 14, "count": 1},
-        "A small touch on the way can make another digit of it, but not at every step.",
-        "This run draws a 3. Go back to a step, take White under the picture, and touch xₜ: a second run goes on from "
-        "what you touched.",
+        "Change a picture on its way, and see what becomes of it. That depends on t.",
+        "This run draws a 3. Drag the slider back to some t. Under the picture, take White and the smallest size. Draw "
+        "a line down the left side of the 3: a second run goes on from there. Undo it, and try another t.",
         "Run 50 steps",
-        "At which step must you touch a 3 to make it an 8? Guess first:",
-        "In the middle, best at t = 500. Near t = 1000 a touch is one more grain among much noise, and the first steps "
-        "take it away. Near 0 the digit is decided: a small touch stays a smudge, a large one is painted over it. "
-        "Between them shapes are being decided, and the network builds on whatever it finds.",
-        ("near t = 900", "near t = 500", "near t = 100"),
+        "Your line closes the left side of the 3. At which t does that make it an 8? Guess first:",
+        "Near t = 200. There the 3 is decided: your line stays as you drew it, and makes an 8 of it. Near t = 500 "
+        "shapes are still open, and the network builds on whatever it finds: here it draws a 0 or a 6 around your "
+        "line. Near t = 900 the line is one more grain among much noise, and the next steps take it away. The curve "
+        f"counts {TOUCHES['seeds']} runs with white squares in the middle: these most often make another digit near "
+        "t = 500.",
+        ("near t = 900", "near t = 500", "near t = 200"),
         {"seeds": TOUCHES["seeds"], "curves": TOUCHES["curves"]},
     ),
     Lesson(
@@ -148,8 +160,9 @@ LESSONS = (
                 "Which cut spoils the picture, the early or the late one? So what do these skips carry?",
                 "The late one: it leaves specks everywhere. The skips carry the noise of each pixel. Late steps must "
                 "say exactly which grain is noise, and the coarse blocks below can't hold that. Early steps only "
-                "decide on large shapes: of 200 digits 198 are right. Photos differ: CIFAR-10 needs these skips in "
-                "every step.",
+                "decide on large shapes: of 200 digits 198 are right. That is so in this network, which predicts v. "
+                "One that draws digits by predicting ε needs these skips early, too: without them 40 of 100 are right. "
+                "The network of CIFAR-10 needs them in every step.",
             ),
             Task(
                 {"graft": "6"},
@@ -180,7 +193,8 @@ LESSONS = (
         4,
         "compare",
         DIGITS | {"steps": 10, "variance": "beta", "steps_b": 10, "variance_b": "beta_tilde", "seed": 13, "count": 4},
-        "Each step also adds a little fresh noise. How much is right? There are two answers, β and β̃.",
+        "Each step also adds a little fresh noise. How much is right? The paper has two answers, β and β̃. A third one, "
+        "analytic, lies between them.",
         "Run 10 large steps with each, from the same noise. Then choose 1000 steps for both.",
         "Run 10 steps of both",
         "Which lane is cleaner? Why? And with 1000 steps?",
@@ -217,9 +231,10 @@ LESSONS = (
         "A flow’s straight steps draw the same digit as the steps of DDIM. Why? And why so many names?",
         "What the network sees is a known mixture of picture and noise. If you know one of the two, you can work out "
         "the other, and their difference: all five readings say the same thing. DDIM and the flow both follow one "
-        "reading to the next time, in other units. The names come from three questions: how is noise undone "
-        "(diffusion), where are pictures more likely (score), and how does noise move to pictures (flow)? What does "
-        "differ is how a network is trained: which times it sees most, and in which reading its error is counted.",
+        "reading to the next time, in other units. Each of their steps is straight; the path itself bends. The names "
+        "come from three questions: how is noise undone (diffusion), where are pictures more likely (score), and how "
+        "does noise move to pictures (flow)? What does differ is how a network is trained: which times it sees most, "
+        "and in which reading its error is counted.",
     ),
 )
 

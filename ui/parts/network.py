@@ -7,7 +7,7 @@ something else.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,9 +21,10 @@ from ui.forms.fields import NEVER, Text, Whole, declare, shown
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan
-from ui.pictures.encoded import sent
+from ui.pictures.encoded import fitting, sent
 from ui.runs.borrowed import owner
 from ui.runs.jobs import Work
+from ui.runs.log import size_of
 from ui.runs.plans import by_kind
 from ui.runs.settings import PROMPT, SAMPLER, STEPS, Settings
 
@@ -83,7 +84,7 @@ class NetworkPlan(RowsPlan):
 
 
 class NetworkRun(Rows):
-    """Its results, by "kind": "plan" once, then "inside" of each lane and step."""
+    """Its results, by "kind": "plan" once, then "inside" of each lane and step, of a long run of as many as fit."""
 
     def plan(self, models: Sequence[ModelSpec]) -> NetworkPlan:
         (model,), request = models, self.request
@@ -135,11 +136,17 @@ class NetworkRun(Rows):
             opened.insert(0, (donor, plan.grafted))
         runs = [ddpm_core.trajectory(one.model, [request.seed], **options) for one, options in opened]
         kind = next(iter(plan.steps))
+        kept: Container[int] = range(len(plan.times))
         for steps in zip(*runs, strict=True):  # lanes take turns, so that a graft has what its donor just gave
             for lane, (one, step) in enumerate(zip(lanes, steps[-len(lanes) :], strict=True)):
+                if step.index not in kept:
+                    continue
                 x, x0 = model.pictures(step.x), model.pictures(step.x0_hat)
                 about = {"kind": "inside", "lane": lane, "k": step.index, "t": step.t, "x": sent(x), "x0": sent(x0)}
-                work.give(about | _looks(model, one, readers, step.t, request.block))
+                about |= _looks(model, one, readers, step.t, request.block)
+                work.give(about)
+                if not step.index and not lane:
+                    kept = fitting(len(plan.times), len(lanes) * size_of(about))
                 work.recording.rows[lane] = x
             work.count(kind, OPENED * len(opened), timed=False)
 

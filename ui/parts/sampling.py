@@ -272,7 +272,7 @@ class Sampling(Computation[Settings, SamplingPlan]):
             make_chain(own[0], **resolved[0].sampling).check_no_memory()
             times = [s for _, s in pairs[0]]
             resolved[-1] = replace(resolved[-1], touch=touch.placed(resolved[-1].touch, times))
-            touches = touch.touches(resolved[-1].touch, own[0], times)
+            touches = touch.touches(resolved[-1].touch, own[0])
         attention = bool(getattr(self.request, "attention", False) and own[0].takes_words and len(lanes) == 1)
         more = self.request.count if attention else 0
         kinds = tuple(

@@ -77,5 +77,9 @@ def kept_steps(steps: int, size: int, count: int, channels: int = 3, most: int =
     quality 80, and 1.05 per channel as PNG (measured: .82 and 1.00).
     """
     picture = {"pixels": size**2 * 3 + 300, "jpeg": size**2 * 0.9 + 750, "png": size**2 * 1.05 * channels + 300}
-    frame = 2 * count * picture[frame_format(size, channels)]
+    return fitting(steps, 2 * count * picture[frame_format(size, channels)], most)
+
+
+def fitting(steps: int, frame: float, most: int = 1_000_000) -> set[int]:
+    """The step indices whose frames are kept, as `kept_steps` has them. frame: bytes of one step."""
     return set(imaging.thin(range(steps), max(2, min(most, int(FRAME_BYTES / frame)))))

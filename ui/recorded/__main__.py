@@ -58,7 +58,7 @@ GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise,
 
 
 def record(parts: list[str]) -> None:
-    """Write examples/PART.json for each part. The same weights on the same machine give the same files."""
+    """Write a file PART.json for each part. The same weights on the same machine give the same files."""
     FOLDER.mkdir(exist_ok=True)
     app = build(DIGITS["checkpoint"])
     app.warmup.start()

@@ -147,18 +147,18 @@ class RunLog:
         if due <= 0:
             message = replace(self._updated(self._said), results=tuple(self._results), seq=len(self._messages) + 1)
             self._messages.append(message)
-            self.bytes += _size(message.results)
+            self.bytes += size_of(message.results)
             self._written, self._results, self._at = self._said, [], self._clock()
             self._news.notify_all()  # other readers, who may wait longer
         return due
 
 
-def _size(result: object) -> int:
+def size_of(result: object) -> int:
     """The bytes of a result, about."""
     if isinstance(result, str):
         return len(result)
     if isinstance(result, np.ndarray | Encoded):
         return result.nbytes
     if isinstance(result, dict):
-        return sum(map(_size, result.values()))
-    return sum(map(_size, result)) if isinstance(result, list | tuple) else 8
+        return sum(map(size_of, result.values()))
+    return sum(map(size_of, result)) if isinstance(result, list | tuple) else 8

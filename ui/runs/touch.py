@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from ui.forms.fields import Picture
 
 CELLS = 16  # a side, about: a cell is a whole square of pixels
 MOST = 40_000  # characters
+STROKES = 200  # the page adds no more
 STROKE = re.compile(r"\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3}\.\d{1,3})+")
 
 
@@ -43,10 +45,12 @@ class TouchField(Picture):
 
     def check(self, value: object) -> tuple[Stroke, ...]:
         text = str(value or "").strip()
+        if len(text) > MOST or text.count("_") >= STROKES:
+            raise ValueError(f"{self.title} has at most {STROKES} strokes and {MOST:,} characters: undo some")
         parts = text.split("_") if text else []
         strokes = [_stroke(part) for part in parts if STROKE.fullmatch(part)]
         fits = [stroke for stroke in strokes if stroke.strength <= 100 and max(_colour(stroke.what, 3)) <= 1]
-        if len(text) > MOST or len(fits) < len(parts):
+        if len(fits) < len(parts):
             raise ValueError(f"{self.title} is strokes such as 490-noise-100-7.7: paint it again")
         return tuple(fits)
 
@@ -59,7 +63,7 @@ class TouchField(Picture):
 
 def _stroke(text: str) -> Stroke:
     t, what, strength, *cells = text.split("-")
-    places = tuple(tuple(int(one) for one in cell.split(".")) for cell in cells)
+    places = tuple(tuple(map(int, cell.split("."))) for cell in cells)
     return Stroke(int(t), what, int(strength), places)
 
 
@@ -85,34 +89,36 @@ def cell_size(model: ModelSpec) -> int:
 
 
 def placed(strokes: Sequence[Stroke], times: Sequence[int]) -> tuple[Stroke, ...]:
-    """Return each stroke at the state of the run that is nearest to its t. times: the s of the run. Raises ValueError
-    for a run without such a state.
+    """Return each stroke at the state of the run that is nearest to its t, at the earlier of two. times: the s of the
+    run, descending. Raises ValueError for a run without such a state.
     """
     way = [s for s in times if s > 0]
     if not way:
         raise ValueError("A run of one step has no state on its way that could be touched: take more steps")
-    nearest = [min(way, key=lambda s: abs(s - stroke.t)) for stroke in strokes]
-    return tuple(Stroke(s, one.what, one.strength, one.cells) for s, one in zip(nearest, strokes, strict=True))
+
+    def nearest(t: int) -> int:
+        at = bisect_left(way, -t, key=lambda s: -s)
+        return min(way[max(0, at - 1) : at + 1], key=lambda s: abs(s - t))
+
+    return tuple(stroke._replace(t=nearest(stroke.t)) for stroke in strokes)
 
 
-def touches(strokes: Sequence[Stroke], model: ModelSpec, times: Sequence[int]) -> Touches:
-    """The strokes of each state that is touched, see `placed`. Raises ValueError for what this model or this run does
-    not allow.
+def touches(strokes: Sequence[Stroke], model: ModelSpec) -> Touches:
+    """The strokes of each state that is touched; strokes: `placed`. Raises ValueError for what this model does not
+    allow.
     """
     side = -(-model.image_size // cell_size(model))
-    strokes = placed(strokes, times)
     if any(place >= side for stroke in strokes for cell in stroke.cells for place in cell):
         raise ValueError(f"The touch lies outside this model's {side}×{side} cells: undo it, and touch again")
     if model.latent and any(stroke.what not in ("noise", "clean") for stroke in strokes):
         raise ValueError("A latent has no colours: add noise to its cells, or take noise away")
+    alpha_bar = model.schedule.alpha_bar
     found: dict[int, tuple[float, list[Any]]] = {}
     for stroke in strokes:
-        s = stroke.t
         colour = _colour(stroke.what, model.channels)
         what = stroke.what if stroke.what in ("noise", "clean") else colour
-        signal = math.sqrt(model.schedule.alpha_bar.tolist()[s])
-        before = found[s][1] if s in found else []
-        found[s] = (signal, [*before, (what, float(stroke.strength / 100), list(stroke.cells))])
+        _, strokes_here = found.setdefault(stroke.t, (math.sqrt(float(alpha_bar[stroke.t])), []))
+        strokes_here.append((what, float(stroke.strength / 100), list(stroke.cells)))
     return found
 
 

@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from contextlib import aclosing, suppress
 from socket import socket
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from ui.serving import before_gradio  # noqa: F401, before torch
 
@@ -55,7 +56,7 @@ from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, Model
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
 from ui.runs.pages import Run, Runs
-from ui.runs.visitors import asks, far_address, visitor
+from ui.runs.visitors import address, asks, far_address, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
 from ui.serving.gate import NAME, UNCLEAR, Access, Gate, unclear
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 
 LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
+QUESTIONS_OF_ONE = 4  # of one address; its other questions wait. Most take milliseconds, so a class gets through
 BYTES = "application/octet-stream"  # what `packing` packs
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # of a stream: no proxy gathers its messages
 
@@ -124,6 +126,7 @@ class App(FastAPI):
         parts += [self.training] if self.training else []
         self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
         self.parts["course"] = course.CoursePart(services)
+        self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
         self.runs = Runs(services, lambda name, values: self.parts[name].request(name, values))
         self.origins = Origins(any_host=services.public)
         access = Access(
@@ -208,8 +211,10 @@ class App(FastAPI):
         """The answer to a question of the page."""
         asks(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
+        share = self._shares.setdefault(address() or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
         try:
-            answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
+            async with share:
+                answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
         except Exception:
             log.exception("a question failed")
             raise HTTPException(400, UNCLEAR) from None
@@ -260,7 +265,7 @@ class App(FastAPI):
         """What is known of a checkpoint; what is not loaded yet begins to load."""
         ref = reference(asked.get("ref"))
         found = answer(self.services, ref, asked.get("pictures") is True)
-        self.warmup.look(ref)
+        self.warmup.look(ref, asked.get("typed") is True)
         return found
 
     def _has_run(self, asked: Asked) -> RunHere:

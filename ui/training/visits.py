@@ -132,6 +132,7 @@ class Visits:
         atexit.register(self.close)
         self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._lock = threading.RLock()
+        self._drawing = threading.Lock()
         self._folder: Path | None = None
         self._closed = threading.Event()
         self._watched = False
@@ -156,8 +157,8 @@ class Visits:
         """Train anew. found: the visitor's drawings. Raises ValueError, and what `choices.flags` raises."""
         if self.public:
             recipe = replace(recipe, path="")  # no files of this machine
-        drawn = Drawings(found) if recipe.draws else None
         words = [*flags(recipe), *self._machine()]
+        drawn = self._drawings(visit, found) if recipe.draws else None
         with self._lock:
             self._check_room(visit)
             self._drop_run(visit)
@@ -171,6 +172,15 @@ class Visits:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
         self._watch()
+
+    def _drawings(self, visit: Visit, found: object) -> Drawings:
+        """A visitor's drawings, made into images, which takes seconds: one visitor at a time, and only with room for a
+        run.
+        """
+        with self._drawing:
+            with self._lock:
+                self._check_room(visit)
+            return Drawings(found)
 
     def follow(self, visit: Visit, path: object) -> None:
         """Show the run of another terminal. Raises ValueError where there is none on this machine."""

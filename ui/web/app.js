@@ -146,8 +146,10 @@ export class Page {
       button({ class: "button wide", title: WORDS.keys }, this.#showKeys, "?"),
       this.#wall,
     );
-    // Paper shows the numbers, too.
+    // Paper shows the numbers, too, and where to find what it shows.
+    document.body.append(this.#address);
     addEventListener("beforeprint", () => {
+      if (this.#shown) this.#address.href = this.#address.textContent = this.#link(this.#shown);
       for (const chart of all(document, "#place > :not([hidden]) .chart:not([open])", HTMLDetailsElement)) {
         chart.open = true;
         chart.classList.add("for-paper");
@@ -162,6 +164,7 @@ export class Page {
     this.refresh();
   }
 
+  #address = el("a", { id: "address" }); // on paper alone
   #single = el("input", { type: "checkbox" }); // whether one letter alone is a key: speech input types letters
   #keys;
   #showKeys = () => this.#keys.showModal();
@@ -322,12 +325,18 @@ export class Page {
     const at = lessons.findIndex(({ name }) => name === lesson);
     this.#lessonNow.textContent = lesson ? WORDS.lesson(at + 1, lessons.length) : "";
     const bar = find(document, "#course-bar");
+    const held = bar.contains(document.activeElement);
     bar.hidden = !lesson;
     bar.classList.toggle("elsewhere", lessons[at]?.part !== this.part);
-    if (!lesson) delete bar.dataset.lesson; // it begins anew
-    if (!lesson) return;
+    if (!lesson) {
+      delete bar.dataset.lesson; // it begins anew
+      if (held) find(document, "#place").focus({ preventScroll: true }); // else it would be lost with the bar
+      return;
+    }
     const { draw } = await import("./parts/course/bar.js");
     if (this.lesson === lesson) draw(this, bar, lesson);
+    const { activeElement: now } = document;
+    if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // what was pressed is gone
   }
 
   /** The controls of a part, by the names of their fields. @param {HTMLElement} element @returns {(readonly [string, HTMLElement])[]} */
@@ -444,9 +453,14 @@ export class Page {
     if (!got.known) setTimeout(() => this.refresh(), 2000);
   }
 
+  /** The address of what a part shows. @param {Part} part */
+  #link(part) {
+    return part.ran ? this.link(this.part, part.ran()).href : location.href;
+  }
+
   /** What can be taken away: the link first, and last what has to do with no run. @param {Part} part @returns {Item[]} */
   #items(part) {
-    const copy = () => (part.ran ? this.link(this.part, part.ran()).href : location.href);
+    const copy = () => this.#link(part);
     return [{ title: SHARE.link, copy, what: SHARE.theLink }, ...(part.items?.() ?? []), ...this.client.items];
   }
 

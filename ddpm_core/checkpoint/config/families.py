@@ -52,6 +52,7 @@ def _score(scheduler: dict[str, Any]) -> dict[str, Any]:
     _check_sigmas(scheduler, 2000, 0.01, 1348.0)
     return {
         "schedule": NoiseSchedule.from_config(scheduler),
+        "prediction": "epsilon",
         "variance": "beta",
         "clip": False,
         "coordinates": VarianceExploding(0.0, number(scheduler, "sampling_eps", 1e-5)),

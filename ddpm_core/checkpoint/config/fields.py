@@ -61,7 +61,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "patch_size": (1, 64),
     "num_embeds_ada_norm": (1, 100_000),
     # scheduler_config.json
-    "num_train_timesteps": (1, 100_000),
+    "num_train_timesteps": (1, 10_000),
     "steps_offset": (0, 1),
     "beta_start": (0, 1),
     "beta_end": (0, 1),
@@ -95,14 +95,15 @@ MAX_WEIGHT = 1e8  # far beyond any that was trained; squares of sums of such num
 MAX_ACTIVATION = 2**28  # numbers between two layers, for one image
 MAX_ATTENDED = 128 * 128  # pixels that attend to each other
 MAX_TABLE = 2**25  # numbers of all times; those of OpenAI's networks are 0.8 million at most
-MAX_JSON = 16 << 20  # bytes
+MAX_JSON = 500_000  # bytes of a JSON file; one with a beta for each of 10,000 times has 300,000
+MAX_FILE = 16_000_000  # bytes of readers, and of a file of a tokenizer: CLIP's have up to 2.2 MB
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
     try:
         if path.stat().st_size > MAX_JSON:
-            raise ValueError(f"it is larger than {MAX_JSON >> 20} MB")
+            raise ValueError(f"it is larger than {MAX_JSON // 1000} kB")
         content = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
         raise ValueError(f"{path.name} cannot be read as JSON (it is nested too deeply)") from None
@@ -111,6 +112,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} must hold a JSON object, not a {type(content).__name__}")
     return content
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: a number of NumPy or torch as one of Python, a tuple as a list."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(part) for part in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def shown(value: Any) -> str:
@@ -123,6 +133,11 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a finite number."""
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
 def whole(config: dict, key: str, default: int | None = None, optional: bool = False) -> Any:
     """A whole number within LIMITS[key]; null is allowed where it is optional."""
     return _within(config, key, default, optional, "a whole number", is_whole)
@@ -130,13 +145,13 @@ def whole(config: dict, key: str, default: int | None = None, optional: bool = F
 
 def number(config: dict, key: str, default: float | None = None) -> float:
     """A number within LIMITS[key]."""
-    return _within(config, key, default, False, "a number", _is_number)
+    return _within(config, key, default, False, "a number", is_number)
 
 
 def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list:
     """A list of 1 to `most` numbers within LIMITS[key]."""
     low, high = LIMITS[key]
-    values, fits = config.get(key), is_whole if only_whole else _is_number
+    values, fits = config.get(key), is_whole if only_whole else is_number
     if (
         not isinstance(values, list)
         or not 1 <= len(values) <= most
@@ -191,10 +206,6 @@ def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fit
         return value
     reach = f"of at least {low:,}" if high == math.inf else f"from {low:,} to {high:,}"
     raise ValueError(f"{key} must be {kind} {reach}{' or null' if optional else ''}, got {shown(value)}")
-
-
-def _is_number(value: Any) -> bool:
-    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_text(value: str) -> bool:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ddpm_core.checkpoint.config.fields import MAX_JSON
+from ddpm_core.checkpoint.config.fields import MAX_FILE, MAX_JSON
 from ddpm_core.checkpoint.hub.transfer import check_hash, interruptible, plain_http
 from ddpm_core.checkpoint.refs import (
     FILES,
+    TOKENIZER,
     CheckpointError,
     Layout,
     LocalCheckpoint,
@@ -277,8 +278,9 @@ def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
         size = sizes[name]
         if size is None:
             raise CheckpointError(f"the Hub does not say how large {name} of {ref} is: try again later")
-        if name.endswith((".json", ".txt")) and size > MAX_JSON:
-            raise CheckpointError(f"{ref}: {name} is larger than {MAX_JSON >> 20} MB")
+        most = MAX_FILE if name.startswith(TOKENIZER) else MAX_JSON
+        if name.endswith((".json", ".txt")) and size > most:
+            raise CheckpointError(f"{ref}: {name} is larger than {most // 1000:,} kB")
     return sum(sizes[name] or 0 for name in wanted)
 
 

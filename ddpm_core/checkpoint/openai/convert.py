@@ -151,6 +151,7 @@ def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
     else:
         cosine = preset.schedule == "cosine"
         fields = {"schedule": (NoiseSchedule.cosine if cosine else NoiseSchedule.linear)(preset.T)}
+        fields["prediction"] = "epsilon"
     return ModelSpec(
         image_size=flags.side,
         channels=flags.image_channels,

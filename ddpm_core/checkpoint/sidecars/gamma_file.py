@@ -59,10 +59,11 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
         "standard_error": [],
     }
 
-    def same(found: Tensor) -> bool:
-        return gamma.shape == found.shape and torch.allclose(found[used], gamma[used], rtol=1e-9, atol=0)
+    def same(found: Gamma) -> bool:
+        table = found.table(model.schedule)
+        return gamma.shape == table.shape and torch.allclose(table[used], gamma[used], rtol=1e-9, atol=0)
 
-    return kept.beside(model.source, gamma.equal, weights, rounded) or (
+    return kept.beside(model.source, lambda found: gamma.equal(found.table(model.schedule)), weights, rounded) or (
         copied(weights, rounded) | kept.given(content, same)
     )
 
@@ -72,27 +73,27 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
 
     Raises CheckpointError for a file that is not such a table.
     """
+    found = estimate(source, schedule)
+    return None if found is None else found.table(schedule)
+
+
+def estimate(source: Source, schedule: NoiseSchedule) -> Gamma | None:
+    """The estimate of which `read` makes the table. Raises what that does."""
     return _sidecar(schedule).read(source)
 
 
-def content(source: Source, schedule: NoiseSchedule) -> dict[str, Any] | None:
-    """The content of the file that `read` reads. Raises what that does."""
-    return _sidecar(schedule).content(source)
-
-
-def _sidecar(schedule: NoiseSchedule) -> Sidecar[Tensor]:
-    def table(content: dict[str, Any]) -> Tensor:
+def _sidecar(schedule: NoiseSchedule) -> Sidecar[Gamma]:
+    def checked(content: dict[str, Any]) -> Gamma:
         times = content["times"]
         if not all(is_whole(t) and 0 < t <= schedule.T for t in times) or times != sorted(set(times)):
             raise ValueError("no times")
-        found = _estimate(content).table(schedule)
-        if not bool((found.isfinite() & (found >= 0)).all()):
-            raise ValueError("no numbers")
+        gamma, error = (torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error"))
+        found = Gamma(tuple(times), gamma, error, content["images"])
+        if found.images is not None and not is_whole(found.images):
+            raise ValueError("no number of images")
+        for numbers in (gamma, error, found.table(schedule)):
+            if not bool((numbers.isfinite() & (numbers >= 0)).all()):
+                raise ValueError("no numbers")
         return found
 
-    return Sidecar(ANALYTIC, "a table of Γ_t", table, in_cache=True)
-
-
-def _estimate(content: dict) -> Gamma:
-    gamma, standard_error = (torch.tensor(content[key], dtype=torch.float64) for key in ("gamma", "standard_error"))
-    return Gamma(tuple(content["times"]), gamma, standard_error, content["images"])
+    return Sidecar(ANALYTIC, "a table of Γ_t", checked, in_cache=True)

@@ -37,7 +37,7 @@ def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
         **about,
         "images": found.images,
         "errors": {sampler: rounded_to_3(errors) for sampler, errors in found.errors.items()},
-        "times": _as_json(_merged(there or {}, found.times)),
+        "times": as_json(_merged(there or {}, found.times)),
     }
     return kept.write(model.source, content)
 
@@ -68,10 +68,10 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
     content = {
         "about": "optimised steps as they were given to the model: how they were found is not known",
         "images": None,
-        "times": _as_json(times),
+        "times": as_json(times),
     }
     return kept.beside(model.source, lambda found: found == times, weights, rounded) or (
-        copied(weights, rounded) | kept.given(content, lambda found: _as_json(found) == content["times"])
+        copied(weights, rounded) | kept.given(content, lambda found: as_json(found) == content["times"])
     )
 
 
@@ -83,12 +83,7 @@ def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:
     return _sidecar(schedule).read(source)
 
 
-def content(source: Source, schedule: NoiseSchedule) -> dict[str, Any] | None:
-    """The content of the file that `read` reads. Raises what that does."""
-    return _sidecar(schedule).content(source)
-
-
-def _as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
+def as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
     """The times of a chain as one text: as a list they would take a line each."""
     return {
         sampler: {str(n): " ".join(map(str, chain)) for n, chain in sorted(chains.items())}

@@ -41,6 +41,7 @@ as sRGB of the white D65 (X, Y, Z = .9505, 1, 1.089), clipped, and rounded to 8 
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
@@ -51,13 +52,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ddpm_core.checkpoint.config.fields import MAX_JSON, is_whole
+from ddpm_core.checkpoint import refs, spec
+from ddpm_core.checkpoint.config.fields import MAX_FILE, MAX_JSON, is_number, is_whole
 from ddpm_core.checkpoint.refs import READERS, CheckpointError
 from ddpm_core.checkpoint.sidecars.sidecar import Sidecar
+from ddpm_core.checkpoint.weights import network_of, stored_weights
 from ddpm_core.disk import files
 from ddpm_core.engines.readers import BlockReaders, Readers
 from ddpm_core.errors import first_line
-from ddpm_core.model import Model, Source
+from ddpm_core.model import Model, ModelSpec, Source
 
 _KEY = "ddpm_core"  # of the metadata
 
@@ -69,13 +72,18 @@ def readers(model: Model) -> Readers:
         model: a model that was loaded from a checkpoint.
 
     Raises:
-        ValueError: if no readers were fitted for these weights.
+        ValueError: if no readers were fitted for these weights, or for this schedule.
         CheckpointError: if the file is damaged.
     """
     found = None if model.source is None else _SIDECAR.read(model.source)
     if found is None:
         ref = quote(model.source.ref) if model.source and model.source.ref else "CHECKPOINT"
         raise ValueError(f"no readers were fitted for these weights: run `python -m train readers {ref}`")
+    if not _fit(model):
+        raise ValueError(
+            "the readers of this checkpoint belong to its weights and its schedule, and this model's were changed: "
+            "save it, and run `python -m train readers` for what was saved"
+        )
     return found
 
 
@@ -113,23 +121,44 @@ def there(source: Source | None) -> bool:
     return _SIDECAR.there(source)
 
 
-def copy(source: Source | None, folder: Path, weights: Path, rounded: bool) -> None:
-    """Write the readers of a checkpoint, where it has some for its weights, into the folder of a copy of them.
+def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
+    """Write the readers of a checkpoint, where it has some that fit a model, into the folder of a copy of its weights.
 
-    rounded: to float16, which changes what a block gives by far less than its reader misses.
+    The weights must be the checkpoint's. rounded: to float16, which changes what a block gives by far less than its
+    reader misses.
     """
+    source = model.source
     with suppress(CheckpointError):  # of a damaged file
-        if source and _SIDECAR.read(source):
+        if source and _SIDECAR.read(source) and _same_process(model):
             content = _SIDECAR.beside(source, lambda _: True, weights, rounded)
             _write(folder / READERS, content or {})
 
 
+def _fit(model: Model) -> bool:
+    """Whether the weights and the schedule of a model are those of its checkpoint."""
+    network = network_of(model)
+    return _same_process(model) and (network is None or stored_weights(network, model.source) is not None)
+
+
+def _same_process(model: ModelSpec) -> bool:
+    """Whether a model has the schedule, the prediction and the coordinates that its checkpoint's files say."""
+    assert model.source is not None and model.source.folder is not None
+    folder = model.source.folder
+    ref = refs.Ref("folder", str(folder), folder)
+    there = spec.check(refs.LocalCheckpoint(ref, folder, refs.layout(refs.names_in(folder), str(folder)))).spec
+    same = model.schedule.beta.equal(there.schedule.beta)
+    return same and (model.prediction, model.coordinates) == (there.prediction, there.coordinates)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_JSON:
-            raise ValueError(f"it is larger than {MAX_JSON >> 20} MB")
+        if path.stat().st_size > MAX_FILE:
+            raise ValueError(f"it is larger than {MAX_FILE // 1000:,} kB")
         with safe_open(path, framework="pt", backend="pread") as file:  # no file that stays mapped
-            content = json.loads((file.metadata() or {})[_KEY])
+            about = (file.metadata() or {})[_KEY]
+            if len(about) > MAX_JSON:
+                raise ValueError(f"its metadata is longer than {MAX_JSON:,} characters")
+            content = json.loads(about)
             return content | {"tensors": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
     except (SafetensorError, OSError, RecursionError) as error:
         raise ValueError(f"{path.name} cannot be read ({first_line(error)})") from None
@@ -151,16 +180,30 @@ def _parse(content: dict[str, Any]) -> Readers:
     blocks = {name: BlockReaders(*(tensors[f"{name}.{part}"] for part in BlockReaders._fields)) for name in shares}
     fitted, held_out = map(int, content["seeds"])
     K, (D, S) = len(times), mean.shape[1:3]
-    if mean.shape != (K, D, S, S) or not isinstance(content["figures"], dict):
+    if mean.shape != (K, D, S, S) or not blocks:
         raise ValueError("no readers")
     for name, block in blocks.items():
         R, h, C = block.features.shape[1], block.offset.shape[-1], block.basis.shape[-1]
         shapes = ((K, R, C), (K, R, h, h), (K, D * (S // h) ** 2, R), (3, C), (K, 3), (K, 3))
-        if tuple(part.shape for part in block) != shapes or S % h or len(shares[name]) != len(measured):
+        if tuple(part.shape for part in block) != shapes or S % h:
             raise ValueError(f"no readers of {name}")
+        if len(shares[name]) != len(measured) or not all(map(math.isfinite, shares[name])):
+            raise ValueError(f"no R² of {name}")
     if not all(value.dtype == torch.float16 and bool(value.isfinite().all()) for value in tensors.values()):
         raise ValueError("no numbers")
-    return Readers(times, bool(content["clip"]), mean, blocks, measured, shares, (fitted, held_out), content["figures"])
+    figures = _figures(content["figures"])
+    return Readers(times, bool(content["clip"]), mean, blocks, measured, shares, (fitted, held_out), figures)
+
+
+def _figures(found: dict[str, Any]) -> dict[str, Any]:
+    """Check what the page reads of the figures of `python -m benchmarks inside`."""
+    if found != {}:
+        counts, rows = (found["seeds"], found["steps"]), [*found["off"].values(), *found["graft"].values()]
+        numbers = [found["whole"], *(number for row in rows for number in row.values())]
+        if not all(map(is_whole, counts)) or not all(map(is_number, numbers)) or found["unit"] not in ("rms", "right"):
+            raise ValueError("no figures")
+        json.dumps(found, allow_nan=False)
+    return found
 
 
 _SIDECAR = Sidecar(READERS, "a file of readers", _parse, in_cache=True, load=_read, dump=_write)

@@ -20,7 +20,7 @@ from ddpm_core.disk.files import sha256
 from ddpm_core.model import Source
 
 Value = TypeVar("Value")
-_WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, OverflowError)
+_WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -92,24 +92,16 @@ class Sidecar(Generic[Value]):
 
         Raises CheckpointError for a file that holds something else.
         """
-        found = self._found(source)
-        return found and found[1]
-
-    def content(self, source: Source) -> dict[str, Any] | None:
-        """The content of the file whose value `read` returns. Raises what that does."""
-        found = self._found(source)
-        return found and found[0]
-
-    def _found(self, source: Source) -> tuple[dict[str, Any], Value] | None:
         for path in filter(Path.is_file, self._places(source)):
             actual = _weights_sha256(source)
             try:
                 content = self.load(path)
                 value = self.parse(content)
                 if content["weights_sha256"] == actual:
-                    return content, value
+                    return value
             except _WRONG:
-                raise CheckpointError(f"{path} is not {self.title}: delete it, or make it again") from None
+                sentence = f"{source.ref}: {self.file} is not {self.title}: delete it, or make it again"
+                raise CheckpointError(sentence) from None
         return None
 
     def there(self, source: Source | None) -> bool:
@@ -118,16 +110,22 @@ class Sidecar(Generic[Value]):
 
     def _places(self, source: Source | None) -> list[Path]:
         """Where the file may lie, the last one being where it is written; empty for a model that was not loaded."""
-        if source is None or source.folder is None:
-            return []
-        beside = source.folder / self.file
-        if not self.in_cache:
-            return [beside]
-        if source.revision is not None:
-            return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, self.file)]
-        if source.folder == refs.embedded().get(source.ref):  # may be where only an administrator can write
-            return [beside, files.cache_folder("embedded", source.ref, self.file)]
-        return [beside]
+        found = places(source, self.file) if source else []
+        return found if self.in_cache else found[:1]
+
+
+def places(source: Source, file: str) -> list[Path]:
+    """Return where a file of this name may lie: beside the weights, and in the user's cache for a checkpoint that can't
+    be written to.
+    """
+    if source.folder is None:
+        return []
+    beside = source.folder / file
+    if source.revision is not None:
+        return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, file)]
+    if source.folder == refs.embedded().get(source.ref):  # may be where only an administrator can write
+        return [beside, files.cache_folder("embedded", source.ref, file)]
+    return [beside]
 
 
 def copied(weights: Path | None, rounded: bool) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ FREE_ON_RESUME = {
 }
 PLACES = ("decoder", "teacher", "text")  # may be another folder with the same weights, which the run compares
 
-# The least and the greatest value of whole numbers. The greatest is far beyond what anybody has trained: with more, the
+# The least and the greatest value of numbers. The greatest is far beyond what anybody has trained: with more, the
 # machine would compute for hours, or run out of memory, before it failed. A checkpoint's limits hold for its network.
 LIMITS = {
     "seed": (0, 2**63 - 1),
@@ -33,6 +33,7 @@ LIMITS = {
     "text_width": (8, 4096),
     "text_layers": (1, 64),
     "text_length": (4, 77),
+    "flow_time": fields.LIMITS["times"],
     "T": (2, fields.LIMITS["num_train_timesteps"][1]),
     "steps": (1, 10**9),
     "batch": (1, 2**20),
@@ -52,15 +53,12 @@ MOST_PIXELS = 2**28  # of the images of one round, and of a sample grid
 
 def check(config: Config) -> None:
     """Raise TrainError, in one sentence, for values that no run can have."""
-    try:
-        _check_numbers(config)
-        _check_network(config)
-        _check_sizes(config)
-        _check_words(config)
-        _check_objective(config)
-        _check_device(config)
-    except TypeError as error:  # in a checkpoint that another program wrote
-        raise TrainError(f"The configuration holds a value of the wrong kind: {error}.") from error
+    _check_numbers(config)
+    _check_network(config)
+    _check_sizes(config)
+    _check_words(config)
+    _check_objective(config)
+    _check_device(config)
 
 
 def _check_numbers(config: Config) -> None:

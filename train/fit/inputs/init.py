@@ -12,6 +12,7 @@ import torch
 from ddpm_core import CheckpointError, NoiseSchedule, load
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
+from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.engines import networks
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.torch import TorchNetwork
@@ -61,10 +62,21 @@ def of_network(shape: Mapping[str, Any], size: int) -> dict[str, Any]:
 def of_process(model: ModelSpec) -> dict[str, Any]:
     """The fields that say what a model's process and prediction are, as far as `fit` has flags for them."""
     schedule, found = model.schedule, {"T": model.schedule.T, "variance": model.variance}
-    if schedule.name in SCHEDULES:
+    name = schedule_name(schedule)
+    if name in SCHEDULES:
         ends = {name: schedule.config[name] for name in ("beta_start", "beta_end") if name in schedule.config}
-        found |= {"schedule": schedule.name, **ends}
-    return found | {"prediction": model.prediction}
+        found |= {"schedule": name, **ends}
+    flow = {"flow_time": model.coordinates.times} if isinstance(model.coordinates, RectifiedFlow) else {}
+    return found | flow | {"prediction": model.prediction}
+
+
+def schedule_name(schedule: NoiseSchedule) -> str:
+    """The name of a schedule as --schedule has it. A checkpoint keeps only the β of a flow's."""
+    return "flow" if _same(schedule, NoiseSchedule.flow(schedule.T)) else schedule.name
+
+
+def _same(one: NoiseSchedule, other: NoiseSchedule) -> bool:
+    return one.T == other.T and torch.allclose(one.beta, other.beta, rtol=1e-12, atol=0)
 
 
 def check_init(config: Config) -> None:
@@ -75,12 +87,14 @@ def check_init(config: Config) -> None:
         raise TrainError(f"--init {config.init} draws {'latents' if model.latent else 'pixels'}: {needed}.")
     schedule = model.schedule
     if not _has_schedule(config, schedule):
-        theirs = f"--init {config.init} has the noise schedule {schedule.name}"
-        if schedule.name not in SCHEDULES:
-            raise TrainError(f"{theirs}, which is none of {', '.join(SCHEDULES)}.")
+        name = schedule_name(schedule)
+        theirs = f"--init {config.init} has the noise schedule {name}"
+        if name not in SCHEDULES:
+            own = ": give it as --schedule module:function" if name == "custom" else ""
+            raise TrainError(f"{theirs}, which is none of {', '.join(SCHEDULES)}{own}.")
         raise TrainError(f"{theirs}, T = {schedule.T}: leave out --T, --schedule, --beta-start and --beta-end.")
     checkpoint = begun(config)
-    for name in OF_NETWORK:
+    for name in (*OF_NETWORK, "flow_time"):
         here, there = getattr(config, name), getattr(checkpoint, name)
         if here != there and (name, here) != ("channels", None):
             found = f"--init {config.init} has {flag(name)} {_words(there)}"
@@ -88,10 +102,8 @@ def check_init(config: Config) -> None:
 
 
 def _has_schedule(config: Config, schedule: NoiseSchedule) -> bool:
-    if config.T != schedule.T:
-        return False
     try:
-        return torch.allclose(make_schedule(config).beta, schedule.beta, rtol=1e-12, atol=0)
+        return _same(make_schedule(config), schedule)
     except ValueError:
         return False
 

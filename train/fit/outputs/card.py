@@ -36,11 +36,11 @@ class ModelCard:
 
 def command(config: Config) -> str:
     """The command line that repeats the run, with every flag that differs from the command's defaults."""
-    first, preset = config.origin()
+    first, known = config.origin()
     words = ["python", "-m", "train", *first]
     for field, value in to_dict(config).items():
         name = flag(field)
-        if value == getattr(preset, field) or field == "resume":
+        if value == known.get(field) or field == "resume":
             continue
         if isinstance(value, bool):
             words.append(name if value else f"--no-{name[2:]}")

@@ -1,6 +1,6 @@
 // Pictures with text on paper: film strips, and the frames of an animation.
 
-import { checkPixels } from "../shared/drawing/dom.js";
+import { checkPixels, lines } from "../shared/drawing/dom.js";
 import { blank, grid, opaque, put, scaled } from "./pictures.js";
 
 /** @import { Picture } from "./pictures.js" */
@@ -12,10 +12,24 @@ const WEIGHT = 560_000; // pixels of all pictures of a GIF, times how much large
 const APART = 8; // pixels between the lanes of a film
 const [SMALL, LARGE] = [14, 28]; // pixels of a line of text
 const INK = "#202020";
+const TITLE = 3; // lines of a title above a picture, at most
 
 /** The letters that were drawn last: most frames have some in common. @type {Map<string, Picture>} */
 const drawn = new Map();
 const DRAWN = 64;
+
+/** A context for text of a size. @param {number} size pixels @param {number} [width] @param {number} [height] */
+function writing(size, width = 1, height = 1) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
+  context.font = `${size}px system-ui, sans-serif`;
+  return context;
+}
+
+/** The size of letters beside pictures. @param {number} side pixels from a picture to the next */
+const sizeFor = (side) => Math.max(SMALL, Math.min(Math.floor(side / 8), LARGE));
 
 /** A line of text on paper, twice as high as its letters. @param {string} text @param {number} width @param {number} size @returns {Picture} */
 function line(text, width, size) {
@@ -24,14 +38,10 @@ function line(text, width, size) {
   if (known) return known;
   checkPixels();
   const height = 2 * size;
-  const canvas = new OffscreenCanvas(width, height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
-    canvas.getContext("2d", { willReadFrequently: true })
-  );
+  const context = writing(size, width, height);
   context.fillStyle = "#fff";
   context.fillRect(0, 0, width, height);
   context.fillStyle = INK;
-  context.font = `${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";
   context.fillText(text, 0, size, width);
   const { data } = context.getImageData(0, 0, width, height);
@@ -57,19 +67,21 @@ function inChannels(picture, channels) {
 }
 
 /**
- * A picture with a text above each column and beside each row, and lines below, on paper.
+ * A picture with lines above each column, a text beside each row, and lines below, on paper.
  * @param {Picture} picture @param {number} side pixels from a column to the next, and from a row
- * @param {string[]} above @param {string[]} [beside] @param {string[]} [below] @returns {Picture}
+ * @param {string[][]} above of each column, equally many @param {string[]} [beside] @param {string[]} [below]
+ * @param {number} [size] of the letters @returns {Picture}
  */
-function labelled(picture, side, above, beside = [], below = []) {
+function labelled(picture, side, above, beside = [], below = [], size = sizeFor(side)) {
   const { width, height, channels } = picture;
-  const size = Math.max(SMALL, Math.min(Math.floor(side / 8), LARGE));
-  const [left, top] = [beside.length ? 2 * size : 0, above.length ? 2 * size : 0];
+  const [left, top] = [beside.length ? 2 * size : 0, 2 * size * above[0].length];
   const whole = blank(left + width, top + height + 2 * size * below.length, channels);
   put(whole, picture, left, top);
   /** @param {string} text @param {number} width @param {number} x @param {number} y */
   const write = (text, width, x, y) => put(whole, inChannels(line(text, width, size), channels), x, y);
-  for (const [i, text] of above.entries()) write(text, Math.min(side, width - i * side), left + i * side, 0);
+  for (const [i, lines] of above.entries())
+    for (const [n, text] of lines.entries())
+      write(text, Math.min(side, width - i * side), left + i * side, 2 * n * size);
   for (const [i, text] of beside.entries())
     write(text, size, Math.floor(size / 2), Math.max(0, top + Math.floor((i + 0.5) * side) - size));
   for (const [i, text] of below.entries()) write(text, width, left, top + height + 2 * i * size);
@@ -87,8 +99,10 @@ export function strip(moments, names) {
   const [{ width }] = larger;
   const side = moments.length > 1 ? (whole.width - width) / (moments.length - 1) : width;
   const beside = names.length ? rows.map(({ lane }) => "AB"[lane]) : [];
-  const above = moments.map(({ t }) => `t = ${t}`);
-  return labelled(whole, side, above, beside, names);
+  const above = moments.map(({ t }) => [`t = ${t}`]);
+  const context = writing(sizeFor(side));
+  const below = names.flatMap((name) => lines(context, name, whole.width));
+  return labelled(whole, side, above, beside, below);
 }
 
 /**
@@ -101,17 +115,50 @@ export function enlargement(kind, { width, height }, count) {
   return Math.max(1, Math.min(Math.floor(MOST / width), light));
 }
 
+/**
+ * What stands above each lane at each moment, and the size of its letters: one line, where letters of some size let it fit
+ * at all of them, else the title, and the step below it.
+ * @param {string[]} titles @param {string[]} steps of the moments @param {number} side pixels of a lane
+ * @returns {{ size: number, above: (step: string) => string[][] }}
+ */
+function headed(titles, steps, side) {
+  const inLine = (/** @type {string} */ step) => titles.map((title) => `${title} · ${step}`);
+  const all = steps.flatMap(inLine);
+  for (let size = sizeFor(side); size >= SMALL; size--) {
+    const context = writing(size);
+    if (all.every((text) => context.measureText(text).width <= side))
+      return { size, above: (step) => inLine(step).map((text) => [text]) };
+  }
+  const context = writing(SMALL);
+  const parted = titles.map((title) => {
+    const all = lines(context, title, side);
+    const kept = all.slice(0, TITLE);
+    return all.length > TITLE ? kept.with(-1, kept[TITLE - 1].replace(/\S+\s*$/, "…")) : kept;
+  });
+  const most = Math.max(...parted.map(({ length }) => length));
+  const above = (/** @type {string} */ step) =>
+    parted.map((kept) => [...kept, step, ...new Array(most - kept.length).fill("")]);
+  return { size: SMALL, above };
+}
+
 /** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes @param {string} kind */
 export function* film(moments, titles, kind) {
-  for (const { said, lanes } of moments) {
-    const grids = [...lanes].map(([lane, pictures]) => {
-      return { lane, picture: grid(pictures, Math.ceil(Math.sqrt(pictures.length))) };
-    });
-    const width = grids.reduce((sum, { picture }) => sum + picture.width, 0);
-    const scale = enlargement(kind, { width, height: grids[0].picture.height }, moments.length);
-    const parts = grids.map(({ lane, picture }) => {
+  const grids = (/** @type {Moment} */ { lanes }) =>
+    [...lanes.values()].map((pictures) => grid(pictures, Math.ceil(Math.sqrt(pictures.length))));
+  const first = grids(moments[0]);
+  const [{ width, height }] = first;
+  const scale = enlargement(kind, { width: first.length * width, height }, moments.length);
+  const called = [...moments[0].lanes.keys()].map((lane) => titles[lane]);
+  const { size, above } = headed(
+    called,
+    moments.map(({ said }) => said),
+    scale * width,
+  );
+  for (const moment of moments) {
+    const heads = above(moment.said);
+    const parts = grids(moment).map((picture, n) => {
       const larger = scaled(opaque(picture), scale);
-      return labelled(larger, larger.width, [`${titles[lane]} · ${said}`]);
+      return labelled(larger, larger.width, [heads[n]], [], [], size);
     });
     yield grid(parts, Math.ceil(Math.sqrt(parts.length)), APART, 255);
   }

@@ -2,8 +2,9 @@
 
 import { ANY } from "../plans/fields.js";
 import { optionsOf } from "../plans/settings.js";
-import { written } from "../plans/touch.js";
+import { names } from "../words/captions.js";
 import { general } from "../words/literal.js";
+import { countOfSteps } from "../words/units.js";
 import { doneOf } from "./record.js";
 
 /** @import { Lane } from "../plans/settings.js" */
@@ -27,14 +28,14 @@ export function stem(lanes, frames, catalogue) {
  */
 function wordsOf(lane, done, first, catalogue) {
   const { checkpoint, label, prompt, steps, sampler, variance, touch } = lane;
-  if (touch) return ["touched", written(touch).slice(0, 60)];
+  if (touch) return names([lane], catalogue);
   const { variance: _, ...own } = optionsOf(lane);
   return [
     ...(first ? ["against"] : []),
     ...(checkpoint === first?.checkpoint ? [] : [catalogue.name(checkpoint)]),
     ...(first || label === ANY ? [] : [label]),
     ...(!prompt || prompt === first?.prompt ? [] : [[...prompt].slice(0, 40).join("")]),
-    done === steps ? `${steps} steps` : `step ${done} of ${steps}`,
+    done === steps ? countOfSteps(steps) : `step ${done} of ${steps}`,
     sampler === "ddpm" ? variance : sampler,
     ...Object.entries(own).map(([name, value]) => `${name} ${general(Number(value))}`),
   ];

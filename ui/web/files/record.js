@@ -1,11 +1,12 @@
 // What files say of a run: its settings, a table of its steps, and its moments.
 
 import { round } from "../local/process/floats.js";
+import { DEFAULTS } from "../local/process/samplers.js";
 import { ANY } from "../plans/fields.js";
 import { written } from "../plans/touch.js";
 import { noise } from "../player/pixels.js";
 import { names } from "../words/captions.js";
-import { asFloat, general, literal } from "../words/literal.js";
+import { asFloat, general, literal, typed } from "../words/literal.js";
 import { stepOf } from "../words/player.js";
 
 /** @import { Facts } from "../plans/plan.js" */
@@ -34,16 +35,19 @@ export function settings({ refs, lanes }, frames, about) {
   const { seed, count, label, negative, clip } = lanes[0];
   return {
     ...{ seed, count, label, negative, clip },
-    lanes: lanes.map(({ checkpoint, prompt, sampler, steps, spacing, variance, eta, guidance, touch }, i) => ({
-      ...{ checkpoint, prompt, sampler, steps, spacing, variance },
-      eta: asFloat(eta),
-      guidance: guidance === null ? null : asFloat(guidance),
-      ...(touch ? { touch: written(touch) } : {}),
-      ...about[refs.indexOf(checkpoint)],
+    lanes: lanes.map((lane, i) => ({
+      ...typed(
+        only(lane, ["checkpoint", "prompt", "sampler", "steps", "spacing", ...Object.keys(DEFAULTS), "guidance"]),
+      ),
+      ...(lane.touch ? { touch: written(lane.touch) } : {}),
+      ...about[refs.indexOf(lane.checkpoint)],
       steps_done: doneOf(frames[i]),
     })),
   };
 }
+
+/** What a lane has of these settings. @param {Record<string, any>} lane @param {string[]} names */
+const only = (lane, names) => Object.fromEntries(names.flatMap((name) => (name in lane ? [[name, lane[name]]] : [])));
 
 /** A row for each step of each lane: what it is, what the step did, and what there is to measure in the pictures. @param {Planned} plan @param {Results} results @param {Catalogue} catalogue */
 export function table({ lanes, rows }, results, catalogue) {

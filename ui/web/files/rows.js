@@ -2,7 +2,7 @@
 
 import { round } from "../local/process/floats.js";
 import { urlSafe } from "../shared/pictures/text.js";
-import { asFloat, json } from "../words/literal.js";
+import { json, typed } from "../words/literal.js";
 import { ANIMATED } from "./animations.js";
 import { enlargement } from "./labels.js";
 import { grid, opaque, scaled } from "./pictures.js";
@@ -62,14 +62,12 @@ export function film(run) {
   });
 }
 
-const FLOATS = ["eta", "guidance"];
 const PICTURES = ["picture", "picture_b"];
 
 /** The settings as JSON. A picture of one's own is only said to be one. @param {Request} request */
 export function settings(request) {
-  const written = Object.entries(request).map(([name, value]) => {
+  const written = Object.entries(typed(request)).map(([name, value]) => {
     if (PICTURES.includes(name)) return [name, value ? "own" : "sample"];
-    if (FLOATS.includes(name) && value !== null) return [name, asFloat(value)];
     if (value instanceof Uint8Array) return [name, urlSafe(value)];
     return [name, Array.isArray(value) ? value.join(", ") : value];
   });

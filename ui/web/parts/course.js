@@ -1,5 +1,6 @@
 // Course: the lessons to begin, and cards that go deeper.
 import { all, button, el, find, markup } from "../shared/drawing/dom.js";
+import { linked } from "../shared/form/link.js";
 import { BAR, TEACHERS, WORDS } from "../words/course.js";
 import { begin } from "./course/bar.js";
 
@@ -26,7 +27,22 @@ export function mount(page, part) {
 <p class="info">${WORDS.ideas}</p>
 <div class="cards"></div>`,
   );
-  const entries = TEACHERS.flatMap(([name, text]) => [el("dt", null, name), el("dd", null, text)]);
+  /** A row of a plan, with links to its lessons. @param {import("../words/course.js").Row} row */
+  const planned = ([time, who, names, text]) => {
+    const links = lessons.filter(({ name }) => names.includes(name));
+    const what = links.flatMap(({ name, title }) => [el("a", { href: `?lesson=${name}` }, title), ", "]);
+    return el(
+      "tr",
+      null,
+      el("th", { scope: "row" }, time),
+      el("td", null, who),
+      el("td", null, ...(text ? what : what.slice(0, -1)), text),
+    );
+  };
+  const entries = TEACHERS.flatMap(([name, about]) => {
+    const said = typeof about === "string" ? about : el("table", null, ...about.map(planned));
+    return [el("dt", null, name), el("dd", null, said)];
+  });
   const teachers = el("details", { class: "card teachers" }, el("summary", null, el("h3", null, WORDS.teachers)));
   teachers.append(el("dl", null, ...entries));
   find(element, ".info").after(list, ...(page.only ? [] : [teachers]));
@@ -43,7 +59,18 @@ export function mount(page, part) {
     open.addEventListener("click", () =>
       page.open(opened, page.whole(opened, JSON.parse(values)), { push: true, cause: "press" }),
     );
-    return el("details", { class: "card", "data-name": name ?? "" }, el("summary", null, picture, title), article);
+    const id = `card=${name}`;
+    find(article, ".row").append(el("a", { href: `#${id}` }, WORDS.link));
+    return el("details", { class: "card", "data-name": name ?? "", id }, el("summary", null, picture, title), article);
+  }
+
+  /** Open the card that the address names. */
+  function follow() {
+    const { card } = linked(location.href).values;
+    const named = all(cards, ".card", HTMLDetailsElement).find(({ dataset }) => dataset.name === card);
+    if (!named) return;
+    named.open = true;
+    named.scrollIntoView();
   }
 
   async function load() {
@@ -55,7 +82,8 @@ export function mount(page, part) {
     markup(body, got.html); // our own file, ui/parts/course.html
     cards.append(...all(body, "article").map(card));
     element.dataset.cards = String(cards.children.length);
+    follow();
   }
 
-  return { element, set: () => {}, show: load };
+  return { element, set: follow, show: load };
 }

@@ -113,9 +113,9 @@ export async function mount(page, part) {
     Object.assign(root.dataset, { t, schedule, picture: picture ?? "own", seed });
     say(".x0 .at", `× √ᾱ = ${fraction(table.signal[t])}`);
     say(".eps .at", `× √(1−ᾱ) = ${fraction(table.noise[t])}`);
-    const items = readouts(table, t, T).map(([text, title]) => el("span", { title }, text));
+    const items = readouts(table, t, T, scene.variance).map(([text, title]) => el("span", { title }, text));
     find(root, ".readouts").replaceChildren(...items.flatMap((item, i) => (i ? [" · ", item] : [item])));
-    say(".sentence", sentence(t, table.signal[t] ** 2));
+    say(".sentence", sentence(t, table.signal[t] ** 2, scene.variance));
     for (const plot of plots) plot.point(t, schedule);
     say(".weights", mean(t, table.of_x_0[t], table.of_x_t[t]));
     const entries = deviations(table, t).flatMap(([name, value, text]) => [
@@ -160,9 +160,9 @@ export async function mount(page, part) {
       picture: find(root, `.${name} canvas`, HTMLCanvasElement),
       label,
     }));
-    const read = readouts(tables[schedule], t, T).map(([text]) => text);
+    const read = readouts(tables[schedule], t, T, scene.variance).map(([text]) => text);
     const settings = [WORDS.schedule(schedule), ...read].join(" · ");
-    return { title: WORDS.title, tiles, columns: 3, said: sentence(t, signal[t] ** 2), settings };
+    return { title: WORDS.title, tiles, columns: 3, said: sentence(t, signal[t] ** 2, scene.variance), settings };
   }
 
   // --- Input

@@ -5,6 +5,7 @@ import { urlOf } from "../shared/drawing/sprite.js";
 import { Panel } from "../shared/run/panel.js";
 import { GRID } from "../words/compare.js";
 import { meanings, WAYS } from "../words/meanings.js";
+import { countOfSteps } from "../words/units.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
@@ -61,7 +62,7 @@ export function mount(page, part) {
     const rows = Object.entries(cells).map(([way, row]) => [way, ...steps.map((n) => row[n] ?? "")]);
     box.style.setProperty("--pictures", String(plan.count));
     box.classList.toggle("pixelated", plan.pixelated);
-    box.replaceChildren(table("", ["", ...steps.map((n) => `${n} steps`)], rows));
+    box.replaceChildren(table("", ["", ...steps.map(countOfSteps)], rows));
   }
 
   const title = () => shown?.heading ?? "";

@@ -192,7 +192,9 @@ export function mount(page, part) {
     if (!plan || !frames[0]?.length) return;
     if (ran !== frames.length) build();
     const { blocks, r2, block: chosen } = plan;
-    const { at } = scrubber;
+    // Of a long run with many blocks not each step is there.
+    const held = (/** @type {number} */ lane) => frames[lane].findLast((frame, k) => frame && k <= scrubber.at);
+    const at = held(0)?.k ?? scrubber.at;
     const offered = { read: Boolean(r2), colours: true, where: offersPlaces(blocks, plan.figures) };
     view = pressed ?? (plan.place ? "where" : "read");
     if (!offered[view]) view = "colours";
@@ -204,17 +206,18 @@ export function mount(page, part) {
     const step = at + 1;
     const whole = step < plan.span[0] || step > plan.span[1];
     for (const [i, lane] of lanes.slice(0, ran).entries()) {
-      const frame = frames[i][at] ?? frames[i].at(-1);
+      const frame = held(i);
       const shares = r2 && !i ? Object.fromEntries(blocks.map(({ name }) => [name, r2[name][at]])) : null;
       if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place, whole);
       if (frame && ran > 1) paint(find(titles[i], "canvas", HTMLCanvasElement), drawable(frame.x0));
     }
     write(find(body, ".lead"), view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS);
     const block = blocks.find(({ name }) => name === chosen);
-    const frame = frames[shown()][at];
+    const frame = held(shown());
     if (block && frame) detail(block, frame, ran > 1 ? WORDS.block(chosen, shown()) : chosen);
-    const t = frames[0][at]?.t ?? "";
-    scrubber.render(WORDS.at(at + 1, scrubber.last + 1, t));
+    const steps = scrubber.last + 1;
+    const [first, now] = [frames[0][0], held(0)].map((frame) => frame?.t ?? "");
+    scrubber.render(WORDS.at(at + 1, steps, now), WORDS.at(steps, steps, first));
   }
 
   /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title */

@@ -12,16 +12,21 @@ import { FIELD, RUN } from "../words/wrong.js";
 
 const CELLS = 16; // a side, about: a cell is a whole square of pixels
 const MOST = 40_000; // characters
+const STROKES = 200;
 const STROKE = /^\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3}\.\d{1,3})+$/;
 
 /** Strokes, in the order in which they were made. @param {string} title of their field @param {unknown} value @returns {Stroke[]} */
 export function strokes(title, value) {
   const text = String(value || "").trim();
+  if (!fits(text)) throw new Error(FIELD.manyStrokes(title, STROKES, MOST));
   const parts = text ? text.split("_") : [];
-  const found = text.length <= MOST && parts.every((part) => STROKE.test(part)) ? parts.map(stroke) : null;
+  const found = parts.every((part) => STROKE.test(part)) ? parts.map(stroke) : null;
   if (found?.every(({ what, strength }) => strength <= 100 && Math.max(...colour(what, 3)) <= 1)) return found;
   throw new Error(FIELD.strokes(title));
 }
+
+/** Whether one run may have so many strokes. @param {string} text of strokes */
+export const fits = (text) => text.length <= MOST && text.split("_").length <= STROKES;
 
 /** @param {string} text @returns {Stroke} */
 function stroke(text) {

@@ -18,7 +18,7 @@ export const MARKUP = `
 <div class="told">
   <div class="facts">
     <p class="sentence"></p>
-    <p class="balance"><span></span><i></i><span></span></p>
+    <div class="balances"></div>
     <p class="caption" hidden></p>
   </div>
   <div class="batch" role="radiogroup" aria-label="${WORDS.batch}" hidden></div>

@@ -11,6 +11,7 @@ import { lastAdded } from "./recording.js";
 /** @import { Sprite } from "../shared/drawing/sprite.js" */
 
 const REMEMBERED = 12; // decoded sprites
+const KINDS = /** @type {const} */ (["x", "x0"]);
 const DARK = 0.75; // how much of the light a place loses that is not looked at
 
 export class Pictures {
@@ -25,6 +26,8 @@ export class Pictures {
    * @type {(number | null)[]}
    */
   agreement = [];
+  /** The last pictures of a run that is finished: paper does not wait until they are decoded. @type {Map<Sprite, ImageBitmap>} */
+  #ends = new Map();
   /** The same of A's guess when B was touched. @type {number | null} */
   decided = null;
 
@@ -40,6 +43,7 @@ export class Pictures {
   /** Other canvases are there now: to paint them lays out the page, which is a task apart from that which has made them. */
   renew() {
     this.#decoded.clear();
+    this.#ends.clear();
     this.#painted = "";
     this.#ready = new Promise((resolve) => setTimeout(resolve));
   }
@@ -69,29 +73,63 @@ export class Pictures {
   /** Paint what is wanted now; returns what that was, or "" when another run came in between. */
   async #paintOnce() {
     const wanted = this.#wanted;
-    const { shown, image, gain, kind, latent, word, frames } = this.view;
+    const { shown, image, gain, kind, word, frames } = this.view;
     for (const [i, frame] of frames.entries()) {
       const seen = word >= 0 && frame?.attention ? await this.#decode(frame.attention).catch(() => null) : null;
-      for (const which of /** @type {const} */ (["x", "x0"])) {
-        const picture = latent ? frame?.[which === "x" ? "z" : "z0"] : frame?.[which];
+      for (const which of KINDS) {
+        const picture = this.#picture(frame, which);
         const sprite = picture && (await this.#decode(picture).catch(() => null));
         if (this.view.shown !== shown) return "";
         const { canvas } = this.screen.lanes[i][which];
         if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
         if (!sprite) continue;
-        blit(canvas, sprite, image);
+        this.#show(i, which, sprite);
         if (seen) light(canvas, seen, image, word, shown.plan?.words?.length ?? 1);
-        if (which !== kind) continue; // small ones show what is large
-        for (const [n, { canvas }] of this.screen.thumbs.entries())
-          blit(canvas, sprite, n, i * canvas.height, canvas.height);
       }
     }
     if (gain) this.#paintDifference(kind, gain);
+    for (const picture of this.#last)
+      if (picture && !this.#ends.has(picture)) {
+        const sprite = await this.#decode(picture).catch(() => null);
+        if (sprite) this.#ends.set(picture, sprite);
+      }
     this.agreement = await Promise.all(shown.lanes.map((lane, i) => this.#agreement(lane, frames[i], image)));
     const [a] = shown.lanes;
     const then = a?.frames.find(({ k }) => k === shown.plan?.split);
     this.decided = then ? await this.#agreement(a, then, image) : null;
     return this.view.shown === shown ? wanted : "";
+  }
+
+  /** What is shown of a frame. @param {Held | undefined} frame @param {"x" | "x0"} which */
+  #picture(frame, which) {
+    if (this.view.latent) return frame?.[which === "x" ? "z" : "z0"];
+    return frame?.[which];
+  }
+
+  /** Of a finished run, the last pictures of each lane. */
+  get #last() {
+    const ends = this.view.shown.lanes.map(({ frames }) => frames.at(-1));
+    if (!ends.every((frame) => frame?.step[1] === 0)) return [];
+    return ends.flatMap((frame) => KINDS.map((which) => this.#picture(frame, which)));
+  }
+
+  /** @param {number} i lane @param {"x" | "x0"} which @param {ImageBitmap} sprite */
+  #show(i, which, sprite) {
+    const { image, kind } = this.view;
+    blit(this.screen.lanes[i][which].canvas, sprite, image);
+    if (which !== kind) return; // small ones show what is large
+    for (const [n, { canvas }] of this.screen.thumbs.entries())
+      blit(canvas, sprite, n, i * canvas.height, canvas.height);
+  }
+
+  /** Paint the end of a finished run at once. Returns whether its pictures are here. */
+  paintEnd() {
+    const sprites = this.#last.flatMap((picture) => (picture && this.#ends.get(picture)) || []);
+    const { gain, kind, shown } = this.view;
+    if (!sprites.length || sprites.length < KINDS.length * shown.lanes.length) return false;
+    for (const [n, sprite] of sprites.entries()) this.#show(Math.floor(n / 2), KINDS[n % 2], sprite);
+    if (gain) this.#paintDifference(kind, gain);
+    return true;
   }
 
   /** @param {RecordedLane} lane @param {Held | undefined} frame of it @param {number} image */

@@ -1,6 +1,33 @@
 // Arithmetic on the pixels of canvases: red, green, blue and opacity, each from 0 to 255.
 import { keepsNoise } from "../words/player.js";
 
+/** Of all numbers of a picture, in grey levels². @param {Uint8ClampedArray} pixels */
+function variance(pixels) {
+  let [sum, squares] = [0, 0];
+  for (let i = 0; i < pixels.length; i++)
+    if (i % 4 < 3) {
+      sum += pixels[i];
+      squares += pixels[i] ** 2;
+    }
+  const n = (3 * pixels.length) / 4;
+  return Math.max(0, squares / n - (sum / n) ** 2);
+}
+
+/**
+ * The picture's share of the variance of x_s, that is of √ᾱ_s x_0 and the noise. x̂_0 is in the place of x_0.
+ * @param {number} alphaBar of s @param {number} noise its variance in x_s @param {Uint8ClampedArray} guess x̂_0
+ */
+export function pictureShare(alphaBar, noise, guess) {
+  const signal = (alphaBar * variance(guess)) / 127.5 ** 2;
+  return signal / (signal + noise);
+}
+
+/** The same of a finished picture, from the noise that is measured in it. @param {Uint8ClampedArray} pixels a square */
+export function cleanShare(pixels) {
+  const grain = noise(pixels, Math.sqrt(pixels.length / 4)) ** 2;
+  return grain ? Math.max(0, 1 - grain / variance(pixels)) : 1;
+}
+
 /**
  * |A − B| in grey levels, times a gain, into A; opaque.
  * @param {Uint8ClampedArray} a

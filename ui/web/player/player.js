@@ -148,6 +148,14 @@ export class Player {
     }, NOISE);
   }
 
+  /** Show a finished run that plays at its end, as paper has it. */
+  #end() {
+    const { view, pictures } = this;
+    if (!view.playing || !pictures.paintEnd()) return;
+    this.#do(() => view.go(view.shown.newest));
+    this.screen.painted([], pictures.decided);
+  }
+
   toggle() {
     this.view.toggle();
     this.render();
@@ -219,6 +227,7 @@ export class Player {
   #listen() {
     const { root, view, screen } = this;
     screen.chart.onScrub((share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
+    addEventListener("beforeprint", () => this.#end());
     screen.live.addEventListener("click", () => this.#do(() => view.goLive()));
     const speed = find(root, ".speed", HTMLSelectElement);
     speed.addEventListener("change", () => {

@@ -2,7 +2,7 @@
 // shown, the rest whenever something has changed.
 import { key, swatch } from "../shared/drawing/chart.js";
 import { all, button, context2d, disable, el, find, sheet, write } from "../shared/drawing/dom.js";
-import { back } from "../words/loop.js";
+import { back, noiseAfter } from "../words/loop.js";
 import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
 import {
   balance,
@@ -11,6 +11,7 @@ import {
   DECODED_ALL,
   ending,
   endings,
+  keepsNoise,
   measured,
   readouts,
   SCREEN,
@@ -22,7 +23,7 @@ import { attribute, indexed } from "../words/symbols.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
-import { noise } from "./pixels.js";
+import { cleanShare, noise, pictureShare } from "./pixels.js";
 import { lastAdded } from "./recording.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
@@ -106,7 +107,7 @@ export class Screen {
     const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
     if (wanted === this.#panes) return;
     this.#panes = wanted;
-    const called = isTouched ? [SCREEN.untouched, SCREEN.yours] : names;
+    const called = isTouched ? [SCREEN.untouched, SCREEN.changed] : names;
     const canvasOf = (/** @type {string} */ label) => {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
       canvas.getContext("2d", { willReadFrequently: true }); // the noise in it is measured
@@ -139,6 +140,8 @@ export class Screen {
       groups.push(el("div", { class: "lane difference" }, el("h3", { title: "|A − B|" }, SCREEN.apart), figure));
     }
     this.#find(".lanes").replaceChildren(...groups);
+    const bars = names.map(() => el("p", { class: "balance" }, el("span", null), el("i", null), el("span", null)));
+    this.#find(".balances").replaceChildren(...bars);
   }
 
   /** @param {Plan} plan */
@@ -153,6 +156,9 @@ export class Screen {
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
+    const most = lanes.length > 1 ? 4 : 8; // beside the sentence; 5 on a phone
+    batch.style.setProperty("--wide", String(columns(several.length, most)));
+    batch.style.setProperty("--narrow", String(columns(several.length, Math.min(most, 5))));
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
     batch.hidden = !several.length;
   }
@@ -165,10 +171,6 @@ export class Screen {
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     this.loop.running = this.view.following;
     classList.toggle("differing", this.view.gain > 0);
-    classList.toggle(
-      "over",
-      this.view.frames.some((frame) => frame?.step[1] === 0),
-    );
     if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
     const title = this.#find(".title");
     attribute(title, "title", shown.plan?.title ?? "");
@@ -188,8 +190,11 @@ export class Screen {
     disable(this.live, empty || !active || shown !== coming, this.transport.button);
     this.live.setAttribute("aria-pressed", String(live && !this.live.disabled));
     const { ticks, newest } = shown;
-    const text = empty ? "" : WORDS.at(tick + 1, ticks.length, ticks[tick]);
-    this.transport.show(tick, ticks.length - 1, empty ? 0 : Math.max(1, newest), following, text);
+    const { length } = ticks;
+    const [text, widest] = empty
+      ? ["", ""]
+      : [WORDS.at(tick + 1, length, ticks[tick]), WORDS.at(length, length, ticks[0])];
+    this.transport.show(tick, length - 1, empty ? 0 : Math.max(1, newest), following, text, widest);
   }
 
   #renderPanes() {
@@ -247,10 +252,30 @@ export class Screen {
       });
       this.#find(".readouts").replaceChildren(...rows);
     }
-    const steps = frames.flatMap((frame) => (frame ? [frame.step] : []));
-    const share = Math.round(100 * Math.max(0, ...steps.map(([, s, alphaBar]) => (s ? alphaBar : 1))));
-    this.#find(".balance").style.setProperty("--at", `${share}%`);
-    for (const [i, text] of balance(share).entries()) write(all(this.root, ".balance span")[i], text);
+  }
+
+  /** How much of what each lane shows is picture, and how much noise. Returns the shares of the picture. */
+  #renderBalance() {
+    const { shown, frames } = this.view;
+    const { lanes, plan } = shown;
+    return all(this.root, ".balance").map((bar, i) => {
+      const [frame, { steps, sigma }, { x, x0 }] = [frames[i], lanes[i], this.lanes[i]];
+      const next = frame ? (steps[frame.k + 1]?.[2] ?? 1) : 0;
+      const isOver = frame?.step[1] === 0 && !plan?.latent;
+      // Where no step at the end of the run has added noise that is seen, what is measured may be the picture's own.
+      const isLeast = isOver && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
+      let share = next; // a latent has variance 1
+      if (isOver) share = cleanShare(pixels(x.canvas));
+      else if (frame && !plan?.latent) {
+        const sampler = String(plan?.lanes[i].settings.sampler);
+        const left = noiseAfter(steps.slice(0, frame.k + 1), sigma, next, sampler);
+        share = pictureShare(next, left, pixels(x0.canvas));
+      }
+      bar.style.setProperty("--at", `${Math.round(100 * share)}%`);
+      const texts = balance(share, isLeast, lanes.length > 1 ? "AB"[i] : "");
+      for (const [n, text] of texts.entries()) write(all(bar, "span")[n], text);
+      return share;
+    });
   }
 
   /** What a touch has done, or "" where there is none. @param {number | null} decided agreement of A's guess then with its last one */
@@ -270,13 +295,14 @@ export class Screen {
   painted(agreement, decided) {
     const { shown, frames } = this.view;
     if (!shown.count) return;
-    const going = frames.flatMap((frame) => (frame?.step[1] ? [frame.step] : []));
+    const shares = this.#renderBalance();
+    const going = frames.flatMap((frame, i) => (frame?.step[1] ? [{ step: frame.step, share: shares[i] }] : []));
     const touch = this.#touched(decided);
     if (touch) this.#tell(touch);
     else if (going.length) {
-      const cleanest = going.reduce((best, step) => (step[1] < best[1] ? step : best));
+      const { step, share } = going.reduce((best, one) => (one.step[1] < best.step[1] ? one : best));
       const known = agreement.flatMap((one) => one ?? []);
-      this.#tell(sentence(cleanest, known.length < frames.length ? null : Math.min(...known)));
+      this.#tell(sentence(step, known.length < frames.length ? null : Math.min(...known), share));
     } else if (frames.every(Boolean)) {
       const canvases = this.lanes.map(({ x: { canvas } }) => [canvas]);
       this.#tell(this.result(shown, canvases), shown.plan?.latent ? "" : measured(grain(canvases).flat()));
@@ -355,11 +381,11 @@ export class Screen {
   }
 }
 
+/** @param {HTMLCanvasElement} canvas */
+const pixels = (canvas) => context2d(canvas).getImageData(0, 0, canvas.width, canvas.height).data;
+
 /** The noise of each lane's pictures, in grey levels. @param {HTMLCanvasElement[][]} canvases */
-const grain = (canvases) =>
-  canvases.map((pictures) =>
-    pictures.map((canvas) => {
-      const { width, height } = canvas;
-      return noise(context2d(canvas).getImageData(0, 0, width, height).data, width);
-    }),
-  );
+const grain = (canvases) => canvases.map((pictures) => pictures.map((canvas) => noise(pixels(canvas), canvas.width)));
+
+/** Into how many columns so many small pictures go, so that none stands alone in the last row. @param {number} count @param {number} most columns */
+const columns = (count, most) => Math.ceil(count / Math.ceil(count / most)) || 1;

@@ -1,5 +1,5 @@
 // A picture for a slide: what is shown, with a title, what there is to see, the settings, and where to find it again.
-import { context2d, el } from "../shared/drawing/dom.js";
+import { context2d, el, lines } from "../shared/drawing/dom.js";
 import { download } from "../shared/run/share.js";
 import { SHARE } from "../words/page.js";
 
@@ -85,16 +85,4 @@ function draw({ title, tiles, columns, said, settings }, address) {
   context.fillStyle = color;
   whole(true);
   return canvas;
-}
-
-/** A text in lines of at most so many pixels. @param {CanvasRenderingContext2D} context @param {string} text @param {number} width */
-function lines(context, text, width) {
-  /** @type {string[]} */
-  const found = [];
-  for (const word of text.match(/\S{1,100}\s*/g) ?? []) {
-    const longer = (found.at(-1) ?? "") + word;
-    if (found.length && context.measureText(longer).width <= width) found[found.length - 1] = longer;
-    else found.push(word);
-  }
-  return found;
 }

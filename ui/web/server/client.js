@@ -13,11 +13,13 @@ import { NO_ANSWER, WORDS } from "../words/page.js";
 const MOST = 4;
 const LIST = "lab-heard";
 const COUNTS = 20_000; // ms after a message
+const SESSION = /^[0-9a-f]{32}$/; // as `token` makes it
 
 /** The runs that this browser hears. @returns {[name: string, until: number][]} */
 function heard() {
   const list = attempt(() => Object.entries(JSON.parse(localStorage.getItem(LIST) ?? "{}"))) ?? [];
-  return list.filter(([, until]) => until > Date.now());
+  const now = Date.now(); // which a computer may set back
+  return list.filter(([, until]) => until > now && until <= now + COUNTS);
 }
 
 /** A run is heard until then, or no more. @param {string} name @param {number} until */
@@ -66,7 +68,7 @@ export class Server {
     const take = () => {
       const session = kept.get("session");
       kept.remove("session");
-      return session;
+      return SESSION.test(session ?? "") ? session : null;
     };
     this.session = take() ?? this.session;
     addEventListener("pagehide", () => {

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plusMinus } from "../parts/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
+import { drawingsIn } from "../parts/train/pad.js";
 import { Server } from "../server/client.js";
 import { frameAt } from "../shared/drawing/rows.js";
 import { linked, linkTo } from "../shared/form/link.js";
 import { inside, middle, resized } from "../shared/pictures/crop.js";
+import { read } from "../shared/run/past.js";
 import { Stream } from "../shared/run/stream.js";
 import { NO_ANSWER } from "../words/page.js";
 
@@ -70,6 +72,37 @@ test("the windows of a browser hear four runs at once, and one that has crashed 
   for (const _ of [0, 1, 2, 3, 4]) run(later);
   Date.now = now;
   assert.equal(refused, 3);
+});
+
+test("what others have written into the browser's memory locks nobody out", () => {
+  const far = JSON.stringify(Object.fromEntries([..."abcdef"].map((name) => [name, Date.now() + 1e6])));
+  const localStorage = { getItem: () => far, setItem() {} };
+  const sessionStorage = { getItem: () => "x".repeat(200), removeItem() {}, setItem() {} };
+  Object.assign(globalThis, {
+    addEventListener() {},
+    document: { baseURI: "http://lab/" },
+    localStorage,
+    sessionStorage,
+  });
+  globalThis.fetch = () => new Promise(() => {});
+  const window = new Server();
+  assert.match(window.session, /^[0-9a-f]{32}$/);
+  window.run("watch", {}, assert.fail, assert.fail);
+  const run = { part: "watch", values: {}, title: "", picture: "" };
+  for (const [text, found] of [
+    ["[null, 1, {}]", []],
+    ["null", []],
+    ["{", []],
+    [JSON.stringify(Array(99).fill(run)), Array(12).fill(run)],
+  ]) {
+    localStorage.getItem = () => text;
+    assert.deepEqual(read(), found);
+  }
+  const drawings = [[[1, 2, 3, 4]], []];
+  assert.deepEqual(drawingsIn(JSON.stringify(drawings), 2), drawings);
+  const many = JSON.stringify(Array(3).fill(drawings[0]));
+  for (const text of ["", "1", "[]", "[null]", "[[1]]", '[[["a"]]]', '{"length": 1}', many])
+    assert.deepEqual(drawingsIn(text, 2), [[]]);
 });
 
 test("a link brings back what is in it, and pictures go where no server sees them", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32, inflateSync } from "node:zlib";
 import { ANIMATED } from "../files/animations.js";
-import { enlargement } from "../files/labels.js";
+import { enlargement, film, strip } from "../files/labels.js";
 import { stem } from "../files/names.js";
 import { indexed } from "../files/palette.js";
 import { opaque, scaled } from "../files/pictures.js";
@@ -10,6 +10,7 @@ import { png } from "../files/png.js";
 import { measured, moments, settings, table, thin, titles } from "../files/record.js";
 import { save } from "../files/save.js";
 import { npy, zip } from "../files/zip.js";
+import { DEFAULTS } from "../local/process/samplers.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
 
@@ -56,6 +57,7 @@ test("a file is called by what ran, and how far", () => {
   const named = (lanes, ...frames) => stem(lanes, frames, catalogue);
   assert.equal(named([LANE], kept(0, 2)), "Digits-3-steps-beta_tilde-seed-13");
   assert.equal(named([{ ...LANE, label: "3", sampler: "unipc" }], kept(0)), "Digits-3-step-1-of-3-unipc-seed-13");
+  assert.equal(named([{ ...LANE, steps: 1 }], kept(0)), "Digits-1-step-beta_tilde-seed-13");
   const words = { ...LANE, checkpoint: "a/b", prompt: `été/${"x".repeat(50)}` };
   assert.equal(named([words], kept()), `b-été-${"x".repeat(36)}-step-0-of-3-beta_tilde-seed-13`);
   assert.equal(
@@ -66,7 +68,7 @@ test("a file is called by what ran, and how far", () => {
   const touch = [{ t: 490, what: "noise", strength: 100, cells: [[7, 7]] }];
   assert.equal(
     named([LANE, { ...LANE, touch }], kept(2), kept(2)),
-    "Digits-3-steps-beta_tilde-touched-490-noise-100-7.7-seed-13",
+    "Digits-3-steps-beta_tilde-touched-at-t-490-seed-13",
   );
 });
 
@@ -81,6 +83,13 @@ test("settings are written as Python writes them, floats with their point", () =
     JSON.parse(text).lanes.map(({ steps_done }) => steps_done),
     [2, 0],
   );
+});
+
+test("the settings of a lane have every option of a sampler that it has", () => {
+  const lane = { ...LANE, sampler: "langevin", snr: 1, corrections: 2 };
+  const [written] = JSON.parse(json(settings(planned([lane], [ROWS]), [kept()], [{}]))).lanes;
+  for (const name of Object.keys(DEFAULTS)) assert.equal(written[name], lane[name], name);
+  assert.ok(json(settings(planned([lane], [ROWS]), [kept()], [{}])).includes('"snr": 1.0, "corrections": 2,'));
 });
 
 test("the table measures the pictures that there are", async () => {
@@ -215,4 +224,38 @@ test("what is transparent lies over grey, and pixels become squares", () => {
     [...scaled({ ...picture, channels: 1, data: Uint8Array.of(1, 2) }, 2).data],
     [1, 1, 2, 2, 1, 1, 2, 2],
   );
+});
+
+test("no label of a film or a strip is squeezed, and all frames have one size", () => {
+  const squeezed = [];
+  const context = {
+    createImageData: (width, height) => ({ data: new Uint8ClampedArray(4 * width * height) }),
+    putImageData(image) {
+      this.image = image;
+    },
+    getImageData(_, __, width, height) {
+      return this.image ?? { data: new Uint8ClampedArray(4 * width * height) };
+    },
+    fillRect() {},
+    measureText(text) {
+      return { width: text.length * (Number.parseFloat(this.font) / 2) };
+    },
+    fillText(text, _, __, width) {
+      if (this.measureText(text).width > width) squeezed.push(text);
+    },
+  };
+  globalThis.OffscreenCanvas = class {
+    getContext = () => ({ ...context });
+  };
+  const digit = { width: 28, height: 28, channels: 1, data: new Uint8Array(784) };
+  const lanes = new Map([0, 1].map((lane) => [lane, [digit]]));
+  const all = [1, 10, 1000].map((step) => ({ t: 1000 - step, said: `step ${step} of 1000`, lanes }));
+  const titles = ["A: DDPM β̃ₜ, 1000 steps, optimised", `B: ${"one tall red apple ".repeat(20)}`];
+  const sizes = [...film(all, titles, "gif")].map(({ width, height }) => `${width}×${height}`);
+  assert.deepEqual([squeezed, new Set(sizes).size], [[], 1]);
+  const short = [...film(all, ["A: one", "B: two"], "gif")][0];
+  assert.ok(short.height < [...film(all, titles, "gif")][0].height);
+  strip(all, titles);
+  assert.deepEqual(squeezed, []);
+  delete globalThis.OffscreenCanvas;
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noised, rms, sum, visibleGain, write } from "../parts/forward/mix.js";
+import { noised, rms, sum, variance, visibleGain, write } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
 import { deviations, mean, press, readouts, remark, sentence, verdict, walked } from "../words/forward.js";
 import { NO_ANSWER } from "../words/page.js";
@@ -25,6 +25,12 @@ test("Eq. 4 and the pixels of it", () => {
   assert.deepEqual([...pixels], [255, 128, 0, 255]);
 });
 
+test("the variance of a picture is that of its values in −1 to 1", () => {
+  assert.equal(variance(Float32Array.of(127.5, -127.5)), 1);
+  assert.equal(variance(Float32Array.of(63.75, 63.75, 63.75)), 0);
+  assert.ok(Math.abs(variance(Float32Array.of(127.5, 0)) - 0.25) < 1e-9);
+});
+
 test("what the mean takes away is enlarged until it is seen", () => {
   assert.equal(rms(Float32Array.of(3, -3)), 3);
   assert.deepEqual([0.1, 3, 30, 60, 100].map(visibleGain), [500, 20, 2, 1, 1]);
@@ -32,16 +38,20 @@ test("what the mean takes away is enlarged until it is seen", () => {
 
 test("what is said of x_t", () => {
   const table = { ...TABLE, signal: Float32Array.of(1, 0.6), noise: Float32Array.of(0, 0.8) };
-  const texts = (t) =>
-    readouts(table, t, 1000)
+  const texts = (t, variance = 0) =>
+    readouts(table, t, 1000, variance)
       .map(([text]) => text)
       .join(" · ");
   assert.equal(texts(0), "t 0 of 1000 · β 0 · ᾱ 1.0 · SNR ∞ · noise 0 grey levels");
   assert.equal(texts(1), "t 1 of 1000 · β .10 · ᾱ .36 · SNR .56 · noise 102 grey levels");
+  assert.match(texts(0, 0.2), /SNR ∞ · this picture ∞ · noise/);
+  assert.match(texts(1, 0.2), /SNR \.56 · this picture \.11 · noise/);
   assert.equal(mean(1, 0.5, 0.0001), "μ̃ = .5000 x₀ + 1·10⁻⁴ xₜ");
   assert.equal(deviations(table, 0).length, 0);
   assert.match(remark(table, 1), /certain/);
-  assert.equal(sentence(0, 1), "The picture as it is.");
+  assert.equal(sentence(0, 1, 0.2), "The picture as it is.");
+  assert.match(sentence(1, 0.6, 1), /still stronger than the noise/);
+  assert.match(sentence(1, 0.6, 0.2), /noise is stronger than the picture/); // most pictures have less variance than 1
   assert.deepEqual([1, 30].map(press), ["Take 1 step", "Take 30 steps"]);
   assert.deepEqual([1, 30].map(walked), ["x_t after 1 small step", "x_t after 30 small steps"]);
   assert.match(verdict(3, { gap: 0.01, chance: 0.02 }), /at most 1\.0 % apart.*no difference/);

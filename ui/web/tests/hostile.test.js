@@ -6,7 +6,7 @@ import { connect } from "../local/client.js";
 import { gammaTable, schedule } from "../local/process/schedule.js";
 import { checkStudent, modelPairs } from "../local/process/times.js";
 
-const T = 100_000; // the most that a checkpoint may have
+const T = 10_000; // the most that a checkpoint may have
 const TIMES = Array.from({ length: T }, (_, i) => i + 1);
 
 /** Milliseconds. @param {() => unknown} act */

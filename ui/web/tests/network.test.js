@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fitting } from "../local/pictures/kept.js";
 import { measured } from "../words/network.js";
 
 const RUN = { off: "attention", graft: "", first: 1, last: 0, steps: 20, sampler: "ddim" };
@@ -12,4 +13,10 @@ test("what was measured is said of the runs that it was measured on, and of no o
   assert.equal(measured({ ...RUN, off: "time" }, digits), "");
   const photos = { ...digits, seeds: 8, unit: "rms", whole: 0, off: { attention: { all: 0.312 } } };
   assert.match(measured(RUN, photos), /^In 8 runs .* about 16 % .*RMS 0\.31/);
+});
+
+test("of a long run as many steps are kept as fit, with both ends", () => {
+  assert.deepEqual([...fitting(10, 18e6 / 3.5)], [0, 4, 9]);
+  assert.deepEqual([...fitting(3, 1e9)], [0, 2]);
+  assert.equal(fitting(1000, 1).size, 1000);
 });

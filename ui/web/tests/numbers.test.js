@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ceiling, decades, halves, outline, powers, scale, stairs } from "../shared/drawing/chart.js";
+import { WORDS as BETWEEN } from "../words/between.js";
+import { press, walked } from "../words/forward.js";
+import { summary } from "../words/likelihood.js";
+import { blockTitle, WORDS as NETWORK } from "../words/network.js";
 import { fixed, fraction, number, power, short, signed } from "../words/numbers.js";
+import { BOARD, CHARTS, WORDS as POINTS } from "../words/plane.js";
+import { TYPING } from "../words/watch.js";
 
 test("numbers are written as in the paper", () => {
   const written = [
@@ -86,4 +92,21 @@ test("axes hold all values, with few lines", () => {
 
 test("a histogram is drawn along its edges", () => {
   assert.equal(outline(stairs([0, 40, 100], [7, 8])), "M0.00 7.00L40.00 7.00L40.00 8.00L100.00 8.00");
+});
+
+test("one thing is said in the singular", () => {
+  const said = [
+    TYPING.sketch(1),
+    BETWEEN.sketches("1"),
+    CHARTS.steps(1),
+    POINTS.points(1, 500, ""),
+    BOARD.count(1),
+    press(1),
+    NETWORK.channels(1, "the input"),
+    blockTitle({ name: "", shape: [1, 28, 28], parts: "a convolution" }),
+    walked(1),
+    summary("Digits", 1),
+  ];
+  for (const one of said) assert.doesNotMatch(one, /\b1 (steps|points|channels|images)/, one);
+  assert.equal(TYPING.sketch(10), "Quick sketch in 10 steps");
 });

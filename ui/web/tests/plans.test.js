@@ -7,7 +7,7 @@ import { aboutModel, defaultCount, estimate } from "../plans/facts.js";
 import { check } from "../plans/fields.js";
 import { byKind, evaluations, keyOf, left, stepKind } from "../plans/plan.js";
 import { args, batch, laneOf, plain, resolved } from "../plans/settings.js";
-import { placed, strokes, touches, written } from "../plans/touch.js";
+import { fits, placed, strokes, touches, written } from "../plans/touch.js";
 import { Catalogue } from "../words/catalogue.js";
 import { download, duration, sentence } from "../words/units.js";
 
@@ -124,8 +124,16 @@ test("a path in a command is one word of it", () => {
 test("strokes are read and written, and lie where the run has states", () => {
   const text = "490-noise-100-7.7-6.7_300-255.0.0-50-3.3";
   assert.equal(written(strokes("Touch", text)), text);
-  for (const wrong of ["x", "490-noise-101-7.7", "490-256.0.0-50-3.3", `${text}_`, "1-noise-1-1.1_".repeat(4000)])
+  for (const wrong of ["x", "490-noise-101-7.7", "490-256.0.0-50-3.3", `${text}_`])
     assert.throws(() => strokes("Touch", wrong), /^Error: Touch is strokes such as/);
+  for (const many of ["1-noise-1-1.1_".repeat(201), `1-noise-1${"-1.1".repeat(10_000)}`]) {
+    assert.equal(fits(many), false);
+    assert.throws(
+      () => strokes("Touch", many),
+      /^Error: Touch has at most 200 strokes and 40,000 characters: undo some/,
+    );
+  }
+  assert.ok(fits(text) && fits(""));
   const found = placed(strokes("Touch", text), [600, 400, 300, 0]);
   assert.deepEqual(
     found.map(({ t }) => t),

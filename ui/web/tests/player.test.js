@@ -4,11 +4,11 @@ import { SAMPLERS } from "../local/process/samplers.js";
 import { schedule } from "../local/process/schedule.js";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
 import { Pictures } from "../player/pictures.js";
-import { agreement, difference, noise } from "../player/pixels.js";
+import { agreement, cleanShare, difference, noise, pictureShare } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
-import { back, lead, weight } from "../words/loop.js";
-import { ending, measured, readouts, sentence, touched } from "../words/player.js";
+import { back, lead, noiseAfter, weight } from "../words/loop.js";
+import { balance, ending, measured, readouts, sentence, touched } from "../words/player.js";
 
 const STEPS = Array.from({ length: 10 }, (_, k) => [100 - 10 * k, 90 - 10 * k, 0.1 * k + 0.01, k < 9 ? 0.5 : 0]);
 const URI = "data:image/png;base64,";
@@ -177,10 +177,10 @@ test("only the agreement of a guess with the last one says what is decided", () 
     [1000, 980, 0.0001, 0.1],
     [300, 280, 0.4, 0.1],
   ];
-  assert.equal(sentence(noisy, null), "The picture is almost pure noise."); // the run goes on: nobody knows
-  for (const step of [noisy, clear]) assert.match(sentence(step, 0.3), /its shape is not decided yet/);
-  assert.match(sentence(noisy, 0.95), /^The picture is almost pure noise\. The guess has its shape/);
-  assert.match(sentence(clear, 0.95), /^The guess has its shape/);
+  assert.equal(sentence(noisy, null, 0), "The picture is almost pure noise."); // the run goes on: nobody knows
+  for (const step of [noisy, clear]) assert.match(sentence(step, 0.3, 0.4), /its shape is not decided yet/);
+  assert.match(sentence(noisy, 0.95, 0), /^The picture is almost pure noise\. The guess has its shape/);
+  assert.match(sentence(clear, 0.95, 0.4), /^The guess has its shape/);
   const end = Uint8ClampedArray.of(0, 0, 0, 255, 200, 200, 200, 255);
   const mean = Uint8ClampedArray.of(100, 100, 100, 255, 100, 100, 100, 255);
   const near = Uint8ClampedArray.of(20, 20, 20, 255, 180, 180, 180, 255);
@@ -195,6 +195,26 @@ test("only the agreement of a guess with the last one says what is decided", () 
   });
   assert.equal(agreement(shape, grainy, 88), null);
   assert.ok((agreement(shape, grainy, 0) ?? 1) < 0.75);
+});
+
+test("the bar says how much is picture, and never that all is where it is not", () => {
+  const [low, high] = [Math.round(127.5 - 63.75), Math.round(127.5 + 63.75)]; // half of −1 to 1: a variance of .25
+  const guess = new Uint8ClampedArray(4 * 16 * 16).map((_, i) => (i % 4 === 3 ? 255 : i % 64 < 32 ? low : high));
+  assert.ok(Math.abs(pictureShare(0.5, 0.5, guess) - 0.2) < 0.002); // not .5, as of a picture of variance 1
+  assert.deepEqual([pictureShare(1, 0, guess), pictureShare(0, 1, guess)], [1, 0]);
+  assert.match(sentence([300, 280, 0.4, 0.1], null, pictureShare(0.7, 0.3, guess)), /still more noise than shape/);
+  assert.equal(cleanShare(guess), 1);
+  let state = 1;
+  const grainy = guess.map((value) => {
+    state = (state * 48271) % 2147483647;
+    return value + ((state / 2147483647 - 0.5) * 255) / 3; // σ = 255 / √12 / 3
+  });
+  assert.ok(Math.abs(cleanShare(grainy) - 0.89) < 0.03, String(cleanShare(grainy)));
+  assert.deepEqual(balance(0.2), ["picture 20 %", "noise 80 %"]);
+  assert.deepEqual(balance(1), ["picture 100 %", "noise 0 %"]);
+  assert.deepEqual(balance(0.996), ["picture more than 99 %", "noise less than 1 %"]);
+  assert.deepEqual(balance(0.004), ["picture less than 1 %", "noise more than 99 %"]);
+  assert.deepEqual(balance(0.96, true, "A"), ["A: picture at least 96 %", "noise at most 4 %"]);
 });
 
 test("the noise of a picture is measured, and its edges are not noise", () => {
@@ -253,12 +273,12 @@ test("a run that is shown as soon as nothing is left to paint is painted", async
 test("one sentence says what a touch did, and why", () => {
   assert.equal(
     touched(490, 0.09, 12, 0.69, false, null),
-    "12 steps after your change, A and B share 31\u00a0% of the pixels.",
+    "12 steps after the change, A and B share 31\u00a0% of the pixels.",
   );
   assert.match(touched(980, 0.001, 49, 0, true, 0.1), /^Almost nothing .* 100\u00a0% .* one more grain of noise/);
-  assert.match(touched(490, 0.09, 25, 0.03, true, 0.9), /^Almost nothing .* 97\u00a0% .* took your change away/);
-  assert.match(touched(490, 0.09, 25, 0.15, true, 0.9), /^A part changed: .* The network built on your change/);
-  assert.match(touched(490, 0.09, 25, 0.26, true, 0.9), /^B is another picture: .* built on your change/);
+  assert.match(touched(490, 0.09, 25, 0.03, true, 0.9), /^Almost nothing .* 97\u00a0% .* took the change away/);
+  assert.match(touched(490, 0.09, 25, 0.15, true, 0.9), /^A part changed: .* The network built on the change/);
+  assert.match(touched(490, 0.09, 25, 0.26, true, 0.9), /^B is another picture: .* built on the change/);
   assert.match(touched(490, 0.09, 25, 0.26, true, 0.6), /Shapes were being decided then/);
   assert.match(touched(20, 0.99, 2, 0.01, true, 1), /^Almost nothing .* Too little noise was left/);
   assert.match(touched(490, 0.09, -3, 0, false, null), /alike until t = 490/);
@@ -296,6 +316,31 @@ test("the weight of the guess at the arrow is the one that the samplers give it"
   }
 });
 
+test("the noise in x_s is what steps keep and what they add: with β more than the network expects", () => {
+  const model = schedule({});
+  const times = [1000, 889, 778, 667, 556, 445, 334, 223, 112, 1, 0];
+  const pairs = /** @type {[number, number][]} */ (times.slice(1).map((s, k) => [times[k], s]));
+  const of = (/** @type {string} */ name, /** @type {any} */ options, /** @type {number} */ steps) => {
+    const sigmas = SAMPLERS[name].sigmas(model, pairs, options);
+    const all = pairs.map(([t, s], k) => /** @type {any} */ ([t, s, model.alphaBar[t], sigmas[k]]));
+    return noiseAfter(all.slice(0, steps), sigmas, model.alphaBar[pairs[steps - 1][1]], name);
+  };
+  for (const steps of [1, 5, 9])
+    for (const [name, options] of /** @type {[string, any][]} */ ([
+      ["ddpm", { variance: "beta_tilde" }],
+      ["ddim", { eta: 0 }],
+      ["ddim", { eta: 0.7 }],
+      ["unipc", {}],
+    ]))
+      assert.ok(Math.abs(of(name, options, steps) - (1 - model.alphaBar[pairs[steps - 1][1]])) < 1e-9, name);
+  const last = SAMPLERS.ddpm.sigmas(model, pairs, { variance: "beta" })[8];
+  assert.ok(last > 0.3 && Math.abs(of("ddpm", { variance: "beta" }, 9) - last ** 2) < 1e-4); // x_1, under which stood 100 %
+  assert.ok(of("ddpm", { variance: "beta" }, 5) > 1 - model.alphaBar[445] + 0.02);
+  assert.equal(noiseAfter([[1000, 800, 0, 0]], [0], 0.1, "ddim"), 0.9); // zero terminal SNR
+  const unknown = noiseAfter([[500, 400, model.alphaBar[500], null]], [null], model.alphaBar[400], "ddpm");
+  assert.equal(unknown, 1 - model.alphaBar[400]);
+});
+
 test("the arrows of the loop say what a step does", () => {
   const say = (/** @type {Parameters<typeof back>} */ ...how) =>
     Object.values(back(...how))
@@ -312,7 +357,8 @@ test("the arrows of the loop say what a step does", () => {
 });
 
 test("of a model that did not come with the page no number of pictures is claimed, and of latents no pixels", () => {
-  assert.match(lead("mnist-tiny-2-steps", false), /has seen thousands of digits\. It turns random pixels,/);
-  assert.match(lead("emoji-tiny", true), /thousands of emoji\. It turns random numbers,/);
+  assert.match(lead("mnist-tiny", false), /^This network has seen thousands of digits\. It turns random pixels,/);
+  assert.match(lead("cifar10-tiny-2-steps", false), /^This network has learned from a teacher that has seen thousands/);
+  assert.match(lead("emoji-tiny", true), /has seen 684 emoji\. It turns random numbers,/);
   assert.match(lead("/home/me/drawings", false), /has learned from pictures\. It turns random pixels,/);
 });

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { load } from "../local/network/model.js";
+import { Readers } from "../local/network/readers.js";
 
 const FOLDER = new URL("../../../checkpoints/mnist-tiny/", import.meta.url);
 const file = (path) =>
@@ -20,20 +21,38 @@ function readersFile(hash) {
   return bytes;
 }
 
+const own = createHash("sha256").update(file("diffusion_pytorch_model.safetensors")).digest("hex");
+
+/** The model, with this file of readers; and what was read of it. @param {Uint8Array | null} bytes */
+async function withReaders(bytes) {
+  const asked = [];
+  const read = async (path) => {
+    asked.push(path);
+    return (path === "readers.safetensors" ? bytes : file(path))?.buffer ?? null;
+  };
+  return { model: await load(read, "mnist-tiny", null), asked };
+}
+
 test("readers count only for the weights that they were fitted for, and are read when they are asked for", async () => {
-  const own = createHash("sha256").update(file("diffusion_pytorch_model.safetensors")).digest("hex");
+  const kept = file("readers.safetensors");
+  const others = Uint8Array.from(
+    Buffer.from(Buffer.from(kept).toString("latin1").replace(own, "0".repeat(64)), "latin1"),
+  );
   for (const [bytes, counts] of [
-    [readersFile(own), true],
-    [readersFile("0".repeat(64)), false],
+    [kept, true],
+    [others, false],
     [null, false],
   ]) {
-    const asked = [];
-    const read = async (path) => {
-      asked.push(path);
-      return (path === "readers.safetensors" ? bytes : file(path))?.buffer ?? null;
-    };
-    const model = await load(read, "mnist-tiny", null);
+    const { model, asked } = await withReaders(bytes);
     assert.ok(!asked.includes("readers.safetensors"));
-    assert.equal((await model.readers())?.size, counts ? 2 : undefined);
+    assert.equal((await model.readers())?.size, counts ? 28 : undefined);
   }
+});
+
+test("readers that lack a block of the network are refused in a sentence", async () => {
+  const { model } = await withReaders(readersFile(own));
+  await assert.rejects(model.readers(), /^Error: readers\.safetensors is not a file of readers: delete it/);
+  const kept = new Readers(file("readers.safetensors").buffer);
+  kept.check(model.config);
+  assert.throws(() => kept.check({ ...model.config, block_out_channels: [8, 16, 32] }), /is not a file of readers/);
 });

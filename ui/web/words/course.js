@@ -6,6 +6,7 @@ export const WORDS = {
   deeper: "Deeper",
   ideas: "The ideas one by one, with the formulas, the published numbers and the pages of the paper.",
   teachers: "For teachers",
+  link: "Link to this idea",
 };
 
 /** Of the bar of a lesson. */
@@ -56,11 +57,29 @@ export const PATH = {
   note: "Of seed 13. DDIM’s x, and the flow’s x in DDIM’s units: at most one grey level of 255 apart. What is no picture is scaled to be seen.",
 };
 
-/** What the Course says to teachers: a name, and what to know of it. @type {[name: string, text: string][]} */
+/** A part of a plan. lessons: by their names. @typedef {[minutes: string, who: string, lessons: string[], text: string]} Row */
+
+/** @type {Row[]} */
+const PLAN = [
+  ["0–5", "together", ["noise-to-picture"], "on the wall (press F)"],
+  ["5–15", "in pairs", ["noising", "memory"], ""],
+  ["15–20", "together", [], "Compare the answers: what does a noisy picture still know?"],
+  ["20–32", "in pairs", ["decided", "which-noise"], "guess before you open the answers"],
+  ["32–40", "in pairs", ["two-steps"], ""],
+  ["40–45", "together", [], "When was the digit decided? Who has drawn an 8?"],
+  ["later", "at home", ["inside", "one-path"], "and notebook 1"],
+];
+
+/** What the Course says to teachers: a name, and what to know of it. @type {[name: string, about: string | Row[]][]} */
 export const TEACHERS = [
+  ["A plan for 45 minutes", PLAN],
+  [
+    "Thirty students at once",
+    "A folder of “python -m ui.static” is best for a class. Each browser computes for itself, so more students cost nothing. The page and its first run load 1.5 MB. One computer for all works, too: 50 runs of 20 steps took 5 to 8 seconds in all (digits, two cores). It takes 40 runs at once, and 20 of one address. Does the class come from one address, as behind a school’s router? Then start it with “--limit waiting_runs=100”: that allows 54. Only one network trains at a time, and only with “--allow-training”.",
+  ],
   [
     "Notebooks",
-    "Six notebooks let students write the equations themselves. Each takes 8 to 40 minutes on two CPU cores and checks every function. You find them in the project's folder “course”, with advice for a class in “teaching.md”.",
+    "Six notebooks let students write the equations themselves. Each takes 8 to 40 minutes on two CPU cores and checks every function. They are in the project's folder “course”, from “1_forward.ipynb” to “6_inside.ipynb”. “teaching.md” there has a plan for 90 minutes and answers.",
   ],
   [
     "A link for your class",

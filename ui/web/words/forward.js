@@ -1,24 +1,34 @@
 // The Forward tab's words.
 import { MEANINGS } from "./meanings.js";
 import { fixed, fraction, number } from "./numbers.js";
+import { countOf, countOfSteps } from "./units.js";
 
 /** @import { Comparison, Weights } from "../shared/run/protocol.js" */
 
-/** @param {Weights} table @param {number} t */
+/** Of the schedule: as for a picture of variance 1. @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
+
+/** The same of this picture, if there is one. @param {number} ratio @param {number} variance */
+function ownRatio(ratio, variance) {
+  if (!variance) return [];
+  const about = `variance of this picture in xₜ over that of the noise: its own variance, ${number(variance)}, times SNR. Below 1 the noise is stronger`;
+  return [[`this picture ${number(ratio)}`, about]];
+}
 
 /**
  * What is said of x_t: [text, explanation] each.
  * @param {Weights} table
  * @param {number} t
  * @param {number} T
+ * @param {number} variance of the picture, its values in −1 to 1; 0 before there is one
  */
-export function readouts(table, t, T) {
+export function readouts(table, t, T, variance) {
   return [
     [`t ${t} of ${T}`, "how many small steps of noise have been added"],
     [`β ${t ? number(table.beta[t]) : "0"}`, MEANINGS.βₜ],
     [`ᾱ ${fraction(table.signal[t] ** 2)}`, MEANINGS.ᾱ],
     [`SNR ${t ? number(snr(table, t)) : "∞"}`, MEANINGS.SNR],
+    ...ownRatio(variance * snr(table, t), variance),
     [
       `noise ${number(table.noise[t] * 127.5)} grey levels`,
       "standard deviation √(1 − ᾱ) of the noise in xₜ, on the scale 0 to 255",
@@ -26,11 +36,12 @@ export function readouts(table, t, T) {
   ];
 }
 
-/** What there is to see of a picture. @param {number} t @param {number} alphaBar */
-export function sentence(t, alphaBar) {
+/** What there is to see of a picture. @param {number} t @param {number} alphaBar @param {number} variance of the picture */
+export function sentence(t, alphaBar, variance) {
   if (t === 0) return "The picture as it is.";
   if (alphaBar > 0.97) return "A little grain: nothing is lost yet.";
-  if (alphaBar > 0.5) return "Details are lost first; the picture is still stronger than the noise.";
+  if (variance * alphaBar > 1 - alphaBar)
+    return "Details are lost first; the picture is still stronger than the noise.";
   if (alphaBar > 0.08) return "The noise is stronger than the picture: shapes and colours are left.";
   if (alphaBar > 0.004) return "Only the largest shapes can be guessed.";
   return "Almost pure noise: the same N(0, I) whatever the picture was.";
@@ -80,10 +91,10 @@ export function verdict(t, { gap, chance }) {
 }
 
 /** What a press does. @param {number} t */
-export const press = (t) => (t === 1 ? "Take 1 step" : `Take ${t} steps`);
+export const press = (t) => `Take ${countOfSteps(t)}`;
 
 /** The picture that the steps lead to. @param {number} t */
-export const walked = (t) => (t === 1 ? "x_t after 1 small step" : `x_t after ${t} small steps`);
+export const walked = (t) => `x_t after ${countOf(t, "small step")}`;
 
 export const WORDS = {
   title: "What noise destroys",

@@ -4,7 +4,7 @@ import { chain } from "../local/process/runs.js";
 import { lengths } from "../plans/likelihood.js";
 import { HARD } from "./captions.js";
 import { general } from "./literal.js";
-import { grey } from "./units.js";
+import { countOf, countOfSteps, grey } from "./units.js";
 
 /** @import { Bits } from "../parts/likelihood/tables.js" */
 /** @import { Facts } from "../plans/plan.js" */
@@ -26,7 +26,7 @@ export function looks(model, chains) {
   const expected = Math.sqrt(1 - model.schedule.alphaBar[1]); // the final step of a linspace chain begins at t = 1
   if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more than is expected
   return (
-    `At ${steps} steps β̃ₜ looks better but costs more bits. Its last noise is ${grey(clean)} grey levels, ` +
+    `At ${countOfSteps(steps)} β̃ₜ looks better but costs more bits. Its last noise is ${grey(clean)} grey levels, ` +
     `that of βₜ ${grey(noisy)}. But it takes ${general(more, 4)} bits/dim, and βₜ ${general(less, 4)}: β̃ₜ is too ` +
     "small for the errors that so few steps make."
   );
@@ -70,5 +70,5 @@ export function measured(done, count) {
 /** A measurement in one line. @param {string} model @param {number | null} count pictures; null for one's own */
 export function summary(model, count) {
   if (count === null) return `${model} · own picture`;
-  return count === 1 ? `${model} · 1 picture` : `${model} · ${count} pictures`;
+  return `${model} · ${countOf(count, "picture")}`;
 }

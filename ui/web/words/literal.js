@@ -18,6 +18,18 @@ export const code = (text) => new Code(text);
 /** A float, whose value may be whole: 1.0. @param {number} x */
 export const asFloat = (x) => code(floatText(x));
 
+/** The arguments of a run that are floats in Python. */
+const FLOATS = ["eta", "guidance", "snr"];
+
+/** The same arguments, floats as such. @param {Record<string, unknown>} given @returns {Record<string, unknown>} */
+export const typed = (given) =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [
+      name,
+      FLOATS.includes(name) && typeof value === "number" ? asFloat(value) : value,
+    ]),
+  );
+
 /** @param {unknown[]} values */
 export const tuple = (values) => code(values.length === 1 ? `(${literal(values[0])},)` : `(${list(values)})`);
 

@@ -28,6 +28,23 @@ export function weight(alphaBar, next, sigma, sampler) {
 }
 
 /**
+ * The variance of the noise in x_s after so many steps of a chain. A step keeps some of the noise in x_t and adds σ²: after
+ * large steps with β that is more than the 1 − ᾱ_s that the network expects. Where only the network knows σ, it is that.
+ * @param {Step[]} steps from the first on @param {(number | null)[]} sigma of each @param {number} next ᾱ_s of the last one @param {string} sampler
+ */
+export function noiseAfter(steps, sigma, next, sampler) {
+  return steps.reduce((noise, [, , alphaBar], k) => {
+    const after = steps[k + 1]?.[2] ?? next;
+    const added = sigma[k];
+    if (added === null) return 1 - after;
+    // From noise alone, ᾱ_t = 0, a step keeps what σ leaves room for.
+    if (!alphaBar) return Math.max(added ** 2, 1 - after);
+    const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // of x_t
+    return kept ** 2 * noise + added ** 2;
+  }, 1 - steps[0][2]);
+}
+
+/**
  * What a step does with the guess.
  * @param {Step} step @param {number} next ᾱ_s @param {number | null} sigma null: not known
  * @param {string} sampler
@@ -46,16 +63,17 @@ export function back([, s, alphaBar], next, sigma, sampler) {
 
 /** What the models that come with the page have seen, and what they draw. @type {Record<string, [many: string, one: string]>} */
 const SEEN = {
-  "mnist-tiny": ["digits", "a new one"],
-  "cifar10-tiny": ["small photos", "a new one"],
-  "emoji-tiny": ["emoji", "the one that you name"],
+  "mnist-tiny": ["thousands of digits", "a new one"],
+  "cifar10-tiny": ["thousands of small photos", "a new one"],
+  "emoji-tiny": ["684 emoji", "the one that you name"],
 };
 
 /** What a model does, in two sentences. @param {string} ref @param {boolean} latent whether it draws latents */
 export function lead(ref, latent) {
-  const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? ""; // its students have seen the same
+  const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? "";
   const [many, one] = SEEN[name] ?? ["", "a new one"];
-  const learned = many ? `has seen thousands of ${many}` : "has learned from pictures";
+  let learned = many ? `has seen ${many}` : "has learned from pictures";
+  if (many && ref !== name) learned = `has learned from a teacher that has seen ${many}`; // some students saw none
   const numbers = latent ? "numbers" : "pixels";
   return `This network ${learned}. It turns random ${numbers}, pure noise, into ${one}, step by step.`;
 }

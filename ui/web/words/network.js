@@ -1,6 +1,7 @@
 // What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
 
 import { ANY } from "../plans/fields.js";
+import { countOf } from "./units.js";
 
 /** @import { Facts, Request } from "../plans/plan.js" */
 /** @import { Block, Figures } from "../shared/run/protocol.js" */
@@ -33,7 +34,8 @@ export function askedFor({ label, prompt }, model) {
 }
 
 /** What a block consists of. @param {Block} block */
-export const blockTitle = ({ shape: [c, h, w], parts }) => `${c} channels of ${h} × ${w} numbers, from ${parts}`;
+export const blockTitle = ({ shape: [c, h, w], parts }) =>
+  `${countOf(c, "channel")} of ${h} × ${w} numbers, from ${parts}`;
 
 /** When a run is not whole. @param {number[]} times of all steps @param {Request} request */
 function when({ length }, { first, last }) {
@@ -92,7 +94,7 @@ export const WORDS = {
   at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number | ""} */ t) =>
     `step ${step} of ${steps} · t = ${t}`,
   block: (/** @type {string} */ name, /** @type {number} */ lane) => `${name}, ${["whole", "changed"][lane]}`,
-  channels: (/** @type {number} */ count, /** @type {string} */ block) => `${count} channels of ${block}`,
+  channels: (/** @type {number} */ count, /** @type {string} */ block) => `${countOf(count, "channel")} of ${block}`,
   off: "Switched off",
   switch: "Switch off",
   take: (/** @type {unknown} */ block) => `Take the ${block} from`,

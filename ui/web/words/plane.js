@@ -1,5 +1,6 @@
 // The plane's words.
 import { fixed, number } from "./numbers.js";
+import { countOf, countOfSteps } from "./units.js";
 
 export const WORDS = {
   lead: "Each point is a picture of one pixel with two values. Both clouds start at the same x<sub>T</sub>; the grey, q(x<sub>t</sub>), is where they belong at each t. With the exact ε all that is wrong is the sampler’s error; a trained network adds its own.",
@@ -18,7 +19,7 @@ export const WORDS = {
   nothing: "nothing yet",
   slide: (/** @type {string} */ lanes, /** @type {number} */ t) => `${lanes} · t = ${t}`,
   points: (/** @type {number} */ count, /** @type {number} */ t, /** @type {string} */ said) =>
-    `${count} points at t = ${t}. ${said}`,
+    `${countOf(count, "point")} at t = ${t}. ${said}`,
 };
 
 /** Of the board on which data are drawn. */
@@ -27,7 +28,7 @@ export const BOARD = {
   board: "Drawing board",
   undo: "Undo",
   clear: "Clear",
-  count: (/** @type {number} */ count) => (count === 1 ? "1 point" : `${count} points`),
+  count: (/** @type {number} */ count) => countOf(count, "point"),
   full: (/** @type {string} */ points) => `${points}, which is the most`,
   cross: (/** @type {string} */ said, /** @type {number} */ x, /** @type {number} */ y) =>
     `${said} · cross at ${x}, ${y}`,
@@ -42,7 +43,7 @@ export const CHARTS = {
     "Spread is the trace of the covariance. ± is the standard error; values more than three of them away are bold.",
   heads: ["", "Mean of x₁", "Mean of x₂", "Spread"],
   loss: "Loss of the training (Eq. 14)",
-  steps: (/** @type {number} */ steps) => `${steps} steps`,
+  steps: countOfSteps,
   at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number} */ loss) =>
     step ? `step ${step} of ${steps} · ${three(loss)}` : "starting",
   least: (/** @type {number} */ loss) => `Dashed: ${three(loss)}, the loss of the exact ε. No network comes below it.`,

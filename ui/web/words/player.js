@@ -34,10 +34,11 @@ const DETAILS = 0.85; // from here on it changes in details only
 
 /**
  * What there is to see after a step before the last one: whether the guess is decided, which only a finished run can tell;
- * until then how much noise xₜ has.
+ * until then how much noise the picture has.
  * @param {Step} step @param {number | null} agreement of x̂_0 with that of the last step, as R²; null: not known, or that one keeps noise
+ * @param {number} share of the picture in what is shown, as in its bar
  */
-export function sentence([, , alphaBar], agreement) {
+export function sentence([, , alphaBar], agreement, share) {
   if (alphaBar >= 0.97) return "Only the last grain of noise is left to remove.";
   const noisy = alphaBar < 0.004 ? "The picture is almost pure noise." : "";
   if (agreement !== null) {
@@ -46,12 +47,22 @@ export function sentence([, , alphaBar], agreement) {
     return noisy ? `${noisy} ${guess}` : guess;
   }
   if (noisy) return noisy;
-  if (alphaBar < 0.08) return "The picture is mostly noise.";
-  return alphaBar < 0.5 ? "The picture is still more noise than shape." : "The picture is more shape than noise now.";
+  if (share < 0.08) return "The picture is mostly noise.";
+  return share < 0.5 ? "The picture is still more noise than shape." : "The picture is more shape than noise now.";
 }
 
-/** What stands at the two ends of the bar of picture and noise. @param {number} share of the picture, in percent */
-export const balance = (share) => [`picture ${share} %`, `noise ${100 - share} %`];
+/**
+ * What stands at the two ends of a lane's bar of picture and noise. Only what is all picture or all noise is called 100 %.
+ * @param {number} share of the picture @param {boolean} [isLeast] whether there may be less noise than that @param {string} [lane] of several
+ */
+export function balance(share, isLeast = false, lane = "") {
+  const percent = Math.round(100 * share);
+  let [picture, noise] = [`${percent} %`, `${100 - percent} %`];
+  if (percent === 100 && share < 1) [picture, noise] = ["more than 99 %", "less than 1 %"];
+  else if (percent === 0 && share > 0) [picture, noise] = ["less than 1 %", "more than 99 %"];
+  else if (isLeast && share < 1) [picture, noise] = [`at least ${picture}`, `at most ${noise}`];
+  return [`${lane && `${lane}: `}picture ${picture}`, `noise ${noise}`];
+}
 
 const [FEW, MANY] = [0.05, 0.2]; // share of pixels that differ: below it almost nothing, a part, else another picture
 
@@ -62,17 +73,17 @@ const [FEW, MANY] = [0.05, 0.2]; // share of pixels that differ: below it almost
  * @param {number | null} decided agreement of A's guess then with its last one, as R²; null: not known
  */
 export function touched(t, alphaBar, after, differ, over, decided) {
-  if (after < 0) return `A and B are alike until t = ${t}: there you changed B.`;
-  if (after === 0) return `Here, at t = ${t}, you changed B.`;
+  if (after < 0) return `A and B are alike until t = ${t}: there B was changed.`;
+  if (after === 0) return `Here, at t = ${t}, B was changed.`;
   const same = `${Math.round(100 * (1 - differ))}\u00a0% of the pixels`;
-  if (!over) return `${countOfSteps(after)} after your change, A and B share ${same}.`;
+  if (!over) return `${countOfSteps(after)} after the change, A and B share ${same}.`;
   const early = "Nothing was decided then: a small push leads elsewhere.";
-  const late = "Too little noise was left for the network to rework your change.";
+  const late = "Too little noise was left for the network to rework the change.";
   if (differ < FEW) {
-    const why = alphaBar < 0.02 ? "Your change was one more grain of noise." : "The network took your change away.";
+    const why = alphaBar < 0.02 ? "The change was one more grain of noise." : "The network took the change away.";
     return `Almost nothing changed: A and B share ${same}. ${alphaBar < 0.9 ? why : late}`;
   }
-  const built = "The network built on your change.";
+  const built = "The network built on the change.";
   const open = decided !== null && decided < DETAILS ? "Shapes were being decided then." : built;
   const why = alphaBar < 0.02 ? early : alphaBar < 0.9 ? open : late;
   return `${differ < MANY ? "A part changed" : "B is another picture"}: A and B share ${same}. ${why}`;
@@ -178,7 +189,7 @@ export const SCREEN = {
   difference: "Difference of A and B",
   apart: "Difference",
   untouched: "untouched",
-  yours: "yours",
+  changed: "changed",
   seed: (/** @type {string} */ seed) => `seed ${seed}`,
   waits: (/** @type {number} */ t) => `still noise, t = ${t}`,
   where: (/** @type {string | undefined} */ seed, /** @type {number} */ step, /** @type {number} */ steps) =>

@@ -3,7 +3,7 @@
 import { DEFAULTS } from "../local/process/samplers.js";
 import { args, optionsOf } from "../plans/settings.js";
 import { cellSize } from "../plans/touch.js";
-import { ascii, asFloat, code, general, keywords, literal, range, tuple } from "./literal.js";
+import { ascii, asFloat, code, general, keywords, literal, range, tuple, typed } from "./literal.js";
 import { noise, script as withPipeline } from "./pipelines.js";
 
 /** @import { Facts } from "../plans/plan.js" */
@@ -17,7 +17,6 @@ import { noise, script as withPipeline } from "./pipelines.js";
 const INSTALLED =
   "# ddpm_core is the library of DDPM Lab. To install it, run this in the folder of its code: pip install .";
 const DRAWN = ["labels", "prompts", "negative", "guidance"];
-const FLOATS = ["eta", "guidance"];
 /** diffusers' classes. @type {Record<string, string>} */
 const SOLVERS = { "dpm++": "DPMSolverMultistepScheduler", unipc: "UniPCMultistepScheduler" };
 
@@ -350,15 +349,6 @@ function timesOf({ spacing, steps }, { schedule }, rows) {
     return `np.linspace(0, ${schedule.T - 1}, ${steps}).round().astype(int)[::-1].tolist()`;
   return literal(rows.map(([t]) => t - 1));
 }
-
-/** Arguments whose floats are written as such. @param {Values} given @returns {Values} */
-const typed = (given) =>
-  Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [
-      name,
-      FLOATS.includes(name) && typeof value === "number" ? asFloat(value) : value,
-    ]),
-  );
 
 /** The arguments that say what to draw, in their order. @param {Values} given @returns {Values} */
 const drawnOf = (given) =>

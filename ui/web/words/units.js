@@ -17,8 +17,11 @@ export const SAMPLER = {
   ...{ langevin: "Langevin", consistency: "Consistency" },
 };
 
-/** So many steps. @param {number} n */
-export const countOfSteps = (n) => (n === 1 ? "1 step" : `${n} steps`);
+/** So many things: "1 step", "10 steps". @param {number} n @param {string} thing one of them */
+export const countOf = (n, thing) => (n === 1 ? `1 ${thing}` : `${n} ${thing}s`);
+
+/** @param {number} n */
+export const countOfSteps = (n) => countOf(n, "step");
 
 /** A standard deviation in the units of [−1, 1]: ".182". @param {number} value */
 export const sigma = (value) => (value ? fixed(value, 3) : "0");

@@ -1,5 +1,7 @@
 // Watch's words: what there is to try, the hand that changes a picture halfway, and what typing draws.
 
+import { countOfSteps } from "./units.js";
+
 export const WORDS = {
   types: "Draw what I type",
   tour: (/** @type {number} */ minutes) => `Take the ${minutes}-minute tour`,
@@ -22,6 +24,7 @@ export const TOUCH = {
   keys: "Touch xₜ: arrow keys move the brush, Space touches, + and − change its size, Z undoes",
   colour: "Colour of the brush",
   undo: "Undo",
+  full: "There is no room for more strokes. Undo one first.",
   hint: "Rub the picture",
   spoken: "Touch the picture now",
   title: "Change the picture halfway",
@@ -33,5 +36,5 @@ export const TOUCH = {
 /** Of what is typed. */
 export const TYPING = {
   waits: "This run goes on. Your words are drawn after it.",
-  sketch: (/** @type {unknown} */ steps) => `Quick sketch in ${steps} steps`,
+  sketch: (/** @type {unknown} */ steps) => `Quick sketch in ${countOfSteps(Number(steps))}`,
 };

@@ -36,6 +36,8 @@ export const FIELD = {
   drawing: (/** @type {number} */ most, /** @type {string} */ value) =>
     `A drawing has 1 to ${most} points from -100,-100 to 100,100, got ${value}`,
   strokes: (/** @type {string} */ title) => `${title} is strokes such as 490-noise-100-7.7: paint it again`,
+  manyStrokes: (/** @type {string} */ title, /** @type {number} */ strokes, /** @type {number} */ letters) =>
+    `${title} has at most ${strokes} strokes and ${amount(letters)} characters: undo some`,
 };
 
 /** Of a run, for its model. */

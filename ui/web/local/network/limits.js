@@ -15,6 +15,6 @@ export const LIMITS = {
     shift_factor: [-1e6, 1e6],
   },
   ...{ vocab_size: [1, 2 ** 20], hidden_size: [1, 8192], intermediate_size: [1, 65_536], num_hidden_layers: [1, 64] },
-  ...{ max_position_embeddings: [2, 1024], layer_norm_eps: [0, 1], num_train_timesteps: [1, 100_000] },
+  ...{ max_position_embeddings: [2, 1024], layer_norm_eps: [0, 1], num_train_timesteps: [1, 10_000] },
   ...{ beta_start: [0, 1], beta_end: [0, 1], trained_betas: [0, 1], clip_sample_range: [0, Number.POSITIVE_INFINITY] },
 };

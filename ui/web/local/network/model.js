@@ -47,7 +47,9 @@ import { Weights } from "./weights.js";
 
 const CLIP = 49408; // tokens of CLIP's own vocabulary, which has pieces for words that it knows, too
 const LARGE = 2e6; // weights from which a GPU is worth its start
-const LONGEST = 16 << 20; // bytes of a file that is no weights, as in ddpm_core/checkpoint/config/fields.py
+// Bytes of a JSON file, and of readers or a tokenizer's, as in ddpm_core/checkpoint/config/fields.py.
+const [LONGEST_JSON, LONGEST] = [500_000, 16_000_000];
+const READERS = "readers.safetensors";
 const SENTENCE = 300; // characters: a file may have names of any length
 /** Multiplications a second, about. @type {Record<string, number>} */
 const PACES = { WebAssembly: 5e9, JavaScript: 5e8 };
@@ -93,7 +95,9 @@ async function opened(read, memory, device) {
   /** @type {Read} */
   async function small(path) {
     const bytes = await read(path);
-    if (bytes && bytes.byteLength > LONGEST) throw new Error(`${path} is larger than ${LONGEST >> 20} MB`);
+    const most = path === READERS || path.startsWith("tokenizer/") ? LONGEST : LONGEST_JSON;
+    if (bytes && bytes.byteLength > most)
+      throw new Error(`${path} is larger than ${(most / 1000).toLocaleString("en")} kB`);
     return bytes;
   }
   /** The object in a JSON file, or null. @param {string} path @returns {Promise<Json | null>} */
@@ -143,10 +147,9 @@ async function opened(read, memory, device) {
   const tensors = await weights(folder + WEIGHTS);
   const sidecars = await Promise.all(["analytic_variance.json", "optimised_steps.json"].map(json));
   const hash = sha256(tensors.file);
-  const [gamma, optimised] = await Promise.all(sidecars.map((content) => ofWeights(content, hash)));
-  if (gamma && !isGamma(gamma, process.T)) throw new Error("analytic_variance.json is not a table of Γ_t");
-  if (optimised && !areChains(optimised.times ?? {}, process.T))
-    throw new Error("optimised_steps.json is not a list of optimised steps");
+  const [gamma, optimised] = (await Promise.all(sidecars.map((content) => ofWeights(content, hash)))).map(
+    (content, i) => content && [gammaOf, chainsOf][i](content, process.T),
+  );
   const { file } = tensors;
   const kernel = unet(memory, tensors, net);
   const more = device || tensors.count > LARGE ? await import("./gpu.js") : null;
@@ -178,11 +181,13 @@ async function opened(read, memory, device) {
     engine: quick ? "WebGPU" : memory.kind,
     config: net,
     async readers() {
-      const file = await small("readers.safetensors");
+      const file = await small(READERS);
       if (!file) return null;
       const { Readers } = await import("./readers.js"); // few runs look inside
       const found = new Readers(file);
-      return (await ofWeights(found.about, hash)) && found;
+      if (!(await ofWeights(found.about, hash))) return null;
+      found.check(net);
+      return found;
     },
     network(x, tIndex, condition, probe) {
       const time = probe?.cut?.has("time") ? Math.floor(process.T / 2) - 1 : tIndex;
@@ -287,22 +292,24 @@ async function ofWeights(content, hash) {
   return !own || content.weights_sha256 === own ? content : null;
 }
 
-/** @param {Json} content @param {number} T */
-const isGamma = ({ times, gamma }, T) =>
-  Array.isArray(times) &&
-  Array.isArray(gamma) &&
-  descend([...times].reverse(), T) &&
-  gamma.length === times.length &&
-  gamma.every((g) => g >= 0);
+/** What is used of a table of Γ. Throws for others. @param {Json} content @param {number} T */
+function gammaOf({ times, gamma }, T) {
+  const lists = Array.isArray(times) && Array.isArray(gamma) && gamma.length === times.length;
+  if (lists && descend([...times].reverse(), T) && gamma.every((g) => Number.isFinite(g) && g >= 0))
+    return { times, gamma };
+  throw new Error("analytic_variance.json is not a table of Γ_t");
+}
 
-/** @param {Json} chains @param {number} T */
-const areChains = (chains, T) =>
-  Object.values(chains).every((of) =>
-    Object.entries(of).every(([n, text]) => {
-      const times = `${text}`.split(" ").map(Number);
-      return times.length === Number(n) && descend(times, T);
-    }),
-  );
+/** What is used of optimised steps. Throws for others. @param {Json} content @param {number} T */
+function chainsOf({ times }, T) {
+  const isChain = (/** @type {[string, any]} */ [n, text]) => {
+    const chain = `${text}`.split(" ").map(Number);
+    return chain.length === Number(n) && descend(chain, T);
+  };
+  const fit = (/** @type {unknown} */ of) => of instanceof Object && Object.entries(of).every(isChain);
+  if (times instanceof Object && Object.values(times).every(fit)) return { times };
+  throw new Error("optimised_steps.json is not a list of optimised steps");
+}
 
 /** @param {Json} config @param {number} size of a latent @param {Memory} memory @param {() => Promise<Weights>} weights */
 async function decoderOf(config, size, memory, weights) {

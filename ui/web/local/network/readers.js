@@ -1,12 +1,15 @@
 // What each block says of x̂_0, and colours for its activity: readers.safetensors, whose format is described in
 // ddpm_core/checkpoint/sidecars/readers_file.py; the twin of `Readers` in ddpm_core/engines/readers.py.
+import { insideOf } from "./inside.js";
 import { Weights } from "./weights.js";
 
-/** @import { Tap } from "./unet.js" */
+/** @import { Config, Tap } from "./unet.js" */
 /** @typedef {{ rank: number, side: number, features: Float32Array, offset: Float32Array, patches: Float32Array, basis: Float32Array, centre: Float32Array, spread: Float32Array }} Block */
 /** seeds: how many runs the readers were fitted to, and on how many others R² was measured. figures: of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
 
 const FILE = "readers.safetensors";
+const OTHER = `${FILE} is not a file of readers: delete it, or make it again`;
+const LONGEST = 500_000; // characters of what it says beside tensors
 const LOW = 6 / 29; // of CIELAB: below it, the cube root is a line
 const SRGB = [
   [3.2406, -1.5372, -0.4986],
@@ -31,6 +34,22 @@ function placeOf(times, t) {
   return [j, Math.max(0, Math.min((t - times[j]) / (times[j + 1] - times[j]), 1))];
 }
 
+const isRow = (/** @type {unknown} */ row) => row instanceof Object && Object.values(row).every(Number.isFinite);
+
+/** Whether this is what the page reads of the figures of `python -m benchmarks inside`. @param {Record<string, any>} figures */
+function areFigures(figures) {
+  if (!(figures instanceof Object) || Array.isArray(figures)) return false;
+  if (!Object.keys(figures).length) return true;
+  const { seeds, steps, unit, whole, off, graft } = figures;
+  return (
+    Number.isInteger(seeds) &&
+    Number.isInteger(steps) &&
+    ["rms", "right"].includes(unit) &&
+    Number.isFinite(whole) &&
+    [off, graft].every((rows) => rows instanceof Object && Object.values(rows).every(isRow))
+  );
+}
+
 export class Readers {
   /** @type {Record<string, Block>} */
   #blocks = {};
@@ -44,20 +63,22 @@ export class Readers {
   constructor(file) {
     try {
       const weights = new Weights(file, FILE);
+      if (weights.metadata.ddpm_core.length > LONGEST) throw new Error("much text");
       /** @type {About} */
       this.about = JSON.parse(weights.metadata.ddpm_core);
       this.#open(weights, this.about);
     } catch (error) {
-      throw new Error(`${FILE} is not a file of readers: delete it, or make it again`, { cause: error });
+      throw new Error(OTHER, { cause: error });
     }
   }
 
   /** @param {Weights} weights @param {About} about */
-  #open(weights, { times, measured, r2 }) {
+  #open(weights, { times, measured, r2, figures }) {
     const K = times.length;
     [, this.#channels, this.size] = weights.shape("mean");
     this.#mean = weights.take("mean", K, this.#channels, this.size, this.size);
     if (!ascend(times) || !ascend(measured)) throw new Error("no times");
+    if (!Object.keys(r2).length || !areFigures(figures)) throw new Error("no readers");
     for (const [name, shares] of Object.entries(r2)) {
       const [, rank, side] = weights.shape(`${name}.offset`);
       const [, c] = weights.shape(`${name}.basis`);
@@ -74,6 +95,15 @@ export class Readers {
       };
     }
     weights.finish();
+  }
+
+  /** Throws a sentence where a block of the network has no readers. @param {Config} config of the network */
+  check(config) {
+    for (const [name, { shape }] of Object.entries(insideOf(config).blocks)) {
+      const [c, , given] = shape;
+      const { basis, side } = this.#blocks[name] ?? {};
+      if (basis?.length !== 3 * c || side !== Math.min(given, this.size)) throw new Error(OTHER);
+    }
   }
 
   /**

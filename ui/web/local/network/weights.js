@@ -1,7 +1,7 @@
 // The weights of a network: a .safetensors file, of which every tensor must be asked for by its name and shape.
 
 const HEADER = 16 << 20; // bytes
-const LARGEST = 1e8; // far beyond any that was trained, as in ddpm_core/checkpoint/fields.py
+const LARGEST = 1e8; // far beyond any that was trained, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
 
 /** Attention weights as diffusers named them before 0.12. */
 const LEGACY = { ".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0." };

@@ -3,6 +3,7 @@
 import { planner } from "../../plans/network.js";
 import { stepKind } from "../../plans/plan.js";
 import { insideOf } from "../network/inside.js";
+import { fitting } from "../pictures/kept.js";
 import { sideBySide } from "../process/runs.js";
 import { opened } from "../process/surgery.js";
 import { kept } from "./rows.js";
@@ -44,15 +45,17 @@ async function compute(plan, [model], work) {
   work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
   const seed = BigInt(request.seed);
   const kind = stepKind(request.checkpoint, plan.batch);
+  let held = new Set(times.keys());
   for await (const { lane, step } of sideBySide([seed], lanes)) {
     const number = lane - donor.length;
-    if (number >= 0) {
+    if (number >= 0 && held.has(step.index)) {
       const { index: k, t, x, x0 } = step;
       const pictures = { x: [shown(model, x)], x0: [shown(model, x0)] };
       const [found] = taps(lane, seed);
       const seen = maps(lane, seed).map(({ name, ...map }) => ({ layer: name, maps: mapsOf(map) }));
       const looked = { ...looks(model, readers, found, t, request.block), ...(seen.length ? { looks: seen } : {}) };
       work.give({ kind: "inside", lane: number, k, t, ...pictures, ...looked });
+      if (!k && !number) held = fitting(times.length, (lanes.length - donor.length) * sizeOf([pictures, looked]));
       work.recording.rows.set(number, pictures.x);
     }
     await work.count(kind);
@@ -82,6 +85,13 @@ function readPicture(model, readers, name, tap, t) {
   const found = readers.read(name, tap, t);
   return model.decode ? shown(model, found) : shown({ ...model, size: readers.size }, found);
 }
+
+/** The bytes of all pictures in a result. @param {any} result @returns {number} */
+const sizeOf = (result) =>
+  result.data?.length ??
+  (result instanceof Object
+    ? Object.values(result).reduce((/** @type {number} */ sum, one) => sum + sizeOf(one), 0)
+    : 0);
 
 /** The mean size of a block's numbers at each place. @param {Tap} tap @returns {Tap} */
 function meanOf({ shape: [c, h, w], data }) {

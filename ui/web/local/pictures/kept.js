@@ -18,6 +18,10 @@ function bytes(size, channels) {
  * @param {number} channels @param {number} [most]
  */
 export function keptSteps(steps, size, count, channels, most = 1e6) {
-  const fit = Math.floor(FRAME_BYTES / (2 * count * bytes(size, channels)));
-  return new Set(thin([...Array(steps).keys()], Math.max(2, Math.min(most, fit))));
+  return fitting(steps, 2 * count * bytes(size, channels), most);
+}
+
+/** The same, where a step's frame has so many bytes. @param {number} steps @param {number} frame @param {number} [most] */
+export function fitting(steps, frame, most = 1e6) {
+  return new Set(thin([...Array(steps).keys()], Math.max(2, Math.min(most, Math.floor(FRAME_BYTES / frame)))));
 }

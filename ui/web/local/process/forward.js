@@ -22,7 +22,7 @@ export const mix = (x, other, weight) => combine([1 - weight, x], [weight, other
 const BINS = 48; // of a histogram over ±4 σ
 
 /**
- * walk, jump: x_t. The rest is that of `Comparison` in ddpm_core/forward.py.
+ * walk, jump: x_t. The rest is that of `Comparison` in ddpm_core/plane/forward.py.
  * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
  */
 export function compare(schedule, x0, t, seed) {

@@ -1,5 +1,5 @@
-// Data in the plane, whose best network is known in closed form: see ddpm_core/plane.py. A whole cloud of points is one
-// image, x₁ and x₂ of each point: so a run of `exactModel` has the noise of the library's `cloud`.
+// Data in the plane, whose best network is known in closed form: see ddpm_core/plane/mixtures.py. A whole cloud of points
+// is one image, x₁ and x₂ of each point: so a run of `exactModel` has the noise of the library's `cloud`.
 
 import { Mixture } from "../../parts/plane/mixture.js";
 import { schedule } from "./schedule.js";

@@ -76,6 +76,7 @@ export function draw(page, bar, name, pressed) {
   const more = action("", BAR.lesson, () => fold(!bar.classList.contains("folded")));
   const doing = action(task.button, "", () => {
     fold(lesson.part !== "forward"); // there more is to be done after what plays
+    if (!isShown(doing)) more.focus({ preventScroll: true }); // it unfolds what had the focus
     begin(page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
   });
   doing.classList.add("primary");
@@ -142,6 +143,7 @@ export function draw(page, bar, name, pressed) {
       ...(page.only ? [] : [teacher(page, tasks)]),
     ),
   );
+  if (pressed) find(bar, "h2").focus(); // what was pressed is gone
   FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
 }
 

@@ -1,6 +1,7 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
 import { middleOf, SIZE } from "../../shared/pictures/fit.js";
 import { open } from "../../shared/pictures/open.js";
+import { variance } from "./mix.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Picture } from "../../shared/pictures/resize.js" */
@@ -18,6 +19,7 @@ export class Scene {
   pixels = new Uint8Array();
   x0 = new Float32Array();
   epsilon = new Float32Array();
+  variance = 0; // of the picture, its values in −1 to 1
   loaded = 0; // how many pictures have been
   ready = false; // nothing is on its way
   problem = ""; // a sentence for the user
@@ -101,6 +103,7 @@ export class Scene {
       this.size = size;
       this.pixels = got.picture[0].data;
       this.x0 = Float32Array.from(this.pixels, (v) => v - 127.5);
+      this.variance = variance(this.x0);
       this.loaded += 1;
     }
     return "";

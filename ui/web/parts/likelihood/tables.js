@@ -3,6 +3,7 @@ import { table } from "../../shared/drawing/dom.js";
 import { measured, WORDS } from "../../words/likelihood.js";
 import { number } from "../../words/numbers.js";
 import { indexed } from "../../words/symbols.js";
+import { countOfSteps } from "../../words/units.js";
 
 /** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
 
@@ -28,7 +29,7 @@ export function plusMinus(value, error) {
 
 /** Of the first picture alone, while its whole chain is measured. @param {Plan} plan @param {Early[]} found */
 export function early({ variances: [[label]] }, found) {
-  const heads = ["bits/dim", ...found.map(({ steps }) => `${steps} steps`)];
+  const heads = ["bits/dim", ...found.map(({ steps }) => countOfSteps(steps))];
   const row = [label, ...found.map(({ bits }) => plusMinus(bits, null))];
   return table(WORDS.early, heads, [row]);
 }
@@ -46,7 +47,7 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
   });
   const heads = [
     "bits/dim",
-    ...lengths.map((n) => (n === T ? WORDS.all(n) : `${n} steps`)),
+    ...lengths.map((n) => (n === T ? WORDS.all(n) : countOfSteps(n))),
     WORDS.last,
     indexed("L", "T"),
   ];

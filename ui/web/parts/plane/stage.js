@@ -38,6 +38,7 @@ export class Stage {
     this.given = given;
     this.scrubber = new Scrubber(find(root, ".transport"), WORDS.time, () => this.render());
     this.scrubber.every = SMOOTH; // points that move do not flash
+    addEventListener("beforeprint", () => this.scrubber.playing && this.scrubber.go(this.scrubber.reached)); // paper shows the end
     this.panes = all(root, ".pane");
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }

@@ -13,6 +13,14 @@ const APART = 0.5; // pixels between two points of a stroke, at least
 const SMALLEST = 2; // pixels that a stroke has at least, or it was a slip
 const POINTS = 400; // of a drawing, at most, as there
 
+/** Drawings that were kept as text; one that is empty where it holds none. @param {string} text @param {number} most @returns {Drawing[]} */
+export function drawingsIn(text, most) {
+  const all = attempt(() => JSON.parse(text));
+  const lists = (/** @type {unknown} */ found) => Array.isArray(found) && found.every(Array.isArray);
+  const are = lists(all) && all.length > 0 && all.length <= most && all.every(lists);
+  return are && all.flat(2).every(Number.isInteger) && all.flat(2).length <= 2 * POINTS * most ? all : [[]];
+}
+
 export class Pad {
   input = null;
   /** The last one is on the sheet. @type {Drawing[]} */
@@ -113,7 +121,7 @@ export class Pad {
       kept.remove("drawings");
       return text;
     };
-    this.#all = attempt(() => JSON.parse(take() ?? "")) ?? [[]];
+    this.#all = drawingsIn(take() ?? "", this.given.most);
     this.#before = this.#all.map((_, i) => [...this.#all.slice(0, i), []]);
     addEventListener("pagehide", () => this.drawings.length && kept.set("drawings", JSON.stringify(this.#all)));
     addEventListener("pageshow", take);

@@ -1,4 +1,5 @@
 // The hand in Watch: a brush over x_t. What it changes makes a second run, which goes on from there beside the first.
+import { fits } from "../../plans/touch.js";
 import { Chart, ceiling, halves, path, scale } from "../../shared/drawing/chart.js";
 import { ARROWS, button, context2d, el, write } from "../../shared/drawing/dom.js";
 import { number } from "../../words/numbers.js";
@@ -218,7 +219,9 @@ export class Touch {
     const [, s] = this.#step ?? [];
     if (!s || !this.#cells.size || this.panel.run.disabled) return;
     const what = this.#tool === "colour" ? colour(this.colour.value) : this.#tool;
-    this.#change(added(this.#text, s, what, this.strength.valueAsNumber, this.#cells));
+    const text = added(this.#text, s, what, this.strength.valueAsNumber, this.#cells);
+    if (fits(text)) this.#change(text);
+    else write(this.why, TOUCH.full);
   }
 
   // --- What is seen

@@ -168,6 +168,18 @@ export function context2d(canvas, settings) {
   return context;
 }
 
+/** A text in lines of at most so many pixels. @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context @param {string} text @param {number} width */
+export function lines(context, text, width) {
+  /** @type {string[]} */
+  const found = [];
+  for (const word of text.match(/\S{1,100}\s*/g) ?? []) {
+    const longer = (found.at(-1) ?? "") + word;
+    if (found.length && context.measureText(longer).width <= width) found[found.length - 1] = longer;
+    else found.push(word);
+  }
+  return found;
+}
+
 let honest = /** @type {boolean | null} */ (null);
 
 /** Throw an Error with a sentence where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */

@@ -170,7 +170,7 @@ export class Rows {
     });
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport").hidden = !some;
-    this.scrubber.render(WORDS.at(at + 1, last + 1));
+    this.scrubber.render(WORDS.at(at + 1, last + 1), WORDS.at(last + 1, last + 1));
     Object.assign(root.dataset, { rows: this.done, at });
   }
 }

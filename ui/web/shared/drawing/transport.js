@@ -44,8 +44,9 @@ export class Transport {
   /**
    * @param {number} at @param {number} last position @param {number} reached the last one that has a picture
    * @param {boolean} playing @param {string} text what is said of where it is
+   * @param {string} [widest] the widest one of these texts, for which there is always room: the slider keeps its width
    */
-  show(at, last, reached, playing, text) {
+  show(at, last, reached, playing, text, widest = text) {
     const { slider, button } = this;
     const end = Math.max(1, last);
     slider.disabled = button.disabled = reached < 1;
@@ -62,7 +63,9 @@ export class Transport {
     button.setAttribute("aria-label", playing ? WORDS.pause : WORDS.play);
     button.classList.toggle("on", playing);
     const said = this.element.querySelector(".at");
-    if (said) write(said, text);
+    if (!(said instanceof HTMLElement)) return;
+    write(said, text);
+    if (said.dataset.widest !== widest) said.dataset.widest = widest;
   }
 }
 
@@ -139,8 +142,8 @@ export class Scrubber extends Transport {
     return meant !== undefined;
   }
 
-  /** @param {string} text */
-  render(text) {
-    this.show(this.at, this.last, this.reached, this.playing, text);
+  /** @param {string} text @param {string} [widest] */
+  render(text, widest) {
+    this.show(this.at, this.last, this.reached, this.playing, text, widest);
   }
 }

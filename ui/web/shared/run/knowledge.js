@@ -17,6 +17,8 @@ import { failure } from "../../words/units.js";
 export class Knowledge {
   /** The newest answers of the engine. @type {Map<string, Known>} */
   #known = new Map();
+  /** Checkpoints that the visitor has chosen: of others, which a link names, nothing is fetched before Run. @type {Set<string>} */
+  typed = new Set();
 
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
@@ -30,7 +32,7 @@ export class Knowledge {
 
   /** What a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether examples are wanted @returns {Promise<Answer<About>>} */
   async about(ref, pictures = false) {
-    const known = await this.ask("engine", "facts", { ref, pictures });
+    const known = await this.ask("engine", "facts", { ref, pictures, typed: this.typed.has(ref) });
     if (known.error !== undefined) return known;
     this.#known.set(ref, known);
     return aboutOf(known, this.catalogue);

@@ -6,7 +6,7 @@ import { slideItem } from "../../player/slide.js";
 import { FORM, RUN, SHARE } from "../../words/page.js";
 import { FILES } from "../../words/pictures.js";
 import { duration, failure } from "../../words/units.js";
-import { all, button, disable, el, find, isShown, within, write } from "../drawing/dom.js";
+import { button, disable, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { attempt, kept } from "./client.js";
 import { Status } from "./status.js";
@@ -208,6 +208,7 @@ export class Panel {
     if (name) this.#failed = null;
     this.form.reveal(); // for the part's own controls
     if (this.form.references.some((reference) => reference.name === name)) {
+      this.page.knowledge.typed.add(String(this.form.value(name)));
       this.#cause = "press";
       this.choose();
       return;
@@ -327,11 +328,13 @@ export class Panel {
 
   /** Bring the pictures into sight, where a press plays them. */
   #look() {
-    for (const seen of all(
-      this.stage,
-      ":scope > :first-child, .ddpm-player .lanes, :is(.ddpm-player, .plane, .network) .transport",
-    ))
-      seen.scrollIntoView({ block: "nearest" });
+    // Where there is no room for all of them, the pictures are seen.
+    for (const one of [
+      ":scope > :first-child",
+      ":is(.ddpm-player, .plane, .network) .transport",
+      ".ddpm-player .lanes",
+    ])
+      this.stage.querySelector(one)?.scrollIntoView({ block: "nearest" });
   }
 
   /** The values of what is shown, or those of the form where that is a sketch, or nothing. */

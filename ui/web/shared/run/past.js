@@ -13,10 +13,11 @@ const MOST = 12;
 const SIDE = 64; // pixels of a picture, in height
 const NAME = "lab-runs";
 
-/** @returns {PastRun[]} */
-function read() {
+/** What other pages of this address have written counts for nothing. @returns {PastRun[]} */
+export function read() {
   const runs = attempt(() => JSON.parse(localStorage.getItem(NAME) ?? "[]"));
-  return Array.isArray(runs) ? runs : [];
+  const isRun = (/** @type {any} */ run) => typeof run?.part === "string" && run.values instanceof Object;
+  return Array.isArray(runs) ? runs.filter(isRun).slice(0, MOST) : [];
 }
 
 /** @param {HTMLCanvasElement} canvas */

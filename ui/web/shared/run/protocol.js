@@ -211,6 +211,7 @@
  * @typedef {object} ModelAsked
  * @property {string} ref
  * @property {boolean} [pictures] whether examples are wanted
+ * @property {boolean} [typed] whether the visitor has chosen it, and no link
  */
 
 /**
@@ -281,9 +282,20 @@
  */
 
 /**
- * @typedef {object} Sidecars the files beside the weights, null where there are none
- * @property {any} gamma
- * @property {any} optimised
+ * @typedef {object} KeptGamma Γ at some times, ascending
+ * @property {number[]} times
+ * @property {number[]} gamma
+ */
+
+/**
+ * @typedef {object} KeptTimes
+ * @property {Record<string, Record<string, string>>} times by sampler and number of steps, descending
+ */
+
+/**
+ * @typedef {object} Sidecars what is used of the files beside the weights, null where there are none
+ * @property {KeptGamma | null} gamma
+ * @property {KeptTimes | null} optimised
  */
 
 /**
