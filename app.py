@@ -6,6 +6,7 @@ import ddpm_core.python_versions  # noqa: F401  # before anything that another v
 
 # isort: split
 
+import atexit
 import gc
 import ipaddress
 import os
@@ -83,7 +84,7 @@ def serve(flags: Flags) -> None:
     with collector_off():
         import ui
         from ddpm_core.checkpoint.refs import CheckpointError
-        from ui.machine import event_log, temporary_files
+        from ui.machine import event_log
         from ui.machine.limits import ServerLimits
 
         gc.freeze()
@@ -133,14 +134,20 @@ def serve(flags: Flags) -> None:
         pass
     event_log.log_event("stopping", patience_s=patience)
     try:
-        stopped = ui.close(demo, patience, 1 if patience else 5)
+        ui.close(demo, patience, 1 if patience else 5)
     except KeyboardInterrupt:  # once more: at once
-        stopped = ui.close(demo, seconds=1)
+        ui.close(demo, seconds=1)
     event_log.log_event("stopped")
-    gc.unfreeze()  # Python frees no frozen module when it ends, and Triton, which torch imports, reports that on stderr
-    if not stopped:
-        temporary_files.remove_folder()
-        os._exit(0)  # a long step still computes: the usual exit would abort Python, with an error message
+
+
+def leave() -> None:
+    """End the process without Python's own end. That takes seconds, as it frees the models, and where a long step still
+    computes it aborts with an error message.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _wait() -> None:
@@ -207,3 +214,4 @@ def _desktop() -> bool:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _terminate)
     main()
+    leave()

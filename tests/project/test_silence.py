@@ -63,7 +63,6 @@ assert main({words!r}) == 0
 print("-- app --", file=sys.stderr, flush=True)
 sys.argv = {arguments!r}
 runpy.run_path({app!r}, run_name="__main__")
-assert gc.get_freeze_count() == 0  # else Triton complains on stderr that its types were not freed
 """
 
 

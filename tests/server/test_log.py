@@ -178,6 +178,44 @@ def test_the_runs_of_many_visitors_can_be_taken_up_again():
     assert [list(runs.resumed(run.id).messages()) for run in begun] == said
 
 
+@pytest.mark.parametrize("worthless", [WRONG, ASKED | {"steps": 6}])
+def test_runs_that_fail_push_no_others_out(worthless, monkeypatch):
+    """Not even those of the same address: neither what is refused at once nor what is when the models are known."""
+    monkeypatch.setattr(pages, "KEPT", 4)
+    monkeypatch.setattr(Sampling, "flop", lambda self, ref: 1e20 * (self.request.steps == 6))
+    runs, _ = made()
+    begun = [runs.begin("watch", ASKED, f"page {number}") for number in range(2)]
+    said = [list(run.messages()) for run in begun]
+    for number in range(8):
+        *_, last = runs.begin("watch", worthless, f"another page {number}").messages()
+        assert last["state"] == "error"
+    assert [list(runs.resumed(run.id).messages()) for run in begun] == said
+
+
+@pytest.mark.parametrize("limit", ["KEPT", "LOG_BYTES", "RECORDING_BYTES"])
+def test_an_address_with_many_runs_pushes_out_its_own(limit, monkeypatch):
+    runs, _ = made()
+
+    def ended(number, address):
+        run = runs.begin("watch", ASKED, f"page {number}", address)
+        list(run.messages())
+        return run
+
+    few = [ended(number, "198.51.100.1") for number in range(2)]
+    size = {"KEPT": 1, "LOG_BYTES": few[0].log.bytes, "RECORDING_BYTES": few[0].job.recording.bytes}[limit]
+    monkeypatch.setattr(pages, limit, 5 * size)
+    many = [ended(number, "198.51.100.2") for number in range(2, 12)]
+    runs.begin("watch", WRONG, "page")
+
+    def is_here(run):
+        try:
+            return bool(runs.resumed(run.id).kept()["x0"])
+        except ValueError:
+            return False
+
+    assert [is_here(run) for run in (*few, *many)] == [True] * 2 + [False] * 7 + [True] * 3
+
+
 def test_who_listens_gets_the_end_though_others_began_meanwhile(monkeypatch):
     monkeypatch.setattr(pages, "LOG_BYTES", 0)
     runs, _ = made()

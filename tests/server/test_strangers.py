@@ -302,9 +302,11 @@ def test_scripts_have_no_origin(public):
 
 def test_a_session_has_a_short_name(public):
     port, app = public
-    for name, path in (("session_hash", f"{API}/call/sample"), ("page", "/run")):
-        answer = got(port, "POST", path, {name: "x" * 900_000})
-        assert answer[0] == 400 and detail(answer) == f"{name} is too long: up to 100 characters are taken"
+    answer = got(port, "POST", f"{API}/call/sample", {"session_hash": "x" * 60_000})
+    assert answer[0] == 400 and detail(answer) == "session_hash is too long: up to 100 characters are taken"
+    for path, name in (("/ask", "page"), ("/run", "page"), ("/run", "load")):
+        answer = got(port, "POST", path, MODELS | {name: "x" * 900_000})
+        assert answer[0] == 422 and f"at most 100 characters ({name})" in detail(answer)
     assert got(port, "GET", f"{API}/queue/data?session_hash={'x' * 3000}")[0] == 414
     assert all(len(name) <= 100 for name in app.api.result().get_blocks()._queue.pending_messages_per_session)
 
@@ -380,6 +382,30 @@ def test_a_body_has_to_come(public, monkeypatch):
     with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
         slow.sendall(b"POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
         assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_request_that_is_a_little_too_large_hears_so(public):
+    """Whoever still sends when the connection is closed hears nothing."""
+    port, _ = public
+    assert detail(got(port, "POST", "/ask", b"x" * 1_900_000)) == "This request is too large: up to 1 MB are taken"
+
+
+def test_what_is_wrong_with_a_request_is_a_sentence_that_does_not_repeat_it(public):
+    """Repeating a megabyte took seconds, in which nobody was answered."""
+    port, _ = public
+    for path, wrong in (("/ask", MODELS | {"part": [{}] * 9}), ("/run", [{}] * 9), (f"{API}/queue/join", [{}] * 9)):
+        answer = got(port, "POST", path, wrong)
+        said = r"This request could not be understood: Input should be a valid [\w ]+ \(\w*\)"
+        assert answer[0] == 422 and re.fullmatch(said, detail(answer)), path
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_says_how_long_it_is(public, method):
+    port, _ = public
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
+        one.sendall(f"{method} /ask HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n".encode())
+        said = b"".join(iter(lambda: one.recv(1000), b""))
+    assert said.startswith(b"HTTP/1.1 411 ") and b"has to say how long it is (Content-Length)" in said
 
 
 def test_an_address_has_so_many_requests_at_once(public, monkeypatch):

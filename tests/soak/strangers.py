@@ -119,7 +119,7 @@ def _seconds(app: ServedApp) -> float:
 
 
 def remembered(folder: Path, checkpoint: str, runs: int) -> dict[str, Any]:
-    """So many runs, half of them with a run to its end, and as many with a name of 900 kB: what stays in memory."""
+    """So many runs, half of them with a run to its end, and as many with a name of 60 kB: what stays in memory."""
     with ServedApp(folder, checkpoint) as app:
         app.warm_up()
         statuses: Counter[int] = Counter()
@@ -136,7 +136,7 @@ def remembered(folder: Path, checkpoint: str, runs: int) -> dict[str, Any]:
         some(runs)
         time.sleep(min(20.0, runs / 5))
         after = app.memory()
-        named = {"data": [], "session_hash": "x" * 900_000}
+        named = {"data": [], "session_hash": "x" * 60_000}
         posts = (app.http.post(f"{app.url}/call/sample", json=named) for _ in range(min(runs, 1200)))
         long = Counter(answer.status_code for answer in posts)
         return {

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks._measure import describe
 from benchmarks.live.served import ServedApp
-from soak import fuzz, hostile, kill, kill_training, load, strangers
+from soak import attacks, fuzz, hostile, kill, kill_training, load, strangers
 from soak.hostile import questions
 
 # Of each part the sizes: (with --soak whole, with --soak quick).
@@ -33,6 +33,11 @@ PAGES = {
     strangers.half_heads: {"connections": (1100, 30), "streams": (500, 10)},
     strangers.remembered: {"runs": (10_000, 50)},
     strangers.foreign: {},
+    attacks.handshakes: {"count": (4500, 50)},
+    attacks.worthless: {"count": (200, 70)},
+    attacks.unread: {"sockets": (16, 16), "steps": (100, 20)},
+    attacks.bodies: {"connections": (100, 8)},
+    attacks.terminated: {"runs": (20, 3)},
     questions.starve: {"connections": ((16, 120), (4,)), "seconds": (10.0, 1.0)},
     questions.large_json: {"megabytes": ((15.9, 0.5), (0.5,)), "seconds": (10.0, 1.0)},
 }

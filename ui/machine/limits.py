@@ -48,7 +48,7 @@ class ServerLimits:
     free_disk_mb: float = _limit(1_000, 5_000, "free disk that a download must leave, in MB")
     model_memory_mb: float = _limit(8_000, 2_000, "memory of all loaded models, in MB")
     temporary_mb: float = _limit(4_000, 1_000, "temporary files, in MB; the oldest are deleted first")
-    shutdown_seconds: float = _limit(5, 8, "time for runs to finish when the app has to stop")
+    shutdown_seconds: float = _limit(5, 7, "time for runs to finish when the app has to stop")
 
     # --- Where requests are accepted. Each raises Refused.
 

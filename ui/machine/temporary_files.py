@@ -63,11 +63,6 @@ def _make(base: Path, purpose: str) -> Path:
     return folder
 
 
-def remove_folder() -> None:
-    """Delete the folder now, for an end that skips Python's own."""
-    _remove(Path(os.environ.get("GRADIO_TEMP_DIR", "")), os.getpid())
-
-
 def _remove(folder: Path, pid: int) -> None:
     if folder.name in _own and pid == os.getpid():  # not in a fork
         shutil.rmtree(folder, ignore_errors=True)

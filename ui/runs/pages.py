@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 
 from ui.forms import units
 from ui.models.services import Services
@@ -43,6 +43,16 @@ class Run:
             raise ValueError(self._text)
         kept = self.job.recording.kept()
         return {"values": self.job.computation.request.written(), "about": self.job.about, **kept}
+
+    @property
+    def address(self) -> str | None:
+        """Where its page is, if known."""
+        return self.job and self.job.address
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without computing anything."""
+        return self.log.state == "error" and not (self.job and self.job.computed)
 
     @property
     def goes_on(self) -> bool:
@@ -92,21 +102,19 @@ class Runs:
             replaced.stop()
             self._runs.pop(last)  # nobody asks for it any more
         self._runs[run.id], self._current[page, part] = run, (run.id, number)
-        for old in [one for one in self._runs.values() if not one.goes_on][:-KEPT]:
+        for old in _excess([one for one in self._runs.values() if not one.goes_on], lambda one: 1, KEPT):
             del self._runs[old.id]
         self._current = {key: one for key, one in self._current.items() if one[0] in self._runs}
         self._make_room()
         return run
 
     def _make_room(self) -> None:
-        """Let ended runs forget messages and pictures, the first ones first, until all have at most so many bytes."""
-        jobs = [run.job for run in self._runs.values() if run.job]
-        for kept, most in (([job.log for job in jobs], LOG_BYTES), ([job.recording for job in jobs], RECORDING_BYTES)):
-            excess = sum(one.bytes for one in kept) - most
-            for job, one in zip(jobs, kept, strict=True):
-                if excess > 0 and job.log.ended:
-                    excess -= one.bytes
-                    one.forget()
+        """Let ended runs forget messages and pictures, until all have at most so many bytes."""
+        jobs = {run: run.job for run in self._runs.values() if run.job}
+        for run in _excess(jobs, lambda run: jobs[run].log.bytes, LOG_BYTES):
+            jobs[run].log.forget()
+        for run in _excess(jobs, lambda run: jobs[run].recording.bytes, RECORDING_BYTES):
+            jobs[run].recording.forget()
 
     def find(self, id: object) -> Run:
         """Raises ValueError for a run that is none of the newest."""
@@ -121,3 +129,20 @@ class Runs:
         if not run.log.is_whole:
             raise ValueError(GONE)
         return run
+
+
+def _excess(runs: Iterable[Run], size: Callable[[Run], int], most: float) -> Iterator[Run]:
+    """The ended runs that have to go until the others have at most so much: first those that failed, then each time
+    the oldest one of the address whose runs have most. So nobody pushes out the runs of visitors who have fewer.
+    """
+    sizes = {run: size(run) for run in runs}
+    while sum(sizes.values()) > most:
+        of: Counter[str | None] = Counter()
+        for run, has in sizes.items():
+            of[run.address] += has
+        ended = [run for run, has in sizes.items() if has and not run.goes_on]
+        if not ended:
+            return
+        goes = max(ended, key=lambda run: (run.failed, of[run.address]))
+        del sizes[goes]
+        yield goes

@@ -18,6 +18,7 @@ from unittest import mock
 
 import anyio.to_thread
 import numpy as np
+from fastapi.exceptions import RequestValidationError
 
 from ui.serving import before_gradio
 
@@ -42,7 +43,7 @@ from ui.runs.states import ENDED
 from ui.runs.visitors import address, asks, far_address, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Server
-from ui.serving.gate import REQUESTS
+from ui.serving.gate import REQUESTS, unclear
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
@@ -63,6 +64,7 @@ class Api(gr.Server):
         self.services = services
         self.unheard = Unheard()
         self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, heard)
+        self.add_exception_handler(RequestValidationError, unclear)
         # gradio's own route keeps its first answer for all, with the address that its asker gave to the app.
         self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
         # The line of turns limits and orders runs, and not gradio's queue.
@@ -89,12 +91,12 @@ class Api(gr.Server):
         where the server does not answer on this machine.
         """
 
-        def start_server(app: Api, **_: object) -> tuple[str, int, str, Server]:
+        def start_server(app: Api, **_: object) -> tuple[str, int, str, None]:
             self.sweeper = temporary_files.Sweeper(self.get_blocks(), self.services.limits.temporary_mb * 1e6)
             self.sweeper.start()
             server.enter(app.router.lifespan_context(app))
             here(self)
-            return server.host, server.port, server.url, server
+            return server.host, server.port, server.url, None  # the server is not gradio's to close
 
         # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses. And an
         # event waits until one of so many places is free, and nobody is told so: there are places for all at once, and

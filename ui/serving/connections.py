@@ -25,7 +25,10 @@ HEAD = 10.0  # seconds until the head of a request has to be there
 OF_ONE = 256  # connections of one address; a browser opens six
 MOST = 4096  # in all, if the system allows twice as many files
 AT_ONCE = 128  # that are accepted before the first of them can be counted; uvicorn's own number is 2048
+LAST = 0.5  # seconds for the server to end when it breaks off what is under way
 FILES = 65_536  # that the app asks the system for
+READS, LEAST = 10.0, 50_000  # seconds in which a client reads so many bytes of an answer that waits for it, at least
+READ = 4096  # bytes of a connection that are parsed at once
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +59,10 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, host: str):
-        config = uvicorn.Config(app, log_level="warning", backlog=AT_ONCE)
+        # One parser, whatever is installed: httptools would take a head of any length, and a request of two hosts.
+        # Without WebSockets, which the page has none of: uvicorn would give their connections to another protocol, and
+        # `patient` would count them for ever. And without warnings: each is about a request that strangers chose.
+        config = uvicorn.Config(app, http="h11", ws="none", log_level="error", backlog=AT_ONCE)
         config.load()
         config.http_protocol_class = patient(config.http_protocol_class, Connections(raise_file_limit()))
         super().__init__(config)
@@ -83,10 +89,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         await self._guests.aclose()
 
-    def close(self) -> None:
-        """End when the requests under way are answered, or at once with `force_exit`."""
+    def close(self, seconds: float) -> None:
+        """End when the requests under way are answered. After so many seconds break them off, threads or not."""
         self.should_exit = True
-        self._thread.join(5)
+        self._thread.join(seconds)
+        self.force_exit = True
+        self._thread.join(LAST)
 
 
 class Connections:
@@ -99,14 +107,20 @@ class Connections:
 
 
 def patient(protocol: type, all: Connections) -> type:
-    """uvicorn's protocol, of whichever parser, that closes a connection on which no request comes."""
+    """uvicorn's protocol that closes a connection on which no request comes, and reads no more
+    than what can be answered.
+    """
 
     class Patient(protocol):
         _ends: Any = None  # the timer while no request is under way
+        _stalls: Any = None  # the timer while an answer waits to be read
         _peer = ""
+        _unread: bytearray
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            self._unread = bytearray()
+            self.app_state = {**self.app_state, "abort": transport.abort}  # for the gate
             self._peer = neighbourhood(self.client[0] if self.client else "")
             all.of[self._peer] += 1
             proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
@@ -119,11 +133,48 @@ def patient(protocol: type, all: Connections) -> type:
             self._wait()
 
         def data_received(self, data: bytes) -> None:
-            super().data_received(data)
+            self._unread += data
+            self._read()
             self._wait()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._read()
+
+        def _read(self) -> None:
+            """Parse what has come, but nothing that follows a request before that is answered; and no body in pieces,
+            which the gate refuses: each would cost as much as a request, however small it is.
+            """
+            while self._unread and not self.transport.is_closing():
+                if asked := self.cycle:
+                    in_pieces = any(name == b"transfer-encoding" for name, _ in asked.scope["headers"])
+                    if in_pieces and asked.response_complete:
+                        return self.transport.close()
+                    if in_pieces or not (asked.more_body or asked.response_complete):
+                        return self.flow.pause_reading()
+                part = self._unread[:READ]
+                del self._unread[:READ]
+                super().data_received(bytes(part))
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._look(None)
+
+        def resume_writing(self) -> None:
+            self._stalls.cancel()
+            super().resume_writing()
+
+        def _look(self, before: int | None) -> None:
+            """Close the connection where the client has hardly read any of the bytes that waited before."""
+            waiting = self.transport.get_write_buffer_size()
+            if before and waiting > before - LEAST:
+                return self.transport.abort()
+            self._stalls = self.loop.call_later(READS, self._look, waiting)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._wait(False)
+            if self._stalls:
+                self._stalls.cancel()
             all.of[self._peer] -= 1
             if not all.of[self._peer]:
                 del all.of[self._peer]

@@ -20,6 +20,9 @@ from typing import TypeVar
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
 
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.machine import temporary_files
@@ -28,11 +31,13 @@ from ui.machine.limits import Refused
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Origins
 
-MAX_REQUEST = 1 << 20  # bytes of a request; the largest of the page has 70 kB
+MAX_REQUEST = 1 << 20  # bytes of a request of the page: two pictures of 256 × 256 have up to 0.53 MB
+MAX_OTHER = 1 << 16  # and of any other one: what a script can ask has up to 42 kB
+VALUES = 25_000  # in a request; 20 drawings have 16,000. While they are read, for some milliseconds, nobody is answered
 MAX_PATH = 2000  # characters, and of what follows the ?
 NAME = 100  # characters of what a client calls its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
-FILES, FILES_OF_ONE = 16, 8  # and what files are made of: until it has left, up to 30 MB of a run stay in memory
+FILES = 16  # and what files are made of: until it has left, up to 30 MB of a run stay in memory
 PIECE = 10.0  # seconds in which the next piece of a request has to come
 SLOWEST = 20e3  # bytes a second of a whole request, at least
 WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
@@ -109,7 +114,8 @@ class Gate:
 
     def __init__(self, app: ASGIApp, access: Access):
         self._app, self._access = app, access
-        self._here: Counter[tuple[str, str]] = Counter()  # under way of a kind, by address; "" for all
+        self._here: Counter[str] = Counter()  # requests under way, by address; "" for all
+        self._files: dict[_Asked, None] = {}  # of these that get what files are made of, the first ones first
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()  # when an address gave a wrong password
         self._logins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of each address
 
@@ -122,8 +128,9 @@ class Gate:
         try:
             self._check(asked)
             with self._counted(asked):
-                body = await _whole(receive, self._access.clock) if asked.method == "POST" else b""
-                _check_content(body)
+                most = MAX_REQUEST if asked.is_own else MAX_OTHER
+                body = await _whole(receive, self._access.clock, most) if asked.method == "POST" else b""
+                _check_content(body, asked.is_own)
                 async with self._in_turn(asked):
                     await self._let_in(asked, _again(body, receive), send)
         except Rejected as rejected:
@@ -131,6 +138,8 @@ class Gate:
 
     def _check(self, asked: _Asked) -> None:
         """Raises Rejected for what does not come in, whatever its body is."""
+        if b"transfer-encoding" in asked.headers:
+            raise Rejected(411, "A request has to say how long it is (Content-Length)")
         try:
             self._access.origins.check(asked.headers)
         except Refused as refused:
@@ -148,16 +157,32 @@ class Gate:
     @contextmanager
     def _counted(self, asked: _Asked) -> Iterator[None]:
         """Raises Rejected where too many are under way."""
-        kinds = [("requests", REQUESTS, REQUESTS_OF_ONE)]
-        kinds += [("files", FILES, FILES_OF_ONE)] if asked.path.startswith("/kept/") else []
-        for kind, most, of_one in kinds:
-            if self._here[kind, asked.address] >= of_one or self._here[kind, ""] >= most:
-                limits = f"at most {most}, {of_one} of one address"
-                raise Rejected(503, f"There are too many {kind} at once ({limits}): try again in a moment")
-        names = [(kind, who) for kind, *_ in kinds for who in ("", asked.address)]
+        if self._here[asked.address] >= REQUESTS_OF_ONE or self._here[""] >= REQUESTS:
+            limits = f"at most {REQUESTS}, {REQUESTS_OF_ONE} of one address"
+            raise Rejected(503, f"There are too many requests at once ({limits}): try again in a moment")
+        if asked.path.startswith("/kept/"):
+            self._make_room(asked.address)
+            self._files[asked] = None
         listened = filter(None, [asked.listens_to()])
-        with _among(self._here, names), _among(self._access.heard, list(listened)):
-            yield
+        try:
+            with _among(self._here, ["", asked.address]), _among(self._access.heard, list(listened)):
+                yield
+        finally:
+            self._files.pop(asked, None)
+
+    def _make_room(self, address: str) -> None:
+        """Where all places for files are taken, the address with most of them gives up its oldest one for an address
+        that then still has no more than it. Raises Rejected where there is none.
+        """
+        if len(self._files) < FILES:
+            return
+        of = Counter(one.address for one in self._files)
+        busiest, most = of.most_common(1)[0]
+        if most < of[address] + 2:
+            raise Rejected(503, f"There are too many files at once (at most {FILES}): try again in a moment")
+        oldest = next(one for one in self._files if one.address == busiest)
+        del self._files[oldest]
+        oldest.scope["state"]["abort"]()
 
     @asynccontextmanager
     async def _in_turn(self, asked: _Asked) -> AsyncIterator[None]:
@@ -234,6 +259,7 @@ class _Asked:
         self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.address = neighbourhood((scope.get("client") or ("",))[0])
         self.is_login = self.path.startswith("/login")
+        self.is_own = self.path in ("/ask", "/run")  # of the page, and not of gradio
 
     def cookies(self) -> dict[str, str]:
         try:
@@ -260,7 +286,7 @@ def _among(counter: Counter[T], names: list[T]) -> Iterator[None]:
             del counter[name]
 
 
-async def _whole(receive: Receive, clock: Callable[[], float]) -> bytes:
+async def _whole(receive: Receive, clock: Callable[[], float], most: int) -> bytes:
     """The body of a request. Raises Rejected where it is too large, or comes too slowly."""
     parts, size, begun, more = [], 0, clock(), True
     while more:
@@ -274,8 +300,10 @@ async def _whole(receive: Receive, clock: Callable[[], float]) -> bytes:
             raise Rejected(400, "This request was broken off")
         parts.append(message.get("body", b""))
         size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > MAX_REQUEST:
-            raise Rejected(413, f"This request is too large: up to {MAX_REQUEST / 1e6:,.1f} MB are taken")
+        if size > most:
+            parts.clear()
+            if size > 2 * most or not more:  # a client that sends on would not see the answer
+                raise Rejected(413, f"This request is too large: up to {most / 1e6:.2g} MB are taken")
     return b"".join(parts)
 
 
@@ -289,10 +317,15 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return received
 
 
-def _check_content(body: bytes) -> None:
-    """gradio keeps what a client calls its session, however long it is, and looks at the path of every file that a
-    request names, which may lead to another machine. Raises Rejected.
+def _check_content(body: bytes, is_own: bool) -> None:
+    """Raises Rejected for a body that would take long to read, and for what gradio must not see: it keeps what a client
+    calls its session, however long it is, and looks at the path of every file that a request names, which may lead to
+    another machine.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
+        raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
+    if is_own:
+        return
 
     def check(found: dict[str, object]) -> dict[str, object]:
         meta = found.get("meta")
@@ -306,9 +339,16 @@ def _check_content(body: bytes) -> None:
         raise Rejected(400, UNCLEAR) from None
     except ValueError:
         return  # gradio says so
-    for name in ("session_hash", "event_id", "page") if isinstance(content, dict) else ():
+    for name in ("session_hash", "event_id") if isinstance(content, dict) else ():
         if isinstance(content.get(name), str) and len(content[name]) > NAME:
             raise Rejected(400, f"{name} is too long: up to {NAME} characters are taken")
+
+
+async def unclear(_request: Request, error: Exception) -> Response:
+    """The answer to a request whose values have other types: what is wrong with the first one, without the value."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return JSONResponse({"detail": f"{UNCLEAR}: {first['msg']} ({'.'.join(map(str, first['loc'][1:]))})"}, 422)
 
 
 def _path(scope: Scope) -> str:
@@ -321,6 +361,6 @@ async def _answer(send: Send, status: int, content: dict[str, object]) -> None:
     body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     headers += [(b"x-content-type-options", b"nosniff")]
-    headers += [(b"cache-control", b"no-store"), (b"connection", b"close")] if status in (408, 413) else []
+    headers += [(b"cache-control", b"no-store"), (b"connection", b"close")] if status in (408, 411, 413) else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

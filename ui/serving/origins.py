@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from ui.machine.limits import Refused
 
-USUAL = {"http": 80, "https": 443, "": None}
+USUAL = {"http": 80, "https": 443}
 
 
 FOREIGN = Refused("Only the app's own page may ask this, and scripts: this request comes from another site", "origin")
@@ -64,7 +64,8 @@ class Origins:
         # None of these headers can be set by a foreign page without being asked for permission, which it does not get.
         forwarded = _first(headers.get(b"x-forwarded-host", b"").decode("latin-1"))
         near = {(name, port), _split(f"//{forwarded}"), *self._pages}
-        if page[0] and any(page[0] == host and port in (page[1], None) for host, port in near):
+        # A browser leaves the port out of a name where it is the usual one.
+        if page[0] and any(page[0] == host and page[1] in ((port,) if port else USUAL.values()) for host, port in near):
             return
         raise FOREIGN
 

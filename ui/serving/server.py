@@ -27,8 +27,9 @@ from ui.serving import before_gradio  # noqa: F401, before torch
 import anyio
 import anyio.to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
 from ddpm_core.checkpoint.refs import CheckpointError
@@ -58,7 +59,7 @@ from ui.runs.pages import Run, Runs
 from ui.runs.visitors import address, asks, far_address, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
-from ui.serving.gate import UNCLEAR, Access, Gate
+from ui.serving.gate import NAME, UNCLEAR, Access, Gate, unclear
 from ui.serving.origins import Origins, page_address
 from ui.serving.packing import packed, whole
 
@@ -80,7 +81,7 @@ class Question(BaseModel):
     part: str
     what: str
     values: dict[str, Any] = {}
-    page: str = ""
+    page: str = Field("", max_length=NAME)
 
 
 class AskedRun(BaseModel):
@@ -88,8 +89,8 @@ class AskedRun(BaseModel):
 
     part: str
     values: dict[str, Any]
-    page: str = ""
-    load: str = ""
+    page: str = Field("", max_length=NAME)
+    load: str = Field("", max_length=NAME)
     number: int = 0
 
 
@@ -139,6 +140,7 @@ class App(FastAPI):
             heard=self.heard,
         )
         self.add_middleware(Gate, access=access)
+        self.add_exception_handler(RequestValidationError, unclear)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
@@ -414,10 +416,7 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         time.sleep(0.05)
     if app.server is None:
         return stopped
-    hurry = threading.Timer(max(LAST, end - time.monotonic()), setattr, (app.server, "force_exit", True))
-    hurry.start()  # the server waits for requests under way
     if app.api.done():
         app.api.result().leave()
-    app.server.close()
-    hurry.cancel()
+    app.server.close(max(LAST, end - time.monotonic()))
     return stopped
