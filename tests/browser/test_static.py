@@ -442,7 +442,7 @@ def test_links_show_the_pictures_of_the_library(window, site):
 def endings(model, text, seeds, **way):
     """Both endings of a touched run, each uint8 (N, H, W, C)."""
     times = [step.s for step in ddpm_core.trajectory(model, seeds, **way)]
-    at = touch.touches(TouchField("touch").check(text), model, times)
+    at = touch.touches(touch.placed(TouchField("touch").check(text), times), model)
     both = [ddpm_core.sample(model, seeds, **way, on_step=on) for on in (None, touch.on_step(at, seeds, model))]
     assert (both[0] != both[1]).any()
     return both

@@ -324,6 +324,7 @@ def test_a_result_and_a_lesson_print_on_one_page_without_controls(page, url, que
     page.wait_for_selector(
         ".status:has-text('Example')" if "tab" in query else "#course-bar .readings img, .readings .drawn"
     )
+    page.wait_for_selector("main canvas:visible, main img:visible")
     if query in ("tab=watch", "lesson=one-path"):
         scrubber = page.locator(".part-watch .scrubber")
         scrubber.press("End")

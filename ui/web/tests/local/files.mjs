@@ -18,6 +18,7 @@ globalThis.OffscreenCanvas = class {
     const { levels, width } = this;
     return {
       fillRect() {},
+      measureText: (text) => ({ width: 8 * text.length }),
       fillText: (text, x, y) =>
         levels.fill(32, 4 * (y * width + x), 4 * (y * width + Math.min(width, x + 8 * text.length))),
       createImageData: (width, height) => ({ data: new Uint8ClampedArray(4 * width * height) }),
