@@ -455,6 +455,14 @@ def test_two_windows_take_turns_and_a_closed_one_lets_the_other_go_on(page, url,
     other.close()
 
 
+def test_a_run_takes_the_plan_that_described_its_form(page, url):
+    lab = opened(page, url, **QUICK)
+    lab.evaluate("void (page.knowledge.plan = () => Promise.reject(new Error('planned once more')))")
+    lab.evaluate("page.knowledge.describe('compare', { checkpoint: 'mnist-tiny', steps: 3 })")
+    run(lab)
+    assert "seed" in lab.inner_text(".ddpm-player .title")
+
+
 def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):
     lab = opened(page, url, **QUICK)
     lab.evaluate("document.querySelector('.part-watch .more').open = true")

@@ -61,7 +61,7 @@ export class Knowledge {
       const plan = models && planner.plan(request, models, this.catalogue);
       const cost = await this.ask(part, "cost", values);
       if (cost.error !== undefined) return cost;
-      return { ...estimate(cost), ...(summary && { summary }), ...plan?.about() };
+      return { ...estimate(cost), ...(summary && { summary }), ...plan?.about(), plan, of: JSON.stringify(values) };
     } catch (error) {
       const all = error instanceof Wrong ? error.all : [];
       const wrong = all.map((one) => ({ field: one.field, error: failure(one) }));

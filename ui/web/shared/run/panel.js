@@ -27,6 +27,8 @@ import { Stream } from "./stream.js";
  * @property {string} [python]
  * @property {string} [diffusers]
  * @property {string} [why] there is no script for diffusers
+ * @property {import("../../plans/plan.js").Plan | null} plan of the run; null where the files of a model are not here
+ * @property {string} of the values that it describes, as JSON
  * @property {undefined} [error]
  */
 
@@ -416,7 +418,9 @@ export class Panel {
   /** A result as the page shows it: some get their words from the run's plan. @param {any} result @param {Values} values of the run */
   async #inWords(result, values) {
     if (!WORDED.includes(result.kind)) return result;
-    const plan = await this.page.knowledge.plan(this.part, values);
+    const { description, page, part } = this;
+    const isOf = description?.of === JSON.stringify(values); // else the form has changed since
+    const plan = (isOf && description.plan) || (await page.knowledge.plan(part, values));
     return plan.shown(result);
   }
 
