@@ -112,13 +112,15 @@ def settings(draw):
 
 
 UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
-ENGINES = ("estimate", "seconds", "auto", "steps", "shown")
+APART = ("estimate", "seconds", "auto", "steps", "shown", "plan", "of")
 PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
 
 
 def normal(answer):
-    """What the page says of settings, but for what depends on the engine; packed pixels are unpacked."""
-    answer = {name: value for name, value in answer.items() if value and name not in ENGINES}
+    """What the page says of settings, but for what an engine tells and what is compared apart; packed pixels are
+    unpacked.
+    """
+    answer = {name: value for name, value in answer.items() if value and name not in APART}
     script = answer.get("python", "")
     for packed in re.findall(r'b64decode\("([\w=-]+)"\)', script):
         script = script.replace(packed, zlib.decompress(base64.urlsafe_b64decode(packed)).hex())
