@@ -465,7 +465,7 @@ def test_a_run_goes_on_while_its_checkpoints_are_written(data, tmp_path, monkeyp
 def test_a_trainer_goes_on_after_it_was_stopped_and_ends_twice(device, data, tmp_path):
     pretended = pretend.accelerator("cuda") if device == "cuda" else contextlib.nullcontext()
     with pretended:
-        trainer = Trainer(tiny(data, tmp_path, device="auto", steps=3, log_every=1))
+        trainer = Trainer(tiny(data, tmp_path, device="auto" if device == "cuda" else device, steps=3, log_every=1))
         assert trainer.fit(lambda point: point.step == 1) is not None and trainer.step == 1
         for _ in range(2):  # at its end, there is nothing to do
             assert trainer.fit() is None and trainer.step == 3
