@@ -289,6 +289,7 @@ class ModelFacts(TypedDict):
     sidecars: Sidecars
     pipeline: NotRequired[Pipeline | None]
     colours: NotRequired[list[list[float]] | None]
+    stamp: NotRequired[str]
 
 
 class ShippedSet(TypedDict):
@@ -310,16 +311,22 @@ class Known(TypedDict):
     examples: NotRequired[list[Example]]
 
 
-class Download(TypedDict):
-    ref: str
-    bytes: int
+class PaceAsked(TypedDict):
+    refs: list[str]
 
 
-class RunCost(TypedDict):
-    seconds: float | None
-    missing: list[Download]
+class PaceOf(TypedDict):
+    seconds: list[tuple[int, int, float]]
+    flop: float | None
+    download: int
+
+
+class Pace(TypedDict):
+    paces: dict[str, PaceOf]
     device: str
     busy: bool
+    tflop: float | None
+    workers: NotRequired[int]
 
 
 class RunAsked(TypedDict):
@@ -343,6 +350,7 @@ class Invitation(TypedDict):
 class EngineQuestions(TypedDict):
     models: Callable[[Nothing], ModelList]
     facts: Callable[[ModelAsked], Known]
+    pace: Callable[[PaceAsked], Pace]
     emoji: Callable[[Nothing], dict[str, str]]
     stop: Callable[[RunAsked], Nothing]
     run: Callable[[RunAsked], RunHere]

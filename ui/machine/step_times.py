@@ -43,6 +43,16 @@ class StepTimes:
                 del self._seconds[key]
                 self._guessed.discard(key)
 
+    def measured(self, ref: str) -> list[tuple[int, int, float]]:
+        """Return the lanes, images and seconds of each step that was measured of a checkpoint."""
+        with self._lock:
+            return [
+                (lanes, batch, seconds)
+                for (of, lanes), known in self._seconds.items()
+                if of == ref
+                for batch, seconds in known.items()
+            ]
+
     def seconds(self, kind: StepKind) -> float | None:
         """Seconds per step, scaled in proportion from the nearest measured batch; None when nothing was measured.
 

@@ -17,6 +17,7 @@ import ddpm_core
 
 if TYPE_CHECKING:  # it needs torch, which must wait for `prepare`
     from ddpm_core.model import Model
+    from ddpm_core.runs import Lane
 
 MOST = 80  # seconds: a visitor without an account has 120 in a day, and ZeroGPU counts 1.5 for one of a Blackwell
 START = 15.0  # seconds until a process has the GPU and the weights on it
@@ -58,7 +59,8 @@ def _steps(
     for ref in refs:
         if ref not in _MODELS:
             _MODELS[ref] = ddpm_core.load(ref, engine="torch")
-    for lane, step in _local([_MODELS[ref] for ref in refs], lanes, shared):
+    own = [{**lane, "model": _MODELS[ref]} for ref, lane in zip(refs, lanes, strict=True)]
+    for lane, step in ddpm_core.side_by_side(own[0]["model"], lanes=own, **shared):
         yield lane, step.cpu()
 
 
@@ -83,20 +85,24 @@ def prepare() -> None:
 
 
 def side_by_side(
-    models: Sequence[Model],
-    lanes: Sequence[dict[str, Any]],
+    lanes: Sequence[Lane],
+    arguments: Sequence[dict[str, Any]],
     shared: dict[str, Any],
     flop: float,
     notify: Callable[[str], None],
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
     """The steps of a run, on ZeroGPU's GPU where there is one and some of its time is left, else with the models.
 
-    models: of each lane. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is
-    called when a run that could have had a GPU goes on without. Raises Interrupted.
+    arguments: of each lane for `ddpm_core.trajectory`, as another process makes its chain anew. shared: those that all
+    lanes have. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is called when a
+    run that could have had a GPU goes on without. Raises Interrupted.
     """
-    refs = [_reference(model) for model in models]
+    refs = [_reference(lane.model) for lane in lanes]
     if _on_gpu is not None and flop and all(refs):
-        steps, done = _on_gpu(refs, lanes, shared, flop), 0
+        own = [
+            {**each, "on_step": lane.on_step, "after": lane.after} for each, lane in zip(arguments, lanes, strict=True)
+        ]
+        steps, done = _on_gpu(refs, own, shared, flop), 0
         try:
             for done, item in enumerate(steps, 1):  # noqa: B007
                 yield item
@@ -114,14 +120,9 @@ def side_by_side(
             refused = any(word in title for word in _REFUSALS)
             why = "There is no GPU time left for you today" if refused else f"The GPU failed ({text})"
         notify(f"{why}: this run goes on without one")
-    yield from _local(models, lanes, shared)
+    from ddpm_core.runs import follow  # it needs torch, which must wait for `prepare`
 
-
-def _local(
-    models: Sequence[Model], lanes: Sequence[dict[str, Any]], shared: dict[str, Any]
-) -> Iterator[tuple[int, ddpm_core.Step]]:
-    own = [{**lane, "model": model} for lane, model in zip(lanes, models, strict=True)]
-    return ddpm_core.side_by_side(models[0], lanes=own, **shared)
+    yield from follow(lanes, **shared)
 
 
 def _reference(model: Model) -> str | None:

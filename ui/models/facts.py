@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from ddpm_core.checkpoint.config.families import FAMILIES
 from ddpm_core.checkpoint.refs import LocalCheckpoint
 from ddpm_core.checkpoint.spec import read
@@ -13,7 +16,7 @@ from ui.models.home import home
 from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
-from ui.protocol import Example, Known, ModelFacts, ScheduleTable, Spec, StudentSpec
+from ui.protocol import Example, Known, ModelFacts, PaceOf, ScheduleTable, Spec, StudentSpec
 
 
 def answer(services: Services, ref: str, pictures: bool = False) -> Known:
@@ -27,9 +30,19 @@ def answer(services: Services, ref: str, pictures: bool = False) -> Known:
         "ref": ref,
         "count": default_count(ref, services.step_times),
         "download": services.models.to_download(ref) or 0,
-        "facts": services.models.read(ref, _facts_of) if model else None,
+        "facts": services.models.read(ref, facts_of) if model else None,
         "set": {"title": found.title, "count": len(found.images)} if found else None,
         "examples": _examples(found) if found and pictures else [],
+    }
+
+
+def pace(services: Services, ref: str) -> PaceOf:
+    """Return how long a step of a checkpoint takes, as far as that is known, and what must be downloaded before it."""
+    models = services.models
+    return {
+        "seconds": services.step_times.measured(ref),
+        "flop": models.flop(ref),
+        "download": models.to_download(ref) or 0,
     }
 
 
@@ -39,8 +52,11 @@ def _examples(found: PictureSet) -> list[Example]:
     return [{"name": name, "text": as_text.to_text(image)} for image, name in zip(found.images, names, strict=False)]
 
 
-def _facts_of(checkpoint: LocalCheckpoint) -> ModelFacts:
-    return facts(read(checkpoint).spec)
+def facts_of(checkpoint: LocalCheckpoint) -> ModelFacts:
+    """Return the facts of a checkpoint, with their stamp."""
+    found = facts(read(checkpoint).spec)
+    stamp = hashlib.blake2s(json.dumps(found).encode(), digest_size=8).hexdigest()
+    return {**found, "stamp": stamp}
 
 
 def facts(model: ModelSpec) -> ModelFacts:

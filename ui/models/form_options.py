@@ -8,7 +8,6 @@ from ddpm_core.checkpoint.refs import embedded
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, VARIANCES
 from ui.machine.step_times import StepKind, StepTimes
-from ui.protocol import RunCost
 
 COUNT, STEPS = 4, 50  # pictures and steps of a new page's run
 QUICK = 3.0  # seconds: runs that take less start by themselves
@@ -58,9 +57,3 @@ def default_count(ref: str, pace: StepTimes) -> int:
     if seconds is None:
         return COUNT if ref in embedded() else 1
     return COUNT if seconds * STEPS < PATIENCE else 1
-
-
-def quick(cost: RunCost) -> bool:
-    """Return whether a run of this `Part.cost` may start by itself."""
-    seconds = cost["seconds"]
-    return not cost["missing"] and seconds is not None and seconds < QUICK and not cost["busy"]

@@ -4,53 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.names import Sampler
 from ddpm_core.prediction import word_square
-from ui.forms.emoji import in_words
-from ui.forms.fields import Prompt, Request, Seed, declare
 from ui.machine.step_times import StepKind
-from ui.models.catalogue import EMBEDDED
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, sent
+from ui.runs.asked import RowsAsked, Seed, Words, unclear
 from ui.runs.jobs import Work
-from ui.runs.plans import by_kind
-from ui.runs.settings import CHECKPOINT, GUIDANCE, SAMPLER, STEPS
+from ui.runs.plans import Computation, by_kind
 
 SIDE = 7  # pictures
-CORNERS = ("top left", "top right", "bottom left", "bottom right")
 
 
-def _corner(where: str) -> Prompt:
-    return Prompt(f"The words {where}", where.capitalize(), placeholder="a red apple")
+class Between(RowsAsked):
+    """What is asked for at each corner, and one noise for all."""
 
-
-@dataclass(frozen=True)
-class Between(Request):
-    """The text at each corner, and what all chains share."""
-
-    checkpoint: str = declare(replace(CHECKPOINT, help="One that takes words"), "emoji-tiny")
-    a: str = declare(_corner(CORNERS[0]), "red apple")
-    b: str = declare(_corner(CORNERS[1]), "green frog")
-    c: str = declare(_corner(CORNERS[2]), "yellow sun")
-    d: str = declare(_corner(CORNERS[3]), "blue whale")
-    seed: int = declare(Seed("The seed", help="The same seed gives the same noise"), 1)
-    steps: int = declare(replace(STEPS, more=True, presets=()), 20)
-    sampler: Sampler = declare(SAMPLER, "ddim")
-    guidance: float | None = declare(GUIDANCE, None)
-
-    count = SIDE  # columns
-
-    @property
-    def corners(self) -> list[str]:
-        """In words, as an embedded model has them."""
-        texts = [self.a, self.b, self.c, self.d]
-        return [in_words(text) for text in texts] if self.checkpoint in EMBEDDED else texts
+    corners: Annotated[list[Words], Field(min_length=4, max_length=4)]
+    seed: Seed
 
 
 def stages() -> list[list[int]]:
@@ -70,7 +47,7 @@ class BetweenPlan(RowsPlan):
 
     def kind(self, cells: Sequence[int]) -> StepKind:
         """Of the steps of so many cells at once."""
-        return StepKind(self.request.checkpoint, len(cells) * (1 if self.options["guidance"] is None else 2))
+        return StepKind(self.request.lane.checkpoint, len(cells) * (1 if self.options["guidance"] is None else 2))
 
 
 class BetweenRun(Rows):
@@ -78,14 +55,17 @@ class BetweenRun(Rows):
     other with their places in the square.
     """
 
+    def __init__(self, services: Services, request: Between):
+        Computation.__init__(self, services, request, [request.lane], SIDE)
+
     def plan(self, models: Sequence[ModelSpec]) -> BetweenPlan:
-        (model,), request = models, self.request
+        (model,), lane = models, self.request.lane
         if not model.takes_words:
-            raise ValueError("Between words needs a model that takes words, such as emoji-tiny")
-        chain = replace(self.chain, prompt=request.a, count=1).resolved(model)
-        options = {key: value for key, value in chain.arguments(model).items() if key not in ("seeds", "prompts")}
-        plan = BetweenPlan(request, {}, model, options)
-        return replace(plan, steps=by_kind(*((plan.kind(cells), chain.steps) for cells in stages())))
+            raise unclear("a model without words")
+        lane.chain(model, SIDE)
+        options = {name: value for name, value in lane.arguments().items() if name != "prompts"}
+        plan = BetweenPlan(self.request, {}, model, options | {"clip": self.request.clip})
+        return replace(plan, steps=by_kind(*((plan.kind(cells), lane.steps) for cells in stages())))
 
     def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Work) -> None:
         (model,), request = models, self.request
@@ -108,5 +88,6 @@ class BetweenRun(Rows):
 
 
 class BetweenPart(Part):
-    forms: ClassVar = {"between": Between}
+    names = ("between",)
+    asked = Between
     computation = BetweenRun

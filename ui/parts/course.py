@@ -254,6 +254,8 @@ def cards() -> list[Card]:
 
 
 class CoursePart(Part):
+    names = ("course",)
+
     def __init__(self, services: Services):
         super().__init__(services)
         answers: CourseQuestions = {"cards": self._cards}

@@ -56,6 +56,7 @@ class Forward(Request):
 
 
 class ForwardPart(Part):
+    names = ("forward",)
     forms: ClassVar = {"forward": Forward}
 
     def __init__(self, services: Services):

@@ -3,100 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 import ddpm_core
 from ddpm_core import imaging
-from ddpm_core.commands import defaults
 from ddpm_core.latents import check_chains, mix
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.names import Sampler
-from ddpm_core.timesteps import chain_length, quarters
-from ui.forms.fields import ANY, Choice, Picture, Request, Seed, Whole, Wholes, declare
+from ddpm_core.timesteps import chain_length
 from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import sent
+from ui.runs.asked import PictureAsked, RowsAsked, Seeds, unclear
 from ui.runs.jobs import Work
 from ui.runs.plans import by_kind
-from ui.runs.settings import CHECKPOINT, ETA, IF_CLASSES, LABEL, SAMPLER, STEPS, VARIANCE, if_has
 
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
-Mode = Literal["reconstruct", "interpolate"]
-SAMPLERS: tuple[Sampler, ...] = ("ddpm", "ddim", "consistency")  # the last one is of students
 SAMPLES = 4  # every so many steps of a sample's way are shown
-IF_TWO = [{"mode": "interpolate"}]
-TITLES = {"reconstruct": "Reconstruct", "interpolate": "Interpolate"}
 
 
-@dataclass(frozen=True)
-class Latents(Request):
-    """Rows of pictures, one for each time t. reconstruct: one latent x_t, decoded with several seeds. interpolate: two
-    latents mixed, from the first one to the second one.
+class Latents(RowsAsked):
+    """Rows of pictures, one for each time t: a latent x_t decoded with several seeds, or two latents mixed."""
 
-    seed, seed_b: encode the first and the second picture. count: columns. times: of the rows, empty for quarters of T.
-    picture, picture_b: as `as_text.to_text` writes them, "" for the sample of the seed.
-    """
-
-    mode: Mode = declare(
-        Choice("mode", "What to do", names=("reconstruct", "interpolate"), titles=TITLES), "reconstruct"
-    )
-    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
-    picture: str = declare(Picture("picture"), "")
-    seed: int = declare(
-        Seed("The seed", help="Of the first picture and its noise; the rows have the next ones"), defaults.SEED
-    )
-    picture_b: str = declare(Picture("picture"), "", IF_TWO)
-    seed_b: int = declare(
-        Seed("The second seed", help="Of the second picture, and of its noise"), defaults.SEED + 1, IF_TWO
-    )
-    times: tuple[int, ...] = declare(
-        Wholes(
-            "Times",
-            "Times t",
-            "A row for each: at T only noise is left, at 0 the picture",
-            follows="times",
-            placeholder="1000, 750, 500, 250",
-            example="750, 500, 250",
-            may_be_empty=True,
-        ),
-        (),
-    )
-    label: str = declare(LABEL, ANY, IF_CLASSES)
-    count: int = declare(Whole("The number of columns", "Columns", more=True, low=2, high=16), 8)
-    steps: int = declare(replace(STEPS, more=True), 50)
-    sampler: str = declare(replace(SAMPLER, help="", names=SAMPLERS), "ddpm")
-    variance: str = declare(replace(VARIANCE, more=True), "beta_tilde", if_has("variance", SAMPLERS))
-    eta: float = declare(ETA, 0.0, if_has("eta", SAMPLERS))
+    sources: Annotated[list[PictureAsked], Field(min_length=1, max_length=2)]
+    """the first picture, and the second where two are mixed; their seeds encode them"""
+    times: Annotated[list[int], Field(min_length=1, max_length=12)]
+    """of the rows"""
+    seeds: Seeds
+    """of the columns' noise"""
+    weights: Annotated[list[float], Field(max_length=16)]
+    """λ of each column, where two are mixed"""
 
     @property
-    def sources(self) -> tuple[tuple[int, str], ...]:
-        """(seed, picture) of the first picture, and of the second where there is one."""
-        both = ((self.seed, self.picture), (self.seed_b, self.picture_b))
-        return both if self.mode == "interpolate" else both[:1]
-
-    @property
-    def seeds(self) -> range:
-        """Of the chains' noise: not the sample's own, whose chain would lead back to it from any t."""
-        return range(self.seed + 1, self.seed + 1 + self.count)
-
-    @property
-    def weights(self) -> list[float]:
-        """λ of each column of an interpolation."""
-        return np.linspace(0, 1, self.count).tolist()
-
-
-@dataclass(frozen=True)
-class LatentsPlan(RowsPlan):
-    """times: of the rows."""
-
-    times: tuple[int, ...]
+    def mixes(self) -> bool:
+        return len(self.sources) > 1
 
 
 class LatentsRun(Rows):
@@ -104,45 +50,44 @@ class LatentsRun(Rows):
     row; "row", when one is done.
     """
 
-    def plan(self, models: Sequence[ModelSpec]) -> LatentsPlan:
-        (model,), request = models, self.request
-        _, options = self.options(model, "this part of the page", *(picture for _, picture in request.sources))
-        T, times = model.schedule.T, request.times or tuple(quarters(model))
-        if max(times) > T:
-            raise ValueError(f"Times go from 0 to {T} for this checkpoint, got {max(times)}")
-        check_chains(model, times, **options)
-        drawn = sum(not picture for _, picture in request.sources)
-        steps = by_kind(
-            (StepKind(request.checkpoint, 1), drawn * request.steps),
-            (StepKind(request.checkpoint, request.count), sum(chain_length(model, t, request.steps) for t in times)),
+    def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
+        (model,), (ref,), request = models, self.refs, self.request
+        options = self.options(model, "this part of the page", *(source.own for source in request.sources))
+        if request.mixes and len(request.weights) != len(request.seeds):
+            raise unclear("a weight for each column")
+        check_chains(model, request.times, **options)
+        drawn, steps = sum(not source.own for source in request.sources), request.lane.steps
+        work = by_kind(
+            (StepKind(ref, 1), drawn * steps),
+            (StepKind(ref, self.images), sum(chain_length(model, t, steps) for t in request.times)),
         )
-        return LatentsPlan(request, steps, model, options, times)
+        return RowsPlan(request, work, model, options)
 
-    def compute(self, plan: LatentsPlan, models: Sequence[Model], work: Work) -> None:
-        (lent,), request, times = models, self.request, plan.times
+    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
+        (lent,), request, times = models, self.request, self.request.times
         model = self.counted(lent, work)
         work.give({"kind": "plan"})
         sources = [self._source(plan, model, i, work) for i in range(len(request.sources))]
         latents = []
         for row, t in enumerate(times):
             x_t = [
-                ddpm_core.encode(model, source, t, [seed])
-                for source, (seed, _) in zip(sources, request.sources, strict=True)
+                ddpm_core.encode(model, picture, t, [source.seed])
+                for picture, source in zip(sources, request.sources, strict=True)
             ]
             latents.append(x_t)
             work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(one)) for one in x_t]})
         for row, t in enumerate(times):
             self._row(plan, model, row, t, latents[row], work)
 
-    def _source(self, plan: LatentsPlan, model: Model, i: int, work: Work) -> np.ndarray:
+    def _source(self, plan: RowsPlan, model: Model, i: int, work: Work) -> np.ndarray:
         """The i-th picture, uint8 (1, H, W, C)."""
-        seed, text = self.request.sources[i]
-        if text:
-            picture = as_text.from_text(text, model)
+        source = self.request.sources[i]
+        if source.own:
+            picture = as_text.from_text(source.own, model)
             work.give({"kind": "source", "i": i, "x": sent(picture), "final": True})
             return picture
         x = None
-        for step in ddpm_core.trajectory(model, [seed], **plan.options):
+        for step in ddpm_core.trajectory(model, [source.seed], **plan.options):
             final = step.s == 0
             x = imaging.to_uint8(step.x)
             if final or step.index % SAMPLES == 0:
@@ -151,17 +96,17 @@ class LatentsRun(Rows):
         assert x is not None
         return x
 
-    def _row(self, plan: LatentsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
-        request, columns = self.request, self.request.count
-        if request.mode == "interpolate":
-            start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seeds[0]] * columns
+    def _row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
+        request, seeds = self.request, self.request.seeds
+        if request.mixes:
+            start, seeds = mix(x_t[0], x_t[1], request.weights), seeds[:1] * len(seeds)
         else:
-            start, seeds = x_t[0].expand(columns, -1, -1, -1), list(request.seeds)
-        n = chain_length(model, t, request.steps)
+            start = x_t[0].expand(len(seeds), -1, -1, -1)
+        n = chain_length(model, t, request.lane.steps)
         if n:
             options: dict[str, Any] = plan.options | {"steps": n}
             steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **options)
-            self.follow(model, row, steps, n, len(plan.times), work)
+            self.follow(model, row, steps, n, len(request.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)
             work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
@@ -169,5 +114,6 @@ class LatentsRun(Rows):
 
 
 class LatentsPart(Part):
-    forms: ClassVar = {"latents": Latents}
+    names = ("latents",)
+    asked = Latents
     computation = LatentsRun

@@ -8,30 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 import ddpm_core
 from ddpm_core import imaging
-from ddpm_core.commands import defaults
 from ddpm_core.likelihood import BATCH, BitsPerDim, chain, progressive_decoding, rechain
 from ddpm_core.model import Model, ModelSpec, check_pixels
 from ddpm_core.names import LEARNED, Variance
 from ddpm_core.noise import Noise, gaussian_batch
 from ddpm_core.prediction import label_tensor
 from ddpm_core.timesteps import timestep_pairs
-from ui.forms.fields import ANY, MODEL, SET, UNSET, Choice, Picture, Request, Whole, declare
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import as_text
 from ui.pictures.encoded import Sprite, sent
 from ui.pictures.test_sets import PictureSet, set_for
+from ui.runs.asked import Checkpoint, PictureText, unclear
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
-from ui.runs.settings import CHECKPOINT, LABEL, Settings
 
 STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the full one
 DECODED = 6  # pictures whose decoding is shown
@@ -40,51 +39,29 @@ POINTS = 160  # of a curve over t
 EARLY = 3  # of the first picture's short chains that are measured before its whole one
 
 
-@dataclass(frozen=True)
-class Likelihood(Request):
-    """picture: as `as_text.to_text` writes it, "" for the first `count` pictures of the shipped set, whose labels are
-    their own classes or none. A picture of one's own has the class `label`.
-    """
+class Likelihood(Checkpoint):
+    """The pictures that are measured."""
 
-    checkpoint: str = declare(CHECKPOINT, defaults.CHECKPOINT)
-    picture: str = declare(Picture("picture"), "")
-    count: int = declare(
-        Whole("The number of pictures", "How many pictures", low=1, high=64), 8, shown_if=[{"picture": UNSET}]
-    )
-    labels: str = declare(
-        Choice(
-            "kind of labels",
-            "Classes",
-            "The condition that the model gets for each picture",
-            names=("classes", "none"),
-            titles={"classes": "their own", "none": "none"},
-        ),
-        "classes",
-        shown_if=[{"picture": UNSET, MODEL: "classes"}],
-    )
-    label: str = declare(LABEL, ANY, shown_if=[{"picture": SET, MODEL: "classes"}])
+    picture: PictureText
+    """one's own, "" for the first of the shipped set"""
+    count: Annotated[int, Field(ge=1, le=64)]
+    """of the shipped set"""
+    labels: Annotated[list[int], Field(max_length=64)] | None
+    """of each picture; None for no labels, which is the null label where there is one"""
 
-    def pictures(self, model: ModelSpec) -> tuple[np.ndarray, list[int] | None]:
-        """uint8 (N, H, W, C), and the label of each; None for no labels, which is the null label where there is one.
-
-        Raises ValueError where there are none for this model.
-        """
-        label = Settings(checkpoint=self.checkpoint, label=self.label, steps=1).arguments(model)["labels"]
-        if self.picture:
-            return as_text.from_text(self.picture, model), None if label is None else [label]
-        found = self.set(model)
-        labels = found.labels_for(model) if self.labels == "classes" else None
-        return found.images[: self.count], None if labels is None else list(labels[: self.count])
+    def pictures(self, model: ModelSpec) -> np.ndarray:
+        """Return the pictures, uint8 (N, H, W, C). Raises ValueError where there are none for this model."""
+        return as_text.from_text(self.picture, model) if self.picture else self.set(model).images[: self.count]
 
     def set(self, model: ModelSpec) -> PictureSet:
+        """Return the shipped set of the model's pictures."""
         found = set_for(model)
         if found is None:
-            size = f"{model.image_size}×{model.image_size} pixels in {model.channels} channels"
-            raise ValueError(f"No pictures of {size} come with the page: choose one of your own")
+            raise unclear("pictures that there are not")
         return found
 
     def is_cifar10(self, model: ModelSpec) -> bool:
-        """Whether the paper's numbers for CIFAR-10 belong beside this."""
+        """Return whether the paper's numbers for CIFAR-10 belong beside this."""
         return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
 
 
@@ -134,12 +111,12 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
     recording = LikelihoodRecording
 
     def __init__(self, services: Services, request: Likelihood):
-        super().__init__(services, request, [request.checkpoint], BATCH)
+        super().__init__(services, request, [request], BATCH)
 
     def plan(self, models: Sequence[ModelSpec]) -> LikelihoodPlan:
         (model,) = models
         check_pixels(model, "the likelihood")
-        pictures, labels = self.request.pictures(model)
+        pictures, labels = self.request.pictures(model), self.request.labels
         T, n = model.schedule.T, len(pictures)
         label_tensor(model, labels, n, None)
         chain(model, variances(model)[0], T, "linspace")  # a student has not learned it
@@ -280,5 +257,6 @@ def _published() -> list[list[float]]:
 
 
 class LikelihoodPart(Part):
-    forms: ClassVar = {"likelihood": Likelihood}
+    names = ("likelihood",)
+    asked = Likelihood
     computation = LikelihoodRun

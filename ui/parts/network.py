@@ -6,27 +6,25 @@ something else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.names import Sampler
-from ddpm_core.runs import make_chain
-from ui.forms.fields import NEVER, Text, Whole, declare, shown
 from ui.machine.step_times import StepKind
+from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan
 from ui.pictures.encoded import fitting, sent
+from ui.runs.asked import Asked, LaneAsked, RowsAsked, Seed, unclear
 from ui.runs.borrowed import owner
 from ui.runs.jobs import Work
 from ui.runs.log import size_of
-from ui.runs.plans import by_kind
-from ui.runs.settings import IF_CLASSES, IF_WORDS, PROMPT, SAMPLER, STEPS, Settings
+from ui.runs.plans import Computation, by_kind
 
 if TYPE_CHECKING:
     from ddpm_core.engines.blocks import Inside
@@ -36,40 +34,34 @@ if TYPE_CHECKING:
 # Plain evaluations that one takes which is looked into, with its pictures: 4.2 of mnist-tiny and 4.1 of cifar10-tiny,
 # on two cores of an AMD EPYC; PyTorch in float32 in the place of OpenVINO.
 OPENED = 4
-PARTS = re.compile(r"middle|attention|condition|time|skips \d{1,4}|(?:down|up) \d")  # what can be off
-BLOCKS = re.compile(r"middle|(?:down|up) \d")
-PLACE = re.compile("[0-9]{1,2} [0-9]{1,2}")
+BLOCK = r"middle|(?:down|up) \d"
+BlockName = Annotated[str, Field(pattern=f"^({BLOCK})$")]
+CutName = Annotated[str, Field(pattern=rf"^({BLOCK}|attention|condition|time|skips \d{{1,4}})$")]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-@dataclass(frozen=True)
-class Network(Settings):
-    """off: names of parts of `Inside.cut`, with commas between them. graft: the class or the words of the run whose
-    `graft_block` goes on in place of one's own; "" for none. first, last: the steps in which that is so, counted from
-    1; 0 for the last step. block: whose channels are shown. place: a place of the picture in percent of its sides, down
-    and right, as "45 60": where it looks is shown; "" for none.
-    """
+class GraftAsked(Asked):
+    """A block of another run that goes on in place of one's own."""
 
-    steps: int = declare(STEPS, 20)
-    sampler: Sampler = declare(SAMPLER, "ddim")
-    count: int = declare(Whole("The number of images", low=1, high=1), 1, NEVER)
-    off: str = declare(Text("What is switched off"), "", NEVER)
-    graft: str = declare(Text("The graft"), "", [*IF_CLASSES, *IF_WORDS])
-    graft_block: str = declare(Text("The block of the graft"), "middle", NEVER)
-    first: int = declare(Whole("The first step without it", low=1, high=1_000_000), 1, NEVER)
-    last: int = declare(Whole("The last step without it", low=0, high=1_000_000), 0, NEVER)
-    block: str = declare(Text("The block"), "middle", NEVER)
-    place: str = declare(Text("The place"), "", NEVER)
+    block: BlockName
+    lane: LaneAsked
 
-    @property
-    def cut(self) -> list[str]:
-        """The names of `off`. Raises ValueError for others."""
-        names = [name for part in self.off.split(",") if (name := part.strip())]
-        for name in names:
-            if not PARTS.fullmatch(name):
-                raise ValueError(
-                    f"A network has no part {shown(name)}: choose such as middle, skips 28, attention, time"
-                )
-        return list(dict.fromkeys(names))
+
+class Network(RowsAsked):
+    """A run, and beside it one that is changed in some of its steps."""
+
+    seed: Seed
+    block: BlockName
+    """whose channels are shown"""
+    cut: Annotated[list[CutName], Field(max_length=100)]
+    """names of parts of `Inside.cut`, which are switched off"""
+    graft: GraftAsked | None
+    first: int
+    """the first step in which that is so, from 1"""
+    last: int
+    """the last one, 0 for the last of all"""
+    place: Annotated[list[Share], Field(min_length=2, max_length=2)] | None
+    """a place of the picture in shares of its sides, down and right: where it looks is shown"""
 
 
 @dataclass(frozen=True)
@@ -86,29 +78,25 @@ class NetworkPlan(RowsPlan):
 class NetworkRun(Rows):
     """Its results, by "kind": "plan" once, then "inside" of each lane and step, of a long run of as many as fit."""
 
+    def __init__(self, services: Services, request: Network):
+        Computation.__init__(self, services, request, [request.lane], 1)
+
     def plan(self, models: Sequence[ModelSpec]) -> NetworkPlan:
         (model,), request = models, self.request
-        cut, graft = request.cut, PROMPT.check(request.graft)
-        for name in (request.block, request.graft_block):
-            if not BLOCKS.fullmatch(name):
-                raise ValueError(f"A network has no block {shown(name)}: choose such as down 1, middle, up 1")
-        if graft and not (model.num_classes or model.takes_words):
-            raise ValueError("A graft needs a model with classes or words")
-        if graft and request.graft_block in cut:
-            raise ValueError(f"Block {request.graft_block} can't be switched off and grafted at once")
-        if request.place and not PLACE.fullmatch(request.place):
-            raise ValueError(f"A place is two numbers from 0 to 99, down and right, got {shown(request.place)}")
-        chain = self.chain.resolved(model)
-        other = replace(chain, **{"prompt" if model.takes_words else "label": graft}).plain() if graft else None
-        times = tuple(t for t, _ in make_chain(model, **chain.sampling).pairs)
-        changed = times[request.first - 1 : request.last or None] if cut or graft else ()
-        if (cut or graft) and not changed:
-            raise ValueError(f"Steps go from 1 to {len(times)} here, and the first one comes before the last one")
+        lane, graft = request.lane, request.graft
+        chain = lane.chain(model, 1)
+        if graft:
+            graft.lane.chain(model, 1)
+            if graft.lane.checkpoint != lane.checkpoint or graft.lane.steps != lane.steps or graft.block in request.cut:
+                raise unclear("a graft of another chain")
+        times = tuple(t for t, _ in chain.pairs)
+        changed = times[max(0, request.first - 1) : request.last or None] if request.cut or graft else ()
+        if (request.cut or graft) and not changed:
+            raise unclear("steps that there are not")
         lanes = 1 + bool(changed) + bool(graft)
-        kind = StepKind(request.checkpoint, chain.batch(model))
-        steps = by_kind((kind, OPENED * lanes * len(times)))
-        grafted = _options(other, model) if other else None
-        return NetworkPlan(request, steps, model, _options(chain, model), grafted, times, frozenset(changed))
+        steps = by_kind((StepKind(lane.checkpoint, chain.evaluations or 1), OPENED * lanes * len(times)))
+        options, grafted = (one and one.arguments() | {"clip": request.clip} for one in (lane, graft and graft.lane))
+        return NetworkPlan(request, steps, model, options or {}, grafted, times, frozenset(changed))
 
     def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Work) -> None:
         model, request = owner(models[0]), self.request
@@ -116,20 +104,18 @@ class NetworkRun(Rows):
         lanes = [ddpm_core.inside(model)]
         if request.block not in lanes[0].blocks:
             names = ", ".join(lanes[0].blocks)
-            raise ValueError(f"This network has no block {shown(request.block)}: choose from {names}")
+            raise ValueError(f"This network has no block {request.block!r}: choose from {names}")
         donor = None
         if plan.changed:
             lanes.append(ddpm_core.inside(model))
             lanes[1].cut(*request.cut, when=plan.changed.__contains__)
         if plan.grafted is not None:
             donor = ddpm_core.inside(model)
-            lanes[1].change(
-                request.graft_block,
-                lambda found, t: donor.taps[request.graft_block] if t in plan.changed else found,
-            )
+            block = request.graft.block
+            lanes[1].change(block, lambda found, t: donor.taps[block] if t in plan.changed else found)
         if request.place:
             for lane in lanes:
-                lane.look(*(int(percent) / 100 for percent in request.place.split()))
+                lane.look(*request.place)
         work.give(_opening(plan, lanes[0], readers))
         opened = [(lane, plan.options) for lane in lanes]
         if donor and plan.grafted:
@@ -149,10 +135,6 @@ class NetworkRun(Rows):
                     kept = fitting(len(plan.times), len(lanes) * size_of(about))
                 work.recording.rows[lane] = x
             work.count(kind, OPENED * len(opened), timed=False)
-
-
-def _options(chain: Settings, model: ModelSpec) -> dict[str, Any]:
-    return {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
 
 
 def _readers(model: Model) -> Readers | None:
@@ -205,5 +187,6 @@ def _maps(shares: Tensor) -> np.ndarray:
 
 
 class NetworkPart(Part):
-    forms: ClassVar = {"network": Network}
+    names = ("network",)
+    asked = Network
     computation = NetworkRun

@@ -17,7 +17,6 @@ from ui.pictures.encoded import kept_steps, sent
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording
-from ui.runs.settings import Settings
 
 if TYPE_CHECKING:
     from ddpm_core import Step
@@ -83,23 +82,17 @@ class Rows(Computation):
     shows_x = False  # whether steps are shown with their x, too
 
     def __init__(self, services: Services, request: Any):
-        super().__init__(services, request, [request.checkpoint], request.count)
+        super().__init__(services, request, [request.lane], len(request.seeds))
 
-    @property
-    def chain(self) -> Settings:
-        """The run of a row, as far as the request says it."""
-        names = Settings.kinds().keys() & self.request.kinds().keys()
-        return Settings(**{name: getattr(self.request, name) for name in names})
-
-    def options(self, model: ModelSpec, what: str, *pictures: str) -> tuple[Settings, dict[str, Any]]:
-        """The chain of a row, resolved for this model, and `RowsPlan.options`. Raises ValueError for a model that is
-        not of pixels, as `what` needs, and for pictures, as `as_text.to_text` writes them, that are not of its size.
+    def options(self, model: ModelSpec, what: str, *pictures: str) -> dict[str, Any]:
+        """Return `RowsPlan.options`. Raises ValueError for a model that is not of pixels, as `what` needs, for pictures,
+        as `as_text.to_text` writes them, that are not of its size, and for a chain that it can't take.
         """
         check_pixels(model, what)
         for picture in filter(None, pictures):
             as_text.from_text(picture, model)
-        chain = self.chain.resolved(model)
-        return chain, {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
+        self.request.lane.chain(model, self.images)
+        return self.request.lane.arguments() | {"clip": self.request.clip}
 
     def counted(self, model: Model, work: Work) -> Model:
         """The model, whose network counts what it does."""

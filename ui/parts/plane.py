@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import heapq
-import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from ddpm_core import imaging, plane
-from ddpm_core.commands import defaults
 from ddpm_core.model import Model, ModelSpec
-from ddpm_core.names import SHAPES, Sampler
+from ddpm_core.names import Shape, Spacing
 from ddpm_core.plane import Mixture, plane_network
-from ddpm_core.timesteps import FORMULAS, model_pairs, suited_spacing
-from ui.forms import units
-from ui.forms.fields import Choice, Field, Number, Picture, Request, Seed, Whole, declare, shown
+from ddpm_core.runs import make_chain
+from ddpm_core.timesteps import model_pairs
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.services import Services
 from ui.parts.part import Part
+from ui.protocol import PaceOf
+from ui.runs.asked import Asked, Seed, unclear
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
-from ui.runs.settings import AUTO, SPACING, if_has, options_of
 
 if TYPE_CHECKING:
     from ddpm_core.samplers import Step
 
 T = 1000  # of the paper's schedule, which every run here has
-DRAWING = "drawing"
 DRAWN = 200  # points of a drawing, at most
-HUNDREDTHS = re.compile(r"-?\d{1,3},-?\d{1,3}", re.ASCII)
 
 FRAMES = 60  # steps of a lane whose clouds are shown, at most
 UNIT = 6 / 32767  # of coordinates on their way to the page, int16
@@ -51,95 +48,43 @@ PREVIEW_SECONDS = 0.4  # between two of these
 GUESSED = 20  # steps that are timed before the first run
 TRAINING = StepKind("plane-training", 3 * 512)  # plane_network.BATCH; a step, forward and back, counts as three
 
-Points = tuple[tuple[float, float], ...]
+Place = Annotated[list[Annotated[float, Field(ge=-1, le=1)]], Field(min_length=2, max_length=2)]
 
 
-@dataclass(frozen=True)
-class Drawing(Picture):
-    """One's own data: points "12,-30 4,5" in hundredths, inside [−1, 1]²; "" for none."""
+class CloudAsked(Asked):
+    """One of two clouds. Its sampler's options stand beside these fields, by their names."""
 
-    def check(self, value: object) -> Points:
-        text = str(value or "")
-        parts = text.split()
-        if not all(HUNDREDTHS.fullmatch(part) for part in parts):
-            raise ValueError(f"A drawing is points such as 12,-30 in hundredths, got {shown(text)}")
-        points = tuple((int(x) / 100, int(y) / 100) for x, y in (part.split(",") for part in parts))
-        if len(points) > DRAWN or any(max(abs(x), abs(y)) > 1 for x, y in points):
-            raise ValueError(f"A drawing has 1 to {DRAWN} points from -100,-100 to 100,100, got {shown(text)}")
-        return points
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | str]
 
-    def write(self, value: Points) -> str:
-        return " ".join(f"{round(100 * x)},{round(100 * y)}" for x, y in value)
+    denoiser: Literal["exact", "trained"]
+    steps: Annotated[int, Field(ge=1, le=T)]
+    sampler: Literal["ddpm", "ddim", "dpm++", "unipc"]
+    spacing: Spacing
 
-    def form(self) -> dict[str, object]:
-        return super().form() | {"kind": "picture", "holds": "points"}  # a link has it after the #, as it is long
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of `ddpm_core.plane.cloud` after the number of points."""
+        return self.model_dump(exclude={"denoiser"})
 
-
-K = TypeVar("K", bound=Field)
+    def times(self, model: ModelSpec) -> list[int]:
+        """Return the times at which the cloud is shown, from T down to 0: all, or FRAMES evenly spaced steps."""
+        ends = [s for _, s in model_pairs(model, self.steps, self.spacing, self.sampler)]
+        return [T, *imaging.thin(ends, FRAMES)]
 
 
-def _of_lane(kind: K, lane: str) -> K:
-    """The same for a lane, which errors name."""
-    return replace(kind, title=f"{kind.title} of lane {lane}", label=kind.label or kind.title)
+class Plane(Asked):
+    """Two lanes of one cloud of points."""
 
-
-DENOISER = Choice("denoiser", names=("exact", "trained"), titles={"exact": "exact ε", "trained": "trained ε"})
-SAMPLERS: tuple[Sampler, ...] = ("ddpm", "ddim", "dpm++", "unipc")
-SAMPLER = Choice("sampler", names=SAMPLERS, titles={name: units.SAMPLER[name] for name in SAMPLERS})
-STEPS = Whole("Steps", low=1, high=T, presets=(10, 50, T), slider=True)
-VARIANCE = Choice("variance", "Noise", names=("beta", "beta_tilde"), titles=units.VARIANCE_CHOICE)
-
-
-@dataclass(frozen=True)
-class Lane:
-    """denoiser: "exact" or "trained". The other fields are those of `ddpm_core.trajectory`."""
-
-    denoiser: str
-    sampler: str
-    steps: int
-    variance: str
-
-
-@dataclass(frozen=True)
-class Plane(Request):
-    """Two lanes of one cloud of points. cloud: how many. training: steps of it, where a lane needs a network."""
-
-    shape: str = declare(
-        Choice(
-            "shape",
-            "Data",
-            names=(*SHAPES, DRAWING),
-            titles={name: name.title() for name in SHAPES} | {DRAWING: "Draw"},
-        ),
-        "ring",
-    )
-    drawing: Points = declare(Drawing("drawing"), (), shown_if=[{"shape": DRAWING}])
-    denoiser: str = declare(_of_lane(DENOISER, "A"), "exact")
-    variance: str = declare(_of_lane(VARIANCE, "A"), "beta", if_has("variance", SAMPLERS))
-    sampler: str = declare(_of_lane(SAMPLER, "A"), "ddpm")
-    steps: int = declare(_of_lane(STEPS, "A"), 10)
-    denoiser_b: str = declare(_of_lane(DENOISER, "B"), "exact", lane="b")
-    variance_b: str = declare(
-        _of_lane(VARIANCE, "B"), "beta_tilde", if_has("variance", SAMPLERS, "sampler_b"), lane="b"
-    )
-    sampler_b: str = declare(_of_lane(SAMPLER, "B"), "ddpm", lane="b")
-    steps_b: int = declare(_of_lane(STEPS, "B"), 10, lane="b")
-    cloud: int = declare(Whole("The number of points", "Points", low=10, high=2000, more=True), 1000)
-    seed: int = declare(Seed("The seed", help="The same seed gives the same noise, in both", more=True), defaults.SEED)
-    width: float = declare(
-        Number("The width", "Width of the data", "Around each of its centres", True, low=0.02, high=0.6), 0.06
-    )
-    spacing: str = declare(replace(SPACING, names=(AUTO, *FORMULAS)), AUTO)
-    training: int = declare(
-        Whole("The steps of the training", "Training steps", "Of a trained ε", True, low=1, high=10_000), 3000
-    )
-
-    @property
-    def lanes(self) -> tuple[Lane, Lane]:
-        return (
-            Lane(self.denoiser, self.sampler, self.steps, self.variance),
-            Lane(self.denoiser_b, self.sampler_b, self.steps_b, self.variance_b),
-        )
+    shape: Shape | None
+    """of the data, None for a drawing"""
+    drawing: Annotated[list[Place], Field(max_length=DRAWN)]
+    width: Annotated[float, Field(ge=0.02, le=0.6)]
+    cloud: Annotated[int, Field(ge=10, le=2000)]
+    """points"""
+    seed: Seed
+    training: Annotated[int, Field(ge=1, le=10_000)]
+    """steps of it, where a lane needs a network"""
+    lanes: Annotated[list[CloudAsked], Field(min_length=2, max_length=2)]
 
     @property
     def trains(self) -> bool:
@@ -148,28 +93,15 @@ class Plane(Request):
     @property
     def network(self) -> Hashable:
         """What a trained network depends on."""
-        return self.shape, self.drawing if self.shape == DRAWING else (), self.width, self.training
+        return self.shape, tuple(map(tuple, self.drawing)), self.width, self.training
 
     def mixture(self) -> Mixture:
-        """The data. Raises ValueError for an empty drawing."""
-        if self.shape != DRAWING:
-            return plane.shape(self.shape, self.width)  # pyright: ignore[reportArgumentType]
+        """Return the data."""
+        if self.shape is not None:
+            return plane.shape(self.shape, self.width)
         if not self.drawing:
-            raise ValueError("The drawing is empty: draw at least one point")
-        return plane.drawing(self.drawing, self.width)
-
-    def options(self, lane: Lane, model: ModelSpec) -> dict[str, Any]:
-        """The arguments of `ddpm_core.plane.cloud` after the number of points."""
-        options: dict[str, Any] = {"steps": lane.steps, "sampler": lane.sampler, "spacing": self.spacing}
-        if self.spacing == AUTO:
-            options["spacing"] = suited_spacing(model, lane.sampler, lane.steps)  # pyright: ignore[reportArgumentType]
-        return options | options_of(lane)
-
-    def times(self, lane: Lane, model: ModelSpec) -> list[int]:
-        """The times at which a lane's cloud is shown, from T down to 0: all, or FRAMES evenly spaced steps."""
-        options = self.options(lane, model)
-        ends = [s for _, s in model_pairs(model, lane.steps, options["spacing"], options["sampler"])]
-        return [T, *imaging.thin(ends, FRAMES)]
+            raise unclear("an empty drawing")
+        return plane.drawing([(x, y) for x, y in self.drawing], self.width)
 
 
 @dataclass(frozen=True)
@@ -238,6 +170,8 @@ class Clouds(Computation[Plane, CloudsPlan]):
     def plan(self, models: Sequence[ModelSpec]) -> CloudsPlan:
         request, mixture = self.request, self.request.mixture()
         exact = plane.exact_model(mixture)
+        for lane in request.lanes:
+            make_chain(exact, **lane.options())
         kinds = tuple(StepKind(f"plane-{lane.denoiser}", request.cloud) for lane in request.lanes)
         to_train = request.trains and self._networks.get(request.network) is None
         steps = [(kind, lane.steps) for kind, lane in zip(kinds, request.lanes, strict=True)]
@@ -288,9 +222,9 @@ class Clouds(Computation[Plane, CloudsPlan]):
         x_T = plane.start(request.seed, request.cloud)
         for lane in range(len(lanes)):
             self._frame(plan, lane, models[lane], T, x_T.flatten(1).numpy(), work)
-        times = [set(request.times(lane, plan.exact)) for lane in lanes]
+        times = [set(lane.times(plan.exact)) for lane in lanes]
         runs = [
-            plane.cloud(model, request.seed, request.cloud, **request.options(lane, plan.exact))
+            plane.cloud(model, request.seed, request.cloud, **lane.options())
             for lane, model in zip(lanes, models, strict=True)
         ]
         for lane, step in together(runs):
@@ -319,22 +253,24 @@ class Clouds(Computation[Plane, CloudsPlan]):
 
 
 class PlanePart(Part):
-    forms: ClassVar = {"plane": Plane}
-    computation = Clouds
+    names = ("plane",)
+    asked = Plane
 
     def __init__(self, services: Services):
         super().__init__(services)
         self._networks = Networks()
 
-    def request(self, part: str, values: Values) -> Clouds:
-        return Clouds(self.services, Plane.check(values), self._networks)
-
-    def cost(self, computation: Computation) -> Values:
-        guess_paces(self.services.step_times)
-        return super().cost(computation) | {"device": "CPU"}  # whatever pictures are computed on
+    def computed(self, asked: Plane) -> Clouds:
+        return Clouds(self.services, asked, self._networks)
 
     def initial(self) -> Values:
         return {"DRAWN": DRAWN, "UNIT": UNIT, "ARROWS": ARROWS, "ARROW_UNIT": ARROW_UNIT}
+
+
+def pace_of(services: Services, name: str) -> PaceOf:
+    """Return how long a step of one of its kinds takes."""
+    guess_paces(services.step_times)
+    return {"seconds": services.step_times.measured(name), "flop": FLOP, "download": 0}
 
 
 def guess_paces(pace: StepTimes) -> None:

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 
 class TrainingPart(Part):
+    names = ("train",)
     forms: ClassVar = {"train": Recipe}
 
     def __init__(self, services: Services):

@@ -36,13 +36,13 @@ class Run:
             self.log.say(state, text)
 
     def kept(self) -> Values:
-        """What files are made of: {values, about, …}. values: of its request. about: see `Job`. The rest is
-        `Recording.kept`. Raises ValueError where nothing was computed.
+        """What files are made of: {about, …}. about: see `Job`. The rest is `Recording.kept`. Raises ValueError where
+        nothing was computed.
         """
         if self.job is None:
             raise ValueError(self._text)
         kept = self.job.recording.kept()
-        return {"values": self.job.computation.request.written(), "about": self.job.about, **kept}
+        return {"about": self.job.about, **kept}
 
     @property
     def address(self) -> str | None:

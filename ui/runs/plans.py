@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from ui.forms.fields import Request
 from ui.machine.step_times import StepKind, StepTimes
-from ui.models.catalogue import named
+from ui.models.catalogue import named, short_name
+from ui.models.facts import facts_of
+from ui.runs.asked import Checkpoint
 from ui.runs.log import Values
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ui.models.services import Services
 
 
-R = TypeVar("R", bound=Request)
+R = TypeVar("R")  # what is asked for
 P = TypeVar("P", bound="Plan")
 K = TypeVar("K")  # the plan of what is kept; None of a run that keeps nothing
 
@@ -25,7 +26,7 @@ K = TypeVar("K")  # the plan of what is kept; None of a run that keeps nothing
 class Plan:
     """A request with nothing left open: what runs. steps: how many it takes of each kind."""
 
-    request: Request
+    request: Any
     steps: Mapping[StepKind, float]
 
     def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
@@ -63,15 +64,17 @@ class Recording(Generic[K]):
 class Computation(Generic[R, P]):
     """A request of a part, and how it is planned and computed. It never changes.
 
-    refs: the checkpoints that it needs, each once. images: how many are evaluated at once, about. recording: the class
-    of what `compute` finds in `work`.
+    checkpoints: those that it needs. images: how many are evaluated at once, about.
     """
 
     recording: ClassVar[type[Recording[Any]]] = Recording
+    """the class of what `compute` finds in `work`"""
 
-    def __init__(self, services: Services, request: R, refs: Iterable[str], images: int):
-        self.services, self.request = services, request
-        self.refs, self.images = tuple(refs), images
+    def __init__(self, services: Services, request: R, checkpoints: Iterable[Checkpoint], images: int):
+        self.services, self.request, self.images = services, request, images
+        self._facts = {one.checkpoint: one.facts for one in checkpoints}
+        self.refs = tuple(self._facts)
+        """the checkpoints, each once"""
 
     def plan(self, models: Sequence[ModelSpec]) -> P:
         """Its `Plan` for these models, one for each of refs, whose files are here. Raises ValueError, one sentence, for
@@ -90,7 +93,12 @@ class Computation(Generic[R, P]):
         return result
 
     def checked_plan(self, models: Sequence[ModelSpec]) -> P:
-        """`plan`. Raises Refused, too, for what would cost too much."""
+        """Return `plan`. Raises Refused, too, for what would cost too much, and ValueError for what was planned with
+        other facts than the models have now.
+        """
+        for ref, stamp in self._facts.items():
+            if stamp and (facts := self.services.models.read(ref, facts_of)) and facts["stamp"] != stamp:
+                raise ValueError(f"The files of {short_name(ref)} have changed: press Run again")
         plan = self.plan(models)
         if plan.steps:
             steps, images = sum(plan.steps.values()), evaluations(plan.steps)

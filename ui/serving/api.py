@@ -9,9 +9,8 @@ from __future__ import annotations
 import inspect
 import io
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -30,10 +29,8 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from ddpm_core import imaging
-from ddpm_core.model import ModelSpec
 from ui.machine import temporary_files
 from ui.machine.limits import Refused
-from ui.models.form_options import default_count, samplers, step_limits
 from ui.models.services import Services
 from ui.parts import sampling
 from ui.runs.jobs import Job
@@ -44,6 +41,7 @@ from ui.runs.visitors import address, asks, far_address, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Server
 from ui.serving.gate import REQUESTS, unclear
+from ui.serving.scripted import Script, Scripted
 
 # Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
 # counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
@@ -146,13 +144,14 @@ class Api(gr.Server):
             async for plan, frame in frames:
                 if frame is None:
                     continue
-                t, s = plan.pairs[0][frame.k]
+                chain = plan.lanes[0].chain
+                t, s = chain.pairs[frame.k]
                 yield {
                     "index": frame.k,
-                    "steps": len(plan.pairs[0]),
+                    "steps": len(chain.pairs),
                     "t": t,
                     "s": s,
-                    "alpha_bar": plan.models[0].schedule.alpha_bar[t].item(),
+                    "alpha_bar": chain.schedule.alpha_bar[t].item(),
                     "sigma": frame.sigma,
                     "x_t": await self._pictures(frame.x, f"x_{s}", plan),
                     "x0_hat": await self._pictures(frame.x0_hat, f"x0_hat_{t}", plan),
@@ -162,10 +161,8 @@ class Api(gr.Server):
         """The plan of a run, and each kept step while somebody listens, None now and then. Raises gr.Error for a run
         that fails or is stopped.
         """
-        if values["count"] is None:
-            values = values | {"count": default_count(str(values["checkpoint"]), self.services.step_times)}
         try:
-            computation = Scripted(self.services, values)
+            computation = Scripted(self.services, [Script.check(values)])
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         job = Job(computation, self.services, visitor(), far_address())
@@ -201,24 +198,7 @@ class Api(gr.Server):
         return await anyio.to_thread.run_sync(write)
 
 
-# The order in which scripts may pass values without their names; a new field of Settings comes behind these.
-ORDER = (
-    "checkpoint",
-    "sampler",
-    "steps",
-    "spacing",
-    "variance",
-    "eta",
-    "clip",
-    "seed",
-    "count",
-    "label",
-    "guidance",
-    "prompt",
-    "negative",
-)
-# Left to the checkpoint: its own sampler, steps, clipping and guidance, and as many images as the page starts with: 4,
-# or 1 where 4 take over 5 s.
+# Parameters that may be left to the checkpoint.
 OPEN = {
     "sampler": str | None,
     "steps": int | None,
@@ -228,29 +208,11 @@ OPEN = {
 }
 
 
-class Scripted(sampling.Sampling):
-    """The run of a script. Without a sampler or a number of steps it has those that the page sets for its model.
-
-    Raises ValueError as `Settings.check` does.
-    """
-
-    def __init__(self, services: Services, values: Values):
-        self._open = [name for name in ("sampler", "steps") if values[name] is None]
-        given = {name: value for name, value in values.items() if name not in self._open}
-        super().__init__(services, sampling.Settings.check(given))
-
-    def plan(self, models: Sequence[ModelSpec]) -> sampling.SamplingPlan:
-        own = {"sampler": samplers(models[0])[0], "steps": step_limits(models[0])[2]}
-        request = replace(self.request, **{name: own[name] for name in self._open})
-        return sampling.Sampling(self.services, request).plan(models)
-
-
 def _with_parameters(
     endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
 ) -> Callable[..., AsyncGenerator[Any, None]]:
-    """The endpoint as a function with a parameter for each field of `Settings`, which is how gradio reads them."""
-    usual = sampling.Settings.defaults() | dict.fromkeys(OPEN) | {"checkpoint": first}
-    defaults: Values = {name: usual[name] for name in (*ORDER, *usual)}
+    """The endpoint as a function with a parameter for each field of `Script`, which is how gradio reads them."""
+    defaults: Values = Script.defaults() | {"checkpoint": first}
 
     async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
         asks(request.session_hash, request.client and request.client.host)

@@ -45,14 +45,14 @@ from ui.machine.event_log import EventLog, log_no_other_way
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
-from ui.models.facts import answer
-from ui.models.form_options import quick
+from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
+from ui.parts import between, course, fetching, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
-from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, ModelList, Nothing, RunHere
+from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, ModelList, Nothing, Pace, RunHere
+from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
 from ui.runs.pages import Run, Runs
@@ -62,10 +62,25 @@ from ui.serving.connections import Server
 from ui.serving.gate import NAME, UNCLEAR, Access, Gate, unclear
 from ui.serving.origins import Origins, page_address
 from ui.serving.packing import packed, whole
+from ui.serving.scripted import OF_FORMS, is_quick, of_link
 
 if TYPE_CHECKING:
     from ui.serving.api import Api
 
+PARTS: tuple[Callable[[Services], Part], ...] = (
+    sampling.SamplingPart,
+    sampling.SketchPart,
+    plane.PlanePart,
+    forward.ForwardPart,
+    latents.LatentsPart,
+    repair.RepairPart,
+    between.BetweenPart,
+    likelihood.LikelihoodPart,
+    network.NetworkPart,
+    fetching.FetchingPart,
+    course.CoursePart,
+)
+MOST_NAMES = 8  # of what a page asks the pace
 LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
 QUESTIONS_OF_ONE = 4  # of one address; its other questions wait. Most take milliseconds, so a class gets through
@@ -114,20 +129,11 @@ class App(FastAPI):
         self.wanted = threading.Event()
         self.warmup = Warmup(services)
         self.training = training.TrainingPart(services) if services.trains else None
-        parts: list[Part] = [sampling.SamplingPart(services), sampling.SketchPart(services), plane.PlanePart(services)]
-        parts += [
-            forward.ForwardPart(services),
-            latents.LatentsPart(services),
-            repair.RepairPart(services),
-            between.BetweenPart(services),
-            likelihood.LikelihoodPart(services),
-            network.NetworkPart(services),
-        ]
+        parts: list[Part] = [make(services) for make in PARTS]
         parts += [self.training] if self.training else []
-        self.parts: dict[str, Part] = {name: part for part in parts for name in part.forms}
-        self.parts["course"] = course.CoursePart(services)
+        self.parts = {name: part for part in parts for name in part.names}
         self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
-        self.runs = Runs(services, lambda name, values: self.parts[name].request(name, values))
+        self.runs = Runs(services, lambda name, values: self.parts[name].request(values))
         self.origins = Origins(any_host=services.public)
         access = Access(
             services.events,
@@ -179,13 +185,12 @@ class App(FastAPI):
 
     def _preview(self, request: Request) -> Response:
         """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
-        asked, part, found = dict(request.query_params), self.parts["watch"], None
-        name = asked.get("tab", "" if "lesson" in asked else "watch")
-        if asked and name in part.forms and not self.locked:
+        values, found = dict(request.query_params), None
+        part = values.get("tab", "" if "lesson" in values else "watch")
+        if values and part in OF_FORMS and not self.locked:
             with suppress(ValueError, CheckpointError):
-                run = part.request(name, {"checkpoint": self.services.first, **asked})
-                cost = part.cost(run)
-                found = preview(run, self.services) if quick(cost) else None
+                run = of_link(self.services, part, values)
+                found = preview(run, self.services) if is_quick(run) else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _forms(self) -> dict[str, list[dict[str, object]]]:
@@ -235,6 +240,7 @@ class App(FastAPI):
         own: EngineQuestions = {
             "models": self._models,
             "facts": self._facts,
+            "pace": self._pace,
             "emoji": lambda asked: emoji.NAMES,
             "stop": self._stop,
             "run": self._has_run,
@@ -247,8 +253,6 @@ class App(FastAPI):
         asked = self.parts.get(part)
         if asked is None:
             raise ValueError("There is no such part on this page")
-        if what == "cost":
-            return asked.cost(asked.request(part, values))
         if what not in asked.questions:
             raise ValueError("The page can't ask this")
         return asked.questions[what](values)
@@ -267,6 +271,22 @@ class App(FastAPI):
         found = answer(self.services, ref, asked.get("pictures") is True)
         self.warmup.look(ref, asked.get("typed") is True)
         return found
+
+    def _pace(self, asked: Asked) -> Pace:
+        """How long steps take, as far as that is known."""
+        names = asked.get("refs")
+        if not isinstance(names, list) or len(names) > MOST_NAMES:
+            raise unclear_request("names of what takes time")
+        services = self.services
+        return {
+            "paces": {
+                name: plane.pace_of(services, name) if name.startswith("plane-") else pace(services, name)
+                for name in map(str, names)
+            },
+            "device": services.models.kind,
+            "busy": services.public and len(services.turns) > 0,
+            "tflop": services.limits.run_tflop,
+        }
 
     def _has_run(self, asked: Asked) -> RunHere:
         return {"closing": self.runs.resumed(asked.get("run")).log.state == "lost"}

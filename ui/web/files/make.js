@@ -1,11 +1,10 @@
 // A file of a run, made in the page of what an engine kept of the run.
 
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Knowledge } from "../shared/run/knowledge.js" */
-/** @import { Values } from "../shared/run/client.js" */
+/** @import { Plan } from "../plans/plan.js" */
 /** @import { About } from "./record.js" */
 
-/** What an engine keeps of a run. values: of its request. about: of each of its checkpoints. The rest is what the files of its part need. @typedef {{ values: Values, about: About } & Record<string, any>} Kept */
+/** What an engine keeps of a run, with its plan. about: of each of its checkpoints. The rest is what the files of its part need. @typedef {{ plan: Plan | null, about: About } & Record<string, any>} Kept */
 /** @typedef {[name: string, content: BlobPart]} File */
 /** Wait a moment after a picture, so that the page stays alive. @typedef {(done: number, all: number) => Promise<unknown>} Rest */
 /** Make a file of a kind. run: what was kept, with its plan. Throws a sentence where there is nothing for the file yet. @typedef {(kind: string, run: any, catalogue: Catalogue, rest: Rest) => File | Promise<File>} Save */
@@ -22,11 +21,10 @@ const PARTS = {
 
 /**
  * A file of a run. Throws an Error with a sentence where it can't be made.
- * @param {Knowledge} knowledge @param {string} part @param {string} kind such as "png" @param {Kept} kept @param {Rest} rest
+ * @param {Catalogue} catalogue @param {string} part @param {string} kind such as "png" @param {Kept} run @param {Rest} rest
  * @returns {Promise<File>}
  */
-export async function make(knowledge, part, kind, { values, ...kept }, rest) {
+export async function make(catalogue, part, kind, run, rest) {
   const { save } = await PARTS[part]();
-  const plan = await knowledge.plan(part, values);
-  return save(kind, { ...kept, plan }, knowledge.catalogue, rest);
+  return save(kind, run, catalogue, rest);
 }

@@ -1,5 +1,4 @@
 // The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
-import { SAME } from "../shared/form/controls.js";
 import { token } from "../shared/run/client.js";
 import { isEnd } from "../shared/run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
@@ -65,16 +64,17 @@ export function connect({ knowledge, forms, first, known, words, models, device 
 
   /**
    * What the worker would say before it has loaded anything; null where it has begun, or where only it knows.
-   * @param {string} part @param {string} what @param {Values} values
+   * @param {string} what @param {Values} values
    */
-  function early(part, what, values) {
+  function early(what, values) {
     if (worker || !known) return null;
     if (what === "models") return { models, device, known: true };
     if (what === "facts" && values.ref === first && !values.pictures)
       return said(first, known, null, new Catalogue(words).isOwn(first), 0);
-    const chosen = forms[part]?.flatMap(({ kind, name }) => (kind === "reference" ? String(values[name] ?? "") : []));
-    const isFirst = what === "cost" && chosen?.every((ref) => ["", SAME, first].includes(ref));
-    return isFirst ? { seconds: null, missing: [], device: "CPU", busy: false } : null;
+    const isFirst = what === "pace" && /** @type {string[]} */ (values.refs).every((ref) => ref === first);
+    if (!isFirst) return null;
+    const paces = { [first]: { seconds: [], flop: null, download: 0 } };
+    return { paces, device: "CPU", busy: false, tflop: null, workers: 1 };
   }
 
   /** @param {Values} question @param {(answer: any) => void} take */
@@ -123,7 +123,7 @@ export function connect({ knowledge, forms, first, known, words, models, device 
   /** @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
   const ask = (part, what, values) =>
     new Promise((resolve) => {
-      const answer = early(part, what, values);
+      const answer = early(what, values);
       if (answer) return resolve(answer);
       const id = send({ verb: "ask", part, what, values }, resolve);
       if (what === "stop") insist(id);
@@ -139,10 +139,11 @@ export function connect({ knowledge, forms, first, known, words, models, device 
       send({ verb: "ask", part: "engine", what: "near", values: { refs: fresh, fetch } }, () => {});
       for (const ref of fresh) near.add(ref);
     },
-    run(part, values, take, lost) {
+    run(order, take, lost) {
+      const { part } = order;
       let listens = true;
       const before = waiting.has(newest.get(part) ?? 0);
-      const id = send({ verb: "run", part, values }, (got) => {
+      const id = send({ verb: "run", part, plan: "plan" in order ? order.plan : null }, (got) => {
         if (!listens) end(got);
         else got.error ? lost(got.error) : take(got);
       });

@@ -3,9 +3,8 @@ import { evaluations, keyOf, left, recent } from "../plans/plan.js";
 import { token } from "../shared/run/client.js";
 import { isEnd, NEXT } from "../shared/run/stream.js";
 import { download, failure } from "../words/units.js";
-import { planned } from "./requests.js";
 
-/** @import { Plan, Request, StepKind } from "../plans/plan.js" */
+/** @import { Plan, StepKind } from "../plans/plan.js" */
 /** @import { Loaded } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
 /** @import { Pool, Told } from "./pool.js" */
@@ -47,10 +46,6 @@ export class Run {
   /** Steps of each kind that were done, by `keyOf`. @type {Map<string, number>} */
   #done = new Map();
   #evaluations = 0; // done
-  /** The checkpoints that it needs. @type {string[]} */
-  refs = [];
-  /** @type {Plan | null} */
-  plan = null;
   /** @type {Computation | null} */
   computation = null;
   /** Of each of its checkpoints. @type {Loaded[]} */
@@ -59,15 +54,15 @@ export class Run {
   recording = null;
 
   /**
-   * @param {Pool} pool @param {string} part @param {Record<string, unknown>} values of its request
+   * @param {Pool} pool @param {string} part @param {Plan} plan
    * @param {(message: Message<Given>) => void} send @param {number} [interval] ms between two messages with results
    */
-  constructor(pool, part, values, send, interval = INTERVAL) {
+  constructor(pool, part, plan, send, interval = INTERVAL) {
     this.pool = pool;
     this.checkpoints = pool.checkpoints;
     this.interval = interval;
     this.part = part;
-    this.values = values;
+    this.plan = plan;
     this.send = send;
   }
 
@@ -76,18 +71,14 @@ export class Run {
     this.#say("stopping");
   }
 
-  /** @param {() => Promise<{ computation: Computation, request: Request }>} make what to compute, or throw a sentence */
-  async run(make) {
+  /** @param {() => Promise<Computation>} find how it is computed */
+  async run(find) {
     try {
       this.#say("queued");
-      const { computation, request } = await make();
-      const { planner } = computation;
+      const { plan } = this;
+      const computation = await find();
       this.computation = computation;
-      this.refs = planner.refs(request);
-      this.plan = planned(this.checkpoints, computation, request);
-      for (const ref of this.refs) this.models.push(await this.#load(ref));
-      const plan = this.plan ?? planned(this.checkpoints, computation, request);
-      this.plan = plan;
+      for (const ref of plan.refs) this.models.push(await this.#load(ref));
       this.recording = computation.record(plan);
       this.#say("running", "Running: the first step");
       await breath();
@@ -106,6 +97,7 @@ export class Run {
 
   /** @param {string} ref */
   async #load(ref) {
+    await this.checkpoints.learn(ref);
     const name = this.checkpoints.catalogue.name(ref);
     const began = performance.now();
     if (!this.checkpoints.isLoaded(ref)) this.#say("loading", `Loading ${name}`);
@@ -172,7 +164,7 @@ export class Run {
   }
 
   #running() {
-    const { steps } = /** @type {Plan} */ (this.plan);
+    const { steps } = this.plan;
     const progress = this.#evaluations / Math.max(1, evaluations(steps));
     const seconds = left(steps, this.checkpoints.pace, this.#done);
     const share = this.#pace ? this.#pace.taken / this.#pace.alone : 1 / this.pool.gain(this);

@@ -1,20 +1,15 @@
 // The workers of a run. A strand is what one of them computes without the others: the chain of a picture. Another worker
-// gets the request of the run with the numbers of its strands: it makes the same plan, and the same steps. This one
-// computes all other strands, and puts the steps together in the order in which the run asks for them.
-import { evaluations } from "../plans/plan.js";
+// gets the plan of the run with the numbers of its strands. This one computes all other strands, and puts the steps together
+// in the order in which the run asks for them.
+import { gain, shares } from "../plans/strands.js";
 import { isEnd } from "../shared/run/stream.js";
 
-/** @import { Plan, Request } from "../plans/plan.js" */
+/** @import { Outline, Plan } from "../plans/plan.js" */
 /** @import { Picture } from "../files/pictures.js" */
 /** @import { Checkpoints, Loaded } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
 /** @import { Computation } from "./parts/index.js" */
 
-/**
- * cost: evaluations, 0 where there is nothing to compute. turn: strands of a lower one come first, those of the same go side
- * by side. chains: how many it has, with as many steps that end at s = 0; 1 by default.
- * @typedef {{ cost: number, turn: number, chains?: number }} Outline
- */
 /**
  * A step as the page sees it; with s alone undefined, an evaluation that is not shown. Pictures: of a step that is kept, with
  * those of a latent and the attention that words get. end: the numbers of the last step. seconds: what it took.
@@ -36,34 +31,6 @@ const GLANCE = 100; // ms after which a run that waits looks whether it is to st
 const [WORKER, LOADED] = [10e6, 3];
 const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes that all workers may take; the second where a browser says that there is much
 const PLENTY = 8; // GB
-
-/**
- * Which of so many workers computes each strand, and the evaluations of the one that has most to do: in each turn the longest
- * strand is the first to be given, each to the worker that has least.
- * @param {Outline[]} strands @param {number} workers
- */
-export function shares(strands, workers) {
-  /** @type {number[]} */
-  const owners = [];
-  const loads = Array(workers).fill(0);
-  const order = [...strands.keys()].sort(
-    (a, b) => strands[a].turn - strands[b].turn || strands[b].cost - strands[a].cost,
-  );
-  for (const number of order) {
-    owners[number] = loads.indexOf(Math.min(...loads));
-    loads[owners[number]] += strands[number].cost;
-  }
-  return { owners, most: Math.max(...loads) };
-}
-
-/** How many times as quick so many workers are as one. @param {Plan} plan @param {Outline[][]} phases @param {number} workers */
-export function gain({ steps }, phases, workers) {
-  const all = evaluations(steps);
-  const saved = (/** @type {Outline[]} */ one) =>
-    one.reduce((sum, { cost }) => sum + cost, 0) - shares(one, workers).most;
-  const left = all - phases.reduce((sum, one) => sum + saved(one), 0);
-  return left ? all / left : 1;
-}
 
 class Strand {
   /** Steps that were not asked for yet. @type {Seen[]} */
@@ -186,10 +153,10 @@ class Shared {
 
   /** Let a helper compute some strands. @param {Helper} helper @param {Share} share */
   join(helper, share) {
-    const { part, values } = this.work;
+    const { part, plan } = this.work;
     for (const number of share.numbers) this.strands[number].helper = helper;
     this.helpers += 1;
-    helper.ask({ verb: "run", part, values, share }, ({ error, state, results = [] }) => {
+    helper.ask({ verb: "run", part, plan, share }, ({ error, state, results = [] }) => {
       for (const { number, index, seen } of /** @type {Told[]} */ (results)) this.strands[number].take(index, seen);
       if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // an error of the run comes here, too
       this.#wake();
@@ -271,15 +238,14 @@ export class Pool {
   /** How many times as quick a run is as with one worker, now. @param {Run} work */
   gain(work) {
     const helpers = this.#now?.work === work ? this.#now.helpers : 0;
-    const { computation, plan } = work;
-    return helpers && plan && computation?.strands ? gain(plan, computation.strands(plan), 1 + helpers) : 1;
+    return gain(work.plan, 1 + helpers);
   }
 
   /** Begin the strands of a phase of a run, with as many workers as there are strands in its largest phase. @param {Run} work @param {number} phase @param {any} given */
   share(work, phase, given) {
-    const { computation, plan, models, refs } = work;
-    const { strands, chains } = /** @type {Required<Computation>} */ (computation);
-    const phases = strands(plan);
+    const { computation, plan, models } = work;
+    const { refs, strands: phases = [] } = plan;
+    const { chains } = /** @type {Required<Computation>} */ (computation);
     const workers = Math.min(this.limit(refs), Math.max(...phases.map(({ length }) => length)));
     const begin = chains(plan, models, phase, given);
     const all = phases[phase].map((outline, number) => new Strand(outline, () => begin(number)));
@@ -332,16 +298,14 @@ export class Pool {
   }
 }
 
-/**
- * What a run is in a helper: the steps of its share.
- * @param {{ computation: Computation, request: Request }} asked @param {Share} share
- */
-export function served({ computation, request }, { phase, given, numbers }) {
+/** What a run is in a helper: the steps of its share. @param {Computation} computation @param {Share} share @returns {Computation} */
+export function served(computation, { phase, given, numbers }) {
   /** @param {Plan} plan @param {Loaded[]} models @param {Run} work */
   async function compute(plan, models, work) {
-    const { strands, chains } = /** @type {Required<Computation>} */ (computation);
+    const { chains } = /** @type {Required<Computation>} */ (computation);
     const begin = chains(plan, models, phase, given);
-    const own = numbers.map((number) => new Strand(strands(plan)[phase][number], () => begin(number)));
+    const outlines = plan.strands?.[phase] ?? [];
+    const own = numbers.map((number) => new Strand(outlines[number], () => begin(number)));
     const made = numbers.map(() => 0);
     for (let strand = first(own); strand; strand = first(own)) {
       await strand.make();
@@ -350,5 +314,5 @@ export function served({ computation, request }, { phase, given, numbers }) {
       await work.breathe();
     }
   }
-  return { computation: { ...computation, compute }, request };
+  return { ...computation, compute };
 }

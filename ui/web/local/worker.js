@@ -6,10 +6,10 @@ import { Files } from "./files/store.js";
 import { Run } from "./jobs.js";
 import { parts } from "./parts/index.js";
 import { Pool, served } from "./pool.js";
-import { asked, cost } from "./requests.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
+/** @import { PaceOf } from "../shared/run/protocol.js" */
 /** @import { Written } from "./known.js" */
 /** @import { Machine } from "./pool.js" */
 
@@ -18,6 +18,9 @@ const runs = new Map();
 /** @param {string} id */
 const find = (id) => [...runs.values()].find((run) => run.id === id);
 const GONE = "This run is no longer here: press Run again";
+const EXACT = "plane-exact"; // the steps of the exact ε
+/** Whether what takes time is no checkpoint. @param {string} name */
+const isOfPlane = (name) => name.startsWith("plane-");
 
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
 let ready;
@@ -44,7 +47,7 @@ async function begin({ folder, base, forms, machine, known }) {
 const refusal = (error) => ({ error: failure(error) });
 
 /** @param {Pool} pool @returns {Record<string, Answer>} */
-const questions = ({ checkpoints, isLarge }) => ({
+const questions = (pool, { checkpoints, isLarge } = pool) => ({
   models() {
     const { models, device } = checkpoints.knowledge.answers.models;
     const { engine } = checkpoints;
@@ -66,6 +69,19 @@ const questions = ({ checkpoints, isLarge }) => ({
     await checkpoints.quiet();
     return {};
   },
+  async pace({ refs }) {
+    for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
+    if (refs.includes(EXACT) && checkpoints.seconds(EXACT) === null) checkpoints.note(EXACT, ...(await import("./parts/plane.js")).timed());
+    /** @type {[string, PaceOf][]} */
+    const paces = [];
+    for (const ref of refs) {
+      const seconds = checkpoints.seconds(ref);
+      const download = isOfPlane(ref) ? 0 : await checkpoints.missing(ref);
+      paces.push([ref, { seconds: seconds === null ? [] : [[1, 1, seconds]], flop: null, download }]);
+    }
+    const workers = pool.limit(refs.filter((/** @type {string} */ ref) => !isOfPlane(ref)));
+    return { paces: Object.fromEntries(paces), device: "CPU", busy: false, tflop: null, workers };
+  },
   emoji: () => checkpoints.read("emoji.json"),
   run() {
     throw new Error(GONE); // with the worker of the page before
@@ -75,10 +91,9 @@ const questions = ({ checkpoints, isLarge }) => ({
     return {};
   },
   kept({ run }) {
-    const { recording, refs, values } = find(run) ?? {};
-    if (!recording || !refs) throw new Error(GONE);
-    const about = refs.map(() => ({ revision: null, engine: "browser · fp32" }));
-    return { ...recording, values, about };
+    const { recording, plan } = find(run) ?? {};
+    if (!recording || !plan) throw new Error(GONE);
+    return { ...recording, about: plan.refs.map(() => ({ revision: null, engine: "browser · fp32" })) };
   },
   async load({ known }) {
     checkpoints.replace(known);
@@ -98,13 +113,12 @@ async function answer({ part, what, values }) {
   const here = part === "engine" && questions(pool)[what];
   if (here) return here(values);
   const its = await own(part);
-  if (what === "cost") return cost(pool, its, part, values);
   if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
   return its.questions[what](values);
 }
 
 addEventListener("message", async ({ data }) => {
-  const { id, verb, part, values, share } = data;
+  const { id, verb, part, plan, share } = data;
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
     ready = begin(data);
@@ -114,12 +128,13 @@ addEventListener("message", async ({ data }) => {
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
   const here = await ready.catch((error) => send(refusal(error)));
   if (!here) return;
-  const { checkpoints, pool, own } = here;
+  const { pool, own } = here;
   runs.get(part)?.stop();
-  const run = new Run(pool, part, values, send, share && 0);
+  const run = new Run(pool, part, plan, send, share && 0);
   runs.set(part, run);
   return run.run(async () => {
-    const found = await asked(checkpoints, await own(part), part, values);
-    return share ? served(found, share) : found;
+    const { computation } = await own(part);
+    if (!computation) throw new Error("Nothing is computed here");
+    return share ? served(computation, share) : computation;
   });
 });

@@ -1,6 +1,7 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
 import { swatch } from "../shared/drawing/chart.js";
 import { el, find, markup } from "../shared/drawing/dom.js";
+import { networkOf } from "../plans/plane.js";
 import { Panel } from "../shared/run/panel.js";
 import { meanings, WAYS } from "../words/meanings.js";
 import { BOARD, WORDS } from "../words/plane.js";
@@ -55,6 +56,9 @@ export function mount(page, part) {
     take: (result) => stage.take(result),
     renew: () => stage.clear(),
     outcome: () => stage.summary,
+    finished(_, plan) {
+      if (plan) page.knowledge.catalogue.trained.add(networkOf(plan.request));
+    },
     render,
     described: (about) => {
       const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);

@@ -5,19 +5,20 @@ import { copied, lines, rowsHead, rowsSaved } from "../words/scripts.js";
 import { PART } from "../words/wrong.js";
 import { pictureSize } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
-import { chainOf, rows, stemOf } from "./rows.js";
+import { chainOf, laneAsked, rows, stemOf } from "./rows.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Options, RowsPlan } from "./rows.js" */
 
-/** corners: the texts, in words. kindOf: of the steps of so many cells at once. @typedef {RowsPlan & { corners: string[], kindOf: (cells: number[]) => StepKind }} BetweenPlan */
+/** corners: the texts, in words. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
 
 export const SIDE = 7; // pictures
 const WHAT = "between-words"; // in the names of files
 
 /** The cells in the order in which they are computed: corners, what lies half-way between them, then each row. @type {number[][]} */
 export const STAGES = stages();
+export const CELLS = STAGES.flat();
 
 function stages() {
   const places = Array.from({ length: SIDE }, (_, i) => i);
@@ -39,21 +40,33 @@ function plan(request, [model], catalogue) {
     options: { prompts: _, ...options },
   } = chainOf({ ...request, prompt: a, count: 1 }, model, catalogue);
   const corners = [a, b, c, d].map((text) => catalogue.prompt(checkpoint, text));
-  const kindOf = (/** @type {number[]} */ { length }) =>
-    stepKind(checkpoint, length * (options.guidance === null ? 1 : 2));
+  const { steps } = chain;
+  const kinds = STAGES.map((cells) => kindOf({ request, options }, cells));
   return {
-    ...{ request, model, options, corners, kindOf, columns: SIDE, stem: stemOf(request, WHAT, catalogue) },
-    steps: byKind(...STAGES.map((cells) => /** @type {[StepKind, number]} */ ([kindOf(cells), chain.steps]))),
-    about: () => ({ python: copied(() => script(request, model, options, corners)) }),
-    shown: ({ unknown }) => ({ kind: "plan", side: SIDE, size: pictureSize(model), corners, unknown }),
+    ...{ request, refs: [checkpoint], images: SIDE, model, options, corners, columns: SIDE },
+    stem: stemOf(request, WHAT, catalogue),
+    steps: byKind(...kinds.map((kind) => /** @type {[StepKind, number]} */ ([kind, steps]))),
+    strands: [CELLS.map((cell, turn) => ({ cost: kindOf({ request, options }, [cell]).batch * steps, turn }))],
   };
 }
 
-/** @type {Planner<BetweenPlan>} */
-export const planner = { ...rows, images: () => SIDE, plan };
+/** Of the steps of so many cells at once. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
+export const kindOf = ({ request: { checkpoint }, options: { guidance } }, { length }) =>
+  stepKind(checkpoint, length * (guidance === null ? 1 : 2));
 
-/** A script that repeats the square with ddpm_core. @param {Request} request @param {Facts} model @param {Options} options @param {string[]} corners */
-function script({ checkpoint, seed }, model, options, corners) {
+/** @type {Planner<BetweenPlan>} */
+export const planner = {
+  ...rows,
+  plan,
+  about: (plan) => ({ python: copied(() => script(plan)) }),
+  shown: ({ model, corners }, { unknown }) => ({
+    ...{ kind: "plan", side: SIDE, size: pictureSize(model), corners, unknown },
+  }),
+  asked: (plan) => ({ ...laneAsked(plan), corners: plan.corners, seed: plan.request.seed }),
+};
+
+/** A script that repeats the square with ddpm_core. @param {BetweenPlan} plan */
+function script({ request: { checkpoint, seed }, model, options, corners }) {
   return lines(
     ...rowsHead(checkpoint, model, options),
     `square = ddpm_core.word_square(${literal(corners)}, ${SIDE})`,

@@ -3,18 +3,17 @@
 import { SAMPLERS } from "../local/process/samplers.js";
 import { tabled } from "../local/process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
-import { downloads, expected, megabytes, note, OF_SCORES } from "../words/units.js";
+import { megabytes, note, OF_SCORES } from "../words/units.js";
 import { ANY } from "./fields.js";
 
 /** @import { About } from "../shared/form/form.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Known, ModelFacts, RunCost } from "../shared/run/protocol.js" */
+/** @import { Known, ModelFacts } from "../shared/run/protocol.js" */
 /** @import { Facts } from "./plan.js" */
 
 export const COUNT = 4; // pictures of a new page's run
 const STEPS = 50; // and its steps
 export const LOSSLESS = 64; // pictures up to this size show their single pixels
-const QUICK = 3; // seconds: runs that take less start by themselves
 const PATIENCE = 5; // seconds that they may take
 
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
@@ -22,7 +21,7 @@ const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "lear
  * The facts of a checkpoint, of what an engine says of it: `facts` of ui/models/facts.py.
  * @param {string} ref @param {ModelFacts} said @returns {Facts}
  */
-export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null }) {
+export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null, stamp = "" }) {
   const { prediction, variance, clip, channels, student, source, floor } = spec;
   const table = tabled(scheduler);
   const process = {
@@ -30,7 +29,7 @@ export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null,
     ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
     ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
   };
-  return { ...spec, ref, home, pipeline, schedule: table, process };
+  return { ...spec, ref, stamp, home, pipeline, schedule: table, process };
 }
 
 /** Pixels a side of a model's pictures. @param {Facts} facts */
@@ -105,18 +104,4 @@ export function aboutModel(facts, catalogue) {
 export function defaultCount(seconds, isOwn) {
   const fits = seconds === null ? isOwn : seconds * STEPS < PATIENCE;
   return fits ? COUNT : 1;
-}
-
-/**
- * What a run takes, its download included. seconds is null where it is not known, or where something has to be downloaded
- * first. auto: whether it may start by itself, as it is quick; null while its time is not known yet.
- * @param {RunCost} cost
- * @returns {{ estimate: string, seconds: number | null, auto: boolean | null }}
- */
-export function estimate({ seconds, missing, device, busy }) {
-  const text = expected(seconds, device);
-  if (missing.length) {
-    return { estimate: downloads(missing, text), seconds: null, auto: false };
-  }
-  return { estimate: text, seconds, auto: seconds === null ? null : seconds < QUICK && !busy };
 }

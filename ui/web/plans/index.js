@@ -1,5 +1,6 @@
 // The planner of each part, loaded when it is asked for.
 
+/** @import { Order } from "../shared/run/client.js" */
 /** @import { Planner } from "./plan.js" */
 
 const sampling = () => import("./sampling.js");
@@ -19,3 +20,11 @@ const PLANNERS = {
 
 /** @param {string} part */
 export const plannerOf = (part) => PLANNERS[part]();
+
+/** What only gets models ready: without the facts of its models a run can't be planned. @param {string[]} refs @returns {Order} */
+export const fetching = (refs) => ({
+  part: "fetch",
+  plan: { request: {}, refs, images: 0, steps: [] },
+  asked: { refs },
+  shown: (result) => result,
+});

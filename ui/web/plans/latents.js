@@ -9,19 +9,29 @@ import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js
 import { PART } from "../words/wrong.js";
 import { Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
-import { chainOf, checkPixels, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
+import {
+  chainOf,
+  checkPixels,
+  laneAsked,
+  rows,
+  seedsOfColumns,
+  shownRows,
+  stemOf,
+  strandsOfRows,
+  strandsOfSources,
+} from "./rows.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request } from "./plan.js" */
-/** @import { Options, RowsPlan } from "./rows.js" */
+/** @import { Options, RowsPlan, Source } from "./rows.js" */
 
-/** times: of the rows. lengths: the steps of each. @typedef {RowsPlan & { times: number[], lengths: number[] }} LatentsPlan */
+/** times: of the rows. lengths: the steps of each. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
 
 /** Whether two latents are mixed. @param {Request} request */
 export const mixes = ({ mode }) => mode === "interpolate";
 
-/** The first picture, and the second where there is one; as text, "" for the seed's sample. @param {Request} request @returns {{ seed: number, own: string }[]} */
-export function sources(request) {
+/** The first picture, and the second where there is one. @param {Request} request @returns {Source[]} */
+function sourcesOf(request) {
   const first = { seed: request.seed, own: request.picture };
   return mixes(request) ? [first, { seed: request.seed_b, own: request.picture_b }] : [first];
 }
@@ -33,7 +43,8 @@ export const weights = ({ count }) =>
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
 function plan(request, [model], catalogue) {
   checkPixels(model, PART.latents);
-  for (const { own } of sources(request)) if (own) fromText(own, model);
+  const sources = sourcesOf(request);
+  for (const { own } of sources) if (own) fromText(own, model);
   const { options } = chainOf(request, model, catalogue);
   const { T } = model.schedule;
   const times = request.times.length ? request.times : quarters(model.process);
@@ -41,16 +52,16 @@ function plan(request, [model], catalogue) {
   if (highest > T) throw new Wrong("times", PART.times(T, highest));
   for (const t of times) checkChain(model, t, options);
   const lengths = times.map((/** @type {number} */ t) => chainLength(model.process, t, request.steps));
-  const drawn = sources(request).filter(({ own }) => !own).length;
+  const drawn = sources.filter(({ own }) => !own).length;
   const { checkpoint, count, steps, mode } = request;
   return {
-    ...{ request, model, options, times, lengths, columns: count, stem: stemOf(request, mode, catalogue) },
+    ...{ request, refs: [checkpoint], images: count, model, options, sources, times, lengths, columns: count },
+    stem: stemOf(request, mode, catalogue),
     steps: byKind(
       [stepKind(checkpoint), drawn * steps],
       [stepKind(checkpoint, count), lengths.reduce((/** @type {number} */ sum, /** @type {number} */ n) => sum + n, 0)],
     ),
-    about: () => ({ python: copied(() => script(request, model, options, times)) }),
-    shown: () => ({ ...shownRows(model, { ...wordsOf(request, times), steps: lengths }), mode }),
+    strands: [strandsOfSources(options, sources), strandsOfRows(count, lengths)],
   };
 }
 
@@ -77,13 +88,26 @@ function checkChain(model, t, { steps, sampler, variance, spacing, eta, guidance
 }
 
 /** @type {Planner<LatentsPlan>} */
-export const planner = { ...rows, plan };
+export const planner = {
+  ...rows,
+  plan,
+  about: (plan) => ({ python: copied(() => script(plan)) }),
+  shown: ({ request, model, times, lengths }) => ({
+    ...shownRows(model, { ...wordsOf(request, times), steps: lengths }),
+    mode: request.mode,
+  }),
+  asked: (plan) => ({
+    ...laneAsked(plan),
+    ...{ sources: plan.sources, times: plan.times, seeds: seedsOfColumns(plan.request) },
+    weights: mixes(plan.request) ? weights(plan.request) : [],
+  }),
+};
 
-/** A script that repeats the rows with ddpm_core. @param {Request} request @param {Facts} model @param {Options} options @param {number[]} times */
-function script(request, model, options, times) {
+/** A script that repeats the rows with ddpm_core. @param {LatentsPlan} plan */
+function script({ request, model, options, sources, times }) {
   const { seed, seed_b, count, mode } = request;
   const shape = [1, model.image_size, model.image_size, model.channels];
-  const [a, b = []] = sources(request).map(({ seed, own }, i) =>
+  const [a, b = []] = sources.map(({ seed, own }, i) =>
     own ? picture("ab"[i], own, shape) : [`${"ab"[i]} = ddpm_core.sample(model, [${seed}], **options)`],
   );
   const row = mixes(request)
@@ -94,7 +118,7 @@ function script(request, model, options, times) {
       ]
     : [`    rows.append(ddpm_core.reconstruct(model, x_t, t, ${range(seed + 1, count)}, **options))`];
   return lines(
-    ...(sources(request).some(({ own }) => own) ? ["import base64", "import zlib", ""] : []),
+    ...(sources.some(({ own }) => own) ? ["import base64", "import zlib", ""] : []),
     ...rowsHead(request.checkpoint, model, options),
     ...a,
     ...b,

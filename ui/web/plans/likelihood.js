@@ -11,7 +11,7 @@ import { PART } from "../words/wrong.js";
 import { LOSSLESS } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { checkPixels } from "./rows.js";
-import { classOf } from "./settings.js";
+import { asksFor, classOf } from "./settings.js";
 
 /** @import { Catalogue, PictureSet } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
@@ -68,7 +68,9 @@ function checkBound({ num_classes, null_label, schedule: { T }, student }, { lab
   if (student.method === "consistency") throw new Error(PART.consistency);
 }
 
-/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {Plan} */
+/** @typedef {Plan & { model: Facts, pictures: Measured }} BoundPlan */
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BoundPlan} */
 function plan(request, [model], catalogue) {
   checkPixels(model, PART.likelihood);
   const pictures = measured(request, model, catalogue);
@@ -81,30 +83,34 @@ function plan(request, [model], catalogue) {
     .reduce((sum, steps) => sum + steps, 0);
   const [alone, together] = [1, BATCH].map((batch) => stepKind(request.checkpoint, batch));
   return {
-    request,
+    ...{ request, refs: [request.checkpoint], images: BATCH, model, pictures },
     steps: byKind([alone, decodings(T)], [together, (count * T + others + early) / BATCH]),
-    about: () => ({ python: copied(() => script(request, model, pictures)) }),
-    shown(result) {
-      if (result.kind === "bits") return { ...result, looks: looks(model, result.chains) };
-      return {
-        ...{ kind: "plan", T, count, pixelated: model.image_size <= LOSSLESS },
-        variances: variances(model).map((name) => [VARIANCE[name], name]),
-        lengths: [...lengths(model), T],
-        published: result.published,
-      };
-    },
   };
 }
 
-/** @type {Planner} */
+/** @type {Planner<BoundPlan>} */
 export const planner = {
   refs: ({ checkpoint }) => [checkpoint],
-  images: () => BATCH,
   prepare: ({ picture }) => unpack(picture),
   summary({ checkpoint, picture, count }, catalogue) {
     return summary(catalogue.name(checkpoint), picture ? null : count);
   },
   plan,
+  about: ({ request, model, pictures }) => ({ python: copied(() => script(request, model, pictures)) }),
+  shown({ model, pictures }, result) {
+    if (result.kind === "bits") return { ...result, looks: looks(model, result.chains) };
+    const { T } = model.schedule;
+    return {
+      ...{ kind: "plan", T, count: pictures.shape[0], pixelated: model.image_size <= LOSSLESS },
+      variances: variances(model).map((name) => [VARIANCE[name], name]),
+      lengths: [...lengths(model), T],
+      published: result.published,
+    };
+  },
+  asked: ({ request: { picture }, model, pictures: { shape, labels } }) => ({
+    ...asksFor(model),
+    ...{ picture, count: shape[0], labels },
+  }),
 };
 
 /** A script that measures the same with ddpm_core. @param {Request} request @param {Facts} model @param {Measured} pictures */

@@ -8,19 +8,20 @@ import { NETWORK } from "../words/wrong.js";
 import { classNames } from "./facts.js";
 import { shown } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
-import { rows, stemOf } from "./rows.js";
+import { laneAsked, rows, stemOf } from "./rows.js";
 import { args, batch, laneOf, plain, resolved } from "./settings.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Facts, Planner, Request } from "./plan.js" */
+/** @import { Facts, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Options, RowsPlan } from "./rows.js" */
 
 /**
  * cut: what is switched off. grafted: options of the run that a block is taken from, null without. times: t of each step.
- * place: down and right, from 0 to below 1, null without. batch: images of an evaluation. changed: the times at which the second run is not whole, empty where there is no second run.
- * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, batch: number, place: [number, number] | null }} NetworkPlan
+ * place: down and right, from 0 to below 1, null without. kind: of an evaluation. changed: the times at which the second run is not whole, empty where there is no second run.
+ * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, kind: StepKind, place: [number, number] | null }} NetworkPlan
  */
 
+const OPENED = 4; // plain evaluations of the installed lab that one takes which is looked into: ui/parts/network.py
 const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
 const BLOCK = /^(middle|(down|up) \d)$/;
 const PLACE = /^(\d{1,2}) (\d{1,2})$/;
@@ -60,30 +61,47 @@ function plan(request, [model], catalogue) {
   if (apart && !changed.size) throw new Error(NETWORK.steps(times.length));
   const options = optionsOf(chain);
   const grafted = other && optionsOf(other);
-  const found = { request, model, options, cut, times, changed, place, grafted, columns: 1 };
+  const kind = stepKind(checkpoint, batch(chain, model));
+  const lanes = 1 + Number(apart) + Number(graft !== "");
+  return {
+    ...{ request, refs: [checkpoint], images: 1, model, options, cut, times, changed, place, grafted, columns: 1, kind },
+    stem: stemOf(request, "network", catalogue),
+    steps: byKind([kind, (catalogue.words.installed ? 1 : OPENED) * lanes * times.length]),
+  };
+}
+
+/** The run as the page has it. @type {Planner<NetworkPlan>["shown"]} */
+function shownOf({ request, model, cut, times, place, grafted }, { blocks, skips, r2, figures }) {
+  const { checkpoint, graft, graft_block, first, last, block } = request;
   // A class may be asked for by its number: it is called by its name.
   const label = grafted?.labels ?? null;
   const donor = label === null ? graft : classNames(model)[label];
-  const lanes = 1 + Number(apart) + Number(graft !== "");
   return {
-    ...found,
-    stem: stemOf(request, "network", catalogue),
-    batch: batch(chain, model),
-    steps: byKind([stepKind(checkpoint, batch(chain, model)), lanes * times.length]),
-    about: () => ({ python: copied(() => script(found)) }),
-    shown: ({ blocks, skips, r2, figures }) => ({
-      ...{ kind: "plan", blocks, skips, r2, figures },
-      ...{ checkpoint, steps: times.length, block, place, asked: askedFor(request, model) },
-      ...{ second: secondTitle(request, cut, donor, times, model), grafted: graft && graft_block },
-      span: [first, last || times.length],
-    }),
+    ...{ kind: "plan", blocks, skips, r2, figures },
+    ...{ checkpoint, steps: times.length, block, place, asked: askedFor(request, model) },
+    ...{ second: secondTitle(request, cut, donor, times, model), grafted: graft && graft_block },
+    span: [first, last || times.length],
   };
 }
 
 /** @type {Planner<NetworkPlan>} */
-export const planner = { ...rows, images: () => 1, prepare: async () => {}, plan };
+export const planner = {
+  ...rows,
+  plan,
+  prepare: async () => {},
+  about: (plan) => ({ python: copied(() => script(plan)) }),
+  shown: shownOf,
+  asked({ request, grafted, ...plan }) {
+    const { seed, block, graft_block, first, last } = request;
+    return {
+      ...laneAsked(plan),
+      ...{ seed, block, cut: plan.cut, place: plan.place, first, last },
+      graft: grafted && { block: graft_block, lane: laneAsked({ ...plan, options: grafted }).lane },
+    };
+  },
+};
 
-/** A script that repeats the run with ddpm_core, and draws x̂_0 and what can be read. @param {Pick<NetworkPlan, "request" | "model" | "options" | "cut" | "times" | "changed" | "grafted" | "place">} plan */
+/** A script that repeats the run with ddpm_core, and draws x̂_0 and what can be read. @param {NetworkPlan} plan */
 function script({ request, model, options, cut, times, changed, grafted, place }) {
   const { checkpoint, seed, graft_block: block } = request;
   const every = changed.size === times.length;

@@ -8,8 +8,8 @@
 
 /**
  * What is known of a checkpoint whose files are here, whoever computes. process: the same for the modules of local/process,
- * without a network. precision: that a script has to ask for to compute as the page does.
- * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network">, precision?: string }} Facts
+ * without a network. precision: that a script has to ask for to compute as the page does. stamp: changes when they do.
+ * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, stamp: string, schedule: Schedule, process: Omit<Process, "network">, precision?: string }} Facts
  */
 
 /** Checked values of a part's fields, by their names: see fields.js. @typedef {Record<string, any>} Request */
@@ -17,21 +17,29 @@
 /** What takes one time: an evaluation of a checkpoint for so many images, of a run of so many lanes. @typedef {{ ref: string, batch: number, lanes: number }} StepKind */
 /** So many steps of a kind. @typedef {{ kind: StepKind, n: number }} Cost */
 
+/** cost: evaluations, 0 where there is nothing to compute. turn: strands of a lower one come first, those of the same go side by side. chains: how many it has, with as many steps that end at s = 0; 1 by default. @typedef {{ cost: number, turn: number, chains?: number }} Outline */
+
 /**
- * A request with nothing left open. about: what `describe` says of it, which is made when it is asked for. shown: a result of an
- * engine of one of the kinds of `WORDED`, as the page has it.
- * @typedef {{ request: Request, steps: Cost[], about: () => Record<string, any>, shown: (result: any) => any }} Plan
+ * A request with nothing left open, as data: a worker gets it as it is.
+ * @typedef {object} Plan
+ * @property {Request} request
+ * @property {string[]} refs the checkpoints that it needs, each once
+ * @property {number} images how many are evaluated at once, about
+ * @property {Cost[]} steps
+ * @property {Outline[][]} [strands] what several workers can compute, of each of its phases, which come one after another
  */
 
 /**
- * What a part knows of its requests. Each function throws an Error with a sentence for what can't be.
+ * What a part knows of its requests. refs, prepare and plan throw an Error with a sentence for what can't be.
  * @template {Plan} [P=Plan]
  * @typedef {object} Planner
  * @property {(request: Request) => string[]} refs the checkpoints that it needs, each once
- * @property {(request: Request) => number} images how many are evaluated at once, about
  * @property {(request: Request) => Promise<unknown>} [prepare] gets ready what its plan wants at once
  * @property {(request: Request, catalogue: Catalogue) => string} summary its settings in a line, or ""
  * @property {(request: Request, models: Facts[], catalogue: Catalogue) => P} plan models: of each of refs
+ * @property {(plan: P, catalogue: Catalogue) => Record<string, any>} about what `describe` says of a plan
+ * @property {(plan: P, result: any, catalogue: Catalogue) => any} shown a result of one of the kinds of `WORDED`, as the page has it
+ * @property {(plan: P) => Record<string, any>} asked what a server is asked to compute
  */
 
 /** Kinds of results that get their words from the plan of their run: its first one, "plan", and a bound. */

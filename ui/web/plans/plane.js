@@ -11,12 +11,13 @@ import { PART } from "../words/wrong.js";
 import { byKind, stepKind } from "./plan.js";
 
 /** @import { Process } from "../local/process/predict.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Data } from "../parts/plane/cloud.js" */
 /** @import { Plan, Request, StepKind } from "./plan.js" */
 
 /** options: of `ddpm_core.plane.cloud`, after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
 /** times: at which its cloud is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
-/** exact: the model of the exact ε. @typedef {Plan & { data: Data, exact: Process, lanes: Lane[] }} CloudsPlan */
+/** T: the steps of the whole chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
 
 const DRAWING = "drawing"; // the shape of one's own points
 const FRAMES = 60; // steps of a lane whose clouds are shown, at most
@@ -24,11 +25,15 @@ const TRAINING = stepKind("plane-training", 3 * 512); // a step, forward and bac
 const USUAL = "linspace"; // a spacing that no name mentions
 
 /** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
-export function mixture({ shape: name, drawing, width }) {
+function mixture({ shape: name, drawing, width }) {
   if (name !== DRAWING) return shape(name, width);
   if (!drawing.length) throw new Error(PART.empty);
   return { centres: drawing.flat(), width };
 }
+
+/** What a trained network depends on, as a text. @param {Request} request */
+export const networkOf = ({ shape: name, drawing, width, training }) =>
+  JSON.stringify([name, name === DRAWING ? drawing : "", width, training]);
 
 /** @param {Request} request @param {Process} exact @returns {Lane[]} */
 function lanesOf(request, exact) {
@@ -52,37 +57,43 @@ function nameOf(denoiser, { sampler, variance, steps, spacing }) {
 }
 
 /** Whether a lane needs a trained network. @param {Request} request */
-export const trains = ({ denoiser, denoiser_b }) => [denoiser, denoiser_b].includes("trained");
+const trains = ({ denoiser, denoiser_b }) => [denoiser, denoiser_b].includes("trained");
 
-/**
- * @param {Request} request @param {unknown} _models @param {unknown} [_catalogue]
- * @param {boolean} [trained] whether the network of these settings was trained before
- * @returns {CloudsPlan}
- */
-export function plan(request, _models, _catalogue, trained = false) {
+/** @param {Request} request @param {unknown} _models @param {Catalogue} catalogue @returns {CloudsPlan} */
+function plan(request, _models, { words: { installed }, trained }) {
   const data = mixture(request);
+  const isTrained = trains(request);
+  if (isTrained && installed) throw new Error(installed.trained);
   const exact = exactModel(data, request.cloud);
   const lanes = lanesOf(request, exact);
-  const training = trains(request) && !trained ? request.training : 0;
+  const training = isTrained && !trained.has(networkOf(request)) ? request.training : 0;
   /** @type {[StepKind, number][]} */
   const steps = lanes.map(({ kind, options }) => [kind, options.steps]);
   return {
-    ...{ request, data, exact, lanes },
+    ...{ request, refs: [], images: request.cloud, data, T: exact.T, lanes },
     steps: byKind([TRAINING, training], ...steps),
-    about() {
-      const [a, b] = lanes.map(({ name }) => name);
-      const python = copied(() => script(request, lanes));
-      return { summary: against([a, b]), python, data: drawn(data), lanes: [a, b] };
-    },
-    shown: () => ({
-      ...{ kind: "plan", T: exact.T, count: request.cloud, data: drawn(data) },
-      lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
-    }),
   };
 }
 
 /** @type {import("./plan.js").Planner<CloudsPlan>} */
-export const planner = { refs: () => [], images: ({ cloud }) => cloud, summary: () => "", plan };
+export const planner = {
+  refs: () => [],
+  summary: () => "",
+  plan,
+  about({ request, data, lanes }) {
+    const [a, b] = lanes.map(({ name }) => name);
+    const python = copied(() => script(request, lanes));
+    return { summary: against([a, b]), python, data: drawn(data), lanes: [a, b] };
+  },
+  shown: ({ request, data, T, lanes }) => ({
+    ...{ kind: "plan", T, count: request.cloud, data: drawn(data) },
+    lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
+  }),
+  asked({ request: { shape: name, drawing, width, cloud, seed, training }, lanes }) {
+    const own = name === DRAWING ? { shape: null, drawing } : { shape: name, drawing: [] };
+    return { ...own, width, cloud, seed, training, lanes: lanes.map(({ denoiser, options }) => ({ denoiser, ...options })) };
+  },
+};
 
 /** The mixture as the page draws it. @param {Data} data @returns {Data} */
 const drawn = ({ centres, width }) => ({ centres: centres.map((one) => Number(one.toFixed(4))), width });

@@ -1,18 +1,29 @@
 // What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
 
 import { chain, checkNoMemory } from "../local/process/runs.js";
-import { asText, fromText } from "../shared/pictures/text.js";
+import { asText, fromText, urlSafe } from "../shared/pictures/text.js";
 import { literal, range } from "../words/literal.js";
 import { COMPLETED, METHOD, ofSeed } from "../words/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
 import { PART } from "../words/wrong.js";
 import { byKind, stepKind } from "./plan.js";
-import { chainOf, checkPixels, GRADIENT, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
+import {
+  chainOf,
+  checkPixels,
+  GRADIENT,
+  laneAsked,
+  rows,
+  seedsOfColumns,
+  shownRows,
+  stemOf,
+  strandsOfRows,
+  strandsOfSources,
+} from "./rows.js";
 
 /** @import { Chain } from "../local/process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request } from "./plan.js" */
-/** @import { Options, RowsPlan } from "./rows.js" */
+/** @import { RowsPlan, Source } from "./rows.js" */
 
 const GRID = 32; // cells a side that the brush hides, whatever the model's size
 export const SHRUNK = 4; // times
@@ -53,9 +64,8 @@ function checkTask(request, { image_size: size, channels }) {
   if (task === "mask") known(request, size);
 }
 
-/** The evaluations of a picture of each row. @param {Pick<RowsPlan, "request" | "options">} plan */
-export const evaluationsOf = ({ request, options: { steps } }) =>
-  methods(request).map((method) => steps * METHODS[method].takes);
+/** The picture that is measured. @param {Request} request @returns {Source} */
+export const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
 function plan(request, [model], catalogue) {
@@ -65,33 +75,46 @@ function plan(request, [model], catalogue) {
   const { steps, sampler, variance, spacing, eta } = options;
   const way = chain(model.process, { steps, sampler, variance, spacing, eta });
   checkTask(request, model);
-  for (const method of methods(request)) checkMethod(method, way);
+  for (const method of methods(request)) checkMethod(method, way, catalogue);
   const { checkpoint, count, task } = request;
-  const evaluations = evaluationsOf({ request, options }).reduce((sum, row) => sum + row);
+  const evaluations = methods(request).map((method) => steps * METHODS[method].takes); // of a picture of each row
+  const all = evaluations.reduce((sum, row) => sum + row);
   return {
-    ...{ request, model, options, columns: count, stem: stemOf(request, task, catalogue) },
-    steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), evaluations]),
-    about: () => ({ python: copied(() => script(request, model, options)) }),
-    shown() {
-      const titles = methods(request).map((method) => METHOD[method]);
-      const columns = seedsOfColumns(request).map(ofSeed);
-      return shownRows(model, { titles, ...COMPLETED, columns, steps: titles.map(() => steps) });
-    },
+    ...{ request, refs: [checkpoint], images: count, model, options, columns: count },
+    stem: stemOf(request, task, catalogue),
+    steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), all]),
+    strands: [strandsOfSources(options, [sourceOf(request)]), strandsOfRows(count, evaluations)],
   };
 }
 
-/** Throw for a sampler whose steps a method can't take one by one. @param {string} method @param {Chain} way */
-function checkMethod(method, way) {
-  if (!METHODS[method].alters) return;
+/** Throw for a sampler whose steps a method can't take one by one, and for gradients where there are none. @param {string} method @param {Chain} way @param {Catalogue} catalogue */
+function checkMethod(method, way, { words: { installed } }) {
+  const { alters, takes } = METHODS[method];
+  if (takes === GRADIENT && installed) throw new Error(installed.gradients);
+  if (!alters) return;
   checkNoMemory(way);
   if (way.correct) throw new Error(PART.ownState);
 }
 
 /** @type {Planner<RowsPlan>} */
-export const planner = { ...rows, plan };
+export const planner = {
+  ...rows,
+  plan,
+  about: (plan) => ({ python: copied(() => script(plan)) }),
+  shown({ request, model, options: { steps } }) {
+    const titles = methods(request).map((method) => METHOD[method]);
+    const columns = seedsOfColumns(request).map(ofSeed);
+    return shownRows(model, { titles, ...COMPLETED, columns, steps: titles.map(() => steps) });
+  },
+  asked: ({ request, ...plan }) => ({
+    ...laneAsked(plan),
+    ...{ source: sourceOf(request), task: request.task, methods: methods(request), seeds: seedsOfColumns(request) },
+    hidden: request.task === "mask" ? urlSafe(request.hidden) : "",
+  }),
+};
 
-/** A script that repeats the rows with ddpm_core. @param {Request} request @param {Facts} model @param {Options} options */
-function script(request, model, options) {
+/** A script that repeats the rows with ddpm_core. @param {RowsPlan} plan */
+function script({ request, model, options }) {
   const { seed, count, task, checkpoint } = request;
   const { image_size: size, channels } = model;
   const head = rowsHead(checkpoint, model, options);

@@ -2,22 +2,22 @@
 
 import { unpack } from "../shared/pictures/text.js";
 import { LOSSLESS } from "./facts.js";
-import { args, laneOf, resolved, seedsOf } from "./settings.js";
+import { args, asksFor, laneOf, resolved, seedsOf } from "./settings.js";
 
 /** @import { Plan as Shown } from "../shared/drawing/rows.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Facts, Plan, Planner, Request } from "./plan.js" */
+/** @import { Facts, Outline, Plan, Planner, Request } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
 
 /** Arguments of ddpm_core.trajectory, after the seeds. @typedef {Omit<Arguments, "seeds">} Options */
 /** columns: pictures in a row. stem: of the names of files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
+/** A picture to begin with: one's own as text, "" for the sample of the seed. @typedef {{ seed: number, own: string }} Source */
 
 export const GRADIENT = 14; // plain evaluations that one with its gradient takes, measured on a CPU
 
-/** A `Planner`, but for its plan. @type {Omit<Planner, "plan">} */
+/** What all of them say of a request. @type {Pick<Planner, "refs" | "summary" | "prepare">} */
 export const rows = {
   refs: ({ checkpoint }) => [checkpoint],
-  images: ({ count }) => count,
   summary: () => "",
   prepare: ({ picture, picture_b }) => Promise.all([unpack(picture), unpack(picture_b)]),
 };
@@ -37,6 +37,16 @@ export function chainOf(request, model, catalogue) {
   const { seeds: _, ...options } = args(chain, model);
   return { chain, options };
 }
+
+/** What is asked of a server of each chain. @param {Pick<RowsPlan, "model" | "options">} plan */
+export const laneAsked = ({ model, options: { clip, ...own } }) => ({ lane: { ...asksFor(model), ...own }, clip });
+
+/** The strands of pictures to begin with, which take no steps where they are one's own. @param {Options} options @param {Source[]} sources @returns {Outline[]} */
+export const strandsOfSources = ({ steps }, sources) =>
+  sources.map(({ own }, turn) => ({ cost: own ? 0 : steps, turn }));
+
+/** The strands of rows: of each of so many columns the evaluations of its row. @param {number} columns @param {number[]} costs @returns {Outline[]} */
+export const strandsOfRows = (columns, costs) => costs.flatMap((cost, turn) => Array(columns).fill({ cost, turn }));
 
 /** The seeds of the columns' noise: not the sample's own, whose chain would lead back to it from any t. @param {Request} request */
 export const seedsOfColumns = ({ seed, count }) => seedsOf({ seed: seed + 1, count });

@@ -9,39 +9,29 @@ import { RUN } from "../words/wrong.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
 import { together, Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
-import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
+import { args, asksFor, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
 /** @import { Row } from "../words/captions.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Facts, Plan, Planner, Request, StepKind } from "./plan.js" */
+/** @import { Facts, Outline, Plan, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
 /** @import { Touches } from "./touch.js" */
 
 /**
- * refs: the checkpoints, each once. images: as its planner says. Of each lane: lanes, its resolved settings; its model; rows, its steps; args, of
- * ddpm_core.trajectory; its kind of step. attention: whether it is shown. untouchable: why no lane could be touched, or "".
- * touches: of lane B, which shares its first steps with lane A, so many. kindOf: what a lane's step k costs, null where it
- * is lane A's. shown: the run as the player has it, of what an engine has read: the words of the prompt of one lane, and those
- * that are unknown to a model.
- * @typedef {object} SamplingPlan
- * @property {Request} request
- * @property {string[]} refs
- * @property {number} images
- * @property {Plan["steps"]} steps
- * @property {Lane[]} lanes
+ * What is said of each lane stands at its number.
+ * @typedef {object} Lanes
+ * @property {Lane[]} lanes their resolved settings
  * @property {Facts[]} models
- * @property {Row[][]} rows
- * @property {Arguments[]} args
- * @property {StepKind[]} kinds
- * @property {boolean} attention
+ * @property {Row[][]} rows their steps
+ * @property {Arguments[]} args of ddpm_core.trajectory
+ * @property {StepKind[]} kinds of their steps
+ * @property {boolean} attention whether it is shown
  * @property {string} caption
- * @property {string} untouchable
- * @property {Touches} touches
- * @property {number} shared
- * @property {Plan["about"]} about
- * @property {(lane: number, k: number) => StepKind | null} kindOf
- * @property {(read: { words: string[], unknown: string[] }) => Record<string, any>} shown
+ * @property {string} untouchable why no lane could be touched, or ""
+ * @property {Touches} touches of lane B
+ * @property {number} shared steps that lane B shares with lane A, which it is until then
+ * @typedef {Plan & Lanes} SamplingPlan
  */
 
 const SAME = "same"; // in lane B: what lane A has
@@ -86,16 +76,16 @@ function gridded(request) {
 /** @param {(request: Request) => Lane[]} lanesOf the runs that are asked for @param {boolean} [isGrid] @returns {Planner<SamplingPlan>} */
 function planner(lanesOf, isGrid = false) {
   const refs = (/** @type {Request} */ request) => [...new Set(lanesOf(request).map(({ checkpoint }) => checkpoint))];
-  const images = (/** @type {Request} */ request) => request.count * lanesOf(request).length;
   return {
-    refs,
-    images,
+    ...{ refs, about, shown, asked },
     summary: (request, catalogue) => summary(lanesOf(request), catalogue),
     plan(request, models, catalogue) {
       const all = refs(request);
       const modelOf = (/** @type {Lane} */ { checkpoint }) => models[all.indexOf(checkpoint)];
-      const lanes = isGrid ? possible(lanesOf(request), modelOf, models) : lanesOf(request);
-      return { ...planned(request, lanes, lanes.map(modelOf), catalogue), refs: all, images: images(request) };
+      const wanted = lanesOf(request);
+      const lanes = isGrid ? possible(wanted, modelOf, models) : wanted;
+      const images = request.count * wanted.length;
+      return { ...planned(request, lanes, lanes.map(modelOf), catalogue), refs: all, images };
     },
   };
 }
@@ -106,15 +96,15 @@ export const compare = planner(compared);
 export const grid = planner(gridded, true);
 
 /**
- * @param {Request} request @param {Lane[]} asked @param {Facts[]} models of each @param {Catalogue} catalogue
+ * @param {Request} request @param {Lane[]} wanted @param {Facts[]} models of each @param {Catalogue} catalogue
  * @returns {Omit<SamplingPlan, "refs" | "images">}
  */
-function planned(request, asked, models, catalogue) {
+function planned(request, wanted, models, catalogue) {
   checkPictures(models);
   const clip = request.clip ?? models[0].clip; // what lanes share is the first one's
   const found = together(
-    asked.map((lane, i) => () => {
-      return ofLaneB(asked.length === 2 && i === 1 ? request : null, () => {
+    wanted.map((lane, i) => () => {
+      return ofLaneB(wanted.length === 2 && i === 1 ? request : null, () => {
         const whole = resolved({ ...lane, clip }, models[i], catalogue);
         return { lane: whole, args: args(whole, models[i]), rows: stepTable(whole, models[i]) };
       });
@@ -129,48 +119,70 @@ function planned(request, asked, models, catalogue) {
     stepKind(lane.checkpoint, batch(lane, models[i]) + (attention ? request.count : 0), alike(lane)),
   );
   const shared = rows[0].findIndex(([, s]) => changes.has(s)) + 1;
-  const alone = stepKind(kinds[0].ref, kinds[0].batch);
-  const about = caption(lanes, models, rows, catalogue);
   return {
-    ...{ request, lanes, models, rows, kinds, attention, untouchable, shared, caption: about, touches: changes },
+    ...{ request, lanes, models, rows, kinds, attention, untouchable, shared, touches: changes },
+    caption: caption(lanes, models, rows, catalogue),
     args: found.map((one) => one.args),
     steps: byKind(
-      [alone, shared],
+      [stepKind(kinds[0].ref, kinds[0].batch), shared],
       ...lanes.map((lane, i) => /** @type {[StepKind, number]} */ ([kinds[i], lane.steps - shared])),
     ),
-    about: () => ({
-      ...{ caption: about, spacing: lanes[0].spacing ?? "its own" },
-      ...forRun(lanes, models, rows, changes, catalogue),
-    }),
-    kindOf(lane, k) {
-      if (k >= shared) return kinds[lane];
-      return lane === 0 ? alone : null;
-    },
-    shown({ words, unknown: odd }) {
-      const { latent, image_size, channels } = models[0];
-      const size = pictureSize(models[0]);
-      const called = names(lanes, catalogue);
-      return {
-        kind: "plan",
-        title: summary(lanes, catalogue),
-        heading: heading(lanes, catalogue),
-        ...{ size, words, untouchable, count: request.count },
-        latent: latent ? image_size : 0,
-        pixelated: size <= LOSSLESS,
-        seeds: seedsOf(lanes[0]).map(String),
-        T: Math.max(...models.map(({ schedule }) => schedule.T)),
-        lanes: lanes.map((lane, i) => ({
-          name: called[i],
-          steps: rows[i],
-          settings: Object.fromEntries(OWN.map((name) => [name, lane[name]])),
-        })),
-        caption: sentences(unknown(odd), about),
-        split: changes.size ? shared - 1 : null,
-        colours: !latent && channels > 2,
-      };
-    },
+    strands: strandsOf(lanes, kinds, shared),
   };
 }
+
+/** Each picture of each lane; where lane B has steps of lane A, each picture of both. @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @returns {Outline[][]} */
+function strandsOf(lanes, kinds, shared) {
+  const [{ count }] = lanes;
+  const costs = lanes.map(({ steps }, lane) => (steps * kinds[lane].batch) / count);
+  const both = { cost: costs.reduce((sum, cost) => sum + cost), turn: 0, chains: lanes.length };
+  const apart = costs.map((cost) => ({ cost, turn: 0 }));
+  return [(shared ? [both] : apart).flatMap((one) => Array(count).fill(one))];
+}
+
+/** What a lane's step k costs; null where it is lane A's. @param {SamplingPlan} plan @param {number} lane @param {number} k */
+export function kindOf({ kinds, shared }, lane, k) {
+  if (k >= shared) return kinds[lane];
+  return lane === 0 ? stepKind(kinds[0].ref, kinds[0].batch) : null;
+}
+
+/** @type {Planner<SamplingPlan>["about"]} */
+const about = ({ lanes, models, rows, touches: changes, caption: said }, catalogue) => ({
+  ...{ caption: said, spacing: lanes[0].spacing ?? "its own" },
+  ...forRun(lanes, models, rows, changes, catalogue),
+});
+
+/** The run as the player has it. @type {Planner<SamplingPlan>["shown"]} */
+function shown(plan, { words, unknown: odd }, catalogue) {
+  const { request, lanes, models, rows, untouchable, touches: changes, shared, caption: said } = plan;
+  const { latent, image_size, channels } = models[0];
+  const size = pictureSize(models[0]);
+  const called = names(lanes, catalogue);
+  return {
+    kind: "plan",
+    title: summary(lanes, catalogue),
+    heading: heading(lanes, catalogue),
+    ...{ size, words, untouchable, count: request.count },
+    latent: latent ? image_size : 0,
+    pixelated: size <= LOSSLESS,
+    seeds: seedsOf(lanes[0]).map(String),
+    T: Math.max(...models.map(({ schedule }) => schedule.T)),
+    lanes: lanes.map((lane, i) => ({
+      name: called[i],
+      steps: rows[i],
+      settings: Object.fromEntries(OWN.map((name) => [name, lane[name]])),
+    })),
+    caption: sentences(unknown(odd), said),
+    split: changes.size ? shared - 1 : null,
+    colours: !latent && channels > 2,
+  };
+}
+
+/** Its lanes, with exactly the arguments of ddpm_core.trajectory, and what they share. @type {Planner<SamplingPlan>["asked"]} */
+const asked = ({ lanes, models, args: all, attention }) => ({
+  lanes: all.map(({ seeds: _, clip: __, ...own }, i) => ({ ...asksFor(models[i]), ...own })),
+  ...{ seeds: all[0].seeds, clip: all[0].clip, attention, touch: lanes[lanes.length - 1].touch ?? [] },
+});
 
 /** @template T @param {Request | null} request whose lane B it is @param {() => T} make @returns {T} what a lane is, or an error that names lane B and its field */
 function ofLaneB(request, make) {

@@ -152,6 +152,9 @@ export function args(lane, facts) {
   };
 }
 
+/** The checkpoint that a server is asked for, and the facts that this was planned with. @param {Facts} facts */
+export const asksFor = ({ ref, stamp }) => ({ checkpoint: ref, facts: stamp });
+
 /** @param {Lane} lane @param {Facts} facts */
 function words({ prompt, negative }, { takes_words }) {
   if (takes_words) return negative ? { prompts: prompt, negative } : { prompts: prompt };

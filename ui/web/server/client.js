@@ -4,7 +4,7 @@ import { unpacked, unpacking } from "../shared/run/packing.js";
 import { isEnd } from "../shared/run/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
-/** @import { Refusal, Values } from "../shared/run/client.js" */
+/** @import { Order, Refusal, Resumed, Values } from "../shared/run/client.js" */
 /** @import { Message } from "../shared/run/stream.js" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
@@ -106,12 +106,12 @@ export class Server {
 
   /**
    * Begin a run; its messages come one after another.
-   * @param {string} part @param {Values} values
+   * @param {Order | Resumed} order
    * @param {(message: Message<any>) => void} take
    * @param {(why: string) => void} lost called when the connection breaks, or the server refuses, and why
    * @returns {() => void} what stops listening
    */
-  run(part, values, take, lost) {
+  run(order, take, lost) {
     if (new Set([...this.#open, ...heard().map(([name]) => name)]).size >= MOST) {
       lost(WORDS.four);
       return () => {};
@@ -134,6 +134,8 @@ export class Server {
       connection.abort();
     };
     const listen = async () => {
+      const { part } = order;
+      const values = "resume" in order ? { resume: order.resume } : order.asked;
       const { body } = await this.#send("run", { part, values, load: this.#load, number }, connection.signal);
       if (!body) return silent();
       for await (const message of messages(body)) {

@@ -5,7 +5,8 @@
 /**
  * labels: of the checkpoints that the page offers by name. embedded: those that come with the project. guidance: the scale
  * that suits a model that takes words, where it is not 3. sketches: of models that have a student for them, its values. prompts:
- * to try. sets: of test pictures. script: the lines of Python that touch a run.
+ * to try. sets: of test pictures. script: the lines of Python that touch a run. installed: why only the installed lab does
+ * something, where this page computes in the browser.
  * @typedef {object} Words
  * @property {Record<string, string>} labels
  * @property {string[]} embedded
@@ -14,6 +15,7 @@
  * @property {string[]} prompts
  * @property {PictureSet[]} sets
  * @property {{ imports: string, touch: string }} script
+ * @property {{ trained: string, gradients: string }} [installed]
  */
 
 const USUAL = 3;
@@ -21,6 +23,8 @@ const USUAL = 3;
 export class Catalogue {
   /** The name of each emoji, "" for what only says how one is drawn; empty until it is needed. @type {Record<string, string>} */
   emoji = {};
+  /** Networks of the plane that were trained for this page, and need no training again: `networkOf` of plans/plane.js. @type {Set<string>} */
+  trained = new Set();
 
   /** @param {Words} words */
   constructor(words) {

@@ -88,7 +88,7 @@ export function expected(seconds, device) {
   return seconds < 1 ? `under 1 s on this ${device}` : `about ${duration(seconds)} on this ${device}`;
 }
 
-/** The same of a run that needs files first. @param {RunCost["missing"]} missing @param {string} time that the run then takes */
+/** The same of a run that needs files first. @param {{ ref: string, bytes: number }[]} missing @param {string} time that the run then takes */
 export function downloads(missing, time) {
   const size = megabytes(missing.reduce((sum, { bytes }) => sum + bytes, 0));
   return `Run downloads ${missing.map(({ ref }) => ref).join(" and ")} first (${size}) · ${time}`;

@@ -1,5 +1,7 @@
 // What is wrong with a request, and what is allowed: sentences for the visitor.
 
+import { general } from "./literal.js";
+
 /** A number in a sentence, such as 1,200. @param {number} value */
 const amount = (value) => value.toLocaleString("en");
 
@@ -40,8 +42,21 @@ export const FIELD = {
     `${title} has at most ${strokes} strokes and ${amount(letters)} characters: undo some`,
 };
 
+/** An amount of something. @param {number} value */
+const some = (value) => (value >= 10 || Number.isInteger(value) ? amount(Math.round(value)) : general(value, 2));
+
 /** Of a run, for its model. */
 export const RUN = {
+  long: (
+    /** @type {number} */ steps,
+    /** @type {number} */ images,
+    /** @type {number} */ flop,
+    /** @type {number} */ limit,
+  ) => {
+    const product = `${amount(Math.round(steps))} steps × ${general(images, 3)} images × ${general(flop / 1e9, 3)} GFLOP`;
+    const needed = some((steps * images * flop) / 1e12);
+    return `This run needs ${needed} TFLOP (${product}): take fewer steps or images (limit: run_tflop = ${some(limit)})`;
+  },
   laneB: (/** @type {string} */ sentence) => `Lane B: ${sentence}`,
   steps: (/** @type {number} */ T, /** @type {number} */ steps) =>
     `Steps must be a whole number from 1 to ${T} for this checkpoint, got ${steps}`,

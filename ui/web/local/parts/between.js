@@ -1,6 +1,6 @@
 // Between words, as ui/parts/between.py computes it.
 
-import { planner, SIDE, STAGES } from "../../plans/between.js";
+import { CELLS, kindOf, SIDE, STAGES } from "../../plans/between.js";
 import { trajectory } from "../process/runs.js";
 import { chainOf, kept } from "./rows.js";
 import { seenOf } from "./sampling.js";
@@ -8,19 +8,12 @@ import { seenOf } from "./sampling.js";
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { BetweenPlan } from "../../plans/between.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Chains, Outline, Seen } from "../pool.js" */
-/** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
+/** @import { Chains, Seen } from "../pool.js" */
+/** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
-/** @type {(checkpoints: Checkpoints) => Part} */
-export const between = () => ({ computation: () => ({ ...kept, planner, strands, chains, compute }) });
-
-const CELLS = STAGES.flat();
-
-/** The cells, one after another. @param {BetweenPlan} plan @returns {Outline[][]} */
-const strands = ({ kindOf, options: { steps } }) => [
-  CELLS.map((cell, turn) => ({ cost: kindOf([cell]).batch * steps, turn })),
-];
+/** @type {Part} */
+export const between = { computation: { ...kept, chains, compute } };
 
 /** @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
 function chains(plan, [model]) {
@@ -47,7 +40,7 @@ async function compute(plan, [{ words }], work) {
       while (!done[cell]) {
         const { x, seconds } = await strands.next(CELLS.indexOf(cell));
         if (x) done[cell] = x;
-        await work.count(plan.kindOf(cells), 1 / cells.length, seconds);
+        await work.count(kindOf(plan, cells), 1 / cells.length, seconds);
       }
     work.give({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
   }

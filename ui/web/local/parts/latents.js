@@ -1,31 +1,28 @@
 // How much a noisy picture still knows, as ui/parts/latents.py computes it.
 
-import { mixes, planner, sources, weights } from "../../plans/latents.js";
+import { mixes, weights } from "../../plans/latents.js";
 import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { encode, mix } from "../process/forward.js";
 import { trajectory } from "../process/runs.js";
-import { chainOf, column, kept, sampled, seen, source, spread, strandsOfRows, strandsOfSources, take } from "./rows.js";
+import { chainOf, column, kept, sampled, seen, source, spread, take } from "./rows.js";
 
 /** @import { LatentsPlan } from "../../plans/latents.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Chains, Outline } from "../pool.js" */
+/** @import { Chains } from "../pool.js" */
 /** @import { Shared } from "./rows.js" */
-/** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
+/** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
 const SAMPLES = 4; // every so many steps of a sample's way are shown
 
-/** @type {(checkpoints: Checkpoints) => Part} */
-export const latents = () => ({ computation: () => ({ ...kept, planner, strands, chains, compute }) });
-
-/** The pictures to begin with; then the rows. @param {LatentsPlan} plan @returns {Outline[][]} */
-const strands = (plan) => [strandsOfSources(plan, sources(plan.request)), strandsOfRows(plan, plan.lengths)];
+/** @type {Part} */
+export const latents = { computation: { ...kept, chains, compute } };
 
 /** @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images to begin with @returns {Chains} */
 function chains(plan, [model], phase, images) {
   const { request, times, lengths, columns } = plan;
-  if (!phase) return (number) => sampled(plan, model, sources(request)[number], SAMPLES);
+  if (!phase) return (number) => sampled(plan, model, plan.sources[number], SAMPLES);
   const states = statesOf(plan, model, images);
   const seeds = seedsOfColumns(request).map(BigInt);
   return (number) => {
@@ -37,8 +34,8 @@ function chains(plan, [model], phase, images) {
 }
 
 /** The latents of the pictures at each time. @param {LatentsPlan} plan @param {Model} model @param {Float32Array[]} images */
-const statesOf = ({ request, times }, model, images) =>
-  times.map((t) => sources(request).map(({ seed }, i) => encode(model, images[i], t, BigInt(seed))));
+const statesOf = ({ sources, times }, model, images) =>
+  times.map((t) => sources.map(({ seed }, i) => encode(model, images[i], t, BigInt(seed))));
 
 /** Where the chains of a row begin. @param {LatentsPlan} plan @param {Float32Array[]} states of the pictures */
 const startsOf = ({ request }, [x, other]) =>
@@ -46,12 +43,11 @@ const startsOf = ({ request }, [x, other]) =>
 
 /** @param {LatentsPlan} plan @param {Model[]} models @param {Run} work */
 async function compute(plan, [model], work) {
-  const { request } = plan;
   work.give({ kind: "plan" });
   const drawn = work.share(0);
   /** @type {Float32Array[]} */
   const images = [];
-  for (const [i, one] of sources(request).entries()) {
+  for (const [i, one] of plan.sources.entries()) {
     const { data } = await source(plan, i, one, work, drawn);
     images.push(fromUint8(data, model.channels));
   }

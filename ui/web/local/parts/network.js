@@ -1,7 +1,5 @@
 // The network, as ui/parts/network.py computes it.
 
-import { planner } from "../../plans/network.js";
-import { stepKind } from "../../plans/plan.js";
 import { insideOf } from "../network/inside.js";
 import { fitting } from "../pictures/kept.js";
 import { sideBySide } from "../process/runs.js";
@@ -17,12 +15,12 @@ import { conditioned, shown } from "./sampling.js";
 /** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
-/** @type {() => Part} */
-export const network = () => ({ computation: () => ({ ...kept, planner, compute }) });
+/** @type {Part} */
+export const network = { computation: { ...kept, compute } };
 
 /** @param {NetworkPlan} plan @param {Model[]} models @param {Run} work */
 async function compute(plan, [model], work) {
-  const { request, options, grafted, cut, changed, times } = plan;
+  const { request, options, grafted, cut, changed, times, kind } = plan;
   const { blocks, skips } = insideOf(model.config);
   const names = Object.keys(blocks);
   if (!names.includes(request.block))
@@ -44,7 +42,6 @@ async function compute(plan, [model], work) {
   const figures = readers && Object.keys(readers.about.figures).length ? readers.about.figures : null;
   work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
   const seed = BigInt(request.seed);
-  const kind = stepKind(request.checkpoint, plan.batch);
   let held = new Set(times.keys());
   for await (const { lane, step } of sideBySide([seed], lanes)) {
     const number = lane - donor.length;

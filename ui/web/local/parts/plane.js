@@ -1,6 +1,5 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 
-import { planner, trains } from "../../plans/plane.js";
 import { round } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { exactModel, shape } from "../process/plane.js";
@@ -8,47 +7,29 @@ import { trajectory } from "../process/runs.js";
 
 /** @import { CloudsPlan } from "../../plans/plane.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Checkpoints } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
 
-const EXACT = "plane-exact"; // what its steps are called
 const TIMED = 100; // points
 const UNIT = 6 / 32767; // of coordinates on their way to the page
 const [NEAR, FAR] = [1.2, 2.4]; // what is seen of the plane at t = 0 and at T: up to so far from 0
 
-/** Seconds that a step of so many points takes, so that the first visitor, too, is told how long a run takes. */
-function timed() {
+/** The pace of such a step, so that the first visitor, too, is told how long a run takes. @returns {[seconds: number, images: number]} */
+export function timed() {
   const { network } = exactModel(shape("ring", 0.06), TIMED);
   const x = new Float32Array(2 * TIMED);
   network(x, 500, null); // the first one is slower
   const began = performance.now();
   network(x, 500, null);
-  return (performance.now() - began) / 1000;
-}
-
-/** @param {Checkpoints} checkpoints @returns {Part} */
-export function plane(checkpoints) {
-  /** @type {typeof planner.plan} */
-  const plan = (request, ...known) => {
-    if (trains(request)) throw new Error(checkpoints.knowledge.answers.installed.trained);
-    if (checkpoints.seconds(EXACT) === null) checkpoints.note(EXACT, timed(), TIMED);
-    return planner.plan(request, ...known);
-  };
-  return {
-    computation: () => ({
-      planner: { ...planner, plan },
-      record: () => ({ clouds: new Map() }),
-      compute,
-    }),
-  };
+  return [(performance.now() - began) / 1000, TIMED];
 }
 
 /** @param {Float32Array} x */
 const packed = (x) => Int16Array.from(x, (value) => Math.max(-32767, Math.min(32767, round(value / UNIT) || 0)));
 
 /** @param {CloudsPlan} plan @param {unknown} _ @param {Run} work */
-async function compute({ request, exact, lanes }, _, work) {
+async function compute({ request, data, lanes }, _, work) {
   work.give({ kind: "plan" });
+  const exact = exactModel(data, request.cloud);
   const seed = BigInt(request.seed);
   /** @param {number} lane @param {number} s @param {Float32Array} x */
   const frame = (lane, s, x) => {
@@ -69,3 +50,6 @@ async function compute({ request, exact, lanes }, _, work) {
     await work.count(lanes[lane].kind);
   }
 }
+
+/** @type {Part} */
+export const plane = { computation: { record: () => ({ clouds: new Map() }), compute } };

@@ -1,46 +1,23 @@
 // Fill in what was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
 
-import { BLUR, evaluationsOf, known, methods, planner, SHRUNK } from "../../plans/repair.js";
+import { BLUR, known, methods, SHRUNK, sourceOf } from "../../plans/repair.js";
 import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../process/restore.js";
-import {
-  chainOf,
-  column,
-  kept,
-  sampled,
-  seen,
-  source,
-  spread,
-  strandsOfRows,
-  strandsOfSources,
-  take,
-  variances,
-} from "./rows.js";
+import { chainOf, column, kept, sampled, seen, source, spread, take, variances } from "./rows.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Chains, Outline } from "../pool.js" */
+/** @import { Chains } from "../pool.js" */
 /** @import { Shared } from "./rows.js" */
-/** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
+/** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Measurement } from "../process/restore.js" */
 /** @import { Part } from "./index.js" */
 
-const GRADIENTS = ["pigdm", "dps"];
-
-/** @param {Checkpoints} checkpoints @returns {Part} */
-export function repair(checkpoints) {
-  /** @type {typeof planner.plan} */
-  const plan = (request, ...known) => {
-    const found = planner.plan(request, ...known);
-    if (methods(request).some((method) => GRADIENTS.includes(method)))
-      throw new Error(checkpoints.knowledge.answers.installed.gradients);
-    return found;
-  };
-  return { computation: () => ({ ...kept, planner: { ...planner, plan }, strands, chains, compute }) };
-}
+/** @type {Part} */
+export const repair = { computation: { ...kept, chains, compute } };
 
 /** @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
 function measurementOf(request, size, channels) {
@@ -48,12 +25,6 @@ function measurementOf(request, size, channels) {
   if (request.task === "grey") return grey(channels);
   return request.task === "downsample" ? downsample(SHRUNK, size) : blur(BLUR, size);
 }
-
-/** The picture that is measured. @param {Request} request */
-const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
-
-/** That picture; then the rows. @param {RowsPlan} plan @returns {Outline[][]} */
-const strands = (plan) => [strandsOfSources(plan, [sourceOf(plan.request)]), strandsOfRows(plan, evaluationsOf(plan))];
 
 /** @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what was measured @returns {Chains} */
 function chains(plan, [model], phase, y) {

@@ -1,7 +1,7 @@
 // Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
 
 import { stepKind } from "../../plans/plan.js";
-import { fromText } from "../../shared/pictures/text.js";
+import { fromText, unpack } from "../../shared/pictures/text.js";
 import { keptSteps } from "../pictures/kept.js";
 import { trajectory } from "../process/runs.js";
 import { picture, picturesOf, seenOf } from "./sampling.js";
@@ -10,7 +10,8 @@ import { picture, picturesOf, seenOf } from "./sampling.js";
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
-/** @import { Outline, Seen } from "../pool.js" */
+/** @import { Source } from "../../plans/rows.js" */
+/** @import { Seen } from "../pool.js" */
 /** @import { Settings, Step } from "../process/runs.js" */
 /** @import { Computation } from "./index.js" */
 /** The steps of a phase of a run. @typedef {ReturnType<Run["share"]>} Shared */
@@ -29,13 +30,6 @@ export function chainOf({ options }, model) {
 /** The picture of a state. @param {Model} model @param {Float32Array} x */
 export const seen = ({ channels, size }, x) => picture(x, channels, size);
 
-/** The strands of pictures to begin with, which take no steps where they are one's own. @param {RowsPlan} plan @param {{ own: string }[]} sources @returns {Outline[]} */
-export const strandsOfSources = ({ options }, sources) =>
-  sources.map(({ own }, turn) => ({ cost: own ? 0 : (options.steps ?? 0), turn }));
-
-/** The strands of rows: of each column the evaluations of its row. @param {RowsPlan} plan @param {number[]} costs @returns {Outline[]} */
-export const strandsOfRows = ({ columns }, costs) => costs.flatMap((cost, turn) => Array(columns).fill({ cost, turn }));
-
 /**
  * The sample of a seed, of which every so many steps are kept.
  * @param {RowsPlan} plan @param {Model} model @param {{ seed: number }} source @param {number} every 0 for the last one alone
@@ -48,13 +42,14 @@ export async function* sampled(plan, model, { seed }, every) {
 
 /**
  * A picture of one's own, or the sample that is a strand.
- * @param {RowsPlan} plan @param {number} i its number @param {{ own: string }} source own: as text
+ * @param {RowsPlan} plan @param {number} i its number @param {Source} source
  * @param {Run} work @param {Shared} strands
  * @returns {Promise<Picture>}
  */
 export async function source(plan, i, { own }, work, strands) {
   const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: [one], final });
   if (own) {
+    await unpack(own);
     const found = fromText(own, plan.model);
     give(found);
     return found;

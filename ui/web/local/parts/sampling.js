@@ -1,6 +1,6 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
-import { compare, grid, watch } from "../../plans/sampling.js";
+import { kindOf } from "../../plans/sampling.js";
 import { seedsOf } from "../../plans/settings.js";
 import { cellSize } from "../../plans/touch.js";
 import { keptSteps } from "../pictures/kept.js";
@@ -9,12 +9,11 @@ import { gaussian } from "../process/noise.js";
 import { inOrder, sideBySide } from "../process/runs.js";
 
 /** @import { Picture } from "../../files/pictures.js" */
-/** @import { Planner } from "../../plans/plan.js" */
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
 /** @import { Arguments } from "../../plans/settings.js" */
 /** @import { Touches } from "../../plans/touch.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { Chains, Outline, Seen } from "../pool.js" */
+/** @import { Chains, Seen } from "../pool.js" */
 /** @import { Step } from "../process/runs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Word } from "../network/text.js" */
@@ -22,8 +21,6 @@ import { inOrder, sideBySide } from "../process/runs.js";
 
 const MOMENTS = 25; // of a run of latents, which are shown
 const SEEN = 16; // grey levels of a pixel by which two pictures differ
-/** @type {Record<string, Planner<SamplingPlan>>} */
-const PLANNERS = { watch, compare, grid };
 
 /** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
@@ -45,24 +42,6 @@ function preview({ colours, size, channels }, z) {
     return others.reduce((sum, one, at) => sum + one[colour] * z[(channels - 1 - at) * n + (i % n)], first[colour]);
   });
   return picture(seen, 3, size);
-}
-
-/** @type {Part} */
-export const sampling = {
-  computation: (part) => ({
-    planner: PLANNERS[part],
-    record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
-    ...{ strands, chains, compute },
-  }),
-};
-
-/** Each picture of each lane; where lane B has steps of lane A, each picture of both. @param {SamplingPlan} plan @returns {Outline[][]} */
-function strands({ lanes, kinds, shared }) {
-  const [{ count }] = lanes;
-  const costs = lanes.map(({ steps }, lane) => (steps * kinds[lane].batch) / count);
-  const together = { cost: costs.reduce((sum, cost) => sum + cost), turn: 0, chains: lanes.length };
-  const apart = costs.map((cost) => ({ cost, turn: 0 }));
-  return [(shared ? [together] : apart).flatMap((one) => Array(count).fill(one))];
 }
 
 /** Of each lane its model. @param {SamplingPlan} plan @param {Model[]} models of its refs */
@@ -149,7 +128,7 @@ async function compute(plan, models, work) {
         });
       }
     }
-    const kind = plan.kindOf(lane, index);
+    const kind = kindOf(plan, lane, index);
     if (kind) await work.count(kind, 1 / count, step.seconds);
   }
 }
@@ -215,3 +194,11 @@ export function conditioned(model, { labels, prompts = "", negative = "", ...res
   const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };
   return { ...rest, ...condition, model };
 }
+
+/** @type {Part} */
+export const sampling = {
+  computation: {
+    record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
+    ...{ chains, compute },
+  },
+};

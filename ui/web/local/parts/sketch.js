@@ -1,6 +1,5 @@
 // A sketch, as Sketching in ui/parts/sampling.py computes it.
 
-import { sketch } from "../../plans/sampling.js";
 import { trajectory } from "../process/runs.js";
 import { conditioned, picturesOf, seenOf } from "./sampling.js";
 
@@ -10,7 +9,7 @@ import { conditioned, picturesOf, seenOf } from "./sampling.js";
 /** @import { Part } from "./index.js" */
 
 /** @type {Part} */
-export const sketching = { computation: () => ({ planner: sketch, record: () => null, compute }) };
+export const sketching = { computation: { record: () => null, compute } };
 
 /** @param {SamplingPlan} plan @param {Model[]} models @param {Run} work */
 async function compute({ lanes: [{ prompt }], args: [{ seeds, ...args }], kinds: [kind] }, [model], work) {

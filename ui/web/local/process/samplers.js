@@ -30,7 +30,7 @@ import { quoted } from "./times.js";
 
 const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
 
-const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
+export const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
 
 /** @satisfies {Sampler} */
 const ddpm = {

@@ -38,6 +38,8 @@ const TIMES = {
 /** @param {readonly number[]} descending @returns {Pair[]} */
 const pairs = (descending) => descending.map((t, i) => [t, descending[i + 1] ?? 0]);
 
+export const SPACINGS = [...Object.keys(TIMES), "optimised"];
+
 /**
  * The n steps of a chain from `start` down to 0.
  * @param {number} T @param {number} n @param {string} [spacing] @param {number | null} [start]

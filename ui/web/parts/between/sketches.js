@@ -80,17 +80,18 @@ export class Sketches {
   /** @param {Values} values @param {number} sketch its number */
   async #draw(values, sketch) {
     const { page, panel } = this;
-    const plan = await page.knowledge.plan(panel.part, values);
-    if (sketch !== this.#newest) return;
+    const { knowledge } = page;
+    const plan = await knowledge.plan(panel.part, values);
+    const order = plan && (await knowledge.order(panel.part, plan));
+    if (sketch !== this.#newest || !order) return;
     /** @type {string | null} */
     let run = null;
     const leave = page.client.run(
-      panel.part,
-      values,
+      order,
       (message) => {
         if (sketch !== this.#newest) return;
         run = message.run;
-        for (const result of message.results) this.take(result.kind === "plan" ? plan.shown(result) : result);
+        for (const result of message.results) this.take(order.shown(result));
         if (message.results.some(({ kind }) => kind === "cells")) panel.sketched(WORDS.sketches(values.steps), true);
         if (message.state === "finished") this.#leave = () => {};
       },

@@ -176,10 +176,14 @@ export class Typing {
       panel.sketched(why, false);
       wait();
     };
+    const { knowledge } = page;
+    const plan = await knowledge.plan("sketch", drawn);
+    const order = plan && (await knowledge.order("sketch", plan));
+    if (!isWanted()) return;
+    if (!order) return wait(); // its model is not here
     this.#leave = page.client.run(
-      "sketch",
-      drawn,
-      async ({ state, text, results: more }) => {
+      order,
+      ({ state, text, results: more }) => {
         results.push(...more);
         if (!isNewest()) return;
         const before = this.#loads;
@@ -192,11 +196,9 @@ export class Typing {
         }
         if (state === "error") end(text);
         if (state !== "finished") return;
-        const plan = await page.knowledge.plan("sketch", drawn);
-        if (!isWanted()) return;
-        this.#say(results.find(({ kind }) => kind === "plan")?.unknown[0]);
-        const shown = (/** @type {any} */ read) => ({ ...plan.shown(read), untouchable: "" }); // of no interest here
-        player.sketch(results.map((result) => (result.kind === "plan" ? shown(result) : result)));
+        const [opening, ...frames] = results;
+        this.#say(opening.unknown[0]);
+        player.sketch([{ ...order.shown(opening), untouchable: "" }, ...frames]); // which is of no interest here
         this.#seen = this.clock.now();
         wait();
         if (values.prompt !== panel.form.value("prompt")) this.#soon();

@@ -3,23 +3,31 @@
 
 /** @typedef {{ error: string, again?: number }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
-/** @import { Questions, RunCost } from "./protocol.js" */
+/** @import { Plan } from "../../plans/plan.js" */
+/** @import { Questions } from "./protocol.js" */
 /** @import { Message } from "./stream.js" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
 /** @template F @typedef {F extends (asked: infer A) => any ? A : never} Asked */
 /** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} Said */
 
 /**
- * The answer to a question of the protocol; of every part that computes its page can ask the cost of a run.
- * @typedef {(<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: Asked<Questions[P][Q]>) => Promise<Said<Questions[P][Q]>>) & ((part: string, what: "cost", values: Values) => Promise<Answer<RunCost>>)} Ask
+ * The answer to a question of the protocol.
+ * @typedef {<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: Asked<Questions[P][Q]>) => Promise<Said<Questions[P][Q]>>} Ask
  */
+
+/**
+ * A run that an engine is to begin: a worker of this page takes the plan, a server what is asked of it. shown: a result as
+ * the page shows it, with the words of the plan.
+ * @typedef {{ part: string, plan: Plan, asked: Values, shown: (result: any) => any }} Order
+ */
+/** A run that goes on there, by its name. @typedef {{ part: string, resume: string }} Resumed */
 
 /**
  * What `connect(given)` of a client's module gives.
  * @typedef {object} Client
  * @property {string} session who this page is: a visitor's runs share one turn, and each replaces the one before it
  * @property {Ask} ask
- * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
+ * @property {(order: Order | Resumed, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
  * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
  * @property {(refs: string[], fetch?: boolean) => void} [near] a run of these checkpoints is likely: get them ready; fetch: also
  * those that are a download, where there is much memory. A server has no need of this

@@ -1,22 +1,26 @@
 // What the page knows of checkpoints, and what it says of a run before it starts: its own words, and the engine's time.
 
-import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
+import { aboutOf, factsOf } from "../../plans/facts.js";
 import { check, together, Wrong } from "../../plans/fields.js";
 import { plannerOf } from "../../plans/index.js";
+import { estimate, isSettled, namesOf } from "../../plans/pace.js";
+import { WORDED } from "../../plans/plan.js";
 import { Catalogue, hasEmoji } from "../../words/catalogue.js";
 import { RUN } from "../../words/page.js";
 import { failure } from "../../words/units.js";
 
-/** @import { Planner, Request } from "../../plans/plan.js" */
+/** @import { Plan, Planner, Request } from "../../plans/plan.js" */
 /** @import { Words } from "../../words/catalogue.js" */
 /** @import { About, FieldForm } from "../form/form.js" */
-/** @import { Answer, Ask, Refusal, Values } from "./client.js" */
+/** @import { Answer, Ask, Order, Refusal, Values } from "./client.js" */
 /** @import { Description, Mistake } from "./panel.js" */
-/** @import { Known } from "./protocol.js" */
+/** @import { Known, Pace } from "./protocol.js" */
 
 export class Knowledge {
   /** The newest answers of the engine. @type {Map<string, Known>} */
   #known = new Map();
+  /** How long steps take, by the names of what takes them. @type {Map<string, Pace>} */
+  #paces = new Map();
   /** Checkpoints that the visitor has chosen: of others, which a link names, nothing is fetched before Run. @type {Set<string>} */
   typed = new Set();
 
@@ -40,28 +44,47 @@ export class Knowledge {
     return aboutOf(known, this.catalogue);
   }
 
-  /** The plan of a run, whose models are here. @param {string} part @param {Values} values */
+  /** A run has ended: steps may take another time now. @param {boolean} failed maybe as the files of its models have changed */
+  ended(failed) {
+    this.#paces.clear();
+    if (failed) this.#known.clear();
+  }
+
+  /** The plan of a run, null where the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<Plan | null>} */
   async plan(part, values) {
-    const { planner, request, models } = await this.asked(part, values);
-    if (!models) throw new Error(RUN.noModel);
-    return planner.plan(request, models, this.catalogue);
+    const { planner, request, models } = await this.#asked(part, values);
+    return models && planner.plan(request, models, this.catalogue);
+  }
+
+  /** The checkpoints that a run needs. @param {string} part @param {Values} values */
+  async refs(part, values) {
+    return (await this.#planner(part)).refs(check(this.forms[part], values));
+  }
+
+  /** A plan as an engine takes it. @param {string} part @param {Plan} plan @returns {Promise<Order>} */
+  async order(part, plan) {
+    const planner = await this.#planner(part);
+    const shown = (/** @type {any} */ result) =>
+      WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;
+    return { part, plan, asked: planner.asked(plan), shown };
   }
 
   /** The settings of a run in a line, or "". @param {string} part @param {Values} values */
   async summary(part, values) {
-    const { planner, request } = await this.asked(part, values);
+    const { planner, request } = await this.#asked(part, values);
     return planner.summary(request, this.catalogue);
   }
 
   /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { wrong?: Mistake[] }>} */
   async describe(part, values) {
     try {
-      const { planner, request, models } = await this.asked(part, values);
+      const { planner, request, models, refs } = await this.#asked(part, values);
       const summary = planner.summary(request, this.catalogue);
       const plan = models && planner.plan(request, models, this.catalogue);
-      const cost = await this.ask(part, "cost", values);
-      if (cost.error !== undefined) return cost;
-      return { ...estimate(cost), ...(summary && { summary }), ...plan?.about(), plan, of: JSON.stringify(values) };
+      const pace = await this.#pace(namesOf(refs, plan));
+      if (pace.error !== undefined) return pace;
+      const about = plan && planner.about(plan, this.catalogue);
+      return { ...estimate(plan, pace), ...(summary && { summary }), ...about, plan, of: JSON.stringify(values) };
     } catch (error) {
       const all = error instanceof Wrong ? error.all : [];
       const wrong = all.map((one) => ({ field: one.field, error: failure(one) }));
@@ -69,11 +92,21 @@ export class Knowledge {
     }
   }
 
+  /** How long steps take. @param {string[]} refs of what takes them @returns {Promise<Answer<Pace>>} */
+  async #pace(refs) {
+    const key = refs.join("\n");
+    const before = this.#paces.get(key);
+    if (before) return before;
+    const pace = await this.ask("engine", "pace", { refs });
+    if (pace.error === undefined && isSettled(pace)) this.#paces.set(key, pace);
+    return pace;
+  }
+
   /**
    * What is asked for, with the facts of its models; null where the files of one of them are not here.
    * @param {string} part @param {Values} values
    */
-  async asked(part, values) {
+  async #asked(part, values) {
     /** @type {[Planner<any>, Request]} */
     const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
@@ -88,7 +121,7 @@ export class Knowledge {
     );
     await prepared;
     const models = facts.flatMap((one) => one ?? []);
-    return { planner, request, models: models.length === refs.length ? models : null };
+    return { planner, request, refs, models: models.length === refs.length ? models : null };
   }
 
   /** The planner of a part; where its module can't be had, once the engine answers again. @param {string} part @returns {Promise<Planner<any>>} */

@@ -1,7 +1,7 @@
 // What the parts with a form and a run have in common: the estimate while the visitor chooses, Run and Stop, runs that start
 // by themselves, the status line, the address, and what can be taken away.
 
-import { WORDED } from "../../plans/plan.js";
+import { fetching } from "../../plans/index.js";
 import { slideItem } from "../../player/slide.js";
 import { FORM, RUN, SHARE } from "../../words/page.js";
 import { FILES } from "../../words/pictures.js";
@@ -13,8 +13,9 @@ import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 
 /** @import { Page, Part } from "../../app.js" */
-/** @import { Values } from "./client.js" */
+/** @import { Resumed, Values } from "./client.js" */
 /** @import { About, FieldForm } from "../form/form.js" */
+/** @import { Plan } from "../../plans/plan.js" */
 
 /**
  * What is said of the settings: `describe` of knowledge.js.
@@ -27,7 +28,7 @@ import { Stream } from "./stream.js";
  * @property {string} [python]
  * @property {string} [diffusers]
  * @property {string} [why] there is no script for diffusers
- * @property {import("../../plans/plan.js").Plan | null} plan of the run; null where the files of a model are not here
+ * @property {Plan | null} plan of the run; null where the files of a model are not here
  * @property {string} of the values that it describes, as JSON
  * @property {undefined} [error]
  */
@@ -49,7 +50,7 @@ import { Stream } from "./stream.js";
  * @property {(result: Result) => void} take one result of the current run
  * @property {() => void} [renew] another run begins
  * @property {(seconds: number) => void} [seen] a recorded run has been shown for so long, elsewhere
- * @property {(values: Values) => void} [finished] a run has ended well; its values
+ * @property {(values: Values, plan: Plan | null) => void} [finished] a run has ended well; its values
  * @property {() => string | Promise<string>} [outcome] what came of it, in a sentence for a screen reader
  * @property {() => void} [render] the run stands differently, or a field has changed
  * @property {(about: About) => void} [offer] the model is known
@@ -84,6 +85,8 @@ export class Panel {
   /** The values of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
   #ran = null;
   #recorded; // why there is nothing but a recording here, or ""
+  /** Of the run that goes on or is shown. @type {Plan | null} */
+  #plan = null;
   #forget = () => {};
   #over = () => {}; // called when the run has ended
   /** @type {Description | null} */
@@ -329,7 +332,7 @@ export class Panel {
     this.#unfold(false);
     this.#ran = this.linked;
     this.page.remember(this.part, this.#ran);
-    this.#listen(this.form.values, this.form.values);
+    this.#begin(this.form.values);
   }
 
   /** Bring the pictures into sight, where a press plays them. */
@@ -374,13 +377,14 @@ export class Panel {
 
   /** Take up a run that went on while the page was loaded again, or its connection broken. Returns whether there is one. */
   async resume() {
-    const { run, values } = attempt(() => JSON.parse(kept.get(`run-${this.part}`) ?? "")) ?? {};
+    const { run, values, fetches } = attempt(() => JSON.parse(kept.get(`run-${this.part}`) ?? "")) ?? {};
     if (!run || (await this.page.ask("engine", "run", { run })).error !== undefined) return false;
     if (this.stream.active) return false; // Run was pressed meanwhile
     this.example = "";
     this.stream.run = null; // its messages are wanted
     this.stream.start();
-    this.#listen({ resume: run }, values);
+    const { part } = this;
+    this.#follow(values, async () => (fetches ? null : this.page.knowledge.plan(part, values)), { part, resume: run });
     return true;
   }
 
@@ -388,40 +392,54 @@ export class Panel {
     if (!(await this.resume()) && this.stream.state === "lost") this.stream.lose(RUN.gone);
   }
 
-  /** @param {Values} asked of the engine @param {Values} values of the run */
-  #listen(asked, values) {
+  /** Begin a run of these values. @param {Values} values @param {boolean} [fetched] whether its models were fetched for it */
+  #begin(values, fetched = false) {
+    const { description, page, part } = this;
+    const isOf = description?.of === JSON.stringify(values); // else the form has changed since
+    this.#follow(values, async () => {
+      const plan = (isOf && description.plan) || (await page.knowledge.plan(part, values));
+      if (!plan && fetched) throw new Error(RUN.noModel);
+      return plan;
+    });
+  }
+
+  /**
+   * Follow a run of these values. Where the files of a model are not here there is no plan: then it follows what fetches
+   * them, and begins when they are here.
+   * @param {Values} values @param {() => Promise<Plan | null>} planned @param {Resumed | null} [resumed] a run that goes on
+   */
+  #follow(values, planned, resumed = null) {
     this.#forget();
-    const { part, stream } = this;
+    const { part, page, stream } = this;
+    const { knowledge } = page;
+    let forgotten = false;
+    let leave = () => {};
+    this.#forget = () => {
+      forgotten = true;
+      leave();
+    };
     /** @type {Promise<unknown>} */
     let before = Promise.resolve(); // messages are taken one after another
-    let forgotten = false;
     const then = (/** @type {() => unknown} */ act) => {
       before = before.then(() => (forgotten ? undefined : act())).catch((error) => stream.lose(failure(error)));
     };
-    const forget = this.page.client.run(
-      part,
-      asked,
-      (message) =>
-        then(async () => {
-          if (message.run !== stream.run) kept.set(`run-${part}`, JSON.stringify({ run: message.run, values }));
-          const results = await Promise.all(message.results.map((result) => this.#inWords(result, values)));
-          if (!forgotten) stream.receive({ ...message, results });
-        }),
-      (why) => then(() => stream.lose(why)),
-    );
-    this.#forget = () => {
-      forgotten = true;
-      forget();
-    };
-  }
-
-  /** A result as the page shows it: some get their words from the run's plan. @param {any} result @param {Values} values of the run */
-  async #inWords(result, values) {
-    if (!WORDED.includes(result.kind)) return result;
-    const { description, page, part } = this;
-    const isOf = description?.of === JSON.stringify(values); // else the form has changed since
-    const plan = (isOf && description.plan) || (await page.knowledge.plan(part, values));
-    return plan.shown(result);
+    then(async () => {
+      const plan = await planned();
+      const order = plan ? await knowledge.order(part, plan) : fetching(await knowledge.refs(part, values));
+      if (forgotten) return;
+      this.#plan = plan;
+      leave = page.client.run(
+        resumed ?? order,
+        (message) =>
+          then(() => {
+            if (message.run !== stream.run)
+              kept.set(`run-${part}`, JSON.stringify({ run: message.run, values, fetches: !plan }));
+            if (!plan && message.state === "finished") this.#begin(values, true);
+            else stream.receive({ ...message, results: message.results.map(order.shown) });
+          }),
+        (why) => then(() => stream.lose(why)),
+      );
+    });
   }
 
   /** A sketch is shown, or there is none: what is said of that. @param {string} said @param {boolean} shown */
@@ -453,12 +471,13 @@ export class Panel {
       else if (MILESTONES.includes(stream.state) && !sketch.shown) this.page.say(stream.words);
       const over = !stream.active && stream.state !== "idle";
       if (over) {
+        this.page.knowledge.ended(stream.state === "error");
         this.changed("", false); // the pace is known better now
         this.page.refresh(); // and a model may be here now
         this.#over();
       }
       if (stream.state === "lost") setTimeout(() => this.#reconnect(), AGAIN);
-      if (stream.state === "finished") this.options.finished?.(this.#ran ?? this.linked);
+      if (stream.state === "finished") this.options.finished?.(this.#ran ?? this.linked, this.#plan);
     }
     this.options.render?.();
   }
@@ -578,7 +597,7 @@ export class Panel {
   async save(kind, say) {
     if (this.example) await this.#compute();
     const { save } = await import("./saving.js");
-    return save(this.page, this.part, this.stream.run, kind, say);
+    return save(this.page, { part: this.part, run: this.stream.run, plan: this.#plan }, kind, say);
   }
 
   /** Compute what a recorded example shows: nothing else of it was kept. */

@@ -312,6 +312,7 @@
  * @property {Sidecars} sidecars
  * @property {Pipeline | null} [pipeline]
  * @property {number[][] | null} [colours] of the preview of a latent
+ * @property {string} [stamp] changes when any of these does
  */
 
 /**
@@ -337,17 +338,24 @@
  */
 
 /**
- * @typedef {object} Download
- * @property {string} ref
- * @property {number} bytes
+ * @typedef {object} PaceAsked
+ * @property {string[]} refs checkpoints, and what else takes time
  */
 
 /**
- * @typedef {object} RunCost what an engine says of the time that a run takes, asked of its part with the values of its form
- * @property {number | null} seconds null where that is not known
- * @property {Download[]} missing what must be downloaded first
+ * @typedef {object} PaceOf how long one of them takes
+ * @property {[lanes: number, batch: number, seconds: number][]} seconds of a step, as far as they were measured
+ * @property {number | null} flop of an evaluation of one image, null where that is not known
+ * @property {number} download bytes that must come first
+ */
+
+/**
+ * @typedef {object} Pace what an engine says of the time that runs take
+ * @property {Record<string, PaceOf>} paces
  * @property {string} device "CPU" or "GPU"
  * @property {boolean} busy whether others compute on it, on a page for all
+ * @property {number | null} tflop the most that a run may take, null for any
+ * @property {number} [workers] of a browser, how many compute at once
  */
 
 /**
@@ -376,6 +384,7 @@
  * @typedef {object} EngineQuestions
  * @property {(asked: Nothing) => ModelList} models
  * @property {(asked: ModelAsked) => Known} facts
+ * @property {(asked: PaceAsked) => Pace} pace
  * @property {(asked: Nothing) => Record<string, string>} emoji
  * @property {(asked: RunAsked) => Nothing} stop
  * @property {(asked: RunAsked) => RunHere} run

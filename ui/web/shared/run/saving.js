@@ -5,6 +5,7 @@ import { SHARE } from "../../words/page.js";
 import { download } from "./share.js";
 
 /** @import { Page } from "../../app.js" */
+/** @import { Plan } from "../../plans/plan.js" */
 
 const BREATH = 30; // ms of making a file after which the page has its turn
 const LONG = 2000; // ms after which the visitor is told how far the file is
@@ -12,14 +13,14 @@ const FETCHED = 60_000; // ms in which a browser fetches a file that it was give
 
 /**
  * Save a file of a run.
- * @param {Page} page @param {string} part @param {string | null} run @param {string} kind @param {(text: string) => void} say
+ * @param {Page} page @param {{ part: string, run: string | null, plan: Plan | null }} shown @param {string} kind @param {(text: string) => void} say
  * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
  */
-export async function save(page, part, run, kind, say) {
+export async function save(page, { part, run, plan }, kind, say) {
   const kept = await page.client.kept(run);
   if (kept.error !== undefined) return kept.error;
   try {
-    const [name, content] = await make(page.knowledge, part, kind, kept, pauses(say));
+    const [name, content] = await make(page.knowledge.catalogue, part, kind, { ...kept, plan }, pauses(say));
     return give(name, content);
   } catch (error) {
     if (error instanceof Error && error.name === "Error") return error.message;

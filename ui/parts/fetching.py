@@ -1,0 +1,37 @@
+"""The files of models: without the facts in them the page can't plan a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ddpm_core.model import Model, ModelSpec
+from ui.models.services import Services
+from ui.parts.part import Part
+from ui.runs.asked import Asked, Checkpoint
+from ui.runs.plans import Computation, Plan
+
+
+class Models(Asked):
+    refs: Annotated[list[Annotated[str, Field(min_length=1, max_length=300)]], Field(min_length=1, max_length=2)]
+
+
+class Fetching(Computation[Models, Plan]):
+    """Fetches and loads models, and computes nothing. It has no results."""
+
+    def __init__(self, services: Services, request: Models):
+        super().__init__(services, request, [Checkpoint(checkpoint=ref) for ref in request.refs], 0)
+
+    def plan(self, models: Sequence[ModelSpec]) -> Plan:
+        return Plan(self.request, {})
+
+    def compute(self, plan: Plan, models: Sequence[Model], work: Any) -> None:
+        pass
+
+
+class FetchingPart(Part):
+    names = ("fetch",)
+    asked = Models
+    computation = Fetching

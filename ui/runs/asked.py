@@ -1,0 +1,82 @@
+"""What a page asks a server to compute: lanes with exactly the arguments of `ddpm_core.trajectory`, nothing left open.
+
+The page has planned it. Here the types of its numbers and texts are checked, as anybody may send them; what a model
+can't do is refused by the library, before anything is computed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ddpm_core.model import ModelSpec
+from ddpm_core.runs import Chain, Condition, make_chain
+
+UNCLEAR = "This request could not be understood: load the page again"
+
+log = logging.getLogger(__name__)
+
+Words = Annotated[str, Field(max_length=300)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=16)]
+PictureText = Annotated[str, Field(max_length=400_000)]
+"""A picture as `ui.pictures.as_text` writes it, "" for the sample of a seed."""
+
+
+class Asked(BaseModel):
+    """A part of a request."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Checkpoint(Asked):
+    checkpoint: Annotated[str, Field(min_length=1, max_length=300)]
+    facts: str = ""
+    """the stamp of the facts that it was planned with (`ui.models.facts`), "" where a script asks"""
+
+
+class LaneAsked(Checkpoint):
+    """The chain of a checkpoint. The options of its sampler stand beside these fields, by their names."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, bool | float | Words | None]
+
+    steps: int
+    sampler: str
+    spacing: str | None = None
+    labels: int | None = None
+    guidance: float | None = None
+    prompts: Words | None = None
+    negative: Words | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `ddpm_core.trajectory`."""
+        return self.model_dump(exclude={"checkpoint", "facts"})
+
+    def chain(self, model: ModelSpec, n: int) -> Chain:
+        """Return the chain of n images. Raises ValueError, one sentence, for what the model can't do."""
+        condition = Condition(self.labels, self.prompts, self.negative, self.guidance)
+        options: dict[str, Any] = {"sampler": self.sampler, "spacing": self.spacing, **(self.model_extra or {})}
+        return make_chain(model, self.steps, condition=condition, n=n, **options)
+
+
+class RowsAsked(Asked):
+    """What the parts ask whose chains end in rows of pictures."""
+
+    lane: LaneAsked
+    clip: bool | None = None
+
+
+class PictureAsked(Asked):
+    """A picture to begin with."""
+
+    seed: Seed
+    own: PictureText
+
+
+def unclear(why: object) -> ValueError:
+    """Return the error for what no page of ours asks. The log says what was wrong, as it is no fault of a visitor."""
+    log.warning("a request can't be understood: %s", why)
+    return ValueError(UNCLEAR)

@@ -1,0 +1,199 @@
+"""What a script or a link asks for in a few names, as lanes: what it leaves open is what the page begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Self
+
+from ddpm_core.commands import defaults
+from ddpm_core.model import ModelSpec
+from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
+from ddpm_core.prediction import class_index, few
+from ddpm_core.samplers import OPTIONS
+from ddpm_core.timesteps import suited_spacing
+from ui.forms.emoji import in_words
+from ui.forms.fields import (
+    ANY,
+    Choice,
+    ClassName,
+    Number,
+    Prompt,
+    Reference,
+    Request,
+    Seed,
+    Switch,
+    Whole,
+    declare,
+    shown,
+)
+from ui.models.catalogue import EMBEDDED, usual_guidance
+from ui.models.form_options import QUICK, class_names, default_count, samplers, step_limits, variances
+from ui.models.services import Services
+from ui.parts.sampling import Sampling, SamplingAsked, SamplingPlan
+from ui.runs.asked import Checkpoint, LaneAsked
+from ui.runs.log import Values
+from ui.runs.plans import Computation
+
+AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
+STEPS = Whole("Steps", low=1, high=1_000_000, allowed="1 to the model's T (1000 for most)")
+
+
+@dataclass(frozen=True)
+class Script(Request):
+    """One run, in the order in which scripts may pass values without their names. Image i has seed + i.
+
+    None, as sampler, steps, clip, count or guidance, is what suits the model.
+    """
+
+    checkpoint: str = declare(Reference("checkpoint", "Model"), defaults.CHECKPOINT)
+    sampler: str | None = declare(Choice("sampler", names=SAMPLERS), None)
+    steps: int | None = declare(STEPS, None)
+    spacing: str = declare(Choice("spacing", names=(AUTO, *SPACINGS)), AUTO)
+    variance: str = declare(Choice("variance", names=VARIANCES), "beta_tilde")
+    eta: float = declare(Number("η", low=0, high=1), 0.0)
+    clip: bool | None = declare(Switch("Clip x̂_0"), None)
+    seed: int = declare(Seed("The seed"), defaults.SEED)
+    count: int | None = declare(Whole("The number of images", low=1, high=16), None)
+    label: str = declare(ClassName("class"), ANY)
+    guidance: float | None = declare(Number("Guidance", low=0, high=10, open="its own"), None)
+    prompt: str = declare(Prompt("The prompt"), "")
+    negative: str = declare(Prompt("The negative prompt"), "")
+
+    @classmethod
+    def check(cls, values: Mapping[str, object]) -> Self:
+        return super().check({name: value for name, value in values.items() if value is not None})
+
+    def lane(self, model: ModelSpec) -> LaneAsked:
+        """Return its lane. Raises ValueError, one sentence, for what this model does not have."""
+        sampler, steps, T = self.sampler or samplers(model)[0], self.steps or step_limits(model)[2], model.schedule.T
+        if steps > T:
+            raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
+        suited = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing  # pyright: ignore[reportArgumentType]
+        own: dict[str, Any] = {name: getattr(self, name) for name in ("variance", "eta") if name in OPTIONS[sampler]}
+        own |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
+        return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=suited, **own)
+
+    def _guidance(self, model: ModelSpec) -> float | None:
+        if self.label == ANY and not self.prompt and not self.negative:
+            return None
+        has_learned = model.student is not None and model.student.guidance is not None
+        usual = usual_guidance(self.checkpoint) if model.takes_words and not has_learned else 1.0
+        guidance = usual if self.guidance is None else self.guidance
+        return None if guidance == 1 else guidance
+
+    def _words(self, model: ModelSpec) -> dict[str, str]:
+        if not model.takes_words:
+            if self.prompt or self.negative:
+                raise ValueError("This model takes no prompt: leave it empty")
+            return {}
+        own = self.checkpoint in EMBEDDED
+        words = {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
+        return {name: in_words(text) if own else text for name, text in words.items()}
+
+    def _class(self, model: ModelSpec) -> int | None:
+        if self.label == ANY:
+            return None
+        if not model.num_classes:
+            raise ValueError(f"This checkpoint has no classes: leave the class at {ANY!r}")
+        try:
+            return class_index(model, self.label)
+        except ValueError:
+            names = few(class_names(model))
+            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+
+
+class Scripted(Sampling):
+    """The run of scripts: of one, or of several side by side, which share the seeds and clipping of the first."""
+
+    keeps_states = False
+
+    def __init__(self, services: Services, scripts: Sequence[Script]):
+        first, *_ = self.scripts = scripts
+        self.count = first.count or default_count(first.checkpoint, services.step_times)
+        checkpoints = [Checkpoint(checkpoint=script.checkpoint) for script in scripts]
+        Computation.__init__(self, services, None, checkpoints, self.count * len(scripts))
+
+    def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        found, (first, *_) = dict(zip(self.refs, models, strict=True)), self.scripts
+        lanes = [script.lane(found[script.checkpoint]) for script in self.scripts]
+        clip = found[first.checkpoint].clip if first.clip is None else first.clip
+        seeds = [*range(first.seed, first.seed + self.count)]
+        return Sampling(
+            self.services, SamplingAsked(lanes=lanes, seeds=seeds, clip=clip, attention=False, touch=[])
+        ).plan(models)
+
+    def log(self, plan: SamplingPlan | None) -> Values:
+        return super().log(plan) if plan else Computation.log(self, None)
+
+
+# --- Links
+
+# What the forms of the page begin with, where that is not the default of a script: a link leaves it out.
+OF_FORMS: dict[str, Values] = {
+    "watch": {"sampler": "ddpm", "steps": 50, "count": 4},
+    "compare": {"sampler": "ddpm", "steps": 10, "variance": "beta", "count": 4},
+    "grid": {"steps": 50, "count": 1},
+}
+OF_LANE_B = {"sampler": "ddpm", "steps": 10, "variance": "beta_tilde"}
+COLUMNS = "5, 10, 20, 50, 200"
+ROWS: dict[str, list[Values]] = {
+    "variance": [{"sampler": "ddpm", "variance": name} for name in ("beta", "beta_tilde", "analytic")],
+    "sampler": [{"sampler": name} for name in ("ddpm", "ddim", "dpm++", "unipc")],
+}
+
+
+def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripted:
+    """Return the run that a link to Watch, Compare or Grid asks for. Raises ValueError for what can't be."""
+    first = Script.check(OF_FORMS[part] | {"checkpoint": services.first, **_given(values)})
+    if part == "watch":
+        return Scripted(services, [first])
+    if part == "compare":
+        own = {name.removesuffix("_b"): value for name, value in _given(values).items() if name.endswith("_b")}
+        other = Script.check(OF_LANE_B | own)
+        names = [name for name in (*OF_LANE_B, *own) if name in Script.kinds()]
+        return Scripted(services, [first, replace(first, **{name: getattr(other, name) for name in names})])
+    return _Cells(services, [replace(first, **row, steps=STEPS.check(n)) for row, n in _cells(values)])
+
+
+def _given(values: Mapping[str, str]) -> dict[str, str]:
+    """What a link sets: "same", in lane B, is what lane A has."""
+    return {name: value for name, value in values.items() if value not in ("", "same")}
+
+
+def _cells(values: Mapping[str, str]) -> list[tuple[Values, str]]:
+    """The rows and the steps of each cell of a grid. Raises ValueError for too many."""
+    columns = values.get("columns", COLUMNS).replace(",", " ").split()
+    cells = list(product(ROWS.get(values.get("rows", "variance"), []), columns))
+    if not 1 <= len(cells) <= 32:
+        raise ValueError("A grid has 1 to 32 cells")
+    return cells
+
+
+class _Cells(Scripted):
+    """Those cells of a grid that the model can run."""
+
+    def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        (model,) = models
+        low, high, _ = step_limits(model)
+        self.scripts = [
+            script
+            for script in self.scripts
+            if script.sampler in samplers(model)
+            and (script.sampler != "ddpm" or script.variance in variances(model))
+            and low <= (script.steps or low) <= high
+        ]
+        if not self.scripts:
+            raise ValueError("No cell of this grid is possible with this model: choose other steps")
+        return super().plan(models)
+
+
+def is_quick(run: Computation) -> bool:
+    """Return whether a run takes little time, where nobody else computes and nothing has to be downloaded for it."""
+    services = run.services
+    models = [model for ref in run.refs if (model := services.models.known(ref))]
+    if len(models) < len(run.refs) or (services.public and len(services.turns)):
+        return False
+    seconds = run.checked_plan(models).left(services.step_times, {})
+    return seconds is not None and seconds < QUICK

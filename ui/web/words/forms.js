@@ -1,0 +1,175 @@
+// The words of the fields of all forms: title, as a sentence calls it; label, above the control, where that differs; help.
+
+/** @typedef {{ title: string, label?: string, help?: string, placeholder?: string, open?: string, example?: string, allowed?: string, sentences?: Record<string, string>, titles?: Record<string, string> }} FieldWords */
+
+/** How σ² is chosen: the word first. */
+const VARIANCES = {
+  ...{ beta: "much, βₜ", beta_tilde: "little, β̃ₜ", analytic: "analytic" },
+  ...{ learned: "learned", learned_range: "learned, between" },
+};
+
+/** Of a run. @satisfies {Record<string, FieldWords>} */
+export const RUN = {
+  checkpoint: { title: "checkpoint", label: "Model" },
+  prompt: { title: "The prompt", help: "What to draw, in words", placeholder: "a red apple" },
+  negative: {
+    title: "The negative prompt",
+    help: "Words that guidance leads away from",
+    placeholder: "blurred",
+  },
+  steps: {
+    title: "Steps",
+    help: "Each step runs the network once; Langevin corrections run it again",
+    allowed: "1 to the model's T (1000 for most)",
+  },
+  variance: {
+    title: "variance",
+    label: "Noise added back",
+    help: "Each step adds fresh noise; σ² is its variance",
+    titles: VARIANCES,
+  },
+  seed: {
+    title: "The seed",
+    help: "The same seed gives the same starting noise",
+    allowed: "0 to 4,294,967,295 (2³² − 1)",
+  },
+  label: { title: "class", label: "What to draw", help: "“any” lets the model choose" },
+  sampler: { title: "sampler", help: "How a step is made" },
+  spacing: {
+    title: "spacing",
+    help: "Which times t the steps visit",
+    sentences: {
+      auto: "Whichever suits the sampler",
+      linspace: "Evenly spaced, from T down to 1",
+      leading: "Evenly spaced, down to 1; begins a little below T",
+      trailing: "Evenly spaced, from T; ends a little above 1",
+      quadratic: "Closer together where little noise is left; begins at ⅘ of T, whose xₜ is x_T",
+      quadratic_T: "The same, stretched to begin at T",
+      optimised: "Found by a search for this model and sampler",
+    },
+  },
+  eta: { title: "η", label: "Noise, η", help: "Of each step: 0 adds none, 1 as much as β̃ₜ" },
+  guidance: {
+    title: "Guidance",
+    help: "How closely the picture follows the class or the words, w: 1 is as learned, more is closer",
+    open: "its own",
+  },
+  count: { title: "The number of images", label: "Pictures", help: "Each next one has the next seed" },
+  clip: {
+    title: "Clip x̂_0",
+    label: "Clip the guess, x̂₀",
+    help: "Keeps the guessed picture in the range of pixels",
+  },
+  attention: {
+    title: "attention",
+    help: "Shows where the network looks for each word; one more evaluation",
+  },
+  touch: { title: "touch" },
+  picture: { title: "picture" },
+};
+
+/** In lane B, where that differs from A. */
+export const LANE_B = {
+  checkpoint: "Its pictures must have A's size and channels",
+  same: "as A",
+};
+
+/** Of Grid. @satisfies {Record<string, FieldWords>} */
+export const GRID = {
+  rows: { title: "kind of rows", label: "A row for each" },
+  columns: { title: "Columns", help: "A column for each number of steps", example: "5, 10, 50" },
+  count: { title: "The number of images", label: "Pictures in a cell" },
+};
+
+/** Of Latents. @satisfies {Record<string, FieldWords>} */
+export const LATENTS = {
+  mode: {
+    title: "mode",
+    label: "What to do",
+    titles: { reconstruct: "Reconstruct", interpolate: "Interpolate" },
+  },
+  seed: { ...RUN.seed, help: "Of the first picture and its noise; the rows have the next ones" },
+  seed_b: { ...RUN.seed, title: "The second seed", help: "Of the second picture, and of its noise" },
+  times: {
+    title: "Times",
+    label: "Times t",
+    help: "A row for each: at T only noise is left, at 0 the picture",
+    placeholder: "1000, 750, 500, 250",
+    example: "750, 500, 250",
+  },
+  count: { title: "The number of columns", label: "Columns" },
+};
+
+const METHODS = { ddnm: "DDNM", replacement: "Replacement", repaint: "RePaint", pigdm: "ΠGDM", dps: "DPS" };
+
+/** Of Repair. @satisfies {Record<string, FieldWords>} */
+export const REPAIR = {
+  seed: { ...RUN.seed, help: "Of the sample, and of the completions' noise" },
+  task: {
+    title: "task",
+    label: "What is left",
+    titles: { mask: "Erased", downsample: "Small", grey: "No colour", blur: "Blurred" },
+  },
+  hidden: { title: "mask" },
+  method: {
+    title: "method",
+    titles: METHODS,
+    sentences: {
+      ddnm: "Corrects each guess so that it fits what is left: quick",
+      replacement: "Puts what is left, noised to each step's level, into that step: the rest may not fit it",
+      repaint: "Replacement that repeats each part of the chain ten times, so that the rest fits: ten times as long",
+      pigdm: "Follows the gradient of how well each guess fits: slow on a CPU",
+      dps: "Like ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
+    },
+  },
+  method_b: { title: "second method", label: "Beside it", titles: { none: "nothing", ...METHODS } },
+  count: { title: "The number of completions", label: "Completions" },
+};
+
+/** Of Between words: the field of each corner. @satisfies {Record<string, FieldWords>} */
+export const BETWEEN = {
+  checkpoint: { ...RUN.checkpoint, help: "One that takes words" },
+  a: { title: "The words top left", label: "Top left", placeholder: "a red apple" },
+  b: { title: "The words top right", label: "Top right", placeholder: "a red apple" },
+  c: { title: "The words bottom left", label: "Bottom left", placeholder: "a red apple" },
+  d: { title: "The words bottom right", label: "Bottom right", placeholder: "a red apple" },
+  seed: { ...RUN.seed, help: "The same seed gives the same noise" },
+};
+
+/** Of The network. @satisfies {Record<string, FieldWords>} */
+export const NETWORK = {
+  off: { title: "What is switched off" },
+  graft: { title: "The graft" },
+  graft_block: { title: "The block of the graft" },
+  first: { title: "The first step without it" },
+  last: { title: "The last step without it" },
+  block: { title: "The block" },
+  place: { title: "The place" },
+};
+
+/** Of In the plane. @satisfies {Record<string, FieldWords>} */
+export const PLANE = {
+  shape: { title: "shape", label: "Data", titles: { drawing: "Draw" } },
+  drawing: { title: "drawing" },
+  denoiser: { title: "denoiser", titles: { exact: "exact ε", trained: "trained ε" } },
+  variance: { title: "variance", label: "Noise", titles: VARIANCES },
+  sampler: { title: "sampler" },
+  steps: { title: "Steps" },
+  cloud: { title: "The number of points", label: "Points" },
+  seed: { ...RUN.seed, help: "The same seed gives the same noise, in both" },
+  width: { title: "The width", label: "Width of the data", help: "Around each of its centres" },
+  training: { title: "The steps of the training", label: "Training steps", help: "Of a trained ε" },
+  /** A field of one lane, which a sentence names. @param {string} title @param {string} lane */
+  of: (title, lane) => `${title} of lane ${lane.toUpperCase()}`,
+};
+
+/** Of Likelihood. @satisfies {Record<string, FieldWords>} */
+export const LIKELIHOOD = {
+  count: { title: "The number of pictures", label: "How many pictures" },
+  labels: {
+    title: "kind of labels",
+    label: "Classes",
+    help: "The condition that the model gets for each picture",
+    titles: { classes: "their own", none: "none" },
+  },
+};
