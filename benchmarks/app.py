@@ -27,18 +27,16 @@ from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
 from ui import build
 from ui.models.services import Services
-from ui.parts.sampling import Sampling, Watch
+from ui.parts.sampling import Sampling, SamplingAsked
+from ui.runs.asked import LaneAsked
 from ui.runs.jobs import Job
 
 if TYPE_CHECKING:  # not everybody has it: the page is then not measured
     from playwright.sync_api import Browser
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-RUNS = {
-    "1 image": Watch(count=1),
-    "4 images": Watch(count=4),
-    "4 images, 500 steps": Watch(steps=500, count=4),
-}
+RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}  # images, steps
+SEED, VARIANCE = defaults.SEED, "beta_tilde"  # as the page begins
 
 # In the page: press Run, and give the milliseconds to the first and to the last frame.
 CLICK = """() => new Promise((done) => {
@@ -57,14 +55,21 @@ CLICK = """() => new Promise((done) => {
 })"""
 
 
-def bare(model: ddpm_core.Model, run: Watch) -> None:
+def bare(model: ddpm_core.Model, run: tuple[int, int]) -> None:
     """The run by the sampler alone."""
-    ddpm_core.sample(model, run.seeds, run.steps, variance=run.variance)
+    count, steps = run
+    ddpm_core.sample(model, range(SEED, SEED + count), steps, variance=VARIANCE)
 
 
-def job(services: Services, run: Watch) -> None:
+def job(services: Services, run: tuple[int, int]) -> None:
     """The run as the app's job."""
-    for _ in Job(Sampling(services, run), services).updates():
+    count, steps = run
+    lane = LaneAsked.model_validate(
+        {"checkpoint": defaults.CHECKPOINT, "steps": steps, "sampler": "ddpm", "variance": VARIANCE}
+    )
+    seeds = [*range(SEED, SEED + count)]
+    asked = SamplingAsked(lanes=[lane], seeds=seeds, clip=None, attention=False, touch=[])
+    for _ in Job(Sampling(services, asked), services).updates():
         pass
 
 
@@ -120,7 +125,7 @@ def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
     with served() as (url, _):
         for name, run in RUNS.items():
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
-            page.goto(f"{url}?steps={run.steps}&count={run.count}&seed={run.seed}")
+            page.goto(f"{url}?steps={run[1]}&count={run[0]}&seed={SEED}")
             page.wait_for_selector("html[data-ready=true]")
             page.wait_for_selector(".part-watch[data-ready=true]")
             seconds(bare, model, run)  # warms up, as the next line does

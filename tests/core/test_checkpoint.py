@@ -18,6 +18,7 @@ from checkpoint_folders import write as write_published
 from diffusers import DDPMPipeline, UNet2DModel
 from kinds import KINDS
 from safetensors.torch import load_file, save_file
+from ui.runs.settings import CHECKPOINT as CHECKPOINT_FIELD
 
 import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
@@ -27,7 +28,6 @@ from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.model import Source
 from ddpm_core.student import Student
 from ui.models.loaded import Models
-from ui.runs.settings import CHECKPOINT as CHECKPOINT_FIELD
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
 PICKLE = "diffusion_pytorch_model.bin"

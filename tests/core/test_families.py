@@ -16,6 +16,7 @@ import torch
 import toylab
 from hub_server import HubServer
 from PIL import Image
+from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core import CheckpointError, predict, trajectory
@@ -27,7 +28,6 @@ from ddpm_core.samplers import CORRECTIONS
 from ui.models.catalogue import OFFERED
 from ui.models.loaded import Models
 from ui.parts.sampling import SamplingPart
-from ui.runs.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 T = 12

@@ -17,6 +17,7 @@ import plans
 import torch
 from browser import _missing
 from PIL import Image
+from ui.runs.settings import Settings
 
 import ddpm_core
 from ui.forms import emoji
@@ -29,7 +30,6 @@ from ui.parts.sampling import Sampling
 from ui.protocol import Result
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
-from ui.runs.settings import Settings
 from ui.runs.words import page_words
 from ui.serving.packing import packed
 

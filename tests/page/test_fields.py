@@ -10,6 +10,7 @@ import toylab
 from hypothesis import given
 from hypothesis import strategies as st
 from toy import toy_model
+from ui.runs.settings import STEPS, Settings
 
 import ddpm_core
 from ddpm_core.names import SAMPLERS
@@ -23,7 +24,6 @@ from ui.parts.likelihood import Likelihood
 from ui.parts.plane import Plane
 from ui.parts.repair import Repair
 from ui.parts.sampling import REQUESTS, Pair
-from ui.runs.settings import STEPS, Settings
 from ui.training.choices import Recipe
 from ui.web import text
 
@@ -231,7 +231,7 @@ def test_a_field_is_shown_by_what_there_is(name):
 ORDINARY = {"label", "seed", "prompt", "picture", "hidden", "length", "path"}
 
 
-@pytest.mark.parametrize("module", ["app.js", *(f"shared/{name}.js" for name in GENERIC)])
+@pytest.mark.parametrize("module", ["app.js", *(f"{name}.js" for name in GENERIC)])
 def test_the_pages_form_knows_no_field_by_its_name(module):
     """What it does with one, the field says itself: `declare`, and `follows` of its kind."""
     code = re.sub(r"/\*.*?\*/|(?<![:\w])//[^\n]*", "", text(module), flags=re.S)

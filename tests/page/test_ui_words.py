@@ -13,6 +13,7 @@ import pytest
 import toylab
 from browser import served
 from PIL import Image
+from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core.engines.latent import ClipText
@@ -25,7 +26,6 @@ from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart, SketchPart
-from ui.runs.settings import Settings
 from ui.runs.visitors import asks
 
 pytest.importorskip("transformers", reason="needed for words only")

@@ -17,6 +17,7 @@ from browser import run_async
 from hypothesis import given
 from hypothesis import strategies as st
 from toylab import Models, wait_for
+from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
@@ -29,7 +30,6 @@ from ui.pictures.encoded import FRAME_BYTES, kept_steps, sent
 from ui.runs import jobs
 from ui.runs.listeners import in_thread
 from ui.runs.plans import Computation, Plan
-from ui.runs.settings import Settings
 
 SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
 LINE, PACE = Turns(), StepTimes()

@@ -10,6 +10,7 @@ import torch
 import toylab
 from checkpoint_folders import write
 from torch import nn
+from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core.checkpoint.cost import network_cost
@@ -18,7 +19,6 @@ from ui.machine.limits import Refused, ServerLimits
 from ui.models.loaded import Models
 from ui.parts.sampling import Frame
 from ui.runs.jobs import Job
-from ui.runs.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,12 +6,12 @@ import time
 import pytest
 import torch
 import toylab
+from ui.runs.settings import Settings
 
 import ddpm_core
 from ui.machine import zero_gpu
 from ui.models.loaded import Models
 from ui.runs.jobs import Job
-from ui.runs.settings import Settings
 
 SHARED = {"seeds": range(7, 9), "clip": True}
 LANES = [{"steps": 3, "sampler": "ddpm", "variance": "beta", "spacing": "linspace", "eta": 0.0}]

@@ -94,8 +94,8 @@ def side_by_side(
     """The steps of a run, on ZeroGPU's GPU where there is one and some of its time is left, else with the models.
 
     arguments: of each lane for `ddpm_core.trajectory`, as another process makes its chain anew. shared: those that all
-    lanes have. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is called when a
-    run that could have had a GPU goes on without. Raises Interrupted.
+    lanes have. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is called when
+    a run that could have had a GPU goes on without. Raises Interrupted.
     """
     refs = [_reference(lane.model) for lane in lanes]
     if _on_gpu is not None and flop and all(refs):

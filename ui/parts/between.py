@@ -47,7 +47,7 @@ class BetweenPlan(RowsPlan):
 
     def kind(self, cells: Sequence[int]) -> StepKind:
         """Of the steps of so many cells at once."""
-        return StepKind(self.request.lane.checkpoint, len(cells) * (1 if self.options["guidance"] is None else 2))
+        return StepKind(self.request.lane.checkpoint, len(cells) * (1 if self.options.get("guidance") is None else 2))
 
 
 class BetweenRun(Rows):

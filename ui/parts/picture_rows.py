@@ -85,8 +85,8 @@ class Rows(Computation):
         super().__init__(services, request, [request.lane], len(request.seeds))
 
     def options(self, model: ModelSpec, what: str, *pictures: str) -> dict[str, Any]:
-        """Return `RowsPlan.options`. Raises ValueError for a model that is not of pixels, as `what` needs, for pictures,
-        as `as_text.to_text` writes them, that are not of its size, and for a chain that it can't take.
+        """Return `RowsPlan.options`. Raises ValueError for a model that is not of pixels, as `what` needs, for a chain
+        that it can't take, and for pictures, as `as_text.to_text` writes them, that are not of its size.
         """
         check_pixels(model, what)
         for picture in filter(None, pictures):

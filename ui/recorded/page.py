@@ -1,24 +1,21 @@
-"""The page's own modules in a process of node: what they say of settings, for examples and for tests."""
+"""The page's own modules in a process of node: what they make of settings, for examples and for tests."""
 
 from __future__ import annotations
 
 import atexit
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from ui.forms import emoji
-from ui.parts import between, latents, likelihood, network, plane, repair, sampling
+from ui.protocol import ModelFacts
+from ui.runs.log import Values
 from ui.runs.words import page_words
 from ui.web import FILES
 
 SCRIPT = FILES / "tests/local/plans.mjs"
-PARTS = (
-    *(sampling.SamplingPart, latents.LatentsPart, repair.RepairPart),
-    *(between.BetweenPart, plane.PlanePart, likelihood.LikelihoodPart, network.NetworkPart),
-)
 
 
 def ask(question: Mapping[str, object]) -> dict[str, Any]:
@@ -31,12 +28,26 @@ def ask(question: Mapping[str, object]) -> dict[str, Any]:
     return json.loads(line)
 
 
+def planned(part: str, values: Values, facts: Callable[[str], ModelFacts | None], **more: object) -> dict[str, Any]:
+    """Return what the page makes of the values of a part's form: with `asked`, what a server is asked. facts: of each
+    checkpoint that they name. more: other fields of the question. Raises ValueError with the page's sentence.
+    """
+    question = {"part": part, "values": values, "models": {}, **more}
+    found = ask(question)
+    refs = found.get("refs", ())
+    models = {ref: known for ref in refs if (known := facts(ref))}
+    if models or not refs:
+        found = ask(question | {"models": models})
+    if "error" in found:
+        raise ValueError(found["error"])
+    return found
+
+
 @cache
 def _page() -> subprocess.Popen[str]:
     """The process, which ends with this one."""
     page = subprocess.Popen(["node", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
-    forms = {name: form.form() for part in PARTS for name, form in part.forms.items()}
-    _write(page, {"forms": forms, "words": page_words(), "emoji": emoji.NAMES})
+    _write(page, {"words": page_words(), "emoji": emoji.NAMES})
     atexit.register(page.__exit__, None, None, None)
     return page
 

@@ -53,7 +53,7 @@ class LaneAsked(Checkpoint):
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of `ddpm_core.trajectory`."""
-        return self.model_dump(exclude={"checkpoint", "facts"})
+        return self.model_dump(exclude={"checkpoint", "facts"}, exclude_none=True)
 
     def chain(self, model: ModelSpec, n: int) -> Chain:
         """Return the chain of n images. Raises ValueError, one sentence, for what the model can't do."""

@@ -97,7 +97,7 @@ class Computation(Generic[R, P]):
         other facts than the models have now.
         """
         for ref, stamp in self._facts.items():
-            if stamp and (facts := self.services.models.read(ref, facts_of)) and facts["stamp"] != stamp:
+            if stamp and (facts := self.services.models.read(ref, facts_of)) and facts.get("stamp") != stamp:
                 raise ValueError(f"The files of {short_name(ref)} have changed: press Run again")
         plan = self.plan(models)
         if plan.steps:

@@ -67,10 +67,11 @@ class Script(Request):
 
     def lane(self, model: ModelSpec) -> LaneAsked:
         """Return its lane. Raises ValueError, one sentence, for what this model does not have."""
-        sampler, steps, T = self.sampler or samplers(model)[0], self.steps or step_limits(model)[2], model.schedule.T
+        steps, T = self.steps or step_limits(model)[2], model.schedule.T
+        sampler: Any = self.sampler or samplers(model)[0]
         if steps > T:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
-        suited = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing  # pyright: ignore[reportArgumentType]
+        suited = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
         own: dict[str, Any] = {name: getattr(self, name) for name in ("variance", "eta") if name in OPTIONS[sampler]}
         own |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=suited, **own)

@@ -178,7 +178,7 @@ class App(FastAPI):
             "takesAny": self.services.models.takes_any,
             "models": self.services.models.choices(),
             "device": self._device(),
-            "forms": self._forms(),
+            "forms": {name: form.form() for part in self.parts.values() for name, form in part.forms.items()},
             "words": page_words(),
             "initial": {name: part.initial() for name, part in self.parts.items()},
         }
@@ -192,14 +192,6 @@ class App(FastAPI):
                 run = of_link(self.services, part, values)
                 found = preview(run, self.services) if is_quick(run) else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
-
-    def _forms(self) -> dict[str, list[dict[str, object]]]:
-        """The fields of each part; all that take any model begin with the app's first checkpoint."""
-        forms = {name: form.form() for part in self.parts.values() for name, form in part.forms.items()}
-        for field in (field for form in forms.values() for field in form if field["name"] == "checkpoint"):
-            if field["default"] == defaults.CHECKPOINT:
-                field["default"] = self.services.first
-        return forms
 
     def _knows(self, cookies: Mapping[str, str]) -> bool:
         """Whether a visitor has entered the password, which gradio asks for."""

@@ -210,9 +210,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
             choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
         choices.append(choice)
     given: dict[str, Any] = app.given() | {"first": next(iter(models))}
-    for field in (field for form in given["forms"].values() for field in form if field["name"] == "checkpoint"):
-        if field["default"] not in models:
-            field["default"] = given["first"]
+    given["words"] |= {"installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()}}
     given["initial"]["train"] = {"public": True}
     given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
     given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
@@ -223,7 +221,6 @@ def _answers(given: Mapping[str, object]) -> dict[str, object]:
     """What Python answers once for all."""
     return {
         "models": {"models": given["models"], "device": given["device"]},
-        "installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()},
         "room": ROOM,
     }
 

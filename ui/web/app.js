@@ -1,26 +1,28 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+
+import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
+import { linked, linkTo } from "./form/link.js";
+import { attempt } from "./messages/client.js";
+import { revived } from "./messages/packing.js";
+import { formsFor } from "./plans/forms.js";
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./shared/drawing/dom.js";
-import { linked, linkTo } from "./shared/form/link.js";
-import { attempt } from "./shared/run/client.js";
-import { Knowledge } from "./shared/run/knowledge.js";
-import { revived } from "./shared/run/packing.js";
-import { ShareMenu } from "./shared/run/share.js";
+import { Knowledge } from "./run/knowledge.js";
+import { ShareMenu } from "./run/share.js";
 import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
-/** @import { Ask, Client, Values } from "./shared/run/client.js" */
-/** @import { About, FieldForm } from "./shared/form/form.js" */
-/** @import { Device, ModelChoice } from "./shared/run/protocol.js" */
-/** @import { Cause } from "./shared/run/panel.js" */
-/** @import { Slide } from "./player/slide.js" */
-/** @import { Item } from "./shared/run/share.js" */
+/** @import { Ask, Client, Values } from "./messages/client.js" */
+/** @import { About, FieldForm } from "./form/form.js" */
+/** @import { Device, ModelChoice } from "./messages/protocol.js" */
+/** @import { Cause } from "./run/panel.js" */
+/** @import { Slide } from "./run/slide.js" */
+/** @import { Item } from "./run/share.js" */
 /** @import { Lesson } from "./parts/course/bar.js" */
 
 /**
  * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
  * @typedef {object} Given
- * @property {string} client the module of what computes: see shared/run/client.js
+ * @property {string} client the module of what computes: see messages/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
  * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes
@@ -29,7 +31,7 @@ import { spoken } from "./words/symbols.js";
  * @property {boolean} takesAny
  * @property {ModelChoice[]} models
  * @property {Device} device
- * @property {Record<string, FieldForm[]>} forms of each part
+ * @property {Record<string, FieldForm[]>} forms of each part: an engine tells those that it checks itself
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part: `Part.initial`
  * @property {Record<string, string>} [recorded] of parts that have nothing but a recording here: why
@@ -484,8 +486,15 @@ export class Page {
 
 /** @type {Given} */
 const given = JSON.parse(find(document, "#given").textContent ?? "");
+const forms = {
+  ...formsFor(
+    given.first,
+    given.models.map(({ ref }) => ref),
+  ),
+  ...given.forms,
+};
 const { connect } = await import(`./${given.client}`);
-const page = new Page(given, connect(given));
+const page = new Page({ ...given, forms }, connect(given));
 Object.assign(window, { page }); // for tests, and for the curious
 await page.follow();
 document.documentElement.dataset.ready = "true";

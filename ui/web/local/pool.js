@@ -1,11 +1,12 @@
 // The workers of a run. A strand is what one of them computes without the others: the chain of a picture. Another worker
 // gets the plan of the run with the numbers of its strands. This one computes all other strands, and puts the steps together
 // in the order in which the run asks for them.
+
+import { isEnd } from "../messages/stream.js";
 import { gain, shares } from "../plans/strands.js";
-import { isEnd } from "../shared/run/stream.js";
 
 /** @import { Outline, Plan } from "../plans/plan.js" */
-/** @import { Picture } from "../files/pictures.js" */
+/** @import { Picture } from "../pictures/compose.js" */
 /** @import { Checkpoints, Loaded } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
 /** @import { Computation } from "./parts/index.js" */

@@ -1,5 +1,5 @@
 // What computes in the browser: answers the client's questions, and runs.
-import { unpacked } from "../shared/run/packing.js";
+import { unpacked } from "../messages/packing.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
@@ -9,7 +9,7 @@ import { Pool, served } from "./pool.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
-/** @import { PaceOf } from "../shared/run/protocol.js" */
+/** @import { PaceOf } from "../messages/protocol.js" */
 /** @import { Written } from "./known.js" */
 /** @import { Machine } from "./pool.js" */
 
@@ -71,7 +71,8 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   },
   async pace({ refs }) {
     for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
-    if (refs.includes(EXACT) && checkpoints.seconds(EXACT) === null) checkpoints.note(EXACT, ...(await import("./parts/plane.js")).timed());
+    if (refs.includes(EXACT) && checkpoints.seconds(EXACT) === null)
+      checkpoints.note(EXACT, ...(await import("./parts/plane.js")).timed());
     /** @type {[string, PaceOf][]} */
     const paces = [];
     for (const ref of refs) {

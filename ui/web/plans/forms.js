@@ -1,17 +1,15 @@
 // The fields of each part's form, as data: from them follow the check of a value, its control and when that is shown, and its
 // key in an address. The form knows the kinds, and no field by its name.
 
-import { DEFAULTS, SAMPLERS, VARIANCES } from "../local/process/samplers.js";
-import { SPACINGS } from "../local/process/times.js";
-import { BETWEEN, GRID, LANE_B, LATENTS, LIKELIHOOD, NETWORK, PLANE, REPAIR, RUN } from "../words/forms.js";
-import { OPTION, SAMPLER } from "../words/units.js";
-import { ANY } from "./fields.js";
+import { DEFAULTS, SAMPLERS, VARIANCES } from "../process/samplers.js";
+import { SPACINGS } from "../process/times.js";
+import { BETWEEN, GRID, LANE_B, LATENTS, LIKELIHOOD, NETWORK, ofLane, PLANE, REPAIR, RUN } from "../words/forms.js";
+import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 
-/** @import { Condition, FieldForm } from "../shared/form/form.js" */
+/** @import { Condition, FieldForm } from "../form/form.js" */
 /** @import { FieldWords } from "../words/forms.js" */
 /** @typedef {Partial<FieldForm>} More what a field has besides: see `FieldForm` */
 
-export const SAME = "same"; // in lane B: what lane A has
 export const AUTO = "auto"; // the spacing that suits the sampler
 const MODEL = "mnist-tiny";
 const SEED = 13;
@@ -47,13 +45,18 @@ const checkpoint = (/** @type {More} */ more = {}, usual = MODEL) =>
   field("checkpoint", "reference", RUN.checkpoint, usual, more);
 const prompt = (/** @type {More} */ more = {}) =>
   field("prompt", "prompt", RUN.prompt, "", { ...LETTERS, shown_if: IF_WORDS, ...more });
-const negative = () =>
-  field("negative", "prompt", RUN.negative, "", { ...LETTERS, shown_if: IF_WORDS, ...MORE });
+const negative = () => field("negative", "prompt", RUN.negative, "", { ...LETTERS, shown_if: IF_WORDS, ...MORE });
 const label = (/** @type {More} */ more = {}) =>
   field("label", "classname", RUN.label, ANY, { follows: "classes", shown_if: IF_CLASSES, ...more });
 const picture = (/** @type {More} */ more = {}) => field("picture", "picture", RUN.picture, "", more);
 const sampler = (usual = "ddpm", /** @type {More} */ more = {}) =>
-  field("sampler", "choice", RUN.sampler, usual, { names: ALL, titles: SAMPLER, follows: "samplers", ...MORE, ...more });
+  field("sampler", "choice", RUN.sampler, usual, {
+    names: ALL,
+    titles: SAMPLER,
+    follows: "samplers",
+    ...MORE,
+    ...more,
+  });
 const spacing = (usual = AUTO, /** @type {More} */ more = {}) =>
   field("spacing", "choice", RUN.spacing, usual, { names: [AUTO, ...SPACINGS], ...MORE, ...more });
 const steps = (/** @type {number} */ usual, /** @type {More} */ more = {}) =>
@@ -69,10 +72,22 @@ const variance = (usual = "beta_tilde", /** @type {More} */ more = {}) =>
 const eta = (/** @type {More} */ more = {}) =>
   field("eta", "number", RUN.eta, 0, { low: 0, high: 1, step: 0.05, shown_if: ifHas("eta", ALL), ...MORE, ...more });
 const guidance = (/** @type {More} */ more = {}) =>
-  field("guidance", "number", RUN.guidance, null, { low: 0, high: 10, step: 0.1, shown_if: IF_GUIDED, ...MORE, ...more });
+  field("guidance", "number", RUN.guidance, null, {
+    low: 0,
+    high: 10,
+    step: 0.1,
+    shown_if: IF_GUIDED,
+    ...MORE,
+    ...more,
+  });
 const clip = () => field("clip", "switch", RUN.clip, null, { follows: "clip", ...MORE });
-const count = (/** @type {FieldWords} */ words, /** @type {number} */ usual, low = 1, high = 16, /** @type {More} */ more = MORE) =>
-  field("count", "whole", words, usual, { low, high, ...more });
+const count = (
+  /** @type {FieldWords} */ words,
+  /** @type {number} */ usual,
+  low = 1,
+  high = 16,
+  /** @type {More} */ more = MORE,
+) => field("count", "whole", words, usual, { low, high, ...more });
 const pictures = (usual = 4) => count(RUN.count, usual, 1, 16, { follows: "count", slider: true, ...MORE });
 
 /** The switches among the options of samplers: each has a field by itself. @param {string[]} names of samplers @param {string} [of] the field of the sampler @returns {FieldForm[]} */
@@ -80,7 +95,10 @@ const switches = (names, of) =>
   Object.entries(DEFAULTS)
     .filter(([option, usual]) => typeof usual === "boolean" && ifHas(option, names).length)
     .map(([option, usual]) =>
-      field(option, "switch", { title: OPTION[option] ?? option }, usual, { shown_if: ifHas(option, names, of), ...MORE }),
+      field(option, "switch", { title: OPTION[option] ?? option }, usual, {
+        shown_if: ifHas(option, names, of),
+        ...MORE,
+      }),
     );
 
 /** The same field for lane B. @param {FieldForm} one @param {More} [more] @returns {FieldForm} */
@@ -214,7 +232,7 @@ function cloud(lane, noise) {
     field("sampler", "choice", PLANE.sampler, "ddpm", { names: OF_PLANE, titles: SAMPLER }),
     field("steps", "whole", PLANE.steps, 10, presets),
   ];
-  return fields.map((one) => ({ ...(lane === "b" ? laneB(one) : one), title: PLANE.of(one.title, lane) }));
+  return fields.map((one) => ({ ...(lane === "b" ? laneB(one) : one), title: ofLane(one.title, lane) }));
 }
 const plane = lanes([
   field("shape", "choice", PLANE.shape, "ring", {
@@ -244,14 +262,14 @@ const likelihood = [
 
 const FORMS = { watch, compare, grid, sketch, latents, repair, between, network, plane, likelihood };
 
-/** The forms of all parts; those that take any model begin with the page's first one. @param {string} first @returns {Record<string, FieldForm[]>} */
-export const formsFor = (first) =>
-  Object.fromEntries(
-    Object.entries(FORMS).map(([part, fields]) => [
-      part,
-      fields.map((one) => (one.name === "checkpoint" && one.default === MODEL ? { ...one, default: first } : one)),
-    ]),
-  );
+/** The forms of all parts; those that take any model begin with the first one of the page. @param {string} first @param {string[]} refs of the page @returns {Record<string, FieldForm[]>} */
+export function formsFor(first, refs) {
+  const begins = (/** @type {FieldForm} */ { name, default: usual }) =>
+    name === "checkpoint" && (usual === MODEL || !refs.includes(usual));
+  const own = (/** @type {FieldForm[]} */ fields) =>
+    fields.map((one) => (begins(one) ? { ...one, default: first } : one));
+  return Object.fromEntries(Object.entries(FORMS).map(([part, fields]) => [part, own(fields)]));
+}
 
 /** What lane B may have of its own, by the names of lane A's fields. */
 export const OF_LANE_B = compare.filter(({ lane }) => lane === "a").map(({ name }) => name);

@@ -1,7 +1,6 @@
 // The planner of each part, loaded when it is asked for.
 
-/** @import { Order } from "../shared/run/client.js" */
-/** @import { Planner } from "./plan.js" */
+/** @import { Order, Planner } from "./plan.js" */
 
 const sampling = () => import("./sampling.js");
 /** @type {Record<string, () => Promise<Planner<any>>>} */

@@ -1,9 +1,9 @@
 // What a part says of a run before it starts: which checkpoints it needs, what it computes and costs, and its words.
 // The page makes it of the form's values and of the facts of the models; an engine checks the same, and computes.
 
-/** @import { Process } from "../local/process/predict.js" */
-/** @import { Schedule } from "../local/process/schedule.js" */
-/** @import { ModelFacts, Spec } from "../shared/run/protocol.js" */
+/** @import { Process } from "../process/predict.js" */
+/** @import { Schedule } from "../process/schedule.js" */
+/** @import { ModelFacts, Spec } from "../messages/protocol.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
 /**
@@ -40,6 +40,12 @@
  * @property {(plan: P, catalogue: Catalogue) => Record<string, any>} about what `describe` says of a plan
  * @property {(plan: P, result: any, catalogue: Catalogue) => any} shown a result of one of the kinds of `WORDED`, as the page has it
  * @property {(plan: P) => Record<string, any>} asked what a server is asked to compute
+ */
+
+/**
+ * A run that an engine is to begin: a worker of this page takes the plan, a server what is asked of it. shown: a result as
+ * the page shows it, with the words of the plan.
+ * @typedef {{ part: string, plan: Plan, asked: Record<string, any>, shown: (result: any) => any }} Order
  */
 
 /** Kinds of results that get their words from the plan of their run: its first one, "plan", and a bound. */

@@ -1,10 +1,9 @@
 // What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
 
-import { chain, checkNoMemory } from "../local/process/runs.js";
-import { asText, fromText, urlSafe } from "../shared/pictures/text.js";
+import { asText, fromText, urlSafe } from "../pictures/text.js";
+import { chain, checkNoMemory } from "../process/runs.js";
 import { literal, range } from "../words/literal.js";
 import { COMPLETED, METHOD, ofSeed } from "../words/rows.js";
-import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
 import { PART } from "../words/wrong.js";
 import { byKind, stepKind } from "./plan.js";
 import {
@@ -19,8 +18,9 @@ import {
   strandsOfRows,
   strandsOfSources,
 } from "./rows.js";
+import { copied, lines, picture, rowsHead, rowsSaved } from "./scripts.js";
 
-/** @import { Chain } from "../local/process/runs.js" */
+/** @import { Chain } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request } from "./plan.js" */
 /** @import { RowsPlan, Source } from "./rows.js" */

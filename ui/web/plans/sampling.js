@@ -1,18 +1,20 @@
 // Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Each is a request;
 // its plan is what runs.
 
-import { chain, checkNoMemory } from "../local/process/runs.js";
-import { caption, heading, names, sentences, stepTable, summary, unknown } from "../words/captions.js";
-import { forRun } from "../words/scripts.js";
-import { SAMPLER, sentence } from "../words/units.js";
+import { chain, checkNoMemory } from "../process/runs.js";
+import { sentences, unknown } from "../words/captions.js";
+import { SAME, SAMPLER, sentence } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
+import { caption, heading, names, stepTable, summary } from "./captions.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
 import { together, Wrong } from "./fields.js";
+import { OF_LANE_B } from "./forms.js";
 import { byKind, stepKind } from "./plan.js";
+import { forRun } from "./scripts.js";
 import { args, asksFor, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
-/** @import { Row } from "../words/captions.js" */
+/** @import { Row } from "./captions.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Outline, Plan, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
@@ -34,19 +36,6 @@ import { placed, touches } from "./touch.js";
  * @typedef {Plan & Lanes} SamplingPlan
  */
 
-const SAME = "same"; // in lane B: what lane A has
-/** What a second lane has of its own. */
-const OWN = /** @type {const} */ ([
-  "checkpoint",
-  "prompt",
-  "sampler",
-  "steps",
-  "spacing",
-  "variance",
-  "eta",
-  "guidance",
-]);
-
 /** @param {Request} request @returns {Lane[]} */
 function watched(request) {
   const lane = plain(laneOf(request));
@@ -59,7 +48,7 @@ const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[
 /** @param {Request} request @returns {Lane[]} */
 function compared(request) {
   const lane = laneOf(request);
-  const own = OWN.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
+  const own = OF_LANE_B.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
   return [plain(lane), plain({ ...lane, ...Object.fromEntries(own) })];
 }
 
@@ -89,11 +78,6 @@ function planner(lanesOf, isGrid = false) {
     },
   };
 }
-
-export const watch = planner(watched);
-export const sketch = planner((request) => [plain(laneOf(request))]);
-export const compare = planner(compared);
-export const grid = planner(gridded, true);
 
 /**
  * @param {Request} request @param {Lane[]} wanted @param {Facts[]} models of each @param {Catalogue} catalogue
@@ -170,7 +154,7 @@ function shown(plan, { words, unknown: odd }, catalogue) {
     lanes: lanes.map((lane, i) => ({
       name: called[i],
       steps: rows[i],
-      settings: Object.fromEntries(OWN.map((name) => [name, lane[name]])),
+      settings: Object.fromEntries(OF_LANE_B.map((name) => [name, /** @type {Record<string, any>} */ (lane)[name]])),
     })),
     caption: sentences(unknown(odd), said),
     split: changes.size ? shared - 1 : null,
@@ -261,3 +245,8 @@ function touched(lanes, model, rows, untouchable) {
   );
   return touches(last.touch, model);
 }
+
+export const watch = planner(watched);
+export const sketch = planner((request) => [plain(laneOf(request))]);
+export const compare = planner(compared);
+export const grid = planner(gridded, true);

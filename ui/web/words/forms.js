@@ -77,7 +77,7 @@ export const LANE_B = {
 /** Of Grid. @satisfies {Record<string, FieldWords>} */
 export const GRID = {
   rows: { title: "kind of rows", label: "A row for each" },
-  columns: { title: "Columns", help: "A column for each number of steps", example: "5, 10, 50" },
+  columns: { title: "Columns", label: "A column for each number of steps", example: "5, 10, 50" },
   count: { title: "The number of images", label: "Pictures in a cell" },
 };
 
@@ -147,6 +147,9 @@ export const NETWORK = {
   place: { title: "The place" },
 };
 
+/** A field of one lane, which a sentence names. @param {string} title @param {string} lane */
+export const ofLane = (title, lane) => `${title} of lane ${lane.toUpperCase()}`;
+
 /** Of In the plane. @satisfies {Record<string, FieldWords>} */
 export const PLANE = {
   shape: { title: "shape", label: "Data", titles: { drawing: "Draw" } },
@@ -159,8 +162,6 @@ export const PLANE = {
   seed: { ...RUN.seed, help: "The same seed gives the same noise, in both" },
   width: { title: "The width", label: "Width of the data", help: "Around each of its centres" },
   training: { title: "The steps of the training", label: "Training steps", help: "Of a trained ε" },
-  /** A field of one lane, which a sentence names. @param {string} title @param {string} lane */
-  of: (title, lane) => `${title} of lane ${lane.toUpperCase()}`,
 };
 
 /** Of Likelihood. @satisfies {Record<string, FieldWords>} */

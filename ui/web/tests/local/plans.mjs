@@ -1,25 +1,36 @@
-// A process that tests ask what settings mean, and what a form offers, without an engine. A line {forms, words, emoji} comes
-// first, then one for each question: {part, values, models, sets, cost, result}, or {known} of a model; all as Python tells the page.
+// A process that is asked what settings mean, and what a form offers, without an engine. A line {words, emoji} comes first,
+// then one for each question: {part, values, models, sets, pace, result}, or {known} of a model; all as Python tells the page.
 import { createInterface } from "node:readline";
-import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
+import { aboutOf, factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
+import { formsFor } from "../../plans/forms.js";
 import { plannerOf } from "../../plans/index.js";
+import { estimate } from "../../plans/pace.js";
 import { Catalogue } from "../../words/catalogue.js";
 
-/** What its plan says of settings: {summary}, with models {summary, steps, …} and what the plan is about, or {error}. */
-async function answer({ forms, words, emoji }, { part, values, models, sets, cost, known, result }) {
+/**
+ * What the page says of settings: {refs, summary}; with their models also {steps, asked, …}, and what the plan is about; or
+ * {error}. result: one, or several, of an engine, as they are shown.
+ */
+async function answer({ words, emoji }, { part, values, models, sets, pace, known, result, first = "mnist-tiny" }) {
   const catalogue = new Catalogue({ ...words, sets: sets ?? words.sets });
   catalogue.emoji = emoji;
   if (known) return aboutOf(known, catalogue);
   try {
-    const [planner, request] = [await plannerOf(part), check(forms[part], values)];
+    const form = formsFor(first, words.embedded)[part];
+    const [planner, request] = [await plannerOf(part), check(form, values)];
     await planner.prepare?.(request);
-    const said = { ...(cost && estimate(cost)), summary: planner.summary(request, catalogue) };
     const refs = planner.refs(request);
-    if (refs.some((ref) => !models[ref])) return said;
+    const said = { refs, summary: planner.summary(request, catalogue) };
+    if (refs.some((ref) => !models[ref])) return { ...said, ...(pace && estimate(null, pace)) };
     const facts = refs.map((ref) => factsOf(ref, models[ref]));
     const plan = planner.plan(request, facts, catalogue);
-    return { ...said, steps: plan.steps, ...plan.about(), shown: result && plan.shown(result) };
+    const shown = (one) => planner.shown(plan, one, catalogue);
+    return {
+      ...{ ...said, ...(pace && estimate(plan, pace)), steps: plan.steps, asked: planner.asked(plan) },
+      ...planner.about(plan, catalogue),
+      shown: result && (Array.isArray(result) ? result.map(shown) : shown(result)),
+    };
   } catch (error) {
     if (error.name !== "Error") throw error;
     return { error: error.message };
