@@ -11,7 +11,7 @@ import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./shared/run/client.js" */
 /** @import { About, FieldForm } from "./shared/form/form.js" */
-/** @import { Device, ModelChoice } from "./shared/run/protocol.js" */
+/** @import { Device, ModelChoice } from "./shared/run/protocol.d.ts" */
 /** @import { Cause } from "./shared/run/panel.js" */
 /** @import { Slide } from "./player/slide.js" */
 /** @import { Item } from "./shared/run/share.js" */

@@ -20,7 +20,7 @@ import { Scene } from "./forward/scene.js";
 import { Walk } from "./forward/walk.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Weights } from "../shared/run/protocol.js" */
+/** @import { Weights } from "../shared/run/protocol.d.ts" */
 
 const PLAYED = 10; // seconds from t = 0 to T
 const PAUSE = 400; // ms after the last change until the address has it

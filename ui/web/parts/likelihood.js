@@ -9,7 +9,7 @@ import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Decoding, Early } from "../shared/run/protocol.js" */
+/** @import { Decoding, Early } from "../shared/run/protocol.d.ts" */
 /** @import { Bits, Plan, Result } from "./likelihood/tables.js" */
 
 const ON_SLIDE = 4; // pictures

@@ -13,7 +13,7 @@ import { Lane, paint } from "./network/lane.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { Sprite } from "../shared/drawing/sprite.js" */
 /** @import { View } from "./network/lane.js" */
-/** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
+/** @import { InsideFrame, NetworkBlock, Opening } from "../shared/run/protocol.d.ts" */
 
 /** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; asked: what the network is asked for; second: what is different in the second run; grafted: its block that is another run's, "" for none; span: its first and its last step that differ. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
 
@@ -31,7 +31,7 @@ const [HIGH, AROUND] = [560, 340]; // pixels: of a U at least, and of the window
 const [BESIDE, BROAD] = [560, 760]; // pixels from which two U, and from which the switches, have room beside the U
 const [THUMB, LANES] = [40, 24]; // pixels: the guess on a button of a run, the gap between two U
 
-/** The channels of a block, row by row. @param {Sprite} channels @param {Block} block @param {number} wide pixels that they may take */
+/** The channels of a block, row by row. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide pixels that they may take */
 async function tiled(channels, { shape: [count, height, width] }, wide) {
   const row = await drawable(channels);
   const columns = wide < BESIDE ? Math.min(8, power(Math.sqrt(count))) : power(Math.sqrt(2 * count));
@@ -65,7 +65,7 @@ function keeping(root, make) {
 export function mount(page, part) {
   /** @type {Plan | null} */
   let plan = null;
-  /** @type {Inside[][]} of each lane by step */
+  /** @type {InsideFrame[][]} of each lane by step */
   let frames = [];
   /** @type {View | null} */
   let pressed = null;
@@ -104,7 +104,7 @@ export function mount(page, part) {
   );
   find(body, ".looks").append(...looks);
 
-  /** @type {Panel<Plan | Inside>} */
+  /** @type {Panel<Plan | InsideFrame>} */
   const panel = new Panel(page, part, {
     side: ({ name }) => name !== "graft",
     take(result) {
@@ -221,7 +221,7 @@ export function mount(page, part) {
     scrubber.render(WORDS.at(at + 1, steps, now), WORDS.at(steps, steps, first));
   }
 
-  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title */
+  /** Show the channels of a block, or the maps of its attention. @param {NetworkBlock} block @param {InsideFrame} frame @param {string} title */
   function detail(block, { channels, looks = [], x0 }, title) {
     find(body, ".detail").hidden = false;
     find(body, ".detail h3").textContent = title;

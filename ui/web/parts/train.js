@@ -12,7 +12,7 @@ import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Answer } from "../shared/run/client.js" */
-/** @import { DoAsked, TrainState } from "../shared/run/protocol.js" */
+/** @import { DoAsked, TrainState } from "../shared/run/protocol.d.ts" */
 /** @import { Given } from "./train/server.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on

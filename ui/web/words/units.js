@@ -3,7 +3,7 @@
 import { fixed } from "./numbers.js";
 
 /** @import { Facts } from "../plans/plan.js" */
-/** @import { RunCost } from "../shared/run/protocol.js" */
+/** @import { RunCost } from "../shared/run/protocol.d.ts" */
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {

@@ -6,7 +6,7 @@ import { variance } from "./mix.js";
 /** @import { Page } from "../../app.js" */
 /** @import { Picture } from "../../shared/pictures/resize.js" */
 /** @import { Answer } from "../../shared/run/client.js" */
-/** @import { Drawing } from "../../shared/run/protocol.js" */
+/** @import { DrawnPicture } from "../../shared/run/protocol.d.ts" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
 /** @typedef {{ source: Source, seed: number }} Wanted */
 
@@ -109,7 +109,7 @@ export class Scene {
     return "";
   }
 
-  /** @param {Source} source @returns {Promise<Answer<Drawing>>} */
+  /** @param {Source} source @returns {Promise<Answer<DrawnPicture>>} */
   async #read(source) {
     if ("name" in source) return this.page.client.ask("forward", "picture", source);
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);

@@ -7,7 +7,7 @@ import { fixed, signed } from "../../words/numbers.js";
 import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
 
-/** @import { Comparison } from "../../shared/run/protocol.js" */
+/** @import { WalkComparison } from "../../shared/run/protocol.d.ts" */
 /** @import { Scene } from "./scene.js" */
 
 export class Walk {
@@ -67,7 +67,7 @@ export class Walk {
     this.changed();
   }
 
-  /** @param {Comparison} got @param {number} t @param {number} pixels */
+  /** @param {WalkComparison} got @param {number} t @param {number} pixels */
   #show(got, t, pixels) {
     const [walk, jump] = all(this.root, ".walk img", HTMLImageElement);
     show(walk, got.walk);

@@ -5,7 +5,7 @@ import { number } from "../../words/numbers.js";
 import { indexed } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";
 
-/** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
+/** @import { Decoding, Early, MeanBits as Measured } from "../../shared/run/protocol.d.ts" */
 
 /**
  * @typedef {object} Plan

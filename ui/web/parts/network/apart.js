@@ -5,7 +5,7 @@ import { measured, titleOf, WORDS } from "../../words/network.js";
 /** @import { About } from "../../shared/form/form.js" */
 /** @import { Control } from "../../shared/form/controls.js" */
 /** @import { Panel } from "../../shared/run/panel.js" */
-/** @import { Block, Figures } from "../../shared/run/protocol.js" */
+/** @import { Figures, NetworkBlock } from "../../shared/run/protocol.d.ts" */
 
 const MARKUP = `
 <div class="row switches" role="group" aria-label="${WORDS.off}"></div>
@@ -43,7 +43,7 @@ export class Apart {
     return button(attributes, flip, short ? title.replace("skips ", "") : title);
   }
 
-  /** @param {Block[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
+  /** @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
   render(blocks, figures, about) {
     const { form } = this.panel;
     find(this.root, ".measured").textContent = measured(form.values, figures);

@@ -9,7 +9,7 @@ import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { Mixture } from "./mixture.js";
 import { paint } from "./pane.js";
 
-/** @import { Training } from "../../shared/run/protocol.js" */
+/** @import { PlaneTraining } from "../../shared/run/protocol.d.ts" */
 /** @import { Data, Frame, Plan, Result } from "./cloud.js" */
 /** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePart.initial` */
 
@@ -22,7 +22,7 @@ export class Stage {
   mixture = null;
   /** @type {Frame[][]} of each lane */
   frames = [[], []];
-  /** @type {Training | null} */
+  /** @type {PlaneTraining | null} */
   training = null;
   /** @type {string[]} of the lanes that Run would start */
   #names = [];

@@ -7,7 +7,7 @@ import { attempt } from "../run/client.js";
 import { makeControl, newId, SAME } from "./controls.js";
 
 /** @import { Values } from "../run/client.js" */
-/** @import { Example, ModelChoice, ShippedSet } from "../run/protocol.js" */
+/** @import { ExamplePicture, ModelChoice, ShippedSet } from "../run/protocol.d.ts" */
 /** @import { Control } from "./controls.js" */
 
 /**
@@ -68,7 +68,7 @@ import { makeControl, newId, SAME } from "./controls.js";
  * @property {boolean} clip
  * @property {boolean} student
  * @property {ShippedSet | null} set of pictures that comes with the page
- * @property {Example[]} examples
+ * @property {ExamplePicture[]} examples
  */
 
 /** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */

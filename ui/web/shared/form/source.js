@@ -10,7 +10,7 @@ import { fromText, toText, unpack } from "../pictures/text.js";
 /** @import { About } from "./form.js" */
 /** @import { Answer } from "../run/client.js" */
 /** @import { Panel } from "../run/panel.js" */
-/** @import { Example } from "../run/protocol.js" */
+/** @import { ExamplePicture } from "../run/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
 /** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
 
@@ -45,7 +45,7 @@ async function drawn(text, { size, channels }) {
 export class Source {
   /** @type {Picture | null} */
   #chosen = null;
-  /** @type {Example[]} */
+  /** @type {ExamplePicture[]} */
   examples = [];
   /** @type {import("../pictures/resize.js").Picture | null} */
   #whole = null;
