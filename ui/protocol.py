@@ -241,7 +241,8 @@ class ModelChoice(TypedDict):
     ref: str
     label: str
     about: str  # what else is said of it; where it can't be chosen, why
-    group: str
+    group: Literal["here", "trained", "hub"]  # whether it is here, was trained here, or needs the Hub
+    data: str  # of a model of the Hub, the set that it was trained with; "" where that is not known
     ready: bool  # whether it can be chosen
     latent: bool
     picture: str  # the address of a thumbnail, "" for none
@@ -250,6 +251,7 @@ class ModelChoice(TypedDict):
 class Device(TypedDict):
     note: str
     engine: str
+    precision: str  # of the network's arithmetic, such as "bf16"; "" before a model was loaded
 
 
 class ModelList(TypedDict):

@@ -203,7 +203,8 @@ class App(FastAPI):
     def _device(self) -> Device:
         """What computes, for the corner of the page."""
         models = self.services.models
-        return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
+        note = "Space on ZeroGPU" if zero_gpu.is_here() else models.note
+        return {"note": note, "engine": models.engine, "precision": models.precision}
 
     # --- What the page asks
 

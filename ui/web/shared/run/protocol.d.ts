@@ -231,7 +231,10 @@ export type ModelChoice = {
   label: string;
   /** what else is said of it; where it can't be chosen, why */
   about: string;
-  group: string;
+  /** whether it is here, was trained here, or needs the Hub */
+  group: "here" | "trained" | "hub";
+  /** of a model of the Hub, the set that it was trained with; "" where that is not known */
+  data: string;
   /** whether it can be chosen */
   ready: boolean;
   latent: boolean;
@@ -242,6 +245,8 @@ export type ModelChoice = {
 export type Device = {
   note: string;
   engine: string;
+  /** of the network's arithmetic, such as "bf16"; "" before a model was loaded */
+  precision: string;
 };
 
 export type ModelList = {
