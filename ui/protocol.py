@@ -38,6 +38,7 @@ class NetworkBlock(TypedDict):
     name: str
     shape: list[int]  # channels, rows, columns
     parts: str  # its layers, such as "2 resnets, 1 attention"
+    attentions: int  # how many of these are attention
 
 
 class Figures(TypedDict):

@@ -54,7 +54,7 @@ export class Apart {
     this.takesWords = Boolean(about?.prompts.length);
     const has = {
       middle: blocks.some(({ name }) => name === "middle"),
-      attention: blocks.some(({ parts }) => parts.includes("attention")),
+      attention: blocks.some(({ attentions }) => attentions),
       condition: Boolean(about?.classes.length) || this.takesWords,
       time: true,
     };

@@ -12,7 +12,7 @@ const NEEDED = { right: 0.02, rms: 0.1 }; // how much worse pictures are without
 /** Whether maps mean something: pictures need attention, as far as that was measured. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
 export function offersPlaces(blocks, figures) {
   const off = figures?.off.attention?.all;
-  if (!blocks.some(({ parts }) => parts.includes("attention"))) return false;
+  if (!blocks.some(({ attentions }) => attentions)) return false;
   return !figures || off === undefined || Math.abs(figures.whole - off) >= NEEDED[figures.unit];
 }
 

@@ -29,6 +29,8 @@ export type NetworkBlock = {
   shape: number[];
   /** its layers, such as "2 resnets, 1 attention" */
   parts: string;
+  /** how many of these are attention */
+  attentions: number;
 };
 
 /** What `python -m benchmarks inside` has measured with parts of a network switched off. */
