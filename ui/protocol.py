@@ -1,6 +1,6 @@
 """The protocol between the page and its engines: the messages of a run with their results, and the questions.
 
-These types are written here alone. The page has them as ui/web/shared/run/protocol.d.ts, which
+These types are written here alone. The page has them as ui/web/messages/protocol.d.ts, which
 `python ui/web/page_types.py` makes: a field's comment goes with it.
 """
 

@@ -383,7 +383,7 @@ def pairs():
     """The values that a button of Compare sets, by its name."""
     if not shutil.which("node"):
         pytest.skip("needs node")
-    url = (ROOT / "ui" / "web" / "shared" / "form" / "presets.js").as_uri()
+    url = (ROOT / "ui" / "web" / "form" / "presets.js").as_uri()
     code = f"import({json.dumps(url)}).then((found) => console.log(JSON.stringify(found.OF_FAMILIES)))"
     return json.loads(subprocess.run(["node", "-e", code], check=True, capture_output=True, timeout=60).stdout)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import cast
 
 WEB = Path(__file__).parent
-SOURCE, FILE = WEB.parent / "protocol.py", WEB / "shared/run/protocol.d.ts"
+SOURCE, FILE = WEB.parent / "protocol.py", WEB / "messages/protocol.d.ts"
 HEAD = """// Made from ui/protocol.py by `python ui/web/page_types.py`: change the types there.
 
-import type { Sprite } from "../drawing/sprite.js";
+import type { Sprite } from "../pictures/sprite.js";
 import type { Picture } from "../pictures/resize.js";
 """
 PLAIN = {"int": "number", "float": "number", "str": "string", "bool": "boolean", "object": "unknown"}

@@ -1,6 +1,6 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
-/** @import { LaneFrame } from "../shared/run/protocol.d.ts" */
+/** @import { LaneFrame } from "../messages/protocol.d.ts" */
 
 /**
  * What a run is going to do.

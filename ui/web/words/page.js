@@ -1,6 +1,6 @@
 // The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
 
-/** @import { ModelChoice } from "../shared/run/protocol.d.ts" */
+/** @import { ModelChoice } from "../messages/protocol.d.ts" */
 
 export const NO_ANSWER = "The server did not answer: try again.";
 
@@ -57,7 +57,7 @@ export const WORDS = {
   past: "Your last runs",
 };
 
-/** How a run stands, where its engine says no more. @type {Record<import("../shared/run/protocol.d.ts").State | "idle" | "starting", string>} */
+/** How a run stands, where its engine says no more. @type {Record<import("../messages/protocol.d.ts").State | "idle" | "starting", string>} */
 export const STATES = {
   idle: "Ready",
   starting: "Starting…",

@@ -1,7 +1,7 @@
 // What a network can be opened at: the names of its blocks and skips, as `Inside` in ddpm_core/engines/blocks.py has them.
 
 /** @import { Config } from "./unet.js" */
-/** @import { NetworkBlock } from "../../shared/run/protocol.d.ts" */
+/** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
 /** @typedef {Omit<NetworkBlock, "name">} Block */
 
 /**

@@ -1,6 +1,6 @@
 // What the page knows of a run, and of the runs before it.
 
-/** @import { SampleGrid, TrainingNow } from "../../shared/run/protocol.d.ts" */
+/** @import { SampleGrid, TrainingNow } from "../../messages/protocol.d.ts" */
 
 const EARLIER = 4; // runs kept for comparison
 
