@@ -387,7 +387,7 @@ class ExamplePicture(TypedDict):
     """A picture of such a set."""
 
     name: str  # what it shows
-    text: str  # the picture, as addresses have it: see shared/pictures/text.js
+    text: str  # the picture, as addresses have it: see ui/web/pictures/text.js
 
 
 class FactsAnswer(TypedDict):

@@ -391,7 +391,7 @@ export type ShippedSet = {
 export type ExamplePicture = {
   /** what it shows */
   name: string;
-  /** the picture, as addresses have it: see shared/pictures/text.js */
+  /** the picture, as addresses have it: see ui/web/pictures/text.js */
   text: string;
 };
 
