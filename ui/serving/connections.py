@@ -92,7 +92,7 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
 
-    def enter(self, guest: AbstractAsyncContextManager[None]) -> None:
+    def enter(self, guest: AbstractAsyncContextManager[object]) -> None:
         """Enter a context in the server's loop, and leave it when the server ends."""
         asyncio.run_coroutine_threadsafe(self._guests.enter_async_context(guest), self._loop).result()
 
