@@ -2,7 +2,7 @@
 
 A `Measurement` is A with its adjoint Aᵀ and pseudo-inverse A⁺. A method is a frozen dataclass that wraps a sampler of
 the library. It evaluates the network, changes x̂_0 or the state so that it fits y, and lets the sampler take its step.
-`python -m benchmarks restoration` compares the methods with known posteriors.
+docs/restoration.md compares the methods with known posteriors.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ import { el, find } from "../../shared/drawing/dom.js";
 import { PATH } from "../../words/course.js";
 
 /**
- * As ui/recorded/one_path.py writes it.
+ * What one-path.json holds: the numbers that belong to the pictures of one-path.webp.
  * @typedef {object} Recorded
  * @property {number} side pixels of a picture
  * @property {Record<string, number>[]} times of each step, on each clock
