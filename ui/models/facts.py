@@ -16,10 +16,10 @@ from ui.models.home import home
 from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
-from ui.protocol import Example, Known, ModelFacts, PaceOf, ScheduleTable, Spec, StudentSpec
+from ui.protocol import CheckpointFacts, ExamplePicture, FactsAnswer, PaceOf, ScheduleTable, Spec, StudentSpec
 
 
-def answer(services: Services, ref: str, pictures: bool = False) -> Known:
+def answer(services: Services, ref: str, pictures: bool = False) -> FactsAnswer:
     """Return what the page learns of a checkpoint, with examples of its pictures where `pictures`.
 
     Raises CheckpointError for a checkpoint that there is not.
@@ -46,20 +46,20 @@ def pace(services: Services, ref: str) -> PaceOf:
     }
 
 
-def _examples(found: PictureSet) -> list[Example]:
+def _examples(found: PictureSet) -> list[ExamplePicture]:
     """Pictures of a shipped set, with what they show."""
     names = [found.class_names[label] for label in found.labels[:EXAMPLES]]
     return [{"name": name, "text": as_text.to_text(image)} for image, name in zip(found.images, names, strict=False)]
 
 
-def facts_of(checkpoint: LocalCheckpoint) -> ModelFacts:
+def facts_of(checkpoint: LocalCheckpoint) -> CheckpointFacts:
     """Return the facts of a checkpoint, with their stamp."""
     found = facts(read(checkpoint).spec)
     stamp = hashlib.blake2s(json.dumps(found).encode(), digest_size=8).hexdigest()
     return {**found, "stamp": stamp}
 
 
-def facts(model: ModelSpec) -> ModelFacts:
+def facts(model: ModelSpec) -> CheckpointFacts:
     """Return what the page's own words need of a model that was loaded from a folder."""
     from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from ui.forms import emoji
-from ui.protocol import ModelFacts
+from ui.protocol import CheckpointFacts
 from ui.runs.log import Values
 from ui.runs.words import page_words
 from ui.web import FILES
@@ -28,7 +28,7 @@ def ask(question: Mapping[str, object]) -> dict[str, Any]:
     return json.loads(line)
 
 
-def planned(part: str, values: Values, facts: Callable[[str], ModelFacts | None], **more: object) -> dict[str, Any]:
+def planned(part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object) -> dict[str, Any]:
     """Return what the page makes of the values of a part's form: with `asked`, what a server is asked. facts: of each
     checkpoint that they name. more: other fields of the question. Raises ValueError with the page's sentence.
     """

@@ -9,7 +9,7 @@ import { Pool, served } from "./pool.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
-/** @import { PaceOf } from "../messages/protocol.js" */
+/** @import { PaceOf } from "../messages/protocol.d.ts" */
 /** @import { Written } from "./known.js" */
 /** @import { Machine } from "./pool.js" */
 

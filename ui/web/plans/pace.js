@@ -5,7 +5,7 @@ import { RUN } from "../words/wrong.js";
 import { evaluations, left } from "./plan.js";
 import { gain } from "./strands.js";
 
-/** @import { Pace, PaceOf } from "../messages/protocol.js" */
+/** @import { Pace, PaceOf } from "../messages/protocol.d.ts" */
 /** @import { Plan, StepKind } from "./plan.js" */
 
 const QUICK = 3; // seconds: runs that take less start by themselves

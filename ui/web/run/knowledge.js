@@ -13,10 +13,10 @@ import { failure } from "../words/units.js";
 /** @import { About, FieldForm } from "../form/form.js" */
 /** @import { Answer, Ask, Refusal, Values } from "../messages/client.js" */
 /** @import { Description, Mistake } from "./panel.js" */
-/** @import { Known, Pace } from "../messages/protocol.js" */
+/** @import { FactsAnswer, Pace } from "../messages/protocol.d.ts" */
 
 export class Knowledge {
-  /** The newest answers of the engine. @type {Map<string, Known>} */
+  /** The newest answers of the engine. @type {Map<string, FactsAnswer>} */
   #known = new Map();
   /** How long steps take, by the names of what takes them. @type {Map<string, Pace>} */
   #paces = new Map();
