@@ -29,12 +29,13 @@ function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {})
     knowledge: {
       catalogue: { sketch: (ref) => (ref === "emoji" ? own : null) },
       describe: async () => (known.length > 1 ? known.shift() : known[0]),
-      plan: async () => ({ shown: (plan) => ({ ...plan, words: true }) }),
+      plan: async (_, values) => ({ values }),
+      order: async (part, plan) => ({ part, plan, shown: (result) => ({ ...result, words: true }) }),
     },
     client: {
       near: near && ((refs) => near.push(...refs)),
       ask: (_, what, { run }) => log.push(`${what} ${run}`),
-      run(part, values, take) {
+      run({ part, plan: { values } }, take) {
         asked.push({ part, values, take });
         return () => log.push("left");
       },

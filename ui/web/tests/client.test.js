@@ -19,7 +19,7 @@ function connected() {
   const client = connect({ knowledge: "static", forms: {} });
   const run = (part) => {
     const heard = [];
-    const leave = client.run(part, {}, ({ state }) => heard.push(state), assert.fail);
+    const leave = client.run({ part, plan: {} }, ({ state }) => heard.push(state), assert.fail);
     const { id } = asked.at(-1);
     const say = (state) => hear({ data: { id, answer: { run: `run ${id}`, seq: 1, state, text: "", results: [] } } });
     return { heard, leave, say, run: `run ${id}` };

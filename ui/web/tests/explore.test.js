@@ -41,9 +41,9 @@ test("what the server refuses has its sentence, and no answer has one", async ()
   }
   assert.deepEqual(said, ["The disk is full", NO_ANSWER, NO_ANSWER, NO_ANSWER, undefined]);
   globalThis.fetch = async () => busy();
-  assert.deepEqual(await client.ask("watch", "cost", {}), { error: "Too many at once", again: 3 });
+  assert.deepEqual(await client.ask("engine", "pace", {}), { error: "Too many at once", again: 3 });
   globalThis.fetch = async () => busyFor();
-  assert.deepEqual(await client.ask("watch", "cost", {}), { error: "Too many at once", again: 9 });
+  assert.deepEqual(await client.ask("engine", "pace", {}), { error: "Too many at once", again: 9 });
 });
 
 test("the windows of a browser hear four runs at once, and one that has crashed counts for twenty seconds", () => {
@@ -57,7 +57,7 @@ test("the windows of a browser hear four runs at once, and one that has crashed 
   globalThis.fetch = () => new Promise(() => {});
   const [one, other] = [new Server(), new Server()];
   let refused = 0;
-  const run = (/** @type {Server} */ window) => window.run("watch", {}, assert.fail, () => ++refused);
+  const run = (/** @type {Server} */ window) => window.run({ part: "watch", asked: {} }, assert.fail, () => ++refused);
   const ends = [one, one, other, other].map(run);
   run(other);
   assert.equal(refused, 1);
@@ -87,7 +87,7 @@ test("what others have written into the browser's memory locks nobody out", () =
   globalThis.fetch = () => new Promise(() => {});
   const window = new Server();
   assert.match(window.session, /^[0-9a-f]{32}$/);
-  window.run("watch", {}, assert.fail, assert.fail);
+  window.run({ part: "watch", asked: {} }, assert.fail, assert.fail);
   const run = { part: "watch", values: {}, title: "", picture: "" };
   for (const [text, found] of [
     ["[null, 1, {}]", []],

@@ -88,8 +88,7 @@ afterEach(() => {
 function running(client, part = "watch") {
   const messages = [];
   const leave = client.run(
-    part,
-    { steps: 5 },
+    { part, plan: { steps: 5 } },
     (message) => messages.push(message),
     (why) => messages.push(why),
   );
@@ -146,10 +145,10 @@ test("a run that replaces one is begun by another worker where the first one doe
   const { messages, leave } = running(client);
   leave();
   const newer = [];
-  client.run("watch", { steps: 6 }, (message) => newer.push(message), assert.fail);
+  client.run({ part: "watch", plan: { steps: 6 } }, (message) => newer.push(message), assert.fail);
   mock.timers.tick(3000);
-  const { id, values } = workers[1].asked.at(-1);
-  assert.deepEqual(values, { steps: 6 });
+  const { id, plan } = workers[1].asked.at(-1);
+  assert.deepEqual(plan, { steps: 6 });
   workers[1].say(id, { run: "two", seq: 1, state: "queued", results: [] });
   assert.equal(newer.length, 1);
   assert.equal(messages.length, 1); // nobody listens to the first one any more
@@ -158,7 +157,7 @@ test("a run that replaces one is begun by another worker where the first one doe
 test("a run of another part waits for the step", () => {
   const client = connect({ knowledge: "knowledge" });
   running(client);
-  client.run("grid", {}, () => {}, assert.fail);
+  client.run({ part: "grid", plan: {} }, () => {}, assert.fail);
   mock.timers.tick(60_000);
   assert.equal(workers.length, 1);
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Checkpoints } from "../local/checkpoints.js";
-import { aboutModel, defaultCount, estimate } from "../plans/facts.js";
+import { aboutModel, defaultCount } from "../plans/facts.js";
 import { check } from "../plans/fields.js";
+import { estimate, isSettled, namesOf, secondsOf } from "../plans/pace.js";
 import { byKind, evaluations, keyOf, left, stepKind } from "../plans/plan.js";
 import { args, batch, laneOf, plain, resolved } from "../plans/settings.js";
 import { fits, placed, strokes, touches, written } from "../plans/touch.js";
@@ -187,22 +188,56 @@ test("a score model has its authors' names of variances, and a learned variance 
 });
 
 test("a run's time is said before it starts, after what is downloaded first", () => {
-  const taken = { missing: [], device: "CPU", busy: false };
+  const plan = { refs: ["a"], steps: byKind([stepKind("a"), 10]) };
+  const pace = (seconds, more = {}) => ({
+    ...{ paces: { a: { seconds: seconds ? [[1, 1, seconds]] : [], flop: null, download: 0 } } },
+    ...{ device: "CPU", busy: false, tflop: null, ...more },
+  });
   const expected = { estimate: "about 2 s on this CPU", seconds: 2.4, auto: true };
-  assert.deepEqual(estimate({ ...taken, seconds: 2.4 }), expected);
-  assert.deepEqual(estimate({ ...taken, seconds: 2.4, busy: true }), { ...expected, auto: false });
-  assert.deepEqual(estimate({ ...taken, seconds: 200, device: "GPU" }), {
+  assert.deepEqual(estimate(plan, pace(0.24)), expected);
+  assert.deepEqual(estimate(plan, pace(0.24, { busy: true })), { ...expected, auto: false });
+  assert.deepEqual(estimate(plan, pace(20, { device: "GPU" })), {
     ...{ estimate: "about 3 min on this GPU", seconds: 200, auto: false },
   });
-  assert.deepEqual(estimate({ ...taken, seconds: null }), {
+  assert.deepEqual(estimate(plan, pace(null)), {
     ...{ estimate: "The first run will show how long it takes", seconds: null, auto: null },
   });
-  const missing = [
-    { ref: "a", bytes: 2e6 },
-    { ref: "b", bytes: 3e6 },
-  ];
-  const { estimate: text, auto } = estimate({ ...taken, missing, seconds: 0.5 });
-  assert.deepEqual([text, auto], ["Run downloads a and b first (5 MB) · under 1 s on this CPU", false]);
+  assert.deepEqual(estimate({ ...plan, refs: [] }, pace(0.24, { device: "GPU" })), expected); // only models are on the GPU
+  const paces = Object.fromEntries([2e6, 3e6].map((download, i) => ["ab"[i], { seconds: [], flop: null, download }]));
+  const { estimate: text, auto } = estimate(null, pace(null, { paces }));
+  const first = "Run downloads a and b first (5 MB) · The first run will show how long it takes";
+  assert.deepEqual([text, auto], [first, false]);
+  assert.deepEqual([pace(1), pace(null), pace(1, { busy: true }), pace(null, { paces })].map(isSettled), [
+    ...[true, false, false, false],
+  ]);
+  assert.deepEqual(namesOf(["a", "b"], { steps: byKind([stepKind("a"), 1], [stepKind("c"), 1]) }), ["a", "b", "c"]);
+});
+
+test("a step takes its time in proportion to the nearest batch that was measured, of as many lanes where that is known", () => {
+  const pace = {
+    seconds: [
+      [1, 2, 0.2],
+      [1, 8, 0.4],
+      [2, 4, 0.3],
+    ],
+  };
+  assert.equal(secondsOf(pace, stepKind("a", 2)), 0.2);
+  assert.equal(secondsOf(pace, stepKind("a", 16)), 0.8);
+  assert.equal(secondsOf(pace, stepKind("a", 4, 2)), 0.3);
+  assert.equal(secondsOf(pace, stepKind("a", 8, 3)), 0.4);
+  assert.equal(secondsOf({ seconds: [] }, stepKind("a")), null);
+  assert.equal(secondsOf(undefined, stepKind("a")), null);
+});
+
+test("a run that needs more than its machine allows is refused before it begins", () => {
+  const paces = { a: { seconds: [], flop: 2e12, download: 0 } };
+  const pace = { paces, device: "CPU", busy: false, tflop: 100 };
+  const plan = (steps) => ({ refs: ["a"], steps: byKind([stepKind("a", 4), steps]) });
+  assert.equal(estimate(plan(12), pace).auto, null);
+  assert.throws(() => estimate(plan(1300), pace), {
+    message:
+      "This run needs 10,400 TFLOP (1,300 steps × 4 images × 2e+03 GFLOP): take fewer steps or images (limit: run_tflop = 100)",
+  });
   assert.deepEqual([defaultCount(0.05, false), defaultCount(0.2, true), defaultCount(null, true)], [4, 1, 4]);
 });
 

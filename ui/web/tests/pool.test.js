@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Run } from "../local/jobs.js";
-import { gain, Pool, served, shares } from "../local/pool.js";
-import { cost } from "../local/requests.js";
+import { Pool, served } from "../local/pool.js";
+import { estimate } from "../plans/pace.js";
+import { gain, shares } from "../plans/strands.js";
 
 const KIND = { ref: "model", batch: 1, lanes: 1 };
 const MACHINE = { cores: 2, memory: 8, mobile: false };
@@ -15,12 +16,13 @@ const tick = () => new Promise((resolve) => setTimeout(resolve));
  * before: what happens before a step of strand `number`.
  */
 function part(pictures, { steps = 4, inTurns = false, before = () => {}, log = [], ref = "model" } = {}) {
-  const plan = { steps: [{ kind: KIND, n: pictures * steps }] };
   const outline = (_, number) => ({ cost: steps, turn: inTurns ? number : 0 });
+  const plan = {
+    ...{ request: {}, refs: [ref], images: pictures, steps: [{ kind: KIND, n: pictures * steps }] },
+    strands: [Array.from({ length: pictures }, outline)],
+  };
   const inWorker = (where) => ({
-    planner: { refs: () => [ref], plan: () => plan },
     record: () => ({}),
-    strands: () => [Array.from({ length: pictures }, outline)],
     chains: (_, __, phase, given) =>
       async function* steps_(number) {
         for (let index = 0; index < steps; index++) {
@@ -39,7 +41,7 @@ function part(pictures, { steps = 4, inTurns = false, before = () => {}, log = [
       }
     },
   });
-  return { inWorker, log };
+  return { plan, inWorker, log };
 }
 
 const checkpoints = () => ({
@@ -49,7 +51,7 @@ const checkpoints = () => ({
 });
 
 /** Begin a run; workers: those that it has begun. refuse: what they answer to a model; asleep: they do not answer to one. */
-function begun(inWorker, { machine = MACHINE, refuse = null, pool = null, asleep = false } = {}) {
+function begun({ plan, inWorker }, { machine = MACHINE, refuse = null, pool = null, asleep = false } = {}) {
   const workers = [];
   class Fake {
     #listen = {};
@@ -68,23 +70,23 @@ function begun(inWorker, { machine = MACHINE, refuse = null, pool = null, asleep
       for (const run of this.runs) run.stop();
     };
     say = (id, answer) => this.ended || this.#listen.message({ data: structuredClone({ id, answer }) });
-    async postMessage({ id, what, share, values }) {
+    async postMessage({ id, what, share, plan }) {
       await tick();
       if (what === "rest") for (const run of this.runs) run.stop();
       else if (what === "load") {
         this.loads.push(id);
         if (!asleep) this.say(id, refuse ? { error: refuse } : {});
       } else if (share) {
-        const run = new Run(this.inside, "watch", values, (message) => this.say(id, message), 0);
+        const run = new Run(this.inside, "watch", plan, (message) => this.say(id, message), 0);
         this.runs.push(run);
-        run.run(async () => served({ computation: inWorker("helper"), request: {} }, structuredClone(share)));
+        run.run(async () => served(inWorker("helper"), structuredClone(share)));
       }
     }
   }
   const own = pool ?? new Pool(checkpoints(), machine, () => new Fake());
   const messages = [];
-  const run = new Run(own, "watch", {}, (message) => messages.push(message));
-  const ended = run.run(async () => ({ computation: inWorker("here"), request: {} }));
+  const run = new Run(own, "watch", plan, (message) => messages.push(message));
+  const ended = run.run(async () => inWorker("here"));
   return { run, pool: own, workers, messages, ended };
 }
 
@@ -103,17 +105,17 @@ const WAITS = async (where) => (where === "here" ? new Promise((later) => setTim
 
 for (const inTurns of [false, true])
   test(`two workers give what one gives, in its order${inTurns ? ", of strands in turns" : ""}`, async () => {
-    const alone = begun(part(4, { inTurns }).inWorker, { machine: { cores: 1 } });
+    const alone = begun(part(4, { inTurns }), { machine: { cores: 1 } });
     const { given } = await results(alone);
     assert.equal(alone.workers.length, 0);
-    const { inWorker, log } = part(4, { inTurns, before: WAITS });
-    const both = begun(inWorker);
+    const { log, ...all } = part(4, { inTurns, before: WAITS });
+    const both = begun(all);
     const found = await results(both);
     assert.deepEqual(found.given, given);
     assert.equal(found.last.state, "finished");
     assert.equal(both.workers.length, 1);
     log.splice(0);
-    const again = begun(inWorker, { pool: both.pool }); // the helper is there from the first step on
+    const again = begun(all, { pool: both.pool }); // the helper is there from the first step on
     assert.deepEqual((await results(again)).given, given);
     const theirs = new Set(log.filter(([where]) => where === "helper").map(([, number]) => number));
     assert.deepEqual([...theirs].sort(), [1, 3]);
@@ -129,7 +131,7 @@ test("the time left is by the clock of the last seconds, whatever the steps were
     const before = (_, __, index) => {
       now += 1000 * seconds(index);
     };
-    const how = begun(part(1, { steps: 40, before }).inWorker);
+    const how = begun(part(1, { steps: 40, before }));
     await how.ended;
     return how.messages.flatMap(({ left, results }) => (results.length ? [left] : []));
   }
@@ -144,10 +146,10 @@ test("the time left is by the clock of the last seconds, whatever the steps were
 });
 
 test("one picture, or a GPU, needs no helper", async () => {
-  const alone = begun(part(1).inWorker);
+  const alone = begun(part(1));
   await alone.ended;
   const gpu = new Pool({ ...checkpoints(), onGpu: new Set(["model"]) }, MACHINE, () => assert.fail());
-  const { last } = await results(begun(part(4).inWorker, { pool: gpu }));
+  const { last } = await results(begun(part(4), { pool: gpu }));
   assert.deepEqual([alone.workers.length, last.state], [0, "finished"]);
 });
 
@@ -162,36 +164,36 @@ for (const [what, kill] of [
   ],
 ])
   test(`a run goes on where a helper ${what}`, async () => {
-    const { given } = await results(begun(part(4).inWorker, { machine: { cores: 1 } }));
+    const { given } = await results(begun(part(4), { machine: { cores: 1 } }));
     let how = { workers: [] };
     const before = async (where, number, index) => {
       await WAITS(where);
       if (where === "helper" && number === 3 && index === 2) kill(how.workers);
     };
-    how = begun(part(4, { before }).inWorker);
+    how = begun(part(4, { before }));
     const found = await results(how);
     assert.deepEqual([found.given, found.last.state], [given, "finished"]);
   });
 
 test("a helper that dies or can't load the model is the last one", async () => {
-  const refused = begun(part(4, { before: WAITS }).inWorker, { refuse: "no memory" });
+  const refused = begun(part(4, { before: WAITS }), { refuse: "no memory" });
   assert.equal((await results(refused)).last.state, "finished");
   assert.equal(refused.workers[0].ended, true);
   assert.equal(refused.pool.limit(["model"]), 1);
-  await begun(part(4).inWorker, { pool: refused.pool }).ended;
+  await begun(part(4), { pool: refused.pool }).ended;
   assert.equal(refused.workers.length, 1);
   const none = new Pool(checkpoints(), MACHINE, () => {
     throw new Error("no more workers");
   });
-  assert.equal((await results(begun(part(4).inWorker, { pool: none }))).last.state, "finished");
+  assert.equal((await results(begun(part(4), { pool: none }))).last.state, "finished");
 });
 
 test("a helper that is told to forget a model while it loads it goes on with the next one", async () => {
   const log = [];
-  const first = begun(part(2, { log }).inWorker, { asleep: true });
+  const first = begun(part(2, { log }), { asleep: true });
   await first.ended;
   const [worker] = first.workers;
-  const next = begun(part(2, { log, before: WAITS, ref: "other" }).inWorker, { pool: first.pool });
+  const next = begun(part(2, { log, before: WAITS, ref: "other" }), { pool: first.pool });
   while (worker.loads.length < 2) await tick();
   worker.say(worker.loads[0], { error: "There is no model model on this page" });
   worker.say(worker.loads[1], {});
@@ -201,13 +203,13 @@ test("a helper that is told to forget a model while it loads it goes on with the
 });
 
 test("a run that has ended holds no model", async () => {
-  const { run, ended } = begun(part(1).inWorker);
+  const { run, ended } = begun(part(1));
   await ended;
   assert.deepEqual(run.models, []);
 });
 
 test("a helper that falls silent is given up, and the next run has another one", async (t) => {
-  const how = begun(part(2).inWorker);
+  const how = begun(part(2));
   await results(how); // it has loaded the model
   let late = 0;
   const now = performance.now.bind(performance);
@@ -232,17 +234,17 @@ test("a helper that falls silent is given up, and the next run has another one",
     ended.push(worker.ended);
     late += 5000;
   };
-  const found = await results(begun(part(2, { before }).inWorker, { pool: how.pool }));
+  const found = await results(begun(part(2, { before }), { pool: how.pool }));
   assert.deepEqual([found.last.state, found.given.length, ended, worker.ended], ["finished", 8, [undefined], true]);
-  await begun(part(2).inWorker, { pool: how.pool }).ended;
+  await begun(part(2), { pool: how.pool }).ended;
   assert.equal(how.workers.length, 2);
 });
 
 test("Stop stops the helpers, too, and the next run has them again", async () => {
-  const { inWorker, log } = part(2, { steps: 10_000 });
-  const first = begun(inWorker);
+  const { log, ...all } = part(2, { steps: 10_000 });
+  const first = begun(all);
   const theirs = () => log.filter(([where]) => where === "helper").length;
-  for (const begin of [() => first, () => begun(inWorker, { pool: first.pool })]) {
+  for (const begin of [() => first, () => begun(all, { pool: first.pool })]) {
     const run = begin();
     const before = theirs();
     while (theirs() === before) await tick();
@@ -262,7 +264,7 @@ test("an error of a step is the run's, wherever it was computed", async () => {
     if (number === 1 && index === 2) throw new Error("this picture is odd");
     return WAITS(where);
   };
-  const { given, last } = await results(begun(part(2, { before }).inWorker));
+  const { given, last } = await results(begun(part(2, { before })));
   assert.deepEqual([given.length, last.state, last.text], [5, "error", "This picture is odd"]);
 });
 
@@ -273,9 +275,9 @@ test("strands are shared out by their length, turn after turn", () => {
   assert.deepEqual(shares(turns, 2).owners, [0, 1, 0]);
   assert.deepEqual(shares([], 2), { owners: [], most: 0 });
   const plan = { steps: [{ kind: KIND, n: 22 }] }; // 10 of them are no strand's
-  assert.equal(gain(plan, [turns], 2), 22 / 18);
-  assert.equal(gain(plan, [turns], 1), 1);
-  assert.equal(gain({ steps: [] }, [[]], 2), 1);
+  assert.equal(gain({ ...plan, strands: [turns] }, 2), 22 / 18);
+  assert.equal(gain({ ...plan, strands: [turns] }, 1), 1);
+  assert.equal(gain({ steps: [], strands: [[]] }, 2), 1);
 });
 
 test("what memory there is for workers says how many there are", () => {
@@ -303,10 +305,13 @@ test("what memory there is for workers says how many there are", () => {
   assert.equal(of(digits, { cores: undefined }), 1);
 });
 
-test("the time of a run before it begins is that of all its workers", async () => {
-  const its = { computation: () => part(4).inWorker("here") };
-  const pool = new Pool(checkpoints(), MACHINE, () => null);
-  Object.assign(pool.checkpoints, { missing: () => 0, forms: { watch: [] } });
-  assert.equal((await cost(pool, its, "watch", {})).seconds, 8);
-  assert.equal((await cost(new Pool(pool.checkpoints), its, "watch", {})).seconds, 16);
+test("the time of a run before it begins is that of all its workers", () => {
+  const pace = {
+    paces: { model: { seconds: [[1, 1, 1]], flop: null, download: 0 } },
+    device: "CPU",
+    busy: false,
+    tflop: null,
+  };
+  assert.equal(estimate(part(4).plan, { ...pace, workers: 2 }).seconds, 8);
+  assert.equal(estimate(part(4).plan, pace).seconds, 16);
 });

@@ -45,11 +45,12 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
     knowledge: {
       catalogue: { isOwn: (ref) => ref === "emoji", sketch: (ref) => (ref === "emoji" ? OWN : null) },
       describe: async (_, { checkpoint }) => (checkpoint === OWN.checkpoint ? student : described),
-      plan: async () => ({ shown: (plan) => plan }),
+      plan: async (_, values) => ({ values }),
+      order: async (part, plan) => ({ part, plan, shown: (result) => result }),
     },
     client: {
       near,
-      run(part, values, take, lost) {
+      run({ part, plan: { values } }, take, lost) {
         const one = { part, values, take, lost, left: false };
         asked.push(one);
         log.push(`sketch ${values.prompt}`);
