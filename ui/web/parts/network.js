@@ -106,7 +106,8 @@ export function mount(page, part) {
 
   /** @type {Panel<Plan | Inside>} */
   const panel = new Panel(page, part, {
-    side: ({ name }) => name !== "graft",
+    layout: (form) => form.layout(({ name }) => name !== "graft"),
+    sight: () => [find(body, ".transport")],
     take(result) {
       if (result.kind === "plan") begin(result);
       else {
@@ -117,9 +118,10 @@ export function mount(page, part) {
         later();
       }
     },
-    finished() {
+    finish() {
       if (rest) scrubber.go(rest - 1);
       rest = 0;
+      return "";
     },
     render() {
       scrubber.active = panel.stream.active;
@@ -244,6 +246,7 @@ export function mount(page, part) {
     render();
   }).observe(body);
   body.append(meanings("block", "skips", "channels", "self-attention", "share, %"));
+  find(body, ".desk").before(panel.origin);
   panel.stage.append(body);
   return panel.mounted(["png"], () => frames.length > 0, {
     key: (event) => scrubber.key(event),
