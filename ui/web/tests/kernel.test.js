@@ -4,8 +4,8 @@ import { test } from "node:test";
 import asc from "assemblyscript/asc";
 import { compile, Memory } from "../local/network/kernel.js";
 import { load } from "../local/network/model.js";
-import { toUint8 } from "../local/process/floats.js";
-import { trajectory } from "../local/process/runs.js";
+import { toUint8 } from "../process/floats.js";
+import { trajectory } from "../process/runs.js";
 
 const file = (name) => readFileSync(new URL(`../local/network/${name}`, import.meta.url));
 const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf-8"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Asking } from "../shared/run/asking.js";
-import { NEXT, Standing } from "../shared/run/standing.js";
+import { Asking } from "../run/asking.js";
+import { NEXT, Standing } from "../run/standing.js";
 
 const READY = { active: false, left: null, progress: null, words: "Ready" };
 const RUNNING = { active: true, left: 9, progress: 0.5, words: "Running" };
