@@ -27,7 +27,7 @@ import { Standing } from "./standing.js";
 /**
  * What a part gives its panel: how it draws.
  * @template {{ kind: string }} Result
- * @typedef {object} Drawing
+ * @typedef {object} Display
  * @property {(result: Result) => void} take draws one result of the current run
  * @property {() => void} [renew] another run begins, and its results are going to come
  * @property {(seconds: number) => void} [skip] index.html has shown the recorded run for so long
@@ -55,12 +55,12 @@ export class Panel {
   /**
    * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
    * data-described (which question was answered last) and data-outdated (what is shown is of other settings).
-   * @param {Page} page @param {string} part @param {Drawing<Result>} drawing
+   * @param {Page} page @param {string} part @param {Display<Result>} display
    */
-  constructor(page, part, drawing) {
+  constructor(page, part, display) {
     this.page = page;
     this.part = part;
-    this.drawing = drawing;
+    this.display = display;
     this.recorded = page.given.recorded?.[part] ?? ""; // why there is nothing but a recording here
     this.form = new Form(page.given.forms[part], page.given, (name, done) => this.changed(name, done));
     const [first] = this.form.references;
@@ -72,7 +72,7 @@ export class Panel {
     );
     this.connection = new Connection(this);
     this.asking = new Asking(this);
-    this.fields = drawing.layout?.(this.form) ?? this.form.layout();
+    this.fields = display.layout?.(this.form) ?? this.form.layout();
     const press = () => {
       this.start();
       requestAnimationFrame(() => this.#look()); // by then the page is laid out
@@ -155,7 +155,7 @@ export class Panel {
 
   /** The models of the lanes are chosen: offer what they have. */
   async choose() {
-    const { form, standing, drawing, element } = this;
+    const { form, standing, display, element } = this;
     element.dataset.ready = "false";
     const found = await this.asking.models();
     if (!found) return;
@@ -167,7 +167,7 @@ export class Panel {
     const [first] = found;
     if (first?.error === undefined && first?.here) {
       this.page.model = first; // other parts begin with it
-      drawing.offer?.(first);
+      display.offer?.(first);
     }
     element.dataset.ready = "true";
     if (this.stream.state !== "idle") standing.values ??= this.form.pinned;
@@ -176,7 +176,7 @@ export class Panel {
 
   /** Show what a run takes, or what is wrong with its values. Returns whether it could begin. @param {Described} answer @param {number} number of the question */
   describe(answer, number) {
-    const { standing, form, bar, drawing } = this;
+    const { standing, form, bar, display } = this;
     const { error = "", wrong = [] } = answer.error === undefined ? {} : answer;
     this.description = answer.error === undefined ? answer : null;
     if (this.description) standing.on("accept");
@@ -187,7 +187,7 @@ export class Panel {
     const reason = problem && (form.waits(standing.wrong) ?? problem);
     bar.describe(this.description, reason, !missing && error !== "", this.page.given.device.engine);
     write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
-    if (this.description) drawing.describe?.(this.description);
+    if (this.description) display.describe?.(this.description);
     this.element.dataset.described = String(number);
     this.#render();
     if (!this.description?.auto) this.#sayOrigin(); // a quick run replaces the pictures at once
@@ -217,24 +217,24 @@ export class Panel {
 
   #renew() {
     this.standing.on("begin");
-    this.drawing.renew?.();
+    this.display.renew?.();
   }
 
   /** @param {Result} result */
   #take(result) {
     if (this.standing.state.shown === "begun" && result.kind !== "plan") this.standing.on("picture");
-    this.drawing.take(result);
+    this.display.take(result);
   }
 
   /** The run stands differently. @param {boolean} isNew it has come to another state */
   #stand(isNew) {
-    const { stream, standing, drawing } = this;
+    const { stream, standing, display } = this;
     const { state } = stream;
     if (isNew && state === "error") this.#blame();
     this.#render();
     if (!isNew) return;
     const isFinished = state === "finished";
-    const outcome = (isFinished && drawing.finish?.(standing.values ?? this.form.pinned)) || "";
+    const outcome = (isFinished && display.finish?.(standing.values ?? this.form.pinned)) || "";
     if (isFinished || standing.state.sketch !== "over") this.bar.tell(stream, outcome);
     if (!stream.active && state !== "idle") {
       this.changed("", false); // the pace is known better now
@@ -256,7 +256,7 @@ export class Panel {
 
   /** Bring the pictures into sight, where a press plays them; where there is no room for all, the last ones. */
   #look() {
-    const seen = [this.stage.firstElementChild, ...(this.drawing.sight?.() ?? [])];
+    const seen = [this.stage.firstElementChild, ...(this.display.sight?.() ?? [])];
     for (const element of seen) element?.scrollIntoView({ block: "nearest" });
   }
 
@@ -313,7 +313,7 @@ export class Panel {
     if (difference !== "other") this.origin.hidden = true;
     const waits = state === "error" ? form.waits(standing.wrong) : null; // the sentence of the run stands at the field
     bar.show(standing.line(stream, difference !== "", bar.offer, waits), stream);
-    this.drawing.render?.();
+    this.display.render?.();
   }
 
   /** Say above the pictures that they are of other settings, and of which. */
@@ -333,7 +333,7 @@ export class Panel {
    * @param {Values | null} wanted show it again, where it has these values @returns {Promise<boolean>} whether it is shown
    */
   async #showExample(wanted = null) {
-    const { form, standing, page, part, drawing } = this;
+    const { form, standing, page, part, display } = this;
     const example = await page.example(part);
     if (!example) return false;
     const values = page.whole(part, example.values);
@@ -347,9 +347,9 @@ export class Panel {
     standing.on("example");
     standing.values = values;
     standing.words.example = this.recorded ? RUN.recorded : isThinned ? RUN.thinned : RUN.own;
-    drawing.renew?.();
-    for (const result of example.results) drawing.take(result);
-    drawing.skip?.(example.seen);
+    display.renew?.();
+    for (const result of example.results) display.take(result);
+    display.skip?.(example.seen);
     const isOther = form.references.some(({ name }) => form.value(name) !== values[name]);
     if (isOther) standing.on("edit");
     if (isOther && !page.only) standing.on("change"); // a class presses Run itself
@@ -367,7 +367,7 @@ export class Panel {
    * @returns {Part}
    */
   mounted(kinds, some, more) {
-    this.drawing.render?.();
+    this.display.render?.();
     this.#showExample();
     return {
       element: this.element,
