@@ -41,7 +41,7 @@ from ui.export.link_preview import preview
 from ui.forms import emoji, units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
-from ui.machine.event_log import EventLog, log_no_other_way
+from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
@@ -52,7 +52,7 @@ from ui.models.services import Services
 from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
-from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, ModelList, Nothing, RunHere
+from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, RunHere
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
 from ui.runs.pages import Run, Runs
@@ -203,7 +203,8 @@ class App(FastAPI):
     def _device(self) -> Device:
         """What computes, for the corner of the page."""
         models = self.services.models
-        return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
+        note = "Space on ZeroGPU" if zero_gpu.is_here() else models.note
+        return {"note": note, "engine": models.engine, "precision": models.precision}
 
     # --- What the page asks
 
@@ -261,7 +262,7 @@ class App(FastAPI):
             "known": self.warmup.known.is_set(),
         }
 
-    def _facts(self, asked: Asked) -> Known:
+    def _facts(self, asked: Asked) -> FactsAnswer:
         """What is known of a checkpoint; what is not loaded yet begins to load."""
         ref = reference(asked.get("ref"))
         found = answer(self.services, ref, asked.get("pictures") is True)
@@ -376,7 +377,6 @@ def launch(
     app.origins.serve(host, app.root_path)
     app.server = Server(app, listening, host)
     app.local_url = app.server.url
-    log_no_other_way()
     app.server.start()
     opened()
     if warm:

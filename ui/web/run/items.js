@@ -45,8 +45,9 @@ function scriptsOf({ page, description }) {
   const script = (/** @type {string} */ title, text = "", wrong = "") => {
     return { title, copy: () => text, what: SHARE.script, disabled: text ? "" : wrong || unknown };
   };
-  const [, precision = ""] = page.given.device.note.match(/ · (bf16|fp16)/) ?? [];
-  const noted = diffusers && precision ? `${SHARE.precision(precision)}\n${diffusers}` : diffusers;
+  const { precision } = page.given.device;
+  const isCoarse = ["bf16", "fp16"].includes(precision);
+  const noted = diffusers && isCoarse ? `${SHARE.precision(precision)}\n${diffusers}` : diffusers;
   const other = diffusers === undefined ? [] : [script(SHARE.diffusers, noted, why)];
   return [script(SHARE.python, python, why), ...other];
 }

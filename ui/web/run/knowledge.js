@@ -11,7 +11,7 @@ import { failure } from "../words/units.js";
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { About, FieldForm, Mistake } from "../form/form.js" */
 /** @import { Answer, Ask, Refusal, Values } from "../messages/client.js" */
-/** @import { Known } from "../messages/protocol.js" */
+/** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 
 /**
  * What is said of the settings.
@@ -31,7 +31,7 @@ import { failure } from "../words/units.js";
 /** wrong: the fields whose values are wrong. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
 export class Knowledge {
-  /** The newest answers of the engine. @type {Map<string, Known>} */
+  /** The newest answers of the engine. @type {Map<string, FactsAnswer>} */
   #known = new Map();
   /** Checkpoints that the visitor has chosen: of others, which a link names, nothing is fetched before Run. @type {Set<string>} */
   typed = new Set();
