@@ -7,7 +7,7 @@ import { revived } from "./messages/packing.js";
 import { Projector } from "./player/projector.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
-import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
+import { FORM, keysOf, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./messages/client.js" */
@@ -437,7 +437,7 @@ export class Page {
     for (let waits = false; ; waits = true) {
       /** @type {any} */
       const got = await this.client.ask(.../** @type {[any, any, any]} */ (question));
-      if (got.error !== NO_ANSWER) {
+      if (!got.lost) {
         if (waits) this.say(WORDS.again, true);
         return got;
       }
