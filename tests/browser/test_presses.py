@@ -39,7 +39,8 @@ LOOK = """
     .map((one) => {
       const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
       const name = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
-      return (one.dataset.press = name.replace(/ = \\S+$/, "")); // a number may have changed meanwhile
+      // The step that is shown may be another one meanwhile.
+      return (one.dataset.press = name.replace(/ = \\S+$/, "").replace(/^no fresh noise$/, "fresh noise: σₜ"));
     });
   const dead = [...document.querySelectorAll(`${root} a:not([href])`)].filter((one) => one.checkVisibility());
   const { part, chosen } = page;

@@ -20,7 +20,7 @@ export function mount(page, part) {
   const past = new Past(page, player);
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
-    take: (result) => player.take(result),
+    take: player.take,
     renew: () => player.start(),
     finished(values) {
       past.add(part, values);

@@ -84,7 +84,7 @@ export function mount(page, part) {
   const said = el("p", { class: "lead" }, lead(first, latent));
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
-    take: (result) => player.take(result),
+    take: player.take,
     seen: (seconds) => player.skip(seconds),
     renew() {
       typing.renew();

@@ -57,13 +57,13 @@ export class Recording {
   }
 
   /** @param {Result} result */
-  take(result) {
-    if (result.kind === "plan") this.#takePlan(result);
-    else this.#takeFrame(result);
+  add(result) {
+    if (result.kind === "plan") this.#begin(result);
+    else this.#addFrame(result);
   }
 
   /** @param {Plan} plan */
-  #takePlan(plan) {
+  #begin(plan) {
     this.plan = plan;
     this.lanes = plan.lanes.map(({ name, steps }) => {
       return { name, steps, sigma: steps.map((step) => step[3]), frames: [] };
@@ -74,7 +74,7 @@ export class Recording {
   }
 
   /** @param {Frame} frame */
-  #takeFrame(frame) {
+  #addFrame(frame) {
     const { k, sigma } = frame;
     const lane = this.lanes[frame.lane];
     const step = lane?.steps[k];
