@@ -132,8 +132,8 @@ def write(folder, network, scheduler=SCHEDULER):
 class Question:
     """A case for network.mjs, and what PyTorch answers to it in float64."""
 
-    def __init__(self, folder, plain=False):
-        self.case = {"folder": str(folder), "plain": plain, "evaluations": [], "latents": [], "prompts": []}
+    def __init__(self, folder):
+        self.case = {"folder": str(folder), "evaluations": [], "latents": [], "prompts": []}
         self.outputs, self.decoded, self.states = [], [], []
 
     @torch.no_grad()
@@ -155,23 +155,23 @@ class Question:
                 assert np.abs(numbers(ours) - exact).max() <= CLOSE * np.abs(exact).max(), name
 
 
-def embedded(name, plain=False):
+def embedded(name):
     """The questions about an embedded model of pixels; one about a student, whose network is like its teacher's."""
     network = UNet2DModel.from_pretrained(CHECKPOINTS / name).eval().double()
     config = network.config
-    question = Question(CHECKPOINTS / name, plain)
+    question = Question(CHECKPOINTS / name)
     inputs = pictures(3, config.in_channels, config.sample_size).split(1)
-    count = 3 if name == "mnist-tiny" and not plain else 1
+    count = 3 if name == "mnist-tiny" else 1
     for x, t, label in [*zip(inputs, (412, 0, 999), (3, 0, 10), strict=True)][:count]:
         question.evaluate(network, x, t, torch.tensor([label]), label=label)
     return question
 
 
-def pixels(folder, change, plain=False):
+def pixels(folder, change):
     config = SMALL | change
     torch.manual_seed(0)
     network = randomised(UNet2DModel(**config))
-    question = Question(write(folder, network), plain)
+    question = Question(write(folder, network))
     network.double()
     label = {"label": 2} if config.get("num_class_embeds") else {}
     for x, t in zip(pictures(2, config["in_channels"], config["sample_size"]).split(1), (3, 801), strict=True):
@@ -276,8 +276,6 @@ def answers(tmp_path_factory):
     asked |= {name: form(folder / name, options) for name, options in FORMS.items()}
     asked["int8"] = in_bytes(folder / "int8")
     asked["latents"] = latents(folder / "latents")
-    asked["plain"] = embedded("mnist-tiny", plain=True)
-    asked["plain, odd widths"] = pixels(folder / "odd", PIXEL_NETWORKS["odd widths"], plain=True)
     asked["again"] = embedded("mnist-tiny")
     asked["again"].case["evaluations"] *= 2
     asked["steps of other weights"] = pixels(folder / "steps", {})
@@ -287,10 +285,7 @@ def answers(tmp_path_factory):
     return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "int8", "latents", "plain", "plain, odd widths"],
-)
+@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "int8", "latents"])
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]
     question.check(answer)
@@ -527,8 +522,6 @@ def test_what_a_network_costs_is_known_before_it_is_computed(answers):
     for name in ("mnist-tiny", "cifar10-tiny", "scale and shift", "heads that leave channels"):
         config = json.loads((Path(answers[name][0].case["folder"]) / "config.json").read_text())
         assert answers[name][1]["spec"]["seconds"] == pytest.approx(network_cost(config).flop / 2 / 5e9), name
-    slow = answers["plain"][1]["spec"]["seconds"]  # without the kernel
-    assert slow == pytest.approx(10 * answers["mnist-tiny"][1]["spec"]["seconds"])
 
 
 LATENT_REFUSED = {

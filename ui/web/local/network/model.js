@@ -51,22 +51,26 @@ const LARGE = 2e6; // weights from which a GPU is worth its start
 const [LONGEST_JSON, LONGEST] = [500_000, 16_000_000];
 const READERS = "readers.safetensors";
 const SENTENCE = 300; // characters: a file may have names of any length
-/** Multiplications a second, about. @type {Record<string, number>} */
-const PACES = { WebAssembly: 5e9, JavaScript: 5e8 };
+const PACE = 5e9; // multiplications a second, about
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
 /** @type {Record<string, string>} */
 const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
 
-/** @type {Promise<WebAssembly.Module | null> | undefined} */
+/** @type {Promise<WebAssembly.Module> | undefined} */
 let kernel;
+/** The kernel of the page, which is fetched once, and again where that failed. */
 function fetched() {
   kernel ??= fetch(new URL("kernel.wasm", import.meta.url))
     .catch(() => null)
     .then(async (answer) => {
       if (answer?.ok) return compile(await answer.arrayBuffer());
       throw new Error("a file of the page could not be loaded: load the page again");
+    })
+    .catch((error) => {
+      kernel = undefined;
+      throw error;
     });
   return kernel;
 }
@@ -74,15 +78,15 @@ function fetched() {
 /**
  * The model of a checkpoint. Throws an Error with one sentence for what can't be computed here.
  * @param {Read} read @param {string} name for sentences
- * @param {WebAssembly.Module | null} [code] what `compile` gave of kernel.wasm; null computes in JavaScript
+ * @param {WebAssembly.Module} [code] what `compile` gave of kernel.wasm; without it, the page's own is fetched
  * @param {GPUDevice | null} [device] which computes instead where it can; otherwise only for a large model, if there is one
  * @returns {Promise<Model>}
  */
 export async function load(read, name, code, device = null) {
+  const own = code ?? (await fetched());
   try {
-    return await opened(read, new Memory(code === undefined ? await fetched() : code), device);
+    return await opened(read, new Memory(own), device);
   } catch (error) {
-    kernel = undefined; // to be fetched again
     const odd = error instanceof TypeError || error instanceof RangeError; // a file's value that nothing here expects
     const said = odd ? "its files are not those of a model that is supported" : /** @type {Error} */ (error).message;
     const short = said.length > SENTENCE ? `${said.slice(0, SENTENCE)}…` : said;
@@ -177,8 +181,8 @@ async function opened(read, memory, device) {
       pictureSize: size * factor,
       parameters: tensors.count,
     },
-    seconds: quick ? null : work / PACES[memory.kind],
-    engine: quick ? "WebGPU" : memory.kind,
+    seconds: quick ? null : work / PACE,
+    engine: quick ? "WebGPU" : "WebAssembly",
     config: net,
     async readers() {
       const file = await small(READERS);

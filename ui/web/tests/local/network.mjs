@@ -26,9 +26,9 @@ async function run(model, { seeds, lanes }) {
 }
 
 /** What a model says of itself, and what it makes of some inputs. */
-async function answer({ folder, plain, evaluations = [], probes = [], latents = [], prompts = [], runs = [] }) {
+async function answer({ folder, evaluations = [], probes = [], latents = [], prompts = [], runs = [] }) {
   try {
-    const model = await load(reader(folder), "here", plain ? null : kernel);
+    const model = await load(reader(folder), "here", kernel);
     const { network, decode, words, beta, alphaBar, ...spec } = model;
     const condition = ({ label = null, prompt = null }) => (prompt === null ? label : words(prompt));
     return {
