@@ -511,7 +511,7 @@ def test_sentences_about_names_of_any_length_are_short(tmp_path):
 
 
 def test_limits_are_those_of_ddpm_core():
-    script = f"import({str(WEB / 'local/network/limits.js')!r}).then((all) => console.log(JSON.stringify(all.LIMITS)))"
+    script = f"import({str(WEB / 'local/network/config.js')!r}).then((all) => console.log(JSON.stringify(all.LIMITS)))"
     found = json.loads(subprocess.run(["node", "-e", script], capture_output=True, check=True, timeout=60).stdout)
     for key, (low, high) in found.items():
         same = LIMITS[key.removeprefix("encoder_").removeprefix("decoder_")]
@@ -524,6 +524,7 @@ def test_what_a_network_costs_is_known_before_it_is_computed(answers):
         assert answers[name][1]["spec"]["seconds"] == pytest.approx(network_cost(config).flop / 2 / 5e9), name
 
 
+TOKENS = {"<|startoftext|>": 0, "<|endoftext|>": 1}
 LATENT_REFUSED = {
     "vae/config.json   ": (
         {key: [128] * 6 for key in ("encoder_block_out_channels", "decoder_block_out_channels")}
@@ -540,7 +541,11 @@ LATENT_REFUSED = {
     "text_encoder/config.json ": ({"vocab_size": 99}, "the tokenizer has more tokens than the text encoder"),
     "text_encoder/config.json  ": ({"model_type": "t5"}, 'model_type must be clip_text_model, got "t5"'),
     "tokenizer/tokenizer.json": ({"model": {}}, "the files in tokenizer/ are not a tokenizer of CLIP"),
-    "tokenizer/tokenizer.json ": ({"model": {"vocab": {}, "merges": 3}}, "its files are not those of a model that is"),
+    "tokenizer/tokenizer.json ": ({"model": {"vocab": TOKENS, "merges": 3}}, "are not a tokenizer of CLIP: merges or"),
+    "tokenizer/tokenizer.json  ": (
+        {"model": {"vocab": TOKENS | {"a": 999_999}, "merges": []}},
+        "must have numbers from 0",
+    ),
     "unet/config.json": ({"addition_embed_type": "text_time"}, "addition_embed_type must be null or text, got"),
     "unet/config.json ": ({"class_embed_type": "projection"}, "class_embed_type must be null"),
     "unet/config.json  ": ({"dual_cross_attention": True}, "dual_cross_attention true is not supported"),

@@ -1,5 +1,7 @@
 // The memory that a model's numbers live in, and the inner loops over it: kernel.wasm, which kernel.wasm.ts is compiled to.
 
+import { UserError } from "../../process/errors.js";
+
 /**
  * The functions of kernel.wasm.ts, which says what each of them takes.
  * @typedef {"conv" | "product" | "tiles" | "filters" | "untiled" | "pixels" | "enlarged" | "moments" | "spread" | "gated" | "softmax"} Loop
@@ -13,7 +15,7 @@ const NO_SIMD =
 /** Compile kernel.wasm. Throws a sentence in a browser that can't. @param {BufferSource} code */
 export async function compile(code) {
   if (globalThis.WebAssembly?.validate(code)) return WebAssembly.compile(code);
-  throw new Error(NO_SIMD);
+  throw new UserError(NO_SIMD);
 }
 
 /** A stack of float32 numbers: `f` from 0 to `top`. Places are indices. */
@@ -47,7 +49,7 @@ export class Memory {
     try {
       this.#memory.grow(pages);
     } catch (error) {
-      throw new Error("the model needs more memory than the browser gives to a page", { cause: error });
+      throw new UserError("the model needs more memory than the browser gives to a page", { cause: error });
     }
     const { buffer } = this.#memory;
     this.f = new Float32Array(buffer);
