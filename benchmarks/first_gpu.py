@@ -1,13 +1,10 @@
-"""Everything that needs a real GPU, in one command of at most ten minutes, for the first day on one.
-
-    python -m benchmarks first_gpu --out first_gpu.md
+"""What needs a real GPU to be checked, in one command of a few minutes: `python -m benchmarks first_gpu`.
 
 Writes a page with a table for each question: do pictures and ε agree with the CPU's, is a picture the same in any
-batch, does anything wait, how fast are sampling and training in which precision and engine, does a run go from the GPU
-to the CPU and back, does `evaluate` work in two processes, how large a batch fits at 256×256. A part that fails leaves
-its error in the page, and what would begin after --minutes is left out; the page is written row by row, and what
-compiles for minutes comes last. --quick asks the same of tiny networks: CI runs that on a pretend device
-(tests/helpers/pretend.py), so that the day is not lost to a slip in here.
+batch, does anything wait, does a run go from the GPU to the CPU and back, does `evaluate` work in two processes, how
+large a batch fits at 256×256. The page is written row by row, and a part that fails leaves its error in it. --quick
+asks the same of tiny networks: the tests run that on a pretend device (tests/helpers/pretend.py). How fast the GPU is,
+`benchmarks sampling` and `benchmarks training` say.
 """
 
 from __future__ import annotations
@@ -30,34 +27,33 @@ from accelerate.state import AcceleratorState
 
 import ddpm_core
 from benchmarks._measure import describe, synchronize
-from benchmarks.training import ours, pictures, seconds
+from benchmarks.training import ours, pictures
 from ddpm_core.commands.reading import Parser
 from ddpm_core.engines.choose import choose_device, wrap
 from ddpm_core.engines.network import unet
-from ddpm_core.names import Engine, Precision
+from ddpm_core.names import Precision
 from train.__main__ import main as train
 from train.common.config import PRESETS, Config
 
 Rows = Iterator[dict[str, Any]]
-BATCHES = (1, 16, 100, 256)
 QUICK = "mnist-tiny"  # the model of --quick: grey, of 28×28 pixels
 
 
 @dataclass(frozen=True)
 class Day:
-    """Where and how much is measured. folder: for runs and studies; they are thrown away."""
+    """Where and how much is measured."""
 
     device: torch.device
-    folder: Path
+    folder: Path  # for runs and studies, which nobody keeps
     quick: bool
 
-    def model(self, precision: Precision = "auto", engine: Engine = "torch", device: str = "auto") -> ddpm_core.Model:
-        """The embedded model of CIFAR-10, or that of --quick."""
-        return ddpm_core.load(self.name, device=device, precision=precision, engine=engine)
+    def model(self, precision: Precision = "auto", device: str = "auto") -> ddpm_core.Model:
+        """Load the model called `name`."""
+        return ddpm_core.load(self.name, device=device, precision=precision, engine="torch")
 
     @property
     def name(self) -> str:
-        """Of that model."""
+        """The embedded model of CIFAR-10, or that of --quick."""
         return QUICK if self.quick else "cifar10-tiny"
 
     def config(self, **changes: Any) -> Config:
@@ -73,7 +69,7 @@ class Day:
 
 
 def versions(day: Day) -> Rows:
-    """What was measured on."""
+    """The machine."""
     about = describe(day.device)
     if day.device.type == "cuda":
         about["CUDA"], about["compute capability"] = torch.version.cuda, torch.cuda.get_device_capability(day.device)
@@ -120,22 +116,6 @@ def independence(day: Day) -> Rows:
         yield {"batch": n, "the same, first": same[0], "the same, last": same[1]}
 
 
-def two_compiled(day: Day) -> Rows:
-    """Two compiled models in one process, beside the same eager one."""
-    eager = ddpm_core.sample(day.model("fp32"), [0], 3, labels=0).astype(int)
-    for number in (1,) if day.quick else (1, 2):
-        started = time.perf_counter()
-        model = day.model("fp32", "compile")
-        took = time.perf_counter() - started
-        away = np.abs(ddpm_core.sample(model, [0], 3, labels=0) - eager).max()
-        yield {
-            "model": number,
-            "engine": getattr(model.network, "description", ""),
-            "seconds to compile": round(took, 1),
-            "most levels away": int(away),
-        }
-
-
 def waits(day: Day) -> Rows:
     """What CUDA itself says of operations that make the CPU wait: none is expected."""
     if day.device.type != "cuda":
@@ -144,86 +124,24 @@ def waits(day: Day) -> Rows:
     step = ours(day.config())
     for name, start, rest in (("sampling", lambda: next(run), lambda: list(run)), ("training", step, step)):
         start()
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 rest()
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-        told = [one for one in said if "called a synchronizing" in str(one.message)]
-        where = {f"{Path(one.filename).name}:{one.lineno}" for one in told}
+        waiting = [warning for warning in caught if "called a synchronizing" in str(warning.message)]
+        where = {f"{Path(warning.filename).name}:{warning.lineno}" for warning in waiting}
         yield {"what": name, "places that wait": len(where), "where": ", ".join(sorted(where))}
 
 
-def sampling(day: Day) -> Rows:
-    """Milliseconds a DDIM step, by engine and batch."""
-    engines: tuple[Engine, ...] = ("graph", "torch")
-    for engine in engines[:1] if day.quick else engines:
-        model = day.model("auto", engine)
-        speeds = {f"batch {n}": _milliseconds(day, model, n) for n in (BATCHES[:1] if day.quick else BATCHES)}
-        yield {"engine": getattr(model.network, "description", engine), **speeds}
-
-
-def _milliseconds(day: Day, model: ddpm_core.Model, n: int) -> str:
-    """Of a DDIM step for n images."""
-    steps = 2 if day.quick else 30
-    run = ddpm_core.trajectory(model, range(n), steps, sampler="ddim", labels=0)
-    next(run)  # compiles, or chooses kernels
-    synchronize(day.device)
-    started = time.perf_counter()
-    for _ in run:
-        pass
-    synchronize(day.device)
-    return f"{1000 * (time.perf_counter() - started) / (steps - 1):.2f}"
-
-
-def training(day: Day) -> Rows:
-    """Images per second, and the share of the time in which the GPU computes."""
-    yield _trained(day)
-    if not day.quick:
-        yield _trained(day, precision="fp32")
-
-
-def _trained(day: Day, **flags: Any) -> dict[str, Any]:
-    AcceleratorState._reset_state(reset_partial_state=True)
-    config, n = day.config(**flags), 1 if day.quick else 20
-    step = ours(config)
-    seconds(step, 1 if day.quick else 5, day.device)
-    took = seconds(step, n, day.device)
-    with torch.profiler.profile(activities=list(torch.profiler.supported_activities())) as profile:  # slows the CPU
-        seconds(step, n, day.device)
-    kernels = [
-        event.time_range.elapsed_us()
-        for event in profile.events() or ()
-        if event.device_type == torch.profiler.DeviceType.CUDA and not getattr(event, "is_user_annotation", False)
-    ]
-    name = ", ".join(f"--{key} {value}" for key, value in flags.items()) or "auto"
-    busy = sum(kernels) / 1e6 / n / took
-    return {"flags": name, "images/s": f"{config.batch / took:.1f}", "busy": f"{100 * busy:.0f} %"}
-
-
 def there_and_back(day: Day) -> Rows:
-    """A run in fp16 on the GPU that goes on on the CPU, and on the GPU again."""
+    """A run begins in fp16 on the GPU, continues on the CPU, and on the GPU again."""
     out = str(day.folder / "resumed")
-    data = day.config().data
     shape = ["--image-size", "8", "--widths", "8", "16", "--attention", "4", "--norm-groups", "4", "--blocks", "1"]
-    start = [
-        "fit",
-        "--data",
-        data,
-        "--out",
-        out,
-        "--precision",
-        "fp16",
-        "--steps",
-        "2",
-        "--batch",
-        "4",
-        "--sample-every",
-        "0",
-        *shape,
-    ]
+    short = ["--precision", "fp16", "--steps", "2", "--batch", "4", "--sample-every", "0"]
+    start = ["fit", "--data", day.config().data, "--out", out, *short, *shape]
     again = ["fit", "--resume", "--out", out]
     runs = [
         ("GPU, fp16", start),
@@ -298,18 +216,8 @@ def _most(day: Day, attempt: Callable[[int], None]) -> dict[str, Any]:
     return {"batch": n}
 
 
-def compiled(day: Day) -> Rows:
-    """Training and sampling with torch.compile, as above; each row takes a minute or so to compile."""
-    yield _trained(day, compile=True)
-    model = day.model("auto", "compile")
-    for n in BATCHES[:1] if day.quick else BATCHES:
-        speed = _milliseconds(day, model, n)
-        yield {"engine": getattr(model.network, "description", ""), "batch": n, "ms a step": speed}
-
-
 PARTS: tuple[Callable[[Day], Rows], ...] = (
-    *(versions, agreement, independence, waits, sampling, training, there_and_back, evaluating, largest_batch),
-    *(two_compiled, compiled),
+    *(versions, agreement, independence, waits, there_and_back, evaluating, largest_batch),
 )
 
 
@@ -327,12 +235,11 @@ def main(arguments: list[str]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path("first_gpu.md"), help="the page")
-    parser.add_argument("--minutes", type=float, default=8, help="nothing begins later than this")
     parser.add_argument("--quick", action="store_true", help="tiny networks, to try the script itself")
     options = parser.parse_args(arguments)
     device = choose_device("auto")
     if device.type == "cpu":
-        sys.exit("This machine has no GPU that torch can use, and here all is about one.")
+        sys.exit("torch finds no GPU on this machine. Run this where it has one.")
     began, page = time.monotonic(), ["# First day on a GPU", ""]
     with tempfile.TemporaryDirectory() as folder:
         day = Day(device, Path(folder), options.quick)
@@ -341,23 +248,17 @@ def main(arguments: list[str]) -> None:
             print(*title, sep="\n", flush=True)
             rows: list[dict[str, Any]] = []
             told = [*page, *title]
-            for row in _until(part(day), began + 60 * options.minutes):
+            for row in _reported(part(day)):
                 rows.append(row)
                 print(row, flush=True)
-                after = f"{time.monotonic() - began:.0f} s after the start."
-                told = [*page, *title, *table(rows), "", after, ""]
-                options.out.write_text("\n".join(told), encoding="utf-8")  # what there is, whatever comes
+                told = [*page, *title, *table(rows), "", f"{time.monotonic() - began:.0f} s after the start.", ""]
+                options.out.write_text("\n".join(told), encoding="utf-8")  # kept if the process ends here
             page = told
 
 
-def _until(rows: Rows, end: float) -> Rows:
-    """The rows of a part that begin before the end; and, in place of the others, why they are missing."""
+def _reported(rows: Rows) -> Rows:
+    """The rows of a part, and its error where it fails."""
     try:
-        while time.monotonic() < end:
-            try:
-                yield next(rows)
-            except StopIteration:
-                return
-        yield {"left out": "the time was over"}
+        yield from rows
     except Exception as error:  # the other parts are wanted all the same
         yield {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}

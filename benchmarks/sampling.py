@@ -14,6 +14,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -69,11 +70,6 @@ def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str =
         null_label=classes or None,
     )
     return lambda steps: ddpm_core.sample(model, range(batch), steps)
-
-
-def ours_torch(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """The same with the engine torch."""
-    return ours(unet, batch, device, "torch")
 
 
 def diffusers_default(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
@@ -143,7 +139,8 @@ def _best_dtype(device: torch.device) -> torch.dtype:
 
 CONTENDERS = {
     "ours": ours,
-    "ours, engine torch": ours_torch,
+    "ours, engine torch": partial(ours, engine_name="torch"),
+    "ours, engine graph": partial(ours, engine_name="graph"),
     "diffusers": diffusers_default,
     "diffusers channels_last": diffusers_channels_last,
     "diffusers compiled": diffusers_tuned,
@@ -152,9 +149,10 @@ CONTENDERS = {
 
 
 def contenders(name: str, compiled: bool) -> dict[str, Callable[..., Run]]:
-    """The installed contenders that can run a network; compiled: also those that need torch.compile."""
+    """The installed contenders that can run a network here; compiled: also those that need torch.compile."""
     left_out = set() if name == "cifar10" else {"lucidrains"}
     left_out |= set() if compiled else {"diffusers compiled"}
+    left_out |= set() if torch.cuda.is_available() else {"ours, engine graph"}  # which records CUDA graphs
     return {who: CONTENDERS[who] for who in installed(who for who in CONTENDERS if who not in left_out)}
 
 

@@ -1,6 +1,6 @@
 """The protocol between the page and its engines: the messages of a run with the results in them, and the questions.
 
-The page has the same types in ui/web/shared/run/protocol.js, as its own engine says the same.
+The page has the same types in ui/web/messages/protocol.js, as its own engine says the same.
 tests/page/test_protocol.py compares them.
 """
 

@@ -1,4 +1,4 @@
-"""What is measured of the page without a server: `python -m benchmarks browser step`, `opening`, `runs`, `typing`."""
+"""What is measured of the page without a server: `python -m benchmarks browser step`, `opening`, `runs`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ddpm_core.commands.reading import find
 
 def main(arguments: Sequence[str]) -> None:
     """The command."""
-    from benchmarks.browser import opening, runs, step, typing
+    from benchmarks.browser import opening, runs, step
 
-    named = {"step": step, "opening": opening, "runs": runs, "typing": typing}
+    named = {"step": step, "opening": opening, "runs": runs}
     named[find(named, arguments, "python -m benchmarks browser")].main(list(arguments[1:]))

@@ -29,12 +29,12 @@ from ddpm_core.prediction import label_tensor, predict
 ROOT = Path(__file__).parents[2]
 WARM = 3  # steps before the first that counts
 MODELS = """async ([ref, root]) => {
-    const local = (path) => `${location.origin}${root}ui/web/local/${path}`;
+    const web = (path) => `${location.origin}${root}ui/web/${path}`;
     const [{ compile }, { load }, { conditions, predict }] = await Promise.all(
-        ["network/kernel.js", "network/model.js", "process/predict.js"].map((path) => import(local(path))));
+        ["local/network/kernel.js", "local/network/model.js", "process/predict.js"].map((path) => import(web(path))));
     const bytes = async (path) => { const got = await fetch(path); return got.ok ? got.arrayBuffer() : null; };
     const read = (path) => bytes(`${location.origin}/checkpoints/${ref}/${path}`);
-    const kernel = await compile(await bytes(local("network/kernel.wasm")));
+    const kernel = await compile(await bytes(web("local/network/kernel.wasm")));
     window.step ??= [];
     const model = await load(read, ref, kernel);
     const x = Float32Array.from({ length: model.channels * model.size ** 2 }, (_, i) => Math.sin(9 * i));
@@ -92,10 +92,8 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     roots, names = ["/"], ["kernel"]
     if options.beside:
-        if not (options.beside / "ui/web/local/network/kernel.wasm").is_file():
-            parser.error(
-                f"--beside: {options.beside} has no ui/web/local/network/kernel.wasm. Name a checkout of the project."
-            )
+        if not (options.beside / "ui/web/process/predict.js").is_file():
+            parser.error(f"--beside: {options.beside} has no ui/web/process/predict.js. Name a checkout that has it.")
         Files.beside = options.beside.resolve()
         roots, names = ["/", "/beside/"], [*names, "the other kernel"]
     names += ["PyTorch, float32", "the server's own"]

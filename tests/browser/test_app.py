@@ -631,7 +631,7 @@ def test_an_address_that_names_what_every_object_has_opens_watch(page, url, name
     field = '{ name: "label", kind: "classname", default: "any", names: null, follows: "classes", label: "Class" }'
     offered = f"""async () => {{
       const {{ $need }} = await import(new URL("common.js", document.querySelector("script[src]").src));
-      const {{ makeControl }} = $need("shared/form/controls.js");
+      const {{ makeControl }} = $need("form/controls.js");
       const control = makeControl({field}, {{ changed() {{}} }});
       control.offer({{ classes: ["{name}"], titles: {{}} }});
       return control.element.querySelector("option, label").textContent;

@@ -1,5 +1,6 @@
 """What the lessons answer is what the models do, with several seeds."""
 
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,17 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digit_judge import digits, loops
+from PIL import Image
 
 import ddpm_core
+from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ddpm_core.runs import make_chain
 from train.data.sources import SHIPPED
 from ui.parts import course
 from ui.pictures.encoded import drawn
-from ui.recorded import one_path
 from ui.runs import touch
 from ui.runs.settings import Settings
+from ui.web import FILES
 
+FIGURES = FILES / "examples" / "course"
 EVALUATING = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text(encoding="utf-8")
 LESSONS = {lesson.name: lesson for lesson in course.LESSONS}
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -179,12 +183,43 @@ def test_two_steps_are_too_few_for_the_teacher_and_enough_for_the_student():
     assert grey(two) > 1.5 * max(grey(ten), grey(learned))
 
 
-def test_a_flows_path_bends():
-    model = one_path.model()
-    pairs, (x_T, *_) = one_path.ddim(model)
-    tau, times = one_path.clocks(model.schedule)["τ"], [pairs[0][0], *(s for _, s in pairs)]
-    root = [model.schedule.alpha_bar[t].item() ** 0.5 for t in times]
-    states = one_path.euler(model, pairs, x_T)
-    y = [x / (signal + (1 - signal**2) ** 0.5) for x, signal in zip(states, root, strict=True)]
+def test_a_flows_straight_steps_draw_what_ddim_draws_and_its_path_bends():
+    """A flow sees y = (1 − τ) x_0 + τ ε, and steps by ε − x_0; what the network says of x_t is enough for both."""
+    settings = replace(Settings.check(LESSONS["one-path"].values), count=1)
+    model = ddpm_core.load(settings.checkpoint, precision="fp32")
+    steps = list(ddpm_core.trajectory(model, **settings.resolved(model).arguments(model)))
+    signal, noise = model.schedule.alpha_bar.sqrt().tolist(), (1 - model.schedule.alpha_bar).sqrt().tolist()
+    tau = [b / (a + b) for a, b in zip(signal, noise, strict=True)]
+    times = [steps[0].t, *(step.s for step in steps)]
+    y = [gaussian_batch([13], 0, (1, 28, 28)) / (signal[times[0]] + noise[times[0]])]
+    for t, s in itertools.pairwise(times):
+        found = ddpm_core.predict(model, (signal[t] + noise[t]) * y[-1], t)
+        y.append(y[-1] + (tau[s] - tau[t]) * (found.eps - found.x0))
+    states = [(signal[t] + noise[t]) * x for t, x in zip(times, y, strict=True)]
+    flow, ddim = (
+        np.concatenate([model.pictures(x)[0, ..., 0] for x in chain], axis=1).astype(int)
+        for chain in (states, [states[0], *(step.x for step in steps)])
+    )
+    assert abs(flow - ddim).max() <= 1
+    shown = np.asarray(Image.open(FIGURES / "one-path.webp").convert("L")).astype(int)
+    # Arithmetic differs between machines; CONTRIBUTING.md says how the figure was drawn.
+    assert abs(shown[:28] - ddim).max() <= 2 and abs(shown[28:56] - flow).max() <= 2
     straight = [y[0] + (y[-1] - y[0]) * (tau[times[0]] - tau[t]) / tau[times[0]] for t in times]
     assert max(abs(a - b).max() for a, b in zip(y, straight, strict=True)) > 0.3  # of 2, from black to white
+
+
+@pytest.mark.parametrize(
+    ("row", "checkpoint", "sampler", "columns"),
+    [(0, "mnist-tiny", "ddim", (1, 2, 4, 10)), (1, "mnist-tiny-consistency", "consistency", (1, 2, 4))],
+)
+def test_the_figure_of_few_steps_shows_what_the_models_draw(row, checkpoint, sampler, columns):
+    model = ddpm_core.load(checkpoint, precision="bf16")  # in one step a student's rounding shows
+    shown = np.asarray(Image.open(FIGURES / "few-steps.webp").convert("L")).astype(int)[28 * row : 28 * row + 28]
+    for steps, picture in zip(columns, np.split(shown, 6, axis=1), strict=False):
+        drawn = ddpm_core.sample(model, [13], steps, sampler=sampler, labels=5)[0, ..., 0]
+        assert abs(drawn - picture).mean() < 3  # arithmetic differs between machines
+
+
+def test_the_figure_of_four_families_begins_with_one_noise():
+    rows = np.split(np.asarray(Image.open(FIGURES / "families.webp").convert("L")), 4)
+    assert all((row[:, :28] == rows[0][:, :28]).all() for row in rows)

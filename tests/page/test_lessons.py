@@ -1,28 +1,22 @@
 """The course: what its lessons and cards open, the pictures of the cards, and a visitor's way through it."""
 
-import json
 import re
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
-import numpy as np
 import plans
 import pytest
 from browser import CALM, served
-from PIL import Image
 from toylab import cost, toy_services
 
 import ddpm_core
-from ddpm_core import sample
 from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub import snapshots
-from ddpm_core.imaging import to_uint8
 from ui.machine.limits import ServerLimits
 from ui.models.loaded import Models
 from ui.parts import course, forward, latents, likelihood, network, plane, repair, sampling, training
-from ui.recorded import families, few_steps, one_path
-from ui.recorded.few_steps import LANES, NUMBERS, PICTURE, SEEDS, STEPS
+from ui.web import FILES
 
 PLACES = (
     *(sampling.SamplingPart, plane.PlanePart, forward.ForwardPart),
@@ -52,7 +46,7 @@ def test_every_card_has_a_picture_and_whole_html():
     for card in cards:
         assert (f'data-name="{card.get("data-name")}"' in shown) == (card.get("data-name") in here)
     for card in [card for card in cards if card.get("data-name") in here]:
-        assert (PICTURE.parent / f"{card.get('data-name')}.webp").is_file(), "python -m ui.recorded course"
+        assert (FILES / f"examples/course/{card.get('data-name')}.webp").is_file()
     lessons = course.CoursePart(toy_services()).initial()["lessons"]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 8
     some = ("guesses", "curves", "step", "then")  # not all ask first
@@ -64,12 +58,6 @@ def table_of(name):
     page = ElementTree.fromstring(f"<body>{course.CARDS.read_text(encoding='utf-8')}</body>")
     rows = page.findall(f".//article[@data-name='{name}']//tr")
     return {row.findtext("th"): [cell.text for cell in row.findall("td")] for row in rows}
-
-
-def test_the_table_of_few_steps_has_the_recorded_numbers():
-    distance = json.loads(NUMBERS.read_text(encoding="utf-8"))["distance"]
-    rounded = {name: ["–" if d is None else str(round(d)) for d in distances] for name, distances in distance.items()}
-    assert table_of("few-steps") == {"steps": [str(n) for n in STEPS]} | rounded
 
 
 def test_the_table_of_blocks_has_the_measured_shares():
@@ -89,59 +77,6 @@ def test_the_table_of_the_smaller_space_has_what_is_counted():
     on_pixels = config.unet | {"sample_size": config.spec.picture_size, "in_channels": 3, "out_channels": 3}
     costs = [f"{network_cost(unet).flop / 1e9:,.1f}" for unet in (config.unet, on_pixels)]
     assert table_of("smaller-space")["GFLOP of one evaluation"] == costs
-
-
-@pytest.mark.parametrize("name", LANES)
-def test_the_pictures_of_few_steps_are_drawn_with_the_embedded_weights(name, torch_engine):
-    numbers = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    assert numbers["weights"][name] == few_steps.weights(name), "models have changed: python -m ui.recorded few-steps"
-    row = np.split(np.asarray(Image.open(PICTURE).convert("L")).astype(int), len(LANES))[list(LANES).index(name)]
-    for steps, picture in zip(STEPS[:4], np.split(row, len(STEPS), axis=1), strict=False):
-        drawn = few_steps.draw(name, steps, SEEDS[:1])
-        distance = numbers["distance"][name][STEPS.index(steps)]
-        assert (drawn is None) == (distance is None) == (name == "student" and steps > 4)
-        if drawn is not None:
-            assert abs(drawn[0, ..., 0] - picture).mean() < 3  # arithmetic differs between machines
-
-
-def test_one_path_is_drawn_alike_by_ddim_and_by_the_steps_of_a_flow(torch_engine):
-    numbers = json.loads(one_path.NUMBERS.read_text(encoding="utf-8"))
-    assert numbers["weights"] == one_path.weights(), "models have changed: python -m ui.recorded one-path"
-    model = one_path.model()
-    pairs, states = one_path.ddim(model)
-    chains = [states, one_path.euler(model, pairs, states[0])]
-    drawn = [np.concatenate([to_uint8(x)[0, ..., 0] for x in chain], axis=1).astype(int) for chain in chains]
-    assert abs(drawn[0] - drawn[1]).max() <= 1
-    # As a model of the library: its DDIM is the straight steps.
-    arguments = one_path.SETTINGS.resolved(model).arguments(model)
-    (x_0,) = sample(one_path.as_flow(model), **arguments)
-    assert abs(x_0[..., 0] - drawn[0][:, -model.image_size :]).max() <= 1
-    shown = np.split(np.asarray(Image.open(one_path.PICTURE).convert("L")).astype(int), len(one_path.ROWS))
-    for recorded, row in zip(shown, drawn, strict=False):
-        assert abs(recorded - row).max() <= 2  # arithmetic differs between machines
-    assert [time["t"] for time in numbers["times"]] == [t for t, _ in pairs]
-
-
-def test_four_families_begin_with_one_noise(torch_engine):
-    rows = np.split(np.asarray(Image.open(families.PICTURE).convert("L")).astype(int), len(families.ROWS))
-    starts = [np.split(row, families.COLUMNS, axis=1)[0] for row in rows]
-    assert all((start == starts[0]).all() for start in starts)
-    drawn = np.concatenate(list(families.draw("consistency")[..., 0]), axis=1)
-    assert abs(drawn - rows[-1]).max() <= 2, "models have changed: python -m ui.recorded families"
-
-
-def test_what_a_network_says_is_the_same_in_every_reading(torch_engine):
-    model = one_path.model()
-    (t, _), x_t = one_path.ddim(model)[0][5], one_path.ddim(model)[1][5]
-    read, tau, sigma = one_path.readings(model, x_t, t), *(one_path.clocks(model.schedule)[name][t] for name in "τσ")
-    y = x_t / (1 + sigma) * (1 + sigma**2) ** 0.5
-    for name, x_0 in {
-        "eps": (y - tau * read["eps"]) / (1 - tau),
-        "score": x_t * (1 + sigma**2) ** 0.5 + sigma**2 / (1 + sigma**2) ** 0.5 * read["score"],
-        "v": (x_t - sigma * read["v"]) / (1 + sigma**2) ** 0.5,
-        "difference": y - tau * read["difference"],
-    }.items():
-        assert abs(x_0 - read["x0"]).max() < 1e-5, name  # float32, and σ is 2.5 there
 
 
 # --- The page

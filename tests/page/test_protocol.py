@@ -12,7 +12,7 @@ from ui.pictures.encoded import Sprite
 from ui.runs.states import State
 from ui.web import FILES
 
-OF_PAGE = (FILES / "shared/run/protocol.js").read_text(encoding="utf-8")
+OF_PAGE = (FILES / "messages/protocol.js").read_text(encoding="utf-8")
 PLAIN = {
     int: "number",
     float: "number",

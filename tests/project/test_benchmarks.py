@@ -1,10 +1,7 @@
 """The parts of the benchmarks that could be wrong without anybody noticing."""
 
-import json
-
 import checkpoint_folders
 import numpy as np
-import pipelines
 import pretend
 import pytest
 import torch
@@ -12,8 +9,7 @@ from safetensors.torch import save_file
 from training import process_restored  # noqa: F401
 
 import ddpm_core
-from benchmarks import _measure, digits, families, first_gpu, inside, restoration, sampling, training
-from ddpm_core import plane
+from benchmarks import _measure, digits, first_gpu, inside, sampling, training
 from ddpm_core.checkpoint.sidecars import readers_file
 from ddpm_core.engines.readers import fit_readers
 from train.common.config import Config
@@ -126,7 +122,6 @@ def test_our_training_step_is_the_trainers(tmp_path):
 def test_the_first_day_on_a_gpu_runs_to_its_end_on_a_pretend_one(tmp_path, monkeypatch):
     """Nothing that it says of speed means anything here."""
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
     monkeypatch.setattr("train.evaluate.report.draw_plots", lambda *_: None)
     monkeypatch.setattr(first_gpu, "QUICK", str(tmp_path / "digits"))
     shape = {**checkpoint_folders.SMALLEST, "sample_size": 28, "in_channels": 1, "out_channels": 1}
@@ -135,96 +130,30 @@ def test_the_first_day_on_a_gpu_runs_to_its_end_on_a_pretend_one(tmp_path, monke
     with pretend.accelerator("cuda", (7, 5)):
         first_gpu.main(["--quick", "--out", str(page)])
     told = page.read_text()
-    assert "failed" not in told and "left out" not in told, told
+    assert "failed" not in told, told
     assert all(f"## {part.__name__.replace('_', ' ').capitalize()}\n" in told for part in first_gpu.PARTS)
-    assert told.count("| 0 |") >= 4  # exit statuses, and a compiled model's levels
+    assert told.count("| 0 |") >= 3  # exit statuses
     assert "| sampling | 0 |" in told and "| training | 0 |" in told  # what torch says of its debug mode is no wait
     assert "has no bf16" in told  # one part of a table is not the end of it
 
 
-def test_a_part_of_the_first_day_that_fails_or_is_late_says_so_and_keeps_its_first_rows(tmp_path, monkeypatch):
+def test_a_part_of_the_first_day_that_fails_says_so_and_keeps_its_first_rows(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
 
     def fails(day):
         yield {"row": "first"}
         raise RuntimeError("CUDA error: an illegal memory access\nand a stack trace")
 
-    def late(day):
-        """It takes too long."""
-        monkeypatch.setattr(first_gpu.time, "monotonic", lambda: 1e9)
-        assert "an illegal memory access" in page.read_text()  # is there, whatever comes
-        yield {"row": "in time"}
-        yield {"row": "too late"}
+    def works(day):
+        assert "an illegal memory access" in page.read_text()  # whatever happens next
+        yield {"row": "another part"}
 
-    monkeypatch.setattr(first_gpu, "PARTS", (fails, late))
+    monkeypatch.setattr(first_gpu, "PARTS", (fails, works))
     with pretend.accelerator("cuda"):
         first_gpu.main(["--out", str(page)])
-    told = page.read_text()
-    assert "| first |" in told and "RuntimeError: CUDA error" in told and "stack trace" not in told
-    assert "| in time |" in told and "the time was over" in told and "too late" not in told
-
-
-ROW = torch.tensor([0.5, 0.3]).double()
-
-
-def known():
-    """Two parts of different weight given a noisy y, with their posterior."""
-    mixture = plane.Mixture(torch.tensor([[-0.5, -0.3], [0.4, 0.5]]), 0.3)
-    return mixture, restoration.posterior(mixture, ROW, 0.1, 0.2)
-
-
-def test_the_posterior_of_a_mixture_is_that_of_bayes_rule():
-    """On a grid: prior times likelihood."""
-    mixture, found = known()
-    ticks = torch.linspace(-2.5, 2.5, 401).double()
-    points = torch.stack(torch.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2)
-    weights = (mixture.log_density(points) - (0.1 - points @ ROW) ** 2 / (2 * 0.2**2)).softmax(0)
-    mean = weights @ points
-    torch.testing.assert_close(found.mean, mean)
-    torch.testing.assert_close(found.whole, (points - mean).T @ (weights[:, None] * (points - mean)))
-
-
-def test_draws_of_the_posterior_fit_it_and_others_do_not():
-    mixture, truth = known()
-    own = restoration.compare(truth.draw(20_000), truth, ROW)
-    assert own["mean"] < 0.01 and own["covariance"] < 0.03 and own["weights"] < 0.01
-    assert own["A x̂"] == pytest.approx((ROW @ truth.mean).item(), abs=0.01)
-    data = restoration.compare(mixture.draw(20_000, np.random.default_rng(0)).flatten(1).double(), truth, ROW)
-    assert data["mean"] > 0.1 and data["covariance"] > 0.3 and data["weights"] > 0.05
-
-
-@pytest.mark.usefixtures("torch_engine")
-def test_restored_pictures_are_measured_and_what_is_done_is_not_done_again(classifier, tmp_path, monkeypatch):
-    checkpoint = tmp_path / "tiny"
-    checkpoint_folders.write(checkpoint, **checkpoint_folders.SMALLEST, in_channels=1, out_channels=1)
-    images = np.random.default_rng(1).integers(0, 256, (6, 8, 8), dtype=np.uint8)
-    data = tmp_path / "digits.npz"
-    np.savez(data, images=images, labels=np.arange(6), classes=np.array(digits.DIGITS))
-    monkeypatch.setattr(restoration, "BATCH", 2)
-
-    def run(count):
-        return list(restoration.pictures_part(str(checkpoint), str(data), count, tmp_path / "out", 2))
-
-    found = run(2)
-    assert len(found) == 4 * 6 and {len(result["psnr"]) for result in found} == {2}
-    asked = {result["method"]: result["evaluations"] for result in found}
-    assert asked == {"only A⁺ y": 0, "replacement": 2, "RePaint": 20, "DDNM": 2, "ΠGDM": 2, "DPS": 2}
-    for result in found:
-        if result["method"] in ("only A⁺ y", "DDNM"):
-            assert max(result["gap"]) < 0.01
-    monkeypatch.setattr(restoration.restore, "restore", pytest.fail)
-    assert run(2) == found
-    table = restoration.pictures_table(found).splitlines()
-    assert len(table) == 2 + 4 * 6 + 2 and table[-1].startswith("right of the real pictures")
-
-
-def test_large_networks_of_other_families_are_written_loaded_and_timed(tmp_path, monkeypatch, capsys):
-    """Small ones here, in this process."""
-    monkeypatch.setattr(families, "MODELS", {"small": lambda: pipelines.consistency(tmp_path / "written")})
-    families.MODELS["small"]().save_pretrained(tmp_path / "small")
-    families.main(["--measure", str(tmp_path / "small"), "--engine", "torch", "--steps", "3"])
-    found = json.loads(capsys.readouterr().out)
-    assert found["median"] > 0 and found["bytes"] > 1e7 and families.row("small", found).startswith("| small | 0.")
+    written = page.read_text()
+    assert "| first |" in written and "RuntimeError: CUDA error" in written and "stack trace" not in written
+    assert "| another part |" in written
 
 
 # inside

@@ -360,9 +360,7 @@ def test_half_a_head_is_not_waited_for_and_an_open_stream_stays(public, monkeypa
 
 def test_half_heads_make_room_when_there_are_too_many(public):
     port, app = public
-    protocol = app.server.config.http_protocol_class
-    contents = [cell.cell_contents for cell in protocol.connection_made.__closure__]
-    (here,) = [one for one in contents if isinstance(one, connections.Connections)]
+    here = app.server.connections
     before, here.most = here.most, here.of.total() + 20
     try:
         half = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(60)]

@@ -415,6 +415,15 @@ def test_wrong_data_is_one_sentence(tmp_path, folder):
 # Runs
 
 
+def test_a_compiled_run_makes_the_weights_of_any_other(folder, tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: compiled.append(forward) or forward)
+    for name in ("plain", "compiled"):
+        fit(tiny(folder, tmp_path / name, steps=2, compile=name == "compiled"))
+    assert_same(weights(tmp_path / "plain", 2), weights(tmp_path / "compiled", 2))
+    assert len(compiled) == 1
+
+
 def test_a_run_leaves_a_model_that_loads_with_its_card_curves_and_grids(folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "scores.jsonl").write_text('{"images": 48, "kid": 690.5}\n{"images": 96, "fd": 1}\n')

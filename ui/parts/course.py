@@ -23,7 +23,7 @@ from ui.protocol import Asked, Cards, CourseQuestions
 from ui.runs.log import Values
 
 CARDS = Path(__file__).with_name("course.html")
-# By `python -m benchmarks touch`: {seeds, curves: [{side, points: [(t, share)]}]}.
+# Measured once (docs/evaluating.md): {seeds, curves: [{side: cells of the white square, points: [(t, share)]}]}.
 TOUCHES = json.loads(Path(__file__).with_name("touch_curves.json").read_text("utf-8"))
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 DIGITS = {"checkpoint": "mnist-tiny"}

@@ -1,5 +1,4 @@
-"""The recorded runs that the page shows before a visitor's own, and other pictures of it: `python -m ui.recorded` makes
-them anew.
+"""The recorded runs that the page shows before a visitor's own: `python -m ui.recorded` makes them anew.
 
 Each part's computation runs once with the embedded models, and its results are written as the page would get them, with
 pictures as lossless WebP. `python -m ui.recorded train` trains digits with the choices of a new page, some minutes.
@@ -17,16 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from ddpm_core import imaging, sample
-from ddpm_core.checkpoint import refs
-from ddpm_core.disk.files import write_bytes
 from ddpm_core.imaging import image_files
 from ui.models.facts import facts
-from ui.parts import course
+from ui.parts.part import Part
 from ui.pictures.encoded import Encoded, encoded
-from ui.recorded import course_pictures, families, few_steps, one_path, page
+from ui.recorded import page
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.serving.server import App, build
 from ui.training.choices import Recipe, flags
@@ -47,8 +43,6 @@ EXAMPLES: dict[str, Values] = {
     "between": {},
     "network": DIGITS | {"label": "3", "seed": 7},
 }
-DRAWN = {"few-steps": few_steps, "one-path": one_path, "families": families}  # figures with modules of their own
-EMOJI = ["red apple", "fox", "smiling face"]  # in the list of models
 QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
 TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
 TRAIN_POINTS = 120  # of its curve
@@ -68,25 +62,8 @@ def record(parts: list[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 _write(part, recorded(_train(Path(folder), app)))
             continue
-        if part in DRAWN:
-            DRAWN[part].record()
-            continue
-        if part == "emoji":
-            model = app.services.models.get(course.LATENT)
-            row = sample(model, [1, 2, 3], 20, sampler="ddim", spacing="trailing", prompts=EMOJI, guidance=3.0)
-            picture, file = Image.fromarray(imaging.grid(row, 3, gap=0)), io.BytesIO()
-            picture.save(file, "WEBP", quality=80, method=6)
-            write_bytes(FILES / "models" / f"{course.LATENT}.webp", file.getvalue())
-        if part in ("course", "emoji"):  # apart: their weights are made anew more often
-            for card in course.cards():
-                of_emoji = card.values.get("checkpoint") == course.LATENT
-                if card.name not in DRAWN and of_emoji == (part == "emoji"):
-                    image = course_pictures.picture(card, app.parts[card.part])
-                    packed: dict[str, Any] = {"lossless": True} if image.mode == "L" else {"quality": 75}
-                    image.save(course_pictures.FOLDER / f"{card.name}.webp", method=6, **packed)
-            continue
         values = EXAMPLES[part]
-        _, results = course_pictures.computed(app.parts[part], part, values)
+        results = _computed(app.parts[part], part, values)
         results = [_shown(app, part, values, one) if one["kind"] in WORDED else one for one in results]
         if part == "grid":
             results = _finished(results)
@@ -95,6 +72,16 @@ def record(parts: list[str]) -> None:
         if part == "repair":  # its x_t are noise, which can't be packed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
         _write(part, {"values": values, "results": _light(results, QUALITY.get(part))})
+
+
+def _computed(part: Part, name: str, values: Values) -> list[Any]:
+    """Return the results of a run as the page gets them."""
+    computation, results = part.request(name, values), []
+    for update in Job(computation, part.services, show=computation.shown).updates():
+        results += update.results
+        if update.state == "error":
+            raise SystemExit(f"{name}: {update.text}")
+    return results
 
 
 def _shown(app: App, part: str, values: Values, result: Values) -> Values:
@@ -191,7 +178,7 @@ def _light(content: Any, quality: int | None = None) -> Any:
 
 
 def _written(type: str, content: bytes) -> Values:
-    """Bytes in a file of JSON, as ui/web/shared/run/packing.js reads them."""
+    """Bytes in a file of JSON, as ui/web/messages/packing.js reads them."""
     return {"type": type, "base64": base64.b64encode(content).decode()}
 
 
@@ -205,6 +192,4 @@ def _webp(picture: bytes, quality: int | None) -> bytes:
 
 
 if __name__ == "__main__":
-    record(
-        sys.argv[1:] or [*EXAMPLES, "train", *DRAWN, *(["emoji"] if course.LATENT in refs.embedded() else []), "course"]
-    )
+    record(sys.argv[1:] or [*EXAMPLES, "train"])

@@ -123,7 +123,7 @@ class Gate:
         if scope["type"] != "http":
             return await self._app(scope, receive, send) if scope["type"] == "lifespan" else None
         asked = _Asked(scope)
-        if asked.path == "/health" and asked.method in ("GET", "HEAD"):
+        if b"transfer-encoding" not in asked.headers and asked.path == "/health" and asked.method in ("GET", "HEAD"):
             return await _answer(send, 200, self._access.counts.read())
         try:
             self._check(asked)

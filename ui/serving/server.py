@@ -41,7 +41,7 @@ from ui.export.link_preview import preview
 from ui.forms import emoji, units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
-from ui.machine.event_log import EventLog, log_no_other_way
+from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
@@ -376,7 +376,6 @@ def launch(
     app.origins.serve(host, app.root_path)
     app.server = Server(app, listening, host)
     app.local_url = app.server.url
-    log_no_other_way()
     app.server.start()
     opened()
     if warm:

@@ -1,26 +1,27 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+
+import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
+import { linked, linkTo } from "./form/link.js";
+import { attempt } from "./messages/client.js";
+import { revived } from "./messages/packing.js";
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./shared/drawing/dom.js";
-import { linked, linkTo } from "./shared/form/link.js";
-import { attempt } from "./shared/run/client.js";
-import { Knowledge } from "./shared/run/knowledge.js";
-import { revived } from "./shared/run/packing.js";
-import { ShareMenu } from "./shared/run/share.js";
+import { Knowledge } from "./run/knowledge.js";
+import { ShareMenu } from "./run/share.js";
 import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
-/** @import { Ask, Client, Values } from "./shared/run/client.js" */
-/** @import { About, FieldForm } from "./shared/form/form.js" */
-/** @import { Device, ModelChoice } from "./shared/run/protocol.js" */
-/** @import { Cause } from "./shared/run/panel.js" */
-/** @import { Slide } from "./player/slide.js" */
-/** @import { Item } from "./shared/run/share.js" */
+/** @import { Ask, Client, Values } from "./messages/client.js" */
+/** @import { About, FieldForm } from "./form/form.js" */
+/** @import { Device, ModelChoice } from "./messages/protocol.js" */
+/** @import { Cause } from "./run/panel.js" */
+/** @import { Slide } from "./run/slide.js" */
+/** @import { Item } from "./run/share.js" */
 /** @import { Lesson } from "./parts/course/bar.js" */
 
 /**
  * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
  * @typedef {object} Given
- * @property {string} client the module of what computes: see shared/run/client.js
+ * @property {string} client the module of what computes: see messages/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
  * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes

@@ -1,11 +1,11 @@
 // GIF and WebP files of pictures that follow each other.
 
+import { piece } from "../pictures/compose.js";
 import { joined, little, utf8 } from "./bytes.js";
 import { indexed } from "./palette.js";
-import { piece } from "./pictures.js";
 
 /** @import { Rest } from "./make.js" */
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/compose.js" */
 
 /**
  * An endless GIF of pictures of one size: 64 levels of grey, and of colours the 256 that suit each picture best. Of a

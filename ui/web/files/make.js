@@ -1,8 +1,8 @@
 // A file of a run, made in the page of what an engine kept of the run.
 
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Knowledge } from "../shared/run/knowledge.js" */
-/** @import { Values } from "../shared/run/client.js" */
+/** @import { Knowledge } from "../run/knowledge.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { About } from "./record.js" */
 
 /** What an engine keeps of a run. values: of its request. about: of each of its checkpoints. The rest is what the files of its part need. @typedef {{ values: Values, about: About } & Record<string, any>} Kept */

@@ -1,18 +1,19 @@
 // Files of rows of pictures: the final ones as PNG, their way as GIF or WebP.
 
-import { round } from "../local/process/floats.js";
-import { urlSafe } from "../shared/pictures/text.js";
+import { grid, opaque, scaled } from "../pictures/compose.js";
+import { urlSafe } from "../pictures/text.js";
+import { thin } from "../plans/kept.js";
+import { round } from "../process/floats.js";
 import { json, typed } from "../words/literal.js";
 import { ANIMATED } from "./animations.js";
 import { enlargement } from "./labels.js";
-import { grid, opaque, scaled } from "./pictures.js";
 import { png } from "./png.js";
-import { MOMENTS, thin } from "./record.js";
+import { MOMENTS } from "./record.js";
 
 /** @import { Request } from "../plans/plan.js" */
 /** @import { RowsPlan } from "../plans/rows.js" */
 /** @import { File, Rest } from "./make.js" */
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/compose.js" */
 
 /** Pictures by the number of a row or a step. @typedef {Iterable<[number: number, Picture[]]>} Numbered */
 /** rows: the final pictures of each row that is done. frames: the x̂_0 of each row and kept step. @typedef {{ plan: RowsPlan, rows: Numbered, frames: Iterable<[row: number, Numbered]> }} RowsRun */

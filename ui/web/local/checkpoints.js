@@ -3,13 +3,13 @@
 import { factsOf } from "../plans/facts.js";
 import { recent } from "../plans/plan.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
-import { Files } from "./files/store.js";
+import { Files, once } from "./files/store.js";
 import { factsIn, SMALL, said } from "./known.js";
 import { load } from "./network/model.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
-/** @import { FieldForm } from "../shared/form/form.js" */
-/** @import { Known } from "../shared/run/protocol.js" */
+/** @import { FieldForm } from "../form/form.js" */
+/** @import { Known } from "../messages/protocol.js" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { Written } from "./known.js" */
 /** @import { Model } from "./network/model.js" */
@@ -17,20 +17,7 @@ import { load } from "./network/model.js";
 /** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** What a file of ui/static's knowledge has: JSON, or what was packed. @typedef {(name: string) => Promise<any>} Read */
-/** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
-
-/** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
-export function once(load) {
-  /** @type {Promise<T> | null} */
-  let loading = null;
-  return () => {
-    loading ??= load().catch((error) => {
-      loading = null;
-      throw error;
-    });
-    return loading;
-  };
-}
+/** A model that can compute, as its runs take it. @typedef {Model & import("../process/predict.js").Process & { colours: number[][] | null }} Loaded */
 
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 

@@ -1,8 +1,8 @@
 // What the page learns of a checkpoint from what ui/static knows of it, before it is loaded.
 import { COUNT, defaultCount } from "../plans/facts.js";
-import { schedule } from "./process/schedule.js";
+import { schedule } from "../process/schedule.js";
 
-/** @import { Known, ModelFacts } from "../shared/run/protocol.js" */
+/** @import { Known, ModelFacts } from "../messages/protocol.js" */
 
 /** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: any, home: any, set?: any, colours: number[][] | null, scheduler: any, sidecars: any, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Written */
 

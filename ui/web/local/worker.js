@@ -1,5 +1,5 @@
 // What computes in the browser: answers the client's questions, and runs.
-import { unpacked } from "../shared/run/packing.js";
+import { unpacked } from "../messages/packing.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";

@@ -1,15 +1,15 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
-import { ARROWS, context2d, el, onDrag, write } from "../shared/drawing/dom.js";
-import { NOISE, soon } from "../shared/drawing/motion.js";
-import { drawable } from "../shared/drawing/sprite.js";
-import { Panel } from "../shared/run/panel.js";
+import { ARROWS, context2d, el, onDrag, write } from "../drawing/dom.js";
+import { NOISE, soon } from "../drawing/motion.js";
+import { drawable } from "../pictures/sprite.js";
+import { Panel } from "../run/panel.js";
 import { WORDS } from "../words/between.js";
 import { unknown } from "../words/captions.js";
 import { SHARE } from "../words/page.js";
 import { Sketches } from "./between/sketches.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Cells } from "../shared/run/protocol.js" */
+/** @import { Cells } from "../messages/protocol.js" */
 
 /**
  * @typedef {object} Plan
@@ -203,8 +203,8 @@ export function mount(page, part) {
     const [{ ANIMATED }, { enlargement }, { scaled }, { give, pauses }] = await Promise.all([
       import("../files/animations.js"),
       import("../files/labels.js"),
-      import("../files/pictures.js"),
-      import("../shared/run/saving.js"),
+      import("../pictures/compose.js"),
+      import("../run/saving.js"),
     ]);
     const places = walk.length > 1 ? walk : AROUND;
     const every = Math.max(1, places.length / FRAMES);

@@ -1,16 +1,17 @@
 // Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
+
+import { swatch } from "../drawing/chart.js";
+import { button, el, find } from "../drawing/dom.js";
+import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../form/presets.js";
 import { Player } from "../player/player.js";
-import { swatch } from "../shared/drawing/chart.js";
-import { button, el, find } from "../shared/drawing/dom.js";
-import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js";
-import { Panel } from "../shared/run/panel.js";
-import { Past } from "../shared/run/past.js";
-import { Starters } from "../shared/run/starters.js";
+import { Panel } from "../run/panel.js";
+import { Past } from "../run/past.js";
+import { Starters } from "../run/starters.js";
 import { FAMILIES, WORDS } from "../words/compare.js";
 import { COMPARISONS } from "../words/page.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Values } from "../shared/run/client.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { Result } from "../player/recording.js" */
 
 /** @param {Page} page @param {string} part @returns {Part} */

@@ -1,15 +1,14 @@
 // What noise destroys: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
 // needs no server.
 
+import { key } from "../drawing/chart.js";
+import { all, button, context2d, el, find, markup, meanings, onFile, write as put } from "../drawing/dom.js";
+import { play } from "../drawing/motion.js";
+import { Form } from "../form/form.js";
+import { show } from "../pictures/sprite.js";
 import { checked } from "../plans/fields.js";
-import { slideItem } from "../player/slide.js";
-import { key } from "../shared/drawing/chart.js";
-import { all, button, context2d, el, find, markup, onFile, write as put } from "../shared/drawing/dom.js";
-import { play } from "../shared/drawing/motion.js";
-import { show } from "../shared/drawing/sprite.js";
-import { Form } from "../shared/form/form.js";
+import { slideItem } from "../run/slide.js";
 import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
-import { meanings } from "../words/meanings.js";
 import { fraction } from "../words/numbers.js";
 import { attribute } from "../words/symbols.js";
 import { failure } from "../words/units.js";
@@ -20,7 +19,7 @@ import { Scene } from "./forward/scene.js";
 import { Walk } from "./forward/walk.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Weights } from "../shared/run/protocol.js" */
+/** @import { Weights } from "../messages/protocol.js" */
 
 const PLAYED = 10; // seconds from t = 0 to T
 const PAUSE = 400; // ms after the last change until the address has it

@@ -1,14 +1,14 @@
 // How much a noisy picture still knows: rows of pictures, decoded from latents that are shared or mixed.
-import { find, write } from "../shared/drawing/dom.js";
-import { Rows } from "../shared/drawing/rows.js";
-import { Source } from "../shared/form/source.js";
-import { Panel } from "../shared/run/panel.js";
+import { find, write } from "../drawing/dom.js";
+import { Source } from "../form/source.js";
+import { Rows } from "../player/rows.js";
+import { Panel } from "../run/panel.js";
 import { LEAD, WORDS } from "../words/rows.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Result } from "../shared/drawing/rows.js" */
+/** @import { Result } from "../player/rows.js" */
 
-/** @typedef {import("../shared/drawing/rows.js").Plan & { mode: keyof typeof LEAD }} Plan */
+/** @typedef {import("../player/rows.js").Plan & { mode: keyof typeof LEAD }} Plan */
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {

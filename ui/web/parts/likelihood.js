@@ -1,15 +1,14 @@
 // What a picture costs in bits, measured live.
-import { all, el, find, markup, write } from "../shared/drawing/dom.js";
-import { show } from "../shared/drawing/sprite.js";
-import { Source } from "../shared/form/source.js";
-import { Panel } from "../shared/run/panel.js";
+import { all, el, find, markup, meanings, write } from "../drawing/dom.js";
+import { Source } from "../form/source.js";
+import { show } from "../pictures/sprite.js";
+import { Panel } from "../run/panel.js";
 import { WORDS } from "../words/likelihood.js";
-import { meanings } from "../words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Decoding, Early } from "../shared/run/protocol.js" */
+/** @import { Decoding, Early } from "../messages/protocol.js" */
 /** @import { Bits, Plan, Result } from "./likelihood/tables.js" */
 
 const ON_SLIDE = 4; // pictures

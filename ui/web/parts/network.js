@@ -1,19 +1,18 @@
 // The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
-import { all, button, context2d, el, find, isShown, markup, within, write } from "../shared/drawing/dom.js";
-import { soon } from "../shared/drawing/motion.js";
-import { drawable } from "../shared/drawing/sprite.js";
-import { Scrubber } from "../shared/drawing/transport.js";
-import { Panel } from "../shared/run/panel.js";
-import { meanings } from "../words/meanings.js";
+import { all, button, context2d, el, find, isShown, markup, meanings, within, write } from "../drawing/dom.js";
+import { soon } from "../drawing/motion.js";
+import { Scrubber } from "../drawing/transport.js";
+import { drawable } from "../pictures/sprite.js";
+import { Panel } from "../run/panel.js";
 import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "../words/network.js";
 import { Apart } from "./network/apart.js";
 import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane, paint } from "./network/lane.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Sprite } from "../shared/drawing/sprite.js" */
+/** @import { Sprite } from "../pictures/sprite.js" */
 /** @import { View } from "./network/lane.js" */
-/** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
+/** @import { Block, Inside, Opening } from "../messages/protocol.js" */
 
 /** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; asked: what the network is asked for; second: what is different in the second run; grafted: its block that is another run's, "" for none; span: its first and its last step that differ. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
 

@@ -1,15 +1,15 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
-import { swatch } from "../shared/drawing/chart.js";
-import { el, find, markup } from "../shared/drawing/dom.js";
-import { Panel } from "../shared/run/panel.js";
-import { meanings, WAYS } from "../words/meanings.js";
+import { swatch } from "../drawing/chart.js";
+import { el, find, markup, meanings } from "../drawing/dom.js";
+import { Panel } from "../run/panel.js";
+import { WAYS } from "../words/meanings.js";
 import { BOARD, WORDS } from "../words/plane.js";
 import { Board, fromText } from "./plane/board.js";
 import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Description } from "../shared/run/panel.js" */
+/** @import { Description } from "../run/panel.js" */
 /** @import { Data, Result } from "./plane/cloud.js" */
 
 const DRAW = `

@@ -1,14 +1,14 @@
 // What the model knows: a part of a picture is erased, and it is completed in several ways.
-import { button, el, find, markup } from "../shared/drawing/dom.js";
-import { Rows } from "../shared/drawing/rows.js";
-import { Source } from "../shared/form/source.js";
-import { Panel } from "../shared/run/panel.js";
+import { button, el, find, markup } from "../drawing/dom.js";
+import { Source } from "../form/source.js";
+import { Rows } from "../player/rows.js";
+import { Panel } from "../run/panel.js";
 import { REPAIR, WORDS } from "../words/rows.js";
 import { nameSymbols } from "../words/symbols.js";
 import { Brush, PRESETS } from "./repair/brush.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Result } from "../shared/drawing/rows.js" */
+/** @import { Result } from "../player/rows.js" */
 
 const TOOLS = `
 <p class="info">${REPAIR.paint}</p>

@@ -1,8 +1,9 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
-import { slideItem } from "../player/slide.js";
-import { el, find, button as made, markup, sheet } from "../shared/drawing/dom.js";
-import { Form } from "../shared/form/form.js";
-import { copy } from "../shared/run/share.js";
+
+import { el, find, button as made, markup, sheet } from "../drawing/dom.js";
+import { Form } from "../form/form.js";
+import { copy } from "../run/share.js";
+import { slideItem } from "../run/slide.js";
 import { NO_ANSWER } from "../words/page.js";
 import { WORDS } from "../words/train.js";
 import { History, Run } from "./train/history.js";
@@ -11,8 +12,8 @@ import { Pad } from "./train/pad.js";
 import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Answer } from "../shared/run/client.js" */
-/** @import { DoAsked, TrainState } from "../shared/run/protocol.js" */
+/** @import { Answer } from "../messages/client.js" */
+/** @import { DoAsked, TrainState } from "../messages/protocol.js" */
 /** @import { Given } from "./train/server.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on

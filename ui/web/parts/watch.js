@@ -1,10 +1,11 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
+
+import { button, el, find, write } from "../drawing/dom.js";
+import { PRESETS, TYPED, TYPES } from "../form/presets.js";
 import { Player } from "../player/player.js";
-import { button, el, find, write } from "../shared/drawing/dom.js";
-import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
-import { Panel } from "../shared/run/panel.js";
-import { Past } from "../shared/run/past.js";
-import { Starters } from "../shared/run/starters.js";
+import { Panel } from "../run/panel.js";
+import { Past } from "../run/past.js";
+import { Starters } from "../run/starters.js";
 import { how, lead } from "../words/loop.js";
 import { COMPARISONS } from "../words/page.js";
 import { WORDS } from "../words/watch.js";
@@ -13,7 +14,7 @@ import { Typing } from "./watch/typing.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
-/** @import { Starter } from "../shared/run/starters.js" */
+/** @import { Starter } from "../run/starters.js" */
 /** @import { Lesson } from "./course/bar.js" */
 
 /** The recorded example of Compare, in which the grain is seen: a latent has none. */

@@ -1,14 +1,13 @@
 // What a form can be set to for a model, and what is said of the time that a run takes.
 
-import { SAMPLERS } from "../local/process/samplers.js";
-import { tabled } from "../local/process/schedule.js";
-import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
-import { downloads, expected, megabytes, note, OF_SCORES } from "../words/units.js";
-import { ANY } from "./fields.js";
+import { SAMPLERS } from "../process/samplers.js";
+import { tabled } from "../process/schedule.js";
+import { quarters, samplerOf, stepsOf } from "../process/times.js";
+import { ANY, downloads, expected, megabytes, note, OF_SCORES } from "../words/units.js";
 
-/** @import { About } from "../shared/form/form.js" */
+/** @import { About } from "../form/form.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Known, ModelFacts, RunCost } from "../shared/run/protocol.js" */
+/** @import { Known, ModelFacts, RunCost } from "../messages/protocol.js" */
 /** @import { Facts } from "./plan.js" */
 
 export const COUNT = 4; // pictures of a new page's run

@@ -1,14 +1,14 @@
 // From sprites to canvases. One picture is decoded at a time, always of what is wanted by then, so that a slow decoder
 // skips frames but never shows an old one last.
-import { context2d, el } from "../shared/drawing/dom.js";
-import { drawable } from "../shared/drawing/sprite.js";
-import { agreement, difference } from "./pixels.js";
+import { context2d, el } from "../drawing/dom.js";
+import { agreement, difference } from "../pictures/measures.js";
+import { drawable } from "../pictures/sprite.js";
 import { lastAdded } from "./recording.js";
 
 /** @import { Held, RecordedLane } from "./recording.js" */
 /** @import { View } from "./view.js" */
 /** @import { Screen } from "./screen.js" */
-/** @import { Sprite } from "../shared/drawing/sprite.js" */
+/** @import { Sprite } from "../pictures/sprite.js" */
 
 const REMEMBERED = 12; // decoded sprites
 const KINDS = /** @type {const} */ (["x", "x0"]);

@@ -1,7 +1,7 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, button, context2d, el, find, markup, within } from "../shared/drawing/dom.js";
-import { NOISE, play, soon } from "../shared/drawing/motion.js";
-import { meaning, Transport } from "../shared/drawing/transport.js";
+import { all, button, context2d, el, find, markup, within } from "../drawing/dom.js";
+import { NOISE, play, soon } from "../drawing/motion.js";
+import { meaning, Transport } from "../drawing/transport.js";
 import { WORDS } from "../words/player.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
@@ -189,7 +189,7 @@ export class Player {
     const over = frames.every((frame) => frame?.step[1] === 0);
     const [at, sentence] = [".transport .at", ".sentence"].map((selector) => find(root, selector).textContent ?? "");
     const columns = Math.min(8, seeds.length === 1 ? captions.length : seeds.length);
-    /** @type {import("./slide.js").Tile<HTMLCanvasElement>[]} */
+    /** @type {import("../run/slide.js").Tile<HTMLCanvasElement>[]} */
     const tiles = [];
     for (const [lane, { name }] of captions.entries())
       for (const n of seeds.keys()) {

@@ -1,6 +1,6 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
-/** @import { Frame } from "../shared/run/protocol.js" */
+/** @import { Frame } from "../messages/protocol.js" */
 
 /**
  * What a run is going to do.

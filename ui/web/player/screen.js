@@ -1,9 +1,10 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
-import { key, swatch } from "../shared/drawing/chart.js";
-import { all, button, context2d, disable, el, find, sheet, write } from "../shared/drawing/dom.js";
+import { key, swatch } from "../drawing/chart.js";
+import { all, button, context2d, disable, el, find, meanings, sheet, write } from "../drawing/dom.js";
+import { cleanShare, noise, pictureShare } from "../pictures/measures.js";
 import { back, noiseAfter } from "../words/loop.js";
-import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
+import { MEANINGS, WAYS } from "../words/meanings.js";
 import {
   balance,
   CHART,
@@ -23,12 +24,11 @@ import { attribute, indexed } from "../words/symbols.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
-import { cleanShare, noise, pictureShare } from "./pixels.js";
 import { lastAdded } from "./recording.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
 /** @import { Word } from "../words/player.js" */
-/** @import { Transport } from "../shared/drawing/transport.js" */
+/** @import { Transport } from "../drawing/transport.js" */
 /** @import { View } from "./view.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */
 /** @typedef {{ group: HTMLElement, x: Pane, x0: Pane }} LanePanes */

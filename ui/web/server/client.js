@@ -1,11 +1,11 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
-import { attempt, kept, token } from "../shared/run/client.js";
-import { unpacked, unpacking } from "../shared/run/packing.js";
-import { isEnd } from "../shared/run/stream.js";
+import { attempt, kept, token } from "../messages/client.js";
+import { unpacked, unpacking } from "../messages/packing.js";
+import { isEnd } from "../messages/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
-/** @import { Refusal, Values } from "../shared/run/client.js" */
-/** @import { Message } from "../shared/run/stream.js" */
+/** @import { Refusal, Values } from "../messages/client.js" */
+/** @import { Message } from "../messages/stream.js" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
 // nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
@@ -97,7 +97,7 @@ export class Server {
     return this.#fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body, signal });
   }
 
-  /** @type {import("../shared/run/client.js").Ask} */
+  /** @type {import("../messages/client.js").Ask} */
   ask = async (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) => {
     const read = (/** @type {Response} */ answer) => content(answer).catch(silent);
     const answer = await this.#send("ask", { part, what, values }).then(read).catch(refusal);
@@ -152,7 +152,7 @@ export class Server {
     return end;
   }
 
-  /** @type {import("../shared/run/share.js").Item[]} */
+  /** @type {import("../run/share.js").Item[]} */
   items = [];
 
   /** What the files of a run are made of, or a Refusal. @param {string | null} run */

@@ -1,15 +1,15 @@
 // What the form, the link, the stream and the parts of Look inside compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { linked, linkTo } from "../form/link.js";
+import { Stream } from "../messages/stream.js";
 import { plusMinus } from "../parts/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
 import { drawingsIn } from "../parts/train/pad.js";
+import { inside, middle, resized } from "../pictures/crop.js";
+import { frameAt } from "../player/rows.js";
+import { read } from "../run/past.js";
 import { Server } from "../server/client.js";
-import { frameAt } from "../shared/drawing/rows.js";
-import { linked, linkTo } from "../shared/form/link.js";
-import { inside, middle, resized } from "../shared/pictures/crop.js";
-import { read } from "../shared/run/past.js";
-import { Stream } from "../shared/run/stream.js";
 import { NO_ANSWER } from "../words/page.js";
 
 test("a square stays inside its picture, whatever is wanted", () => {

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { save } from "../files/bound.js";
-import { schedule } from "../local/process/schedule.js";
-import { planner } from "../plans/likelihood.js";
-import { toText, unpack } from "../shared/pictures/text.js";
+import { toText, unpack } from "../pictures/text.js";
+import { looks, planner } from "../plans/likelihood.js";
+import { schedule } from "../process/schedule.js";
 import { Catalogue } from "../words/catalogue.js";
-import { looks } from "../words/likelihood.js";
 
 /** A picture as text, which plans find unpacked. */
 async function pack(picture) {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SAMPLERS } from "../local/process/samplers.js";
-import { schedule } from "../local/process/schedule.js";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
+import { agreement, cleanShare, difference, noise, pictureShare } from "../pictures/measures.js";
 import { Pictures } from "../player/pictures.js";
-import { agreement, cleanShare, difference, noise, pictureShare } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
+import { SAMPLERS } from "../process/samplers.js";
+import { schedule } from "../process/schedule.js";
 import { back, lead, noiseAfter, weight } from "../words/loop.js";
 import { balance, ending, measured, readouts, sentence, touched } from "../words/player.js";
 

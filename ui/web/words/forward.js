@@ -3,7 +3,7 @@ import { MEANINGS } from "./meanings.js";
 import { fixed, fraction, number } from "./numbers.js";
 import { countOf, countOfSteps } from "./units.js";
 
-/** @import { Comparison, Weights } from "../shared/run/protocol.js" */
+/** @import { Comparison, Weights } from "../messages/protocol.js" */
 
 /** Of the schedule: as for a picture of variance 1. @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;

@@ -3,7 +3,7 @@ import { number } from "./numbers.js";
 import { countOfSteps, SAMPLER } from "./units.js";
 
 /** @import { Step } from "../player/recording.js" */
-/** @import { Values } from "../shared/run/client.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @typedef {{ towards: string, noise: string, fresh: boolean }} Back what a step does with the guess; fresh: whether it adds noise */
 
 /** What is said where no step is shown. @type {Back} */

@@ -1,8 +1,8 @@
 // What stands beside rows of pictures: of Latents and of Repair.
 
-import { round } from "../local/process/floats.js";
+import { round } from "../process/floats.js";
 
-/** @import { Plan } from "../shared/drawing/rows.js" */
+/** @import { Plan } from "../player/rows.js" */
 /** sources: above the rows. what: which pictures a row has. @typedef {Pick<Plan, "sources" | "what">} About */
 
 /** @type {About} */

@@ -3,7 +3,10 @@
 import { fixed } from "./numbers.js";
 
 /** @import { Facts } from "../plans/plan.js" */
-/** @import { RunCost } from "../shared/run/protocol.js" */
+/** @import { RunCost } from "../messages/protocol.js" */
+
+export const ANY = "any"; // the choice of no class in particular
+export const SAME = "same"; // in lane B: the choice of what lane A has
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {

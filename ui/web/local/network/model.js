@@ -1,6 +1,6 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
 import { UserError } from "../../process/errors.js";
-import { schedule } from "../process/schedule.js";
+import { schedule } from "../../process/schedule.js";
 import { checked, checkedUnet } from "./config.js";
 import { cost } from "./cost.js";
 import { compile, Memory } from "./kernel.js";

@@ -1,14 +1,14 @@
 // The square of quick sketches that a student draws as soon as the words are chosen, before Run draws the pictures.
 
-import { isShown } from "../../shared/drawing/dom.js";
-import { CLOCK } from "../../shared/run/clock.js";
-import { student } from "../../shared/run/student.js";
+import { isShown } from "../../drawing/dom.js";
+import { CLOCK } from "../../run/clock.js";
+import { student } from "../../run/student.js";
 import { WORDS } from "../../words/between.js";
 
 /** @import { Page } from "../../app.js" */
-/** @import { Values } from "../../shared/run/client.js" */
-/** @import { Clock } from "../../shared/run/clock.js" */
-/** @import { Panel } from "../../shared/run/panel.js" */
+/** @import { Values } from "../../messages/client.js" */
+/** @import { Clock } from "../../run/clock.js" */
+/** @import { Panel } from "../../run/panel.js" */
 
 const PAUSE = 150; // ms after the last description until the student is asked
 const AGAIN = 2000; // ms until it is looked again whether the student is here,

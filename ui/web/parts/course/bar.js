@@ -1,13 +1,13 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
-import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
-import { all, button, el, find, isShown } from "../../shared/drawing/dom.js";
-import { linked } from "../../shared/form/link.js";
-import { copy } from "../../shared/run/share.js";
+import { Chart, ceiling, halves, key, path, scale } from "../../drawing/chart.js";
+import { all, button, el, find, isShown } from "../../drawing/dom.js";
+import { linked } from "../../form/link.js";
+import { copy } from "../../run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
 import { SHARE } from "../../words/page.js";
 
 /** @import { Page } from "../../app.js" */
-/** @import { Values } from "../../shared/run/client.js" */
+/** @import { Values } from "../../messages/client.js" */
 
 /**
  * A lesson as ui/parts/course.py has it.
@@ -32,7 +32,7 @@ import { SHARE } from "../../words/page.js";
 /** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
-/** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
+/** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../run/panel.js").Cause} [cause] */
 export async function begin(page, { name, part, values, step }, cause = "lesson") {
   const changes = page.lesson !== name;
   await page.open(part, page.whole(part, values), { push: true, lesson: name, cause, step });

@@ -1,9 +1,9 @@
 // The figure of the lesson "One path": a recorded chain, the clocks that tell its times, and what its network says of x.
-import { el, find } from "../../shared/drawing/dom.js";
+import { el, find } from "../../drawing/dom.js";
 import { PATH } from "../../words/course.js";
 
 /**
- * As ui/recorded/one_path.py writes it.
+ * What one-path.json holds: the numbers that belong to the pictures of one-path.webp.
  * @typedef {object} Recorded
  * @property {number} side pixels of a picture
  * @property {Record<string, number>[]} times of each step, on each clock

@@ -1,13 +1,13 @@
 // t small steps against one jump: asked of the server, since it takes noise of every step.
-import { all, find, table } from "../../shared/drawing/dom.js";
-import { show } from "../../shared/drawing/sprite.js";
-import { base64 } from "../../shared/run/bytes.js";
+import { all, find, table } from "../../drawing/dom.js";
+import { base64 } from "../../messages/bytes.js";
+import { show } from "../../pictures/sprite.js";
 import { press, verdict, WORDS, walked } from "../../words/forward.js";
 import { fixed, signed } from "../../words/numbers.js";
 import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
 
-/** @import { Comparison } from "../../shared/run/protocol.js" */
+/** @import { Comparison } from "../../messages/protocol.js" */
 /** @import { Scene } from "./scene.js" */
 
 export class Walk {

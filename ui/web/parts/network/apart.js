@@ -1,11 +1,11 @@
 // What the second run is: what is switched off, whose block it takes, and in which steps.
-import { button, el, find, markup } from "../../shared/drawing/dom.js";
+import { button, el, find, markup } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "../../words/network.js";
 
-/** @import { About } from "../../shared/form/form.js" */
-/** @import { Control } from "../../shared/form/controls.js" */
-/** @import { Panel } from "../../shared/run/panel.js" */
-/** @import { Block, Figures } from "../../shared/run/protocol.js" */
+/** @import { About } from "../../form/form.js" */
+/** @import { Control } from "../../form/controls.js" */
+/** @import { Panel } from "../../run/panel.js" */
+/** @import { Block, Figures } from "../../messages/protocol.js" */
 
 const MARKUP = `
 <div class="row switches" role="group" aria-label="${WORDS.off}"></div>

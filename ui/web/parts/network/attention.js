@@ -1,9 +1,9 @@
 // Where a place of the picture looks: maps of self-attention, as light on the picture.
-import { context2d, el } from "../../shared/drawing/dom.js";
-import { drawable } from "../../shared/drawing/sprite.js";
+import { context2d, el } from "../../drawing/dom.js";
+import { drawable } from "../../pictures/sprite.js";
 
-/** @import { Drawable, Sprite } from "../../shared/drawing/sprite.js" */
-/** @import { Block, Figures, Look } from "../../shared/run/protocol.js" */
+/** @import { Drawable, Sprite } from "../../pictures/sprite.js" */
+/** @import { Block, Figures, Look } from "../../messages/protocol.js" */
 
 const LIGHT = "rgb(255 150 50)";
 const SHADE = "rgb(0 0 0 / 70%)";

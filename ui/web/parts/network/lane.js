@@ -1,14 +1,14 @@
 // One U: its tiles and lines, and what they show at a step.
-import { ARROWS, button, context2d, el, find, svg } from "../../shared/drawing/dom.js";
-import { drawable } from "../../shared/drawing/sprite.js";
+import { ARROWS, button, context2d, el, find, svg } from "../../drawing/dom.js";
+import { drawable } from "../../pictures/sprite.js";
 import { MARK, WORDS } from "../../words/network.js";
 import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
 
-/** @import { Block, Inside } from "../../shared/run/protocol.js" */
+/** @import { Block, Inside } from "../../messages/protocol.js" */
 
-/** @import { Drawable } from "../../shared/drawing/sprite.js" */
+/** @import { Drawable } from "../../pictures/sprite.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 

@@ -1,6 +1,6 @@
 // Clouds of points: what the server sends, and what is measured of them.
 
-/** @import { Cloud, Training } from "../../shared/run/protocol.js" */
+/** @import { Cloud, Training } from "../../messages/protocol.js" */
 /** @typedef {{ centres: number[], width: number }} Data of ui/parts/plane.py: x₁, x₂ of each centre in turn */
 
 /**

@@ -1,9 +1,9 @@
 // One lane's cloud on its canvas: where the points belong, the score, the points and their paths.
-import { context2d } from "../../shared/drawing/dom.js";
-import { cells } from "./mixture.js";
+import { context2d } from "../../drawing/dom.js";
+import { cells } from "../../process/mixture.js";
 
 /** @import { Frame } from "./cloud.js" */
-/** @import { Mixture } from "./mixture.js" */
+/** @import { Mixture } from "../../process/mixture.js" */
 
 /**
  * @typedef {object} Scene

@@ -1,6 +1,6 @@
 // What the page knows of a run, and of the runs before it.
 
-/** @import { Grid, TrainingNow } from "../../shared/run/protocol.js" */
+/** @import { Grid, TrainingNow } from "../../messages/protocol.js" */
 
 const EARLIER = 4; // runs kept for comparison
 

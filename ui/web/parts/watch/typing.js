@@ -1,17 +1,17 @@
 // What is drawn while words are typed: a quick sketch at every letter, and the whole run when the typing stops.
 
-import { isShown } from "../../shared/drawing/dom.js";
-import { NOISE } from "../../shared/drawing/motion.js";
-import { CLOCK } from "../../shared/run/clock.js";
-import { student } from "../../shared/run/student.js";
+import { isShown } from "../../drawing/dom.js";
+import { NOISE } from "../../drawing/motion.js";
+import { CLOCK } from "../../run/clock.js";
+import { student } from "../../run/student.js";
 import { unknown } from "../../words/captions.js";
 import { TYPING } from "../../words/watch.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */
-/** @import { Values } from "../../shared/run/client.js" */
-/** @import { Clock } from "../../shared/run/clock.js" */
-/** @import { Panel } from "../../shared/run/panel.js" */
+/** @import { Values } from "../../messages/client.js" */
+/** @import { Clock } from "../../run/clock.js" */
+/** @import { Panel } from "../../run/panel.js" */
 
 const PAUSE = 150; // ms after the last key until a sketch replaces the one that computes, or is tried for the first time
 const SEEN = 850; // ms for which it is seen before the whole run begins

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { insideOf } from "../../local/network/inside.js";
 import { compile } from "../../local/network/kernel.js";
 import { load } from "../../local/network/model.js";
-import { sideBySide } from "../../local/process/runs.js";
-import { opened } from "../../local/process/surgery.js";
+import { opened } from "../../local/network/surgery.js";
+import { sideBySide } from "../../process/runs.js";
 import { numbers, packed, probed, text } from "./probes.mjs";
 
 const kernel = await compile(readFileSync(new URL("../../local/network/kernel.wasm", import.meta.url)));
