@@ -27,7 +27,7 @@ async function run(model, { seeds, lanes }) {
 }
 
 /** What a model says of itself, and what it makes of some inputs. */
-async function answer({ limits = false, folder, evaluations = [], probes = [], latents = [], prompts = [], runs = [] }) {
+async function answer({ limits, folder, evaluations = [], probes = [], latents = [], prompts = [], runs = [] }) {
   if (limits) return LIMITS;
   try {
     const model = await load(reader(folder), "here", kernel);
