@@ -18,7 +18,7 @@ import { Typing } from "./watch/typing.js";
 /** @import { Lesson } from "./course/bar.js" */
 
 /** The recorded example of Compare, in which the grain is seen: a latent has none. */
-const GRAIN = { ...PRESETS[COMPARISONS.grain], checkpoint: "mnist-tiny", seed: 13, count: 4 };
+const GRAIN = { ...PRESETS.grain, checkpoint: "mnist-tiny", seed: 13, count: 4 };
 const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
 
 /**
@@ -84,7 +84,7 @@ export function mount(page, part) {
   const said = el("p", { class: "lead" }, lead(first, latent));
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
-    take: (result) => player.take(result),
+    take: player.take,
     seen: (seconds) => player.skip(seconds),
     renew() {
       typing.renew();
