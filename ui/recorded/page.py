@@ -28,7 +28,9 @@ def ask(question: Mapping[str, object]) -> dict[str, Any]:
     return json.loads(line)
 
 
-def planned(part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object) -> dict[str, Any]:
+def planned(
+    part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object
+) -> dict[str, Any]:
     """Return what the page makes of the values of a part's form: with `asked`, what a server is asked. facts: of each
     checkpoint that they name. more: other fields of the question. Raises ValueError with the page's sentence.
     """

@@ -6,7 +6,7 @@ import { fromUint8 } from "../../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
 import { chainOf, column, kept, sampled, seen, source, spread, take, variances } from "./rows.js";
 
-/** @import { Picture } from "../../pictures/compose.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
