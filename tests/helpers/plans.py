@@ -1,7 +1,6 @@
 """What the page says of settings and of models: its own modules are asked, without a server or a browser."""
 
 import shutil
-from contextlib import suppress
 
 from browser import _missing
 
@@ -33,25 +32,34 @@ def facts_of(model):
 
 
 def answer(part, values, models, **more):
-    """Return what the page says of values of a part: {summary}; where it has the models, by their names, also {steps,
-    shown} and what the plan is about; {error}, a sentence, where it refuses the values.
+    """Return what the page says of values of a part: {refs, summary}; where it has the models, by their names, also
+    {steps, asked, shown} and what the plan is about; {error}, a sentence, where it refuses the values.
 
-    more: sets, of test pictures in the place of the shipped ones; cost, of which the page makes an estimate; result, of
-    an engine, as it is shown; without it the first one of a run.
+    more: sets, of test pictures in the place of the shipped ones; pace, of an engine, of which the page makes an
+    estimate; result, of an engine, as it is shown; without it the first one of a run.
     """
     known = {ref: facts_of(model) for ref, model in models.items() if model is not None}
     return _ask({"part": part, "values": values, "models": known, "result": PLAN} | more)
 
 
+def planned(place, part, values, **more):
+    """Return the same for a part of a lab, which has the models. Raises ValueError with the page's sentence."""
+
+    def facts(ref):
+        model = place.services.models.known(ref)
+        return model and facts_of(model)
+
+    if not shutil.which("node"):
+        _missing("node is not installed")
+    return page.planned(part, values, facts, **{"result": PLAN} | more)
+
+
 def described(place, part, values, **more):
-    """Return the same for a part of a lab, which has the models; a refusal as the sentence alone."""
-    asked = place.forms[part].defaults() | values
-    models = {}
-    for ref in {str(asked.get(name)) for name in ("checkpoint", "checkpoint_b")}:
-        with suppress(ValueError, CheckpointError):  # the page refuses it, or it names no checkpoint
-            models[ref] = place.services.models.known(ref)
-    found = answer(part, values, models, **more)
-    return found.get("error", found)
+    """Return the same; a refusal as the sentence alone."""
+    try:
+        return planned(place, part, values, **more)
+    except (ValueError, CheckpointError) as error:
+        return str(error)
 
 
 def offered(services, ref):

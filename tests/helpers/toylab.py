@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import protocol_types
 import torch
 from browser import _missing
 from PIL import Image
-from ui.runs.settings import Settings
 
 import ddpm_core
 from ui import protocol
@@ -27,7 +25,7 @@ from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.services import Services
-from ui.parts.sampling import Sampling
+from ui.parts.sampling import Sampling, SamplingAsked
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
 from ui.runs.words import page_words
@@ -92,20 +90,29 @@ def toy_services(models=None, turns=None, pace=None, **limits):
     return Services(models, turns, QuickTurns(), limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
 
 
-@dataclass(frozen=True)
-class Lanes(Settings):
-    """A request of any lanes."""
-
-    given: tuple = ()
-
-    def lanes(self):
-        return self.given
+def lane(checkpoint="toy", steps=10, sampler="ddpm", **options):
+    """A lane as a page asks for it; others are the page's own choices."""
+    usual = {"variance": "beta_tilde"} if sampler == "ddpm" else {}
+    return {"checkpoint": checkpoint, "steps": steps, "sampler": sampler, **usual, **options}
 
 
-def sampling(services, *lanes):
-    """The computation of these lanes, each a Settings."""
-    first = {name: getattr(lanes[0], name) for name in Settings.defaults()}
-    return Sampling(services, Lanes(**first, given=lanes))
+def sampling(services, *lanes, count=2, seed=13, **more):
+    """The computation of these lanes."""
+    seeds = [*range(seed, seed + count)]
+    asked = {"lanes": [*lanes], "seeds": seeds, "clip": None, "attention": False, "touch": []}
+    return Sampling(services, SamplingAsked.model_validate(asked | more))
+
+
+def requested(part, name, values):
+    """The computation that the page asks a part for, of values of its form. Raises ValueError with the page's sentence."""
+    return part.request(plans.planned(part, name, values)["asked"])
+
+
+def seconds(part, name, values):
+    """How long such a run takes, None where that is not known."""
+    computation = requested(part, name, values)
+    models = [part.services.models.known(ref) for ref in computation.refs]
+    return computation.checked_plan(models).left(part.services.step_times, {})
 
 
 def wait_for(condition, seconds=60):
@@ -118,10 +125,11 @@ def wait_for(condition, seconds=60):
 def messages(part, name, values, watch=lambda run, message: None):
     """The run and its messages; `watch` sees each as it comes."""
     try:
-        computation = part.request(name, values)
+        computation = requested(part, name, values)
         run = Run(Job(computation, part.services, show=computation.shown))
     except ValueError as wrong:
         run = Run(None, text=str(wrong))
+    run.values = values
     seen = []
     for message in run.messages():
         packed(message)  # it can travel
@@ -138,14 +146,6 @@ def results(seen, kind=None):
     return [result for result in found if kind in (None, result["kind"])]
 
 
-def cost(part, name, values):
-    """The answer to "cost", or the sentence of its refusal."""
-    try:
-        return part.cost(part.request(name, values))
-    except ValueError as error:
-        return str(error)
-
-
 FILES = Path(__file__).parents[2] / "ui/web/tests/local/files.mjs"
 
 
@@ -158,14 +158,14 @@ def _files():
 
 
 def saved(place, part, run, *kinds, sets=None):
-    """{kind: (name, content)} of the files that the page makes of a run. Raises ValueError with the page's sentence, or
+    """{kind: (name, content)} of the files that the page makes of a run of `messages`. Raises ValueError with the page's sentence, or
     the server's, for one that can't be made. sets: of test pictures in the place of the shipped ones.
     """
     if not shutil.which("node"):
         _missing("node is not installed")
     known = {ref: plans.facts_of(place.services.models.known(ref)) for ref in run.job.computation.refs}
     words = page_words() | ({"sets": sets} if sets else {})
-    asked = {"part": part, "form": place.forms[part].form(), "kinds": kinds}
+    asked = {"part": part, "values": run.values, "kinds": kinds}
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

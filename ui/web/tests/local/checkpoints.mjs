@@ -4,7 +4,7 @@ import { Checkpoints } from "../../local/checkpoints.js";
 import { Run } from "../../local/jobs.js";
 import { parts } from "../../local/parts/index.js";
 import { Pool } from "../../local/pool.js";
-import { asked, cost } from "../../local/requests.js";
+import { formsFor } from "../../plans/forms.js";
 import { Knowledge } from "../../run/knowledge.js";
 import { failure } from "../../words/units.js";
 
@@ -32,24 +32,30 @@ export async function opened(folder) {
       return checkpoints.said(ref);
     },
     emoji: () => json("emoji.json"),
+    pace: ({ refs }) => ({
+      ...{ paces: Object.fromEntries(refs.map((ref) => [ref, { seconds: [], flop: null, download: 0 }])) },
+      ...{ device: "CPU", busy: false, tflop: null },
+    }),
   };
   /** As the worker answers the page. */
-  const ask = async (name, what, values) => {
+  const ask = async (_, what, values) => {
     try {
-      return await (name === "engine" ? questions[what](values) : cost(pool, await part(name), name, values));
+      return await questions[what](values);
     } catch (error) {
       if (error.constructor !== Error) throw error;
       return { error: failure(error) };
     }
   };
-  const knowledge = new Knowledge(given.words, given.forms, ask);
+  const forms = formsFor(given.first, checkpoints.knowledge.models);
+  const knowledge = new Knowledge(given.words, forms, ask);
   return {
     checkpoints,
     describe: (name, values) => knowledge.describe(name, values),
     async run(name, values) {
       const messages = [];
-      const run = new Run(pool, name, values, (message) => messages.push(message));
-      await run.run(async () => asked(checkpoints, await part(name), name, values));
+      const plan = await knowledge.plan(name, values);
+      const run = new Run(pool, name, plan, (message) => messages.push(message));
+      await run.run(async () => (await part(name)).computation);
       return { messages, run };
     },
   };

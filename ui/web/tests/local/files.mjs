@@ -1,10 +1,11 @@
 // node files.mjs: the files of runs of the server, as the page makes them. Each line of stdin is a run, as JSON: its part and
-// form, the kinds of files, the path of what the run keeps, the folder for the files, the words of the page, and what the engine
+// values, the kinds of files, the path of what the run keeps, the folder for the files, the words of the page, and what the engine
 // answers. Each line of stdout has the name of each file, or why there is none.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { make } from "../../files/make.js";
+import { formsFor } from "../../plans/forms.js";
 import { unpacked } from "../../messages/packing.js";
 import { Knowledge } from "../../run/knowledge.js";
 
@@ -28,15 +29,16 @@ globalThis.OffscreenCanvas = class {
   }
 };
 
-async function files({ part, form, kinds, kept, out, words, emoji, facts }) {
+async function files({ part, values, kinds, kept, out, words, emoji, facts }) {
   const ask = async (_, what, { ref } = {}) =>
     what === "emoji" ? emoji : { ref, count: 1, download: 0, facts: facts[ref] };
-  const knowledge = new Knowledge(words, { [part]: form }, ask);
+  const knowledge = new Knowledge(words, formsFor("mnist-tiny", words.embedded), ask);
   const said = {};
   for (const kind of kinds) {
     try {
       const found = unpacked(new Uint8Array(readFileSync(kept)));
-      const [name, content] = await make(knowledge, part, kind, found, async () => {});
+      const plan = await knowledge.plan(part, values);
+      const [name, content] = await make(knowledge.catalogue, part, kind, { ...found, plan }, async () => {});
       writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
       said[kind] = { name };
     } catch (error) {
