@@ -25,11 +25,11 @@ from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.services import Services
-from ui.parts.sampling import Sampling, SamplingAsked
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
 from ui.runs.words import page_words
 from ui.serving.packing import packed
+from ui.serving.scripted import Script, Scripted
 
 
 class Engine:
@@ -90,21 +90,26 @@ def toy_services(models=None, turns=None, pace=None, **limits):
     return Services(models, turns, QuickTurns(), limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
 
 
-def lane(checkpoint="toy", steps=10, sampler="ddpm", **options):
-    """A lane as a page asks for it; others are the page's own choices."""
-    usual = {"variance": "beta_tilde"} if sampler == "ddpm" else {}
-    return {"checkpoint": checkpoint, "steps": steps, "sampler": sampler, **usual, **options}
-
-
-def sampling(services, *lanes, count=2, seed=13, **more):
-    """The computation of these lanes."""
+def asked(*lanes, count=1, seed=13, **options):
+    """What the page asks of Watch, Compare and Grid: one lane of the toy model with these options, or these lanes."""
+    usual = {"checkpoint": "toy", "steps": 5, "sampler": "ddpm", "variance": "beta_tilde"}
     seeds = [*range(seed, seed + count)]
-    asked = {"lanes": [*lanes], "seeds": seeds, "clip": None, "attention": False, "touch": []}
-    return Sampling(services, SamplingAsked.model_validate(asked | more))
+    lanes = [usual | lane for lane in lanes or [options]]
+    return {"lanes": lanes, "seeds": seeds, "clip": None, "attention": False, "touch": []}
+
+
+def script(checkpoint="toy", **options):
+    """One run in a few names, as scripts ask for it, but for the page's own choices."""
+    return Script(checkpoint, **{"sampler": "ddpm", "steps": 50, "count": 4} | options)
+
+
+def sampling(services, *scripts):
+    """The computation of these runs side by side."""
+    return Scripted(services, scripts)
 
 
 def requested(part, name, values):
-    """The computation that the page asks a part for, of values of its form. Raises ValueError with the page's sentence."""
+    """The computation of a part's values, as the page asks for it. Raises ValueError with the page's sentence."""
     return part.request(plans.planned(part, name, values)["asked"])
 
 
@@ -158,8 +163,8 @@ def _files():
 
 
 def saved(place, part, run, *kinds, sets=None):
-    """{kind: (name, content)} of the files that the page makes of a run of `messages`. Raises ValueError with the page's sentence, or
-    the server's, for one that can't be made. sets: of test pictures in the place of the shipped ones.
+    """{kind: (name, content)} of the files that the page makes of a run of `messages`. Raises ValueError with the
+    page's sentence, or the server's, for one that can't be made. sets: of test pictures, in place of the shipped ones.
     """
     if not shutil.which("node"):
         _missing("node is not installed")

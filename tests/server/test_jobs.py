@@ -17,7 +17,6 @@ from browser import run_async
 from hypothesis import given
 from hypothesis import strategies as st
 from toylab import Models, wait_for
-from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core.imaging import to_uint8
@@ -28,10 +27,12 @@ from ui.models.loaded import Loading
 from ui.parts.sampling import Frame, SamplingPart
 from ui.pictures.encoded import FRAME_BYTES, kept_steps, sent
 from ui.runs import jobs
+from ui.runs.asked import Checkpoint
 from ui.runs.listeners import in_thread
 from ui.runs.plans import Computation, Plan
 
-SETTINGS = Settings(checkpoint="toy", steps=10, count=2)
+SETTINGS = toylab.script(steps=10, count=2)
+SEEDS = [SETTINGS.seed, SETTINGS.seed + 1]
 LINE, PACE = Turns(), StepTimes()
 
 
@@ -83,7 +84,7 @@ def test_the_words_come_once_before_the_first_frame_and_the_page_knows_what_is_g
     for options in ({}, {"variance": "beta"}, {"sampler": "ddim", "eta": 0.5}, {"spacing": "quadratic"}, {"steps": 1}):
         asked = {"checkpoint": "toy", "steps": 10, "count": 1, **options}
         models = Models()
-        updates, frames = collect(Job([Settings(**asked)], models))
+        updates, frames = collect(Job([toylab.script(**asked)], models))
         read, *others = [result for update in updates for result in update.results]
         assert read["kind"] == "plan" and others == frames
         (steps,) = (lane["steps"] for lane in plans.answer("watch", asked, {"toy": models.model})["shown"]["lanes"])
@@ -288,7 +289,7 @@ def test_updates_come_at_most_ten_times_a_second():
         time.sleep(0.005)
         return 0.3 * x
 
-    settings = Settings(checkpoint="toy", steps=100, count=1)
+    settings = toylab.script(steps=100, count=1)
     started = time.monotonic()
     updates, frames = collect(Job([settings], Models(network)))
     assert len(frames) == 100
@@ -330,7 +331,7 @@ def test_images_that_make_no_picture_are_refused_before_the_run():
     calls = []
     updates, frames = collect(Job([SETTINGS], Models(lambda x, t, labels: calls.append(t) or x, channels=5)))
     assert (updates[-1].state, frames, calls) == ("error", [], [])
-    assert updates[-1].text == "This model makes images of 5 channels: only 1 to 4 can be shown as a picture"
+    assert updates[-1].text == "An image of 5 channels can't be saved as a picture: it needs 1 to 4"
 
 
 def test_messages_follow_the_protocol():
@@ -356,7 +357,7 @@ def test_two_lanes_are_each_the_run_alone_and_their_frames_say_whose_they_are():
     for number, lane in enumerate(lanes):
         mine = [frame for frame in frames if frame.lane == number]
         model = models.model
-        alone = list(ddpm_core.trajectory(model, **lane.resolved(model).arguments(model)))
+        alone = list(ddpm_core.trajectory(model, SEEDS, **lane.lane(model).arguments()))
         assert [frame.k for frame in mine] == list(range(lane.steps))
         for frame, step in zip(mine, alone, strict=True):
             np.testing.assert_array_equal(frame.x, to_uint8(step.x))
@@ -396,7 +397,7 @@ def test_two_lanes_of_two_models_are_each_the_run_alone():
     assert updates[-1].state == "finished" and models.got == ["teacher", "student"] and job.loaded
     assert [frame.lane for frame in frames].count(1) == 2
     for number, (lane, model) in enumerate(zip(lanes, (teacher, student), strict=True)):
-        *_, last = ddpm_core.trajectory(model, **lane.resolved(model).arguments(model))
+        *_, last = ddpm_core.trajectory(model, SEEDS, **lane.lane(model).arguments())
         np.testing.assert_array_equal(job.recording.x_0[number], last.x.numpy())
     assert PACE.seconds(StepKind("teacher", 2)) and PACE.seconds(StepKind("student", 2))
     assert job.plan.left(PACE, job.done) == 0
@@ -407,14 +408,6 @@ def test_two_models_with_other_images_are_refused_in_one_sentence_before_any_is_
     (*_, last) = Job([SETTINGS, replace(SETTINGS, checkpoint="other")], models).updates()
     assert last.state == "error" and models.got == []
     assert last.text.startswith("Two models side by side must make images of the same size and number of channels")
-
-
-def test_what_lane_bs_model_does_not_have_is_said_of_lane_b():
-    with_classes, without = Models().model, Models().model
-    with_classes.num_classes, with_classes.class_names, with_classes.null_label = 1, ("cat",), 1
-    lanes = [replace(SETTINGS, label="cat"), replace(SETTINGS, label="cat", checkpoint="other")]
-    (*_, last) = Job(lanes, Two(toy=with_classes, other=without)).updates()
-    assert last.text == "Lane B: This checkpoint has no classes: leave the class at 'any'"
 
 
 def test_a_stopwatch_leaves_out_the_first_step_of_each_lane_once_there_are_others():
@@ -477,7 +470,7 @@ def test_a_job_that_does_other_work_than_it_planned_can_be_stopped():
                 work.count(StepKind("toy", 5))
 
     services = toylab.toy_services(Models(), LINE, PACE)
-    job = jobs.Job(Odd(services, SETTINGS, ("toy",), 2), services)
+    job = jobs.Job(Odd(services, None, [Checkpoint(checkpoint="toy")], 2), services)
     *_, last = job.updates()
     assert last.state == "stopped"
 
@@ -501,7 +494,7 @@ def test_the_time_left_follows_the_clock_and_is_unknown_in_a_last_step_that_take
 
     line = Turns(clock=lambda: now[0])
     services = toylab.toy_services(Models(), line, pace)
-    job = jobs.Job(Timed(services, SETTINGS, ("toy",), 2), services)
+    job = jobs.Job(Timed(services, None, [Checkpoint(checkpoint="toy")], 2), services)
     *_, last = job.updates()
     assert last.state == "finished"
     first, second, third, fourth = ([left for one, left in said if one == step] for step in range(4))

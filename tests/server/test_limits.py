@@ -10,7 +10,6 @@ import torch
 import toylab
 from checkpoint_folders import write
 from torch import nn
-from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core.checkpoint.cost import network_cost
@@ -105,7 +104,7 @@ def test_places_are_so_many_in_all_and_so_many_of_an_address():
 def test_a_run_that_costs_too_much_is_refused_before_its_model_is_loaded(monkeypatch):
     monkeypatch.setattr(ddpm_core, "load", None, raising=False)
     services = toylab.toy_services(Models(), run_tflop=1)
-    job = Job(toylab.sampling(services, Settings("cifar10-tiny", steps=100, count=16)), services)
+    job = Job(toylab.sampling(services, toylab.script("cifar10-tiny", steps=100, count=16)), services)
     *_, last = job.updates()
     assert last.state == "error" and services.events.read()["refused"] == 1
     assert "This run needs 3.3 TFLOP (100 steps × 16 images × 2.07 GFLOP)" in last.text
@@ -144,10 +143,10 @@ def test_guidance_and_two_lanes_cost_twice():
         computation = toylab.sampling(services, *lanes)
         computation.checked_plan([services.models.known(ref) for ref in computation.refs])
 
-    admit([Settings("cifar10-tiny", steps=100, count=1)])  # 0.21 TFLOP
+    admit([toylab.script("cifar10-tiny", steps=100, count=1)])  # 0.21 TFLOP
     for lanes in (
-        [Settings("cifar10-tiny", steps=100, count=1, label="cat", guidance=2)],
-        [Settings("cifar10-tiny", steps=100, count=1)] * 2,
+        [toylab.script("cifar10-tiny", steps=100, count=1, label="cat", guidance=2)],
+        [toylab.script("cifar10-tiny", steps=100, count=1)] * 2,
     ):
         with pytest.raises(Refused):
             admit(lanes)
@@ -155,7 +154,7 @@ def test_guidance_and_two_lanes_cost_twice():
 
 def test_a_run_ends_when_its_time_is_over_and_keeps_its_frames():
     services = toylab.toy_services(run_seconds=1e-9)
-    updates = list(Job(toylab.sampling(services, Settings("toy", steps=10)), services).updates())
+    updates = list(Job(toylab.sampling(services, toylab.script("toy", steps=10)), services).updates())
     assert "The run was stopped after 0 s of computing: take fewer" in updates[-1].text
     assert any(isinstance(result, Frame) for update in updates for result in update.results)
 

@@ -11,21 +11,23 @@ import pytest
 import toylab
 from test_jobs import Gate
 from toylab import Models, wait_for
-from ui.runs.settings import Settings
 
+import ddpm_core
 from ui.parts.sampling import Sampling, SamplingPart
-from ui.runs import listeners, pages
+from ui.runs import asked, listeners, pages
+from ui.runs.asked import UNCLEAR
 from ui.runs.log import HEARTBEAT, INTERVAL, RunLog
 from ui.runs.pages import KEPT, Runs
 from ui.runs.states import ENDED, NEXT
 
-ASKED = {"checkpoint": "toy", "steps": 5, "count": 1}
-WRONG = {"steps": 0}
+ASKED = toylab.asked()
+WRONG = ASKED | {"lanes": []}
 
 
 def made(*network):
     services = toylab.toy_services(Models(*network))
-    return Runs(services, SamplingPart(services).request), services
+    part = SamplingPart(services)
+    return Runs(services, lambda name, values: part.request(values)), services
 
 
 def heard(run):
@@ -66,7 +68,7 @@ def test_nothing_is_computed_before_somebody_listens():
 def test_a_run_that_nobody_listens_to_ends_and_says_so(monkeypatch):
     monkeypatch.setattr(listeners, "PATIENCE", 0.1)
     runs, services = made(lambda x, t, labels: time.sleep(0.05) or 0.3 * x)
-    run = runs.begin("watch", ASKED | {"steps": 100}, "page")
+    run = runs.begin("watch", toylab.asked(steps=100), "page")
     messages = run.messages()
     next(messages)
     messages.close()
@@ -178,11 +180,11 @@ def test_the_runs_of_many_visitors_can_be_taken_up_again():
     assert [list(runs.resumed(run.id).messages()) for run in begun] == said
 
 
-@pytest.mark.parametrize("worthless", [WRONG, ASKED | {"steps": 6}])
+@pytest.mark.parametrize("worthless", [WRONG, toylab.asked(steps=6)])
 def test_runs_that_fail_push_no_others_out(worthless, monkeypatch):
     """Not even those of the same address: neither what is refused at once nor what is when the models are known."""
     monkeypatch.setattr(pages, "KEPT", 4)
-    monkeypatch.setattr(Sampling, "flop", lambda self, ref: 1e20 * (self.request.steps == 6))
+    monkeypatch.setattr(Sampling, "flop", lambda self, ref: 1e20 * (self.request.lanes[0].steps == 6))
     runs, _ = made()
     begun = [runs.begin("watch", ASKED, f"page {number}") for number in range(2)]
     said = [list(run.messages()) for run in begun]
@@ -239,7 +241,7 @@ def test_a_run_that_is_not_here_is_one_sentence(id):
 def test_wrong_settings_are_the_only_message_of_their_run():
     runs, _ = made()
     (message,) = runs.begin("watch", WRONG, "page").messages()
-    assert message["state"] == "error" and message["text"].startswith("Steps must be a whole number from 1")
+    assert message["state"] == "error" and message["text"] == UNCLEAR
 
 
 def test_a_result_that_can_not_be_shown_is_an_error_and_ends_the_run(monkeypatch):
@@ -250,12 +252,17 @@ def test_a_result_that_can_not_be_shown_is_an_error_and_ends_the_run(monkeypatch
     wait_for(lambda: not len(services.turns))
 
 
-@pytest.mark.parametrize(("part", "lanes"), [("watch", 1), ("compare", 2), ("grid", 8)])
-def test_one_run_resolves_its_settings_once(part, lanes, monkeypatch):
-    """Each lane's; the plan is what runs."""
-    resolved = []
-    resolve = Settings.resolved
-    monkeypatch.setattr(Settings, "resolved", lambda self, model: resolved.append(self) or resolve(self, model))
-    values = ASKED | {"columns": "2, 3, 4, 5"}
-    _, seen = toylab.messages(SamplingPart(toylab.toy_services()), part, values)
-    assert seen[-1]["state"] == "finished" and len(resolved) == lanes
+@pytest.mark.parametrize("lanes", [1, 2, 8])
+def test_one_run_makes_the_chain_of_each_lane_once(lanes, monkeypatch):
+    made_chains = []
+    make = ddpm_core.runs.make_chain
+
+    def noted(*given, **more):
+        made_chains.append(given)
+        return make(*given, **more)
+
+    for module in (asked, ddpm_core.runs):
+        monkeypatch.setattr(module, "make_chain", noted)
+    runs, _ = made()
+    *_, last = runs.begin("watch", toylab.asked(*({"steps": 2 + n} for n in range(lanes))), "page").messages()
+    assert last["state"] == "finished" and len(made_chains) == lanes

@@ -6,15 +6,20 @@ import time
 import pytest
 import torch
 import toylab
-from ui.runs.settings import Settings
 
 import ddpm_core
+from ddpm_core import runs
 from ui.machine import zero_gpu
 from ui.models.loaded import Models
 from ui.runs.jobs import Job
 
 SHARED = {"seeds": range(7, 9), "clip": True}
 LANES = [{"steps": 3, "sampler": "ddpm", "variance": "beta", "spacing": "linspace", "eta": 0.0}]
+
+
+def lanes_of(model):
+    """The lanes with the chains that this model takes."""
+    return [runs.Lane(model, runs.make_chain(model, condition=runs.Condition(), n=2, **lane)) for lane in LANES]
 
 
 @pytest.fixture
@@ -40,14 +45,14 @@ def test_elsewhere_nothing_needs_the_package(monkeypatch, model):
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     monkeypatch.setitem(sys.modules, "spaces", None)  # an import of it fails
     zero_gpu.prepare()
-    steps = list(zero_gpu.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
+    steps = list(zero_gpu.side_by_side(lanes_of(model), LANES, SHARED, 2e9, pytest.fail))
     assert [step.s for _, step in steps][-1] == 0
 
 
 def test_a_run_in_the_process_with_the_gpu_gives_the_same_steps(spaces, model):
     assert len(spaces.decorated) == 1  # declared before the page is served
     torch.zeros(1 << 20).sum()  # this process has used torch's threads
-    steps = list(zero_gpu.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
+    steps = list(zero_gpu.side_by_side(lanes_of(model), LANES, SHARED, 2e9, pytest.fail))
     alone = list(ddpm_core.side_by_side(model, lanes=LANES, **SHARED))
     assert len(steps) == len(alone) == 3
     for (lane, step), (_, expected) in zip(steps, alone, strict=True):
@@ -69,7 +74,7 @@ def test_the_requested_time_grows_with_steps_images_and_network_up_to_the_most()
 def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_engine, monkeypatch):
     monkeypatch.setattr(spaces, "quota", 5.0)
     services = toylab.toy_services(Models(device="cpu"))
-    job = Job(toylab.sampling(services, Settings("cifar10-tiny", steps=2, count=1)), services)
+    job = Job(toylab.sampling(services, toylab.script("cifar10-tiny", steps=2, count=1)), services)
     updates = list(job.updates())
     assert updates[-1].state == "finished"
     assert "no GPU time left for you today" in job.notice
@@ -79,7 +84,7 @@ def test_without_quota_the_run_goes_on_without_a_gpu_and_says_so(spaces, torch_e
 def test_a_gpu_that_is_taken_away_ends_the_run_with_one_sentence(spaces, model, monkeypatch):
     monkeypatch.setattr(zero_gpu, "_on_gpu", spaces.GPU(_never_ends, duration=1))
     with pytest.raises(zero_gpu.Interrupted, match="time of the GPU for this run was used up: take fewer steps"):
-        list(zero_gpu.side_by_side([model], LANES, SHARED, 2e9, pytest.fail))
+        list(zero_gpu.side_by_side(lanes_of(model), LANES, SHARED, 2e9, pytest.fail))
 
 
 @pytest.mark.parametrize("done", [0, 1])
@@ -90,7 +95,7 @@ def test_an_error_on_the_gpu_is_not_told_as_used_up_time(spaces, model, monkeypa
 
     told = []
     monkeypatch.setattr(zero_gpu, "_on_gpu", spaces.GPU(fails, duration=9))
-    run = zero_gpu.side_by_side([model], LANES, SHARED, 2e9, told.append)
+    run = zero_gpu.side_by_side(lanes_of(model), LANES, SHARED, 2e9, told.append)
     if done:
         with pytest.raises(zero_gpu.Interrupted, match=r"The GPU failed in this run \(RuntimeError\): start it again"):
             list(run)

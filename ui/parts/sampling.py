@@ -13,7 +13,6 @@ from pydantic import Field
 
 from ddpm_core import imaging, runs
 from ddpm_core.imaging import to_uint8
-from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import Model, ModelSpec, check_same_images
 from ddpm_core.runs import Chain
 from ui import protocol
@@ -171,8 +170,9 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         own = [found[lane.checkpoint] for lane in request.lanes]
         first, *_ = own
         check_same_images(own)
-        if first.picture_channels not in MODES or len({one.picture_size for one in own}) > 1:
-            raise unclear("pictures that can't be shown beside each other")
+        imaging.check_channels(first.picture_channels)
+        if len({one.picture_size for one in own}) > 1:
+            raise unclear("pictures of two sizes beside each other")
         chains = [lane.chain(model, n) for lane, model in zip(request.lanes, own, strict=True)]
         touches: Touches = {}
         if request.touch:
