@@ -128,14 +128,18 @@ def wait_for(condition, seconds=60):
 
 
 def messages(part, name, values, watch=lambda run, message: None):
-    """The run and its messages; `watch` sees each as it comes."""
+    """The run of a part's values and its messages; `watch` sees each as it comes."""
     try:
-        computation = requested(part, name, values)
-        run = Run(Job(computation, part.services, show=computation.shown))
+        return heard(part, requested(part, name, values), watch, values)
     except ValueError as wrong:
         run = Run(None, text=str(wrong))
-    run.values = values
-    seen = []
+        return run, [*run.messages()]
+
+
+def heard(part, computation, watch=lambda run, message: None, values=None):
+    """The run of a computation and its messages. values: of the form that asked for it."""
+    run = Run(Job(computation, part.services, show=computation.shown))
+    run.values, seen = values, []
     for message in run.messages():
         packed(message)  # it can travel
         assert protocol_types.fits(message, protocol.RunMessage), message

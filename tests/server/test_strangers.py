@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
+import toylab
 from browser import CALM, served
 from gradio_client import Client
 from pieces import unpacked
@@ -27,6 +28,7 @@ from toylab import wait_for
 import ui
 from ui.export import invitation
 from ui.runs import listeners
+from ui.runs.asked import UNCLEAR
 from ui.serving import connections, gate, gradio_faults, server
 
 API = "/gradio_api"
@@ -84,7 +86,7 @@ def detail(answer):
 
 def messages(port, part, values=QUICK, page="a page", **more):
     """Of a run of a page, to its end."""
-    return answered(port, {"part": part, "values": values, "page": page}, **more)[1]
+    return answered(port, {"part": part, "values": toylab.asked(**values), "page": page}, **more)[1]
 
 
 def answered(port, content, **more):
@@ -221,7 +223,7 @@ def test_in_a_browser_a_page_of_another_site_reads_nothing_and_starts_nothing(pa
         const how = body === null ? {} : { method: "POST", headers, body };
         return fetch(address, { credentials: "include", ...how }).then((answer) => answer.text(), () => null);
     }"""
-    body = json.dumps({"part": "watch", "values": QUICK})
+    body = json.dumps({"part": "watch", "values": toylab.asked(**QUICK)})
     try:
         for ours, theirs in (("127.0.0.1", "localhost"), ("localhost", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")):
             page.goto(f"http://{theirs}:{site.server_port}/")
@@ -258,8 +260,7 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
     me = {"visitor": "e" * 32}
     for part, what, values in (
         ("engine", "facts", {"ref": path}),
-        ("watch", "cost", {"checkpoint": path}),
-        ("compare", "cost", {"checkpoint_b": path}),
+        ("engine", "pace", {"refs": [path]}),
         ("train", "start", me | {"data": "own", "path": path}),
         ("train", "follow", me | {"path": path}),
     ):
@@ -317,10 +318,11 @@ def test_what_is_over_is_forgotten(public, monkeypatch):
     wait_for(lambda: not any(set(one) - old for one, old in zip(kept, before, strict=True)))
 
 
-def test_the_name_of_a_class_is_no_megabyte(public):
+@pytest.mark.parametrize("odd", [{"prompts": "x" * 100_000}, {"labels": "x" * 100_000}, {"eta": "x" * 100_000}])
+def test_no_text_of_a_run_is_a_megabyte(odd, public):
     port, _ = public
-    (*_, last) = messages(port, "watch", QUICK | {"label": "x" * 100_000})
-    assert last["state"] == "error" and "at most 200 characters, got 100,000" in last["text"]
+    (*_, last) = messages(port, "watch", QUICK | odd)
+    assert last["state"] == "error" and last["text"] == UNCLEAR
 
 
 # --- Slow and many connections

@@ -16,7 +16,7 @@ import torch
 from checkpoint_folders import SMALLEST, write, write_json
 from hub_server import HubServer
 from PIL import Image
-from toylab import Engine, messages, results, toy_services, wait_for
+from toylab import Engine, heard, messages, results, toy_services, wait_for
 
 import ddpm_core
 from ddpm_core.analytic import Gamma
@@ -31,6 +31,7 @@ from ui.models import facts
 from ui.models.catalogue import OFFERED, choice, forecast, short_name
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
+from ui.parts.fetching import FetchingPart
 from ui.parts.sampling import SamplingPart
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -452,17 +453,19 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
 
         server.bytes_per_second = 10_000  # it would take a minute
         place = SamplingPart(toy_services(models))
-        asked = {"checkpoint": CHURCH, "steps": 2, "count": 1}
+        fetching = FetchingPart(place.services)  # as the page asks, which can't plan the run yet
 
         def stop(run, message):
             if message["text"].startswith("Downloading"):
                 run.stop()
 
-        _, seen = messages(place, "watch", asked, stop)
+        _, seen = heard(place, fetching.request({"refs": [CHURCH]}), stop)
         assert seen[-1]["state"] == "stopped" and models.to_download(CHURCH) > 0
 
         server.bytes_per_second = None
-        _, seen = messages(place, "watch", asked)
+        _, seen = heard(place, fetching.request({"refs": [CHURCH]}))
+        assert seen[-1]["state"] == "finished" and results(seen) == [], seen[-1]["text"]
+        _, seen = messages(place, "watch", {"checkpoint": CHURCH, "steps": 2, "count": 1})
         assert seen[-1]["state"] == "finished", seen[-1]["text"]
         frames = results(seen, "frame")
         assert [frame["k"] for frame in frames] == [0, 1] and frames[0]["x"].type == "image/jpeg"

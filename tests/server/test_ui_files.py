@@ -238,7 +238,6 @@ def test_a_film_has_no_more_pictures_than_are_seen():
     ("values", "sentence"),
     [
         (ONE | {"steps": 0}, "Steps must be a whole number from 1 to"),
-        (ONE | {"steps": 101}, "There is nothing to save yet: press Run"),
     ],
 )
 def test_what_can_not_be_saved_is_one_sentence(values, sentence):
@@ -248,12 +247,21 @@ def test_what_can_not_be_saved_is_one_sentence(values, sentence):
         run.kept()
 
 
+def test_of_a_run_that_was_refused_there_is_nothing_to_save():
+    place = SamplingPart(toylab.toy_services())
+    run, _ = toylab.heard(place, toylab.sampling(place.services, toylab.script(steps=101)))
+    with pytest.raises(ValueError, match="There is nothing to save yet: press Run"):
+        run.kept()
+
+
 def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     place = SamplingPart(toylab.toy_services())
-    runs = Runs(place.services, place.request)
+    runs = Runs(place.services, lambda name, values: place.request(values))
 
     def begun(page, count):
-        return runs.begin("watch", {"checkpoint": "toy", "steps": 2, "count": count}, page)
+        run = runs.begin("watch", toylab.asked(steps=2, count=count), page)
+        run.values = {"checkpoint": "toy", "steps": 2, "count": count}
+        return run
 
     made = [begun("a", 1), begun("b", 3)]
     for run in made:

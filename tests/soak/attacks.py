@@ -21,6 +21,7 @@ import httpx
 from pieces import unpacked
 
 from benchmarks.live.served import ServedApp
+from soak.calls import lanes
 
 PUBLIC = {"SPACE_ID": "owner/space"}
 ATTACKERS = 8  # threads
@@ -57,8 +58,7 @@ class Page:
 
     def run(self, part: str, steps: int, count: int) -> str:
         """The name of a visitor's run that has finished."""
-        values = {"checkpoint": self.app.checkpoint, "steps": steps, "count": count}
-        asked = {"part": part, "page": "a page", "values": values}
+        asked = {"part": part, "page": "a page", "values": lanes(self.app.checkpoint, steps, count)}
         answer = self.app.http.post(f"{self.app.root}/run", json=asked, headers={"X-Forwarded-For": VISITOR})
         return unpacked(answer.content)[-1]["run"]
 
@@ -132,7 +132,9 @@ def worthless(folder: Path, checkpoint: str, count: int) -> Result:
     kind = "Content-Type: application/json\r\n"
 
     def wrong(number: int) -> bytes:
-        return json.dumps({"part": "watch", "page": f"page {number}", "values": {"steps": "x"}}).encode()
+        return json.dumps(
+            {"part": "watch", "page": f"page {number}", "values": lanes(checkpoint) | {"seeds": "x"}}
+        ).encode()
 
     with _page(folder, checkpoint) as page:
         kept = f"/kept/{page.run('watch', 2, 1)}"
@@ -194,7 +196,7 @@ def terminated(folder: Path, checkpoint: str, runs: int) -> Result:
         app = ServedApp(folder, checkpoint, PUBLIC)
         app.warm_up()
         page = Page(app)
-        body = {"values": {"checkpoint": checkpoint, "steps": 1000, "count": 16}, "part": "watch"}
+        body = {"values": lanes(checkpoint, 1000, 16), "part": "watch"}
         kind = "Content-Type: application/json\r\n"
         with contextlib.ExitStack() as here:
             for number in range(load):

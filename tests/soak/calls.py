@@ -36,16 +36,52 @@ PATHS = (
 SECRETS = ("/etc/passwd", "/proc/self/environ", ".git/config", "app.py")
 SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "gate.py"))
 RUNS = ("sample", "trajectory")  # what scripts ask for
-# What the page asks, with the names of its values; of a part also what its form has.
+# Questions of the page, with the names of their values.
 ASKS = {
-    "engine": ("models", "facts", "emoji", "stop", "run", "room", "x"),
-    "forward": ("cost", "thumbs", "tables", "picture", "noise", "compare"),
-    "likelihood": ("cost",),
+    "engine": ("models", "facts", "pace", "emoji", "stop", "run", "room", "x"),
+    "forward": ("thumbs", "tables", "picture", "noise", "compare"),
     "train": ("now", "start", "follow", "do", "use"),
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
 NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")
-QUICK = {"checkpoint": "cifar10-tiny", "steps": 3, "count": 1, "columns": "1, 2", "images": 1, "points": 20}
+NAMES += ("refs", "lanes", "lane", "seeds", "clip", "touch", "sources", "methods", "corners", "graft", "labels")
+LANE: dict[str, Any] = {"checkpoint": "cifar10-tiny", "facts": "", "steps": 3, "sampler": "ddpm", "variance": "beta"}
+
+
+def lanes(checkpoint: str = "cifar10-tiny", steps: int = 3, count: int = 1) -> dict[str, Any]:
+    """Return what the page asks of Watch."""
+    lane = LANE | {"checkpoint": checkpoint, "steps": steps}
+    return {"lanes": [lane], "seeds": [*range(count)], "clip": None, "attention": False, "touch": []}
+
+
+_ROWS: dict[str, Any] = {"lane": LANE, "clip": None}
+_SOURCE = {"seed": 1, "own": ""}
+_CLOUD = {"denoiser": "exact", "steps": 3, "sampler": "ddpm", "spacing": "linspace"}
+RUN: dict[str, dict[str, Any]] = {  # what it asks of each part
+    "watch": lanes(),
+    "compare": lanes() | {"lanes": [LANE, LANE]},
+    "grid": lanes() | {"lanes": [LANE] * 4},
+    "sketch": lanes(),
+    "latents": _ROWS | {"sources": [_SOURCE], "times": [500], "seeds": [1], "weights": []},
+    "repair": _ROWS | {"source": _SOURCE, "task": "grey", "methods": ["ddnm"], "seeds": [1], "hidden": ""},
+    "between": _ROWS | {"corners": ["a", "b", "c", "d"], "seed": 1},
+    "network": _ROWS | {"seed": 1, "block": "middle", "cut": [], "graft": None, "first": 1, "last": 0, "place": None},
+    "plane": {
+        "shape": "ring",
+        "drawing": [],
+        "width": 0.1,
+        "cloud": 20,
+        "seed": 1,
+        "training": 3,
+        "lanes": [_CLOUD] * 2,
+    },
+    "likelihood": {"checkpoint": "cifar10-tiny", "picture": "", "count": 1, "labels": None},
+    "fetch": {"refs": ["cifar10-tiny"]},
+}
+SCRIPT: dict[str, Any] = {  # a run of a script, in the order of its values
+    **{"checkpoint": "cifar10-tiny", "sampler": "ddpm", "steps": 3, "spacing": "auto", "variance": "beta_tilde"},
+    **{"eta": 0, "clip": None, "seed": 13, "count": 1, "label": "any", "guidance": None, "prompt": "", "negative": ""},
+}
 
 
 class Call(NamedTuple):
@@ -67,15 +103,10 @@ def page_data(page: str) -> dict[str, Any]:
 
 
 class Fuzz:
-    """Makes calls, from a seed. given: `page_data`."""
+    """Makes calls, from a seed."""
 
-    def __init__(self, given: dict[str, Any], seed: int):
+    def __init__(self, seed: int):
         self._random = random.Random(seed)
-        self._forms = {
-            part: {field["name"]: QUICK.get(field["name"], field["default"]) for field in form}
-            for part, form in given["forms"].items()
-        }
-        self._run = {name: value for name, value in self._forms["watch"].items() if name != "clip"} | {"clip": None}
 
     def call(self) -> Call:
         makers = (self.ask, self.ask, self.ask, self.run, self.run, self.join, self.script, self.script_v2)
@@ -92,7 +123,7 @@ class Fuzz:
         return values | {self._random.choice(NAMES): self.value() for _ in range(more)}
 
     def part(self) -> Any:
-        return self._random.choice((*self._forms, *ASKS, "x", self.value()))
+        return self._random.choice((*RUN, *ASKS, "x", self.value()))
 
     def posted(self, where: str, data: list[Any]) -> Call:
         """Sometimes too few or too many."""
@@ -103,30 +134,32 @@ class Fuzz:
     def ask(self) -> Call:
         part = self.part()
         named = part if isinstance(part, str) else ""
-        what = self._random.choice((*ASKS.get(named, ("cost",)), "cost"))
-        form = self._forms.get(named, dict.fromkeys(self._random.sample(NAMES, 4), 1))
-        values = self.value() if self._random.random() < 0.1 else self.some(form)
+        what = self._random.choice((*ASKS.get(named, ()), "cost"))
+        usual = dict.fromkeys(self._random.sample(NAMES, 4), 1)
+        values = self.value() if self._random.random() < 0.1 else self.some(usual)
         what = self.value() if self._random.random() < 0.05 else what
         return json_call("/ask", {"part": part, "what": what, "values": values, "page": self.session()})
 
     def run(self) -> Call:
         part = self.part()
-        values = self.some(self._forms.get(part if isinstance(part, str) else "", {}))
+        values = self.some(RUN.get(part if isinstance(part, str) else "", {}))
+        if values.get("lanes") and self._random.random() < 0.5:
+            values["lanes"] = [self.some(LANE)]
         if self._random.random() < 0.1:
             values = self._random.choice((self.value(), {"resume": self.value()}))
         return json_call("/run", {"part": part, "values": values, "page": self.session(), "number": 1})
 
     def join(self) -> Call:
         index = self._random.choice((0, 1, 2, 3, -1, 10**6, "x", None))
-        content = {"data": list(self.some(self._run).values()), "fn_index": index, "session_hash": self.session()}
+        content = {"data": list(self.some(SCRIPT).values()), "fn_index": index, "session_hash": self.session()}
         return json_call(f"{API}/queue/join", content | {"event_data": self.value(), "trigger_id": self.value()})
 
     def script(self) -> Call:
         name = self._random.choice((*RUNS, *RUNS, "cost", "x"))
-        return self.posted(f"call/{name}", list(self.some(self._run).values())[: len(self._run)])
+        return self.posted(f"call/{name}", list(self.some(SCRIPT).values())[: len(SCRIPT)])
 
     def script_v2(self) -> Call:
-        return json_call(f"{API}/call/v2/{self._random.choice(RUNS)}", self.some(self._run))
+        return json_call(f"{API}/call/v2/{self._random.choice(RUNS)}", self.some(SCRIPT))
 
     def file(self) -> Call:
         secret = self._random.choice(SECRETS)
