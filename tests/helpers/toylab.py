@@ -9,6 +9,7 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import plans
@@ -108,9 +109,14 @@ def sampling(services, *scripts):
     return Scripted(services, scripts)
 
 
+def requested_of(services, name, values):
+    """What the page asks of a part, of values of its form."""
+    return plans.planned(SimpleNamespace(services=services), name, values)["asked"]
+
+
 def requested(part, name, values):
     """The computation of a part's values, as the page asks for it. Raises ValueError with the page's sentence."""
-    return part.request(plans.planned(part, name, values)["asked"])
+    return part.request(requested_of(part.services, name, values))
 
 
 def seconds(part, name, values):

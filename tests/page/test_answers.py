@@ -2,14 +2,12 @@
 
 import itertools
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from digit_judge import digits, loops
 from PIL import Image
-from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core.noise import gaussian_batch
@@ -19,6 +17,7 @@ from train.data.sources import SHIPPED
 from ui.parts import course
 from ui.pictures.encoded import drawn
 from ui.runs import touch
+from ui.serving.scripted import Script
 from ui.web import FILES
 
 FIGURES = FILES / "examples" / "course"
@@ -29,10 +28,9 @@ pytestmark = pytest.mark.usefixtures("torch_engine")
 
 def sampled(values, seeds, label=None):
     """The pictures of a lesson's run, with other seeds."""
-    settings = Settings.check({name: value for name, value in values.items() if not name.endswith("_b")})
-    model = ddpm_core.load(settings.checkpoint)
-    arguments = replace(settings, count=len(seeds)).resolved(model).arguments(model)
-    return ddpm_core.sample(model, **arguments | {"seeds": seeds})
+    script = Script.check({name: value for name, value in values.items() if not name.endswith("_b")})
+    model = ddpm_core.load(script.checkpoint)
+    return ddpm_core.sample(model, seeds, **script.lane(model).arguments())
 
 
 def rms(a, b):
@@ -185,9 +183,9 @@ def test_two_steps_are_too_few_for_the_teacher_and_enough_for_the_student():
 
 def test_a_flows_straight_steps_draw_what_ddim_draws_and_its_path_bends():
     """A flow sees y = (1 − τ) x_0 + τ ε, and steps by ε − x_0; what the network says of x_t is enough for both."""
-    settings = replace(Settings.check(LESSONS["one-path"].values), count=1)
-    model = ddpm_core.load(settings.checkpoint, precision="fp32")
-    steps = list(ddpm_core.trajectory(model, **settings.resolved(model).arguments(model)))
+    script = Script.check(LESSONS["one-path"].values)
+    model = ddpm_core.load(script.checkpoint, precision="fp32")
+    steps = list(ddpm_core.trajectory(model, [script.seed], **script.lane(model).arguments()))
     signal, noise = model.schedule.alpha_bar.sqrt().tolist(), (1 - model.schedule.alpha_bar).sqrt().tolist()
     tau = [b / (a + b) for a, b in zip(signal, noise, strict=True)]
     times = [steps[0].t, *(step.s for step in steps)]

@@ -11,11 +11,11 @@ from PIL import Image
 from toylab import Models, decoded, results, saved
 
 import ddpm_core
-from ui.parts.sampling import SamplingPart, Watch
+from ui.parts.sampling import SamplingPart
+from ui.runs.asked import UNCLEAR
 from ui.runs.pages import Runs
-from ui.runs.touch import Stroke, TouchField, cell_size, placed, touched, touches, written
+from ui.runs.touch import StrokeAsked, cell_size, touched, touches
 
-FIELD = TouchField("touch")
 TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
 ASKED = {"checkpoint": "toy", "steps": 10, "count": 2, "touch": TEXT}
 
@@ -31,58 +31,65 @@ def place(network=lambda x, t, labels: 0.3 * x):
     return SamplingPart(toylab.toy_services(Models(network)))
 
 
-def test_strokes_are_read_and_written():
-    strokes = FIELD.check(f" {TEXT} ")
-    assert strokes[1] == Stroke(33, "255.0.0", 50, ((0, 0),)) and len(strokes[0].cells) == 2
-    assert written(strokes) == FIELD.write(strokes) == TEXT
-    assert FIELD.check(None) == FIELD.check("") == () and not Watch.check({}).touch
-    assert FIELD.form()["kind"] == "picture"  # after the # of a link
+def strokes(*texts):
+    """Strokes as the page asks for them."""
+    found = (text.split("-", 3) for text in texts)
+    return [
+        {
+            "t": int(t),
+            "what": what,
+            "strength": int(strength),
+            "cells": [[*map(int, cell.split("."))] for cell in cells.split("-")],
+        }
+        for t, what, strength, cells in found
+    ]
+
+
+def test_what_the_page_sends_is_what_its_link_says():
+    asked = toylab.requested_of(place().services, "watch", ASKED)
+    times = [t for t, *_ in map(lambda one: one.values(), asked["touch"])]
+    assert times == [56, 34, 56]  # the states of the run that are nearest
+    assert [one | {"t": t} for one, t in zip(strokes(*STROKES), times, strict=True)] == asked["touch"]
+    assert toylab.requested_of(place().services, "watch", ASKED | {"touch": ""})["touch"] == []
 
 
 @pytest.mark.parametrize(
-    "text",
+    "wrong",
     [
-        "61",
-        "61-noise-100",
-        "61-blur-100-1.1",
-        "61-noise-101-1.1",
-        "61-256.0.0-9-1.1",
-        "-1-noise-9-1.1",
-        f"{TEXT}_",
-        "é",
+        {"t": 0},
+        {"t": 57},  # no state of this run
+        {"t": True},
+        {"what": "blur"},
+        {"what": "256.0.0"},
+        {"strength": 101},
+        {"cells": [[1]]},
+        {"cells": [[8, 0]]},
+        {"cells": [[-1, 0]]},
+        {"more": 1},
     ],
+    ids=str,
 )
-def test_what_is_no_touch_is_refused_in_a_sentence(text):
-    with pytest.raises(ValueError, match=r"^touch is strokes such as 490-noise-100-7\.7: paint it again$"):
-        FIELD.check(text)
+def test_what_no_page_touches_is_refused(wrong):
+    lane = {"steps": 10}
+    (stroke,) = strokes("56-noise-100-3.4")
+    good, bad = (toylab.asked(lane, lane) | {"touch": [stroke | change]} for change in ({}, wrong))
+    model = Models().model
+    place().request(good).plan([model])
+    with pytest.raises(ValueError, match=UNCLEAR):
+        place().request(bad).plan([model])
 
 
-@pytest.mark.parametrize("text", ["_".join(["61-noise-100-1.1"] * 201), "-".join(["61-noise-100", *["7.7"] * 9998])])
-def test_a_run_has_a_limited_number_of_strokes(text):
-    assert FIELD.check("_".join(["61-noise-100-1.1"] * 200))
-    with pytest.raises(ValueError, match=r"^touch has at most 200 strokes and 40,000 characters: undo some$"):
-        FIELD.check(text)
-    assert plans.described(place(), "watch", ASKED | {"touch": text}) == (
-        "touch has at most 200 strokes and 40,000 characters: undo some"
-    )
+@pytest.mark.parametrize("lanes", [[{}], [{}, {"steps": 4}], [{}, {}, {}]])
+def test_a_touch_is_of_one_lane_and_its_copy(lanes):
+    with pytest.raises(ValueError, match=UNCLEAR):
+        place().request(toylab.asked(*lanes) | {"touch": strokes("20-noise-100-3.4")}).plan([Models().model])
 
 
-def test_a_stroke_is_placed_at_the_nearest_state_without_looking_at_all():
-    looked = []
-
-    class Time(int):
-        """Counts how often it is compared with a stroke."""
-
-        def __sub__(self, other):
-            looked.append(self)
-            return int(self) - other
-
-    times = [990, 400, 300, 201, 100, 7, 0]
-    asked = (1, 8, 53, 54, 150, 151, 250, 251, 350, 1000)
-    strokes = [Stroke(t, "noise", 100, ((0, 0),)) for t in asked]
-    assert [stroke.t for stroke in placed(strokes, times)] == [7, 7, 7, 100, 100, 201, 201, 300, 400, 990]
-    placed(strokes, [Time(s) for s in range(1000, -1, -1)])
-    assert len(looked) <= 2 * len(strokes)
+def test_a_run_has_a_limited_number_of_strokes():
+    one = strokes("56-noise-100-3.4")
+    assert place().request(toylab.asked(count=1) | {"touch": one * 200})
+    with pytest.raises(ValueError, match=UNCLEAR):
+        place().request(toylab.asked(count=1) | {"touch": one * 201})
 
 
 def test_a_stroke_adds_noise_takes_it_away_or_goes_to_a_colour():
@@ -146,7 +153,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
 
     monkeypatch.setattr("ui.runs.borrowed._files", lambda model: files[0])
     made = place(network)
-    runs = Runs(made.services, made.request)
+    runs = Runs(made.services, lambda name, values: made.request(values))
     for strokes, steps, more, page, weights in [
         ([], 10, {}, "mine", "the same"),
         (STROKES[:1], 7, {}, "mine", "the same"),  # touched after the fourth step, which is evaluated once more
@@ -160,7 +167,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
         asked = ASKED | {"touch": "_".join(strokes)} | more
         alone = in_order(toylab.messages(made, "watch", asked)[1])
         evaluated.clear()
-        run = runs.begin("watch", asked, page)
+        run = runs.begin("watch", toylab.requested_of(made.services, "watch", asked), page)
         seen = list(run.messages())
         assert seen[-1]["state"] == "finished"
         np.testing.assert_equal(in_order(seen), alone)
@@ -174,7 +181,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
 
 def test_shared_steps_are_counted_once():
     made = place()
-    plan = made.request("watch", ASKED).plan([made.services.models.model])
+    plan = toylab.requested(made, "watch", ASKED).plan([made.services.models.model])
     assert {kind.lanes: n for kind, n in plan.steps.items()} == {1: plan.shared, 2: 2 * (10 - plan.shared)}
 
 
@@ -197,6 +204,7 @@ def test_which_samplers_can_be_touched_is_said_before_any_touch():
 
 def test_a_latent_has_noise_and_no_colour():
     latent = dataclasses.replace(Models().model, latent=True, factor=8)
-    assert touches(FIELD.check("50-noise-100-3.4"), latent).keys() == {50}
-    with pytest.raises(ValueError, match="A latent has no colours"):
-        touches(FIELD.check("50-0.0.0-100-3.4"), latent)
+    noise, colour = ([StrokeAsked(**one) for one in strokes(text)] for text in ("50-noise-100-3.4", "50-0.0.0-100-3.4"))
+    assert touches(noise, latent, [50, 0]).keys() == {50}
+    with pytest.raises(ValueError, match=UNCLEAR):
+        touches(colour, latent, [50, 0])

@@ -13,20 +13,22 @@ import pytest
 import toylab
 from browser import served
 from PIL import Image
-from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core.engines.latent import ClipText
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import check_same_images
 from ddpm_core.student import Student
+from ui.forms.units import sentence
 from ui.models.catalogue import SKETCHES
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart
 from ui.parts.likelihood import LikelihoodPart
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart, SketchPart
+from ui.runs.asked import LaneAsked
 from ui.runs.visitors import asks
+from ui.serving.scripted import Script
 
 pytest.importorskip("transformers", reason="needed for words only")
 
@@ -136,21 +138,20 @@ def test_two_lanes_of_words(place, stable, model, own, caption, names):
 
 
 def test_guidance_that_nobody_chose_suits_the_model(model):
-    def resolved(model=model, **values):
-        return Settings.check({"checkpoint": "x", **values}).plain().resolved(model).guidance
+    def resolved(model=model, checkpoint="x", **values):
+        return Script.check({"checkpoint": checkpoint, **values}).lane(model).guidance
 
-    assert (resolved(prompt="fox"), resolved(), resolved(prompt="fox", guidance=1)) == (3, 1, 1)
-    turbo = Settings.check({"checkpoint": "stabilityai/sd-turbo@abc", "prompt": "fox"})
-    assert turbo.resolved(model).guidance == 1
-    for learned, usual in ((2.0, 1), (None, 3)):
+    assert (resolved(prompt="fox"), resolved(), resolved(prompt="fox", guidance=1)) == (3, None, None)
+    assert resolved(checkpoint="stabilityai/sd-turbo@abc", prompt="fox") is None
+    for learned, usual in ((2.0, None), (None, 3)):
         student = replace(model, student=Student("progressive", (1000,), "x", learned))
         assert resolved(student, prompt="fox") == usual
 
 
 def test_emoji_are_told_by_their_names(model):
-    told = Settings.check({"checkpoint": "emoji-tiny", "prompt": "two 🦊\ufe0f and ❤️ at a café 👍🏽", "steps": 1})
-    assert told.resolved(model).prompt == "two fox face and heart at a café thumbs up sign"
-    assert replace(told, checkpoint="other").resolved(model).prompt == told.prompt
+    told = Script.check({"checkpoint": "emoji-tiny", "prompt": "two 🦊\ufe0f and ❤️ at a café 👍🏽", "steps": 1})
+    assert told.lane(model).prompts == "two fox face and heart at a café thumbs up sign"
+    assert replace(told, checkpoint="other").lane(model).prompts == told.prompt
 
 
 def test_what_is_not_known_stands_in_the_caption(place, stable, monkeypatch):
@@ -212,7 +213,10 @@ def test_a_script_repeats_the_pictures(place, stable, model, run_script, script,
 def test_what_needs_pixels_says_so(stable, kind, part, what):
     services = toylab.toy_services(Models(device="cpu"))
     _, (*_, message) = toylab.messages(kind(services), part, {"checkpoint": str(stable), "count": 2})
-    assert message["text"] == f"{what} works only for models of pixels, and this one draws latents of an autoencoder"
+    assert (
+        sentence(ValueError(message["text"]))
+        == f"{what} works only for models of pixels, and this one draws latents of an autoencoder"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -264,8 +268,8 @@ def test_what_is_typed_is_drawn_and_a_pressed_word_shows_where_it_is_looked_at(p
 
 
 def test_a_sketch_is_the_end_of_the_same_run_with_nothing_on_the_way(place, stable):
-    how = {**SketchPart.forms["sketch"].defaults(), "seed": 7, "prompt": "a red qwx", "guidance": 2}
-    del how["checkpoint"]
+    how = {"steps": 4, "sampler": "unipc", "spacing": "trailing", "count": 1, "seed": 7}
+    how |= {"prompt": "a red qwx", "guidance": 2}
     _, (plan, frame) = run(SketchPart(place.services), "sketch", how, stable)
     _, (_, *others) = run(place, "watch", how, stable)
     assert (frame["k"], len(others), plan["words"][-1]) == (3, 4, "qwx")
@@ -277,12 +281,12 @@ def test_a_student_draws_the_sketches_of_its_model_in_all_its_own_steps(ref):
     models = Models(device="cpu")
     teacher, student = (models.known(name) for name in (ref, SKETCHES[ref]["checkpoint"]))
     check_same_images([teacher, student])
-    how = SketchPart.forms["sketch"](**SKETCHES[ref], prompt="fox").resolved(student)
-    assert how.arguments(student)["steps"] == student.student.steps
-    assert how.batch(student) == 1, "its guidance is inside"
     values = {**SKETCHES[ref], "prompt": "fox", "count": 1}
-    (said,) = plans.answer("watch", values, {values["checkpoint"]: student})["steps"]
-    assert (said["kind"]["batch"], said["n"]) == (1, student.student.steps), "the page finds the same"
+    answer = plans.answer("sketch", values, {values["checkpoint"]: student})
+    (said,) = answer["steps"]
+    assert (said["kind"]["batch"], said["n"]) == (1, student.student.steps), "its guidance is inside"
+    (lane,) = answer["asked"]["lanes"]
+    assert LaneAsked(**lane).chain(student, 1).evaluations == 1
 
 
 def test_sketches_wait_for_nobody_and_hold_nobody_up(place, stable):
@@ -290,6 +294,6 @@ def test_sketches_wait_for_nobody_and_hold_nobody_up(place, stable):
     turns, part = place.services.turns, SketchPart(place.services)
     asks("me", None)
     with turns.join(None, "me"):
-        part.request("sketch", {"checkpoint": str(stable)})
+        part.request(toylab.asked(checkpoint=str(stable)))
     with turns.join(None, "another"), pytest.raises(ValueError, match="Others are using this computer"):
-        part.request("sketch", {"checkpoint": str(stable)})
+        part.request(toylab.asked(checkpoint=str(stable)))

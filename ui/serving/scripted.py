@@ -135,7 +135,7 @@ class Scripted(Sampling):
 OF_FORMS: dict[str, Values] = {
     "watch": {"sampler": "ddpm", "steps": 50, "count": 4},
     "compare": {"sampler": "ddpm", "steps": 10, "variance": "beta", "count": 4},
-    "grid": {"steps": 50, "count": 1},
+    "grid": {"sampler": "ddpm", "steps": 50, "count": 1},
 }
 OF_LANE_B = {"sampler": "ddpm", "steps": 10, "variance": "beta_tilde"}
 COLUMNS = "5, 10, 20, 50, 200"

@@ -1,5 +1,5 @@
 // A process that is asked what settings mean, and what a form offers, without an engine. A line {words, emoji} comes first,
-// then one for each question: {part, values, models, sets, pace, result}, or {known} of a model; all as Python tells the page.
+// then one for each question: {part, values, models, sets, pace, result}, {known} of a model, or {forms} of a part; all as Python tells the page.
 import { createInterface } from "node:readline";
 import { aboutOf, factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
@@ -12,9 +12,10 @@ import { Catalogue } from "../../words/catalogue.js";
  * What the page says of settings: {refs, summary}; with their models also {steps, asked, …}, and what the plan is about; or
  * {error}. result: one, or several, of an engine, as they are shown.
  */
-async function answer({ words, emoji }, { part, values, models, sets, pace, known, result, first = "mnist-tiny" }) {
+async function answer({ words, emoji }, { part, values, models, sets, pace, known, result, forms, first = "mnist-tiny" }) {
   const catalogue = new Catalogue({ ...words, sets: sets ?? words.sets });
   catalogue.emoji = emoji;
+  if (forms) return { fields: formsFor(first, words.embedded)[forms] };
   if (known) return aboutOf(known, catalogue);
   try {
     const form = formsFor(first, words.embedded)[part];
