@@ -61,7 +61,7 @@ class Run:
     def messages(self) -> Iterator[Values]:
         """All messages from the first one on, also those to come; the state of the last one is final.
 
-        {run, seq: 1, 2, …, state, text, progress, left, results}: see `log.Message` and web/messages/stream.js.
+        {run, seq: 1, 2, …, state, text, progress, left, results}: see `log.Message` and web/run/stream.js.
         """
         if self.job:
             self.job.start()

@@ -1,7 +1,7 @@
 // The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
 
 import { token } from "../messages/client.js";
-import { isEnd } from "../messages/stream.js";
+import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
 import { SAME } from "../words/units.js";
 import { kept } from "./files/store.js";
@@ -9,7 +9,7 @@ import { said } from "./known.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../messages/client.js" */
-/** @import { Message } from "../messages/stream.js" */
+/** @import { Message } from "../run/stream.js" */
 
 const LATER = 5000; // ms after which the page is kept for a visit without a network
 const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins

@@ -1,8 +1,8 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
 
 import { token } from "../messages/client.js";
-import { isEnd, NEXT } from "../messages/stream.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
+import { isEnd, NEXT } from "../run/stream.js";
 import { download, failure } from "../words/units.js";
 import { planned } from "./requests.js";
 
@@ -11,7 +11,7 @@ import { planned } from "./requests.js";
 /** @import { Computation } from "./parts/index.js" */
 /** @import { Pool, Told } from "./pool.js" */
 /** @import { Message, Result } from "../messages/protocol.js" */
-/** @import { State } from "../messages/stream.js" */
+/** @import { State } from "../run/stream.js" */
 /** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
 /** @typedef {Result | Plans | Told} Given */
 

@@ -3,7 +3,7 @@
 
 /** @import { Sprite } from "../pictures/sprite.js" */
 /** @import { Picture } from "../pictures/resize.js" */
-/** @import { State } from "./stream.js" */
+/** @import { State } from "../run/stream.js" */
 
 /**
  * @template [R=Result]

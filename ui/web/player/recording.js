@@ -1,5 +1,6 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
+/** @import { Step } from "../words/player.js" */
 /** @import { Frame } from "../messages/protocol.js" */
 
 /**
@@ -23,11 +24,6 @@
  */
 
 /** @typedef {{ name: string, steps: Step[], settings: Record<string, unknown> }} Lane */
-
-/**
- * A reverse step t → s. σ is null where only the network knows it.
- * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Step
- */
 
 /** @typedef {Plan | Frame} Result */
 /** @typedef {Frame & { step: Step }} Held a frame with its step */

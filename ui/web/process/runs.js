@@ -5,7 +5,7 @@ import { checkSignal, conditions, predict } from "./predict.js";
 import { named, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
-/** @import { Probe } from "../local/network/unet.js" */
+/** @import { Probe } from "./predict.js" */
 /** @import { Seed } from "./noise.js" */
 /** @import { Condition, Denoised, Process, Spec } from "./predict.js" */
 /** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */

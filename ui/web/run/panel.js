@@ -4,13 +4,13 @@
 import { button, disable, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
 import { attempt, kept } from "../messages/client.js";
-import { Stream } from "../messages/stream.js";
 import { WORDED } from "../plans/plan.js";
 import { FORM, RUN, SHARE } from "../words/page.js";
 import { FILES } from "../words/pictures.js";
 import { duration, failure } from "../words/units.js";
 import { slideItem } from "./slide.js";
 import { Status } from "./status.js";
+import { Stream } from "./stream.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Values } from "../messages/client.js" */
@@ -540,7 +540,7 @@ export class Panel {
   /**
    * What can be taken away. kinds: of files; some: whether there is something to save.
    * @param {string[]} kinds @param {boolean} some @param {Part["slide"]} [slide]
-   * @returns {import("./share.js").Item[]}
+   * @returns {import("../messages/client.js").Item[]}
    */
   items(kinds, some, slide) {
     const { python, diffusers, why } = this.description ?? {};
@@ -548,7 +548,7 @@ export class Panel {
     if (this.#recorded) kinds = [];
     const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // which has the pixels
     const here = some && !this.sketch.shown && (this.example ? !this.run.disabled : this.#came);
-    /** @type {import("./share.js").Item[]} */
+    /** @type {import("../messages/client.js").Item[]} */
     const files = wanted.map((kind) => ({
       title: this.example ? SHARE.after(FILES[kind] ?? kind, this.run.textContent) : (FILES[kind] ?? kind),
       save: (/** @type {(text: string) => void} */ say) => this.save(kind, say),

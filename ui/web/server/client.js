@@ -1,11 +1,11 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
 import { attempt, kept, token } from "../messages/client.js";
 import { unpacked, unpacking } from "../messages/packing.js";
-import { isEnd } from "../messages/stream.js";
+import { isEnd } from "../run/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
 /** @import { Refusal, Values } from "../messages/client.js" */
-/** @import { Message } from "../messages/stream.js" */
+/** @import { Message } from "../run/stream.js" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
 // nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
@@ -152,7 +152,7 @@ export class Server {
     return end;
   }
 
-  /** @type {import("../run/share.js").Item[]} */
+  /** @type {import("../messages/client.js").Item[]} */
   items = [];
 
   /** What the files of a run are made of, or a Refusal. @param {string | null} run */

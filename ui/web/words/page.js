@@ -55,7 +55,7 @@ export const WORDS = {
   past: "Your last runs",
 };
 
-/** How a run stands, where its engine says no more. @type {Record<import("../messages/stream.js").State | "idle" | "starting", string>} */
+/** How a run stands, where its engine says no more. @type {Record<import("../run/stream.js").State | "idle" | "starting", string>} */
 export const STATES = {
   idle: "Ready",
   starting: "Starting…",

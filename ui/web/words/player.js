@@ -3,7 +3,7 @@ import { fraction, number } from "./numbers.js";
 import { countOfSteps } from "./units.js";
 
 /** @import { MEANINGS } from "./meanings.js" */
-/** @import { Step } from "../player/recording.js" */
+/** A reverse step t → s. σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Step */
 /** @typedef {keyof typeof MEANINGS} Word */
 
 /**

@@ -4,7 +4,7 @@ import { layers } from "./layers.js";
 /** @import { Memory } from "./kernel.js" */
 /** @import { Image } from "./layers.js" */
 /** @import { Weights } from "./weights.js" */
-/** @import { Probe } from "./unet.js" */
+/** @import { Probe } from "../../process/predict.js" */
 
 /**
  * @typedef {object} Style of a network's blocks

@@ -5,7 +5,7 @@ import { STATES } from "../words/page.js";
 
 /**
  * @template Result
- * @typedef {import("./protocol.js").Message<Result>} Message
+ * @typedef {import("../messages/protocol.js").Message<Result>} Message
  */
 
 /** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */
