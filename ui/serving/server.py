@@ -52,7 +52,7 @@ from ui.models.services import Services
 from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
-from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, ModelList, Nothing, RunHere
+from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, RunHere
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
 from ui.runs.pages import Run, Runs
@@ -203,7 +203,8 @@ class App(FastAPI):
     def _device(self) -> Device:
         """What computes, for the corner of the page."""
         models = self.services.models
-        return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
+        note = "Space on ZeroGPU" if zero_gpu.is_here() else models.note
+        return {"note": note, "engine": models.engine, "precision": models.precision}
 
     # --- What the page asks
 
@@ -261,7 +262,7 @@ class App(FastAPI):
             "known": self.warmup.known.is_set(),
         }
 
-    def _facts(self, asked: Asked) -> Known:
+    def _facts(self, asked: Asked) -> FactsAnswer:
         """What is known of a checkpoint; what is not loaded yet begins to load."""
         ref = reference(asked.get("ref"))
         found = answer(self.services, ref, asked.get("pictures") is True)

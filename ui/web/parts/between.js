@@ -9,7 +9,7 @@ import { SHARE } from "../words/page.js";
 import { Sketches } from "./between/sketches.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Cells } from "../messages/protocol.js" */
+/** @import { CellPictures } from "../messages/protocol.d.ts" */
 
 /**
  * @typedef {object} Plan
@@ -67,7 +67,7 @@ export function mount(page, part) {
   const square = el("div", { class: "corners" }, ...names, el("div", { class: "pictures" }, board, finger));
   const box = el("div", { class: "between" }, square, el("figure", null, picture, caption));
 
-  /** @type {Panel<Plan | Cells>} */
+  /** @type {Panel<Plan | CellPictures>} */
   const panel = new Panel(page, part, {
     take(result) {
       if (result.kind === "plan") begin(result);
@@ -82,7 +82,7 @@ export function mount(page, part) {
   });
   /** Of sketches that have no picture yet. @type {Board | null} */
   let coming = null;
-  const sketches = new Sketches(page, panel, (/** @type {Plan | Cells | null} */ result) => {
+  const sketches = new Sketches(page, panel, (/** @type {Plan | CellPictures | null} */ result) => {
     if (result?.kind === "plan") coming = { plan: result, of: valuesOf(panel.linked), tiles: new Map() };
     if (result?.kind === "cells" && coming && sketched !== coming) [sketched, covered] = [coming, true];
     if (!result) [sketched, covered] = [null, false];
@@ -105,7 +105,7 @@ export function mount(page, part) {
   const boards = () => (covered ? [sketched] : [whole, sketched]).flatMap((board) => board ?? []);
   const planOf = () => boards()[0]?.plan;
 
-  /** @param {Board} board @param {Cells} result */
+  /** @param {Board} board @param {CellPictures} result */
   async function show(board, { cells, x }) {
     const found = cells.map((cell, at) => /** @type {[number, Tile]} */ ([cell, { image: null, at }]));
     for (const [cell, tile] of found) board.tiles.set(cell, tile);

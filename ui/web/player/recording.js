@@ -1,7 +1,7 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
 /** @import { Step } from "../words/player.js" */
-/** @import { Frame } from "../messages/protocol.js" */
+/** @import { LaneFrame } from "../messages/protocol.d.ts" */
 
 /**
  * What a run is going to do.
@@ -25,8 +25,8 @@
 
 /** @typedef {{ name: string, steps: Step[], settings: Record<string, unknown> }} Lane */
 
-/** @typedef {Plan | Frame} Result */
-/** @typedef {Frame & { step: Step }} Held a frame with its step */
+/** @typedef {Plan | LaneFrame} Result */
+/** @typedef {LaneFrame & { step: Step }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
 /** The noise that the last step but one of a lane adds, in grey levels; Infinity where only the network knows it. @param {RecordedLane} lane */
@@ -69,7 +69,7 @@ export class Recording {
     this.tickOf = new Map(this.ticks.map((s, tick) => [s, tick]));
   }
 
-  /** @param {Frame} frame */
+  /** @param {LaneFrame} frame */
   #addFrame(frame) {
     const { k, sigma } = frame;
     const lane = this.lanes[frame.lane];

@@ -7,11 +7,11 @@ import { show } from "../pictures/sprite.js";
 import { apart, seen, WORDS } from "../words/rows.js";
 import { attribute } from "../words/symbols.js";
 
-/** @import { Head, Row, Source, Step } from "../messages/protocol.js" */
+/** @import { RowEnd, RowHead, RowStep, SourcePicture } from "../messages/protocol.d.ts" */
 /** @import { Sprite } from "../pictures/sprite.js" */
 
 /** @import { Shown } from "../plans/rows.js" */
-/** @typedef {Shown | Source | Head | Step | Row} Result */
+/** @typedef {Shown | SourcePicture | RowHead | RowStep | RowEnd} Result */
 /** @typedef {{ k: number, s: number, x0: Sprite, x?: Sprite }} Held */
 
 const MARKUP = `
@@ -37,7 +37,7 @@ export class Rows {
   plan = null;
   /** @type {Held[][]} */
   frames = [];
-  /** @type {(Row | null)[]} of rows that are done */
+  /** @type {(RowEnd | null)[]} of rows that are done */
   ends = [];
   /** Whether the state is shown in the place of the guess. */
   state = false;
@@ -116,7 +116,7 @@ export class Rows {
     find(figure, ".at").textContent = final ? "" : WORDS.drawing;
   }
 
-  /** @param {Head} result */
+  /** @param {RowHead} result */
   #head({ kind, row, x }) {
     const title = this.plan?.titles[row] ?? "";
     const said = [kind === "map" ? WORDS.differ(title) : WORDS.latent(title), WORDS.latents(title)];

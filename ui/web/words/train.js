@@ -2,7 +2,7 @@
 import { duration } from "./units.js";
 
 /** What is known of a training run. @typedef {{ total: number, images: (step: number) => number, points: (number | null)[][] }} Run */
-/** @import { TrainingNow, TrainState } from "../messages/protocol.js" */
+/** @import { TrainingNow, TrainState } from "../messages/protocol.d.ts" */
 
 /** @type {Record<TrainState, string>} */
 const STATES = {
