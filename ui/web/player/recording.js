@@ -1,7 +1,7 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
-/** @import { Step } from "../words/player.js" */
 /** @import { LaneFrame } from "../messages/protocol.d.ts" */
+/** @import { Row } from "../process/runs.js" */
 
 /**
  * What a run is going to do.
@@ -23,11 +23,11 @@
  * @property {string} [untouchable] why no state of this run can be touched, or ""
  */
 
-/** @typedef {{ name: string, steps: Step[], settings: Record<string, unknown> }} Lane */
+/** @typedef {{ name: string, steps: Row[], settings: Record<string, unknown> }} Lane */
 
 /** @typedef {Plan | LaneFrame} Result */
-/** @typedef {LaneFrame & { step: Step }} Held a frame with its step */
-/** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
+/** @typedef {LaneFrame & { step: Row }} Held a frame with its step */
+/** @typedef {{ name: string, steps: Row[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
 /** The noise that the last step but one of a lane adds, in grey levels; Infinity where only the network knows it. @param {RecordedLane} lane */
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
