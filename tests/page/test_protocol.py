@@ -8,14 +8,14 @@ import pytest
 from protocol_types import fits
 
 from ui import protocol
-from ui.web.page_types import FILE, SOURCE, PageTypes
+from ui.web.page_types import FILE, HEAD, SOURCE, PageTypes
 
 ROOT = Path(__file__).parents[2]
 
 
 def made(source: str) -> str:
     """The types that the page has for these, without what stands before them."""
-    return PageTypes(source).text.partition('resize.js";\n\n')[2]
+    return PageTypes(source).text.removeprefix(f"{HEAD}\n")
 
 
 def test_the_page_has_the_types_of_python():

@@ -14,6 +14,18 @@
  */
 
 /**
+ * An entry of the menu of what can be taken away.
+ * @typedef {object} Item
+ * @property {string} title
+ * @property {boolean} [apart] it stands below a line
+ * @property {() => string} [copy] the text to copy
+ * @property {string} [what] the text is, where it has to be copied by hand
+ * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
+ * sentence at the end: what was saved, or why it could not be made
+ * @property {string} [disabled] why it can't be had now
+ */
+
+/**
  * What `connect(given)` of a client's module gives.
  * @typedef {object} Client
  * @property {string} session who this page is: a visitor's runs share one turn, and each replaces the one before it
@@ -23,7 +35,7 @@
  * @property {(refs: string[], fetch?: boolean) => void} [near] a run of these checkpoints is likely: get them ready; fetch: also
  * those that are a download, where there is much memory. A server has no need of this
  * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/make.js, or a Refusal
- * @property {import("../run/share.js").Item[]} items what the menu has because of it
+ * @property {Item[]} items what the menu has because of it
  */
 
 /** What comes of reading or keeping something, or null in a browser that keeps nothing, or no more. @template T @param {() => T} act */

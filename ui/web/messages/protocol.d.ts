@@ -1,7 +1,10 @@
 // Made from ui/protocol.py by `python ui/web/page_types.py`: change the types there.
 
-import type { Sprite } from "../pictures/sprite.js";
-import type { Picture } from "../pictures/resize.js";
+/** 8 bits in each of 1 to 4 channels, row by row; of 2 or 4 channels the last is alpha. */
+export type Picture = { width: number; height: number; channels: number; data: Uint8Array };
+
+/** Pictures beside each other: their pixels, or a file. */
+export type Sprite = Picture[] | Blob;
 
 /** The stage of a run; ui/runs/states.py lists which follows which. */
 export type State = "queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost";
