@@ -679,7 +679,7 @@ def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(qu
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_a_script_for_diffusers_says_so_where_the_page_computes_in_another_precision(quiet, app, precision):
     opened(quiet, app.local_url, "tab=watch")
-    quiet.evaluate("(precision) => { page.given.device.note = `CPU · ${precision}`; }", precision)
+    quiet.evaluate("(precision) => { page.given.device.precision = precision; }", precision)
     quiet.evaluate("() => { navigator.clipboard.writeText = async (text) => { window.script = text; }; }")
     quiet.click("#share > button:text('Share')")
     quiet.click("#share .menu button:text-is('Copy for diffusers')")

@@ -103,7 +103,7 @@ class Case:
 
     def check(self, answer):
         assert "error" not in answer, answer["error"]
-        blocks = {name: {"shape": [*block.shape], "parts": block.parts} for name, block in self.opened.blocks.items()}
+        blocks = {name: block._asdict() | {"shape": [*block.shape]} for name, block in self.opened.blocks.items()}
         assert answer["spec"]["inside"] == {"blocks": blocks, "skips": [*self.opened.skips]}
         assert [*answer["spec"]["inside"]["blocks"]] == [*blocks]
         self.check_all(answer["probed"], self.wanted)

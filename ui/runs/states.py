@@ -7,9 +7,7 @@ same table in web/messages/stream.js. Listeners may miss states that are short.
 
 from __future__ import annotations
 
-from typing import Literal
-
-State = Literal["queued", "loading", "running", "stopping", "finished", "stopped", "error", "lost"]
+from ui.protocol import State
 
 NEXT: dict[State, tuple[State, ...]] = {
     "queued": ("queued", "loading", "running", "stopping", "stopped", "error", "lost"),

@@ -20,7 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ui.runs.visitors import is_here, neighbourhood
+from ui.runs.visitors import neighbourhood
 
 HEAD = 10.0  # seconds until the head of a request has to be there
 OF_ONE = 256  # connections of one address; a browser opens six
@@ -113,7 +113,7 @@ class Connections:
 
     def __init__(self, most: int):
         self.most = most
-        self.of: Counter[str] = Counter()  # by address
+        self.of: Counter[str | None] = Counter()  # by address
         self.waiting: OrderedDict[Connection, float] = OrderedDict()  # for the head of a request, and since when
         self.unread: dict[Connection, tuple[float, int]] = {}  # when it was looked, and how many bytes waited then
 
@@ -143,7 +143,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         self.all.of[self._address] += 1
         self.all.waiting[self] = time.monotonic()
         proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
-        if self.all.of[self._address] > OF_ONE and not is_here(self._address) and peer not in proxies:
+        if self.all.of[self._address] > OF_ONE and self._address and peer not in proxies:
             transport.abort()
         elif len(self.connections) > self.all.most:
             self.all.waiting.popitem(last=False)[0].transport.abort()

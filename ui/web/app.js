@@ -12,7 +12,7 @@ import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./messages/client.js" */
 /** @import { About, FieldForm } from "./form/form.js" */
-/** @import { Device, ModelChoice } from "./messages/protocol.js" */
+/** @import { Device, ModelChoice } from "./messages/protocol.d.ts" */
 /** @import { Cause } from "./run/panel.js" */
 /** @import { Slide } from "./run/slide.js" */
 /** @import { Item } from "./run/share.js" */

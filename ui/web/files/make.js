@@ -16,8 +16,8 @@ const rows = () => import("./rows.js");
 const PARTS = {
   ...{ watch: lanes, compare: lanes, grid: lanes },
   ...{ latents: rows, repair: rows, between: rows, network: rows },
-  plane: () => import("./points.js"),
-  likelihood: () => import("./bound.js"),
+  plane: async () => ({ save: (await import("./tables.js")).points }),
+  likelihood: async () => ({ save: (await import("./tables.js")).bound }),
 };
 
 /**

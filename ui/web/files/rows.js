@@ -5,6 +5,7 @@ import { urlSafe } from "../pictures/text.js";
 import { thin } from "../plans/kept.js";
 import { round } from "../process/floats.js";
 import { json, typed } from "../words/literal.js";
+import { NOTHING } from "../words/wrong.js";
 import { ANIMATED } from "./animations.js";
 import { enlargement } from "./labels.js";
 import { png } from "./png.js";
@@ -25,7 +26,7 @@ import { MOMENTS } from "./record.js";
  */
 export async function save(kind, run, _, rest) {
   const { stem, request } = run.plan;
-  if (!inOrder(run.rows).length) throw new Error("There is no finished row of pictures yet: press Run");
+  if (!inOrder(run.rows).length) throw new Error(NOTHING.row);
   const about = settings(request);
   if (kind === "png") return [`${stem}.png`, await png(last(run), about)];
   const moments = thin(film(run), MOMENTS[kind]);

@@ -8,6 +8,7 @@ import { seedsOf } from "../plans/settings.js";
 import { flat } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { json } from "../words/literal.js";
+import { NOTHING } from "../words/wrong.js";
 import { ANIMATED } from "./animations.js";
 import { utf8 } from "./bytes.js";
 import { film, strip } from "./labels.js";
@@ -31,7 +32,7 @@ const STRIP = 10; // moments of a strip
  */
 export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, rest) {
   const frames = kept.map((lane) => new Map(lane));
-  if (!frames.some(({ size }) => size)) throw new Error("There is no picture yet: press Run");
+  if (!frames.some(({ size }) => size)) throw new Error(NOTHING.picture);
   const said = settings(plan, frames, about);
   const name = `${stem(plan.lanes, frames, catalogue)}${SUFFIX[kind]}`;
   if (kind === "png") return [name, await png(final(plan, frames), json(said))];

@@ -5,6 +5,7 @@ import { button, el, option, write } from "../drawing/dom.js";
 import { FORM } from "../words/page.js";
 import { SAME } from "../words/units.js";
 
+/** @import { ModelChoice } from "../messages/protocol.d.ts" */
 /** @import { About, FieldForm, Form } from "./form.js" */
 
 /**
@@ -318,10 +319,11 @@ function model({ name, default: usual, lane }, form) {
   const list = () => {
     const now = select.value;
     const models = form.models;
-    const groups = [...new Set(models.map(({ group }) => group))].map((group) => {
-      const shown = models.filter((model) => model.group === group);
+    const titleOf = (/** @type {ModelChoice} */ { group, data }) => FORM.groups[group](data);
+    const groups = [...new Set(models.map(titleOf))].map((label) => {
+      const shown = models.filter((model) => titleOf(model) === label);
       const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
-      return el("optgroup", { label: group }, ...options);
+      return el("optgroup", { label }, ...options);
     });
     const same = second ? [new Option(FORM.same, SAME)] : [];
     const any = form.given.takesAny ? [new Option(FORM.other, "")] : [];

@@ -8,7 +8,7 @@ import { SAME } from "../words/units.js";
 import { makeControl, newId } from "./controls.js";
 
 /** @import { Values } from "../messages/client.js" */
-/** @import { Example, ModelChoice, ShippedSet } from "../messages/protocol.js" */
+/** @import { ExamplePicture, ModelChoice, ShippedSet } from "../messages/protocol.d.ts" */
 /** @import { Control } from "./controls.js" */
 
 /**
@@ -69,7 +69,7 @@ import { makeControl, newId } from "./controls.js";
  * @property {boolean} clip
  * @property {boolean} student
  * @property {ShippedSet | null} set of pictures that comes with the page
- * @property {Example[]} examples
+ * @property {ExamplePicture[]} examples
  */
 
 /** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */

@@ -1,5 +1,4 @@
-// Comparisons that one press sets up, in Compare and from elsewhere.
-import { COMPARISONS } from "../words/page.js";
+// Comparisons that one press sets up, in Compare and from elsewhere; `COMPARISONS` of words/page.js has their titles.
 
 /** @import { Values } from "../messages/client.js" */
 
@@ -22,9 +21,9 @@ const TWO = { ...PLAIN, ...TYPED, steps_b: 20, sampler_b: "ddim" };
 
 /** Comparisons for models that take words. @type {Record<string, Values>} */
 export const OF_WORDS = {
-  [COMPARISONS.words]: { ...TWO, prompt: "red apple", prompt_b: "green apple", guidance: "" },
-  [COMPARISONS.guidance]: { ...TWO, prompt: "red apple", guidance: 1, guidance_b: 7 },
-  [COMPARISONS.latents]: {
+  words: { ...TWO, prompt: "red apple", prompt_b: "green apple", guidance: "" },
+  guidance: { ...TWO, prompt: "red apple", guidance: 1, guidance_b: 7 },
+  latents: {
     ...PLAIN,
     prompt: "red apple",
     guidance: "",
@@ -37,22 +36,22 @@ export const OF_WORDS = {
 
 /** Of the Hub's models of one data set, which share their noise. @type {Record<string, Values>} */
 export const OF_FAMILIES = {
-  [COMPARISONS.bedroomsScore]: {
+  bedroomsScore: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-bedroom-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "google/ncsnpp-bedroom-256", steps_b: 50, variance_b: "beta_tilde" },
   },
-  [COMPARISONS.bedroomsConsistency]: {
+  bedroomsConsistency: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-bedroom-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "openai/diffusers-cd_bedroom256_lpips", steps_b: 2, sampler_b: "consistency" },
   },
-  [COMPARISONS.churches]: {
+  churches: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-church-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "google/ncsnpp-church-256", steps_b: 50, variance_b: "beta_tilde" },
   },
-  [COMPARISONS.cats]: {
+  cats: {
     ...PLAIN,
     ...{ checkpoint: "google/ddpm-ema-cat-256", steps: 50, variance: "beta_tilde" },
     ...{ checkpoint_b: "openai/diffusers-cd_cat256_lpips", steps_b: 2, sampler_b: "consistency" },
@@ -61,21 +60,21 @@ export const OF_FAMILIES = {
 
 /** Comparisons that a button sets up. @type {Record<string, Values>} */
 export const PRESETS = {
-  [COMPARISONS.grain]: {
+  grain: {
     ...PLAIN,
     steps: 10,
     variance: "beta",
     steps_b: 10,
     variance_b: "beta_tilde",
   },
-  [COMPARISONS.long]: {
+  long: {
     ...PLAIN,
     steps: 1000,
     variance: "beta",
     steps_b: 1000,
     variance_b: "beta_tilde",
   },
-  [COMPARISONS.solver]: {
+  solver: {
     ...PLAIN,
     steps: 10,
     sampler: "ddim",
@@ -83,7 +82,7 @@ export const PRESETS = {
     steps_b: 10,
     sampler_b: "unipc",
   },
-  [COMPARISONS.student]: {
+  student: {
     ...PLAIN,
     checkpoint: "mnist-tiny",
     steps: 10,

@@ -11,7 +11,7 @@ import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
 /** @import { About } from "./form.js" */
 /** @import { Answer } from "../messages/client.js" */
 /** @import { Panel } from "../run/panel.js" */
-/** @import { Example } from "../messages/protocol.js" */
+/** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
 /** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
 
@@ -46,7 +46,7 @@ async function drawn(text, { size, channels }) {
 export class Source {
   /** @type {Picture | null} */
   #chosen = null;
-  /** @type {Example[]} */
+  /** @type {ExamplePicture[]} */
   examples = [];
   /** @type {import("../pictures/resize.js").Picture | null} */
   #whole = null;

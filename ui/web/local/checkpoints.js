@@ -9,7 +9,7 @@ import { load } from "./network/model.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FieldForm } from "../form/form.js" */
-/** @import { Known } from "../messages/protocol.js" */
+/** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { Written } from "./known.js" */
 /** @import { Model } from "./network/model.js" */
@@ -95,7 +95,7 @@ export class Checkpoints {
     return known;
   }
 
-  /** What the page learns of it. @param {string} ref @returns {Promise<Known>} */
+  /** What the page learns of it. @param {string} ref @returns {Promise<FactsAnswer>} */
   async said(ref) {
     return said(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
   }

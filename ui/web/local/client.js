@@ -9,7 +9,7 @@ import { said } from "./known.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../messages/client.js" */
-/** @import { Message } from "../messages/stream.js" */
+/** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 const LATER = 5000; // ms after which the page is kept for a visit without a network
 const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins
@@ -25,7 +25,7 @@ async function forget() {
 
 /**
  * A question on its way. said: the last message of a run.
- * @typedef {{ question: Values, take: (answer: any) => void, said?: Message<any> }} Waiting
+ * @typedef {{ question: Values, take: (answer: any) => void, said?: RunMessage<any> }} Waiting
  */
 
 /** @param {Given} given @returns {Client} */

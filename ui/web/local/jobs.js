@@ -10,8 +10,7 @@ import { planned } from "./requests.js";
 /** @import { Loaded } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
 /** @import { Pool, Told } from "./pool.js" */
-/** @import { Message, Result } from "../messages/protocol.js" */
-/** @import { State } from "../messages/stream.js" */
+/** @import { Result, RunMessage, State } from "../messages/protocol.d.ts" */
 /** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
 /** @typedef {Result | Plans | Told} Given */
 
@@ -61,7 +60,7 @@ export class Run {
 
   /**
    * @param {Pool} pool @param {string} part @param {Record<string, unknown>} values of its request
-   * @param {(message: Message<Given>) => void} send @param {number} [interval] ms between two messages with results
+   * @param {(message: RunMessage<Given>) => void} send @param {number} [interval] ms between two messages with results
    */
   constructor(pool, part, values, send, interval = INTERVAL) {
     this.pool = pool;

@@ -2,13 +2,13 @@
 import { COUNT, defaultCount } from "../plans/facts.js";
 import { schedule } from "../process/schedule.js";
 
-/** @import { Known, ModelFacts } from "../messages/protocol.js" */
+/** @import { CheckpointFacts, FactsAnswer } from "../messages/protocol.d.ts" */
 
 /** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: any, home: any, set?: any, colours: number[][] | null, scheduler: any, sidecars: any, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Written */
 
 export const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
 
-/** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {Written} known @returns {ModelFacts | null} */
+/** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {Written} known @returns {CheckpointFacts | null} */
 export function factsIn({ spec, home, scheduler, sidecars, colours }) {
   if (!spec) return null;
   const { T, beta, alphaBar, exploding } = scheduler.alphaBar ? scheduler : schedule(scheduler);
@@ -18,7 +18,7 @@ export function factsIn({ spec, home, scheduler, sidecars, colours }) {
 /**
  * The answer to the page's question. pace: seconds of one picture's step, null where that is not known.
  * @param {string} ref @param {Written} known @param {number | null} pace @param {boolean} isOwn @param {number} download bytes
- * @returns {Known}
+ * @returns {FactsAnswer}
  */
 export function said(ref, known, pace, isOwn, download) {
   const count = defaultCount(pace === null ? null : pace * COUNT, isOwn);

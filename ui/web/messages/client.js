@@ -3,8 +3,7 @@
 
 /** @typedef {{ error: string, again?: number }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
-/** @import { Questions, RunCost } from "./protocol.js" */
-/** @import { Message } from "./stream.js" */
+/** @import { Questions, RunCost, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
 /** @template F @typedef {F extends (asked: infer A) => any ? A : never} Asked */
 /** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} Said */
@@ -19,7 +18,7 @@
  * @typedef {object} Client
  * @property {string} session who this page is: a visitor's runs share one turn, and each replaces the one before it
  * @property {Ask} ask
- * @property {(part: string, values: Values, take: (message: Message<any>) => void, lost: (why: string) => void) => () => void} run
+ * @property {(part: string, values: Values, take: (message: RunMessage<any>) => void, lost: (why: string) => void) => () => void} run
  * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
  * @property {(refs: string[], fetch?: boolean) => void} [near] a run of these checkpoints is likely: get them ready; fetch: also
  * those that are a download, where there is much memory. A server has no need of this

@@ -1,12 +1,7 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 import { STATES } from "../words/page.js";
 
-/** @typedef {"queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost"} State */
-
-/**
- * @template Result
- * @typedef {import("./protocol.js").Message<Result>} Message
- */
+/** @import { RunMessage, State } from "./protocol.d.ts" */
 
 /** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */
 export const NEXT = {
@@ -98,7 +93,7 @@ export class Stream {
     this.changed();
   }
 
-  /** @param {Message<Result> | null | undefined} message */
+  /** @param {RunMessage<Result> | null | undefined} message */
   receive(message) {
     if (!message?.run || this.#old.has(message.run)) return;
     if (this.run !== null && this.run !== message.run) this.start(); // a newer one, which has replaced it

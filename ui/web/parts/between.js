@@ -10,7 +10,7 @@ import { Sketches } from "./between/sketches.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @import { Cells } from "../messages/protocol.js" */
+/** @import { CellPictures } from "../messages/protocol.d.ts" */
 
 /**
  * @typedef {object} Plan
@@ -75,7 +75,7 @@ class Between {
   constructor(page, part) {
     this.page = page;
     this.part = part;
-    /** @type {Panel<Plan | Cells>} */
+    /** @type {Panel<Plan | CellPictures>} */
     this.panel = new Panel(page, part, this);
     this.sketches = new Sketches(page, this.panel, (result) => this.#takeSketch(result));
     this.#board.ariaLabel = WORDS.square;
@@ -99,7 +99,7 @@ class Between {
 
   // --- What the panel asks of a part
 
-  /** @param {Plan | Cells} result */
+  /** @param {Plan | CellPictures} result */
   take(result) {
     if (result.kind === "plan") this.#begin(result);
     else if (this.#whole) this.#show(this.#whole, result);
@@ -132,7 +132,7 @@ class Between {
     this.#build();
   }
 
-  /** Take a result of sketches; null where no sketch is of what is chosen. @param {Plan | Cells | null} result */
+  /** Take a result of sketches; null where no sketch is of what is chosen. @param {Plan | CellPictures | null} result */
   #takeSketch(result) {
     if (result?.kind === "plan") {
       this.#coming = this.#boardOf(result, this.panel.linked);
@@ -163,7 +163,7 @@ class Between {
     return this.#boards[0]?.plan;
   }
 
-  /** @param {Board} board @param {Cells} result */
+  /** @param {Board} board @param {CellPictures} result */
   async #show(board, { cells, x }) {
     const tiles = cells.map((_, at) => /** @type {Tile} */ ({ image: null, at }));
     for (const [i, cell] of cells.entries()) board.tiles.set(cell, tiles[i]);

@@ -44,12 +44,11 @@ export function mount(page, part) {
     ),
   );
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
-  const { words } = COMPARISONS;
-  const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
+  const usual = typed ? { ...PRESETS, words: { ...OF_WORDS.words, checkpoint: TYPES } } : PRESETS;
   const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
   find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));
   const starters = (/** @type {Record<string, Values>} */ offered) =>
-    Object.entries(offered).map(([title, values]) => ({ title, values }));
+    Object.entries(offered).map(([name, values]) => ({ title: COMPARISONS[name], values }));
   const presets = new Starters(panel, starters(usual));
   panel.fields.replaceChildren(
     el("div", { class: "cards" }, ...cards),
@@ -62,7 +61,7 @@ export function mount(page, part) {
     const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
     const figure = el("figure", null, el("ol", null, ...rows), el("img", { src, alt, loading: "lazy" }));
     const ready = (/** @type {unknown} */ ref) =>
-      page.given.models.some((one) => one.ref === ref && one.group === FAMILIES.group);
+      page.given.models.some((one) => one.ref === ref && one.group === "here");
     const buttons = el("div", { class: "try" });
     const box = el(
       "details",
@@ -77,7 +76,9 @@ export function mount(page, part) {
         ([, values]) => ready(values.checkpoint) && ready(values.checkpoint_b),
       );
       buttons.replaceChildren(
-        ...known.map(([title, values]) => button({ class: "button" }, () => panel.set(values, "press"), title)),
+        ...known.map(([name, values]) =>
+          button({ class: "button" }, () => panel.set(values, "press"), COMPARISONS[name]),
+        ),
       );
     });
     return box;

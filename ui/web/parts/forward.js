@@ -20,7 +20,7 @@ import { Walk } from "./forward/walk.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @import { Weights } from "../messages/protocol.js" */
+/** @import { Weights } from "../messages/protocol.d.ts" */
 /** @import { Cause } from "../run/panel.js" */
 
 const PLAYED = 10; // seconds from t = 0 to T

@@ -9,7 +9,7 @@ import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { About } from "../form/form.js" */
-/** @import { Decoding, Early } from "../messages/protocol.js" */
+/** @import { Decoding, Early } from "../messages/protocol.d.ts" */
 /** @import { Bits, Plan, Result } from "./likelihood/tables.js" */
 
 const ON_SLIDE = 4; // pictures

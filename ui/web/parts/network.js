@@ -13,7 +13,7 @@ import { Lane, paint } from "./network/lane.js";
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Sprite } from "../pictures/sprite.js" */
 /** @import { View } from "./network/lane.js" */
-/** @import { Block, Inside, Opening } from "../messages/protocol.js" */
+/** @import { InsideFrame, NetworkBlock, Opening } from "../messages/protocol.d.ts" */
 
 /** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; asked: what the network is asked for; second: what is different in the second run; grafted: its block that is another run's, "" for none; span: its first and its last step that differ. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
 
@@ -31,7 +31,7 @@ const [HIGH, AROUND] = [560, 340]; // pixels: of a U at least, and of the window
 const [BESIDE, BROAD] = [560, 760]; // pixels from which two U, and from which the switches, have room beside the U
 const [THUMB, LANES] = [40, 24]; // pixels: the guess on a button of a run, the gap between two U
 
-/** The channels of a block, row by row. @param {Sprite} channels @param {Block} block @param {number} wide pixels that they may take */
+/** The channels of a block, row by row. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide pixels that they may take */
 async function tiled(channels, { shape: [count, height, width] }, wide) {
   const row = await drawable(channels);
   const columns = wide < BESIDE ? Math.min(8, power(Math.sqrt(count))) : power(Math.sqrt(2 * count));
@@ -68,7 +68,7 @@ export const mount = (page, part) => new Network(page, part).mounted();
 class Network {
   /** @type {Plan | null} */
   #plan = null;
-  /** Of each lane by step. @type {Inside[][]} */
+  /** Of each lane by step. @type {InsideFrame[][]} */
   #frames = [];
   /** The view that was pressed. @type {View | null} */
   #pressed = null;
@@ -107,7 +107,7 @@ class Network {
     this.scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => this.#render());
     find(body, ".lanes").append(...this.#titles, ...this.#lanes.map(({ root }) => root));
     find(body, ".looks").append(...this.#looks);
-    /** @type {Panel<Plan | Inside>} */
+    /** @type {Panel<Plan | InsideFrame>} */
     this.panel = new Panel(page, part, this);
     this.apart = new Apart(this.panel);
     find(body, ".desk").append(this.apart.root);
@@ -130,7 +130,7 @@ class Network {
   /** @param {FieldForm} field */
   side = ({ name }) => name !== "graft";
 
-  /** @param {Plan | Inside} result */
+  /** @param {Plan | InsideFrame} result */
   take(result) {
     if (result.kind === "plan") return this.#begin(result);
     const { scrubber } = this;
@@ -283,7 +283,7 @@ class Network {
     return view;
   }
 
-  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title @param {View} view */
+  /** Show the channels of a block, or the maps of its attention. @param {NetworkBlock} block @param {InsideFrame} frame @param {string} title @param {View} view */
   #renderDetail(block, { channels, looks = [], x0 }, title, view) {
     const detail = find(this.#body, ".detail");
     const maps = find(detail, ".maps", HTMLCanvasElement);

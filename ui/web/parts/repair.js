@@ -5,7 +5,7 @@ import { Rows } from "../player/rows.js";
 import { Panel } from "../run/panel.js";
 import { REPAIR, WORDS } from "../words/rows.js";
 import { nameSymbols } from "../words/symbols.js";
-import { Brush, PRESETS } from "./repair/brush.js";
+import { Brush } from "./repair/brush.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/rows.js" */
@@ -35,8 +35,8 @@ export function mount(page, part) {
   const usual = form.fields.find(({ name }) => name === "hidden")?.default;
   const brush = new Brush(usual, () => panel.changed("hidden", true));
   form.adopt("hidden", brush);
-  for (const name of Object.keys(PRESETS))
-    find(body, ".masks").append(button({ class: "preset" }, () => brush.preset(name), name));
+  for (const [name, title] of Object.entries(REPAIR.presets))
+    find(body, ".masks").append(button({ class: "preset" }, () => brush.preset(name), title));
   const back = find(body, ".back", HTMLInputElement);
   back.addEventListener("change", () => {
     brush.hides = !back.checked;

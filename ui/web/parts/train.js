@@ -13,7 +13,7 @@ import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Answer } from "../messages/client.js" */
-/** @import { DoAsked, TrainState } from "../messages/protocol.js" */
+/** @import { DoAsked, TrainState } from "../messages/protocol.d.ts" */
 /** @import { Given } from "./train/server.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on

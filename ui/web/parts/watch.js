@@ -18,7 +18,7 @@ import { Typing } from "./watch/typing.js";
 /** @import { Lesson } from "./course/bar.js" */
 
 /** The recorded example of Compare, in which the grain is seen: a latent has none. */
-const GRAIN = { ...PRESETS[COMPARISONS.grain], checkpoint: "mnist-tiny", seed: 13, count: 4 };
+const GRAIN = { ...PRESETS.grain, checkpoint: "mnist-tiny", seed: 13, count: 4 };
 const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
 
 /**

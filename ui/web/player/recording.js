@@ -1,6 +1,6 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
-/** @import { Frame } from "../messages/protocol.js" */
+/** @import { LaneFrame } from "../messages/protocol.d.ts" */
 
 /**
  * What a run is going to do.
@@ -29,8 +29,8 @@
  * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Step
  */
 
-/** @typedef {Plan | Frame} Result */
-/** @typedef {Frame & { step: Step }} Held a frame with its step */
+/** @typedef {Plan | LaneFrame} Result */
+/** @typedef {LaneFrame & { step: Step }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
 /** The noise that the last step but one of a lane adds, in grey levels; Infinity where only the network knows it. @param {RecordedLane} lane */
@@ -73,7 +73,7 @@ export class Recording {
     this.tickOf = new Map(this.ticks.map((s, tick) => [s, tick]));
   }
 
-  /** @param {Frame} frame */
+  /** @param {LaneFrame} frame */
   #addFrame(frame) {
     const { k, sigma } = frame;
     const lane = this.lanes[frame.lane];

@@ -7,7 +7,7 @@ import { show } from "../pictures/sprite.js";
 import { apart, seen, WORDS } from "../words/rows.js";
 import { attribute } from "../words/symbols.js";
 
-/** @import { Head, Row, Source, Step } from "../messages/protocol.js" */
+/** @import { RowEnd, RowHead, RowStep, SourcePicture } from "../messages/protocol.d.ts" */
 /** @import { Sprite } from "../pictures/sprite.js" */
 
 /**
@@ -21,7 +21,7 @@ import { attribute } from "../words/symbols.js";
  * @property {boolean} pixelated
  */
 
-/** @typedef {Plan | Source | Head | Step | Row} Result */
+/** @typedef {Plan | SourcePicture | RowHead | RowStep | RowEnd} Result */
 /** @typedef {{ k: number, s: number, x0: Sprite, x?: Sprite }} Held */
 
 const MARKUP = `
@@ -47,7 +47,7 @@ export class Rows {
   plan = null;
   /** @type {Held[][]} */
   frames = [];
-  /** @type {(Row | null)[]} of rows that are done */
+  /** @type {(RowEnd | null)[]} of rows that are done */
   ends = [];
   /** Whether the state is shown in the place of the guess. */
   state = false;
@@ -126,7 +126,7 @@ export class Rows {
     find(figure, ".at").textContent = final ? "" : WORDS.drawing;
   }
 
-  /** @param {Head} result */
+  /** @param {RowHead} result */
   #head({ kind, row, x }) {
     const title = this.plan?.titles[row] ?? "";
     const said = [kind === "map" ? WORDS.differ(title) : WORDS.latent(title), WORDS.latents(title)];

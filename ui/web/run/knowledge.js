@@ -12,10 +12,10 @@ import { failure } from "../words/units.js";
 /** @import { About, FieldForm } from "../form/form.js" */
 /** @import { Answer, Ask, Refusal, Values } from "../messages/client.js" */
 /** @import { Description, Mistake } from "./panel.js" */
-/** @import { Known } from "../messages/protocol.js" */
+/** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 
 export class Knowledge {
-  /** The newest answers of the engine. @type {Map<string, Known>} */
+  /** The newest answers of the engine. @type {Map<string, FactsAnswer>} */
   #known = new Map();
   /** Checkpoints that the visitor has chosen: of others, which a link names, nothing is fetched before Run. @type {Set<string>} */
   typed = new Set();

@@ -564,8 +564,9 @@ export class Panel {
     const script = (/** @type {string} */ title, text = "", wrong = "") => {
       return { title, copy: () => text, what: SHARE.script, disabled: text ? "" : wrong || unknown };
     };
-    const [, precision = ""] = this.page.given.device.note.match(/ · (bf16|fp16)/) ?? [];
-    const noted = diffusers && precision ? `${SHARE.precision(precision)}\n${diffusers}` : diffusers;
+    const { precision } = this.page.given.device;
+    const isCoarse = ["bf16", "fp16"].includes(precision);
+    const noted = diffusers && isCoarse ? `${SHARE.precision(precision)}\n${diffusers}` : diffusers;
     const other = diffusers === undefined ? [] : [script(SHARE.diffusers, noted, why)];
     return this.#recorded ? files : [...files, script(SHARE.python, python, why), ...other];
   }

@@ -5,7 +5,7 @@ import { isEnd } from "../messages/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
 /** @import { Refusal, Values } from "../messages/client.js" */
-/** @import { Message } from "../messages/stream.js" */
+/** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
 // nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
@@ -43,7 +43,7 @@ const silent = () => {
 /** What an answer has packed. @param {Response} answer */
 const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
 
-/** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<Message<any>>} */
+/** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<RunMessage<any>>} */
 async function* messages(body) {
   try {
     yield* unpacking(body);
@@ -107,7 +107,7 @@ export class Server {
   /**
    * Begin a run; its messages come one after another.
    * @param {string} part @param {Values} values
-   * @param {(message: Message<any>) => void} take
+   * @param {(message: RunMessage<any>) => void} take
    * @param {(why: string) => void} lost called when the connection breaks, or the server refuses, and why
    * @returns {() => void} what stops listening
    */

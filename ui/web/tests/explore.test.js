@@ -141,7 +141,7 @@ test("each row shows the frame of its own share of the way", () => {
 });
 
 test("what is erased comes back from its text", () => {
-  const half = Array.from({ length: 1024 }, (_, i) => PRESETS["Right half"](i % 32, Math.floor(i / 32)));
+  const half = Array.from({ length: 1024 }, (_, i) => PRESETS.right(i % 32, Math.floor(i / 32)));
   assert.equal(toText(half).slice(0, 8), "AAD__wAA"); // two bytes of 0, two of 255, and so on: as np.packbits
   assert.deepEqual(fromText(toText(half)), half);
   assert.equal(toText(half.map(() => false)), "");

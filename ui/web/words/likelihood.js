@@ -32,6 +32,8 @@ export const WORDS = {
   early: "The first picture by shorter chains, which cost more",
   all: (/** @type {number} */ steps) => `all ${steps} steps`,
   last: "of which L₀",
+  /** Of a file. @param {string} variance */
+  columns: (variance) => [`L ${variance}`, `rate ${variance}`],
   rate: (/** @type {string} */ variance) => `rate, ${variance}`,
   published: ["rate, paper", "RMSE, paper"],
   table: "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255",

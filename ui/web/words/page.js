@@ -1,5 +1,7 @@
 // The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
 
+/** @import { ModelChoice } from "../messages/protocol.d.ts" */
+
 export const NO_ANSWER = "The server did not answer: try again.";
 
 /** Places, and the parts of those that have several. */
@@ -55,7 +57,7 @@ export const WORDS = {
   past: "Your last runs",
 };
 
-/** How a run stands, where its engine says no more. @type {Record<import("../messages/stream.js").State | "idle" | "starting", string>} */
+/** How a run stands, where its engine says no more. @type {Record<import("../messages/protocol.d.ts").State | "idle" | "starting", string>} */
 export const STATES = {
   idle: "Ready",
   starting: "Starting…",
@@ -131,10 +133,16 @@ export const FORM = {
   ref: "owner/name, or a folder",
   same: "As A",
   other: "Another one…",
+  /** Groups of the list of models. data: the set that those of the Hub were trained with. @type {Record<ModelChoice["group"], (data: string) => string>} */
+  groups: {
+    here: () => "Ready here",
+    trained: () => "Trained here",
+    hub: (data) => (data ? `Needs the Hub: ${data}` : "Needs the Hub"),
+  },
   laneB: (/** @type {string} */ label) => `${label} (B)`,
 };
 
-/** Comparisons that one press sets up. */
+/** Titles of the comparisons of form/presets.js, by their names there. @type {Record<string, string>} */
 export const COMPARISONS = {
   words: "Two words, one noise",
   guidance: "Guidance: 1 or 7?",

@@ -66,13 +66,15 @@ export const REPAIR = {
   erased: "What is erased",
   back: "The brush brings back",
   state: "x<sub>t</sub> instead of x̂<sub>0</sub>",
-  right: "Right half",
-  left: "Left half",
-  upper: "Upper half",
-  lower: "Lower half",
-  middle: "Middle",
-  random: "Half at random",
-  nothing: "Nothing",
+  presets: {
+    right: "Right half",
+    left: "Left half",
+    upper: "Upper half",
+    lower: "Lower half",
+    middle: "Middle",
+    random: "Half at random",
+    nothing: "Nothing",
+  },
   brush: "Brush over the picture: arrow keys move it, Space erases or brings back",
 };
 

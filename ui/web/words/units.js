@@ -3,7 +3,7 @@
 import { fixed } from "./numbers.js";
 
 /** @import { Facts } from "../plans/plan.js" */
-/** @import { RunCost } from "../messages/protocol.js" */
+/** @import { RunCost } from "../messages/protocol.d.ts" */
 
 export const ANY = "any"; // the choice of no class in particular
 export const SAME = "same"; // in lane B: the choice of what lane A has

@@ -119,3 +119,12 @@ export const SCRIPT = {
   scores: "Of score models diffusers has DDPM and Langevin with βₜ only, the authors’ reverse diffusion",
   clip: "diffusers does not clip x̂₀ of score models: switch that off",
 };
+
+/** Why there is no file. */
+export const NOTHING = {
+  picture: "There is no picture yet: press Run",
+  row: "There is no finished row of pictures yet: press Run",
+  cloud: "There is no finished cloud yet: press Run",
+  numbers: "There are no numbers yet: press Run",
+  webp: "This browser can't write WebP: take the GIF",
+};

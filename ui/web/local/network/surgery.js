@@ -84,7 +84,7 @@ function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) 
   };
   const { blocks, skips } = at(number);
   if (touch) throw new Error("a run that is touched can't be opened: leave out one of both");
-  if (look && !Object.values(blocks).some(({ parts }) => parts.includes("attention")))
+  if (look && !Object.values(blocks).some(({ attentions }) => attentions))
     throw new Error("this network has no self-attention: choose another model, or leave out the place");
   const all = [...Object.keys(blocks), ...skips, "attention", "condition", "time"];
   const names = [...taps, ...graft.map(({ name }) => name)];

@@ -1,13 +1,12 @@
 // The square of quick sketches that a student draws as soon as the words are chosen, before Run draws the pictures.
 
 import { isShown } from "../../drawing/dom.js";
-import { CLOCK } from "../../run/clock.js";
-import { student } from "../../run/student.js";
+import { CLOCK, student } from "../../run/sketching.js";
 import { WORDS } from "../../words/between.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../messages/client.js" */
-/** @import { Clock } from "../../run/clock.js" */
+/** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
 const PAUSE = 150; // ms after the last description until the student is asked

@@ -4,7 +4,7 @@ import { WORDS } from "../../words/forward.js";
 import { fraction, power } from "../../words/numbers.js";
 
 /** @import { Line, Point } from "../../drawing/chart.js" */
-/** @import { Weights } from "../../messages/protocol.js" */
+/** @import { Weights } from "../../messages/protocol.d.ts" */
 
 const FINE = 40; // up to this t every step is drawn, then every fourth
 const HIGHEST = 0.5; // of a density

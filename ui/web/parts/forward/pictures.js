@@ -4,7 +4,7 @@ import { WORDS } from "../../words/forward.js";
 import { attribute } from "../../words/symbols.js";
 import { noised, rms, sum, toPixels, visibleGain } from "./mix.js";
 
-/** @import { Weights } from "../../messages/protocol.js" */
+/** @import { Weights } from "../../messages/protocol.d.ts" */
 /** @import { Scene } from "./scene.js" */
 
 export class Pictures {

@@ -6,7 +6,7 @@ import { variance } from "./mix.js";
 /** @import { Page } from "../../app.js" */
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Answer } from "../../messages/client.js" */
-/** @import { Drawing } from "../../messages/protocol.js" */
+/** @import { DrawnPicture } from "../../messages/protocol.d.ts" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
 /** @typedef {{ source: Source, seed: number }} Wanted */
 
@@ -109,7 +109,7 @@ export class Scene {
     return "";
   }
 
-  /** @param {Source} source @returns {Promise<Answer<Drawing>>} */
+  /** @param {Source} source @returns {Promise<Answer<DrawnPicture>>} */
   async #read(source) {
     if ("name" in source) return this.page.client.ask("forward", "picture", source);
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);

@@ -8,7 +8,7 @@ import { attribute } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
 
-/** @import { Comparison } from "../../messages/protocol.js" */
+/** @import { WalkComparison } from "../../messages/protocol.d.ts" */
 /** @import { Scene } from "./scene.js" */
 
 export class Walk {
@@ -68,7 +68,7 @@ export class Walk {
     this.changed();
   }
 
-  /** @param {Comparison} got @param {number} t @param {number} pixels */
+  /** @param {WalkComparison} got @param {number} t @param {number} pixels */
   #show(got, t, pixels) {
     const [walk, jump] = all(this.root, ".walk img", HTMLImageElement);
     attribute(show(walk, got.walk), "alt", walked(t));

@@ -5,7 +5,7 @@ import { number } from "../../words/numbers.js";
 import { indexed } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";
 
-/** @import { Decoding, Early, Bits as Measured } from "../../messages/protocol.js" */
+/** @import { Decoding, Early, MeanBits as Measured } from "../../messages/protocol.d.ts" */
 
 /**
  * @typedef {object} Plan

@@ -9,7 +9,7 @@ import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { paint } from "./pane.js";
 
-/** @import { Training } from "../../messages/protocol.js" */
+/** @import { PlaneTraining } from "../../messages/protocol.d.ts" */
 /** @import { Data, Frame, Plan, Result } from "./cloud.js" */
 /** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePart.initial` */
 
@@ -22,7 +22,7 @@ export class Stage {
   mixture = null;
   /** @type {Frame[][]} of each lane */
   frames = [[], []];
-  /** @type {Training | null} */
+  /** @type {PlaneTraining | null} */
   training = null;
   /** @type {string[]} of the lanes that Run would start */
   #names = [];

@@ -2,15 +2,14 @@
 
 import { isShown } from "../../drawing/dom.js";
 import { NOISE } from "../../drawing/motion.js";
-import { CLOCK } from "../../run/clock.js";
-import { student } from "../../run/student.js";
+import { CLOCK, student } from "../../run/sketching.js";
 import { unknown } from "../../words/captions.js";
 import { TYPING } from "../../words/watch.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */
 /** @import { Values } from "../../messages/client.js" */
-/** @import { Clock } from "../../run/clock.js" */
+/** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
 const PAUSE = 150; // ms after the last key until a sketch replaces the one that computes, or is tried for the first time

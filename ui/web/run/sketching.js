@@ -1,7 +1,15 @@
-// Who draws quick sketches in the place of a model.
+// What quick sketches need: who draws them in the place of a model, and a clock, which tests move by hand.
 
 /** @import { Page } from "../app.js" */
 /** @import { Values } from "../messages/client.js" */
+/** now: in ms. @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
+
+/** @type {Clock} */
+export const CLOCK = {
+  now: () => performance.now(),
+  set: (act, ms) => setTimeout(act, ms),
+  clear: (timer) => clearTimeout(timer),
+};
 
 /**
  * The values with which a student of the model draws its sketches, null where there is none on this page. Its guidance
