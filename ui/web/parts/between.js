@@ -84,7 +84,8 @@ class Between {
     const pictures = el("div", { class: "pictures" }, this.#board, this.#finger);
     const square = el("div", { class: "corners" }, ...this.#names, pictures);
     const box = el("div", { class: "between" }, square, el("figure", null, this.#picture, this.#caption));
-    this.panel.stage.append(el("p", { class: "lead" }, WORDS.lead), this.#warning, box, this.#still);
+    const { origin, stage } = this.panel;
+    stage.append(el("p", { class: "lead" }, WORDS.lead), this.#warning, origin, box, this.#still);
   }
 
   mounted() {
@@ -109,8 +110,8 @@ class Between {
     this.sketches.cancel();
   }
 
-  described() {
-    this.sketches.described();
+  describe() {
+    this.sketches.describe();
   }
 
   render() {
@@ -135,7 +136,7 @@ class Between {
   /** Take a result of sketches; null where no sketch is of what is chosen. @param {Plan | CellPictures | null} result */
   #takeSketch(result) {
     if (result?.kind === "plan") {
-      this.#coming = this.#boardOf(result, this.panel.linked);
+      this.#coming = this.#boardOf(result, this.panel.form.pinned);
       return;
     }
     if (!result) {

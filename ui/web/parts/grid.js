@@ -35,7 +35,7 @@ class Grid {
     this.page = page;
     /** @type {Panel<Result>} */
     this.panel = new Panel(page, part, this);
-    this.panel.stage.append(el("p", null, GRID.lead), meanings(...WAYS), this.#box);
+    this.panel.stage.append(el("p", null, GRID.lead), meanings(...WAYS), this.panel.origin, this.#box);
   }
 
   mounted() {

@@ -49,10 +49,11 @@ class Likelihood {
     find(this.#body, "p").after(meanings(...words, "βₜ", "β̃ₜ", "analytic"));
     /** @type {Panel<Result>} */
     this.panel = new Panel(page, part, this);
-    const { form, stage } = this.panel;
+    const { form, stage, origin } = this.panel;
     this.source = new Source(this.panel, "picture", WORDS.pictures, WORDS.set);
     form.adopt("picture", this.source);
     form.place("checkpoint").after(this.source.element);
+    find(this.#body, ".found").before(origin);
     stage.append(this.#body);
   }
 
@@ -76,7 +77,7 @@ class Likelihood {
     else this.#showBits(result);
   }
 
-  outcome() {
+  finish() {
     return `${this.#textOf(".big")}.`;
   }
 
