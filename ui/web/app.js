@@ -7,7 +7,7 @@ import { revived } from "./messages/packing.js";
 import { Projector } from "./player/projector.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
-import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
+import { FORM, keysOf, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./messages/client.js" */
@@ -23,7 +23,7 @@ import { spoken } from "./words/symbols.js";
  * @typedef {object} Given
  * @property {string} client the module of what computes: see messages/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
- * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
+ * @property {import("./local/known.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes
  * @property {string} first checkpoint
  * @property {boolean} public
@@ -440,7 +440,7 @@ export class Page {
     for (let waits = false; ; waits = true) {
       /** @type {any} */
       const got = await this.client.ask(.../** @type {[any, any, any]} */ (question));
-      if (got.error !== NO_ANSWER) {
+      if (!got.lost) {
         if (waits) this.say(WORDS.again, true);
         return got;
       }

@@ -8,7 +8,7 @@ import { flat, toUint8 } from "../../process/floats.js";
 import { gaussian } from "../../process/noise.js";
 import { inOrder, sideBySide } from "../../process/runs.js";
 
-/** @import { Picture } from "../../pictures/compose.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Planner } from "../../plans/plan.js" */
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
 /** @import { Arguments } from "../../plans/settings.js" */

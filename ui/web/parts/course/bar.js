@@ -210,9 +210,9 @@ export class Bar {
 
 /** Answers to choose from; a choice opens the answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
 function guessing(texts, answer) {
-  const guesses = texts.map((text) => {
+  const guesses = texts.map((text, i) => {
     const guess = () => {
-      for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
+      for (const [other, node] of guesses.entries()) node.setAttribute("aria-pressed", String(other === i));
       answer.open = true;
     };
     return button({ class: "preset", "aria-pressed": false }, guess, text);
