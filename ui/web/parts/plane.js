@@ -11,7 +11,8 @@ import { Stage } from "./plane/stage.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { Form } from "../form/form.js" */
 /** @import { Description } from "../run/knowledge.js" */
-/** @import { Data, Result } from "./plane/cloud.js" */
+/** @import { Result } from "./plane/cloud.js" */
+/** @import { Data } from "../process/mixture.js" */
 
 const DRAW = `
 <p class="info" id="plane-draw-help">${BOARD.help}</p>
