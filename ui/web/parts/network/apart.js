@@ -1,4 +1,4 @@
-// What the second run is: what is switched off, whose block it takes, and in which steps.
+// The controls of the second run: what it switches off, whose block it takes, and in which steps.
 import { button, el, find, markup } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "../../words/network.js";
 
@@ -15,7 +15,7 @@ const MARKUP = `
 `;
 
 export class Apart {
-  #drawn = ""; // what the controls were made for
+  #drawn = ""; // the settings and the model that the controls were made for
   takesWords = false;
 
   /** @param {Panel<any>} panel */
@@ -26,7 +26,7 @@ export class Apart {
     panel.form.adopt("graft", this.#donor());
   }
 
-  /** What is off, as the form has it. */
+  /** The parts that the form switches off. */
   get off() {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
@@ -79,7 +79,7 @@ export class Apart {
       const shown = choice();
       if (shown) shown.value = graft;
     };
-    /** A run that this model can't have is no longer asked for. @param {About} about */
+    /** Offer what a model has; a choice that it does not have goes. @param {About} about */
     const offer = ({ classes, prompts }) => {
       const can = classes.length ? classes.includes(value) : prompts.length > 0 && !known.includes(value);
       known = classes;
