@@ -159,7 +159,7 @@ class Network {
     const plan = this.#plan;
     if (!plan) return;
     const measured = plan.checkpoint === panel.form.value("checkpoint") ? plan.figures : null;
-    keeping(this.#body, () => this.apart.render(plan.blocks, measured, page.model));
+    this.apart.render(plan.blocks, measured, page.model);
   }
 
   // --- What is chosen
