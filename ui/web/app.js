@@ -7,7 +7,7 @@ import { revived } from "./messages/packing.js";
 import { Projector } from "./player/projector.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
-import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
+import { FORM, keysOf, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./messages/client.js" */
@@ -16,14 +16,14 @@ import { spoken } from "./words/symbols.js";
 /** @import { Cause } from "./run/panel.js" */
 /** @import { Slide } from "./run/slide.js" */
 /** @import { Item } from "./run/share.js" */
-/** @import { Lesson } from "./parts/course/bar.js" */
+/** @import { Bar, Lesson } from "./parts/course/bar.js" */
 
 /**
  * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
  * @typedef {object} Given
  * @property {string} client the module of what computes: see messages/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
- * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
+ * @property {import("./local/known.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes
  * @property {string} first checkpoint
  * @property {boolean} public
@@ -314,6 +314,8 @@ export class Page {
 
   // --- The course
 
+  /** What draws lessons, once there was one. @type {Bar | null} */
+  #bar = null;
   /** The name of the lesson whose bar is shown. @type {string | null} */
   lesson = null;
   /** Names of the fields that a teacher's link shows; null for all. */
@@ -331,12 +333,13 @@ export class Page {
     bar.hidden = !lesson;
     bar.classList.toggle("elsewhere", lessons[at]?.part !== this.part);
     if (!lesson) {
-      delete bar.dataset.lesson; // it begins anew
+      this.#bar?.clear();
       if (held) find(document, "#place").focus({ preventScroll: true }); // else it would be lost with the bar
       return;
     }
-    const { draw } = await import("./parts/course/bar.js");
-    if (this.lesson === lesson) draw(this, bar, lesson);
+    const { Bar } = await import("./parts/course/bar.js");
+    this.#bar ??= new Bar(this, bar);
+    if (this.lesson === lesson) this.#bar.show(lesson);
     const { activeElement: now } = document;
     if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // what was pressed is gone
   }
@@ -437,7 +440,7 @@ export class Page {
     for (let waits = false; ; waits = true) {
       /** @type {any} */
       const got = await this.client.ask(.../** @type {[any, any, any]} */ (question));
-      if (got.error !== NO_ANSWER) {
+      if (!got.lost) {
         if (waits) this.say(WORDS.again, true);
         return got;
       }

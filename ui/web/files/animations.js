@@ -6,7 +6,7 @@ import { joined, little, utf8 } from "./bytes.js";
 import { indexed } from "./palette.js";
 
 /** @import { Rest } from "./make.js" */
-/** @import { Picture } from "../pictures/compose.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 /**
  * An endless GIF of pictures of one size: 64 levels of grey, and of colours the 256 that suit each picture best. Of a

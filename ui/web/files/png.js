@@ -3,7 +3,7 @@
 import { packed } from "../messages/bytes.js";
 import { checksum, joined, utf8 } from "./bytes.js";
 
-/** @import { Picture } from "../pictures/compose.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 const TYPES = [0, 0, 4, 2, 6]; // what PNG calls so many channels
 

@@ -14,7 +14,7 @@ import { ANY } from "../words/units.js";
 /** @import { Row } from "../plans/captions.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Rest } from "./make.js" */
-/** @import { Picture } from "../pictures/compose.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 /** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
 /** Of each lane, by step, the kept pictures of x. @typedef {Map<number, Picture[]>[]} Frames */

@@ -14,7 +14,7 @@ import { MOMENTS } from "./record.js";
 /** @import { Request } from "../plans/plan.js" */
 /** @import { RowsPlan } from "../plans/rows.js" */
 /** @import { File, Rest } from "./make.js" */
-/** @import { Picture } from "../pictures/compose.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 /** Pictures by the number of a row or a step. @typedef {Iterable<[number: number, Picture[]]>} Numbered */
 /** rows: the final pictures of each row that is done. frames: the x̂_0 of each row and kept step. @typedef {{ plan: RowsPlan, rows: Numbered, frames: Iterable<[row: number, Numbered]> }} RowsRun */

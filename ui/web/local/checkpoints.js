@@ -11,10 +11,9 @@ import { load } from "./network/model.js";
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
-/** @import { Written } from "./known.js" */
+/** @import { WrittenFacts } from "./known.js" */
 /** @import { Model } from "./network/model.js" */
 
-/** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** What a file of ui/static's knowledge has: JSON, or what was packed. @typedef {(name: string) => Promise<any>} Read */
 /** A model that can compute, as its runs take it. @typedef {Model & import("../process/predict.js").Process & { colours: number[][] | null }} Loaded */
@@ -31,12 +30,12 @@ export class Checkpoints {
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
   engine = ""; // what computes the first model that was loaded
-  /** @type {Map<string, Written>} */
+  /** @type {Map<string, WrittenFacts>} */
   #known = new Map();
   /** Those that a GPU computes. @type {Set<string>} */
   onGpu = new Set();
 
-  /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Read} read */
+  /** @param {{ models: string[], answers: Record<string, any>, words: Words }} knowledge @param {Forms} forms @param {Files} files @param {Read} read */
   constructor(knowledge, forms, files, read) {
     this.knowledge = knowledge;
     this.forms = forms;
@@ -81,14 +80,14 @@ export class Checkpoints {
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
-  /** Know these and no others: what is known of each. @param {Record<string, Written>} known */
+  /** Know these and no others: what is known of each. @param {Record<string, WrittenFacts>} known */
   replace(known) {
     this.#known = new Map(Object.entries(known));
     for (const kept of [this.#facts, this.#loaded, this.onGpu])
       for (const ref of kept.keys()) if (!this.#known.has(ref)) kept.delete(ref);
   }
 
-  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Written} */
+  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {WrittenFacts} */
   known(ref) {
     const known = this.#known.get(ref);
     if (!known) throw new Error(`There is no model ${ref} on this page`);

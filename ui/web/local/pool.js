@@ -6,7 +6,7 @@ import { isEnd } from "../messages/stream.js";
 import { evaluations } from "../plans/plan.js";
 
 /** @import { Plan, Request } from "../plans/plan.js" */
-/** @import { Picture } from "../pictures/compose.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 /** @import { Checkpoints, Loaded } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
 /** @import { Computation } from "./parts/index.js" */

@@ -1,7 +1,7 @@
 // How the page reaches what computes: questions, runs and their messages, files. The server's client stands in
 // server/client.js, the browser's own in local/client.js; the page is told which it has.
 
-/** @typedef {{ error: string, again?: number }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now */
+/** @typedef {{ error: string, again?: number, lost?: boolean }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now; lost: no answer has come */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
 /** @import { Questions, RunCost, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */

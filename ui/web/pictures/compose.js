@@ -1,6 +1,6 @@
 // Pictures as rows of pixels, and as BMP, which takes no time to write.
 
-/** @typedef {import("./resize.js").Picture} Picture */
+/** @import { Picture } from "./resize.js" */
 
 const GREY = 128; // the level between pictures, and behind what is transparent
 const GAP = 2; // pixels between pictures

@@ -11,7 +11,7 @@ import { optionsOf, sampling } from "./settings.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
-/** Of a step: t, s, ᾱ_t, σ; σ null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
+/** A reverse step t → s, with ᾱ_t and σ; σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
 
 export const HARD = 3; // the final step can hardly remove noise that is so many times what the network was trained to find there
 

@@ -7,13 +7,12 @@ import { noise, script as withPipeline } from "./pipelines.js";
 import { args, optionsOf } from "./settings.js";
 import { cellSize } from "./touch.js";
 
+/** @import { Values } from "../messages/client.js" */
 /** @import { Facts } from "./plan.js" */
 /** @import { Lane } from "./settings.js" */
 /** @import { Change, Touches } from "./touch.js" */
 /** @import { Row } from "./captions.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-
-/** @typedef {Record<string, unknown>} Values */
 
 const INSTALLED =
   "# ddpm_core is the library of DDPM Lab. To install it, run this in the folder of its code: pip install .";

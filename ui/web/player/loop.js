@@ -4,7 +4,7 @@ import { button, el, svg, write } from "../drawing/dom.js";
 import { calm } from "../drawing/motion.js";
 import { ASKED, BACK, INSIDE } from "../words/loop.js";
 
-/** @typedef {import("../words/loop.js").Back} Back */
+/** @import { Back } from "../words/loop.js" */
 
 /** The heights of a U-Net's blocks, from the first to the last: on the way down they become smaller, on the way up larger. */
 const BLOCKS = [44, 30, 18, 12, 18, 30, 44];

@@ -1,6 +1,7 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
 /** @import { LaneFrame } from "../messages/protocol.d.ts" */
+/** @import { Row } from "../plans/captions.js" */
 
 /**
  * What a run is going to do.
@@ -22,16 +23,11 @@
  * @property {string} [untouchable] why no state of this run can be touched, or ""
  */
 
-/** @typedef {{ name: string, steps: Step[], settings: Record<string, unknown> }} Lane */
-
-/**
- * A reverse step t → s. σ is null where only the network knows it.
- * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Step
- */
+/** @typedef {{ name: string, steps: Row[], settings: Record<string, unknown> }} Lane */
 
 /** @typedef {Plan | LaneFrame} Result */
-/** @typedef {LaneFrame & { step: Step }} Held a frame with its step */
-/** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
+/** @typedef {LaneFrame & { step: Row }} Held a frame with its step */
+/** @typedef {{ name: string, steps: Row[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
 /** The noise that the last step but one of a lane adds, in grey levels; Infinity where only the network knows it. @param {RecordedLane} lane */
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);

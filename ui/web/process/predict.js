@@ -17,12 +17,12 @@ import { step } from "./schedule.js";
  *   gamma: { times: number[], gamma: number[] } | null,
  *   optimised: { times: Record<string, Record<string, string>> } | null,
  *   source?: { ref: string, fixed: boolean } | null,
- * }} Spec
+ * }} ModelSpec
  */
 
 /**
  * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1.
- * @typedef {Spec & {
+ * @typedef {ModelSpec & {
  *   network: (x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array | Promise<Float32Array>,
  *   config?: Config,
  *   words?: ((prompt: string) => Condition) | null,
@@ -97,7 +97,7 @@ export function fitted({ alphaBar }, x0, x, t) {
   return { x0, eps, x0Hat: x0, v: null };
 }
 
-/** Throw where the network predicts just what x_t is: noise alone. @param {Spec} model @param {number} t */
+/** Throw where the network predicts just what x_t is: noise alone. @param {ModelSpec} model @param {number} t */
 export function checkSignal({ prediction, alphaBar }, t) {
   if (prediction === "epsilon" && alphaBar[t] === 0)
     throw new Error("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");

@@ -7,7 +7,7 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /** @import { Probe } from "../local/network/unet.js" */
 /** @import { Seed } from "./noise.js" */
-/** @import { Condition, Denoised, Process, Spec } from "./predict.js" */
+/** @import { Condition, Denoised, Process, ModelSpec } from "./predict.js" */
 /** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
 
@@ -35,7 +35,7 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /**
  * The chain that settings are for a model. Throws a sentence for what the model does not allow.
- * @param {Spec} model @param {Omit<Settings, "seed">} settings
+ * @param {ModelSpec} model @param {Omit<Settings, "seed">} settings
  * @returns {Chain}
  */
 export function chain(model, { steps, sampler, spacing, start, guidance, ...given }) {

@@ -5,7 +5,7 @@ import { gammaTable, step } from "./schedule.js";
 import { quoted } from "./times.js";
 
 /** @import { Term } from "./floats.js" */
-/** @import { Denoised, Spec } from "./predict.js" */
+/** @import { Denoised, ModelSpec } from "./predict.js" */
 /** @import { Pair } from "./times.js" */
 /** @typedef {number | Float32Array} Sigma of the noise that was added */
 /** @typedef {(k: number) => Float32Array} Noise of step k */
@@ -19,13 +19,13 @@ import { quoted } from "./times.js";
  * @typedef {object} Sampler
  * @property {Options} [options] its own, with their defaults
  * @property {(options: Options) => void} [check] throws for options outside their limits
- * @property {(model: Spec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] its options, with
+ * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] its options, with
  *   what the model says where one is null; throws for what the model does not allow
  * @property {boolean} [memory]
- * @property {(model: Spec, options: Options) => Correct} [correct] what each step begins with instead of x, as often
+ * @property {(model: ModelSpec, options: Options) => Correct} [correct] what each step begins with instead of x, as often
  *   as its option `corrections` says
- * @property {(model: Spec, pairs: Pair[], options: Options) => Sigmas} sigmas
- * @property {(model: Spec, sigmas: Sigmas, options: Options) => Advance} advance
+ * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas
+ * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} advance
  */
 
 const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
@@ -35,7 +35,7 @@ const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 /** @satisfies {Sampler} */
 const ddpm = {
   options: { variance: null },
-  /** @param {Spec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
+  /** @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
   bind(model, options, pairs, guidance) {
     const variance = options.variance ?? model.variance;
     if (!VARIANCES.includes(variance))
@@ -59,7 +59,7 @@ const ddpm = {
       throw new Error("the analytic variance is not defined with guidance: use another variance");
     return { ...options, variance };
   },
-  /** @param {Spec} model @param {Pair[]} pairs @param {Options} options @returns {Sigmas} */
+  /** @param {ModelSpec} model @param {Pair[]} pairs @param {Options} options @returns {Sigmas} */
   sigmas(model, pairs, { variance }) {
     if (variance.startsWith("learned")) return pairs.map(([, s]) => (s ? null : 0));
     const gamma = variance === "analytic" && model.gamma ? gammaTable(model, model.gamma) : null;
@@ -69,7 +69,7 @@ const ddpm = {
     return sigmas;
   },
   advance:
-    (/** @type {Spec} */ model, /** @type {Sigmas} */ sigmas, /** @type {Options} */ { variance }) =>
+    (/** @type {ModelSpec} */ model, /** @type {Sigmas} */ sigmas, /** @type {Options} */ { variance }) =>
     /** @type {Advance} */
     ({ x0, v }, k, t, s, x, noise) => {
       const { ofX0, ofXt } = step(model, t, s);
@@ -110,7 +110,7 @@ const langevin = {
 
 /**
  * σ² of a step, for a variance that is not learned: see `reverse_variance` in ddpm_core/process.py.
- * @param {Spec} model @param {number} t @param {number} s @param {string} variance
+ * @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance
  * @param {Float64Array | null} gamma
  */
 function known(model, t, s, variance, gamma) {
@@ -123,7 +123,7 @@ function known(model, t, s, variance, gamma) {
   return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
 }
 
-/** @param {Spec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
+/** @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
 function learnedSigma(model, t, s, variance, v) {
   const f32 = Math.fround;
   if (variance === "learned") return v.map((value) => Math.sqrt(f32(Math.exp(value))));
@@ -167,14 +167,14 @@ const consistency = {
 
 // --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
 
-/** α, σ and λ = log α/σ of a time. @param {Spec} model @param {number} t */
+/** α, σ and λ = log α/σ of a time. @param {ModelSpec} model @param {number} t */
 function point({ alphaBar }, t) {
   const ratio = Math.sqrt((1 - alphaBar[t]) / alphaBar[t]);
   const alpha = 1 / Math.sqrt(ratio * ratio + 1);
   return { alpha, sigma: ratio * alpha, lambda: Math.log(alpha) - Math.log(ratio * alpha) };
 }
 
-/** @param {Spec} _ @param {Pair[]} pairs */
+/** @param {ModelSpec} _ @param {Pair[]} pairs */
 const none = (_, pairs) => pairs.map(() => 0);
 
 /** @type {Sampler} */

@@ -1,5 +1,7 @@
 // The noise schedule that a scheduler_config.json describes, and what Eqs. 2, 4 and 7 need of it: float64.
 
+import { UserError } from "./errors.js";
+
 /**
  * β_t and ᾱ_t for t = 0..T, with beta[0] = 0 and alphaBar[0] = 1.
  * @typedef {object} Schedule
@@ -47,8 +49,8 @@ const BETAS = {
 export function schedule(config) {
   const { num_train_timesteps: T = 1000, beta_schedule: name = "linear" } = config;
   if (!config.trained_betas && !Object.hasOwn(BETAS, name))
-    throw new Error(`unknown beta_schedule ${JSON.stringify(name)}: choose from ${Object.keys(BETAS).join(", ")}`);
-  if (!Number.isInteger(T) || T < 1) throw new Error(`T must be a whole number of at least 1, got ${T}`);
+    throw new UserError(`unknown beta_schedule ${JSON.stringify(name)}: choose from ${Object.keys(BETAS).join(", ")}`);
+  if (!Number.isInteger(T) || T < 1) throw new UserError(`T must be a whole number of at least 1, got ${T}`);
   const { beta_start: first = 1e-4, beta_end: last = 0.02 } = config;
   const found = tabulated(config.trained_betas ?? BETAS[name](T, first, last));
   if (config.trained_betas && config.variance_exploding) found.exploding = true;
@@ -66,13 +68,15 @@ function tabulated(betas) {
   const T = betas.length;
   const beta = Float64Array.from([0, ...betas]);
   if (!betas.every((b, i) => b > 0 && (b < 1 || (b === 1 && i === T - 1))))
-    throw new Error("every beta must lie strictly between 0 and 1 (the last one may be 1)");
+    throw new UserError("every beta must lie strictly between 0 and 1 (the last one may be 1)");
   const alphaBar = new Float64Array(T + 1).fill(1);
   for (let t = 1; t <= T; t++) alphaBar[t] = alphaBar[t - 1] * (1 - beta[t]);
   if (alphaBar[T - 1] < SMALLEST || (alphaBar[T] > 0 && alphaBar[T] < SMALLEST))
-    throw new Error("alpha_bar gets too close to 0 before the last step: this schedule can't be computed with");
+    throw new UserError("alpha_bar gets too close to 0 before the last step: this schedule can't be computed with");
   if (alphaBar.some((at, t) => t > 0 && !(at < alphaBar[t - 1])))
-    throw new Error("a step adds so little noise that alpha_bar stays as it was: this schedule can't be computed with");
+    throw new UserError(
+      "a step adds so little noise that alpha_bar stays as it was: this schedule can't be computed with",
+    );
   return { T, beta, alphaBar };
 }
 

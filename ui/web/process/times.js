@@ -2,7 +2,7 @@
 
 import { round } from "./floats.js";
 
-/** @import { Spec } from "./predict.js" */
+/** @import { ModelSpec } from "./predict.js" */
 /** @typedef {[t: number, s: number]} Pair */
 
 const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // the others take the steps of ddim
@@ -58,7 +58,7 @@ function timestepPairs(T, n, spacing = "linspace", start = T) {
 
 /**
  * `timestepPairs`, and what depends on the model: its optimised steps, and a student's own, which no spacing means.
- * @param {Spec} model @param {number} n @param {string | null} spacing @param {string} sampler
+ * @param {ModelSpec} model @param {number} n @param {string | null} spacing @param {string} sampler
  * @param {number | null} [start]
  * @returns {Pair[]}
  */
@@ -76,7 +76,7 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
   return pairs(optimisedTimes(model, n, OPTIMISED_FOR.includes(sampler) ? sampler : "ddim"));
 }
 
-/** @param {Spec} model @param {number} n @param {string} sampler @returns {number[]} */
+/** @param {ModelSpec} model @param {number} n @param {string} sampler @returns {number[]} */
 function optimisedTimes({ optimised, source }, n, sampler) {
   const found = optimised?.times[sampler] ?? {};
   if (found[n]) return found[n].split(" ").map(Number);
@@ -110,7 +110,7 @@ const SUITED = { "dpm++": "quadratic", unipc: "quadratic" };
 
 /**
  * The spacing for a sampler at so many steps of this model where nobody has chosen one; null is a student's own.
- * @param {Spec} model @param {string} sampler @param {number} steps
+ * @param {ModelSpec} model @param {string} sampler @param {number} steps
  */
 export function suitedSpacing({ T, student, source, optimised }, sampler, steps) {
   if (student) return null;
@@ -119,13 +119,13 @@ export function suitedSpacing({ T, student, source, optimised }, sampler, steps)
   return shared && Object.hasOwn(shared, steps) ? "optimised" : SUITED[sampler];
 }
 
-/** How many steps a chain from t down to 0 has where so many are wanted. @param {Spec} model @param {number} t @param {number} steps */
+/** How many steps a chain from t down to 0 has where so many are wanted. @param {ModelSpec} model @param {number} t @param {number} steps */
 export const chainLength = ({ student }, t, steps) =>
   Math.min(steps, student ? student.times.filter((own) => own <= t).length : t);
 
 /**
  * The quarters of T, each time once; for a student those of its own times that are nearest to them.
- * @param {Spec} model @param {number[]} [which]
+ * @param {ModelSpec} model @param {number[]} [which]
  */
 export function quarters({ T, student }, which = [4, 3, 2, 1]) {
   const times = which.map((quarter) => Math.floor((T * quarter) / 4));

@@ -33,11 +33,13 @@ const at = (path) => new URL(path, document.baseURI).href;
 
 const AGAIN = 3; // seconds until a request is made again that had too many beside it, where the server says no other time
 
-/** @param {Error & { again?: number }} error @returns {Refusal} */
-const refusal = ({ message, again }) => ({ error: message, ...(again && { again }) });
+const LOST = { error: NO_ANSWER, lost: true };
+
+/** @param {Error & { again?: number, lost?: boolean }} error @returns {Refusal} */
+const refusal = ({ message, again, lost }) => (lost ? LOST : { error: message, ...(again && { again }) });
 
 const silent = () => {
-  throw new Error(NO_ANSWER);
+  throw Object.assign(new Error(NO_ANSWER), { lost: true });
 };
 
 /** What an answer has packed. @param {Response} answer */
@@ -88,7 +90,8 @@ export class Server {
     if (answer.status === 401) location.reload(); // the login has ended
     const content = await answer.json().catch(silent);
     const again = answer.status === 503 ? Number(answer.headers.get("retry-after")) || AGAIN : undefined;
-    throw Object.assign(new Error(typeof content.detail === "string" ? content.detail : NO_ANSWER), { again });
+    if (typeof content.detail !== "string") silent();
+    throw Object.assign(new Error(content.detail), { again });
   }
 
   /** The answer to a POST of JSON. @param {string} path @param {Values} content @param {AbortSignal} [signal] */
@@ -101,7 +104,7 @@ export class Server {
   ask = async (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) => {
     const read = (/** @type {Response} */ answer) => content(answer).catch(silent);
     const answer = await this.#send("ask", { part, what, values }).then(read).catch(refusal);
-    return answer.closing ? { error: NO_ANSWER } : answer; // the next start of the server is to answer
+    return answer.closing ? LOST : answer; // the next start of the server is to answer
   };
 
   /**
@@ -144,10 +147,10 @@ export class Server {
       }
       if (!over) silent();
     };
-    listen().then(end, ({ message }) => {
+    listen().then(end, ({ message, lost: isLost }) => {
       if (connection.signal.aborted) return;
       end();
-      if (!over) lost(message === NO_ANSWER ? "" : message);
+      if (!over) lost(isLost ? "" : message);
     });
     return end;
   }

@@ -58,7 +58,7 @@ test("what is said of x_t", () => {
   assert.match(verdict(3, { gap: 0.03, chance: 0.02 }), /try new noise/);
 });
 
-const LOST = { error: NO_ANSWER };
+const LOST = { error: NO_ANSWER, lost: true };
 
 /** A server whose answers wait until they are let go. */
 function slowServer() {

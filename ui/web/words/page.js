@@ -1,5 +1,7 @@
 // The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
 
+import { DECODED, DECODED_ALL } from "./player.js";
+
 /** @import { ModelChoice } from "../messages/protocol.d.ts" */
 
 export const NO_ANSWER = "The server did not answer: try again.";
@@ -85,8 +87,9 @@ export const RUN = {
   changed: "Settings changed",
   left: (/** @type {string} */ time) => `${time} left`,
   done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
+  /** outcome: a sentence, which may say itself that the run is over. */
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) =>
-    /finished/i.test(outcome) ? outcome : `${state}. ${outcome}`,
+    [DECODED, DECODED_ALL].some((end) => outcome.startsWith(end)) ? outcome : `${state}. ${outcome}`,
   example: "Example",
   going: "This run",
   earlier: "Earlier run",

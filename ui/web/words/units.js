@@ -61,6 +61,7 @@ export function failure(error) {
   const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
   if (own) return sentence(message);
   console.error(error);
+  // A browser has no code for this, and says it in English in every language.
   if (/memory|allocation/i.test(message))
     return "There is not enough memory for this: try fewer pictures or a smaller model";
   return `This failed unexpectedly (${name}): load the page again, or choose other settings`;

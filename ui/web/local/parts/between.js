@@ -5,7 +5,7 @@ import { trajectory } from "../../process/runs.js";
 import { chainOf, kept } from "./rows.js";
 import { seenOf } from "./sampling.js";
 
-/** @import { Picture } from "../../pictures/compose.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { BetweenPlan } from "../../plans/between.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Chains, Outline, Seen } from "../pool.js" */

@@ -9,7 +9,7 @@ import { opened } from "../network/surgery.js";
 import { kept } from "./rows.js";
 import { conditioned, shown } from "./sampling.js";
 
-/** @import { Picture } from "../../pictures/compose.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { NetworkPlan } from "../../plans/network.js" */
 /** @import { Readers } from "../network/readers.js" */
 /** @import { Tap } from "../network/unet.js" */

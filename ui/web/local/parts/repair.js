@@ -18,7 +18,7 @@ import {
   variances,
 } from "./rows.js";
 
-/** @import { Picture } from "../../pictures/compose.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */

@@ -6,7 +6,7 @@ import { stepKind } from "../../plans/plan.js";
 import { trajectory } from "../../process/runs.js";
 import { picture, picturesOf, seenOf } from "./sampling.js";
 
-/** @import { Picture } from "../../pictures/compose.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */

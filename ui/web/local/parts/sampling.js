@@ -8,7 +8,7 @@ import { flat, toUint8 } from "../../process/floats.js";
 import { gaussian } from "../../process/noise.js";
 import { inOrder, sideBySide } from "../../process/runs.js";
 
-/** @import { Picture } from "../../pictures/compose.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Planner } from "../../plans/plan.js" */
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
 /** @import { Arguments } from "../../plans/settings.js" */
@@ -17,7 +17,7 @@ import { inOrder, sideBySide } from "../../process/runs.js";
 /** @import { Chains, Outline, Seen } from "../pool.js" */
 /** @import { Step } from "../../process/runs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
-/** @import { Word } from "../network/text.js" */
+/** @import { Word } from "../network/latent.js" */
 /** @import { Part } from "./index.js" */
 
 const MOMENTS = 25; // of a run of latents, which are shown
