@@ -94,8 +94,17 @@ class Look(TypedDict):
     maps: Sprite  # of its heads: the largest share is white
 
 
-class InsideFrame(TypedDict):
-    """What an opened network gives at step k of a lane. The pictures of blocks are in their order."""
+class BlockPictures(TypedDict):
+    """What is seen of the blocks in one evaluation, in their order."""
+
+    channels: Sprite  # of the chosen block, each from its darkest number to its brightest one
+    read: NotRequired[list[Sprite]]  # what a reader finds of x̂_0 in each block
+    colours: NotRequired[list[Sprite]]  # the numbers of each block as colours
+    looks: NotRequired[list[Look]]  # where the chosen place looks
+
+
+class InsideFrame(BlockPictures):
+    """What an opened network gives at step k of a lane."""
 
     kind: Literal["inside"]
     lane: int
@@ -103,10 +112,6 @@ class InsideFrame(TypedDict):
     t: int
     x: Sprite  # x_s
     x0: Sprite
-    channels: Sprite  # of the chosen block, each from its darkest number to its brightest one
-    read: NotRequired[list[Sprite]]  # what a reader finds of x̂_0 in each block
-    colours: NotRequired[list[Sprite]]  # the numbers of each block as colours
-    looks: NotRequired[list[Look]]  # where the chosen place looks
 
 
 class SourcePicture(TypedDict):
@@ -197,16 +202,21 @@ class Curves(TypedDict):
     rate: list[float]
 
 
-class MeanBits(TypedDict):
-    """Means over the pictures so far."""
+class Bound(TypedDict):
+    """A bound, as means over pictures."""
 
-    kind: Literal["bits"]
-    done: int  # pictures
     # By variance and steps: bits/dim, its standard error, prior, L_0.
     chains: dict[str, dict[str, tuple[float, float | None, float, float]]]
     curves: dict[str, Curves]  # by variance
     rmse: list[float]  # at the times, on the scale 0 to 255
     times: list[int]  # ascending
+
+
+class MeanBits(Bound):
+    """The bound of the pictures so far."""
+
+    kind: Literal["bits"]
+    done: int  # pictures
 
 
 Result = (

@@ -19,11 +19,11 @@ from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
 from ui.models.catalogue import short_name
 from ui.models.loaded import Loading, revision
-from ui.protocol import RunMessage, State
+from ui.protocol import Result, RunMessage, State
 from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Message, RunLog, Stopped, Values
-from ui.runs.plans import Computation, Plan, Recording, evaluations
+from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
 
 if TYPE_CHECKING:
     from ui.models.services import Services
@@ -146,7 +146,7 @@ class Job:
 
     # --- For its computation
 
-    def give(self, *results: object) -> None:
+    def give(self, *results: Result | Shown) -> None:
         """Send results to whoever listens, with the next message."""
         self.log.give(*map(self._show, results))
 

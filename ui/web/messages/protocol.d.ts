@@ -99,15 +99,8 @@ export type Look = {
   maps: Sprite;
 };
 
-/** What an opened network gives at step k of a lane. The pictures of blocks are in their order. */
-export type InsideFrame = {
-  kind: "inside";
-  lane: number;
-  k: number;
-  t: number;
-  /** x_s */
-  x: Sprite;
-  x0: Sprite;
+/** What is seen of the blocks in one evaluation, in their order. */
+export type BlockPictures = {
   /** of the chosen block, each from its darkest number to its brightest one */
   channels: Sprite;
   /** what a reader finds of x̂_0 in each block */
@@ -116,6 +109,17 @@ export type InsideFrame = {
   colours?: Sprite[];
   /** where the chosen place looks */
   looks?: Look[];
+};
+
+/** What an opened network gives at step k of a lane. */
+export type InsideFrame = BlockPictures & {
+  kind: "inside";
+  lane: number;
+  k: number;
+  t: number;
+  /** x_s */
+  x: Sprite;
+  x0: Sprite;
 };
 
 /** A picture from which rows begin, on its way or final. */
@@ -203,11 +207,8 @@ export type Curves = {
   rate: number[];
 };
 
-/** Means over the pictures so far. */
-export type MeanBits = {
-  kind: "bits";
-  /** pictures */
-  done: number;
+/** A bound, as means over pictures. */
+export type Bound = {
   /** By variance and steps: bits/dim, its standard error, prior, L_0. */
   chains: Record<string, Record<string, [number, number | null, number, number]>>;
   /** by variance */
@@ -216,6 +217,13 @@ export type MeanBits = {
   rmse: number[];
   /** ascending */
   times: number[];
+};
+
+/** The bound of the pictures so far. */
+export type MeanBits = Bound & {
+  kind: "bits";
+  /** pictures */
+  done: number;
 };
 
 export type Result = Opening | LaneFrame | InsideFrame | SourcePicture | RowHead | RowStep | RowEnd | CellPictures | PlaneTraining | Cloud | Decoding | Early | MeanBits;

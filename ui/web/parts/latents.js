@@ -14,7 +14,7 @@ import { LEAD, WORDS } from "../words/rows.js";
 export function mount(page, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
+  const panel = new Panel(page, part, { take, render, finish: () => rows.outcome });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
   const source = new Source(panel, "picture", WORDS.picture, WORDS.sample);
@@ -23,6 +23,7 @@ export function mount(page, part) {
   form.adopt("picture_b", other);
   form.place("seed").before(source.element);
   form.place("seed_b").before(other.element);
+  find(rows.root, ".rows").before(panel.origin);
   panel.stage.append(rows.root);
 
   /** @param {Result} result */

@@ -225,6 +225,11 @@ export class Player {
     return this.screen.result(coming, await Promise.all(pictures));
   }
 
+  /** What a press brings into sight, the most important last. */
+  get sight() {
+    return [find(this.root, ".transport"), find(this.root, ".lanes")];
+  }
+
   /** What the part of the page has that shows it. */
   part = {
     hide: () => {
