@@ -1,7 +1,10 @@
 // Made from ui/protocol.py by `python ui/web/page_types.py`: change the types there.
 
-import type { Sprite } from "../pictures/sprite.js";
-import type { Picture } from "../pictures/resize.js";
+/** 8 bits in each of 1 to 4 channels, row by row; of 2 or 4 channels the last is alpha. */
+export type Picture = { width: number; height: number; channels: number; data: Uint8Array };
+
+/** Pictures beside each other: their pixels, or a file. */
+export type Sprite = Picture[] | Blob;
 
 /** The stage of a run; ui/runs/states.py lists which follows which. */
 export type State = "queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost";
@@ -202,17 +205,17 @@ export type Early = {
 };
 
 /** Curves of a bound at its times, in bits/dim. */
-export type Curves = {
+export type BoundCurves = {
   L: number[];
   rate: number[];
 };
 
 /** A bound, as means over pictures. */
-export type Bound = {
+export type MeanBound = {
   /** By variance and steps: bits/dim, its standard error, prior, L_0. */
   chains: Record<string, Record<string, [number, number | null, number, number]>>;
   /** by variance */
-  curves: Record<string, Curves>;
+  curves: Record<string, BoundCurves>;
   /** at the times, on the scale 0 to 255 */
   rmse: number[];
   /** ascending */
@@ -220,7 +223,7 @@ export type Bound = {
 };
 
 /** The bound of the pictures so far. */
-export type MeanBits = Bound & {
+export type MeanBits = MeanBound & {
   kind: "bits";
   /** pictures */
   done: number;
@@ -467,7 +470,7 @@ export type EngineQuestions = {
 };
 
 /** The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`. */
-export type Weights = {
+export type ScheduleWeights = {
   beta: Float32Array;
   /** √ᾱ_t */
   signal: Float32Array;
@@ -493,7 +496,7 @@ export type NoiseAsked = {
   seed: number;
 };
 
-export type Noise = {
+export type DrawnNoise = {
   /** in units of EPSILON_UNIT */
   epsilon: Int16Array;
 };
@@ -523,14 +526,14 @@ export type WalkComparison = {
 
 export type ForwardQuestions = {
   thumbs: (asked: Nothing) => Record<string, Sprite>;
-  tables: (asked: Nothing) => Record<string, Weights>;
+  tables: (asked: Nothing) => Record<string, ScheduleWeights>;
   picture: (asked: DrawingAsked) => DrawnPicture;
-  noise: (asked: NoiseAsked) => Noise;
+  noise: (asked: NoiseAsked) => DrawnNoise;
   compare: (asked: WalkAsked) => WalkComparison;
 };
 
 /** Samples of a step of a training; null where a picture is gone. */
-export type SampleGrid = {
+export type TrainingGrid = {
   step: number;
   /** of training until then; 0 in the recorded run, where that says nothing */
   seconds: number;
@@ -575,7 +578,7 @@ export type TrainingNow = Continued & {
   version?: number;
   /** step, loss, images a second, seconds */
   points?: ([number, number | null, number | null, number])[];
-  grids?: SampleGrid[];
+  grids?: TrainingGrid[];
   /** grids are left: ask again at once */
   more?: boolean;
   /** steps */
