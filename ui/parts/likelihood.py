@@ -28,7 +28,7 @@ from ui.parts.part import Part
 from ui.pictures import as_text
 from ui.pictures.encoded import Sprite, sent
 from ui.pictures.test_sets import PictureSet, set_for
-from ui.protocol import Bound, Curves
+from ui.protocol import BoundCurves, MeanBound
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -111,9 +111,9 @@ class LikelihoodRecording(Recording[LikelihoodPlan]):
     """bound: of all pictures that are done, with the first of `variances`. found: its `summary`."""
 
     bound: BitsPerDim | None = None
-    found: Bound | None = None
+    found: MeanBound | None = None
 
-    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> Bound:
+    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
         """The bound of one more picture. images: all so far. Returns the new summary."""
         self.bound = one if self.bound is None else self.bound.with_images(one)
         self.found = summary(self.bound, model, images)
@@ -212,7 +212,7 @@ def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Work) -> None:
     one = ddpm_core.bits_per_dim(
         model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(plan.together)
     )
-    found: Bound = work.recording.add(one, model, plan.pictures[: i + 1])
+    found: MeanBound = work.recording.add(one, model, plan.pictures[: i + 1])
     work.give({"kind": "bits", "done": i + 1, **found})
 
 
@@ -236,7 +236,7 @@ def times_of(T: int) -> list[int]:
     return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
 
 
-def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> Bound:
+def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
     """Return what the page shows of a bound, with a standard error where there are several pictures.
 
     full: the whole chain with the first of `variances`.
@@ -251,7 +251,7 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> Bound:
     times = sorted({int(t) for t in np.geomspace(1, T, POINTS).round()} | set(range(1, T + 1, max(1, T // 20))))
     at = [t - 1 for t in times]
     chains: dict[str, dict[str, tuple[float, float | None, float, float]]] = {name: {} for name in (first, *others)}
-    curves: dict[str, Curves] = {}
+    curves: dict[str, BoundCurves] = {}
     for (name, steps), bound in bounds.items():
         error = bound.total.std().item() / len(images) ** 0.5 if len(images) > 1 else None
         chains[name][str(steps)] = (

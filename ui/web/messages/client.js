@@ -5,12 +5,12 @@
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
 /** @import { Questions, RunCost, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
-/** @template F @typedef {F extends (asked: infer A) => any ? A : never} Asked */
-/** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} Said */
+/** @template F @typedef {F extends (asked: infer A) => any ? A : never} ValuesOf */
+/** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} AnswerTo */
 
 /**
  * The answer to a question of the protocol; of every part that computes its page can ask the cost of a run.
- * @typedef {(<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: Asked<Questions[P][Q]>) => Promise<Said<Questions[P][Q]>>) & ((part: string, what: "cost", values: Values) => Promise<Answer<RunCost>>)} Ask
+ * @typedef {(<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: ValuesOf<Questions[P][Q]>) => Promise<AnswerTo<Questions[P][Q]>>) & ((part: string, what: "cost", values: Values) => Promise<Answer<RunCost>>)} Ask
  */
 
 /**

@@ -205,17 +205,17 @@ export type Early = {
 };
 
 /** Curves of a bound at its times, in bits/dim. */
-export type Curves = {
+export type BoundCurves = {
   L: number[];
   rate: number[];
 };
 
 /** A bound, as means over pictures. */
-export type Bound = {
+export type MeanBound = {
   /** By variance and steps: bits/dim, its standard error, prior, L_0. */
   chains: Record<string, Record<string, [number, number | null, number, number]>>;
   /** by variance */
-  curves: Record<string, Curves>;
+  curves: Record<string, BoundCurves>;
   /** at the times, on the scale 0 to 255 */
   rmse: number[];
   /** ascending */
@@ -223,7 +223,7 @@ export type Bound = {
 };
 
 /** The bound of the pictures so far. */
-export type MeanBits = Bound & {
+export type MeanBits = MeanBound & {
   kind: "bits";
   /** pictures */
   done: number;
@@ -470,7 +470,7 @@ export type EngineQuestions = {
 };
 
 /** The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`. */
-export type Weights = {
+export type ScheduleWeights = {
   beta: Float32Array;
   /** √ᾱ_t */
   signal: Float32Array;
@@ -496,7 +496,7 @@ export type NoiseAsked = {
   seed: number;
 };
 
-export type Noise = {
+export type DrawnNoise = {
   /** in units of EPSILON_UNIT */
   epsilon: Int16Array;
 };
@@ -526,14 +526,14 @@ export type WalkComparison = {
 
 export type ForwardQuestions = {
   thumbs: (asked: Nothing) => Record<string, Sprite>;
-  tables: (asked: Nothing) => Record<string, Weights>;
+  tables: (asked: Nothing) => Record<string, ScheduleWeights>;
   picture: (asked: DrawingAsked) => DrawnPicture;
-  noise: (asked: NoiseAsked) => Noise;
+  noise: (asked: NoiseAsked) => DrawnNoise;
   compare: (asked: WalkAsked) => WalkComparison;
 };
 
 /** Samples of a step of a training; null where a picture is gone. */
-export type SampleGrid = {
+export type TrainingGrid = {
   step: number;
   /** of training until then; 0 in the recorded run, where that says nothing */
   seconds: number;
@@ -578,7 +578,7 @@ export type TrainingNow = Continued & {
   version?: number;
   /** step, loss, images a second, seconds */
   points?: ([number, number | null, number | null, number])[];
-  grids?: SampleGrid[];
+  grids?: TrainingGrid[];
   /** grids are left: ask again at once */
   more?: boolean;
   /** steps */
