@@ -10,22 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core.imaging.image_files import KINDS, is_grey, square, to_8_bits
+from ddpm_core.imaging.image_files import KINDS, is_grey
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Config
+from train.common.errors import as_train_error
 from train.data.sources import CaptionedFolder, ImageFolder, ImageSource, open_source
 
 COUNTED = 1000  # images whose channels are looked at
-
-
-def prepare(picture: Image.Image, size: int, channels: int = 3) -> np.ndarray:
-    """uint8 (size, size, channels): see image_files.to_8_bits, and `square` for what is resized and cropped."""
-    return square(to_8_bits(picture, channels), size)
 
 
 def count_channels(source: ImageSource) -> int:
@@ -33,9 +28,9 @@ def count_channels(source: ImageSource) -> int:
     seen, total = 0, len(source)
     for i in np.linspace(0, total - 1, min(total, COUNTED)).round().astype(int).tolist():
         try:
-            with source.picture(i) as picture:
+            with as_train_error(str), source.picture(i) as picture:
                 grey = is_grey(picture)
-        except Exception:  # as in Images.read
+        except TrainError:  # a broken file
             continue
         if not grey:
             return 3
@@ -128,8 +123,8 @@ class Images:
         """(uint8 (H, W, C), how many images in a row were broken before one could be read) for image i or the next."""
         for skipped in range(len(self)):
             try:
-                return self._prepare((i + skipped) % len(self)), skipped
-            except Exception:  # Pillow raises many kinds for broken files
+                return self._read((i + skipped) % len(self)), skipped
+            except TrainError:
                 continue
         raise TrainError(f"None of the {len(self)} images of {self.description} can be read: {KINDS} is needed.")
 
@@ -153,8 +148,8 @@ class Images:
         number = [classes.index(name) for name in names] + [-1]  # so that label −1 stays −1
         return [number[self._source.label(i)] for i in self.index.tolist()]
 
-    def _prepare(self, i: int) -> np.ndarray:
-        return prepare(self._source.picture(i), self._size, self.channels)
+    def _read(self, i: int) -> np.ndarray:
+        return self._source.pixels(i, self._size, self.channels)
 
     @cached_property
     def digests(self) -> dict[str, str | None]:
@@ -172,9 +167,9 @@ class Images:
         whole = []
         for i in tqdm(range(count), "reading images", unit="image", leave=False, disable=quiet, mininterval=1):
             try:
-                pixels[len(whole)] = self._prepare(i)
+                pixels[len(whole)] = self._read(i)
                 whole.append(i)
-            except Exception:  # as in read()
+            except TrainError:
                 self.broken.append(self._source.name(i))
         if not whole:
             raise TrainError(f"None of the {count} images of {self.description} can be read: {KINDS} is needed.")

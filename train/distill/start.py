@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ddpm_core.commands.reading import HELP, read_known
 from train import TrainError
 from train.common.command_line import user_path
-from train.common.memory import enough_memory
+from train.common.errors import enough_memory
 from train.distill.config import DistillConfig
 from train.fit.start import read_flags
 

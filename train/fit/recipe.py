@@ -18,13 +18,13 @@ from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.engines import networks
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.network import unet
-from ddpm_core.errors import first_line
 from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
 from ddpm_core.objective import lognormal_times
 from train import TrainError
 from train.common.command_line import imported
 from train.common.config import Config
+from train.common.errors import as_train_error
 
 
 def make_schedule(config: Config) -> NoiseSchedule:
@@ -71,10 +71,8 @@ def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
 def _called(name: str, what: str, *arguments: Any) -> Any:
     """What a function module:function returns. Raises TrainError where it can't be called."""
     function = imported(name, what)
-    try:
+    with as_train_error(lambda reason: f"The {what} {name} fails: {reason}."):
         return function(*arguments)
-    except Exception as error:  # a user's own function may raise anything
-        raise TrainError(f"The {what} {name} fails: {first_line(error)}.") from error
 
 
 def time_distribution(config: Config) -> np.ndarray | None:

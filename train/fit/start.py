@@ -13,7 +13,7 @@ from ddpm_core.commands.values import near
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import PRESETS, Config, Kind, PresetName, converted
-from train.common.memory import enough_memory
+from train.common.errors import enough_memory
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer

@@ -21,6 +21,7 @@ from ddpm_core.errors import first_line
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Kind, from_dict
+from train.common.errors import as_train_error
 from train.fit.flags.limits import PLACES
 
 KEPT = 2
@@ -124,11 +125,11 @@ def last_good_checkpoint(folder: Path) -> Path | None:
 def _damage(path: Path) -> str | None:
     """What is wrong with a checkpoint's file, or None. Every byte is read: the archive keeps a CRC of each tensor."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with as_train_error(str), zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
         return None if broken is None else f"{broken} is damaged"
-    except Exception as error:  # zipfile raises many kinds for damaged files
-        return first_line(error)
+    except TrainError as error:
+        return str(error)
 
 
 def _is_state(state: Any) -> bool:
@@ -149,12 +150,13 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
         reason = _damage(path)
         if reason is None:
             try:
-                state = torch.load(path, map_location="cpu", weights_only=True)
+                with as_train_error(str):
+                    state = torch.load(path, map_location="cpu", weights_only=True)
                 if _is_state(state):
                     return state, complaints
                 reason = "it is no checkpoint of this trainer"
-            except Exception as error:  # torch raises many kinds for files of other programs
-                reason = first_line(error)
+            except TrainError as error:
+                reason = str(error)
         complaints.append(f"{path} can't be read and was passed over ({reason}).")
     if complaints:
         raise TrainError(f"No checkpoint in {folder} can be read. {complaints[0]} Start again in another --out.")

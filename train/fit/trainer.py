@@ -24,8 +24,8 @@ from ddpm_core.process import to_device
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Config, from_dict, to_dict
+from train.common.errors import enough_memory
 from train.common.lock import locked
-from train.common.memory import enough_memory
 from train.data.batches import ahead, batches, torch_seed
 from train.data.images import Images
 from train.fit.ema import EMA, Averages
