@@ -107,11 +107,14 @@ def run(
                 stopped = trainer.run()
             finally:
                 trainer.end()
+    return report(trainer, stopped, f"the model is in {out / 'model'}")
+
+
+def report(trainer: Trainer, stopped: int | None, result: str) -> int:
+    """Say how a run ended, by the signal that stopped it or with its result; returns the exit status."""
     if trainer.accelerator.is_main_process:
-        if stopped:
-            print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
-        else:
-            print(f"Done: the model is in {out / 'model'}", file=sys.stderr)
+        end = f"Stopped and saved at step {trainer.step}: add --resume to continue." if stopped else f"Done: {result}"
+        print(end, file=sys.stderr)
     return 128 + stopped if stopped else 0
 
 

@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from ddpm_core.engines.common import forbid_tf32
-from train.common.launcher import on_cpu
+from train.common.machine import on_cpu
 from train.fit.flags.quickest import Kind, on_device
 from train.fit.signals import StopSignals
 
