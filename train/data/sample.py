@@ -83,7 +83,7 @@ class ImageSample:
         return np.concatenate(list(self.batches()))
 
     def sha256(self) -> str:
-        """Of the pixels, in hexadecimal."""
+        """Return the hash of the pixels, in hexadecimal."""
         digest = hashlib.sha256()
         for batch in self.batches("hashing images"):
             digest.update(batch.data)

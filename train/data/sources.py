@@ -1,4 +1,4 @@
-"""Where images come from: an image folder, parquet, a Hub data set, arrays, torchvision's CIFAR-10 and MNIST, LSUN."""
+"""The sources of images: an image folder, parquet, a Hub data set, arrays, torchvision's CIFAR-10 and MNIST, LSUN."""
 
 from __future__ import annotations
 
@@ -34,20 +34,14 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class ImageSource(ABC):
-    """A numbered set of images.
+    """A numbered set of images."""
 
-    description: to show, with the split; split: the one asked for, or None where the source has none and gives all its
-    images; classes: their names in the order of the labels, or None where the images have no labels; labels: the class
-    of each image, −1 where it has none, or None where classes is; captions: of each image, or None; is_all: whether
-    these are all images of the source (see `open_source`).
-    """
-
-    description: str
-    split: str | None = None
-    classes: tuple[str, ...] | None = None
-    labels: Sequence[int] | None = None
-    captions: Sequence[str] | None = None
-    is_all: bool = True
+    description: str  # for messages, with the split
+    split: str | None = None  # None: the source has no splits, and these are all its images
+    classes: tuple[str, ...] | None = None  # names in the order of the labels; None: the images have no labels
+    labels: Sequence[int] | None = None  # the class of each image, −1 if it has none; None if `classes` is None
+    captions: Sequence[str] | None = None  # one for each image
+    is_all: bool = True  # whether these are all images of the source: see `open_source`
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -65,16 +59,16 @@ class ImageSource(ABC):
         return square(picture, size)
 
     def label(self, i: int) -> int:
-        """The class of image i, −1 where it has none."""
+        """Return the class of image i, −1 if it has none."""
         return -1 if self.labels is None else self.labels[i]
 
     @abstractmethod
     def name(self, i: int) -> str:
-        """What messages call image i."""
+        """Return the name of image i for messages."""
 
     @abstractmethod
     def mark(self, i: int) -> str:
-        """A text that tells image i from others as far as possible without reading it: a name, or a size."""
+        """Return a name or a size that tells image i from others, as far as possible without reading it."""
 
 
 def open_source(

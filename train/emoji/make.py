@@ -28,7 +28,7 @@ _RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures for each concept and s
 
 @dataclass(frozen=True)
 class Example:
-    """One picture, RGB, and what may be asked for to get it; each caption is an example of its own."""
+    """One picture, RGB, and its captions. Each caption is a separate example."""
 
     name: str
     picture: Image.Image
@@ -37,15 +37,13 @@ class Example:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """names: to be recognised. colours: (colour, name). pairs: of two names, in either order. moods: (mood, name).
+    """The lists on which a trained model is judged."""
 
-    keywords: words that are no names, with those of which one is to be recognised.
-    """
-
-    names: tuple[str, ...]
-    colours: frozenset[tuple[str, str]]
-    pairs: frozenset[frozenset[str]]
-    moods: tuple[str, ...]
+    names: tuple[str, ...]  # a classifier should recognise them
+    colours: frozenset[tuple[str, str]]  # (colour, name)
+    pairs: frozenset[frozenset[str]]  # two names, in either order
+    moods: tuple[str, ...]  # "mood name"
+    # Words that are no names, with names of which the classifier should recognise one.
     keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 

@@ -45,14 +45,15 @@ PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to th
 
 @dataclass(frozen=True)
 class Extractor:
-    """name: to show. run: uint8 (N, H, W, 3) to {"features": (N, D)} and, for IS, {"logits": (N, K)}.
+    """A function from images, uint8 (N, H, W, 1 to 4), to the outputs of `run`, as float32.
 
-    Calling it with images of 1 to 4 channels gives the same, as float32. Raises TrainError for whatever `run` raises,
-    and for outputs of another shape or that are not finite.
+    Raises TrainError for whatever `run` raises, for outputs of another shape, and for numbers that are not finite.
     """
 
-    name: str
-    run: Callable[[np.ndarray], dict[str, np.ndarray]]
+    name: str  # for tables
+    run: Callable[
+        [np.ndarray], dict[str, np.ndarray]
+    ]  # uint8 (N, H, W, 3) to features (N, D) and, for IS, logits (N, K)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = np.ascontiguousarray(over_grey(images))  # torch takes no array that is read backwards
@@ -118,16 +119,13 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
 
 @dataclass(frozen=True)
 class Reference:
-    """What scores compare with: mean and covariance of n features, and some of the features.
+    """The features of real images, with which scores compare."""
 
-    sha256: of the pixels. probe: identifies the extractor, see `same_probe`.
-    """
-
-    statistics: dict[str, np.ndarray]
-    features: np.ndarray
-    n: int
-    sha256: str
-    probe: list[float]
+    statistics: dict[str, np.ndarray]  # mu and sigma, the mean and covariance of all features
+    features: np.ndarray  # some of them
+    n: int  # the number of all
+    sha256: str  # the hash of the pixels
+    probe: list[float]  # identifies the extractor: see `same_probe`
 
 
 def reference(
@@ -229,7 +227,7 @@ def compare(
 
 
 def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) -> dict[str, np.ndarray]:
-    """What an extractor gives for pictures, or for those of a folder. name: of the argument."""
+    """Return an extractor's outputs for pictures, or for those of a folder. name: the argument's, for messages."""
     if isinstance(given, (str, Path)):
         source = ImageFolder(Path(given).expanduser())
         pictures = (np.asarray(opaque(to_8_bits(source.picture(i), 4))) for i in range(len(source)))

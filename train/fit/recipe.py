@@ -1,4 +1,4 @@
-"""From a configuration to the noise schedule, the distribution of t, the network, the learning rate and the model."""
+"""Make of a configuration the noise schedule, the distribution of t, the network, the learning rate and the model."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
 
 
 def _called(name: str, what: str, *arguments: Any) -> Any:
-    """What a function module:function returns. Raises TrainError where it can't be called."""
+    """Call module:function. Raises TrainError where this fails."""
     function = imported(name, what)
     with as_train_error(lambda reason: f"The {what} {name} fails: {reason}."):
         return function(*arguments)
@@ -83,7 +83,7 @@ def time_distribution(config: Config) -> np.ndarray | None:
 
 
 def coordinates(config: Config) -> RectifiedFlow | None:
-    """What a network gets in the place of x_t and t − 1; None for these themselves."""
+    """Return how a network sees x_t and t − 1; None: as they are."""
     return RectifiedFlow(times=config.flow_time) if config.prediction == "flow" else None
 
 
@@ -134,9 +134,9 @@ def architecture(network: networks.Network) -> dict[str, Any]:
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 
 
-SHARE = 0.1  # of the work, which the sample grids of a run take at most
-LEAST = 8  # images of a grid, all the same
-_TRAINED = 3  # evaluations that training on an image takes the time of
+SHARE = 0.1  # the largest share of a run's work that sample grids take
+LEAST = 8  # images of a grid, even where they take more
+_TRAINED = 3  # training on an image takes the time of this many evaluations
 
 
 def grid_count(config: Config) -> int:

@@ -51,7 +51,7 @@ def step_of(path: Path) -> int:
 
 
 def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
-    """Write one checkpoint, whole; then drop all but the last two.
+    """Write one checkpoint whole, then drop all but the last two.
 
     Raises TrainError when the disk refuses; older checkpoints are untouched then.
     """
@@ -77,7 +77,7 @@ def copied(value: Any) -> Any:
 class Writer:
     """Writes one thing after the other: in a thread while a GPU computes. On a CPU none is free for that."""
 
-    MOST = 2  # of what waits, such as a checkpoint and the model: each takes memory
+    MOST = 2  # things that may wait, such as a checkpoint and the model: each takes memory
 
     def __init__(self, device: torch.device):
         self._thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "train-writer")
@@ -93,7 +93,7 @@ class Writer:
             self._pending.popleft().result()
 
     def wait(self) -> None:
-        """Until all is written. Raises what that raised."""
+        """Wait until all is written. Raises what the writing raised."""
         while self._pending:
             self._pending.popleft().result()
 
@@ -123,7 +123,9 @@ def last_good_checkpoint(folder: Path) -> Path | None:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint's file, or None. Every byte is read: the archive keeps a CRC of each tensor."""
+    """Return what is wrong with a checkpoint's file, or None. Every byte is read: the archive keeps a CRC of each
+    tensor.
+    """
     try:
         with as_train_error(str), zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
