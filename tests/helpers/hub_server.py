@@ -62,7 +62,7 @@ class HubServer:
         self.stalled = threading.Event()  # while set, file bodies stop after their first bytes
         self.damaged = False  # bodies of weights have their last byte changed, behind the right hash
         self.claimed: dict[str, int | None] = {}  # sizes of files as the listing says, where they are others
-        self.mute = threading.Event()  # while set, requests get no answer
+        self.mute = threading.Event()  # while set, answers have no end, and no pause that a client's timeout would see
         self.vanished: set[str] = set()  # files of the listing that are not there any more
         self.xet = False  # say that weights lie in Xet storage too
         self.connections: set[socket.socket] = set()
@@ -176,8 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
         about = (self.headers.get(name) for name in ("Range", "Authorization"))
         self.hub.requests.append(Request(self.command, unquote(url.path), *about))
         self.received = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.hub.mute.is_set():
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
         while self.hub.mute.is_set():
-            time.sleep(0.02)
+            self.wfile.write(b"X-Wait: more\r\n")
+            time.sleep(0.1)
         if self.hub.status != 200:
             return self.error(self.hub.status, None)
         if self.command == "POST" and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
