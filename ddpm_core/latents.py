@@ -109,11 +109,11 @@ def invert(
     reached = model.schedule.T if t is None else t
     if steps is None and is_whole(reached, 1):
         steps = min(own_run(model)[0], reached)
-    pairs = make_chain(model, steps, "ddim", spacing, t, conditions.get("guidance")).pairs
-    x = image_state(model, images, torch.float32)
-    labels = Condition(**conditions).label_ids(model, len(x))
+    x, condition = image_state(model, images, torch.float32), Condition(**conditions)
+    pairs = make_chain(model, steps, "ddim", spacing, t, condition, len(x)).pairs
+    labels = condition.label_ids(model, len(x))
     for time, s in reversed(pairs):
-        _, eps, _, _ = predict(model, x, max(s, 1), labels, conditions.get("guidance"), clip)
+        _, eps, _, _ = predict(model, x, max(s, 1), labels, condition.guidance, clip)
         to, at = (model.schedule.alpha_bar[i].item() for i in (time, s))
         scale = math.sqrt(to / at)
         x = scale * x + (math.sqrt(1 - to) - scale * math.sqrt(1 - at)) * eps
@@ -156,7 +156,7 @@ def reconstruct(
 def check_chains(model: ModelSpec, times: Sequence[int], steps: Steps | None = None, **options: Any) -> None:
     """Raise ValueError, before anything is computed, if `reconstruct` has no such chain from this time."""
     for t in times:
-        make_chain(model, guidance=options.get("guidance"), **of_chain(options), **_chain(model, t, steps))
+        make_chain(model, condition=Condition.among(options), **of_chain(options), **_chain(model, t, steps))
 
 
 def _chain(model: ModelSpec, t: int, steps: Steps | None) -> dict[str, Any]:

@@ -274,12 +274,13 @@ def _is_prompt(given: object) -> bool:
     return isinstance(given, (str, Mapping))
 
 
-def _mixtures(given: Any, n: int, name: str) -> list[Mapping[str, float]]:
-    """n prompts, each as a mixture."""
-    each = [""] * n if given is None else [given] * n if _is_prompt(given) else given
+def _mixtures(given: Any, n: int | None, name: str) -> list[Mapping[str, float]]:
+    """The prompt of each of n images as a mixture. None: any number of images."""
+    asked = "" if given is None else given
+    each = [asked] * (n or 1) if _is_prompt(asked) else asked
     if not isinstance(each, (list, tuple)) or not all(map(_is_prompt, each)):
         raise ValueError(f"{name} are a text or a mixture of texts, or one for each image, got {given!r}")
-    if len(each) != n:
+    if n not in (None, len(each)):
         raise ValueError(f"give one prompt, or one per image: {n} images, {len(each)} {name}")
     mixtures: list[Mapping[str, float]] = [{prompt: 1.0} if isinstance(prompt, str) else prompt for prompt in each]
     for mixture in mixtures:
@@ -287,10 +288,20 @@ def _mixtures(given: Any, n: int, name: str) -> list[Mapping[str, float]]:
             raise ValueError(f"a mixture of prompts gives each text a finite weight, got {mixture!r}")
         if abs(sum(mixture.values()) - 1) > 1e-6:
             raise ValueError(f"the weights of a mixture of prompts sum to 1, got {mixture!r}")
+    for mixture in mixtures:
+        check_characters("".join(mixture))
     long = max((len(text) for mixture in mixtures for text in mixture), default=0)
     if long > MAX_PROMPT:
         raise ValueError(f"a prompt has at most {MAX_PROMPT:,} characters, got {long:,}")
     return mixtures
+
+
+def check_characters(text: str) -> None:
+    """Raise ValueError for a text with a lone surrogate, which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a prompt holds half a character (a lone surrogate): leave it out") from None
 
 
 def word_square(corners: Sequence[str], side: int = 7) -> list[dict[str, float]]:
@@ -371,9 +382,32 @@ def label_tensor(
     check_guidance(guidance)
     if model.takes_words:
         assert isinstance(model, Model) and model.text is not None
-        asked, away = (_mixtures(prompts, n, name) for prompts, name in ((labels, "prompts"), (negative, "negative")))
+        asked, away = _mixtures(labels, n, "prompts"), _mixtures(negative, n, "negative")
         states = torch.stack([_text_states(model.text, asked), _text_states(model.text, away)], 1)
         return states.to(network_device(model.network) or states.device)
+    ids = _class_ids(model, labels, n, guidance, negative)
+    return None if ids is None else torch.tensor(ids)
+
+
+def check_labels(
+    model: ModelSpec, labels: Labels | Tensor, n: int | None, guidance: float | None, negative: Prompts | None = None
+) -> None:
+    """Raise ValueError for what `label_tensor` refuses, without the network and the text encoder.
+
+    n: the number of images, None if it is not known yet.
+    """
+    check_guidance(guidance)
+    if model.takes_words:
+        _mixtures(labels, n, "prompts")
+        _mixtures(negative, n, "negative")
+    else:
+        _class_ids(model, labels, n, guidance, negative)
+
+
+def _class_ids(
+    model: ModelSpec, labels: Labels | Tensor, n: int | None, guidance: float | None, negative: Prompts | None
+) -> list[int] | None:
+    """The network's number of each image's class; None for a model without classes."""
     if negative is not None:
         raise no_prompts(model)
     guided = guidance is not None and guidance != 1
@@ -384,14 +418,14 @@ def label_tensor(
     if guided and model.null_label is None:
         raise ValueError("guidance needs a model trained with a null label, and this one has none")
     given: Any = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else labels
-    each = list(given) if hasattr(given, "__len__") and not _is_prompt(given) else [given] * n
-    if len(each) != n:
+    each = list(given) if hasattr(given, "__len__") and not _is_prompt(given) else [given] * (n or 1)
+    if n not in (None, len(each)):
         raise ValueError(f"give one label, or one per image: {n} images, {len(each)} labels")
     raw = isinstance(labels, Tensor)  # in the network's own numbers, among which is the null label
     ids = [_class_id(model, label, raw) for label in each]
     if guided and model.null_label in ids:
         raise ValueError("guidance needs a class label to guide towards")
-    return torch.tensor(ids)
+    return ids
 
 
 def _class_id(model: ModelSpec, label: Any, raw: bool) -> int:

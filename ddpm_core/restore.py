@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ddpm_core.errors import first_line
-from ddpm_core.model import Model, check_pixels, check_state, is_number, is_whole
+from ddpm_core.model import Model, check_pixels, is_number, is_whole
 from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, Seeds, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, check_gradients, network_device
@@ -296,7 +296,7 @@ class Task:
     def check_steps(self) -> None:
         """Raise ValueError for a sampler whose steps can't be taken one by one, from a changed state."""
         self.chain.check_no_memory()
-        if not self.chain.sampler.evaluates_once:
+        if self.chain.sampler.evaluations != 1:
             raise ValueError("this method takes samplers that evaluate at their own state: ddpm, ddim or consistency")
 
 
@@ -315,9 +315,13 @@ class _Restoring(StepSampler):
     """A method at its task, as a chain takes it."""
 
     memory: ClassVar[bool] = True
-    evaluates_once: ClassVar[bool] = False
+    evaluations: ClassVar[int | None] = None
     method: Method
     task: Task
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.task.chain.name
 
     def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
         return self.method.whole_steps(self.task, schedule, pairs)
@@ -580,17 +584,14 @@ def restore(
     given: dict[str, Any] = dict(options)
     own = {name: given.pop(name) for name in DEFAULTS if name in given}
     condition = Condition(given.pop("labels", None), guidance=given.pop("guidance", None))
-    chain = make_chain(model, steps, sampler, spacing, None, condition.guidance, variance=variance, eta=eta, **own)
     x_T, seeds = given.get("x_T"), None if seeds is None else check_seeds(seeds)
-    if x_T is not None:
-        check_state(model, x_T, "x_T")
+    own |= {"variance": variance, "eta": eta}
+    chain = make_chain(model, steps, sampler, spacing, None, condition, x_T=x_T, **own)
     n = len(check_seeds(seeds or ())) if x_T is None else len(x_T)
     y = _checked(model, measurement, y, n, torch.float32 if x_T is None else x_T.dtype)
     task = Task(measurement, y, chain, model.clip if clip is None else clip)
     chosen.check(task)
-    lane = Lane(
-        model, replace(chain, sampler=_Restoring(chosen, task), memory=True), condition, stop=given.pop("stop", None)
-    )
+    lane = Lane(model, replace(chain, sampler=_Restoring(chosen, task)), stop=given.pop("stop", None))
     return (step for _, step in follow([lane], seeds, clip, **given))
 
 

@@ -1,7 +1,7 @@
 """The functions that a user calls: a run from seeds to images, step by step; several runs in one; or only the final
 images.
 
-`make_chain` says which steps a run takes, and `Condition` says what it draws.
+`make_chain` says which steps a run takes and what it draws. `follow` takes those steps.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from typing import Any, ClassVar, TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
@@ -27,6 +27,7 @@ from ddpm_core.prediction import (
     attention_maps,
     check_attention,
     check_guidance,
+    check_labels,
     evaluation,
     label_tensor,
     network_device,
@@ -138,28 +139,68 @@ class Condition:
     negative: Prompts | None = None
     guidance: float | None = None
 
+    @classmethod
+    def among(cls, options: Mapping[str, Any]) -> Condition:
+        """Return the condition that is among the arguments of a run."""
+        return cls(**{row.name: options[row.name] for row in fields(cls) if row.name in options})
+
+    @property
+    def is_guided(self) -> bool:
+        """Return whether the network is evaluated a second time, for what guidance leads away from."""
+        return self.guidance not in (None, 1)
+
+    def check(self, model: ModelSpec, n: int | None = None) -> None:
+        """Raise ValueError for a condition that the model does not have. n: the number of images, if it is known."""
+        check_labels(model, self._asked(model), n, self.guidance, self.negative)
+
     def label_ids(self, model: ModelSpec, n: int) -> Tensor | None:
         """Return the network's labels for n images. Shapes and errors: see `label_tensor`."""
+        return label_tensor(model, self._asked(model), n, self.guidance, self.negative)
+
+    def _asked(self, model: ModelSpec) -> Labels:
+        """The labels or the prompts."""
         if self.labels is not None and self.prompts is not None:
             raise ValueError("give labels or prompts, not both")
         if self.prompts is not None and not model.takes_words:
             raise no_prompts(model)
-        asked = self.labels if self.prompts is None else self.prompts
-        return label_tensor(model, asked, n, self.guidance, self.negative)
+        return self.labels if self.prompts is None else self.prompts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chain:
-    """The chain of a run: its sampler on its pairs (t, s).
+    """A chain that a model can take. `make_chain` has checked it, and `follow` takes its steps."""
 
-    sigmas: σ of every step, None if only the network knows it. memory: whether a step depends on earlier ones.
-    """
-
-    name: str
-    pairs: Pairs
     sampler: StepSampler
-    sigmas: Sequence[float | None]
-    memory: bool = False
+    """with the model's value for each option that was left open"""
+    pairs: Pairs
+    """(t, s) of each step"""
+    schedule: NoiseSchedule
+    condition: Condition = Condition()
+    start: int | None = None
+    """the t that was asked for, None for the model's T; a chain from below T needs its state x_start"""
+
+    @property
+    def name(self) -> str:
+        """Return the sampler's name."""
+        return self.sampler.name
+
+    @property
+    def memory(self) -> bool:
+        """Return whether a step depends on earlier ones."""
+        return self.sampler.memory
+
+    @cached_property
+    def sigmas(self) -> Sequence[float | None]:
+        """σ of every step, None if only the network knows it."""
+        return self.sampler.sigmas(self.schedule, self.pairs)
+
+    @property
+    def evaluations(self) -> int | None:
+        """Return how often a step evaluates the network for each image, with corrections and guidance. None if only
+        the run knows, as with a sampler of your own.
+        """
+        each = self.sampler.evaluations
+        return None if each is None else each * (2 if self.condition.is_guided else 1)
 
     def is_same(self, other: Chain) -> bool:
         """Return whether another chain of the same model certainly takes the same steps.
@@ -197,16 +238,28 @@ def make_chain(
     sampler: AnySampler | None = None,
     spacing: Spacing | None = None,
     start: int | None = None,
-    guidance: float | None = None,
+    condition: Condition | None = None,
+    n: int | None = None,
+    x_T: Tensor | None = None,
     **options: Any,
 ) -> Chain:
-    """Return the chain that a model takes. The arguments are those of `trajectory`.
+    """Return the chain that a model takes, with everything checked that can be checked without the network.
 
-    options: the sampler's options. None, or an option's default, leaves the sampler's own value.
+    Arguments:
+        model: its specification is enough.
+        steps, sampler, spacing, start: as for `trajectory`.
+        condition: what the run draws. None makes a chain to look at, whose condition is not checked.
+        n: the number of images, if it is known; labels and prompts are one for all, or one for each.
+        x_T: the state where the run begins; None for noise, or if it is not known yet.
+        options: the sampler's options. None, or an option's default, leaves the sampler's own value.
 
-    Raises ValueError for a chain that the model, the sampler or the guidance don't allow.
+    Raises:
+        ValueError: for steps, options or a condition that the model or the sampler does not have.
     """
-    check_guidance(guidance)
+    if x_T is not None:
+        check_state(model, x_T, "x_T", n)
+    guidance = None if condition is None else condition.guidance
+    check_guidance(guidance, torch.float32 if x_T is None else x_T.dtype)
     own_steps, own_sampler = own_run(model)
     chosen = own_sampler if sampler is None else sampler
     named = NAMED.get(chosen) if isinstance(chosen, str) else _own_sampler(chosen)
@@ -223,7 +276,9 @@ def make_chain(
     if model.student is not None:
         model.student.check(named.name, pairs, getattr(named, "eta", 0.0))
     named = named.bind(model, pairs, guidance)
-    return Chain(named.name, pairs, named, named.sigmas(model.schedule, pairs), named.memory)
+    if condition is not None:
+        condition.check(model, n)
+    return Chain(named, pairs, model.schedule, condition or Condition(), start)
 
 
 @completes(OtherOptions)
@@ -287,10 +342,9 @@ def trajectory(
             model or sampler does not have. During the run, if your own sampler, noise or on_step breaks its promise.
     """
     check_options("trajectory", options, ["seeds", "steps", *ARGUMENTS])
-    _check_start(model, start, _state_at(after, x_T))
-    chain = make_chain(model, steps, sampler, spacing, start, guidance, variance=variance, eta=eta, **options)
-    lane = Lane(model, chain, Condition(labels, prompts, negative, guidance), on_step, after, stop)
-    return (step for _, step in follow([lane], seeds, clip, x_T, noise, attention))
+    own, condition = {"variance": variance, "eta": eta, **options}, Condition(labels, prompts, negative, guidance)
+    chain = make_chain(model, steps, sampler, spacing, start, condition, x_T=_state_at(after, x_T), **own)
+    return (step for _, step in follow([Lane(model, chain, on_step, after, stop)], seeds, clip, x_T, noise, attention))
 
 
 @dataclass(frozen=True)
@@ -298,8 +352,8 @@ class Lane:
     """One of several runs. on_step, after, stop: as for `trajectory`."""
 
     model: Model
+    """the network for a chain that was made for its specification"""
     chain: Chain
-    condition: Condition = Condition()
     on_step: OnStep | None = None
     after: Step | tuple[int, Tensor] | None = None
     stop: int | None = None
@@ -315,9 +369,16 @@ def follow(
 ) -> Iterator[tuple[int, Step]]:
     """Yield the steps of the lanes as (lane, step), in order of falling t; the arguments are those of `trajectory`.
 
+    The chains are taken as they are: nothing of them is made or checked again.
+
     Lanes of one model and guidance at the same t are evaluated in one batch, and only once if they have the same state.
     Raises ValueError before anything is computed, as `trajectory`.
     """
+    for lane in lanes:
+        if _state_at(lane.after, x_T) is None and lane.chain.start not in (None, lane.chain.schedule.T):
+            raise ValueError(f"a chain that starts at t = {lane.chain.start} needs its state there: give it as x_T")
+        if lane.chain.start != lanes[0].chain.start:
+            raise ValueError("lanes that share one state must start at the same t")
     runs = [_Run(lane, seeds, clip, x_T, noise, attention) for lane in lanes]
     for run in runs:
         run.alike = next(one.alike for one in runs if one is run or one.lane.chain.is_same(run.lane.chain))
@@ -357,7 +418,7 @@ class _Run:
             chain.check_no_memory()
         self._look = _look(lane.model, attention)
         state = _state_at(lane.after, x_T)
-        seeds, self.x, self.labels = _checked_start(lane.model, lane.condition, seeds, state, noise)
+        seeds, self.x, self.labels = _checked_start(lane.model, chain.condition, seeds, state, noise)
         self._noise = seeded_noise(seeds) if noise is None else own_noise(noise)
         self._whole_step = chain.sampler.whole_steps(lane.model.schedule, chain.pairs)
         self.t = chain.pairs[self._k][0]
@@ -382,9 +443,9 @@ class _Run:
 
     def _evaluate(self, under_way: Sequence[_Run], x: Tensor, t: int, **options: Any) -> Denoised:
         """Evaluate, and in the same batch all lanes that will ask for the same network at this time."""
-        guidance = self.lane.condition.guidance
+        guidance = self.lane.chain.condition.guidance
         here = x is self.x and isinstance(t, int) and t == self.t and not x.requires_grad
-        if options or not here or not self.lane.chain.sampler.evaluates_once:
+        if options or not here or self.lane.chain.sampler.evaluations != 1:
             run = {"labels": self.labels, "guidance": guidance, "clip": self._clip}
             return predict(self.lane.model, x, t, **run | options)
         if self._found is None and len(under_way) == 1:
@@ -405,13 +466,14 @@ class _Run:
 
     def _shares(self, other: _Run) -> bool:
         """Whether another lane's evaluations can be in a batch with those of this one."""
-        mine, its = self.lane, other.lane
+        mine, its = self.lane.chain, other.lane.chain
         guidance = mine.condition.guidance == its.condition.guidance
-        return mine.model is its.model and guidance and its.chain.sampler.evaluates_once
+        return self.lane.model is other.lane.model and guidance and its.sampler.evaluations == 1
 
     def _is_same(self, other: _Run) -> bool:
         """Whether another lane at this time surely has the same state and condition: no device is asked for it."""
-        pairs = zip(vars(self.lane.condition).values(), vars(other.lane.condition).values(), strict=True)
+        conditions = (vars(run.lane.chain.condition).values() for run in (self, other))
+        pairs = zip(*conditions, strict=True)
         same = all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in pairs)
         here, there = ((run._began, run._k, run._k and run.alike) for run in (self, other))
         return same and here == there
@@ -446,7 +508,7 @@ def _state(changed: Any, x: Tensor) -> Tensor:
 class OwnSampler(StepSampler):
     """A `SamplerFunction` for a chain: it starts again from each state that it has not made itself."""
 
-    evaluates_once: ClassVar[bool] = False
+    evaluations: ClassVar[int | None] = None
     function: SamplerFunction
 
     @property
@@ -546,15 +608,11 @@ def side_by_side(
     if other is not None:
         raise ValueError(f"a lane's model is what `load` gives, got {other!r}")
     check_same_images([model, *models])
-    for lane, own in zip(lanes, models, strict=True):
-        _check_start(own, lane.get("start"), _state_at(lane.get("after"), x_T))
-        if lane.get("start") != lanes[0].get("start"):
-            raise ValueError("lanes that share one state must start at the same t")
     made = []
     for lane, own in zip(lanes, models, strict=True):
-        condition = Condition(**{name: lane.get(name, shared[name]) for name in shared})
-        chain = make_chain(own, guidance=condition.guidance, **of_chain(lane))
-        made.append(Lane(own, chain, condition, lane.get("on_step"), lane.get("after")))
+        condition, state = Condition.among({**shared, **lane}), _state_at(lane.get("after"), x_T)
+        chain = make_chain(own, condition=condition, n=len(seeds), x_T=state, **of_chain(lane))
+        made.append(Lane(own, chain, lane.get("on_step"), lane.get("after")))
     return follow(made, seeds, clip, x_T, attention=attention)
 
 
@@ -566,12 +624,6 @@ def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
     if after is not None and (x_T is not None or not is_state):
         raise ValueError("after must be a step or a state (t, x_t); it replaces x_T, so leave x_T out")
     return x_T if after is None else after.x if isinstance(after, Step) else after[1]
-
-
-def _check_start(model: Model, start: int | None, x_T: Tensor | None) -> None:
-    """ValueError where a chain would start below T from the noise of T."""
-    if start not in (None, model.schedule.T) and x_T is None:
-        raise ValueError(f"a chain that starts at t = {start} needs its state there: give it as x_T")
 
 
 def _checked_start(
@@ -626,7 +678,7 @@ OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler
 
 
 def of_chain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a run that say which steps it takes, for `make_chain`; guidance is not one of them."""
+    """Return the arguments of `make_chain` that are among those of a run, without its condition."""
     return {name: given[name] for name in OF_CHAIN if name in given}
 
 

@@ -100,13 +100,14 @@ class StepSampler:
     Its options are its fields with a default, and they are listed nowhere else. Every function that takes a sampler
     also takes these names. A field with repr=False is no option: only `bind` sets it.
 
-    name: the name in messages. memory: whether a step depends on earlier ones. evaluates_once: whether each step
-    evaluates the network once, at its x_t, so that several runs can share an evaluation.
     """
 
     name: ClassVar[str] = "of your own"
+    """the name in messages"""
     memory: ClassVar[bool] = False
-    evaluates_once: ClassVar[bool] = True
+    """whether a step depends on earlier ones"""
+    evaluations: ClassVar[int | None] = 1
+    """of the network in each step; 1 is at its x_t, so that several runs can share it; None if only the run knows"""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -193,9 +194,12 @@ class Langevin(DDPM):
     """
 
     name: ClassVar[str] = "langevin"
-    evaluates_once: ClassVar[bool] = False
     snr: float | None = None
     corrections: int | None = None
+
+    @property
+    def evaluations(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return 1 + (1 if self.corrections is None else self.corrections)
 
     def __post_init__(self) -> None:
         check_langevin(self.snr, self.corrections)
@@ -209,7 +213,7 @@ class Langevin(DDPM):
 
         def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
             t, _ = pairs[k]
-            for number in range(1, 2 if self.corrections is None else self.corrections + 1):
+            for number in range(1, self.evaluations):
                 eps, z = predict(x, t).eps, noise(number * CORRECTIONS + k, x)
                 length = _norm(eps)
                 ratio = (r * _norm(z) / length).where(length > 0, 0.0)

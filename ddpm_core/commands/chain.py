@@ -78,20 +78,18 @@ class ChainFlags:
         return of_chain(vars(self) | {"steps": steps, "sampler": sampler})
 
     def check(self, model: ModelSpec) -> None:
-        """Raise ValueError for flags that the model doesn't allow. Its text encoder checks prompts later."""
+        """Raise ValueError for flags that the model doesn't allow."""
         from ddpm_core.runs import make_chain
 
-        make_chain(model, guidance=self.guidance, **self.chain())
         self.check_condition(model)
+        make_chain(model, **self.chain(), condition=self.condition(model))
 
     def check_condition(self, model: ModelSpec) -> None:
         """Raise ValueError for a condition or a picture that the model doesn't have."""
         from ddpm_core import imaging
 
         imaging.check_channels(model.picture_channels)
-        condition = self.condition(model)
-        if not model.takes_words:
-            condition.label_ids(model, 1)
+        self.condition(model).check(model)
 
     def condition(self, model: ModelSpec) -> Condition:
         """Return the condition: label, prompts and guidance."""

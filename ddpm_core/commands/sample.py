@@ -19,6 +19,7 @@ from ddpm_core.names import count_of
 if TYPE_CHECKING:
     from ddpm_core import Model
     from ddpm_core.model import Source
+    from ddpm_core.runs import Chain
 
 
 @dataclass
@@ -59,8 +60,8 @@ class Sample(ChainFlags):
         check_output("--grid", grid, ".png")
         if self.gif:
             check_output("--gif", self.gif, ".gif")
-        model, steps = self._open()
-        frames = []
+        model, chain = self._open()
+        steps, frames = len(chain.pairs), []
         for step in tqdm(trajectory(model, seeds, **self.options(model)), total=steps, unit="step"):
             if self.gif or step.s == 0:
                 frames.append(as_grid(model.pictures(step.x)))
@@ -70,12 +71,12 @@ class Sample(ChainFlags):
             save_gif(self.gif, frames, scale=max(1, 128 // model.picture_size))
             print(f"{count_of(steps, 'step')}: {self.gif}")
 
-    def _open(self) -> tuple[Model, int]:
-        """Return the model, and the number of steps of its chain."""
+    def _open(self) -> tuple[Model, Chain]:
+        """Return the model and its chain."""
         from ddpm_core.runs import make_chain
 
         model = open_checkpoint(self.checkpoint, self.where, self.check)
-        return model, len(make_chain(model, guidance=self.guidance, **self.chain()).pairs)
+        return model, make_chain(model, **self.chain(), condition=self.condition(model))
 
     def _each(self, seeds: Sequence[int], out: Path) -> None:
         from ddpm_core import trajectory
@@ -87,10 +88,9 @@ class Sample(ChainFlags):
             raise ValueError(f"--batch takes 1 to 100,000 images, got {self.batch}")
         rank, count = processes(self.where)
         pictures = Pictures(out, seeds)
-        model, steps = self._open()
-        options = self.options(model)
-        trajectory(model, seeds[:1], **options)  # checks them
-        pictures.begin(self._about(model))
+        model, chain = self._open()
+        options, steps = self.options(model), len(chain.pairs)
+        pictures.begin(self._about(model, chain))
         share = pictures.share(rank, count)
         todo, batch = pictures.missing(share), self.batch or _batch(model)
         with tqdm(
@@ -112,11 +112,8 @@ class Sample(ChainFlags):
             pictures.finish()
             print(f"{count_of(len(pictures.seeds), 'image')}: {out}")
 
-    def _about(self, model: Model) -> dict[str, Any]:
+    def _about(self, model: Model, chain: Chain) -> dict[str, Any]:
         """Return everything that decides the pictures. A run with other values can't continue in the folder."""
-        from ddpm_core.runs import make_chain
-
-        chain = make_chain(model, guidance=self.guidance, **self.chain())
         options = chain.sampler.options
         gamma = model.gamma if options.get("variance") == "analytic" else None
         return {
@@ -128,7 +125,7 @@ class Sample(ChainFlags):
             "times": [t for t, _ in chain.pairs],
             **{f"option {name}": value for name, value in options.items()},
             "clip": model.clip if self.clip is None else self.clip,
-            **vars(self.condition(model)),
+            **vars(chain.condition),
         }
 
 

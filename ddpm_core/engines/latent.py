@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core.engines.common import forbid_tf32, weight_bytes
+from ddpm_core.prediction import check_characters
 from ddpm_core.process import to_device
 
 if TYPE_CHECKING:
@@ -124,10 +125,7 @@ class ClipText:
 
     def _encoded(self, prompts: Any, **options: Any) -> Any:
         """What the tokenizer makes of one or more prompts. Raises ValueError for what is no text."""
-        try:
-            "".join(prompts).encode()
-        except UnicodeEncodeError:
-            raise ValueError("a prompt holds half a character (a lone surrogate): leave it out") from None
+        check_characters("".join(prompts))
         return self.tokenizer(prompts, max_length=self.length, truncation=True, **options)
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:

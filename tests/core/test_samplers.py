@@ -1,5 +1,7 @@
 """What a run promises: no noise at the end, noise by seed and stream, lazy steps, dtypes, refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import oracle
 import pytest
@@ -13,7 +15,7 @@ from ddpm_core.imaging import to_uint8
 from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian
 from ddpm_core.prediction import predict
-from ddpm_core.runs import make_chain
+from ddpm_core.runs import Condition, Lane, follow, make_chain
 from ddpm_core.samplers import Step, StepSampler
 from ddpm_core.timesteps import FORMULAS
 
@@ -476,3 +478,56 @@ def test_a_sampler_that_computes_in_place_changes_no_other_lane():
     lanes = [{"steps": 3, "sampler": InPlace()}, {"steps": 3, "sampler": "ddim"}]
     beside = [step.x for lane, step in ddpm_core.side_by_side(_own_model(), [1], lanes) if lane == 1]
     assert beside[-1].equal([*ddpm_core.trajectory(_own_model(), [1], 3, "ddim")][-1].x)
+
+
+MADE = {
+    "ddpm": ({}, {}, 1),
+    "guidance": ({"sampler": "ddim"}, {"labels": [0, 2], "guidance": 2.0}, 2),
+    "guidance of 1": ({}, {"labels": 1, "guidance": 1.0}, 1),
+    "corrections": ({"sampler": "langevin", "corrections": 2}, {"labels": "b", "guidance": 3.0}, 6),
+    "no corrections": ({"sampler": "langevin", "corrections": 0}, {}, 1),
+    "a function": ({"sampler": lambda predict, schedule, pairs, x, *, noise: iter(())}, {}, None),
+}
+
+
+@pytest.mark.parametrize("own, condition, evaluations", MADE.values(), ids=MADE)
+def test_a_chain_is_made_once_from_the_specification_alone_and_tells_its_cost(own, condition, evaluations):
+    seen = []
+
+    def network(x, t_index, labels):
+        seen.append(len(x))
+        return 0.3 * x
+
+    model = toy_model(num_classes=3, null_label=3, class_names=("a", "b", "c"))
+    model = replace(model, network=network)
+    chain = make_chain(model.spec, 4, condition=Condition(**condition), n=2, **own)
+    assert chain.evaluations == evaluations
+    if evaluations is not None:
+        steps = [step for _, step in follow([Lane(model, chain)], [1, 2])]
+        assert sum(seen) == 2 * len(chain.pairs) * evaluations
+        expected = list(trajectory(model, [1, 2], 4, **own, **condition))
+        assert all(torch.equal(a.x, b.x) for a, b in zip(steps, expected, strict=True))
+
+
+NO_SUCH = {
+    "class": ({"labels": 3}, "labels go from 0 to 2"),
+    "class of one image": ({"labels": [0, "d"]}, "there is no class 'd'"),
+    "number of labels": ({"labels": [0, 1, 2]}, "2 images, 3 labels"),
+    "prompt": ({"prompts": "a"}, "takes no prompts"),
+    "negative prompt": ({"negative": "a"}, "takes no prompts"),
+    "guidance": ({"labels": 1, "guidance": float("nan")}, "guidance must be a finite number"),
+    "guidance without a class": ({"guidance": 2.0}, "guidance needs a class label"),
+}
+
+
+@pytest.mark.parametrize("condition, match", NO_SUCH.values(), ids=NO_SUCH)
+def test_a_chain_is_not_made_for_a_condition_that_the_model_does_not_have(condition, match):
+    model = toy_model(num_classes=3, null_label=3).spec
+    with pytest.raises(ValueError, match=match):
+        make_chain(model, 4, condition=Condition(**condition), n=2)
+
+
+def test_a_chain_is_not_made_for_a_state_of_other_images():
+    for x_T in (X_T[:, :1], X_T[:1], X_T.long()):
+        with pytest.raises(ValueError, match=r"x_T must be .* \(2, 3, 4, 4\)"):
+            make_chain(toy_model().spec, 4, n=2, x_T=x_T)

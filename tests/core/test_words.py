@@ -21,6 +21,7 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.prediction import label_tensor, predict
+from ddpm_core.runs import Condition, make_chain
 from ui.machine.limits import Refused, ServerLimits
 from ui.models.loaded import Models
 
@@ -297,6 +298,8 @@ REFUSED_RUNS = {
 def test_odd_prompts_are_refused(turbo, options, match):
     with pytest.raises(ValueError, match=match):
         trajectory(turbo[1], [1, 2], 2, **options)
+    with pytest.raises(ValueError, match=match):  # before the model is loaded, too
+        make_chain(turbo[1].spec, 2, condition=Condition(**options), n=2)
 
 
 def test_labels_as_a_tensor_are_the_states_of_prompts(turbo):

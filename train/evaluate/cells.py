@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from ddpm_core import imaging
-from ddpm_core.model import ModelSpec
 from ddpm_core.names import Variance
-from ddpm_core.runs import Chain, Condition, Lane, follow, make_chain, of_chain
+from ddpm_core.runs import Condition, Lane, follow, make_chain, of_chain
 from ddpm_core.samplers import OPTIONS, find
 from train import TrainError
 from train.common.files import save_arrays, write_bytes, write_json
@@ -46,10 +45,15 @@ class Cell:
         parts = (self.sampler.replace(":", "."), self.variance, eta, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
-    def chain(self, model: ModelSpec) -> Chain:
-        """Return its chain. Raises ValueError for a sampler that there isn't, and for what the model doesn't allow."""
-        spacing = None if self.spacing == "own" else self.spacing
-        return make_chain(model, **of_chain(vars(self) | {"sampler": find(self.sampler), "spacing": spacing}))
+    def lane(self, study: Study, seeds: Iterable[int]) -> Lane:
+        """Return the run of some seeds. Raises ValueError for an unknown sampler, and for what the model can't do.
+
+        The class of each image is its seed modulo the number of classes, whichever batch it is in.
+        """
+        model, spacing = study.model, None if self.spacing == "own" else self.spacing
+        labels = [seed % model.num_classes for seed in seeds] if study.labels == "classes" else None
+        own = of_chain(vars(self) | {"sampler": find(self.sampler), "spacing": spacing})
+        return Lane(model, make_chain(model, **own, condition=Condition(labels)))
 
 
 def plan_cells(study: Study) -> list[Cell]:
@@ -70,14 +74,9 @@ def plan_cells(study: Study) -> list[Cell]:
         for spacing in options.spacing_list():
             for steps in options.step_list():
                 cells += [Cell(sampler, variance, eta, spacing, steps, options.samples) for variance, eta in ways]
-    for cell in cells:  # `follow` checks its arguments when it is called, before the first step
-        follow([Lane(study.model, cell.chain(study.model), _told(study, [0]))], [0])
+    for cell in cells:
+        cell.lane(study, [0])
     return sorted(cells, key=lambda cell: cell.steps)
-
-
-def _told(study: Study, seeds: Iterable[int]) -> Condition:
-    """The class of each image is its seed modulo the number of classes, whichever batch it is in."""
-    return Condition([seed % study.model.num_classes for seed in seeds] if study.labels == "classes" else None)
 
 
 class Cells:
@@ -172,9 +171,8 @@ class Cells:
                 return
             self._study.bar.set_description(cell.name)
             started = time.monotonic()
-            lane = Lane(self._model, cell.chain(self._model), _told(self._study, seeds))
             x_0 = None
-            for _, step in follow([lane], seeds):
+            for _, step in follow([cell.lane(self._study, seeds)], seeds):
                 self._study.bar.update(len(seeds))
                 x_0 = step.x
             assert x_0 is not None  # there is at least one step

@@ -151,8 +151,8 @@ class Progress:
             if captions:
                 guidance = None if model.student else GUIDANCE
                 condition = Condition(prompts=captions[first : seeds.stop], guidance=guidance)
-            chain = make_chain(model, guidance=condition.guidance, **own)
-            for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain, condition)], seeds), 1):
+            chain = make_chain(model, **own, condition=condition, n=len(seeds))
+            for number, (_, step_of_chain) in enumerate(follow([Lane(model, chain)], seeds), 1):
                 x_0 = step_of_chain.x
                 done = f"{number} of {len(chain.pairs)} steps for {seeds.stop} of {count}"
                 self.bar.set_postfix_str(f"samples ({weights}): {done}")

@@ -1,88 +1,123 @@
 // Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
+
+import { swatch } from "../drawing/chart.js";
+import { button, el, find } from "../drawing/dom.js";
+import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../form/presets.js";
 import { Player } from "../player/player.js";
-import { swatch } from "../shared/drawing/chart.js";
-import { button, el, find } from "../shared/drawing/dom.js";
-import { OF_FAMILIES, OF_WORDS, PRESETS, TYPES } from "../shared/form/presets.js";
-import { Panel } from "../shared/run/panel.js";
-import { Past } from "../shared/run/past.js";
-import { Starters } from "../shared/run/starters.js";
+import { Panel } from "../run/panel.js";
+import { Past } from "../run/past.js";
+import { Starters } from "../run/starters.js";
 import { FAMILIES, WORDS } from "../words/compare.js";
 import { COMPARISONS } from "../words/page.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Values } from "../shared/run/client.js" */
+/** @import { About, Form } from "../form/form.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { Result } from "../player/recording.js" */
 
 /** @param {Page} page @param {string} part @returns {Part} */
-export function mount(page, part) {
-  const player = new Player();
-  const past = new Past(page, player);
-  /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, {
-    take: (result) => player.take(result),
-    renew: () => player.start(),
-    finished(values) {
-      past.add(part, values);
-      presets.time();
-    },
-    outcome: () => player.outcome(),
-    offer: ({ prompts }) => presets.offer(starters(prompts.length ? OF_WORDS : usual)),
-    described: () => presets.described(),
-    render() {
-      player.active = panel.stream.active;
-    },
-  });
-  const { form } = panel;
+export const mount = (page, part) => new Compare(page, part).mounted();
 
-  const cards = ["A", "B"].map((title, i) =>
-    el(
-      "section",
-      { class: `card card-${title}`, "aria-label": WORDS.lane(title) },
-      el("h3", null, swatch(`lane-${i}`), title),
-      form.layout(({ lane }) => lane === title.toLowerCase()),
-    ),
-  );
-  const typed = page.given.models.some(({ ref }) => ref === TYPES);
-  const { words } = COMPARISONS;
-  const usual = typed ? { ...PRESETS, [words]: { ...OF_WORDS[words], checkpoint: TYPES } } : PRESETS;
-  const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
-  find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));
-  const starters = (/** @type {Record<string, Values>} */ offered) =>
-    Object.entries(offered).map(([title, values]) => ({ title, values }));
-  const presets = new Starters(panel, starters(usual));
-  panel.fields.replaceChildren(
-    el("div", { class: "cards" }, ...cards),
-    form.layout(({ lane }) => !lane),
-  );
-  /** What four families make of one noise, and those of the Hub that are here. */
-  function families() {
-    const src = new URL("../examples/course/families.webp", import.meta.url).href;
-    const alt = FAMILIES.picture;
-    const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
-    const figure = el("figure", null, el("ol", null, ...rows), el("img", { src, alt, loading: "lazy" }));
-    const ready = (/** @type {unknown} */ ref) =>
-      page.given.models.some((one) => one.ref === ref && one.group === FAMILIES.group);
-    const buttons = el("div", { class: "try" });
-    const box = el(
-      "details",
-      { class: "families" },
-      el("summary", null, FAMILIES.title),
-      figure,
-      el("p", { class: "info" }, FAMILIES.about),
-      buttons,
-    );
-    box.addEventListener("toggle", () => {
-      const known = Object.entries(OF_FAMILIES).filter(
-        ([, values]) => ready(values.checkpoint) && ready(values.checkpoint_b),
-      );
-      buttons.replaceChildren(
-        ...known.map(([title, values]) => button({ class: "button" }, () => panel.set(values, "press"), title)),
-      );
-    });
-    return box;
+class Compare {
+  player = new Player();
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    const { player } = this;
+    this.page = page;
+    this.part = part;
+    this.past = new Past(page, player);
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    const { form, origin, stage } = this.panel;
+    const types = page.given.models.some(({ ref }) => ref === TYPES);
+    this.usual = types ? { ...PRESETS, words: { ...OF_WORDS.words, checkpoint: TYPES } } : PRESETS;
+    this.presets = new Starters(this.panel, starters(this.usual));
+    const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
+    find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));
+    find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
+    stage.append(this.presets.element, origin, player.root, this.past.element, families(page, this.panel));
   }
 
-  find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
-  panel.stage.append(presets.element, player.root, past.element, families());
-  return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
+  mounted() {
+    const { panel, player } = this;
+    const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
+    return panel.mounted(kinds, () => player.view.coming.count > 0, player.part);
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Form} form */
+  layout = (form) => {
+    const cards = ["A", "B"].map((title, i) =>
+      el(
+        "section",
+        { class: `card card-${title}`, "aria-label": WORDS.lane(title) },
+        el("h3", null, swatch(`lane-${i}`), title),
+        form.layout(({ lane }) => lane === title.toLowerCase()),
+      ),
+    );
+    const shared = form.layout(({ lane }) => !lane);
+    return el("div", { class: "fields" }, el("div", { class: "cards" }, ...cards), shared);
+  };
+
+  take = this.player.take;
+
+  renew() {
+    this.player.start();
+  }
+
+  render() {
+    this.player.active = this.panel.stream.active;
+  }
+
+  /** @param {Values} values */
+  finish(values) {
+    this.past.add(this.part, values);
+    this.presets.time();
+    return this.player.outcome();
+  }
+
+  /** @param {About} about the model */
+  offer({ prompts }) {
+    this.presets.offer(starters(prompts.length ? OF_WORDS : this.usual));
+  }
+
+  describe() {
+    this.presets.describe();
+  }
+
+  sight() {
+    return this.player.sight;
+  }
+}
+
+/** @param {Record<string, Values>} presets by their names */
+const starters = (presets) => Object.entries(presets).map(([name, values]) => ({ title: COMPARISONS[name], values }));
+
+/** What four families make of one noise, and those of the Hub that are here. @param {Page} page @param {Panel<Result>} panel */
+function families(page, panel) {
+  const src = new URL("../examples/course/families.webp", import.meta.url).href;
+  const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
+  const picture = el("img", { src, alt: FAMILIES.picture, loading: "lazy" });
+  const isHere = (/** @type {unknown} */ ref) =>
+    page.given.models.some((one) => one.ref === ref && one.group === "here");
+  const buttons = el("div", { class: "try" });
+  const box = el(
+    "details",
+    { class: "families" },
+    el("summary", null, FAMILIES.title),
+    el("figure", null, el("ol", null, ...rows), picture),
+    el("p", { class: "info" }, FAMILIES.about),
+    buttons,
+  );
+  box.addEventListener("toggle", () => {
+    const here = Object.entries(OF_FAMILIES).filter(
+      ([, values]) => isHere(values.checkpoint) && isHere(values.checkpoint_b),
+    );
+    buttons.replaceChildren(
+      ...here.map(([name, values]) => button({ class: "button" }, () => panel.set(values, "press"), COMPARISONS[name])),
+    );
+  });
+  return box;
 }

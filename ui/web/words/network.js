@@ -1,10 +1,8 @@
 // What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
 
-import { ANY } from "../plans/fields.js";
-import { countOf } from "./units.js";
+import { ANY, countOf } from "./units.js";
 
-/** @import { Facts, Request } from "../plans/plan.js" */
-/** @import { Block, Figures } from "../shared/run/protocol.js" */
+/** @import { Figures, NetworkBlock } from "../messages/protocol.d.ts" */
 
 export const LEAD =
   "What each block of the network says about the picture, step by step. A linear reader turns the numbers of a block into its guess of x̂₀. A block that says nothing shows the mean of all pictures.";
@@ -26,24 +24,24 @@ export function titleOf(name, words) {
   return side ? `skips ${side}×${side}` : name;
 }
 
-/** What the network is asked for, "" where it takes nothing. @param {Request} request @param {Facts} model */
+/** What the network is asked for, "" where it takes nothing. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
 export function askedFor({ label, prompt }, model) {
   if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
   if (!model.num_classes) return "";
   return label === ANY ? "no class" : `class ${label}`;
 }
 
-/** What a block consists of. @param {Block} block */
+/** What a block consists of. @param {NetworkBlock} block */
 export const blockTitle = ({ shape: [c, h, w], parts }) =>
   `${countOf(c, "channel")} of ${h} × ${w} numbers, from ${parts}`;
 
-/** When a run is not whole. @param {number[]} times of all steps @param {Request} request */
+/** When a run is not whole. @param {number[]} times of all steps @param {Record<string, any>} request */
 function when({ length }, { first, last }) {
   const end = last || length;
   return first === 1 && end >= length ? "in all steps" : `in steps ${first} to ${Math.min(end, length)}`;
 }
 
-/** What is different in the second run, "" where there is none. @param {Request} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {Facts} model */
+/** What is different in the second run, "" where there is none. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
 export function secondTitle(request, cut, donor, times, model) {
   if (!cut.length && !donor) return "";
   const of = donor === ANY ? "no class" : `“${donor}”`;

@@ -1,9 +1,8 @@
 // What stands beside rows of pictures: of Latents and of Repair.
 
-import { round } from "../local/process/floats.js";
+import { round } from "../process/floats.js";
 
-/** @import { Plan } from "../shared/drawing/rows.js" */
-/** sources: above the rows. what: which pictures a row has. @typedef {Pick<Plan, "sources" | "what">} About */
+/** sources: above the rows. what: which pictures a row has. @typedef {{ sources: string[], what: string }} About */
 
 /** @type {About} */
 export const RECONSTRUCTED = { sources: ["The picture, x₀"], what: "reconstructions" };
@@ -66,13 +65,15 @@ export const REPAIR = {
   erased: "What is erased",
   back: "The brush brings back",
   state: "x<sub>t</sub> instead of x̂<sub>0</sub>",
-  right: "Right half",
-  left: "Left half",
-  upper: "Upper half",
-  lower: "Lower half",
-  middle: "Middle",
-  random: "Half at random",
-  nothing: "Nothing",
+  presets: {
+    right: "Right half",
+    left: "Left half",
+    upper: "Upper half",
+    lower: "Lower half",
+    middle: "Middle",
+    random: "Half at random",
+    nothing: "Nothing",
+  },
   brush: "Brush over the picture: arrow keys move it, Space erases or brings back",
 };
 

@@ -1,0 +1,66 @@
+// Answers, messages of runs and what these keep, from the server's bytes: see ui/serving/packing.py.
+import { bytes } from "./bytes.js";
+
+/** @import { Picture } from "./protocol.d.ts" */
+
+/** What stands for bytes in JSON: a picture of a media type, or an array. @typedef {{ type: string, shape?: number[] }} Leaf */
+/** @typedef {Leaf & { at: number, size: number }} Packed a leaf whose bytes follow the head */
+/** @typedef {Leaf & { base64: string }} Written a leaf in a file of JSON */
+
+const LENGTHS = 8; // bytes before the head
+
+/** Arrays of uint8 are pictures, (N, H, W, C). @param {Leaf} leaf @param {Uint8Array<ArrayBuffer>} content @returns {Blob | Picture[] | Int8Array | Int16Array | Float32Array} */
+function made({ type, shape = [] }, content) {
+  if (type === "uint8") return pictures(content, shape);
+  if (type === "int8") return new Int8Array(content);
+  const { buffer } = content.slice(); // an array of longer numbers begins at a multiple of their length
+  if (type === "int16") return new Int16Array(buffer);
+  return type === "float32" ? new Float32Array(buffer) : new Blob([content], { type });
+}
+
+/** @param {Uint8Array} levels @param {number[]} shape @returns {Picture[]} */
+function pictures(levels, [n, height, width, channels]) {
+  const one = height * width * channels;
+  const data = (/** @type {number} */ i) => levels.subarray(i * one, (i + 1) * one);
+  return Array.from({ length: n }, (_, i) => ({ width, height, channels, data: data(i) }));
+}
+
+/** How long the head is, and what follows it. @param {Uint8Array} content @returns {[head: number, rest: number]} */
+function lengths({ buffer, byteOffset }) {
+  const view = new DataView(buffer, byteOffset);
+  return [view.getUint32(0, true), view.getUint32(4, true)];
+}
+
+/** One piece of content. @param {Uint8Array<ArrayBuffer>} content */
+export function unpacked(content) {
+  const start = LENGTHS + lengths(content)[0];
+  /** @param {Packed} leaf */
+  const leaf = ({ at, size, ...about }) => made(about, content.subarray(start + at, start + at + size));
+  const head = new TextDecoder().decode(content.subarray(LENGTHS, start));
+  return JSON.parse(head, (_, value) => (value?.type && value.size !== undefined ? leaf(value) : value));
+}
+
+/** One piece of content after another, as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<any>} */
+export async function* unpacking(body) {
+  const reader = body.getReader();
+  let held = new Uint8Array(); // what has come of the next piece
+  while (true) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const before = held;
+    held = new Uint8Array(before.length + value.length);
+    held.set(before);
+    held.set(value, before.length);
+    while (held.length >= LENGTHS) {
+      const [head, rest] = lengths(held);
+      const end = LENGTHS + head + rest;
+      if (held.length < end) break;
+      yield unpacked(held.subarray(0, end));
+      held = held.subarray(end);
+    }
+  }
+}
+
+/** For `JSON.parse` of a file, whose leaves are written as text. @param {string} _ @param {any} value */
+export const revived = (_, value) =>
+  value?.type && value.base64 !== undefined ? made(value, bytes(value.base64)) : value;
