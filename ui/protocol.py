@@ -1,92 +1,134 @@
-"""The protocol between the page and its engines: the messages of a run with the results in them, and the questions.
+"""The protocol between the page and its engines: the messages of a run with their results, and the questions.
 
-The page has the same types in ui/web/shared/run/protocol.js, as its own engine says the same.
-tests/page/test_protocol.py compares them.
+These types are written here alone. The page has them as ui/web/messages/protocol.d.ts, which
+`python ui/web/page_types.py` makes: a field's comment goes with it.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NotRequired, TypedDict
+from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ui.pictures.encoded import Sprite
-from ui.runs.states import State
+
+# --- A run
+
+# The stage of a run; ui/runs/states.py lists which follows which.
+State = Literal["queued", "loading", "running", "stopping", "finished", "stopped", "error", "lost"]
+
+R = TypeVar("R")
 
 
-class Block(TypedDict):
+class RunMessage(TypedDict, Generic[R]):
+    """How a run stands, and what it has computed since the message before."""
+
+    run: str  # its id
+    seq: int  # 1, 2, …
+    state: State
+    text: str  # "" for the usual words of the state
+    progress: float | None  # 0 to 1
+    left: float | None  # seconds
+    results: list[R]
+
+
+class NetworkBlock(TypedDict):
+    """A block of a U-Net."""
+
     name: str
-    shape: list[int]
-    parts: str
+    shape: list[int]  # channels, rows, columns
+    parts: str  # its layers, such as "2 resnets, 1 attention"
+    attentions: int  # how many of these are attention
 
 
 class Figures(TypedDict):
+    """What `python -m benchmarks inside` has measured with parts of a network switched off."""
+
     seeds: int
     steps: int
+    # What the numbers are: the share of runs that show the right class, or the distance (RMS) from the whole runs.
     unit: Literal["right", "rms"]
-    judge: dict[str, float] | None
-    whole: float
-    off: dict[str, dict[str, float]]
-    condition: dict[str, float]
-    graft: dict[str, dict[str, float]]
+    judge: dict[str, float] | None  # how often the classifier of digits is right, and on how many; null without it
+    whole: float  # the number of the whole runs
+    off: dict[str, dict[str, float]]  # by part: switched off in all steps, in the first half, in the second
+    condition: dict[str, float]  # with the class in some steps only
+    graft: dict[str, dict[str, float]]  # with the middle of a run of another class, by its steps
 
 
 class Opening(TypedDict):
+    """What the engine has read before the first step; the page's own plan adds the rest."""
+
     kind: Literal["plan"]
-    words: NotRequired[list[str]]
-    unknown: NotRequired[list[str]]
-    published: NotRequired[list[list[float]] | None]
-    blocks: NotRequired[list[Block]]
-    skips: NotRequired[list[str]]
+    words: NotRequired[list[str]]  # the prompt of one lane, as the model reads it
+    unknown: NotRequired[list[str]]  # words that are new to the model
+    published: NotRequired[list[list[float]] | None]  # the paper's numbers for the measured pictures: t, rate, RMSE
+    blocks: NotRequired[list[NetworkBlock]]  # of an opened network, in the order of the computation
+    skips: NotRequired[list[str]]  # the coarsest first
+    # How well each block can be read at each step; null where no readers were fitted.
     r2: NotRequired[dict[str, list[float]] | None]
     figures: NotRequired[Figures | None]
 
 
-class Frame(TypedDict):
+class LaneFrame(TypedDict):
+    """The pictures after step k of a lane. Long runs are thinned: not every k comes."""
+
     kind: Literal["frame"]
     lane: int
     k: int
     sigma: float
-    x: Sprite
-    x0: Sprite
-    z: NotRequired[Sprite]
-    z0: NotRequired[Sprite]
-    decoded: NotRequired[bool]
+    x: Sprite  # x_s
+    x0: Sprite  # x̂_0 as seen from x_t
+    z: NotRequired[Sprite]  # x of a latent model as it is, a pixel for each latent
+    z0: NotRequired[Sprite]  # x̂_0 likewise
+    decoded: NotRequired[bool]  # whether x and x0 are decoded; else they are previews
+    # How far each picture of a touched lane is from lane A's: the mean of |A − B| in grey levels, and the share of
+    # pixels in which they differ.
     apart: NotRequired[list[tuple[float, float]]]
-    attention: NotRequired[Sprite]
+    attention: NotRequired[Sprite]  # where each word is looked at: pictures with a row for each word
 
 
 class Look(TypedDict):
-    layer: str
-    maps: Sprite
+    """Where a place looks in a layer of self-attention."""
+
+    layer: str  # its name in the network
+    maps: Sprite  # of its heads: the largest share is white
 
 
-class Inside(TypedDict):
+class InsideFrame(TypedDict):
+    """What an opened network gives at step k of a lane. The pictures of blocks are in their order."""
+
     kind: Literal["inside"]
     lane: int
     k: int
     t: int
-    x: Sprite
+    x: Sprite  # x_s
     x0: Sprite
-    channels: Sprite
-    read: NotRequired[list[Sprite]]
-    colours: NotRequired[list[Sprite]]
-    looks: NotRequired[list[Look]]
+    channels: Sprite  # of the chosen block, each from its darkest number to its brightest one
+    read: NotRequired[list[Sprite]]  # what a reader finds of x̂_0 in each block
+    colours: NotRequired[list[Sprite]]  # the numbers of each block as colours
+    looks: NotRequired[list[Look]]  # where the chosen place looks
 
 
-class Source(TypedDict):
+class SourcePicture(TypedDict):
+    """A picture from which rows begin, on its way or final."""
+
     kind: Literal["source"]
     i: int
     x: Sprite
     final: bool
 
 
-class Head(TypedDict):
+class RowHead(TypedDict):
+    """The pictures beside a row: what it began with, or where its pictures differ."""
+
     kind: Literal["latent", "map"]
     row: int
     x: list[Sprite]
 
 
-class Step(TypedDict):
+class RowStep(TypedDict):
+    """The pictures of a row after step k."""
+
     kind: Literal["step"]
     row: int
     k: int
@@ -95,114 +137,139 @@ class Step(TypedDict):
     x: NotRequired[Sprite]
 
 
-class Row(TypedDict):
+class RowEnd(TypedDict):
+    """The end of a row, in grey levels."""
+
     kind: Literal["row"]
     row: int
     spread: float
     gap: NotRequired[float]
 
 
-class Cells(TypedDict):
+class CellPictures(TypedDict):
+    """Pictures beside each other, and their places."""
+
     kind: Literal["cells"]
     cells: list[int]
     x: Sprite
 
 
-class Training(TypedDict):
+class PlaneTraining(TypedDict):
+    """How a training in the plane goes."""
+
     kind: Literal["training"]
     steps: int
-    curve: list[tuple[int, float]]
-    least: float
-    x: np.ndarray | None
+    curve: list[tuple[int, float]]  # step and loss
+    least: float  # the loss of the exact ε
+    x: NDArray[np.int16] | None  # a small cloud of the network as it is; null when the training is done
 
 
 class Cloud(TypedDict):
     kind: Literal["frame"]
     lane: int
     s: int
-    alpha_bar: float
-    reach: float
-    x: np.ndarray
-    field: np.ndarray | None
+    alpha_bar: float  # of s
+    reach: float  # how far the plane is seen at s
+    x: NDArray[np.int16]
+    field: NDArray[np.int8] | None  # the network's score; null for the exact one
 
 
 class Decoding(TypedDict):
+    """The receiver's guesses: a row for each picture."""
+
     kind: Literal["decoding"]
     times: list[int]
     rows: list[Sprite]
 
 
 class Early(TypedDict):
+    """The bits/dim of the first picture, by a short chain."""
+
     kind: Literal["early"]
     steps: int
     bits: float
 
 
 class Curves(TypedDict):
+    """Curves of a bound at its times, in bits/dim."""
+
     L: list[float]
     rate: list[float]
 
 
-class Bits(TypedDict):
+class MeanBits(TypedDict):
+    """Means over the pictures so far."""
+
     kind: Literal["bits"]
-    done: int
+    done: int  # pictures
+    # By variance and steps: bits/dim, its standard error, prior, L_0.
     chains: dict[str, dict[str, tuple[float, float | None, float, float]]]
-    curves: dict[str, Curves]
-    rmse: list[float]
-    times: list[int]
+    curves: dict[str, Curves]  # by variance
+    rmse: list[float]  # at the times, on the scale 0 to 255
+    times: list[int]  # ascending
 
 
-Result = Opening | Frame | Inside | Source | Head | Step | Row | Cells | Training | Cloud | Decoding | Early | Bits
+Result = (
+    Opening
+    | LaneFrame
+    | InsideFrame
+    | SourcePicture
+    | RowHead
+    | RowStep
+    | RowEnd
+    | CellPictures
+    | PlaneTraining
+    | Cloud
+    | Decoding
+    | Early
+    | MeanBits
+)
 
 
-class Message(TypedDict):
-    run: str
-    seq: int
-    state: State
-    text: str
-    progress: float | None
-    left: float | None
-    results: list[Result]
+# --- Questions: an engine gives the answer that stands here, or {error}, a sentence
 
 
-# --- Questions: an engine answers each with what stands here, or {error}, a sentence
-
-
-Asked = Mapping[str, object]  # the values of a question as they come: from anybody, so each is checked
+Asked = Mapping[str, object]  # The values of a question: they may come from anybody, so each is checked.
 
 
 class Nothing(TypedDict):
-    pass
+    """A question or an answer without values."""
 
 
 class ModelChoice(TypedDict):
+    """A checkpoint in the list of models."""
+
     ref: str
     label: str
-    about: str
-    group: str
-    ready: bool
+    about: str  # what else is said of it; where it can't be chosen, why
+    group: Literal["here", "trained", "hub"]  # whether it is here, was trained here, or needs the Hub
+    data: str  # of a model of the Hub, the set that it was trained with; "" where that is not known
+    ready: bool  # whether it can be chosen
     latent: bool
-    picture: str
+    picture: str  # the address of a thumbnail, "" for none
 
 
 class Device(TypedDict):
     note: str
     engine: str
+    precision: str  # of the network's arithmetic, such as "bf16"; "" before a model was loaded
 
 
 class ModelList(TypedDict):
     models: list[ModelChoice]
     device: Device
-    known: bool
+    known: bool  # whether the Hub has been asked for all of them
 
 
 class ModelAsked(TypedDict):
     ref: str
-    pictures: NotRequired[bool]
-    typed: NotRequired[bool]
+    pictures: NotRequired[bool]  # whether examples are wanted
+    typed: NotRequired[bool]  # whether the visitor has chosen it, and no link
 
 
 class Origin(TypedDict):
+    """Where a checkpoint is from."""
+
     ref: NotRequired[str | None]
     name: NotRequired[str | None]
     revision: NotRequired[str | None]
@@ -212,16 +279,20 @@ class Origin(TypedDict):
 
 
 class StudentSpec(TypedDict):
+    """What a distilled model was made for."""
+
     method: Literal["consistency", "progressive"]
     times: list[int]
-    usual: list[int]
-    guidance: float | None
+    usual: list[int]  # the times of its authors, where they take fewer steps; else empty
+    guidance: float | None  # the scale that it has learned
 
 
 class Spec(TypedDict):
+    """The fields of `ddpm_core.model.ModelSpec` that are plain data."""
+
     image_size: int
     channels: int
-    factor: int
+    factor: int  # pixels a side of one number of x: 1 but for a latent model
     prediction: str
     variance: str
     num_classes: int
@@ -229,34 +300,40 @@ class Spec(TypedDict):
     class_names: list[str] | None
     clip: bool
     source: Origin | None
-    gamma: bool | None
-    optimised: dict[str, dict[str, list[int]]] | None
+    gamma: bool | None  # whether Γ was estimated for these weights
+    optimised: dict[str, dict[str, list[int]]] | None  # times by sampler and number of steps
     student: StudentSpec | None
     latent: bool
     takes_words: bool
     leading_offset: int
-    coordinates: str | None
-    floor: NotRequired[float]
+    coordinates: str | None  # null but for score, EDM and flow models
+    floor: NotRequired[float]  # the least σ of such a model
     snr: float | None
     corrections: int
-    readers: bool
+    readers: bool  # whether readers were fitted
 
 
 class Autoencoder(TypedDict):
-    folder: str
-    kind: str
+    """The autoencoder of a latent model: the network knows z · scale, shifted."""
+
+    folder: str  # its folder in the checkpoint
+    kind: str  # its class
     scale: float
     shift: float
 
 
 class Home(TypedDict):
-    where: str
-    has_scheduler: bool
+    """Where a checkpoint lies for diffusers."""
+
+    where: str  # the arguments of `from_pretrained` that name it, as Python
+    has_scheduler: bool  # whether its scheduler has its own folder
     autoencoder: Autoencoder | None
-    own_class: bool
+    own_class: bool  # whether diffusers lacks the network's class
 
 
 class ScheduleTable(TypedDict):
+    """A schedule at t = 0..T."""
+
     T: int
     beta: list[float]
     alphaBar: list[float]
@@ -264,50 +341,64 @@ class ScheduleTable(TypedDict):
 
 
 class KeptGamma(TypedDict):
+    """Γ at some times, ascending."""
+
     times: list[int]
     gamma: list[float]
 
 
 class KeptTimes(TypedDict):
-    times: dict[str, dict[str, str]]
+    times: dict[str, dict[str, str]]  # by sampler and number of steps, descending
 
 
 class Sidecars(TypedDict):
+    """The files beside the weights, as far as they are used; null where there are none."""
+
     gamma: KeptGamma | None
     optimised: KeptTimes | None
 
 
 class Pipeline(TypedDict):
+    """diffusers' pipeline for a model with coordinates."""
+
     name: str
-    sigma: float | None
+    sigma: float | None  # of x_T
 
 
-class ModelFacts(TypedDict):
+class CheckpointFacts(TypedDict):
+    """Everything about a checkpoint except its network, known when its files are here."""
+
     spec: Spec
     home: Home
     scheduler: ScheduleTable
     sidecars: Sidecars
     pipeline: NotRequired[Pipeline | None]
-    colours: NotRequired[list[list[float]] | None]
+    colours: NotRequired[list[list[float]] | None]  # of the preview of a latent
 
 
 class ShippedSet(TypedDict):
+    """A set of pictures that comes with the page."""
+
     title: str
     count: int
 
 
-class Example(TypedDict):
-    name: str
-    text: str
+class ExamplePicture(TypedDict):
+    """A picture of such a set."""
+
+    name: str  # what it shows
+    text: str  # the picture, as addresses have it: see ui/web/pictures/text.js
 
 
-class Known(TypedDict):
+class FactsAnswer(TypedDict):
+    """The answer to `facts`: what a page needs to offer a checkpoint."""
+
     ref: str
-    count: int
-    download: int
-    facts: ModelFacts | None
+    count: int  # pictures of a first run
+    download: int  # bytes, 0 where it is here or nobody knows
+    facts: CheckpointFacts | None  # null as long as its files are not here
     set: NotRequired[ShippedSet | None]
-    examples: NotRequired[list[Example]]
+    examples: NotRequired[list[ExamplePicture]]
 
 
 class Download(TypedDict):
@@ -316,10 +407,12 @@ class Download(TypedDict):
 
 
 class RunCost(TypedDict):
-    seconds: float | None
-    missing: list[Download]
-    device: str
-    busy: bool
+    """How long a run takes: the answer to `cost` of a part, asked with the values of its form."""
+
+    seconds: float | None  # null where that is not known
+    missing: list[Download]  # what must be downloaded first
+    device: str  # "CPU" or "GPU"
+    busy: bool  # whether others compute on it, on a page for all
 
 
 class RunAsked(TypedDict):
@@ -327,22 +420,26 @@ class RunAsked(TypedDict):
 
 
 class RunHere(TypedDict):
-    closing: bool
+    """A run whose messages can still be had."""
+
+    closing: bool  # whether they end with this app
 
 
 class RoomAsked(TypedDict):
-    page: str
+    page: str  # the address of the page
 
 
 class Invitation(TypedDict):
+    """How others can open the page, or why they can't."""
+
     address: NotRequired[str]
-    code: NotRequired[str]
-    why: NotRequired[str]
+    code: NotRequired[str]  # the address as a QR code, an SVG as data-URI
+    why: NotRequired[str]  # why they can't
 
 
 class EngineQuestions(TypedDict):
     models: Callable[[Nothing], ModelList]
-    facts: Callable[[ModelAsked], Known]
+    facts: Callable[[ModelAsked], FactsAnswer]
     emoji: Callable[[Nothing], dict[str, str]]
     stop: Callable[[RunAsked], Nothing]
     run: Callable[[RunAsked], RunHere]
@@ -350,20 +447,22 @@ class EngineQuestions(TypedDict):
 
 
 class Weights(TypedDict):
-    beta: np.ndarray
-    signal: np.ndarray
-    noise: np.ndarray
-    of_x_0: np.ndarray
-    of_x_t: np.ndarray
-    beta_tilde: np.ndarray
+    """The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`."""
+
+    beta: NDArray[np.float32]
+    signal: NDArray[np.float32]  # √ᾱ_t
+    noise: NDArray[np.float32]  # √(1 − ᾱ_t)
+    of_x_0: NDArray[np.float32]  # of x_0 in the posterior mean
+    of_x_t: NDArray[np.float32]
+    beta_tilde: NDArray[np.float32]
 
 
 class DrawingAsked(TypedDict):
     name: str
 
 
-class Drawing(TypedDict):
-    picture: np.ndarray
+class DrawnPicture(TypedDict):
+    picture: NDArray[np.uint8]  # one
 
 
 class NoiseAsked(TypedDict):
@@ -372,24 +471,26 @@ class NoiseAsked(TypedDict):
 
 
 class Noise(TypedDict):
-    epsilon: np.ndarray
+    epsilon: NDArray[np.int16]  # in units of EPSILON_UNIT
 
 
 class WalkAsked(TypedDict):
     size: int
-    pixels: str
+    pixels: str  # as base64
     schedule: str
     t: int
     seed: int
 
 
-class Comparison(TypedDict):
+class WalkComparison(TypedDict):
+    """t small steps beside one jump: `ddpm_core.plane.forward.Comparison`. Pairs are of both."""
+
     walk: Sprite
     jump: Sprite
     mean: tuple[float, float]
     std: tuple[float, float]
     sigma: float
-    edges: list[float]
+    edges: list[float]  # of the histograms
     densities: tuple[list[float], list[float]]
     gap: float
     chance: float
@@ -398,21 +499,25 @@ class Comparison(TypedDict):
 class ForwardQuestions(TypedDict):
     thumbs: Callable[[Nothing], dict[str, Sprite]]
     tables: Callable[[Nothing], dict[str, Weights]]
-    picture: Callable[[DrawingAsked], Drawing]
+    picture: Callable[[DrawingAsked], DrawnPicture]
     noise: Callable[[NoiseAsked], Noise]
-    compare: Callable[[WalkAsked], Comparison]
+    compare: Callable[[WalkAsked], WalkComparison]
 
 
-class Grid(TypedDict):
+class SampleGrid(TypedDict):
+    """Samples of a step of a training; null where a picture is gone."""
+
     step: int
-    seconds: float
-    error: float | None
-    ema: Sprite | None
-    raw: Sprite | None
-    pairs: NotRequired[Sprite]
-    likeness: NotRequired[float]
+    seconds: float  # of training until then; 0 in the recorded run, where that says nothing
+    error: float | None  # of x̂_0 with the moving average, in grey levels
+    ema: Sprite | None  # with the moving average
+    raw: Sprite | None  # with the weights themselves
+    pairs: NotRequired[Sprite]  # those of `ema`, each beside the nearest drawing of the visitor's
+    likeness: NotRequired[float]  # how far they are from it, as a share of how far the drawings are from each other
 
 
+# idle: there is no run. starting: no samples yet. waiting: likewise, as others compute. silent: a followed run from
+# which nothing has come for a while.
 TrainState = Literal[
     "idle",
     "starting",
@@ -427,30 +532,34 @@ TrainState = Literal[
     "silent",
 ]
 
+# How many points and grids the new ones follow. (`from` can't be the name of a field in a class.)
+Continued = TypedDict("Continued", {"from": NotRequired[tuple[int, int]]})
 
-_From = TypedDict("_From", {"from": NotRequired[tuple[int, int]]})  # no name in Python
 
+class TrainingNow(Continued):
+    """The state of the visitor's training, and what the page does not know of it yet."""
 
-class TrainingNow(_From):
     state: TrainState
-    number: int
+    number: int  # of the run, counted by visitor
     text: NotRequired[str]
     title: NotRequired[str]
-    recipe: NotRequired[str]
-    followed: NotRequired[str | None]
+    recipe: NotRequired[str]  # the same for runs whose losses can be compared
+    followed: NotRequired[str | None]  # a folder
     step: NotRequired[int]
-    left: NotRequired[float | None]
-    saved: NotRequired[bool]
-    version: NotRequired[int]
-    points: NotRequired[list[tuple[int, float | None, float | None, float]]]
-    grids: NotRequired[list[Grid]]
-    more: NotRequired[bool]
-    total: NotRequired[int]
-    batch: NotRequired[int]
+    left: NotRequired[float | None]  # seconds
+    saved: NotRequired[bool]  # whether there is a model
+    version: NotRequired[int]  # changes when what the page knew no longer holds
+    points: NotRequired[list[tuple[int, float | None, float | None, float]]]  # step, loss, images a second, seconds
+    grids: NotRequired[list[SampleGrid]]
+    more: NotRequired[bool]  # grids are left: ask again at once
+    total: NotRequired[int]  # steps
+    batch: NotRequired[int]  # images a step
     classes: NotRequired[int]
 
 
 class NowAsked(TypedDict):
+    """A question for the state of a training: what the page has."""
+
     visitor: str
     number: int
     version: int
@@ -467,11 +576,11 @@ class StartAsked(TypedDict):
     length: NotRequired[str]
     lr: NotRequired[str]
     width: NotRequired[str]
-    drawings: NotRequired[list[list[list[int]]]]
+    drawings: NotRequired[list[list[list[int]]]]  # strokes of each
 
 
 class Found(TypedDict):
-    found: str
+    found: str  # how many they are, and their size
 
 
 class FollowAsked(TypedDict):
@@ -485,8 +594,10 @@ class DoAsked(TypedDict):
 
 
 class Did(TypedDict):
-    kept: NotRequired[str]
-    data: NotRequired[str | None]
+    """Where a training was kept, if it was."""
+
+    kept: NotRequired[str]  # the folder
+    data: NotRequired[str | None]  # the file of drawings in it
 
 
 class UseAsked(TypedDict):
@@ -494,6 +605,8 @@ class UseAsked(TypedDict):
 
 
 class Used(TypedDict):
+    """The visitor's model, which is in the list of models now."""
+
     ref: str
 
 
@@ -507,7 +620,7 @@ class TrainQuestions(TypedDict):
 
 
 class Cards(TypedDict):
-    html: str
+    html: str  # of its lessons
 
 
 class CourseQuestions(TypedDict):

@@ -1,8 +1,8 @@
 """A step without a server, beside one with it: `python -m benchmarks browser step [REF ...]`, two minutes.
 
-One evaluation of one image: by the page's own kernel and by its plain JavaScript (one thread of a headless browser),
-by PyTorch in float32, and by the engine that the server chooses by itself. They take turns; the medians are printed as
-a table of docs/performance.md. With `--beside CHECKOUT` the browser's part of another checkout takes turns with them.
+One evaluation of one image: by the page's own kernel (one thread of a headless browser), by PyTorch in float32, and by
+the engine that the server chooses by itself. They take turns; the medians are printed as a table of
+docs/performance.md. With `--beside CHECKOUT` the browser's part of another checkout takes turns with them.
 """
 
 from __future__ import annotations
@@ -29,23 +29,21 @@ from ddpm_core.prediction import label_tensor, predict
 ROOT = Path(__file__).parents[2]
 WARM = 3  # steps before the first that counts
 MODELS = """async ([ref, root]) => {
-    const local = (path) => `${location.origin}${root}ui/web/local/${path}`;
+    const web = (path) => `${location.origin}${root}ui/web/${path}`;
     const [{ compile }, { load }, { conditions, predict }] = await Promise.all(
-        ["network/kernel.js", "network/model.js", "process/predict.js"].map((path) => import(local(path))));
+        ["local/network/kernel.js", "local/network/model.js", "process/predict.js"].map((path) => import(web(path))));
     const bytes = async (path) => { const got = await fetch(path); return got.ok ? got.arrayBuffer() : null; };
     const read = (path) => bytes(`${location.origin}/checkpoints/${ref}/${path}`);
-    const kernel = await compile(await bytes(local("network/kernel.wasm")));
+    const kernel = await compile(await bytes(web("local/network/kernel.wasm")));
     window.step ??= [];
-    for (const code of [kernel, null]) {
-        const model = await load(read, ref, code);
-        const x = Float32Array.from({ length: model.channels * model.size ** 2 }, (_, i) => Math.sin(9 * i));
-        const both = conditions(model, {});
-        window.step.push(() => {
-            const began = performance.now();
-            predict(model, x, model.T, { both });
-            return performance.now() - began;
-        });
-    }
+    const model = await load(read, ref, kernel);
+    const x = Float32Array.from({ length: model.channels * model.size ** 2 }, (_, i) => Math.sin(9 * i));
+    const both = conditions(model, {});
+    window.step.push(() => {
+        const began = performance.now();
+        predict(model, x, model.T, { both });
+        return performance.now() - began;
+    });
 }"""
 
 
@@ -92,14 +90,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--seconds", type=float, default=30, help="for each model")
     parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another checkout of the project")
     options = parser.parse_args(arguments)
-    roots, names = ["/"], ["kernel", "plain JavaScript"]
+    roots, names = ["/"], ["kernel"]
     if options.beside:
-        if not (options.beside / "ui/web/local/network/kernel.wasm").is_file():
-            parser.error(
-                f"--beside: {options.beside} has no ui/web/local/network/kernel.wasm. Name a checkout of the project."
-            )
+        if not (options.beside / "ui/web/process/predict.js").is_file():
+            parser.error(f"--beside: {options.beside} has no ui/web/process/predict.js. Name a checkout that has it.")
         Files.beside = options.beside.resolve()
-        roots, names = ["/", "/beside/"], [*names, "the other kernel", "the other JavaScript"]
+        roots, names = ["/", "/beside/"], [*names, "the other kernel"]
     names += ["PyTorch, float32", "the server's own"]
     found = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
     print(json.dumps(describe(torch.device("cpu"))))
@@ -113,7 +109,7 @@ def main(arguments: Sequence[str]) -> None:
             page.goto(f"http://127.0.0.1:{server.server_port}/checkpoints/")
             for root in roots:
                 page.evaluate(MODELS, [ref, root])
-            own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(2 * len(roots))]
+            own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(len(roots))]
             python = [of_the_server(ref, engine="torch", precision="fp32"), of_the_server(ref)]
             cells = [f"{ms:.1f}" for ms in medians([*own, *python], options.seconds)]
             print(f"| {' | '.join([ref, *cells])} |", flush=True)

@@ -29,10 +29,17 @@ When = Callable[[int], bool]
 
 
 class Block(NamedTuple):
-    """shape: (C, H, W) of its output for one image. parts: its layers, such as "2 resnets, 1 attention"."""
+    """A block of a U-Net.
+
+    Attributes:
+        shape: (C, H, W) of its output for one image.
+        parts: its layers, such as "2 resnets, 1 attention".
+        attentions: how many of these are attention.
+    """
 
     shape: tuple[int, int, int]
     parts: str
+    attentions: int
 
 
 def module(model: Model) -> nn.Module:
@@ -89,17 +96,14 @@ class Inside:
         self._place: tuple[float, float] | None = None
         self.taps: dict[str, Tensor] = {}
         self.looks: dict[str, Tensor] = {}
-        self._parts: dict[str, list[str]] = {}
+        self._layers: dict[str, dict[str, int]] = {}  # how many of each kind a block has
         self._skips: list[list[str]] = []  # the names of those of each "up" block
         self._open()
         x, time, *condition = (part.to(unet.device) for part in example_inputs(unet))
         self._sides = x.shape[2:]
         with torch.no_grad():
             self._unet(x, time, *condition)
-        self.blocks = {
-            name: Block(tuple(found.shape[1:]), ", ".join(self._parts[name]))  # pyright: ignore[reportArgumentType]
-            for name, found in self.taps.items()
-        }
+        self.blocks = {name: _block(found, self._layers[name]) for name, found in self.taps.items()}
         self.skips = tuple(dict.fromkeys(chain.from_iterable(self._skips)))
         self.model = model.evaluated_by(_Network(self._evaluate, unet.device))
         self.model.coordinates = None
@@ -188,8 +192,7 @@ class Inside:
 
     def _tap(self, name: str, block: Any, last: nn.Module) -> None:
         layers = {kind: getattr(block, f"{kind}s", None) or () for kind in ("resnet", "attention")}
-        counts = {kind: sum(layer is not None for layer in found) for kind, found in layers.items()}
-        self._parts[name] = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in counts.items() if n]
+        self._layers[name] = {kind: sum(layer is not None for layer in found) for kind, found in layers.items()}
         last.register_forward_hook(partial(self._note, name))
 
     def _note(self, name: str, layer: nn.Module, arguments: tuple, output: Any) -> Any:
@@ -288,6 +291,12 @@ def inside(model: Model) -> Inside:
 
 def _is_self_attention(layer: nn.Module) -> bool:
     return isinstance(layer, Attention) and not layer.is_cross_attention
+
+
+def _block(output: Tensor, layers: dict[str, int]) -> Block:
+    channels, height, width = output.shape[1:]
+    parts = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in layers.items() if n]
+    return Block((channels, height, width), ", ".join(parts), layers["attention"])
 
 
 def _last(block: Any) -> nn.Module:

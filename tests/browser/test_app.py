@@ -346,6 +346,26 @@ def test_run_shows_frames_as_they_arrive_and_scrubbing_shows_earlier_ones(page, 
     assert "σ 0: no noise added" in lab.inner_text(".readouts")
 
 
+def test_the_first_picture_of_a_run_is_on_screen_before_the_readouts_are_written(page, url):
+    lab = opened(page, url, steps=24, count=2)
+    run(lab)
+    lab.evaluate("""() => {
+        const draw = CanvasRenderingContext2D.prototype.drawImage;
+        CanvasRenderingContext2D.prototype.drawImage = function (...what) {
+            draw.apply(this, what);
+            if (window.read || !this.canvas.closest?.(".part-watch figure.x")) return;
+            const read = () => document.querySelector(".part-watch .readouts").textContent;
+            window.read = [read()];
+            requestAnimationFrame(() => window.read.push(read()));
+        };
+    }""")
+    lab.click(".part-watch .run")
+    lab.wait_for_function("window.read?.length === 2")
+    assert all("step 24/24" in text for text in lab.evaluate("window.read"))
+    lab.wait_for_function("!document.querySelector('.part-watch .readouts').textContent.includes('step 24/24')")
+    lab.wait_for_selector(".part-watch[data-state=finished]")
+
+
 def test_steps_seed_and_variance_change_the_picture_and_nothing_else_does(page, url):
     lab = opened(page, url, **QUICK)
     first = run(lab)
@@ -631,7 +651,7 @@ def test_an_address_that_names_what_every_object_has_opens_watch(page, url, name
     field = '{ name: "label", kind: "classname", default: "any", names: null, follows: "classes", label: "Class" }'
     offered = f"""async () => {{
       const {{ $need }} = await import(new URL("common.js", document.querySelector("script[src]").src));
-      const {{ makeControl }} = $need("shared/form/controls.js");
+      const {{ makeControl }} = $need("form/controls.js");
       const control = makeControl({field}, {{ changed() {{}} }});
       control.offer({{ classes: ["{name}"], titles: {{}} }});
       return control.element.querySelector("option, label").textContent;

@@ -39,7 +39,8 @@ LOOK = """
     .map((one) => {
       const said = [one.closest("[data-name]")?.dataset.name, one.innerText || one.ariaLabel || one.title, one.value];
       const name = said.filter(Boolean).join(" ").replaceAll(/\\s+/g, " ");
-      return (one.dataset.press = name.replace(/ = \\S+$/, "")); // a number may have changed meanwhile
+      // The step that is shown may be another one meanwhile.
+      return (one.dataset.press = name.replace(/ = \\S+$/, "").replace(/^no fresh noise$/, "fresh noise: σₜ"));
     });
   const dead = [...document.querySelectorAll(`${root} a:not([href])`)].filter((one) => one.checkVisibility());
   const { part, chosen } = page;
@@ -678,7 +679,7 @@ def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(qu
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_a_script_for_diffusers_says_so_where_the_page_computes_in_another_precision(quiet, app, precision):
     opened(quiet, app.local_url, "tab=watch")
-    quiet.evaluate("(precision) => { page.given.device.note = `CPU · ${precision}`; }", precision)
+    quiet.evaluate("(precision) => { page.given.device.precision = precision; }", precision)
     quiet.evaluate("() => { navigator.clipboard.writeText = async (text) => { window.script = text; }; }")
     quiet.click("#share > button:text('Share')")
     quiet.click("#share .menu button:text-is('Copy for diffusers')")

@@ -26,7 +26,7 @@ import pipelines
 import plans
 import pytest
 import toylab
-from browser import CALM, MOTION, NAME, _missing, browser  # noqa: F401, a fixture
+from browser import ARGS, CALM, MOTION, NAME, _missing, browser, chromium_path  # noqa: F401, a fixture
 from PIL import Image
 from test_ui_files import grain
 
@@ -923,12 +923,17 @@ def test_the_first_picture_is_drawn_before_the_modules_come_and_goes_on_with_the
     assert int(opened.get_attribute(".ddpm-player", "data-k")) >= 2 * drawn - 1  # every second step was recorded
 
 
-def test_without_simd_the_same_is_computed_in_javascript(fresh):
-    none = {"**/kernel.wasm": lambda route: route.fulfill(body=b"no module", content_type="application/wasm")}
-    opened = fresh(link("watch", {"steps": 1, "seed": 3, "count": 1}), routes=none)
-    finished(opened, "watch")
-    images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=1, variance="beta_tilde")
-    assert close(pixels(png(opened)), images[0])
+def test_a_browser_without_webassembly_says_what_it_lacks(playwright, site):
+    # Without compilers, as in the Lockdown Mode of Safari, a browser has no WebAssembly.
+    bare = playwright.chromium.launch(executable_path=chromium_path(), args=[*ARGS, "--js-flags=--jitless"])
+    try:
+        opened = new_page(profile(bare), site.address + link("watch", {"steps": 1}))
+        assert opened.evaluate("typeof WebAssembly") == "undefined"
+        opened.click(".part-watch .run")
+        opened.wait_for_selector("text=This browser can't run the models: they need WebAssembly with SIMD.")
+        assert not opened.errors
+    finally:
+        bare.close()
 
 
 def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_path):  # noqa: F811

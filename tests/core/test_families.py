@@ -380,10 +380,10 @@ def test_what_the_pipeline_of_score_models_lacks_is_a_sentence(score, settings, 
 
 @pytest.fixture(scope="module")
 def pairs():
-    """title -> the values that a button of Compare sets."""
+    """The values that a button of Compare sets, by its name."""
     if not shutil.which("node"):
         pytest.skip("needs node")
-    url = (ROOT / "ui" / "web" / "shared" / "form" / "presets.js").as_uri()
+    url = (ROOT / "ui" / "web" / "form" / "presets.js").as_uri()
     code = f"import({json.dumps(url)}).then((found) => console.log(JSON.stringify(found.OF_FAMILIES)))"
     return json.loads(subprocess.run(["node", "-e", code], check=True, capture_output=True, timeout=60).stdout)
 
@@ -393,11 +393,11 @@ def test_a_pair_of_families_is_of_one_data_set_of_the_list(pairs):
         assert OFFERED[values["checkpoint"]].data == OFFERED[values["checkpoint_b"]].data
 
 
-@pytest.mark.parametrize("with_what", ["score SDE", "a consistency model"])
-def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, monkeypatch, with_what):
-    values = pairs[f"Bedrooms: DDPM and {with_what}"]
+@pytest.mark.parametrize("pair", ["bedroomsScore", "bedroomsConsistency"])
+def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, monkeypatch, pair):
+    values = pairs[pair]
     checkpoint_folders.write(tmp_path / "a", **checkpoint_folders.SMALLEST)
-    kind, small = (pipelines.score, {"widths": (32,)}) if with_what == "score SDE" else (pipelines.consistency, {})
+    kind, small = (pipelines.score, {"widths": (32,)}) if pair == "bedroomsScore" else (pipelines.consistency, {})
     kind(tmp_path / "b", num_train_timesteps=60, **small)
     with HubServer() as hub:
         hub.use(monkeypatch, tmp_path / "home")

@@ -10,15 +10,16 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import numpy as np
 import plans
+import protocol_types
 import torch
 from browser import _missing
 from PIL import Image
 
 import ddpm_core
+from ui import protocol
 from ui.forms import emoji
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
@@ -26,7 +27,6 @@ from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.services import Services
 from ui.parts.sampling import Sampling
-from ui.protocol import Result
 from ui.runs.jobs import Job
 from ui.runs.pages import Run
 from ui.runs.settings import Settings
@@ -125,19 +125,12 @@ def messages(part, name, values, watch=lambda run, message: None):
     seen = []
     for message in run.messages():
         packed(message)  # it can travel
-        assert all(map(_is_of_protocol, message["results"])), message["results"]
+        assert protocol_types.fits(message, protocol.RunMessage), message
+        for result in message["results"]:
+            assert protocol_types.fits(result, protocol.Result), result
         seen.append(message)
         watch(run, message)
     return run, seen
-
-
-def _is_of_protocol(result):
-    """Whether a type of ui/protocol.py has this kind and these names."""
-    return any(
-        result["kind"] in get_args(get_type_hints(kind)["kind"])
-        and kind.__required_keys__ <= result.keys() <= kind.__annotations__.keys()
-        for kind in get_args(Result)
-    )
 
 
 def results(seen, kind=None):

@@ -231,7 +231,7 @@ def test_a_field_is_shown_by_what_there_is(name):
 ORDINARY = {"label", "seed", "prompt", "picture", "hidden", "length", "path"}
 
 
-@pytest.mark.parametrize("module", ["app.js", *(f"shared/{name}.js" for name in GENERIC)])
+@pytest.mark.parametrize("module", ["app.js", *(f"{name}.js" for name in GENERIC)])
 def test_the_pages_form_knows_no_field_by_its_name(module):
     """What it does with one, the field says itself: `declare`, and `follows` of its kind."""
     code = re.sub(r"/\*.*?\*/|(?<![:\w])//[^\n]*", "", text(module), flags=re.S)

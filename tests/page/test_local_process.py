@@ -1,4 +1,4 @@
-"""The page's own process (ui/web/local/process) computes what ddpm_core does: one run of node answers all questions.
+"""The page's own process (ui/web/process) computes what ddpm_core does: one run of node answers all questions.
 
 A formula of sums and products stands for the network, so that chains can agree in every bit.
 """

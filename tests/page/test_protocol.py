@@ -1,69 +1,86 @@
-"""The types of what an engine is asked, and says: Python and the page have the same."""
-
-import re
-from collections.abc import Callable
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+"""The types of what an engine is asked, and says: the page's file of them is made from Python's."""
 
 import numpy as np
+import pytest
+from protocol_types import fits
 
 from ui import protocol
-from ui.pictures.encoded import Sprite
-from ui.runs.states import State
-from ui.web import FILES
-
-OF_PAGE = (FILES / "shared/run/protocol.js").read_text(encoding="utf-8")
-PLAIN = {
-    int: "number",
-    float: "number",
-    str: "string",
-    bool: "boolean",
-    NoneType: "null",
-    Any: "any",
-    np.ndarray: "np.ndarray",
-}
+from ui.web.page_types import FILE, SOURCE, PageTypes
 
 
-def of_python(kind) -> str:
-    """A type as JSDoc has it."""
-    if kind == Sprite:
-        return "Sprite"
-    if kind in (State, protocol.TrainState):
-        return "State" if kind == State else "TrainState"
-    if kind in PLAIN:
-        return PLAIN[kind]
-    if is_typeddict(kind):
-        return kind.__name__
-    if kind == protocol.Result:
-        return "R"
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return " | ".join(f'"{part}"' for part in parts)
-    if origin is Callable:
-        (asked,), said = parts
-        return f"(asked: {of_python(asked)}) => {of_python(said)}"
-    if set(get_args(Sprite)) < {*parts}:
-        return " | ".join(["Sprite", *(of_python(part) for part in parts if part not in get_args(Sprite))])
-    inner = [of_python(part) for part in parts]
-    if origin is list:
-        return f"({inner[0]})[]" if " | " in inner[0] and inner[0][0] != "[" else f"{inner[0]}[]"
-    if origin is tuple:
-        return f"[{', '.join(inner)}]"
-    return f"Record<{', '.join(inner)}>" if origin is dict else " | ".join(inner)
+def made(source: str) -> str:
+    """The types that the page has for these, without what stands before them."""
+    return PageTypes(source).text.partition('resize.js";\n\n')[2]
 
 
-def test_both_languages_have_the_same_messages_and_questions():
-    own = {}
-    for name, kind in vars(protocol).items():
-        if is_typeddict(kind) and not name.startswith("_"):
-            hints = get_type_hints(kind)  # without NotRequired
-            own[name] = {(f"[{key}]" if key in kind.__optional_keys__ else key): of_python(hints[key]) for key in hints}
-    theirs = {}
-    for name, text in re.findall(r"@typedef \{object\} (\w+)(.*?)\*/", OF_PAGE, re.S):
-        found = re.findall(r"@property \{(.+)\} (\[?\w+\]?)", text)
-        theirs[name] = {key: re.sub(r"(Int|Float)\d+Array|Picture\[\]", "np.ndarray", kind) for kind, key in found}
-    assert own == theirs
-    (union,) = re.findall(r"@typedef \{(.+)\} Result", OF_PAGE)
-    assert union.split(" | ") == [kind.__name__ for kind in get_args(protocol.Result)]
-    (states,) = re.findall(r"@typedef \{(.+)\} TrainState", OF_PAGE)
-    assert re.findall(r"\w+", states) == [*get_args(protocol.TrainState)]
+def test_the_page_has_the_types_of_python():
+    assert FILE.read_text(encoding="utf-8") == PageTypes(SOURCE.read_text(encoding="utf-8")).text, (
+        "ui/protocol.py has changed: run python ui/web/page_types.py"
+    )
+
+
+def test_a_type_keeps_its_fields_and_their_meanings():
+    source = '''
+class Frame(TypedDict, Generic[R]):
+    """Pictures after a step.
+
+    Not every one."""
+
+    kind: Literal["frame", "inside"]
+    # The pixels, and
+    # where they are.
+    x: NotRequired[list[Sprite | None]]
+    found: dict[str, tuple[int, R]]  # by name
+
+
+State = Literal["idle"]  # how it stands
+From = TypedDict("From", {"from": NDArray[np.int16]})
+
+
+class Questions(From):
+    ask: Callable[[Frame], State | None]
+'''
+    assert (
+        made(source)
+        == """/** Pictures after a step. Not every one. */
+export type Frame<R> = {
+  kind: "frame" | "inside";
+  /** The pixels, and where they are. */
+  x?: (Sprite | null)[];
+  /** by name */
+  found: Record<string, [number, R]>;
+};
+
+/** how it stands */
+export type State = "idle";
+
+export type From = {
+  from: Int16Array;
+};
+
+export type Questions = From & {
+  ask: (asked: Frame) => State | null;
+};
+"""
+    )
+
+
+@pytest.mark.parametrize("kind", ["set[int]", "Unknown", "NDArray[np.int64]", "list", "Literal"])
+def test_a_type_that_the_page_does_not_know_is_refused_in_a_sentence(kind):
+    with pytest.raises(ValueError) as refusal:
+        PageTypes(f"class Frame(TypedDict):\n    k: int\n    x: {kind}\n")
+    assert str(refusal.value) == f"protocol.py, line 3: the page has no type for {kind}"
+
+
+def test_what_is_said_is_checked_to_the_last_number():
+    frame = {"kind": "frame", "lane": 0, "k": 1, "sigma": 0.5, "x": np.zeros((1, 8, 8, 3), np.uint8)}
+    frame["x0"] = frame["x"]
+    assert fits(frame, protocol.Result)
+    assert fits(frame | {"apart": [(0.5, 1)]}, protocol.Result)
+    for wrong in ({"k": None}, {"k": True}, {"apart": [(0.5,)]}, {"kind": "frames"}, {"more": 1}, {"x": [1]}):
+        assert not fits(frame | wrong, protocol.Result), wrong
+    del frame["k"]
+    assert not fits(frame, protocol.Result)
+    cloud = {"kind": "frame", "lane": 0, "s": 1, "alpha_bar": 1.0, "reach": 2.0, "field": None}
+    assert fits(cloud | {"x": np.zeros(2, np.int16)}, protocol.Result)
+    assert not fits(cloud | {"x": np.zeros(2, np.int8)}, protocol.Result)

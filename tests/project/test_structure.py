@@ -1,7 +1,8 @@
-"""Which module imports which: no circle anywhere, and no import that FORBIDDEN names.
+"""Which module imports which, in Python and in the page: no circle anywhere, and no import that FORBIDDEN names.
 
 Imports inside functions and under TYPE_CHECKING count. `from ddpm_core import name` counts as an import of the module
-that the name comes from, and the lists of such names in ddpm_core/__init__.py and train/__init__.py as none.
+that the name comes from, and the lists of such names in ddpm_core/__init__.py and train/__init__.py as none. Modules of
+the page have names like those of Python: `ui.web.plans.facts` is ui/web/plans/facts.js.
 """
 
 import ast
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import ddpm_core
+from ui.web import scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("ddpm_core", "ui", "train", "benchmarks", "course")
@@ -71,11 +73,24 @@ def source_of(origin: str, name: str, modules: dict[str, Path]) -> str:
     return origin
 
 
+def imports_of_the_page() -> Iterator[Import]:
+    """Those of its modules, as the bundler reads them."""
+
+    def named(path: str) -> str:
+        return f"ui.web.{path.removesuffix('.js').replace('/', '.')}"
+
+    for path in scripts.modules():
+        for form, at_top in ((scripts.IMPORT, True), (scripts.LATER, False)):
+            for _, imported in form.findall(scripts.module(path)):
+                yield Import(named(path), named(scripts.meant(path, imported)), at_top)
+
+
 @pytest.fixture(scope="module")
 def imports() -> list[Import]:
     modules = sources()
     lists = ("ddpm_core", "train")  # of names that other modules have
-    return [found for name, path in modules.items() if name not in lists for found in imports_of(name, path, modules)]
+    python = [found for name, path in modules.items() if name not in lists for found in imports_of(name, path, modules)]
+    return [*python, *imports_of_the_page()]
 
 
 def circle(imports: list[Import]) -> list[str]:
@@ -95,6 +110,10 @@ def test_the_reader_sees_every_kind_of_import(imports):
     assert Import("ddpm_core.commands.chain", "ddpm_core.checkpoint.load", False) in imports  # lazy, in a function
     assert Import("ddpm_core.commands.chain", "ddpm_core.model", False, for_types=True) in imports  # lazy, for types
     assert any(found.importer == "app" and under(found.imported, "ui") for found in imports)
+    assert Import("ui.web.plans.captions", "ui.web.process.runs", True) in imports
+    assert Import("ui.web.files.make", "ui.web.files.save", False) in imports
+    written = "".join(map(scripts.module, scripts.modules()))
+    assert len(list(imports_of_the_page())) == len(re.findall(r"^import\b|^export .*\bfrom |\bimport\(", written, re.M))
 
 
 def test_a_circle_is_found():
@@ -130,7 +149,24 @@ FLOORS = {
     "train.fit": ["outputs", "inputs", "flags"],
     "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "imaging", "disk", "errors"],
     "ddpm_core.checkpoint": ["openai", "hub", "sidecars", "config"],
+    "ui.web": [
+        "local",
+        "server",
+        "parts",
+        "run",
+        "files",
+        "player",
+        "plans",
+        "form",
+        "pictures",
+        "drawing",
+        "messages",
+        "words",
+        "process",
+    ],
+    "ui.web.local": ["parts", "network", "files"],
 }
+WORKER = [f"ui.web.local.{room}" for room in FLOORS["ui.web.local"]]
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -165,6 +201,19 @@ FORBIDDEN = {
         and under(found.imported, "ui.parts")
         and found.imported not in SHARED
     ),
+    "no part of the page imports another, but that Watch begins the course": lambda found: (
+        under(found.importer, "ui.web.parts")
+        and under(found.imported, "ui.web.parts")
+        and found.importer.split(".")[3] != found.imported.split(".")[3]
+        and found != Import("ui.web.parts.watch", "ui.web.parts.course.bar", False)
+    ),
+    "parts of the page and its engines know nothing of each other": lambda found: (
+        under(found.importer, "ui.web.local", "ui.web.server") and under(found.imported, "ui.web.parts")
+    ),
+    "the worker's rooms know nothing of the worker": lambda found: (
+        under(found.importer, *WORKER) and under(found.imported, "ui.web.local") and not under(found.imported, *WORKER)
+    ),
+    "the page itself is imported by nobody": lambda found: found.imported == "ui.web.app",
     "only the server knows gradio": lambda found: (
         under(found.importer, "ui")
         and under(found.imported, "gradio", "fastapi", "starlette")
@@ -192,7 +241,9 @@ def floor(module: str, house: str) -> int | None:
 def test_rooms_know_only_those_below_them(house, imports):
     floors = [(floor(found.importer, house), floor(found.imported, house), found) for found in imports]
     assert [str(found) for above, below, found in floors if None not in (above, below) and above > below] == []
-    rooms = {path.name for path in (ROOT / house.replace(".", "/")).iterdir() if (path / "__init__.py").is_file()}
+    folder = ROOT / house.replace(".", "/")
+    modules = (*folder.glob("*/__init__.py"), *(PAGE / path for path in scripts.modules()))
+    rooms = {path.relative_to(folder).parts[0] for path in modules if folder in path.parents[1:]}
     assert rooms == set(FLOORS[house])
 
 
@@ -262,7 +313,11 @@ SPOKEN = re.compile(r"\s*[A-Z][a-z’]*[,:]? [\w$“]|.*>[^<>$]*[A-Za-z]{2}[^<>$
 def test_what_a_visitor_reads_stands_in_the_words_of_the_page():
     files = [
         PAGE / "app.js",
-        *(file for room in ("parts", "plans", "player", "shared") for file in PAGE.glob(f"{room}/**/*.js")),
+        *(
+            file
+            for room in ("parts", "run", "files", "player", "plans", "form", "pictures", "drawing")
+            for file in PAGE.glob(f"{room}/**/*.js")
+        ),
     ]
     found = [
         f"{file.relative_to(PAGE)}: {text[:60]}"

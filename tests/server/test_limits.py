@@ -14,7 +14,7 @@ from torch import nn
 import ddpm_core
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.engines.from_diffusers import Attention, UNet2DModel
-from ui.machine.limits import Refused, ServerLimits
+from ui.machine.limits import Places, Refused, ServerLimits
 from ui.models.loaded import Models
 from ui.parts.sampling import Frame
 from ui.runs.jobs import Job
@@ -85,6 +85,18 @@ def test_the_documents_list_every_limit_with_its_defaults():
     text = (ROOT / "docs" / "online.md").read_text(encoding="utf-8")
     for limit in fields(ServerLimits):
         assert f"| `{limit.name}` | {limit.default:,} | {limit.metadata['public']:,} |" in text, limit.name
+
+
+def test_places_are_so_many_in_all_and_so_many_of_an_address():
+    places, refused = Places("Too many ({}): wait", 3, 2), r"^Too many \(at most 3, 2 of one address\): wait$"
+    with places.one("a"):
+        with places.one("a"), pytest.raises(Refused, match=refused), places.one("a"):
+            pass
+        with places.one(None), places.one("b"), pytest.raises(Refused, match=refused), places.one("c"):
+            pass
+        with places.one("a"):
+            pass
+    assert not places.of
 
 
 # --- Where they hold

@@ -1,4 +1,4 @@
-"""Runs that take turns: the same pictures as alone, one's failure is not another's, and what they are told."""
+"""Runs that take turns: the same pictures as alone, and their time is that of their own turns."""
 
 import weakref
 from dataclasses import replace
@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import toylab
-from test_jobs import LINE, PACE, SETTINGS, Gate, Job, collect, in_background
+from test_jobs import LINE, PACE, SETTINGS, Job, collect, in_background
 from toylab import Models, wait_for
 
 import ddpm_core
@@ -74,43 +74,6 @@ def test_a_seeds_pictures_are_the_same_whoever_takes_turns_with_it(monkeypatch):
         for frame, other in zip(frames, expected, strict=True):
             np.testing.assert_array_equal(frame.x, other.x)
             np.testing.assert_array_equal(frame.x0_hat, other.x0_hat)
-
-
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error")], ids=lambda error: type(error).__name__)
-def test_ones_failure_leaves_the_others_running(error):
-    calls = []
-
-    def broken(x, t, labels):
-        calls.append(t)
-        if len(calls) == 5:
-            raise error
-        return 0.3 * x
-
-    good, bad, last = together(Job([LONG], Models()), Job([LONG], Models(broken)), Job([LONG], Models()))
-    assert (good[-1].state, bad[-1].state, last[-1].state) == ("finished", "error", "finished")
-    assert len(shown(bad)) == 4  # they are kept
-    assert "memory" in bad[-1].text if isinstance(error, MemoryError) else "RuntimeError" in bad[-1].text
-    assert collect(Job([LONG], Models()))[0][-1].state == "finished"
-
-
-def test_a_run_can_be_stopped_while_another_one_has_its_turn():
-    gate = Gate()
-    first = Job([LONG], Models())
-    with LINE.turn(Job([SETTINGS], Models())):
-        seen, thread = in_background(first)
-        wait_for(lambda: len(LINE) == 2)
-        second = Job([LONG], Models(gate))
-        others, other_thread = in_background(second)
-        wait_for(lambda: len(LINE) == 3)
-    gate.entered.acquire()  # the first one has had a turn, and waits for the next
-    first.stop()
-    thread.join(60)
-    assert not thread.is_alive() and seen[-1].state == "stopped"
-    wait_for(lambda: len(LINE) == 1)
-    for _ in range(40):
-        gate.go.release()
-    other_thread.join(60)
-    assert others[-1].state == "finished"
 
 
 def test_the_pace_is_that_of_computing_not_of_waiting(monkeypatch):

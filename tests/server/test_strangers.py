@@ -26,7 +26,6 @@ from toylab import wait_for
 
 import ui
 from ui.export import invitation
-from ui.machine.limits import Refused
 from ui.runs import listeners
 from ui.serving import connections, gate, gradio_faults, server
 
@@ -122,7 +121,7 @@ def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(
     runs = app.api.result().get_blocks()._queue.event_ids_to_events
     for _ in range(listeners.UNHEARD_OF_ONE):
         ordered(port, address=loud)
-    wait_for(lambda: app.api.result().unheard._of[loud] == listeners.UNHEARD_OF_ONE)
+    wait_for(lambda: app.api.result().unheard.of[loud] == listeners.UNHEARD_OF_ONE)
     said = heard(port, ordered(port, address=loud), address=loud)
     assert "Too many runs have nobody listening (at most 128, 64 of one address): wait a moment" in said
     for _ in range(10):
@@ -132,26 +131,14 @@ def test_runs_to_which_nobody_listens_are_few_of_an_address_and_keep_nobody_out(
     assert messages(port, "watch", address=other)[-1]["state"] == "finished"
     assert len(runs) == listeners.UNHEARD_OF_ONE
     monkeypatch.setattr(listeners, "PATIENCE", 0.5)
-    wait_for(lambda: not runs and not app.api.result().unheard._of)
-
-
-def test_they_are_few_in_all():
-    unheard = listeners.Unheard()
-    with contextlib.ExitStack() as here:
-        for number in range(listeners.UNHEARD):
-            here.enter_context(unheard.one(f"address {number}"))
-        with pytest.raises(Refused, match="Too many runs have nobody listening"), unheard.one("another"):
-            pass
-    with unheard.one("another"):
-        pass
-    assert not unheard._of
+    wait_for(lambda: not runs and not app.api.result().unheard.of)
 
 
 def test_the_page_shows_why_a_run_was_not_taken(page, public, monkeypatch):
-    port, _ = public
+    port, app = public
     page.goto(f"http://127.0.0.1:{port}/?tab=watch&steps=2&count=1")
     page.wait_for_selector(".part-watch[data-state=finished] .run:enabled")  # the link's own run, and then its cost
-    monkeypatch.setattr(gate, "REQUESTS", 0)
+    monkeypatch.setattr(app.requests, "most", 0)
     page.click(".part-watch .run")
     page.wait_for_selector(".part-watch[data-state=error] :text('There are too many requests at once')")
 
@@ -360,9 +347,7 @@ def test_half_a_head_is_not_waited_for_and_an_open_stream_stays(public, monkeypa
 
 def test_half_heads_make_room_when_there_are_too_many(public):
     port, app = public
-    protocol = app.server.config.http_protocol_class
-    contents = [cell.cell_contents for cell in protocol.connection_made.__closure__]
-    (here,) = [one for one in contents if isinstance(one, connections.Connections)]
+    here = app.server.connections
     before, here.most = here.most, here.of.total() + 20
     try:
         half = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(60)]
@@ -409,8 +394,8 @@ def test_a_body_says_how_long_it_is(public, method):
 
 
 def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
-    port, _ = public
-    monkeypatch.setattr(gate, "REQUESTS_OF_ONE", 5)
+    port, app = public
+    monkeypatch.setattr(app.requests, "of_one", 5)
     greedy = next(ADDRESSES)
     with contextlib.ExitStack() as open_ones:
         for n in range(5):
@@ -575,7 +560,7 @@ def test_an_error_of_our_own_is_in_the_log(public, caplog, monkeypatch):
 
     monkeypatch.setitem(app.parts["forward"].questions, "tables", broken)
     answer = got(port, "POST", "/ask", {"part": "forward", "what": "tables", "values": {}})
-    assert answer[0] == 400 and detail(answer) == "This request could not be understood"
+    assert answer[0] == 500 and detail(answer) == "The app failed unexpectedly (KeyError): its log says more"
     assert "KeyError: 'gone'" in caplog.text
 
 

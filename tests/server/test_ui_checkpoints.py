@@ -37,7 +37,6 @@ pytestmark = pytest.mark.usefixtures("torch_engine")
 
 ROOT = Path(__file__).parents[2]
 CHURCH = "google/ddpm-ema-church-256"
-NEEDED = "Needs the Hub: LSUN church"
 NOWHERE_ELSE = "# This model is on this page, and nowhere else\n"
 CHURCH_SAYS = "DDPM · 1000 steps · EMA · 6 min to 31 min on two cores"
 
@@ -45,17 +44,17 @@ CHURCH_SAYS = "DDPM · 1000 steps · EMA · 6 min to 31 min on two cores"
 @pytest.mark.parametrize(
     ("status", "about", "group", "ready"),
     [
-        (Status(""), f"{CHURCH_SAYS} · about 0.46 GB", NEEDED, True),
-        (Status("cached", 455_000_000), CHURCH_SAYS, "Ready here", True),
-        (Status("download", 455_000_000), f"{CHURCH_SAYS} · 455 MB download", NEEDED, True),
-        (Status("download"), f"{CHURCH_SAYS} · download", NEEDED, True),
+        (Status(""), f"{CHURCH_SAYS} · about 0.46 GB", "hub", True),
+        (Status("cached", 455_000_000), CHURCH_SAYS, "here", True),
+        (Status("download", 455_000_000), f"{CHURCH_SAYS} · 455 MB download", "hub", True),
+        (Status("download"), f"{CHURCH_SAYS} · download", "hub", True),
         (
             Status("offline"),
             f"{CHURCH_SAYS} · about 0.46 GB · not available offline",
-            NEEDED,
+            "hub",
             False,
         ),
-        (Status("missing"), f"{CHURCH_SAYS} · about 0.46 GB · not found", NEEDED, False),
+        (Status("missing"), f"{CHURCH_SAYS} · about 0.46 GB · not found", "hub", False),
     ],
 )
 def test_the_list_says_what_it_takes_to_use_a_checkpoint(status, about, group, ready):
@@ -101,11 +100,11 @@ def test_the_list_begins_with_what_is_here(monkeypatch):
     models = Models()
     models.refresh()
     listed = models.choices()
-    groups = [one["group"] for one in listed]
-    assert groups[0] == "Ready here" and len(set(groups)) == sum(a != b for a, b in pairwise(["", *groups]))
-    assert {"Needs the Hub: LSUN bedroom", "Needs the Hub: ImageNet, by class"} < set(groups)
+    groups = [(one["group"], one["data"]) for one in listed]
+    assert groups[0] == ("here", "") and len(set(groups)) == sum(a != b for a, b in pairwise([None, *groups]))
+    assert {("hub", "LSUN bedroom"), ("hub", "ImageNet, by class")} < set(groups)
     by_ref = {one["ref"]: one for one in listed}
-    assert by_ref["google/ddpm-cifar10-32"]["group"] == "Ready here" and not by_ref[CHURCH]["ready"]
+    assert by_ref["google/ddpm-cifar10-32"]["group"] == "here" and not by_ref[CHURCH]["ready"]
     digits = by_ref["mnist-tiny"]
     assert digits["about"] == "clear and fast" and digits["picture"].endswith("models/mnist-tiny.webp")
 

@@ -118,11 +118,3 @@ def log_as_json() -> None:
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     sys.stderr = Printed()
-
-
-def log_no_other_way() -> None:
-    """Let uvicorn, which sets itself up when it starts, log as everybody does."""
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True

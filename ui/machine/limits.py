@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,28 @@ class Refused(ValueError):
     def __init__(self, sentence: str, name: str):
         super().__init__(sentence)
         self.name = name
+
+
+class Places:
+    """At most so many at once, in all and of one address. sentence: of a refusal, with {} for these limits."""
+
+    def __init__(self, sentence: str, most: int, of_one: int):
+        self.most, self.of_one = most, of_one
+        self.of: Counter[str | None] = Counter()  # by address
+        self._sentence = sentence
+
+    @contextmanager
+    def one(self, address: str | None) -> Iterator[None]:
+        """Take one more place, in this block. Raises Refused where there is none."""
+        if self.of.total() >= self.most or self.of[address] >= self.of_one:
+            raise Refused(self._sentence.format(f"at most {self.most}, {self.of_one} of one address"), "places")
+        self.of[address] += 1
+        try:
+            yield
+        finally:
+            self.of[address] -= 1
+            if not self.of[address]:
+                del self.of[address]
 
 
 def _limit(local: float, public: float, what: str) -> Any:

@@ -21,6 +21,10 @@ PLACES = 16  # of `QuickTurns`, half of them of one visitor
 REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
 
 
+# Whose time is counted: (None, an address), and (that address, a visitor there).
+Share = tuple[Hashable, Hashable]
+
+
 class Member(Protocol):
     """Something that uses the network or waits for it."""
 
@@ -30,9 +34,6 @@ class Member(Protocol):
 
 class Full(Refused):
     """There is no room for another run."""
-
-    def __init__(self, sentence: str, line: Turns):
-        super().__init__(f"{sentence} (limit: waiting_runs = {line.queue})", "waiting_runs")
 
 
 @dataclass(frozen=True)
@@ -58,32 +59,34 @@ class Seat:
     load a model first.
     """
 
-    def __init__(self, line: Turns, who: Member, visitor: Hashable, address: Hashable):
-        self.who = who
-        self.visitor, self.address = visitor, address
+    def __init__(self, line: Turns, who: Member | None, visitor: Hashable, address: Hashable):
+        near = ("visitor", visitor) if address is None else address
+        self.who, self.visitor = who, visitor
+        self.shares: tuple[Share, Share] = (None, near), (near, visitor)
         self.work, self.step = math.inf, 0.0
-        self.ours = False  # for work of the app itself
-        self.admitted = False  # takes turns
-        self.begun = False  # has had one
-        self.ready = False  # wants a turn
+        self.begun = False  # has had a turn
+        self.ready = False  # wants one
         self.ticket = 0  # in which order those who want one came
         self.since = self.charged = 0.0  # when its turn began; until when its time is counted
         self.slice = SLICE  # seconds of its turn
         self.used = 0.0  # seconds of all its turns, as far as they are counted: see `seconds`
         self._line = line
-        self._look = threading.Event()
+        self._news = threading.Event()
+        self.wake = self._news.set  # makes `wait_for_turn` call check() at once
 
     def wait_for_turn(self, check: Callable[[], None] = lambda: None) -> None:
-        """Wait for a turn. check() is called now and then meanwhile, and may raise."""
+        """End the turn that it has, and wait for another. check() is called now and then meanwhile, and may raise."""
         self.ask()
-        while not self._line.has_turn(self):
+        while self._line.holder is not self:
             check()
-            self._look.wait(REFRESH)
-            self._look.clear()
+            self._news.wait(REFRESH)
+            self._news.clear()
 
     def ask(self) -> None:
         """Want a turn, and end the one that it has. `wait_for_turn` does this, too."""
-        self._line._ask(self)
+        with self._line.changed:
+            self.ready, self.ticket = True, next(self._line.tickets)
+            self._line.give_turn()
 
     def loaded(self) -> None:
         """The turn so far was spent on loading: it goes on for as long as that took, so that half of it computes."""
@@ -91,45 +94,42 @@ class Seat:
         self.slice, self.since = max(SLICE, now - self.since), now
 
     def must_yield(self) -> bool:
-        """Whether its turn is over: it has computed for a slice, and the next turn is another one's."""
-        return self._line._is_over(self)
+        """Whether its turn is over: it has computed for a slice, and another one is to have the next turn."""
+        line = self._line
+        if len(line.seats) == 1 or line.clock() - self.since < self.slice:
+            return False
+        with line.changed:
+            line.charge(self)
+            self.ticket = next(line.tickets)  # as if it had asked
+            return any(line.order(other) < line.order(self) for other in line.sharing if other.ready)
 
     def seconds(self) -> float:
         """How long it has had turns so far: loading and computing, not waiting while others had theirs."""
-        return self.used + (self._line.clock() - self.charged if self._line.has_turn(self) else 0.0)
-
-    def wake(self) -> None:
-        """Make `wait_for_turn` call check() at once."""
-        self._look.set()
+        return self.used + (self._line.clock() - self.charged if self._line.holder is self else 0.0)
 
     def outlook(self) -> Outlook | None:
         """None before it has asked for a turn."""
-        return self._line._outlook(self)
+        line = self._line
+        with line.changed:
+            begun = [one for one in line.sharing if one.begun]
+            coming = sorted((one for one in line.sharing if not one.begun), key=line.order) + line.waiting()
+            sharers, holder = len(begun) - self.begun, line.holder and line.holder.who
+            if self.begun:  # processor sharing: each of the others computes as much meanwhile, or all that it needs
+                end = sum(min(one.work, self.work) for one in (begun + coming)[: line.active])
+                return Outlook(True, 0, sharers, 0.0, end if math.isfinite(end) else None, holder)
+            if self not in coming:
+                return None
+            before = coming[: coming.index(self)]
+            start = line.wait(begun, before)
+            return Outlook(False, len(before), sharers, start if math.isfinite(start) else None, None, holder)
 
-
-class Shares:
-    """Who has used how much. used: seconds of each. level: the least of those who take turns; it only grows."""
-
-    def __init__(self) -> None:
-        self.used: dict[Hashable, float] = {}
-        self.level = 0.0
-        self._sharing: set[Hashable] = set()
-
-    def standing(self, who: Hashable) -> float:
-        """The seconds that count as used: a newcomer's are those of who has used least."""
-        used = self.used.get(who, 0.0)
-        return used if who in self._sharing else max(used, self.level)
-
-    def begin(self, who: Hashable) -> None:
-        """They take turns now."""
-        self.used[who] = self.standing(who)
-        self._sharing.add(who)
-
-    def update(self, sharing: set[Hashable], here: set[Hashable]) -> None:
-        """sharing: who takes turns. here: they and who waits; others are remembered while they have used more."""
-        self._sharing = sharing
-        self.level = max(self.level, min((self.used[who] for who in sharing), default=0.0))
-        self.used = {who: used for who, used in self.used.items() if who in here or used > self.level}
+    @property
+    def turn_seconds(self) -> float:
+        """Of a turn, which ends with a step; infinite where that is not known."""
+        if not math.isfinite(self.work + self.step):
+            return math.inf
+        steps = math.ceil(self.slice / self.step) if self.step else 0
+        return min(self.work, max(self.slice, steps * self.step))
 
 
 class Turns:
@@ -149,209 +149,138 @@ class Turns:
     """
 
     def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.perf_counter):
-        self.active, self.queue = active, queue
-        self.clock = clock
-        self._seats: list[Seat] = []  # in the order in which they came
-        self._holder: Seat | None = None
-        self._addresses = Shares()
-        self._visitors: dict[Hashable, Shares] = {}  # of each address
-        self._tickets = count()
-        self._changed = threading.Condition()
+        self.active, self.queue, self.clock = active, queue, clock
+        self.changed = threading.Condition()  # for all that follows
+        self.tickets = count()
+        self.holder: Seat | None = None
+        self.seats: list[Seat] = []  # in the order in which they came
+        self.sharing: list[Seat] = []  # those that take turns
+        self._used: dict[Share, float] = {}  # seconds
 
     @contextmanager
-    def join(self, who: Member, visitor: Hashable = None, address: Hashable = None) -> Iterator[Seat]:
-        """A place in the line, for its `take`. visitor: whoever shares the turns with other runs of theirs, None for
-        nobody else's. address: from where they ask, None where that is not known. Leaving the block ends the turn.
+    def join(
+        self, who: Member | None, visitor: Hashable = None, address: Hashable = None, ours: bool = False
+    ) -> Iterator[Seat]:
+        """A place in the line. visitor: whoever shares the turns with other runs of theirs, None for nobody else's.
+        address: from where they ask, None where that is not known. ours: for work of the app itself. Leaving the block
+        ends the turn.
 
-        Raises Full where there is none, or half of all are the visitor's already, or the address's.
+        Raises Full where there is none, or half of all are the visitor's already, or the address's; for work of the
+        app never.
         """
-        with self._changed:
-            self._check_room(visitor, address)
-            seat = self._add(who, visitor, address)
+        seat = Seat(self, who, self if ours else object() if visitor is None else visitor, address)
+        with self.changed:
+            if not ours:
+                self._check_room(seat)
+            self.seats.append(seat)
         try:
             yield seat
         finally:
-            self._leave(seat)
-
-    def others(self, visitor: Hashable) -> int:
-        """How many runs of other visitors compute or wait."""
-        with self._changed:
-            return sum(seat.visitor != visitor and not seat.ours for seat in self._seats)
+            with self.changed:
+                self.seats.remove(seat)
+                self.give_turn()
+                self.changed.notify_all()
 
     @contextmanager
     def turn(self, who: Member) -> Iterator[None]:
-        """Take a turn that does not give way, for work of the app itself. It is not refused."""
-        with self._changed:
-            seat = self._add(who, None, None)
-            seat.ours = True
-        try:
+        """Take a turn that does not give way, for work of the app itself."""
+        with self.join(who, ours=True) as seat:
             seat.wait_for_turn()
             yield
-        finally:
-            self._leave(seat)
+
+    def others(self, visitor: Hashable) -> int:
+        """How many runs of other visitors compute or wait."""
+        with self.changed:
+            return sum(seat.visitor not in (visitor, self) for seat in self.seats)
 
     def stop_all(self, seconds: float) -> bool:
         """Stop all members, new ones included; returns whether the line was empty within so many seconds."""
         end = time.monotonic() + seconds
-        while True:
-            with self._changed:
-                seats = list(self._seats)
-            if not seats or time.monotonic() > end:
-                return not seats
-            for seat in seats:
-                seat.who.stop()
+        while self.seats and time.monotonic() < end:
+            for seat in list(self.seats):
+                if seat.who:
+                    seat.who.stop()
                 seat.wake()
-            with self._changed:
-                self._changed.wait_for(lambda: not self._seats, timeout=0.1)
+            with self.changed:
+                self.changed.wait_for(lambda: not self.seats, timeout=0.1)
+        return not self.seats
 
     def __len__(self) -> int:
         """How many compute, wait or download."""
-        return len(self._seats)
+        return len(self.seats)
 
-    def has_turn(self, seat: Seat) -> bool:
-        return self._holder is seat
+    # --- For seats, and under the lock
 
-    # --- For seats
-
-    def _check_room(self, visitor: Hashable, address: Hashable) -> None:
+    def _check_room(self, seat: Seat) -> None:
         room = self.active + self.queue
-        own = sum(seat.visitor == visitor for seat in self._seats)
-        near = 0 if address is None else sum(seat.address == address for seat in self._seats)
-        if len(self._seats) >= room:
+        near, own = (sum(share in one.shares for one in self.seats) for share in seat.shares)
+        if len(self.seats) >= room:
             limits = f"at most {self.active} take turns and {self.queue} wait"
-            raise Full(f"There are too many runs now ({limits}): try again in a few minutes", self)
-        if own >= max(1, room // 2):
-            raise Full(f"You have {own} runs here, and a visitor may have {room // 2}: wait until one ends", self)
-        if near >= max(1, room // 2):
-            raise Full(f"Your address has {near} runs here, and may have {room // 2}: wait until one ends", self)
-
-    def _add(self, who: Member, visitor: Hashable, address: Hashable) -> Seat:
-        visitor = object() if visitor is None else visitor
-        seat = Seat(self, who, visitor, ("visitor", visitor) if address is None else address)
-        self._seats.append(seat)
-        return seat
-
-    def _ask(self, seat: Seat) -> None:
-        with self._changed:
-            self._end_turn(seat)
-            seat.ready, seat.ticket = True, next(self._tickets)
-            self._give_turn()
-
-    def _is_over(self, seat: Seat) -> bool:
-        with self._changed:
-            if len(self._seats) == 1 or self.clock() - seat.since < seat.slice:
-                return False
-            self._charge(seat)
-            seat.ready, seat.ticket = True, next(self._tickets)  # as if it had asked
-            other = self._next() is not seat
-            seat.ready = False
-            return other
-
-    def _leave(self, seat: Seat) -> None:
-        with self._changed:
-            self._end_turn(seat)
-            self._seats.remove(seat)
-            self._update()
-            self._give_turn()
-            self._changed.notify_all()
-
-    # --- Under the lock
-
-    def _end_turn(self, seat: Seat) -> None:
-        if self._holder is seat:
-            self._charge(seat)
-            self._holder = None
-
-    def _charge(self, seat: Seat) -> None:
-        """Count its time until now. Its turn goes on."""
-        now = self.clock()
-        for shares, who in self._shares(seat):
-            shares.used[who] += now - seat.charged
-        seat.used += now - seat.charged
-        seat.charged = now
-
-    def _give_turn(self) -> None:
-        self._admit()
-        seat = self._next()
-        if self._holder is not None or seat is None:
+            sentence = f"There are too many runs now ({limits}): try again in a few minutes"
+        elif own >= max(1, room // 2):
+            sentence = f"You have {own} runs here, and a visitor may have {room // 2}: wait until one ends"
+        elif near >= max(1, room // 2):
+            sentence = f"Your address has {near} runs here, and may have {room // 2}: wait until one ends"
+        else:
             return
-        seat.begun, seat.ready, seat.slice = True, False, SLICE
-        seat.since = seat.charged = self.clock()
-        self._holder = seat
-        seat.wake()
+        raise Full(f"{sentence} (limit: waiting_runs = {self.queue})", "waiting_runs")
 
-    def _admit(self) -> None:
-        """Let those who wait take turns, as many as may. They start at the lowest used time of the others."""
-        self._update()
-        admitted = self._admitted()
-        for seat in self._waiting():
-            works = [other.work for other in admitted]
-            near = sum(other.address == seat.address for other in admitted)
-            own = any(other.visitor == seat.visitor for other in admitted)
-            if self._may_begin(seat.work, works) and not own and near < max(1, self.active // 2):
-                seat.admitted = True
-                for shares, who in self._shares(seat):
-                    shares.begin(who)
-                admitted.append(seat)
+    def charge(self, seat: Seat) -> None:
+        """Count the time of the seat that has its turn until now."""
+        now = self.clock()
+        for share in seat.shares:
+            self._used[share] += now - seat.charged
+        seat.used, seat.charged = seat.used + now - seat.charged, now
 
-    def _next(self) -> Seat | None:
-        """Whose turn it is: of those who want one, the visitor who has used least; then who has waited longest."""
-        ready = [seat for seat in self._seats if seat.admitted and seat.ready]
-        return min(ready, key=self._order, default=None)
+    def give_turn(self) -> None:
+        """End the turn of who wants another one or has left. Let those who wait take turns, as many as may. Then who
+        has used least has the next one.
+        """
+        if self.holder and (self.holder.ready or self.holder not in self.seats):
+            self.charge(self.holder)
+            self.holder = None
+        self.sharing = [seat for seat in self.sharing if seat in self.seats]
+        # Who does not share any more is remembered while they have used more than those who do.
+        self._used = {share: used for share, used in self._used.items() if used >= self._least(share, math.inf)}
+        for seat in self.waiting():
+            if self._may_share(seat):
+                self._used |= zip(seat.shares, self.order(seat), strict=False)
+                self.sharing.append(seat)
+        ready = [seat for seat in self.sharing if seat.ready]
+        if ready and not self.holder:
+            self.holder = seat = min(ready, key=self.order)
+            seat.begun, seat.ready, seat.slice = True, False, SLICE
+            seat.since = seat.charged = self.clock()
+            seat.wake()
 
-    def _admitted(self) -> list[Seat]:
-        return [seat for seat in self._seats if seat.admitted]
-
-    def _waiting(self) -> list[Seat]:
+    def waiting(self) -> list[Seat]:
         """Those who want to take turns and do not yet, in the order in which they will."""
-        return sorted((seat for seat in self._seats if seat.ready and not seat.admitted), key=self._order)
+        return sorted((seat for seat in self.seats if seat.ready and seat not in self.sharing), key=self.order)
 
-    def _order(self, seat: Seat) -> tuple[float, float, int]:
-        by_address, by_visitor = (shares.standing(who) for shares, who in self._shares(seat))
-        return by_address, by_visitor, seat.ticket
+    def _may_share(self, seat: Seat) -> bool:
+        near, own = (sum(share in one.shares for one in self.sharing) for share in seat.shares)
+        long = sum(one.work > SHORT for one in self.sharing)
+        room = len(self.sharing) < self.active and near < max(1, self.active // 2) and not own
+        return room and (seat.work <= SHORT or long < self.active - self.active // 4)
 
-    def _shares(self, seat: Seat) -> list[tuple[Shares, Hashable]]:
-        """Between whom the time is shared, and whose share a place counts as: its address's, its visitor's of that."""
-        visitors = self._visitors.setdefault(seat.address, Shares())
-        return [(self._addresses, seat.address), (visitors, seat.visitor)]
+    def order(self, seat: Seat) -> tuple[float, float, int]:
+        """Who has used least is first, of the addresses, and then of the visitors of one; then who has waited longest.
+        A newcomer counts as one who has used least.
+        """
+        near, own = (max(self._used.get(share, 0.0), self._least(share, 0.0)) for share in seat.shares)
+        return near, own, seat.ticket
 
-    def _update(self) -> None:
-        """Who is here, or takes turns, has changed."""
-        if not self._seats:
-            self._addresses, self._visitors = Shares(), {}
-        admitted = self._admitted()
-        self._addresses.update({one.address for one in admitted}, {one.address for one in self._seats})
-        for address, visitors in list(self._visitors.items()):
-            near = [one for one in self._seats if one.address == address]
-            visitors.update({one.visitor for one in near if one.admitted}, {one.visitor for one in near})
-            if not near and address not in self._addresses.used:
-                del self._visitors[address]
+    def _least(self, share: Share, nobody: float) -> float:
+        """What has been used by those who share with this one, by the one who has used least."""
+        shares = (one for seat in self.sharing for one in seat.shares if one[0] == share[0])
+        return min((self._used[one] for one in shares), default=nobody)
 
-    def _may_begin(self, work: float, others: Sequence[float]) -> bool:
-        """Whether a run of so much work may begin to take turns with those others."""
-        if len(others) >= self.active:
-            return False
-        return work <= SHORT or sum(other > SHORT for other in others) < self.active - self.active // 4
-
-    def _outlook(self, seat: Seat) -> Outlook | None:
-        with self._changed:
-            begun = [one for one in self._admitted() if one.begun]
-            coming = sorted((one for one in self._admitted() if not one.begun), key=self._order) + self._waiting()
-            if not seat.begun and seat not in coming:
-                return None
-            before = [] if seat.begun else coming[: coming.index(seat)]
-            sharers, holder = len(begun) - seat.begun, self._holder and self._holder.who
-            if seat.begun:  # processor sharing: each of the others computes as much meanwhile, or all that it needs
-                end = sum(min(one.work, seat.work) for one in (begun + coming)[: self.active])
-                return Outlook(True, 0, sharers, 0.0, _finite(end), holder)
-            return Outlook(False, len(before), sharers, _finite(self._start(begun, before)), None, holder)
-
-    def _start(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
+    def wait(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
         """Seconds until a run begins: after the first turns of those before it, or when a place comes free for it."""
         if len(begun) + len(before) < self.active:
-            turns = sum(_turn(one) for one in before)
-            if self._holder:
-                late = self.clock() - self._holder.since - (turn := _turn(self._holder))
+            turns = sum(one.turn_seconds for one in before)
+            if self.holder:
+                late = self.clock() - self.holder.since - (turn := self.holder.turn_seconds)
                 turns += math.inf if late > turn else max(0.0, -late)  # its steps are not as quick as they were
             return turns
         seconds, works = 0.0, [one.work for one in (*begun, *before)]
@@ -375,28 +304,13 @@ class QuickTurns:
         """How many compute or wait."""
         return len(self._line)
 
-    def stop(self) -> None:
-        """As a member of its line: a second is waited for."""
-
     @contextmanager
     def turn(self, visitor: Hashable) -> Iterator[None]:
         """Wait for a turn. Raises Refused, at once, where too many wait. visitor: None for nobody that is known."""
         try:
-            with self._line.join(self, visitor) as seat:
+            with self._line.join(None, visitor) as seat:
                 seat.wait_for_turn()
                 yield
         except Full:
             limits = f"at most {PLACES}, {PLACES // 2} of one visitor"
             raise Refused(f"Too many requests for this at once ({limits}): try again in a moment", "quick") from None
-
-
-def _turn(seat: Seat) -> float:
-    """Seconds of a turn, which ends with a step; infinite where that is not known."""
-    if not math.isfinite(seat.work + seat.step):
-        return math.inf
-    steps = math.ceil(seat.slice / seat.step) if seat.step else 0
-    return min(seat.work, max(seat.slice, steps * seat.step))
-
-
-def _finite(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) else None

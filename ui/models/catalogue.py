@@ -80,8 +80,6 @@ GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion
 SKETCHES = {
     "emoji-tiny": {"checkpoint": "emoji-tiny-3-steps", "steps": 3, "sampler": "ddim", "spacing": "auto", "eta": 0.0},
 }
-GROUPS = READY, TRAINED = "Ready here", "Trained here"  # of the list, before those that need the Hub: one for each data
-HUB = "Needs the Hub"
 _REASONS = {"offline": "not available offline", "missing": "not found"}
 
 
@@ -130,7 +128,8 @@ def choice(ref: str, status: snapshots.Status) -> ModelChoice:
         "ref": ref,
         "label": short_name(ref),
         "about": " · ".join(about),
-        "group": READY if here else f"{HUB}: {offered.data}" if offered else HUB,
+        "group": "here" if here else "hub",
+        "data": offered.data if offered and not here else "",
         "ready": status.state not in _REASONS,
         "latent": ref in LATENT,
         "picture": f"web/{web.version()}/models/{ref}.webp" if has_picture else "",

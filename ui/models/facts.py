@@ -13,10 +13,10 @@ from ui.models.home import home
 from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, set_for
-from ui.protocol import Example, Known, ModelFacts, ScheduleTable, Spec, StudentSpec
+from ui.protocol import CheckpointFacts, ExamplePicture, FactsAnswer, ScheduleTable, Spec, StudentSpec
 
 
-def answer(services: Services, ref: str, pictures: bool = False) -> Known:
+def answer(services: Services, ref: str, pictures: bool = False) -> FactsAnswer:
     """Return what the page learns of a checkpoint, with examples of its pictures where `pictures`.
 
     Raises CheckpointError for a checkpoint that there is not.
@@ -33,17 +33,17 @@ def answer(services: Services, ref: str, pictures: bool = False) -> Known:
     }
 
 
-def _examples(found: PictureSet) -> list[Example]:
+def _examples(found: PictureSet) -> list[ExamplePicture]:
     """Pictures of a shipped set, with what they show."""
     names = [found.class_names[label] for label in found.labels[:EXAMPLES]]
     return [{"name": name, "text": as_text.to_text(image)} for image, name in zip(found.images, names, strict=False)]
 
 
-def _facts_of(checkpoint: LocalCheckpoint) -> ModelFacts:
+def _facts_of(checkpoint: LocalCheckpoint) -> CheckpointFacts:
     return facts(read(checkpoint).spec)
 
 
-def facts(model: ModelSpec) -> ModelFacts:
+def facts(model: ModelSpec) -> CheckpointFacts:
     """Return what the page's own words need of a model that was loaded from a folder."""
     from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 

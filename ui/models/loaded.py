@@ -22,7 +22,7 @@ from ui.forms.fields import reference
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
-from ui.models.catalogue import EMBEDDED, GROUPS, OFFERED, TRAINED, choice, short_name
+from ui.models.catalogue import EMBEDDED, OFFERED, choice, short_name
 from ui.protocol import ModelChoice
 
 Stamp = tuple | None
@@ -360,6 +360,11 @@ class Models:
         """What computes, and in which precision: "CPU · fp32"."""
         return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
 
+    @property
+    def precision(self) -> str:
+        """Return the precision of the network that was loaded last, "" where there is none."""
+        return "".join(self.note.split(" · ")[1:2])
+
     def to_download(self, ref: str) -> int | None:
         """Bytes that have to be downloaded before loading, where that is known."""
         status = self._status.get(ref)
@@ -371,13 +376,13 @@ class Models:
         """
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
-        usual = {"about": "", "group": TRAINED, "ready": True, "latent": False, "picture": ""}
+        usual = {"about": "", "group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}
         trained = [
             ModelChoice(ref=ref, label=own.label, **usual)
             for ref, own in self._own.items()
             if own.visitor in (None, visitor) or not self.public
         ]
-        return sorted(known + trained, key=lambda one: (*GROUPS, one["group"]).index(one["group"]))
+        return sorted(known + trained, key=lambda one: ("here", "trained", "hub").index(one["group"]))
 
     def offer(self, folder: Path, label: str, visitor: str | None = None) -> str:
         """Offer the model of a folder, to one visitor or, once, to all. Returns its reference: on a page of one's own

@@ -19,7 +19,7 @@ from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import encoded
 from ui.pictures.encoded import Sprite
-from ui.protocol import Asked, Comparison, Drawing, ForwardQuestions, Noise, Weights
+from ui.protocol import Asked, DrawnPicture, ForwardQuestions, Noise, WalkComparison, Weights
 from ui.runs.log import Values
 from ui.runs.visitors import address
 
@@ -82,7 +82,7 @@ class ForwardPart(Part):
         """
         return {name: _weights(schedule) for name, schedule in SCHEDULES.items()}
 
-    def _picture(self, asked: Asked) -> Drawing:
+    def _picture(self, asked: Asked) -> DrawnPicture:
         """{name} of a drawn picture -> {picture}."""
         return {"picture": encoded.drawn(Forward.kinds()["picture"].check(asked.get("name")))[None]}
 
@@ -92,7 +92,7 @@ class ForwardPart(Part):
         epsilon = forward.epsilon(Forward.kinds()["seed"].check(asked.get("seed")), (size, size, 3))
         return {"epsilon": (epsilon / EPSILON_UNIT).round().clip(-32768, 32767).astype(np.int16)}
 
-    def _compare(self, asked: Asked) -> Comparison:
+    def _compare(self, asked: Asked) -> WalkComparison:
         """{size, pixels, schedule, t, seed} -> `forward.Comparison` for the page. pixels: as base64."""
         wanted = Forward.check({name: asked.get(name) for name in ("schedule", "t", "seed")})
         size = SIZE.check(asked.get("size"))

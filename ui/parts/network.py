@@ -165,7 +165,7 @@ def _readers(model: Model) -> Readers | None:
 
 def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict[str, object]:
     """What the network consists of, and what was measured of its blocks."""
-    blocks = [{"name": name, "shape": list(block.shape), "parts": block.parts} for name, block in opened.blocks.items()]
+    blocks = [{"name": name, **block._asdict(), "shape": list(block.shape)} for name, block in opened.blocks.items()]
     found: dict[str, object] = {
         "kind": "plan",
         "blocks": blocks,

@@ -158,10 +158,16 @@ class Frame:
     attention: np.ndarray | None = None
     apart: list[tuple[float, float]] | None = None
 
-    def shown(self) -> protocol.Frame:
+    def shown(self) -> protocol.LaneFrame:
         """As the page gets it."""
-        x, x0 = sent(self.x), sent(self.x0_hat)
-        about: protocol.Frame = {"kind": "frame", "lane": self.lane, "k": self.k, "sigma": self.sigma, "x": x, "x0": x0}
+        about: protocol.LaneFrame = {
+            "kind": "frame",
+            "lane": self.lane,
+            "k": self.k,
+            "sigma": self.sigma,
+            "x": sent(self.x),
+            "x0": sent(self.x0_hat),
+        }
         if self.attention is not None:
             about["attention"] = encoded(self.attention, "png")
         if self.apart is not None:

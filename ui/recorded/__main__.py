@@ -178,7 +178,7 @@ def _light(content: Any, quality: int | None = None) -> Any:
 
 
 def _written(type: str, content: bytes) -> Values:
-    """Bytes in a file of JSON, as ui/web/shared/run/packing.js reads them."""
+    """Bytes in a file of JSON, as ui/web/messages/packing.js reads them."""
     return {"type": type, "base64": base64.b64encode(content).decode()}
 
 

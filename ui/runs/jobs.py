@@ -18,11 +18,11 @@ from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
 from ui.models.catalogue import short_name
 from ui.models.loaded import Loading, revision
+from ui.protocol import State
 from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Message, RunLog
 from ui.runs.plans import Computation, Plan, Recording, evaluations
-from ui.runs.states import State
 
 if TYPE_CHECKING:
     from ui.models.services import Services

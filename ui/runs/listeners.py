@@ -9,18 +9,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
-from ui.machine.limits import Refused
-
 PATIENCE = 5.0  # seconds that a run goes on while nobody listens: a page that is loaded again is back by then
 UNHEARD, UNHEARD_OF_ONE = 128, 64  # runs of scripts that nobody listens to yet, in all and of one address
+NOBODY = "Too many runs have nobody listening ({}): wait a moment and try again"
 clock = time.monotonic
 
 # Threads for runs only: waiting runs would use up those that serve files and everything else. How many there can be is
@@ -76,23 +73,3 @@ class Listener:
                 yield item
         finally:
             stop()  # closing the iterator is not possible while the other thread is inside it
-
-
-class Unheard:
-    """The runs of scripts that nobody listens to yet. They are few, so that they hold up nobody else."""
-
-    def __init__(self) -> None:
-        self._of: Counter[str | None] = Counter()  # each address
-
-    @contextmanager
-    def one(self, address: str | None) -> Iterator[None]:
-        """One more, in this block. Raises Refused where there are too many."""
-        if self._of.total() >= UNHEARD or self._of[address] >= UNHEARD_OF_ONE:
-            limits = f"at most {UNHEARD}, {UNHEARD_OF_ONE} of one address"
-            raise Refused(f"Too many runs have nobody listening ({limits}): wait a moment and try again", "unheard")
-        self._of[address] += 1
-        try:
-            yield
-        finally:
-            self._of[address] -= 1
-            self._of += Counter()  # without those that have none

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ui.pictures.encoded import Encoded
+from ui.protocol import State
 from ui.runs.listeners import NobodyListens
-from ui.runs.states import ENDED, NEXT, State
+from ui.runs.states import ENDED, NEXT
 
 INTERVAL = 0.1  # least seconds between two messages: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # most seconds between two messages, so that a closed page is noticed in time

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ui.forms import units
 from ui.models.services import Services
+from ui.protocol import RunMessage, State
 from ui.runs import listeners
 from ui.runs.jobs import Job
 from ui.runs.log import RunLog, Values
 from ui.runs.plans import Computation
-from ui.runs.states import State
 
 KEPT = 64  # ended runs whose results can still be asked for
 LOG_BYTES = 200e6  # for the messages of ended runs, which a page that is loaded again reads once more
@@ -58,15 +58,20 @@ class Run:
     def goes_on(self) -> bool:
         return self.job is not None and self.job.started and not self.log.ended
 
-    def messages(self) -> Iterator[Values]:
-        """All messages from the first one on, also those to come; the state of the last one is final.
-
-        {run, seq: 1, 2, …, state, text, progress, left, results}: see `log.Message` and web/shared/run/stream.js.
-        """
+    def messages(self) -> Iterator[RunMessage[object]]:
+        """Return all messages from the first one on, also those to come; the state of the last one is final."""
         if self.job:
             self.job.start()
-        for said in self.log.read():
-            yield {"run": self.id, "seq": said.seq, **vars(said), "results": list(said.results)}
+        for message in self.log.read():
+            yield {
+                "run": self.id,
+                "seq": message.seq,
+                "state": message.state,
+                "text": message.text,
+                "progress": message.progress,
+                "left": message.left,
+                "results": [*message.results],
+            }
 
     def stop(self) -> None:
         if self.job:

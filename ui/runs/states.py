@@ -2,14 +2,12 @@
 
 It waits (queued), also for a model (loading), computes (running), and ends: finished, stopped, refused or failed
 (error), or lost with the app. A run that is stopped in the middle of a step ends after it (stopping). The page has the
-same table in web/shared/run/stream.js. Listeners may miss states that are short.
+same table in web/messages/stream.js. Listeners may miss states that are short.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
-State = Literal["queued", "loading", "running", "stopping", "finished", "stopped", "error", "lost"]
+from ui.protocol import State
 
 NEXT: dict[State, tuple[State, ...]] = {
     "queued": ("queued", "loading", "running", "stopping", "stopped", "error", "lost"),

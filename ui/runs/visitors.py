@@ -9,8 +9,8 @@ _asks: ContextVar[tuple[str | None, str | None]] = ContextVar("asks", default=(N
 
 
 def asks(name: str | None, host: str | None) -> None:
-    """From here on, in this request, these are the visitor, as they call themselves, and the address."""
-    _asks.set((name, neighbourhood(host) if host else None))
+    """From here on, in this request, these are the visitor, as they call themselves, and where they are."""
+    _asks.set((name, neighbourhood(host or "")))
 
 
 def visitor() -> str | None:
@@ -19,31 +19,20 @@ def visitor() -> str | None:
 
 
 def address() -> str | None:
-    """Where the request comes from, also where it names no page."""
+    """Where the request comes from; None where that tells no visitors apart."""
     return _asks.get()[1]
 
 
-def far_address() -> str | None:
-    """`address` where it tells visitors apart, else None."""
-    found = address()
-    return None if is_here(found) else found
-
-
-def neighbourhood(address: str) -> str:
-    """What counts as one address: of version 6 the first half, as every household has so many of the other."""
+def neighbourhood(host: str) -> str | None:
+    """What counts as one address: of version 6 the first half, as every household has so many of the other. None for
+    this machine's own: its user's, or that of a proxy which does not say for whom it asks.
+    """
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(host)
     except ValueError:
-        return address
-    if found.version == 4 or found.is_loopback:
-        return address
-    mapped = found.ipv4_mapped
-    return str(mapped) if mapped else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
-
-
-def is_here(address: str | None) -> bool:
-    """Whether an address is this machine's own: its user's, or that of a proxy which does not say for whom it asks."""
-    try:
-        return not address or ipaddress.ip_network(address).is_loopback
-    except ValueError:
-        return False
+        return host or None
+    if found.version == 6:
+        found = found.ipv4_mapped or found
+    if found.is_loopback:
+        return None
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, redirect_stdout
 from dataclasses import replace
@@ -32,15 +31,15 @@ from starlette.types import ASGIApp
 from ddpm_core import imaging
 from ddpm_core.model import ModelSpec
 from ui.machine import temporary_files
-from ui.machine.limits import Refused
+from ui.machine.limits import Places, Refused
 from ui.models.form_options import default_count, samplers, step_limits
 from ui.models.services import Services
 from ui.parts import sampling
 from ui.runs.jobs import Job
-from ui.runs.listeners import UNHEARD, Listener, NobodyListens, Unheard
+from ui.runs.listeners import NOBODY, UNHEARD, UNHEARD_OF_ONE, Listener, NobodyListens
 from ui.runs.log import Values
 from ui.runs.states import ENDED
-from ui.runs.visitors import address, asks, far_address, visitor
+from ui.runs.visitors import address, asks, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Server
 from ui.serving.gate import REQUESTS, unclear
@@ -52,18 +51,15 @@ SESSIONS = 64
 
 
 class Api(gr.Server):
-    """gradio's app, which `launch` puts behind the page.
-
-    heard: how many streams of each event and session are open.
-    """
+    """gradio's app, which `launch` puts behind the page."""
 
     sweeper: temporary_files.Sweeper
 
-    def __init__(self, services: Services, heard: Counter[str]):
+    def __init__(self, services: Services):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
         self.services = services
-        self.unheard = Unheard()
-        self.events = gradio_faults.Events(lambda: self.get_blocks()._queue, heard)
+        self.unheard = Places(NOBODY, UNHEARD, UNHEARD_OF_ONE)
+        self.events = gradio_faults.Events(lambda: self.get_blocks()._queue)
         self.add_exception_handler(RequestValidationError, unclear)
         # gradio's own route keeps its first answer for all, with the address that its asker gave to the app.
         self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
@@ -168,7 +164,7 @@ class Api(gr.Server):
             computation = Scripted(self.services, values)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        job = Job(computation, self.services, visitor(), far_address())
+        job = Job(computation, self.services, visitor(), address())
         session = visitor()
         listener = Listener(lambda: self.events.is_heard(session))
         try:

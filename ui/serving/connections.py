@@ -1,5 +1,5 @@
-"""The server: uvicorn in a thread, on a socket that listens already. Slow connections: uvicorn waits for the rest of a
-request's head for ever, and takes as many as the system allows.
+"""The server: uvicorn in a thread, on a socket that listens already, and how long and how often a client may hold a
+connection of it.
 
 uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157): when it has one for the head of a request,
 `HEAD` can be that. Bodies are the gate's business.
@@ -14,12 +14,13 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any
+from typing import ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ui.runs.visitors import is_here, neighbourhood
+from ui.runs.visitors import neighbourhood
 
 HEAD = 10.0  # seconds until the head of a request has to be there
 OF_ONE = 256  # connections of one address; a browser opens six
@@ -28,7 +29,8 @@ AT_ONCE = 128  # that are accepted before the first of them can be counted; uvic
 LAST = 0.5  # seconds for the server to end when it breaks off what is under way
 FILES = 65_536  # that the app asks the system for
 READS, LEAST = 10.0, 50_000  # seconds in which a client reads so many bytes of an answer that waits for it, at least
-READ = 4096  # bytes of a connection that are parsed at once
+LOOKS = 1  # seconds between two looks for those that are too slow
+READ = 4096  # bytes of a connection that are read at once; others have their turn before the next ones
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +61,21 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, host: str):
+        self.connections = Connections(raise_file_limit())
         # One parser, whatever is installed: httptools would take a head of any length, and a request of two hosts.
         # Without WebSockets, which the page has none of: uvicorn would give their connections to another protocol, and
-        # `patient` would count them for ever. And without warnings: each is about a request that strangers chose.
-        config = uvicorn.Config(app, http="h11", ws="none", log_level="error", backlog=AT_ONCE)
-        config.load()
-        config.http_protocol_class = patient(config.http_protocol_class, Connections(raise_file_limit()))
+        # they would count for ever. And without warnings: each is about a request that strangers chose.
+        config = uvicorn.Config(
+            app,
+            http=type("Counted", (Connection,), {"all": self.connections}),
+            ws="none",
+            backlog=AT_ONCE,
+            callback_notify=self.connections.close_slow,
+            timeout_notify=LOOKS,
+            log_config=None,
+            log_level="error",
+            access_log=False,
+        )
         super().__init__(config)
         self.host, self.port = host, listening.getsockname()[1]
         self.url = f"http://{'localhost' if host == '0.0.0.0' else host}:{self.port}/"
@@ -81,7 +92,7 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
 
-    def enter(self, guest: AbstractAsyncContextManager[Any]) -> None:
+    def enter(self, guest: AbstractAsyncContextManager[object]) -> None:
         """Enter a context in the server's loop, and leave it when the server ends."""
         asyncio.run_coroutine_threadsafe(self._guests.enter_async_context(guest), self._loop).result()
 
@@ -102,93 +113,74 @@ class Connections:
 
     def __init__(self, most: int):
         self.most = most
-        self.of: Counter[str] = Counter()  # by address
-        self.waiting: OrderedDict[Any, None] = OrderedDict()  # for the head of a request, the first ones first
+        self.of: Counter[str | None] = Counter()  # by address
+        self.waiting: OrderedDict[Connection, float] = OrderedDict()  # for the head of a request, and since when
+        self.unread: dict[Connection, tuple[float, int]] = {}  # when it was looked, and how many bytes waited then
+
+    async def close_slow(self) -> None:
+        """Close those on which no request comes, and those whose client hardly reads any of an answer."""
+        now = time.monotonic()
+        while self.waiting and now - next(iter(self.waiting.values())) > HEAD:
+            self.waiting.popitem(last=False)[0].transport.abort()
+        for one, (then, before) in list(self.unread.items()):
+            left = one.transport.get_write_buffer_size()
+            if now - then > READS and left > before - LEAST:
+                one.transport.abort()
+            elif now - then > READS:
+                self.unread[one] = now, left
 
 
-def patient(protocol: type, all: Connections) -> type:
-    """uvicorn's protocol that closes a connection on which no request comes, and reads no more
-    than what can be answered.
-    """
+class Connection(H11Protocol, asyncio.BufferedProtocol):
+    """uvicorn's protocol, which reads little at once, and is one of all connections."""
 
-    class Patient(protocol):
-        _ends: Any = None  # the timer while no request is under way
-        _stalls: Any = None  # the timer while an answer waits to be read
-        _peer = ""
-        _unread: bytearray
+    all: ClassVar[Connections]
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._unread = bytearray()
-            self.app_state = {**self.app_state, "abort": transport.abort}  # for the gate
-            self._peer = neighbourhood(self.client[0] if self.client else "")
-            all.of[self._peer] += 1
-            proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
-            if all.of[self._peer] > OF_ONE and not is_here(self._peer) and self.client[0] not in proxies:
-                return transport.abort()
-            if all.of.total() > all.most:
-                oldest = next(iter(all.waiting), self)
-                oldest._wait(False)
-                oldest.transport.abort()
-            self._wait()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "abort": transport.abort}  # for the gate
+        peer = self.client[0] if self.client else ""
+        self._address = neighbourhood(peer)
+        self.all.of[self._address] += 1
+        self.all.waiting[self] = time.monotonic()
+        proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
+        if self.all.of[self._address] > OF_ONE and self._address and peer not in proxies:
+            transport.abort()
+        elif len(self.connections) > self.all.most:
+            self.all.waiting.popitem(last=False)[0].transport.abort()
 
-        def data_received(self, data: bytes) -> None:
-            self._unread += data
-            self._read()
-            self._wait()
+    def get_buffer(self, sizehint: int) -> bytearray:
+        self._buffer = bytearray(READ)
+        return self._buffer
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            self._read()
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._buffer[:nbytes]))
+        self._wait()
 
-        def _read(self) -> None:
-            """Parse what has come, but nothing that follows a request before that is answered; and no body in pieces,
-            which the gate refuses: each would cost as much as a request, however small it is.
-            """
-            while self._unread and not self.transport.is_closing():
-                if asked := self.cycle:
-                    in_pieces = any(name == b"transfer-encoding" for name, _ in asked.scope["headers"])
-                    if in_pieces and asked.response_complete:
-                        return self.transport.close()
-                    if in_pieces or not (asked.more_body or asked.response_complete):
-                        return self.flow.pause_reading()
-                part = self._unread[:READ]
-                del self._unread[:READ]
-                super().data_received(bytes(part))
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait()
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._look(None)
+    def _wait(self) -> None:
+        """Wait for a request from now on, unless it did already, or one is under way: the time goes on while only a
+        part of a head is here.
+        """
+        if self.transport.is_closing() or (self.cycle and not self.cycle.response_complete):
+            self.all.waiting.pop(self, None)
+        else:
+            self.all.waiting.setdefault(self, time.monotonic())
 
-        def resume_writing(self) -> None:
-            self._stalls.cancel()
-            super().resume_writing()
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.all.unread[self] = time.monotonic(), self.transport.get_write_buffer_size()
 
-        def _look(self, before: int | None) -> None:
-            """Close the connection where the client has hardly read any of the bytes that waited before."""
-            waiting = self.transport.get_write_buffer_size()
-            if before and waiting > before - LEAST:
-                return self.transport.abort()
-            self._stalls = self.loop.call_later(READS, self._look, waiting)
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.all.unread.pop(self, None)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._wait(False)
-            if self._stalls:
-                self._stalls.cancel()
-            all.of[self._peer] -= 1
-            if not all.of[self._peer]:
-                del all.of[self._peer]
-            super().connection_lost(exc)
-
-        def _wait(self, is_open: bool = True) -> None:
-            """Begin to wait for a request, or end that. The time goes on while only a part of it is here."""
-            waits = is_open and not self.transport.is_closing() and (not self.cycle or self.cycle.response_complete)
-            if waits and self._ends is None:
-                self._ends = self.loop.call_later(HEAD, self.transport.abort)
-                all.waiting[self] = None
-            elif not waits and self._ends is not None:
-                self._ends.cancel()
-                self._ends = None
-                all.waiting.pop(self, None)
-
-    return Patient
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.all.of[self._address] -= 1
+        if not self.all.of[self._address]:
+            del self.all.of[self._address]
+        self.all.waiting.pop(self, None)
+        self.all.unread.pop(self, None)

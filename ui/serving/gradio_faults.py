@@ -8,19 +8,24 @@ a request. What is wrong with single routes is kept out by `ROUTES` of the gate.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import parse_qs
 
 import gradio
-from fastapi import Request
+from fastapi import HTTPException, Request
 from gradio.context import LocalContext
 from gradio.queueing import Queue
+from starlette.types import Scope
 
 from ui.machine import zero_gpu
+from ui.runs.pages import GONE
 
 GRACE = 10.0  # seconds, at least, for which an event that is over can still be listened to
 LOOKS = 0.02  # seconds between two looks for new events
+_STREAM = re.compile(r".*/gradio_api/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 
 
 def calm(queue: Queue) -> None:
@@ -43,14 +48,28 @@ class Events:
     about what it kept besides): `forgetting` can go when it forgets them, too.
     """
 
-    def __init__(self, queue: Callable[[], Queue], heard: Counter[str]):
-        """heard: how many streams of each event and session are open."""
-        self._queue, self._heard = queue, heard
+    def __init__(self, queue: Callable[[], Queue]):
+        self._queue = queue
+        self._heard: Counter[str] = Counter()  # how many streams of each event and session are open
 
-    def is_here(self, name: str) -> bool:
-        """Whether this is an event, or a session with one, to which can be listened."""
+    @contextmanager
+    def stream(self, scope: Scope) -> Iterator[None]:
+        """Pass on a request. Raises HTTPException for a stream of an event or a session that is not here."""
+        found = _STREAM.fullmatch(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
+        if not found:
+            yield
+            return
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        name = found["event"] or query.get("session_hash", [""])[0]
         sessions = self._queue().pending_event_ids_session
-        return name in sessions or any(name in events for events in sessions.values())
+        if name not in sessions and not any(name in events for events in sessions.values()):
+            raise HTTPException(404, GONE)
+        self._heard[name] += 1
+        try:
+            yield
+        finally:
+            self._heard[name] -= 1
+            self._heard += Counter()  # without those that have none
 
     def is_heard(self, session: str | None) -> bool:
         """Whether somebody listens to an event of this session."""

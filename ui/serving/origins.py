@@ -20,14 +20,18 @@ from ui.machine.limits import Refused
 USUAL = {"http": 80, "https": 443}
 
 
-FOREIGN = Refused("Only the app's own page may ask this, and scripts: this request comes from another site", "origin")
+class Foreign(Refused):
+    """The request of another site, or of a page under another name."""
+
+
+FOREIGN = Foreign("Only the app's own page may ask this, and scripts: this request comes from another site", "origin")
 
 
 class Origins:
     """any_host: whether the page is for strangers, who reach it under whatever name, and get no more by it."""
 
     def __init__(self, any_host: bool):
-        self._any_host = any_host
+        self.any_host = any_host
         self._names: set[str] = {"localhost"}  # under which this machine is known
         self._pages: set[tuple[str, int | None]] = set()  # names and ports of a proxy in front
 
@@ -48,16 +52,16 @@ class Origins:
         self.serve(*(f"https://{host.strip()}" for host in os.environ.get("SPACE_HOST", "").split(",") if host))
 
     def check(self, headers: Mapping[bytes, bytes]) -> None:
-        """Raises Refused for the request of a page that is not this app's."""
+        """Raises Foreign for the request of a page that is not this app's."""
         host = headers.get(b"host", b"").decode("latin-1")
         name, port = _split(f"//{host}")
-        if not self._any_host and not self._is_own(name):
+        if not self.any_host and not self._is_own(name):
             advice = f"if it is meant to be, start the app with --root-path https://{name}, its whole address there"
-            raise Refused(f"This page is not served as {name or 'a page without a name'}: {advice}", "host")
+            raise Foreign(f"This page is not served as {name or 'a page without a name'}: {advice}", "host")
         origin = headers.get(b"origin")
         if origin is None:
             embeds = headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
-            if embeds and headers.get(b"sec-fetch-mode") != b"navigate" and not self._any_host:
+            if embeds and headers.get(b"sec-fetch-mode") != b"navigate" and not self.any_host:
                 raise FOREIGN  # a picture or a script of the app in another site
             return
         page = _split(origin.decode("latin-1"))

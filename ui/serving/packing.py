@@ -16,7 +16,7 @@ def packed(content: object) -> tuple[int, Iterator[bytes]]:
 
     They are two lengths (4 bytes each, the last ones first), the head as JSON, and the bytes of the leaves. In the
     head, {type, at, size, shape} stands for a leaf: `at` counts from the end of the head, and only an array has a
-    shape. ui/web/shared/run/packing.js reads it.
+    shape. ui/web/messages/packing.js reads it.
     """
     leaves: list[np.ndarray | Encoded] = []
     rest = 0

@@ -13,10 +13,9 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from socket import socket
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -41,8 +40,8 @@ from ui.export.link_preview import preview
 from ui.forms import emoji, units
 from ui.forms.fields import reference
 from ui.machine import temporary_files, zero_gpu
-from ui.machine.event_log import EventLog, log_no_other_way
-from ui.machine.limits import ServerLimits
+from ui.machine.event_log import EventLog
+from ui.machine.limits import Places, ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.facts import answer
@@ -52,14 +51,14 @@ from ui.models.services import Services
 from ui.models.warmup import Warmup
 from ui.parts import between, course, forward, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
-from ui.protocol import Asked, Device, EngineQuestions, Invitation, Known, ModelList, Nothing, RunHere
+from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, RunHere
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
-from ui.runs.pages import Run, Runs
-from ui.runs.visitors import address, asks, far_address, visitor
+from ui.runs.pages import Runs
+from ui.runs.visitors import address, asks, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
-from ui.serving.gate import NAME, UNCLEAR, Access, Gate, unclear
+from ui.serving.gate import CROWDED, NAME, REQUESTS, REQUESTS_OF_ONE, Gate, unclear
 from ui.serving.origins import Origins, page_address
 from ui.serving.packing import packed, whole
 
@@ -109,7 +108,7 @@ class App(FastAPI):
     def __init__(self, services: Services):
         super().__init__(title="DDPM Lab", docs_url=None, redoc_url=None, openapi_url=None)
         self.services = services
-        self.heard: Counter[str] = Counter()  # open streams of gradio's events and sessions, by their names
+        self.requests = Places(CROWDED, REQUESTS, REQUESTS_OF_ONE)
         self.api: Future[Api] = Future()
         self.wanted = threading.Event()
         self.warmup = Warmup(services)
@@ -129,17 +128,9 @@ class App(FastAPI):
         self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
         self.runs = Runs(services, lambda name, values: self.parts[name].request(name, values))
         self.origins = Origins(any_host=services.public)
-        access = Access(
-            services.events,
-            self.origins,
-            any_site=services.public,
-            logs_in_there="SPACE_ID" in os.environ,
-            is_locked=lambda: self.locked,
-            knows=self._knows,
-            is_here=lambda name: self.api.done() and self.api.result().events.is_here(name),
-            heard=self.heard,
+        self.add_middleware(
+            Gate, events=services.events, origins=self.origins, requests=self.requests, admits=self._admits
         )
-        self.add_middleware(Gate, access=access)
         self.add_exception_handler(RequestValidationError, unclear)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
@@ -152,13 +143,14 @@ class App(FastAPI):
         """Pass a request on, as soon as gradio is there."""
         self.wanted.set()
         api = await asyncio.shield(asyncio.wrap_future(self.api))
-        await api(scope, receive, send)
+        with api.events.stream(scope):
+            await api(scope, receive, send)
 
     # --- The page
 
     def _page(self, request: Request) -> Response:
         """The page, or its login where there is one."""
-        if self.locked and not self._knows(request.cookies):
+        if not self._admits(request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
@@ -196,14 +188,15 @@ class App(FastAPI):
                 field["default"] = self.services.first
         return forms
 
-    def _knows(self, cookies: Mapping[str, str]) -> bool:
-        """Whether a visitor has entered the password, which gradio asks for."""
-        return self.api.done() and self.api.result().knows(cookies)
+    def _admits(self, cookies: Mapping[str, str]) -> bool:
+        """Whether a visitor has entered the password, which gradio asks for, or there is none."""
+        return not self.locked or (self.api.done() and self.api.result().knows(cookies))
 
     def _device(self) -> Device:
         """What computes, for the corner of the page."""
         models = self.services.models
-        return {"note": "Space on ZeroGPU" if zero_gpu.is_here() else models.note, "engine": models.engine}
+        note = "Space on ZeroGPU" if zero_gpu.is_here() else models.note
+        return {"note": note, "engine": models.engine, "precision": models.precision}
 
     # --- What the page asks
 
@@ -212,12 +205,8 @@ class App(FastAPI):
         asks(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
         share = self._shares.setdefault(address() or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
-        try:
-            async with share:
-                answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
-        except Exception:
-            log.exception("a question failed")
-            raise HTTPException(400, UNCLEAR) from None
+        async with share:
+            answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
         return Response(whole(answer), media_type=BYTES)
 
     def _ask(self, part: str, what: str, values: Values) -> object:
@@ -261,7 +250,7 @@ class App(FastAPI):
             "known": self.warmup.known.is_set(),
         }
 
-    def _facts(self, asked: Asked) -> Known:
+    def _facts(self, asked: Asked) -> FactsAnswer:
         """What is known of a checkpoint; what is not loaded yet begins to load."""
         ref = reference(asked.get("ref"))
         found = answer(self.services, ref, asked.get("pictures") is True)
@@ -287,7 +276,7 @@ class App(FastAPI):
     def _room(self, asked: Asked) -> Invitation:
         """Where others in the room can open the page."""
         assert self.server is not None
-        served = Served(self.server.host, self.server.port, far_address() is None, self.share_url)
+        served = Served(self.server.host, self.server.port, address() is None, self.share_url)
         return invitation(asked.get("page"), served)
 
     async def _run(self, asked: AskedRun, request: Request) -> Response:
@@ -301,7 +290,7 @@ class App(FastAPI):
             run = (
                 self.runs.resumed(asked.values["resume"])
                 if "resume" in asked.values
-                else self.runs.begin(asked.part, asked.values, asked.page, far_address(), (asked.load, asked.number))
+                else self.runs.begin(asked.part, asked.values, asked.page, address(), (asked.load, asked.number))
             )
         except ValueError as error:  # it is gone
             raise HTTPException(404, str(error)) from None
@@ -309,14 +298,7 @@ class App(FastAPI):
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)
-        return StreamingResponse(_pieces(run), headers=LIVE, media_type=BYTES)
-
-
-async def _pieces(run: Run) -> AsyncGenerator[bytes, None]:
-    """The messages of a run, each packed as one piece."""
-    async with aclosing(in_thread(run.messages())) as messages:
-        async for message in messages:
-            yield whole(message)
+        return StreamingResponse(in_thread(map(whole, run.messages())), headers=LIVE, media_type=BYTES)
 
 
 # --- Start and end
@@ -376,7 +358,6 @@ def launch(
     app.origins.serve(host, app.root_path)
     app.server = Server(app, listening, host)
     app.local_url = app.server.url
-    log_no_other_way()
     app.server.start()
     opened()
     if warm:
@@ -389,7 +370,7 @@ def launch(
         from ui.serving.api import Api
 
         gc.freeze()
-    app.share_url = Api(app.services, app.heard).join(app.server, app.api.set_result, **options)
+    app.share_url = Api(app.services).join(app.server, app.api.set_result, **options)
     app.origins.serve(app.share_url)
 
 

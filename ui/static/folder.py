@@ -216,7 +216,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
     given["initial"]["train"] = {"public": True}
     given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
     given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
-    return given | {"device": {"note": NOTE, "engine": ENGINE}}
+    return given | {"device": {"note": NOTE, "engine": ENGINE, "precision": PRECISION}}
 
 
 def _answers(given: Mapping[str, object]) -> dict[str, object]:

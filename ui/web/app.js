@@ -1,28 +1,29 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+
+import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
+import { linked, linkTo } from "./form/link.js";
+import { attempt } from "./messages/client.js";
+import { revived } from "./messages/packing.js";
 import { Projector } from "./player/projector.js";
-import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./shared/drawing/dom.js";
-import { linked, linkTo } from "./shared/form/link.js";
-import { attempt } from "./shared/run/client.js";
-import { Knowledge } from "./shared/run/knowledge.js";
-import { revived } from "./shared/run/packing.js";
-import { ShareMenu } from "./shared/run/share.js";
-import { FORM, keysOf, NO_ANSWER, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
+import { Knowledge } from "./run/knowledge.js";
+import { ShareMenu } from "./run/share.js";
+import { FORM, keysOf, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
-/** @import { Ask, Client, Values } from "./shared/run/client.js" */
-/** @import { About, FieldForm } from "./shared/form/form.js" */
-/** @import { Device, ModelChoice } from "./shared/run/protocol.js" */
-/** @import { Cause } from "./shared/run/panel.js" */
-/** @import { Slide } from "./player/slide.js" */
-/** @import { Item } from "./shared/run/share.js" */
-/** @import { Lesson } from "./parts/course/bar.js" */
+/** @import { Ask, Client, Values } from "./messages/client.js" */
+/** @import { About, FieldForm } from "./form/form.js" */
+/** @import { Device, ModelChoice } from "./messages/protocol.d.ts" */
+/** @import { Cause } from "./run/panel.js" */
+/** @import { Slide } from "./run/slide.js" */
+/** @import { Item } from "./run/share.js" */
+/** @import { Bar, Lesson } from "./parts/course/bar.js" */
 
 /**
  * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
  * @typedef {object} Given
- * @property {string} client the module of what computes: see shared/run/client.js
+ * @property {string} client the module of what computes: see messages/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
- * @property {import("./local/known.js").Written} [known] the same of the first checkpoint, where that is small
+ * @property {import("./local/known.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes
  * @property {string} first checkpoint
  * @property {boolean} public
@@ -313,6 +314,8 @@ export class Page {
 
   // --- The course
 
+  /** What draws lessons, once there was one. @type {Bar | null} */
+  #bar = null;
   /** The name of the lesson whose bar is shown. @type {string | null} */
   lesson = null;
   /** Names of the fields that a teacher's link shows; null for all. */
@@ -330,12 +333,13 @@ export class Page {
     bar.hidden = !lesson;
     bar.classList.toggle("elsewhere", lessons[at]?.part !== this.part);
     if (!lesson) {
-      delete bar.dataset.lesson; // it begins anew
+      this.#bar?.clear();
       if (held) find(document, "#place").focus({ preventScroll: true }); // else it would be lost with the bar
       return;
     }
-    const { draw } = await import("./parts/course/bar.js");
-    if (this.lesson === lesson) draw(this, bar, lesson);
+    const { Bar } = await import("./parts/course/bar.js");
+    this.#bar ??= new Bar(this, bar);
+    if (this.lesson === lesson) this.#bar.show(lesson);
     const { activeElement: now } = document;
     if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // what was pressed is gone
   }
@@ -436,7 +440,7 @@ export class Page {
     for (let waits = false; ; waits = true) {
       /** @type {any} */
       const got = await this.client.ask(.../** @type {[any, any, any]} */ (question));
-      if (got.error !== NO_ANSWER) {
+      if (!got.lost) {
         if (waits) this.say(WORDS.again, true);
         return got;
       }

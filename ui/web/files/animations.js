@@ -1,11 +1,12 @@
 // GIF and WebP files of pictures that follow each other.
 
+import { piece } from "../pictures/compose.js";
+import { NOTHING } from "../words/wrong.js";
 import { joined, little, utf8 } from "./bytes.js";
 import { indexed } from "./palette.js";
-import { piece } from "./pictures.js";
 
 /** @import { Rest } from "./make.js" */
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 /**
  * An endless GIF of pictures of one size: 64 levels of grey, and of colours the 256 that suit each picture best. Of a
@@ -71,7 +72,7 @@ async function webp(pictures, count, about, rest) {
   for (const picture of pictures) {
     const canvas = painted(picture);
     const file = await canvas.convertToBlob({ type: "image/webp", quality: 1 });
-    if (file.type !== "image/webp") throw new Error("This browser can't write WebP: take the GIF");
+    if (file.type !== "image/webp") throw new Error(NOTHING.webp);
     size.splice(0, 2, canvas.width - 1, canvas.height - 1);
     const wait = pause(parts.length + 1, count);
     const head = [...little(0, 6), ...size.flatMap((side) => little(side, 3)), ...little(wait, 3), 2];

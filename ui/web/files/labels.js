@@ -1,9 +1,9 @@
 // Pictures with text on paper: film strips, and the frames of an animation.
 
-import { checkPixels, lines } from "../shared/drawing/dom.js";
-import { blank, grid, opaque, put, scaled } from "./pictures.js";
+import { checkPixels, lines } from "../drawing/dom.js";
+import { blank, grid, opaque, put, scaled } from "../pictures/compose.js";
 
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 /** @import { Moment } from "./record.js" */
 
 const SLIDE = 1000; // pixels: the least width of a film or a strip, so that it fills half of a slide

@@ -1,8 +1,8 @@
 // A file of a run, made in the page of what an engine kept of the run.
 
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Knowledge } from "../shared/run/knowledge.js" */
-/** @import { Values } from "../shared/run/client.js" */
+/** @import { Knowledge } from "../run/knowledge.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { About } from "./record.js" */
 
 /** What an engine keeps of a run. values: of its request. about: of each of its checkpoints. The rest is what the files of its part need. @typedef {{ values: Values, about: About } & Record<string, any>} Kept */
@@ -16,8 +16,8 @@ const rows = () => import("./rows.js");
 const PARTS = {
   ...{ watch: lanes, compare: lanes, grid: lanes },
   ...{ latents: rows, repair: rows, between: rows, network: rows },
-  plane: () => import("./points.js"),
-  likelihood: () => import("./bound.js"),
+  plane: async () => ({ save: (await import("./tables.js")).points }),
+  likelihood: async () => ({ save: (await import("./tables.js")).bound }),
 };
 
 /**

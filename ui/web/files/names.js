@@ -1,10 +1,9 @@
 // What a file of a run is called.
 
-import { ANY } from "../plans/fields.js";
+import { names } from "../plans/captions.js";
 import { optionsOf } from "../plans/settings.js";
-import { names } from "../words/captions.js";
 import { general } from "../words/literal.js";
-import { countOfSteps } from "../words/units.js";
+import { ANY, countOfSteps } from "../words/units.js";
 import { doneOf } from "./record.js";
 
 /** @import { Lane } from "../plans/settings.js" */

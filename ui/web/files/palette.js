@@ -1,6 +1,6 @@
 // The 256 colours of a picture that suit it best, as a GIF needs them.
 
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 /** colours: three bytes each. pixels: the number of each one's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
 

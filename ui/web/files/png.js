@@ -1,9 +1,9 @@
 // PNG files.
 
-import { packed } from "../shared/run/bytes.js";
+import { packed } from "../messages/bytes.js";
 import { checksum, joined, utf8 } from "./bytes.js";
 
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 const TYPES = [0, 0, 4, 2, 6]; // what PNG calls so many channels
 

@@ -1,21 +1,20 @@
 // What files say of a run: its settings, a table of its steps, and its moments.
 
-import { round } from "../local/process/floats.js";
-import { DEFAULTS } from "../local/process/samplers.js";
-import { ANY } from "../plans/fields.js";
+import { noise } from "../pictures/measures.js";
+import { names } from "../plans/captions.js";
 import { written } from "../plans/touch.js";
-import { noise } from "../player/pixels.js";
-import { names } from "../words/captions.js";
+import { DEFAULTS } from "../process/samplers.js";
 import { asFloat, general, literal, typed } from "../words/literal.js";
 import { stepOf } from "../words/player.js";
+import { ANY } from "../words/units.js";
 
 /** @import { Facts } from "../plans/plan.js" */
 /** @import { Lane } from "../plans/settings.js" */
 /** @import { Touches } from "../plans/touch.js" */
-/** @import { Row } from "../words/captions.js" */
+/** @import { Row } from "../plans/captions.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Rest } from "./make.js" */
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 /** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
 /** Of each lane, by step, the kept pictures of x. @typedef {Map<number, Picture[]>[]} Frames */
@@ -116,14 +115,4 @@ export function moments({ rows }, frames) {
   const ticks = [...new Set(rows.flatMap((lane) => lane.map(([, s]) => s)))].sort((a, b) => b - a);
   const said = (/** @type {number} */ t) => (rows.length > 2 ? `t = ${t}` : stepOf(ticks.indexOf(t) + 1, ticks.length));
   return [...found].map(([t, lanes]) => ({ t, said: said(t), lanes }));
-}
-
-/** At most so many of the frames, evenly, always with the last one. @template T @param {T[]} frames @param {number} most @returns {T[]} */
-export function thin(frames, most) {
-  const last = frames.length - 1;
-  const n = Math.min(frames.length, most);
-  const at = Array.from({ length: n }, (_, i) =>
-    i && i === n - 1 ? 0 : round(last + (n > 1 ? i * (-last / (n - 1)) : 0)),
-  );
-  return at.reverse().map((i) => frames[i]);
 }

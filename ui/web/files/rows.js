@@ -1,18 +1,20 @@
 // Files of rows of pictures: the final ones as PNG, their way as GIF or WebP.
 
-import { round } from "../local/process/floats.js";
-import { urlSafe } from "../shared/pictures/text.js";
+import { grid, opaque, scaled } from "../pictures/compose.js";
+import { urlSafe } from "../pictures/text.js";
+import { thin } from "../plans/kept.js";
+import { round } from "../process/floats.js";
 import { json, typed } from "../words/literal.js";
+import { NOTHING } from "../words/wrong.js";
 import { ANIMATED } from "./animations.js";
 import { enlargement } from "./labels.js";
-import { grid, opaque, scaled } from "./pictures.js";
 import { png } from "./png.js";
-import { MOMENTS, thin } from "./record.js";
+import { MOMENTS } from "./record.js";
 
 /** @import { Request } from "../plans/plan.js" */
 /** @import { RowsPlan } from "../plans/rows.js" */
 /** @import { File, Rest } from "./make.js" */
-/** @import { Picture } from "./pictures.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 
 /** Pictures by the number of a row or a step. @typedef {Iterable<[number: number, Picture[]]>} Numbered */
 /** rows: the final pictures of each row that is done. frames: the x̂_0 of each row and kept step. @typedef {{ plan: RowsPlan, rows: Numbered, frames: Iterable<[row: number, Numbered]> }} RowsRun */
@@ -24,7 +26,7 @@ import { MOMENTS, thin } from "./record.js";
  */
 export async function save(kind, run, _, rest) {
   const { stem, request } = run.plan;
-  if (!inOrder(run.rows).length) throw new Error("There is no finished row of pictures yet: press Run");
+  if (!inOrder(run.rows).length) throw new Error(NOTHING.row);
   const about = settings(request);
   if (kind === "png") return [`${stem}.png`, await png(last(run), about)];
   const moments = thin(film(run), MOMENTS[kind]);

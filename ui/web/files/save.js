@@ -1,18 +1,20 @@
 // The files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table, all as ZIP. Each
 // contains the settings as JSON: PNG as Description, GIF as comment, WebP in its EXIF data, ZIP as settings.json.
 
-import { flat } from "../local/process/floats.js";
-import { gaussian } from "../local/process/noise.js";
+import { grid } from "../pictures/compose.js";
+import { thin } from "../plans/kept.js";
+import { copied, python } from "../plans/scripts.js";
 import { seedsOf } from "../plans/settings.js";
+import { flat } from "../process/floats.js";
+import { gaussian } from "../process/noise.js";
 import { json } from "../words/literal.js";
-import { copied, python } from "../words/scripts.js";
+import { NOTHING } from "../words/wrong.js";
 import { ANIMATED } from "./animations.js";
 import { utf8 } from "./bytes.js";
 import { film, strip } from "./labels.js";
 import { stem } from "./names.js";
-import { grid } from "./pictures.js";
 import { png } from "./png.js";
-import { MOMENTS, measured, moments, settings, table, thin, titles } from "./record.js";
+import { MOMENTS, measured, moments, settings, table, titles } from "./record.js";
 import { npy, zip } from "./zip.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
@@ -30,7 +32,7 @@ const STRIP = 10; // moments of a strip
  */
 export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, rest) {
   const frames = kept.map((lane) => new Map(lane));
-  if (!frames.some(({ size }) => size)) throw new Error("There is no picture yet: press Run");
+  if (!frames.some(({ size }) => size)) throw new Error(NOTHING.picture);
   const said = settings(plan, frames, about);
   const name = `${stem(plan.lanes, frames, catalogue)}${SUFFIX[kind]}`;
   if (kind === "png") return [name, await png(final(plan, frames), json(said))];

@@ -3,34 +3,20 @@
 import { factsOf } from "../plans/facts.js";
 import { recent } from "../plans/plan.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
-import { Files } from "./files/store.js";
+import { Files, once } from "./files/store.js";
 import { factsIn, SMALL, said } from "./known.js";
 import { load } from "./network/model.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
-/** @import { FieldForm } from "../shared/form/form.js" */
-/** @import { Known } from "../shared/run/protocol.js" */
+/** @import { FieldForm } from "../form/form.js" */
+/** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
-/** @import { Written } from "./known.js" */
+/** @import { WrittenFacts } from "./known.js" */
 /** @import { Model } from "./network/model.js" */
 
-/** @typedef {{ models: string[], answers: Record<string, any>, words: Words }} Knowledge */
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** What a file of ui/static's knowledge has: JSON, or what was packed. @typedef {(name: string) => Promise<any>} Read */
-/** A model that can compute, as its runs take it. @typedef {Model & import("./process/predict.js").Process & { colours: number[][] | null }} Loaded */
-
-/** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
-export function once(load) {
-  /** @type {Promise<T> | null} */
-  let loading = null;
-  return () => {
-    loading ??= load().catch((error) => {
-      loading = null;
-      throw error;
-    });
-    return loading;
-  };
-}
+/** A model that can compute, as its runs take it. @typedef {Model & import("../process/predict.js").Process & { colours: number[][] | null }} Loaded */
 
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 
@@ -44,12 +30,12 @@ export class Checkpoints {
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
   engine = ""; // what computes the first model that was loaded
-  /** @type {Map<string, Written>} */
+  /** @type {Map<string, WrittenFacts>} */
   #known = new Map();
   /** Those that a GPU computes. @type {Set<string>} */
   onGpu = new Set();
 
-  /** @param {Knowledge} knowledge @param {Forms} forms @param {Files} files @param {Read} read */
+  /** @param {{ models: string[], answers: Record<string, any>, words: Words }} knowledge @param {Forms} forms @param {Files} files @param {Read} read */
   constructor(knowledge, forms, files, read) {
     this.knowledge = knowledge;
     this.forms = forms;
@@ -94,21 +80,21 @@ export class Checkpoints {
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
-  /** Know these and no others: what is known of each. @param {Record<string, Written>} known */
+  /** Know these and no others: what is known of each. @param {Record<string, WrittenFacts>} known */
   replace(known) {
     this.#known = new Map(Object.entries(known));
     for (const kept of [this.#facts, this.#loaded, this.onGpu])
       for (const ref of kept.keys()) if (!this.#known.has(ref)) kept.delete(ref);
   }
 
-  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {Written} */
+  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {WrittenFacts} */
   known(ref) {
     const known = this.#known.get(ref);
     if (!known) throw new Error(`There is no model ${ref} on this page`);
     return known;
   }
 
-  /** What the page learns of it. @param {string} ref @returns {Promise<Known>} */
+  /** What the page learns of it. @param {string} ref @returns {Promise<FactsAnswer>} */
   async said(ref) {
     return said(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
   }

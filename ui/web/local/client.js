@@ -1,14 +1,15 @@
 // The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
-import { SAME } from "../shared/form/controls.js";
-import { token } from "../shared/run/client.js";
-import { isEnd } from "../shared/run/stream.js";
+
+import { token } from "../messages/client.js";
+import { isEnd } from "../messages/stream.js";
 import { Catalogue } from "../words/catalogue.js";
+import { SAME } from "../words/units.js";
 import { kept } from "./files/store.js";
 import { said } from "./known.js";
 
 /** @import { Given } from "../app.js" */
-/** @import { Client, Values } from "../shared/run/client.js" */
-/** @import { Message } from "../shared/run/stream.js" */
+/** @import { Client, Values } from "../messages/client.js" */
+/** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 const LATER = 5000; // ms after which the page is kept for a visit without a network
 const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins
@@ -24,7 +25,7 @@ async function forget() {
 
 /**
  * A question on its way. said: the last message of a run.
- * @typedef {{ question: Values, take: (answer: any) => void, said?: Message<any> }} Waiting
+ * @typedef {{ question: Values, take: (answer: any) => void, said?: RunMessage<any> }} Waiting
  */
 
 /** @param {Given} given @returns {Client} */

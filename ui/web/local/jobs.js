@@ -1,7 +1,8 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
+
+import { token } from "../messages/client.js";
+import { isEnd, NEXT } from "../messages/stream.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
-import { token } from "../shared/run/client.js";
-import { isEnd, NEXT } from "../shared/run/stream.js";
 import { download, failure } from "../words/units.js";
 import { planned } from "./requests.js";
 
@@ -9,8 +10,7 @@ import { planned } from "./requests.js";
 /** @import { Loaded } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
 /** @import { Pool, Told } from "./pool.js" */
-/** @import { Message, Result } from "../shared/run/protocol.js" */
-/** @import { State } from "../shared/run/stream.js" */
+/** @import { Result, RunMessage, State } from "../messages/protocol.d.ts" */
 /** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
 /** @typedef {Result | Plans | Told} Given */
 
@@ -60,7 +60,7 @@ export class Run {
 
   /**
    * @param {Pool} pool @param {string} part @param {Record<string, unknown>} values of its request
-   * @param {(message: Message<Given>) => void} send @param {number} [interval] ms between two messages with results
+   * @param {(message: RunMessage<Given>) => void} send @param {number} [interval] ms between two messages with results
    */
   constructor(pool, part, values, send, interval = INTERVAL) {
     this.pool = pool;

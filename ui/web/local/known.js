@@ -1,24 +1,24 @@
 // What the page learns of a checkpoint from what ui/static knows of it, before it is loaded.
 import { COUNT, defaultCount } from "../plans/facts.js";
-import { schedule } from "./process/schedule.js";
+import { schedule } from "../process/schedule.js";
 
-/** @import { Known, ModelFacts } from "../shared/run/protocol.js" */
+/** @import { CheckpointFacts, FactsAnswer, Home, ShippedSet, Sidecars, Spec } from "../messages/protocol.d.ts" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: any, home: any, set?: any, colours: number[][] | null, scheduler: any, sidecars: any, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} Written */
+/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
 
 export const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
 
-/** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {Written} known @returns {ModelFacts | null} */
+/** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {WrittenFacts} known @returns {CheckpointFacts | null} */
 export function factsIn({ spec, home, scheduler, sidecars, colours }) {
-  if (!spec) return null;
+  if (!spec || !home || !sidecars) return null;
   const { T, beta, alphaBar, exploding } = scheduler.alphaBar ? scheduler : schedule(scheduler);
   return { spec, home, scheduler: { T, beta: [...beta], alphaBar: [...alphaBar], exploding }, sidecars, colours };
 }
 
 /**
  * The answer to the page's question. pace: seconds of one picture's step, null where that is not known.
- * @param {string} ref @param {Written} known @param {number | null} pace @param {boolean} isOwn @param {number} download bytes
- * @returns {Known}
+ * @param {string} ref @param {WrittenFacts} known @param {number | null} pace @param {boolean} isOwn @param {number} download bytes
+ * @returns {FactsAnswer}
  */
 export function said(ref, known, pace, isOwn, download) {
   const count = defaultCount(pace === null ? null : pace * COUNT, isOwn);

@@ -1,11 +1,12 @@
 // The workers of a run. A strand is what one of them computes without the others: the chain of a picture. Another worker
 // gets the request of the run with the numbers of its strands: it makes the same plan, and the same steps. This one
 // computes all other strands, and puts the steps together in the order in which the run asks for them.
+
+import { isEnd } from "../messages/stream.js";
 import { evaluations } from "../plans/plan.js";
-import { isEnd } from "../shared/run/stream.js";
 
 /** @import { Plan, Request } from "../plans/plan.js" */
-/** @import { Picture } from "../files/pictures.js" */
+/** @import { Picture } from "../pictures/resize.js" */
 /** @import { Checkpoints, Loaded } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
 /** @import { Computation } from "./parts/index.js" */

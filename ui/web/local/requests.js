@@ -4,7 +4,7 @@ import { left } from "../plans/plan.js";
 import { gain } from "./pool.js";
 
 /** @import { Request } from "../plans/plan.js" */
-/** @import { RunCost } from "../shared/run/protocol.js" */
+/** @import { RunCost } from "../messages/protocol.d.ts" */
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Computation, Part } from "./parts/index.js" */
 /** @import { Pool } from "./pool.js" */

@@ -1,5 +1,5 @@
 // What computes in the browser: answers the client's questions, and runs.
-import { unpacked } from "../shared/run/packing.js";
+import { unpacked } from "../messages/packing.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
@@ -10,7 +10,7 @@ import { asked, cost } from "./requests.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
-/** @import { Written } from "./known.js" */
+/** @import { WrittenFacts } from "./known.js" */
 /** @import { Machine } from "./pool.js" */
 
 /** The newest run of each part. @type {Map<string, Run>} */
@@ -22,7 +22,7 @@ const GONE = "This run is no longer here: press Run again";
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
 let ready;
 
-/** @param {{ folder: string, base: string, forms: Forms, machine?: Machine, known?: Record<string, Written> }} question of what Python has written; of the page; its fields; none in a helper; what the page knows of checkpoints */
+/** @param {{ folder: string, base: string, forms: Forms, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written; of the page; its fields; none in a helper; what the page knows of checkpoints */
 async function begin({ folder, base, forms, machine, known }) {
   const read = async (/** @type {string} */ name) => {
     const answer = await fetch(`${folder}/${name}`);

@@ -1,15 +1,15 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
-import { ARROWS, context2d, el, onDrag, write } from "../shared/drawing/dom.js";
-import { NOISE, soon } from "../shared/drawing/motion.js";
-import { drawable } from "../shared/drawing/sprite.js";
-import { Panel } from "../shared/run/panel.js";
+import { ARROWS, context2d, el, onDrag, write } from "../drawing/dom.js";
+import { NOISE, soon } from "../drawing/motion.js";
+import { drawable } from "../pictures/sprite.js";
+import { Panel } from "../run/panel.js";
 import { WORDS } from "../words/between.js";
 import { unknown } from "../words/captions.js";
 import { SHARE } from "../words/page.js";
 import { Sketches } from "./between/sketches.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Cells } from "../shared/run/protocol.js" */
+/** @import { CellPictures } from "../messages/protocol.d.ts" */
 
 /**
  * @typedef {object} Plan
@@ -67,14 +67,14 @@ export function mount(page, part) {
   const square = el("div", { class: "corners" }, ...names, el("div", { class: "pictures" }, board, finger));
   const box = el("div", { class: "between" }, square, el("figure", null, picture, caption));
 
-  /** @type {Panel<Plan | Cells>} */
+  /** @type {Panel<Plan | CellPictures>} */
   const panel = new Panel(page, part, {
     take(result) {
       if (result.kind === "plan") begin(result);
       else if (whole) show(whole, result);
     },
     renew: () => sketches.cancel(),
-    described: () => sketches.described(),
+    describe: () => sketches.describe(),
     render() {
       panel.element.dataset.cells = String(count());
       panel.element.dataset.sketches = String(sketched?.tiles.size ?? 0);
@@ -82,8 +82,8 @@ export function mount(page, part) {
   });
   /** Of sketches that have no picture yet. @type {Board | null} */
   let coming = null;
-  const sketches = new Sketches(page, panel, (/** @type {Plan | Cells | null} */ result) => {
-    if (result?.kind === "plan") coming = { plan: result, of: valuesOf(panel.linked), tiles: new Map() };
+  const sketches = new Sketches(page, panel, (/** @type {Plan | CellPictures | null} */ result) => {
+    if (result?.kind === "plan") coming = { plan: result, of: valuesOf(panel.form.pinned), tiles: new Map() };
     if (result?.kind === "cells" && coming && sketched !== coming) [sketched, covered] = [coming, true];
     if (!result) [sketched, covered] = [null, false];
     if (result?.kind !== "plan") build();
@@ -105,7 +105,7 @@ export function mount(page, part) {
   const boards = () => (covered ? [sketched] : [whole, sketched]).flatMap((board) => board ?? []);
   const planOf = () => boards()[0]?.plan;
 
-  /** @param {Board} board @param {Cells} result */
+  /** @param {Board} board @param {CellPictures} result */
   async function show(board, { cells, x }) {
     const found = cells.map((cell, at) => /** @type {[number, Tile]} */ ([cell, { image: null, at }]));
     for (const [cell, tile] of found) board.tiles.set(cell, tile);
@@ -203,8 +203,8 @@ export function mount(page, part) {
     const [{ ANIMATED }, { enlargement }, { scaled }, { give, pauses }] = await Promise.all([
       import("../files/animations.js"),
       import("../files/labels.js"),
-      import("../files/pictures.js"),
-      import("../shared/run/saving.js"),
+      import("../pictures/compose.js"),
+      import("../run/saving.js"),
     ]);
     const places = walk.length > 1 ? walk : AROUND;
     const every = Math.max(1, places.length / FRAMES);
@@ -222,7 +222,7 @@ export function mount(page, part) {
     return give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
   }
 
-  panel.stage.append(lead, warning, box, still);
+  panel.stage.append(lead, warning, panel.origin, box, still);
   const made = panel.mounted(["png"], () => count() === (whole?.plan.side ?? 0) ** 2 && count() > 0);
   const walked = { title: WORDS.film, save: film, disabled: "" };
   return {

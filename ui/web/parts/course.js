@@ -1,6 +1,6 @@
 // Course: the lessons to begin, and cards that go deeper.
-import { all, button, el, find, markup } from "../shared/drawing/dom.js";
-import { linked } from "../shared/form/link.js";
+import { all, button, el, find, markup } from "../drawing/dom.js";
+import { linked } from "../form/link.js";
 import { BAR, TEACHERS, WORDS } from "../words/course.js";
 import { begin } from "./course/bar.js";
 

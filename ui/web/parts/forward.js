@@ -1,229 +1,234 @@
 // What noise destroys: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
 // needs no server.
 
+import { key } from "../drawing/chart.js";
+import { button, el, find, markup, meanings, onFile, write } from "../drawing/dom.js";
+import { play } from "../drawing/motion.js";
+import { Form } from "../form/form.js";
+import { show } from "../pictures/sprite.js";
 import { checked } from "../plans/fields.js";
-import { slideItem } from "../player/slide.js";
-import { key } from "../shared/drawing/chart.js";
-import { all, button, context2d, el, find, markup, onFile, write as put } from "../shared/drawing/dom.js";
-import { play } from "../shared/drawing/motion.js";
-import { show } from "../shared/drawing/sprite.js";
-import { Form } from "../shared/form/form.js";
+import { slideItem } from "../run/slide.js";
 import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
-import { meanings } from "../words/meanings.js";
 import { fraction } from "../words/numbers.js";
-import { attribute } from "../words/symbols.js";
 import { failure } from "../words/units.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
-import { noised, rms, sum, visibleGain, write } from "./forward/mix.js";
+import { Pictures } from "./forward/pictures.js";
 import { Scene } from "./forward/scene.js";
 import { Walk } from "./forward/walk.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Weights } from "../shared/run/protocol.js" */
+/** @import { FieldForm } from "../form/form.js" */
+/** @import { Values } from "../messages/client.js" */
+/** @import { Weights } from "../messages/protocol.d.ts" */
+/** @import { Cause } from "../run/panel.js" */
 
 const PLAYED = 10; // seconds from t = 0 to T
 const PAUSE = 400; // ms after the last change until the address has it
 
-/**
- * Its element has data-t, data-schedule, data-picture, data-seed, and data-ready: whether nothing is on its way.
- * @param {Page} page @param {string} part @returns {Promise<Part>}
- */
+/** @param {Page} page @param {string} part @returns {Promise<Part>} */
 export async function mount(page, part) {
-  /** @type {number} */
-  const T = page.given.initial[part].T;
-  const fields = Object.fromEntries(page.given.forms[part].map((field) => [field.name, field]));
-  const names = fields.picture.names ?? [];
-  const root = el("section", { class: "part forward", "aria-label": WORDS.title });
-  markup(root, MARKUP);
-  find(root, ".thumbs").append(
-    ...names.map((value) => {
-      const load = () => scene.load({ name: value });
-      return button({ value, title: value, "aria-label": value }, load, el("img", { alt: "" }));
-    }),
-  );
-  let pause = () => {}; // of t, which plays
-  const form = new Form(page.given.forms[part], page.given, (name, done) => {
-    pause();
-    take();
-    if (done && name === "t") page.say(find(root, ".sentence").textContent);
-  });
-  const scene = new Scene(page, { name: form.value("picture") }, Number(form.value("seed")));
-  form.adopt("picture", {
-    element: find(root, ".pictures"),
-    input: null,
-    get: () => scene.picture ?? "",
-    set: (name) => {
-      if (names.includes(name) && !scene.wants(name)) scene.load({ name });
-    },
-  });
-  find(root, ".side").append(form.place("schedule"), form.place("seed"));
-  find(root, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
-  find(root, ".equation").after(form.place("t"));
-  const { ask } = page.client; // the picture is on its way meanwhile
-  const [got, drawings] = await Promise.all([ask("forward", "tables", {}), ask("forward", "thumbs", {})]);
-  if (got.error !== undefined) throw new Error(got.error);
-  const tables = /** @type {Record<string, Weights>} */ (got);
-  const walk = new Walk(root, scene, render);
-  const thumbs = all(root, ".thumbs button", HTMLButtonElement);
-  for (const thumb of thumbs)
-    show(find(thumb, "img", HTMLImageElement), drawings.error === undefined ? drawings[thumb.value] : null);
-  const plots = [
-    new Plot(WORDS.beta, tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
-    new Plot(WORDS.signal, tables, ({ signal }, t) => signal[t] ** 2),
-    new Plot(WORDS.snr, tables, snr, { low: -5, high: 5, ticks: [-4, 0, 4] }),
-  ];
+  const forward = new Forward(page, part);
+  await forward.load();
+  return forward;
+}
 
-  /** @param {string} selector @param {string} text */
-  const say = (selector, text) => put(find(root, selector), text);
+/** Its element has data-t, data-schedule, data-picture, data-seed, and data-ready: whether nothing is on its way. */
+class Forward {
+  #due = false; // all is drawn in the next frame
+  #timer = 0; // until the address has it
+  #pause = () => {}; // stops t, which plays
+  /** By schedule. @type {Record<string, Weights>} */
+  #tables = {};
+  /** @type {Plot[]} */
+  #plots = [];
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    this.page = page;
+    this.part = part;
+    this.T = /** @type {number} */ (page.given.initial[part].T);
+    this.element = el("section", { class: "part forward", "aria-label": WORDS.title });
+    markup(this.element, MARKUP);
+    this.form = new Form(page.given.forms[part], page.given, (name, done) => {
+      this.#pause();
+      this.#apply();
+      if (done && name === "t") page.say(find(this.element, ".sentence").textContent);
+    });
+    this.scene = new Scene(page, { name: this.form.value("picture") }, Number(this.form.value("seed")));
+    this.pictures = new Pictures(this.element);
+    this.walk = new Walk(this.element, this.scene, () => this.#renderSoon());
+    const names = this.#field("picture").names ?? [];
+    this.thumbs = names.map((value) => {
+      const load = () => this.scene.load({ name: value });
+      return button({ value, title: value, "aria-label": value }, load, el("img", { alt: "" }));
+    });
+    find(this.element, ".thumbs").append(...this.thumbs);
+    this.form.adopt("picture", {
+      element: find(this.element, ".pictures"),
+      input: null,
+      get: () => this.scene.picture ?? "",
+      set: (name) => {
+        if (names.includes(name) && !this.scene.wants(name)) this.scene.load({ name });
+      },
+    });
+    find(this.element, ".side").append(this.form.place("schedule"), this.form.place("seed"));
+    find(this.element, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
+    find(this.element, ".equation").after(this.form.place("t"));
+    onFile(this.element, (file) => this.scene.load({ file }));
+  }
+
+  /** Fetch the schedules and the small pictures, while the scene fetches its picture; then show it. */
+  async load() {
+    const { ask } = this.page.client;
+    const [tables, drawings] = await Promise.all([ask("forward", "tables", {}), ask("forward", "thumbs", {})]);
+    if (tables.error !== undefined) throw new Error(tables.error);
+    this.#tables = tables;
+    for (const thumb of this.thumbs)
+      show(find(thumb, "img", HTMLImageElement), drawings.error === undefined ? drawings[thumb.value] : null);
+    this.#plots = [
+      new Plot(WORDS.beta, tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
+      new Plot(WORDS.signal, tables, ({ signal }, t) => signal[t] ** 2),
+      new Plot(WORDS.snr, tables, snr, { low: -5, high: 5, ticks: [-4, 0, 4] }),
+    ];
+    for (const plot of this.#plots) plot.onScrub((share) => this.#go(share));
+    const plotted = find(this.element, ".plots");
+    plotted.append(...this.#plots.map(({ node }) => node));
+    plotted.after(key(...Object.keys(tables).map((name) => /** @type {const} */ ([name, name]))));
+    this.scene.changed = () => this.#renderSource();
+    this.#renderSource();
+  }
+
+  /** @param {string} name @returns {FieldForm} */
+  #field(name) {
+    return /** @type {FieldForm} */ (this.form.fields.find((field) => field.name === name));
+  }
+
+  // --- What the page asks of a part
+
+  /** @param {Values} values @param {Cause} cause */
+  set(values, cause) {
+    this.#pause();
+    this.form.set(values);
+    this.#apply();
+    if (cause === "press" && this.scene.t === 0) this.#play();
+    if (cause && cause !== "lesson") this.form.place("t").scrollIntoView({ block: "nearest" });
+  }
+
+  hide() {
+    this.#pause();
+  }
+
+  items() {
+    const make = () => this.#slide();
+    return this.scene.size ? [slideItem(this.page, make, () => new URL(location.href))] : [];
+  }
+
+  #slide() {
+    const { t, schedule, variance } = this.scene;
+    const table = this.#tables[schedule];
+    const labels = WORDS.slide(table.signal[t], table.noise[t], t);
+    const { x0, eps, xt } = this.pictures;
+    const tiles = [
+      { picture: x0, label: labels.x0 },
+      { picture: eps, label: labels.eps },
+      { picture: xt, label: labels.xt },
+    ];
+    const settings = [WORDS.schedule(schedule), ...readouts(table, t, this.T, variance).map(([text]) => text)];
+    const said = sentence(t, table.signal[t] ** 2, variance);
+    return { title: WORDS.title, tiles, columns: 3, said, settings: settings.join(" · ") };
+  }
 
   // --- Drawing
 
-  let due = false;
-  let later = 0;
-  function remember() {
-    const { t, schedule, seed, picture } = scene;
-    page.remember(part, { t, schedule, seed, picture: picture ?? undefined });
+  /** What is on its way, and what is wrong with it. */
+  #renderSource() {
+    const { element, scene } = this;
+    element.dataset.ready = String(scene.ready);
+    const wrong = find(element, ".wrong");
+    write(wrong, scene.problem);
+    wrong.hidden = !scene.problem;
+    for (const thumb of this.thumbs) thumb.setAttribute("aria-pressed", String(scene.wants(thumb.value)));
+    this.#renderSoon();
   }
 
-  function render() {
-    if (due) return;
-    due = true;
+  #renderSoon() {
+    if (this.#due) return;
+    this.#due = true;
     requestAnimationFrame(() => {
-      due = false;
-      renderSetting();
-      walk.render();
-      clearTimeout(later);
-      later = setTimeout(remember, PAUSE);
-      if (scene.size) renderPictures();
+      this.#due = false;
+      this.#renderSetting();
+      this.walk.render();
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#remember(), PAUSE);
+      if (this.scene.size) this.pictures.render(this.scene, this.#tables[this.scene.schedule]);
     });
   }
 
-  function changed() {
-    root.dataset.ready = String(scene.ready);
-    say(".wrong", scene.problem);
-    find(root, ".wrong").hidden = !scene.problem;
-    for (const thumb of thumbs) thumb.setAttribute("aria-pressed", String(scene.wants(thumb.value)));
-    render();
+  #remember() {
+    const { t, schedule, seed, picture } = this.scene;
+    this.page.remember(this.part, { t, schedule, seed, picture: picture ?? undefined });
   }
 
-  function renderSetting() {
-    const { t, schedule, seed, picture } = scene;
-    const table = tables[schedule];
-    Object.assign(root.dataset, { t, schedule, picture: picture ?? "own", seed });
-    say(".x0 .at", `× √ᾱ = ${fraction(table.signal[t])}`);
-    say(".eps .at", `× √(1−ᾱ) = ${fraction(table.noise[t])}`);
-    const items = readouts(table, t, T, scene.variance).map(([text, title]) => el("span", { title }, text));
-    find(root, ".readouts").replaceChildren(...items.flatMap((item, i) => (i ? [" · ", item] : [item])));
-    say(".sentence", sentence(t, table.signal[t] ** 2, scene.variance));
-    for (const plot of plots) plot.point(t, schedule);
-    say(".weights", mean(t, table.of_x_0[t], table.of_x_t[t]));
+  #renderSetting() {
+    const { element } = this;
+    const { t, schedule, seed, picture, variance } = this.scene;
+    const table = this.#tables[schedule];
+    Object.assign(element.dataset, { t, schedule, picture: picture ?? "own", seed });
+    write(find(element, ".x0 .at"), `× √ᾱ = ${fraction(table.signal[t])}`);
+    write(find(element, ".eps .at"), `× √(1−ᾱ) = ${fraction(table.noise[t])}`);
+    const items = readouts(table, t, this.T, variance).map(([text, title]) => el("span", { title }, text));
+    find(element, ".readouts").replaceChildren(...items.flatMap((item, i) => (i ? [" · ", item] : [item])));
+    write(find(element, ".sentence"), sentence(t, table.signal[t] ** 2, variance));
+    for (const plot of this.#plots) plot.point(t, schedule);
+    write(find(element, ".weights"), mean(t, table.of_x_0[t], table.of_x_t[t]));
     const entries = deviations(table, t).flatMap(([name, value, text]) => [
       el("dt", null, name),
       el("dd", null, value, el("small", null, text)),
     ]);
-    find(root, ".numbers").replaceChildren(...entries);
-    say(".remark", remark(table, t));
-  }
-
-  /** @param {string} figure @param {Float32Array} values @param {string} [label] @param {number} [gain] */
-  function paint(figure, values, label, gain) {
-    const canvas = find(root, `${figure} canvas`, HTMLCanvasElement);
-    if (canvas.width !== scene.size || canvas.height !== scene.size) canvas.width = canvas.height = scene.size;
-    const context = context2d(canvas);
-    const image = context.createImageData(scene.size, scene.size);
-    write(image.data, values, gain);
-    context.putImageData(image, 0, 0);
-    if (label) attribute(canvas, "aria-label", label);
-  }
-
-  function renderPictures() {
-    const { t, x0, epsilon, picture } = scene;
-    const table = tables[scene.schedule];
-    const xt = noised(x0, epsilon, table.signal[t], table.noise[t]);
-    paint(".x0", x0);
-    paint(".eps", epsilon, undefined, 127.5);
-    paint(".xt", xt, WORDS.xt(picture, t));
-    // At t = 0 there is no step back: the picture itself stands there.
-    const back = t ? sum(table.of_x_0[t], x0, table.of_x_t[t], xt) : x0;
-    const change = sum(1, xt, -1, back);
-    const gain = t ? visibleGain(rms(change)) : 1;
-    paint(".mean", back, WORDS.back(t));
-    paint(".change", change, WORDS.change(gain), gain);
-    say(".change .at", WORDS.gain(gain));
-  }
-
-  function slide() {
-    const { t, schedule } = scene;
-    const { signal, noise } = tables[schedule];
-    const tiles = Object.entries(WORDS.slide(signal[t], noise[t], t)).map(([name, label]) => ({
-      picture: find(root, `.${name} canvas`, HTMLCanvasElement),
-      label,
-    }));
-    const read = readouts(tables[schedule], t, T, scene.variance).map(([text]) => text);
-    const settings = [WORDS.schedule(schedule), ...read].join(" · ");
-    return { title: WORDS.title, tiles, columns: 3, said: sentence(t, signal[t] ** 2, scene.variance), settings };
+    find(element, ".numbers").replaceChildren(...entries);
+    write(find(element, ".remark"), remark(table, t));
   }
 
   // --- Input
 
-  /** The value of a field as it is computed with, or as it was where the form has a wrong one, which is marked. @template T @param {string} name @param {T} before @returns {T} */
-  function taken(name, before) {
+  /** The value of a field as it is computed with, or the one before where it is wrong, which is marked. @template Value @param {string} name @param {Value} before @returns {Value} */
+  #checked(name, before) {
     try {
-      const value = checked(fields[name], form.value(name));
-      form.mark(name, "");
-      return /** @type {T} */ (value);
+      const value = checked(this.#field(name), this.form.value(name));
+      this.form.mark(name, "");
+      return /** @type {Value} */ (value);
     } catch (error) {
-      form.mark(name, failure(error));
+      this.form.mark(name, failure(error));
       return before;
     }
   }
 
   /** Show what the form says. */
-  function take() {
-    scene.t = taken("t", scene.t);
-    scene.schedule = taken("schedule", scene.schedule);
-    const seed = taken("seed", scene.wanted.seed);
+  #apply() {
+    const { scene } = this;
+    scene.t = this.#checked("t", scene.t);
+    scene.schedule = this.#checked("schedule", scene.schedule);
+    const seed = this.#checked("seed", scene.wanted.seed);
     if (seed !== scene.wanted.seed) scene.renew(seed);
-    render();
+    this.#renderSoon();
+  }
+
+  /** Go to a time. @param {number} share of T */
+  #go(share) {
+    this.#pause();
+    this.form.set({ t: Math.min(this.T, Math.max(0, Math.round(this.T * share))) });
+    this.#apply();
   }
 
   /** Let t go from 0 to T. */
-  function playAll() {
+  #play() {
     let t = 0;
-    pause = play((seconds) => {
-      t = Math.min(T, t + (T * seconds) / PLAYED);
-      form.set({ t: Math.round(t) });
-      take();
-      return t < T;
+    this.#pause = play((seconds) => {
+      t = Math.min(this.T, t + (this.T * seconds) / PLAYED);
+      this.form.set({ t: Math.round(t) });
+      this.#apply();
+      return t < this.T;
     });
   }
-
-  onFile(root, (file) => scene.load({ file }));
-  for (const plot of plots)
-    plot.onScrub((share) => {
-      pause();
-      form.set({ t: Math.min(T, Math.max(0, Math.round(T * share))) });
-      take();
-    });
-
-  // --- Start
-
-  const plotted = find(root, ".plots");
-  plotted.append(...plots.map(({ node }) => node));
-  plotted.after(key(...Object.keys(tables).map((name) => /** @type {const} */ ([name, name]))));
-  scene.changed = changed;
-  changed();
-  return {
-    element: root,
-    set(values, cause) {
-      pause();
-      form.set(values);
-      take();
-      if (cause === "press" && scene.t === 0) playAll();
-      if (cause && cause !== "lesson") form.place("t").scrollIntoView({ block: "nearest" });
-    },
-    hide: () => pause(),
-    items: () => (scene.size ? [slideItem(page, slide, () => new URL(location.href))] : []),
-  };
 }

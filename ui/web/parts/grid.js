@@ -1,15 +1,15 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { button, el, table } from "../shared/drawing/dom.js";
-import { NOISE, soon } from "../shared/drawing/motion.js";
-import { show } from "../shared/drawing/sprite.js";
-import { Panel } from "../shared/run/panel.js";
+import { button, el, meanings, table } from "../drawing/dom.js";
+import { NOISE, soon } from "../drawing/motion.js";
+import { show } from "../pictures/sprite.js";
+import { Panel } from "../run/panel.js";
 import { GRID } from "../words/compare.js";
-import { meanings, WAYS } from "../words/meanings.js";
+import { WAYS } from "../words/meanings.js";
 import { countOfSteps } from "../words/units.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
-/** @import { Sprite } from "../shared/drawing/sprite.js" */
+/** @import { Sprite } from "../pictures/sprite.js" */
 
 /** @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
@@ -67,7 +67,7 @@ export function mount(page, part) {
   }
 
   const title = () => shown?.heading ?? "";
-  panel.stage.append(lead, meanings(...WAYS), box);
+  panel.stage.append(lead, meanings(...WAYS), panel.origin, box);
   return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
     title,
     slide: async () => {

@@ -1,15 +1,14 @@
 // What a picture costs in bits, measured live.
-import { all, el, find, markup, write } from "../shared/drawing/dom.js";
-import { show } from "../shared/drawing/sprite.js";
-import { Source } from "../shared/form/source.js";
-import { Panel } from "../shared/run/panel.js";
+import { all, el, find, markup, meanings, write } from "../drawing/dom.js";
+import { Source } from "../form/source.js";
+import { show } from "../pictures/sprite.js";
+import { Panel } from "../run/panel.js";
 import { WORDS } from "../words/likelihood.js";
-import { meanings } from "../words/meanings.js";
 import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Decoding, Early } from "../shared/run/protocol.js" */
+/** @import { Decoding, Early } from "../messages/protocol.d.ts" */
 /** @import { Bits, Plan, Result } from "./likelihood/tables.js" */
 
 const ON_SLIDE = 4; // pictures
@@ -49,7 +48,7 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take,
     renew: clear,
-    outcome: () => `${find(body, ".big").textContent}.`,
+    finish: () => `${find(body, ".big").textContent}.`,
     offer: ({ set }) => {
       if (!set) source.prefer();
     },
@@ -58,6 +57,7 @@ export function mount(page, part) {
   const source = new Source(panel, "picture", WORDS.pictures, WORDS.set);
   form.adopt("picture", source);
   form.place("checkpoint").after(source.element);
+  find(body, ".found").before(panel.origin);
   panel.stage.append(body);
 
   // --- What a measurement sends

@@ -1,19 +1,19 @@
 // The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
-import { all, button, context2d, el, find, isShown, markup, within, write } from "../shared/drawing/dom.js";
-import { soon } from "../shared/drawing/motion.js";
-import { drawable } from "../shared/drawing/sprite.js";
-import { Scrubber } from "../shared/drawing/transport.js";
-import { Panel } from "../shared/run/panel.js";
-import { meanings } from "../words/meanings.js";
+import { all, button, context2d, el, find, isShown, markup, meanings, within, write } from "../drawing/dom.js";
+import { soon } from "../drawing/motion.js";
+import { Scrubber } from "../drawing/transport.js";
+import { drawable } from "../pictures/sprite.js";
+import { Panel } from "../run/panel.js";
 import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "../words/network.js";
 import { Apart } from "./network/apart.js";
 import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane, paint } from "./network/lane.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Sprite } from "../shared/drawing/sprite.js" */
+/** @import { Form } from "../form/form.js" */
+/** @import { Sprite } from "../pictures/sprite.js" */
 /** @import { View } from "./network/lane.js" */
-/** @import { Block, Inside, Opening } from "../shared/run/protocol.js" */
+/** @import { InsideFrame, NetworkBlock, Opening } from "../messages/protocol.d.ts" */
 
 /** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; asked: what the network is asked for; second: what is different in the second run; grafted: its block that is another run's, "" for none; span: its first and its last step that differ. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
 
@@ -31,7 +31,7 @@ const [HIGH, AROUND] = [560, 340]; // pixels: of a U at least, and of the window
 const [BESIDE, BROAD] = [560, 760]; // pixels from which two U, and from which the switches, have room beside the U
 const [THUMB, LANES] = [40, 24]; // pixels: the guess on a button of a run, the gap between two U
 
-/** The channels of a block, row by row. @param {Sprite} channels @param {Block} block @param {number} wide pixels that they may take */
+/** The channels of a block, row by row. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide pixels that they may take */
 async function tiled(channels, { shape: [count, height, width] }, wide) {
   const row = await drawable(channels);
   const columns = wide < BESIDE ? Math.min(8, power(Math.sqrt(count))) : power(Math.sqrt(2 * count));
@@ -61,194 +61,243 @@ function keeping(root, make) {
   if (again && top >= 0 && top < innerHeight) scrollBy(0, again.getBoundingClientRect().top - top);
 }
 
-/** Its element has data-frames: how many steps of the first lane are there. @param {Page} page @param {string} part @returns {Part} */
-export function mount(page, part) {
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Network(page, part).mounted();
+
+/** Its element has data-frames: how many steps of the first lane are there. */
+class Network {
   /** @type {Plan | null} */
-  let plan = null;
-  /** @type {Inside[][]} of each lane by step */
-  let frames = [];
-  /** @type {View | null} */
-  let pressed = null;
-  /** @type {View} */
-  let view = "read";
-  let ran = 0; // lanes that are drawn
-  let rest = 0; // the step to go to once the run has finished, from 1; 0: it stays at the last one
-  const body = el("div", { class: "network" });
-  body.addEventListener(
-    "click",
-    (event) => {
-      const part = within(event, "[data-part]");
-      if (part instanceof HTMLElement) part.focus({ preventScroll: true }); // WebKit does not of itself
-    },
-    true,
+  #plan = null;
+  /** Of each lane by step. @type {InsideFrame[][]} */
+  #frames = [];
+  /** The view that was pressed. @type {View | null} */
+  #pressed = null;
+  #lane = 0; // the run that was chosen
+  #built = 0; // lanes that are drawn
+  #rest = 0; // the step to go to once the run has finished, from 1; 0: it stays at the last one
+  #width = 0; // pixels, for which it is drawn
+  #drawSoon = soon(() => this.#render());
+  #body = el("div", { class: "network" });
+  #lanes = [0, 1].map(
+    (i) =>
+      new Lane(
+        (block) => this.#choose(block, i),
+        (...place) => this.#mark(...place),
+      ),
   );
-  markup(body, MARKUP);
-  const scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => render());
-  const lanes = [0, 1].map((i) => new Lane((block) => choose(block, i), mark));
-  const titles = lanes.map((_, i) => {
+  #titles = this.#lanes.map((_, i) => {
     const guess = el("canvas", { width: THUMB, height: THUMB, "aria-hidden": "true" });
-    return button({ class: "which", hidden: true }, () => show(i), guess, el("span", null));
+    return button({ class: "which", hidden: true }, () => this.#show(i), guess, el("span", null));
   });
-  find(body, ".lanes").append(...titles, ...lanes.map(({ root }) => root));
-  const later = soon(() => render());
-  const looks = WORDS.views.map(([name, title]) =>
-    button(
-      { class: "preset" },
-      () => {
-        pressed = name;
-        if (name === "where" && !form.value("place")) mark(0.5, 0.5);
-        else render();
+  #looks = WORDS.views.map(([name, title]) => button({ class: "preset" }, () => this.#look(name), title));
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    const body = this.#body;
+    this.page = page;
+    body.addEventListener(
+      "click",
+      (event) => {
+        const pressed = within(event, "[data-part]");
+        if (pressed instanceof HTMLElement) pressed.focus({ preventScroll: true }); // WebKit does not do it
       },
-      title,
-    ),
-  );
-  find(body, ".looks").append(...looks);
+      true,
+    );
+    markup(body, MARKUP);
+    this.scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => this.#render());
+    find(body, ".lanes").append(...this.#titles, ...this.#lanes.map(({ root }) => root));
+    find(body, ".looks").append(...this.#looks);
+    /** @type {Panel<Plan | InsideFrame>} */
+    this.panel = new Panel(page, part, this);
+    this.apart = new Apart(this.panel);
+    find(body, ".desk").append(this.apart.root);
+    new ResizeObserver(() => this.#resize()).observe(body);
+    body.append(meanings("block", "skips", "channels", "self-attention", "share, %"));
+    find(body, ".desk").before(this.panel.origin);
+    this.panel.stage.append(body);
+  }
 
-  /** @type {Panel<Plan | Inside>} */
-  const panel = new Panel(page, part, {
-    side: ({ name }) => name !== "graft",
-    take(result) {
-      if (result.kind === "plan") begin(result);
-      else {
-        frames[result.lane] ??= [];
-        frames[result.lane][result.k] = result;
-        if (!result.lane) scrubber.reached = result.k;
-        if (!result.lane && scrubber.active) scrubber.at = result.k;
-        later();
-      }
-    },
-    finished() {
-      if (rest) scrubber.go(rest - 1);
-      rest = 0;
-    },
-    render() {
-      scrubber.active = panel.stream.active;
-      body.classList.toggle("running", panel.stream.active);
-      panel.element.dataset.frames = String(frames[0]?.length ?? 0);
-      const measured = plan?.checkpoint === form.value("checkpoint") ? plan?.figures : null;
-      const { blocks } = plan ?? {};
-      if (blocks) keeping(body, () => apart.render(blocks, measured, page.model));
-    },
-  });
-  const { form } = panel;
-  const apart = new Apart(panel);
-  find(body, ".desk").append(apart.root);
+  mounted() {
+    return this.panel.mounted(["png"], () => this.#frames.length > 0, {
+      key: (event) => this.scrubber.key(event),
+      rest: (step) => {
+        this.#rest = step;
+      },
+    });
+  }
 
-  /** @param {Plan} result */
-  function begin(result) {
-    plan = result;
-    frames = [];
-    ran = 0;
-    body.dataset.lane = result.second ? "1" : "0";
-    scrubber.renew(result.steps - 1, 0);
+  // --- What the panel asks of a part
+
+  /** @param {Form} form */
+  layout = (form) => form.layout(({ name }) => name !== "graft");
+
+  sight = () => [find(this.#body, ".transport")];
+
+  /** @param {Plan | InsideFrame} result */
+  take(result) {
+    if (result.kind === "plan") return this.#begin(result);
+    const { scrubber } = this;
+    this.#frames[result.lane] ??= [];
+    this.#frames[result.lane][result.k] = result;
+    if (!result.lane) scrubber.reached = result.k;
+    if (!result.lane && scrubber.active) scrubber.at = result.k;
+    this.#drawSoon();
+  }
+
+  finish() {
+    if (this.#rest) this.scrubber.go(this.#rest - 1);
+    this.#rest = 0;
+    return "";
+  }
+
+  render() {
+    const { panel, scrubber, page } = this;
+    const { active } = panel.stream;
+    scrubber.active = active;
+    this.#body.classList.toggle("running", active);
+    panel.element.dataset.frames = String(this.#frames[0]?.length ?? 0);
+    const plan = this.#plan;
+    if (!plan) return;
+    const measured = plan.checkpoint === panel.form.value("checkpoint") ? plan.figures : null;
+    keeping(this.#body, () => this.apart.render(plan.blocks, measured, page.model));
+  }
+
+  // --- What is chosen
+
+  /** @param {Plan} plan */
+  #begin(plan) {
+    this.#plan = plan;
+    this.#frames = [];
+    this.#built = 0;
+    this.#lane = plan.second ? 1 : 0;
+    this.scrubber.renew(plan.steps - 1, 0);
   }
 
   /** The run that was chosen, where there is one. */
-  const shown = () => Math.min(Number(body.dataset.lane ?? 0), Math.max(0, ran - 1));
+  get #shown() {
+    return Math.min(this.#lane, Math.max(0, this.#built - 1));
+  }
 
   /** Choose a run: its channels are shown, and on a phone its U. @param {number} lane */
-  function show(lane) {
-    body.dataset.lane = String(lane);
-    ran = 0; // a U that was hidden has to be drawn
-    render();
+  #show(lane) {
+    this.#lane = lane;
+    this.#built = 0; // a U that was hidden has to be drawn
+    this.#render();
   }
 
   /** Show the channels of a block. @param {string} block @param {number} lane */
-  function choose(block, lane) {
-    body.dataset.lane = String(lane);
-    if (form.value("block") !== block) panel.set({ block }, "inside");
-    else render();
+  #choose(block, lane) {
+    this.#lane = lane;
+    if (this.panel.form.value("block") !== block) this.panel.set({ block }, "inside");
+    else this.#render();
   }
 
-  /** @param {number} down @param {number} right */
-  function mark(down, right) {
-    panel.set({ place: `${Math.round(100 * down)} ${Math.round(100 * right)}` }, "inside");
+  /** @param {View} view */
+  #look(view) {
+    this.#pressed = view;
+    if (view === "where" && !this.panel.form.value("place")) this.#mark(0.5, 0.5);
+    else this.#render();
   }
 
-  function build() {
-    if (!plan) return;
-    ran = frames.length;
-    const [two, { clientWidth }] = [ran > 1, find(body, ".lanes")];
+  /** Mark a place of the picture. @param {number} down @param {number} right */
+  #mark(down, right) {
+    this.panel.set({ place: `${Math.round(100 * down)} ${Math.round(100 * right)}` }, "inside");
+  }
+
+  // --- Drawing
+
+  #resize() {
+    const { clientWidth } = this.#body;
+    if (clientWidth === this.#width) return;
+    this.#width = clientWidth;
+    this.#body.classList.toggle("broad", clientWidth >= BROAD);
+    this.#built = 0;
+    this.#render();
+  }
+
+  #render() {
+    keeping(this.#body, () => this.#draw());
+  }
+
+  /** @param {Plan} plan */
+  #build(plan) {
+    this.#built = this.#frames.length;
+    const [two, { clientWidth }] = [this.#built > 1, find(this.#body, ".lanes")];
     const beside = clientWidth >= BESIDE;
-    body.classList.toggle("two", two);
-    body.classList.toggle("beside", beside);
+    this.#body.classList.toggle("two", two);
+    this.#body.classList.toggle("beside", beside);
     const size = {
       width: two && beside ? (clientWidth - LANES) / 2 : clientWidth,
       high: Math.max(HIGH, innerHeight - AROUND),
     };
-    for (const [i, title] of titles.entries()) {
+    for (const [i, title] of this.#titles.entries()) {
       title.hidden = !two;
-      title.setAttribute("aria-pressed", String(i === shown()));
+      title.setAttribute("aria-pressed", String(i === this.#shown));
       find(title, "span").textContent = i ? plan.second : WORDS.whole;
-      lanes[i].root.hidden = i >= ran || (!beside && i !== shown());
+      this.#lanes[i].root.hidden = i >= this.#built || (!beside && i !== this.#shown);
     }
+    const { apart } = this;
     const chip = (/** @type {string} */ name, /** @type {boolean} */ short) => apart.chip(name, short);
-    lanes[0].build(plan, size, new Set(), "", two ? null : chip);
-    if (two) lanes[1].build(plan, size, apart.off, plan.grafted, chip);
+    this.#lanes[0].build(plan, size, new Set(), "", two ? null : chip);
+    if (two) this.#lanes[1].build(plan, size, apart.off, plan.grafted, chip);
   }
 
-  const render = () => keeping(body, draw);
+  /** The frame of a lane at the scrubber: of a long run with many blocks not each step is there. @param {number} lane */
+  #frameOf(lane) {
+    return this.#frames[lane].findLast((frame, k) => frame && k <= this.scrubber.at);
+  }
 
-  function draw() {
-    if (!plan || !frames[0]?.length) return;
-    if (ran !== frames.length) build();
+  #draw() {
+    const plan = this.#plan;
+    if (!plan || !this.#frames[0]?.length) return;
+    if (this.#built !== this.#frames.length) this.#build(plan);
     const { blocks, r2, block: chosen } = plan;
-    // Of a long run with many blocks not each step is there.
-    const held = (/** @type {number} */ lane) => frames[lane].findLast((frame, k) => frame && k <= scrubber.at);
-    const at = held(0)?.k ?? scrubber.at;
-    const offered = { read: Boolean(r2), colours: true, where: offersPlaces(blocks, plan.figures) };
-    view = pressed ?? (plan.place ? "where" : "read");
-    if (!offered[view]) view = "colours";
-    find(body, ".looks").hidden = !offered.read && !offered.where;
-    for (const [i, button] of looks.entries()) {
-      button.hidden = !offered[WORDS.views[i][0]];
-      button.setAttribute("aria-pressed", String(WORDS.views[i][0] === view));
-    }
+    const view = this.#renderLooks(plan);
+    const at = this.#frameOf(0)?.k ?? this.scrubber.at;
     const step = at + 1;
     const whole = step < plan.span[0] || step > plan.span[1];
-    for (const [i, lane] of lanes.slice(0, ran).entries()) {
-      const frame = held(i);
+    for (const [i, lane] of this.#lanes.slice(0, this.#built).entries()) {
+      const frame = this.#frameOf(i);
       const shares = r2 && !i ? Object.fromEntries(blocks.map(({ name }) => [name, r2[name][at]])) : null;
       if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place, whole);
-      if (frame && ran > 1) paint(find(titles[i], "canvas", HTMLCanvasElement), drawable(frame.x0));
+      if (frame && this.#built > 1) paint(find(this.#titles[i], "canvas", HTMLCanvasElement), drawable(frame.x0));
     }
-    write(find(body, ".lead"), view === "where" ? WHERE : r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS);
+    const lead = r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
+    write(find(this.#body, ".lead"), view === "where" ? WHERE : lead);
     const block = blocks.find(({ name }) => name === chosen);
-    const frame = held(shown());
-    if (block && frame) detail(block, frame, ran > 1 ? WORDS.block(chosen, shown()) : chosen);
-    const steps = scrubber.last + 1;
-    const [first, now] = [frames[0][0], held(0)].map((frame) => frame?.t ?? "");
-    scrubber.render(WORDS.at(at + 1, steps, now), WORDS.at(steps, steps, first));
+    const frame = this.#frameOf(this.#shown);
+    const title = this.#built > 1 ? WORDS.block(chosen, this.#shown) : chosen;
+    if (block && frame) this.#renderDetail(block, frame, title, view);
+    const steps = this.scrubber.last + 1;
+    const [first, now] = [this.#frames[0][0], this.#frameOf(0)].map((one) => one?.t ?? "");
+    this.scrubber.render(WORDS.at(step, steps, now), WORDS.at(steps, steps, first));
   }
 
-  /** Show the channels of a block, or the maps of its attention. @param {Block} block @param {Inside} frame @param {string} title */
-  function detail(block, { channels, looks = [], x0 }, title) {
-    find(body, ".detail").hidden = false;
-    find(body, ".detail h3").textContent = title;
-    find(body, ".detail .info").textContent = blockTitle(block);
-    const maps = find(body, ".maps", HTMLCanvasElement);
-    const found = looks.filter(({ layer }) => blockOf(layer) === block.name);
-    maps.hidden = view === "where" && !found.length;
-    if (view === "where") find(body, ".detail .info").textContent = found.length ? LAYERS : NO_ATTENTION;
-    maps.ariaLabel = view === "where" ? LAYERS : WORDS.channels(block.shape[0], block.name);
-    const wide = body.clientWidth;
-    if (!maps.hidden) paint(maps, view === "where" ? layers(x0, found, wide) : tiled(channels, block, wide));
+  /** Offer the views that a model has. Return the one that is shown. @param {Plan} plan @returns {View} */
+  #renderLooks({ blocks, r2, figures, place }) {
+    const offered = { read: Boolean(r2), colours: true, where: offersPlaces(blocks, figures) };
+    const wanted = this.#pressed ?? (place ? "where" : "read");
+    const view = offered[wanted] ? wanted : "colours";
+    find(this.#body, ".looks").hidden = !offered.read && !offered.where;
+    for (const [i, look] of this.#looks.entries()) {
+      const [name] = WORDS.views[i];
+      look.hidden = !offered[name];
+      look.setAttribute("aria-pressed", String(name === view));
+    }
+    return view;
   }
 
-  let width = 0;
-  new ResizeObserver(() => {
-    if (body.clientWidth === width) return;
-    width = body.clientWidth;
-    body.classList.toggle("broad", width >= BROAD);
-    ran = 0;
-    render();
-  }).observe(body);
-  body.append(meanings("block", "skips", "channels", "self-attention", "share, %"));
-  panel.stage.append(body);
-  return panel.mounted(["png"], () => frames.length > 0, {
-    key: (event) => scrubber.key(event),
-    rest(step) {
-      rest = step;
-    },
-  });
+  /** Show the channels of a block, or the maps of its attention. @param {NetworkBlock} block @param {InsideFrame} frame @param {string} title @param {View} view */
+  #renderDetail(block, { channels, looks = [], x0 }, title, view) {
+    const detail = find(this.#body, ".detail");
+    const maps = find(detail, ".maps", HTMLCanvasElement);
+    const own = looks.filter(({ layer }) => blockOf(layer) === block.name);
+    const where = view === "where";
+    detail.hidden = false;
+    find(detail, "h3").textContent = title;
+    find(detail, ".info").textContent = where ? (own.length ? LAYERS : NO_ATTENTION) : blockTitle(block);
+    maps.hidden = where && !own.length;
+    maps.ariaLabel = where ? LAYERS : WORDS.channels(block.shape[0], block.name);
+    if (!maps.hidden) paint(maps, where ? layers(x0, own, this.#width) : tiled(channels, block, this.#width));
+  }
 }

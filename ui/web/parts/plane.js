@@ -1,15 +1,15 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
-import { swatch } from "../shared/drawing/chart.js";
-import { el, find, markup } from "../shared/drawing/dom.js";
-import { Panel } from "../shared/run/panel.js";
-import { meanings, WAYS } from "../words/meanings.js";
+import { swatch } from "../drawing/chart.js";
+import { el, find, markup, meanings } from "../drawing/dom.js";
+import { Panel } from "../run/panel.js";
+import { WAYS } from "../words/meanings.js";
 import { BOARD, WORDS } from "../words/plane.js";
 import { Board, fromText } from "./plane/board.js";
 import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Description } from "../shared/run/panel.js" */
+/** @import { Description } from "../run/knowledge.js" */
 /** @import { Data, Result } from "./plane/cloud.js" */
 
 const DRAW = `
@@ -54,13 +54,14 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take: (result) => stage.take(result),
     renew: () => stage.clear(),
-    outcome: () => stage.summary,
+    finish: () => stage.summary,
     render,
-    described: (about) => {
+    describe: (about) => {
       const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);
       stage.offer(data, lanes);
     },
-    side: ({ lane }) => !lane,
+    layout: (form) => form.layout(({ lane }) => !lane),
+    sight: () => [find(body, ".transport")],
   });
   const { element, form } = panel;
   const stage = new Stage(body, element, given);
@@ -84,6 +85,7 @@ export function mount(page, part) {
   form.place("shape").addEventListener("change", () => {
     if (shape() === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
   });
+  find(body, ".panes").before(panel.origin);
   panel.stage.append(body);
   function render() {
     element.dataset.shape = shape();

@@ -1,14 +1,14 @@
 // What the model knows: a part of a picture is erased, and it is completed in several ways.
-import { button, el, find, markup } from "../shared/drawing/dom.js";
-import { Rows } from "../shared/drawing/rows.js";
-import { Source } from "../shared/form/source.js";
-import { Panel } from "../shared/run/panel.js";
+import { button, el, find, markup } from "../drawing/dom.js";
+import { Source } from "../form/source.js";
+import { Rows } from "../player/rows.js";
+import { Panel } from "../run/panel.js";
 import { REPAIR, WORDS } from "../words/rows.js";
 import { nameSymbols } from "../words/symbols.js";
-import { Brush, PRESETS } from "./repair/brush.js";
+import { Brush } from "./repair/brush.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Result } from "../shared/drawing/rows.js" */
+/** @import { Result } from "../player/rows.js" */
 
 const TOOLS = `
 <p class="info">${REPAIR.paint}</p>
@@ -28,15 +28,15 @@ export function mount(page, part) {
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
   nameSymbols(find(body, ".state + span"));
   /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
+  const panel = new Panel(page, part, { take, render, finish: () => rows.outcome });
   const { form } = panel;
   const source = new Source(panel, "picture", WORDS.picture, WORDS.sample);
   form.adopt("picture", source);
   const usual = form.fields.find(({ name }) => name === "hidden")?.default;
   const brush = new Brush(usual, () => panel.changed("hidden", true));
   form.adopt("hidden", brush);
-  for (const name of Object.keys(PRESETS))
-    find(body, ".masks").append(button({ class: "preset" }, () => brush.preset(name), name));
+  for (const [name, title] of Object.entries(REPAIR.presets))
+    find(body, ".masks").append(button({ class: "preset" }, () => brush.preset(name), title));
   const back = find(body, ".back", HTMLInputElement);
   back.addEventListener("change", () => {
     brush.hides = !back.checked;
@@ -47,6 +47,7 @@ export function mount(page, part) {
     rows.render();
   });
   form.place("seed").before(source.element);
+  find(body, ".rows").before(panel.origin);
   panel.stage.append(body);
 
   /** @param {Result} result */

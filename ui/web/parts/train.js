@@ -1,9 +1,9 @@
 // Train: the choices, the buttons, and a question to the server once a second while a run goes on.
-import { slideItem } from "../player/slide.js";
-import { el, find, button as made, markup, sheet } from "../shared/drawing/dom.js";
-import { Form } from "../shared/form/form.js";
-import { copy } from "../shared/run/share.js";
-import { NO_ANSWER } from "../words/page.js";
+
+import { el, find, button as made, markup, sheet } from "../drawing/dom.js";
+import { Form } from "../form/form.js";
+import { copy } from "../run/share.js";
+import { slideItem } from "../run/slide.js";
 import { WORDS } from "../words/train.js";
 import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";
@@ -11,8 +11,8 @@ import { Pad } from "./train/pad.js";
 import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Answer } from "../shared/run/client.js" */
-/** @import { DoAsked, TrainState } from "../shared/run/protocol.js" */
+/** @import { Answer, Refusal } from "../messages/client.js" */
+/** @import { DoAsked, TrainState } from "../messages/protocol.d.ts" */
 /** @import { Given } from "./train/server.js" */
 
 const OFTEN = 1000; // milliseconds between two questions while something goes on
@@ -50,8 +50,10 @@ export function mount(page, part) {
   const said = find(root, ".kept");
   const button = (/** @type {string} */ name) => find(root, `.button.${name}`, HTMLButtonElement);
 
-  /** @param {string} [text] */
-  function complain(text = "") {
+  let isLost = false; // whether what is wrong is that no answer has come
+  /** Say what is wrong, or that nothing is. @param {Partial<Refusal>} [refusal] */
+  function complain({ error: text = "", lost = false } = {}) {
+    isLost = lost;
     wrong.textContent = text;
     wrong.hidden = !text;
   }
@@ -145,13 +147,13 @@ export function mount(page, part) {
     let wait = SELDOM;
     const answer = await ask("train", "now", { visitor: me, ...history.asked });
     if (answer.error === undefined) {
-      if (wrong.textContent === NO_ANSWER) complain();
+      if (isLost) complain();
       history.take(answer);
       render();
       if (answer.more) wait = 0;
       else if (UNDER_WAY.includes(answer.state)) wait = OFTEN;
     } else {
-      complain(answer.error);
+      complain(answer);
       wait = 5 * OFTEN;
     }
     asking = false;
@@ -165,7 +167,7 @@ export function mount(page, part) {
   async function then(answer) {
     complain();
     const got = await answer;
-    complain(got.error);
+    if (got.error !== undefined) complain(got);
     await refresh();
     return got;
   }

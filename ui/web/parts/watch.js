@@ -1,10 +1,11 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
+
+import { button, el, find, write } from "../drawing/dom.js";
+import { PRESETS, TYPED, TYPES } from "../form/presets.js";
 import { Player } from "../player/player.js";
-import { button, el, find, write } from "../shared/drawing/dom.js";
-import { PRESETS, TYPED, TYPES } from "../shared/form/presets.js";
-import { Panel } from "../shared/run/panel.js";
-import { Past } from "../shared/run/past.js";
-import { Starters } from "../shared/run/starters.js";
+import { Panel } from "../run/panel.js";
+import { Past } from "../run/past.js";
+import { Starters } from "../run/starters.js";
 import { how, lead } from "../words/loop.js";
 import { COMPARISONS } from "../words/page.js";
 import { WORDS } from "../words/watch.js";
@@ -13,11 +14,11 @@ import { Typing } from "./watch/typing.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/recording.js" */
-/** @import { Starter } from "../shared/run/starters.js" */
+/** @import { Starter } from "../run/starters.js" */
 /** @import { Lesson } from "./course/bar.js" */
 
 /** The recorded example of Compare, in which the grain is seen: a latent has none. */
-const GRAIN = { ...PRESETS[COMPARISONS.grain], checkpoint: "mnist-tiny", seed: 13, count: 4 };
+const GRAIN = { ...PRESETS.grain, checkpoint: "mnist-tiny", seed: 13, count: 4 };
 const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
 
 /**
@@ -83,31 +84,35 @@ export function mount(page, part) {
   const said = el("p", { class: "lead" }, lead(first, latent));
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
-    take: (result) => player.take(result),
-    seen: (seconds) => player.skip(seconds),
+    take: player.take,
+    skip: (seconds) => player.skip(seconds),
     renew() {
       typing.renew();
       player.start();
     },
-    finished(values) {
+    finish(values) {
       past.add(part, values);
       tries.time();
+      return player.outcome();
     },
-    outcome: () => player.outcome(),
     render() {
       player.active = panel.stream.active;
       typing.render();
     },
-    side: ({ name }) => name !== "prompt",
-    first: ({ kind }) => kind === "reference" || kind === "classname",
+    layout: (form) =>
+      form.layout(
+        ({ name }) => name !== "prompt",
+        ({ kind }) => kind === "reference" || kind === "classname",
+      ),
+    sight: () => player.sight,
     offer(about) {
       typing.leave();
       write(said, lead(about.ref, about.latent));
       offerWords(about.prompts);
     },
-    described() {
+    describe() {
       sayHow();
-      tries.described();
+      tries.describe();
     },
   });
   const typing = new Typing(page, panel, player);
@@ -137,6 +142,6 @@ export function mount(page, part) {
     const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // the pictures stay in sight above it
     if (keyboard && target instanceof HTMLInputElement) asked.scrollIntoView({ block: "start" });
   });
-  panel.stage.append(asked, player.root, past.element);
+  panel.stage.append(asked, panel.origin, player.root, past.element);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

@@ -1,11 +1,11 @@
 // Between words: a square of pictures between four texts, all from one noise; coarse first, then ever finer.
 
 import { literal } from "../words/literal.js";
-import { copied, lines, rowsHead, rowsSaved } from "../words/scripts.js";
 import { PART } from "../words/wrong.js";
 import { pictureSize } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, rows, stemOf } from "./rows.js";
+import { copied, lines, rowsHead, rowsSaved } from "./scripts.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request, StepKind } from "./plan.js" */

@@ -1,14 +1,13 @@
 // What a form can be set to for a model, and what is said of the time that a run takes.
 
-import { SAMPLERS } from "../local/process/samplers.js";
-import { tabled } from "../local/process/schedule.js";
-import { quarters, samplerOf, stepsOf } from "../local/process/times.js";
-import { downloads, expected, megabytes, note, OF_SCORES } from "../words/units.js";
-import { ANY } from "./fields.js";
+import { SAMPLERS } from "../process/samplers.js";
+import { tabled } from "../process/schedule.js";
+import { quarters, samplerOf, stepsOf } from "../process/times.js";
+import { ANY, downloads, expected, megabytes, note, OF_SCORES } from "../words/units.js";
 
-/** @import { About } from "../shared/form/form.js" */
+/** @import { About } from "../form/form.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Known, ModelFacts, RunCost } from "../shared/run/protocol.js" */
+/** @import { CheckpointFacts, FactsAnswer, RunCost } from "../messages/protocol.d.ts" */
 /** @import { Facts } from "./plan.js" */
 
 export const COUNT = 4; // pictures of a new page's run
@@ -20,7 +19,7 @@ const PATIENCE = 5; // seconds that they may take
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /**
  * The facts of a checkpoint, of what an engine says of it: `facts` of ui/models/facts.py.
- * @param {string} ref @param {ModelFacts} said @returns {Facts}
+ * @param {string} ref @param {CheckpointFacts} said @returns {Facts}
  */
 export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null }) {
   const { prediction, variance, clip, channels, student, source, floor } = spec;
@@ -60,7 +59,7 @@ export function stepLimits({ schedule: { T }, student }) {
 export const classNames = ({ class_names, num_classes }) =>
   class_names ?? Array.from({ length: num_classes }, (_, i) => String(i));
 
-/** What a form offers for a checkpoint, as far as it is known. @param {Known} known @param {Catalogue} catalogue @returns {About} */
+/** What a form offers for a checkpoint, as far as it is known. @param {FactsAnswer} known @param {Catalogue} catalogue @returns {About} */
 export function aboutOf({ ref, count, download, facts, set = null, examples = [] }, catalogue) {
   const here = facts ? aboutModel(factsOf(ref, facts), catalogue) : null;
   const missing = { ref, name: catalogue.name(ref), here: false, download: download ? megabytes(download) : "" };

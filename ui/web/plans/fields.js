@@ -1,12 +1,11 @@
 // Kinds of fields of a request: what a value from the page, a script or an address may be.
 
+import { ANY } from "../words/units.js";
 import { FIELD } from "../words/wrong.js";
 import { strokes } from "./touch.js";
 
-/** @import { FieldForm } from "../shared/form/form.js" */
+/** @import { FieldForm } from "../form/form.js" */
 /** @import { Request } from "./plan.js" */
-
-export const ANY = "any"; // no class in particular
 
 const LONGEST = 300; // characters of a reference
 const LONGEST_CLASS = 200; // the longest of ImageNet's has 121

@@ -1,15 +1,15 @@
 // How much a noisy picture still knows: one latent decoded with several seeds, or two latents mixed; a row for each time t.
 
-import { chain } from "../local/process/runs.js";
-import { chainLength, quarters } from "../local/process/times.js";
-import { fromText } from "../shared/pictures/text.js";
+import { fromText } from "../pictures/text.js";
+import { chain } from "../process/runs.js";
+import { chainLength, quarters } from "../process/times.js";
 import { literal, range } from "../words/literal.js";
 import { BETWEEN, ofSeed, ofTime, ofWeight, RECONSTRUCTED } from "../words/rows.js";
-import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
 import { PART } from "../words/wrong.js";
 import { Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, checkPixels, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
+import { copied, lines, picture, rowsHead, rowsSaved } from "./scripts.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request } from "./plan.js" */

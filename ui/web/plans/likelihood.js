@@ -1,18 +1,21 @@
 // What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
 
-import { round } from "../local/process/floats.js";
-import { checkTimes } from "../local/process/times.js";
-import { fromText, unpack } from "../shared/pictures/text.js";
-import { looks, summary } from "../words/likelihood.js";
+import { fromText, unpack } from "../pictures/text.js";
+import { round } from "../process/floats.js";
+import { chain } from "../process/runs.js";
+import { checkTimes } from "../process/times.js";
+import { looksBetter, summary } from "../words/likelihood.js";
 import { literal, tuple } from "../words/literal.js";
-import { copied, lines, load, picture } from "../words/scripts.js";
 import { VARIANCE } from "../words/units.js";
 import { PART } from "../words/wrong.js";
+import { HARD } from "./captions.js";
 import { LOSSLESS } from "./facts.js";
 import { byKind, stepKind } from "./plan.js";
 import { checkPixels } from "./rows.js";
+import { copied, lines, load, picture } from "./scripts.js";
 import { classOf } from "./settings.js";
 
+/** @import { Bits } from "../parts/likelihood/tables.js" */
 /** @import { Catalogue, PictureSet } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
 
@@ -34,6 +37,25 @@ export function variances({ variance, prediction, gamma }) {
 /** Steps of the chains that follow from the full one, without it. @param {Facts} model */
 export const lengths = (model) =>
   variances(model).length > 1 ? STEPS.filter((steps) => steps < model.schedule.T) : [];
+
+/**
+ * Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so. What is seen is
+ * the noise of the last step that adds any: the final step can hardly remove what is far more than it was trained to find.
+ * @param {Facts} model @param {Bits["chains"]} chains
+ */
+export function looks(model, chains) {
+  const [steps] = lengths(model);
+  if (!steps || !chains.beta || !chains.beta_tilde) return "";
+  const both = ["beta_tilde", "beta"];
+  const [more, less] = both.map((name) => chains[name][steps][0]);
+  const [clean, noisy] = both.map((variance) => {
+    const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
+    return /** @type {number} */ (sigmas.at(-2)); // the network does not change these variances
+  });
+  const expected = Math.sqrt(1 - model.schedule.alphaBar[1]); // the final step of a linspace chain begins at t = 1
+  if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more than is expected
+  return looksBetter(steps, [clean, noisy], [more, less]);
+}
 
 /** How many times the decoding is shown at. @param {number} T */
 const decodings = (T) => new Set(EIGHTHS.map((eighth) => Math.max(1, round((T * eighth) / 8)))).size;

@@ -1,14 +1,14 @@
 // The network: a run, and beside it one that has parts switched off, or a block of a third run.
 
-import { modelPairs } from "../local/process/times.js";
+import { modelPairs } from "../process/times.js";
 import { keywords, literal } from "../words/literal.js";
 import { askedFor, secondTitle } from "../words/network.js";
-import { copied, lines, load } from "../words/scripts.js";
 import { NETWORK } from "../words/wrong.js";
 import { classNames } from "./facts.js";
 import { shown } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
 import { rows, stemOf } from "./rows.js";
+import { copied, lines, load } from "./scripts.js";
 import { args, batch, laneOf, plain, resolved } from "./settings.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */

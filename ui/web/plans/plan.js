@@ -1,15 +1,15 @@
 // What a part says of a run before it starts: which checkpoints it needs, what it computes and costs, and its words.
 // The page makes it of the form's values and of the facts of the models; an engine checks the same, and computes.
 
-/** @import { Process } from "../local/process/predict.js" */
-/** @import { Schedule } from "../local/process/schedule.js" */
-/** @import { ModelFacts, Spec } from "../shared/run/protocol.js" */
+/** @import { Process } from "../process/predict.js" */
+/** @import { Schedule } from "../process/schedule.js" */
+/** @import { CheckpointFacts, Spec } from "../messages/protocol.d.ts" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
 /**
- * What is known of a checkpoint whose files are here, whoever computes. process: the same for the modules of local/process,
+ * What is known of a checkpoint whose files are here, whoever computes. process: the same for the modules of process,
  * without a network. precision: that a script has to ask for to compute as the page does.
- * @typedef {Spec & Pick<ModelFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network">, precision?: string }} Facts
+ * @typedef {Spec & Pick<CheckpointFacts, "home" | "pipeline"> & { ref: string, schedule: Schedule, process: Omit<Process, "network">, precision?: string }} Facts
  */
 
 /** Checked values of a part's fields, by their names: see fields.js. @typedef {Record<string, any>} Request */

@@ -1,16 +1,16 @@
 // In the plane: two lanes of one cloud of points, their names, their script, and the points as a table.
 
-import { thin } from "../files/record.js";
-import { exactModel, shape } from "../local/process/plane.js";
-import { modelPairs, suitedSpacing } from "../local/process/times.js";
+import { exactModel, shape } from "../process/plane.js";
+import { modelPairs, suitedSpacing } from "../process/times.js";
 import { asFloat, literal, tuple } from "../words/literal.js";
 import { against } from "../words/plane.js";
-import { copied } from "../words/scripts.js";
 import { countOfSteps, SAMPLER, VARIANCE } from "../words/units.js";
 import { PART } from "../words/wrong.js";
+import { thin } from "./kept.js";
 import { byKind, stepKind } from "./plan.js";
+import { copied } from "./scripts.js";
 
-/** @import { Process } from "../local/process/predict.js" */
+/** @import { Process } from "../process/predict.js" */
 /** @import { Data } from "../parts/plane/cloud.js" */
 /** @import { Plan, Request, StepKind } from "./plan.js" */
 

@@ -1,15 +1,15 @@
 // What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
 
-import { chain, checkNoMemory } from "../local/process/runs.js";
-import { asText, fromText } from "../shared/pictures/text.js";
+import { asText, fromText } from "../pictures/text.js";
+import { chain, checkNoMemory } from "../process/runs.js";
 import { literal, range } from "../words/literal.js";
 import { COMPLETED, METHOD, ofSeed } from "../words/rows.js";
-import { copied, lines, picture, rowsHead, rowsSaved } from "../words/scripts.js";
 import { PART } from "../words/wrong.js";
 import { byKind, stepKind } from "./plan.js";
 import { chainOf, checkPixels, GRADIENT, rows, seedsOfColumns, shownRows, stemOf } from "./rows.js";
+import { copied, lines, picture, rowsHead, rowsSaved } from "./scripts.js";
 
-/** @import { Chain } from "../local/process/runs.js" */
+/** @import { Chain } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Planner, Request } from "./plan.js" */
 /** @import { Options, RowsPlan } from "./rows.js" */

@@ -1,10 +1,10 @@
 // Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
 
-import { unpack } from "../shared/pictures/text.js";
+import { unpack } from "../pictures/text.js";
 import { LOSSLESS } from "./facts.js";
 import { args, laneOf, resolved, seedsOf } from "./settings.js";
 
-/** @import { Plan as Shown } from "../shared/drawing/rows.js" */
+/** @import { Plan as Shown } from "../player/rows.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */

@@ -1,18 +1,19 @@
 // Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Each is a request;
 // its plan is what runs.
 
-import { chain, checkNoMemory } from "../local/process/runs.js";
-import { caption, heading, names, sentences, stepTable, summary, unknown } from "../words/captions.js";
-import { forRun } from "../words/scripts.js";
-import { SAMPLER, sentence } from "../words/units.js";
+import { chain, checkNoMemory } from "../process/runs.js";
+import { sentences, unknown } from "../words/captions.js";
+import { SAME, SAMPLER, sentence } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
+import { caption, heading, names, stepTable, summary } from "./captions.js";
 import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
 import { together, Wrong } from "./fields.js";
 import { byKind, stepKind } from "./plan.js";
+import { forRun } from "./scripts.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
-/** @import { Row } from "../words/captions.js" */
+/** @import { Row } from "./captions.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
@@ -44,7 +45,6 @@ import { placed, touches } from "./touch.js";
  * @property {(read: { words: string[], unknown: string[] }) => Record<string, any>} shown
  */
 
-const SAME = "same"; // in lane B: what lane A has
 /** What a second lane has of its own. */
 const OWN = /** @type {const} */ ([
   "checkpoint",

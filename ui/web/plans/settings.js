@@ -1,10 +1,11 @@
 // The settings of one run of the reverse chain, which several parts share: a lane.
 
-import { DEFAULTS, SAMPLERS } from "../local/process/samplers.js";
-import { suitedSpacing } from "../local/process/times.js";
+import { DEFAULTS, SAMPLERS } from "../process/samplers.js";
+import { suitedSpacing } from "../process/times.js";
+import { ANY } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
 import { classNames } from "./facts.js";
-import { ANY, shown, together, Wrong } from "./fields.js";
+import { shown, together, Wrong } from "./fields.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Request } from "./plan.js" */

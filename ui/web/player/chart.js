@@ -1,6 +1,6 @@
 // The player's chart: σ of every lane on a logarithmic axis and ᾱ on 0…1, over the ticks of the scrubber.
-import { Chart, decades, halves, path, powers, scale } from "../shared/drawing/chart.js";
-import { el } from "../shared/drawing/dom.js";
+import { Chart, decades, halves, path, powers, scale } from "../drawing/chart.js";
+import { el } from "../drawing/dom.js";
 import { fraction, number } from "../words/numbers.js";
 import { CHART } from "../words/player.js";
 

@@ -1,10 +1,10 @@
 // The machine of a run, drawn around its two pictures: noisy picture → network → its guess → a step towards it and fresh
 // noise → noisy picture. The words at its arrows are of the step that is shown.
-import { button, el, svg, write } from "../shared/drawing/dom.js";
-import { calm } from "../shared/drawing/motion.js";
+import { button, el, svg, write } from "../drawing/dom.js";
+import { calm } from "../drawing/motion.js";
 import { ASKED, BACK, INSIDE } from "../words/loop.js";
 
-/** @typedef {import("../words/loop.js").Back} Back */
+/** @import { Back } from "../words/loop.js" */
 
 /** The heights of a U-Net's blocks, from the first to the last: on the way down they become smaller, on the way up larger. */
 const BLOCKS = [44, 30, 18, 12, 18, 30, 44];

@@ -1,14 +1,14 @@
 // From sprites to canvases. One picture is decoded at a time, always of what is wanted by then, so that a slow decoder
 // skips frames but never shows an old one last.
-import { context2d, el } from "../shared/drawing/dom.js";
-import { drawable } from "../shared/drawing/sprite.js";
-import { agreement, difference } from "./pixels.js";
+import { context2d, el } from "../drawing/dom.js";
+import { agreement, difference } from "../pictures/measures.js";
+import { drawable } from "../pictures/sprite.js";
 import { lastAdded } from "./recording.js";
 
 /** @import { Held, RecordedLane } from "./recording.js" */
 /** @import { View } from "./view.js" */
 /** @import { Screen } from "./screen.js" */
-/** @import { Sprite } from "../shared/drawing/sprite.js" */
+/** @import { Sprite } from "../pictures/sprite.js" */
 
 const REMEMBERED = 12; // decoded sprites
 const KINDS = /** @type {const} */ (["x", "x0"]);
@@ -21,6 +21,7 @@ export class Pictures {
   #painting = null;
   #painted = ""; // what is on the canvases
   #ready = Promise.resolve(); // once they can be painted
+  #begun = () => {}; // called once the first pictures of a run are on the canvases
   /**
    * Of each lane that is painted, how much of its finished guess x̂_0 has (see `agreement`); null where that says nothing.
    * @type {(number | null)[]}
@@ -40,15 +41,22 @@ export class Pictures {
     this.screen = screen;
   }
 
-  /** Other canvases are there now: to paint them lays out the page, which is a task apart from that which has made them. */
+  /**
+   * Another run is shown, perhaps on other canvases. To paint them lays out the page, so it is a task apart from the one
+   * that has made them.
+   * @returns {Promise<void>} once its first pictures are on the canvases
+   */
   renew() {
     this.#decoded.clear();
     this.#ends.clear();
     this.#painted = "";
     this.#ready = new Promise((resolve) => setTimeout(resolve));
+    return new Promise((resolve) => {
+      this.#begun = resolve;
+    });
   }
 
-  /** Bring what is wanted onto the canvases, now or as soon as the sprite under way is decoded. */
+  /** Bring what is wanted onto the canvases, now or as soon as the sprite under way is decoded; the screen then measures it. */
   paint() {
     if (!this.#painting && this.#painted !== this.#wanted) this.#painting = this.#paintAll();
     return this.#painting ?? Promise.resolve();
@@ -59,8 +67,10 @@ export class Pictures {
       await this.#ready;
       do this.#painted = await this.#paintOnce();
       while (this.#painted !== this.#wanted);
+      this.screen.painted(this.agreement, this.decided);
     } finally {
       this.#painting = null; // whatever happened, the next frame is tried
+      this.#begun();
     }
   }
 
@@ -88,6 +98,7 @@ export class Pictures {
       }
     }
     if (gain) this.#paintDifference(kind, gain);
+    this.#begun();
     for (const picture of this.#last)
       if (picture && !this.#ends.has(picture)) {
         const sprite = await this.#decode(picture).catch(() => null);

@@ -1,7 +1,7 @@
 // The frame player: results and the visitor's hands change the view, and the screen follows the view.
-import { all, button, context2d, el, find, markup, within } from "../shared/drawing/dom.js";
-import { NOISE, play, soon } from "../shared/drawing/motion.js";
-import { meaning, Transport } from "../shared/drawing/transport.js";
+import { all, button, context2d, el, find, markup, within } from "../drawing/dom.js";
+import { NOISE, play, soon } from "../drawing/motion.js";
+import { meaning, Transport } from "../drawing/transport.js";
 import { WORDS } from "../words/player.js";
 import { MARKUP } from "./markup.js";
 import { drawn, Pictures } from "./pictures.js";
@@ -11,11 +11,15 @@ import { View } from "./view.js";
 
 /** @import { Result } from "./recording.js" */
 
+/** The next frame, once the one that is drawn now is on screen. */
+const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
 export class Player {
   view = new View();
   /** Called when it has been rendered. */
   shows = () => {};
   #pause = () => {};
+  #opens = false; // the first picture of a run is on its way to the screen
   #live = soon(() => this.view.live && this.#do(() => this.view.goLive()), NOISE);
 
   /**
@@ -42,10 +46,11 @@ export class Player {
   }
 
   render() {
-    this.screen.render();
-    this.shows();
-    if (this.view.shown.count)
-      this.pictures.paint().then(() => this.screen.painted(this.pictures.agreement, this.pictures.decided));
+    if (!this.#opens) {
+      this.screen.render();
+      this.shows();
+    }
+    if (this.view.shown.count) this.pictures.paint();
   }
 
   /** @param {() => unknown} change */
@@ -62,20 +67,19 @@ export class Player {
     this.render();
   }
 
-  /** @param {Result} result */
-  take(result) {
+  /** Take a result of the newest run. @param {Result} result */
+  take = (result) => {
     const { view } = this;
     if (view.live) this.#live();
-    if (!view.take(result)) return;
-    this.#build();
-    this.render();
+    if (!view.add(result)) return;
+    this.#open();
     this.#play();
-  }
+  };
 
   /** Show a sketch beside the newest run, which is kept. @param {Result[]} results of it */
   sketch(results) {
     const run = new Recording();
-    for (const result of results) run.take(result);
+    for (const result of results) run.add(result);
     this.#show(run);
   }
 
@@ -87,17 +91,25 @@ export class Player {
   /** @param {Recording} run */
   #show(run) {
     this.view.show(run);
-    this.#build();
+    this.#open();
+  }
+
+  /** Another run is shown. Where its panes are there, its first picture is on screen before all else is written. */
+  #open() {
+    const { plan } = this.view.shown;
+    if (plan) {
+      this.#opens = this.screen.build(plan);
+      this.pictures.renew().then(nextFrame).then(this.#finishOpening);
+      this.#buildWords(plan.words ?? []);
+    }
     this.render();
   }
 
-  #build() {
-    const { plan } = this.view.shown;
-    if (!plan) return;
-    this.screen.build(plan);
-    this.pictures.renew();
-    this.#buildWords(plan.words ?? []);
-  }
+  #finishOpening = () => {
+    if (!this.#opens) return;
+    this.#opens = false;
+    this.render();
+  };
 
   /** The words of a prompt: a pressed one shows where it is looked at. @param {string[]} words */
   #buildWords(words) {
@@ -151,6 +163,7 @@ export class Player {
   /** Show a finished run that plays at its end, as paper has it. */
   #end() {
     const { view, pictures } = this;
+    this.#finishOpening();
     if (!view.playing || !pictures.paintEnd()) return;
     this.#do(() => view.go(view.shown.newest));
     this.screen.painted([], pictures.decided);
@@ -189,7 +202,7 @@ export class Player {
     const over = frames.every((frame) => frame?.step[1] === 0);
     const [at, sentence] = [".transport .at", ".sentence"].map((selector) => find(root, selector).textContent ?? "");
     const columns = Math.min(8, seeds.length === 1 ? captions.length : seeds.length);
-    /** @type {import("./slide.js").Tile<HTMLCanvasElement>[]} */
+    /** @type {import("../run/slide.js").Tile<HTMLCanvasElement>[]} */
     const tiles = [];
     for (const [lane, { name }] of captions.entries())
       for (const n of seeds.keys()) {
@@ -210,6 +223,11 @@ export class Player {
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
     const pictures = coming.lanes.map((_, lane) => Promise.all(images.map((n) => this.#last(coming, lane, n))));
     return this.screen.result(coming, await Promise.all(pictures));
+  }
+
+  /** What a press brings into sight, the most important last. */
+  get sight() {
+    return [find(this.root, ".transport"), find(this.root, ".lanes")];
   }
 
   /** What the part of the page has that shows it. */
@@ -243,11 +261,10 @@ export class Player {
     // Of two lanes, and on a phone of two pictures, a tap on one gives it all the room, and another tap gives it back.
     find(root, ".lanes").addEventListener("click", (event) => {
       const frame = within(event, ".frame");
-      const lane = this.screen.lanes.findIndex(({ group }) => group.contains(frame));
+      const lane = screen.lanes.findIndex(({ group }) => group.contains(frame));
       if (!frame || lane < 0) return;
-      const large = this.screen.lanes.length > 1 ? String(lane) : (frame.closest("figure")?.className ?? "");
-      if (root.dataset.large === large) delete root.dataset.large;
-      else root.dataset.large = large;
+      const large = screen.lanes.length > 1 ? String(lane) : (frame.closest("figure")?.className ?? "");
+      screen.enlarge(large);
     });
   }
 

@@ -1,5 +1,5 @@
 // The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
-import { all, button, el, find, write } from "../shared/drawing/dom.js";
+import { all, button, el, find, write } from "../drawing/dom.js";
 import { WORDS } from "../words/page.js";
 
 /** @import { Page } from "../app.js" */

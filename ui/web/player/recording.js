@@ -1,6 +1,7 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
-/** @import { Frame } from "../shared/run/protocol.js" */
+/** @import { LaneFrame } from "../messages/protocol.d.ts" */
+/** @import { Row } from "../plans/captions.js" */
 
 /**
  * What a run is going to do.
@@ -22,16 +23,11 @@
  * @property {string} [untouchable] why no state of this run can be touched, or ""
  */
 
-/** @typedef {{ name: string, steps: Step[], settings: Record<string, unknown> }} Lane */
+/** @typedef {{ name: string, steps: Row[], settings: Record<string, unknown> }} Lane */
 
-/**
- * A reverse step t → s. σ is null where only the network knows it.
- * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Step
- */
-
-/** @typedef {Plan | Frame} Result */
-/** @typedef {Frame & { step: Step }} Held a frame with its step */
-/** @typedef {{ name: string, steps: Step[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
+/** @typedef {Plan | LaneFrame} Result */
+/** @typedef {LaneFrame & { step: Row }} Held a frame with its step */
+/** @typedef {{ name: string, steps: Row[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
 /** The noise that the last step but one of a lane adds, in grey levels; Infinity where only the network knows it. @param {RecordedLane} lane */
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
@@ -57,13 +53,13 @@ export class Recording {
   }
 
   /** @param {Result} result */
-  take(result) {
-    if (result.kind === "plan") this.#takePlan(result);
-    else this.#takeFrame(result);
+  add(result) {
+    if (result.kind === "plan") this.#begin(result);
+    else this.#addFrame(result);
   }
 
   /** @param {Plan} plan */
-  #takePlan(plan) {
+  #begin(plan) {
     this.plan = plan;
     this.lanes = plan.lanes.map(({ name, steps }) => {
       return { name, steps, sigma: steps.map((step) => step[3]), frames: [] };
@@ -73,8 +69,8 @@ export class Recording {
     this.tickOf = new Map(this.ticks.map((s, tick) => [s, tick]));
   }
 
-  /** @param {Frame} frame */
-  #takeFrame(frame) {
+  /** @param {LaneFrame} frame */
+  #addFrame(frame) {
     const { k, sigma } = frame;
     const lane = this.lanes[frame.lane];
     const step = lane?.steps[k];

@@ -1,9 +1,10 @@
 // The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
 // shown, the rest whenever something has changed.
-import { key, swatch } from "../shared/drawing/chart.js";
-import { all, button, context2d, disable, el, find, sheet, write } from "../shared/drawing/dom.js";
+import { key, swatch } from "../drawing/chart.js";
+import { all, button, context2d, disable, el, find, meanings, sheet, write } from "../drawing/dom.js";
+import { cleanShare, noise, pictureShare } from "../pictures/measures.js";
 import { back, noiseAfter } from "../words/loop.js";
-import { MEANINGS, meanings, WAYS } from "../words/meanings.js";
+import { MEANINGS, WAYS } from "../words/meanings.js";
 import {
   balance,
   CHART,
@@ -23,12 +24,11 @@ import { attribute, indexed } from "../words/symbols.js";
 import { RunChart } from "./chart.js";
 import { Loop } from "./loop.js";
 import { drawn } from "./pictures.js";
-import { cleanShare, noise, pictureShare } from "./pixels.js";
 import { lastAdded } from "./recording.js";
 
 /** @import { Plan, Recording } from "./recording.js" */
 /** @import { Word } from "../words/player.js" */
-/** @import { Transport } from "../shared/drawing/transport.js" */
+/** @import { Transport } from "../drawing/transport.js" */
 /** @import { View } from "./view.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */
 /** @typedef {{ group: HTMLElement, x: Pane, x0: Pane }} LanePanes */
@@ -48,10 +48,10 @@ export class Screen {
   thumbs = [];
   meaning = sheet("meaning", SCREEN.meaning);
   #panes = ""; // what the panes were built for
-  #charted = ""; // what the chart shows
+  #rendered = ""; // what is written of the run that is shown
+  #charted = ""; // what the chart shows of it
   #lines = 0; // of the readouts
-  /** @type {Recording | null} */
-  #of = null;
+  #large = ""; // the pane that has all the room
 
   /**
    * @param {HTMLElement} root
@@ -80,16 +80,18 @@ export class Screen {
 
   // --- What depends on a run's plan only
 
-  /** The panes of a run, and the pictures to choose from. @param {Plan} plan */
+  /** Make the panes of a run, and the pictures to choose from. Return whether another run stood in these panes. @param {Plan} plan */
   build(plan) {
     const { root } = this;
+    const before = this.#rendered && this.#panes;
+    this.#rendered = this.#charted = "";
     const two = plan.lanes.length > 1;
     root.classList.toggle("compare", two);
     const [choices, lanes] = [this.#find(".choices"), this.#find(".lanes")];
     const isFirst = choices.nextElementSibling === lanes;
     if (two && !isFirst) lanes.before(choices);
     if (!two && isFirst) this.#find(".chart").after(choices);
-    delete root.dataset.large;
+    this.enlarge("");
     this.#find(".views").hidden = !plan.latent;
     this.#find(".gains").hidden = !two;
     this.caption.hidden = !plan.caption;
@@ -100,6 +102,14 @@ export class Screen {
       typeof plan.split === "number",
     );
     this.#buildBatch(plan);
+    return before === this.#panes;
+  }
+
+  /** Give a pane all the room, or no more. @param {string} name */
+  enlarge(name) {
+    this.#large = name === this.#large ? "" : name;
+    if (this.#large) this.root.dataset.large = name;
+    else delete this.root.dataset.large;
   }
 
   /** @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
@@ -166,17 +176,19 @@ export class Screen {
   // --- What changes with the view
 
   render() {
-    const { shown, tick, live, kind } = this.view;
+    const { shown, tick, live, kind, image, latent } = this.view;
     const { classList, dataset } = this.root;
     Object.assign(dataset, { frames: shown.count, k: tick, live, kind });
     this.loop.running = this.view.following;
     classList.toggle("differing", this.view.gain > 0);
-    if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || this.view.latent);
+    if (shown.plan) classList.toggle("pixelated", shown.plan.pixelated || latent);
     const title = this.#find(".title");
     attribute(title, "title", shown.plan?.title ?? "");
     write(title, title.title);
     this.#renderTransport();
-    if (!shown.count) return;
+    const wanted = [shown.count, tick, image, latent].join();
+    if (!shown.count || wanted === this.#rendered) return;
+    this.#rendered = wanted;
     this.#renderPanes();
     this.#renderLoop();
     this.#renderReadouts();
@@ -365,9 +377,8 @@ export class Screen {
     const { shown, tick, frames } = this.view;
     const { lanes } = shown;
     const wanted = String(lanes.map(({ sigma }) => sigma));
-    if (this.#charted !== wanted || this.#of !== shown) {
+    if (this.#charted !== wanted) {
       this.#charted = wanted;
-      this.#of = shown;
       const alone = this.chart.show(shown) ? CHART.sigma : CHART.noSigma;
       const curves = lanes.map(({ name, sigma }, i) => {
         const silent = sigma.every((value) => value === 0);

@@ -59,11 +59,11 @@ export class View {
   }
 
   /**
-   * Take a result of the newest run. Returns whether its pictures are to be shown from now on: then they are to be played.
+   * Add a result to the newest run. Return whether its pictures are shown from now on: then they are to be played.
    * @param {Result} result
    */
-  take(result) {
-    this.coming.take(result);
+  add(result) {
+    this.coming.add(result);
     const { coming } = this;
     // What is touched is shown from there on: until then it is the run that is on screen.
     const here = this.shown === coming || (result.kind === "frame" && result.k >= (coming.plan?.split ?? 0));

@@ -1,11 +1,11 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
-import { attempt, kept, token } from "../shared/run/client.js";
-import { unpacked, unpacking } from "../shared/run/packing.js";
-import { isEnd } from "../shared/run/stream.js";
+import { attempt, kept, token } from "../messages/client.js";
+import { unpacked, unpacking } from "../messages/packing.js";
+import { isEnd } from "../messages/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
-/** @import { Refusal, Values } from "../shared/run/client.js" */
-/** @import { Message } from "../shared/run/stream.js" */
+/** @import { Refusal, Values } from "../messages/client.js" */
+/** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
 // nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
@@ -33,17 +33,19 @@ const at = (path) => new URL(path, document.baseURI).href;
 
 const AGAIN = 3; // seconds until a request is made again that had too many beside it, where the server says no other time
 
-/** @param {Error & { again?: number }} error @returns {Refusal} */
-const refusal = ({ message, again }) => ({ error: message, ...(again && { again }) });
+const LOST = { error: NO_ANSWER, lost: true };
+
+/** @param {Error & { again?: number, lost?: boolean }} error @returns {Refusal} */
+const refusal = ({ message, again, lost }) => (lost ? LOST : { error: message, ...(again && { again }) });
 
 const silent = () => {
-  throw new Error(NO_ANSWER);
+  throw Object.assign(new Error(NO_ANSWER), { lost: true });
 };
 
 /** What an answer has packed. @param {Response} answer */
 const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
 
-/** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<Message<any>>} */
+/** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<RunMessage<any>>} */
 async function* messages(body) {
   try {
     yield* unpacking(body);
@@ -88,7 +90,8 @@ export class Server {
     if (answer.status === 401) location.reload(); // the login has ended
     const content = await answer.json().catch(silent);
     const again = answer.status === 503 ? Number(answer.headers.get("retry-after")) || AGAIN : undefined;
-    throw Object.assign(new Error(typeof content.detail === "string" ? content.detail : NO_ANSWER), { again });
+    if (typeof content.detail !== "string") silent();
+    throw Object.assign(new Error(content.detail), { again });
   }
 
   /** The answer to a POST of JSON. @param {string} path @param {Values} content @param {AbortSignal} [signal] */
@@ -97,17 +100,17 @@ export class Server {
     return this.#fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body, signal });
   }
 
-  /** @type {import("../shared/run/client.js").Ask} */
+  /** @type {import("../messages/client.js").Ask} */
   ask = async (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) => {
     const read = (/** @type {Response} */ answer) => content(answer).catch(silent);
     const answer = await this.#send("ask", { part, what, values }).then(read).catch(refusal);
-    return answer.closing ? { error: NO_ANSWER } : answer; // the next start of the server is to answer
+    return answer.closing ? LOST : answer; // the next start of the server is to answer
   };
 
   /**
    * Begin a run; its messages come one after another.
    * @param {string} part @param {Values} values
-   * @param {(message: Message<any>) => void} take
+   * @param {(message: RunMessage<any>) => void} take
    * @param {(why: string) => void} lost called when the connection breaks, or the server refuses, and why
    * @returns {() => void} what stops listening
    */
@@ -144,15 +147,15 @@ export class Server {
       }
       if (!over) silent();
     };
-    listen().then(end, ({ message }) => {
+    listen().then(end, ({ message, lost: isLost }) => {
       if (connection.signal.aborted) return;
       end();
-      if (!over) lost(message === NO_ANSWER ? "" : message);
+      if (!over) lost(isLost ? "" : message);
     });
     return end;
   }
 
-  /** @type {import("../shared/run/share.js").Item[]} */
+  /** @type {import("../run/share.js").Item[]} */
   items = [];
 
   /** What the files of a run are made of, or a Refusal. @param {string | null} run */

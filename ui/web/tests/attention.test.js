@@ -12,10 +12,10 @@ test("a layer is in the block that its name says", () => {
 });
 
 test("places are offered where pictures need attention, or nobody has measured it", () => {
-  const attends = [{ name: "middle", shape: [8, 4, 4], parts: "2 resnets, 1 attention" }];
+  const attends = [{ name: "middle", shape: [8, 4, 4], parts: "2 resnets, 1 attention", attentions: 1 }];
   const figures = (unit, whole, all) => ({ unit, whole, off: { attention: { all } } });
   assert.equal(offersPlaces(attends, null), true);
-  assert.equal(offersPlaces([{ ...attends[0], parts: "2 resnets" }], null), false);
+  assert.equal(offersPlaces([{ ...attends[0], parts: "2 resnets", attentions: 0 }], null), false);
   assert.equal(offersPlaces(attends, figures("right", 0.99, 0.98)), false);
   assert.equal(offersPlaces(attends, figures("right", 0.99, 0.5)), true);
   assert.equal(offersPlaces(attends, figures("rms", 0, 0.31)), true);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { schedule } from "../local/process/schedule.js";
+import { caption, heading, names, stepTable, summary } from "../plans/captions.js";
 import { laneOf, resolved } from "../plans/settings.js";
-import { caption, heading, names, stepTable, summary, unknown } from "../words/captions.js";
+import { schedule } from "../process/schedule.js";
+import { unknown } from "../words/captions.js";
 import { Catalogue } from "../words/catalogue.js";
 
 const words = { labels: { ours: "Ours" }, embedded: [], guidance: {}, prompts: [], script: {} };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { write } from "../shared/drawing/dom.js";
+import { write } from "../drawing/dom.js";
 
 class Node {
   childNodes = [];

@@ -1,15 +1,15 @@
 // What the form, the link, the stream and the parts of Look inside compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { linked, linkTo } from "../form/link.js";
+import { Stream } from "../messages/stream.js";
 import { plusMinus } from "../parts/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
 import { drawingsIn } from "../parts/train/pad.js";
+import { inside, middle, resized } from "../pictures/crop.js";
+import { frameAt } from "../player/rows.js";
+import { read } from "../run/past.js";
 import { Server } from "../server/client.js";
-import { frameAt } from "../shared/drawing/rows.js";
-import { linked, linkTo } from "../shared/form/link.js";
-import { inside, middle, resized } from "../shared/pictures/crop.js";
-import { read } from "../shared/run/past.js";
-import { Stream } from "../shared/run/stream.js";
 import { NO_ANSWER } from "../words/page.js";
 
 test("a square stays inside its picture, whatever is wanted", () => {
@@ -37,9 +37,10 @@ test("what the server refuses has its sentence, and no answer has one", async ()
   const said = [];
   for (const answer of answers) {
     globalThis.fetch = async () => answer();
-    said.push((await client.ask("engine", "a")).error);
+    said.push(await client.ask("engine", "a"));
   }
-  assert.deepEqual(said, ["The disk is full", NO_ANSWER, NO_ANSWER, NO_ANSWER, undefined]);
+  const lost = { error: NO_ANSWER, lost: true };
+  assert.deepEqual(said, [{ error: "The disk is full" }, lost, lost, lost, { b: 1 }]);
   globalThis.fetch = async () => busy();
   assert.deepEqual(await client.ask("watch", "cost", {}), { error: "Too many at once", again: 3 });
   globalThis.fetch = async () => busyFor();
@@ -141,7 +142,7 @@ test("each row shows the frame of its own share of the way", () => {
 });
 
 test("what is erased comes back from its text", () => {
-  const half = Array.from({ length: 1024 }, (_, i) => PRESETS["Right half"](i % 32, Math.floor(i / 32)));
+  const half = Array.from({ length: 1024 }, (_, i) => PRESETS.right(i % 32, Math.floor(i / 32)));
   assert.equal(toText(half).slice(0, 8), "AAD__wAA"); // two bytes of 0, two of 255, and so on: as np.packbits
   assert.deepEqual(fromText(toText(half)), half);
   assert.equal(toText(half.map(() => false)), "");

@@ -5,12 +5,13 @@ import { ANIMATED } from "../files/animations.js";
 import { enlargement, film, strip } from "../files/labels.js";
 import { stem } from "../files/names.js";
 import { indexed } from "../files/palette.js";
-import { opaque, scaled } from "../files/pictures.js";
 import { png } from "../files/png.js";
-import { measured, moments, settings, table, thin, titles } from "../files/record.js";
+import { measured, moments, settings, table, titles } from "../files/record.js";
 import { save } from "../files/save.js";
 import { npy, zip } from "../files/zip.js";
-import { DEFAULTS } from "../local/process/samplers.js";
+import { opaque, scaled } from "../pictures/compose.js";
+import { thin } from "../plans/kept.js";
+import { DEFAULTS } from "../process/samplers.js";
 import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noised, rms, sum, variance, visibleGain, write } from "../parts/forward/mix.js";
+import { noised, rms, sum, toPixels, variance, visibleGain } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
 import { deviations, mean, press, readouts, remark, sentence, verdict, walked } from "../words/forward.js";
 import { NO_ANSWER } from "../words/page.js";
@@ -19,9 +19,9 @@ test("Eq. 4 and the pixels of it", () => {
   assert.deepEqual([...xt], [113.75, -50, -127.5]);
   assert.deepEqual([...sum(1, xt, -1, x0)], [13.75, 50, -127.5]);
   const pixels = new Uint8ClampedArray(4);
-  write(pixels, xt);
+  toPixels(pixels, xt);
   assert.deepEqual([...pixels], [241, 78, 0, 255]);
-  write(pixels, epsilon, 127.5);
+  toPixels(pixels, epsilon, 127.5);
   assert.deepEqual([...pixels], [255, 128, 0, 255]);
 });
 
@@ -58,7 +58,7 @@ test("what is said of x_t", () => {
   assert.match(verdict(3, { gap: 0.03, chance: 0.02 }), /try new noise/);
 });
 
-const LOST = { error: NO_ANSWER };
+const LOST = { error: NO_ANSWER, lost: true };
 
 /** A server whose answers wait until they are let go. */
 function slowServer() {

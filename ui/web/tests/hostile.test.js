@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { Checkpoints } from "../local/checkpoints.js";
 import { connect } from "../local/client.js";
-import { gammaTable, schedule } from "../local/process/schedule.js";
-import { checkStudent, modelPairs } from "../local/process/times.js";
+import { LIMITS } from "../local/network/config.js";
+import { gammaTable, schedule } from "../process/schedule.js";
+import { checkStudent, modelPairs } from "../process/times.js";
 
-const T = 10_000; // the most that a checkpoint may have
+const [, T] = LIMITS.num_train_timesteps; // the most that a checkpoint may have
 const TIMES = Array.from({ length: T }, (_, i) => i + 1);
 
 /** Milliseconds. @param {() => unknown} act */

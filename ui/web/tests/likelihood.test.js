@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { save } from "../files/bound.js";
-import { schedule } from "../local/process/schedule.js";
-import { planner } from "../plans/likelihood.js";
-import { toText, unpack } from "../shared/pictures/text.js";
+import { bound } from "../files/tables.js";
+import { toText, unpack } from "../pictures/text.js";
+import { looks, planner } from "../plans/likelihood.js";
+import { schedule } from "../process/schedule.js";
 import { Catalogue } from "../words/catalogue.js";
-import { looks } from "../words/likelihood.js";
 
 /** A picture as text, which plans find unpacked. */
 async function pack(picture) {
@@ -132,7 +131,7 @@ test("the table has a row for each chain, then one for each time", () => {
     curves: { beta_tilde: { L: [1, 0.125], rate: [2, 0] } },
     ...{ rmse: [10.5, 20], times: [1, 100] },
   };
-  assert.deepEqual(save("csv", { plan: { request: asked }, found: bits, T: 100 }, catalogue), [
+  assert.deepEqual(bound("csv", { plan: { request: asked }, found: bits, T: 100 }, catalogue), [
     "Our-toy-bits-per-dim.csv",
     `variance,steps,bits_per_dim,standard_error,L_T,L_0
 beta_tilde,10,4.5,,0.0,0.5
@@ -144,7 +143,7 @@ t (of 100),rmse,L beta_tilde,rate beta_tilde
 `,
   ]);
   const none = { plan: { request: asked }, found: {}, T: 100 };
-  assert.throws(() => save("csv", none, catalogue), /^Error: There are no numbers yet: press Run$/);
+  assert.throws(() => bound("csv", none, catalogue), /^Error: There are no numbers yet: press Run$/);
 });
 
 test("one sentence says why what costs more bits looks better, and only where it does", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ceiling, decades, halves, outline, powers, scale, stairs } from "../shared/drawing/chart.js";
+import { ceiling, decades, halves, outline, powers, scale, stairs } from "../drawing/chart.js";
 import { WORDS as BETWEEN } from "../words/between.js";
 import { press, walked } from "../words/forward.js";
 import { summary } from "../words/likelihood.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { revived, unpacked, unpacking } from "../shared/run/packing.js";
+import { revived, unpacked, unpacking } from "../messages/packing.js";
 
 /** The bytes of one piece. @param {unknown} head @param {...Buffer} leaves */
 function piece(head, ...leaves) {

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inflateSync } from "node:zlib";
-import { fitted, middleOf, withChannels } from "../shared/pictures/fit.js";
-import { within } from "../shared/pictures/open.js";
-import { reduced, resized } from "../shared/pictures/resize.js";
-import { asText, fromText, toText, unpack } from "../shared/pictures/text.js";
-import { bytes } from "../shared/run/bytes.js";
+import { bytes } from "../messages/bytes.js";
+import { fitted, middleOf, withChannels } from "../pictures/fit.js";
+import { within } from "../pictures/open.js";
+import { reduced, resized } from "../pictures/resize.js";
+import { asText, fromText, toText, unpack } from "../pictures/text.js";
 
 function picture(width, height, channels) {
   const level = (_, i) => (i * i * 37 + i * 101) >> 3;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { extended, fromText, toText } from "../parts/plane/board.js";
 import { verdict } from "../parts/plane/charts.js";
 import { frame, frameAt, histogram, moments, union } from "../parts/plane/cloud.js";
-import { cells, Mixture } from "../parts/plane/mixture.js";
+import { cells, Mixture } from "../process/mixture.js";
 
 /** @param {number} a @param {number} b @param {number} [within] */
 const close = (a, b, within = 1e-9) => assert.ok(Math.abs(a - b) <= within, `${a} is not ${b}`);

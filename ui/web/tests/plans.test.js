@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Checkpoints } from "../local/checkpoints.js";
-import { chain } from "../local/process/runs.js";
-import { schedule } from "../local/process/schedule.js";
-import { modelPairs, quarters, suitedSpacing } from "../local/process/times.js";
 import { aboutModel, defaultCount, estimate } from "../plans/facts.js";
 import { check } from "../plans/fields.js";
 import { byKind, evaluations, keyOf, left, stepKind } from "../plans/plan.js";
 import { args, batch, laneOf, plain, resolved } from "../plans/settings.js";
 import { fits, placed, strokes, touches, written } from "../plans/touch.js";
+import { chain } from "../process/runs.js";
+import { schedule } from "../process/schedule.js";
+import { modelPairs, quarters, suitedSpacing } from "../process/times.js";
 import { Catalogue } from "../words/catalogue.js";
 import { download, duration, sentence } from "../words/units.js";
 

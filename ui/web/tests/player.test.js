@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SAMPLERS } from "../local/process/samplers.js";
-import { schedule } from "../local/process/schedule.js";
 import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
+import { agreement, cleanShare, difference, noise, pictureShare } from "../pictures/measures.js";
 import { Pictures } from "../player/pictures.js";
-import { agreement, cleanShare, difference, noise, pictureShare } from "../player/pixels.js";
 import { Recording } from "../player/recording.js";
 import { View } from "../player/view.js";
+import { SAMPLERS } from "../process/samplers.js";
+import { schedule } from "../process/schedule.js";
 import { back, lead, noiseAfter, weight } from "../words/loop.js";
 import { balance, ending, measured, readouts, sentence, touched } from "../words/player.js";
 
@@ -25,7 +25,7 @@ function viewOf(results, active = false) {
   const view = new View();
   view.active = active;
   view.start();
-  for (const one of results) view.take(one);
+  for (const one of results) view.add(one);
   return view;
 }
 
@@ -34,15 +34,15 @@ test("the pictures on screen are of the newest run from its first frame on", () 
   const before = view.shown;
   view.start();
   assert.equal(view.shown, before);
-  view.take(plan());
+  view.add(plan());
   assert.equal(view.shown, before);
-  assert.equal(view.take(frames([0])[0]), true);
+  assert.equal(view.add(frames([0])[0]), true);
   assert.deepEqual([view.shown.count, view.playing, view.fresh], [1, true, true]);
 });
 
 test("frames are held in any order, each once", () => {
   const recording = new Recording();
-  for (const one of [plan(), ...frames([3, 0, 3, 1, 99])]) recording.take(one);
+  for (const one of [plan(), ...frames([3, 0, 3, 1, 99])]) recording.add(one);
   assert.deepEqual([recording.count, recording.held, recording.newest], [3, [0, 1, 3], 3]);
 });
 
@@ -58,7 +58,7 @@ test("the first showing waits for frames that are not computed yet", () => {
   const view = viewOf([plan(), ...frames([0, 1])], true);
   view.advance(4);
   assert.deepEqual([view.tick, view.playing, view.fresh], [1, true, true]);
-  for (const one of frames([2, 3])) view.take(one);
+  for (const one of frames([2, 3])) view.add(one);
   view.advance(0.5);
   assert.equal(view.tick, 2);
 });
@@ -95,7 +95,7 @@ test("the difference belongs to two lanes", () => {
   view.chosenGain = "4";
   assert.equal(view.gain, 4);
   view.start();
-  for (const one of [plan(), ...frames([0])]) view.take(one);
+  for (const one of [plan(), ...frames([0])]) view.add(one);
   assert.equal(view.gain, 0);
 });
 
@@ -243,9 +243,9 @@ test("a touched run is shown from the touch on, and whole where nothing was on s
   const view = viewOf([plan(), ...frames([...STEPS.keys()])]);
   const before = view.shown;
   view.start();
-  for (const one of [split, ...frames([0, 1, 2, 3, 4])]) assert.equal(view.take(one), false);
+  for (const one of [split, ...frames([0, 1, 2, 3, 4])]) assert.equal(view.add(one), false);
   assert.equal(view.shown, before);
-  assert.equal(view.take(frames([5])[0]), true);
+  assert.equal(view.add(frames([5])[0]), true);
   assert.deepEqual([view.tick, view.playing, view.shown.plan.split], [5, true, 5]);
   assert.equal(viewOf([split, ...frames([0])]).tick, 0);
 });
@@ -257,17 +257,23 @@ test("a run that is shown as soon as nothing is left to paint is painted", async
     shown: { plan: null, lanes },
     frames: lanes.map(() => undefined),
   });
-  const pictures = new Pictures(of(), { lanes: [], thumbs: [] });
+  /** What the screen was told to measure. @type {unknown[]} */
+  const measured = [];
+  const painted = (/** @type {unknown} */ agreement) => measured.push(agreement);
+  const pictures = new Pictures(of(), { lanes: [], thumbs: [], painted });
   await pictures.paint();
-  pictures.paint();
+  await pictures.paint(); // the same is not measured again
   const canvas = { getContext: () => ({ clearRect() {} }) };
   Object.assign(pictures, {
     view: of({ frames: [] }),
-    screen: { lanes: [{ x: { canvas }, x0: { canvas } }], thumbs: [] },
+    screen: { lanes: [{ x: { canvas }, x0: { canvas } }], thumbs: [], painted },
   });
-  pictures.renew();
+  const begun = pictures.renew();
+  pictures.paint();
+  await begun;
+  assert.equal(measured.length, 1);
   await pictures.paint();
-  assert.deepEqual(pictures.agreement, [null]);
+  assert.deepEqual(measured, [[], [null]]);
 });
 
 test("one sentence says what a touch did, and why", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { compile } from "../local/network/kernel.js";
 import { load } from "../local/network/model.js";
 import { Readers } from "../local/network/readers.js";
 
@@ -21,6 +22,7 @@ function readersFile(hash) {
   return bytes;
 }
 
+const kernel = await compile(readFileSync(new URL("../local/network/kernel.wasm", import.meta.url)));
 const own = createHash("sha256").update(file("diffusion_pytorch_model.safetensors")).digest("hex");
 
 /** The model, with this file of readers; and what was read of it. @param {Uint8Array | null} bytes */
@@ -30,7 +32,7 @@ async function withReaders(bytes) {
     asked.push(path);
     return (path === "readers.safetensors" ? bytes : file(path))?.buffer ?? null;
   };
-  return { model: await load(read, "mnist-tiny", null), asked };
+  return { model: await load(read, "mnist-tiny", kernel), asked };
 }
 
 test("readers count only for the weights that they were fitted for, and are read when they are asked for", async () => {

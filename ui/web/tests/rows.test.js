@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { save as ofPoints } from "../files/points.js";
 import { film, save, settings } from "../files/rows.js";
+import { points } from "../files/tables.js";
 import { weights } from "../plans/latents.js";
 import { seedsOfColumns } from "../plans/rows.js";
 import { ofSeed, ofWeight } from "../words/rows.js";
@@ -79,9 +79,9 @@ test("points are a table of floats as Python writes them, lane by lane", () => {
     [1, Float32Array.of(2, -0)],
     [0, Float32Array.of(0.5, 2 ** -20, 0.1, -1)],
   ];
-  assert.deepEqual(ofPoints("csv", { plan: { request: { shape: "ring", seed: 13 } }, clouds }), [
+  assert.deepEqual(points("csv", { plan: { request: { shape: "ring", seed: 13 } }, clouds }), [
     "ring-seed-13.csv",
     "lane,x1,x2\nA,0.5,9.5367431640625e-07\nA,0.10000000149011612,-1.0\nB,2.0,-0.0\n",
   ]);
-  assert.throws(() => ofPoints("csv", { plan: {}, clouds: [] }), /no finished cloud yet: press Run/);
+  assert.throws(() => points("csv", { plan: {}, clouds: [] }), /no finished cloud yet: press Run/);
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { copied, forRun, load, picture, rowsHead } from "../plans/scripts.js";
 import { Catalogue } from "../words/catalogue.js";
 import { ascii, asFloat, code, general, json, keywords, literal, range, tuple } from "../words/literal.js";
-import { copied, forRun, load, picture, rowsHead } from "../words/scripts.js";
 
 test("values are written as Python writes them", () => {
   const written = [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sideBySide } from "../local/process/runs.js";
-import { schedule } from "../local/process/schedule.js";
-import { opened } from "../local/process/surgery.js";
+import { opened } from "../local/network/surgery.js";
+import { sideBySide } from "../process/runs.js";
+import { schedule } from "../process/schedule.js";
 
 const config = {
   ...{ _class_name: "UNet2DModel", sample_size: 4, block_out_channels: [8, 8], layers_per_block: 1 },

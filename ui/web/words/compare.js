@@ -8,7 +8,6 @@ export const WORDS = {
 /** Of the recorded picture of four families. */
 export const FAMILIES = {
   title: "One noise, four families",
-  group: "Ready here", // of models, as ui/models/catalogue.py has it
   picture: "Four rows of pictures, from the same noise to four digits 5",
   rows: [
     ["DDPM", "50 steps, noise β̃ₜ"],

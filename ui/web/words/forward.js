@@ -3,7 +3,7 @@ import { MEANINGS } from "./meanings.js";
 import { fixed, fraction, number } from "./numbers.js";
 import { countOf, countOfSteps } from "./units.js";
 
-/** @import { Comparison, Weights } from "../shared/run/protocol.js" */
+/** @import { WalkComparison, Weights } from "../messages/protocol.d.ts" */
 
 /** Of the schedule: as for a picture of variance 1. @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
@@ -82,7 +82,7 @@ export function remark(table, t) {
 /** @param {number} share */
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** What a comparison found. @param {number} t @param {Comparison} found */
+/** What a comparison found. @param {number} t @param {WalkComparison} found */
 export function verdict(t, { gap, chance }) {
   if (t === 0) return "At t = 0 nothing is added.";
   if (gap <= chance)

@@ -1,36 +1,16 @@
 // What is said of a bound that was measured.
 
-import { chain } from "../local/process/runs.js";
-import { lengths } from "../plans/likelihood.js";
-import { HARD } from "./captions.js";
 import { general } from "./literal.js";
 import { countOf, countOfSteps, grey } from "./units.js";
 
-/** @import { Bits } from "../parts/likelihood/tables.js" */
-/** @import { Facts } from "../plans/plan.js" */
-
 /**
- * Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so. What is seen is
- * the noise of the last step that adds any: the final step can hardly remove what is far more than it was trained to find.
- * @param {Facts} model @param {Bits["chains"]} chains
+ * Why the variance that costs more bits in a chain of so many steps makes the cleaner pictures.
+ * @param {number} steps @param {[betaTilde: number, beta: number]} noise the last that each adds @param {[betaTilde: number, beta: number]} bits
  */
-export function looks(model, chains) {
-  const [steps] = lengths(model);
-  if (!steps || !chains.beta || !chains.beta_tilde) return "";
-  const both = ["beta_tilde", "beta"];
-  const [more, less] = both.map((name) => chains[name][steps][0]);
-  const [clean, noisy] = both.map((variance) => {
-    const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
-    return /** @type {number} */ (sigmas.at(-2)); // the network does not change these variances
-  });
-  const expected = Math.sqrt(1 - model.schedule.alphaBar[1]); // the final step of a linspace chain begins at t = 1
-  if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more than is expected
-  return (
-    `At ${countOfSteps(steps)} β̃ₜ looks better but costs more bits. Its last noise is ${grey(clean)} grey levels, ` +
-    `that of βₜ ${grey(noisy)}. But it takes ${general(more, 4)} bits/dim, and βₜ ${general(less, 4)}: β̃ₜ is too ` +
-    "small for the errors that so few steps make."
-  );
-}
+export const looksBetter = (steps, [clean, noisy], [more, less]) =>
+  `At ${countOfSteps(steps)} β̃ₜ looks better but costs more bits. Its last noise is ${grey(clean)} grey levels, ` +
+  `that of βₜ ${grey(noisy)}. But it takes ${general(more, 4)} bits/dim, and βₜ ${general(less, 4)}: β̃ₜ is too ` +
+  "small for the errors that so few steps make.";
 
 export const WORDS = {
   lead: "How many bits a pixel’s colour takes when the chain encodes the picture without loss (Eq. 5), and where they go: most of them describe differences that nobody sees. One pass over all t gives every variance and every shorter chain.",
@@ -52,6 +32,8 @@ export const WORDS = {
   early: "The first picture by shorter chains, which cost more",
   all: (/** @type {number} */ steps) => `all ${steps} steps`,
   last: "of which L₀",
+  /** Of a file. @param {string} variance */
+  columns: (variance) => [`L ${variance}`, `rate ${variance}`],
   rate: (/** @type {string} */ variance) => `rate, ${variance}`,
   published: ["rate, paper", "RMSE, paper"],
   table: "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255",

@@ -2,8 +2,8 @@
 import { number } from "./numbers.js";
 import { countOfSteps, SAMPLER } from "./units.js";
 
-/** @import { Step } from "../player/recording.js" */
-/** @import { Values } from "../shared/run/client.js" */
+/** @import { Row } from "../plans/captions.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @typedef {{ towards: string, noise: string, fresh: boolean }} Back what a step does with the guess; fresh: whether it adds noise */
 
 /** What is said where no step is shown. @type {Back} */
@@ -30,7 +30,7 @@ export function weight(alphaBar, next, sigma, sampler) {
 /**
  * The variance of the noise in x_s after so many steps of a chain. A step keeps some of the noise in x_t and adds σ²: after
  * large steps with β that is more than the 1 − ᾱ_s that the network expects. Where only the network knows σ, it is that.
- * @param {Step[]} steps from the first on @param {(number | null)[]} sigma of each @param {number} next ᾱ_s of the last one @param {string} sampler
+ * @param {Row[]} steps from the first on @param {(number | null)[]} sigma of each @param {number} next ᾱ_s of the last one @param {string} sampler
  */
 export function noiseAfter(steps, sigma, next, sampler) {
   return steps.reduce((noise, [, , alphaBar], k) => {
@@ -46,7 +46,7 @@ export function noiseAfter(steps, sigma, next, sampler) {
 
 /**
  * What a step does with the guess.
- * @param {Step} step @param {number} next ᾱ_s @param {number | null} sigma null: not known
+ * @param {Row} step @param {number} next ᾱ_s @param {number | null} sigma null: not known
  * @param {string} sampler
  * @returns {Back}
  */

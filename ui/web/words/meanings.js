@@ -1,5 +1,4 @@
 // What symbols and words mean, for whoever meets them here first: a line under what uses them opens it.
-import { el } from "../shared/drawing/dom.js";
 
 export const MEANINGS = {
   "x₀": "a clean picture: for each pixel and colour a number from −1, dark, to 1, bright",
@@ -55,10 +54,7 @@ export const MEANINGS = {
 /** Ways of making a step. */
 export const WAYS = /** @type {const} */ (["DDPM", "DDIM", "DPM++, UniPC", "βₜ", "β̃ₜ", "analytic"]);
 
-const EVERYWHERE = /** @type {const} */ (["t", "x₀", "xₜ", "x̂₀", "ε", "seed", "grey levels", "Eq., Fig."]);
+/** What stands wherever meanings do. */
+export const EVERYWHERE = /** @type {const} */ (["t", "x₀", "xₜ", "x̂₀", "ε", "seed", "grey levels", "Eq., Fig."]);
 
-/** A line that opens: what these mean, and what stands everywhere. @param {...keyof typeof MEANINGS} names */
-export function meanings(...names) {
-  const rows = [...EVERYWHERE, ...names].flatMap((name) => [el("dt", null, name), el("dd", null, MEANINGS[name])]);
-  return el("details", { class: "legend" }, el("summary", null, "What do these mean?"), el("dl", null, ...rows));
-}
+export const TITLE = "What do these mean?";

@@ -1,10 +1,9 @@
 // What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
 
-import { ANY } from "../plans/fields.js";
-import { countOf } from "./units.js";
+import { ANY, countOf } from "./units.js";
 
 /** @import { Facts, Request } from "../plans/plan.js" */
-/** @import { Block, Figures } from "../shared/run/protocol.js" */
+/** @import { Figures, NetworkBlock } from "../messages/protocol.d.ts" */
 
 export const LEAD =
   "What each block of the network says about the picture, step by step. A linear reader turns the numbers of a block into its guess of x̂₀. A block that says nothing shows the mean of all pictures.";
@@ -33,7 +32,7 @@ export function askedFor({ label, prompt }, model) {
   return label === ANY ? "no class" : `class ${label}`;
 }
 
-/** What a block consists of. @param {Block} block */
+/** What a block consists of. @param {NetworkBlock} block */
 export const blockTitle = ({ shape: [c, h, w], parts }) =>
   `${countOf(c, "channel")} of ${h} × ${w} numbers, from ${parts}`;
 

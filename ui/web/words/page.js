@@ -1,5 +1,9 @@
 // The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
 
+import { DECODED, DECODED_ALL } from "./player.js";
+
+/** @import { ModelChoice } from "../messages/protocol.d.ts" */
+
 export const NO_ANSWER = "The server did not answer: try again.";
 
 /** Places, and the parts of those that have several. */
@@ -55,7 +59,7 @@ export const WORDS = {
   past: "Your last runs",
 };
 
-/** How a run stands, where its engine says no more. @type {Record<import("../shared/run/stream.js").State | "idle" | "starting", string>} */
+/** How a run stands, where its engine says no more. @type {Record<import("../messages/protocol.d.ts").State | "idle" | "starting", string>} */
 export const STATES = {
   idle: "Ready",
   starting: "Starting…",
@@ -83,8 +87,9 @@ export const RUN = {
   changed: "Settings changed",
   left: (/** @type {string} */ time) => `${time} left`,
   done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
+  /** outcome: a sentence, which may say itself that the run is over. */
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) =>
-    /finished/i.test(outcome) ? outcome : `${state}. ${outcome}`,
+    [DECODED, DECODED_ALL].some((end) => outcome.startsWith(end)) ? outcome : `${state}. ${outcome}`,
   example: "Example",
   going: "This run",
   earlier: "Earlier run",
@@ -131,10 +136,16 @@ export const FORM = {
   ref: "owner/name, or a folder",
   same: "As A",
   other: "Another one…",
+  /** Groups of the list of models. data: the set that those of the Hub were trained with. @type {Record<ModelChoice["group"], (data: string) => string>} */
+  groups: {
+    here: () => "Ready here",
+    trained: () => "Trained here",
+    hub: (data) => (data ? `Needs the Hub: ${data}` : "Needs the Hub"),
+  },
   laneB: (/** @type {string} */ label) => `${label} (B)`,
 };
 
-/** Comparisons that one press sets up. */
+/** Titles of the comparisons of form/presets.js, by their names there. @type {Record<string, string>} */
 export const COMPARISONS = {
   words: "Two words, one noise",
   guidance: "Guidance: 1 or 7?",

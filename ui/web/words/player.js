@@ -3,12 +3,12 @@ import { fraction, number } from "./numbers.js";
 import { countOfSteps } from "./units.js";
 
 /** @import { MEANINGS } from "./meanings.js" */
-/** @import { Step } from "../player/recording.js" */
+/** @import { Row } from "../plans/captions.js" */
 /** @typedef {keyof typeof MEANINGS} Word */
 
 /**
  * What is said of one step, each with the word that it explains.
- * @param {Step} step
+ * @param {Row} step
  * @param {number} k from 0
  * @param {number} n steps
  * @param {number | null} sigma null: not known
@@ -35,7 +35,7 @@ const DETAILS = 0.85; // from here on it changes in details only
 /**
  * What there is to see after a step before the last one: whether the guess is decided, which only a finished run can tell;
  * until then how much noise the picture has.
- * @param {Step} step @param {number | null} agreement of x̂_0 with that of the last step, as R²; null: not known, or that one keeps noise
+ * @param {Row} step @param {number | null} agreement of x̂_0 with that of the last step, as R²; null: not known, or that one keeps noise
  * @param {number} share of the picture in what is shown, as in its bar
  */
 export function sentence([, , alphaBar], agreement, share) {

@@ -1,8 +1,8 @@
 // What stands beside rows of pictures: of Latents and of Repair.
 
-import { round } from "../local/process/floats.js";
+import { round } from "../process/floats.js";
 
-/** @import { Plan } from "../shared/drawing/rows.js" */
+/** @import { Plan } from "../player/rows.js" */
 /** sources: above the rows. what: which pictures a row has. @typedef {Pick<Plan, "sources" | "what">} About */
 
 /** @type {About} */
@@ -66,13 +66,15 @@ export const REPAIR = {
   erased: "What is erased",
   back: "The brush brings back",
   state: "x<sub>t</sub> instead of x̂<sub>0</sub>",
-  right: "Right half",
-  left: "Left half",
-  upper: "Upper half",
-  lower: "Lower half",
-  middle: "Middle",
-  random: "Half at random",
-  nothing: "Nothing",
+  presets: {
+    right: "Right half",
+    left: "Left half",
+    upper: "Upper half",
+    lower: "Lower half",
+    middle: "Middle",
+    random: "Half at random",
+    nothing: "Nothing",
+  },
   brush: "Brush over the picture: arrow keys move it, Space erases or brings back",
 };
 

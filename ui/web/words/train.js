@@ -2,7 +2,7 @@
 import { duration } from "./units.js";
 
 /** @import { Run } from "../parts/train/history.js" */
-/** @import { TrainingNow, TrainState } from "../shared/run/protocol.js" */
+/** @import { TrainingNow, TrainState } from "../messages/protocol.d.ts" */
 
 /** @type {Record<TrainState, string>} */
 const STATES = {

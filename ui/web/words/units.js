@@ -3,7 +3,10 @@
 import { fixed } from "./numbers.js";
 
 /** @import { Facts } from "../plans/plan.js" */
-/** @import { RunCost } from "../shared/run/protocol.js" */
+/** @import { RunCost } from "../messages/protocol.d.ts" */
+
+export const ANY = "any"; // the choice of no class in particular
+export const SAME = "same"; // in lane B: the choice of what lane A has
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {
@@ -58,6 +61,7 @@ export function failure(error) {
   const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
   if (own) return sentence(message);
   console.error(error);
+  // A browser has no code for this, and says it in English in every language.
   if (/memory|allocation/i.test(message))
     return "There is not enough memory for this: try fewer pictures or a smaller model";
   return `This failed unexpectedly (${name}): load the page again, or choose other settings`;

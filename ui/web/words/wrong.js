@@ -102,3 +102,29 @@ export const NETWORK = {
   steps: (/** @type {number} */ count) =>
     `Steps go from 1 to ${count} here, and the first one comes before the last one`,
 };
+
+/** Why there is no script of a run. */
+export const SCRIPT = {
+  grid: "A grid is many runs: open one of its cells",
+  onlyHere: "This model is on this page, and nowhere else",
+  touched: "diffusers runs one lane: it changes none on its way",
+  lanes: "diffusers runs one lane: open one of them in Watch",
+  option: (/** @type {string} */ name) => `diffusers does not have the option ${name} of this sampler`,
+  ddim: "diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only",
+  sampler: "diffusers does not have this sampler",
+  ddpm: "Diffusers can repeat DDPM only with β or β̃",
+  prediction: "diffusers can't sample from this network's prediction",
+  ownClass: "This network is one of a class of ddpm_core, which diffusers does not have",
+  channels: (/** @type {string} */ pipeline) => `the ${pipeline} of diffusers draws three channels`,
+  scores: "Of score models diffusers has DDPM and Langevin with βₜ only, the authors’ reverse diffusion",
+  clip: "diffusers does not clip x̂₀ of score models: switch that off",
+};
+
+/** Why there is no file. */
+export const NOTHING = {
+  picture: "There is no picture yet: press Run",
+  row: "There is no finished row of pictures yet: press Run",
+  cloud: "There is no finished cloud yet: press Run",
+  numbers: "There are no numbers yet: press Run",
+  webp: "This browser can't write WebP: take the GIF",
+};

@@ -2,7 +2,7 @@
 // once it is loaded.
 import { MARK, PATIENCE } from "./store.js";
 
-/** @import { Written } from "../known.js" */
+/** @import { WrittenFacts } from "../known.js" */
 /** @import { Model } from "../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
@@ -11,7 +11,7 @@ const WANTED =
   /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|(^|\/)(merges\.txt|readers\.safetensors)$/;
 const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^text_encoder\/model\.safetensors$/;
 
-/** @param {string} ref @param {string} base the Hub's address @returns {Promise<Written>} */
+/** @param {string} ref @param {string} base the Hub's address @returns {Promise<WrittenFacts>} */
 export async function onHub(ref, base) {
   if (!ID.test(ref))
     throw new Error(
@@ -24,7 +24,7 @@ export async function onHub(ref, base) {
   if (!answer || !listing) throw new Error("The Hub did not answer: is there a network?");
   if (!answer.ok) throw new Error(`The Hub has no open model ${ref}`);
   const { sha, siblings } = listing;
-  /** @type {Written["files"]} */
+  /** @type {WrittenFacts["files"]} */
   const files = {};
   for (const { rfilename: name, size = 0, lfs } of siblings)
     if (WANTED.test(name) || WEIGHTS.test(name)) files[name] = [size, lfs?.sha256?.slice(0, MARK) ?? sha];
@@ -33,11 +33,11 @@ export async function onHub(ref, base) {
     throw new Error(`${ref} has no weights as .safetensors, and a browser can't read others, such as .bin`);
   if (bytes > MOST)
     throw new Error(`${ref} has ${Math.round(bytes / 1e6)} MB, too many for a browser: use the installed lab`);
-  const none = { spec: null, home: null, colours: null, scheduler: null, sidecars: {} };
+  const none = { spec: null, home: null, colours: null, scheduler: null, sidecars: null };
   return { ...none, root: `${base}/${id}/resolve/${sha}`, commit: sha, files };
 }
 
-/** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {Written} known @returns {Partial<Written>} */
+/** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {WrittenFacts} known @returns {Partial<WrittenFacts>} */
 export function learned(model, ref, { commit, files }) {
   const { T, beta, alphaBar, exploding, classes, classNames, nullLabel, size, channels, pictureSize } = model;
   const { student, gamma, optimised } = model;
@@ -52,7 +52,12 @@ export function learned(model, ref, { commit, files }) {
         null_label: nullLabel,
         class_names: classNames,
         leading_offset: model.offset,
-        student,
+        student: student && {
+          method: student.method,
+          times: student.times,
+          usual: student.usual ?? [],
+          guidance: student.guidance ?? null,
+        },
       },
       ...{
         latent: model.decode !== null,
@@ -62,6 +67,7 @@ export function learned(model, ref, { commit, files }) {
         snr: null,
         corrections: 1,
         gamma: gamma && true,
+        readers: Object.keys(files).some((name) => name.endsWith("readers.safetensors")),
       },
       source: { ref, name: id, revision: commit, weights: "unknown", file, fixed: true },
       optimised: null,

@@ -101,3 +101,16 @@ async function isMarked(bytes, mark) {
     .join("")
     .startsWith(mark);
 }
+
+/** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
+export function once(load) {
+  /** @type {Promise<T> | null} */
+  let loading = null;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
+}

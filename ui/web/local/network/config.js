@@ -1,8 +1,27 @@
 // What the configurations of a checkpoint may say. As in ddpm_core/checkpoint/config, every field is checked before it is
 // used. What the whole network costs is checked in cost.js.
-import { LIMITS } from "./limits.js";
+import { UserError } from "../../process/errors.js";
 
 /** @typedef {{ is: string, fits: (value: any) => boolean }} Kind */
+
+/** Lowest and highest value of every number, as in ddpm_core/checkpoint/config/fields.py. @type {Record<string, [number, number]>} */
+export const LIMITS = {
+  ...{ sample_size: [1, 1024], in_channels: [1, 64], out_channels: [1, 128], layers_per_block: [1, 16] },
+  ...{ block_out_channels: [1, 8192], encoder_block_out_channels: [1, 8192], decoder_block_out_channels: [1, 8192] },
+  ...{ norm_num_groups: [1, 8192], attn_norm_num_groups: [1, 8192], attention_head_dim: [1, 8192] },
+  ...{ num_class_embeds: [1, 100_000], time_embedding_dim: [1, 65_536], freq_shift: [0, 1], norm_eps: [0, 1] },
+  ...{ mid_block_scale_factor: [1e-6, 1e6], dropout: [0, 1], cross_attention_dim: [1, 8192] },
+  ...{ addition_embed_type_num_heads: [1, 1024], num_attention_heads: [1, 1024], latent_channels: [1, 64] },
+  ...{
+    num_encoder_blocks: [1, 16],
+    num_decoder_blocks: [1, 16],
+    scaling_factor: [1e-6, 1e6],
+    shift_factor: [-1e6, 1e6],
+  },
+  ...{ vocab_size: [1, 2 ** 20], hidden_size: [1, 8192], intermediate_size: [1, 65_536], num_hidden_layers: [1, 64] },
+  ...{ max_position_embeddings: [2, 1024], layer_norm_eps: [0, 1], num_train_timesteps: [1, 10_000] },
+  ...{ beta_start: [0, 1], beta_end: [0, 1], trained_betas: [0, 1], clip_sample_range: [0, Number.POSITIVE_INFINITY] },
+};
 
 const LEVELS = 8; // of a U-Net
 const TIMES = LIMITS.num_train_timesteps[1];
@@ -115,7 +134,7 @@ const FIELDS = {
 /** Those whose further fields say nothing of what is computed; of others they must be null or false. */
 const OPEN = ["CLIPTextModel", "scheduler"];
 
-const said = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
+const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
 
 /**
  * A configuration with diffusers' defaults for what it lacks. Throws a sentence for one that can't be computed.
@@ -128,14 +147,14 @@ export function checked(config, kind) {
     const [low, high] = LIMITS[key] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
     const inside = (/** @type {unknown} */ v) => typeof v !== "number" || (v >= low && v <= high);
     if (fits(value) && (Array.isArray(value) ? value.every(inside) : inside(value))) return [key, value];
-    const reach = high < Number.POSITIVE_INFINITY ? ` from ${said(low)} to ${said(high)}` : "";
-    throw new Error(
+    const reach = high < Number.POSITIVE_INFINITY ? ` from ${digits(low)} to ${digits(high)}` : "";
+    throw new UserError(
       `${key} must be ${is.replace(/( or null)?$/, `${reach}$1`)}, got ${JSON.stringify(value) ?? "none"}`,
     );
   });
   const unknown = Object.keys(config).find((key) => !Object.hasOwn(fields, key) && !key.startsWith("_") && config[key]);
   if (unknown && !OPEN.includes(kind))
-    throw new Error(`${unknown} ${JSON.stringify(config[unknown])} is not supported in a ${kind}`);
+    throw new UserError(`${unknown} ${JSON.stringify(config[unknown])} is not supported in a ${kind}`);
   return { ...Object.fromEntries(filled), _class_name: kind };
 }
 
@@ -147,11 +166,11 @@ export function checkedUnet(config, kind) {
   const { block_out_channels: widths, freq_shift } = found;
   for (const key of ["down_block_types", "up_block_types", "attention_head_dim", "num_attention_heads"])
     if (Array.isArray(found[key]) && found[key].length !== widths.length)
-      throw new Error(`${key} has ${found[key].length} entries, but block_out_channels ${widths.length}`);
+      throw new UserError(`${key} has ${found[key].length} entries, but block_out_channels ${widths.length}`);
   const step = 2 ** (widths.length - 1);
   if (side % step)
-    throw new Error(`sample_size must be a multiple of ${step} with ${widths.length} levels, got ${side}`);
+    throw new UserError(`sample_size must be a multiple of ${step} with ${widths.length} levels, got ${side}`);
   if (Math.floor(widths[0] / 2) <= freq_shift)
-    throw new Error(`the first of block_out_channels is ${widths[0]}, too few for the time embedding`);
+    throw new UserError(`the first of block_out_channels is ${widths[0]}, too few for the time embedding`);
   return found;
 }

@@ -1,9 +1,9 @@
 // What a network costs, and whether a browser can bear it: found out by a walk through its layers that computes nothing,
 // before its weights are read. A file of some kilobytes can ask for any number of pixels.
 
-/** @import { Memory } from "./kernel.js" */
-/** @import { layers } from "./layers.js" */
-/** @import { Weights } from "./weights.js" */
+import { UserError } from "../../process/errors.js";
+
+/** @import { Layers } from "./layers.js" */
 /** @typedef {{ c: number, h: number, w: number }} Shape */
 
 const MOST = 3e11; // multiplications of one evaluation: a network like the paper's at 256 × 256 has 2.5e11
@@ -12,22 +12,23 @@ const ATTENDED = 128 * 128; // pixels that attend to each other, as in ddpm_core
 
 /**
  * The multiplications of an evaluation, as PyTorch would compute it. Throws a sentence for more than a browser can bear.
- * @param {(memory: Memory, weights: Weights, make: typeof layers) => unknown} evaluate builds the network of such layers, and evaluates it once
+ * @param {(layers: Layers) => unknown} evaluate builds the network of such layers, and evaluates it once
  */
 export function cost(evaluate) {
   let work = 0;
   const spend = (/** @type {number} */ more) => {
     work += more;
     if (work > MOST)
-      throw new Error(
+      throw new UserError(
         `one evaluation takes more than the ${MOST / 1e9} billion multiplications that a browser can bear`,
       );
   };
-  /** Its place is none, so that no loop over its numbers begins. @param {number} c @param {number} h @param {number} w */
+  /** @param {number} c @param {number} h @param {number} w */
   function image(c, h, w) {
     const count = c * h * w;
-    if (count > LARGEST) throw new Error(`a layer has ${said(count)} numbers: a browser can bear ${said(LARGEST)}`);
-    return { at: Number.NaN, c, h, w, plane: h * w };
+    if (count > LARGEST)
+      throw new UserError(`a layer has ${digits(count)} numbers: a browser can bear ${digits(LARGEST)}`);
+    return { c, h, w, plane: h * w };
   }
   const like = (/** @type {Shape} */ { c, h, w }) => image(c, h, w);
   /** Each output is a sum over `from` channels and `taps`. @param {number} from @param {number} to @param {number} taps @param {number} [scale] of the sides */
@@ -38,17 +39,21 @@ export function cost(evaluate) {
       spend(from * taps * to * out.plane);
       return out;
     };
-  const make = () => ({
-    ...{ image, dense: like, taken: () => new Float32Array(), norm: () => () => 0, layerNorm: () => like },
+  const layers = {
+    weights: { take: () => new Float32Array(), finish() {} },
+    ...{ image, affine: like, read: () => new Float32Array(), groupNorm: () => () => 0, layerNorm: () => like },
+    evaluate: (/** @type {() => unknown} */ compute) => compute(),
     into(/** @type {Shape} */ out, /** @type {(out: Shape) => void} */ fill) {
       fill(out);
       return out;
     },
-    given: (/** @type {unknown} */ _, /** @type {number} */ c, /** @type {number} */ h, /** @type {number} */ w) =>
+    imageOf: (/** @type {unknown} */ _, /** @type {number} */ c, /** @type {number} */ h, /** @type {number} */ w) =>
       image(c, h, w),
-    turned: (/** @type {ArrayLike<number>} */ states, /** @type {number} */ c) => image(c, 1, states.length / c),
-    ...{ each: like, active: like, gated: like, settled: like, added: like },
-    joined: (/** @type {Shape} */ a, /** @type {Shape} */ b) => image(a.c + b.c, a.h, a.w),
+    fromStates: (/** @type {ArrayLike<number>} */ states, /** @type {number} */ c) => image(c, 1, states.length / c),
+    prependMean: (/** @type {Shape} */ { c, w }) => ({ mean: image(c, 1, 1), all: image(c, 1, w + 1) }),
+    ...{ each: like, activate: like, geglu: like, compact: like, add: like },
+    concat: (/** @type {Shape} */ a, /** @type {Shape} */ b) => image(a.c + b.c, a.h, a.w),
+    table: (/** @type {unknown} */ _, /** @type {unknown} */ __, /** @type {number} */ c) => () => image(c, 1, 1),
     linear: (/** @type {string} */ _, /** @type {number} */ from, /** @type {number} */ to) => sums(from, to, 1),
     conv: (/** @type {string} */ _, /** @type {number} */ from, /** @type {number} */ to) => sums(from, to, 9),
     downsample: (/** @type {string} */ _, /** @type {number} */ c) => sums(c, c, 9, 0.5),
@@ -56,15 +61,13 @@ export function cost(evaluate) {
     attend(/** @type {Shape} */ q, /** @type {Shape} */ k) {
       const [queries, keys] = [q.h * q.w, k.h * k.w];
       if (keys > ATTENDED)
-        throw new Error(`attention over ${said(keys)} pixels is too much: ${said(ATTENDED)} at most`);
+        throw new UserError(`attention over ${digits(keys)} pixels is too much: ${digits(ATTENDED)} at most`);
       spend(2 * q.c * queries * keys);
       return like(q);
     },
-  });
-  const weights = { take: () => new Float32Array(), finish() {} };
-  const memory = { top: 0, f: new Float32Array() };
-  evaluate(/** @type {any} */ (memory), /** @type {any} */ (weights), /** @type {any} */ (make));
+  };
+  evaluate(/** @type {any} */ (layers));
   return work;
 }
 
-const said = (/** @type {number} */ count) => count.toLocaleString("en");
+const digits = (/** @type {number} */ count) => count.toLocaleString("en");

@@ -1,7 +1,7 @@
 // The layers of layers.js on a GPU, by WebGPU: what a UNet2DModel with SiLU needs. All programs of a step are sent at once,
 // over buffers that are made in the first step and kept; only the picture comes back, as a promise.
 
-import { unet } from "./unet.js";
+import { UNet } from "./unet.js";
 import { Weights } from "./weights.js";
 
 /** @import { Config, Probe } from "./unet.js" */
@@ -100,10 +100,34 @@ function source(name) {
     }`;
 }
 
+/** Note why a GPU does not compute what it could. @param {unknown} error */
+function warn(error) {
+  console.warn("The processor computes in the place of the GPU.", error);
+  return null;
+}
+
 /** The device that computes, null where there is none, or only a processor that pretends. @param {boolean} pretended whether that is enough */
 export async function gpu(pretended = false) {
   const adapter = await globalThis.navigator?.gpu?.requestAdapter();
-  return adapter && (pretended || !adapter.info.isFallbackAdapter) ? adapter.requestDevice() : null;
+  return adapter && (pretended || !adapter.info.isFallbackAdapter) ? adapter.requestDevice().catch(warn) : null;
+}
+
+/** Whether these layers are all that a network needs. @param {Config} config */
+const suits = ({ _class_name: kind, act_fn: act, resnet_time_scale_shift: shift, mid_block_scale_factor: factor }) =>
+  kind === "UNet2DModel" && ["silu", "swish"].includes(act) && shift === "default" && factor === 1;
+
+/** Whether two networks give about the same. @param {Float32Array} found @param {Float32Array} expected */
+function agree(found, expected) {
+  const most = (/** @type {Float32Array} */ of) => of.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  return most(found.map((value, i) => value - expected[i])) <= CLOSE * most(expected);
+}
+
+/** The network on a device; null where it does not compute what the kernel does. @param {GPUDevice} device @param {ArrayBuffer} file @param {Config} config @param {Network} kernel */
+async function matching(device, file, config, kernel) {
+  /** @type {any} its layers give promises */
+  const unet = new UNet(/** @type {any} */ (new GpuLayers(device, new Weights(file, ""))), config);
+  const x = Float32Array.from({ length: config.in_channels * config.sample_size ** 2 }, (_, i) => Math.sin(i));
+  return agree(await unet.network(x, 1, 0), await kernel(x, 1, 0)) ? unet : null;
 }
 
 /**
@@ -112,173 +136,253 @@ export async function gpu(pretended = false) {
  * @returns {Promise<Network | null>}
  */
 export async function onGpu(device, file, config, kernel) {
-  try {
-    /** @type {Network} */
-    const network = unet(/** @type {any} */ ({ top: 0 }), new Weights(file, ""), config, layersOn(device));
-    const x = Float32Array.from({ length: config.in_channels * config.sample_size ** 2 }, (_, i) => Math.sin(i));
-    const [found, expected] = await Promise.all([network(x, 1, 0), kernel(x, 1, 0)]);
-    const most = (/** @type {Float32Array} */ of) => of.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-    const apart = most(found.map((/** @type {number} */ value, /** @type {number} */ i) => value - expected[i]));
-    if (!(apart <= CLOSE * most(expected))) return null;
-    return async (...asked) => {
-      if (asked[3]?.look) return kernel(...asked);
-      try {
-        return await network(...asked);
-      } catch {
-        return kernel(...asked);
-      }
-    };
-  } catch {
-    return null;
-  }
-}
-
-/** What stands for `layers` on a device. @param {GPUDevice} device */
-function layersOn(device) {
-  /** @type {Record<string, GPUComputePipeline>} */
-  const pipelines = {};
-  for (const name of Object.keys(PROGRAMS)) {
-    const module = device.createShaderModule({ code: source(name) });
-    pipelines[name] = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
-  }
-  let bytes = 0;
-  function buffer(/** @type {number} */ numbers, usage = STORAGE | COPY_SRC | COPY_DST) {
-    bytes += 4 * numbers;
-    if (bytes > MOST) throw new Error("the model is too large for the GPU");
-    return device.createBuffer({ size: Math.max(64, 4 * numbers), usage });
-  }
-  function put(/** @type {any} */ values, usage = STORAGE | COPY_DST) {
-    const made = buffer(values.length, usage);
-    device.queue.writeBuffer(made, 0, values);
-    return made;
-  }
-  const nothing = buffer(16);
-  const real = (/** @type {number} */ value) => new Uint32Array(Float32Array.of(value).buffer)[0];
-
-  return (/** @type {any} */ _, /** @type {Weights} */ weights) => {
-    /** What is to be sent: programs, and copies between them. @type {({ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number })[]} */
-    const steps = [];
-    /** Numbers of this step alone. @type {GPUBuffer[]} */
-    const passing = [];
-    /** What is shown of this step. @type {{ x: Image, keep: (numbers: Float32Array) => void }[]} */
-    const seen = [];
-    /** @type {any[]} what was made in the first step, in its order */
-    const kept = [];
-    let next = 0;
-    function once(/** @type {() => any} */ make) {
-      if (next === kept.length) kept.push(make());
-      return kept[next++];
-    }
-
-    /** @param {string} name @param {number[]} sizes @param {GPUBuffer[]} buffers @param {number} places @param {number} rows */
-    function compute(name, sizes, buffers, places, rows = 1) {
-      const group = once(() => {
-        const all = [put(Uint32Array.from(sizes), UNIFORM | COPY_DST), ...buffers];
-        const entries = all.map((one, binding) => ({ binding, resource: { buffer: one } }));
-        return device.createBindGroup({ layout: pipelines[name].getBindGroupLayout(0), entries });
-      });
-      steps.push({ name, group, size: [Math.ceil(places / 64), rows] });
-    }
-
-    /** @param {string} name @param {number} to @param {boolean} bias @param {number[]} shape @param {number[]} how side, stride, up, pad */
-    function filter(name, to, bias, shape, how) {
-      const k = put(weights.take(`${name}.weight`, to, ...shape));
-      const b = put(bias ? weights.take(`${name}.bias`, to) : new Float32Array(to));
-      const [, stride, up] = how;
-      /** @param {Image} x @param {any} around */
-      return (x, { scales = null, act = null, shift = null, add = null, out = null } = {}) => {
-        const made = out ?? L.image(to, (x.h * up) / stride, (x.w * up) / stride);
-        const a = scales || act ? L.dense(x, scales, act) : x;
-        const buffers = [a.buffer, k, b, shift?.buffer ?? nothing, add?.buffer ?? nothing, made.buffer];
-        compute("conv", [x.c, x.h, x.w, ...how, Number(!!shift), Number(!!add)], buffers, made.plane, to);
-        return made;
-      };
-    }
-
-    /** As `layers` gives them. @type {Record<string, (...given: any[]) => any>} */
-    const L = {
-      image: (c, h, w) => once(() => ({ c, h, w, plane: h * w, buffer: buffer(c * h * w) })),
-      dense(x, scales, act = null, add = null, out = L.image(x.c, x.h, x.w), first = 0) {
-        if (act && act !== "silu" && act !== "swish") throw new Error(`${act} is left to the kernel`);
-        const count = x.c * x.plane;
-        const sizes = [count, x.plane, first, Number(!!scales), Number(!!act), Number(!!add)];
-        compute("spread", sizes, [x.buffer, scales ?? nothing, add?.buffer ?? nothing, out.buffer], count);
-        return out;
-      },
-      into: (out, make) => make(out) ?? out,
-      settled: (x) => x,
-      added: (x, more) => L.dense(x, null, null, more),
-      joined(a, b) {
-        const out = L.image(a.c + b.c, a.h, a.w);
-        L.dense(a, null, null, null, out);
-        return L.dense(b, null, null, null, out, a.c * a.plane);
-      },
-      conv: (name, from, to) => filter(name, to, true, [from, 3, 3], [3, 1, 1, 1]),
-      downsample: (name, c, pad) => filter(name, c, true, [c, 3, 3], [3, 2, 1, pad]),
-      upsample: (name, c) => filter(name, c, true, [c, 3, 3], [3, 1, 2, 1]),
-      linear: (name, from, to, { bias = true, square = 0 } = {}) =>
-        filter(name, to, bias, square ? [from, square, square] : [from], [1, 1, 1, 0]),
-      norm(name, c, groups, eps) {
-        const own = ["weight", "bias"].map((one) => put(weights.take(`${name}.${one}`, c)));
-        return (/** @type {Image} */ x, /** @type {Image | null} */ over = null) => {
-          if (over) throw new Error("scales of the time are left to the kernel");
-          const pairs = once(() => buffer(2 * c));
-          compute("norm", [c / groups, x.plane, real(eps)], [x.buffer, ...own, pairs], 64 * groups);
-          return pairs;
-        };
-      },
-      attend(q, k, v, heads) {
-        const sizes = [q.c / heads, q.plane, k.plane];
-        const [p, out] = [once(() => buffer(heads * q.plane * k.plane)), L.image(q.c, q.h, q.w)];
-        compute("fit", [...sizes, real(1 / Math.sqrt(q.c / heads))], [q.buffer, k.buffer, p], q.plane, heads);
-        compute("mix", sizes, [p, v.buffer, out.buffer], q.plane, q.c);
-        return out;
-      },
-      given(numbers, c, h, w, out = null, first = 0) {
-        const from = out ? device.createBuffer({ size: 4 * numbers.length, usage: COPY_SRC | COPY_DST }) : null;
-        const made = out ?? L.image(c, h, w);
-        device.queue.writeBuffer(from ?? made.buffer, 0, numbers);
-        if (!from) return made;
-        passing.push(from); // as what `out` has now is computed only when all is sent
-        steps.push({ from, to: out.buffer, at: 4 * first * out.plane, bytes: 4 * numbers.length });
-        return out;
-      },
-      copied: (x, out) => steps.push({ from: x.buffer, to: out.buffer, at: 0, bytes: 4 * x.c * x.plane }),
-      shown: (x, keep) => seen.push({ x, keep }),
-      /** The numbers of an image, when all is computed that was sent; what is shown is kept before. */
-      async taken(image) {
-        let size = 0;
-        const all = [...seen.splice(0), { x: image, keep: () => {} }].map(({ x, keep }) => {
-          const at = size;
-          size += 4 * x.c * x.plane;
-          return { x, keep, at, end: size };
-        });
-        const out = device.createBuffer({ size, usage: READ | COPY_DST });
-        const encoder = device.createCommandEncoder();
-        let pass = encoder.beginComputePass();
-        for (const step of steps.splice(0))
-          if ("from" in step) {
-            pass.end();
-            encoder.copyBufferToBuffer(step.from, 0, step.to, step.at, step.bytes);
-            pass = encoder.beginComputePass();
-          } else {
-            pass.setPipeline(pipelines[step.name]);
-            pass.setBindGroup(0, step.group);
-            pass.dispatchWorkgroups(step.size[0], step.size[1]);
-          }
-        pass.end();
-        for (const { x, at, end } of all) encoder.copyBufferToBuffer(x.buffer, 0, out, at, end - at);
-        device.queue.submit([encoder.finish()]);
-        next = 0;
-        for (const one of passing.splice(0)) one.destroy(); // when what was sent has read it
-        await out.mapAsync(READ);
-        const read = out.getMappedRange();
-        const numbers = all.map(({ at, end }) => new Float32Array(read.slice(at, end)));
-        out.destroy();
-        for (const [i, { keep }] of all.entries()) keep(numbers[i]);
-        return numbers[numbers.length - 1];
-      },
-    };
-    return /** @type {any} */ (L);
+  if (!suits(config)) return null;
+  const unet = await matching(device, file, config, kernel).catch(warn);
+  if (!unet) return null;
+  let works = true;
+  const network = (/** @type {Parameters<Network>} */ ...evaluation) =>
+    unet.network(...evaluation).catch((/** @type {unknown} */ error) => {
+      works = false;
+      return warn(error);
+    });
+  return async (...evaluation) => {
+    const [, , , probe] = evaluation;
+    return (works && !probe?.look && (await network(...evaluation))) || kernel(...evaluation);
   };
 }
+
+/** What the layers of a step have noted for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
+
+class GpuLayers {
+  /** @type {Record<string, GPUComputePipeline>} */
+  #pipelines = {};
+  #bytes = 0;
+  /** What is to be sent. @type {Command[]} */
+  #commands = [];
+  /** Numbers of this step alone. @type {GPUBuffer[]} */
+  #passing = [];
+  /** What is shown of this step. @type {{ x: Image, keep: (numbers: Float32Array) => void }[]} */
+  #shown = [];
+  /** What was made in the first step, in its order. @type {any[]} */
+  #kept = [];
+  #next = 0;
+
+  /** @param {GPUDevice} device @param {Weights} weights */
+  constructor(device, weights) {
+    this.device = device;
+    this.weights = weights;
+    for (const name of Object.keys(PROGRAMS)) {
+      const module = device.createShaderModule({ code: source(name) });
+      this.#pipelines[name] = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+    }
+    this.nothing = this.#buffer(16);
+  }
+
+  /** @param {number} numbers */
+  #buffer(numbers, usage = STORAGE | COPY_SRC | COPY_DST) {
+    this.#bytes += 4 * numbers;
+    if (this.#bytes > MOST) throw new Error("the model is too large for the GPU");
+    return this.device.createBuffer({ size: Math.max(64, 4 * numbers), usage });
+  }
+
+  /** @param {any} values */
+  #put(values, usage = STORAGE | COPY_DST) {
+    const made = this.#buffer(values.length, usage);
+    this.device.queue.writeBuffer(made, 0, values);
+    return made;
+  }
+
+  /** What the first step makes at this point, and all others use again. @param {() => any} make */
+  #once(make) {
+    if (this.#next === this.#kept.length) this.#kept.push(make());
+    return this.#kept[this.#next++];
+  }
+
+  /** @param {string} name @param {number[]} sizes @param {GPUBuffer[]} buffers @param {number} places @param {number} rows */
+  #compute(name, sizes, buffers, places, rows = 1) {
+    const group = this.#once(() => {
+      const all = [this.#put(Uint32Array.from(sizes), UNIFORM | COPY_DST), ...buffers];
+      const entries = all.map((buffer, binding) => ({ binding, resource: { buffer } }));
+      return this.device.createBindGroup({ layout: this.#pipelines[name].getBindGroupLayout(0), entries });
+    });
+    this.#commands.push({ name, group, size: [Math.ceil(places / 64), rows] });
+  }
+
+  // --- As `Layers` has them
+
+  /** @param {number} c @param {number} h @param {number} w @returns {Image} */
+  image(c, h, w) {
+    return this.#once(() => ({ c, h, w, plane: h * w, buffer: this.#buffer(c * h * w) }));
+  }
+
+  /** @param {Float32Array<ArrayBuffer>} numbers @param {number} c @param {number} h @param {number} w */
+  imageOf(numbers, c, h, w) {
+    const made = this.image(c, h, w);
+    this.device.queue.writeBuffer(made.buffer, 0, numbers);
+    return made;
+  }
+
+  /** The numbers go through a buffer of their own, as what `out` has now is computed only when all is sent. @param {Float32Array<ArrayBuffer>} numbers @param {Image} out */
+  write(numbers, out, first = 0) {
+    const bytes = 4 * numbers.length;
+    const from = this.device.createBuffer({ size: bytes, usage: COPY_SRC | COPY_DST });
+    this.device.queue.writeBuffer(from, 0, numbers);
+    this.#passing.push(from);
+    this.#commands.push({ from, to: out.buffer, at: 4 * first * out.plane, bytes });
+    return out;
+  }
+
+  /** The numbers of an image, when all is computed that was sent; what is shown is kept before. @param {Image} image */
+  async read(image) {
+    let size = 0;
+    const all = [...this.#shown.splice(0), { x: image, keep: () => {} }].map(({ x, keep }) => {
+      const at = size;
+      size += 4 * x.c * x.plane;
+      return { x, keep, at, end: size };
+    });
+    const out = this.device.createBuffer({ size, usage: READ | COPY_DST });
+    const encoder = this.device.createCommandEncoder();
+    this.#encode(encoder);
+    for (const { x, at, end } of all) encoder.copyBufferToBuffer(x.buffer, 0, out, at, end - at);
+    this.device.queue.submit([encoder.finish()]);
+    this.#next = 0;
+    for (const buffer of this.#passing.splice(0)) buffer.destroy(); // when what was sent has read it
+    await out.mapAsync(READ);
+    const read = out.getMappedRange();
+    const numbers = all.map(({ at, end }) => new Float32Array(read.slice(at, end)));
+    out.destroy();
+    for (const [i, { keep }] of all.entries()) keep(numbers[i]);
+    return numbers[numbers.length - 1];
+  }
+
+  /** Put all commands into what is sent. @param {GPUCommandEncoder} encoder */
+  #encode(encoder) {
+    let pass = encoder.beginComputePass();
+    for (const command of this.#commands.splice(0))
+      if ("from" in command) {
+        pass.end();
+        encoder.copyBufferToBuffer(command.from, 0, command.to, command.at, command.bytes);
+        pass = encoder.beginComputePass();
+      } else {
+        pass.setPipeline(this.#pipelines[command.name]);
+        pass.setBindGroup(0, command.group);
+        pass.dispatchWorkgroups(command.size[0], command.size[1]);
+      }
+    pass.end();
+  }
+
+  /** @param {Image} x @param {(numbers: Float32Array) => void} keep */
+  show(x, keep) {
+    this.#shown.push({ x, keep });
+  }
+
+  /** @template T @param {() => T} compute */
+  evaluate(compute) {
+    return compute();
+  }
+
+  /** @param {Image} out @param {(out: Image) => void} fill */
+  into(out, fill) {
+    fill(out);
+    return out;
+  }
+
+  /** @param {Image} x */
+  compact(x) {
+    return x;
+  }
+
+  /** @param {Image} x @param {Image} out */
+  copy(x, out) {
+    this.#commands.push({ from: x.buffer, to: out.buffer, at: 0, bytes: 4 * x.c * x.plane });
+  }
+
+  /** @param {Image} a @param {Image} b */
+  concat(a, b) {
+    const out = this.image(a.c + b.c, a.h, a.w);
+    this.#spread(a, { out });
+    return this.#spread(b, { out, first: a.c * a.plane });
+  }
+
+  /** @param {Image} x @param {Image} more */
+  add(x, more) {
+    return this.#spread(x, { add: more });
+  }
+
+  /** @param {Image} x @param {GPUBuffer | null} scales @param {string | null} act */
+  affine(x, scales, act = null) {
+    return this.#spread(x, { scales, act });
+  }
+
+  /** @param {Image} x @param {{ scales?: GPUBuffer | null, act?: string | null, add?: Image | null, out?: Image, first?: number }} how */
+  #spread(x, { scales = null, act = null, add = null, out = this.image(x.c, x.h, x.w), first = 0 }) {
+    const count = x.c * x.plane;
+    const sizes = [count, x.plane, first, Number(!!scales), Number(!!act), Number(!!add)];
+    this.#compute("spread", sizes, [x.buffer, scales ?? this.nothing, add?.buffer ?? this.nothing, out.buffer], count);
+    return out;
+  }
+
+  /** @param {string} name @param {number} rows @param {number} c */
+  table(name, rows, c) {
+    const all = /** @type {Float32Array<ArrayBuffer>} */ (this.weights.take(`${name}.weight`, rows, c));
+    return (/** @type {number} */ row) => this.imageOf(all.subarray(row * c, (row + 1) * c), c, 1, 1);
+  }
+
+  /** @param {string} name @param {number} from @param {number} to */
+  linear(name, from, to, { bias = true, square = 0 } = {}) {
+    return this.#filter(name, to, bias, square ? [from, square, square] : [from], [1, 1, 1, 0]);
+  }
+
+  /** @param {string} name @param {number} from @param {number} to */
+  conv(name, from, to) {
+    return this.#filter(name, to, true, [from, 3, 3], [3, 1, 1, 1]);
+  }
+
+  /** @param {string} name @param {number} c @param {number} pad */
+  downsample(name, c, pad) {
+    return this.#filter(name, c, true, [c, 3, 3], [3, 2, 1, pad]);
+  }
+
+  /** @param {string} name @param {number} c */
+  upsample(name, c) {
+    return this.#filter(name, c, true, [c, 3, 3], [3, 1, 2, 1]);
+  }
+
+  /** @param {string} name @param {number} to @param {boolean} bias @param {number[]} shape @param {number[]} how side, stride, up, pad */
+  #filter(name, to, bias, shape, how) {
+    const k = this.#put(this.weights.take(`${name}.weight`, to, ...shape));
+    const b = this.#put(bias ? this.weights.take(`${name}.bias`, to) : new Float32Array(to));
+    const [, stride, up] = how;
+    const { nothing } = this;
+    /** @param {Image} x @param {any} around */
+    return (x, { scales = null, act = null, shift = null, add = null, out = null } = {}) => {
+      const made = out ?? this.image(to, (x.h * up) / stride, (x.w * up) / stride);
+      const a = scales || act ? this.affine(x, scales, act) : x;
+      const buffers = [a.buffer, k, b, shift?.buffer ?? nothing, add?.buffer ?? nothing, made.buffer];
+      this.#compute("conv", [x.c, x.h, x.w, ...how, Number(!!shift), Number(!!add)], buffers, made.plane, to);
+      return made;
+    };
+  }
+
+  /** @param {string} name @param {number} c @param {number} groups @param {number} eps */
+  groupNorm(name, c, groups, eps) {
+    const own = ["weight", "bias"].map((part) => this.#put(this.weights.take(`${name}.${part}`, c)));
+    return (/** @type {Image} */ x) => {
+      const pairs = this.#once(() => this.#buffer(2 * c));
+      this.#compute("norm", [c / groups, x.plane, bits(eps)], [x.buffer, ...own, pairs], 64 * groups);
+      return pairs;
+    };
+  }
+
+  /** @param {Image} q @param {Image} k @param {Image} v @param {number} heads */
+  attend(q, k, v, heads) {
+    const sizes = [q.c / heads, q.plane, k.plane];
+    const [p, out] = [this.#once(() => this.#buffer(heads * q.plane * k.plane)), this.image(q.c, q.h, q.w)];
+    this.#compute("fit", [...sizes, bits(1 / Math.sqrt(q.c / heads))], [q.buffer, k.buffer, p], q.plane, heads);
+    this.#compute("mix", sizes, [p, v.buffer, out.buffer], q.plane, q.c);
+    return out;
+  }
+}
+
+/** A float32 as it lies in the sizes of a program. @param {number} value */
+const bits = (value) => new Uint32Array(Float32Array.of(value).buffer)[0];

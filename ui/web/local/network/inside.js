@@ -1,7 +1,8 @@
 // What a network can be opened at: the names of its blocks and skips, as `Inside` in ddpm_core/engines/blocks.py has them.
 
 /** @import { Config } from "./unet.js" */
-/** shape: channels, rows and columns of what it gives. parts: its layers, as "2 resnets, 1 attention". @typedef {{ shape: [number, number, number], parts: string }} Block */
+/** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
+/** @typedef {Omit<NetworkBlock, "name">} Block */
 
 /**
  * The blocks by their names, on the way of x through the network; and the names of the skips, the coarsest first:
@@ -16,7 +17,7 @@ export function insideOf(config) {
   function block(level, resnets, attentions) {
     const counts = Object.entries({ resnet: resnets, attention: attentions }).filter(([, n]) => n);
     const parts = counts.map(([layer, n]) => `${n} ${layer}${n > 1 ? "s" : ""}`);
-    return { shape: [widths[level], side(level), side(level)], parts: parts.join(", ") };
+    return { shape: [widths[level], side(level), side(level)], parts: parts.join(", "), attentions };
   }
   const attends = (/** @type {string} */ type) => Number(type.includes("Attn"));
   /** @type {Record<string, Block>} */

@@ -1,6 +1,6 @@
 // The inner loops of the networks, four float32 at a time: AssemblyScript, from which `npm run kernel` makes kernel.wasm.
-// kernel.js has the same functions in plain JavaScript. Every product and sum is rounded on its own (no relaxed SIMD), in
-// an order that the shapes alone decide: so every browser gives the same bits. Places and distances count numbers, not bytes.
+// Every product and sum is rounded by itself (no relaxed SIMD), in an order that the shapes alone decide. So every browser
+// gives the same bits. Places and distances count numbers, not bytes.
 
 const BLOCK: usize = 256; // bytes of a row: 64 columns of 64 channels take 16 kB
 

@@ -1,10 +1,12 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
-import { schedule } from "../process/schedule.js";
+import { UserError } from "../../process/errors.js";
+import { schedule } from "../../process/schedule.js";
 import { checked, checkedUnet } from "./config.js";
 import { cost } from "./cost.js";
 import { compile, Memory } from "./kernel.js";
-import { unet } from "./unet.js";
-import { Weights } from "./weights.js";
+import { Layers } from "./layers.js";
+import { UNet } from "./unet.js";
+import { jsonObject, Weights } from "./weights.js";
 
 /** @import { Readers } from "./readers.js" */
 /** @import { Condition, Config, Probe } from "./unet.js" */
@@ -42,7 +44,7 @@ import { Weights } from "./weights.js";
  */
 /**
  * The condition of a prompt; its words; those of them that were in no caption of the training.
- * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./text.js").Word[], unknown: (prompt: string) => string[] }} Words
+ * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./latent.js").Word[], unknown: (prompt: string) => string[] }} Words
  */
 
 const CLIP = 49408; // tokens of CLIP's own vocabulary, which has pieces for words that it knows, too
@@ -51,150 +53,182 @@ const LARGE = 2e6; // weights from which a GPU is worth its start
 const [LONGEST_JSON, LONGEST] = [500_000, 16_000_000];
 const READERS = "readers.safetensors";
 const SENTENCE = 300; // characters: a file may have names of any length
-/** Multiplications a second, about. @type {Record<string, number>} */
-const PACES = { WebAssembly: 5e9, JavaScript: 5e8 };
+const PACE = 5e9; // multiplications a second, about
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
 /** @type {Record<string, string>} */
 const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
 
-/** @type {Promise<WebAssembly.Module | null> | undefined} */
+/** @type {Promise<WebAssembly.Module> | undefined} */
 let kernel;
-function fetched() {
+
+/** The kernel of the page, which is fetched once, and again where that failed. */
+function pageKernel() {
   kernel ??= fetch(new URL("kernel.wasm", import.meta.url))
-    .catch(() => null)
-    .then(async (answer) => {
-      if (answer?.ok) return compile(await answer.arrayBuffer());
-      throw new Error("a file of the page could not be loaded: load the page again");
+    .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(`HTTP ${answer.status}`))))
+    .catch((error) => {
+      throw new UserError("a file of the page could not be loaded: load the page again", { cause: error });
+    })
+    .then(compile)
+    .catch((error) => {
+      kernel = undefined;
+      throw error;
     });
   return kernel;
 }
 
+/** The files of a checkpoint. */
+class Folder {
+  /** @param {Read} read */
+  constructor(read) {
+    this.read = read;
+  }
+
+  /** A file that is no weights. @param {string} path */
+  async small(path) {
+    const bytes = await this.read(path);
+    const most = path === READERS || path.startsWith("tokenizer/") ? LONGEST : LONGEST_JSON;
+    if (bytes && bytes.byteLength > most)
+      throw new UserError(`${path} is larger than ${(most / 1000).toLocaleString("en")} kB`);
+    return bytes;
+  }
+
+  /** The object in a JSON file; null where there is no such file. @param {string} path */
+  async json(path) {
+    const bytes = await this.small(path);
+    const content = bytes && jsonObject(new Uint8Array(bytes));
+    if (bytes && !content) throw new UserError(`${path} cannot be read as a JSON object`);
+    return content;
+  }
+
+  /** @param {string} path */
+  async weights(path) {
+    const file = await this.read(path);
+    if (file) return new Weights(file, path);
+    throw new UserError(
+      `it has no ${path}: weights in a .bin, which is a pickle, or in parts are not read in the browser`,
+    );
+  }
+}
+
 /**
- * The model of a checkpoint. Throws an Error with one sentence for what can't be computed here.
+ * The model of a checkpoint. Throws a UserError for what can't be computed here.
  * @param {Read} read @param {string} name for sentences
- * @param {WebAssembly.Module | null} [code] what `compile` gave of kernel.wasm; null computes in JavaScript
+ * @param {WebAssembly.Module} [code] what `compile` gave of kernel.wasm; without it, the page's own is fetched
  * @param {GPUDevice | null} [device] which computes instead where it can; otherwise only for a large model, if there is one
  * @returns {Promise<Model>}
  */
 export async function load(read, name, code, device = null) {
+  const memory = new Memory(code ?? (await pageKernel()));
   try {
-    return await opened(read, new Memory(code === undefined ? await fetched() : code), device);
+    return await open(new Folder(read), memory, device);
   } catch (error) {
-    kernel = undefined; // to be fetched again
-    const odd = error instanceof TypeError || error instanceof RangeError; // a file's value that nothing here expects
-    const said = odd ? "its files are not those of a model that is supported" : /** @type {Error} */ (error).message;
-    const short = said.length > SENTENCE ? `${said.slice(0, SENTENCE)}…` : said;
-    throw new Error(`${name}: ${short}`, { cause: error });
+    if (!(error instanceof UserError)) throw error;
+    const { message } = error;
+    const short = message.length > SENTENCE ? `${message.slice(0, SENTENCE)}…` : message;
+    throw new UserError(`${name}: ${short}`, { cause: error });
   }
 }
 
-/** @param {Read} read @param {Memory} memory @param {GPUDevice | null} device @returns {Promise<Model>} */
-async function opened(read, memory, device) {
-  /** @type {Read} */
-  async function small(path) {
-    const bytes = await read(path);
-    const most = path === READERS || path.startsWith("tokenizer/") ? LONGEST : LONGEST_JSON;
-    if (bytes && bytes.byteLength > most)
-      throw new Error(`${path} is larger than ${(most / 1000).toLocaleString("en")} kB`);
-    return bytes;
-  }
-  /** The object in a JSON file, or null. @param {string} path @returns {Promise<Json | null>} */
-  async function json(path) {
-    const bytes = await small(path);
-    if (!bytes) return null;
-    try {
-      const content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-      if (content instanceof Object && !Array.isArray(content)) return content;
-    } catch {} // the same sentence
-    throw new Error(`${path} cannot be read as a JSON object`);
-  }
-  /** @param {string} path */
-  async function weights(path) {
-    const file = await read(path);
-    if (file) return new Weights(file, path);
-    throw new Error(`it has no ${path}: weights in a .bin, which is a pickle, or in parts are not read in the browser`);
-  }
+/** @param {Folder} folder @param {Memory} memory @param {GPUDevice | null} device @returns {Promise<Model>} */
+async function open(folder, memory, device) {
+  const about = describe(await configsOf(folder));
+  const { net, latent, text, process, classes, student } = about;
+  const { sample_size: size, in_channels: channels } = net;
+  const condition = text ? { length: text.hidden_size * text.max_position_embeddings } : 0;
+  const work = cost((layers) => new UNet(layers, net).network(new Float32Array(), 0, /** @type {any} */ (condition)));
+  const decode =
+    latent && (await decoderOf(latent, size, memory, () => folder.weights(`${about.autoencoder}/${WEIGHTS}`)));
+  const words = text && (await wordsOf(text, folder, memory));
+  const tensors = await folder.weights(about.root + WEIGHTS);
+  const hash = sha256(tensors.file);
+  const beside = await besideOf(folder, hash, process.T);
+  const { unet, network, isQuick } = await networkOf(memory, tensors, net, device);
+  const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
+  return {
+    ...{ ...process, ...classes, student, ...beside, words, config: net, channels, size },
+    ...{ pictureChannels: latent ? 3 : channels, pictureSize: size * factor, parameters: tensors.count },
+    ...{ seconds: isQuick ? null : work / PACE, engine: isQuick ? "WebGPU" : "WebAssembly" },
+    attention: text && ((x, tIndex, states) => unet.attention(x, tIndex, states)),
+    decode: decode && ((z) => decode(z, size)),
+    readers: () => readersOf(folder, hash, net),
+    network: cuttable(network, process.T, words, classes.nullLabel),
+  };
+}
 
+/** @typedef {Awaited<ReturnType<typeof configsOf>>} Configs */
+
+/** All that the files of a checkpoint say of it. @param {Folder} folder */
+async function configsOf(folder) {
+  const json = (/** @type {string} */ path) => folder.json(path);
   const [inFolder, atRoot] = await Promise.all([json("unet/config.json"), json("config.json")]);
-  const [folder, config] = inFolder ? ["unet/", inFolder] : ["", atRoot];
-  if (!config) throw new Error("it is not a UNet2DModel checkpoint: there is no config.json at its root or in unet/");
+  const [root, unet] = inFolder ? ["unet/", inFolder] : ["", atRoot];
+  if (!unet) throw new UserError("it is not a UNet2DModel checkpoint: there is no config.json at its root or in unet/");
   const paths = ["scheduler/scheduler_config.json", "scheduler_config.json", "model_index.json", "ddpm_core.json"];
   const [near, far, index, own] = await Promise.all(paths.map(json));
   const scheduler = near ?? far;
-  if (!scheduler) throw new Error("it has no scheduler_config.json, at its root or in scheduler/");
-  const parts = folder ? ["vae/config.json", "vqvae/config.json", "text_encoder/config.json"] : [];
-  const [vae = null, vqvae = null, clip = null] = await Promise.all(parts.map(json));
-  const autoencoder = vae ?? vqvae;
-  checkKinds(config, index ?? {}, autoencoder, autoencoder && clip);
+  if (!scheduler) throw new UserError("it has no scheduler_config.json, at its root or in scheduler/");
+  const parts = root ? ["vae/config.json", "vqvae/config.json", "text_encoder/config.json"] : [];
+  const [vae = null, vqvae = null, text = null] = await Promise.all(parts.map(json));
+  return { root, unet, scheduler, index: index ?? {}, own: own ?? {}, vae, vqvae, text };
+}
 
-  const net = checkedUnet(config, config._class_name);
+/** What it says, checked. @param {Configs} configs */
+function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder }) {
+  const autoencoder = vae ?? vqvae;
+  checkKinds(unet, index, autoencoder, autoencoder && encoder);
+  const net = checkedUnet(unet, unet._class_name);
   const latent = autoencoder && checked(autoencoder, "AutoencoderTiny");
-  const text = latent && clip && checked(clip, "CLIPTextModel");
-  const { sample_size: size, in_channels: channels } = net;
-  const process = processOf(scheduler, own ?? {}, !latent);
-  const classes = classesOf(net.num_class_embeds ?? 0, own ?? {});
-  const student = studentOf(own?.student ?? null, process.T);
+  const text = latent && encoder && checked(encoder, "CLIPTextModel");
+  const process = processOf(scheduler, own, !latent);
+  const classes = classesOf(net.num_class_embeds ?? 0, own);
+  const student = studentOf(own.student ?? null, process.T);
   checkFit(net, process, latent, text);
-  const condition = text ? { length: text.hidden_size * text.max_position_embeddings } : 0;
-  const work = cost((m, weights, make) =>
-    unet(m, weights, net, make)(new Float32Array(), 0, /** @type {any} */ (condition)),
+  return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, classes, student };
+}
+
+/** What lies beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {number} T */
+async function besideOf(folder, hash, T) {
+  const contents = await Promise.all(
+    ["analytic_variance.json", "optimised_steps.json"].map((path) => folder.json(path)),
   );
-  const decode =
-    latent && (await decoderOf(latent, size, memory, () => weights(`${vae ? "vae" : "vqvae"}/${WEIGHTS}`)));
-  const words = text && (await wordsOf(text, json, small, weights, memory));
-  const tensors = await weights(folder + WEIGHTS);
-  const sidecars = await Promise.all(["analytic_variance.json", "optimised_steps.json"].map(json));
-  const hash = sha256(tensors.file);
-  const [gamma, optimised] = (await Promise.all(sidecars.map((content) => ofWeights(content, hash)))).map(
-    (content, i) => content && [gammaOf, chainsOf][i](content, process.T),
-  );
+  const [gamma, optimised] = await Promise.all(contents.map((content) => ofWeights(content, hash)));
+  return { gamma: gamma && gammaOf(gamma, T), optimised: optimised && chainsOf(optimised, T) };
+}
+
+/** The network, on a GPU if there is one and the network is large. @param {Memory} memory @param {Weights} tensors @param {Config} net @param {GPUDevice | null} device */
+async function networkOf(memory, tensors, net, device) {
   const { file } = tensors;
-  const kernel = unet(memory, tensors, net);
+  const unet = new UNet(new Layers(memory, tensors), net);
+  /** @type {import("./gpu.js").Network} */
+  const kernel = (x, t, condition, probe) => unet.network(x, t, condition, probe);
   const more = device || tensors.count > LARGE ? await import("./gpu.js") : null;
-  const found = device ?? (await more?.gpu().catch(() => null));
+  const found = device ?? (await more?.gpu());
   const quick = more && found && (await more.onGpu(found, file, net, kernel));
-  const network = quick ?? kernel;
-  /** The condition where it is cut, when it was asked for. @type {Condition | undefined} */
+  return { unet, network: quick ?? kernel, isQuick: !!quick };
+}
+
+/** What each block says of the picture; null where no readers were fitted for these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net */
+async function readersOf(folder, hash, net) {
+  const file = await folder.small(READERS);
+  if (!file) return null;
+  const { Readers } = await import("./readers.js"); // few runs look inside
+  const readers = new Readers(file);
+  if (!(await ofWeights(readers.about, hash))) return null;
+  readers.check(net);
+  return readers;
+}
+
+/** A network whose time and condition a probe may cut. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
+function cuttable(network, T, words, nullLabel) {
+  /** What a cut condition is, once it was asked for. @type {Condition | undefined} */
   let none;
-  const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
-  return {
-    ...{
-      ...process,
-      ...classes,
-      student,
-      gamma,
-      optimised,
-      words,
-      attention: kernel.attention,
-      decode: decode && ((z) => decode(z, size)),
-    },
-    ...{
-      channels,
-      size,
-      pictureChannels: latent ? 3 : channels,
-      pictureSize: size * factor,
-      parameters: tensors.count,
-    },
-    seconds: quick ? null : work / PACES[memory.kind],
-    engine: quick ? "WebGPU" : memory.kind,
-    config: net,
-    async readers() {
-      const file = await small(READERS);
-      if (!file) return null;
-      const { Readers } = await import("./readers.js"); // few runs look inside
-      const found = new Readers(file);
-      if (!(await ofWeights(found.about, hash))) return null;
-      found.check(net);
-      return found;
-    },
-    network(x, tIndex, condition, probe) {
-      const time = probe?.cut?.has("time") ? Math.floor(process.T / 2) - 1 : tIndex;
-      if (!probe?.cut?.has("condition")) return network(x, time, condition ?? classes.nullLabel, probe);
-      none ??= words ? words("") : classes.nullLabel;
-      return network(x, time, /** @type {Condition} */ (none), probe);
-    },
+  return (x, tIndex, condition, probe) => {
+    const time = probe?.cut?.has("time") ? Math.floor(T / 2) - 1 : tIndex;
+    if (!probe?.cut?.has("condition")) return network(x, time, condition ?? nullLabel, probe);
+    none ??= words ? words("") : nullLabel;
+    return network(x, time, /** @type {Condition} */ (none), probe);
   };
 }
 
@@ -202,51 +236,53 @@ async function opened(read, memory, device) {
 function checkKinds({ _class_name: kind = "model without a class name" }, index, autoencoder, text) {
   const expected = text ? "UNet2DConditionModel" : "UNet2DModel";
   if (kind !== expected)
-    throw new Error(
+    throw new UserError(
       `the network is a ${kind}: only a ${expected} can be loaded ${text ? "beside" : "without"} a text encoder`,
     );
   if (autoencoder && autoencoder._class_name !== "AutoencoderTiny")
-    throw new Error(
+    throw new UserError(
       `the autoencoder is a ${autoencoder._class_name}: in the browser only an AutoencoderTiny is supported`,
     );
   const known = ["unet", "scheduler", "safety_checker", "feature_extractor", ...(autoencoder ? ["vae", "vqvae"] : [])];
   if (text) known.push("text_encoder", "tokenizer");
   const needed = Object.keys(index).filter((key) => Array.isArray(index[key]) && index[key].some(Boolean));
   const others = needed.filter((key) => !known.includes(key));
-  if (others.length) throw new Error(`the pipeline also needs ${others.join(", ")}: only one U-Net can be loaded`);
+  if (others.length) throw new UserError(`the pipeline also needs ${others.join(", ")}: only one U-Net can be loaded`);
 }
 
 /** @param {Json} net @param {Json} process @param {Json | null} latent @param {Json | null} text */
 function checkFit(net, { T, variance }, latent, text) {
   const { in_channels: channels, out_channels: given, num_train_timesteps: rows, cross_attention_dim: read } = net;
   if (given !== channels * (variance.startsWith("learned") ? 2 : 1))
-    throw new Error(`the network gives ${given} channels, which does not fit ${channels} with variance ${variance}`);
+    throw new UserError(
+      `the network gives ${given} channels, which does not fit ${channels} with variance ${variance}`,
+    );
   if (net.time_embedding_type === "learned" && !(rows >= T))
-    throw new Error(`the schedule has ${T} times, but config.json's num_train_timesteps is ${rows}`);
+    throw new UserError(`the schedule has ${T} times, but config.json's num_train_timesteps is ${rows}`);
   if (latent && latent.latent_channels !== channels)
-    throw new Error(`the network draws ${channels} channels, and the latents have ${latent.latent_channels}`);
+    throw new UserError(`the network draws ${channels} channels, and the latents have ${latent.latent_channels}`);
   if (latent && latent.num_decoder_blocks.length !== latent.decoder_block_out_channels.length)
-    throw new Error(`num_decoder_blocks must be ${latent.decoder_block_out_channels.length} numbers`);
+    throw new UserError(`num_decoder_blocks must be ${latent.decoder_block_out_channels.length} numbers`);
   if (text && text.hidden_size !== read)
-    throw new Error(`the text encoder gives ${text.hidden_size} numbers a token, and the network takes ${read}`);
+    throw new UserError(`the text encoder gives ${text.hidden_size} numbers a token, and the network takes ${read}`);
 }
 
 /** Schedule, prediction, variance and clip. @param {Json} config @param {Json} own @param {boolean} pixels */
 function processOf(config, own, pixels) {
   if (config.beta_schedule === undefined && !config.trained_betas)
-    throw new Error(
+    throw new UserError(
       `${config._class_name ?? "the scheduler"} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule`,
     );
   const found = checked(config, "scheduler");
   const { clip_sample_range: reach, clip_sample: clip = null, steps_offset: offset } = found;
   if ((clip ?? pixels) && reach !== 1)
-    throw new Error(`clip_sample_range is ${reach}: only 1, or clip_sample false, is supported`);
+    throw new UserError(`clip_sample_range is ${reach}: only 1, or clip_sample false, is supported`);
   const kind = PREDICTIONS[found.prediction_type ?? (found.predict_epsilon ? "epsilon" : "sample")];
   const prediction = /** @type {Model["prediction"]} */ (own.prediction ?? kind);
   if (!Object.values(PREDICTIONS).includes(prediction))
-    throw new Error(`unknown prediction ${JSON.stringify(prediction)}`);
+    throw new UserError(`unknown prediction ${JSON.stringify(prediction)}`);
   if ((own.snr ?? null) !== null || (own.corrections ?? 1) !== 1)
-    throw new Error("snr and corrections of its own are not supported in a browser");
+    throw new UserError("snr and corrections of its own are not supported in a browser");
   const variance = (found.variance_type ?? "fixed_small").replace("_log", "");
   const rest = { clip: clip ?? pixels, offset: pixels ? 0 : offset };
   return { ...schedule(config), prediction, variance: VARIANCES[variance] ?? variance, ...rest };
@@ -256,12 +292,12 @@ function processOf(config, own, pixels) {
 function classesOf(embeddings, { null_label: nullLabel = null, class_names: names = null }) {
   const classes = embeddings - (nullLabel === null ? 0 : 1);
   if (nullLabel !== null && (nullLabel !== classes || classes < 1))
-    throw new Error(
+    throw new UserError(
       `null_label must be the last of the ${embeddings} class embeddings, got ${JSON.stringify(nullLabel)}`,
     );
   const named = Array.isArray(names) && names.length === classes && names.every((one) => typeof one === "string");
   if (names !== null && !named)
-    throw new Error(`class_names must be a list of ${classes} names, got ${JSON.stringify(names)}`);
+    throw new UserError(`class_names must be a list of ${classes} names, got ${JSON.stringify(names)}`);
   return { classes, nullLabel, classNames: /** @type {string[]} */ (names ?? []) };
 }
 
@@ -274,9 +310,9 @@ const descend = (times, T) =>
 /** @param {Json | null} student @param {number} T */
 function studentOf(student, T) {
   if (student && !["consistency", "progressive"].includes(student.method))
-    throw new Error(`unknown method ${JSON.stringify(student.method)} of a student`);
+    throw new UserError(`unknown method ${JSON.stringify(student.method)} of a student`);
   if (student && !(descend(student.times, T) && student.times[0] === T))
-    throw new Error(`a student's times descend from ${T} to 1 or later, got ${JSON.stringify(student.times)}`);
+    throw new UserError(`a student's times descend from ${T} to 1 or later, got ${JSON.stringify(student.times)}`);
   return student;
 }
 
@@ -297,47 +333,35 @@ function gammaOf({ times, gamma }, T) {
   const lists = Array.isArray(times) && Array.isArray(gamma) && gamma.length === times.length;
   if (lists && descend([...times].reverse(), T) && gamma.every((g) => Number.isFinite(g) && g >= 0))
     return { times, gamma };
-  throw new Error("analytic_variance.json is not a table of Γ_t");
+  throw new UserError("analytic_variance.json is not a table of Γ_t");
 }
 
 /** What is used of optimised steps. Throws for others. @param {Json} content @param {number} T */
 function chainsOf({ times }, T) {
-  const isChain = (/** @type {[string, any]} */ [n, text]) => {
-    const chain = `${text}`.split(" ").map(Number);
+  const isChain = (/** @type {[string, unknown]} */ [n, text]) => {
+    const chain = typeof text === "string" ? text.split(" ").map(Number) : [];
     return chain.length === Number(n) && descend(chain, T);
   };
   const fit = (/** @type {unknown} */ of) => of instanceof Object && Object.entries(of).every(isChain);
   if (times instanceof Object && Object.values(times).every(fit)) return { times };
-  throw new Error("optimised_steps.json is not a list of optimised steps");
+  throw new UserError("optimised_steps.json is not a list of optimised steps");
 }
 
 /** @param {Json} config @param {number} size of a latent @param {Memory} memory @param {() => Promise<Weights>} weights */
 async function decoderOf(config, size, memory, weights) {
-  const { decoder } = await import("./decoder.js");
-  cost((m, none, make) => decoder(m, none, config, make)(new Float32Array(), size));
-  return decoder(memory, await weights(), config);
+  const { decoder } = await import("./latent.js");
+  cost((layers) => decoder(layers, config)(new Float32Array(), size));
+  return decoder(new Layers(memory, await weights()), config);
 }
 
-/**
- * @param {Json} text @param {(path: string) => Promise<Json | null>} json @param {Read} read
- * @param {(path: string) => Promise<Weights>} weights @param {Memory} memory
- */
-async function wordsOf(text, json, read, weights, memory) {
-  const { textEncoder, tokenizer } = await import("./text.js"); // what few models need is loaded with them
-  const [whole, options, vocabulary] = await Promise.all(
-    ["tokenizer.json", "tokenizer_config.json", "vocab.json"].map((name) => json(`tokenizer/${name}`)),
-  );
-  const lines = whole ? [] : new TextDecoder().decode((await read("tokenizer/merges.txt")) ?? undefined).split("\n");
-  const merges = whole?.model?.merges ?? lines.filter((line) => line && !line.startsWith("#version"));
-  const known = whole?.model?.vocab ?? vocabulary ?? {};
-  if (Object.keys(known).length > text.vocab_size)
-    throw new Error("the tokenizer has more tokens than the text encoder");
-  const pad = options?.pad_token?.content ?? options?.pad_token ?? "<|endoftext|>";
-  const length = Math.min(options?.model_max_length ?? Number.POSITIVE_INFINITY, text.max_position_embeddings);
-  const { encode: tokens, found } = tokenizer(known, merges, pad, length);
-  const encode = textEncoder(memory, await weights("text_encoder/model.safetensors"), text);
-  const own = Object.keys(known).length < CLIP;
+/** @param {Config} text @param {Folder} folder @param {Memory} memory @returns {Promise<Words>} */
+async function wordsOf(text, folder, memory) {
+  const { textEncoder, Tokenizer } = await import("./latent.js"); // what few models need is loaded with them
+  const tokenizer = await Tokenizer.read(folder, text);
+  const encode = textEncoder(new Layers(memory, await folder.weights("text_encoder/model.safetensors")), text);
+  const own = Object.keys(tokenizer.vocabulary).length < CLIP;
+  const found = (/** @type {string} */ prompt) => tokenizer.words(prompt);
   const unknown = (/** @type {string} */ prompt) =>
     own ? found(prompt).flatMap(([word, { length: n }]) => (n > 1 ? [word] : [])) : [];
-  return Object.assign((/** @type {string} */ prompt) => encode(tokens(prompt)), { found, unknown });
+  return Object.assign((/** @type {string} */ prompt) => encode(tokenizer.encode(prompt)), { found, unknown });
 }

@@ -1,7 +1,8 @@
 // What each block says of x̂_0, and colours for its activity: readers.safetensors, whose format is described in
 // ddpm_core/checkpoint/sidecars/readers_file.py; the twin of `Readers` in ddpm_core/engines/readers.py.
+import { UserError } from "../../process/errors.js";
 import { insideOf } from "./inside.js";
-import { Weights } from "./weights.js";
+import { jsonObject, Weights } from "./weights.js";
 
 /** @import { Config, Tap } from "./unet.js" */
 /** @typedef {{ rank: number, side: number, features: Float32Array, offset: Float32Array, patches: Float32Array, basis: Float32Array, centre: Float32Array, spread: Float32Array }} Block */
@@ -17,7 +18,7 @@ const SRGB = [
   [0.0557, -0.204, 1.057],
 ];
 const WHITE = [0.9505, 1, 1.089]; // D65
-/** @param {number[]} values */
+/** Whether these are times that ascend. @param {unknown} values */
 const ascend = (values) =>
   Array.isArray(values) && values.length > 0 && values.every((t, i) => Number.isInteger(t) && t > (values[i - 1] ?? 0));
 
@@ -50,6 +51,18 @@ function areFigures(figures) {
   );
 }
 
+/** What a file says besides tensors, if that is what is read of it. @param {unknown} text @returns {About} */
+function aboutOf(text) {
+  const about = typeof text === "string" && text.length <= LONGEST ? jsonObject(text) : null;
+  const { times, measured, r2, figures } = about ?? {};
+  const isShares = (/** @type {unknown} */ shares) =>
+    Array.isArray(shares) && shares.length === measured.length && shares.every(Number.isFinite);
+  const hasBlocks = r2 instanceof Object && Object.keys(r2).length > 0;
+  if (ascend(times) && ascend(measured) && hasBlocks && Object.values(r2).every(isShares) && areFigures(figures))
+    return /** @type {About} */ (about);
+  throw new UserError("no readers");
+}
+
 export class Readers {
   /** @type {Record<string, Block>} */
   #blocks = {};
@@ -59,31 +72,26 @@ export class Readers {
   /** Numbers a side of what is read. */
   size = 0;
 
-  /** Throws a sentence for a file of something else. @param {ArrayBuffer} file */
+  /** Throws a UserError for a file of something else. @param {ArrayBuffer} file */
   constructor(file) {
     try {
       const weights = new Weights(file, FILE);
-      if (weights.metadata.ddpm_core.length > LONGEST) throw new Error("much text");
-      /** @type {About} */
-      this.about = JSON.parse(weights.metadata.ddpm_core);
+      this.about = aboutOf(weights.metadata.ddpm_core);
       this.#open(weights, this.about);
     } catch (error) {
-      throw new Error(OTHER, { cause: error });
+      throw error instanceof UserError ? new UserError(OTHER, { cause: error }) : error;
     }
   }
 
   /** @param {Weights} weights @param {About} about */
-  #open(weights, { times, measured, r2, figures }) {
+  #open(weights, { times, r2 }) {
     const K = times.length;
     [, this.#channels, this.size] = weights.shape("mean");
     this.#mean = weights.take("mean", K, this.#channels, this.size, this.size);
-    if (!ascend(times) || !ascend(measured)) throw new Error("no times");
-    if (!Object.keys(r2).length || !areFigures(figures)) throw new Error("no readers");
-    for (const [name, shares] of Object.entries(r2)) {
+    for (const name of Object.keys(r2)) {
       const [, rank, side] = weights.shape(`${name}.offset`);
       const [, c] = weights.shape(`${name}.basis`);
-      if (this.size % side || shares.length !== measured.length || !shares.every(Number.isFinite))
-        throw new Error(`no readers of ${name}`);
+      if (this.size % side) throw new UserError(`no readers of ${name}`);
       this.#blocks[name] = {
         ...{ rank, side },
         features: weights.take(`${name}.features`, K, rank, c),
@@ -97,12 +105,12 @@ export class Readers {
     weights.finish();
   }
 
-  /** Throws a sentence where a block of the network has no readers. @param {Config} config of the network */
+  /** Throws a UserError where a block of the network has no readers. @param {Config} config of the network */
   check(config) {
     for (const [name, { shape }] of Object.entries(insideOf(config).blocks)) {
       const [c, , given] = shape;
       const { basis, side } = this.#blocks[name] ?? {};
-      if (basis?.length !== 3 * c || side !== Math.min(given, this.size)) throw new Error(OTHER);
+      if (basis?.length !== 3 * c || side !== Math.min(given, this.size)) throw new UserError(OTHER);
     }
   }
 

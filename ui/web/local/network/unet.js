@@ -1,9 +1,8 @@
 // diffusers' UNet2DModel, and its UNet2DConditionModel, which takes words: one image at a time.
-import { blocks } from "./blocks.js";
+import { UserError } from "../../process/errors.js";
+import { Blocks } from "./blocks.js";
 
-/** @import { Memory } from "./kernel.js" */
-/** @import { Image, layers } from "./layers.js" */
-/** @import { Weights } from "./weights.js" */
+/** @import { Image, Layers } from "./layers.js" */
 /** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
 /** @typedef {number | Float32Array | null} Condition a label, or the states of words, one after the other */
 /** @typedef {(x: Image, time: Image, states: Image | null) => Image} Layer */
@@ -35,152 +34,44 @@ function waves(config, size, t) {
   return out;
 }
 
-/**
- * network(x, t, condition, probe): x and the output are channels of rows of columns, t is any number from 0 on.
- * attention(x, t, states): how much each place takes from each token, the mean over heads and layers; null without words.
- * @param {Memory} m @param {Weights} weights @param {Config} config @param {typeof layers} [make] on a GPU; then it gives promises
- */
-export function unet(m, weights, config, make) {
-  const { sample_size: side, block_out_channels: widths, layers_per_block: count, act_fn: act } = config;
-  const { in_channels: inputs, mid_block_scale_factor: factor, cross_attention_dim: seen } = config;
-  const words = config._class_name === "UNet2DConditionModel";
-  const [first, deepest] = [widths[0], widths.length - 1];
-  const wide = config.time_embedding_dim ?? 4 * first;
-  const scaled = config.resnet_time_scale_shift === "scale_shift";
-  const L = blocks(m, weights, { groups: config.norm_num_groups, eps: config.norm_eps, act, wide, scaled }, make);
-
-  /** @param {string} name @param {number} level */
-  function transformer(name, level) {
-    const heads = config.num_attention_heads ?? config.attention_head_dim;
-    return L.transformer(name, widths[level], heads[level] ?? heads, seen, config.use_linear_projection);
+export class UNet {
+  /** @param {Layers} layers made of all its weights @param {Config} config */
+  constructor(layers, config) {
+    const { block_out_channels: widths, act_fn: act } = config;
+    const [first] = widths;
+    this.L = layers;
+    this.config = config;
+    this.isWorded = config._class_name === "UNet2DConditionModel";
+    this.isScaled = config.resnet_time_scale_shift === "scale_shift";
+    this.wide = config.time_embedding_dim ?? 4 * first; // numbers of the time's embedding
+    const style = { groups: config.norm_num_groups, eps: config.norm_eps, act, wide: this.wide, scaled: this.isScaled };
+    this.blocks = new Blocks(layers, style);
+    this.entry = layers.conv("conv_in", config.in_channels, first);
+    this.embedding = this.#embedding();
+    const skips = [first]; // their channels
+    this.down = this.#down(skips);
+    this.middle = config.mid_block_type ? this.#middle() : null;
+    this.up = this.#up(skips);
+    this.norm = layers.groupNorm("conv_norm_out", first, config.norm_num_groups, config.norm_eps);
+    this.exit = layers.conv("conv_out", first, config.out_channels);
+    layers.weights.finish();
   }
 
-  /** A residual block, and attention. @param {string} block @param {number} i @param {string} type @param {number} c @param {number} level @returns {Layer} */
-  function layer(block, i, type, c, level) {
-    const name = `${block}.attentions.${i}`;
-    const resnet = L.resnet(`${block}.resnets.${i}`, c, widths[level]);
-    if (type.startsWith("Cross")) {
-      const read = transformer(name, level);
-      return (x, time, states) => read(resnet(x, time), /** @type {Image} */ (states));
-    }
-    if (!type.startsWith("Attn")) return resnet;
-    const look = L.attention(name, widths[level], config.attention_head_dim);
-    return (x, time) => look(resnet(x, time));
+  /**
+   * Evaluate the network of one image: numbers in and out are channels of rows of columns, and t is any number from 0 on. On a
+   * GPU this gives a promise.
+   * @param {Float32Array} picture @param {number} t @param {Condition} condition @param {Probe} [probe] @returns {Float32Array}
+   */
+  network(picture, t, condition, probe) {
+    return this.L.evaluate(() => this.L.read(this.forward(picture, t, condition, probe)));
   }
 
-  /** @returns {Layer} */
-  function middle() {
-    const c = widths[deepest];
-    const [one, two] = [0, 1].map((i) => L.resnet(`mid_block.resnets.${i}`, c, c, factor));
-    const name = "mid_block.attentions.0";
-    const groups = config.attn_norm_num_groups ?? (scaled ? null : config.norm_num_groups);
-    const between = words
-      ? transformer(name, deepest)
-      : config.add_attention
-        ? L.attention(name, c, config.attention_head_dim, groups, factor)
-        : (/** @type {Image} */ x) => x;
-    return (x, time, states) => two(between(one(x, time), /** @type {Image} */ (states)), time);
-  }
-
-  const entry = L.conv("conv_in", inputs, first);
-  const learned = config.time_embedding_type === "learned";
-  const rows = learned ? weights.take("time_proj.weight", config.num_train_timesteps, first) : null;
-  const embed = [L.linear("time_embedding.linear_1", first, wide), L.linear("time_embedding.linear_2", wide, wide)];
-  const labels = config.num_class_embeds ? weights.take("class_embedding.weight", config.num_class_embeds, wide) : null;
-  const pooled = config.addition_embed_type
-    ? L.pooled("add_embedding", seen, config.addition_embed_type_num_heads)
-    : null;
-  const skips = [first]; // their channels
-  let c = first;
-  const down = widths.map((/** @type {number} */ width, /** @type {number} */ level) => {
-    const block = `down_blocks.${level}`;
-    const layers = Array.from({ length: count }, (_, i) => {
-      const from = i ? width : c;
-      skips.push(width);
-      return layer(block, i, config.down_block_types[level], from, level);
-    });
-    c = width;
-    if (level === deepest) return { layers, shrink: null };
-    skips.push(c);
-    return { layers, shrink: L.downsample(`${block}.downsamplers.0.conv`, c, config.downsample_padding) };
-  });
-  const between = config.mid_block_type ? middle() : null;
-  const up = widths.map((/** @type {number} */ _, /** @type {number} */ i) => {
-    const [block, level, from] = [`up_blocks.${i}`, deepest - i, c];
-    c = widths[level];
-    const layers = Array.from({ length: count + 1 }, (_, j) =>
-      layer(block, j, config.up_block_types[i], (j ? c : from) + Number(skips.pop()), level),
-    );
-    return { layers, enlarge: level ? L.upsample(`${block}.upsamplers.0.conv`, c) : null };
-  });
-  const norm = L.norm("conv_norm_out", first, config.norm_num_groups, config.norm_eps);
-  const exit = L.conv("conv_out", first, config.out_channels);
-  weights.finish();
-
-  /** The embedding of time and condition that all residual blocks get. @param {number} t @param {Condition} condition @param {Image | null} states */
-  function embedding(t, condition, states) {
-    if (labels && condition === null) throw new Error("this model needs a class label");
-    const wave = rows ? rows.subarray(t * first, (t + 1) * first) : waves(config, first, t);
-    const z = embed[1](L.dense(embed[0](L.given(wave, first, 1, 1)), null, "silu"));
-    const label = labels?.subarray(Number(condition) * wide, (Number(condition) + 1) * wide);
-    const more = label ? L.given(label, wide, 1, 1) : pooled && states && pooled(states);
-    return L.dense(more ? L.added(z, more) : z, null, act);
-  }
-
-  /** What a block gives, shown and changed as it is asked for. @param {string} name @param {Image} x */
-  function opened(name, x) {
-    const { cut, graft, taps } = L.inside.probe;
-    const own = cut?.has(name) ? new Float32Array(x.c * x.h * x.w) : graft?.get(name);
-    if (own) L.given(own, x.c, x.h, x.w, x);
-    if (taps?.has(name)) L.shown(x, (data) => taps.set(name, { shape: [x.c, x.h, x.w], data }));
-    return x;
-  }
-
-  /** x and a skip. @param {Image} x @param {Image} skip */
-  function joined(x, skip) {
-    const both = L.joined(x, skip);
-    const { c, h, w } = skip;
-    if (L.inside.probe.cut?.has(`skips ${w}`)) L.given(new Float32Array(c * h * w), c, h, w, both, x.c);
-    return both;
-  }
-
-  /** @param {Float32Array} picture @param {number} t @param {Condition} condition @param {Probe} [probe] @returns {Float32Array} */
-  function network(picture, t, condition, probe = {}) {
-    L.inside.probe = probe;
-    const { top } = m;
-    const states = words ? L.turned(/** @type {Float32Array} */ (condition), seen) : null;
-    const time = embedding(t, condition, states);
-    let x = entry(L.given(config.center_input_sample ? picture.map((v) => 2 * v - 1) : picture, inputs, side, side));
-    const kept = [x];
-    for (const [i, { layers, shrink }] of down.entries()) {
-      for (const one of layers) {
-        x = one(x, time, states);
-        kept.push(x);
-      }
-      opened(`down ${i + 1}`, x);
-      if (!shrink) continue;
-      x = shrink(x);
-      kept.push(x);
-    }
-    if (between) x = opened("middle", between(x, time, states));
-    for (const [i, { layers, enlarge }] of up.entries()) {
-      for (const one of layers) {
-        const skip = /** @type {Image} */ (kept.pop());
-        x = L.settled(one(joined(x, skip), time, states), skip.at);
-      }
-      opened(`up ${i + 1}`, x);
-      if (enlarge) x = L.settled(enlarge(x), x.at);
-    }
-    const out = L.taken(exit(x, { scales: norm(x), act: words ? act : "silu" }));
-    m.top = top;
-    return out;
-  }
-
-  /** @param {Float32Array} picture @param {number} t @param {Float32Array} states */
-  function attention(picture, t, states) {
+  /** How much each place takes from each token of a prompt, the mean over heads and layers. @param {Float32Array} picture @param {number} t @param {Float32Array} states of words */
+  attention(picture, t, states) {
     /** @type {Probe["words"] & {}} */
     const maps = [];
-    network(picture, t, states, { words: maps });
+    this.network(picture, t, states, { words: maps });
+    const { sample_size: side, cross_attention_dim: seen } = this.config;
     return Float32Array.from({ length: (states.length / seen) * side * side }, (_, i) => {
       const [token, y, x] = [Math.floor(i / (side * side)), Math.floor(i / side) % side, i % side];
       const found = maps.map(({ shape: [, h, w], data }) => {
@@ -189,5 +80,153 @@ export function unet(m, weights, config, make) {
       return found.reduce((a, b) => a + b, 0) / found.length;
     });
   }
-  return Object.assign(network, { attention: words ? attention : null });
+
+  /** The image that an evaluation ends with. @param {Float32Array} picture @param {number} t @param {Condition} condition @param {Probe} probe */
+  forward(picture, t, condition, probe = {}) {
+    const { L, config } = this;
+    const { in_channels: inputs, sample_size: side } = config;
+    this.blocks.probe = probe;
+    const states = this.isWorded
+      ? L.fromStates(/** @type {Float32Array} */ (condition), config.cross_attention_dim)
+      : null;
+    const time = this.embedding(t, condition, states);
+    const numbers = config.center_input_sample ? picture.map((v) => 2 * v - 1) : picture;
+    let x = this.entry(L.imageOf(numbers, inputs, side, side));
+    const skips = [x];
+    for (const [i, { layers, shrink }] of this.down.entries()) {
+      for (const layer of layers) {
+        x = layer(x, time, states);
+        skips.push(x);
+      }
+      this.#open(`down ${i + 1}`, x);
+      if (!shrink) continue;
+      x = shrink(x);
+      skips.push(x);
+    }
+    if (this.middle) x = this.#open("middle", this.middle(x, time, states));
+    for (const [i, { layers, enlarge }] of this.up.entries()) {
+      for (const layer of layers) {
+        const skip = /** @type {Image} */ (skips.pop());
+        x = L.compact(layer(this.#concat(x, skip), time, states), skip);
+      }
+      this.#open(`up ${i + 1}`, x);
+      if (enlarge) x = L.compact(enlarge(x), x);
+    }
+    return this.exit(x, { scales: this.norm(x), act: this.isWorded ? config.act_fn : "silu" });
+  }
+
+  /** Show and change what a block gives, as the probe asks. @param {string} name @param {Image} x */
+  #open(name, x) {
+    const { L } = this;
+    const { cut, graft, taps } = this.blocks.probe;
+    const numbers = cut?.has(name) ? new Float32Array(x.c * x.h * x.w) : graft?.get(name);
+    if (numbers) L.write(numbers, x);
+    if (taps?.has(name)) L.show(x, (data) => taps.set(name, { shape: [x.c, x.h, x.w], data }));
+    return x;
+  }
+
+  /** x and a skip, which the probe may cut. @param {Image} x @param {Image} skip */
+  #concat(x, skip) {
+    const both = this.L.concat(x, skip);
+    const { c, h, w } = skip;
+    if (this.blocks.probe.cut?.has(`skips ${w}`)) this.L.write(new Float32Array(c * h * w), both, x.c);
+    return both;
+  }
+
+  // --- How the parts are made
+
+  /** The embedding of time and condition that all residual blocks get. */
+  #embedding() {
+    const { L, config, wide } = this;
+    const [first] = config.block_out_channels;
+    const learned = config.time_embedding_type === "learned";
+    const rows = learned ? L.table("time_proj", config.num_train_timesteps, first) : null;
+    const [enter, leave] = [
+      L.linear("time_embedding.linear_1", first, wide),
+      L.linear("time_embedding.linear_2", wide, wide),
+    ];
+    const labels = config.num_class_embeds ? L.table("class_embedding", config.num_class_embeds, wide) : null;
+    const pooled = config.addition_embed_type
+      ? this.blocks.pooled("add_embedding", config.cross_attention_dim, config.addition_embed_type_num_heads)
+      : null;
+    /** @param {number} t @param {Condition} condition @param {Image | null} states */
+    return (t, condition, states) => {
+      if (labels && condition === null) throw new UserError("this model needs a class label");
+      const wave = rows ? rows(t) : L.imageOf(waves(config, first, t), first, 1, 1);
+      const z = leave(L.affine(enter(wave), null, "silu"));
+      const more = labels ? labels(Number(condition)) : pooled && states && pooled(states);
+      return L.affine(more ? L.add(z, more) : z, null, config.act_fn);
+    };
+  }
+
+  /** The blocks on the way down. @param {number[]} skips to which it adds the channels of its own */
+  #down(skips) {
+    const { block_out_channels: widths, layers_per_block: count, down_block_types: types } = this.config;
+    let [c] = widths;
+    return widths.map((/** @type {number} */ width, /** @type {number} */ level) => {
+      const block = `down_blocks.${level}`;
+      const layers = Array.from({ length: count }, (_, i) => {
+        skips.push(width);
+        return this.#layer(block, i, types[level], i ? width : c, level);
+      });
+      c = width;
+      if (level === widths.length - 1) return { layers, shrink: null };
+      skips.push(c);
+      return { layers, shrink: this.L.downsample(`${block}.downsamplers.0.conv`, c, this.config.downsample_padding) };
+    });
+  }
+
+  /** @returns {Layer} */
+  #middle() {
+    const { config, blocks } = this;
+    const { mid_block_scale_factor: factor, attention_head_dim: d, norm_num_groups } = config;
+    const deepest = config.block_out_channels.length - 1;
+    const c = config.block_out_channels[deepest];
+    const [one, two] = [0, 1].map((i) => blocks.resnet(`mid_block.resnets.${i}`, c, c, factor));
+    const name = "mid_block.attentions.0";
+    const groups = config.attn_norm_num_groups ?? (this.isScaled ? null : norm_num_groups);
+    const between = this.isWorded
+      ? this.#transformer(name, deepest)
+      : config.add_attention
+        ? blocks.attention(name, c, d, groups, factor)
+        : (/** @type {Image} */ x) => x;
+    return (x, time, states) => two(between(one(x, time), /** @type {Image} */ (states)), time);
+  }
+
+  /** The blocks on the way up. @param {number[]} skips of which each layer takes the last */
+  #up(skips) {
+    const { block_out_channels: widths, layers_per_block: count, up_block_types: types } = this.config;
+    const deepest = widths.length - 1;
+    let c = widths[deepest];
+    return widths.map((/** @type {number} */ _, /** @type {number} */ i) => {
+      const [block, level, from] = [`up_blocks.${i}`, deepest - i, c];
+      c = widths[level];
+      const layers = Array.from({ length: count + 1 }, (_, j) =>
+        this.#layer(block, j, types[i], (j ? c : from) + Number(skips.pop()), level),
+      );
+      return { layers, enlarge: level ? this.L.upsample(`${block}.upsamplers.0.conv`, c) : null };
+    });
+  }
+
+  /** A residual block, and attention. @param {string} block @param {number} i @param {string} type @param {number} c @param {number} level @returns {Layer} */
+  #layer(block, i, type, c, level) {
+    const name = `${block}.attentions.${i}`;
+    const width = this.config.block_out_channels[level];
+    const resnet = this.blocks.resnet(`${block}.resnets.${i}`, c, width);
+    if (type.startsWith("Cross")) {
+      const read = this.#transformer(name, level);
+      return (x, time, states) => read(resnet(x, time), /** @type {Image} */ (states));
+    }
+    if (!type.startsWith("Attn")) return resnet;
+    const look = this.blocks.attention(name, width, this.config.attention_head_dim);
+    return (x, time) => look(resnet(x, time));
+  }
+
+  /** @param {string} name @param {number} level */
+  #transformer(name, level) {
+    const { config } = this;
+    const heads = config.num_attention_heads ?? config.attention_head_dim;
+    const { cross_attention_dim: seen, use_linear_projection: flat } = config;
+    return this.blocks.transformer(name, config.block_out_channels[level], heads[level] ?? heads, seen, flat);
+  }
 }

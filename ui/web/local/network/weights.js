@@ -1,4 +1,5 @@
 // The weights of a network: a .safetensors file, of which every tensor must be asked for by its name and shape.
+import { UserError } from "../../process/errors.js";
 
 const HEADER = 16 << 20; // bytes
 const LARGEST = 1e8; // far beyond any that was trained, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
@@ -39,6 +40,23 @@ const KINDS = {
   },
 };
 
+/**
+ * The object that a text is as JSON, or bytes in UTF-8; null for anything else.
+ * @param {string | Uint8Array} content @returns {Record<string, any> | null}
+ */
+export function jsonObject(content) {
+  try {
+    const text = typeof content === "string" ? content : new TextDecoder("utf-8", { fatal: true }).decode(content);
+    const found = JSON.parse(text);
+    return found instanceof Object && !Array.isArray(found) ? found : null;
+  } catch {
+    return null; // JSON.parse and TextDecoder have no other way to say what is no JSON and no UTF-8
+  }
+}
+
+/** @param {unknown} value */
+const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+
 export class Weights {
   /** @type {Map<string, { shape: number[], kind: string, from: number, to: number }>} */
   #left = new Map();
@@ -47,30 +65,27 @@ export class Weights {
 
   /** @param {ArrayBuffer} file @param {string} where it lies, for sentences */
   constructor(file, where) {
-    const broken = new Error(`${where} is damaged or cut off: load it again`);
+    const broken = new UserError(`${where} is damaged or cut off: load it again`);
     this.file = file;
     this.#where = where;
     const start = file.byteLength < 8 ? Number.NaN : 8 + Number(new DataView(file).getBigUint64(0, true));
     if (!(start <= Math.min(file.byteLength, HEADER))) throw broken;
-    let header;
-    try {
-      header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(file, 8, start - 8)));
-    } catch {
-      throw broken;
-    }
-    if (typeof header !== "object" || !header || Array.isArray(header)) throw broken;
+    const header = jsonObject(new Uint8Array(file, 8, start - 8));
+    if (!header) throw broken;
     /** What the file says besides tensors. @type {Record<string, string>} */
     this.metadata = header.__metadata__ ?? {};
     let left = file.byteLength - start; // of tensors that share no bytes
     for (const [name, entry] of Object.entries(header)) {
       if (name === "__metadata__" || name.endsWith(".position_ids")) continue; // numbers of places, of older text encoders
-      const { dtype, shape, data_offsets: [from, to] = [] } = entry ?? {};
-      const kind = KINDS[dtype];
-      if (!kind || (dtype === "I8" && !(name + SCALE in header)))
-        throw new Error(`${where} holds ${name} as ${dtype}: F32, F16, BF16, and I8 with scales are supported`);
-      const length = Array.isArray(shape) ? shape.reduce((a, b) => a * b, kind.bytes) : Number.NaN;
+      const { dtype, shape, data_offsets: place } = entry ?? {};
+      if (!Object.hasOwn(KINDS, dtype) || (dtype === "I8" && !(name + SCALE in header)))
+        throw new UserError(`${where} holds ${name} as ${dtype}: F32, F16, BF16, and I8 with scales are supported`);
+      const isWhole = [shape, place].every((counts) => Array.isArray(counts) && counts.every(isCount));
+      if (!isWhole) throw broken;
+      const [from, to] = place;
+      const length = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, KINDS[dtype].bytes);
       left -= length;
-      if (!(from >= 0 && to - from === length && start + to <= file.byteLength && left >= 0)) throw broken;
+      if (to - from !== length || start + to > file.byteLength || left < 0) throw broken;
       const modern = Object.entries(LEGACY).reduce((text, [old, now]) => text.replace(old, now), name);
       this.#left.set(modern.replace(/^text_model\./, ""), { shape, kind: dtype, from: start + from, to: start + to });
     }
@@ -82,9 +97,9 @@ export class Weights {
   /** The numbers of a tensor, in PyTorch's order. @param {string} name @param {number[]} shape it must have */
   take(name, ...shape) {
     const found = this.#left.get(name);
-    if (!found) throw new Error(`${this.#where} does not fit config.json: it lacks ${name}`);
+    if (!found) throw new UserError(`${this.#where} does not fit config.json: it lacks ${name}`);
     if (`${found.shape}` !== `${shape}`)
-      throw new Error(`${this.#where} does not fit config.json: ${name} has shape ${found.shape}, not ${shape}`);
+      throw new UserError(`${this.#where} does not fit config.json: ${name} has shape ${found.shape}, not ${shape}`);
     this.#left.delete(name);
     const numbers = KINDS[found.kind].read(this.file.slice(found.from, found.to));
     if (found.kind === "I8") {
@@ -95,7 +110,7 @@ export class Weights {
     }
     this.count += numbers.length;
     if (!numbers.every((value) => Math.abs(value) < LARGEST))
-      throw new Error(`${this.#where} holds NaN or numbers too large for trained weights in ${name}`);
+      throw new UserError(`${this.#where} holds NaN or numbers too large for trained weights in ${name}`);
     return numbers;
   }
 
@@ -105,7 +120,7 @@ export class Weights {
   /** To be called when all was taken; a sentence where something was not. @param {(name: string) => boolean} [ignored] */
   finish(ignored = () => false) {
     const [name] = [...this.#left.keys()].filter((key) => !ignored(key));
-    if (name) throw new Error(`${this.#where} does not fit config.json: it has also ${name}`);
+    if (name) throw new UserError(`${this.#where} does not fit config.json: it has also ${name}`);
     this.file = new ArrayBuffer(0); // the memory has it all
   }
 }

@@ -1,11 +1,11 @@
 // Between words, as ui/parts/between.py computes it.
 
 import { planner, SIDE, STAGES } from "../../plans/between.js";
-import { trajectory } from "../process/runs.js";
+import { trajectory } from "../../process/runs.js";
 import { chainOf, kept } from "./rows.js";
 import { seenOf } from "./sampling.js";
 
-/** @import { Picture } from "../../files/pictures.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { BetweenPlan } from "../../plans/between.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Chains, Outline, Seen } from "../pool.js" */

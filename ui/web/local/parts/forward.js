@@ -1,16 +1,16 @@
 // What noise destroys, as ui/parts/forward.py answers it: pictures, their noise, and t small steps beside one jump.
 
+import { bytes } from "../../messages/bytes.js";
 import { check } from "../../plans/fields.js";
-import { bytes } from "../../shared/run/bytes.js";
-import { fromUint8, round, toUint8 } from "../process/floats.js";
-import { compare } from "../process/forward.js";
-import { gaussian } from "../process/noise.js";
-import { schedule, tables } from "../process/schedule.js";
+import { fromUint8, round, toUint8 } from "../../process/floats.js";
+import { compare } from "../../process/forward.js";
+import { gaussian } from "../../process/noise.js";
+import { schedule, tables } from "../../process/schedule.js";
 
-/** @import { FieldForm } from "../../shared/form/form.js" */
-/** @import { Picture } from "../../shared/pictures/resize.js" */
+/** @import { FieldForm } from "../../form/form.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Checkpoints } from "../checkpoints.js" */
-/** @import { Schedule } from "../process/schedule.js" */
+/** @import { Schedule } from "../../process/schedule.js" */
 /** @import { Part } from "./index.js" */
 
 /** @type {Record<string, Schedule>} */

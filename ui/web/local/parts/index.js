@@ -1,5 +1,5 @@
 // The parts whose computations are computed here. Those that the first page does not need are loaded when they are asked for.
-import { once } from "../checkpoints.js";
+import { once } from "../files/store.js";
 import { sampling } from "./sampling.js";
 
 /** @import { Planner } from "../../plans/plan.js" */

@@ -2,9 +2,9 @@
 
 import { mixes, planner, sources, weights } from "../../plans/latents.js";
 import { seedsOfColumns } from "../../plans/rows.js";
-import { fromUint8 } from "../process/floats.js";
-import { encode, mix } from "../process/forward.js";
-import { trajectory } from "../process/runs.js";
+import { fromUint8 } from "../../process/floats.js";
+import { encode, mix } from "../../process/forward.js";
+import { trajectory } from "../../process/runs.js";
 import { chainOf, column, kept, sampled, seen, source, spread, strandsOfRows, strandsOfSources, take } from "./rows.js";
 
 /** @import { LatentsPlan } from "../../plans/latents.js" */

@@ -1,15 +1,15 @@
 // The network, as ui/parts/network.py computes it.
 
+import { fitting } from "../../plans/kept.js";
 import { planner } from "../../plans/network.js";
 import { stepKind } from "../../plans/plan.js";
+import { sideBySide } from "../../process/runs.js";
 import { insideOf } from "../network/inside.js";
-import { fitting } from "../pictures/kept.js";
-import { sideBySide } from "../process/runs.js";
-import { opened } from "../process/surgery.js";
+import { opened } from "../network/surgery.js";
 import { kept } from "./rows.js";
 import { conditioned, shown } from "./sampling.js";
 
-/** @import { Picture } from "../../files/pictures.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { NetworkPlan } from "../../plans/network.js" */
 /** @import { Readers } from "../network/readers.js" */
 /** @import { Tap } from "../network/unet.js" */

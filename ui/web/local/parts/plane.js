@@ -1,10 +1,10 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 
 import { planner, trains } from "../../plans/plane.js";
-import { round } from "../process/floats.js";
-import { gaussian } from "../process/noise.js";
-import { exactModel, shape } from "../process/plane.js";
-import { trajectory } from "../process/runs.js";
+import { round } from "../../process/floats.js";
+import { gaussian } from "../../process/noise.js";
+import { exactModel, shape } from "../../process/plane.js";
+import { trajectory } from "../../process/runs.js";
 
 /** @import { CloudsPlan } from "../../plans/plane.js" */
 /** @import { Run } from "../jobs.js" */

@@ -2,8 +2,8 @@
 
 import { BLUR, evaluationsOf, known, methods, planner, SHRUNK } from "../../plans/repair.js";
 import { seedsOfColumns } from "../../plans/rows.js";
-import { fromUint8 } from "../process/floats.js";
-import { blur, downsample, grey, mask, restore } from "../process/restore.js";
+import { fromUint8 } from "../../process/floats.js";
+import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
 import {
   chainOf,
   column,
@@ -18,14 +18,14 @@ import {
   variances,
 } from "./rows.js";
 
-/** @import { Picture } from "../../files/pictures.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Chains, Outline } from "../pool.js" */
 /** @import { Shared } from "./rows.js" */
 /** @import { Checkpoints, Loaded as Model } from "../checkpoints.js" */
-/** @import { Measurement } from "../process/restore.js" */
+/** @import { Measurement } from "../../process/restore.js" */
 /** @import { Part } from "./index.js" */
 
 const GRADIENTS = ["pigdm", "dps"];

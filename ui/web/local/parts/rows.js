@@ -1,17 +1,17 @@
 // Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
 
+import { fromText } from "../../pictures/text.js";
+import { keptSteps } from "../../plans/kept.js";
 import { stepKind } from "../../plans/plan.js";
-import { fromText } from "../../shared/pictures/text.js";
-import { keptSteps } from "../pictures/kept.js";
-import { trajectory } from "../process/runs.js";
+import { trajectory } from "../../process/runs.js";
 import { picture, picturesOf, seenOf } from "./sampling.js";
 
-/** @import { Picture } from "../../files/pictures.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Outline, Seen } from "../pool.js" */
-/** @import { Settings, Step } from "../process/runs.js" */
+/** @import { Settings, Step } from "../../process/runs.js" */
 /** @import { Computation } from "./index.js" */
 /** The steps of a phase of a run. @typedef {ReturnType<Run["share"]>} Shared */
 

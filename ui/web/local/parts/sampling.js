@@ -1,23 +1,23 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
+import { keptSteps } from "../../plans/kept.js";
 import { compare, grid, watch } from "../../plans/sampling.js";
 import { seedsOf } from "../../plans/settings.js";
 import { cellSize } from "../../plans/touch.js";
-import { keptSteps } from "../pictures/kept.js";
-import { flat, toUint8 } from "../process/floats.js";
-import { gaussian } from "../process/noise.js";
-import { inOrder, sideBySide } from "../process/runs.js";
+import { flat, toUint8 } from "../../process/floats.js";
+import { gaussian } from "../../process/noise.js";
+import { inOrder, sideBySide } from "../../process/runs.js";
 
-/** @import { Picture } from "../../files/pictures.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Planner } from "../../plans/plan.js" */
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
 /** @import { Arguments } from "../../plans/settings.js" */
 /** @import { Touches } from "../../plans/touch.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Chains, Outline, Seen } from "../pool.js" */
-/** @import { Step } from "../process/runs.js" */
+/** @import { Step } from "../../process/runs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
-/** @import { Word } from "../network/text.js" */
+/** @import { Word } from "../network/latent.js" */
 /** @import { Part } from "./index.js" */
 
 const MOMENTS = 25; // of a run of latents, which are shown
@@ -162,7 +162,7 @@ const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.l
 
 /**
  * What a touch makes of a step's x: `touch` of ui/runs/touch.py, in its float32.
- * @param {Touches} touches of the plan @param {Model} model @returns {import("../process/runs.js").Touch["onStep"]}
+ * @param {Touches} touches of the plan @param {Model} model @returns {import("../../process/runs.js").Touch["onStep"]}
  */
 function touching(touches, { size }) {
   const cell = cellSize(size);

@@ -1,7 +1,7 @@
 // A sketch, as Sketching in ui/parts/sampling.py computes it.
 
 import { sketch } from "../../plans/sampling.js";
-import { trajectory } from "../process/runs.js";
+import { trajectory } from "../../process/runs.js";
 import { conditioned, picturesOf, seenOf } from "./sampling.js";
 
 /** @import { SamplingPlan } from "../../plans/sampling.js" */

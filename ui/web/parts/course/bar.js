@@ -1,13 +1,13 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
-import { Chart, ceiling, halves, key, path, scale } from "../../shared/drawing/chart.js";
-import { all, button, el, find, isShown } from "../../shared/drawing/dom.js";
-import { linked } from "../../shared/form/link.js";
-import { copy } from "../../shared/run/share.js";
+import { Chart, ceiling, halves, key, path, scale } from "../../drawing/chart.js";
+import { all, button, el, find, isShown } from "../../drawing/dom.js";
+import { linked } from "../../form/link.js";
+import { copy } from "../../run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
 import { SHARE } from "../../words/page.js";
 
 /** @import { Page } from "../../app.js" */
-/** @import { Values } from "../../shared/run/client.js" */
+/** @import { Values } from "../../messages/client.js" */
 
 /**
  * A lesson as ui/parts/course.py has it.
@@ -32,7 +32,7 @@ import { SHARE } from "../../words/page.js";
 /** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
-/** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../shared/run/panel.js").Cause} [cause] */
+/** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../run/panel.js").Cause} [cause] */
 export async function begin(page, { name, part, values, step }, cause = "lesson") {
   const changes = page.lesson !== name;
   await page.open(part, page.whole(part, values), { push: true, lesson: name, cause, step });
@@ -49,103 +49,175 @@ function linkedTask(page, { part, then }) {
   return then.findLastIndex(has) + 1;
 }
 
-/** Draw the bar of a lesson. @param {Page} page @param {HTMLElement} bar @param {string} name @param {number} [pressed] which thing to do was chosen */
-export function draw(page, bar, name, pressed) {
-  if (bar.dataset.lesson === name && !pressed) return;
-  const { lessons } = /** @type {{ lessons: Lesson[] }} */ (page.given.initial.course);
-  const at = lessons.findIndex((one) => one.name === name);
-  const lesson = lessons[at];
-  /** @type {Task[]} */
-  const tasks = [lesson, ...lesson.then];
-  const which = pressed ?? linkedTask(page, lesson);
-  const task = { guesses: [], curves: null, ...tasks[which] };
-  bar.dataset.lesson = name;
-  const action = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => unknown} */ act) =>
-    button({ class: "button", ...(title && { "aria-label": title }) }, act, text);
-  const leave = (/** @type {string} */ part) => page.open(part, null, { push: true, lesson: null });
-  const back = action("◂", BAR.previous, () => begin(page, lessons[at - 1]));
-  back.disabled = at === 0;
-  const steps = el("nav", { "aria-label": BAR.all }, back, el("span", null, BAR.place(at + 1, lessons.length)));
-  const end = action("×", BAR.end, () => leave(page.part));
-  /** The question alone, once the rest has been read. @param {boolean} folded */
-  const fold = (folded) => {
-    bar.classList.toggle("folded", folded);
-    more.textContent = folded ? "▾" : "▴";
-    more.setAttribute("aria-expanded", String(!folded));
-  };
-  const more = action("", BAR.lesson, () => fold(!bar.classList.contains("folded")));
-  const doing = action(task.button, "", () => {
-    fold(lesson.part !== "forward"); // there more is to be done after what plays
-    if (!isShown(doing)) more.focus({ preventScroll: true }); // it unfolds what had the focus
-    begin(page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
-  });
-  doing.classList.add("primary");
-  find(document, "#place").onchange = () => {
-    if (page.part === lesson.part && !bar.querySelector("details[open]")) fold(true);
-  };
-  fold(false);
-  const answer = el("details", null, el("summary", null, BAR.answer), el("p", null, task.answer));
-  if (task.curves) answer.append(...touches(task.curves));
-  answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open)); // what leads is what comes next
-  const isOver = at === 0; // the tour is the first lesson
-  const following = [];
-  if (tasks[which + 1])
-    following.push(action(BAR.further(which + 2, tasks.length), "", () => draw(page, bar, name, which + 1)));
-  const hasPad = Boolean(page.given.initial.train?.drawings);
-  if (isOver && hasPad) following.push(action(BAR.own, "", () => drawOwn(page)));
-  const next = lessons[at + 1];
-  if (next) following.push(action(tasks[which + 1] ? BAR.skip(at + 2) : BAR.on, "", () => begin(page, next)));
-  else following.push(action(BAR.deeper, "", () => leave("course")));
-  following[0].classList.add("primary");
-  if (isOver) answer.append(el("p", { class: "over" }, BAR.over(hasPad)));
-  answer.append(el("div", { class: "row" }, ...following));
-  const guesses = task.guesses.map((text) => {
+/** A button of the bar. @param {string} text @param {string} label that a screen reader says, where the text does not do @param {() => unknown} act */
+const action = (text, label, act) => button({ class: "button", ...(label && { "aria-label": label }) }, act, text);
+
+/** Its element has data-lesson: the name of the lesson that it shows. */
+export class Bar {
+  /** @type {Lesson | null} that it shows */
+  #lesson = null;
+  #more = action("", BAR.lesson, () => this.#fold(!this.element.classList.contains("folded")));
+
+  /** @param {Page} page @param {HTMLElement} element */
+  constructor(page, element) {
+    this.page = page;
+    this.element = element;
+    this.lessons = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
+    find(document, "#place").addEventListener("change", () => {
+      if (page.part === this.#lesson?.part && !element.querySelector("details[open]")) this.#fold(true);
+    });
+  }
+
+  /** Show a lesson, if it is not the one that is shown: the thing to do that the link has. @param {string} name */
+  show(name) {
+    const lesson = this.lessons.find((one) => one.name === name);
+    if (!lesson || lesson === this.#lesson) return;
+    this.#lesson = lesson;
+    this.#draw(lesson, linkedTask(this.page, lesson));
+  }
+
+  /** Forget the lesson, so that it begins anew. */
+  clear() {
+    this.#lesson = null;
+    delete this.element.dataset.lesson;
+  }
+
+  /** Leave the question alone, once the rest has been read. @param {boolean} folded */
+  #fold(folded) {
+    this.element.classList.toggle("folded", folded);
+    this.#more.textContent = folded ? "▾" : "▴";
+    this.#more.setAttribute("aria-expanded", String(!folded));
+  }
+
+  /** End the course. @param {string} part that is shown then */
+  #leave(part) {
+    this.page.open(part, null, { push: true, lesson: null });
+  }
+
+  /** @param {Lesson} lesson @param {number} which thing to do */
+  #draw(lesson, which) {
+    const { element, page } = this;
+    const { name } = lesson;
+    /** @type {Task[]} */
+    const tasks = [lesson, ...lesson.then];
+    const task = tasks[which];
+    element.dataset.lesson = name;
+    this.#fold(false);
+    const doing = this.#doing(lesson, task);
+    const answer = this.#answer(lesson, tasks, which);
+    answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open)); // then the next step leads
+    const { guesses = [] } = task;
+    element.replaceChildren(
+      this.#away(lesson),
+      this.#header(lesson, tasks, which),
+      el(
+        "div",
+        { class: "do" },
+        ...(which ? [] : [el("p", null, lesson.goal)]),
+        el("p", { class: "todo" }, task.todo),
+        doing,
+      ),
+      el(
+        "div",
+        { class: "ask" },
+        el("p", { class: "question" }, task.question),
+        ...(guesses.length ? [guessing(guesses, answer)] : []),
+        answer,
+        ...(page.only ? [] : [teacher(page, tasks)]),
+      ),
+    );
+    FIGURES[name]?.().then((figure) => this.#lesson === lesson && element.append(figure), console.error);
+  }
+
+  /** What is seen in its place where another part is shown. @param {Lesson} lesson */
+  #away({ part, title }) {
+    const { page } = this;
+    const lead = el("p", null, el("b", null, BAR.title(this.#number, title)));
+    const again = action(BAR.again, "", () => page.open(part, null, { push: true }));
+    return el(
+      "div",
+      { class: "away row" },
+      lead,
+      again,
+      action("×", BAR.end, () => this.#leave(page.part)),
+    );
+  }
+
+  /** The place of the lesson in the course, from 1. */
+  get #number() {
+    return this.lessons.findIndex(({ name }) => name === this.#lesson?.name) + 1;
+  }
+
+  /** @param {Lesson} lesson @param {Task[]} tasks @param {number} which */
+  #header({ title, minutes }, { length }, which) {
+    const number = this.#number;
+    const back = action("◂", BAR.previous, () => begin(this.page, this.lessons[number - 2]));
+    back.disabled = number === 1;
+    const place = el("span", null, BAR.place(number, this.lessons.length));
+    const end = action("×", BAR.end, () => this.#leave(this.page.part));
+    return el(
+      "header",
+      null,
+      el("h2", { tabindex: -1 }, title),
+      el("span", { class: "info" }, length > 1 ? BAR.part(minutes, which + 1, length) : BAR.minutes(minutes)),
+      el("div", { class: "row" }, el("nav", { "aria-label": BAR.all }, back, place), this.#more, end),
+    );
+  }
+
+  /** The button of a task. @param {Lesson} lesson @param {Task} task */
+  #doing(lesson, task) {
+    const doing = action(task.button, "", () => {
+      this.#fold(lesson.part !== "forward"); // there more is to be done after what plays
+      if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // it unfolds what had the focus
+      begin(this.page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
+    });
+    doing.classList.add("primary");
+    return doing;
+  }
+
+  /** The answer of a task, and what follows. @param {Lesson} lesson @param {Task[]} tasks @param {number} which */
+  #answer(lesson, tasks, which) {
+    const { page, lessons } = this;
+    const number = this.#number;
+    const { answer, curves = null } = tasks[which];
+    const isTour = number === 1;
+    const hasPad = Boolean(page.given.initial.train?.drawings);
+    const [further, next] = [tasks[which + 1], lessons[number]];
+    const following = [];
+    if (further)
+      following.push(action(BAR.further(which + 2, tasks.length), "", () => this.#proceed(lesson, which + 1)));
+    if (isTour && hasPad) following.push(action(BAR.own, "", () => drawOwn(page)));
+    if (next) following.push(action(further ? BAR.skip(number + 1) : BAR.on, "", () => begin(page, next)));
+    else following.push(action(BAR.deeper, "", () => this.#leave("course")));
+    following[0].classList.add("primary");
+    return el(
+      "details",
+      null,
+      el("summary", null, BAR.answer),
+      el("p", null, answer),
+      ...(curves ? touches(curves) : []),
+      ...(isTour ? [el("p", { class: "over" }, BAR.over(hasPad))] : []),
+      el("div", { class: "row" }, ...following),
+    );
+  }
+
+  /** Go on to another thing to do. @param {Lesson} lesson @param {number} which */
+  #proceed(lesson, which) {
+    this.#draw(lesson, which);
+    find(this.element, "h2").focus(); // what was pressed is gone
+  }
+}
+
+/** Answers to choose from; a choice opens the answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
+function guessing(texts, answer) {
+  const guesses = texts.map((text, i) => {
     const guess = () => {
-      for (const one of guesses) one.setAttribute("aria-pressed", String(one.textContent === text));
+      for (const [other, node] of guesses.entries()) node.setAttribute("aria-pressed", String(other === i));
       answer.open = true;
     };
     return button({ class: "preset", "aria-pressed": false }, guess, text);
   });
-  const asked = el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
-  const again = action(BAR.again, "", () => page.open(lesson.part, null, { push: true }));
-  const elsewhere = el("p", null, el("b", null, BAR.title(at + 1, lesson.title)));
-  bar.replaceChildren(
-    el(
-      "div",
-      { class: "away row" },
-      elsewhere,
-      again,
-      action("×", BAR.end, () => leave(page.part)),
-    ),
-    el(
-      "header",
-      null,
-      el("h2", { tabindex: -1 }, lesson.title),
-      el(
-        "span",
-        { class: "info" },
-        tasks[1] ? BAR.part(lesson.minutes, which + 1, tasks.length) : BAR.minutes(lesson.minutes),
-      ),
-      el("div", { class: "row" }, steps, more, end),
-    ),
-    el(
-      "div",
-      { class: "do" },
-      ...(which ? [] : [el("p", null, lesson.goal)]),
-      el("p", { class: "todo" }, task.todo),
-      doing,
-    ),
-    el(
-      "div",
-      { class: "ask" },
-      el("p", { class: "question" }, task.question),
-      ...(guesses.length ? [asked] : []),
-      answer,
-      ...(page.only ? [] : [teacher(page, tasks)]),
-    ),
-  );
-  if (pressed) find(bar, "h2").focus(); // what was pressed is gone
-  FIGURES[name]?.().then((figure) => bar.dataset.lesson === name && bar.append(figure), console.error);
+  return el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
 }
 
 /** End the course at the drawing pad of Train. @param {Page} page */

@@ -1,5 +1,5 @@
 // The figure of the lesson "One path": a recorded chain, the clocks that tell its times, and what its network says of x.
-import { el, find } from "../../shared/drawing/dom.js";
+import { el, find } from "../../drawing/dom.js";
 import { PATH } from "../../words/course.js";
 
 /**

@@ -1,10 +1,10 @@
 // The charts of the Forward tab: the schedules over t, and two histograms.
-import { Chart, halves, path, scale, stairs } from "../../shared/drawing/chart.js";
+import { Chart, halves, path, scale, stairs } from "../../drawing/chart.js";
 import { WORDS } from "../../words/forward.js";
 import { fraction, power } from "../../words/numbers.js";
 
-/** @import { Line, Point } from "../../shared/drawing/chart.js" */
-/** @import { Weights } from "../../shared/run/protocol.js" */
+/** @import { Line, Point } from "../../drawing/chart.js" */
+/** @import { Weights } from "../../messages/protocol.d.ts" */
 
 const FINE = 40; // up to this t every step is drawn, then every fourth
 const HIGHEST = 0.5; // of a density

@@ -44,7 +44,7 @@ export const visibleGain = (deviation) => GAINS.findLast((gain) => gain * deviat
  * @param {Float32Array} values
  * @param {number} [gain]
  */
-export function write(pixels, values, gain = 1) {
+export function toPixels(pixels, values, gain = 1) {
   for (let i = 0, j = 0; i < values.length; i += 3, j += 4) {
     pixels[j] = MIDDLE + gain * values[i];
     pixels[j + 1] = MIDDLE + gain * values[i + 1];

@@ -1,12 +1,12 @@
 // What the Forward tab shows, and how a picture and noise for it are fetched.
-import { middleOf, SIZE } from "../../shared/pictures/fit.js";
-import { open } from "../../shared/pictures/open.js";
+import { middleOf, SIZE } from "../../pictures/fit.js";
+import { open } from "../../pictures/open.js";
 import { variance } from "./mix.js";
 
 /** @import { Page } from "../../app.js" */
-/** @import { Picture } from "../../shared/pictures/resize.js" */
-/** @import { Answer } from "../../shared/run/client.js" */
-/** @import { Drawing } from "../../shared/run/protocol.js" */
+/** @import { Picture } from "../../pictures/resize.js" */
+/** @import { Answer } from "../../messages/client.js" */
+/** @import { DrawnPicture } from "../../messages/protocol.d.ts" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
 /** @typedef {{ source: Source, seed: number }} Wanted */
 
@@ -109,7 +109,7 @@ export class Scene {
     return "";
   }
 
-  /** @param {Source} source @returns {Promise<Answer<Drawing>>} */
+  /** @param {Source} source @returns {Promise<Answer<DrawnPicture>>} */
   async #read(source) {
     if ("name" in source) return this.page.client.ask("forward", "picture", source);
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);

@@ -1,13 +1,14 @@
-// t small steps against one jump: asked of the server, since it takes noise of every step.
-import { all, find, table } from "../../shared/drawing/dom.js";
-import { show } from "../../shared/drawing/sprite.js";
-import { base64 } from "../../shared/run/bytes.js";
+// t small steps against one jump. The engine computes them: they take noise of every step.
+import { all, find, table } from "../../drawing/dom.js";
+import { base64 } from "../../messages/bytes.js";
+import { show } from "../../pictures/sprite.js";
 import { press, verdict, WORDS, walked } from "../../words/forward.js";
 import { fixed, signed } from "../../words/numbers.js";
+import { attribute } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
 
-/** @import { Comparison } from "../../shared/run/protocol.js" */
+/** @import { WalkComparison } from "../../messages/protocol.d.ts" */
 /** @import { Scene } from "./scene.js" */
 
 export class Walk {
@@ -25,16 +26,16 @@ export class Walk {
     this.changed = changed;
     this.button = find(root, ".take", HTMLButtonElement);
     this.note = find(root, ".walk .note");
-    this.button.addEventListener("click", () => this.take());
+    this.button.addEventListener("click", () => this.compare());
   }
 
-  /** What a comparison is of. */
+  /** The settings that a comparison is of. */
   get #setting() {
     const { t, schedule, seed, loaded } = this.scene;
     return `${t} ${schedule} ${seed} ${loaded}`;
   }
 
-  /** What belongs to the settings, beside the comparison on screen. */
+  /** Write what belongs to the settings, beside the comparison on screen. */
   render() {
     const { t } = this.scene;
     const shown = this.#shown;
@@ -46,7 +47,7 @@ export class Walk {
     this.note.textContent = stale ? WORDS.shown(shown.t, shown.schedule) : "";
   }
 
-  async take() {
+  async compare() {
     const { t, schedule, seed, size, pixels } = this.scene;
     const of = this.#setting;
     if (!size) return;
@@ -67,13 +68,12 @@ export class Walk {
     this.changed();
   }
 
-  /** @param {Comparison} got @param {number} t @param {number} pixels */
+  /** @param {WalkComparison} got @param {number} t @param {number} pixels */
   #show(got, t, pixels) {
     const [walk, jump] = all(this.root, ".walk img", HTMLImageElement);
-    show(walk, got.walk);
-    Object.assign(walk, { alt: walked(t), hidden: false });
-    show(jump, got.jump);
-    Object.assign(jump, { alt: WORDS.jumped(t), hidden: false });
+    attribute(show(walk, got.walk), "alt", walked(t));
+    attribute(show(jump, got.jump), "alt", WORDS.jumped(t));
+    walk.hidden = jump.hidden = false;
     find(this.root, ".result").hidden = false;
     find(this.root, ".histogram").replaceChildren(histogram(got.edges, got.densities));
     const [mean, deviation, draws] = WORDS.rows;

@@ -1,5 +1,5 @@
 // The charts of a bound: L_t over t, and the distortion over the rate.
-import { Chart, decades, halves, key, path, powers, scale } from "../../shared/drawing/chart.js";
+import { Chart, decades, halves, key, path, powers, scale } from "../../drawing/chart.js";
 import { WORDS } from "../../words/likelihood.js";
 
 /** @import { Bits, Plan } from "./tables.js" */

@@ -1,11 +1,11 @@
 // What a measurement sends, as tables.
-import { table } from "../../shared/drawing/dom.js";
+import { table } from "../../drawing/dom.js";
 import { measured, WORDS } from "../../words/likelihood.js";
 import { number } from "../../words/numbers.js";
 import { indexed } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";
 
-/** @import { Decoding, Early, Bits as Measured } from "../../shared/run/protocol.js" */
+/** @import { Decoding, Early, MeanBits as Measured } from "../../messages/protocol.d.ts" */
 
 /**
  * @typedef {object} Plan

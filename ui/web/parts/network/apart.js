@@ -1,11 +1,11 @@
 // What the second run is: what is switched off, whose block it takes, and in which steps.
-import { button, el, find, markup } from "../../shared/drawing/dom.js";
+import { button, el, find, markup } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "../../words/network.js";
 
-/** @import { About } from "../../shared/form/form.js" */
-/** @import { Control } from "../../shared/form/controls.js" */
-/** @import { Panel } from "../../shared/run/panel.js" */
-/** @import { Block, Figures } from "../../shared/run/protocol.js" */
+/** @import { About } from "../../form/form.js" */
+/** @import { Control } from "../../form/controls.js" */
+/** @import { Panel } from "../../run/panel.js" */
+/** @import { Figures, NetworkBlock } from "../../messages/protocol.d.ts" */
 
 const MARKUP = `
 <div class="row switches" role="group" aria-label="${WORDS.off}"></div>
@@ -43,7 +43,7 @@ export class Apart {
     return button(attributes, flip, short ? title.replace("skips ", "") : title);
   }
 
-  /** @param {Block[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
+  /** @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
   render(blocks, figures, about) {
     const { form } = this.panel;
     find(this.root, ".measured").textContent = measured(form.values, figures);
@@ -54,7 +54,7 @@ export class Apart {
     this.takesWords = Boolean(about?.prompts.length);
     const has = {
       middle: blocks.some(({ name }) => name === "middle"),
-      attention: blocks.some(({ parts }) => parts.includes("attention")),
+      attention: blocks.some(({ attentions }) => attentions),
       condition: Boolean(about?.classes.length) || this.takesWords,
       time: true,
     };

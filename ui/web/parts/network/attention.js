@@ -1,18 +1,18 @@
 // Where a place of the picture looks: maps of self-attention, as light on the picture.
-import { context2d, el } from "../../shared/drawing/dom.js";
-import { drawable } from "../../shared/drawing/sprite.js";
+import { context2d, el } from "../../drawing/dom.js";
+import { drawable } from "../../pictures/sprite.js";
 
-/** @import { Drawable, Sprite } from "../../shared/drawing/sprite.js" */
-/** @import { Block, Figures, Look } from "../../shared/run/protocol.js" */
+/** @import { Drawable, Sprite } from "../../pictures/sprite.js" */
+/** @import { Figures, Look, NetworkBlock } from "../../messages/protocol.d.ts" */
 
 const LIGHT = "rgb(255 150 50)";
 const SHADE = "rgb(0 0 0 / 70%)";
 const NEEDED = { right: 0.02, rms: 0.1 }; // how much worse pictures are without attention, where its maps mean something
 
-/** Whether maps mean something: pictures need attention, as far as that was measured. @param {Block[]} blocks @param {Figures | null | undefined} figures */
+/** Whether maps mean something: pictures need attention, as far as that was measured. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
 export function offersPlaces(blocks, figures) {
   const off = figures?.off.attention?.all;
-  if (!blocks.some(({ parts }) => parts.includes("attention"))) return false;
+  if (!blocks.some(({ attentions }) => attentions)) return false;
   return !figures || off === undefined || Math.abs(figures.whole - off) >= NEEDED[figures.unit];
 }
 

@@ -1,14 +1,14 @@
 // One U: its tiles and lines, and what they show at a step.
-import { ARROWS, button, context2d, el, find, svg } from "../../shared/drawing/dom.js";
-import { drawable } from "../../shared/drawing/sprite.js";
+import { ARROWS, button, context2d, el, find, svg } from "../../drawing/dom.js";
+import { drawable } from "../../pictures/sprite.js";
 import { MARK, WORDS } from "../../words/network.js";
 import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
 
-/** @import { Block, Inside } from "../../shared/run/protocol.js" */
+/** @import { InsideFrame, NetworkBlock } from "../../messages/protocol.d.ts" */
 
-/** @import { Drawable } from "../../shared/drawing/sprite.js" */
+/** @import { Drawable } from "../../pictures/sprite.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 
@@ -45,7 +45,7 @@ export class Lane {
 
   /**
    * Draw it anew. off: what is switched off here. chip: makes the button on a line of skips, null for none.
-   * @param {{ blocks: Block[], asked: string }} plan @param {{ width: number, high: number }} size
+   * @param {{ blocks: NetworkBlock[], asked: string }} plan @param {{ width: number, high: number }} size
    * @param {Set<string>} off @param {string} grafted the block of another run, "" for none @param {((skip: string, short: boolean) => Node) | null} chip
    */
   build({ blocks, asked }, { width, high }, off, grafted, chip) {
@@ -129,7 +129,7 @@ export class Lane {
 
   /**
    * Show a step. shares: R² of each block, by its name, null where there is none. whole: nothing is different in this step.
-   * @param {Inside} frame @param {Block[]} blocks @param {View} view @param {string} chosen block
+   * @param {InsideFrame} frame @param {NetworkBlock[]} blocks @param {View} view @param {string} chosen block
    * @param {Record<string, number> | null} shares @param {[number, number] | null} place @param {boolean} whole
    */
   render(frame, blocks, view, chosen, shares, place, whole) {

@@ -1,6 +1,6 @@
 // Where the blocks of a U-Net stand: down on the left, up on the right, each level a row below x_t and x̂_0.
 
-/** @import { Block } from "../../shared/run/protocol.js" */
+/** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
 /** A tile: the middle of its top edge, and its side. @typedef {{ x: number, y: number, side: number }} Place */
 /** An arrow from a tile to the next one of the computation: paths of its line and of its tip. @typedef {{ from: string, to: string, line: string, tip: string }} Way */
 /** ways: in the order of the computation. skips: from the way down to the way up, at what height. @typedef {{ places: Record<string, Place>, order: string[], ways: Way[], skips: { name: string, from: string, to: string, y: number }[], height: number }} Shape */
@@ -15,7 +15,7 @@ const TIP = 6; // length of a tip
 const LINE = 0.72; // of a tile, from its top: where its skips leave it, below the names
 
 /**
- * @param {Block[]} blocks in the order of the computation @param {number} width of the drawing
+ * @param {NetworkBlock[]} blocks in the order of the computation @param {number} width of the drawing
  * @param {number} high about how high it may be
  * @returns {Shape}
  */

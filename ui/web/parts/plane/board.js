@@ -1,5 +1,5 @@
 // One's own data: points drawn with a pointer or the keyboard, kept in hundredths.
-import { ARROWS, el, find, onDrag } from "../../shared/drawing/dom.js";
+import { ARROWS, el, find, onDrag } from "../../drawing/dom.js";
 import { BOARD } from "../../words/plane.js";
 
 /** @typedef {[x: number, y: number]} Point in hundredths, −100 to 100 */

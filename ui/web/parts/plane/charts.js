@@ -1,14 +1,14 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
-import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../shared/drawing/chart.js";
-import { el, table } from "../../shared/drawing/dom.js";
+import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../drawing/chart.js";
+import { el, table } from "../../drawing/dom.js";
+import { cells } from "../../process/mixture.js";
 import { signed } from "../../words/numbers.js";
 import { CHARTS, verdict as spread, three } from "../../words/plane.js";
 import { histogram, moments } from "./cloud.js";
-import { cells } from "./mixture.js";
 
-/** @import { Point } from "../../shared/drawing/chart.js" */
-/** @import { Mixture } from "./mixture.js" */
-/** @import { Training } from "../../shared/run/protocol.js" */
+/** @import { Point } from "../../drawing/chart.js" */
+/** @import { Mixture } from "../../process/mixture.js" */
+/** @import { PlaneTraining } from "../../messages/protocol.d.ts" */
 /** @import { Frame } from "./cloud.js" */
 
 const BINS = 48;
@@ -86,7 +86,7 @@ export function numbers(mixture, frames) {
 
 /**
  * The loss of a training, and the least possible one.
- * @param {Training} training
+ * @param {PlaneTraining} training
  */
 export function loss({ curve, steps, least }) {
   const [done, now] = curve.at(-1) ?? [0, Number.NaN];

@@ -1,6 +1,6 @@
 // Clouds of points: what the server sends, and what is measured of them.
 
-/** @import { Cloud, Training } from "../../shared/run/protocol.js" */
+/** @import { Cloud, PlaneTraining } from "../../messages/protocol.d.ts" */
 /** @typedef {{ centres: number[], width: number }} Data of ui/parts/plane.py: x₁, x₂ of each centre in turn */
 
 /**
@@ -12,7 +12,7 @@
  * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: s of the frames that are to come, from T down to 0
  */
 
-/** @typedef {Plan | Training | Cloud} Result */
+/** @typedef {Plan | PlaneTraining | Cloud} Result */
 
 /**
  * A cloud at time s. points: x₁, x₂ of each in turn. field: arrows of the network, right and up of each in turn, rows

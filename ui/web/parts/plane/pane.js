@@ -1,9 +1,9 @@
 // One lane's cloud on its canvas: where the points belong, the score, the points and their paths.
-import { context2d } from "../../shared/drawing/dom.js";
-import { cells } from "./mixture.js";
+import { context2d } from "../../drawing/dom.js";
+import { cells } from "../../process/mixture.js";
 
 /** @import { Frame } from "./cloud.js" */
-/** @import { Mixture } from "./mixture.js" */
+/** @import { Mixture } from "../../process/mixture.js" */
 
 /**
  * @typedef {object} Scene
@@ -23,34 +23,48 @@ const TRAILS = 8; // points whose paths are drawn
 const ROUND = 2 * Math.PI;
 
 /**
- * Draw a scene. The colours are those of the canvas's style: color, --lane, --line.
+ * Draw a scene.
  * @param {HTMLCanvasElement} canvas @param {Scene} scene
  * @param {Set<string>} shown density, arrows, paths
  */
 export function paint(canvas, scene, shown) {
-  const context = context2d(canvas);
-  const style = getComputedStyle(canvas);
-  const colours = {
-    ink: style.color,
-    lane: style.getPropertyValue("--lane") || style.color,
-    line: style.getPropertyValue("--line"),
-  };
-  const side = canvas.width;
-  const px = side / (canvas.clientWidth || side / 2); // one pixel of the page; the canvas may be in a tab that is not seen
+  const drawing = new Drawing(canvas, scene);
+  const { mixture, points } = scene;
+  if (mixture && shown.has("density")) drawing.shade(mixture);
+  drawing.grid();
+  if (mixture && shown.has("arrows")) drawing.field(mixture);
+  if (shown.has("paths")) drawing.paths();
+  if (points) drawing.dots(points);
+}
+
+/** An empty canvas for a scene. The colours are those of the canvas's style: color, --lane, --line. */
+class Drawing {
+  /** @param {HTMLCanvasElement} canvas @param {Scene} scene */
+  constructor(canvas, scene) {
+    const style = getComputedStyle(canvas);
+    this.scene = scene;
+    this.context = context2d(canvas);
+    this.ink = style.color;
+    this.lane = style.getPropertyValue("--lane") || style.color;
+    this.line = style.getPropertyValue("--line");
+    this.side = canvas.width;
+    this.px = this.side / (canvas.clientWidth || this.side / 2); // one pixel of the page; the canvas may be in a tab that is not seen
+    this.context.clearRect(0, 0, this.side, this.side);
+  }
+
   /** @param {number} x */
-  const across = (x) => (side * (1 + x / scene.reach)) / 2;
+  #across(x) {
+    return (this.side * (1 + x / this.scene.reach)) / 2;
+  }
+
   /** @param {number} y */
-  const down = (y) => (side * (1 - y / scene.reach)) / 2;
+  #down(y) {
+    return (this.side * (1 - y / this.scene.reach)) / 2;
+  }
 
-  context.clearRect(0, 0, side, side);
-  if (scene.mixture && shown.has("density")) shade(scene.mixture);
-  grid();
-  if (scene.mixture && shown.has("arrows")) field(scene.mixture);
-  if (shown.has("paths")) paths();
-  if (scene.points) dots(scene.points);
-
-  /** @param {Mixture} mixture */
-  function shade(mixture) {
+  /** Where the points belong. @param {Mixture} mixture */
+  shade(mixture) {
+    const { context, scene, side } = this;
     const at = cells(SHADES, scene.reach);
     const values = mixture.density(at, at.toReversed(), scene.alphaBar);
     const highest = values.reduce((most, v) => Math.max(most, v), 0);
@@ -58,34 +72,36 @@ export function paint(canvas, scene, shown) {
     const inner = small.getContext("2d");
     if (!inner) return;
     const image = inner.createImageData(SHADES, SHADES);
-    const [red, green, blue] = (colours.ink.match(/[\d.]+/g) ?? ["0", "0", "0"]).map(Number);
+    const [red, green, blue] = (this.ink.match(/[\d.]+/g) ?? ["0", "0", "0"]).map(Number);
     for (const [i, v] of values.entries()) image.data.set([red, green, blue, DARKEST * Math.sqrt(v / highest)], 4 * i);
     inner.putImageData(image, 0, 0);
     context.imageSmoothingQuality = "high";
     context.drawImage(small, 0, 0, side, side);
   }
 
-  function grid() {
-    context.fillStyle = colours.ink;
-    context.strokeStyle = colours.line;
+  grid() {
+    const { context, scene, side, px } = this;
+    context.fillStyle = this.ink;
+    context.strokeStyle = this.line;
     context.lineWidth = px;
     context.font = `${11 * px}px system-ui, sans-serif`;
     for (const tick of [-2, -1, 0, 1, 2]) {
       if (Math.abs(tick) > scene.reach) continue;
       context.beginPath();
-      context.moveTo(across(tick), 0);
-      context.lineTo(across(tick), side);
-      context.moveTo(0, down(tick));
-      context.lineTo(side, down(tick));
+      context.moveTo(this.#across(tick), 0);
+      context.lineTo(this.#across(tick), side);
+      context.moveTo(0, this.#down(tick));
+      context.lineTo(side, this.#down(tick));
       context.stroke();
       context.globalAlpha = 0.6;
-      if (tick) context.fillText(String(tick).replace("-", "−"), across(tick) + 3 * px, side - 4 * px);
+      if (tick) context.fillText(String(tick).replace("-", "−"), this.#across(tick) + 3 * px, side - 4 * px);
       context.globalAlpha = 1;
     }
   }
 
-  /** @param {Mixture} mixture */
-  function field(mixture) {
+  /** The score, exact and as the network of the lane has it. @param {Mixture} mixture */
+  field(mixture) {
+    const { scene, side, px } = this;
     const own = scene.frame?.field;
     const at = cells(scene.arrows, scene.frame?.reach ?? scene.reach);
     const every = side / scene.arrows / px < CROWDED ? 2 : 1;
@@ -93,9 +109,9 @@ export function paint(canvas, scene, shown) {
     for (let j = every - 1; j < at.length; j += every)
       for (let i = every - 1; i < at.length; i += every) {
         const [x, y] = [at[i], -at[j]]; // rows from the top
-        arrow(x, y, mixture.arrow(x, y, scene.alphaBar), cell, colours.ink, own ? 0.3 : 0.55);
+        this.#arrow(x, y, mixture.arrow(x, y, scene.alphaBar), cell, this.ink, own ? 0.3 : 0.55);
         const index = 2 * (j * scene.arrows + i);
-        if (own) arrow(x, y, [own[index], own[index + 1]], cell, colours.lane, 0.9);
+        if (own) this.#arrow(x, y, [own[index], own[index + 1]], cell, this.lane, 0.9);
       }
   }
 
@@ -103,15 +119,16 @@ export function paint(canvas, scene, shown) {
    * @param {number} x @param {number} y @param {[number, number]} by @param {number} cell @param {string} colour
    * @param {number} alpha
    */
-  function arrow(x, y, [right, up], cell, colour, alpha) {
+  #arrow(x, y, [right, up], cell, colour, alpha) {
+    const { context } = this;
     const length = Math.hypot(right, up);
     if (length < 0.02) return;
     const drawn = (0.9 * cell * length) / (1 + length); // grows with the score, and stays in its cell
     const [dx, dy] = [(drawn * right) / length, (-drawn * up) / length];
-    const [left, top] = [across(x) - dx / 2, down(y) - dy / 2];
+    const [left, top] = [this.#across(x) - dx / 2, this.#down(y) - dy / 2];
     context.globalAlpha = alpha;
     context.strokeStyle = colour;
-    context.lineWidth = px;
+    context.lineWidth = this.px;
     context.beginPath();
     context.moveTo(left, top);
     context.lineTo(left + dx, top + dy);
@@ -123,24 +140,28 @@ export function paint(canvas, scene, shown) {
     context.globalAlpha = 1;
   }
 
-  function paths() {
-    context.strokeStyle = colours.ink;
-    context.lineWidth = 1.25 * px;
+  /** The ways of the first points. */
+  paths() {
+    const { context, scene } = this;
+    context.strokeStyle = this.ink;
+    context.lineWidth = 1.25 * this.px;
     context.lineJoin = "round";
     for (let point = 0; point < TRAILS; point++) {
       context.beginPath();
-      for (const { points } of scene.trail) context.lineTo(across(points[2 * point]), down(points[2 * point + 1]));
+      for (const { points } of scene.trail)
+        context.lineTo(this.#across(points[2 * point]), this.#down(points[2 * point + 1]));
       context.stroke();
     }
   }
 
-  /** @param {Float32Array} points */
-  function dots(points) {
-    context.fillStyle = colours.lane;
+  /** @param {Float32Array} points x and y in turn */
+  dots(points) {
+    const { context } = this;
+    context.fillStyle = this.lane;
     context.globalAlpha = 0.65;
     for (let i = 0; i < points.length; i += 2) {
       context.beginPath();
-      context.arc(across(points[i]), down(points[i + 1]), 1.6 * px, 0, ROUND);
+      context.arc(this.#across(points[i]), this.#down(points[i + 1]), 1.6 * this.px, 0, ROUND);
       context.fill();
     }
     context.globalAlpha = 1;

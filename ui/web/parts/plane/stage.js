@@ -1,15 +1,15 @@
 // What a run has sent, at which time it is shown, and drawing it.
-import { all, find, write } from "../../shared/drawing/dom.js";
-import { calm, SMOOTH, soon } from "../../shared/drawing/motion.js";
-import { Scrubber } from "../../shared/drawing/transport.js";
+import { all, find, write } from "../../drawing/dom.js";
+import { calm, SMOOTH, soon } from "../../drawing/motion.js";
+import { Scrubber } from "../../drawing/transport.js";
+import { Mixture } from "../../process/mixture.js";
 import { against, WORDS } from "../../words/plane.js";
 import { attribute } from "../../words/symbols.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
-import { Mixture } from "./mixture.js";
 import { paint } from "./pane.js";
 
-/** @import { Training } from "../../shared/run/protocol.js" */
+/** @import { PlaneTraining } from "../../messages/protocol.d.ts" */
 /** @import { Data, Frame, Plan, Result } from "./cloud.js" */
 /** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePart.initial` */
 
@@ -22,7 +22,7 @@ export class Stage {
   mixture = null;
   /** @type {Frame[][]} of each lane */
   frames = [[], []];
-  /** @type {Training | null} */
+  /** @type {PlaneTraining | null} */
   training = null;
   /** @type {string[]} of the lanes that Run would start */
   #names = [];

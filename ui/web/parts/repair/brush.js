@@ -1,19 +1,19 @@
 // What is erased of a picture: a grid of cells that a pointer or the keyboard paints over it.
-import { ARROWS, context2d, el, onDrag } from "../../shared/drawing/dom.js";
+import { ARROWS, context2d, el, onDrag } from "../../drawing/dom.js";
 import { REPAIR } from "../../words/rows.js";
 
 const GRID = 32; // as in ui/parts/repair.py
 const RADIUS = 2.3; // of the brush, in cells
 
-/** Whether each preset hides a cell. @type {Record<string, (x: number, y: number) => boolean>} */
+/** Whether each of `REPAIR.presets` hides a cell. @type {Record<string, (x: number, y: number) => boolean>} */
 export const PRESETS = {
-  [REPAIR.right]: (x) => x >= GRID / 2,
-  [REPAIR.left]: (x) => x < GRID / 2,
-  [REPAIR.upper]: (_, y) => y < GRID / 2,
-  [REPAIR.lower]: (_, y) => y >= GRID / 2,
-  [REPAIR.middle]: (x, y) => Math.max(Math.abs(x - 15.5), Math.abs(y - 15.5)) < GRID / 4,
-  [REPAIR.random]: () => Math.random() < 0.5,
-  [REPAIR.nothing]: () => false,
+  right: (x) => x >= GRID / 2,
+  left: (x) => x < GRID / 2,
+  upper: (_, y) => y < GRID / 2,
+  lower: (_, y) => y >= GRID / 2,
+  middle: (x, y) => Math.max(Math.abs(x - 15.5), Math.abs(y - 15.5)) < GRID / 4,
+  random: () => Math.random() < 0.5,
+  nothing: () => false,
 };
 
 /** The cells of a text, row by row; none are hidden where it is no such text. @param {string} text */
@@ -93,7 +93,7 @@ export class Brush {
     this.render();
   }
 
-  /** @param {keyof typeof PRESETS} name */
+  /** @param {string} name of PRESETS */
   preset(name) {
     this.cells = this.cells.map((_, i) => PRESETS[name](i % GRID, Math.floor(i / GRID)));
     this.render();

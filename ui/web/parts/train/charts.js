@@ -1,5 +1,5 @@
 // The curves of a training over the images seen: this run's, and earlier ones in grey.
-import { Chart, ceiling, decades, halves, path, powers, scale } from "../../shared/drawing/chart.js";
+import { Chart, ceiling, decades, halves, path, powers, scale } from "../../drawing/chart.js";
 
 /** @typedef {{ name: string, points: [images: number, value: number][] }} Curve name: of its class in CSS */
 

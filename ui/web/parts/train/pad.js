@@ -1,7 +1,7 @@
 // The drawing pad of Train: small drawings of a few strokes each, on a sheet of as many pixels as the network sees. A control
 // of the form, for the field `path`: behind the sheet stands the folder that may be named instead.
-import { ARROWS, button, context2d, el, onDrag } from "../../shared/drawing/dom.js";
-import { attempt, kept } from "../../shared/run/client.js";
+import { ARROWS, button, context2d, el, onDrag } from "../../drawing/dom.js";
+import { attempt, kept } from "../../messages/client.js";
 import { PAD } from "../../words/train.js";
 
 /** @import { Drawings } from "./server.js" */

@@ -1,16 +1,15 @@
 // Shows a history: samples at the time that is chosen, the curves, and how the run goes.
-import { swatch } from "../../shared/drawing/chart.js";
-import { all, button, el, find } from "../../shared/drawing/dom.js";
-import { show } from "../../shared/drawing/sprite.js";
-import { Scrubber } from "../../shared/drawing/transport.js";
-import { Status } from "../../shared/run/status.js";
-import { meanings } from "../../words/meanings.js";
+import { swatch } from "../../drawing/chart.js";
+import { all, button, el, find, meanings } from "../../drawing/dom.js";
+import { Scrubber } from "../../drawing/transport.js";
+import { show } from "../../pictures/sprite.js";
+import { Status } from "../../run/status.js";
 import { number } from "../../words/numbers.js";
 import { copies, facts, moment, SHOWN, sentence, status } from "../../words/train.js";
 import { Curves } from "./charts.js";
 import { smoothed } from "./history.js";
 
-/** @import { Sprite } from "../../shared/drawing/sprite.js" */
+/** @import { Sprite } from "../../pictures/sprite.js" */
 /** @import { History, Run } from "./history.js" */
 /** @import { Curve } from "./charts.js" */
 
@@ -81,7 +80,7 @@ export class View {
     return grid ? SHOWN.samples(moment(this.history.shown, grid.step, grid.seconds)) : "";
   }
 
-  /** What is shown, for a slide. @returns {import("../../player/slide.js").Slide} */
+  /** What is shown, for a slide. @returns {import("../../run/slide.js").Slide} */
   slide() {
     const { shown } = this.history;
     const grid = this.#grid;

@@ -1,13 +1,14 @@
 // The hand in Watch: a brush over x_t. What it changes makes a second run, which goes on from there beside the first.
+
+import { Chart, ceiling, halves, path, scale } from "../../drawing/chart.js";
+import { ARROWS, button, context2d, el, write } from "../../drawing/dom.js";
 import { fits } from "../../plans/touch.js";
-import { Chart, ceiling, halves, path, scale } from "../../shared/drawing/chart.js";
-import { ARROWS, button, context2d, el, write } from "../../shared/drawing/dom.js";
 import { number } from "../../words/numbers.js";
 import { TOUCH } from "../../words/watch.js";
 import { added, colour, disc, sheet, undone } from "./strokes.js";
 
 /** @import { Player } from "../../player/player.js" */
-/** @import { Panel } from "../../shared/run/panel.js" */
+/** @import { Panel } from "../../run/panel.js" */
 
 const LARGEST = 4; // cells of the brush's radius
 const SPREAD = 60; // pixels that two fingers move for a cell more
@@ -217,7 +218,7 @@ export class Touch {
 
   #finish() {
     const [, s] = this.#step ?? [];
-    if (!s || !this.#cells.size || this.panel.run.disabled) return;
+    if (!s || !this.#cells.size || !this.panel.canRun) return;
     const what = this.#tool === "colour" ? colour(this.colour.value) : this.#tool;
     const text = added(this.#text, s, what, this.strength.valueAsNumber, this.#cells);
     if (fits(text)) this.#change(text);

@@ -5,7 +5,7 @@ import { Run } from "../../local/jobs.js";
 import { parts } from "../../local/parts/index.js";
 import { Pool } from "../../local/pool.js";
 import { asked, cost } from "../../local/requests.js";
-import { Knowledge } from "../../shared/run/knowledge.js";
+import { Knowledge } from "../../run/knowledge.js";
 import { failure } from "../../words/units.js";
 
 /** @param {string} folder */

@@ -5,8 +5,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { make } from "../../files/make.js";
-import { Knowledge } from "../../shared/run/knowledge.js";
-import { unpacked } from "../../shared/run/packing.js";
+import { unpacked } from "../../messages/packing.js";
+import { Knowledge } from "../../run/knowledge.js";
 
 /** In the place of a browser's: what is written on it is a bar as wide as its letters. */
 globalThis.OffscreenCanvas = class {

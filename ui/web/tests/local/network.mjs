@@ -1,11 +1,12 @@
 // Answers to tests/page/test_local_network.py: node network.mjs CASES.json ANSWERS.json, arrays as base64 of their float32.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { LIMITS } from "../../local/network/config.js";
 import { insideOf } from "../../local/network/inside.js";
 import { compile } from "../../local/network/kernel.js";
 import { load } from "../../local/network/model.js";
-import { sideBySide } from "../../local/process/runs.js";
-import { opened } from "../../local/process/surgery.js";
+import { opened } from "../../local/network/surgery.js";
+import { sideBySide } from "../../process/runs.js";
 import { numbers, packed, probed, text } from "./probes.mjs";
 
 const kernel = await compile(readFileSync(new URL("../../local/network/kernel.wasm", import.meta.url)));
@@ -26,9 +27,10 @@ async function run(model, { seeds, lanes }) {
 }
 
 /** What a model says of itself, and what it makes of some inputs. */
-async function answer({ folder, plain, evaluations = [], probes = [], latents = [], prompts = [], runs = [] }) {
+async function answer({ limits, folder, evaluations = [], probes = [], latents = [], prompts = [], runs = [] }) {
+  if (limits) return LIMITS;
   try {
-    const model = await load(reader(folder), "here", plain ? null : kernel);
+    const model = await load(reader(folder), "here", kernel);
     const { network, decode, words, beta, alphaBar, ...spec } = model;
     const condition = ({ label = null, prompt = null }) => (prompt === null ? label : words(prompt));
     return {

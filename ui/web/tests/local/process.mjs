@@ -1,14 +1,14 @@
 // Answers to tests/page/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
-import { fromUint8, toUint8 } from "../../local/process/floats.js";
-import { compare, encode, mix } from "../../local/process/forward.js";
-import { gaussian } from "../../local/process/noise.js";
-import { exactModel, shape } from "../../local/process/plane.js";
-import { blur, downsample, grey, mask, restore } from "../../local/process/restore.js";
-import { chain, sideBySide, trajectory } from "../../local/process/runs.js";
-import { SAMPLERS } from "../../local/process/samplers.js";
-import { gammaTable, schedule, tables } from "../../local/process/schedule.js";
-import { modelPairs } from "../../local/process/times.js";
+import { fromUint8, toUint8 } from "../../process/floats.js";
+import { compare, encode, mix } from "../../process/forward.js";
+import { gaussian } from "../../process/noise.js";
+import { exactModel, shape } from "../../process/plane.js";
+import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
+import { chain, sideBySide, trajectory } from "../../process/runs.js";
+import { SAMPLERS } from "../../process/samplers.js";
+import { gammaTable, schedule, tables } from "../../process/schedule.js";
+import { modelPairs } from "../../process/times.js";
 
 const f32 = Math.fround;
 

@@ -1,0 +1,267 @@
+// Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
+
+import { EVERYWHERE, MEANINGS, TITLE } from "../words/meanings.js";
+import { WORDS } from "../words/page.js";
+import { attribute, nameSymbols, spoken, symbols } from "../words/symbols.js";
+
+/** @typedef {Record<string, string | number | boolean>} Attributes */
+
+/**
+ * A new HTML element.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes | null} attributes
+ * @param {...(Node | string)} children
+ */
+export function el(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes ?? {})) attribute(node, name, String(value));
+  node.append(...children.flatMap((child) => (typeof child === "string" ? symbols(child) : child)));
+  return node;
+}
+
+/**
+ * Write a text into an element, in the place of what is there. Nodes stay where only words and numbers change: a new node
+ * makes the browser match the selectors with :has and :empty again, and style all that they may concern.
+ * @param {Element} node @param {string} text
+ */
+export function write(node, text) {
+  if (node.textContent === text) return;
+  const [parts, now] = [symbols(text), [...node.childNodes]];
+  const stays = (/** @type {Node | string} */ part, /** @type {number} */ i) =>
+    typeof part === "string" ? now[i] instanceof Text : part.isEqualNode(now[i]) || (isPlain(part) && isPlain(now[i]));
+  if (parts.length !== now.length || !parts.every(stays)) return node.replaceChildren(...parts);
+  for (const [i, part] of parts.entries()) {
+    const [old, text] = [now[i], typeof part === "string" ? part : part.textContent];
+    if (old.textContent === text) continue;
+    (old instanceof Element ? /** @type {Node} */ (old.firstChild) : old).nodeValue = text;
+    if (old instanceof Element && part instanceof Element) old.ariaLabel = part.ariaLabel;
+  }
+}
+
+/** Whether a node is a symbol of one text, without a drawn tilde or an index. @param {Node} node */
+const isPlain = (node) =>
+  node instanceof Element && node.role === "img" && node.childNodes.length === 1 && node.firstChild instanceof Text;
+
+/** An option of a list: it can have no elements, and is said as a whole. @param {string} text @param {string} value */
+export function option(text, value) {
+  const node = new Option(text, value);
+  if (spoken(text) !== text) node.setAttribute("aria-label", spoken(text));
+  return node;
+}
+
+/** Fill an element with our own HTML, whose symbols get names. @param {Element} node @param {string} html */
+export function markup(node, html) {
+  node.innerHTML = html;
+  nameSymbols(node);
+}
+
+/**
+ * A button, and what it does when it is pressed.
+ * @param {Attributes | null} attributes
+ * @param {(event: MouseEvent) => unknown} act
+ * @param {...(Node | string)} children
+ */
+export function button(attributes, act, ...children) {
+  const node = el("button", { type: "button", ...attributes }, ...children);
+  node.addEventListener("click", act);
+  return node;
+}
+
+/**
+ * A new SVG element.
+ * @param {string} tag
+ * @param {Attributes} attributes
+ * @param {...Node} children
+ */
+export function svg(tag, attributes, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  node.append(...children);
+  return node;
+}
+
+/**
+ * A table whose first column is of headings.
+ * @param {string} caption
+ * @param {(string | Node)[]} heads
+ * @param {(string | Node)[][]} rows
+ * @param {number} [ours] how many columns are ours; those after it are published
+ */
+export function table(caption, heads, rows, ours = heads.length) {
+  const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
+  const headed = (/** @type {string | Node} */ text, /** @type {number} */ i) =>
+    text ? el("th", { scope: "col", class: whose(i) }, text) : el("td", null);
+  const head = el("tr", null, ...heads.map(headed));
+  const body = rows.map(([first, ...cells]) => {
+    const others = cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell));
+    return el("tr", null, el("th", { scope: "row" }, first), ...others);
+  });
+  const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
+  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || WORDS.table }, content);
+}
+
+/**
+ * A sheet over the page, which `showModal` opens: it takes the focus and gives it back, and Escape or a press beside it closes it.
+ * @param {string} kind its class of CSS @param {string} name that a screen reader says @param {...Node} children
+ */
+export function sheet(kind, name, ...children) {
+  const inside = el("div", { tabindex: -1, autofocus: true }, ...children);
+  const node = el("dialog", { class: `sheet ${kind}`, "aria-label": name }, inside);
+  node.addEventListener("click", (event) => {
+    if (event.target === node) node.close(); // a press on what is inside has another target
+  });
+  return node;
+}
+
+/**
+ * The first element that fits a selector; throws where there is none.
+ * @template {Element} [T=HTMLElement]
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => T} [type] what it must be, as in `HTMLInputElement`
+ * @returns {T}
+ */
+export function find(root, selector, type = /** @type {any} */ (HTMLElement)) {
+  const node = root.querySelector(selector);
+  if (!(node instanceof type)) throw new Error(`there is no ${type.name} ${selector}`);
+  return node;
+}
+
+/**
+ * All elements of a type that fit a selector.
+ * @template {Element} [T=HTMLElement]
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => T} [type]
+ */
+export function all(root, selector, type = /** @type {any} */ (HTMLElement)) {
+  return /** @type {T[]} */ ([...root.querySelectorAll(selector)].filter((node) => node instanceof type));
+}
+
+/**
+ * Where an element that an event came from lies, or null: `closest` for an event's target.
+ * @param {Event} event
+ * @param {string} selector
+ */
+export function within(event, selector) {
+  return event.target instanceof Element ? event.target.closest(selector) : null;
+}
+
+/** Disable a button, or no more; the focus that it loses goes to another one. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
+export function disable(one, disabled, next) {
+  const held = disabled && one === document.activeElement;
+  one.disabled = disabled;
+  if (held) next.focus();
+}
+
+/** Whether an element takes room on the page. @param {Element} element */
+export const isShown = (element) => element.getClientRects().length > 0;
+
+/**
+ * A canvas's two-dimensional context.
+ * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2DSettings} [settings]
+ */
+export function context2d(canvas, settings) {
+  const context = canvas.getContext("2d", settings);
+  if (!context) throw new Error(WORDS.noCanvas);
+  return context;
+}
+
+/** A text in lines of at most so many pixels. @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context @param {string} text @param {number} width */
+export function lines(context, text, width) {
+  /** @type {string[]} */
+  const found = [];
+  for (const word of text.match(/\S{1,100}\s*/g) ?? []) {
+    const longer = (found.at(-1) ?? "") + word;
+    if (found.length && context.measureText(longer).width <= width) found[found.length - 1] = longer;
+    else found.push(word);
+  }
+  return found;
+}
+
+let honest = /** @type {boolean | null} */ (null);
+
+/** Throw an Error with a sentence where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
+export function checkPixels() {
+  if (honest === null) {
+    const side = 16;
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+      new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true })
+    );
+    const known = context.createImageData(side, side);
+    for (let i = 0; i < known.data.length; i++) known.data[i] = i % 4 === 3 ? 255 : (37 * i) % 256;
+    context.putImageData(known, 0, 0);
+    const { data } = context.getImageData(0, 0, side, side);
+    honest = data.every((value, i) => value === known.data[i]);
+  }
+  if (!honest) throw new Error(WORDS.changedPixels);
+}
+
+/** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */
+export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
+export function onArrows(element, back, on) {
+  element.addEventListener("keydown", (event) => {
+    const by = { [back]: -1, [on]: 1 }[event.key];
+    const buttons = all(element, "button:enabled", HTMLButtonElement);
+    const at = buttons.findIndex((one) => one.matches(":focus"));
+    if (!by || !buttons.length) return;
+    event.preventDefault();
+    buttons[(at + by + buttons.length) % buttons.length].focus();
+  });
+}
+
+/**
+ * Call take with where a pointer is, in shares of an element's width and height, while it is held down on it.
+ * @param {HTMLElement} area
+ * @param {(x: number, y: number, first: boolean) => void} take
+ * @param {() => void} [done] it has been let go
+ */
+export function onDrag(area, take, done) {
+  let held = false;
+  /** @param {PointerEvent} event @param {boolean} first */
+  const tell = ({ clientX, clientY }, first) => {
+    const { left, top, width, height } = area.getBoundingClientRect();
+    take((clientX - left) / width, (clientY - top) / height, first);
+  };
+  area.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary) return; // a second finger, or the palm
+    area.setPointerCapture(event.pointerId);
+    held = true;
+    tell(event, true);
+  });
+  area.addEventListener("pointermove", (event) => {
+    if (held && event.isPrimary && event.buttons) tell(event, false);
+  });
+  for (const end of ["pointerup", "pointercancel"])
+    area.addEventListener(end, (event) => {
+      if (!(/** @type {PointerEvent} */ (event).isPrimary)) return;
+      if (held) done?.();
+      held = false;
+    });
+}
+
+/** Call take with a file that is chosen with the input of an element, or dropped on it. @param {HTMLElement} root @param {(file: File) => void} take */
+export function onFile(root, take) {
+  const input = find(root, "input[type=file]", HTMLInputElement);
+  /** @param {FileList | null | undefined} files */
+  const first = (files) => files?.length && take(files[0]);
+  input.addEventListener("change", () => {
+    first(input.files);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  root.addEventListener("dragover", (event) => event.preventDefault());
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    first(event.dataTransfer?.files);
+  });
+}
+
+/** A line that opens: what these mean, and what stands everywhere. @param {...keyof typeof MEANINGS} names */
+export function meanings(...names) {
+  const rows = [...EVERYWHERE, ...names].flatMap((name) => [el("dt", null, name), el("dd", null, MEANINGS[name])]);
+  return el("details", { class: "legend" }, el("summary", null, TITLE), el("dl", null, ...rows));
+}

@@ -1,0 +1,353 @@
+// The controls of a form: one for each kind of field of ui/forms/fields.py, how its value is read and set, and what a model
+// changes about it. What a field follows of a model says the field; what comes of it says the kind.
+
+import { button, el, option, write } from "../drawing/dom.js";
+import { FORM } from "../words/page.js";
+import { SAME } from "../words/units.js";
+
+/** @import { ModelChoice } from "../messages/protocol.d.ts" */
+/** @import { About, FieldForm, Form } from "./form.js" */
+
+/**
+ * A control: its element, the one that its label is for (null for a group), and how its value is read and set. offer: a
+ * model is known. list: other models can be chosen.
+ * @typedef {object} Control
+ * @property {HTMLElement} element
+ * @property {HTMLElement | null} input
+ * @property {() => any} get
+ * @property {(value: any) => void} set
+ * @property {(about: About) => void} [offer]
+ * @property {() => void} [list]
+ * @property {HTMLElement} [typed] where a value is typed that the input does not list
+ * @property {(is: boolean) => void} [refuse] its value can't be had, or can
+ * @property {() => string} [missing] what has to be chosen first, or ""
+ */
+
+const FEW = 6; // names of a choice that stand side by side
+const MANY = 100; // classes, more than which are typed
+const SHORT = 60; // letters of all of them
+const SHORTEST = 20; // letters of all classes that have a tile each, such as digits
+const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
+
+let ids = 0; // of controls, so that each has its own
+export const newId = () => `f${++ids}`;
+
+/** @param {FieldForm} field @param {Form} form @returns {Control} */
+export function makeControl(field, form) {
+  switch (field.kind) {
+    case "reference":
+      return model(field, form);
+    case "choice":
+      return choice(field, form);
+    case "classname":
+      return className(field, form);
+    case "switch":
+      return toggle(field, form);
+    case "whole":
+    case "number":
+      return field.slider || field.kind === "number" ? slider(field, form) : input(field, form, "number");
+    case "seed":
+      return seed(field, form);
+    case "prompt":
+      return prompt(field, form);
+    default:
+      return input(field, form, "text");
+  }
+}
+
+/** @param {FieldForm} field @param {Form} form @param {"text" | "number"} type */
+function input({ name, default: usual, low, high, step, placeholder, follows }, form, type) {
+  const box = el("input", { type, value: usual ?? "", autocomplete: "off", spellcheck: false });
+  if (type === "number") Object.assign(box, { min: low, max: high, step: step ?? 1 });
+  if (placeholder) box.placeholder = placeholder;
+  box.addEventListener("change", () => form.changed(name, true));
+  box.addEventListener("input", () => form.changed(name, false));
+  /** @param {unknown} value */
+  const set = (value) => {
+    box.value = String(value);
+  };
+  /** What stands there while nothing is typed. @param {Record<string, any>} about */
+  const offer = (about) => {
+    if (follows) box.placeholder = about[follows].join(", ");
+  };
+  return { element: box, input: box, get: () => box.value.trim(), set, offer };
+}
+
+/** Words, for a model that takes any; others are sent none. @param {FieldForm} field @param {Form} form @returns {Control} */
+function prompt(field, form) {
+  const { input: box, get, set } = input(field, form, "text");
+  const list = el("datalist", { id: newId() });
+  Object.assign(box, { maxLength: field.most, enterKeyHint: "go" });
+  box.setAttribute("list", list.id);
+  return {
+    element: el("div", null, box, list),
+    input: box,
+    get: () => (form.shows(field) ? get() : ""),
+    set,
+    offer: (/** @type {Record<string, any>} */ about) =>
+      list.replaceChildren(...about[field.follows].map((/** @type {string} */ value) => el("option", { value }))),
+  };
+}
+
+/** @param {FieldForm} field @param {Form} form @returns {Control} */
+function seed(field, form) {
+  const { input: box, get, set } = input(field, form, "text");
+  box.inputMode = "numeric";
+  /** @param {number} seed */
+  const take = (seed) => {
+    set(seed);
+    form.changed(field.name, true);
+  };
+  const attributes = { class: "button dice", title: FORM.seed, tabindex: -1 };
+  const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), FORM.dice);
+  box.addEventListener("keydown", ({ key }) => {
+    const by = { ArrowUp: 1, ArrowDown: -1 }[key];
+    if (by) take(Math.max(0, (Number(get()) || 0) + by));
+  });
+  return { element: el("div", { class: "row" }, box, dice), input: box, get, set };
+}
+
+/** A number, as a slider with a box beside it. @param {FieldForm} field @param {Form} form @returns {Control} */
+function slider(field, form) {
+  const { name, label, step = 1, low = 0, high = 0, open = "", follows } = field;
+  const { input: box, get } = input(field, form, "number");
+  const logarithmic = low > 0 && high > 100;
+  const range = el("input", { type: "range", class: "slider", "aria-label": label, tabindex: -1 });
+  /** The slider's own scale. @param {number} value */
+  const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);
+  /** @param {number} at */
+  const fromRange = (at) => (logarithmic ? Math.round(Math.exp(at)) : Number(at.toFixed(4)));
+  const draw = () => {
+    const [low, high, at] = [box.min, box.max, box.value].map((text) => toRange(Number(text)));
+    Object.assign(range, { min: low, max: high, step: logarithmic ? 0.001 : step });
+    range.value = String(at);
+    range.setAttribute("aria-valuetext", box.value || open);
+    const share = (at - low) / (high - low || 1);
+    range.style.setProperty("--at", `${100 * Math.min(1, Math.max(0, share))}%`);
+    for (const preset of presets) {
+      preset.setAttribute("aria-pressed", String(preset.value === box.value));
+      preset.hidden = Number(preset.value) > Number(box.max) || Number(preset.value) < Number(box.min);
+    }
+  };
+  /** @param {unknown} value */
+  const set = (value) => {
+    box.value = String(value);
+    draw();
+  };
+  const presets = (field.presets ?? []).map((value) => {
+    const choose = () => {
+      set(value);
+      form.changed(name, true);
+    };
+    return button({ class: "preset", value, tabindex: -1 }, choose, String(value)); // the number says it, too
+  });
+  range.addEventListener("input", () => {
+    set(fromRange(Number(range.value)));
+    form.changed(name, false);
+  });
+  range.addEventListener("change", () => form.changed(name, true));
+  box.addEventListener("input", draw);
+  box.placeholder = open;
+  if (high > 100_000) box.max = "1000"; // until a model is known
+  draw();
+  const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
+  if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
+  /** A model has a number that suits it, or limits of its own and one where the number is outside. @param {Record<string, any>} about */
+  const offer = (about) => {
+    const known = about[follows];
+    if (Array.isArray(known)) {
+      const [min, max, suited] = known;
+      Object.assign(box, { min, max });
+      set(Number(box.value) < min || Number(box.value) > max ? suited : box.value);
+    } else if (known <= Number(box.max) && !form.isChosen(name)) set(known);
+  };
+  return { element, input: box, get, set, offer };
+}
+
+/** @param {FieldForm} field @param {Form} form @returns {Control} */
+function toggle({ name, default: usual, follows }, form) {
+  const box = el("input", { type: "checkbox" });
+  box.checked = usual ?? true;
+  box.addEventListener("change", () => form.changed(name, true));
+  return {
+    element: box,
+    input: box,
+    get: () => (usual !== null || form.isChosen(name) ? box.checked : null),
+    set: (value) => {
+      box.checked = value === true || value === "true";
+    },
+    offer: (/** @type {Record<string, any>} */ about) => {
+      if (follows && !form.isChosen(name)) box.checked = about[follows];
+    },
+  };
+}
+
+/** One of some names: side by side where they are few and short, else a list. @param {FieldForm} field @param {Form} form @returns {Control} */
+function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
+  const all = names ?? [String(usual)];
+  /** @type {Record<string, string>} */
+  let own = {}; // titles that the model has
+  const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
+  const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
+  const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
+  const group = newId();
+  const said = el("p", { class: "info" });
+  let wanted = String(usual); // may be of a model that is not known yet
+  /** @param {unknown} value */
+  const set = (value) => {
+    wanted = String(value);
+    if (box instanceof HTMLSelectElement) box.value = wanted;
+    for (const input of box.querySelectorAll("input")) input.checked = input.value === wanted;
+    write(said, Object.hasOwn(sentences, wanted) ? sentences[wanted] : "");
+    said.hidden = !said.textContent;
+  };
+  /** @param {string[]} offered */
+  const fill = (offered) => {
+    const shown = offered.map((value) =>
+      few
+        ? el("label", null, el("input", { type: "radio", name: group, value }), el("span", null, titled(value)))
+        : option(titled(value), value),
+    );
+    box.replaceChildren(...shown);
+    set(wanted);
+  };
+  fill(all);
+  box.addEventListener("change", ({ target }) => {
+    set(/** @type {HTMLInputElement} */ (target).value);
+    form.changed(name, true);
+  });
+  const explained = Object.keys(sentences).length > 0;
+  return {
+    element: explained ? el("div", { class: "explained" }, box, said) : box,
+    input: few ? null : box,
+    get: () => wanted,
+    set,
+    offer: (/** @type {Record<string, any>} */ about) => {
+      if (!follows) return;
+      /** @type {string[]} */
+      const known = about[follows];
+      const offered = known.filter((name) => names?.includes(name) ?? true);
+      own = about.titles[follows] ?? {};
+      if (!offered.includes(wanted)) wanted = offered[0] ?? usual;
+      fill(offered);
+    },
+  };
+}
+
+/** A class: from a list, or by a part of its name where they are too many for one. @param {FieldForm} field @param {Form} form @returns {Control} */
+function className(field, form) {
+  const listed = choice(field, form);
+  const list = el("datalist", { id: newId() });
+  const typed = el("input", { type: "text", "aria-label": field.label, autocomplete: "off", spellcheck: false });
+  typed.placeholder = FORM.name;
+  typed.setAttribute("list", list.id);
+  const found = el("div", { hidden: true }, typed, list);
+  const group = newId();
+  const tiles = el("div", { class: "choice tiles", role: "radiogroup", "aria-label": field.label, hidden: true });
+  tiles.addEventListener("change", ({ target }) => {
+    listed.set(/** @type {HTMLInputElement} */ (target).value);
+    form.changed(field.name, true);
+  });
+  /** @type {string[]} */
+  let known = [];
+  typed.addEventListener("change", () => form.changed(field.name, true)); // half a name is not asked about
+  typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
+  const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
+  /** @param {unknown} value */
+  const set = (value) => {
+    listed.set(value);
+    typed.value = String(value);
+    for (const one of tiles.querySelectorAll("input")) one.checked = one.value === String(value);
+  };
+  /** @param {string} text */
+  const has = (text) =>
+    Number(text) < known.length || known.some((name) => name === text || name.split(", ").includes(text));
+  return {
+    element: el("div", null, tiles, listed.element, found),
+    input: listed.input,
+    get,
+    set,
+    offer: (/** @type {any} */ about) => {
+      const wanted = get();
+      known = about[field.follows];
+      found.hidden = known.length <= MANY;
+      tiles.hidden = known.join("").length > SHORTEST;
+      listed.element.hidden = !found.hidden || !tiles.hidden;
+      const tile = (/** @type {string} */ value) =>
+        el("label", null, el("input", { type: "radio", name: group, value }), el("span", null, value));
+      tiles.replaceChildren(...(tiles.hidden ? [] : known.map(tile)));
+      list.replaceChildren(...(found.hidden ? [] : known.map((value) => el("option", { value }))));
+      if (found.hidden) {
+        listed.set(wanted);
+        listed.offer?.(about);
+        set(listed.get());
+      } else set(has(wanted) ? wanted : known[0]);
+    },
+  };
+}
+
+/** A model's name where only its ref is known: the last part of a folder. @param {string} ref */
+const short = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
+
+/** @param {FieldForm} field @param {Form} form @returns {Control} */
+function model({ name, default: usual, lane }, form) {
+  const second = lane === "b";
+  const select = el("select", { class: "models" });
+  const other = el("input", { type: "text", placeholder: FORM.ref, "aria-label": FORM.model });
+  const note = el("p", { class: "info", role: "status", hidden: true });
+  const picture = el("img", { alt: "", hidden: true });
+  /** @param {unknown} value */
+  const set = (value) => {
+    const text = String(value);
+    if (text && ![...select.options].some(({ value }) => value === text)) {
+      const one = new Option(short(text), text);
+      one.title = text;
+      select.prepend(one);
+    }
+    select.value = text;
+    other.hidden = text !== "" && text !== other.value.trim(); // it stays until the model is known
+    const known = form.models.find(({ ref }) => ref === text)?.picture;
+    picture.hidden = !known;
+    if (known) picture.src = known;
+  };
+  /** @param {string} ref */
+  const take = (ref) => {
+    set(ref);
+    if (ref) form.changed(name, true);
+    else other.focus();
+  };
+  const list = () => {
+    const now = select.value;
+    const models = form.models;
+    const titleOf = (/** @type {ModelChoice} */ { group, data }) => FORM.groups[group](data);
+    const groups = [...new Set(models.map(titleOf))].map((label) => {
+      const shown = models.filter((model) => titleOf(model) === label);
+      const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
+      return el("optgroup", { label }, ...options);
+    });
+    const same = second ? [new Option(FORM.same, SAME)] : [];
+    const any = form.given.takesAny ? [new Option(FORM.other, "")] : [];
+    select.replaceChildren(...same, ...groups, ...any);
+    set(now);
+  };
+  select.addEventListener("change", () => take(select.value));
+  other.addEventListener("change", () => {
+    const ref = other.value.trim();
+    if (ref) take(ref);
+  });
+  list();
+  set(usual);
+  /** @param {About} about */
+  const offer = (about) => {
+    write(note, about.note);
+    note.hidden = !about.note || select.value === SAME;
+  };
+  const element = el("div", { class: "model" }, el("div", { class: "row" }, picture, select), other, note);
+  /** What was typed stays, to be corrected. @param {boolean} is */
+  const refuse = (is) => {
+    const own = is && form.given.takesAny && ![SAME, ...form.models.map(({ ref }) => ref)].includes(select.value);
+    other.value = own ? select.value : "";
+    other.hidden = !own && select.value !== "";
+  };
+  return { element, input: select, typed: other, get: () => select.value, set, list, offer, refuse };
+}

@@ -1,0 +1,375 @@
+// The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
+// when it is shown, and what a model changes about it. No field is known here by its name.
+
+import { el, isShown, write } from "../drawing/dom.js";
+import { attempt } from "../messages/client.js";
+import { FORM, RUN } from "../words/page.js";
+import { SAME } from "../words/units.js";
+import { makeControl, newId } from "./controls.js";
+
+/** @import { Values } from "../messages/client.js" */
+/** @import { ExamplePicture, ModelChoice, ShippedSet } from "../messages/protocol.d.ts" */
+/** @import { Control } from "./controls.js" */
+
+/**
+ * A field as `Field.form` of ui/forms/fields.py describes it.
+ * @typedef {object} FieldForm
+ * @property {string} name
+ * @property {string} title what it is called in a sentence
+ * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "picture"} kind
+ * @property {string} label
+ * @property {string} help
+ * @property {boolean} more it stands behind "More"
+ * @property {string} follows what of the model it offers or begins with, by its name in About
+ * @property {Condition[] | null} shown_if one of them must hold
+ * @property {"" | "a" | "b"} lane that it is of; "" for both
+ * @property {any} default
+ * @property {string[]} [names] of a choice
+ * @property {Record<string, string>} [titles] of names that are called otherwise
+ * @property {Record<string, string>} [sentences] what each name means
+ * @property {number} [low]
+ * @property {number} [high]
+ * @property {number} [step]
+ * @property {number[]} [presets]
+ * @property {boolean} [slider]
+ * @property {string} [placeholder]
+ * @property {string} [allowed] how the limits of a whole number are said, where "low to high" is not enough
+ * @property {number} [most] letters of a prompt, or numbers of a list
+ * @property {string} [example] of a list
+ * @property {boolean} [may_be_empty] whether a list may
+ * @property {string} [open] what no number means
+ * @property {"strokes" | "cells" | "points"} [holds] what a picture is a text of, where it is none of pixels
+ */
+
+/** What fields must have: a value, or (true, false) whether one is chosen. Of the "model": what it must have. @typedef {Record<string, string | boolean>} Condition */
+
+/**
+ * What a form offers for a model: `aboutOf` of plans/facts.js. Without `here` its files are not on the server's machine,
+ * and the rest is not known.
+ * @typedef {object} About
+ * @property {string} ref
+ * @property {string} name
+ * @property {boolean} here
+ * @property {number} count
+ * @property {string} [download]
+ * @property {string} revision
+ * @property {number} size of its pictures, pixels a side
+ * @property {number} channels of its pictures
+ * @property {number} T
+ * @property {number[]} times of a latent's rows where none are chosen
+ * @property {[least: number, most: number, usual: number]} steps
+ * @property {string[]} samplers
+ * @property {string} note what is special about its choices, or ""
+ * @property {string[]} variances
+ * @property {Record<string, Record<string, string>>} titles of what it offers, where it calls that otherwise
+ * @property {string} variance its own
+ * @property {string[]} classes empty for a model without classes
+ * @property {boolean} latent
+ * @property {string[]} prompts to try; empty for a model that takes no words
+ * @property {boolean} clip
+ * @property {boolean} student
+ * @property {ShippedSet | null} set of pictures that comes with the page
+ * @property {ExamplePicture[]} examples
+ */
+
+/** What is wrong with the value of a field. @typedef {{ field: string, error: string }} Mistake */
+
+/** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */
+function fits({ kind, names, low = 0, high = 0, open }, value) {
+  if (kind === "choice") return names?.includes(value);
+  if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
+  if (!["whole", "seed", "number"].includes(kind)) return true;
+  if (!value.trim()) return open !== undefined;
+  return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high; // no field takes 0x10
+}
+
+const HOW = "lab-how"; // kept: whether "Change how it runs" is open
+
+/** What is taken to be so of a model that is not known yet. @type {Record<string, unknown[]>} */
+const UNKNOWN = { classes: ["any"], prompts: [] };
+
+export class Form {
+  /** @type {Map<string, Control>} */
+  #controls = new Map();
+  /** @type {Map<string, HTMLElement>} */
+  #places = new Map();
+  /** The models that are known, by the names of their fields. @type {Map<string, About>} */
+  #known = new Map();
+  /** Fields with a value that somebody chose: others have the model's own. @type {Set<string>} */
+  #chosen = new Set();
+  /** Those that are marked. @type {Mistake[]} */
+  mistakes = [];
+
+  /**
+   * @param {FieldForm[]} fields
+   * @param {{ models: ModelChoice[], takesAny: boolean }} given
+   * @param {(name: string, done: boolean) => void} [changed] a field was changed by the user; done: not while a slider moves
+   */
+  constructor(fields, given, changed = () => {}) {
+    this.fields = fields;
+    this.given = given;
+    this.references = fields.filter(({ kind }) => kind === "reference");
+    this.changed = (/** @type {string} */ name, /** @type {boolean} */ done) => {
+      this.#chosen.add(name);
+      this.#tell(name, "");
+      this.reveal();
+      changed(name, done);
+    };
+    for (const field of fields) {
+      if (field.kind === "picture") continue;
+      const control = makeControl(field, this);
+      this.#controls.set(field.name, control);
+      this.#places.set(field.name, labelled(field, control));
+    }
+    this.reveal();
+  }
+
+  /** Take a control of the part's own, for a field that the form makes none for. @param {string} name @param {Control} control */
+  adopt(name, control) {
+    this.#controls.set(name, control);
+    this.#places.set(name, control.element);
+    this.reveal();
+  }
+
+  /** What has to be chosen first, or "". */
+  get missing() {
+    const controls = [...this.#controls.values()].filter(({ element }) => !element.hidden);
+    return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
+  }
+
+  /** Whether a field has a control. @param {string} name */
+  has(name) {
+    return this.#places.has(name);
+  }
+
+  /** The control of a field with its label. @param {string} name */
+  place(name) {
+    const place = this.#places.get(name);
+    if (!place) throw new Error(`there is no field ${name}`);
+    return place;
+  }
+
+  /**
+   * What everybody needs, and the rest behind More.
+   * @param {(field: FieldForm) => boolean} [wanted] all where it is left out
+   * @param {(field: FieldForm) => boolean} [first] what is needed at once: all others are behind a line that says them
+   */
+  layout(wanted = () => true, first = undefined) {
+    const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
+    const places = (/** @type {FieldForm[]} */ fields) => fields.map(({ name }) => this.place(name));
+    const rest = places(shown.filter(({ more }) => more));
+    const more = rest.length ? [el("details", { class: "more" }, el("summary", null, FORM.more), ...rest)] : [];
+    const usual = shown.filter((field) => !field.more);
+    if (!first) return el("div", { class: "fields" }, ...places(usual), ...more);
+    const later = places(usual.filter((field) => !first(field)));
+    return el("div", { class: "fields" }, ...places(usual.filter(first)), how([...later, ...more]));
+  }
+
+  /** @returns {Values} */
+  get values() {
+    return Object.fromEntries([...this.#controls].map(([name, control]) => [name, control.get()]));
+  }
+
+  /** The values for an address: models of the Hub with the revisions that were loaded. */
+  get pinned() {
+    const { values } = this;
+    for (const [name, { ref, revision }] of this.#known)
+      if (revision && values[name] === ref && !ref.includes("@")) values[name] = `${ref}@${revision}`;
+    return values;
+  }
+
+  /** @param {string} name */
+  value(name) {
+    return this.#controls.get(name)?.get();
+  }
+
+  /** Whether somebody chose the value of a field. @param {string} name */
+  isChosen(name) {
+    return this.#chosen.has(name);
+  }
+
+  /** Values from a link, a lesson, a preset or an example; fields that are not named stay as they are. @param {Values} values @param {boolean} [chosen] whether somebody chose them */
+  set(values, chosen = true) {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined || value === null) continue;
+      const field = this.fields.find((one) => one.name === name);
+      if (field && !fits(field, String(value))) continue;
+      if (value === "") this.#chosen.delete(name);
+      else if (chosen) this.#chosen.add(name);
+      this.#controls.get(name)?.set(value);
+      if (this.has(name)) this.#tell(name, "");
+    }
+    this.reveal();
+  }
+
+  /** All is as usual again, but for the models and the seed. */
+  reset() {
+    this.#chosen.clear();
+    const fields = this.fields.filter(({ kind }) => !["reference", "seed"].includes(kind));
+    this.set(Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual ?? ""])), false);
+  }
+
+  /** Open what these values are behind: what a link changes is in sight. @param {Values} values */
+  unfold(values) {
+    for (const { name, kind, default: usual } of this.fields) {
+      const unusual = kind !== "picture" && name in values && String(values[name]) !== String(usual ?? "");
+      if (unusual) uncover(this.place(name));
+    }
+  }
+
+  /** What could not be had of these values, for a sentence. @param {Values} values */
+  lost(values) {
+    const asked = this.fields.filter(({ name, kind }) => !["picture", "reference"].includes(kind) && values[name]);
+    const lost = asked.filter(({ name }) => String(values[name]) !== String(this.value(name)));
+    return lost.map(({ name, label }) => `${label}: ${values[name]}`);
+  }
+
+  // --- What is wrong
+
+  /** Mark a field, and say beside it what is wrong with its value, or "" for nothing. @param {string} name @param {string} sentence */
+  mark(name, sentence) {
+    const place = this.place(name);
+    const control = this.#controls.get(name);
+    const input = control?.input ?? place;
+    let said = place.querySelector(":scope > .mistake");
+    if (!said) {
+      if (!sentence) return;
+      said = el("p", { class: "wrong mistake", id: newId(), role: "status" });
+      place.append(said);
+      const others = input.getAttribute("aria-describedby") ?? "";
+      input.setAttribute("aria-describedby", `${others} ${said.id}`.trim());
+    }
+    if (sentence && said.textContent !== sentence) uncover(place);
+    write(said, sentence);
+    for (const one of [control?.input, control?.typed]) {
+      if (sentence) one?.setAttribute("aria-invalid", "true");
+      else one?.removeAttribute("aria-invalid");
+    }
+    control?.refuse?.(Boolean(sentence));
+  }
+
+  /** Mark the fields of these mistakes, and no others. @param {Mistake[]} mistakes */
+  markAll(mistakes) {
+    const shown = mistakes.filter(({ field }) => this.has(field));
+    for (const { field } of this.mistakes) if (!shown.some((one) => one.field === field)) this.mark(field, "");
+    for (const { field, error } of shown) this.mark(field, error);
+    this.mistakes = shown;
+  }
+
+  /** What Run waits for; null where not all sentences about these mistakes are in sight. @param {Mistake[]} mistakes */
+  waits(mistakes) {
+    if (!mistakes.length || !mistakes.every(({ field }) => this.has(field) && isShown(this.place(field)))) return null;
+    const fields = mistakes.flatMap(({ field }) => this.fields.find(({ name }) => name === field) ?? []);
+    return RUN.correct(fields.map(({ lane, label }) => (lane === "b" ? FORM.laneB(label) : label)));
+  }
+
+  // --- What a model changes
+
+  /** The field of the model that a field belongs to: its lane's, or the first. @param {FieldForm} field */
+  #modelOf({ lane }) {
+    return this.references.find((one) => one.lane === lane) ?? this.references[0];
+  }
+
+  /** What each field of a model names; null for lane A's once more. @returns {(string | null)[]} */
+  get refs() {
+    return this.references.map(({ name }) => this.value(name)).map((ref) => (ref === SAME ? null : ref));
+  }
+
+  /**
+   * A model is known: offer what it has. A value that somebody chose, and that this model can't have, is another one now:
+   * that is said beside its field.
+   * @param {FieldForm} reference its field @param {About} about
+   */
+  offer(reference, about) {
+    this.#known.set(reference.name, about);
+    for (const field of this.fields) {
+      const { name } = field;
+      if (this.#modelOf(field) !== reference) continue;
+      const before = this.value(name);
+      this.#controls.get(name)?.offer?.(about);
+      const now = this.value(name);
+      if (this.isChosen(name) && String(now) !== String(before)) this.#tell(name, FORM.was(before));
+    }
+    this.reveal();
+  }
+
+  /** Say beside a field that its value has been changed, or "" for no more. @param {string} name @param {string} text */
+  #tell(name, text) {
+    const place = this.place(name);
+    const said = place.querySelector(":scope > .changed") ?? el("p", { class: "changed", role: "status" });
+    if (text && !said.parentElement) place.append(said);
+    write(said, text);
+  }
+
+  /** Whether a field is shown. @param {FieldForm} field */
+  shows(field) {
+    /** @type {Record<string, any>} */
+    const model = this.#known.get(this.#modelOf(field)?.name) ?? UNKNOWN;
+    const holds = (/** @type {[string, string | boolean]} */ [name, wanted]) =>
+      name === "model"
+        ? model[String(wanted)].length > 0
+        : wanted === (typeof wanted === "boolean" ? this.#isSet(name) : this.value(name));
+    return field.shown_if?.some((condition) => Object.entries(condition).every(holds)) ?? true;
+  }
+
+  /** Whether a field has another value than usual, or is to have one. @param {string} name */
+  #isSet(name) {
+    const usual = this.fields.find((field) => field.name === name)?.default ?? "";
+    const control = this.#controls.get(name);
+    return Boolean(control?.missing?.()) || String(control?.get() ?? usual) !== String(usual);
+  }
+
+  /** Show the fields that have a meaning now, and no others. */
+  reveal() {
+    for (const field of this.fields) {
+      const place = this.#places.get(field.name);
+      if (place && field.shown_if) place.hidden = !this.shows(field);
+    }
+  }
+
+  /** Those that can be chosen: where no words are taken, only models of pixels. */
+  get models() {
+    return this.given.models.filter((model) => model.ready && this.takes(model));
+  }
+
+  /** Whether it is for such a model: words that are always asked for need one that takes them. @param {{ latent: boolean }} model */
+  takes({ latent }) {
+    const prompts = this.fields.filter(({ kind }) => kind === "prompt");
+    return latent ? prompts.length > 0 : prompts.every(({ shown_if }) => shown_if);
+  }
+
+  /** Other models can be chosen now. @param {ModelChoice[]} models */
+  list(models) {
+    this.given.models = models;
+    for (const { list } of this.#controls.values()) list?.();
+  }
+}
+
+/** Open everything that a field is behind. @param {HTMLElement} place */
+function uncover(place) {
+  for (let at = place.closest("details"); at; at = at.parentElement?.closest("details") ?? null) at.open = true;
+}
+
+/** A line that says how a run goes, and opens what changes it; it stays as the visitor leaves it. @param {HTMLElement[]} places */
+function how(places) {
+  const line = el("summary", null, FORM.how, el("span", { class: "values" }));
+  const box = el("details", { class: "how" }, line, ...places);
+  box.open = attempt(() => localStorage.getItem(HOW)) === "open";
+  line.addEventListener("click", () => attempt(() => localStorage.setItem(HOW, box.open ? "closed" : "open")));
+  return box;
+}
+
+/** @param {FieldForm} field @param {Control} control */
+function labelled({ name, label, help, kind }, { element, input }) {
+  const id = newId();
+  const title = input ? el("label", { for: id, class: "name" }, label) : el("legend", null, label);
+  const box = el(input ? "div" : "fieldset", { class: `field field-${kind}`, "data-name": name });
+  const info = help ? [el("p", { class: "info" }, help)] : [];
+  if (kind === "switch") box.append(el("div", { class: "row" }, element, title), ...info);
+  else box.append(title, ...info, element);
+  if (input) input.id = id;
+  const said = [...box.querySelectorAll(".info")];
+  for (const [i, one] of said.entries()) one.id = `${id}-info-${i}`;
+  if (said.length) (input ?? box).setAttribute("aria-describedby", said.map((one) => one.id).join(" "));
+  return box;
+}

@@ -1,0 +1,47 @@
+// The address of the page: a part, and the values of its form that are not as usual. Short values are in the query, long
+// ones, such as pictures, after the #, which no server ever gets.
+
+/** @import { Values } from "../messages/client.js" */
+/** @import { FieldForm } from "./form.js" */
+
+const RENAMED = new Map([
+  ["denoise", "watch"],
+  ["learn", "course"],
+]);
+
+/**
+ * The address of a part with these values; keys that are not the page's own, such as __theme, stay.
+ * @param {string | URL} now
+ * @param {string} part
+ * @param {Values} values
+ * @param {FieldForm[]} fields of the part
+ * @param {Iterable<string>} names of all parts' fields
+ */
+export function linkTo(now, part, values, fields, names) {
+  const url = new URL(now);
+  for (const name of names) url.searchParams.delete(name);
+  url.searchParams.set("tab", part);
+  const long = new URLSearchParams();
+  for (const { name, kind, lane, default: usual } of fields) {
+    const value = values[name];
+    const begins = kind === "reference" && lane !== "b"; // each app begins with a model of its own
+    const isUsual = String(value) === String(usual ?? "") && !begins;
+    if (value === undefined || value === null || isUsual) continue;
+    (kind === "picture" ? long : url.searchParams).set(name, String(value));
+  }
+  url.hash = long.size ? String(long) : "";
+  return url;
+}
+
+/**
+ * The part and the values of an address, as text; a lesson may stand there without a part, "". Links of earlier versions are read, too.
+ * @param {string | URL} address
+ * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
+ */
+export function linked(address) {
+  const url = new URL(address);
+  const { lesson = null, tab = lesson ? "" : "watch", ...query } = Object.fromEntries(url.searchParams);
+  let part = RENAMED.get(tab) ?? tab;
+  if (part === "watch" && query.compare === "true") part = "compare";
+  return { part, values: { ...query, ...Object.fromEntries(new URLSearchParams(url.hash.slice(1))) }, lesson };
+}

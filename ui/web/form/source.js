@@ -1,0 +1,268 @@
+// Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
+// a file of the visitor's, of which a square is chosen.
+
+import { ARROWS, all, button, el, find, markup, onDrag, onFile } from "../drawing/dom.js";
+import { inside, middle, resized } from "../pictures/crop.js";
+import { fitted } from "../pictures/fit.js";
+import { open, uri } from "../pictures/open.js";
+import { fromText, toText, unpack } from "../pictures/text.js";
+import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
+
+/** @import { About } from "./form.js" */
+/** @import { Answer } from "../messages/client.js" */
+/** @import { Panel } from "../run/panel.js" */
+/** @import { ExamplePicture } from "../messages/protocol.d.ts" */
+/** @import { Square } from "../pictures/crop.js" */
+/** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
+
+const LONGEST = 512; // pixels of the longer side, of which a square is chosen
+const PATIENCE = 150; // ms after the last move of the square until it is fitted
+
+const MARKUP = `
+<legend></legend>
+<div class="choice kind">
+  <label><input type="radio" value="sample" checked><span></span></label>
+  <label><input type="radio" value="picture"><span>${SOURCE.picture}</span></label>
+</div>
+<div class="own" hidden>
+    <div class="thumbs" role="group" aria-label="${SOURCE.given}"></div>
+    <label class="button upload"><input type="file" accept="image/*" aria-label="${SOURCE.open}"><span>${SOURCE.open}</span></label>
+    <div class="cropper" hidden>
+      <div class="crop"><img alt="${SOURCE.chosen}"><div class="square" tabindex="0" role="group" aria-label="${SOURCE.square}"></div></div>
+      <div class="row"><label class="grow"><span class="info">${SOURCE.size}</span><input type="range" class="slider side-slider" min="5" max="100" value="100" step="1" aria-label="${SOURCE.sizeSpoken}"></label>
+      <figure class="fitted"><img alt="${SOURCE.fitted}"></figure></div>
+      <label class="row invert"><input type="checkbox"><span>${SOURCE.invert}</span></label>
+    </div>
+    <p class="wrong" role="alert" hidden></p>
+  </div>
+`;
+
+/** A picture of a model, drawn. @param {string} text @param {Pick<About, "size" | "channels">} model */
+async function drawn(text, { size, channels }) {
+  await unpack(text);
+  return { text, uri: uri(fromText(text, { image_size: size, channels })) };
+}
+
+export class Source {
+  /** @type {Picture | null} */
+  #chosen = null;
+  /** @type {ExamplePicture[]} */
+  examples = [];
+  /** @type {import("../pictures/resize.js").Picture | null} */
+  #whole = null;
+  /** @type {Square} */
+  #square = { left: 0, top: 0, side: 1 };
+  #timer = 0;
+  #asks = 0; // of fits and files: what comes of an older one is dropped
+  #wanted = ""; // the picture of an address, until the model is known
+  /** @type {About | null} */
+  #model = null;
+
+  /**
+   * A control of a panel's form; its element is a fieldset.
+   * @param {Panel<any>} panel @param {string} name of its field @param {string} title
+   * @param {string} sample what the part has itself
+   */
+  constructor(panel, name, title, sample) {
+    this.page = panel.page;
+    this.ref = () => panel.form.refs[0];
+    this.changed = () => panel.changed(name, true);
+    this.input = null;
+    this.element = el("fieldset", { class: "field source" });
+    markup(this.element, MARKUP);
+    this.#find("legend").textContent = title;
+    this.#find(".kind span").textContent = sample;
+    this.kinds = all(this.element, ".kind input", HTMLInputElement);
+    for (const kind of this.kinds) {
+      kind.name = `source-${name}`;
+      kind.addEventListener("change", () => {
+        this.#show();
+        this.changed();
+      });
+    }
+    this.frame = this.#find(".square");
+    this.side = find(this.element, ".side-slider", HTMLInputElement);
+    this.invert = find(this.element, ".invert input", HTMLInputElement);
+    onFile(this.element, (file) => this.open(file));
+    this.#cropping();
+  }
+
+  /** @param {string} selector */
+  #find(selector) {
+    return find(this.element, selector);
+  }
+
+  get isPicture() {
+    return this.kinds[1].checked;
+  }
+
+  /** The picture as text, "" for what the part has itself, and where none is asked for. */
+  get() {
+    return this.isPicture && !this.element.hidden ? (this.#chosen?.text ?? "") : "";
+  }
+
+  /** The picture of an address, "" for what the part has itself; it is read when the model is known. @param {string} text */
+  set(text) {
+    this.#wanted = text;
+    this.kinds[text ? 1 : 0].checked = true;
+  }
+
+  missing() {
+    return this.isPicture && !this.#chosen ? UNCHOSEN : "";
+  }
+
+  /** Another model: its pictures have another size. @param {About} about */
+  offer(about) {
+    const { examples } = about;
+    this.#model = about;
+    this.examples = examples;
+    const thumbs = examples.map(({ name, text }) => {
+      const image = el("img", { alt: "" });
+      drawn(text, about).then((picture) => {
+        image.src = picture.uri;
+      });
+      const take = () => {
+        this.#whole = null;
+        this.#take({ text });
+      };
+      return button({ "aria-label": name, title: name }, take, image);
+    });
+    this.#find(".thumbs").replaceChildren(...thumbs);
+    const text = this.#wanted;
+    this.#wanted = "";
+    this.#chosen = null;
+    if (text) {
+      this.#whole = null;
+      this.#make((model) => drawn(text, model));
+    } else if (this.#whole) this.#fit();
+    else this.#chosen = examples[0] ?? null;
+    this.#show();
+  }
+
+  /** There is nothing but pictures. */
+  prefer() {
+    this.kinds[1].checked = true;
+    this.#show();
+  }
+
+  /** @param {File} file */
+  async open(file) {
+    const ask = ++this.#asks;
+    this.prefer();
+    const whole = await open(file, () => LONGEST).catch((/** @type {Error} */ error) => error);
+    if (ask !== this.#asks) return undefined;
+    if (whole instanceof Error) return this.#say(whole.message);
+    this.#whole = whole;
+    this.#square = middle(whole.width, whole.height);
+    this.side.value = "100";
+    find(this.element, ".crop img", HTMLImageElement).src = uri(whole);
+    return this.#fit();
+  }
+
+  /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
+  async #fitting() {
+    const ref = this.ref();
+    /** @type {Answer<About>} */
+    const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
+    if (model.error !== undefined) throw new Error(model.error);
+    if (!model.here) throw new Error(NOT_HERE);
+    if (model.latent) throw new Error(LATENT);
+    this.#model = model;
+    return model;
+  }
+
+  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<Picture>} act */
+  async #make(act) {
+    const ask = ++this.#asks;
+    this.#show();
+    const made = await this.#fitting()
+      .then(act)
+      .catch((/** @type {Error} */ error) => error);
+    if (ask !== this.#asks) return;
+    if (made instanceof Error) this.#say(made.message);
+    else this.#take(made);
+  }
+
+  #fit() {
+    return this.#make(async (model) => {
+      if (!this.#whole) throw new Error("no picture is open");
+      const picture = fitted(this.#whole, this.#square, model, this.invert.checked);
+      return { text: await toText(picture), uri: uri(picture) };
+    });
+  }
+
+  // --- The square
+
+  #cropping() {
+    const crop = this.#find(".crop");
+    let from = { x: 0, y: 0, square: this.#square };
+    onDrag(crop, (x, y, first) => {
+      if (first) from = { x, y, square: this.#square };
+      const short = Math.min(crop.clientWidth, crop.clientHeight);
+      const [right, down] = [(x - from.x) * crop.clientWidth, (y - from.y) * crop.clientHeight];
+      if (!first) this.#move(from.square, right / short, down / short);
+    });
+    crop.addEventListener("pointerdown", (event) => event.preventDefault()); // pictures are dragged else
+    this.frame.addEventListener("keydown", (event) => {
+      const by = ARROWS[event.key];
+      if (!by) return;
+      event.preventDefault();
+      this.#move(this.#square, 0.02 * by[0], 0.02 * by[1]);
+    });
+    this.side.addEventListener("input", () => {
+      if (!this.#whole) return;
+      this.#square = resized(this.#square, Number(this.side.value) / 100, this.#whole.width, this.#whole.height);
+      this.#place();
+    });
+    this.invert.addEventListener("change", () => this.#place());
+  }
+
+  /** @param {Square} from @param {number} right @param {number} down */
+  #move(from, right, down) {
+    if (!this.#whole) return;
+    const wanted = { ...from, left: from.left + right, top: from.top + down };
+    this.#square = inside(wanted, this.#whole.width, this.#whole.height);
+    this.#place();
+  }
+
+  /** The square is elsewhere: draw it, and fit it when it has come to rest. */
+  #place() {
+    this.#show();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#fit(), PATIENCE);
+  }
+
+  /** @param {Picture} picture */
+  #take(picture) {
+    this.#chosen = picture;
+    this.#say("");
+  }
+
+  /** What is wrong with a new picture, where the one before stays, or "". @param {string} sentence */
+  #say(sentence) {
+    const wrong = this.#find(".wrong");
+    wrong.textContent = sentence;
+    wrong.hidden = !sentence;
+    this.#show();
+    this.changed();
+  }
+
+  #show() {
+    this.#find(".own").hidden = !this.isPicture;
+    this.#find(".cropper").hidden = !this.#whole;
+    this.element.dataset.picture = this.get().slice(-12);
+    for (const [i, thumb] of all(this.element, ".thumbs button", HTMLButtonElement).entries())
+      thumb.setAttribute("aria-pressed", String(!this.#whole && this.#chosen?.text === this.examples[i].text));
+    if (!this.#whole) return;
+    const { width, height } = this.#whole;
+    const { left, top, side } = this.#square;
+    const [across, down] = [width, height].map((length) => (100 * Math.min(width, height)) / length); // per cent
+    Object.assign(this.frame.style, {
+      left: `${left * across}%`,
+      top: `${top * down}%`,
+      width: `${side * across}%`,
+      height: `${side * down}%`,
+    });
+    if (this.#chosen?.uri) find(this.element, ".fitted img", HTMLImageElement).src = this.#chosen.uri;
+  }
+}

@@ -1,0 +1,116 @@
+// Lanes of a run whose networks are opened: what each step shows of them, what is cut, what is grafted from another lane.
+
+import { chain } from "../../process/runs.js";
+import { insideOf } from "./inside.js";
+
+/** @import { Probe, Tap } from "./unet.js" */
+/** @import { Seed } from "../../process/noise.js" */
+/** @import { Process } from "../../process/predict.js" */
+/** @import { Settings, Touch } from "../../process/runs.js" */
+
+/**
+ * What a lane shows of its network, and what is changed there: JSON, the same for every engine. Names are those of `Inside`
+ * in ddpm_core/engines/blocks.py: of blocks ("down 1", …, "middle", "up 1", …); what is cut may also be skips ("skips 7"),
+ * "attention", "condition" or "time". steps: the first one, counted from 0, and the one before which it ends; all without it.
+ * look: a place, from 0 to below 1 of each side: where it looks is shown. lane: an earlier one with the same times, whose block at the same step takes the place of this one's. Of a block
+ * that is both cut and grafted in a step, nothing is left.
+ * @typedef {{
+ *   taps?: string[],
+ *   look?: [down: number, right: number] | null,
+ *   cut?: { name: string, steps?: [from: number, to: number] }[],
+ *   graft?: { name: string, lane: number, steps?: [from: number, to: number] }[],
+ * }} Surgery
+ * @typedef {Omit<Settings, "seed"> & { model: Process, touch?: Touch | null, surgery?: Surgery | null }} Lane
+ */
+
+/**
+ * The lanes for `sideBySide`, each with its surgery; taps(lane, seed): what its newest step has shown, by the names of
+ * blocks, with the condition; with guidance then without it. looks(lane, seed): where the place looked in it, with the
+ * condition. Throws a sentence for what can't be opened.
+ * With guidance, both evaluations take from those of the other lane, or from its only one. Where a step evaluates more
+ * than once, as with corrections, the last evaluation is shown and grafted.
+ * @template {Lane} L @param {L[]} lanes
+ */
+export function opened(lanes) {
+  for (const [number, { surgery }] of lanes.entries()) if (surgery) check(lanes, number, surgery);
+  /** Of each lane what its newest step shows, by seed. @type {Map<Seed, Probe[]>[]} */
+  const newest = lanes.map(() => new Map());
+  const operated = lanes.map((lane, number) => {
+    const { taps = [], look = null, cut = [], graft = [] } = lane.surgery ?? {};
+    const given = lanes.flatMap(({ surgery }) => surgery?.graft ?? []).filter((one) => one.lane === number);
+    const shown = [...taps, ...given.map(({ name }) => name)];
+    if (!look && ![...shown, ...cut, ...graft].length) return lane;
+    const probes = (/** @type {number} */ index, /** @type {Seed} */ seed) => {
+      /** @type {(one: { steps?: [number, number] }) => boolean} */
+      const isOn = ({ steps: [from, to] = [0, Number.POSITIVE_INFINITY] }) => index >= from && index < to;
+      const found = [0, 1].map((which) => ({
+        taps: new Map(shown.map((name) => [name, /** @type {Tap | null} */ (null)])),
+        cut: new Set(cut.filter(isOn).map(({ name }) => name)),
+        graft: new Map(
+          graft.filter(isOn).map(({ name, lane }) => [name, blockOf(newest[lane].get(seed), which, name)]),
+        ),
+        ...(look ? { look: { place: look, maps: [] } } : {}),
+      }));
+      newest[number].set(seed, found);
+      return found;
+    };
+    return { ...lane, probes };
+  });
+  return {
+    lanes: operated,
+    /** @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
+    taps(lane, seed) {
+      const found = (newest[lane].get(seed) ?? []).map(({ taps }) => /** @type {Map<string, Tap>} */ (taps));
+      return found.filter((taps) => taps.size && [...taps.values()].every(Boolean));
+    },
+    /** @param {number} lane @param {Seed} seed */
+    looks: (lane, seed) => newest[lane].get(seed)?.[0].look?.maps ?? [],
+  };
+}
+
+/** The numbers of a block in an evaluation of a step, or in the step's only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
+function blockOf(probes, which, name) {
+  const tap = probes?.[which].taps?.get(name) ?? probes?.[0].taps?.get(name);
+  return /** @type {Tap} */ (tap).data;
+}
+
+/** @param {Lane[]} lanes @param {number} number of the lane @param {Surgery} surgery */
+function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) {
+  const { model, touch } = lanes[number];
+  const at = (/** @type {number} */ lane) => {
+    const { config } = lanes[lane].model;
+    if (config) return insideOf(config);
+    throw new Error("the network of this model can't be opened");
+  };
+  const { blocks, skips } = at(number);
+  if (touch) throw new Error("a run that is touched can't be opened: leave out one of both");
+  if (look && !Object.values(blocks).some(({ attentions }) => attentions))
+    throw new Error("this network has no self-attention: choose another model, or leave out the place");
+  const all = [...Object.keys(blocks), ...skips, "attention", "condition", "time"];
+  const names = [...taps, ...graft.map(({ name }) => name)];
+  for (const [known, asked] of /** @type {const} */ ([
+    [Object.keys(blocks), names],
+    [all, cut.map(({ name }) => name)],
+  ])) {
+    const unknown = asked.find((name) => !known.includes(name));
+    if (unknown !== undefined)
+      throw new Error(`there is no '${unknown}' in this network: choose from ${known.join(", ")}`);
+  }
+  if (model.nullLabel === null && !model.words && cut.some(({ name }) => name === "condition"))
+    throw new Error("this model has no condition that could be changed");
+  const times = (/** @type {number} */ lane) => chain(lanes[lane].model, lanes[lane]).pairs;
+  const n = times(number).length;
+  for (const { name, steps = [0, n] } of [...cut, ...graft]) {
+    const [from, to] = steps;
+    if (steps.length === 2 && steps.every(Number.isInteger) && from >= 0 && from < to && to <= n) continue;
+    throw new Error(`steps of '${name}' must be two whole numbers, the first below the second, from 0 to ${n}`);
+  }
+  for (const { name, lane } of graft) {
+    if (!Number.isInteger(lane) || lane < 0 || lane >= number)
+      throw new Error(`'${name}' can come only from a lane before this one`);
+    if (`${times(lane)}` !== `${times(number)}` || lanes[lane].touch)
+      throw new Error(`'${name}' can come only from a lane that visits the same times`);
+    if (`${at(lane).blocks[name]?.shape}` !== `${blocks[name].shape}`)
+      throw new Error(`'${name}' can come only from a network that has this block with the same shape`);
+  }
+}

@@ -1,0 +1,657 @@
+// Made from ui/protocol.py by `python ui/web/page_types.py`: change the types there.
+
+import type { Sprite } from "../pictures/sprite.js";
+import type { Picture } from "../pictures/resize.js";
+
+/** The stage of a run; ui/runs/states.py lists which follows which. */
+export type State = "queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost";
+
+/** How a run stands, and what it has computed since the message before. */
+export type RunMessage<R> = {
+  /** its id */
+  run: string;
+  /** 1, 2, … */
+  seq: number;
+  state: State;
+  /** "" for the usual words of the state */
+  text: string;
+  /** 0 to 1 */
+  progress: number | null;
+  /** seconds */
+  left: number | null;
+  results: R[];
+};
+
+/** A block of a U-Net. */
+export type NetworkBlock = {
+  name: string;
+  /** channels, rows, columns */
+  shape: number[];
+  /** its layers, such as "2 resnets, 1 attention" */
+  parts: string;
+  /** how many of these are attention */
+  attentions: number;
+};
+
+/** What `python -m benchmarks inside` has measured with parts of a network switched off. */
+export type Figures = {
+  seeds: number;
+  steps: number;
+  /** What the numbers are: the share of runs that show the right class, or the distance (RMS) from the whole runs. */
+  unit: "right" | "rms";
+  /** how often the classifier of digits is right, and on how many; null without it */
+  judge: Record<string, number> | null;
+  /** the number of the whole runs */
+  whole: number;
+  /** by part: switched off in all steps, in the first half, in the second */
+  off: Record<string, Record<string, number>>;
+  /** with the class in some steps only */
+  condition: Record<string, number>;
+  /** with the middle of a run of another class, by its steps */
+  graft: Record<string, Record<string, number>>;
+};
+
+/** What the engine has read before the first step; the page's own plan adds the rest. */
+export type Opening = {
+  kind: "plan";
+  /** the prompt of one lane, as the model reads it */
+  words?: string[];
+  /** words that are new to the model */
+  unknown?: string[];
+  /** the paper's numbers for the measured pictures: t, rate, RMSE */
+  published?: number[][] | null;
+  /** of an opened network, in the order of the computation */
+  blocks?: NetworkBlock[];
+  /** the coarsest first */
+  skips?: string[];
+  /** How well each block can be read at each step; null where no readers were fitted. */
+  r2?: Record<string, number[]> | null;
+  figures?: Figures | null;
+};
+
+/** The pictures after step k of a lane. Long runs are thinned: not every k comes. */
+export type LaneFrame = {
+  kind: "frame";
+  lane: number;
+  k: number;
+  sigma: number;
+  /** x_s */
+  x: Sprite;
+  /** x̂_0 as seen from x_t */
+  x0: Sprite;
+  /** x of a latent model as it is, a pixel for each latent */
+  z?: Sprite;
+  /** x̂_0 likewise */
+  z0?: Sprite;
+  /** whether x and x0 are decoded; else they are previews */
+  decoded?: boolean;
+  /** How far each picture of a touched lane is from lane A's: the mean of |A − B| in grey levels, and the share of pixels in which they differ. */
+  apart?: [number, number][];
+  /** where each word is looked at: pictures with a row for each word */
+  attention?: Sprite;
+};
+
+/** Where a place looks in a layer of self-attention. */
+export type Look = {
+  /** its name in the network */
+  layer: string;
+  /** of its heads: the largest share is white */
+  maps: Sprite;
+};
+
+/** What an opened network gives at step k of a lane. The pictures of blocks are in their order. */
+export type InsideFrame = {
+  kind: "inside";
+  lane: number;
+  k: number;
+  t: number;
+  /** x_s */
+  x: Sprite;
+  x0: Sprite;
+  /** of the chosen block, each from its darkest number to its brightest one */
+  channels: Sprite;
+  /** what a reader finds of x̂_0 in each block */
+  read?: Sprite[];
+  /** the numbers of each block as colours */
+  colours?: Sprite[];
+  /** where the chosen place looks */
+  looks?: Look[];
+};
+
+/** A picture from which rows begin, on its way or final. */
+export type SourcePicture = {
+  kind: "source";
+  i: number;
+  x: Sprite;
+  final: boolean;
+};
+
+/** The pictures beside a row: what it began with, or where its pictures differ. */
+export type RowHead = {
+  kind: "latent" | "map";
+  row: number;
+  x: Sprite[];
+};
+
+/** The pictures of a row after step k. */
+export type RowStep = {
+  kind: "step";
+  row: number;
+  k: number;
+  s: number;
+  x0: Sprite;
+  x?: Sprite;
+};
+
+/** The end of a row, in grey levels. */
+export type RowEnd = {
+  kind: "row";
+  row: number;
+  spread: number;
+  gap?: number;
+};
+
+/** Pictures beside each other, and their places. */
+export type CellPictures = {
+  kind: "cells";
+  cells: number[];
+  x: Sprite;
+};
+
+/** How a training in the plane goes. */
+export type PlaneTraining = {
+  kind: "training";
+  steps: number;
+  /** step and loss */
+  curve: [number, number][];
+  /** the loss of the exact ε */
+  least: number;
+  /** a small cloud of the network as it is; null when the training is done */
+  x: Int16Array | null;
+};
+
+export type Cloud = {
+  kind: "frame";
+  lane: number;
+  s: number;
+  /** of s */
+  alpha_bar: number;
+  /** how far the plane is seen at s */
+  reach: number;
+  x: Int16Array;
+  /** the network's score; null for the exact one */
+  field: Int8Array | null;
+};
+
+/** The receiver's guesses: a row for each picture. */
+export type Decoding = {
+  kind: "decoding";
+  times: number[];
+  rows: Sprite[];
+};
+
+/** The bits/dim of the first picture, by a short chain. */
+export type Early = {
+  kind: "early";
+  steps: number;
+  bits: number;
+};
+
+/** Curves of a bound at its times, in bits/dim. */
+export type Curves = {
+  L: number[];
+  rate: number[];
+};
+
+/** Means over the pictures so far. */
+export type MeanBits = {
+  kind: "bits";
+  /** pictures */
+  done: number;
+  /** By variance and steps: bits/dim, its standard error, prior, L_0. */
+  chains: Record<string, Record<string, [number, number | null, number, number]>>;
+  /** by variance */
+  curves: Record<string, Curves>;
+  /** at the times, on the scale 0 to 255 */
+  rmse: number[];
+  /** ascending */
+  times: number[];
+};
+
+export type Result = Opening | LaneFrame | InsideFrame | SourcePicture | RowHead | RowStep | RowEnd | CellPictures | PlaneTraining | Cloud | Decoding | Early | MeanBits;
+
+/** The values of a question: they may come from anybody, so each is checked. */
+export type Asked = Record<string, unknown>;
+
+/** A question or an answer without values. */
+export type Nothing = {
+};
+
+/** A checkpoint in the list of models. */
+export type ModelChoice = {
+  ref: string;
+  label: string;
+  /** what else is said of it; where it can't be chosen, why */
+  about: string;
+  /** whether it is here, was trained here, or needs the Hub */
+  group: "here" | "trained" | "hub";
+  /** of a model of the Hub, the set that it was trained with; "" where that is not known */
+  data: string;
+  /** whether it can be chosen */
+  ready: boolean;
+  latent: boolean;
+  /** the address of a thumbnail, "" for none */
+  picture: string;
+};
+
+export type Device = {
+  note: string;
+  engine: string;
+  /** of the network's arithmetic, such as "bf16"; "" before a model was loaded */
+  precision: string;
+};
+
+export type ModelList = {
+  models: ModelChoice[];
+  device: Device;
+  /** whether the Hub has been asked for all of them */
+  known: boolean;
+};
+
+export type ModelAsked = {
+  ref: string;
+  /** whether examples are wanted */
+  pictures?: boolean;
+  /** whether the visitor has chosen it, and no link */
+  typed?: boolean;
+};
+
+/** Where a checkpoint is from. */
+export type Origin = {
+  ref?: string | null;
+  name?: string | null;
+  revision?: string | null;
+  weights?: string | null;
+  file?: string | null;
+  fixed?: boolean | null;
+};
+
+/** What a distilled model was made for. */
+export type StudentSpec = {
+  method: "consistency" | "progressive";
+  times: number[];
+  /** the times of its authors, where they take fewer steps; else empty */
+  usual: number[];
+  /** the scale that it has learned */
+  guidance: number | null;
+};
+
+/** The fields of `ddpm_core.model.ModelSpec` that are plain data. */
+export type Spec = {
+  image_size: number;
+  channels: number;
+  /** pixels a side of one number of x: 1 but for a latent model */
+  factor: number;
+  prediction: string;
+  variance: string;
+  num_classes: number;
+  null_label: number | null;
+  class_names: string[] | null;
+  clip: boolean;
+  source: Origin | null;
+  /** whether Γ was estimated for these weights */
+  gamma: boolean | null;
+  /** times by sampler and number of steps */
+  optimised: Record<string, Record<string, number[]>> | null;
+  student: StudentSpec | null;
+  latent: boolean;
+  takes_words: boolean;
+  leading_offset: number;
+  /** null but for score, EDM and flow models */
+  coordinates: string | null;
+  /** the least σ of such a model */
+  floor?: number;
+  snr: number | null;
+  corrections: number;
+  /** whether readers were fitted */
+  readers: boolean;
+};
+
+/** The autoencoder of a latent model: the network knows z · scale, shifted. */
+export type Autoencoder = {
+  /** its folder in the checkpoint */
+  folder: string;
+  /** its class */
+  kind: string;
+  scale: number;
+  shift: number;
+};
+
+/** Where a checkpoint lies for diffusers. */
+export type Home = {
+  /** the arguments of `from_pretrained` that name it, as Python */
+  where: string;
+  /** whether its scheduler has its own folder */
+  has_scheduler: boolean;
+  autoencoder: Autoencoder | null;
+  /** whether diffusers lacks the network's class */
+  own_class: boolean;
+};
+
+/** A schedule at t = 0..T. */
+export type ScheduleTable = {
+  T: number;
+  beta: number[];
+  alphaBar: number[];
+  exploding?: boolean;
+};
+
+/** Γ at some times, ascending. */
+export type KeptGamma = {
+  times: number[];
+  gamma: number[];
+};
+
+export type KeptTimes = {
+  /** by sampler and number of steps, descending */
+  times: Record<string, Record<string, string>>;
+};
+
+/** The files beside the weights, as far as they are used; null where there are none. */
+export type Sidecars = {
+  gamma: KeptGamma | null;
+  optimised: KeptTimes | null;
+};
+
+/** diffusers' pipeline for a model with coordinates. */
+export type Pipeline = {
+  name: string;
+  /** of x_T */
+  sigma: number | null;
+};
+
+/** Everything about a checkpoint except its network, known when its files are here. */
+export type CheckpointFacts = {
+  spec: Spec;
+  home: Home;
+  scheduler: ScheduleTable;
+  sidecars: Sidecars;
+  pipeline?: Pipeline | null;
+  /** of the preview of a latent */
+  colours?: number[][] | null;
+};
+
+/** A set of pictures that comes with the page. */
+export type ShippedSet = {
+  title: string;
+  count: number;
+};
+
+/** A picture of such a set. */
+export type ExamplePicture = {
+  /** what it shows */
+  name: string;
+  /** the picture, as addresses have it: see ui/web/pictures/text.js */
+  text: string;
+};
+
+/** The answer to `facts`: what a page needs to offer a checkpoint. */
+export type FactsAnswer = {
+  ref: string;
+  /** pictures of a first run */
+  count: number;
+  /** bytes, 0 where it is here or nobody knows */
+  download: number;
+  /** null as long as its files are not here */
+  facts: CheckpointFacts | null;
+  set?: ShippedSet | null;
+  examples?: ExamplePicture[];
+};
+
+export type Download = {
+  ref: string;
+  bytes: number;
+};
+
+/** How long a run takes: the answer to `cost` of a part, asked with the values of its form. */
+export type RunCost = {
+  /** null where that is not known */
+  seconds: number | null;
+  /** what must be downloaded first */
+  missing: Download[];
+  /** "CPU" or "GPU" */
+  device: string;
+  /** whether others compute on it, on a page for all */
+  busy: boolean;
+};
+
+export type RunAsked = {
+  run: string | null;
+};
+
+/** A run whose messages can still be had. */
+export type RunHere = {
+  /** whether they end with this app */
+  closing: boolean;
+};
+
+export type RoomAsked = {
+  /** the address of the page */
+  page: string;
+};
+
+/** How others can open the page, or why they can't. */
+export type Invitation = {
+  address?: string;
+  /** the address as a QR code, an SVG as data-URI */
+  code?: string;
+  /** why they can't */
+  why?: string;
+};
+
+export type EngineQuestions = {
+  models: (asked: Nothing) => ModelList;
+  facts: (asked: ModelAsked) => FactsAnswer;
+  emoji: (asked: Nothing) => Record<string, string>;
+  stop: (asked: RunAsked) => Nothing;
+  run: (asked: RunAsked) => RunHere;
+  room: (asked: RoomAsked) => Invitation;
+};
+
+/** The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`. */
+export type Weights = {
+  beta: Float32Array;
+  /** √ᾱ_t */
+  signal: Float32Array;
+  /** √(1 − ᾱ_t) */
+  noise: Float32Array;
+  /** of x_0 in the posterior mean */
+  of_x_0: Float32Array;
+  of_x_t: Float32Array;
+  beta_tilde: Float32Array;
+};
+
+export type DrawingAsked = {
+  name: string;
+};
+
+export type DrawnPicture = {
+  /** one */
+  picture: Picture[];
+};
+
+export type NoiseAsked = {
+  size: number;
+  seed: number;
+};
+
+export type Noise = {
+  /** in units of EPSILON_UNIT */
+  epsilon: Int16Array;
+};
+
+export type WalkAsked = {
+  size: number;
+  /** as base64 */
+  pixels: string;
+  schedule: string;
+  t: number;
+  seed: number;
+};
+
+/** t small steps beside one jump: `ddpm_core.plane.forward.Comparison`. Pairs are of both. */
+export type WalkComparison = {
+  walk: Sprite;
+  jump: Sprite;
+  mean: [number, number];
+  std: [number, number];
+  sigma: number;
+  /** of the histograms */
+  edges: number[];
+  densities: [number[], number[]];
+  gap: number;
+  chance: number;
+};
+
+export type ForwardQuestions = {
+  thumbs: (asked: Nothing) => Record<string, Sprite>;
+  tables: (asked: Nothing) => Record<string, Weights>;
+  picture: (asked: DrawingAsked) => DrawnPicture;
+  noise: (asked: NoiseAsked) => Noise;
+  compare: (asked: WalkAsked) => WalkComparison;
+};
+
+/** Samples of a step of a training; null where a picture is gone. */
+export type SampleGrid = {
+  step: number;
+  /** of training until then; 0 in the recorded run, where that says nothing */
+  seconds: number;
+  /** of x̂_0 with the moving average, in grey levels */
+  error: number | null;
+  /** with the moving average */
+  ema: Sprite | null;
+  /** with the weights themselves */
+  raw: Sprite | null;
+  /** those of `ema`, each beside the nearest drawing of the visitor's */
+  pairs?: Sprite;
+  /** how far they are from it, as a share of how far the drawings are from each other */
+  likeness?: number;
+};
+
+/** idle: there is no run. starting: no samples yet. waiting: likewise, as others compute. silent: a followed run from which nothing has come for a while. */
+export type TrainState = "idle" | "starting" | "waiting" | "running" | "pausing" | "paused" | "stopping" | "stopped" | "finished" | "error" | "silent";
+
+/** How many points and grids the new ones follow. (`from` can't be the name of a field in a class.) */
+export type Continued = {
+  /** How many points and grids the new ones follow. (`from` can't be the name of a field in a class.) */
+  from?: [number, number];
+};
+
+/** The state of the visitor's training, and what the page does not know of it yet. */
+export type TrainingNow = Continued & {
+  state: TrainState;
+  /** of the run, counted by visitor */
+  number: number;
+  text?: string;
+  title?: string;
+  /** the same for runs whose losses can be compared */
+  recipe?: string;
+  /** a folder */
+  followed?: string | null;
+  step?: number;
+  /** seconds */
+  left?: number | null;
+  /** whether there is a model */
+  saved?: boolean;
+  /** changes when what the page knew no longer holds */
+  version?: number;
+  /** step, loss, images a second, seconds */
+  points?: ([number, number | null, number | null, number])[];
+  grids?: SampleGrid[];
+  /** grids are left: ask again at once */
+  more?: boolean;
+  /** steps */
+  total?: number;
+  /** images a step */
+  batch?: number;
+  classes?: number;
+};
+
+/** A question for the state of a training: what the page has. */
+export type NowAsked = {
+  visitor: string;
+  number: number;
+  version: number;
+  points: number;
+  grids: number;
+};
+
+export type StartAsked = {
+  visitor: string;
+  data?: string;
+  path?: string;
+  prediction?: string;
+  objective?: string;
+  length?: string;
+  lr?: string;
+  width?: string;
+  /** strokes of each */
+  drawings?: number[][][];
+};
+
+export type Found = {
+  /** how many they are, and their size */
+  found: string;
+};
+
+export type FollowAsked = {
+  visitor: string;
+  path: string;
+};
+
+export type DoAsked = {
+  visitor: string;
+  what: "pause" | "resume" | "stop" | "hurry" | "keep";
+};
+
+/** Where a training was kept, if it was. */
+export type Did = {
+  /** the folder */
+  kept?: string;
+  /** the file of drawings in it */
+  data?: string | null;
+};
+
+export type UseAsked = {
+  visitor: string;
+};
+
+/** The visitor's model, which is in the list of models now. */
+export type Used = {
+  ref: string;
+};
+
+export type TrainQuestions = {
+  now: (asked: NowAsked) => TrainingNow;
+  start: (asked: StartAsked) => Nothing;
+  pictures: (asked: FollowAsked) => Found;
+  follow: (asked: FollowAsked) => Nothing;
+  do: (asked: DoAsked) => Did;
+  use: (asked: UseAsked) => Used;
+};
+
+export type Cards = {
+  /** of its lessons */
+  html: string;
+};
+
+export type CourseQuestions = {
+  cards: (asked: Nothing) => Cards;
+};
+
+export type Questions = {
+  engine: EngineQuestions;
+  forward: ForwardQuestions;
+  train: TrainQuestions;
+  course: CourseQuestions;
+};

@@ -1,0 +1,108 @@
+"""Write the types of ui/protocol.py for the page, as a file that only tsc reads: `python ui/web/page_types.py`.
+
+Names and comments are the same in both. tests/page/test_protocol.py says whether the file is fresh.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import cast
+
+WEB = Path(__file__).parent
+SOURCE, FILE = WEB.parent / "protocol.py", WEB / "messages/protocol.d.ts"
+HEAD = """// Made from ui/protocol.py by `python ui/web/page_types.py`: change the types there.
+
+import type { Sprite } from "../pictures/sprite.js";
+import type { Picture } from "../pictures/resize.js";
+"""
+PLAIN = {"int": "number", "float": "number", "str": "string", "bool": "boolean", "object": "unknown"}
+ARRAYS = {"uint8": "Picture[]", "int8": "Int8Array", "int16": "Int16Array", "float32": "Float32Array"}
+
+
+class PageTypes:
+    """The types of a module for the page. Raises ValueError, one sentence, for a type that the page can't have."""
+
+    def __init__(self, source: str):
+        self._lines = source.splitlines()
+        self._names = PLAIN | {"Sprite": "Sprite"}  # what the page calls a type
+        self.text = "\n".join([HEAD, *self._declarations(ast.parse(source))])
+
+    def _declarations(self, module: ast.Module) -> Iterator[str]:
+        for node in module.body:
+            match node:
+                case ast.ClassDef(name=name, bases=bases):
+                    self._names[name] = name
+                    for base in bases:
+                        if isinstance(base, ast.Subscript):  # Generic[R]
+                            parameter = ast.unparse(base.slice)
+                            self._names[parameter] = parameter
+                            name = f"{name}<{parameter}>"
+                    fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
+                    own = self._object((ast.unparse(field.target), field.annotation) for field in fields)
+                    others = [base.id for base in bases if isinstance(base, ast.Name) and base.id != "TypedDict"]
+                    kind, about = " & ".join([*others, own]), ast.get_docstring(node) or ""
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(args=[_, ast.Dict(keys, values)])):
+                    names = (ast.literal_eval(ast.unparse(key)) for key in keys if key)
+                    kind, about = self._object(zip(names, values, strict=True)), self._comment(node)
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript() | ast.BinOp() as value):
+                    kind, about = self._type(value), self._comment(node)
+                case _:
+                    continue
+            self._names[name] = name
+            yield f"{_doc(about)}export type {name} = {kind};\n"
+
+    def _object(self, fields: Iterable[tuple[str, ast.expr]]) -> str:
+        lines = []
+        for name, kind in fields:
+            lines.append(_doc(self._comment(kind), "  "))
+            match kind:
+                case ast.Subscript(value=ast.Name(id="NotRequired"), slice=inner):
+                    lines.append(f"  {name}?: {self._type(inner)};\n")
+                case _:
+                    lines.append(f"  {name}: {self._type(kind)};\n")
+        return f"{{\n{''.join(lines)}}}"
+
+    def _type(self, kind: ast.expr) -> str:
+        match kind:
+            case ast.Constant(value=None):
+                return "null"
+            case ast.Name(id=name) if name in self._names:
+                return self._names[name]
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                return f"{self._type(left)} | {self._type(right)}"
+            case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple(elts=parts)):
+                return " | ".join(f'"{ast.literal_eval(part)}"' for part in parts)
+            case ast.Subscript(value=ast.Name(id="Literal"), slice=part):
+                return f'"{ast.literal_eval(part)}"'
+            case ast.Subscript(value=ast.Name(id="list"), slice=inner):
+                one = self._type(inner)
+                return f"({one})[]" if " | " in one else f"{one}[]"
+            case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=parts)):
+                return f"[{', '.join(map(self._type, parts))}]"
+            case ast.Subscript(value=ast.Name(id="dict" | "Mapping"), slice=ast.Tuple(elts=[key, value])):
+                return f"Record<{self._type(key)}, {self._type(value)}>"
+            case ast.Subscript(value=ast.Name(id="Callable"), slice=ast.Tuple(elts=[ast.List(elts=[asked]), answer])):
+                return f"(asked: {self._type(asked)}) => {self._type(answer)}"
+            case ast.Subscript(value=ast.Name(id="NDArray"), slice=ast.Attribute(attr=numbers)) if numbers in ARRAYS:
+                return ARRAYS[numbers]
+        raise ValueError(f"{SOURCE.name}, line {kind.lineno}: the page has no type for {ast.unparse(kind)}")
+
+    def _comment(self, node: ast.stmt | ast.expr) -> str:
+        """Return the comment behind a type, or in the lines before it."""
+        line, first = self._lines[cast(int, node.end_lineno) - 1], node.lineno - 1
+        if "  # " in line:
+            return line.partition("  # ")[2]
+        start = first
+        while self._lines[start - 1].lstrip().startswith("# "):
+            start -= 1
+        return " ".join(line.strip(" #") for line in self._lines[start:first])
+
+
+def _doc(text: str, indent: str = "") -> str:
+    return f"{indent}/** {' '.join(text.split())} */\n" if text else ""
+
+
+if __name__ == "__main__":
+    FILE.write_text(PageTypes(SOURCE.read_text(encoding="utf-8")).text, encoding="utf-8")

@@ -1,0 +1,49 @@
+// The pictures of the Forward tab: x_0, ε, x_t, the mean of the step back, and what that takes away.
+import { context2d, find, write } from "../../drawing/dom.js";
+import { WORDS } from "../../words/forward.js";
+import { attribute } from "../../words/symbols.js";
+import { noised, rms, sum, toPixels, visibleGain } from "./mix.js";
+
+/** @import { Weights } from "../../messages/protocol.d.ts" */
+/** @import { Scene } from "./scene.js" */
+
+export class Pictures {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    const canvasOf = (/** @type {string} */ figure) => find(root, `${figure} canvas`, HTMLCanvasElement);
+    this.x0 = canvasOf(".x0");
+    this.eps = canvasOf(".eps");
+    this.xt = canvasOf(".xt");
+    this.mean = canvasOf(".mean");
+    this.change = canvasOf(".change");
+    this.gain = find(root, ".change .at");
+  }
+
+  /** @param {Scene} scene @param {Weights} table of its schedule */
+  render({ t, x0, epsilon, picture }, table) {
+    const xt = noised(x0, epsilon, table.signal[t], table.noise[t]);
+    // At t = 0 there is no step back: the picture itself stands there.
+    const back = t ? sum(table.of_x_0[t], x0, table.of_x_t[t], xt) : x0;
+    const change = sum(1, xt, -1, back);
+    const gain = t ? visibleGain(rms(change)) : 1;
+    paint(this.x0, x0);
+    paint(this.eps, epsilon, 127.5);
+    paint(this.xt, xt);
+    paint(this.mean, back);
+    paint(this.change, change, gain);
+    attribute(this.xt, "aria-label", WORDS.xt(picture, t));
+    attribute(this.mean, "aria-label", WORDS.back(t));
+    attribute(this.change, "aria-label", WORDS.change(gain));
+    write(this.gain, WORDS.gain(gain));
+  }
+}
+
+/** @param {HTMLCanvasElement} canvas @param {Float32Array} values of a square @param {number} [gain] */
+function paint(canvas, values, gain) {
+  const size = Math.sqrt(values.length / 3);
+  if (canvas.width !== size || canvas.height !== size) canvas.width = canvas.height = size;
+  const context = context2d(canvas);
+  const image = context.createImageData(size, size);
+  toPixels(image.data, values, gain);
+  context.putImageData(image, 0, 0);
+}

@@ -1,0 +1,103 @@
+// A file of the visitor's, decoded by the browser: only pixels of it leave the page.
+
+import { checkPixels, context2d, el } from "../drawing/dom.js";
+import { tooLarge, tooLong, tooManyPixels, UNREADABLE } from "../words/pictures.js";
+import { reduced, resized } from "./resize.js";
+
+/** @import { Picture } from "./resize.js" */
+
+const MEGABYTES = 64; // of a file
+const MEGAPIXELS = 50; // of a picture; three times as many of a JPEG, as cameras make them
+const RATIO = 100; // of the sides: of a longer picture hardly anything is to be seen
+const TILE = 2048; // pixels a side that are taken from the browser at once
+
+/**
+ * A picture file, upright, in red, green, blue and alpha. Throws an Error with a sentence for what is not a picture, or
+ * too large.
+ * @param {File} file
+ * @param {(long: number, short: number) => number} longest pixels of its longer side, at most, for a picture of these sides
+ */
+export async function open(file, longest) {
+  if (file.size > MEGABYTES * 1e6) throw new Error(tooLarge(MEGABYTES));
+  checkPixels();
+  await check(file);
+  // Without a conversion of colours: the levels are those of the file, as the trainer reads them.
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
+  if (!bitmap) throw new Error(UNREADABLE);
+  const { width, height } = bitmap;
+  const most = longest(Math.max(width, height), Math.min(width, height));
+  const [wide, high] = within(width, height, most);
+  const [across, down] = [width / wide, height / high].map((times) => Math.max(1, Math.floor(times / 2)));
+  const small = pixelsOf(bitmap, across, down);
+  bitmap.close();
+  return resized(small, wide, high, "bicubic", [0, 0, width / across, height / down]);
+}
+
+/** Throws an Error with a sentence for a picture that is too large to decode: its header is read, and nothing else. @param {File} file */
+async function check(file) {
+  const image = el("img", { src: URL.createObjectURL(file) });
+  const known = new Promise((resolve, reject) => {
+    image.addEventListener("load", resolve);
+    image.addEventListener("error", () => reject(new Error(UNREADABLE)));
+  });
+  await known.finally(() => URL.revokeObjectURL(image.src));
+  const sides = [image.naturalWidth, image.naturalHeight];
+  const [ratio, pixels] = [Math.max(...sides) / Math.min(...sides), sides[0] * sides[1]];
+  if (ratio > RATIO) throw new Error(tooLong(ratio, RATIO));
+  const most = MEGAPIXELS * (file.type === "image/jpeg" ? 3 : 1);
+  if (pixels > most * 1e6) throw new Error(tooManyPixels(pixels, most));
+}
+
+/** The size of a picture whose longer side is to be at most so long, as `Image.thumbnail` of Pillow. @param {number} width @param {number} height @param {number} longest */
+export function within(width, height, longest) {
+  if (Math.max(width, height) <= longest) return [width, height];
+  const aspect = width / height;
+  /** @param {number} side @param {(n: number) => number} off how far the sides' ratio is from this picture's */
+  const nearer = (side, off) => {
+    const [less, more] = [Math.floor(side), Math.ceil(side)];
+    return Math.max(1, off(more) < off(less) ? more : less);
+  };
+  if (aspect <= 1) return [nearer(longest * aspect, (n) => Math.abs(aspect - n / longest)), longest];
+  return [longest, nearer(longest / aspect, (n) => (n ? Math.abs(aspect - longest / n) : 0))];
+}
+
+/**
+ * The means of blocks of a picture, tile by tile: all pixels of a photo at once take hundreds of megabytes.
+ * @param {ImageBitmap} bitmap @param {number} across pixels of a block @param {number} down
+ * @returns {Picture}
+ */
+function pixelsOf(bitmap, across, down) {
+  const [width, height] = [Math.ceil(bitmap.width / across), Math.ceil(bitmap.height / down)];
+  const out = new Uint8Array(width * height * 4);
+  const [columns, rows] = [across, down].map((block) => Math.ceil(TILE / block)); // blocks of a tile
+  const canvas = el("canvas", null);
+  const context = context2d(canvas, { willReadFrequently: true });
+  for (let y = 0; y < height; y += rows)
+    for (let x = 0; x < width; x += columns) {
+      canvas.width = Math.min(columns * across, bitmap.width - x * across);
+      canvas.height = Math.min(rows * down, bitmap.height - y * down);
+      context.drawImage(bitmap, -x * across, -y * down);
+      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+      const tile = { width: canvas.width, height: canvas.height, channels: 4, data: new Uint8Array(data.buffer) };
+      const blocks = reduced(tile, across, down);
+      for (let row = 0; row < blocks.height; row++) {
+        const line = blocks.data.subarray(row * blocks.width * 4, (row + 1) * blocks.width * 4);
+        out.set(line, ((y + row) * width + x) * 4);
+      }
+    }
+  return { width, height, channels: 4, data: out };
+}
+
+/** A picture as a data-URI, a PNG. @param {Picture} picture */
+export function uri({ width, height, channels, data }) {
+  const canvas = el("canvas", { width, height });
+  const context = context2d(canvas);
+  const image = context.createImageData(width, height);
+  const colours = channels < 3 ? 1 : 3;
+  for (let i = 0; i < image.data.length; i++) {
+    const [pixel, c] = [Math.floor(i / 4) * channels, i % 4];
+    image.data[i] = c < 3 ? data[pixel + Math.min(c, colours - 1)] : colours < channels ? data[pixel + colours] : 255;
+  }
+  context.putImageData(image, 0, 0);
+  return canvas.toDataURL();
+}

@@ -1,0 +1,49 @@
+// Pictures of a message, beside each other: for an <img>, and for a canvas.
+import { bmp } from "./compose.js";
+
+/** @import { Picture } from "./resize.js" */
+/** @typedef {ImageBitmap | HTMLCanvasElement} Drawable */
+/** Pixels, or a file. @typedef {Picture[] | Blob} Sprite */
+
+/** @type {WeakMap<Sprite, string>} */
+const urls = new WeakMap();
+const forgotten = new FinalizationRegistry((/** @type {string} */ url) => URL.revokeObjectURL(url));
+
+/** The address of a sprite, which lasts as long as the sprite: what shows it must hold it. @param {Sprite} sprite */
+function urlOf(sprite) {
+  const known = urls.get(sprite);
+  if (known) return known;
+  const url = URL.createObjectURL(sprite instanceof Blob ? sprite : new Blob([bmp(sprite)], { type: "image/bmp" }));
+  urls.set(sprite, url);
+  forgotten.register(sprite, url);
+  return url;
+}
+
+/** What images show: it stays as long as they do. @type {WeakMap<HTMLImageElement, Sprite>} */
+const held = new WeakMap();
+
+/**
+ * Show a sprite, or no picture. An image has only the address, so it is made to hold its sprite, too.
+ * @param {HTMLImageElement} image @param {Sprite | null} sprite
+ */
+export function show(image, sprite) {
+  const src = sprite ? urlOf(sprite) : "";
+  if (image.src !== src) image.src = src;
+  if (sprite) held.set(image, sprite);
+  return image;
+}
+
+/** What a canvas can draw. @param {Sprite} sprite */
+export async function drawable(sprite) {
+  if (sprite instanceof Blob) return createImageBitmap(sprite);
+  const [{ width, height, channels }] = sprite;
+  const colours = channels < 3 ? [0, 0, 0] : [0, 1, 2];
+  const levels = new ImageData(width * sprite.length, height);
+  for (const [n, { data }] of sprite.entries())
+    for (let from = 0, pixel = 0; from < data.length; from += channels, pixel++) {
+      let i = 4 * (Math.floor(pixel / width) * levels.width + n * width + (pixel % width));
+      for (const colour of colours) levels.data[i++] = data[from + colour];
+      levels.data[i] = channels % 2 ? 255 : data[from + channels - 1];
+    }
+  return createImageBitmap(levels); // a canvas would be asked of the graphics process
+}

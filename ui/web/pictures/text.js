@@ -1,0 +1,71 @@
+// Pictures of a model's size as text, for requests, addresses and scripts: base64url of their bytes, which zlib has packed,
+// as ui/pictures/as_text.py has them.
+
+import { base64, bytes, packed, unpacking } from "../messages/bytes.js";
+import { anotherSize } from "../words/pictures.js";
+
+/** @import { Facts } from "../plans/plan.js" */
+/** @import { Picture } from "./resize.js" */
+
+const MOST = 2 ** 23; // bytes of a picture, unpacked
+
+/** The pixels of pictures as text, by their text. @type {Map<string, Uint8Array>} */
+const known = new Map();
+
+/** Unpack a picture as text, at most so many bytes: `fromText` has no time to wait for it. @param {unknown} text */
+export async function unpack(text) {
+  if (!text || known.has(String(text))) return;
+  const data = await unpackedUpTo(String(text), MOST).catch(() => null);
+  known.set(String(text), data ?? new Uint8Array());
+}
+
+/**
+ * The picture of a text that was unpacked. Throws for anything but a picture of the model's size.
+ * @param {unknown} text @param {Pick<Facts, "image_size" | "channels">} model @returns {Picture}
+ */
+export function fromText(text, { image_size: size, channels }) {
+  const data = known.get(String(text));
+  if (data?.length === size * size * channels) return { width: size, height: size, channels, data };
+  throw new Error(anotherSize(size));
+}
+
+/** A picture as text. @param {Pick<Picture, "data">} picture */
+export const toText = async ({ data }) => urlSafe(await packed(data));
+
+/** Bytes as text, not packed: a script has no time to wait for that. @param {Uint8Array} content */
+export const asText = (content) => urlSafe(stored(content));
+
+/** @param {Uint8Array} content */
+export const urlSafe = (content) => base64(content).replaceAll("+", "-").replaceAll("/", "_");
+
+/** The first bytes of a packed text, at most so many; null for what is no base64. @param {string} text @param {number} most */
+async function unpackedUpTo(text, most) {
+  if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // a browser takes a text without its padding, the server takes none
+  const found = new Uint8Array(most);
+  let length = 0;
+  const reader = unpacking(bytes(text)).getReader();
+  while (length < most) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    found.set(value.subarray(0, most - length), length);
+    length = Math.min(most, length + value.length);
+  }
+  reader.cancel();
+  return found.slice(0, length);
+}
+
+/** Bytes as zlib has them, without packing them: in blocks of at most 65535. @param {Uint8Array} content */
+function stored(content) {
+  const out = [0x78, 1];
+  let [a, b] = [1, 0];
+  for (const byte of content) {
+    a = (a + byte) % 65521;
+    b = (b + a) % 65521;
+  }
+  for (let at = 0; at < content.length || !at; at += 65535) {
+    const part = content.subarray(at, at + 65535);
+    const n = part.length;
+    out.push(at + n < content.length ? 0 : 1, n & 255, n >> 8, ~n & 255, (~n >> 8) & 255, ...part);
+  }
+  return Uint8Array.from([...out, b >> 8, b & 255, a >> 8, a & 255]);
+}

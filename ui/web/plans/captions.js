@@ -1,0 +1,162 @@
+// What a run is called, and what its lanes show, in words.
+
+import { chain } from "../process/runs.js";
+import { DEFAULTS } from "../process/samplers.js";
+import { LAST, NAME, SHARED, sentences } from "../words/captions.js";
+import { general } from "../words/literal.js";
+import { ANY, countOfSteps, grey, OPTION, SAMPLER, sigma, VARIANCE } from "../words/units.js";
+import { optionsOf, sampling } from "./settings.js";
+
+/** @import { Facts } from "./plan.js" */
+/** @import { Lane } from "./settings.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
+
+/** A reverse step t → s, with ᾱ_t and σ; σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
+
+export const HARD = 3; // the final step can hardly remove noise that is so many times what the network was trained to find there
+
+/** What determines the noise of a step. @type {(keyof Lane)[]} */
+const STEP = ["checkpoint", "sampler", "steps", "spacing", "variance", "eta"];
+
+/** Whether all lanes have one value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
+const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0][setting]);
+
+/** A run in one line. @param {Lane[]} lanes @param {Catalogue} catalogue */
+export const summary = (lanes, catalogue) => settings(lanes, catalogue).join(" · ");
+
+/** The same in two words: "Digits, 10 steps". @param {Lane[]} lanes @param {Catalogue} catalogue */
+export const heading = (lanes, catalogue) => settings(lanes, catalogue).slice(0, -1).slice(0, 2).join(", ");
+
+/** What a run has been set to, the seed at the end. @param {Lane[]} lanes @param {Catalogue} catalogue */
+function settings(lanes, catalogue) {
+  const [first] = lanes;
+  const { spacing } = first;
+  const ordinary = spacing === null || ["linspace", "auto"].includes(spacing);
+  const parts = [
+    one("checkpoint", lanes) && catalogue.name(first.checkpoint),
+    one("steps", lanes) && countOfSteps(first.steps),
+    one("spacing", lanes) && !ordinary && spacing,
+    lanes.length < 3 ? names(lanes, catalogue).join(NAME.against) : NAME.ways(lanes.length),
+    first.label !== ANY && first.label,
+    first.prompt && one("prompt", lanes) && NAME.prompt(first.prompt),
+    NAME.seed(first.seed),
+  ];
+  return parts.filter((part) => part !== false && part !== "");
+}
+
+/**
+ * A name for each lane: its sampler with what determines its noise, and what else the lanes differ in.
+ * @param {Lane[]} lanes @param {Catalogue} catalogue
+ */
+export function names(lanes, catalogue) {
+  return lanes.map((lane) => {
+    if (lane.touch) return NAME.touched(Math.max(...lane.touch.map(({ t }) => t)));
+    const parts = [
+      !one("prompt", lanes) && NAME.prompt(lane.prompt),
+      !one("checkpoint", lanes) && catalogue.name(lane.checkpoint),
+      samplerAndNoise(lane),
+      !one("guidance", lanes) && NAME.guidance(lane.guidance === null ? null : general(lane.guidance)),
+      !one("steps", lanes) && countOfSteps(lane.steps),
+      !one("spacing", lanes) && (lane.spacing ?? NAME.ownTimes),
+    ];
+    return parts.filter((part) => part !== false).join(", ");
+  });
+}
+
+/** The sampler of a run with its options. @param {Lane} lane */
+function samplerAndNoise(lane) {
+  const own = Object.entries(optionsOf(lane)).map(([name, value]) => option(name, value));
+  return [SAMPLER[lane.sampler], ...own].join(" ");
+}
+
+/** An option of a sampler as a lane's name has it. @param {string} name @param {any} value */
+function option(name, value) {
+  if (name === "variance") return VARIANCE[value];
+  const title = OPTION[name] ?? name;
+  if (typeof value === "boolean") return value ? title : NAME.without(title);
+  return `${title} ${general(value)}`;
+}
+
+/**
+ * What two lanes share, and how much noise each leaves in the picture; "" for one lane, for more than two, and for a touch.
+ * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
+ * @param {Catalogue} catalogue
+ */
+export function caption(lanes, models, rows, catalogue) {
+  if (lanes.length !== 2 || lanes[1].touch) return "";
+  const noisy = rows.map((lane) => lane.some(([, , , sigma]) => sigma !== 0));
+  const shared = whatIsShared(lanes, noisy, catalogue);
+  const isCompared = noisy.includes(true) && !(differingCondition(lanes) && STEP.every((name) => one(name, lanes)));
+  return sentences(shared, ...(isCompared ? lastNoise(lanes, models, rows, catalogue) : []));
+}
+
+/** @param {Lane[]} lanes @param {boolean[]} noisy whether each adds noise @param {Catalogue} catalogue */
+function whatIsShared(lanes, noisy, catalogue) {
+  const condition = differingCondition(lanes);
+  if (!noisy.includes(true)) {
+    const [a, b] = lanes.map(({ sampler }) => sampler);
+    return (a !== b && SHARED.samplers(a, b)) || SHARED.silent(condition);
+  }
+  if (noisy.includes(false)) return SHARED.oneSilent(names(lanes, catalogue)[noisy.indexOf(false)]);
+  if (!one("steps", lanes)) return SHARED.otherSteps;
+  if (!(one("sampler", lanes) && one("spacing", lanes) && one("checkpoint", lanes))) return SHARED.noise;
+  if (!condition) return SHARED.otherSigma;
+  return SHARED.condition(
+    condition,
+    Object.keys(DEFAULTS).every((name) => one(/** @type {keyof Lane} */ (name), lanes)),
+  );
+}
+
+/** What of the condition differs between lanes, null for nothing. @param {Lane[]} lanes */
+function differingCondition(lanes) {
+  if (one("prompt", lanes)) return one("guidance", lanes) ? null : "scales";
+  return one("guidance", lanes) ? "words" : "both";
+}
+
+/**
+ * The noise of the last step that adds any, compared with what the final step expects to find: sentences.
+ * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows @param {Catalogue} catalogue
+ */
+function lastNoise(lanes, models, rows, catalogue) {
+  const here = noiseLeft(rows);
+  if (!here) return [];
+  const called = names(lanes, catalogue);
+  const sigmas = here.map(({ left }) => (models[0].latent ? sigma(left) : LAST.grey(sigma(left), grey(left))));
+  const hard = called.filter((_, i) => here[i].left > HARD * here[i].expected);
+  return [LAST.here(called, sigmas, hard, one("steps", lanes) ? lanes[0].steps : null), elsewhere(lanes, models)];
+}
+
+/** The same at another number of steps, where both lanes have one: a sentence, or "". @param {Lane[]} lanes @param {Facts[]} models */
+function elsewhere(lanes, models) {
+  const T = Math.min(...models.map(({ schedule }) => schedule.T));
+  const { steps } = lanes[0];
+  const other = steps < T ? T : Math.min(10, T);
+  // Optimised steps and a student's own are not there for every number.
+  const fixed = lanes.some(({ spacing }) => spacing === "optimised" || spacing === null);
+  if (!one("steps", lanes) || other === steps || fixed) return "";
+  const there = noiseLeft(lanes.map((lane, i) => stepTable({ ...lane, steps: other }, models[i])));
+  if (!there) return "";
+  return LAST.elsewhere(
+    other,
+    there.map(({ left }) => sigma(left)),
+  );
+}
+
+/**
+ * For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it; null
+ * where a lane has no such step, or only the network knows its σ.
+ * @param {Row[][]} rows
+ */
+function noiseLeft(rows) {
+  const found = rows.map((lane) => ({
+    left: lane.at(-2)?.[3] ?? null,
+    expected: Math.sqrt(1 - (lane.at(-1)?.[2] ?? 1)),
+  }));
+  return found.every(({ left }) => left !== null) ? /** @type {{ left: number, expected: number }[]} */ (found) : null;
+}
+
+/** The steps of a resolved lane. Throws for a run that the model does not allow. @param {Lane} lane @param {Facts} facts @returns {Row[]} */
+export function stepTable(lane, { process }) {
+  const { pairs, sigmas } = chain(process, { ...sampling(lane), guidance: lane.guidance });
+  return pairs.map(([t, s], k) => [t, s, process.alphaBar[t], sigmas[k]]);
+}

@@ -1,0 +1,360 @@
+// Scripts that repeat a run: with ddpm_core, and with diffusers alone.
+
+import { DEFAULTS } from "../process/samplers.js";
+import { ascii, asFloat, code, general, keywords, literal, range, tuple, typed } from "../words/literal.js";
+import { SCRIPT } from "../words/wrong.js";
+import { noise, script as withPipeline } from "./pipelines.js";
+import { args, optionsOf } from "./settings.js";
+import { cellSize } from "./touch.js";
+
+/** @import { Values } from "../messages/client.js" */
+/** @import { Facts } from "./plan.js" */
+/** @import { Lane } from "./settings.js" */
+/** @import { Change, Touches } from "./touch.js" */
+/** @import { Row } from "./captions.js" */
+/** @import { Catalogue } from "../words/catalogue.js" */
+
+const INSTALLED =
+  "# ddpm_core is the library of DDPM Lab. To install it, run this in the folder of its code: pip install .";
+const DRAWN = ["labels", "prompts", "negative", "guidance"];
+/** diffusers' classes. @type {Record<string, string>} */
+const SOLVERS = { "dpm++": "DPMSolverMultistepScheduler", unipc: "UniPCMultistepScheduler" };
+
+/**
+ * Both scripts, and why there is none for diffusers. Of a grid there is none.
+ * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
+ * @param {Touches} touches of lane B; empty, but for a run that a hand changes @param {Catalogue} catalogue
+ * @returns {{ python: string, diffusers: string, why: string }}
+ */
+export function forRun(lanes, models, rows, touches, catalogue) {
+  if (lanes.length > 2) return { python: "", diffusers: "", why: SCRIPT.grid };
+  const script = copied(() => python(lanes, models, touches, catalogue));
+  try {
+    return { python: script, diffusers: ascii(diffusers(lanes, models, rows)), why: "" };
+  } catch (error) {
+    return { python: script, diffusers: "", why: sentence(error) };
+  }
+}
+
+/** A script that says where its library comes from, or as a comment why there is none. @param {() => string} script */
+export function copied(script) {
+  try {
+    return `${INSTALLED}\n${ascii(script())}`;
+  } catch (error) {
+    return `# ${sentence(error)}\n`;
+  }
+}
+
+/** What an error says to the visitor; one of ours is thrown on. @param {unknown} error */
+function sentence(error) {
+  if (error instanceof Error && error.name === "Error") return error.message;
+  throw error;
+}
+
+/**
+ * A script that repeats a run with ddpm_core. Throws for a model that only this page has.
+ * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane
+ * @param {Touches} touches of lane B @param {Catalogue} catalogue
+ */
+export function python(lanes, models, touches, catalogue) {
+  const [first, other] = lanes;
+  const seeds = range(first.seed, first.count);
+  const all = lanes.map((lane, i) => typed(args(lane, models[i])));
+  const drawn = all.map(drawnOf);
+  const isShared = (/** @type {string} */ name) => drawn.every((one) => literal(one[name]) === literal(drawn[0][name]));
+  const shared = { seeds, clip: first.clip, ...picked(drawn[0], isShared) };
+  const ways = all.map((given, i) => ({
+    ...picked(given, (name) => !["seeds", "clip", ...DRAWN].includes(name)),
+    ...picked(drawn[i], (name) => !isShared(name)),
+  }));
+  const loaded = `model = ${load(first.checkpoint, models[0])}`;
+  const plain = ["from PIL import Image", "", "import ddpm_core", ""];
+  const saved = (/** @type {string} */ name) => `Image.fromarray(image.squeeze()).save(f"${name}.png")`;
+  if (!other)
+    return lines(
+      ...plain,
+      loaded,
+      `images = ddpm_core.sample(model, ${keywords({ ...shared, ...ways[0] })})  # uint8 (N, H, W, C)`,
+      `for seed, image in zip(${literal(seeds)}, images):`,
+      `    ${saved("seed-{seed}")}`,
+    );
+  const alone = other.checkpoint === first.checkpoint;
+  if (touches.size) ways[1].on_step = code("on_step");
+  if (!alone) ways[1].model = code("other");
+  return lines(
+    ...(touches.size ? catalogue.words.script.imports.split("\n") : plain),
+    loaded,
+    ...(touches.size ? touching(touches, first, models[0], catalogue.words.script.touch) : []),
+    ...(alone ? [] : [`other = ${load(other.checkpoint, models[1])}`]),
+    "lanes = [",
+    ...ways.map((way) => `    ${literal(way)},`),
+    "]",
+    "last = {}",
+    `for lane, step in ddpm_core.side_by_side(model, lanes=lanes, ${keywords(shared)}):`,
+    "    last[lane] = step.x",
+    "for lane, x in last.items():",
+    `    for seed, image in zip(${literal(seeds)}, ${alone ? "model" : "[model, other][lane]"}.pictures(x)):`,
+    `        ${saved("lane-{lane}-seed-{seed}")}`,
+  );
+}
+
+/**
+ * The lines before the lanes, which make `on_step`.
+ * @param {Touches} touches @param {Lane} lane @param {Facts} model @param {string} source of the functions that touch
+ */
+function touching(touches, { seed, count }, { image_size }, source) {
+  const written = (/** @type {Change} */ [what, strength, cells]) =>
+    tuple([Array.isArray(what) ? what.map(asFloat) : what, asFloat(strength), cells.map(tuple)]);
+  const at = new Map([...touches].map(([s, [signal, all]]) => [s, tuple([asFloat(signal), all.map(written)])]));
+  const given = keywords({ at, seeds: range(seed, count), cell: cellSize(image_size) });
+  return ["", "", ...source.split("\n"), "", "", `on_step = partial(touch, ${given})`];
+}
+
+/**
+ * A checkpoint with the revision that was loaded. Throws for a model that only this page has.
+ * @param {string} ref @param {Facts} model
+ */
+function reference(ref, { source }) {
+  // Its folder is none of a stranger's business.
+  if (source && ref !== source.ref) throw new Error(SCRIPT.onlyHere);
+  return source?.revision ? `${ref.split("@")[0]}@${source.revision}` : ref;
+}
+
+/** What loads a checkpoint, to compute as the page does. Throws as `reference` does. @param {string} ref @param {Facts} model */
+export const load = (ref, model) =>
+  `ddpm_core.load(${literal(reference(ref, model))}${model.precision ? `, precision=${literal(model.precision)}` : ""})`;
+
+/** The lines that make a uint8 array of a picture as text; they need base64, zlib and np. @param {string} name @param {string} text @param {number[]} shape */
+export const picture = (name, text, shape) => [
+  `pixels = bytearray(zlib.decompress(base64.urlsafe_b64decode("${text}")))`,
+  `${name} = np.frombuffer(pixels, np.uint8).reshape${literal(tuple(shape))}`,
+];
+
+/**
+ * The first lines of a script that makes rows of pictures.
+ * @param {string} ref @param {Facts} model @param {Values} options of all its chains, as `args` of plans/settings.js has them
+ */
+export const rowsHead = (ref, model, options) => [
+  "import numpy as np",
+  "from PIL import Image",
+  "",
+  "import ddpm_core",
+  "from ddpm_core.imaging import grid",
+  "",
+  `model = ${load(ref, model)}`,
+  `options = ${literal(picked(typed(options), (_, value) => value !== null))}`,
+];
+
+/** Its last line. @param {number} columns @param {string} name */
+export const rowsSaved = (columns, name) =>
+  `Image.fromarray(grid(np.concatenate(rows), ${columns}).squeeze()).save("${name}.png")`;
+
+/**
+ * The same with diffusers alone. Throws, with the reason, for a run that diffusers can't repeat.
+ * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows
+ */
+function diffusers([run, other], [model], [steps]) {
+  if (other) throw new Error(other.touch ? SCRIPT.touched : SCRIPT.lanes);
+  const times = timesOf(run, model, steps);
+  reference(run.checkpoint, model);
+  if (model.coordinates) return withPipeline(run, model, steps, args(run, model).labels, times);
+  refuse(run, model);
+  const { home } = model;
+  const folder = folderOf(model);
+  // Each may have a folder of its own.
+  const unet = home.where + (folder ? `, subfolder=${literal(folder)}` : "");
+  const scheduler = home.where + (home.has_scheduler ? ", subfolder='scheduler'" : "");
+  const sampler = SAMPLERS[run.sampler](run, model, times, scheduler);
+  const [call, guided] = callOf(run, model);
+  const kind = model.takes_words ? "UNet2DConditionModel" : "UNet2DModel";
+  const network = folder === "transformer" ? "DiTTransformer2DModel" : kind;
+  const latent = latentOf(model);
+  return lines(
+    "import numpy as np",
+    "import torch",
+    `from diffusers import ${[...sampler.classes, network, ...latent.classes].sort().join(", ")}`,
+    ...(sampler.imports ?? []),
+    "from PIL import Image",
+    ...latent.imports,
+    "",
+    `seeds = ${literal(range(run.seed, run.count))}`,
+    `unet = ${network}.from_pretrained(${unet})`,
+    ...latent.load,
+    ...sampler.scheduler,
+    "",
+    "",
+    ...noise(model),
+    ...guided,
+    "",
+    "",
+    "x = noise(0)",
+    "for i, t in enumerate(scheduler.timesteps):",
+    ...(sampler.before ?? []),
+    "    with torch.no_grad():",
+    `        output = ${call}${model.variance.startsWith("learned") ? `[:, :${model.channels}]` : ""}`, // the rest is v
+    ...sampler.step,
+    ...latent.decode,
+    "images = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()",
+    "for seed, image in zip(seeds, images):",
+    '    Image.fromarray(image.squeeze()).save(f"seed-{seed}.png")',
+  );
+}
+
+/** Throw, with the reason, for a run without coordinates that diffusers can't repeat. @param {Lane} run @param {Facts} model */
+function refuse(run, { schedule, prediction, home }) {
+  const { sampler, spacing, steps, eta, variance } = run;
+  for (const [name, value] of Object.entries(optionsOf(run)))
+    if (!["variance", "eta"].includes(name) && value !== DEFAULTS[name]) throw new Error(SCRIPT.option(name));
+  if (sampler === "ddim" && (spacing !== "trailing" || schedule.T % steps || eta)) throw new Error(SCRIPT.ddim);
+  if (!(sampler in SAMPLERS)) throw new Error(SCRIPT.sampler);
+  if (sampler === "ddpm" && !(variance in KINDS)) throw new Error(SCRIPT.ddpm);
+  if (prediction === "mu" || prediction === "flow") throw new Error(SCRIPT.prediction);
+  if (home.own_class) throw new Error(SCRIPT.ownClass);
+}
+
+/**
+ * The lines of a script that depend on the sampler. classes: of diffusers. before, step: in the loop, around the network's
+ * call.
+ * @typedef {{ classes: string[], scheduler: string[], step: string[], imports?: string[], before?: string[] }} Sampler
+ */
+
+/** diffusers' names of variances. @type {Record<string, string>} */
+const KINDS = { beta: "fixed_large", beta_tilde: "fixed_small" };
+
+/** By name. scheduler: the arguments that name its files. @type {Record<string, (run: Lane, model: Facts, times: string, scheduler: string) => Sampler>} */
+const SAMPLERS = {
+  ddpm: ({ variance, clip }, _, times, scheduler) => ({
+    classes: ["DDPMScheduler"],
+    scheduler: [
+      `scheduler = DDPMScheduler.from_pretrained(${scheduler}, variance_type=${literal(KINDS[variance])},`,
+      `                                          clip_sample=${literal(clip)})`,
+      `scheduler.set_timesteps(timesteps=${times})`,
+    ],
+    step: ["    x = scheduler.step(output, t, x).prev_sample"],
+    imports: ["from diffusers.schedulers import scheduling_ddpm"],
+    before: [
+      "    last = i + 1 == len(scheduler.timesteps)",
+      "    # diffusers draws its own noise, and with fixed_large may add some in the last step, too",
+      "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
+    ],
+  }),
+  // Without noise, at times that diffusers visits by itself.
+  ddim: ({ clip, steps }, _, __, scheduler) => ({
+    classes: ["DDIMScheduler"],
+    scheduler: [
+      `scheduler = DDIMScheduler.from_pretrained(${scheduler}, clip_sample=${literal(clip)},`,
+      "                                          set_alpha_to_one=True, timestep_spacing='trailing')",
+      `scheduler.set_timesteps(${steps})`,
+    ],
+    step: ["    x = scheduler.step(output, t, x, use_clipped_model_output=True).prev_sample"],
+  }),
+  "dpm++": solver,
+  unipc: solver,
+};
+
+/**
+ * DPM-Solver++ or UniPC. They are given x̂_0, as diffusers does not clip it for them, and our times.
+ * @param {Lane} run @param {Facts} model @param {string} times @param {string} scheduler @returns {Sampler}
+ */
+function solver({ sampler, clip }, { prediction, schedule }, times, scheduler) {
+  const name = SOLVERS[sampler];
+  /** @type {Record<string, string>} */
+  const guesses = {
+    epsilon: "(x - (1 - alpha_bar[t]).sqrt() * output) / alpha_bar[t].sqrt()",
+    v: "alpha_bar[t].sqrt() * x - (1 - alpha_bar[t]).sqrt() * output",
+    x0: "output",
+  };
+  return {
+    classes: ["DDPMScheduler", name],
+    scheduler: [
+      `alpha_bar = DDPMScheduler.from_pretrained(${scheduler}).alphas_cumprod`,
+      `times = ${times}`,
+      `scheduler = ${name}(num_train_timesteps=${schedule.T}, prediction_type='sample',`,
+      `            ${" ".repeat(name.length)}final_sigmas_type='zero')`,
+      "scheduler.set_timesteps(len(times))",
+      "scheduler.timesteps = torch.tensor(times)  # in the place of its own",
+      "scheduler.sigmas = torch.cat([((1 - alpha_bar) / alpha_bar).sqrt()[times], torch.zeros(1)])",
+    ],
+    step: [
+      `    x_0 = ${guesses[prediction]}`,
+      ...(clip ? ["    x_0 = x_0.clamp(-1, 1)"] : []),
+      "    x = scheduler.step(x_0, t, x).prev_sample",
+    ],
+  };
+}
+
+/** The lines of a script that a latent model needs besides. classes: of diffusers. @param {Facts} model */
+function latentOf({ home: { where, autoencoder }, takes_words }) {
+  /** @type {{ classes: string[], imports: string[], load: string[], decode: string[] }} */
+  const none = { classes: [], imports: [], load: [], decode: [] };
+  if (!autoencoder) return none;
+  const { folder, kind, scale, shift } = autoencoder;
+  const z = `x / ${general(scale)}${shift ? ` + ${general(shift)}` : ""}`;
+  const load = [`vae = ${kind}.from_pretrained(${where}, subfolder=${literal(folder)})`];
+  const found = {
+    ...none,
+    classes: [kind],
+    load,
+    decode: ["with torch.no_grad():", `    x = vae.decode(${z}).sample`],
+  };
+  if (!takes_words) return found;
+  load.push(
+    `tokenizer = CLIPTokenizer.from_pretrained(${where}, subfolder='tokenizer')`,
+    `encoder = CLIPTextModel.from_pretrained(${where}, subfolder='text_encoder')`,
+    "",
+    "",
+    "@torch.no_grad()",
+    "def words(prompt):",
+    "    options = dict(padding='max_length', max_length=tokenizer.model_max_length, truncation=True)",
+    "    return encoder(tokenizer([prompt] * len(seeds), return_tensors='pt', **options).input_ids)[0]",
+    "",
+    "",
+  );
+  return { ...found, imports: ["from transformers import CLIPTextModel, CLIPTokenizer"] };
+}
+
+/** The folder of the network's files in the checkpoint, or "". @param {Facts} model */
+function folderOf({ source }) {
+  const parts = (source?.file ?? "").split("/");
+  return parts.length > 1 ? parts[0] : "";
+}
+
+/** The network's call, and the function that it needs for guidance. @param {Lane} run @param {Facts} model @returns {[string, string[]]} */
+function callOf(run, model) {
+  const time = folderOf(model) === "transformer" ? "t.expand(len(seeds))" : "t";
+  const labelled = (/** @type {unknown} */ label) =>
+    `unet(x, ${time}, torch.full((len(seeds),), ${literal(label)})).sample`;
+  const worded = (/** @type {unknown} */ prompt) => `unet(x, t, words(${literal(prompt)})).sample`;
+  const { labels } = args(run, model);
+  const label = labels ?? (model.num_classes ? model.null_label : null);
+  if (!model.takes_words && label === null) return ["unet(x, t).sample", []];
+  const [call, baseline] = model.takes_words
+    ? [worded(run.prompt), worded(run.negative)]
+    : [labelled(label), labelled(model.null_label)];
+  if (run.guidance === 1) return [call, []];
+  const guided = [
+    "",
+    "",
+    "def guided(conditional, unconditional, w):",
+    "    return unconditional + w * (conditional - unconditional)",
+  ];
+  return [`guided(${call}, ${baseline}, ${general(Number(run.guidance))})`, guided];
+}
+
+/** The t − 1 of the run's steps, as Python. @param {Lane} run @param {Facts} model @param {Row[]} rows */
+function timesOf({ spacing, steps }, { schedule }, rows) {
+  if (spacing === "linspace" && steps > 1)
+    return `np.linspace(0, ${schedule.T - 1}, ${steps}).round().astype(int)[::-1].tolist()`;
+  return literal(rows.map(([t]) => t - 1));
+}
+
+/** The arguments that say what to draw, in their order. @param {Values} given @returns {Values} */
+const drawnOf = (given) =>
+  Object.fromEntries(DRAWN.filter((name) => (given[name] ?? null) !== null).map((name) => [name, given[name]]));
+
+/** @param {Values} given @param {(name: string, value: unknown) => boolean} wanted @returns {Values} */
+const picked = (given, wanted) =>
+  Object.fromEntries(Object.entries(given).filter(([name, value]) => wanted(name, value)));
+
+/** @param {...string} all */
+export const lines = (...all) => `${all.join("\n")}\n`;

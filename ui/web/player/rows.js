@@ -1,0 +1,175 @@
+// Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
+
+import { el, find, markup, meanings } from "../drawing/dom.js";
+import { NOISE, soon } from "../drawing/motion.js";
+import { Scrubber } from "../drawing/transport.js";
+import { show } from "../pictures/sprite.js";
+import { apart, seen, WORDS } from "../words/rows.js";
+import { attribute } from "../words/symbols.js";
+
+/** @import { RowEnd, RowHead, RowStep, SourcePicture } from "../messages/protocol.d.ts" */
+/** @import { Sprite } from "../pictures/sprite.js" */
+
+/**
+ * @typedef {object} Plan
+ * @property {"plan"} kind
+ * @property {string[]} titles of the rows
+ * @property {string[]} sources what stands above the rows
+ * @property {string} what the pictures of a row are
+ * @property {string[]} columns
+ * @property {number[]} steps of each row
+ * @property {boolean} pixelated
+ */
+
+/** @typedef {Plan | SourcePicture | RowHead | RowStep | RowEnd} Result */
+/** @typedef {{ k: number, s: number, x0: Sprite, x?: Sprite }} Held */
+
+const MARKUP = `
+<p class="lead"></p>
+<div class="sources" hidden></div>
+<div class="rows"></div>
+<div class="transport" hidden><span class="at"></span></div>
+`;
+
+/**
+ * Which frame of a row is shown at a share (0…1) of the way: the last one up to there.
+ * @param {Held[]} frames by rising k
+ * @param {number} steps of the row
+ * @param {number} share
+ */
+export function frameAt(frames, steps, share) {
+  const k = Math.round(share * Math.max(steps - 1, 0));
+  return frames.findLast((frame) => frame.k <= k) ?? frames[0];
+}
+
+export class Rows {
+  /** @type {Plan | null} */
+  plan = null;
+  /** @type {Held[][]} */
+  frames = [];
+  /** @type {(RowEnd | null)[]} of rows that are done */
+  ends = [];
+  /** Whether the state is shown in the place of the guess. */
+  state = false;
+  /** @type {HTMLImageElement[]} */
+  #images = [];
+  #later = soon(() => this.render(), NOISE);
+
+  /** @param {string} name of its class */
+  constructor(name) {
+    this.root = el("div", { class: `${name} chains` });
+    markup(this.root, MARKUP);
+    find(this.root, ".lead").after(meanings("latent", "y", "apart"));
+    this.scrubber = new Scrubber(find(this.root, ".transport"), WORDS.step, () => this.render());
+  }
+
+  get done() {
+    return this.ends.filter(Boolean).length;
+  }
+
+  /** @param {Result} result */
+  take(result) {
+    if (result.kind === "plan") this.#build(result);
+    else if (!this.plan) return;
+    else if (result.kind === "source") this.#source(result.i, result.x, result.final);
+    else if (result.kind === "step") {
+      this.frames[result.row].push(result);
+      this.#later();
+    } else if (result.kind === "row") {
+      this.ends[result.row] = result;
+      this.#words(result.row);
+      this.render();
+    } else this.#head(result);
+  }
+
+  /** @param {Plan} plan */
+  #build(plan) {
+    this.plan = plan;
+    this.#images = [];
+    const last = Math.max(1, ...plan.steps) - 1;
+    this.scrubber.renew(last, last);
+    this.frames = plan.titles.map(() => []);
+    this.ends = plan.titles.map(() => null);
+    const { root } = this;
+    root.classList.toggle("pixelated", plan.pixelated);
+    const place = find(root, ".sources");
+    const sources = plan.sources.join();
+    if (place.dataset.names !== sources)
+      place.replaceChildren(
+        ...plan.sources.map((name) =>
+          el("figure", null, el("img", { alt: name }), el("figcaption", null, name, el("span", { class: "at" }))),
+        ),
+      );
+    place.dataset.names = sources;
+    place.hidden = false;
+    const heads = el(
+      "div",
+      { class: "heads", "aria-hidden": "true" },
+      ...plan.columns.map((name) => el("span", null, name)),
+    );
+    const lines = plan.titles.map((title) => {
+      const image = el("img", { alt: "" });
+      image.hidden = true;
+      this.#images.push(image);
+      const words = el("div", null, el("b", null, title), el("small", null, ""));
+      const cells = el("div", { class: "cells", style: `--columns: ${plan.columns.length}` }, image);
+      return el("div", { class: "line" }, el("div", { class: "head" }, words), cells);
+    });
+    find(root, ".rows").replaceChildren(heads, ...lines);
+    this.render();
+  }
+
+  /** @param {number} i @param {Sprite} picture @param {boolean} final */
+  #source(i, picture, final) {
+    const figure = this.root.querySelectorAll(".sources figure")[i];
+    show(find(figure, "img", HTMLImageElement), picture);
+    find(figure, ".at").textContent = final ? "" : WORDS.drawing;
+  }
+
+  /** @param {RowHead} result */
+  #head({ kind, row, x }) {
+    const title = this.plan?.titles[row] ?? "";
+    const said = [kind === "map" ? WORDS.differ(title) : WORDS.latent(title), WORDS.latents(title)];
+    const images = x.map((one, i) => show(el("img", { alt: said[i] }), one));
+    this.root.querySelectorAll(".head")[row].prepend(...images);
+  }
+
+  /** @param {number} row */
+  #words(row) {
+    const end = this.ends[row];
+    const small = find(this.root.querySelectorAll(".head")[row], "small", HTMLElement);
+    if (!end || this.root.dataset.mode === "interpolate") return;
+    small.textContent = apart(end.spread, end.gap);
+  }
+
+  /** What came of each row. */
+  get outcome() {
+    const rows = [...this.root.querySelectorAll(".head div")];
+    return rows.map((row) => `${[...row.children].map(({ textContent }) => textContent).join(": ")}.`).join(" ");
+  }
+
+  /** For a slide. */
+  slide = async () => {
+    const tiles = this.#images.map((picture, row) => ({ picture, label: this.plan?.titles[row] ?? "" }));
+    return { title: "", tiles, columns: 1, said: "", settings: "" };
+  };
+
+  render() {
+    const { plan, root } = this;
+    if (!plan) return;
+    const { at, last } = this.scrubber;
+    plan.titles.forEach((title, row) => {
+      const frames = this.frames[row];
+      const image = this.#images[row];
+      const frame = frames.length ? frameAt(frames, plan.steps[row], last ? at / last : 1) : null;
+      image.hidden = !frame;
+      if (!frame) return;
+      show(image, (this.state && frame.x) || frame.x0);
+      attribute(image, "alt", seen(title, `${plan.columns.length} ${plan.what}`, frame.s, this.state));
+    });
+    const some = this.frames.some((frames) => frames.length > 1);
+    find(root, ".transport").hidden = !some;
+    this.scrubber.render(WORDS.at(at + 1, last + 1), WORDS.at(last + 1, last + 1));
+    Object.assign(root.dataset, { rows: this.done, at });
+  }
+}

@@ -1,0 +1,121 @@
+// The data of the plane and their marginals q(x_t), in closed form: ddpm_core/plane/mixtures.py has the same, with more words.
+
+/** @import { Data } from "../parts/plane/cloud.js" */
+
+export class Mixture {
+  /** @type {Float64Array} of the distances of a point from the centres */
+  #squares;
+
+  /** @param {Data} data */
+  constructor({ centres, width }) {
+    this.x = centres.filter((_, i) => i % 2 === 0);
+    this.y = centres.filter((_, i) => i % 2 === 1);
+    this.width = width;
+    this.#squares = new Float64Array(this.x.length); // kept, as an arrow is computed for each of thousands of points
+  }
+
+  get parts() {
+    return this.x.length;
+  }
+
+  /** V, the variance of each part of q(x_t). @param {number} alphaBar */
+  variance(alphaBar) {
+    return alphaBar * this.width ** 2 + 1 - alphaBar;
+  }
+
+  /**
+   * Mean of q(x_t), and the trace of its covariance.
+   * @param {number} alphaBar
+   * @returns {{ mean: [number, number], trace: number }}
+   */
+  moments(alphaBar) {
+    const means = [this.x, this.y].map((values) => values.reduce((sum, v) => sum + v, 0) / this.parts);
+    const spread = [this.x, this.y].reduce(
+      (sum, values, axis) => sum + values.reduce((all, v) => all + (v - means[axis]) ** 2, 0) / this.parts,
+      0,
+    );
+    const root = Math.sqrt(alphaBar);
+    return { mean: [root * means[0], root * means[1]], trace: alphaBar * spread + 2 * this.variance(alphaBar) };
+  }
+
+  /**
+   * exp(−(x − √ᾱ c)²/2V) of every part at every x, part by part.
+   * @param {number[]} centres @param {number[]} at @param {number} alphaBar
+   */
+  #bells(centres, at, alphaBar) {
+    const root = Math.sqrt(alphaBar);
+    const halved = -0.5 / this.variance(alphaBar);
+    const bells = new Float64Array(centres.length * at.length);
+    centres.forEach((c, k) => {
+      at.forEach((x, i) => {
+        bells[k * at.length + i] = Math.exp(halved * (x - root * c) ** 2);
+      });
+    });
+    return bells;
+  }
+
+  /**
+   * q(x_t) on the grid of xs and ys, row by row. Each part is a product of two bells, so few of them are computed.
+   * @param {number[]} xs @param {number[]} ys @param {number} alphaBar
+   */
+  density(xs, ys, alphaBar) {
+    const across = this.#bells(this.x, xs, alphaBar);
+    const down = this.#bells(this.y, ys, alphaBar);
+    const share = 1 / (2 * Math.PI * this.variance(alphaBar) * this.parts);
+    const values = new Float64Array(xs.length * ys.length);
+    for (let k = 0; k < this.parts; k++)
+      for (let j = 0; j < ys.length; j++) {
+        const height = share * down[k * ys.length + j];
+        if (height < 1e-12) continue;
+        for (let i = 0; i < xs.length; i++) values[j * xs.length + i] += height * across[k * xs.length + i];
+      }
+    return values;
+  }
+
+  /**
+   * The density of one coordinate of x_t.
+   * @param {0 | 1} axis @param {number[]} at @param {number} alphaBar
+   */
+  marginal(axis, at, alphaBar) {
+    const bells = this.#bells(axis ? this.y : this.x, at, alphaBar);
+    const share = 1 / (Math.sqrt(2 * Math.PI * this.variance(alphaBar)) * this.parts);
+    return at.map((_, i) => {
+      let sum = 0;
+      for (let k = 0; k < this.parts; k++) sum += bells[k * at.length + i];
+      return share * sum;
+    });
+  }
+
+  /**
+   * ∇ log q(x_t) in units of 1/√V at a point.
+   * @param {number} x @param {number} y @param {number} alphaBar
+   * @returns {[number, number]}
+   */
+  arrow(x, y, alphaBar) {
+    const root = Math.sqrt(alphaBar);
+    const variance = this.variance(alphaBar);
+    const squares = this.#squares;
+    let least = Infinity; // of them, so that not all parts vanish far away
+    for (let k = 0; k < squares.length; k++) {
+      squares[k] = (x - root * this.x[k]) ** 2 + (y - root * this.y[k]) ** 2;
+      least = Math.min(least, squares[k]);
+    }
+    let weight = 0;
+    let right = 0;
+    let up = 0;
+    for (let k = 0; k < squares.length; k++) {
+      const part = Math.exp((least - squares[k]) / (2 * variance));
+      weight += part;
+      right += part * (root * this.x[k] - x);
+      up += part * (root * this.y[k] - y);
+    }
+    const unit = Math.sqrt(variance);
+    return [right / weight / unit, up / weight / unit];
+  }
+}
+
+/**
+ * n values evenly spaced inside ±reach, each the middle of its cell.
+ * @param {number} n @param {number} reach
+ */
+export const cells = (n, reach) => Array.from({ length: n }, (_, i) => reach * ((2 * i + 1) / n - 1));

@@ -1,0 +1,129 @@
+// One evaluation of the network, with guidance, and x̂_0 and ε from what it predicts: ddpm_core/prediction.py, process.py.
+
+import { clamp, combine, minus, over } from "./floats.js";
+import { step } from "./schedule.js";
+
+/** @import { Config, Probe } from "../local/network/unet.js" */
+/** @import { Schedule } from "./schedule.js" */
+/** @import { Student } from "./times.js" */
+/** @typedef {any} Condition what the network receives beside x_t: a label, null, or what a text encoder gives */
+
+/**
+ * A model without its network: all that says which steps a run takes. source: what it was loaded by, and whether that
+ * means the same files everywhere. floor: σ that a consistency model leaves in x̂_0.
+ * @typedef {Schedule & {
+ *   prediction: string, variance: string, clip: boolean, channels: number, size: number,
+ *   classes: number, nullLabel: number | null, student: Student | null, offset?: number, floor?: number,
+ *   gamma: { times: number[], gamma: number[] } | null,
+ *   optimised: { times: Record<string, Record<string, string>> } | null,
+ *   source?: { ref: string, fixed: boolean } | null,
+ * }} ModelSpec
+ */
+
+/**
+ * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1.
+ * @typedef {ModelSpec & {
+ *   network: (x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array | Promise<Float32Array>,
+ *   config?: Config,
+ *   words?: ((prompt: string) => Condition) | null,
+ * }} Process
+ */
+
+/**
+ * x0 and eps are consistent with each other and with x_t; x0Hat is x0, clipped when clip is on; v is the second half of a
+ * learned variance's output.
+ * @typedef {object} Denoised
+ * @property {Float32Array} x0
+ * @property {Float32Array} eps
+ * @property {Float32Array} x0Hat
+ * @property {Float32Array | null} v
+ */
+
+/**
+ * The condition of a run, and the one that guidance leads away from.
+ * @param {Process} model
+ * @param {{ label?: Condition, negative?: Condition, guidance?: number | null }} asked
+ * @returns {[Condition, Condition]}
+ */
+export function conditions({ classes, nullLabel, words }, { label = null, negative = null, guidance = null }) {
+  const guided = guidance !== null && guidance !== 1;
+  if (words) return [label ?? words(""), guided ? (negative ?? words("")) : null];
+  if (!classes) {
+    if (label !== null || guided) throw new Error("this model has no classes: leave out labels and guidance");
+    return [null, null];
+  }
+  if (label === null && nullLabel === null) throw new Error(`this model needs a class label, 0 to ${classes - 1}`);
+  if (guided && nullLabel === null)
+    throw new Error("guidance needs a model trained with a null label, and this one has none");
+  if (guided && (label ?? nullLabel) === nullLabel) throw new Error("guidance needs a class label to guide towards");
+  if (label !== null && label !== nullLabel && !(Number.isInteger(label) && label >= 0 && label < classes))
+    throw new Error(`labels go from 0 to ${classes - 1}, got ${label}`);
+  return [label ?? nullLabel, nullLabel];
+}
+
+/**
+ * A promise, as a GPU's answer is one. probes: of the evaluation with the condition, and of guidance's other one.
+ * @param {Process} model @param {Float32Array} x @param {number} t
+ * @param {{ both?: [Condition, Condition], guidance?: number | null, clip?: boolean | null, probes?: Probe[] }} [options]
+ * @returns {Promise<Denoised>}
+ */
+export async function predict(model, x, t, { both = [null, null], guidance = null, clip = null, probes = [] } = {}) {
+  const learned = model.variance.startsWith("learned");
+  const evaluate = async (/** @type {0 | 1} */ which) => {
+    const output = await model.network(x, t - 1, both[which], probes[which]);
+    if (output.length === (learned ? 2 : 1) * x.length)
+      return [output.subarray(0, x.length), output.subarray(x.length)];
+    throw new Error(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
+  };
+  let [output, v] = await evaluate(0);
+  if (guidance !== null && guidance !== 1) {
+    const [baseline] = await evaluate(1);
+    output = combine([1, baseline], [guidance, minus(output, baseline)]);
+  }
+  const [x0, eps] = toX0Eps(model, output, x, t);
+  const rest = { v: learned ? v : null };
+  if (!(clip ?? model.clip)) return { x0, eps, x0Hat: x0, ...rest };
+  const x0Hat = clamp(x0); // with μ̃-prediction the mean stays as the network gave it
+  return model.prediction === "mu" ? { x0, eps, x0Hat, ...rest } : { ...fitted(model, x0Hat, x, t), ...rest };
+}
+
+/**
+ * An x̂_0 with the ε that belongs to it.
+ * @param {Schedule} schedule @param {Float32Array} x0 @param {Float32Array} x @param {number} t
+ * @returns {Denoised}
+ */
+export function fitted({ alphaBar }, x0, x, t) {
+  const eps = over(combine([1, x], [-Math.sqrt(alphaBar[t]), x0]), Math.sqrt(1 - alphaBar[t]));
+  return { x0, eps, x0Hat: x0, v: null };
+}
+
+/** Throw where the network predicts just what x_t is: noise alone. @param {ModelSpec} model @param {number} t */
+export function checkSignal({ prediction, alphaBar }, t) {
+  if (prediction === "epsilon" && alphaBar[t] === 0)
+    throw new Error("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");
+}
+
+/**
+ * @param {Process} model @param {Float32Array} output @param {Float32Array} x @param {number} t
+ * @returns {[x0: Float32Array, eps: Float32Array]}
+ */
+function toX0Eps(model, output, x, t) {
+  const [signal, sigma] = [Math.sqrt(model.alphaBar[t]), Math.sqrt(1 - model.alphaBar[t])];
+  checkSignal(model, t);
+  if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];
+  if (model.prediction === "v") return [combine([signal, x], [-sigma, output]), combine([sigma, x], [signal, output])];
+  if (model.prediction !== "x0" && model.prediction !== "mu")
+    throw new Error(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu`);
+  const { ofX0, ofXt } = step(model, t, t - 1);
+  const x0 = model.prediction === "x0" ? output : over(combine([1, output], [-ofXt, x]), ofX0);
+  return [x0, fitted(model, x0, x, t).eps];
+}
+
+/**
+ * x_t of x_0 and noise, Eq. 4; or up from x_s, where s is given.
+ * @param {Schedule} schedule @param {Float32Array} x @param {number} t @param {Float32Array} noise
+ */
+export function qSample({ alphaBar }, x, t, noise, s = 0) {
+  const kept = alphaBar[s] > 0 ? alphaBar[t] / alphaBar[s] : 1;
+  return combine([Math.sqrt(kept), x], [Math.sqrt(1 - kept), noise]);
+}

@@ -1,0 +1,182 @@
+// Runs: which steps they take, and their steps one by one as they are asked for. See ddpm_core/runs.py.
+
+import { gaussian } from "./noise.js";
+import { checkSignal, conditions, predict } from "./predict.js";
+import { named, optionsOf, SAMPLERS } from "./samplers.js";
+import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
+
+/** @import { Probe } from "../local/network/unet.js" */
+/** @import { Seed } from "./noise.js" */
+/** @import { Condition, Denoised, Process, ModelSpec } from "./predict.js" */
+/** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
+/** @import { Pair } from "./times.js" */
+
+/**
+ * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
+ * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's. probes: of the
+ * evaluations of step `index`, as `predict` takes them: see surgery.js.
+ * @typedef {{
+ *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
+ *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed) => Probe[],
+ * } & Record<string, any>} Settings
+ * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
+ *   the first one, and goes on from what onStep makes of x
+ */
+
+/**
+ * One step, from x_t to x = x_s. x0: x̂_0 as seen from x_t, to be shown. sigma: of the noise that was added.
+ * @typedef {{ index: number, t: number, s: number, x: Float32Array, x0: Float32Array, sigma: Sigma }} Step
+ */
+
+/**
+ * What a run does: start() gives what takes its steps, one after the other.
+ * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct, corrections?: number }} Chain
+ */
+
+/**
+ * The chain that settings are for a model. Throws a sentence for what the model does not allow.
+ * @param {ModelSpec} model @param {Omit<Settings, "seed">} settings
+ * @returns {Chain}
+ */
+export function chain(model, { steps, sampler, spacing, start, guidance, ...given }) {
+  const { student } = model;
+  const name = sampler ?? (student ? samplerOf(student) : "ddpm");
+  if (!Object.hasOwn(SAMPLERS, name))
+    throw new Error(`unknown sampler '${name}': choose from ${Object.keys(SAMPLERS).join(", ")}`);
+  const chosen = SAMPLERS[name];
+  const pairs = modelPairs(model, steps ?? (student ? stepsOf(student) : 50), spacing ?? null, name, start);
+  checkSignal(model, pairs[0][0]);
+  const asked = optionsOf(name, given);
+  if (student) checkStudent(student, name, pairs, asked.eta ?? 0);
+  if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
+    throw new Error(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+  const options = chosen.bind?.(model, asked, pairs, guidance ?? 1) ?? asked;
+  const sigmas = chosen.sigmas(model, pairs, options);
+  return {
+    ...{ name, pairs, sigmas, memory: chosen.memory ?? false },
+    ...{ start: () => chosen.advance(model, sigmas, options), corrections: options.corrections },
+    correct: chosen.correct?.(model, options),
+  };
+}
+
+/**
+ * Throw where the run can't be taken up at any of its states.
+ * @param {{ name: string, memory: boolean }} chain
+ */
+export function checkNoMemory({ name, memory }) {
+  if (memory)
+    throw new Error(
+      `the sampler '${name}' remembers earlier steps, so its chain can't be continued or changed on the way: ` +
+        `use ${named((other) => !SAMPLERS[other].memory)}`,
+    );
+}
+
+/**
+ * The steps of a run of one image.
+ * @param {Process} model @param {Settings} settings
+ * @returns {AsyncGenerator<Step>}
+ */
+export function trajectory(model, settings) {
+  if ((settings.start ?? model.T) !== model.T && !settings.xT)
+    throw new Error(`a chain that starts at t = ${settings.start} needs its state there`);
+  const { x, evaluate, noise } = begin(model, settings);
+  return walk(chain(model, settings), evaluate, x, noise);
+}
+
+/**
+ * The state that a run begins with, its evaluations, and the noise of step `index`.
+ * @param {Process} model @param {Settings} settings
+ */
+export function begin(model, { seed, xT, clip, probes, ...asked }) {
+  const guidance = asked.guidance ?? null;
+  if (guidance !== null && !Number.isFinite(Math.fround(guidance)))
+    throw new Error(`guidance must be a finite number in float32, got ${guidance}`);
+  const both = conditions(model, asked);
+  const n = model.channels * model.size ** 2;
+  return {
+    x: xT ?? gaussian(seed, 0, n),
+    evaluate: (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) =>
+      predict(model, x, t, { both, guidance, clip, probes: probes?.(index, seed) }),
+    noise: (/** @type {number} */ index) => gaussian(seed, index + 1, n),
+  };
+}
+
+/**
+ * @param {Chain} chain @param {(x: Float32Array, t: number, index: number) => Promise<Denoised>} evaluate @param {Float32Array} x
+ * @param {(index: number) => Float32Array} noise
+ * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
+ * @returns {AsyncGenerator<Step>}
+ */
+export async function* walk(
+  { pairs, start, correct, corrections = 0 },
+  evaluate,
+  x,
+  noise,
+  onStep = (step) => step.x,
+  from = 0,
+) {
+  const advance = start();
+  let state = x;
+  for (const [index, [t, s]] of pairs.entries()) {
+    if (index < from) continue;
+    for (let number = 1; correct && number <= corrections; number++)
+      state = correct(await evaluate(state, t, index), number, index, t, state, noise);
+    const found = await evaluate(state, t, index);
+    const [next, sigma] = advance(found, index, t, s, state, noise);
+    const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
+    step.x = state = onStep(step);
+    yield step;
+  }
+}
+
+/**
+ * Several runs of the same seeds, all lanes in order of falling t: of each of a lane's steps the images one by one.
+ * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, touch?: Touch | null })[]} lanes
+ */
+export function sideBySide(seeds, lanes) {
+  const [{ model: first }] = lanes;
+  if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
+    throw new Error("two models side by side must make images of the same size and number of channels");
+  const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
+  /** @type {Step[]} of the first lane, of each image */
+  const newest = [];
+  /** @param {typeof lanes[number]} lane @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
+  async function* touched(lane, seed, image, { shared, onStep }) {
+    const { evaluate, noise, ...begun } = begin(lane.model, { ...lane, seed });
+    let { x } = begun;
+    const change = (/** @type {Step} */ step) => onStep(step, seed);
+    for (let k = 0; k < shared; k++) {
+      const step = newest[image];
+      x = k === shared - 1 ? change(step) : step.x;
+      yield { ...step, x };
+    }
+    yield* walk(chain(lane.model, lane), evaluate, x, noise, change, shared);
+  }
+  const runs = lanes.map((lane) =>
+    seeds.map((seed, image) =>
+      lane.touch ? touched(lane, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }),
+    ),
+  );
+  return inOrder(at, seeds.length, async (lane, image) => {
+    const step = /** @type {Step} */ ((await runs[lane][image].next()).value);
+    if (!lane) newest[image] = step;
+    return step;
+  });
+}
+
+/**
+ * The steps of lanes in order of falling t, and of each of a lane's steps the images one by one.
+ * @template {{ s: number }} S @param {number[]} starts t at which each lane begins @param {number} images
+ * @param {(lane: number, image: number) => Promise<S>} next step of a lane's image
+ */
+export async function* inOrder(starts, images, next) {
+  const at = [...starts];
+  while (Math.max(...at)) {
+    const lane = at.indexOf(Math.max(...at));
+    for (let image = 0; image < images; image++) {
+      const step = await next(lane, image);
+      at[lane] = step.s;
+      yield { lane, image, step };
+    }
+  }
+}

@@ -1,0 +1,286 @@
+// Samplers, as ddpm_core/samplers.py has them and, for DPM-Solver++ and UniPC, diffusers: x_s from x_t and what was found.
+
+import { combine, minus, over } from "./floats.js";
+import { gammaTable, step } from "./schedule.js";
+import { quoted } from "./times.js";
+
+/** @import { Term } from "./floats.js" */
+/** @import { Denoised, ModelSpec } from "./predict.js" */
+/** @import { Pair } from "./times.js" */
+/** @typedef {number | Float32Array} Sigma of the noise that was added */
+/** @typedef {(k: number) => Float32Array} Noise of step k */
+/** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance */
+/** @typedef {(found: Denoised, number: number, k: number, t: number, x: Float32Array, noise: Noise) => Float32Array} Correct of the step's number-th correction */
+/** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
+/** @typedef {Record<string, any>} Options by the names of the fields in Python */
+
+/**
+ * memory: whether a step depends on earlier ones. sigmas, advance: of a chain.
+ * @typedef {object} Sampler
+ * @property {Options} [options] its own, with their defaults
+ * @property {(options: Options) => void} [check] throws for options outside their limits
+ * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] its options, with
+ *   what the model says where one is null; throws for what the model does not allow
+ * @property {boolean} [memory]
+ * @property {(model: ModelSpec, options: Options) => Correct} [correct] what each step begins with instead of x, as often
+ *   as its option `corrections` says
+ * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas
+ * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} advance
+ */
+
+const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
+
+const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
+
+/** @satisfies {Sampler} */
+const ddpm = {
+  options: { variance: null },
+  /** @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
+  bind(model, options, pairs, guidance) {
+    const variance = options.variance ?? model.variance;
+    if (!VARIANCES.includes(variance))
+      throw new Error(`unknown variance '${variance}': choose from ${VARIANCES.join(", ")}`);
+    if (variance.startsWith("learned") && variance !== model.variance)
+      throw new Error(
+        `variance '${variance}' needs a network that was trained with it; this one has '${model.variance}'`,
+      );
+    if (variance === "learned" && pairs.some(([t, s]) => t - s > 1))
+      throw new Error(
+        "variance 'learned' needs the whole chain: use as many steps as there are times " +
+          `(from T, ${model.T}), or another variance`,
+      );
+    if (variance === "analytic" && !model.gamma)
+      throw new Error(
+        "the analytic variance was not estimated for these weights: " +
+          `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
+          "with the training data, or use another variance",
+      );
+    if (variance === "analytic" && guidance !== 1)
+      throw new Error("the analytic variance is not defined with guidance: use another variance");
+    return { ...options, variance };
+  },
+  /** @param {ModelSpec} model @param {Pair[]} pairs @param {Options} options @returns {Sigmas} */
+  sigmas(model, pairs, { variance }) {
+    if (variance.startsWith("learned")) return pairs.map(([, s]) => (s ? null : 0));
+    const gamma = variance === "analytic" && model.gamma ? gammaTable(model, model.gamma) : null;
+    const sigmas = pairs.map(([t, s]) => (s ? Math.sqrt(known(model, t, s, variance, gamma)) : 0));
+    const last = sigmas.length - 2;
+    if (gamma && last >= 0) sigmas[last] = Math.min(sigmas[last], MAX_ANALYTIC_SIGMA);
+    return sigmas;
+  },
+  advance:
+    (/** @type {ModelSpec} */ model, /** @type {Sigmas} */ sigmas, /** @type {Options} */ { variance }) =>
+    /** @type {Advance} */
+    ({ x0, v }, k, t, s, x, noise) => {
+      const { ofX0, ofXt } = step(model, t, s);
+      const mean = combine([ofX0, x0], [ofXt, x]);
+      const sigma = sigmas[k];
+      if (s === 0) return [mean, 0];
+      if (sigma !== null) return [combine([1, mean], [sigma, noise(k)]), sigma];
+      const learned = learnedSigma(model, t, s, variance, /** @type {Float32Array} */ (v));
+      const z = noise(k);
+      return [mean.map((value, i) => value + Math.fround(learned[i] * z[i])), learned];
+    },
+};
+
+const SNR = 0.16;
+const CORRECTIONS = 2 ** 33;
+
+/** @param {Float32Array} x */
+const norm = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
+
+/** @type {Sampler} */
+const langevin = {
+  ...ddpm,
+  options: { ...ddpm.options, snr: null, corrections: null },
+  bind: (model, { snr, corrections, ...options }, ...rest) => ({
+    ...ddpm.bind(model, options, ...rest),
+    ...{ snr: snr ?? SNR, corrections: corrections ?? 1 },
+  }),
+  correct:
+    ({ alphaBar }, { snr }) =>
+    ({ eps }, number, k, t, x, noise) => {
+      const z = noise(number * CORRECTIONS + k);
+      const length = norm(eps);
+      const ratio = length > 0 ? (snr * norm(z)) / length : 0;
+      const twice = 2 * Math.sqrt(1 - alphaBar[t]) * ratio;
+      return combine([1, x], [twice, z], [-twice * ratio, eps]);
+    },
+};
+
+/**
+ * σ² of a step, for a variance that is not learned: see `reverse_variance` in ddpm_core/process.py.
+ * @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance
+ * @param {Float64Array | null} gamma
+ */
+function known(model, t, s, variance, gamma) {
+  const { at, as, beta, betaTilde } = step(model, t, s);
+  if (variance === "beta") return model.exploding ? beta / (at / as) : beta;
+  if (!gamma) return betaTilde;
+  const time = at > 0 ? t : t - 1; // where x_t is noise alone, Γ_t says nothing
+  const signal = model.alphaBar[time];
+  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gamma[time]); // Var[x_0 | x_t]
+  return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
+}
+
+/** @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
+function learnedSigma(model, t, s, variance, v) {
+  const f32 = Math.fround;
+  if (variance === "learned") return v.map((value) => Math.sqrt(f32(Math.exp(value))));
+  const { beta, betaTilde } = step(model, t, s);
+  const [high, low] = [f32(Math.log(beta)), f32(Math.log(betaTilde))];
+  return v.map((value) => {
+    const u = f32(f32(value + 1) / 2);
+    return Math.sqrt(f32(Math.exp(f32(f32(u * high) + f32(f32(1 - u) * low)))));
+  });
+}
+
+/** @type {Sampler} */
+const ddim = {
+  options: { eta: 0 },
+  check({ eta }) {
+    if (!(eta >= 0 && eta <= 1)) throw new Error(`eta must lie between 0 and 1, got ${eta}`);
+  },
+  sigmas: (model, pairs, { eta }) => pairs.map(([t, s]) => (s ? eta * Math.sqrt(step(model, t, s).betaTilde) : 0)),
+  advance:
+    (model, sigmas) =>
+    ({ x0, eps }, k, _t, s, _x, noise) => {
+      const as = model.alphaBar[s];
+      const sigma = sigmas[k] ?? 0;
+      const next = combine([Math.sqrt(as), x0], [Math.sqrt(Math.max(1 - as - sigma * sigma, 0)), eps]);
+      return [sigma > 0 ? combine([1, next], [sigma, noise(k)]) : next, sigma];
+    },
+};
+
+/** @type {Sampler} */
+const consistency = {
+  sigmas: ({ alphaBar, floor = 0 }, pairs) =>
+    pairs.map(([, s]) => Math.sqrt(Math.max(1 - alphaBar[s] - alphaBar[s] * floor ** 2, 0))),
+  advance:
+    ({ alphaBar }, sigmas) =>
+    ({ x0 }, k, _t, s, _x, noise) => {
+      const sigma = sigmas[k] ?? 0;
+      const signal = Math.sqrt(alphaBar[s]);
+      return [s ? combine([signal, x0], [sigma, noise(k)]) : combine([signal, x0]), sigma];
+    },
+};
+
+// --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
+
+/** α, σ and λ = log α/σ of a time. @param {ModelSpec} model @param {number} t */
+function point({ alphaBar }, t) {
+  const ratio = Math.sqrt((1 - alphaBar[t]) / alphaBar[t]);
+  const alpha = 1 / Math.sqrt(ratio * ratio + 1);
+  return { alpha, sigma: ratio * alpha, lambda: Math.log(alpha) - Math.log(ratio * alpha) };
+}
+
+/** @param {ModelSpec} _ @param {Pair[]} pairs */
+const none = (_, pairs) => pairs.map(() => 0);
+
+/** @type {Sampler} */
+const dpm = {
+  memory: true,
+  sigmas: none,
+  advance(model) {
+    /** @type {{ x0: Float32Array, lambda: number } | null} */
+    let before = null;
+    return ({ x0 }, _k, t, s, x) => {
+      const [from, to] = [point(model, t), point(model, s)];
+      const h = to.lambda - from.lambda;
+      const c = to.alpha * (Math.exp(-h) - 1);
+      /** @type {[Term, ...Term[]]} */
+      const terms = [
+        [to.sigma / from.sigma, x],
+        [-c, x0],
+      ];
+      if (before && s) {
+        const change = combine([1 / ((from.lambda - before.lambda) / h), minus(x0, before.x0)]);
+        terms.push([-0.5 * c, change]);
+      }
+      before = { x0, lambda: from.lambda };
+      return [combine(...terms), 0];
+    };
+  },
+};
+
+/** @type {Sampler} */
+const unipc = {
+  memory: true,
+  sigmas: none,
+  advance(model, sigmas) {
+    /** @typedef {{ x0: Float32Array, alpha: number, sigma: number, lambda: number }} Seen */
+    /** @type {Seen[]} the last two, the newest first */
+    let seen = [];
+    /** @type {Float32Array} */
+    let last = new Float32Array(); // the state that the last step began with
+    let order = 0; // of the last step
+    const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
+      over(minus(other.x0, from.x0), ratio);
+    return ({ x0 }, k, t, s, x) => {
+      const here = { x0, ...point(model, t) };
+      let corrected = x;
+      if (k) {
+        const [from, older] = seen;
+        const h = here.lambda - from.lambda;
+        const phi = Math.expm1(-h);
+        const c = here.alpha * phi;
+        const change = minus(x0, from.x0);
+        let correction = combine([0.5, change]);
+        if (order === 2) {
+          const phi2 = phi / -h - 1;
+          const [b1, b2] = [phi2 / phi, ((phi2 / -h - 0.5) * 2) / phi];
+          const ratio = (older.lambda - from.lambda) / h;
+          const rho = (b1 - b2) / (1 - ratio);
+          correction = combine([rho, slope(older, from, ratio)], [b1 - rho, change]);
+        }
+        const base = combine([here.sigma / from.sigma, last], [-c, from.x0]);
+        corrected = combine([1, base], [-c, correction]);
+      }
+      order = Math.min(2, sigmas.length - k, k + 1);
+      last = corrected;
+      const to = point(model, s);
+      const h = to.lambda - here.lambda;
+      const c = to.alpha * Math.expm1(-h);
+      let next = combine([to.sigma / here.sigma, corrected], [-c, x0]);
+      if (order === 2) {
+        const ratio = (seen[0].lambda - here.lambda) / h;
+        next = combine([1, next], [-c, combine([0.5, slope(seen[0], here, ratio)])]);
+      }
+      seen = [here, seen[0]];
+      return [next, 0];
+    };
+  },
+};
+
+/** @type {Record<string, Sampler>} */
+export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency };
+
+/** The default of each option that any sampler has. @type {Options} */
+export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
+
+/** Names of samplers in a sentence. @param {(name: string) => boolean} has @param {string} [between] */
+export const named = (has, between = ", ") =>
+  Object.keys(SAMPLERS)
+    .filter(has)
+    .map((name) => `'${name}'`)
+    .join(between);
+
+/**
+ * A sampler's options with what is given: null, or the default, leaves an option as it is. Throws for what it lacks.
+ * @param {string} name @param {Record<string, any>} given may have other keys
+ * @returns {Options}
+ */
+export function optionsOf(name, given) {
+  const options = { ...SAMPLERS[name].options };
+  for (const { options: its = {} } of Object.values(SAMPLERS))
+    for (const [option, usual] of Object.entries(its)) {
+      const value = given[option] ?? usual;
+      if (option in options) options[option] = value;
+      else if (value !== usual) {
+        const owners = named((other) => option in (SAMPLERS[other].options ?? {}), " and ");
+        throw new Error(`${option} belongs to the sampler ${owners}, and this run has '${name}': leave it out`);
+      }
+    }
+  SAMPLERS[name].check?.(options);
+  return options;
+}

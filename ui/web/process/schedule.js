@@ -1,0 +1,146 @@
+// The noise schedule that a scheduler_config.json describes, and what Eqs. 2, 4 and 7 need of it: float64.
+
+import { UserError } from "./errors.js";
+
+/**
+ * β_t and ᾱ_t for t = 0..T, with beta[0] = 0 and alphaBar[0] = 1.
+ * @typedef {object} Schedule
+ * @property {number} T
+ * @property {Float64Array} beta
+ * @property {Float64Array} alphaBar
+ * @property {boolean} [exploding] whether "beta" is the variance of a process that leaves x_0 as it is
+ */
+
+const MAX_BETA = 0.999;
+const SMALLEST = 2 ** -1022;
+
+/** @param {number} T @param {number} first @param {number} last */
+const even = (T, first, last) =>
+  Array.from({ length: T }, (_, i) => {
+    const step = (last - first) / (T - 1);
+    return T === 1 || i < Math.floor(T / 2) ? first + (i && step * i) : last - step * (T - 1 - i);
+  });
+
+/** @param {(u: number) => number} alphaBar of u = t/T */
+const follow = (alphaBar) => (/** @type {number} */ T) =>
+  Array.from({ length: T }, (_, i) => Math.min(1 - alphaBar((i + 1) / T) / alphaBar(i / T), MAX_BETA));
+
+/** diffusers' "laplace": √(SNR/(1 + SNR)) with a Laplace-distributed log-SNR. @param {number} u */
+function laplace(u) {
+  const side = u > 0.5 ? -1 : 1;
+  const ratio = Math.exp(-0.5 * side * Math.log(1 - 2 * Math.abs(0.5 - u) + 1e-6));
+  return Math.sqrt(ratio / (1 + ratio));
+}
+
+/** @type {Record<string, (T: number, first: number, last: number) => number[]>} β_1..β_T by diffusers' names */
+const BETAS = {
+  linear: even,
+  scaled_linear: (T, first, last) => even(T, Math.sqrt(first), Math.sqrt(last)).map((root) => root * root),
+  squaredcos_cap_v2: follow((u) => Math.cos((((u + 0.008) / 1.008) * Math.PI) / 2) ** 2),
+  sigmoid: (T, first, last) => even(T, -6, 6).map((x) => (1 / (1 + Math.exp(-x))) * (last - first) + first),
+  laplace: follow(laplace),
+};
+
+/**
+ * The schedule that the fields of a scheduler_config.json describe; absent ones have diffusers' defaults.
+ * @param {Record<string, any>} config
+ * @returns {Schedule}
+ */
+export function schedule(config) {
+  const { num_train_timesteps: T = 1000, beta_schedule: name = "linear" } = config;
+  if (!config.trained_betas && !Object.hasOwn(BETAS, name))
+    throw new UserError(`unknown beta_schedule ${JSON.stringify(name)}: choose from ${Object.keys(BETAS).join(", ")}`);
+  if (!Number.isInteger(T) || T < 1) throw new UserError(`T must be a whole number of at least 1, got ${T}`);
+  const { beta_start: first = 1e-4, beta_end: last = 0.02 } = config;
+  const found = tabulated(config.trained_betas ?? BETAS[name](T, first, last));
+  if (config.trained_betas && config.variance_exploding) found.exploding = true;
+  return config.rescale_betas_zero_snr ? tabulated(zeroTerminalSnr(found.alphaBar)) : found;
+}
+
+/** A schedule that comes as numbers. @param {{ T: number, beta: Iterable<number>, alphaBar: Iterable<number>, exploding?: boolean }} table @returns {Schedule} */
+export const tabled = ({ T, beta, alphaBar, exploding }) => ({
+  ...{ T, beta: Float64Array.from(beta), alphaBar: Float64Array.from(alphaBar) },
+  ...(exploding && { exploding }),
+});
+
+/** @param {number[]} betas β_1..β_T @returns {Schedule} */
+function tabulated(betas) {
+  const T = betas.length;
+  const beta = Float64Array.from([0, ...betas]);
+  if (!betas.every((b, i) => b > 0 && (b < 1 || (b === 1 && i === T - 1))))
+    throw new UserError("every beta must lie strictly between 0 and 1 (the last one may be 1)");
+  const alphaBar = new Float64Array(T + 1).fill(1);
+  for (let t = 1; t <= T; t++) alphaBar[t] = alphaBar[t - 1] * (1 - beta[t]);
+  if (alphaBar[T - 1] < SMALLEST || (alphaBar[T] > 0 && alphaBar[T] < SMALLEST))
+    throw new UserError("alpha_bar gets too close to 0 before the last step: this schedule can't be computed with");
+  if (alphaBar.some((at, t) => t > 0 && !(at < alphaBar[t - 1])))
+    throw new UserError(
+      "a step adds so little noise that alpha_bar stays as it was: this schedule can't be computed with",
+    );
+  return { T, beta, alphaBar };
+}
+
+/** β_1..β_T whose √ᾱ is shifted and scaled so that ᾱ_T = 0 and ᾱ_1 stays. @param {Float64Array} alphaBar */
+function zeroTerminalSnr(alphaBar) {
+  const roots = Array.from(alphaBar.subarray(1), Math.sqrt);
+  const [first, last] = [roots[0], roots[roots.length - 1]];
+  const squares = [1, ...roots.map((root) => (((root - last) * first) / (first - last)) ** 2)];
+  return roots.map((_, i) => 1 - squares[i + 1] / squares[i]);
+}
+
+/**
+ * ᾱ_t, ᾱ_s, α_{t|s}, β_{t|s} and β̃ of a step, and the weights of x_0 and x_t in the posterior mean.
+ * @param {Schedule} schedule @param {number} t @param {number} s
+ */
+export function step({ alphaBar, beta }, t, s) {
+  const [at, as] = [alphaBar[t], alphaBar[s]];
+  const alpha = at / as;
+  const ofStep = t - s === 1 ? beta[t] : 1 - alpha; // which loses digits where β is small
+  return {
+    at,
+    as,
+    beta: ofStep,
+    betaTilde: ((1 - as) / (1 - at)) * ofStep,
+    ofX0: (Math.sqrt(as) * ofStep) / (1 - at),
+    ofXt: (Math.sqrt(alpha) * (1 - as)) / (1 - at),
+  };
+}
+
+/**
+ * What Eqs. 2, 4 and 7 need at each t = 0..T: see `tables` in ddpm_core/plane/forward.py.
+ * @param {Schedule} of
+ */
+export function tables(of) {
+  const steps = Array.from(of.beta, (_, t) => (t ? step(of, t, t - 1) : { ofX0: 0, ofXt: 0, betaTilde: 0 }));
+  return {
+    beta: of.beta,
+    signal: of.alphaBar.map(Math.sqrt),
+    noise: of.alphaBar.map((at) => Math.sqrt(1 - at)),
+    of_x_0: Float64Array.from(steps, ({ ofX0 }) => ofX0),
+    of_x_t: Float64Array.from(steps, ({ ofXt }) => ofXt),
+    beta_tilde: Float64Array.from(steps, ({ betaTilde }) => betaTilde),
+  };
+}
+
+/**
+ * Γ_t for t = 0..T of an analytic_variance.json: see `table` in ddpm_core/analytic.py.
+ * @param {Schedule} schedule @param {{ times: number[], gamma: number[] }} estimate
+ */
+export function gammaTable({ T, alphaBar }, { times, gamma }) {
+  const noise = alphaBar.map((at) => 1 - at);
+  const moments = gamma.map((value, i) => value * noise[times[i]]);
+  const last = alphaBar[T] === 0 ? times.findLast((t) => t < T) : undefined;
+  const ratio = (/** @type {number} */ t) => alphaBar[t] / noise[t];
+  let i = 0; // the first of `times` that is not below t
+  const at = Float64Array.from(alphaBar, (_, t) => {
+    while (i < times.length && times[i] < t) i += 1;
+    if (i === times.length) return moments[i - 1];
+    if (i === 0 || times[i] === t) return moments[i];
+    const [from, to, here] = [times[i - 1], times[i], t].map(Math.log);
+    return ((moments[i] - moments[i - 1]) / (to - from)) * (here - from) + moments[i - 1];
+  });
+  return Float64Array.from(alphaBar, (_, t) => {
+    const moment = last !== undefined && t >= last ? 1 - (ratio(t) / ratio(last)) * (1 - at[last]) : at[t];
+    return moment / Math.max(noise[t], noise[1]);
+  });
+}

@@ -1,0 +1,209 @@
+// Which times a chain visits, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py.
+
+import { round } from "./floats.js";
+
+/** @import { ModelSpec } from "./predict.js" */
+/** @typedef {[t: number, s: number]} Pair */
+
+const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // the others take the steps of ddim
+/** The sampler that each kind of student is made for. */
+const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
+
+/** @param {number} n @param {(k: number) => number} time */
+const each = (n, time) => Array.from({ length: n }, (_, k) => time(k));
+
+/** @param {number} T @param {number[]} times */
+function distinct(T, times) {
+  for (let k = 1; k < times.length; k++) times[k] = Math.max(times[k], times[k - 1] + 1);
+  return times.map((t, k) => Math.min(t, T - (times.length - 1 - k)));
+}
+
+/** @type {Record<string, (T: number, n: number) => number[]>} the n > 1 times of each spacing, ascending */
+const TIMES = {
+  linspace: (T, n) => each(n, (k) => 1 + round(k === n - 1 ? T - 1 : k * ((T - 1) / (n - 1)))),
+  quadratic: (T, n) =>
+    distinct(
+      T,
+      each(n, (k) => 1 + Math.floor(((k * Math.sqrt(0.8 * T)) / (n - 1)) ** 2)),
+    ),
+  quadratic_T: (T, n) =>
+    distinct(
+      T,
+      each(n, (k) => 1 + round((T - 1) * (k / (n - 1)) * (k / (n - 1)))),
+    ),
+  leading: (T, n) => each(n, (k) => 1 + k * Math.floor(T / n)),
+  trailing: (T, n) => each(n, (k) => round(T - ((n - 1 - k) * T) / n)),
+};
+
+/** @param {readonly number[]} descending @returns {Pair[]} */
+const pairs = (descending) => descending.map((t, i) => [t, descending[i + 1] ?? 0]);
+
+/**
+ * The n steps of a chain from `start` down to 0.
+ * @param {number} T @param {number} n @param {string} [spacing] @param {number | null} [start]
+ * @returns {Pair[]}
+ */
+function timestepPairs(T, n, spacing = "linspace", start = T) {
+  if (start !== null && start !== T) {
+    if (!Number.isInteger(start) || start < 1 || start > T)
+      throw new Error(`a chain starts at a whole t from 1 to ${T}, got ${start}`);
+    const [[, s], ...rest] = timestepPairs(start, n, spacing);
+    return [[start, s], ...rest];
+  }
+  if (!Object.hasOwn(TIMES, spacing))
+    throw new Error(`unknown spacing '${spacing}': choose from ${Object.keys(TIMES).join(", ")}, or optimised`);
+  if (!Number.isInteger(n) || n < 1 || n > T) throw new Error(`steps must be a whole number from 1 to ${T}, got ${n}`);
+  return pairs(n === 1 ? [T] : TIMES[spacing](T, n).reverse());
+}
+
+/**
+ * `timestepPairs`, and what depends on the model: its optimised steps, and a student's own, which no spacing means.
+ * @param {ModelSpec} model @param {number} n @param {string | null} spacing @param {string} sampler
+ * @param {number | null} [start]
+ * @returns {Pair[]}
+ */
+export function modelPairs(model, n, spacing, sampler, start = null) {
+  const { T, student } = model;
+  if (spacing === null && student) return studentPairs(student, n, start ?? T);
+  const whole = start === null || start === T;
+  if (spacing !== "optimised") {
+    const found = timestepPairs(T, n, spacing ?? "linspace", start);
+    const offset = spacing === "leading" && whole ? (model.offset ?? 0) : 0;
+    return found[0][0] + offset <= T ? pairs(found.map(([t]) => t + offset)) : found;
+  }
+  if (!whole) throw new Error("optimised steps start at T: choose another spacing");
+  if (student) throw new Error("a student has no optimised steps: use its own steps (auto on the page)");
+  return pairs(optimisedTimes(model, n, OPTIMISED_FOR.includes(sampler) ? sampler : "ddim"));
+}
+
+/** @param {ModelSpec} model @param {number} n @param {string} sampler @returns {number[]} */
+function optimisedTimes({ optimised, source }, n, sampler) {
+  const found = optimised?.times[sampler] ?? {};
+  if (found[n]) return found[n].split(" ").map(Number);
+  const folder = !source || source.fixed ? "FOLDER" : quoted(source.ref);
+  const copy = source?.fixed ? `\`python -m ddpm_core export ${quoted(source.ref)} FOLDER\` and ` : "";
+  const search = `run ${copy}\`python -m train schedule ${folder}`;
+  if (!optimised) throw new Error(`these weights have no optimised steps yet: ${search}\`, or choose another spacing`);
+  const numbers = Object.keys(found).map(Number);
+  const there = numbers.length ? `optimised steps for ${ranges(numbers)} steps` : `no optimised steps for ${sampler}`;
+  throw new Error(`there are ${there}, not for ${n}: ${search} --steps ${n}\`, or choose another spacing`);
+}
+
+/** Whole numbers as a text: "1 to 8, 10". @param {number[]} numbers ascending */
+function ranges(numbers) {
+  /** @type {[low: number, high: number][]} */
+  const runs = [];
+  for (const number of numbers) {
+    const last = runs.at(-1);
+    if (last && number === last[1] + 1) last[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs.map(([low, high]) => (low === high ? `${low}` : `${low} to ${high}`)).join(", ");
+}
+
+/** A text as one word of a command. @param {string} text */
+export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+
+const FEW = 20; // steps
+/** With few steps small ones at small t suit a solver better: see ddpm_core/timesteps.py. @type {Record<string, string>} */
+const SUITED = { "dpm++": "quadratic", unipc: "quadratic" };
+
+/**
+ * The spacing for a sampler at so many steps of this model where nobody has chosen one; null is a student's own.
+ * @param {ModelSpec} model @param {string} sampler @param {number} steps
+ */
+export function suitedSpacing({ T, student, source, optimised }, sampler, steps) {
+  if (student) return null;
+  if (steps > FEW || steps >= T || !Object.hasOwn(SUITED, sampler)) return "linspace";
+  const shared = source?.fixed ? optimised?.times[sampler] : null;
+  return shared && Object.hasOwn(shared, steps) ? "optimised" : SUITED[sampler];
+}
+
+/** How many steps a chain from t down to 0 has where so many are wanted. @param {ModelSpec} model @param {number} t @param {number} steps */
+export const chainLength = ({ student }, t, steps) =>
+  Math.min(steps, student ? student.times.filter((own) => own <= t).length : t);
+
+/**
+ * The quarters of T, each time once; for a student those of its own times that are nearest to them.
+ * @param {ModelSpec} model @param {number[]} [which]
+ */
+export function quarters({ T, student }, which = [4, 3, 2, 1]) {
+  const times = which.map((quarter) => Math.floor((T * quarter) / 4));
+  const nearest = (/** @type {number} */ t) =>
+    student?.times.reduce((best, own) => (Math.abs(own - t) < Math.abs(best - t) ? own : best)) ?? t;
+  return [...new Set(times.map(nearest))];
+}
+
+// --- Students
+
+/**
+ * What a distilled model was made for, as its ddpm_core.json has it. usual: the times of its usual run, where they are not
+ * spread evenly.
+ * @typedef {object} Student
+ * @property {"consistency" | "progressive"} method
+ * @property {number[]} times
+ * @property {number[]} [usual]
+ */
+
+/** The sampler that a student was made for. @param {Student} student */
+export const samplerOf = ({ method }) => OF_STUDENT[method];
+
+/** How many steps a run of a student has unless asked otherwise. @param {Student} student */
+export function stepsOf({ method, times, usual }) {
+  if (usual?.length) return usual.length;
+  return method === "progressive" ? times.length : Math.min(2, times.length);
+}
+
+/** All times, or, of many, enough to see which they are. @param {number[]} times */
+const listed = (times) => (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
+
+/** Throw for times at which the student was not trained. @param {Student} student @param {number[]} visited @param {string} [instead] advice */
+export function checkTimes({ times }, visited, instead = "use its own steps, or its teacher") {
+  const learned = new Set(times);
+  const foreign = visited.find((t) => !learned.has(t));
+  if (foreign !== undefined)
+    throw new Error(`this model is a student that has not learned t = ${foreign}, only ${listed(times)}: ${instead}`);
+}
+
+/** @param {Student} student @param {number} start */
+function timesFrom(student, start) {
+  checkTimes(student, [start]);
+  return student.times.slice(student.times.indexOf(start));
+}
+
+/** @param {Student} student @param {number} steps @param {number[]} from its times from the start on */
+function wrongNumber({ times }, steps, from) {
+  const madeFor = `${times.length} step${times.length > 1 ? "s" : ""} at t = ${listed(times)}`;
+  const there = from.length === times.length ? "" : `, ${from.length} of them from t = ${from[0]}`;
+  return new Error(`this student was made for ${madeFor}${there}: it can't take ${steps}`);
+}
+
+/** @param {Student} student @param {number} steps @param {number} start */
+function studentPairs(student, steps, start) {
+  const times = timesFrom(student, start);
+  const most = times.length;
+  const whole = most === student.times.length;
+  if (student.method === "progressive" && steps !== most) throw wrongNumber(student, steps, times);
+  if (!Number.isInteger(steps) || steps < 1 || steps > most) {
+    const learned = whole ? `${most} times` : `${most} times up to t = ${start}`;
+    throw new Error(`this student has learned ${learned}: it takes 1 to ${most} steps, not ${steps}`);
+  }
+  if (whole && student.usual?.length === steps) return pairs(student.usual);
+  return pairs(each(steps, (k) => times[Math.floor((k * most) / steps)]));
+}
+
+/**
+ * Throw for a run that the student was not made for.
+ * @param {Student} student @param {string} sampler @param {Pair[]} visited @param {number} eta
+ */
+export function checkStudent(student, sampler, visited, eta) {
+  const own = samplerOf(student);
+  if (sampler !== own || eta) {
+    const needed = sampler !== own ? `'${own}', not '${sampler}'` : `'${sampler}' with eta 0`;
+    throw new Error(`this model is a ${student.method} student: it needs the sampler ${needed}`);
+  }
+  const times = visited.map(([t]) => t);
+  checkTimes(student, times);
+  const from = timesFrom(student, times[0]);
+  if (student.method === "progressive" && times.length !== from.length) throw wrongNumber(student, times.length, from);
+}

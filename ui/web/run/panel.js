@@ -1,0 +1,402 @@
+// What the parts with a form and a run have in common. The form is asked about while the visitor chooses; a run begins,
+// stops and is heard; what is shown is an example or a run; and all of it has an address and files.
+
+import { button, el, find, isShown, within, write } from "../drawing/dom.js";
+import { Form } from "../form/form.js";
+import { Stream } from "../messages/stream.js";
+import { RUN } from "../words/page.js";
+import { Asking } from "./asking.js";
+import { Bar } from "./bar.js";
+import { Connection } from "./connection.js";
+import { itemsOf } from "./items.js";
+import { Standing } from "./standing.js";
+
+/** @import { Page, Part } from "../app.js" */
+/** @import { About } from "../form/form.js" */
+/** @import { Values } from "../messages/client.js" */
+/** @import { Described, Description } from "./knowledge.js" */
+
+/**
+ * What has set the values: a "press" runs them, and the pictures come into sight. A press "inside" the pictures runs them,
+ * and nothing moves. A "change" by hand runs where that is quick and the models are here, and so
+ * does a "link", which anybody may have made; it also opens what it changes. A "lesson" ends the run that goes on, and shows
+ * its own: the recorded one where it has those values.
+ * @typedef {"" | "change" | "link" | "press" | "inside" | "lesson"} Cause
+ */
+
+/**
+ * What a part gives its panel: how it draws.
+ * @template {{ kind: string }} Result
+ * @typedef {object} Display
+ * @property {(result: Result) => void} take draws one result of the current run
+ * @property {() => void} [renew] another run begins, and its results are going to come
+ * @property {(seconds: number) => void} [skip] index.html has shown the recorded run for so long
+ * @property {() => void} [render] the run stands differently, or a field has changed
+ * @property {(values: Values) => string | Promise<string>} [finish] a run of these values has ended well. Returns what came of
+ * it, in a sentence for a screen reader
+ * @property {(about: About) => void} [offer] the model is known
+ * @property {(description: Description) => void} [describe] the settings are described
+ * @property {(form: Form) => HTMLElement} [layout] the fields beside the stage; all of them where it is left out
+ * @property {() => HTMLElement[]} [sight] what a press brings into sight, the most important last
+ */
+
+const PAUSE = 120; // ms after the last change by hand until it is asked about
+const COMPOSED = 229; // the code of keys that go into what an input method composes; Safari says so of its last one, too
+
+/** @template {{ kind: string }} Result */
+export class Panel {
+  standing = new Standing();
+  stage = el("div", { class: "stage" });
+  /** Says of which settings the pictures are, where they are not the form's. A part puts it above its pictures. */
+  origin = el("div", { class: "origin", hidden: true });
+  /** @type {Description | null} */
+  description = null;
+
+  /**
+   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
+   * data-described (which question was answered last) and data-outdated (what is shown is of other settings).
+   * @param {Page} page @param {string} part @param {Display<Result>} display
+   */
+  constructor(page, part, display) {
+    this.page = page;
+    this.part = part;
+    this.display = display;
+    this.recorded = page.given.recorded?.[part] ?? ""; // why there is nothing but a recording here
+    this.form = new Form(page.given.forms[part], page.given, (name, done) => this.changed(name, done));
+    const [first] = this.form.references;
+    if (first && page.model && this.form.takes(page.model)) this.form.set({ [first.name]: page.model.ref });
+    this.stream = new Stream(
+      (isNew) => this.#stand(isNew),
+      (/** @type {Result} */ result) => this.#take(result),
+      () => this.#renew(),
+    );
+    this.connection = new Connection(this);
+    this.asking = new Asking(this);
+    this.fields = display.layout?.(this.form) ?? this.form.layout();
+    const press = () => {
+      this.start();
+      requestAnimationFrame(() => this.#look()); // by then the page is laid out
+    };
+    const say = (/** @type {string} */ text) => page.say(text);
+    this.bar = new Bar(press, this.stop, this.fields.querySelector(".dice"), say);
+    const attributes = { class: "summary", "aria-expanded": false };
+    this.bar.status.show(this.stream.words);
+    this.summary = button(attributes, () => this.#unfold(), el("span", null, RUN.settings));
+    this.side = el("div", { class: "side" }, ...this.#beside());
+    const state = { "data-state": "idle", "data-ready": false };
+    this.element = el("section", { class: `part part-${part}`, ...state }, this.side, this.stage);
+    this.#listen();
+  }
+
+  /** What stands beside the stage. A phone folds the fields away, unless they fold by themselves. */
+  #beside() {
+    const { bar, fields, summary, recorded } = this;
+    if (recorded) return [bar.status.element, el("p", { class: "recorded" }, recorded)];
+    return [...(fields.querySelector(".how") ? [] : [summary]), fields, bar.element];
+  }
+
+  #listen() {
+    const { element, asking, form, page } = this;
+    this.side.addEventListener("pointerover", asking.near);
+    for (const sign of ["pointerdown", "focusin", "keydown"]) element.addEventListener(sign, asking.near);
+    addEventListener("models", () => form.list(page.given.models));
+    element.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.keyCode === COMPOSED) return;
+      // A model that was typed is known only after its change, which runs it.
+      if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
+    });
+  }
+
+  /** Open or fold the fields of a phone. @param {boolean} [open] */
+  #unfold(open = !this.side.classList.contains("open")) {
+    this.side.classList.toggle("open", open);
+    this.summary.setAttribute("aria-expanded", String(open));
+    if (this.form.mistakes.length) this.changed("", false); // their sentences come into sight, or go
+  }
+
+  // --- What the visitor chooses
+
+  /** Values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
+  async set(values, cause) {
+    const { standing, form, page } = this;
+    form.set(values);
+    if (Object.keys(values).length) standing.on("edit");
+    if (cause === "press") this.#look();
+    if (cause === "inside") cause = "press";
+    if (cause === "lesson") {
+      if (this.stream.active) this.stop();
+      cause = (await this.#showExample(values)) ? "" : "change";
+    }
+    const back = page.reloaded && (await this.connection.resume());
+    page.reloaded = false;
+    if (back) standing.values = null;
+    else if (cause) standing.on(cause === "press" ? "demand" : "link");
+    if (cause === "link") form.unfold(values);
+    await this.choose();
+    const lost = cause === "link" ? form.lost(values) : [];
+    if (lost.length) page.say(RUN.impossible(lost), true);
+  }
+
+  /** A field was changed, or with the name "" something else that the form's answers depend on. @param {string} name @param {boolean} done not while a slider moves */
+  changed(name, done) {
+    const { standing, form } = this;
+    if (name) standing.on("edit");
+    form.reveal(); // for the part's own controls
+    if (form.references.some((reference) => reference.name === name)) {
+      this.page.knowledge.typed.add(String(form.value(name)));
+      standing.on("demand");
+      this.choose();
+      return;
+    }
+    if (done && name) standing.on("change");
+    this.#render();
+    if (!this.recorded) this.asking.later(name ? PAUSE : 0);
+  }
+
+  /** The models of the lanes are chosen: offer what they have. */
+  async choose() {
+    const { form, standing, display, element } = this;
+    element.dataset.ready = "false";
+    const found = await this.asking.models();
+    if (!found) return;
+    for (const [i, reference] of form.references.entries()) {
+      const about = found[i] ?? found[0];
+      if (about?.error === undefined) form.markAll(form.mistakes.filter(({ field }) => field !== reference.name));
+      if (about?.error === undefined && about?.here) form.offer(reference, about);
+    }
+    const [first] = found;
+    if (first?.error === undefined && first?.here) {
+      this.page.model = first; // other parts begin with it
+      display.offer?.(first);
+    }
+    element.dataset.ready = "true";
+    if (this.stream.state !== "idle") standing.values ??= this.form.pinned;
+    this.changed("", false);
+  }
+
+  /** Show what a run takes, or what is wrong with its values. Returns whether it could begin. @param {Described} answer @param {number} number of the question */
+  describe(answer, number) {
+    const { standing, form, bar, display } = this;
+    const { error = "", wrong = [] } = answer.error === undefined ? {} : answer;
+    this.description = answer.error === undefined ? answer : null;
+    if (this.description) standing.on("accept");
+    else if (wrong.length) standing.blame("refuse", wrong);
+    form.markAll(standing.wrong);
+    const { missing } = form; // what is not chosen yet is no mistake
+    const problem = missing || error;
+    const reason = problem && (form.waits(standing.wrong) ?? problem);
+    bar.describe(this.description, reason, !missing && error !== "", this.page.given.device.engine);
+    write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
+    if (this.description) display.describe?.(this.description);
+    this.element.dataset.described = String(number);
+    this.#render();
+    if (!this.description?.auto) this.#sayOrigin(); // a quick run replaces the pictures at once
+    return !problem && this.isOnScreen; // who has left wants no run
+  }
+
+  // --- Runs
+
+  /** Begin a run of what is chosen, if that is possible. */
+  start() {
+    if (!this.canRun) return;
+    const { standing } = this;
+    standing.values = this.form.pinned;
+    standing.on("press");
+    this.connection.begin(this.form.values);
+    this.#unfold(false);
+    this.page.remember(this.part, standing.values);
+  }
+
+  stop = () => this.connection.stop();
+
+  /** The plan of a run: the one that described the form, where the values are the same. @param {Values} values */
+  planOf(values) {
+    const { plan, of } = this.description ?? {};
+    return plan && of === JSON.stringify(values) ? plan : this.page.knowledge.plan(this.part, values);
+  }
+
+  #renew() {
+    this.standing.on("begin");
+    this.display.renew?.();
+  }
+
+  /** @param {Result} result */
+  #take(result) {
+    if (this.standing.state.shown === "begun" && result.kind !== "plan") this.standing.on("picture");
+    this.display.take(result);
+  }
+
+  /** The run stands differently. @param {boolean} isNew it has come to another state */
+  #stand(isNew) {
+    const { stream, standing, display } = this;
+    const { state } = stream;
+    if (isNew && state === "error") this.#blame();
+    this.#render();
+    if (!isNew) return;
+    const isFinished = state === "finished";
+    const outcome = (isFinished && display.finish?.(standing.values ?? this.form.pinned)) || "";
+    if (isFinished || standing.state.sketch !== "over") this.bar.tell(stream, outcome);
+    if (!stream.active && state !== "idle") {
+      this.changed("", false); // the pace is known better now
+      this.page.refresh(); // and a model may be here now
+      this.element.dispatchEvent(new Event("over"));
+    }
+    if (state === "lost") this.connection.reconnect();
+  }
+
+  /** Blame the field of the model that the sentence of a failed run names first. */
+  #blame() {
+    const { words } = this.stream;
+    const [named] = this.form.references
+      .map(({ name }) => ({ field: name, at: words.indexOf(this.form.value(name) || "\n") }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at);
+    if (named) this.standing.blame("fail", [{ field: named.field, error: words }]);
+  }
+
+  /** Bring the pictures into sight, where a press plays them; where there is no room for all, the last ones. */
+  #look() {
+    const seen = [this.stage.firstElementChild, ...(this.display.sight?.() ?? [])];
+    for (const element of seen) element?.scrollIntoView({ block: "nearest" });
+  }
+
+  // --- What is shown
+
+  /** Whether somebody looks at this part. */
+  get isOnScreen() {
+    return isShown(this.bar.run);
+  }
+
+  get canRun() {
+    return !this.bar.run.disabled;
+  }
+
+  /** The state of a sketch: "none", "awaited", or "over" what is shown. */
+  get sketch() {
+    return this.standing.state.sketch;
+  }
+
+  /** The values of what is shown, or those of the form where that is a sketch, or nothing. */
+  get ran() {
+    return (this.sketch !== "over" && this.standing.values) || this.form.pinned;
+  }
+
+  /** Whether what is shown has the values that are chosen. */
+  #isSame = () => {
+    const chosen = this.form.pinned;
+    const shown = this.standing.values ?? chosen;
+    return this.form.fields.every(({ name }) => String(chosen[name] ?? "") === String(shown[name] ?? ""));
+  };
+
+  /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
+  get isRun() {
+    const { active, state } = this.stream;
+    return (active || state === "finished") && !this.standing.isExample && this.#isSame();
+  }
+
+  /** How the pictures differ from what the form says: "awaited", "other", or "". */
+  get difference() {
+    return this.standing.difference(this.stream.active, this.#isSame);
+  }
+
+  /** A sketch is shown, or there is none: what is said of that. @param {string} words @param {boolean} isShown */
+  sketched(words, isShown) {
+    this.standing.words.sketch = words;
+    this.standing.on(isShown ? "cover" : words ? "await" : "lift");
+    this.#render();
+  }
+
+  #render() {
+    const { stream, standing, bar, form, difference } = this;
+    const { state, run } = stream;
+    Object.assign(this.element.dataset, { state, run: run ?? "", outdated: difference !== "" });
+    if (difference !== "other") this.origin.hidden = true;
+    const waits = state === "error" ? form.waits(standing.wrong) : null; // the sentence of the run stands at the field
+    bar.show(standing.line(stream, difference !== "", bar.offer, waits), stream);
+    this.display.render?.();
+  }
+
+  /** Say above the pictures that they are of other settings, and of which. */
+  async #sayOrigin() {
+    const { standing, stream } = this;
+    const { values, isExample } = standing;
+    if (!values || this.difference !== "other") return;
+    const settings = await this.page.knowledge.summary(this.part, values).catch(() => ""); // its model may have gone
+    if (values !== standing.values || this.difference !== "other") return;
+    const what = isExample ? RUN.example : stream.active ? RUN.going : RUN.earlier;
+    write(this.origin, RUN.of(what, settings));
+    this.origin.hidden = false;
+  }
+
+  /**
+   * Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint.
+   * @param {Values | null} wanted show it again, where it has these values @returns {Promise<boolean>} whether it is shown
+   */
+  async #showExample(wanted = null) {
+    const { form, standing, page, part, display } = this;
+    const example = await page.example(part);
+    if (!example) return false;
+    const values = page.whole(part, example.values);
+    const isSame = (/** @type {[string, unknown]} */ [name, value]) =>
+      String(values[name] ?? "") === String(value ?? "");
+    if (wanted ? !Object.entries(wanted).every(isSame) : this.stream.state !== "idle") return false;
+    this.connection.leave();
+    this.stream.forget();
+    const [first, second] = example.results.filter((/** @type {Result} */ { kind }) => kind === "frame");
+    const isThinned = second?.k === first?.k + 2;
+    standing.on("example");
+    standing.values = values;
+    standing.words.example = this.recorded ? RUN.recorded : isThinned ? RUN.thinned : RUN.own;
+    display.renew?.();
+    for (const result of example.results) display.take(result);
+    display.skip?.(example.seen);
+    const isOther = form.references.some(({ name }) => form.value(name) !== values[name]);
+    if (isOther) standing.on("edit");
+    if (isOther && !page.only) standing.on("change"); // a class presses Run itself
+    if (!wanted && standing.state.form === "same") form.set(example.values, false); // the form says what is shown
+    this.changed("", false);
+    return true;
+  }
+
+  // --- What the page gets
+
+  /**
+   * The part of the page that it is, with an example in it at first.
+   * @param {string[]} kinds of files that can be saved @param {() => boolean} some whether there is something to save
+   * @param {Partial<Part>} [more]
+   * @returns {Part}
+   */
+  mounted(kinds, some, more) {
+    this.display.render?.();
+    this.#showExample();
+    return {
+      element: this.element,
+      set: (values, cause) => this.set(values, cause),
+      values: () => this.form.pinned,
+      ran: () => this.ran,
+      items: () => itemsOf(this, kinds, some(), more?.slide),
+      ...more,
+    };
+  }
+
+  /**
+   * Save a file of the run.
+   * @param {string} kind @param {(text: string) => void} say how far it is
+   * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
+   */
+  async save(kind, say) {
+    if (this.standing.isExample) await this.#compute();
+    const { save } = await import("./saving.js");
+    return save(this.page, this.part, this.stream.run, kind, say);
+  }
+
+  /** Compute what a recorded example shows: nothing else of it was kept. */
+  async #compute() {
+    this.form.set(this.ran);
+    await this.choose();
+    if (!this.canRun) return;
+    const over = new Promise((done) => this.element.addEventListener("over", done, { once: true }));
+    this.start();
+    await over;
+  }
+}

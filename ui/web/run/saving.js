@@ -1,0 +1,47 @@
+// Saving a file of a run: what the engine keeps of it, the file that the page makes of that, and its way to the disk.
+
+import { make } from "../files/make.js";
+import { SHARE } from "../words/page.js";
+import { download } from "./share.js";
+
+/** @import { Page } from "../app.js" */
+
+const BREATH = 30; // ms of making a file after which the page has its turn
+const LONG = 2000; // ms after which the visitor is told how far the file is
+const FETCHED = 60_000; // ms in which a browser fetches a file that it was given
+
+/**
+ * Save a file of a run.
+ * @param {Page} page @param {string} part @param {string | null} run @param {string} kind @param {(text: string) => void} say
+ * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
+ */
+export async function save(page, part, run, kind, say) {
+  const kept = await page.client.kept(run);
+  if (kept.error !== undefined) return kept.error;
+  try {
+    const [name, content] = await make(page.knowledge, part, kind, kept, pauses(say));
+    return give(name, content);
+  } catch (error) {
+    if (error instanceof Error && error.name === "Error") return error.message;
+    throw error;
+  }
+}
+
+/** Give the browser a file to save. Returns a sentence that says so. @param {string} name @param {BlobPart} content */
+export function give(name, content) {
+  const address = URL.createObjectURL(new Blob([content]));
+  setTimeout(() => URL.revokeObjectURL(address), FETCHED);
+  return download(address, name);
+}
+
+/** What gives the page its turn between two pieces of a long task. @param {(text: string) => void} say @returns {import("../files/make.js").Rest} */
+export function pauses(say) {
+  const began = performance.now();
+  let last = began;
+  return async (done, all) => {
+    if (performance.now() < last + BREATH) return;
+    if (performance.now() > began + LONG) say(SHARE.made(done, all));
+    await new Promise((resolve) => setTimeout(resolve));
+    last = performance.now();
+  };
+}

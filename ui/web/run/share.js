@@ -1,0 +1,112 @@
+// The menu of what can be taken away: the link, files, scripts.
+
+import { button, el, onArrows } from "../drawing/dom.js";
+import { SHARE } from "../words/page.js";
+
+/**
+ * @typedef {object} Item
+ * @property {string} title
+ * @property {boolean} [apart] it stands below a line
+ * @property {() => string} [copy] the text to copy
+ * @property {string} [what] the text is, where it has to be copied by hand
+ * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
+ * sentence at the end: what was saved, or why it could not be made
+ * @property {string} [disabled] why it can't be had now
+ */
+
+export class ShareMenu {
+  /** @type {() => Item[]} */
+  #items = () => [];
+
+  /** @param {HTMLElement} root @param {(text: string) => void} say something to all, where the menu is closed */
+  constructor(root, say) {
+    this.tell = say;
+    this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
+    this.said = el("p", { class: "menu-said", role: "status" });
+    const opener = { class: "button", "aria-haspopup": "dialog", "aria-expanded": false };
+    this.button = button(opener, () => this.toggle(), SHARE.open);
+    root.append(this.button, this.list);
+    this.list.addEventListener("close", () => this.button.setAttribute("aria-expanded", "false"));
+    document.addEventListener("pointerdown", (event) => {
+      if (!root.contains(/** @type {Node} */ (event.target))) this.close();
+    });
+    onArrows(root, "ArrowUp", "ArrowDown");
+  }
+
+  /** Open the menu, which takes the focus, or close it, which gives the focus back. */
+  toggle() {
+    if (this.close()) return;
+    this.#fill();
+    this.list.show();
+    this.button.setAttribute("aria-expanded", "true");
+  }
+
+  /** Returns whether it was open. */
+  close() {
+    const { open } = this.list;
+    this.list.close();
+    return open;
+  }
+
+  /** What the menu has from now on. @param {() => Item[]} items */
+  show(items) {
+    this.#items = items;
+    this.close();
+  }
+
+  #fill() {
+    this.said.textContent = "";
+    this.list.replaceChildren(...this.#items().map((item) => this.#entry(item)), this.said);
+  }
+
+  /** @param {Item} item */
+  #entry(item) {
+    const take = async () => {
+      entry.after(this.said); // where it was pressed
+      if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
+      if (!item.save) return;
+      const say = (/** @type {string} */ text) => {
+        this.said.textContent = text;
+      };
+      say(SHARE.making);
+      const end = await item.save(say).catch((error) => {
+        console.error(error);
+        return SHARE.failed;
+      });
+      if (this.list.open) say(end);
+      else this.tell(end);
+    };
+    const why = item.disabled ? [el("small", null, item.disabled)] : [];
+    const entry = button({ class: item.apart ? "apart" : "" }, take, item.title, ...why);
+    entry.disabled = Boolean(item.disabled);
+    return entry;
+  }
+}
+
+/** Let the browser save a file. Returns a sentence that says so. @param {string} href @param {string} name */
+export function download(href, name) {
+  el("a", { href, download: name }).click();
+  return SHARE.saved(name);
+}
+
+/**
+ * Copy a text. Without a secure origin there is no navigator.clipboard, and both ways may be refused: then the text is
+ * shown, to copy by hand. Returns whether it was copied.
+ * @param {string} text @param {string} what the text is
+ */
+export async function copy(text, what) {
+  const before = /** @type {HTMLElement | null} */ (document.activeElement);
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const written = navigator.clipboard?.writeText(text) ?? Promise.reject();
+  const copied = await written.then(
+    () => true,
+    () => document.execCommand("copy"),
+  );
+  area.remove();
+  before?.focus();
+  if (!copied) prompt(what, text);
+  return copied;
+}

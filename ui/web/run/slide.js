@@ -1,0 +1,88 @@
+// A picture for a slide: what is shown, with a title, what there is to see, the settings, and where to find it again.
+import { context2d, el, lines } from "../drawing/dom.js";
+import { SHARE } from "../words/page.js";
+import { download } from "./share.js";
+
+/** @import { Page } from "../app.js" */
+/** @import { Item } from "./share.js" */
+
+/** @template {HTMLCanvasElement | HTMLImageElement} [Picture=HTMLCanvasElement | HTMLImageElement] @typedef {{ picture: Picture, label: string }} Tile */
+
+/**
+ * @typedef {object} Slide
+ * @property {string} title
+ * @property {Tile[]} tiles row by row
+ * @property {number} columns
+ * @property {string} said
+ * @property {string} settings
+ */
+
+const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels
+const LARGEST = 756; // side of a picture
+
+const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // hosts that nobody else can open
+
+/**
+ * The entry of Share that saves a slide.
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] settings, where the slide has none
+ * @returns {Item}
+ */
+export function slideItem(page, make, link, summary = () => "") {
+  const save = async () => {
+    const slide = await make();
+    const { address } = await page.invitation(link());
+    slide.title ||= page.title;
+    slide.settings ||= summary() || slide.title;
+    const shown = HERE.test(new URL(address).hostname) ? "" : address;
+    return download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
+  };
+  return { title: SHARE.slide, save, disabled: "" };
+}
+
+/** Draw a slide. @param {Slide} slide @param {string} address */
+function draw({ title, tiles, columns, said, settings }, address) {
+  const canvas = el("canvas", { width: WIDTH, height: 1 });
+  const context = context2d(canvas);
+  const { width, height } = tiles[0].picture;
+  const side = Math.min((WIDTH - 2 * EDGE - GAP * (columns - 1)) / columns, LARGEST * Math.max(1, width / height));
+  const left = (WIDTH - side * columns - GAP * (columns - 1)) / 2;
+  const high = (side * height) / width;
+  const { color, backgroundColor } = getComputedStyle(document.documentElement);
+  /** What is drawn, from top to bottom; how high it is. @param {boolean} really */
+  const whole = (really) => {
+    let y = EDGE;
+    /** @param {string} text @param {number} size @param {string} [weight] */
+    const write = (text, size, weight = "") => {
+      context.font = `${weight} ${size}px system-ui, sans-serif`;
+      for (const line of lines(context, text, WIDTH - 2 * EDGE)) {
+        if (really) context.fillText(line, EDGE, y + size);
+        y += 1.4 * size;
+      }
+    };
+    write(title, 44, "600");
+    for (let at = 0; at < tiles.length; at += columns) {
+      const row = tiles.slice(at, at + columns);
+      y += row.some(({ label }) => label) ? 40 : GAP;
+      for (const [i, { picture, label }] of row.entries()) {
+        const x = left + i * (side + GAP);
+        if (!really) continue;
+        context.font = "24px system-ui, sans-serif";
+        context.fillText(label, x, y - 10);
+        context.imageSmoothingEnabled = picture.width > side;
+        context.drawImage(picture, x, y, side, high);
+      }
+      y += high;
+    }
+    y += GAP;
+    write(said, 30, "600");
+    write(settings, 22);
+    write(address, 22);
+    return y + EDGE / 2;
+  };
+  canvas.height = whole(false);
+  context.fillStyle = backgroundColor;
+  context.fillRect(0, 0, WIDTH, canvas.height);
+  context.fillStyle = color;
+  whole(true);
+  return canvas;
+}

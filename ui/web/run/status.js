@@ -1,0 +1,42 @@
+// How a run stands: a line above what it shows.
+
+import { el, write } from "../drawing/dom.js";
+import { RUN } from "../words/page.js";
+
+export class Status {
+  #tag = el("b", { class: "tag", hidden: true }, RUN.example);
+  #text = el("span", { class: "status-text" });
+  #left = el("span", { class: "status-left" });
+  #done = el("i", null);
+
+  /** @param {string} label of the progress */
+  constructor(label) {
+    const bar = {
+      class: "progress",
+      role: "progressbar",
+      "aria-label": label,
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+    };
+    this.bar = el("div", { ...bar, hidden: true }, this.#done);
+    const dot = el("span", { class: "dot" });
+    this.element = el("header", { class: "status" }, dot, this.#tag, this.#text, this.#left, this.bar);
+  }
+
+  /**
+   * @param {string} text @param {string} [left] what is said besides @param {boolean} [example] a recorded run is shown
+   * @param {number | null} [progress] 0 to 1, null where it is not known; left out where nothing runs
+   */
+  show(text, left = "", example = false, progress = undefined) {
+    write(this.#text, text);
+    write(this.#left, left);
+    this.#tag.hidden = !example;
+    this.bar.hidden = progress === undefined;
+    this.bar.classList.toggle("unknown", progress === null);
+    const percent = Math.round(100 * (progress ?? 0));
+    // A width would lay out the page.
+    this.#done.style.transform = progress === null ? "" : `scaleX(${percent / 100})`;
+    if (progress === null) this.bar.removeAttribute("aria-valuenow");
+    else this.bar.setAttribute("aria-valuenow", String(percent));
+  }
+}
