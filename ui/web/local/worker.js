@@ -3,14 +3,13 @@ import { unpacked } from "../messages/packing.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
-import { Run } from "./jobs.js";
+import { cost, Run, requestOf } from "./jobs.js";
 import { parts } from "./parts/index.js";
 import { Pool, served } from "./pool.js";
-import { asked, cost } from "./requests.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
-/** @import { WrittenFacts } from "./known.js" */
+/** @import { WrittenFacts } from "./facts.js" */
 /** @import { Machine } from "./pool.js" */
 
 /** The newest run of each part. @type {Map<string, Run>} */
@@ -53,7 +52,7 @@ const questions = ({ checkpoints, isLarge }) => ({
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
-    return { ...(await checkpoints.said(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
+    return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   async near({ refs, fetch }) {
     for (const ref of refs) {
@@ -107,8 +106,7 @@ addEventListener("message", async ({ data }) => {
   const { id, verb, part, values, share } = data;
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
-    ready = begin(data);
-    ready.catch(() => {}); // each question says why
+    ready = begin(data); // each question says why, if this fails
     return;
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
@@ -119,7 +117,7 @@ addEventListener("message", async ({ data }) => {
   const run = new Run(pool, part, values, send, share && 0);
   runs.set(part, run);
   return run.run(async () => {
-    const found = await asked(checkpoints, await own(part), part, values);
+    const found = await requestOf(checkpoints, await own(part), part, values);
     return share ? served(found, share) : found;
   });
 });

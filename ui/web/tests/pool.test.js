@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Run } from "../local/jobs.js";
+import { cost, Run } from "../local/jobs.js";
 import { gain, Pool, served, shares } from "../local/pool.js";
-import { cost } from "../local/requests.js";
 
 const KIND = { ref: "model", batch: 1, lanes: 1 };
 const MACHINE = { cores: 2, memory: 8, mobile: false };

@@ -2,7 +2,7 @@
 // once it is loaded.
 import { MARK, PATIENCE } from "./store.js";
 
-/** @import { WrittenFacts } from "../known.js" */
+/** @import { WrittenFacts } from "../facts.js" */
 /** @import { Model } from "../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
