@@ -2,6 +2,7 @@
 
 import { factsOf } from "../plans/facts.js";
 import { recent } from "../plans/plan.js";
+import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { factsAnswer, factsIn } from "./facts.js";
 import { Files, once } from "./files/store.js";
@@ -91,7 +92,7 @@ export class Checkpoints {
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {WrittenFacts} */
   known(ref) {
     const known = this.#known.get(ref);
-    if (!known) throw new Error(`There is no model ${ref} on this page`);
+    if (!known) throw new UserError(`There is no model ${ref} on this page`);
     return known;
   }
 

@@ -5,6 +5,7 @@ import { token } from "../messages/client.js";
 import { isEnd, NEXT } from "../messages/stream.js";
 import { check } from "../plans/fields.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
+import { UserError } from "../process/errors.js";
 import { download, failure } from "../words/units.js";
 import { gain } from "./pool.js";
 
@@ -21,7 +22,7 @@ const BREATH = 12; // ms of computing after which the worker hears whether it is
 
 /** The computation of a part and the request that a form's values are; what its plan needs is loaded. @param {Checkpoints} checkpoints @param {Part} its @param {string} part @param {Record<string, unknown>} values */
 export async function requestOf(checkpoints, its, part, values) {
-  if (!its.computation) throw new Error(`nothing computes ${part}`);
+  if (!its.computation) throw new UserError(`nothing computes ${part}`);
   const computation = its.computation(part);
   const request = check(checkpoints.forms[part], values);
   const refs = computation.planner.refs(request);

@@ -1,5 +1,7 @@
 // What computes in the browser: answers the client's questions, and runs.
+
 import { unpacked } from "../messages/packing.js";
+import { UserError } from "../process/errors.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
@@ -67,7 +69,7 @@ const questions = ({ checkpoints, isLarge }) => ({
   },
   emoji: () => checkpoints.read("emoji.json"),
   run() {
-    throw new Error(GONE); // with the worker of the page before
+    throw new UserError(GONE); // with the worker of the page before
   },
   stop({ run }) {
     find(run)?.stop();
@@ -75,7 +77,7 @@ const questions = ({ checkpoints, isLarge }) => ({
   },
   kept({ run }) {
     const { recording, refs, values } = find(run) ?? {};
-    if (!recording || !refs) throw new Error(GONE);
+    if (!recording || !refs) throw new UserError(GONE);
     const about = refs.map(() => ({ revision: null, engine: "browser · fp32" }));
     return { ...recording, values, about };
   },
@@ -98,7 +100,7 @@ async function answer({ part, what, values }) {
   if (here) return here(values);
   const its = await own(part);
   if (what === "cost") return cost(pool, its, part, values);
-  if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
+  if (!its.questions?.[what]) throw new UserError(`There is no question ${what} here`);
   return its.questions[what](values);
 }
 

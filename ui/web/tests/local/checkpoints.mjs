@@ -1,9 +1,11 @@
 // The worker's checkpoints in node, of a folder that `python -m ui.static` wrote: for tests of it without a browser.
+
 import { readFileSync } from "node:fs";
 import { Checkpoints } from "../../local/checkpoints.js";
 import { cost, Run, requestOf } from "../../local/jobs.js";
 import { parts } from "../../local/parts/index.js";
 import { Pool } from "../../local/pool.js";
+import { UserError } from "../../process/errors.js";
 import { Knowledge } from "../../run/knowledge.js";
 import { failure } from "../../words/units.js";
 
@@ -37,7 +39,7 @@ export async function opened(folder) {
     try {
       return await (name === "engine" ? questions[what](values) : cost(pool, await part(name), name, values));
     } catch (error) {
-      if (error.constructor !== Error) throw error;
+      if (!(error instanceof UserError)) throw error;
       return { error: failure(error) };
     }
   };
