@@ -1,9 +1,9 @@
 // The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
 // when it is shown, and what a model changes about it. No field is known here by its name.
 
-import { el, write } from "../drawing/dom.js";
+import { el, isShown, write } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
-import { FORM } from "../words/page.js";
+import { FORM, RUN } from "../words/page.js";
 import { SAME } from "../words/units.js";
 import { makeControl, newId } from "./controls.js";
 
@@ -72,6 +72,8 @@ import { makeControl, newId } from "./controls.js";
  * @property {ExamplePicture[]} examples
  */
 
+/** What is wrong with the value of a field. @typedef {{ field: string, error: string }} Mistake */
+
 /** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */
 function fits({ kind, names, low = 0, high = 0, open }, value) {
   if (kind === "choice") return names?.includes(value);
@@ -95,6 +97,8 @@ export class Form {
   #known = new Map();
   /** Fields with a value that somebody chose: others have the model's own. @type {Set<string>} */
   #chosen = new Set();
+  /** Those that are marked. @type {Mistake[]} */
+  mistakes = [];
 
   /**
    * @param {FieldForm[]} fields
@@ -166,6 +170,14 @@ export class Form {
     return Object.fromEntries([...this.#controls].map(([name, control]) => [name, control.get()]));
   }
 
+  /** The values for an address: models of the Hub with the revisions that were loaded. */
+  get pinned() {
+    const { values } = this;
+    for (const [name, { ref, revision }] of this.#known)
+      if (revision && values[name] === ref && !ref.includes("@")) values[name] = `${ref}@${revision}`;
+    return values;
+  }
+
   /** @param {string} name */
   value(name) {
     return this.#controls.get(name)?.get();
@@ -234,6 +246,21 @@ export class Form {
       else one?.removeAttribute("aria-invalid");
     }
     control?.refuse?.(Boolean(sentence));
+  }
+
+  /** Mark the fields of these mistakes, and no others. @param {Mistake[]} mistakes */
+  markAll(mistakes) {
+    const shown = mistakes.filter(({ field }) => this.has(field));
+    for (const { field } of this.mistakes) if (!shown.some((one) => one.field === field)) this.mark(field, "");
+    for (const { field, error } of shown) this.mark(field, error);
+    this.mistakes = shown;
+  }
+
+  /** What Run waits for; null where not all sentences about these mistakes are in sight. @param {Mistake[]} mistakes */
+  waits(mistakes) {
+    if (!mistakes.length || !mistakes.every(({ field }) => this.has(field) && isShown(this.place(field)))) return null;
+    const fields = mistakes.flatMap(({ field }) => this.fields.find(({ name }) => name === field) ?? []);
+    return RUN.correct(fields.map(({ lane, label }) => (lane === "b" ? FORM.laneB(label) : label)));
   }
 
   // --- What a model changes

@@ -2,10 +2,10 @@
 // two steps.
 
 import { token } from "../messages/client.js";
-import { isEnd, NEXT } from "../messages/stream.js";
 import { check } from "../plans/fields.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
 import { UserError } from "../process/errors.js";
+import { isEnd, NEXT } from "../run/stream.js";
 import { download, failure } from "../words/units.js";
 import { gain } from "./pool.js";
 

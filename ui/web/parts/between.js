@@ -74,7 +74,7 @@ export function mount(page, part) {
       else if (whole) show(whole, result);
     },
     renew: () => sketches.cancel(),
-    described: () => sketches.described(),
+    describe: () => sketches.describe(),
     render() {
       panel.element.dataset.cells = String(count());
       panel.element.dataset.sketches = String(sketched?.tiles.size ?? 0);
@@ -83,7 +83,7 @@ export function mount(page, part) {
   /** Of sketches that have no picture yet. @type {Board | null} */
   let coming = null;
   const sketches = new Sketches(page, panel, (/** @type {Plan | CellPictures | null} */ result) => {
-    if (result?.kind === "plan") coming = { plan: result, of: valuesOf(panel.linked), tiles: new Map() };
+    if (result?.kind === "plan") coming = { plan: result, of: valuesOf(panel.form.pinned), tiles: new Map() };
     if (result?.kind === "cells" && coming && sketched !== coming) [sketched, covered] = [coming, true];
     if (!result) [sketched, covered] = [null, false];
     if (result?.kind !== "plan") build();
@@ -222,7 +222,7 @@ export function mount(page, part) {
     return give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
   }
 
-  panel.stage.append(lead, warning, box, still);
+  panel.stage.append(lead, warning, panel.origin, box, still);
   const made = panel.mounted(["png"], () => count() === (whole?.plan.side ?? 0) ** 2 && count() > 0);
   const walked = { title: WORDS.film, save: film, disabled: "" };
   return {

@@ -22,27 +22,35 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take: player.take,
     renew: () => player.start(),
-    finished(values) {
+    finish(values) {
       past.add(part, values);
       presets.time();
+      return player.outcome();
     },
-    outcome: () => player.outcome(),
     offer: ({ prompts }) => presets.offer(starters(prompts.length ? OF_WORDS : usual)),
-    described: () => presets.described(),
+    describe: () => presets.describe(),
+    layout: (form) => {
+      const cards = ["A", "B"].map((title, i) =>
+        el(
+          "section",
+          { class: `card card-${title}`, "aria-label": WORDS.lane(title) },
+          el("h3", null, swatch(`lane-${i}`), title),
+          form.layout(({ lane }) => lane === title.toLowerCase()),
+        ),
+      );
+      return el(
+        "div",
+        { class: "fields" },
+        el("div", { class: "cards" }, ...cards),
+        form.layout(({ lane }) => !lane),
+      );
+    },
+    sight: () => player.sight,
     render() {
       player.active = panel.stream.active;
     },
   });
   const { form } = panel;
-
-  const cards = ["A", "B"].map((title, i) =>
-    el(
-      "section",
-      { class: `card card-${title}`, "aria-label": WORDS.lane(title) },
-      el("h3", null, swatch(`lane-${i}`), title),
-      form.layout(({ lane }) => lane === title.toLowerCase()),
-    ),
-  );
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
   const usual = typed ? { ...PRESETS, words: { ...OF_WORDS.words, checkpoint: TYPES } } : PRESETS;
   const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
@@ -50,10 +58,6 @@ export function mount(page, part) {
   const starters = (/** @type {Record<string, Values>} */ offered) =>
     Object.entries(offered).map(([name, values]) => ({ title: COMPARISONS[name], values }));
   const presets = new Starters(panel, starters(usual));
-  panel.fields.replaceChildren(
-    el("div", { class: "cards" }, ...cards),
-    form.layout(({ lane }) => !lane),
-  );
   /** What four families make of one noise, and those of the Hub that are here. */
   function families() {
     const src = new URL("../examples/course/families.webp", import.meta.url).href;
@@ -85,6 +89,6 @@ export function mount(page, part) {
   }
 
   find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
-  panel.stage.append(presets.element, player.root, past.element, families());
+  panel.stage.append(presets.element, panel.origin, player.root, past.element, families());
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

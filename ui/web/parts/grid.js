@@ -67,7 +67,7 @@ export function mount(page, part) {
   }
 
   const title = () => shown?.heading ?? "";
-  panel.stage.append(lead, meanings(...WAYS), box);
+  panel.stage.append(lead, meanings(...WAYS), panel.origin, box);
   return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
     title,
     slide: async () => {

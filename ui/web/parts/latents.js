@@ -8,13 +8,13 @@ import { LEAD, WORDS } from "../words/rows.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/rows.js" */
 
-/** @typedef {import("../player/rows.js").Plan & { mode: keyof typeof LEAD }} Plan */
+/** @typedef {import("../plans/rows.js").Shown & { mode: keyof typeof LEAD }} Plan */
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
+  const panel = new Panel(page, part, { take, render, finish: () => rows.outcome });
   const { form } = panel;
   const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
   const source = new Source(panel, "picture", WORDS.picture, WORDS.sample);
@@ -23,6 +23,7 @@ export function mount(page, part) {
   form.adopt("picture_b", other);
   form.place("seed").before(source.element);
   form.place("seed_b").before(other.element);
+  find(rows.root, ".rows").before(panel.origin);
   panel.stage.append(rows.root);
 
   /** @param {Result} result */

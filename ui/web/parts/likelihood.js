@@ -48,7 +48,7 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take,
     renew: clear,
-    outcome: () => `${find(body, ".big").textContent}.`,
+    finish: () => `${find(body, ".big").textContent}.`,
     offer: ({ set }) => {
       if (!set) source.prefer();
     },
@@ -57,6 +57,7 @@ export function mount(page, part) {
   const source = new Source(panel, "picture", WORDS.pictures, WORDS.set);
   form.adopt("picture", source);
   form.place("checkpoint").after(source.element);
+  find(body, ".found").before(panel.origin);
   panel.stage.append(body);
 
   // --- What a measurement sends

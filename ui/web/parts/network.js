@@ -10,7 +10,7 @@ import { blockOf, layers, offersPlaces } from "./network/attention.js";
 import { Lane, paint } from "./network/lane.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { FieldForm } from "../form/form.js" */
+/** @import { Form } from "../form/form.js" */
 /** @import { Sprite } from "../pictures/sprite.js" */
 /** @import { View } from "./network/lane.js" */
 /** @import { InsideFrame, NetworkBlock, Opening } from "../messages/protocol.d.ts" */
@@ -113,6 +113,7 @@ class Network {
     find(body, ".desk").append(this.apart.root);
     new ResizeObserver(() => this.#resize()).observe(body);
     body.append(meanings("block", "skips", "channels", "self-attention", "share, %"));
+    find(body, ".desk").before(this.panel.origin);
     this.panel.stage.append(body);
   }
 
@@ -127,8 +128,10 @@ class Network {
 
   // --- What the panel asks of a part
 
-  /** @param {FieldForm} field */
-  side = ({ name }) => name !== "graft";
+  /** @param {Form} form */
+  layout = (form) => form.layout(({ name }) => name !== "graft");
+
+  sight = () => [find(this.#body, ".transport")];
 
   /** @param {Plan | InsideFrame} result */
   take(result) {
@@ -141,9 +144,10 @@ class Network {
     this.#drawSoon();
   }
 
-  finished() {
+  finish() {
     if (this.#rest) this.scrubber.go(this.#rest - 1);
     this.#rest = 0;
+    return "";
   }
 
   render() {

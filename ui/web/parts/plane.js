@@ -9,8 +9,9 @@ import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Description } from "../run/panel.js" */
-/** @import { Data, Result } from "./plane/cloud.js" */
+/** @import { Description } from "../run/knowledge.js" */
+/** @import { Result } from "./plane/cloud.js" */
+/** @import { Data } from "../process/mixture.js" */
 
 const DRAW = `
 <p class="info" id="plane-draw-help">${BOARD.help}</p>
@@ -54,13 +55,14 @@ export function mount(page, part) {
   const panel = new Panel(page, part, {
     take: (result) => stage.take(result),
     renew: () => stage.clear(),
-    outcome: () => stage.summary,
+    finish: () => stage.summary,
     render,
-    described: (about) => {
+    describe: (about) => {
       const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);
       stage.offer(data, lanes);
     },
-    side: ({ lane }) => !lane,
+    layout: (form) => form.layout(({ lane }) => !lane),
+    sight: () => [find(body, ".transport")],
   });
   const { element, form } = panel;
   const stage = new Stage(body, element, given);
@@ -84,6 +86,7 @@ export function mount(page, part) {
   form.place("shape").addEventListener("change", () => {
     if (shape() === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
   });
+  find(body, ".panes").before(panel.origin);
   panel.stage.append(body);
   function render() {
     element.dataset.shape = shape();

@@ -28,7 +28,7 @@ export function mount(page, part) {
   find(body, ".transport").insertAdjacentHTML("beforeend", STATE);
   nameSymbols(find(body, ".state + span"));
   /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, { take, render, outcome: () => rows.outcome });
+  const panel = new Panel(page, part, { take, render, finish: () => rows.outcome });
   const { form } = panel;
   const source = new Source(panel, "picture", WORDS.picture, WORDS.sample);
   form.adopt("picture", source);
@@ -47,6 +47,7 @@ export function mount(page, part) {
     rows.render();
   });
   form.place("seed").before(source.element);
+  find(body, ".rows").before(panel.origin);
   panel.stage.append(body);
 
   /** @param {Result} result */

@@ -85,30 +85,34 @@ export function mount(page, part) {
   /** @type {Panel<Result>} */
   const panel = new Panel(page, part, {
     take: player.take,
-    seen: (seconds) => player.skip(seconds),
+    skip: (seconds) => player.skip(seconds),
     renew() {
       typing.renew();
       player.start();
     },
-    finished(values) {
+    finish(values) {
       past.add(part, values);
       tries.time();
+      return player.outcome();
     },
-    outcome: () => player.outcome(),
     render() {
       player.active = panel.stream.active;
       typing.render();
     },
-    side: ({ name }) => name !== "prompt",
-    first: ({ kind }) => kind === "reference" || kind === "classname",
+    layout: (form) =>
+      form.layout(
+        ({ name }) => name !== "prompt",
+        ({ kind }) => kind === "reference" || kind === "classname",
+      ),
+    sight: () => player.sight,
     offer(about) {
       typing.leave();
       write(said, lead(about.ref, about.latent));
       offerWords(about.prompts);
     },
-    described() {
+    describe() {
       sayHow();
-      tries.described();
+      tries.describe();
     },
   });
   const typing = new Typing(page, panel, player);
@@ -138,6 +142,6 @@ export function mount(page, part) {
     const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // the pictures stay in sight above it
     if (keyboard && target instanceof HTMLInputElement) asked.scrollIntoView({ block: "start" });
   });
-  panel.stage.append(asked, player.root, past.element);
+  panel.stage.append(asked, panel.origin, player.root, past.element);
   return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
 }

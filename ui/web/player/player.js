@@ -202,7 +202,7 @@ export class Player {
     const over = frames.every((frame) => frame?.step[1] === 0);
     const [at, sentence] = [".transport .at", ".sentence"].map((selector) => find(root, selector).textContent ?? "");
     const columns = Math.min(8, seeds.length === 1 ? captions.length : seeds.length);
-    /** @type {import("../run/slide.js").Tile<HTMLCanvasElement>[]} */
+    /** @type {{ picture: HTMLCanvasElement, label: string }[]} */
     const tiles = [];
     for (const [lane, { name }] of captions.entries())
       for (const n of seeds.keys()) {
@@ -223,6 +223,11 @@ export class Player {
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
     const pictures = coming.lanes.map((_, lane) => Promise.all(images.map((n) => this.#last(coming, lane, n))));
     return this.screen.result(coming, await Promise.all(pictures));
+  }
+
+  /** What a press brings into sight, the most important last. */
+  get sight() {
+    return [find(this.root, ".transport"), find(this.root, ".lanes")];
   }
 
   /** What the part of the page has that shows it. */

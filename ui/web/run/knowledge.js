@@ -10,10 +10,26 @@ import { failure } from "../words/units.js";
 
 /** @import { Planner, Request } from "../plans/plan.js" */
 /** @import { Words } from "../words/catalogue.js" */
-/** @import { About, FieldForm } from "../form/form.js" */
+/** @import { About, FieldForm, Mistake } from "../form/form.js" */
 /** @import { Answer, Ask, Refusal, Values } from "../messages/client.js" */
-/** @import { Description, Mistake } from "./panel.js" */
 /** @import { FactsAnswer } from "../messages/protocol.d.ts" */
+
+/**
+ * What is said of the settings.
+ * @typedef {object} Description
+ * @property {string} estimate
+ * @property {number | null} seconds
+ * @property {boolean | null} auto whether a run may start by itself; null while its time is not known yet
+ * @property {string} [summary] the settings in one line
+ * @property {string} [caption]
+ * @property {string} [python]
+ * @property {string} [diffusers]
+ * @property {string} [why] there is no script for diffusers
+ * @property {import("../plans/plan.js").Plan | null} plan of the run; null where the files of a model are not here
+ * @property {string} of the values that it describes, as JSON
+ * @property {undefined} [error]
+ */
+/** wrong: the fields whose values are wrong. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
 export class Knowledge {
   /** The newest answers of the engine. @type {Map<string, FactsAnswer>} */
@@ -54,7 +70,7 @@ export class Knowledge {
     return planner.summary(request, this.catalogue);
   }
 
-  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Description | Refusal & { wrong?: Mistake[] }>} */
+  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Described>} */
   async describe(part, values) {
     try {
       const { planner, request, models } = await this.asked(part, values);

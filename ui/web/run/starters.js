@@ -45,7 +45,7 @@ export class Starters {
   }
 
   /** The settings are described, and so the time of their run. If that time has changed, all others have, too. */
-  described() {
+  describe() {
     this.mark();
     const { description, form } = this.panel;
     const before = this.#timed;

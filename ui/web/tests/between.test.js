@@ -13,13 +13,11 @@ function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {})
   const panel = {
     ...{ part: "between", stream: { active: false }, description: { auto: false }, isRun: false },
     form: { values, fields: Object.keys(values).map((name) => ({ name })) },
-    element: { dataset: { outdated: "true" } },
+    ...{ difference: "other", isOnScreen: true, sketch: "none" },
     side: new EventTarget(),
-    run: { getClientRects: () => [1] },
-    sketch: { shown: false },
-    sketched(said, shown) {
-      panel.sketch = { shown };
-      log.push(said || "none");
+    sketched(words, isShown) {
+      panel.sketch = isShown ? "over" : "none";
+      log.push(words || "none");
     },
   };
   const own = { checkpoint: "student", steps: 3, eta: 0 };
@@ -46,22 +44,22 @@ function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {})
 
 test("a student draws the words that were changed, and no other way", async () => {
   const { log, asked, sketches, wait } = around();
-  sketches.described();
+  sketches.describe();
   await wait(500);
   assert.deepEqual(asked[0].values, { checkpoint: "student", a: "fox", steps: 3, guidance: "" });
   asked[0].take({ run: "1", state: "running", results: [{ kind: "plan" }, CELLS] });
-  sketches.described(); // the same once more
+  sketches.describe(); // the same once more
   asked[0].take({ run: "1", state: "finished", results: [CELLS] });
   assert.deepEqual(log, ["plan", "cells", "Quick sketches in 3 steps", "cells", "Quick sketches in 3 steps"]);
   for (const change of [
     (all) => Object.assign(all.values, { guidance: 2 }),
     (all) => Object.assign(all.panel.description, { auto: true }),
-    (all) => Object.assign(all.panel.element.dataset, { outdated: "false" }),
+    (all) => Object.assign(all.panel, { difference: "" }),
     (all) => Object.assign(all.panel.stream, { active: true }),
   ]) {
     const other = around();
     change(other);
-    other.sketches.described();
+    other.sketches.describe();
     await other.wait(3000);
     assert.deepEqual(other.asked, []);
   }
@@ -69,18 +67,18 @@ test("a student draws the words that were changed, and no other way", async () =
 
 test("other words stop the sketches that are drawn, and the words of the run bring its pictures back", async () => {
   const { log, values, panel, asked, sketches, wait } = around();
-  sketches.described();
+  sketches.describe();
   await wait(500);
   asked[0].take({ run: "1", state: "running", results: [CELLS] });
   values.a = "owl";
-  sketches.described();
+  sketches.describe();
   assert.deepEqual(log.slice(2), ["left", "stop 1", "none"]);
   await wait(500);
   asked[0].take({ run: "1", state: "running", results: [CELLS] }); // too late
   asked[1].take({ run: "2", state: "finished", results: [CELLS] });
   values.a = "fox";
   panel.isRun = true;
-  sketches.described();
+  sketches.describe();
   assert.deepEqual(log.slice(5), ["cells", "Quick sketches in 3 steps", "none", "back"]);
 });
 
@@ -94,21 +92,21 @@ test("in a browser alone the student is fetched for words by hand, and not waite
   const near = [];
   const missing = { auto: false, seconds: null };
   const one = around({ near, known: [missing, missing, { auto: false, seconds: 5 }] });
-  one.sketches.described();
+  one.sketches.describe();
   await one.wait(3000);
   assert.deepEqual([near, one.asked.length], [[], 0], "not because of a link");
   type(one);
-  one.sketches.described();
+  one.sketches.describe();
   await one.wait(3000);
   assert.deepEqual([near, one.asked.length], [["student"], 1]);
   const never = [];
   const other = around({ near: never, known: [missing] });
   type(other);
-  other.sketches.described();
+  other.sketches.describe();
   await other.wait(120_000);
   assert.ok(never.length < 32 && !other.asked.length);
   const slow = around({ near: never, known: [{ auto: false, seconds: 9 }] });
-  slow.sketches.described();
+  slow.sketches.describe();
   await slow.wait(3000);
   assert.deepEqual(slow.asked, []);
 });

@@ -19,12 +19,11 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
   };
   const stream = { active: false, run: null };
   const panel = {
-    ...{ form, stream, isRun: false, isAway: false, sketch: { said: "", shown: false }, description: { auto: true } },
-    run: { getClientRects: () => (panel.isAway ? [] : [1]) },
-    stop: { click: () => log.push("stop") },
+    ...{ form, stream, isRun: false, isOnScreen: true, sketch: "none", said: "", description: { auto: true } },
+    stop: () => log.push("stop"),
     changed() {},
-    sketched(said, shown) {
-      panel.sketch = { said, shown };
+    sketched(words, isShown) {
+      Object.assign(panel, { said: words, sketch: isShown ? "over" : words ? "awaited" : "none" });
       typed.render();
     },
     start() {
@@ -82,7 +81,7 @@ test("a sketch at the first pause, of the picture that is looked at, and the who
   assert.deepEqual(asked[0].values, { checkpoint: "emoji", prompt: "red", seed: 7 });
   await wait(2000);
   await finish(asked[0]);
-  assert.deepEqual(panel.sketch, { said: "Quick sketch in 4 steps", shown: true });
+  assert.deepEqual([panel.said, panel.sketch], ["Quick sketch in 4 steps", "over"]);
   await wait(840);
   assert.deepEqual(log, ["sketch red", "shown red"]);
   await wait(20);
@@ -184,7 +183,7 @@ test("while a model is loaded nothing else begins, and then the newest words are
   type("r");
   await wait(160);
   asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
-  assert.equal(panel.sketch.said, "Loading Emoji");
+  assert.equal(panel.said, "Loading Emoji");
   type("red");
   await wait(2000);
   assert.deepEqual(log, ["sketch r"]);
@@ -199,11 +198,11 @@ test("a sketch whose model is loaded while another place is open is left, and th
   type("r");
   await wait(160);
   asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
-  panel.isAway = true;
+  panel.isOnScreen = false;
   asked[0].take({ state: "running", text: "", results: [] });
   await wait(2000);
-  assert.deepEqual([asked[0].left, panel.sketch], [true, { said: "", shown: false }]);
-  panel.isAway = false;
+  assert.deepEqual([asked[0].left, panel.sketch], [true, "none"]);
+  panel.isOnScreen = true;
   type("red");
   await wait(160);
   await finish(asked[1]);
@@ -215,9 +214,9 @@ test("a model that is refused while another place is open keeps no sketch from b
   type("r");
   await wait(160);
   asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
-  panel.isAway = true;
+  panel.isOnScreen = false;
   asked[0].lost("no connection");
-  panel.isAway = false;
+  panel.isOnScreen = true;
   type("red");
   await wait(160);
   assert.deepEqual(log, ["sketch r", "sketch red"]);
@@ -230,12 +229,12 @@ test("a refusal is said, no sketch is drawn that is not quick, and a run that is
   await wait(160);
   const refusal = "Others are using this computer. Press Run to draw your words.";
   asked[0].take({ state: "error", text: refusal, results: [] });
-  assert.deepEqual(panel.sketch, { said: refusal, shown: false });
+  assert.deepEqual([panel.said, panel.sketch], [refusal, "awaited"]);
   await wait(2000);
   assert.deepEqual(log, ["sketch red"]);
   panel.form.values.guidance = 7;
   typed.render();
-  assert.equal(panel.sketch.said, "");
+  assert.equal(panel.said, "");
   const slow = typing({ auto: false, seconds: 30 });
   slow.type("red");
   await slow.wait(160);
@@ -249,7 +248,7 @@ test("a word that the model does not know is named at once, unless it is very lo
     await wait(180);
     await finish(asked.at(-1));
     const more = word === "qwx" ? ". I don’t know “qwx”: what is drawn is a guess." : "";
-    assert.equal(panel.sketch.said, `Quick sketch in 4 steps${more}`);
+    assert.equal(panel.said, `Quick sketch in 4 steps${more}`);
   }
 });
 
@@ -260,7 +259,7 @@ test("other settings end a sketch", async () => {
   panel.form.values.guidance = 7;
   typed.render();
   await finish(asked[0]);
-  assert.deepEqual([panel.sketch.shown, asked[0].left, log], [false, true, ["sketch red"]]);
+  assert.deepEqual([panel.sketch, asked[0].left, log], ["none", true, ["sketch red"]]);
 });
 
 test("a student draws the sketches, of words alone, and its model the whole run", async () => {
@@ -269,7 +268,7 @@ test("a student draws the sketches, of words alone, and its model the whole run"
   await wait(160);
   await finish(asked[0]);
   assert.deepEqual(asked[0].values, { ...OWN, prompt: "red", seed: 7 });
-  assert.deepEqual(panel.sketch, { said: "Quick sketch in 3 steps", shown: true });
+  assert.deepEqual([panel.said, panel.sketch], ["Quick sketch in 3 steps", "over"]);
   await wait(900);
   assert.deepEqual(log, ["sketch red", "shown red", "run red"]);
   for (const own of [{ guidance: 0 }, { negative: "blue" }, { prompt: "" }]) {

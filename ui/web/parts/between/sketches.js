@@ -1,6 +1,5 @@
 // The square of quick sketches that a student draws as soon as the words are chosen, before Run draws the pictures.
 
-import { isShown } from "../../drawing/dom.js";
 import { CLOCK, student } from "../../run/sketching.js";
 import { WORDS } from "../../words/between.js";
 
@@ -43,16 +42,16 @@ export class Sketches {
   }
 
   /** What is chosen is described. */
-  described() {
+  describe() {
     const { panel, clock } = this;
-    const { shown } = panel.sketch;
+    const isOver = panel.sketch === "over";
     const of = JSON.stringify(panel.form.values);
     if (of === this.#of) return;
     this.cancel();
     if (panel.stream.active) return;
-    if (shown) panel.sketched("", false);
-    if (shown && panel.isRun) return this.take(null);
-    const wanted = shown || panel.element.dataset.outdated === "true";
+    if (isOver) panel.sketched("", false);
+    if (isOver && panel.isRun) return this.take(null);
+    const wanted = isOver || panel.difference;
     if (!wanted || panel.description?.auto !== false) return; // a quick run begins by itself
     this.#of = of;
     const until = clock.now() + PATIENCE;
@@ -64,7 +63,7 @@ export class Sketches {
     const { page, panel, clock } = this;
     const names = panel.form.fields.map(({ name }) => name);
     const found = Object.entries(student(page, panel.form.values) ?? {}).filter(([name]) => names.includes(name));
-    if (!found.length || !isShown(panel.run)) return;
+    if (!found.length || !panel.isOnScreen) return;
     const [values, sketch] = [Object.fromEntries(found), this.#newest];
     const { auto, seconds, error } = /** @type {any} */ (await page.knowledge.describe(panel.part, values));
     if (sketch !== this.#newest) return;

@@ -218,7 +218,7 @@ export class Touch {
 
   #finish() {
     const [, s] = this.#step ?? [];
-    if (!s || !this.#cells.size || this.panel.run.disabled) return;
+    if (!s || !this.#cells.size || !this.panel.canRun) return;
     const what = this.#tool === "colour" ? colour(this.colour.value) : this.#tool;
     const text = added(this.#text, s, what, this.strength.valueAsNumber, this.#cells);
     if (fits(text)) this.#change(text);

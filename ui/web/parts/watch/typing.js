@@ -1,6 +1,5 @@
 // What is drawn while words are typed: a quick sketch at every letter, and the whole run when the typing stops.
 
-import { isShown } from "../../drawing/dom.js";
 import { NOISE } from "../../drawing/motion.js";
 import { CLOCK, student } from "../../run/sketching.js";
 import { unknown } from "../../words/captions.js";
@@ -58,7 +57,7 @@ export class Typing {
 
   /** The newest run stands differently. */
   render() {
-    if (this.panel.sketch.said && !this.#loads && this.#of !== this.#settings) this.leave();
+    if (this.panel.sketch !== "none" && !this.#loads && this.#of !== this.#settings) this.leave();
     if (this.#waits && !this.#isHeld) this.typed();
   }
 
@@ -94,7 +93,7 @@ export class Typing {
       const values = this.#values;
       const isQuick = [values, this.#student(values)].some((one) => this.#quick.has(one?.checkpoint));
       if (isQuick) this.#say();
-      if (active) panel.stop.click();
+      if (active) panel.stop();
       if (isQuick && this.#draws !== this.#newest) this.#soon();
       else this.#later(() => this.#sketch(), PAUSE);
     } else if (this.#warned !== run) {
@@ -117,7 +116,7 @@ export class Typing {
   /** The whole run, where it is quick. */
   #run() {
     const { panel } = this;
-    if (!panel.description?.auto || panel.stream.active || !isShown(panel.run)) return;
+    if (!panel.description?.auto || panel.stream.active || !panel.isOnScreen) return;
     this.#begins = true;
     panel.start();
     this.#begins = false;
@@ -153,7 +152,7 @@ export class Typing {
     const isNewest = () => sketch === this.#newest;
     /** Whether somebody waits for it: it is left where another place of the page is open, unless it loads a model. */
     const isWanted = () => {
-      const away = !isShown(panel.run);
+      const away = !panel.isOnScreen;
       if (isNewest() && away && !this.#loads) this.leave();
       return isNewest() && !away;
     };

@@ -1,7 +1,7 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 import { STATES } from "../words/page.js";
 
-/** @import { RunMessage, State } from "./protocol.d.ts" */
+/** @import { RunMessage, State } from "../messages/protocol.d.ts" */
 
 /** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */
 export const NEXT = {
@@ -38,9 +38,10 @@ export class Stream {
   #ticks = 0;
   /** @type {(() => void) | null} */
   #stopping = null;
+  #last = ""; // the state that was told last
 
   /**
-   * @param {() => void} changed how the run stands
+   * @param {(isNew: boolean) => void} changed how the run stands; isNew: it has come to another state
    * @param {(result: Result) => void} take one result of the current run
    * @param {() => void} renew another run begins, and its results are going to come
    * @param {() => number} [clock] ms
@@ -79,7 +80,7 @@ export class Stream {
     this.#stopping = null;
     this.renew();
     this.#watch();
-    this.changed();
+    this.#tell();
   }
 
   /**
@@ -90,7 +91,7 @@ export class Stream {
     if (this.run === null) this.#stopping = ask;
     else ask();
     Object.assign(this, { state: "stopping", text: "" });
-    this.changed();
+    this.#tell();
   }
 
   /** @param {RunMessage<Result> | null | undefined} message */
@@ -108,7 +109,13 @@ export class Stream {
     this.#stopping?.();
     this.#stopping = null;
     this.#watch();
-    this.changed();
+    this.#tell();
+  }
+
+  #tell() {
+    const isNew = this.state !== this.#last;
+    this.#last = this.state;
+    this.changed(isNew);
   }
 
   #watch() {
@@ -123,7 +130,7 @@ export class Stream {
     clearTimeout(this.#ticks);
     this.#ticks = setTimeout(() => {
       if (!this.active) return;
-      this.changed();
+      this.#tell();
       this.#tick();
     }, TICK);
   }
@@ -133,12 +140,13 @@ export class Stream {
     if (this.run) this.#old.add(this.run);
     Object.assign(this, { run: null, state: "idle", text: "", progress: null, left: null });
     clearTimeout(this.#timer);
+    this.#last = "idle";
   }
 
   /** The connection is gone, or there was none. @param {string} [why] what the server said */
   lose(why = "") {
     if (!this.active && this.state !== "lost") return;
     Object.assign(this, { state: why ? "error" : "lost", text: why, left: null });
-    this.changed();
+    this.#tell();
   }
 }

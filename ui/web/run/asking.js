@@ -1,0 +1,75 @@
+// What is asked while a visitor chooses: what the form's models offer, and then what a run of its values takes.
+
+import { NEXT } from "./standing.js";
+
+/** @import { About } from "../form/form.js" */
+/** @import { Answer } from "../messages/client.js" */
+/** @import { Panel } from "./panel.js" */
+
+const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
+const PATIENCE = 20_000; // and after the last change until it is not asked any more
+
+export class Asking {
+  #number = 0; // of the newest question
+  #timer = 0;
+  #since = 0; // the last change, in ms of performance.now()
+
+  /** @param {Panel<any>} panel */
+  constructor(panel) {
+    this.panel = panel;
+  }
+
+  /** The number of the question to which an event leads, which drops the one before it. 0: it leads to none. @param {string} event */
+  #begin(event) {
+    const { standing } = this.panel;
+    if (!NEXT.question[standing.state.question][event]) return 0;
+    standing.on(event);
+    clearTimeout(this.#timer);
+    return ++this.#number;
+  }
+
+  /** Ask what the models of the form offer. Returns null where others are chosen meanwhile. @returns {Promise<(Answer<About> | null)[] | null>} */
+  async models() {
+    const number = this.#begin("choose");
+    const { form, page, standing } = this.panel;
+    const pictures = form.fields.some(({ name }) => name === "picture"); // such a form offers the model's examples
+    const asked = form.refs.map((ref) => (ref === null ? null : page.knowledge.about(ref, pictures)));
+    const found = await Promise.all(asked);
+    if (number !== this.#number) return null;
+    standing.on("know");
+    return found;
+  }
+
+  /** The values have changed: ask about them after a pause. @param {number} pause ms */
+  later(pause) {
+    this.#since = performance.now();
+    this.#wait(pause);
+  }
+
+  /** @param {number} pause ms */
+  #wait(pause) {
+    if (this.#begin("wait")) this.#timer = setTimeout(() => this.#ask(), pause);
+  }
+
+  /** Ask what a run takes. It begins where there is a reason. */
+  async #ask() {
+    const { panel } = this;
+    const { page, part, form, standing } = panel;
+    const number = this.#begin("ask");
+    const answer = await page.knowledge.describe(part, form.values);
+    if (number !== this.#number) return;
+    standing.on("answer");
+    const isPossible = panel.describe(answer, number);
+    const { auto, again } = answer.error === undefined ? { ...answer, again: 0 } : { ...answer, auto: false };
+    if (again) return this.#wait(1000 * again);
+    const isLate = performance.now() > this.#since + PATIENCE;
+    const next = standing.follow(isLate ? Boolean(auto) : auto, isPossible, panel.isRun);
+    if (next === "begin") panel.start();
+    if (next !== "again") return;
+    this.near(); // the engine learns the time once the model is loaded
+    this.#wait(NOT_KNOWN);
+  }
+
+  /** A run is likely: let the engine fetch what it needs. */
+  near = () => this.panel.page.client.near?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
+}
