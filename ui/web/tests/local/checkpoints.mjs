@@ -30,7 +30,7 @@ export async function opened(folder) {
   const questions = {
     facts: async ({ ref }) => {
       await checkpoints.learn(ref);
-      return checkpoints.said(ref);
+      return checkpoints.answer(ref);
     },
     emoji: () => json("emoji.json"),
   };
