@@ -336,6 +336,23 @@ def test_what_a_visitor_reads_stands_in_the_words_of_the_page():
     assert found == []
 
 
+CODES = ("ANY", "SAME")  # values of fields, which stand beside their words
+
+
+def test_nothing_that_the_page_does_hangs_on_its_words():
+    """No module compares with a text of words/, or finds something by it: a translation would break it."""
+    hanging, texts = [], 0
+    for module in scripts.modules():
+        text = scripts.module(module)
+        imported = [names for names, path in scripts.IMPORT.findall(text) if "words/" in scripts.meant(module, path)]
+        for name in re.findall(r"\b[A-Z][A-Z_]+\b", " ".join(imported)):
+            one = rf"{name}(?:\.\w+|\[\w+\])*"
+            use = rf"[!=]== {one}\b|\b{one} [!=]==|\[{one}\]:|\bcase {one}:|\b(?:includes|startsWith)\({one}\)"
+            hanging += [f"{module}: {found}" for found in re.findall(use, text) if name not in CODES]
+            texts += 1
+    assert hanging == [] and texts > 80
+
+
 def imported_with(start: str, imports: list[Import]) -> set[str]:
     """What is imported when `start` is, with the packages around it."""
     direct: dict[str, set[str]] = {}
