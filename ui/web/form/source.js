@@ -6,6 +6,7 @@ import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
 
 /** @import { Page } from "../app.js" */
@@ -159,14 +160,14 @@ export class Source {
     return this.#fit();
   }
 
-  /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
+  /** The model whose pictures are chosen; a run may have brought it here. Throws a UserError where they can't be. */
   async #fitting() {
     const ref = this.ref();
     /** @type {Answer<About>} */
     const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
-    if (model.error !== undefined) throw new Error(model.error);
-    if (!model.here) throw new Error(NOT_HERE);
-    if (model.latent) throw new Error(LATENT);
+    if (model.error !== undefined) throw new UserError(model.error);
+    if (!model.here) throw new UserError(NOT_HERE);
+    if (model.latent) throw new UserError(LATENT);
     this.#model = model;
     return model;
   }
