@@ -6,14 +6,15 @@ import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
 
-/** @import { About } from "./form.js" */
+/** @import { Page } from "../app.js" */
+/** @import { About, Form } from "./form.js" */
 /** @import { Answer } from "../messages/client.js" */
-/** @import { Panel } from "../run/panel.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
+/** @typedef {{ text: string, uri?: string }} ChosenPicture of the model's size; uri: of one that is drawn here */
 
 const LONGEST = 512; // pixels of the longer side, of which a square is chosen
 const PATIENCE = 150; // ms after the last move of the square until it is fitted
@@ -44,7 +45,7 @@ async function drawn(text, { size, channels }) {
 }
 
 export class Source {
-  /** @type {Picture | null} */
+  /** @type {ChosenPicture | null} */
   #chosen = null;
   /** @type {ExamplePicture[]} */
   examples = [];
@@ -60,7 +61,7 @@ export class Source {
 
   /**
    * A control of a panel's form; its element is a fieldset.
-   * @param {Panel<any>} panel @param {string} name of its field @param {string} title
+   * @param {{ page: Page, form: Form, changed: (name: string, picture: boolean) => unknown }} panel @param {string} name of its field @param {string} title
    * @param {string} sample what the part has itself
    */
   constructor(panel, name, title, sample) {
@@ -159,19 +160,19 @@ export class Source {
     return this.#fit();
   }
 
-  /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
+  /** The model whose pictures are chosen; a run may have brought it here. Throws a UserError where they can't be. */
   async #fitting() {
     const ref = this.ref();
     /** @type {Answer<About>} */
     const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
-    if (model.error !== undefined) throw new Error(model.error);
-    if (!model.here) throw new Error(NOT_HERE);
-    if (model.latent) throw new Error(LATENT);
+    if (model.error !== undefined) throw new UserError(model.error);
+    if (!model.here) throw new UserError(NOT_HERE);
+    if (model.latent) throw new UserError(LATENT);
     this.#model = model;
     return model;
   }
 
-  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<Picture>} act */
+  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<ChosenPicture>} act */
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
@@ -232,7 +233,7 @@ export class Source {
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** @param {Picture} picture */
+  /** @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");

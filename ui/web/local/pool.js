@@ -2,8 +2,8 @@
 // gets the plan of the run with the numbers of its strands. This one computes all other strands, and puts the steps together
 // in the order in which the run asks for them.
 
-import { isEnd } from "../messages/stream.js";
 import { gain, shares } from "../plans/strands.js";
+import { isEnd } from "../run/stream.js";
 
 /** @import { Outline, Plan } from "../plans/plan.js" */
 /** @import { Picture } from "../pictures/resize.js" */
@@ -285,7 +285,8 @@ export class Pool {
       });
       this.#helpers.push(helper);
       return helper;
-    } catch {
+    } catch (error) {
+      console.warn("One worker less computes.", error);
       this.#isClosed = true;
       return null;
     }

@@ -30,7 +30,7 @@
  */
 
 /**
- * What a part knows of its requests. refs, prepare and plan throw an Error with a sentence for what can't be.
+ * What a part knows of its requests. refs, prepare and plan throw a UserError for what can't be.
  * @template {Plan} [P=Plan]
  * @typedef {object} Planner
  * @property {(request: Request) => string[]} refs the checkpoints that it needs, each once

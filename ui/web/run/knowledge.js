@@ -5,6 +5,7 @@ import { check, together, Wrong } from "../plans/fields.js";
 import { plannerOf } from "../plans/index.js";
 import { estimate, isSettled, namesOf } from "../plans/pace.js";
 import { WORDED } from "../plans/plan.js";
+import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { failure } from "../words/units.js";
 
@@ -148,7 +149,7 @@ export class Knowledge {
   async #facts(ref) {
     if (!this.#known.get(ref)?.facts) {
       const { error } = await this.about(ref);
-      if (error !== undefined) throw new Error(error);
+      if (error !== undefined) throw new UserError(error);
     }
     const facts = this.#known.get(ref)?.facts;
     return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;
