@@ -167,7 +167,7 @@ def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():
     seen, thread = heard(run)
     gate.entered.acquire()
     for number in range(KEPT + 10):
-        ended(runs, ASKED | {"steps": 101}, f"page {number}")
+        ended(runs, toylab.asked(steps=101), f"page {number}")
     assert runs.resumed(run.id) is run
     for _ in range(5):
         gate.go.release()

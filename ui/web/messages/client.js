@@ -3,7 +3,6 @@
 
 /** @typedef {{ error: string, again?: number, lost?: boolean }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now; lost: no answer has come */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
-/** @import { Order } from "../plans/plan.js" */
 /** @import { Questions, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
 /** @template F @typedef {F extends (asked: infer A) => any ? A : never} ValuesOf */
@@ -26,6 +25,11 @@
  * @property {string} [disabled] why it can't be had now
  */
 
+/**
+ * A run that an engine is to begin: a worker of this page takes the plan (`Plan` of plans/plan.js), a server what is asked of
+ * it. shown: a result as the page shows it, with the words of the plan.
+ * @typedef {{ part: string, plan: object, asked: Values, shown: (result: any) => any }} Order
+ */
 /** A run that goes on there, by its name. @typedef {{ part: string, resume: string }} Resumed */
 
 /**

@@ -42,12 +42,6 @@
  * @property {(plan: P) => Record<string, any>} asked what a server is asked to compute
  */
 
-/**
- * A run that an engine is to begin: a worker of this page takes the plan, a server what is asked of it. shown: a result as
- * the page shows it, with the words of the plan.
- * @typedef {{ part: string, plan: Plan, asked: Record<string, any>, shown: (result: any) => any }} Order
- */
-
 /** Kinds of results that get their words from the plan of their run: its first one, "plan", and a bound. */
 export const WORDED = ["plan", "bits"];
 

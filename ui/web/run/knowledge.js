@@ -9,10 +9,10 @@ import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { failure } from "../words/units.js";
 
-/** @import { Order, Plan, Planner, Request } from "../plans/plan.js" */
+/** @import { Plan, Planner, Request } from "../plans/plan.js" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { About, FieldForm, Mistake } from "../form/form.js" */
-/** @import { Answer, Ask, Refusal, Values } from "../messages/client.js" */
+/** @import { Answer, Ask, Order, Refusal, Values } from "../messages/client.js" */
 /** @import { FactsAnswer, Pace } from "../messages/protocol.d.ts" */
 
 /**

@@ -4,8 +4,7 @@ import { unpacked, unpacking } from "../messages/packing.js";
 import { isEnd } from "../run/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
-/** @import { Refusal, Resumed, Values } from "../messages/client.js" */
-/** @import { Order } from "../plans/plan.js" */
+/** @import { Order, Refusal, Resumed, Values } from "../messages/client.js" */
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
