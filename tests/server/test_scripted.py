@@ -187,6 +187,7 @@ def linked(part, **values):
         ("compare", {"spacing_b": "quadratic", "variance": "beta_tilde", "eta_b": "0.5", "sampler_b": "ddim"}),
         ("grid", {"columns": "2, 4 50", "rows": "sampler", "seed": "3"}),
         ("grid", {"columns": "2,200", "variance": "beta"}),
+        ("watch", {"guidance": "3"}),
     ],
 )
 def test_a_link_means_for_its_picture_what_it_means_in_the_page(part, values):
