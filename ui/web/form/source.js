@@ -14,7 +14,7 @@ import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
 /** @import { Answer } from "../messages/client.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
+/** @typedef {{ text: string, uri?: string }} ChosenPicture of the model's size; uri: of one that is drawn here */
 
 const LONGEST = 512; // pixels of the longer side, of which a square is chosen
 const PATIENCE = 150; // ms after the last move of the square until it is fitted
@@ -45,7 +45,7 @@ async function drawn(text, { size, channels }) {
 }
 
 export class Source {
-  /** @type {Picture | null} */
+  /** @type {ChosenPicture | null} */
   #chosen = null;
   /** @type {ExamplePicture[]} */
   examples = [];
@@ -172,7 +172,7 @@ export class Source {
     return model;
   }
 
-  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<Picture>} act */
+  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<ChosenPicture>} act */
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
@@ -233,7 +233,7 @@ export class Source {
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** @param {Picture} picture */
+  /** @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");
