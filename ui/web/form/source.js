@@ -6,7 +6,9 @@ import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
+import { failure } from "../words/units.js";
 
 /** @import { About } from "./form.js" */
 /** @import { Answer } from "../messages/client.js" */
@@ -42,6 +44,9 @@ async function drawn(text, { size, channels }) {
   await unpack(text);
   return { text, uri: uri(fromText(text, { image_size: size, channels })) };
 }
+
+/** What is wrong, in a sentence. A fault of ours is logged. @param {unknown} error */
+const problem = (error) => (error instanceof UserError ? error.message : failure(error));
 
 export class Source {
   /** @type {Picture | null} */
@@ -149,9 +154,9 @@ export class Source {
   async open(file) {
     const ask = ++this.#asks;
     this.prefer();
-    const whole = await open(file, () => LONGEST).catch((/** @type {Error} */ error) => error);
+    const whole = await open(file, () => LONGEST).catch(problem);
     if (ask !== this.#asks) return undefined;
-    if (whole instanceof Error) return this.#say(whole.message);
+    if (typeof whole === "string") return this.#say(whole);
     this.#whole = whole;
     this.#square = middle(whole.width, whole.height);
     this.side.value = "100";
@@ -164,9 +169,9 @@ export class Source {
     const ref = this.ref();
     /** @type {Answer<About>} */
     const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
-    if (model.error !== undefined) throw new Error(model.error);
-    if (!model.here) throw new Error(NOT_HERE);
-    if (model.latent) throw new Error(LATENT);
+    if (model.error !== undefined) throw new UserError(model.error);
+    if (!model.here) throw new UserError(NOT_HERE);
+    if (model.latent) throw new UserError(LATENT);
     this.#model = model;
     return model;
   }
@@ -175,11 +180,9 @@ export class Source {
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
-    const made = await this.#fitting()
-      .then(act)
-      .catch((/** @type {Error} */ error) => error);
+    const made = await this.#fitting().then(act).catch(problem);
     if (ask !== this.#asks) return;
-    if (made instanceof Error) this.#say(made.message);
+    if (typeof made === "string") this.#say(made);
     else this.#take(made);
   }
 

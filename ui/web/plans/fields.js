@@ -1,5 +1,6 @@
 // Kinds of fields of a request: what a value from the page, a script or an address may be.
 
+import { UserError } from "../process/errors.js";
 import { ANY } from "../words/units.js";
 import { FIELD } from "../words/wrong.js";
 import { strokes } from "./touch.js";
@@ -15,8 +16,7 @@ const CELLS = 32; // a side, of what is erased
 const POINTS = 200; // of a drawing, at most
 
 /** A value that can't be: its sentence, and the field that it is of. */
-export class Wrong extends Error {
-  name = "Error"; // its message is a sentence of ours: see failure of words/units.js
+export class Wrong extends UserError {
   /** It, and other wrong values that were found with it. @type {Wrong[]} */
   all = [this];
 

@@ -3,6 +3,7 @@
 import { aboutOf, estimate, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";
 import { plannerOf } from "../plans/index.js";
+import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { RUN } from "../words/page.js";
 import { failure } from "../words/units.js";
@@ -58,21 +59,26 @@ export class Knowledge {
 
   /** The plan of a run, whose models are here. @param {string} part @param {Values} values */
   async plan(part, values) {
-    const { planner, request, models } = await this.asked(part, values);
-    if (!models) throw new Error(RUN.noModel);
+    const { planner, request, models } = await this.#request(part, values);
+    if (!models) throw new UserError(RUN.noModel);
     return planner.plan(request, models, this.catalogue);
   }
 
-  /** The settings of a run in a line, or "". @param {string} part @param {Values} values */
+  /** The settings of a run in a line; "" where they mean nothing any more, as when its model has gone. @param {string} part @param {Values} values */
   async summary(part, values) {
-    const { planner, request } = await this.asked(part, values);
-    return planner.summary(request, this.catalogue);
+    try {
+      const { planner, request } = await this.#request(part, values);
+      return planner.summary(request, this.catalogue);
+    } catch (error) {
+      if (error instanceof UserError) return "";
+      throw error;
+    }
   }
 
   /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Described>} */
   async describe(part, values) {
     try {
-      const { planner, request, models } = await this.asked(part, values);
+      const { planner, request, models } = await this.#request(part, values);
       const summary = planner.summary(request, this.catalogue);
       const plan = models && planner.plan(request, models, this.catalogue);
       const cost = await this.ask(part, "cost", values);
@@ -89,7 +95,7 @@ export class Knowledge {
    * What is asked for, with the facts of its models; null where the files of one of them are not here.
    * @param {string} part @param {Values} values
    */
-  async asked(part, values) {
+  async #request(part, values) {
     /** @type {[Planner<any>, Request]} */
     const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
@@ -116,7 +122,7 @@ export class Knowledge {
   async #facts(ref) {
     if (!this.#known.get(ref)?.facts) {
       const { error } = await this.about(ref);
-      if (error !== undefined) throw new Error(error);
+      if (error !== undefined) throw new UserError(error);
     }
     const facts = this.#known.get(ref)?.facts;
     return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;

@@ -321,7 +321,7 @@ export class Panel {
     const { standing, stream } = this;
     const { values, isExample } = standing;
     if (!values || this.difference !== "other") return;
-    const settings = await this.page.knowledge.summary(this.part, values).catch(() => ""); // its model may have gone
+    const settings = await this.page.knowledge.summary(this.part, values);
     if (values !== standing.values || this.difference !== "other") return;
     const what = isExample ? RUN.example : stream.active ? RUN.going : RUN.earlier;
     write(this.origin, RUN.of(what, settings));
