@@ -38,7 +38,7 @@ export function linkTo(now, part, values, fields, names) {
  * @param {string | URL} address
  * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
  */
-export function linked(address) {
+export function readLink(address) {
   const url = new URL(address);
   const { lesson = null, tab = lesson ? "" : "watch", ...query } = Object.fromEntries(url.searchParams);
   let part = RENAMED.get(tab) ?? tab;

@@ -1,6 +1,6 @@
 // Course: the lessons to begin, and cards that go deeper.
 import { all, button, el, find, markup } from "../drawing/dom.js";
-import { linked } from "../form/link.js";
+import { readLink } from "../form/link.js";
 import { BAR, TEACHERS, WORDS } from "../words/course.js";
 import { begin } from "./course/bar.js";
 
@@ -66,7 +66,7 @@ export function mount(page, part) {
 
   /** Open the card that the address names. */
   function follow() {
-    const { card } = linked(location.href).values;
+    const { card } = readLink(location.href).values;
     const named = all(cards, ".card", HTMLDetailsElement).find(({ dataset }) => dataset.name === card);
     if (!named) return;
     named.open = true;

@@ -133,8 +133,8 @@ export class Panel {
     else if (cause) standing.on(cause === "press" ? "demand" : "link");
     if (cause === "link") form.unfold(values);
     await this.choose();
-    const lost = cause === "link" ? form.lost(values) : [];
-    if (lost.length) page.say(RUN.impossible(lost), true);
+    const impossible = cause === "link" ? form.impossible(values) : [];
+    if (impossible.length) page.say(RUN.impossible(impossible), true);
   }
 
   /** A field was changed, or with the name "" something else that the form's answers depend on. @param {string} name @param {boolean} done not while a slider moves */
@@ -184,7 +184,7 @@ export class Panel {
     form.markAll(standing.wrong);
     const { missing } = form; // what is not chosen yet is no mistake
     const problem = missing || error;
-    const reason = problem && (form.waits(standing.wrong) ?? problem);
+    const reason = problem && (form.waits(form.mistakes) ?? problem);
     bar.describe(this.description, reason, !missing && error !== "", this.page.given.device.engine);
     write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
     if (this.description) display.describe?.(this.description);
