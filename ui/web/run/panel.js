@@ -201,7 +201,7 @@ export class Panel {
     if (!this.canRun) return;
     const { standing } = this;
     standing.values = this.form.pinned;
-    standing.on("press");
+    standing.on("start");
     this.connection.begin(this.form.values);
     this.#unfold(false);
     this.page.remember(this.part, standing.values);
