@@ -101,7 +101,7 @@ def test_a_request_that_was_overtaken_does_not_stop_the_newer_run():
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_the_page_has_the_same_table_of_states():
-    stream = Path(pages.__file__).parents[1] / "web/messages/stream.js"
+    stream = Path(pages.__file__).parents[1] / "web/run/stream.js"
     script = f"import {{ NEXT }} from {json.dumps(stream.as_uri())}; console.log(JSON.stringify(NEXT))"
     said = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, check=True, timeout=60)
     assert json.loads(said.stdout) == {state: list(following) for state, following in NEXT.items()}

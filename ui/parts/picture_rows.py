@@ -14,6 +14,7 @@ from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.encoded import kept_steps, sent
+from ui.protocol import RowStep
 from ui.runs.jobs import Work
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording
@@ -114,8 +115,11 @@ class Rows(Computation):
             if step.index in kept:
                 x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
                 frames[step.index] = guess if step.s else x
-                both = {"x": sent(x), "x0": sent(guess)} if self.shows_x else {"x0": sent(guess if step.s else x)}
-                work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, **both})
+                x_0 = guess if self.shows_x else frames[step.index]
+                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": step.s, "x0": sent(x_0)}
+                if self.shows_x:
+                    at["x"] = sent(x)
+                work.give(at)
         assert step is not None  # there is at least one
         work.recording.rows[row] = imaging.to_uint8(step.x)
         return step

@@ -18,11 +18,11 @@ from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
 from ui.models.catalogue import short_name
 from ui.models.loaded import Loading, revision
-from ui.protocol import State
+from ui.protocol import Result, State
 from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Message, RunLog
-from ui.runs.plans import Computation, Plan, Recording, evaluations
+from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
 
 if TYPE_CHECKING:
     from ui.models.services import Services
@@ -303,7 +303,7 @@ class Work:
         self._clock = job._services.turns.clock
         job.since = self._clock()
 
-    def give(self, *results: object) -> None:
+    def give(self, *results: Result | Shown) -> None:
         """Send results to whoever listens, with the next message."""
         self._job.log.give(*map(self._job.show, results))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ui.forms.fields import Request
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.catalogue import named
+from ui.protocol import Result
 from ui.runs.log import Values
 
 if TYPE_CHECKING:
@@ -58,6 +59,14 @@ class Recording(Generic[K]):
     def kept(self) -> Values:
         """Return what its files are made of: JSON that may have arrays. Raises ValueError before there is a plan."""
         raise ValueError("There is nothing to save yet: press Run")
+
+
+class Shown(Protocol):
+    """A result that scripts get as it is, and the page in another form."""
+
+    def shown(self) -> Result:
+        """Return it as the page gets it."""
+        ...
 
 
 class Computation(Generic[R, P]):

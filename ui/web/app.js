@@ -15,7 +15,7 @@ import { spoken } from "./words/symbols.js";
 /** @import { Device, ModelChoice } from "./messages/protocol.d.ts" */
 /** @import { Cause } from "./run/panel.js" */
 /** @import { Slide } from "./run/slide.js" */
-/** @import { Item } from "./run/share.js" */
+/** @import { Item } from "./messages/client.js" */
 /** @import { Bar, Lesson } from "./parts/course/bar.js" */
 
 /**

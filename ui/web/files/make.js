@@ -1,7 +1,6 @@
 // A file of a run, made in the page of what an engine kept of the run.
 
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Knowledge } from "../run/knowledge.js" */
 /** @import { Values } from "../messages/client.js" */
 /** @import { About } from "./record.js" */
 
@@ -22,7 +21,7 @@ const PARTS = {
 
 /**
  * A file of a run. Throws an Error with a sentence where it can't be made.
- * @param {Knowledge} knowledge @param {string} part @param {string} kind such as "png" @param {Kept} kept @param {Rest} rest
+ * @param {{ plan: (part: string, values: Values) => Promise<any>, catalogue: Catalogue }} knowledge @param {string} part @param {string} kind such as "png" @param {Kept} kept @param {Rest} rest
  * @returns {Promise<File>}
  */
 export async function make(knowledge, part, kind, { values, ...kept }, rest) {

@@ -5,14 +5,14 @@ import { WORDS } from "../words/likelihood.js";
 import { asFloat, literal } from "../words/literal.js";
 import { NOTHING } from "../words/wrong.js";
 
-/** @import { Bits } from "../parts/likelihood/tables.js" */
+/** @import { MeanBits } from "../messages/protocol.d.ts" */
 /** @import { Request } from "../plans/plan.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { File } from "./make.js" */
 
 /**
  * What an engine has measured: a row for each chain, then one for each time.
- * @param {string} _ "csv" @param {{ plan: { request: Request }, found: Partial<Bits>, T: number }} run found: empty until a
+ * @param {string} _ "csv" @param {{ plan: { request: Request }, found: Partial<MeanBits>, T: number }} run found: empty until a
  * picture is measured @param {Catalogue} catalogue
  * @returns {File}
  */

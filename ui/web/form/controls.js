@@ -290,7 +290,7 @@ const nameOf = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).fi
 
 /** The options of a list of models, by groups. @param {Form} form @param {boolean} isSecond of lane B, which can have the model of lane A */
 function modelOptions({ models, given }, isSecond) {
-  const titleOf = (/** @type {ModelChoice} */ { group, data }) => FORM.groups[group](data);
+  const titleOf = (/** @type {ModelChoice} */ model) => FORM.groups[model.group](model);
   const groups = [...new Set(models.map(titleOf))].map((label) => {
     const members = models.filter((model) => titleOf(model) === label);
     const options = members.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));

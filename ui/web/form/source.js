@@ -10,9 +10,9 @@ import { UserError } from "../process/errors.js";
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
 import { failure } from "../words/units.js";
 
-/** @import { About } from "./form.js" */
+/** @import { Page } from "../app.js" */
+/** @import { About, Form } from "./form.js" */
 /** @import { Answer } from "../messages/client.js" */
-/** @import { Panel } from "../run/panel.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
 /** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
@@ -65,7 +65,7 @@ export class Source {
 
   /**
    * A control of a panel's form; its element is a fieldset.
-   * @param {Panel<any>} panel @param {string} name of its field @param {string} title
+   * @param {{ page: Page, form: Form, changed: (name: string, picture: boolean) => unknown }} panel @param {string} name of its field @param {string} title
    * @param {string} sample what the part has
    */
   constructor(panel, name, title, sample) {

@@ -1,7 +1,7 @@
 // The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
 
 import { token } from "../messages/client.js";
-import { isEnd } from "../messages/stream.js";
+import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
 import { SAME } from "../words/units.js";
 import { kept } from "./files/store.js";

@@ -1,8 +1,8 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
 
 import { token } from "../messages/client.js";
-import { isEnd, NEXT } from "../messages/stream.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
+import { isEnd, NEXT } from "../run/stream.js";
 import { download, failure } from "../words/units.js";
 import { planned } from "./requests.js";
 

@@ -2,8 +2,8 @@
 // gets the request of the run with the numbers of its strands: it makes the same plan, and the same steps. This one
 // computes all other strands, and puts the steps together in the order in which the run asks for them.
 
-import { isEnd } from "../messages/stream.js";
 import { evaluations } from "../plans/plan.js";
+import { isEnd } from "../run/stream.js";
 
 /** @import { Plan, Request } from "../plans/plan.js" */
 /** @import { Picture } from "../pictures/resize.js" */

@@ -20,7 +20,7 @@ import { Walk } from "./forward/walk.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @import { Weights } from "../messages/protocol.d.ts" */
+/** @import { ScheduleWeights } from "../messages/protocol.d.ts" */
 /** @import { Cause } from "../run/panel.js" */
 
 const PLAYED = 10; // seconds from t = 0 to T
@@ -38,7 +38,7 @@ class Forward {
   #due = false; // all is drawn in the next frame
   #timer = 0; // until the address has it
   #pause = () => {}; // stops t, which plays
-  /** By schedule. @type {Record<string, Weights>} */
+  /** By schedule. @type {Record<string, ScheduleWeights>} */
   #tables = {};
   /** @type {Plot[]} */
   #plots = [];

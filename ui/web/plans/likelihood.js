@@ -15,7 +15,7 @@ import { checkPixels } from "./rows.js";
 import { copied, lines, load, picture } from "./scripts.js";
 import { classOf } from "./settings.js";
 
-/** @import { Bits } from "../parts/likelihood/tables.js" */
+/** @import { MeanBits } from "../messages/protocol.d.ts" */
 /** @import { Catalogue, PictureSet } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
 
@@ -41,7 +41,7 @@ export const lengths = (model) =>
 /**
  * Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so. What is seen is
  * the noise of the last step that adds any: the final step can hardly remove what is far more than it was trained to find.
- * @param {Facts} model @param {Bits["chains"]} chains
+ * @param {Facts} model @param {MeanBits["chains"]} chains
  */
 export function looks(model, chains) {
   const [steps] = lengths(model);

@@ -5,7 +5,7 @@ import { SCRIPT } from "../words/wrong.js";
 
 /** @import { Facts } from "./plan.js" */
 /** @import { Lane } from "./settings.js" */
-/** @import { Row } from "./captions.js" */
+/** @import { Row } from "../process/runs.js" */
 
 const CORRECTIONS = 2 ** 33; // from this number on, the streams of noise are those of corrections
 const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"seed-{seed}.png")';

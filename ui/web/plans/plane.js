@@ -11,7 +11,7 @@ import { byKind, stepKind } from "./plan.js";
 import { copied } from "./scripts.js";
 
 /** @import { Process } from "../process/predict.js" */
-/** @import { Data } from "../parts/plane/cloud.js" */
+/** @import { Data } from "../process/mixture.js" */
 /** @import { Plan, Request, StepKind } from "./plan.js" */
 
 /** options: of `ddpm_core.plane.cloud`, after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */

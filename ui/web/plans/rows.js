@@ -4,11 +4,21 @@ import { unpack } from "../pictures/text.js";
 import { LOSSLESS } from "./facts.js";
 import { args, laneOf, resolved, seedsOf } from "./settings.js";
 
-/** @import { Plan as Shown } from "../player/rows.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
 
+/**
+ * The first result as the page has it.
+ * @typedef {object} Shown
+ * @property {"plan"} kind
+ * @property {string[]} titles of the rows
+ * @property {string[]} sources what stands above the rows
+ * @property {string} what the pictures of a row are
+ * @property {string[]} columns
+ * @property {number[]} steps of each row
+ * @property {boolean} pixelated
+ */
 /** Arguments of ddpm_core.trajectory, after the seeds. @typedef {Omit<Arguments, "seeds">} Options */
 /** columns: pictures in a row. stem: of the names of files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
 

@@ -13,7 +13,7 @@ import { forRun } from "./scripts.js";
 import { args, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
-/** @import { Row } from "./captions.js" */
+/** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */

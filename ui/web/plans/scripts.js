@@ -11,7 +11,7 @@ import { cellSize } from "./touch.js";
 /** @import { Facts } from "./plan.js" */
 /** @import { Lane } from "./settings.js" */
 /** @import { Change, Touches } from "./touch.js" */
-/** @import { Row } from "./captions.js" */
+/** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
 const INSTALLED =

@@ -202,7 +202,7 @@ export class Player {
     const over = frames.every((frame) => frame?.step[1] === 0);
     const [at, sentence] = [".transport .at", ".sentence"].map((selector) => find(root, selector).textContent ?? "");
     const columns = Math.min(8, seeds.length === 1 ? captions.length : seeds.length);
-    /** @type {import("../run/slide.js").Tile<HTMLCanvasElement>[]} */
+    /** @type {{ picture: HTMLCanvasElement, label: string }[]} */
     const tiles = [];
     for (const [lane, { name }] of captions.entries())
       for (const n of seeds.keys()) {

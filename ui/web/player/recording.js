@@ -1,7 +1,7 @@
 // What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
 
 /** @import { LaneFrame } from "../messages/protocol.d.ts" */
-/** @import { Row } from "../plans/captions.js" */
+/** @import { Row } from "../process/runs.js" */
 
 /**
  * What a run is going to do.

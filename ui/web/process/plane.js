@@ -4,7 +4,7 @@
 import { Mixture } from "./mixture.js";
 import { schedule } from "./schedule.js";
 
-/** @import { Data } from "../parts/plane/cloud.js" */
+/** @import { Data } from "./mixture.js" */
 /** @import { Process } from "./predict.js" */
 
 const CENTRES = 120;

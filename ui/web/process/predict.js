@@ -3,9 +3,21 @@
 import { clamp, combine, minus, over } from "./floats.js";
 import { step } from "./schedule.js";
 
-/** @import { Config, Probe } from "../local/network/unet.js" */
 /** @import { Schedule } from "./schedule.js" */
 /** @import { Student } from "./times.js" */
+/** Numbers inside the network. shape: channels, rows, columns; or heads or tokens, rows, columns. @typedef {{ shape: number[], data: Float32Array }} Tap */
+/**
+ * What one evaluation shows, and what is changed in it, with the names and the meaning of `Inside` in
+ * ddpm_core/engines/blocks.py. A block is shown after it was changed, and before its sides are halved or doubled.
+ * @typedef {object} Probe
+ * @property {Map<string, Tap | null>} [taps] by the names of the blocks that are to be shown; the evaluation fills it
+ * @property {Set<string>} [cut] blocks, skips, "attention", "condition" and "time": what is off; it goes before a graft
+ * @property {Map<string, Float32Array>} [graft] by the names of blocks: what they give instead
+ * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] a place, from 0 to below 1
+ *   of each side; the evaluation adds, for each layer of self-attention, what this place takes from each place, by head
+ * @property {(Tap & { name: string })[]} [words] the evaluation adds, for each layer that reads words, what each place
+ *   takes from each token, the mean over heads
+ */
 /** @typedef {any} Condition what the network receives beside x_t: a label, null, or what a text encoder gives */
 
 /**
@@ -24,7 +36,7 @@ import { step } from "./schedule.js";
  * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1.
  * @typedef {ModelSpec & {
  *   network: (x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array | Promise<Float32Array>,
- *   config?: Config,
+ *   config?: Record<string, any>,
  *   words?: ((prompt: string) => Condition) | null,
  * }} Process
  */

@@ -5,16 +5,16 @@ import { checkSignal, conditions, predict } from "./predict.js";
 import { named, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
-/** @import { Probe } from "../local/network/unet.js" */
 /** @import { Seed } from "./noise.js" */
-/** @import { Condition, Denoised, Process, ModelSpec } from "./predict.js" */
+/** @import { Condition, Denoised, ModelSpec, Probe, Process } from "./predict.js" */
 /** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
+/** A reverse step t → s, with ᾱ_t and σ; σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
 
 /**
  * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
  * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's. probes: of the
- * evaluations of step `index`, as `predict` takes them: see surgery.js.
+ * evaluations of step `index`, as `predict` takes them: see local/network/surgery.js.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed) => Probe[],

@@ -8,7 +8,7 @@ import { Status } from "./status.js";
 /** @import { Description } from "./knowledge.js" */
 /** @import { Panel } from "./panel.js" */
 /** @import { Line } from "./standing.js" */
-/** @import { Stream } from "../messages/stream.js" */
+/** @import { Stream } from "./stream.js" */
 
 const LONG = 3; // seconds of a run: Run says how long it takes
 const APART = 10_000; // ms between two sentences of a screen reader about the progress

@@ -6,7 +6,7 @@ import { slideItem } from "./slide.js";
 
 /** @import { Part } from "../app.js" */
 /** @import { Panel } from "./panel.js" */
-/** @import { Item } from "./share.js" */
+/** @import { Item } from "../messages/client.js" */
 
 /**
  * @param {Panel<any>} panel @param {string[]} kinds of files @param {boolean} some whether there is something to save

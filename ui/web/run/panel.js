@@ -3,13 +3,13 @@
 
 import { button, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
-import { Stream } from "../messages/stream.js";
 import { RUN } from "../words/page.js";
 import { Asking } from "./asking.js";
 import { Bar } from "./bar.js";
 import { Connection } from "./connection.js";
 import { itemsOf } from "./items.js";
 import { Standing } from "./standing.js";
+import { Stream } from "./stream.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { About } from "../form/form.js" */

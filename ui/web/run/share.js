@@ -3,16 +3,7 @@
 import { button, el, onArrows } from "../drawing/dom.js";
 import { SHARE } from "../words/page.js";
 
-/**
- * @typedef {object} Item
- * @property {string} title
- * @property {boolean} [apart] whether it stands below a line
- * @property {() => string} [copy] the text to copy
- * @property {string} [what] name of the text, where it has to be copied by hand
- * @property {(say: (text: string) => void) => Promise<string>} [save] saves a file, and says how far it is. Returns a sentence:
- * what was saved, or why it could not be made
- * @property {string} [disabled] why it is not possible now
- */
+/** @import { Item } from "../messages/client.js" */
 
 export class ShareMenu {
   /** @type {() => Item[]} */

@@ -4,7 +4,7 @@ import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
 /** @import { Page } from "../app.js" */
-/** @import { Item } from "./share.js" */
+/** @import { Item } from "../messages/client.js" */
 
 /** @template {HTMLCanvasElement | HTMLImageElement} [Picture=HTMLCanvasElement | HTMLImageElement] @typedef {{ picture: Picture, label: string }} Tile */
 

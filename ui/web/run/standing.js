@@ -5,7 +5,7 @@ import { duration } from "../words/units.js";
 
 /** @import { Mistake } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @import { Stream } from "../messages/stream.js" */
+/** @import { Stream } from "./stream.js" */
 
 /** What `Status.show` takes. @typedef {[text: string, left: string, isExample: boolean, progress?: number | null]} Line */
 

@@ -1,7 +1,7 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
 import { attempt, kept, token } from "../messages/client.js";
 import { unpacked, unpacking } from "../messages/packing.js";
-import { isEnd } from "../messages/stream.js";
+import { isEnd } from "../run/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
 /** @import { Refusal, Values } from "../messages/client.js" */
@@ -155,7 +155,7 @@ export class Server {
     return end;
   }
 
-  /** @type {import("../run/share.js").Item[]} */
+  /** @type {import("../messages/client.js").Item[]} */
   items = [];
 
   /** What the files of a run are made of, or a Refusal. @param {string | null} run */

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { linkTo, readLink } from "../form/link.js";
-import { Stream } from "../messages/stream.js";
 import { plusMinus } from "../parts/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
 import { drawingsIn } from "../parts/train/pad.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { frameAt } from "../player/rows.js";
 import { read } from "../run/past.js";
+import { Stream } from "../run/stream.js";
 import { Server } from "../server/client.js";
 import { NO_ANSWER } from "../words/page.js";
 

@@ -2,7 +2,6 @@
 
 import { fixed } from "./numbers.js";
 
-/** @import { Facts } from "../plans/plan.js" */
 /** @import { RunCost } from "../messages/protocol.d.ts" */
 
 export const ANY = "any"; // the choice of no class in particular
@@ -76,7 +75,7 @@ export function sentence(message) {
 /** The variances of a score model, by what its authors call the samplers that have them. */
 export const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
 
-/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {Facts} facts @param {string | null} sampler the only one of a student */
+/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {{ variance: string, snr: number | null }} facts @param {string | null} sampler the only one of a student */
 export function note({ variance, snr }, sampler) {
   if (sampler)
     return `It has learned ${SAMPLER[sampler]} steps only: no other sampler is possible, and no bits per dimension.`;

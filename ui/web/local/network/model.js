@@ -9,7 +9,8 @@ import { UNet } from "./unet.js";
 import { jsonObject, Weights } from "./weights.js";
 
 /** @import { Readers } from "./readers.js" */
-/** @import { Condition, Config, Probe } from "./unet.js" */
+/** @import { Condition, Config } from "./unet.js" */
+/** @import { Probe } from "../../process/predict.js" */
 /** @typedef {Record<string, any>} Json */
 /**
  * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws an Error

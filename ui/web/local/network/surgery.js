@@ -3,7 +3,7 @@
 import { chain } from "../../process/runs.js";
 import { insideOf } from "./inside.js";
 
-/** @import { Probe, Tap } from "./unet.js" */
+/** @import { Probe, Tap } from "../../process/predict.js" */
 /** @import { Seed } from "../../process/noise.js" */
 /** @import { Process } from "../../process/predict.js" */
 /** @import { Settings, Touch } from "../../process/runs.js" */

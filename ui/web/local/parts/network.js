@@ -12,7 +12,7 @@ import { conditioned, shown } from "./sampling.js";
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { NetworkPlan } from "../../plans/network.js" */
 /** @import { Readers } from "../network/readers.js" */
-/** @import { Tap } from "../network/unet.js" */
+/** @import { Tap } from "../../process/predict.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */

@@ -1,7 +1,7 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 import { STATES } from "../words/page.js";
 
-/** @import { RunMessage, State } from "./protocol.d.ts" */
+/** @import { RunMessage, State } from "../messages/protocol.d.ts" */
 
 /** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */
 export const NEXT = {
