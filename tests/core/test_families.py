@@ -405,9 +405,9 @@ def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, m
             hub.add_repo(values[ref], tmp_path / folder)
         run, seen = toylab.messages(SamplingPart(toylab.toy_services(Models("cpu"))), "compare", values | {"count": 1})
     assert seen[-1]["state"] == "finished", seen[-1]
-    assert [lane.checkpoint for lane in run.job.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
+    assert [lane.checkpoint for lane in run.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
     assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}
-    models = dict(zip(run.job.plan.refs, run.job.plan.models, strict=True))
+    models = dict(zip(run.plan.refs, run.plan.models, strict=True))
     assert plans.answer("compare", values, models)["caption"].startswith("Both begin with the same noise")
 
 

@@ -28,7 +28,7 @@ from ui.machine.turns import QuickTurns, Turns
 from ui.models.services import Services
 from ui.parts.sampling import Sampling
 from ui.runs.jobs import Job
-from ui.runs.pages import Run
+from ui.runs.pages import NotBegun
 from ui.runs.settings import Settings
 from ui.runs.words import page_words
 from ui.serving.packing import packed
@@ -116,12 +116,12 @@ def wait_for(condition, seconds=60):
 
 
 def messages(part, name, values, watch=lambda run, message: None):
-    """The run and its messages; `watch` sees each as it comes."""
+    """The run, None of one that does not begin, and its messages; `watch` sees each as it comes."""
     try:
         computation = part.request(name, values)
-        run = Run(Job(computation, part.services, show=computation.shown))
     except ValueError as wrong:
-        run = Run(None, text=str(wrong))
+        return None, [NotBegun(str(wrong)).message]
+    run = Job(computation, part.services, show=computation.shown)
     seen = []
     for message in run.messages():
         packed(message)  # it can travel
@@ -163,7 +163,7 @@ def saved(place, part, run, *kinds, sets=None):
     """
     if not shutil.which("node"):
         _missing("node is not installed")
-    known = {ref: plans.facts_of(place.services.models.known(ref)) for ref in run.job.computation.refs}
+    known = {ref: plans.facts_of(place.services.models.known(ref)) for ref in run.computation.refs}
     words = page_words() | ({"sets": sets} if sets else {})
     asked = {"part": part, "form": place.forms[part].form(), "kinds": kinds}
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}

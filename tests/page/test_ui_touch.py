@@ -168,8 +168,8 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
         new = [(result["k"], result["lane"]) for result in first if result["kind"] == "frame"]
         assert steps == 10 or new[:2] == [(10 - steps, 0), (10 - steps, 1)]  # before what the page has seen
         assert len(evaluated) == steps, (strokes, page)
-        assert run.job.done == pytest.approx(run.job.plan.steps)
-    assert run.job.recording.bytes > 10_000
+        assert run.done == pytest.approx(run.plan.steps)
+    assert run.recording.bytes > 10_000
 
 
 def test_shared_steps_are_counted_once():

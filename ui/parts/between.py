@@ -18,7 +18,7 @@ from ui.machine.step_times import StepKind
 from ui.models.catalogue import EMBEDDED
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, sent
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, GUIDANCE, SAMPLER, STEPS
 
@@ -87,7 +87,7 @@ class BetweenRun(Rows):
         plan = BetweenPlan(request, {}, model, options)
         return replace(plan, steps=by_kind(*((plan.kind(cells), chain.steps) for cells in stages())))
 
-    def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Job) -> None:
         (model,), request = models, self.request
         assert model.text is not None
         square = word_square(request.corners, SIDE)

@@ -21,7 +21,7 @@ from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import sent
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, ETA, IF_CLASSES, LABEL, SAMPLER, STEPS, VARIANCE, if_has
 
@@ -118,7 +118,7 @@ class LatentsRun(Rows):
         )
         return LatentsPlan(request, steps, model, options, times)
 
-    def compute(self, plan: LatentsPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: LatentsPlan, models: Sequence[Model], work: Job) -> None:
         (lent,), request, times = models, self.request, plan.times
         model = self.counted(lent, work)
         work.give({"kind": "plan"})
@@ -134,7 +134,7 @@ class LatentsRun(Rows):
         for row, t in enumerate(times):
             self._row(plan, model, row, t, latents[row], work)
 
-    def _source(self, plan: LatentsPlan, model: Model, i: int, work: Work) -> np.ndarray:
+    def _source(self, plan: LatentsPlan, model: Model, i: int, work: Job) -> np.ndarray:
         """The i-th picture, uint8 (1, H, W, C)."""
         seed, text = self.request.sources[i]
         if text:
@@ -151,7 +151,7 @@ class LatentsRun(Rows):
         assert x is not None
         return x
 
-    def _row(self, plan: LatentsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
+    def _row(self, plan: LatentsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
         request, columns = self.request, self.request.count
         if request.mode == "interpolate":
             start, seeds = mix(x_t[0], x_t[1], request.weights), [request.seeds[0]] * columns

@@ -29,7 +29,7 @@ from ui.pictures import as_text
 from ui.pictures.encoded import Sprite, sent
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.protocol import BoundCurves, MeanBound
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import CHECKPOINT, LABEL, Settings
@@ -150,7 +150,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         steps = by_kind((alone, len(times_of(T))), (together, evaluations / BATCH))
         return LikelihoodPlan(self.request, steps, model, pictures, labels, alone, together)
 
-    def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Job) -> None:
         (model,), images = models, plan.pictures
         work.give({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
         rows = _decode(plan, model, range(1), 1, work)
@@ -163,7 +163,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
 
 
 def _decode(
-    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Work, before: Sequence[Sprite] = ()
+    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Job, before: Sequence[Sprite] = ()
 ) -> list[Sprite]:
     """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
     after those from before.
@@ -186,7 +186,7 @@ def _decode(
     return rows
 
 
-def _measure_early(plan: LikelihoodPlan, model: Model, work: Work) -> None:
+def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
     """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
     T, noise = model.schedule.T, _noise(range(1))
     images, labels = plan.some(range(1))
@@ -205,7 +205,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Work) -> None:
         work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
 
 
-def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Work) -> None:
+def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
     """The bound of picture i, and what follows for all so far."""
     which = range(i, i + 1)
     image, labels = plan.some(which)

@@ -24,7 +24,7 @@ from ui.parts.picture_rows import Rows, RowsPlan
 from ui.pictures.encoded import fitting, sent
 from ui.protocol import BlockPictures, Figures, InsideFrame, NetworkBlock, Opening
 from ui.runs.borrowed import owner
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import size_of
 from ui.runs.plans import by_kind
 from ui.runs.settings import IF_CLASSES, IF_WORDS, PROMPT, SAMPLER, STEPS, Settings
@@ -111,7 +111,7 @@ class NetworkRun(Rows):
         grafted = _options(other, model) if other else None
         return NetworkPlan(request, steps, model, _options(chain, model), grafted, times, frozenset(changed))
 
-    def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Job) -> None:
         model, request = owner(models[0]), self.request
         readers = _readers(model)
         lanes = [ddpm_core.inside(model)]

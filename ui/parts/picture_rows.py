@@ -15,7 +15,7 @@ from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.encoded import kept_steps, sent
 from ui.protocol import RowStep
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording
 from ui.runs.settings import Settings
@@ -30,7 +30,7 @@ GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on
 class Counted:
     """A network that counts what it does as work."""
 
-    def __init__(self, ref: str, model: Model, work: Work):
+    def __init__(self, ref: str, model: Model, work: Job):
         self._ref, self._network, self._work = ref, engine_network(model), work
         self.device, self.moves_inputs = self._network.device, self._network.moves_inputs
 
@@ -102,11 +102,11 @@ class Rows(Computation):
         chain = self.chain.resolved(model)
         return chain, {name: value for name, value in chain.arguments(model).items() if name != "seeds"}
 
-    def counted(self, model: Model, work: Work) -> Model:
+    def counted(self, model: Model, work: Job) -> Model:
         """The model, whose network counts what it does."""
         return model.evaluated_by(Counted(self.refs[0], model, work))
 
-    def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Work) -> Step:
+    def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Job) -> Step:
         """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""
         frames: dict[int, np.ndarray] = {}
         work.recording.frames[row], step = frames, None

@@ -21,7 +21,7 @@ from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import encoded, sent
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.plans import by_kind
 from ui.runs.settings import CHECKPOINT, IF_CLASSES, LABEL, SAMPLER, STEPS
 
@@ -140,7 +140,7 @@ class RepairRun(Rows):
         )
         return RowsPlan(request, cost, model, options)
 
-    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
         (lent,), request = models, self.request
         model = self.counted(lent, work)
         work.give({"kind": "plan"})
@@ -163,7 +163,7 @@ class RepairRun(Rows):
         method: restore.Method,
         y: Tensor,
         measurement: Measurement,
-        work: Work,
+        work: Job,
     ) -> None:
         request = self.request
         steps = restore.restore(model, y, measurement, method, request.seeds, **plan.options)

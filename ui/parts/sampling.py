@@ -30,7 +30,7 @@ from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures.encoded import encoded, kept_steps, sent
 from ui.runs import touch
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.settings import (
@@ -301,7 +301,7 @@ class Sampling(Computation[Settings, SamplingPlan]):
             shared,
         )
 
-    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
         lanes, by_ref = plan.lanes, dict(zip(self.refs, models, strict=True))
         loaded = [by_ref[lane.checkpoint] for lane in lanes]
         shared = {name: plan.arguments[0][name] for name in ("seeds", "clip")}
@@ -474,7 +474,7 @@ class Sketching(Sampling):
             raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)
 
-    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
         (model,), (arguments,), (kind,), (lane,) = models, plan.arguments, plan.kinds, plan.lanes
         words = model.text.words(lane.prompt) if model.text else []
         unknown = model.text.unknown(lane.prompt) if model.text else []

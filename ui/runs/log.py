@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ui.pictures.encoded import Encoded
-from ui.protocol import State
+from ui.protocol import RunMessage, State
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT
 
@@ -35,6 +35,22 @@ class Message:
     left: float | None = None
     results: tuple[object, ...] = ()
     seq: int = 0
+
+    def of(self, run: str) -> RunMessage[object]:
+        """The message as a page gets it."""
+        return {
+            "run": run,
+            "seq": self.seq,
+            "state": self.state,
+            "text": self.text,
+            "progress": self.progress,
+            "left": self.left,
+            "results": [*self.results],
+        }
+
+
+class Stopped(Exception):
+    """The job was asked to stop."""
 
 
 class RunLog:
@@ -108,8 +124,12 @@ class RunLog:
                 self._write()
                 self._news.notify_all()
 
-    def check_heard(self) -> None:
-        """Raises NobodyListens when nobody has read for longer than the patience, but somebody had."""
+    def check(self) -> None:
+        """Raises Stopped where its job is to do no more, and NobodyListens when nobody has read for longer than the
+        patience, but somebody had.
+        """
+        if self.stopping:
+            raise Stopped
         if self._clock() - self._heard > self._patience:
             raise NobodyListens
 

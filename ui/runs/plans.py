@@ -89,7 +89,7 @@ class Computation(Generic[R, P]):
         raise NotImplementedError
 
     def compute(self, plan: P, models: Sequence[Model], work: Any) -> None:
-        """Compute. work: a `jobs.Work`, to be called meanwhile; between two calls the models' networks may be lent to
+        """Compute. work: its `jobs.Job`, to be called meanwhile; between two calls the models' networks may be lent to
         others.
         """
         raise NotImplementedError

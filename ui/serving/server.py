@@ -54,7 +54,7 @@ from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, RunHere
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
-from ui.runs.pages import Runs
+from ui.runs.pages import Gone, NotBegun, Runs
 from ui.runs.visitors import address, asks, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
@@ -265,7 +265,7 @@ class App(FastAPI):
         return {}
 
     def _kept(self, run: str) -> Response:
-        """What the files of a run are made of: `Run.kept`, as `packing` packs it."""
+        """What the files of a run are made of: `Job.kept`, as `packing` packs it."""
         try:
             size, pieces = packed(self.runs.find(run).kept())
         except ValueError as error:
@@ -292,13 +292,16 @@ class App(FastAPI):
                 if "resume" in asked.values
                 else self.runs.begin(asked.part, asked.values, asked.page, address(), (asked.load, asked.number))
             )
-        except ValueError as error:  # it is gone
-            raise HTTPException(404, str(error)) from None
+            messages = run.messages()
+        except NotBegun as refused:
+            messages = iter([refused.message])
+        except Gone as gone:
+            raise HTTPException(404, str(gone)) from None
         if zero_gpu.is_here():
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)
-        return StreamingResponse(in_thread(map(whole, run.messages())), headers=LIVE, media_type=BYTES)
+        return StreamingResponse(in_thread(map(whole, messages)), headers=LIVE, media_type=BYTES)
 
 
 # --- Start and end

@@ -184,7 +184,7 @@ export function lines(context, text, width) {
 
 let honest = /** @type {boolean | null} */ (null);
 
-/** Throw an Error with a sentence where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
+/** Throw a UserError where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
 export function checkPixels() {
   if (honest === null) {
     const side = 16;

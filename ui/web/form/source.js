@@ -15,7 +15,7 @@ import { failure } from "../words/units.js";
 /** @import { Answer } from "../messages/client.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
+/** @typedef {{ text: string, uri?: string }} ChosenPicture of the model's size; uri: of one that is drawn here */
 
 const LONGEST = 512; // pixels: the longer side of an opened picture
 const PATIENCE = 150; // ms after the last move of the square until its picture is made
@@ -49,7 +49,7 @@ async function draw(text, { size, channels }) {
 const problem = (error) => (error instanceof UserError ? error.message : failure(error));
 
 export class Source {
-  /** @type {Picture | null} */
+  /** @type {ChosenPicture | null} */
   #chosen = null;
   /** @type {ExamplePicture[]} */
   examples = [];
@@ -176,7 +176,7 @@ export class Source {
     return model;
   }
 
-  /** Make a picture of the model's size; it is dropped where another one is asked for meanwhile. @param {(model: About) => Promise<Picture>} act */
+  /** Make a picture of the model's size; it is dropped where another one is asked for meanwhile. @param {(model: About) => Promise<ChosenPicture>} act */
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
@@ -235,7 +235,7 @@ export class Source {
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** @param {Picture} picture */
+  /** @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");

@@ -13,7 +13,7 @@ const RATIO = 100; // of the sides: of a longer picture hardly anything is to be
 const TILE = 2048; // pixels a side that are taken from the browser at once
 
 /**
- * A picture file, upright, in red, green, blue and alpha. Throws an Error with a sentence for what is not a picture, or
+ * A picture file, upright, in red, green, blue and alpha. Throws a UserError for what is not a picture, or
  * too large.
  * @param {File} file
  * @param {(long: number, short: number) => number} longest pixels of its longer side, at most, for a picture of these sides
@@ -34,7 +34,7 @@ export async function open(file, longest) {
   return resized(small, wide, high, "bicubic", [0, 0, width / across, height / down]);
 }
 
-/** Throws an Error with a sentence for a picture that is too large to decode: its header is read, and nothing else. @param {File} file */
+/** Throws a UserError for a picture that is too large to decode: its header is read, and nothing else. @param {File} file */
 async function check(file) {
   const image = el("img", { src: URL.createObjectURL(file) });
   const known = new Promise((resolve, reject) => {
