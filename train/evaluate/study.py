@@ -91,7 +91,7 @@ class Study:
         yield from _lacking(batches[::-1])
 
     def identity(self) -> dict[str, Any]:
-        """What all parts of a study must have in common."""
+        """Return the facts that all parts of a study must have in common."""
         source, gamma = self.model.source, self.model.gamma
         if source is None or source.folder is None or source.file is None:
             raise TrainError("Only a model that was loaded from files can be measured.")
