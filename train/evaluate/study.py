@@ -163,7 +163,7 @@ def _of_model(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _network(weights: Path) -> dict[str, Any] | None:
-    """The configuration of the network beside a file of weights; None where the weights say it themselves."""
+    """Return the configuration of the network beside a file of weights; None if the weights hold it themselves."""
     file = weights.with_name("config.json")
     if not file.is_file():
         return None
