@@ -1,4 +1,4 @@
-"""What an autoencoder learns: to give a picture back from a latent that is an eighth of its side, and noisy."""
+"""The task of an autoencoder: to restore a picture from a noisy latent with an eighth of its side."""
 
 from __future__ import annotations
 
@@ -82,11 +82,9 @@ def moments(z: Tensor) -> Tensor:
 
 
 class Autoencoding(TrainingTask):
-    """An AutoencoderTiny of diffusers.
+    """An AutoencoderTiny of diffusers."""
 
-    moments: those of all latents of the step, or None where one round of one process computes them all.
-    """
-
+    # The moments of all latents of the step; None where one round of one process computes them all.
     moments: Tensor | None = None
 
     @classmethod
@@ -132,7 +130,7 @@ class Autoencoding(TrainingTask):
         return found.new_zeros(len(x_0)).index_add(0, rows, weight * found)
 
     def seen(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
-        """What the step of the examples n sees of them: (rows of x_0, their pixels, how much each counts).
+        """Return what the step of the examples n sees of them: (rows of x_0, their pixels, how much each counts).
 
         A step sees a square of every picture, cut out at one place, or a few whole pictures of as many pixels in all.
         The seed and the number of the step decide which.

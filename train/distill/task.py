@@ -47,7 +47,7 @@ class Distilling(TrainingTask):
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """What the teacher decides is checked once, by `teacher.prepared`."""
+        """Check nothing: `teacher.prepared` checks what the teacher decides, once."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)

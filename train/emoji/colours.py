@@ -36,7 +36,7 @@ def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarr
 
 
 def _away(hue: np.ndarray | float, other: float) -> np.ndarray:
-    """From one hue to another, −180 to 180 degrees."""
+    """Return the way from one hue to another, −180 to 180 degrees."""
     return (np.asarray(hue) - other + 180) % 360 - 180
 
 

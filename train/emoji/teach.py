@@ -1,8 +1,8 @@
 """Teaches a model of emoji what keywords mean: `python -m train.emoji.teach NODE_MODULES MODEL OUT`.
 
-Only the embeddings of words that are part of no name are learned, as in textual inversion (Gal et al. 2022), but from
-the names that they stand for in the place of pictures: the U-Net is to take from "puppy" what it takes from "dog face".
-All other weights stay, so prompts without these words are drawn as before, in every bit.
+It learns only the embeddings of words that are part of no name, as in textual inversion (Gal et al. 2022). It learns
+them not from pictures, but from the names for which they stand: the U-Net should take from "puppy" what it takes from
+"dog face". All other weights stay, so prompts without these words draw the same pictures, in every bit.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Options:
 
 
 def caption(name: str, names: Sequence[str], rng: random.Random) -> str:
-    """What is said of an emoji, with "%s" in the place of its name: half the time nothing else."""
+    """Return a caption of an emoji, with "%s" in the place of its name. Half of the captions are the name alone."""
     colour, other, style = rng.choice(list(COLOURS)), rng.choice(names), rng.choice(list(STYLES))
     more = (f"{colour} %s", f"{style} %s", f"%s on a {colour} background", f"%s and {other}", f"{other} with %s")
     return rng.choice(["%s", rng.choice([*more, f"{name} %s"])])

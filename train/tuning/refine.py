@@ -77,5 +77,5 @@ def refine(
 
 
 def most_chains(n: int, starts: int) -> int:
-    """At most so many chains of n steps are judged in a refinement that starts from `starts` of them."""
+    """Return how many chains of n steps a refinement judges at most, if it starts from `starts` of them."""
     return starts + 2 * n * len(REACHES)

@@ -23,7 +23,7 @@ import { spoken } from "./words/symbols.js";
  * @typedef {object} Given
  * @property {string} client the module of what computes: see messages/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
- * @property {import("./local/known.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
+ * @property {import("./local/facts.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes
  * @property {string} first checkpoint
  * @property {boolean} public

@@ -29,7 +29,7 @@ def _stop_at_the_end_of_input() -> None:
 
 
 def _lower_the_priority() -> None:
-    """On Windows the program that starts this sets the priority."""
+    """Lower the priority of this process. On Windows the program that starts it does so."""
     if not hasattr(os, "nice"):
         return
     os.nice(19)

@@ -1,4 +1,6 @@
-"""What a run takes from the checkpoint of --init: network and process as fields of a configuration, and weights."""
+"""The values that a run takes from the checkpoint of --init: network and process as fields of a configuration, and
+weights.
+"""
 
 from __future__ import annotations
 

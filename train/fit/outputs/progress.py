@@ -42,18 +42,14 @@ PROGRESS = "progress.jsonl"
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a run's curves, over the steps since the last one.
+    """A point of a run's curves, over the steps since the last one."""
 
-    step: how many are done. loss: mean over the images. losses: the same by quarter of t, without those that had no
-    image. norm: mean norm of the gradient. lr: learning rate of the last step. speed: images/s.
-    """
-
-    step: int
-    loss: float
-    losses: Mapping[int, float]
-    norm: float
-    lr: float
-    speed: float
+    step: int  # the number of steps done
+    loss: float  # the mean over the images
+    losses: Mapping[int, float]  # the same by quarter of t; quarters without images are left out
+    norm: float  # the mean norm of the gradient
+    lr: float  # the learning rate of the last step
+    speed: float  # images/s
 
 
 class Window:
@@ -112,7 +108,7 @@ class Window:
 
 
 class Progress:
-    """What the main process shows of a run. Nothing here changes the run."""
+    """Shows a run, in the main process. Nothing here changes the run."""
 
     def __init__(self, config: Config, out: Path, start: int, images: Images | None = None):
         """images: those of the run, without which no error is measured."""

@@ -319,7 +319,7 @@ function model({ name, default: usual, lane }, form) {
   const list = () => {
     const now = select.value;
     const models = form.models;
-    const titleOf = (/** @type {ModelChoice} */ { group, data }) => FORM.groups[group](data);
+    const titleOf = (/** @type {ModelChoice} */ model) => FORM.groups[model.group](model);
     const groups = [...new Set(models.map(titleOf))].map((label) => {
       const shown = models.filter((model) => titleOf(model) === label);
       const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));

@@ -6,6 +6,7 @@ import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
 
 /** @import { Page } from "../app.js" */
@@ -13,7 +14,7 @@ import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
 /** @import { Answer } from "../messages/client.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
+/** @typedef {{ text: string, uri?: string }} ChosenPicture of the model's size; uri: of one that is drawn here */
 
 const LONGEST = 512; // pixels of the longer side, of which a square is chosen
 const PATIENCE = 150; // ms after the last move of the square until it is fitted
@@ -44,7 +45,7 @@ async function drawn(text, { size, channels }) {
 }
 
 export class Source {
-  /** @type {Picture | null} */
+  /** @type {ChosenPicture | null} */
   #chosen = null;
   /** @type {ExamplePicture[]} */
   examples = [];
@@ -159,19 +160,19 @@ export class Source {
     return this.#fit();
   }
 
-  /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
+  /** The model whose pictures are chosen; a run may have brought it here. Throws a UserError where they can't be. */
   async #fitting() {
     const ref = this.ref();
     /** @type {Answer<About>} */
     const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
-    if (model.error !== undefined) throw new Error(model.error);
-    if (!model.here) throw new Error(NOT_HERE);
-    if (model.latent) throw new Error(LATENT);
+    if (model.error !== undefined) throw new UserError(model.error);
+    if (!model.here) throw new UserError(NOT_HERE);
+    if (model.latent) throw new UserError(LATENT);
     this.#model = model;
     return model;
   }
 
-  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<Picture>} act */
+  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<ChosenPicture>} act */
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
@@ -232,7 +233,7 @@ export class Source {
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** @param {Picture} picture */
+  /** @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");

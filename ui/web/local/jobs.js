@@ -1,21 +1,58 @@
-// A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
+// A run in the worker: its request, plan and cost; its messages, as ui/runs/log.py numbers them; how it is stopped between
+// two steps.
 
 import { token } from "../messages/client.js";
+import { check } from "../plans/fields.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
+import { UserError } from "../process/errors.js";
 import { isEnd, NEXT } from "../run/stream.js";
 import { download, failure } from "../words/units.js";
-import { planned } from "./requests.js";
+import { gain } from "./pool.js";
 
 /** @import { Plan, Request, StepKind } from "../plans/plan.js" */
-/** @import { Loaded } from "./checkpoints.js" */
-/** @import { Computation } from "./parts/index.js" */
+/** @import { Checkpoints, Loaded } from "./checkpoints.js" */
+/** @import { Computation, Part } from "./parts/index.js" */
 /** @import { Pool, Told } from "./pool.js" */
-/** @import { Result, RunMessage, State } from "../messages/protocol.d.ts" */
+/** @import { Result, RunCost, RunMessage, State } from "../messages/protocol.d.ts" */
 /** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
 /** @typedef {Result | Plans | Told} Given */
 
 const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
+
+/** The computation of a part and the request that a form's values are; what its plan needs is loaded. @param {Checkpoints} checkpoints @param {Part} its @param {string} part @param {Record<string, unknown>} values */
+export async function requestOf(checkpoints, its, part, values) {
+  if (!its.computation) throw new UserError(`nothing computes ${part}`);
+  const computation = its.computation(part);
+  const request = check(checkpoints.forms[part], values);
+  const refs = computation.planner.refs(request);
+  await Promise.all([
+    computation.planner.prepare?.(request),
+    checkpoints.prepare(request),
+    ...refs.map((ref) => checkpoints.learn(ref)),
+  ]);
+  return { computation, request };
+}
+
+/** How long a run takes. @param {Pool} pool @param {Part} its @param {string} part @param {Record<string, unknown>} values @returns {Promise<RunCost>} */
+export async function cost(pool, its, part, values) {
+  const { checkpoints } = pool;
+  const { computation, request } = await requestOf(checkpoints, its, part, values);
+  const { planner } = computation;
+  const plan = planOf(checkpoints, computation, request);
+  const one = plan && left(plan.steps, checkpoints.pace);
+  const refs = planner.refs(request);
+  const seconds = one && one / gain(plan, computation.strands?.(plan) ?? [], pool.limit(refs));
+  const missing = await Promise.all(refs.map(async (ref) => ({ ref, bytes: await checkpoints.missing(ref) })));
+  return { seconds, missing: missing.filter(({ bytes }) => bytes), device: "CPU", busy: false };
+}
+
+/** The plan of a request, null as long as something is not known of its models. @param {Checkpoints} checkpoints @param {Computation} computation @param {Request} request */
+function planOf(checkpoints, { planner }, request) {
+  const models = planner.refs(request).flatMap((ref) => checkpoints.facts(ref) ?? []);
+  const isKnown = models.length === planner.refs(request).length;
+  return isKnown ? planner.plan(request, models, checkpoints.catalogue) : null;
+}
 
 class Stopped extends Error {}
 
@@ -84,9 +121,9 @@ export class Run {
       const { planner } = computation;
       this.computation = computation;
       this.refs = planner.refs(request);
-      this.plan = planned(this.checkpoints, computation, request);
+      this.plan = planOf(this.checkpoints, computation, request);
       for (const ref of this.refs) this.models.push(await this.#load(ref));
-      const plan = this.plan ?? planned(this.checkpoints, computation, request);
+      const plan = this.plan ?? planOf(this.checkpoints, computation, request);
       this.plan = plan;
       this.recording = computation.record(plan);
       this.#say("running", "Running: the first step");

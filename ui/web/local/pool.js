@@ -319,7 +319,8 @@ export class Pool {
       });
       this.#helpers.push(helper);
       return helper;
-    } catch {
+    } catch (error) {
+      console.warn("One worker less computes.", error);
       this.#isClosed = true;
       return null;
     }

@@ -1,16 +1,17 @@
 // What computes in the browser: answers the client's questions, and runs.
+
 import { unpacked } from "../messages/packing.js";
+import { UserError } from "../process/errors.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
-import { Run } from "./jobs.js";
+import { cost, Run, requestOf } from "./jobs.js";
 import { parts } from "./parts/index.js";
 import { Pool, served } from "./pool.js";
-import { asked, cost } from "./requests.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
-/** @import { WrittenFacts } from "./known.js" */
+/** @import { WrittenFacts } from "./facts.js" */
 /** @import { Machine } from "./pool.js" */
 
 /** The newest run of each part. @type {Map<string, Run>} */
@@ -53,7 +54,7 @@ const questions = ({ checkpoints, isLarge }) => ({
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
-    return { ...(await checkpoints.said(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
+    return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   async near({ refs, fetch }) {
     for (const ref of refs) {
@@ -68,7 +69,7 @@ const questions = ({ checkpoints, isLarge }) => ({
   },
   emoji: () => checkpoints.read("emoji.json"),
   run() {
-    throw new Error(GONE); // with the worker of the page before
+    throw new UserError(GONE); // with the worker of the page before
   },
   stop({ run }) {
     find(run)?.stop();
@@ -76,7 +77,7 @@ const questions = ({ checkpoints, isLarge }) => ({
   },
   kept({ run }) {
     const { recording, refs, values } = find(run) ?? {};
-    if (!recording || !refs) throw new Error(GONE);
+    if (!recording || !refs) throw new UserError(GONE);
     const about = refs.map(() => ({ revision: null, engine: "browser · fp32" }));
     return { ...recording, values, about };
   },
@@ -99,7 +100,7 @@ async function answer({ part, what, values }) {
   if (here) return here(values);
   const its = await own(part);
   if (what === "cost") return cost(pool, its, part, values);
-  if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
+  if (!its.questions?.[what]) throw new UserError(`There is no question ${what} here`);
   return its.questions[what](values);
 }
 
@@ -107,8 +108,7 @@ addEventListener("message", async ({ data }) => {
   const { id, verb, part, values, share } = data;
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
-    ready = begin(data);
-    ready.catch(() => {}); // each question says why
+    ready = begin(data); // each question says why, if this fails
     return;
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
@@ -119,7 +119,7 @@ addEventListener("message", async ({ data }) => {
   const run = new Run(pool, part, values, send, share && 0);
   runs.set(part, run);
   return run.run(async () => {
-    const found = await asked(checkpoints, await own(part), part, values);
+    const found = await requestOf(checkpoints, await own(part), part, values);
     return share ? served(found, share) : found;
   });
 });

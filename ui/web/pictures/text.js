@@ -2,6 +2,7 @@
 // as ui/pictures/as_text.py has them.
 
 import { base64, bytes, packed, unpacking } from "../messages/bytes.js";
+import { UserError } from "../process/errors.js";
 import { anotherSize } from "../words/pictures.js";
 
 /** @import { Picture } from "./resize.js" */
@@ -25,7 +26,7 @@ export async function unpack(text) {
 export function fromText(text, { image_size: size, channels }) {
   const data = known.get(String(text));
   if (data?.length === size * size * channels) return { width: size, height: size, channels, data };
-  throw new Error(anotherSize(size));
+  throw new UserError(anotherSize(size));
 }
 
 /** A picture as text. @param {Pick<Picture, "data">} picture */

@@ -1,6 +1,7 @@
 // What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
 
 import { fromText, unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { round } from "../process/floats.js";
 import { chain } from "../process/runs.js";
 import { checkTimes } from "../process/times.js";
@@ -69,7 +70,7 @@ function measured(request, model, catalogue) {
     return { shape: [1, size, size, channels], labels: label === null ? null : [label], set: null };
   }
   const set = catalogue.words.sets.find((one) => one.size === size && one.channels === channels);
-  if (!set) throw new Error(PART.noPictures(size, channels));
+  if (!set) throw new UserError(PART.noPictures(size, channels));
   const { classes } = set;
   const isOfModel = num_classes === classes.length && (class_names ?? classes).join("\n") === classes.join("\n");
   const count = Math.min(request.count, set.count);
@@ -83,11 +84,11 @@ function measured(request, model, catalogue) {
 
 /** Throw for a model whose bound can't be measured. @param {Facts} model @param {Measured} pictures */
 function checkBound({ num_classes, null_label, schedule: { T }, student }, { labels }) {
-  if (num_classes && null_label === null && !labels) throw new Error(PART.needsClass(num_classes - 1));
+  if (num_classes && null_label === null && !labels) throw new UserError(PART.needsClass(num_classes - 1));
   if (!student) return;
   const whole = Array.from({ length: T }, (_, i) => T - i);
   checkTimes(student, whole, PART.teacher);
-  if (student.method === "consistency") throw new Error(PART.consistency);
+  if (student.method === "consistency") throw new UserError(PART.consistency);
 }
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {Plan} */

@@ -24,7 +24,7 @@
  */
 
 /**
- * What a part knows of its requests. Each function throws an Error with a sentence for what can't be.
+ * What a part knows of its requests. Each function throws a UserError for what can't be.
  * @template {Plan} [P=Plan]
  * @typedef {object} Planner
  * @property {(request: Request) => string[]} refs the checkpoints that it needs, each once

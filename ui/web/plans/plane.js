@@ -1,5 +1,6 @@
 // In the plane: two lanes of one cloud of points, their names, their script, and the points as a table.
 
+import { UserError } from "../process/errors.js";
 import { exactModel, shape } from "../process/plane.js";
 import { modelPairs, suitedSpacing } from "../process/times.js";
 import { asFloat, literal, tuple } from "../words/literal.js";
@@ -26,7 +27,7 @@ const USUAL = "linspace"; // a spacing that no name mentions
 /** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
 export function mixture({ shape: name, drawing, width }) {
   if (name !== DRAWING) return shape(name, width);
-  if (!drawing.length) throw new Error(PART.empty);
+  if (!drawing.length) throw new UserError(PART.empty);
   return { centres: drawing.flat(), width };
 }
 

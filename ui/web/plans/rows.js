@@ -1,6 +1,7 @@
 // Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
 
 import { unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { LOSSLESS } from "./facts.js";
 import { args, laneOf, resolved, seedsOf } from "./settings.js";
 
@@ -34,7 +35,7 @@ export const rows = {
 
 /** Throw for a latent model. @param {Facts} model @param {string} sentence that only models of pixels can do it */
 export function checkPixels({ latent }, sentence) {
-  if (latent) throw new Error(sentence);
+  if (latent) throw new UserError(sentence);
 }
 
 /**

@@ -1,5 +1,6 @@
 // One evaluation of the network, with guidance, and x̂_0 and ε from what it predicts: ddpm_core/prediction.py, process.py.
 
+import { UserError } from "./errors.js";
 import { clamp, combine, minus, over } from "./floats.js";
 import { step } from "./schedule.js";
 
@@ -61,15 +62,16 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
   const guided = guidance !== null && guidance !== 1;
   if (words) return [label ?? words(""), guided ? (negative ?? words("")) : null];
   if (!classes) {
-    if (label !== null || guided) throw new Error("this model has no classes: leave out labels and guidance");
+    if (label !== null || guided) throw new UserError("this model has no classes: leave out labels and guidance");
     return [null, null];
   }
-  if (label === null && nullLabel === null) throw new Error(`this model needs a class label, 0 to ${classes - 1}`);
+  if (label === null && nullLabel === null) throw new UserError(`this model needs a class label, 0 to ${classes - 1}`);
   if (guided && nullLabel === null)
-    throw new Error("guidance needs a model trained with a null label, and this one has none");
-  if (guided && (label ?? nullLabel) === nullLabel) throw new Error("guidance needs a class label to guide towards");
+    throw new UserError("guidance needs a model trained with a null label, and this one has none");
+  if (guided && (label ?? nullLabel) === nullLabel)
+    throw new UserError("guidance needs a class label to guide towards");
   if (label !== null && label !== nullLabel && !(Number.isInteger(label) && label >= 0 && label < classes))
-    throw new Error(`labels go from 0 to ${classes - 1}, got ${label}`);
+    throw new UserError(`labels go from 0 to ${classes - 1}, got ${label}`);
   return [label ?? nullLabel, nullLabel];
 }
 
@@ -85,7 +87,7 @@ export async function predict(model, x, t, { both = [null, null], guidance = nul
     const output = await model.network(x, t - 1, both[which], probes[which]);
     if (output.length === (learned ? 2 : 1) * x.length)
       return [output.subarray(0, x.length), output.subarray(x.length)];
-    throw new Error(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
+    throw new UserError(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
   };
   let [output, v] = await evaluate(0);
   if (guidance !== null && guidance !== 1) {
@@ -112,7 +114,7 @@ export function fitted({ alphaBar }, x0, x, t) {
 /** Throw where the network predicts just what x_t is: noise alone. @param {ModelSpec} model @param {number} t */
 export function checkSignal({ prediction, alphaBar }, t) {
   if (prediction === "epsilon" && alphaBar[t] === 0)
-    throw new Error("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");
+    throw new UserError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");
 }
 
 /**
@@ -125,7 +127,7 @@ function toX0Eps(model, output, x, t) {
   if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];
   if (model.prediction === "v") return [combine([signal, x], [-sigma, output]), combine([sigma, x], [signal, output])];
   if (model.prediction !== "x0" && model.prediction !== "mu")
-    throw new Error(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu`);
+    throw new UserError(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu`);
   const { ofX0, ofXt } = step(model, t, t - 1);
   const x0 = model.prediction === "x0" ? output : over(combine([1, output], [-ofXt, x]), ofX0);
   return [x0, fitted(model, x0, x, t).eps];

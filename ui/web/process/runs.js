@@ -1,5 +1,6 @@
 // Runs: which steps they take, and their steps one by one as they are asked for. See ddpm_core/runs.py.
 
+import { UserError } from "./errors.js";
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
 import { named, optionsOf, SAMPLERS } from "./samplers.js";
@@ -34,7 +35,7 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
  */
 
 /**
- * The chain that settings are for a model. Throws a sentence for what the model does not allow.
+ * The chain that settings are for a model. Throws a UserError for what the model does not allow.
  * @param {ModelSpec} model @param {Omit<Settings, "seed">} settings
  * @returns {Chain}
  */
@@ -42,14 +43,14 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
   const { student } = model;
   const name = sampler ?? (student ? samplerOf(student) : "ddpm");
   if (!Object.hasOwn(SAMPLERS, name))
-    throw new Error(`unknown sampler '${name}': choose from ${Object.keys(SAMPLERS).join(", ")}`);
+    throw new UserError(`unknown sampler '${name}': choose from ${Object.keys(SAMPLERS).join(", ")}`);
   const chosen = SAMPLERS[name];
   const pairs = modelPairs(model, steps ?? (student ? stepsOf(student) : 50), spacing ?? null, name, start);
   checkSignal(model, pairs[0][0]);
   const asked = optionsOf(name, given);
   if (student) checkStudent(student, name, pairs, asked.eta ?? 0);
   if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
-    throw new Error(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+    throw new UserError(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
   const options = chosen.bind?.(model, asked, pairs, guidance ?? 1) ?? asked;
   const sigmas = chosen.sigmas(model, pairs, options);
   return {
@@ -65,7 +66,7 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
  */
 export function checkNoMemory({ name, memory }) {
   if (memory)
-    throw new Error(
+    throw new UserError(
       `the sampler '${name}' remembers earlier steps, so its chain can't be continued or changed on the way: ` +
         `use ${named((other) => !SAMPLERS[other].memory)}`,
     );
@@ -78,7 +79,7 @@ export function checkNoMemory({ name, memory }) {
  */
 export function trajectory(model, settings) {
   if ((settings.start ?? model.T) !== model.T && !settings.xT)
-    throw new Error(`a chain that starts at t = ${settings.start} needs its state there`);
+    throw new UserError(`a chain that starts at t = ${settings.start} needs its state there`);
   const { x, evaluate, noise } = begin(model, settings);
   return walk(chain(model, settings), evaluate, x, noise);
 }
@@ -90,7 +91,7 @@ export function trajectory(model, settings) {
 export function begin(model, { seed, xT, clip, probes, ...asked }) {
   const guidance = asked.guidance ?? null;
   if (guidance !== null && !Number.isFinite(Math.fround(guidance)))
-    throw new Error(`guidance must be a finite number in float32, got ${guidance}`);
+    throw new UserError(`guidance must be a finite number in float32, got ${guidance}`);
   const both = conditions(model, asked);
   const n = model.channels * model.size ** 2;
   return {
@@ -136,7 +137,7 @@ export async function* walk(
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
   if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
-    throw new Error("two models side by side must make images of the same size and number of channels");
+    throw new UserError("two models side by side must make images of the same size and number of channels");
   const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
   /** @type {Step[]} of the first lane, of each image */
   const newest = [];

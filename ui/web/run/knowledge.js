@@ -3,6 +3,7 @@
 import { aboutOf, estimate, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";
 import { plannerOf } from "../plans/index.js";
+import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { RUN } from "../words/page.js";
 import { failure } from "../words/units.js";
@@ -59,7 +60,7 @@ export class Knowledge {
   /** The plan of a run, whose models are here. @param {string} part @param {Values} values */
   async plan(part, values) {
     const { planner, request, models } = await this.asked(part, values);
-    if (!models) throw new Error(RUN.noModel);
+    if (!models) throw new UserError(RUN.noModel);
     return planner.plan(request, models, this.catalogue);
   }
 
@@ -116,7 +117,7 @@ export class Knowledge {
   async #facts(ref) {
     if (!this.#known.get(ref)?.facts) {
       const { error } = await this.about(ref);
-      if (error !== undefined) throw new Error(error);
+      if (error !== undefined) throw new UserError(error);
     }
     const facts = this.#known.get(ref)?.facts;
     return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;

@@ -1,6 +1,7 @@
 // Saving a file of a run: what the engine keeps of it, the file that the page makes of that, and its way to the disk.
 
 import { make } from "../files/make.js";
+import { UserError } from "../process/errors.js";
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
@@ -22,7 +23,7 @@ export async function save(page, part, run, kind, say) {
     const [name, content] = await make(page.knowledge, part, kind, kept, pauses(say));
     return give(name, content);
   } catch (error) {
-    if (error instanceof Error && error.name === "Error") return error.message;
+    if (error instanceof UserError) return error.message;
     throw error;
   }
 }

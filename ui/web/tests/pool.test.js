@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Run } from "../local/jobs.js";
+import { cost, Run } from "../local/jobs.js";
 import { gain, Pool, served, shares } from "../local/pool.js";
-import { cost } from "../local/requests.js";
+import { UserError } from "../process/errors.js";
 
 const KIND = { ref: "model", batch: 1, lanes: 1 };
 const MACHINE = { cores: 2, memory: 8, mobile: false };
@@ -257,13 +257,21 @@ test("Stop stops the helpers, too, and the next run has them again", async () =>
   assert.equal(first.workers.length, 1);
 });
 
-test("an error of a step is the run's, wherever it was computed", async () => {
-  const before = (where, number, index) => {
-    if (number === 1 && index === 2) throw new Error("this picture is odd");
-    return WAITS(where);
-  };
-  const { given, last } = await results(begun(part(2, { before }).inWorker));
-  assert.deepEqual([given.length, last.state, last.text], [5, "error", "This picture is odd"]);
+test("an error of a step is the run's, wherever it was computed", async (t) => {
+  const console = t.mock.method(globalThis.console, "error", () => {});
+  for (const [error, text] of [
+    [new UserError("this picture is odd"), "This picture is odd"],
+    [new Error("a fault of ours"), "This failed unexpectedly (Error): load the page again, or choose other settings"],
+  ]) {
+    const before = (where, number, index) => {
+      if (number === 1 && index === 2) throw error;
+      return WAITS(where);
+    };
+    const { given, last } = await results(begun(part(2, { before }).inWorker));
+    assert.deepEqual([given.length, last.state, last.text], [5, "error", text]);
+  }
+  const [...logged] = new Set(console.mock.calls.map(({ arguments: [error] }) => error.message));
+  assert.deepEqual(logged, ["a fault of ours"]);
 });
 
 test("strands are shared out by their length, turn after turn", () => {

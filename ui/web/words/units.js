@@ -1,5 +1,6 @@
 // Sizes, times and names as the page writes them; what a model has of its own, and how long its runs take.
 
+import { UserError } from "../process/errors.js";
 import { fixed } from "./numbers.js";
 
 /** @import { RunCost } from "../messages/protocol.d.ts" */
@@ -54,12 +55,11 @@ export function download(done, total, speed = 0) {
   return `${here} of ${all} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
 }
 
-/** What went wrong, for the visitor. @param {unknown} error @returns {string} */
+/** What went wrong, for the visitor; with its trace in the console, if it is a fault of ours. @param {unknown} error @returns {string} */
 export function failure(error) {
-  const { name, message } = /** @type {Error} */ (error);
-  const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
-  if (own) return sentence(message);
+  if (error instanceof UserError) return sentence(error.message);
   console.error(error);
+  const { name, message } = /** @type {Error} */ (error);
   // A browser has no code for this, and says it in English in every language.
   if (/memory|allocation/i.test(message))
     return "There is not enough memory for this: try fewer pictures or a smaller model";

@@ -1,5 +1,7 @@
 // The files of models: fetched with their progress, and kept in the browser's cache where it keeps anything.
 
+import { UserError } from "../../process/errors.js";
+
 export const MARK = 12; // letters of a mark, the first of a SHA-256
 export const PATIENCE = 10_000; // ms without a byte after which a request is given up
 
@@ -72,12 +74,12 @@ export class Files {
 }
 
 /**
- * The bytes of a file. Throws a sentence where they did not all come, or are others.
+ * The bytes of a file. Throws a UserError where they did not all come, or are others.
  * @param {Response | null} answer @param {string} path @param {Entry} entry @param {(done: number) => void} progress
  */
 async function whole(answer, path, [size, mark], progress) {
   if (!answer?.ok || !answer.body)
-    throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
+    throw new UserError(`${path} could not be loaded: is there a network? Press Run to try again`);
   const bytes = new Uint8Array(size);
   let done = 0;
   for (const reader = answer.body.getReader(); ; ) {
@@ -87,9 +89,9 @@ async function whole(answer, path, [size, mark], progress) {
     done += value.length;
     progress(done);
   }
-  if (done !== size) throw new Error(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`);
+  if (done !== size) throw new UserError(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`);
   if (!(await isMarked(bytes, mark)))
-    throw new Error(`${path} is damaged, or of another version of this page: load the page again`);
+    throw new UserError(`${path} is damaged, or of another version of this page: load the page again`);
   return bytes;
 }
 

@@ -137,7 +137,7 @@ const OPEN = ["CLIPTextModel", "scheduler"];
 const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
 
 /**
- * A configuration with diffusers' defaults for what it lacks. Throws a sentence for one that can't be computed.
+ * A configuration with diffusers' defaults for what it lacks. Throws a UserError for one that can't be computed.
  * @param {Record<string, any>} config @param {string} kind its class @returns {Record<string, any>}
  */
 export function checked(config, kind) {

@@ -13,8 +13,8 @@ import { jsonObject, Weights } from "./weights.js";
 /** @import { Probe } from "../../process/predict.js" */
 /** @typedef {Record<string, any>} Json */
 /**
- * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws an Error
- * with one sentence where the file can't be had.
+ * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws a
+ * UserError where the file can't be had.
  * @typedef {(path: string) => Promise<ArrayBuffer | null>} Read
  */
 

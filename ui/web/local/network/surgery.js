@@ -1,5 +1,6 @@
 // Lanes of a run whose networks are opened: what each step shows of them, what is cut, what is grafted from another lane.
 
+import { UserError } from "../../process/errors.js";
 import { chain } from "../../process/runs.js";
 import { insideOf } from "./inside.js";
 
@@ -26,7 +27,7 @@ import { insideOf } from "./inside.js";
 /**
  * The lanes for `sideBySide`, each with its surgery; taps(lane, seed): what its newest step has shown, by the names of
  * blocks, with the condition; with guidance then without it. looks(lane, seed): where the place looked in it, with the
- * condition. Throws a sentence for what can't be opened.
+ * condition. Throws a UserError for what can't be opened.
  * With guidance, both evaluations take from those of the other lane, or from its only one. Where a step evaluates more
  * than once, as with corrections, the last evaluation is shown and grafted.
  * @template {Lane} L @param {L[]} lanes
@@ -80,12 +81,12 @@ function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) 
   const at = (/** @type {number} */ lane) => {
     const { config } = lanes[lane].model;
     if (config) return insideOf(config);
-    throw new Error("the network of this model can't be opened");
+    throw new UserError("the network of this model can't be opened");
   };
   const { blocks, skips } = at(number);
-  if (touch) throw new Error("a run that is touched can't be opened: leave out one of both");
+  if (touch) throw new UserError("a run that is touched can't be opened: leave out one of both");
   if (look && !Object.values(blocks).some(({ attentions }) => attentions))
-    throw new Error("this network has no self-attention: choose another model, or leave out the place");
+    throw new UserError("this network has no self-attention: choose another model, or leave out the place");
   const all = [...Object.keys(blocks), ...skips, "attention", "condition", "time"];
   const names = [...taps, ...graft.map(({ name }) => name)];
   for (const [known, asked] of /** @type {const} */ ([
@@ -94,23 +95,23 @@ function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) 
   ])) {
     const unknown = asked.find((name) => !known.includes(name));
     if (unknown !== undefined)
-      throw new Error(`there is no '${unknown}' in this network: choose from ${known.join(", ")}`);
+      throw new UserError(`there is no '${unknown}' in this network: choose from ${known.join(", ")}`);
   }
   if (model.nullLabel === null && !model.words && cut.some(({ name }) => name === "condition"))
-    throw new Error("this model has no condition that could be changed");
+    throw new UserError("this model has no condition that could be changed");
   const times = (/** @type {number} */ lane) => chain(lanes[lane].model, lanes[lane]).pairs;
   const n = times(number).length;
   for (const { name, steps = [0, n] } of [...cut, ...graft]) {
     const [from, to] = steps;
     if (steps.length === 2 && steps.every(Number.isInteger) && from >= 0 && from < to && to <= n) continue;
-    throw new Error(`steps of '${name}' must be two whole numbers, the first below the second, from 0 to ${n}`);
+    throw new UserError(`steps of '${name}' must be two whole numbers, the first below the second, from 0 to ${n}`);
   }
   for (const { name, lane } of graft) {
     if (!Number.isInteger(lane) || lane < 0 || lane >= number)
-      throw new Error(`'${name}' can come only from a lane before this one`);
+      throw new UserError(`'${name}' can come only from a lane before this one`);
     if (`${times(lane)}` !== `${times(number)}` || lanes[lane].touch)
-      throw new Error(`'${name}' can come only from a lane that visits the same times`);
+      throw new UserError(`'${name}' can come only from a lane that visits the same times`);
     if (`${at(lane).blocks[name]?.shape}` !== `${blocks[name].shape}`)
-      throw new Error(`'${name}' can come only from a network that has this block with the same shape`);
+      throw new UserError(`'${name}' can come only from a network that has this block with the same shape`);
   }
 }

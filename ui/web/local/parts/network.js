@@ -3,6 +3,7 @@
 import { fitting } from "../../plans/kept.js";
 import { planner } from "../../plans/network.js";
 import { stepKind } from "../../plans/plan.js";
+import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
 import { insideOf } from "../network/inside.js";
 import { opened } from "../network/surgery.js";
@@ -26,7 +27,7 @@ async function compute(plan, [model], work) {
   const { blocks, skips } = insideOf(model.config);
   const names = Object.keys(blocks);
   if (!names.includes(request.block))
-    throw new Error(`This network has no block '${request.block}': choose from ${names.join(", ")}`);
+    throw new UserError(`This network has no block '${request.block}': choose from ${names.join(", ")}`);
   const readers = await model.readers();
   const own = conditioned(model, options);
   /** @type {[number, number]} */

@@ -1,6 +1,7 @@
 // In the plane, as ui/parts/plane.py computes it with the exact ε. A network is trained by the installed lab only.
 
 import { planner, trains } from "../../plans/plane.js";
+import { UserError } from "../../process/errors.js";
 import { round } from "../../process/floats.js";
 import { gaussian } from "../../process/noise.js";
 import { exactModel, shape } from "../../process/plane.js";
@@ -30,7 +31,7 @@ function timed() {
 export function plane(checkpoints) {
   /** @type {typeof planner.plan} */
   const plan = (request, ...known) => {
-    if (trains(request)) throw new Error(checkpoints.knowledge.answers.installed.trained);
+    if (trains(request)) throw new UserError(checkpoints.knowledge.answers.installed.trained);
     if (checkpoints.seconds(EXACT) === null) checkpoints.note(EXACT, timed(), TIMED);
     return planner.plan(request, ...known);
   };

@@ -2,6 +2,7 @@
 
 import { BLUR, evaluationsOf, known, methods, planner, SHRUNK } from "../../plans/repair.js";
 import { seedsOfColumns } from "../../plans/rows.js";
+import { UserError } from "../../process/errors.js";
 import { fromUint8 } from "../../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
 import {
@@ -36,7 +37,7 @@ export function repair(checkpoints) {
   const plan = (request, ...known) => {
     const found = planner.plan(request, ...known);
     if (methods(request).some((method) => GRADIENTS.includes(method)))
-      throw new Error(checkpoints.knowledge.answers.installed.gradients);
+      throw new UserError(checkpoints.knowledge.answers.installed.gradients);
     return found;
   };
   return { computation: () => ({ ...kept, planner: { ...planner, plan }, strands, chains, compute }) };

@@ -1,10 +1,11 @@
 // The worker's checkpoints in node, of a folder that `python -m ui.static` wrote: for tests of it without a browser.
+
 import { readFileSync } from "node:fs";
 import { Checkpoints } from "../../local/checkpoints.js";
-import { Run } from "../../local/jobs.js";
+import { cost, Run, requestOf } from "../../local/jobs.js";
 import { parts } from "../../local/parts/index.js";
 import { Pool } from "../../local/pool.js";
-import { asked, cost } from "../../local/requests.js";
+import { UserError } from "../../process/errors.js";
 import { Knowledge } from "../../run/knowledge.js";
 import { failure } from "../../words/units.js";
 
@@ -29,7 +30,7 @@ export async function opened(folder) {
   const questions = {
     facts: async ({ ref }) => {
       await checkpoints.learn(ref);
-      return checkpoints.said(ref);
+      return checkpoints.answer(ref);
     },
     emoji: () => json("emoji.json"),
   };
@@ -38,7 +39,7 @@ export async function opened(folder) {
     try {
       return await (name === "engine" ? questions[what](values) : cost(pool, await part(name), name, values));
     } catch (error) {
-      if (error.constructor !== Error) throw error;
+      if (!(error instanceof UserError)) throw error;
       return { error: failure(error) };
     }
   };
@@ -49,7 +50,7 @@ export async function opened(folder) {
     async run(name, values) {
       const messages = [];
       const run = new Run(pool, name, values, (message) => messages.push(message));
-      await run.run(async () => asked(checkpoints, await part(name), name, values));
+      await run.run(async () => requestOf(checkpoints, await part(name), name, values));
       return { messages, run };
     },
   };

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { aboutOf, estimate, factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
 import { plannerOf } from "../../plans/index.js";
+import { UserError } from "../../process/errors.js";
 import { Catalogue } from "../../words/catalogue.js";
 
 /** What its plan says of settings: {summary}, with models {summary, steps, …} and what the plan is about, or {error}. */
@@ -21,7 +22,7 @@ async function answer({ forms, words, emoji }, { part, values, models, sets, cos
     const plan = planner.plan(request, facts, catalogue);
     return { ...said, steps: plan.steps, ...plan.about(), shown: result && plan.shown(result) };
   } catch (error) {
-    if (error.name !== "Error") throw error;
+    if (!(error instanceof UserError)) throw error;
     return { error: error.message };
   }
 }
