@@ -264,7 +264,7 @@ def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
         **of_process(teacher),
         "image_size": teacher.picture_size,
         "channels": teacher.picture_channels,
-        "decoder": config.teacher if teacher.latent else None,  # not None says that the run is in its latents
+        "decoder": config.teacher if teacher.latent else None,  # any value says that the run is in latents
         "conditional": teacher.num_classes > 0,
         "captions": teacher.takes_words,
         "label_dropout": 0.1 if teacher.takes_words or teacher.null_label is not None else 0.0,

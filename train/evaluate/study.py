@@ -44,7 +44,7 @@ PACKAGES = (
 )
 
 
-Batch = tuple[Path, range]  # the file of a batch, and which images or seeds it is of
+Batch = tuple[Path, range]  # the file of a batch, and the numbers of its images or seeds
 
 
 class Study:

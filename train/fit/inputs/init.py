@@ -177,7 +177,7 @@ def relabelled(
         rows = [table[names.index(name)] if name in names else none for name in classes]
         weights["class_embedding.weight"] = torch.stack([*rows, *[none] * null])
     else:
-        weights["time_embedding.linear_2.bias"] = time + none  # which every class's embedding is added to
+        weights["time_embedding.linear_2.bias"] = time + none  # the embedding of every class is added to it
     relabelled = UNet2DModel(**{**architecture(network), "num_class_embeds": len(classes) + null or None})
     relabelled.load_state_dict(weights)
     return relabelled, [name for name in classes if name not in names]

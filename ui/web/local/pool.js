@@ -27,7 +27,7 @@ import { isEnd } from "../run/stream.js";
  */
 /** The steps of strand `number`. @typedef {(number: number) => AsyncIterator<Seen>} Chains */
 /** What another worker computes. given: as `Computation.chains` takes it. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
-/** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} Told */
+/** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
 /** What the page knows of the computer. memory: in GB, and whether it is a phone; undefined where a browser does not say. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
 
 const PATIENCE = 10_000; // ms without a step after which a worker is given up,
@@ -118,7 +118,7 @@ class Strand {
 }
 
 /** The strand whose step is computed next, null when all are done. @param {Strand[]} strands */
-function first(strands) {
+function nextStrand(strands) {
   /** @type {Strand | null} */
   let found = null;
   for (const one of strands.filter(({ isDone }) => !isDone))
@@ -191,7 +191,8 @@ class Shared {
     for (const number of share.numbers) this.strands[number].helper = helper;
     this.helpers += 1;
     helper.ask({ verb: "run", part, values, share }, ({ error, state, results = [] }) => {
-      for (const { number, index, seen } of /** @type {Told[]} */ (results)) this.strands[number].take(index, seen);
+      for (const { number, index, seen } of /** @type {StrandStep[]} */ (results))
+        this.strands[number].take(index, seen);
       if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // an error of the run comes here, too
       this.#wake();
     });
@@ -213,7 +214,7 @@ class Shared {
       const seen = strand.next();
       if (seen) return seen;
       const { helper } = strand;
-      const own = strand.isHere ? strand : first(this.strands.filter(({ helper }) => !helper));
+      const own = strand.isHere ? strand : nextStrand(this.strands.filter(({ helper }) => !helper));
       if (own) await own.make();
       else if (helper && waits && performance.now() - Math.max(waits, helper.heard) > this.#patience) this.lose(helper);
       else {
@@ -338,14 +339,14 @@ export class Pool {
  * What a run is in a helper: the steps of its share.
  * @param {{ computation: Computation, request: Request }} asked @param {Share} share
  */
-export function served({ computation, request }, { phase, given, numbers }) {
+export function helperRun({ computation, request }, { phase, given, numbers }) {
   /** @param {Plan} plan @param {Loaded[]} models @param {Run} work */
   async function compute(plan, models, work) {
     const { strands, chains } = /** @type {Required<Computation>} */ (computation);
     const begin = chains(plan, models, phase, given);
     const own = numbers.map((number) => new Strand(strands(plan)[phase][number], () => begin(number)));
     const made = numbers.map(() => 0);
-    for (let strand = first(own); strand; strand = first(own)) {
+    for (let strand = nextStrand(own); strand; strand = nextStrand(own)) {
       await strand.make();
       const i = own.indexOf(strand);
       work.give({ kind: "seen", number: numbers[i], index: made[i]++, seen: /** @type {Seen} */ (strand.next()) });

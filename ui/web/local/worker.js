@@ -7,7 +7,7 @@ import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
 import { cost, Run, requestOf } from "./jobs.js";
 import { parts } from "./parts/index.js";
-import { Pool, served } from "./pool.js";
+import { helperRun, Pool } from "./pool.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
@@ -120,6 +120,6 @@ addEventListener("message", async ({ data }) => {
   runs.set(part, run);
   return run.run(async () => {
     const found = await requestOf(checkpoints, await own(part), part, values);
-    return share ? served(found, share) : found;
+    return share ? helperRun(found, share) : found;
   });
 });

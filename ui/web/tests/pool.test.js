@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cost, Run } from "../local/jobs.js";
-import { gain, Pool, served, shares } from "../local/pool.js";
+import { gain, helperRun, Pool, shares } from "../local/pool.js";
 import { UserError } from "../process/errors.js";
 
 const KIND = { ref: "model", batch: 1, lanes: 1 };
@@ -77,7 +77,7 @@ function begun(inWorker, { machine = MACHINE, refuse = null, pool = null, asleep
       } else if (share) {
         const run = new Run(this.inside, "watch", values, (message) => this.say(id, message), 0);
         this.runs.push(run);
-        run.run(async () => served({ computation: inWorker("helper"), request: {} }, structuredClone(share)));
+        run.run(async () => helperRun({ computation: inWorker("helper"), request: {} }, structuredClone(share)));
       }
     }
   }

@@ -5,8 +5,7 @@ import { planner } from "../../plans/network.js";
 import { stepKind } from "../../plans/plan.js";
 import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
-import { insideOf } from "../network/inside.js";
-import { opened } from "../network/surgery.js";
+import { insideOf, opened } from "../network/surgery.js";
 import { kept } from "./rows.js";
 import { conditioned, shown } from "./sampling.js";
 
