@@ -99,6 +99,20 @@ def asked(*lanes, count=1, seed=13, **options):
     return {"lanes": lanes, "seeds": seeds, "clip": None, "attention": False, "touch": []}
 
 
+def strokes(text, times=()):
+    """Strokes of a link as the page asks for them; times: of the run, to whose nearest state each goes."""
+    found = (stroke.split("-", 3) for stroke in text.split("_"))
+    return [
+        {
+            "t": min(filter(None, times), key=lambda s: abs(s - int(t)), default=int(t)),
+            "what": what,
+            "strength": int(strength),
+            "cells": [[*map(int, cell.split("."))] for cell in cells.split("-")],
+        }
+        for t, what, strength, cells in found
+    ]
+
+
 def script(checkpoint="toy", **options):
     """One run in a few names, as scripts ask for it, but for the page's own choices."""
     return Script(checkpoint, **{"sampler": "ddpm", "steps": 50, "count": 4} | options)

@@ -35,9 +35,9 @@ from train.distill.teacher import open_student, teacher_times, unet_of
 from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, public
 
-TIMES = 20, 100  # of T = 1000, at which pictures are seen
-GRAIN = 300  # weight of what is compared at t = 1: its gradient was .6 to 1.1 times that of the rest
-EARLIER = 0.25  # how much the x̂_0 of all earlier steps count together, the last one being 1
+TIMES = 20, 100  # the encoder sees pictures at these times of T = 1000
+GRAIN = 300  # weight of the loss at t = 1: its gradient was 0.6 to 1.1 times that of the rest
+EARLIER = 0.25  # weight of the x̂_0 of all earlier steps together; the last one has 1
 
 
 class EndToEnd(Distilling):
@@ -49,8 +49,8 @@ class EndToEnd(Distilling):
         self._times = teacher_times(self._teacher, config)
         self._squared = config.distance == "squared"
         self.examples = config.pairs or None
-        self._pictures: dict[int, Tensor] = {}  # that the teacher has drawn for examples, x_0 on the CPU
-        self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one for each time at which pictures are seen
+        self._pictures: dict[int, Tensor] = {}  # the teacher's x_0 for each example, on the CPU
+        self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one for each time of the encoder
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         network = super().network(state)

@@ -170,7 +170,7 @@ class Distilling(TrainingTask):
 
     def _student_x0(self, network: Network, condition: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
         if condition is not None and self._captions is not None:
-            condition = condition[:, 0]  # without that of no words, which only guidance needs
+            condition = condition[:, 0]  # the condition of no words is left out: only guidance needs it
         output = network(x, to_device(t - 1, x.device), condition).to(x.dtype)
         return to_x0_eps(self.schedule, "v", output, x, t)[0]
 

@@ -39,10 +39,10 @@ from train.emoji.sets import SIZE, Concept, read_concepts
 
 _BATCH = 96
 SQUARES = {
-    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # with which the page begins
+    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the page begins with these
     "between colours": ("red heart", "blue heart", "yellow star", "green circle"),
 }
-SURE = 0.05  # share of the emoji themselves of which the classifier is less sure than of a sharp picture
+SURE = 0.05  # the classifier is less sure of this share of the emoji themselves than of a sharp picture
 
 
 @dataclass

@@ -22,7 +22,7 @@ from train.emoji.sets import SIZE, STYLES, Concept
 HELD_OUT = Path(__file__).with_name("held_out.json")
 METADATA = "metadata.jsonl"
 _PAIRED = {"animal-mammal", "animal-bird", "cat-face", "heart", "food-fruit", "food-sweet", "plant-flower", "clothing"}
-_CAPTIONS = 6  # of a single picture, each a line of the metadata
+_CAPTIONS = 6  # captions of a single picture; each is a line of the metadata
 _RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures for each concept and style
 
 

@@ -24,7 +24,7 @@ PACKAGES = (
 _CLDR = "cldr-annotations-full/annotations/en/annotations.json"
 _MOST = 24  # a keyword with more emoji, such as "animal" or "face", means none of them
 STYLES = {"noto": "Noto Emoji (Google, Apache-2.0)", "fluent": "Fluent Emoji (Microsoft, MIT)"}
-# What is drawn well at 64 pixels and has no letters in it; people, flags and signs are left out.
+# These kinds are clear at 64 pixels and have no letters. People, flags and signs are left out.
 KINDS = {
     *("face-smiling", "face-tongue", "face-sleepy", "face-affection", "face-glasses", "face-neutral-skeptical"),
     *("face-concerned", "face-unwell", "face-negative", "face-costume", "face-hat", "cat-face", "monkey-face"),

@@ -33,8 +33,8 @@ from train.emoji.colours import COLOURS
 from train.emoji.sets import STYLES, meanings, read_concepts
 from train.fit.inputs.words import learn_words, make_tokenizer
 
-_PROBES = 32  # places of pictures at which each layer listens
-_LENGTH = 12  # tokens that are learned from: what follows a caption is padding
+_PROBES = 32  # each layer is observed at this many places of pictures
+_LENGTH = 12  # tokens of a caption that count; the rest is padding
 
 
 @dataclass
@@ -72,7 +72,7 @@ def grown(text: ClipText, words: Sequence[str]) -> ClipText:
     tokenizer = make_tokenizer(more, text.length)
     encoder: Any = copy.deepcopy(text.encoder)
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # of pieces of the words, too
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # the new pieces of words, too
     return ClipText(tokenizer, encoder, text.device)
 
 
@@ -114,7 +114,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
         with torch.no_grad():
             weight[row] = weight[own].mean(0)
-        if len(own) > 1:  # or it means the very same already
+        if len(own) > 1:  # else the word means the same already
             taught[row] = 1
             learning.append(word)
     weight.requires_grad_()
@@ -151,7 +151,7 @@ def main(arguments: list[str]) -> int:
             raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
-        own = {word for name in names for word in re.split("[ ']", name)}  # as the tokenizer has them
+        own = {word for name in names for word in re.split("[ ']", name)}  # as the tokenizer splits names
         meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
         save(teach(model, meant, names, options), options.out)
     except (UserError, OSError) as error:

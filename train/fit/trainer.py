@@ -198,7 +198,8 @@ class Trainer:
 
     def end(self) -> None:
         """Leave the group of processes, for good."""
-        # Were the wrapped network its last owner, it would wait, with the GIL, for a thread of gloo that wants it.
+        # The wrapped network must not be the group's last owner: it would wait, while it holds the GIL, for a thread of
+        # gloo that needs the GIL.
         del self.model
         self.accelerator.free_memory()
         self.accelerator.end_training()

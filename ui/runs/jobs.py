@@ -116,9 +116,7 @@ class Job:
         self.stop()
 
     def kept(self) -> Values:
-        """What files are made of: {about, …}, of which the rest is `Recording.kept`. Raises ValueError where nothing was
-        computed.
-        """
+        """What files are made of: {about, …}. The rest is `Recording.kept`. Raises ValueError where nothing was computed."""
         return {"about": self.about, **self.recording.kept()}
 
     @property
@@ -163,7 +161,7 @@ class Job:
             watch.note(services.turns.clock() - (self.since or 0.0), steps)
         if self._note_work(seat) > 1e-6:  # else it is over, and its result counts
             self.log.check()
-            services.limits.check_time(self.computed)
+            services.limits.check_time(seat.seconds())
             if seat.must_yield():
                 for network in self._networks:
                     network.give_back()
@@ -254,7 +252,8 @@ class Job:
         with self._services.turns.join(self, self.visitor, self.address) as seat:
             self._seat = seat
             for ref in refs:
-                self._fetch(ref)
+                if models.loaded(ref) is None:
+                    self._fetch(ref)
             specs = [models.known(ref) for ref in refs]
             self.plan = plan = self.computation.checked_plan([spec for spec in specs if spec])
             self.recording = self.computation.recording(plan)
@@ -267,8 +266,6 @@ class Job:
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
-        if self._services.models.loaded(ref) is not None:
-            return
         name = short_name(ref)
         self.log.say("loading", f"Loading {name}")
         reports: deque[tuple[float, int]] = deque(maxlen=30)  # of about three seconds

@@ -71,24 +71,14 @@ class RunLog:
         self._updated, self._patience, self._clock = updated, patience, clock
         self._messages: list[Message] = []
         self._said = self._written = Message("queued")  # what was said last, and what of that is in a message
+        self.state: State = "queued"
+        self.ended = False
+        self.stopping = False  # whether its job is to do no more: it was stopped, or has ended
         self._results: list[object] = []  # that are in no message yet
         self.bytes = 0  # of the results in its messages, about
         self._at = -math.inf  # of the last message
         self._heard = math.inf  # when somebody read last
         self._news = threading.Condition()
-
-    @property
-    def state(self) -> State:
-        return self._said.state
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def stopping(self) -> bool:
-        """Whether its job is to do no more: it was stopped, or has ended."""
-        return self.ended or self.state == "stopping"
 
     @property
     def is_whole(self) -> bool:
@@ -104,7 +94,8 @@ class RunLog:
                 return
             said = Message(state, text, progress, left)
             if replace(said, left=None) != replace(self._said, left=None):
-                self._said = said
+                self._said, self.state, self.ended = said, state, state in ENDED
+                self.stopping = self.ended or state == "stopping"
                 self._write()
                 self._news.notify_all()
 

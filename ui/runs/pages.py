@@ -71,19 +71,13 @@ class Runs:
         before = replaced and replaced.recording
         job = Job(computation, self._services, page, address, computation.shown, listeners.PATIENCE, before)
         self._runs[job.id], self._current[page, part] = job, (job.id, number)
-        self._make_room()
+        for one in _excess(self._runs.values(), lambda one: not one.goes_on, KEPT):
+            del self._runs[one.id]
+        for one in _excess(self._runs.values(), lambda one: one.log.bytes, LOG_BYTES):
+            one.log.forget()
+        for one in _excess(self._runs.values(), lambda one: one.recording.bytes, RECORDING_BYTES):
+            one.recording.forget()
         return job
-
-    def _make_room(self) -> None:
-        """Let the oldest ended runs go, and let others forget messages and pictures, until all have at most so many
-        bytes.
-        """
-        for job in _excess(self._runs.values(), lambda job: not job.goes_on, KEPT):
-            del self._runs[job.id]
-        for job in _excess(self._runs.values(), lambda job: job.log.bytes, LOG_BYTES):
-            job.log.forget()
-        for job in _excess(self._runs.values(), lambda job: job.recording.bytes, RECORDING_BYTES):
-            job.recording.forget()
 
     def find(self, id: object) -> Job:
         """Raises Gone for a run that is none of the newest."""

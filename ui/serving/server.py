@@ -156,7 +156,7 @@ class App(FastAPI):
 
     def _page(self, request: Request) -> Response:
         """The page, or its login where there is one."""
-        if not self._admits(request.cookies):
+        if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
@@ -185,9 +185,9 @@ class App(FastAPI):
                 found = preview(run, self.services) if is_quick(run) else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
-    def _admits(self, cookies: Mapping[str, str]) -> bool:
+    def _admits(self, cookies: Callable[[], Mapping[str, str]]) -> bool:
         """Whether a visitor has entered the password, which gradio asks for, or there is none."""
-        return not self.locked or (self.api.done() and self.api.result().knows(cookies))
+        return not self.locked or (self.api.done() and self.api.result().knows(cookies()))
 
     def _device(self) -> Device:
         """What computes, for the corner of the page."""

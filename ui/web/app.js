@@ -1,7 +1,7 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 
 import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
-import { linked, linkTo } from "./form/link.js";
+import { linkTo, readLink } from "./form/link.js";
 import { attempt } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
 import { formsFor } from "./plans/forms.js";
@@ -222,7 +222,7 @@ export class Page {
    * @param {{ back?: boolean }} [how] back: a step in the history, so that parts may have other values now
    */
   follow({ back = false } = {}) {
-    const { part, values, lesson: name } = linked(location.href);
+    const { part, values, lesson: name } = readLink(location.href);
     /** @type {Lesson | undefined} */
     const lesson = this.given.initial.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
     const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");

@@ -33,8 +33,8 @@ def _lower_the_priority() -> None:
     if not hasattr(os, "nice"):
         return
     os.nice(19)
-    # Linux on a desktop shares the processor among sessions first, whatever the priorities inside each; a run that the
-    # app has started is a session of its own.
+    # Linux on a desktop first shares the processor among sessions, whatever the priorities inside them. A run that the
+    # app has started is a separate session.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text("19")

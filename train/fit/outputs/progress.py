@@ -35,8 +35,8 @@ from train.fit.outputs.preview import DenoisingProbe, Preview
 from train.fit.recipe import grid_count
 
 QUARTERS = 4
-TOGETHER = 8  # samples drawn at once: who asks a run to stop waits for one step of them
-GUIDANCE = 3.0  # of samples with prompts
+TOGETHER = 8  # samples drawn at once: a stop waits for one step of them
+GUIDANCE = 3.0  # guidance of samples with prompts
 PROGRESS = "progress.jsonl"
 
 
@@ -67,7 +67,8 @@ class Window:
         """Set all sums to 0."""
         self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
         self.count = torch.zeros_like(self.loss)
-        self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones
+        # The sum of the finite norms, and their number.
+        self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)
         self.steps = 0
         self._started = time.perf_counter()
 
@@ -169,7 +170,7 @@ class Progress:
             self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
 
     def _error(self, model: Model) -> float | None:
-        # A student's x̂_0 are of its own steps, at its own times, and those of latents are no grey levels.
+        # The probe suits neither students, whose x̂_0 belong to their own times, nor latents, which are no grey levels.
         if self._images is None or model.student is not None or model.latent:
             return None
         if self._probe is None:

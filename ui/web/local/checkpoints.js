@@ -185,7 +185,7 @@ export class Checkpoints {
         leave,
       );
     const loading = load(read, ref).then(async (model) => {
-      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).learned(model, ref, known));
+      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).factsOfModel(model, ref, known));
       this.engine ||= model.engine;
       if (model.seconds === null) this.onGpu.add(ref);
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));

@@ -3,7 +3,7 @@ import { token } from "../messages/client.js";
 import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
 import { factsAnswer } from "./facts.js";
-import { kept } from "./files/store.js";
+import { cacheName } from "./files/store.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../messages/client.js" */
@@ -17,7 +17,7 @@ const BROKEN = "This browser could not start what computes here: try a newer one
 
 /** Let the browser forget the models that it keeps. */
 async function forget() {
-  await globalThis.caches?.delete(kept(document.baseURI));
+  await globalThis.caches?.delete(cacheName(document.baseURI));
   return "The cache is empty: models are loaded anew.";
 }
 

@@ -7,7 +7,7 @@ import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
 import { Run } from "./jobs.js";
 import { parts } from "./parts/index.js";
-import { Pool, served } from "./pool.js";
+import { helperRun, Pool } from "./pool.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
@@ -137,6 +137,6 @@ addEventListener("message", async ({ data }) => {
   return run.run(async () => {
     const { computation } = await own(part);
     if (!computation) throw new UserError("Nothing is computed here");
-    return share ? served(computation, share) : computation;
+    return share ? helperRun(computation, share) : computation;
   });
 });

@@ -1,6 +1,6 @@
 // Course: the lessons to begin, and cards that go deeper.
 import { all, button, el, find, markup } from "../drawing/dom.js";
-import { linked } from "../form/link.js";
+import { readLink } from "../form/link.js";
 import { BAR, TEACHERS, WORDS } from "../words/course.js";
 import { begin } from "./course/bar.js";
 
@@ -37,7 +37,7 @@ class Course {
 
   /** Open the card that the address names. */
   set() {
-    const { card } = linked(location.href).values;
+    const { card } = readLink(location.href).values;
     const named = all(this.cards, ".card", HTMLDetailsElement).find(({ id }) => id === idOf(String(card)));
     if (!named) return;
     named.open = true;

@@ -74,14 +74,14 @@ export function checkNoMemory({ name, memory }) {
 
 /**
  * The steps of a run of one image.
- * @param {Process} model @param {Settings} settings
+ * @param {Process} model @param {Settings} settings @param {Chain} [made] the chain of these settings, where it was made before
  * @returns {AsyncGenerator<Step>}
  */
-export function trajectory(model, settings) {
+export function trajectory(model, settings, made = chain(model, settings)) {
   if ((settings.start ?? model.T) !== model.T && !settings.xT)
     throw new UserError(`a chain that starts at t = ${settings.start} needs its state there`);
   const { x, evaluate, noise } = begin(model, settings);
-  return walk(chain(model, settings), evaluate, x, noise);
+  return walk(made, evaluate, x, noise);
 }
 
 /**
@@ -132,18 +132,19 @@ export async function* walk(
 
 /**
  * Several runs of the same seeds, all lanes in order of falling t: of each of a lane's steps the images one by one.
- * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, touch?: Touch | null })[]} lanes
+ * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch | null })[]} lanes
+ *   each with its chain, where that was made before
  */
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
   if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
     throw new UserError("two models side by side must make images of the same size and number of channels");
-  const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
+  const chains = lanes.map((lane) => lane.chain ?? chain(lane.model, lane));
   /** @type {Step[]} of the first lane, of each image */
   const newest = [];
-  /** @param {typeof lanes[number]} lane @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
-  async function* touched(lane, seed, image, { shared, onStep }) {
-    const { evaluate, noise, ...begun } = begin(lane.model, { ...lane, seed });
+  /** @param {number} number @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
+  async function* touched(number, seed, image, { shared, onStep }) {
+    const { evaluate, noise, ...begun } = begin(lanes[number].model, { ...lanes[number], seed });
     let { x } = begun;
     const change = (/** @type {Step} */ step) => onStep(step, seed);
     for (let k = 0; k < shared; k++) {
@@ -151,14 +152,15 @@ export function sideBySide(seeds, lanes) {
       x = k === shared - 1 ? change(step) : step.x;
       yield { ...step, x };
     }
-    yield* walk(chain(lane.model, lane), evaluate, x, noise, change, shared);
+    yield* walk(chains[number], evaluate, x, noise, change, shared);
   }
-  const runs = lanes.map((lane) =>
+  const runs = lanes.map((lane, number) =>
     seeds.map((seed, image) =>
-      lane.touch ? touched(lane, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }),
+      lane.touch ? touched(number, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }, chains[number]),
     ),
   );
-  return inOrder(at, seeds.length, async (lane, image) => {
+  const starts = chains.map(({ pairs: [[t]] }) => t);
+  return inOrder(starts, seeds.length, async (lane, image) => {
     const step = /** @type {Step} */ ((await runs[lane][image].next()).value);
     if (!lane) newest[image] = step;
     return step;

@@ -1,4 +1,4 @@
-// The menu of what can be taken away: the link, files, scripts.
+// The Share menu: the link, files and scripts.
 
 import { button, el, onArrows } from "../drawing/dom.js";
 import { SHARE } from "../words/page.js";
@@ -9,7 +9,7 @@ export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];
 
-  /** @param {HTMLElement} root @param {(text: string) => void} say something to all, where the menu is closed */
+  /** @param {HTMLElement} root @param {(text: string) => void} say where the menu is closed */
   constructor(root, say) {
     this.tell = say;
     this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
@@ -32,14 +32,14 @@ export class ShareMenu {
     this.button.setAttribute("aria-expanded", "true");
   }
 
-  /** Returns whether it was open. */
+  /** Close the menu. Returns whether it was open. */
   close() {
     const { open } = this.list;
     this.list.close();
     return open;
   }
 
-  /** What the menu has from now on. @param {() => Item[]} items */
+  /** Set what the menu has from now on. @param {() => Item[]} items */
   show(items) {
     this.#items = items;
     this.close();
@@ -53,7 +53,7 @@ export class ShareMenu {
   /** @param {Item} item */
   #entry(item) {
     const take = async () => {
-      entry.after(this.said); // where it was pressed
+      entry.after(this.said); // beside what was pressed
       if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
       if (!item.save) return;
       const say = (/** @type {string} */ text) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Run } from "../local/jobs.js";
-import { Pool, served } from "../local/pool.js";
+import { helperRun, Pool } from "../local/pool.js";
 import { estimate } from "../plans/pace.js";
 import { gain, shares } from "../plans/strands.js";
 import { UserError } from "../process/errors.js";
@@ -80,7 +80,7 @@ function begun({ plan, inWorker }, { machine = MACHINE, refuse = null, pool = nu
       } else if (share) {
         const run = new Run(this.inside, "watch", plan, (message) => this.say(id, message), 0);
         this.runs.push(run);
-        run.run(async () => served(inWorker("helper"), structuredClone(share)));
+        run.run(async () => helperRun(inWorker("helper"), structuredClone(share)));
       }
     }
   }

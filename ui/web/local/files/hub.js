@@ -20,10 +20,12 @@ export async function onHub(ref, base) {
     );
   const [id, revision = "main"] = ref.split("@");
   const address = `${base}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
-  const listing = answer?.ok ? await answer.json().catch(() => null) : {};
-  if (!answer || !listing) throw new UserError("The Hub did not answer: is there a network?");
+  const silent = (/** @type {unknown} */ cause) => {
+    throw new UserError("The Hub did not answer: is there a network?", { cause });
+  };
+  const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE) }).catch(silent);
   if (!answer.ok) throw new UserError(`The Hub has no open model ${ref}`);
+  const listing = await answer.json().catch(silent);
   const { sha, siblings } = listing;
   /** @type {WrittenFacts["files"]} */
   const files = {};
@@ -39,7 +41,7 @@ export async function onHub(ref, base) {
 }
 
 /** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {WrittenFacts} known @returns {Partial<WrittenFacts>} */
-export function learned(model, ref, { commit, files }) {
+export function factsOfModel(model, ref, { commit, files }) {
   const { T, beta, alphaBar, exploding, classes, classNames, nullLabel, size, channels, pictureSize } = model;
   const { student, gamma, optimised } = model;
   const [id] = ref.split("@");

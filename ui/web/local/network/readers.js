@@ -1,7 +1,7 @@
 // What each block says of x̂_0, and colours for its activity: readers.safetensors, whose format is described in
 // ddpm_core/checkpoint/sidecars/readers_file.py; the twin of `Readers` in ddpm_core/engines/readers.py.
 import { UserError } from "../../process/errors.js";
-import { insideOf } from "./inside.js";
+import { insideOf } from "./surgery.js";
 import { jsonObject, Weights } from "./weights.js";
 
 /** @import { Config } from "./unet.js" */

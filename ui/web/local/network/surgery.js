@@ -1,20 +1,24 @@
-// Lanes of a run whose networks are opened: what each step shows of them, what is cut, what is grafted from another lane.
+// What a network can be opened at, and lanes of a run whose networks are opened: what each step shows of them, what is cut,
+// what is grafted from another lane.
 
 import { UserError } from "../../process/errors.js";
 import { chain } from "../../process/runs.js";
-import { insideOf } from "./inside.js";
 
+/** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
 /** @import { Probe, Tap } from "../../process/predict.js" */
 /** @import { Seed } from "../../process/noise.js" */
 /** @import { Process } from "../../process/predict.js" */
 /** @import { Settings, Touch } from "../../process/runs.js" */
+/** @import { Config } from "./unet.js" */
+/** @typedef {Omit<NetworkBlock, "name">} Block */
 
 /**
  * What a lane shows of its network, and what is changed there: JSON, the same for every engine. Names are those of `Inside`
  * in ddpm_core/engines/blocks.py: of blocks ("down 1", …, "middle", "up 1", …); what is cut may also be skips ("skips 7"),
  * "attention", "condition" or "time". steps: the first one, counted from 0, and the one before which it ends; all without it.
- * look: a place, from 0 to below 1 of each side: where it looks is shown. lane: an earlier one with the same times, whose block at the same step takes the place of this one's. Of a block
- * that is both cut and grafted in a step, nothing is left.
+ * look: a place, from 0 to below 1 of each side, of which is shown where it looks. lane: an earlier one with the same times,
+ * whose block at the same step takes the place of this one's. Of a block that is both cut and grafted in a step, nothing is
+ * left.
  * @typedef {{
  *   taps?: string[],
  *   look?: [down: number, right: number] | null,
@@ -23,6 +27,34 @@ import { insideOf } from "./inside.js";
  * }} Surgery
  * @typedef {Omit<Settings, "seed"> & { model: Process, touch?: Touch | null, surgery?: Surgery | null }} Lane
  */
+
+/**
+ * What a network can be opened at, as `Inside` in ddpm_core/engines/blocks.py has it: the blocks by their names, on the way of x
+ * through the network; and the names of the skips, the coarsest first: "skips 7" carries what has 7 numbers a side.
+ * @param {Config} config checked @returns {{ blocks: Record<string, Block>, skips: string[] }}
+ */
+export function insideOf(config) {
+  const { block_out_channels: widths, layers_per_block: count, _class_name: kind } = config;
+  const deepest = widths.length - 1;
+  const side = (/** @type {number} */ level) => config.sample_size / 2 ** level;
+  /** @param {number} level @param {number} resnets @param {number} attentions @returns {Block} */
+  function block(level, resnets, attentions) {
+    const counts = Object.entries({ resnet: resnets, attention: attentions }).filter(([, n]) => n);
+    const parts = counts.map(([layer, n]) => `${n} ${layer}${n > 1 ? "s" : ""}`);
+    return { shape: [widths[level], side(level), side(level)], parts: parts.join(", "), attentions };
+  }
+  const attends = (/** @type {string} */ type) => Number(type.includes("Attn"));
+  /** @type {Record<string, Block>} */
+  const blocks = {};
+  for (const [i, type] of config.down_block_types.entries())
+    blocks[`down ${i + 1}`] = block(i, count, count * attends(type));
+  const middle = config.mid_block_type;
+  if (middle) blocks.middle = block(deepest, 2, Number(kind === "UNet2DConditionModel" || config.add_attention));
+  for (const [i, type] of config.up_block_types.entries())
+    blocks[`up ${i + 1}`] = block(deepest - i, count + 1, (count + 1) * attends(type));
+  const skips = widths.map((/** @type {number} */ _, /** @type {number} */ i) => `skips ${side(deepest - i)}`);
+  return { blocks, skips };
+}
 
 /**
  * The lanes for `sideBySide`, each with its surgery; taps(lane, seed): what its newest step has shown, by the names of

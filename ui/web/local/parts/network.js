@@ -3,8 +3,7 @@
 import { fitting } from "../../plans/kept.js";
 import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
-import { insideOf } from "../network/inside.js";
-import { opened } from "../network/surgery.js";
+import { insideOf, opened } from "../network/surgery.js";
 import { kept } from "./rows.js";
 import { conditioned, shown } from "./sampling.js";
 

@@ -49,7 +49,7 @@ export class Sketches {
     if (of === this.#of) return;
     this.cancel();
     if (panel.stream.active) return;
-    if (isOver) panel.sketched("", false);
+    if (isOver) panel.showSketch("", false);
     if (isOver && panel.isRun) return this.take(null);
     const wanted = isOver || panel.difference;
     if (!wanted || panel.description?.auto !== false) return; // a quick run begins by itself
@@ -90,7 +90,7 @@ export class Sketches {
         if (sketch !== this.#newest) return;
         run = message.run;
         for (const result of message.results) this.take(order.shown(result));
-        if (message.results.some(({ kind }) => kind === "cells")) panel.sketched(WORDS.sketches(values.steps), true);
+        if (message.results.some(({ kind }) => kind === "cells")) panel.showSketch(WORDS.sketches(values.steps), true);
         if (message.state === "finished") this.#leave = () => {};
       },
       () => {},

@@ -64,7 +64,7 @@ export class Typing {
   /** Drop the sketch: it is not of what is chosen. */
   leave() {
     this.#cancel();
-    this.panel.sketched("", false);
+    this.panel.showSketch("", false);
   }
 
   #cancel() {
@@ -140,7 +140,7 @@ export class Typing {
   #say(odd = "") {
     const label = this.#label;
     this.#of = this.#settings;
-    this.panel.sketched(odd && odd.length <= SHORT ? `${label}. ${unknown([odd])}` : label, true);
+    this.panel.showSketch(odd && odd.length <= SHORT ? `${label}. ${unknown([odd])}` : label, true);
   }
 
   async #sketch() {
@@ -171,7 +171,7 @@ export class Typing {
     const end = (/** @type {string} */ why) => {
       if (!isNewest()) return;
       this.#loads = false;
-      panel.sketched(why, false);
+      panel.showSketch(why, false);
       wait();
     };
     const { knowledge } = page;
@@ -186,7 +186,7 @@ export class Typing {
         if (!isNewest()) return;
         const before = this.#loads;
         this.#loads = state === "loading" || (before && state === "queued");
-        if (state === "loading") panel.sketched(text, false);
+        if (state === "loading") panel.showSketch(text, false);
         if (!isWanted()) return;
         if (before && !this.#loads) {
           panel.changed("", false); // how long a run takes is known now
