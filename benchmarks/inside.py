@@ -47,7 +47,7 @@ class Runs:
         self.way, self.times = way, [t for t, _ in make_chain(model, **way).pairs]
         self.batches = [range(first, min(first + BATCH, seeds)) for first in range(0, seeds, BATCH)]
         self.prompts = prompts
-        self.halfway: list[Tensor] = []  # x_t of the whole runs, where the second half begins
+        self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the beginning of their second half
 
     def condition(self, seeds: range, turn: int = 0) -> dict[str, Any]:
         """The condition of some runs."""
@@ -63,7 +63,7 @@ class Runs:
         return self.times.index(t) + 1
 
     def whole(self) -> Tensor:
-        """x_0 of the runs as they are; the states halfway are kept."""
+        """Return x_0 of the unchanged runs, and keep their states halfway."""
         self.opened.restore()
         middle, ends = len(self.times) // 2, []
         for seeds in self.batches:
@@ -75,19 +75,22 @@ class Runs:
         return torch.cat(ends)
 
     def cut(self, names: tuple[str, ...], half: str) -> Tensor:
-        """x_0 with parts switched off. The first half of a run that is whole there is not computed again."""
+        """Return x_0 of runs with parts switched off. A first half without changes is not computed again."""
         self.opened.restore()
         self.opened.cut(*names, when=lambda t: half in ("all", self.half(t)))
         return self._ends(later=half == "second" and len(self.halfway) == len(self.batches))
 
     def conditioned(self, during: Callable[[int], bool]) -> Tensor:
-        """x_0 where the network gets the condition in the steps of these numbers only."""
+        """Return x_0 of runs whose network gets the condition in these steps only."""
         self.opened.restore()
         self.opened.cut("condition", when=lambda t: not during(self.number(t)))
         return self._ends()
 
     def grafted(self, first: int, last: int) -> Tensor:
-        """x_0 with the middle of a run of the class TURN further on and the same noise, in the steps first to last."""
+        """Return x_0 of runs that have the middle of another run in the steps first to last. That run has the same
+        noise, and
+        the class TURN further on.
+        """
         ends = []
         for seeds in self.batches:
             self.opened.restore()

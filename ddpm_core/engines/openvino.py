@@ -109,7 +109,7 @@ class _Converted(common.CompiledHere):
                 _fill(self._model, weights())
                 self._request(shapes)
                 return
-            except Exception:  # anything may be wrong with a file
+            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # of OpenVINO for a damaged file
                 shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:

@@ -71,7 +71,7 @@ def source_of(origin: str, name: str, modules: dict[str, Path]) -> str:
     if f"{origin}.{name}" in modules:
         return f"{origin}.{name}"
     if origin == "ddpm_core":
-        return f"ddpm_core.{ddpm_core._HOME[name]}"
+        return getattr(ddpm_core, name).__module__
     return origin
 
 

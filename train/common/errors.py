@@ -11,8 +11,8 @@ from train import TrainError
 
 @contextmanager
 def as_train_error(sentence: Callable[[str], str]) -> Iterator[None]:
-    """Raise TrainError in the place of any error of the code inside, which calls what is not ours: a user's function,
-    or a library that reads a file or downloads one. sentence: makes the text from the first line of the error's.
+    """Replace any error of the code inside by a TrainError. That code calls a user's function, or a library that reads
+    or downloads a file. sentence: a function from the first line of the error to the text of the TrainError.
     """
     try:
         yield

@@ -80,8 +80,8 @@ class DistillConfig(DistillFlags, Config):
     checkpoint_every: int = 250
     sample_every: int = 0
 
-    stage: int = 0  # of progressive distillation: the steps of the student that this run makes
-    teacher_digest: str = ""  # SHA-256 of its weights
+    stage: int = 0  # progressive distillation: the number of steps of this run's student
+    teacher_digest: str = ""  # SHA-256 of the teacher's weights
     prediction: Prediction = "v"
     dropout: float = 0.0
     sample_steps: int = 1

@@ -182,7 +182,7 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
 
 
 def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
-    """The command that makes a model that predicts v of a checkpoint, or why there is none. A sentence."""
+    """Return a sentence: the command that turns a checkpoint into a model that predicts v, or why there is none."""
     assert isinstance(teacher.network, TorchNetwork)
     tuned = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     tuned |= {"config": "cifar10-tiny", "init": config.teacher, "prediction": "v", "out": "runs/v-teacher"}

@@ -91,7 +91,7 @@ class Study:
         yield from _lacking(batches[::-1])
 
     def identity(self) -> dict[str, Any]:
-        """What all parts of a study must have in common."""
+        """Return the facts that all parts of a study must have in common."""
         source, gamma = self.model.source, self.model.gamma
         if source is None or source.folder is None or source.file is None:
             raise TrainError("Only a model that was loaded from files can be measured.")
@@ -163,7 +163,7 @@ def _of_model(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _network(weights: Path) -> dict[str, Any] | None:
-    """The configuration of the network beside a file of weights; None where the weights say it themselves."""
+    """Return the configuration of the network beside a file of weights; None if the weights hold it themselves."""
     file = weights.with_name("config.json")
     if not file.is_file():
         return None

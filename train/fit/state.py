@@ -104,8 +104,8 @@ class Writer:
 
 
 def _drop_old(folder: Path, step: int) -> None:
-    """Keep the last two up to this step, which was just written. Damaged ones get another name and don't count, and so
-    do later ones: the run went on from an older one, as they are damaged.
+    """Keep the last two checkpoints up to this step, which was just written. Damaged ones get another name and don't
+    count. Later ones are damaged, too: the run continued from an older one because of that.
     """
     kept = 0
     for path in find_checkpoints(folder):

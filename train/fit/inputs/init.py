@@ -186,7 +186,7 @@ def relabelled(
 def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
     """A copy of a network, to be trained on. Raises TrainError where flags ask for another one.
 
-    Shapes of weights do not tell: networks with other groups of a norm, or another time embedding, have the same.
+    The shapes of weights are not enough: networks with another time embedding have the same shapes.
     """
     theirs = architecture(network)
     copied = make_network(config, num_classes, theirs)

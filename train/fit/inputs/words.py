@@ -181,7 +181,7 @@ def _merged(tokens: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
 
 
 def make_tokenizer(words: str, length: int) -> Any:
-    """transformers' CLIPTokenizer of what `learn_words` gives. length: of a prompt in tokens."""
+    """Return transformers' CLIPTokenizer with the vocabulary of `learn_words`. length: tokens of a prompt."""
     from transformers import CLIPTokenizer
 
     found = json.loads(words)

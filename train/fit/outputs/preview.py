@@ -56,7 +56,7 @@ class Preview:
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         x = x.to(next(self._network.parameters()).dtype).contiguous(memory_format=self._layout)
-        if labels is not None and labels.is_floating_point():  # of words
+        if labels is not None and labels.is_floating_point():  # the states of words
             labels = labels.to(x.dtype)
         with torch.no_grad(), torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
             return self._network(x, t_index, class_labels=labels, return_dict=False)[0].float()

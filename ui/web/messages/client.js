@@ -38,7 +38,7 @@
  * @property {Item[]} items what the menu has because of it
  */
 
-/** What comes of reading or keeping something, or null in a browser that keeps nothing, or no more. @template T @param {() => T} act */
+/** Read or keep something in the browser; null where it keeps nothing, or no more: then it throws, and the page goes on without. @template T @param {() => T} act */
 export function attempt(act) {
   try {
     return act();
