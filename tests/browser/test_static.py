@@ -375,8 +375,10 @@ def png(page):
         """async () => {
             const { make } = await import(`${document.querySelector("link[href$='page.js']").href}/../files/make.js`);
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
-            const kept = await page.client.kept(run);
-            const [, bytes] = await make(page.knowledge, page.part, "png", kept, async () => {});
+            const { knowledge, part } = page;
+            const { values } = JSON.parse(sessionStorage.getItem(`lab-run-${part}`));
+            const found = { ...(await page.client.kept(run)), plan: await knowledge.plan(part, values) };
+            const [, bytes] = await make(knowledge.catalogue, part, "png", found, async () => {});
             return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
         }"""
     )

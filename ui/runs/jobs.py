@@ -116,7 +116,7 @@ class Job:
         self.stop()
 
     def kept(self) -> Values:
-        """What files are made of: {about, …}. The rest is `Recording.kept`. Raises ValueError where nothing was computed."""
+        """Return what files are made of: `about`, and `Recording.kept`, which raises ValueError before there is any."""
         return {"about": self.about, **self.recording.kept()}
 
     @property
