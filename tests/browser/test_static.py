@@ -687,13 +687,14 @@ def levels(sprite):
 
 
 RUN = """async (values) => {
+  const plan = await page.knowledge.plan("watch", values);
   const results = await new Promise((done) => {
     const results = [];
     const take = (message) => {
       results.push(...message.results);
       if (["finished", "stopped", "error"].includes(message.state)) done(results);
     };
-    page.client.run("watch", values, take, done);
+    page.client.run({ part: "watch", plan }, take, done);
   });
   return JSON.parse(JSON.stringify(results));
 }"""

@@ -140,7 +140,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
     monkeypatch.setattr("ui.runs.borrowed._files", lambda model: files[0])
     made = place(network)
     runs = Runs(made.services, lambda name, values: made.request(values))
-    for strokes, steps, more, page, weights in [
+    for some, steps, more, page, weights in [
         ([], 10, {}, "mine", "the same"),
         (STROKES[:1], 7, {}, "mine", "the same"),  # touched after the fourth step, which is evaluated once more
         (STROKES[:2], 5, {}, "mine", "the same"),  # this one after the sixth
@@ -150,7 +150,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
         (STROKES, 10, {"seed": 5}, "mine", "others"),
     ]:
         files[0] = weights
-        asked = ASKED | {"touch": "_".join(strokes)} | more
+        asked = ASKED | {"touch": "_".join(some)} | more
         alone = in_order(toylab.messages(made, "watch", asked)[1])
         evaluated.clear()
         run = runs.begin("watch", toylab.requested_of(made.services, "watch", asked), page)
@@ -160,7 +160,7 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
         first = next(message["results"] for message in seen if message["results"])
         new = [(result["k"], result["lane"]) for result in first if result["kind"] == "frame"]
         assert steps == 10 or new[:2] == [(10 - steps, 0), (10 - steps, 1)]  # before what the page has seen
-        assert len(evaluated) == steps, (strokes, page)
+        assert len(evaluated) == steps, (some, page)
         assert run.done == pytest.approx(run.plan.steps)
     assert run.recording.bytes > 10_000
 
