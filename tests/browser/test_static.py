@@ -37,7 +37,6 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.forms.units import sentence
 from ui.runs import touch
-from ui.runs.touch import TouchField
 from ui.serving.server import build
 from ui.static.__main__ import main
 from ui.static.folder import CLIENT, write
@@ -441,10 +440,21 @@ def test_links_show_the_pictures_of_the_library(window, site):
         assert close(pixels(png(opened)), imaging.grid(images)), (number, values)
 
 
+def strokes(text, times):
+    """The strokes of an address as a server is asked for them, each at the nearest state."""
+    found = []
+    for stroke in text.split("_"):
+        t, what, strength, cells = stroke.split("-", 3)
+        at = min((s for s in times if s), key=lambda s: (abs(s - int(t)), s))
+        places = [[*map(int, cell.split("."))] for cell in cells.split("-")]
+        found.append(touch.StrokeAsked(t=at, what=what, strength=int(strength), cells=places))
+    return found
+
+
 def endings(model, text, seeds, **way):
     """Both endings of a touched run, each uint8 (N, H, W, C)."""
     times = [step.s for step in ddpm_core.trajectory(model, seeds, **way)]
-    at = touch.touches(touch.placed(TouchField("touch").check(text), times), model)
+    at = touch.touches(strokes(text, times), model, times)
     both = [ddpm_core.sample(model, seeds, **way, on_step=on) for on in (None, touch.on_step(at, seeds, model))]
     assert (both[0] != both[1]).any()
     return both
