@@ -1,1 +1,1 @@
-"""How fast the project is next to its peers: `python -m benchmarks sampling`."""
+"""Measure how fast the project and its peers are: `python -m benchmarks sampling`."""

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a description of the machine, the peaks of its arithmetic, timing and memory."""
+"""Shared by the benchmarks: a description of the machine, the peaks of its arithmetic, timing and memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def installed(contenders: Iterable[str]) -> list[str]:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """Processor, cores, versions and date."""
+    """Return processor, cores, versions and date."""
     here = machine(device)
     return {
         "processor": here["gpu"] or here["processor"],
@@ -56,7 +56,7 @@ def matmul_peak(
     size: int = 2048,
     seconds: float = 3,
 ) -> float:
-    """The fastest product of two square matrices seen, in GFLOP/s."""
+    """Return the speed of the fastest product of two square matrices, in GFLOP/s."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     return 2 * size**3 / _quickest(lambda: torch.matmul(a, b), device, clock, seconds) / 1e9
 
@@ -68,7 +68,7 @@ def convolution_peak(
     channels: int = 256,
     seconds: float = 3,
 ) -> float:
-    """The fastest large 3×3 convolution seen, in GFLOP/s: 16 images of 32×32 pixels, channels last."""
+    """Return the speed of the fastest large 3×3 convolution, in GFLOP/s: 16 images of 32×32 pixels, channels last."""
     x, kernel = (
         torch.randn(*shape, device=device).to(dtype=dtype, memory_format=torch.channels_last)
         for shape in ((16, channels, 32, 32), (channels, channels, 3, 3))
@@ -89,13 +89,13 @@ def _quickest(run: Callable[[], object], device: torch.device, clock: Callable[[
 
 
 def spread(values: list[float]) -> dict[str, Any]:
-    """The median and the quartiles."""
+    """Return the median and the quartiles."""
     low, middle, high = statistics.quantiles(values if len(values) > 1 else values * 2, n=4)
     return {"median": middle, "quartiles": [low, high]}
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -103,7 +103,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def peak_resident() -> int:
-    """The most memory this process ever had, in bytes."""
+    """Return the most memory that this process ever had, in bytes."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024

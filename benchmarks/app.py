@@ -111,7 +111,7 @@ def served() -> Iterator[tuple[str, float]]:
 
 
 def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
-    """The start of the app, then runs in the page against the sampler alone."""
+    """Time the start of the app, then runs in the page beside the sampler alone."""
     for _ in range(2):  # the second time the files are in the system's cache
         started = time.perf_counter()
         with served() as (url, address):

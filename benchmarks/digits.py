@@ -1,8 +1,8 @@
 """Are generated digits right, and are they new? `python -m benchmarks digits REF --data ylecun/mnist`.
 
-A small classifier is trained here on the real training digits, and kept in the cache. It says how many samples show the
-digit that they were asked for, and its features give a Fréchet distance to the training digits: not an FID, but it
-orders samplers and numbers of steps on a model whose pictures Inception was not made for. The same features serve
+This trains a small classifier on the real training digits, and keeps it in the cache. The classifier says how many
+samples show the digit that they should. Its features give a Fréchet distance to the training digits. That is no FID,
+but it orders samplers and numbers of steps, for pictures that Inception was not made for. The same features serve
 `python -m train evaluate --extractor benchmarks.digits:features`.
 """
 
@@ -61,12 +61,12 @@ class DigitClassifier(nn.Module):
 
 
 def kept_classifier() -> Path:
-    """Where the classifier that was trained last is kept."""
+    """Return the file of the classifier that was trained last."""
     return files.cache_folder("digits") / "classifier.safetensors"
 
 
 def ready_classifier(training: ImageSample | None = None, retrain: bool = False) -> DigitClassifier:
-    """The kept classifier; where there is none, or where it is to be trained again, one trained on these digits.
+    """Return the classifier of the cache. Without one, or with `retrain`, train it on these digits.
 
     Raises FileNotFoundError, with the command that trains it, where there is none and nothing to train on.
     """
@@ -80,7 +80,7 @@ def ready_classifier(training: ImageSample | None = None, retrain: bool = False)
 
 @cache
 def load_classifier() -> DigitClassifier:
-    """Raises FileNotFoundError, with the command that trains it, where there is none."""
+    """Return the classifier of the cache. Raises FileNotFoundError, with the command that trains one."""
     if not kept_classifier().is_file():
         raise FileNotFoundError(
             "there is no classifier of digits yet: python -m benchmarks digits --data DATA makes it"
@@ -157,7 +157,9 @@ def samples(model: ddpm_core.Model, way: Way, count: int) -> tuple[np.ndarray, n
 
 
 def measure(model: ddpm_core.Model, ways: list[Way], count: int, real: Reference) -> Iterator[dict[str, Any]]:
-    """By way: the share of samples that show the digit asked for, ± its standard error, and the Fréchet distance."""
+    """Yield for each way: the share of samples that show the digit asked for, ± its standard error, and the Fréchet
+    distance.
+    """
     for way in ways:
         images, asked = samples(model, way, count)
         found, outputs = judge(load_classifier(), images)

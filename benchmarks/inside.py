@@ -1,10 +1,10 @@
-"""What the parts of a U-Net are for: `python -m benchmarks inside mnist-tiny --data mnist`.
+"""Find out what the parts of a U-Net do: `python -m benchmarks inside mnist-tiny --data mnist`.
 
-Parts are switched off in all steps, in the first half or in the second; the middle of another run is put into this one;
-the class is there in some steps only. Of digits it counts the share of runs that still show the digit asked for, of all
-else the distance from the whole run's pictures. Hours of processor time become minutes with few `--seeds`. Every
-result is kept in `--out` at once, so a run that was stopped goes on. `--keep` also keeps the figures beside the
-weights, in the file of `python -m train readers`, where the page finds them.
+It switches parts off in all steps, in the first half or in the second. It also puts the middle of another run into this
+one, and leaves the class out in some steps. For digits it counts how many runs still show the right digit. For other
+pictures it measures the distance from the whole run's pictures. This takes hours of processor time, or minutes with few
+`--seeds`. Every result is kept in `--out` at once, so that a run can be continued. `--keep` also writes the figures
+beside the weights, into the file of `python -m train readers`, where the page finds them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Runs:
         self.way, self.times = way, [t for t, _ in make_chain(model, **way).pairs]
         self.batches = [range(first, min(first + BATCH, seeds)) for first in range(0, seeds, BATCH)]
         self.prompts = prompts
-        self.halfway: list[Tensor] = []  # x_t of the whole runs, where the second half begins
+        self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the beginning of their second half
 
     def condition(self, seeds: range, turn: int = 0) -> dict[str, Any]:
         """The condition of some runs."""
@@ -59,11 +59,11 @@ class Runs:
         return "first" if self.times.index(t) < len(self.times) // 2 else "second"
 
     def number(self, t: int) -> int:
-        """Of a step, from 1."""
+        """Return the number of a step, from 1."""
         return self.times.index(t) + 1
 
     def whole(self) -> Tensor:
-        """x_0 of the runs as they are; the states halfway are kept."""
+        """Return x_0 of the unchanged runs, and keep their states halfway."""
         self.opened.restore()
         middle, ends = len(self.times) // 2, []
         for seeds in self.batches:
@@ -75,19 +75,22 @@ class Runs:
         return torch.cat(ends)
 
     def cut(self, names: tuple[str, ...], half: str) -> Tensor:
-        """x_0 with parts switched off. The first half of a run that is whole there is not computed again."""
+        """Return x_0 of runs with parts switched off. A first half without changes is not computed again."""
         self.opened.restore()
         self.opened.cut(*names, when=lambda t: half in ("all", self.half(t)))
         return self._ends(later=half == "second" and len(self.halfway) == len(self.batches))
 
     def conditioned(self, during: Callable[[int], bool]) -> Tensor:
-        """x_0 where the network gets the condition in the steps of these numbers only."""
+        """Return x_0 of runs whose network gets the condition in these steps only."""
         self.opened.restore()
         self.opened.cut("condition", when=lambda t: not during(self.number(t)))
         return self._ends()
 
     def grafted(self, first: int, last: int) -> Tensor:
-        """x_0 with the middle of a run of the class TURN further on and the same noise, in the steps first to last."""
+        """Return x_0 of runs that have the middle of another run in the steps first to last. That run has the same
+        noise, and
+        the class TURN further on.
+        """
         ends = []
         for seeds in self.batches:
             self.opened.restore()
@@ -111,7 +114,7 @@ class Runs:
 
 
 def parts(runs: Runs) -> dict[str, tuple[str, ...]]:
-    """What is switched off, by the names of `Inside.cut`."""
+    """Return what is switched off, by the names of `Inside.cut`."""
     opened, attends = runs.opened, any("attention" in block.parts for block in runs.opened.blocks.values())
     one = ["middle"] * ("middle" in opened.blocks) + list(reversed(opened.skips)) + ["attention"] * attends
     one += ["condition"] * has_condition(runs.model) + ["time"]
@@ -124,7 +127,7 @@ def has_condition(model: ddpm_core.Model) -> bool:
 
 
 def tasks(runs: Runs) -> dict[str, Callable[[], Tensor]]:
-    """What is computed, by its name in the file of results."""
+    """Return what is computed, by its name in the file of results."""
     found: dict[str, Callable[[], Tensor]] = {"whole": runs.whole}
     for name, names in parts(runs).items():
         found |= {f"off {name} {half}": partial(runs.cut, names, half) for half in HALVES}
@@ -164,7 +167,7 @@ def distance(pictures: np.ndarray, whole: np.ndarray) -> float:
 
 
 def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What is kept and shown; see `main` for how they were asked for.
+    """Return the numbers that are kept and shown.
 
     seeds, steps: of the runs. unit: "right", the share of runs that show the digit asked for, or "rms", the distance
     from the whole runs. judge: {right, digits} of the classifier on test digits, None without. whole: of the whole

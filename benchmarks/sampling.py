@@ -1,9 +1,9 @@
 """Time a sampling step, ours and the peers', in alternation: `python -m benchmarks sampling`.
 
-Each round runs every contender once, so that whatever else the machine does meets all of them; the ratios are medians
-over rounds. A run is a few steps of the real thing (network, update, noise, conversion to pixels), divided by their
-number. "of peak" is what is reached of the machine's quickest matrix product or convolution, measured in the same run.
-Each contender has a process of its own, whose peak is its memory; the others wait meanwhile.
+Each round runs every contender once, so that other work on the machine slows all of them alike. The ratios are medians
+over the rounds. A run is a few complete steps (network, update, noise, conversion to pixels); its time is divided by
+their number. "of peak" is the share of the machine's quickest matrix product or convolution, measured in the same run.
+Each contender has its own process, whose peak is its memory. The others wait meanwhile.
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ def diffusers_default(unet: UNet2DModel, batch: int, device: torch.device) -> Ru
 
 
 def diffusers_tuned(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """What its documentation advises: half precision where the processor has it, channels_last, torch.compile."""
+    """Run it as its documentation advises: half precision where the processor has it, channels_last, torch.compile."""
     tuned = nn.Module.to(unet, device, _best_dtype(device), memory_format=torch.channels_last)
     mode = "reduce-overhead" if device.type == "cuda" else None
     return _loop(torch.compile(tuned, mode=mode), batch, device)
 
 
 def diffusers_channels_last(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """As `diffusers_tuned`, without torch.compile."""
+    """Run it like `diffusers_tuned`, without torch.compile."""
     tuned = nn.Module.to(unet, device, _best_dtype(device), memory_format=torch.channels_last)
     return _loop(tuned, batch, device)
 

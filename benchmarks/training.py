@@ -4,11 +4,11 @@
     python -m benchmarks training --network cifar10-tiny --batch 64 --flags --channels-last --precision bf16 --fused
 
 Peers: the loop of diffusers' unconditional_image_generation example (its network, scheduler, EMA and data transforms)
-and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a
-peer by hand what --flags gives us, but for --fused, which is ours; "ours compiled" has --compile in its place. Each
-contender is a process of its own; they take turns, the others waiting. Prints the median of each, ratios, and our
-share of the measured matrix-product peak. lucidrains' network is not ours: the work for an image stands beside its
-speed. Each uses its own optimiser.
+and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a peer
+by hand what --flags gives us, except --fused, which is ours; "ours compiled" has --compile instead. Each contender has
+its own process, and they take turns. This prints the median of each, the ratios, and our share of the measured peak of
+matrix products. lucidrains' network is another one, so the work for an image stands beside its speed. Each uses its own
+optimiser.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def endless(loader: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
 
 
 def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
-    """What diffusers' example train_unconditional.py does in a step, with its EMA on."""
+    """Do what diffusers' example train_unconditional.py does in a step, with its EMA on."""
     import torchvision.transforms as T
     from diffusers import DDPMScheduler
     from diffusers.optimization import get_scheduler

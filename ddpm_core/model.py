@@ -40,23 +40,26 @@ OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # [sampler][st
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a model.
-
-    ref: the argument of `load`. name: the name for the user. revision: the Hub's commit. weights: whether they are the
-    moving average. folder: the root of the checkpoint; file: the weights' file in it; bytes: the size of this file.
-    parameters: their number in the network, None before it is loaded. fixed: whether `ref` means the same files on
-    every machine, because they come with the project or belong to a commit on the Hub.
-    """
+    """The source of a model."""
 
     ref: str = ""
+    """the argument of `load`"""
     name: str = ""
+    """the name for the user"""
     revision: str | None = None
+    """the Hub's commit"""
     weights: Averaging = "unknown"
+    """whether they are the moving average"""
     file: str | None = None
+    """the name of the weights' file in the folder"""
     bytes: int | None = None
+    """the size of that file"""
     parameters: int | None = None
+    """the number of the network's parameters, None before it is loaded"""
     folder: Path | None = None
+    """the root of the checkpoint"""
     fixed: bool = False
+    """whether `ref` means the same files on every machine: those of the project, or of a commit on the Hub"""
 
     @property
     def weights_path(self) -> Path | None:
@@ -365,7 +368,7 @@ def check_fractions(model: Model, why: str) -> None:
     try:
         with torch.no_grad():
             network(x, torch.full((1,), 0.5, dtype=torch.float32, device=x.device), labels)
-    except Exception as error:  # whatever else is wrong, a run will say
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # another reason comes out in a run
         if _OF_WHOLE.search(str(error)):
             raise ValueError(words) from error
 

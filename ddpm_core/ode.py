@@ -199,7 +199,7 @@ class _Flow:
         return -0.5 * (x_T.square().sum(1) + d * math.log(2 * math.pi)) + change, found.nfev
 
     def _at(self, sigma: float) -> Model:
-        """The model of a process whose one noise level is this."""
+        """Return the model on a schedule with one time, which has this σ."""
         schedule = NoiseSchedule.from_sigmas([sigma])
         return replace(self._model, schedule=schedule, coordinates=self._coordinates)
 

@@ -25,18 +25,16 @@ MAX_PROMPT = 1000  # characters: far more than any text encoder reads
 
 
 class Denoised(NamedTuple):
-    """The quantities that follow from the network's output for x_t: tensors like x_t.
-
-    Attributes:
-        x0, eps: consistent with each other and with x_t; a sampler computes x_s from them.
-        x0_hat: x0 for display, clipped if clip is on.
-        v: the second half of a learned variance's output, else None.
-    """
+    """The quantities that follow from the network's output for x_t: tensors like x_t."""
 
     x0: Tensor
+    """x̂_0, from which a sampler computes x_s"""
     eps: Tensor
+    """ε, which agrees with x0 and x_t"""
     x0_hat: Tensor
+    """x0 for display, clipped if clip is on"""
     v: Tensor | None
+    """the second half of the output for a learned variance, else None"""
 
     def clone(self) -> Denoised:
         """Return the same with copied tensors, which may be changed."""

@@ -35,7 +35,7 @@ from ddpm_core.runs import (
     follow,
     make_chain,
 )
-from ddpm_core.samplers import DEFAULTS, AnySampler, Predict, Step, StepSampler, WholeStep
+from ddpm_core.samplers import DEFAULTS, AnySampler, Predict, Step, StepSampler
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps
 
@@ -301,13 +301,16 @@ class Task:
 
 
 class Method(Protocol):
-    """A way to restore. check: raises ValueError, in one sentence, for a task for which it is not made. whole_steps: as
-    in `StepSampler`, for one run; its steps are called in order.
-    """
+    """A way to restore."""
 
-    def check(self, task: Task) -> None: ...
+    def check(self, task: Task) -> None:
+        """Raise ValueError, in one sentence, for a task for which the method is not made."""
 
-    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep: ...
+    def steps(
+        self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
+    ) -> Iterator[Step]:
+        """Yield the steps of one run, as a `samplers.SamplerFunction` does."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -323,8 +326,10 @@ class _Restoring(StepSampler):
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.task.chain.name
 
-    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        return self.method.whole_steps(self.task, schedule, pairs)
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        return self.method.steps(self.task, predict, schedule, pairs, x, noise)
 
 
 def _exact(name: str, task: Task) -> None:
@@ -353,36 +358,33 @@ class RePaint:
         task.check_steps()
         _exact("repaint" if self.rounds > 1 else "replacement", task)
 
-    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        A, y, advance = task.measurement, task.y, task.chain.sampler.start(schedule, pairs)
-        ready: list[Step] = []  # of the block that has been run, those still to be given
+    def steps(
+        self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
+    ) -> Iterator[Step]:
+        A, y, step = task.measurement, task.y, task.chain.sampler.start(schedule, pairs)
 
-        def once(predict: Predict, block: range, x: Tensor, noise: Noise, number: int) -> list[Step]:
+        def once(block: range, x: Tensor, number: int) -> Iterator[Step]:
             """The steps of a block, with their noise of this number, and that of y with the next."""
-            steps = []
             for k in block:
                 t, s = pairs[k]
                 found = predict(x, t)
-                x, sigma = advance(found, k, t, s, x, lambda k, x: noise(k + number * _EXTRA, x))
+                x, sigma = step(found, k, t, s, x, lambda k, x: noise(k + number * _EXTRA, x))
                 alpha_bar = schedule.alpha_bar[s].item()
                 known = math.sqrt(alpha_bar) * y
                 if s > 0:
                     known = known + math.sqrt(1 - alpha_bar) * A(noise(k + (number + 1) * _EXTRA, x))
                 x = x + A.pseudoinverse(known - A(x))
-                steps.append(Step(k, t, s, x, found.x0_hat, sigma))
-            return steps
+                yield Step(k, t, s, x, found.x0_hat, sigma)
 
-        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            if not ready:
-                block = range(k, min(k + self.jump, len(pairs)))
-                for again in range(self.rounds):
-                    ready[:] = once(predict, block, x, noise, 3 * again)
-                    if again < self.rounds - 1:
-                        z = noise(k + (3 * again + 2) * _EXTRA, x)
-                        x = q_sample(schedule, ready[-1].x, pairs[k][0], z, ready[-1].s)
-            return ready.pop(0)
-
-        return whole_step
+        for first in range(0, len(pairs), self.jump):
+            block = range(first, min(first + self.jump, len(pairs)))
+            for again in range(self.rounds - 1):
+                *_, last = once(block, x, 3 * again)
+                z = noise(first + (3 * again + 2) * _EXTRA, x)
+                x = q_sample(schedule, last.x, pairs[first][0], z, last.s)
+            for last in once(block, x, 3 * (self.rounds - 1)):
+                yield last
+                x = last.x
 
 
 @dataclass(frozen=True)
@@ -401,35 +403,39 @@ class DDNM:
         if task.measurement.sigma and None in task.chain.sigmas:
             raise ValueError("ddnm of a y with noise needs a variance that is not learned: choose beta or beta_tilde")
 
-    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        A, y, sigma_y = task.measurement, task.y, task.measurement.sigma
-        its_step = task.chain.sampler.whole_steps(schedule, pairs)
+    def steps(
+        self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
+    ) -> Iterator[Step]:
+        A, y = task.measurement, task.y
 
-        def exact(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            def fitted(x: Tensor, t: int, **options: Any) -> Denoised:
-                found = predict(x, t, **options)
-                x_0 = found.x0_hat + A.pseudoinverse(y - A(found.x0_hat))
-                x_0, eps = to_x0_eps(schedule, "x0", x_0, x, t)
-                return Denoised(x_0, eps, x_0, found.v)
+        def fitted(x: Tensor, t: int, **options: Any) -> Denoised:
+            found = predict(x, t, **options)
+            x_0 = found.x0_hat + A.pseudoinverse(y - A(found.x0_hat))
+            x_0, eps = to_x0_eps(schedule, "x0", x_0, x, t)
+            return Denoised(x_0, eps, x_0, found.v)
 
-            return its_step(fitted, k, x, noise)
+        if not A.sigma:
+            return task.chain.sampler.steps(fitted, schedule, pairs, x, noise=noise)
+        return self._noisy_steps(task, predict, schedule, pairs, x, noise)
 
-        def noisy(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            assert A.gram is not None
-            t, s = pairs[k]
+    def _noisy_steps(
+        self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
+    ) -> Iterator[Step]:
+        """Yield the steps of DDNM+."""
+        A, y = task.measurement, task.y
+        assert A.gram is not None
+        for k, (t, s) in enumerate(pairs):
             sigma = task.chain.sigmas[k] or 0.0
             one = torch.ones(1, 1, 1, 1, dtype=torch.float64)
             a = posterior_mean(schedule, one, 0 * one, t, s).item()
             found = predict(x, t)
-            step = dict(a=a, sigma=sigma, sigma_y=sigma_y)
+            step = dict(a=a, sigma=sigma, sigma_y=A.sigma)
             x_0 = found.x0_hat + A.adjoint(A.gram(partial(_share, **step), y - A(found.x0_hat)), x)
             x = posterior_mean(schedule, x_0, x, t, s)
             if s > 0:
                 z = noise(k, x)
                 x = x + sigma * z + A.adjoint(A.gram(partial(_noise_change, **step), A(z)), z)
-            return Step(k, t, s, x, x_0, sigma)
-
-        return noisy if sigma_y else exact
+            yield Step(k, t, s, x, x_0, sigma)
 
 
 def _lambda(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
@@ -462,27 +468,26 @@ class PiGDM:
     def check(self, task: Task) -> None:
         pass
 
-    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        A, its_step = task.measurement, task.chain.sampler.whole_steps(schedule, pairs)
+    def steps(
+        self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
+    ) -> Iterator[Step]:
+        A = task.measurement
 
-        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            def guided(x: Tensor, t: int, **_: Any) -> Denoised:
-                alpha_bar, dtype, x = schedule.alpha_bar[t].item(), x.dtype, x.to(_wide(x.dtype))
-                found, gradient = _gradient(
-                    predict,
-                    x,
-                    t,
-                    # Constant weights of the residual give the gradient of log N: A x̂_0 alone depends on x_t.
-                    lambda x_0: _dot(A.solve(task.y - A(x_0.detach()), 1 - alpha_bar, A.sigma**2, x), A(x_0) - task.y),
-                )
-                if alpha_bar > 0:  # else x_t is noise alone, and tells nothing
-                    found = found._replace(x0=found.x0 + (1 - alpha_bar) / math.sqrt(alpha_bar) * gradient)
-                found = task.fitted(schedule, found.x0, x, t, found.v)
-                return Denoised(*(None if part is None else part.to(dtype) for part in found))  # pyright: ignore[reportArgumentType]
+        def guided(x: Tensor, t: int, **_: Any) -> Denoised:
+            alpha_bar, dtype, x = schedule.alpha_bar[t].item(), x.dtype, x.to(_wide(x.dtype))
+            found, gradient = _gradient(
+                predict,
+                x,
+                t,
+                # Constant weights of the residual give the gradient of log N: A x̂_0 alone depends on x_t.
+                lambda x_0: _dot(A.solve(task.y - A(x_0.detach()), 1 - alpha_bar, A.sigma**2, x), A(x_0) - task.y),
+            )
+            if alpha_bar > 0:  # else x_t is noise alone, and tells nothing
+                found = found._replace(x0=found.x0 + (1 - alpha_bar) / math.sqrt(alpha_bar) * gradient)
+            found = task.fitted(schedule, found.x0, x, t, found.v)
+            return Denoised(*(None if part is None else part.to(dtype) for part in found))  # pyright: ignore[reportArgumentType]
 
-            return its_step(guided, k, x, noise)
-
-        return whole_step
+        return task.chain.sampler.steps(guided, schedule, pairs, x, noise=noise)
 
 
 @dataclass(frozen=True)
@@ -500,17 +505,17 @@ class DPS:
     def check(self, task: Task) -> None:
         task.check_steps()
 
-    def whole_steps(self, task: Task, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        A, advance = task.measurement, task.chain.sampler.start(schedule, pairs)
-
-        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            (t, s), dtype, x = pairs[k], x.dtype, x.to(_wide(x.dtype))
+    def steps(
+        self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
+    ) -> Iterator[Step]:
+        A, dtype, step = task.measurement, x.dtype, task.chain.sampler.start(schedule, pairs)
+        for k, (t, s) in enumerate(pairs):
+            x = x.to(_wide(dtype))
             found, gradient = _gradient(predict, x, t, lambda x_0: (task.y - A(x_0)).flatten(1).norm(dim=1))
             found = task.fitted(schedule, found.x0, x, t, found.v)
-            x_s, sigma = advance(found, k, t, s, x, noise)
-            return Step(k, t, s, (x_s - self.zeta * gradient).to(dtype), found.x0_hat.to(dtype), sigma)
-
-        return whole_step
+            x_s, sigma = step(found, k, t, s, x, noise)
+            x = (x_s - self.zeta * gradient).to(dtype)
+            yield Step(k, t, s, x, found.x0_hat.to(dtype), sigma)
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
@@ -572,7 +577,7 @@ def restore(
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method
-    if chosen is None or isinstance(chosen, type) or not hasattr(chosen, "whole_steps"):
+    if chosen is None or isinstance(chosen, type) or not hasattr(chosen, "steps"):
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}, or give an instance of one")
     if not isinstance(measurement, Measurement):
         raise ValueError(f"measurement must be a Measurement, such as `mask` makes, got a {type(measurement).__name__}")

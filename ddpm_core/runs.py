@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from typing import Any, ClassVar, TypedDict, TypeVar, Unpack, cast
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 import torch
@@ -35,17 +35,7 @@ from ddpm_core.prediction import (
     predict,
 )
 from ddpm_core.process import check_signal
-from ddpm_core.samplers import (
-    DEFAULTS,
-    NAMED,
-    OPTIONS,
-    AnySampler,
-    Predict,
-    SamplerFunction,
-    Step,
-    StepSampler,
-    WholeStep,
-)
+from ddpm_core.samplers import DEFAULTS, NAMED, OPTIONS, AnySampler, Step, StepSampler, as_sampler, check_step
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, model_pairs, own_run
 
@@ -261,10 +251,7 @@ def make_chain(
     guidance = None if condition is None else condition.guidance
     check_guidance(guidance, torch.float32 if x_T is None else x_T.dtype)
     own_steps, own_sampler = own_run(model)
-    chosen = own_sampler if sampler is None else sampler
-    named = NAMED.get(chosen) if isinstance(chosen, str) else _own_sampler(chosen)
-    if named is None:
-        raise ValueError(f"unknown sampler {chosen!r}: choose from {', '.join(NAMED)}, or give a function")
+    named = as_sampler(own_sampler if sampler is None else sampler)
     pairs = model_pairs(model, own_steps if steps is None else steps, spacing, named.name, start)
     check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
     given = {name: value for name, value in options.items() if value is not None and value != DEFAULTS.get(name)}
@@ -374,199 +361,137 @@ def follow(
     Lanes of one model and guidance at the same t are evaluated in one batch, and only once if they have the same state.
     Raises ValueError before anything is computed, as `trajectory`.
     """
-    for lane in lanes:
-        if _state_at(lane.after, x_T) is None and lane.chain.start not in (None, lane.chain.schedule.T):
-            raise ValueError(f"a chain that starts at t = {lane.chain.start} needs its state there: give it as x_T")
-        if lane.chain.start != lanes[0].chain.start:
-            raise ValueError("lanes that share one state must start at the same t")
-    runs = [_Run(lane, seeds, clip, x_T, noise, attention) for lane in lanes]
+    if clip not in (None, True, False):
+        raise ValueError(f"clip must be True, False or None, got {clip!r}")
+    each = None if seeds is None else check_seeds(seeds)
+    runs = [_Run(lane, each, clip, x_T, noise) for lane in lanes]
     for run in runs:
-        run.alike = next(one.alike for one in runs if one is run or one.lane.chain.is_same(run.lane.chain))
+        if attention:
+            check_attention(run.lane.model)
+        if run.chain.start != runs[0].chain.start:
+            raise ValueError("lanes that share one state must start at the same t")
+        run.twin = next(one for one in runs if one is run or one.chain.is_same(run.chain))
+    return _steps(runs, attention)
 
-    def steps() -> Iterator[tuple[int, Step]]:
-        while under_way := [run for run in runs if run.t]:
-            run = max(under_way, key=lambda run: run.t)
-            yield runs.index(run), run.next_step(under_way)
 
-    return steps()
+def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
+    """Take the steps of all lanes: always the next one of the lane with the highest t."""
+    while under_way := [run for run in runs if run.t]:
+        run = max(under_way, key=lambda run: run.t)
+        lane, k, (t, s), x = run.lane, run.k, run.chain.pairs[run.k], run.x
+        if run.step is None:
+            made: Any = next(run.own_steps)
+        else:
+            if len(under_way) > 1 and run.found is None:
+                _evaluate_together(run, under_way)
+            found = run.found or evaluation(lane.model, x, t, run.labels, run.guidance, run.clip)
+            made = run.step(found, k, t, s, x, run.noise)
+            if isinstance(made, tuple) and len(made) == 2:
+                made = Step(k, t, s, made[0], found.x0_hat, made[1])
+        step = check_step(made, (k, t, s), x, run.chain.sampler)
+        run.x, run.k, run.t, run.found = step.x, k + 1, 0 if s == lane.stop else s, None
+        given = step.clone()  # the caller may change it
+        if attention:
+            given = replace(given, attention=attention_maps(lane.model, x, t, run.labels))
+        changed = None if lane.on_step is None else lane.on_step(given)
+        if changed is not None:
+            run.change(_changed_state(changed, step.x))
+            given = replace(given, x=run.x.clone())
+        yield runs.index(run), given
+
+
+def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
+    """Evaluate the network once for all lanes that need it at the time of this one; lanes of equal states share it."""
+    model, now = run.lane.model, (run.t, run.guidance)
+    together = [one for one in under_way if one.step and one.lane.model is model and (one.t, one.guidance) == now]
+    equal = {one: next(other for other in together if other is one or other.is_at_state_of(one)) for one in together}
+    distinct = list(dict.fromkeys(equal.values()))
+    labels = [one.labels for one in distinct if one.labels is not None]
+    batch, ids = torch.cat([one.x for one in distinct]), torch.cat(labels) if labels else None
+    parts = evaluation(model, batch, run.t, ids, run.guidance, run.clip)
+    split = ((None,) * len(distinct) if part is None else part.split(len(run.x)) for part in parts)
+    found = dict(zip(distinct, map(Denoised._make, zip(*split, strict=True)), strict=True))
+    for one, first in equal.items():
+        one.found = found[first] if one is first else found[first].clone()  # a sampler of yours may compute in place
 
 
 class _Run:
-    """A lane on its way: its state x at the time t, 0 when it has ended, and what makes its next step, number k.
+    """A lane on its way from x_T to x_0."""
 
-    alike: something that lanes with the same chain share.
-    """
-
-    def __init__(
-        self,
-        lane: Lane,
-        seeds: Seeds | None,
-        clip: bool | None,
-        x_T: Tensor | None,
-        noise: Noise | None,
-        attention: bool,
-    ):
-        if clip not in (None, True, False):
-            raise ValueError(f"clip must be True, False or None, got {clip!r}")
-        self.lane, self._clip, chain = lane, clip, lane.chain
-        self._k = 0 if lane.after is None else chain.position(lane.after)
-        if lane.stop is not None and lane.stop not in (times := [s for _, s in chain.pairs[self._k :]]):
+    def __init__(self, lane: Lane, seeds: list[int] | None, clip: bool | None, x_T: Tensor | None, noise: Noise | None):
+        chain, sampler = lane.chain, lane.chain.sampler
+        self.lane, self.chain, self.guidance, self.clip = lane, chain, chain.condition.guidance, clip
+        self.k = 0 if lane.after is None else chain.position(lane.after)
+        """number of the next step"""
+        self.t = chain.pairs[self.k][0]
+        """time of the state x; 0 when the lane has ended"""
+        if lane.stop is not None and lane.stop not in (times := [s for _, s in chain.pairs[self.k :]]):
             raise ValueError(f"the chain stops at one of its times {', '.join(map(str, times))}, got {lane.stop!r}")
         if lane.on_step is not None:
             if not callable(lane.on_step):
                 raise ValueError(f"on_step is a function on_step(step) that returns None or an x, got {lane.on_step!r}")
             chain.check_no_memory()
-        self._look = _look(lane.model, attention)
         state = _state_at(lane.after, x_T)
-        seeds, self.x, self.labels = _checked_start(lane.model, chain.condition, seeds, state, noise)
-        self._noise = seeded_noise(seeds) if noise is None else own_noise(noise)
-        self._whole_step = chain.sampler.whole_steps(lane.model.schedule, chain.pairs)
-        self.t = chain.pairs[self._k][0]
-        self.alike = object()
-        self._began: object = None if lane.after is None else object()  # what it was since: x_T, or a state of its own
-        self._found: Denoised | None = None  # at x, if another lane has asked already
+        if seeds is None and (state is None or noise is None):
+            raise ValueError("give a seed for each image, or both x_T and noise")
+        self.x = _first_state(lane, seeds, state)
+        """x_t"""
+        self.labels = chain.condition.label_ids(lane.model, len(self.x))
+        self.noise = seeded_noise(seeds or ()) if noise is None else own_noise(noise)
+        self.step = sampler.start(chain.schedule, chain.pairs) if sampler.evaluations == 1 else None
+        """None for a sampler that evaluates the network by itself"""
+        self.own_steps = self._own_steps()
+        """the steps of such a sampler"""
+        self.twin = self
+        """the first lane with the same chain"""
+        self.origin: object = None if lane.after is None else object()
+        """where the states come from: None is the x_T that all lanes share"""
+        self.found: Denoised | None = None
+        """the evaluation at x, if it was made together with that of another lane"""
 
-    def next_step(self, under_way: Sequence[_Run]) -> Step:
-        """Take the next step, and return it as the caller gets it. under_way: the lanes that have not ended."""
-        lane = self.lane
-        step = self._whole_step(partial(self._evaluate, under_way), self._k, self.x, self._noise)
-        _check_step(step, (self._k, *lane.chain.pairs[self._k]), self.x, lane.chain.name)
-        given = self._look(step, self.x, self.labels)
-        changed = lane.on_step(given) if lane.on_step is not None else None
-        self.x, self._found = step.x, None
-        if changed is not None:
-            self.x, self._began = _state(changed, step.x), object()
-            given = replace(given, x=self.x.clone())
-        self._k += 1
-        self.t = 0 if step.s == lane.stop else step.s
-        return given
+    def _own_steps(self) -> Iterator[Step]:
+        """Yield the steps of a sampler that evaluates the network by itself, from the present state on."""
+        first, pairs, noise = self.k, self.chain.pairs[self.k :], self.noise
+        see = partial(predict, self.lane.model, labels=self.labels, guidance=self.guidance, clip=self.clip)
+        later = noise if first == 0 else lambda index, x: noise(first + index, x)
+        for k, step in enumerate(self.chain.sampler.steps(see, self.chain.schedule, pairs, self.x, noise=later)):
+            yield replace(step, index=first + k) if step.index == k else step
 
-    def _evaluate(self, under_way: Sequence[_Run], x: Tensor, t: int, **options: Any) -> Denoised:
-        """Evaluate, and in the same batch all lanes that will ask for the same network at this time."""
-        guidance = self.lane.chain.condition.guidance
-        here = x is self.x and isinstance(t, int) and t == self.t and not x.requires_grad
-        if options or not here or self.lane.chain.sampler.evaluations != 1:
-            run = {"labels": self.labels, "guidance": guidance, "clip": self._clip}
-            return predict(self.lane.model, x, t, **run | options)
-        if self._found is None and len(under_way) == 1:
-            return evaluation(self.lane.model, x, t, self.labels, guidance, self._clip)
-        if self._found is None:
-            runs = [run for run in under_way if run.t == t and self._shares(run)]
-            first = {run: next(one for one in runs if run is one or run._is_same(one)) for run in runs}
-            own = list(dict.fromkeys(first.values()))
-            labels = [run.labels for run in own if run.labels is not None]
-            batch, ids = torch.cat([run.x for run in own]), torch.cat(labels) if labels else None
-            parts = evaluation(self.lane.model, batch, t, ids, guidance, self._clip)
-            split = ((None,) * len(own) if part is None else part.split(len(x)) for part in parts)
-            found = dict(zip(own, map(Denoised._make, zip(*split, strict=True)), strict=True))
-            for run, one in first.items():  # a sampler of one's own may compute in place
-                run._found = found[one] if run is one else found[one].clone()
-        assert self._found is not None
-        return self._found
+    def change(self, x: Tensor) -> None:
+        """Go on from another state."""
+        self.x, self.origin, self.own_steps = x, object(), self._own_steps()
 
-    def _shares(self, other: _Run) -> bool:
-        """Whether another lane's evaluations can be in a batch with those of this one."""
-        mine, its = self.lane.chain, other.lane.chain
-        guidance = mine.condition.guidance == its.condition.guidance
-        return self.lane.model is other.lane.model and guidance and its.sampler.evaluations == 1
-
-    def _is_same(self, other: _Run) -> bool:
-        """Whether another lane at this time surely has the same state and condition: no device is asked for it."""
-        conditions = (vars(run.lane.chain.condition).values() for run in (self, other))
-        pairs = zip(*conditions, strict=True)
-        same = all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in pairs)
-        here, there = ((run._began, run._k, run._k and run.alike) for run in (self, other))
-        return same and here == there
+    def is_at_state_of(self, other: _Run) -> bool:
+        """Return whether two lanes surely have the same state and condition: no device is asked for it."""
+        if (self.origin, self.k) != (other.origin, other.k) or (self.k and self.twin is not other.twin):
+            return False
+        conditions = (vars(run.chain.condition).values() for run in (self, other))
+        return all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in zip(*conditions, strict=True))
 
 
-def _own_sampler(given: Any) -> StepSampler | None:
-    """Return an object or a function as a sampler; None for what is neither. Raises ValueError for a class."""
-    if isinstance(given, type):
-        raise ValueError(f"the sampler {given.__name__} is a class: give an instance, as {given.__name__}() makes it")
-    if isinstance(given, StepSampler):
-        return given
-    return OwnSampler(cast(SamplerFunction, given)) if callable(given) else None
+def _first_state(lane: Lane, seeds: list[int] | None, state: Tensor | None) -> Tensor:
+    """Return a copy of the state where a lane begins, on the network's device: the given one, or x_T of the seeds.
+
+    Raises ValueError for a state that does not fit the model, the chain or the number of seeds.
+    """
+    model, chain = lane.model, lane.chain
+    if state is None and chain.start not in (None, chain.schedule.T):
+        raise ValueError(f"a chain that starts at t = {chain.start} needs its state there: give it as x_T")
+    shape = (model.channels, model.image_size, model.image_size)
+    x = gaussian_batch(seeds or (), 0, shape) if state is None else state
+    check_state(model, x, "x_T", None if seeds is None else len(seeds))
+    if x.device.type == "cpu" and not x.isfinite().all():  # a GPU would be waited for
+        raise ValueError("x_T has NaN or infinite numbers")
+    check_guidance(chain.condition.guidance, x.dtype)
+    return x.detach().to(network_device(model.network) or x.device, copy=True)
 
 
-def _look(model: Model, attention: bool) -> Callable[[Step, Tensor, Tensor | None], Step]:
-    """(step, its x_t, labels) -> the step as it is given, with attention if that is asked for."""
-    if not attention:
-        return lambda step, x, labels: step.clone()
-    check_attention(model)
-    return lambda step, x, labels: replace(step.clone(), attention=attention_maps(model, x, step.t, labels))
-
-
-def _state(changed: Any, x: Tensor) -> Tensor:
-    """What on_step returned, as a state of its own like x."""
+def _changed_state(changed: Any, x: Tensor) -> Tensor:
+    """Return what on_step returned as a state like x. Raise ValueError for anything else."""
     if not isinstance(changed, Tensor) or changed.shape != x.shape or not changed.is_floating_point():
         found = tensor_text(changed) if isinstance(changed, Tensor) else type(changed).__name__
         raise ValueError(f"on_step returns None, or an x like step.x, {tensor_text(x)}, got {found}")
     return changed.detach().to(x, copy=True)
-
-
-@dataclass(frozen=True)
-class OwnSampler(StepSampler):
-    """A `SamplerFunction` for a chain: it starts again from each state that it has not made itself."""
-
-    evaluations: ClassVar[int | None] = None
-    function: SamplerFunction
-
-    @property
-    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return getattr(self.function, "__name__", StepSampler.name)
-
-    @property
-    def memory(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return getattr(self.function, "memory", False)
-
-    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        running, first, made = iter(()), 0, None
-
-        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            nonlocal running, first, made
-            if x is not made:
-                first = k
-                running = self._checked(predict, schedule, pairs[k:], x, lambda index, x: noise(k + index, x))
-            step = next(running)
-            if isinstance(step, Step):  # else the run refuses it
-                made, own = step.x, step.index == k - first
-                step = replace(step, index=k) if own else step
-            return step
-
-        return whole_step
-
-    def _checked(
-        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
-    ) -> Iterator[Any]:
-        """What the function yields, once for each pair; else a ValueError that says what it did."""
-        done, name = 0, self.name
-        try:
-            steps = iter(self.function(predict, schedule, list(pairs), x.clone(), noise=noise))
-            for step in steps:
-                done += 1
-                if done == len(pairs) and next(steps, None) is not None:
-                    raise ValueError(f"the sampler {name!r} gives more steps than the {len(pairs)} that it was given")
-                yield step
-        except (ValueError, GeneratorExit):
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise ValueError(f"the sampler {name!r} failed in step {done} ({reason})") from error
-        if done < len(pairs):
-            raise ValueError(f"the sampler {name!r} gives {done} of {len(pairs)} steps")
-
-
-def _check_step(step: Any, expected: tuple[int, int, int], x: Tensor, name: str) -> None:
-    """ValueError for what is no step from x with this index, t and s."""
-    if not isinstance(step, Step):
-        raise ValueError(f"the sampler {name!r} must yield ddpm_core.Step, got {type(step).__name__}")
-    if (step.index, step.t, step.s) != expected:
-        found, wanted = (f"step {i} from t = {t} to s = {s}" for i, t, s in ((step.index, step.t, step.s), expected))
-        raise ValueError(f"the sampler {name!r} must give {wanted}, and gave {found}")
-    for field, value in (("x", step.x), ("x0_hat", step.x0_hat)):
-        if not isinstance(value, Tensor) or (value.shape, value.dtype, value.device) != (x.shape, x.dtype, x.device):
-            found = tensor_text(value) if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"{field} of the sampler {name!r} must be like x, {tensor_text(x)}, got {found}")
 
 
 def side_by_side(
@@ -624,24 +549,6 @@ def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
     if after is not None and (x_T is not None or not is_state):
         raise ValueError("after must be a step or a state (t, x_t); it replaces x_T, so leave x_T out")
     return x_T if after is None else after.x if isinstance(after, Step) else after[1]
-
-
-def _checked_start(
-    model: Model, condition: Condition, seeds: Seeds | None, x_T: Tensor | None, noise: Noise | None
-) -> tuple[list[int], Tensor, Tensor | None]:
-    """The seeds (none where x_T and noise replace them), x_T and labels, checked and on the network's device."""
-    checked = [] if seeds is None else check_seeds(seeds)
-    if seeds is None and (x_T is None or noise is None):
-        raise ValueError("give a seed for each image, or both x_T and noise")
-    shape = (model.channels, model.image_size, model.image_size)
-    x = gaussian_batch(checked, 0, shape) if x_T is None else x_T
-    check_state(model, x, "x_T", None if seeds is None else len(checked))
-    if x.device.type == "cpu" and not x.isfinite().all():  # a GPU would be waited for
-        raise ValueError("x_T has NaN or infinite numbers")
-    label_ids = condition.label_ids(model, len(x))
-    check_guidance(condition.guidance, x.dtype)
-    x = x.detach().to(network_device(model.network) or x.device, copy=True)  # the caller may change x_T
-    return checked, x, label_ids
 
 
 @completes(RunOptions)

@@ -1,4 +1,8 @@
-"""Samplers: each is a step, x_s from x_t and the network's prediction there; `runs` goes from step to step."""
+"""Samplers: each is a step, x_s from x_t and the network's prediction there; `runs.follow` goes from step to step.
+
+A sampler that evaluates the network by itself is a generator of steps: "langevin", the methods of `restore`, and your
+own functions.
+"""
 
 from __future__ import annotations
 
@@ -33,35 +37,29 @@ CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its co
 # `prediction.predict`.
 Predict = Callable[..., Denoised]
 Sigma = float | Tensor
-# advance(found, k, t, s, x, noise) -> (x_s, σ of the noise that was added): step k, from t to s, from x = x_t and from
+# step(found, k, t, s, x, noise) -> (x_s, σ of the noise that was added): step k, from t to s, from x = x_t and from
 # what the network found there. A chain with memory asks for its steps in order.
-Advance = Callable[[Denoised, int, int, int, Tensor, Noise], tuple[Tensor, Sigma]]
-# whole_step(predict, k, x, noise) -> step k from x = x_t, evaluations included.
-WholeStep = Callable[[Predict, int, Tensor, Noise], "Step"]
+TakeStep = Callable[[Denoised, int, int, int, Tensor, Noise], tuple[Tensor, Sigma]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Step:
-    """One step of a trajectory, from x_t to x_s.
-
-    Attributes:
-        index: 0..n−1.
-        t, s: the times.
-        x: x_s, (N, C, H, W); after the last step it is x_0.
-        x0_hat: x̂_0 as predicted at x_t, clipped if clip is on.
-        sigma: the standard deviation of the noise that the step really added, 0 at s = 0; a tensor like x for learned
-            variances.
-        attention: how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), if the run has
-            `attention=True`.
-    """
+    """One step of a trajectory, from x_t to x_s."""
 
     index: int
+    """0..n−1"""
     t: int
+    """the time where the step begins"""
     s: int
+    """the time that it reaches"""
     x: Tensor
+    """x_s, (N, C, H, W); after the last step it is x_0"""
     x0_hat: Tensor
+    """x̂_0 as predicted at x_t, clipped if clip is on"""
     sigma: float | Tensor
+    """standard deviation of the noise that the step really added, 0 at s = 0; a tensor like x for learned variances"""
     attention: Tensor | None = None
+    """how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), with `attention=True`"""
 
     def clone(self) -> Step:
         """Return the same step with copied tensors, which may be changed."""
@@ -100,6 +98,7 @@ class StepSampler:
     Its options are its fields with a default, and they are listed nowhere else. Every function that takes a sampler
     also takes these names. A field with repr=False is no option: only `bind` sets it.
 
+    Write `start`, or, for a sampler that evaluates the network by itself, `steps` and `evaluations`.
     """
 
     name: ClassVar[str] = "of your own"
@@ -107,7 +106,7 @@ class StepSampler:
     memory: ClassVar[bool] = False
     """whether a step depends on earlier ones"""
     evaluations: ClassVar[int | None] = 1
-    """of the network in each step; 1 is at its x_t, so that several runs can share it; None if only the run knows"""
+    """evaluations of the network in a step; 1 is that at x_t, which lanes can share; None if only the run knows"""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -126,37 +125,30 @@ class StepSampler:
         """Return σ of every step: None if it is not known before, and 0 if no noise is added, as at s = 0."""
         return [None] * len(pairs)
 
-    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
-        """Return the function that makes the steps of one chain: see `Advance`."""
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
+        """Return the function that takes the steps of one chain: see `TakeStep`."""
         raise NotImplementedError
 
-    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        """Return the function that makes steps with their evaluations: see `WholeStep`."""
-        advance = self.start(schedule, pairs)
-
-        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            t, s = pairs[k]
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        """Yield the steps of one chain, each evaluated by `predict`: this is a `SamplerFunction`."""
+        step = self.start(schedule, pairs)
+        for k, (t, s) in enumerate(pairs):
             found = predict(x, t)
-            made: Any = advance(found, k, t, s, x, noise)
-            if not isinstance(made, tuple) or len(made) != 2:
-                raise ValueError(
-                    f"a step of the sampler {self.name!r} must return (x_s, σ), got a {type(made).__name__}"
-                )
-            return Step(k, t, s, made[0], found.x0_hat, made[1])
-
-        return whole_step
+            x, sigma = step(found, k, t, s, x, noise)
+            yield Step(k, t, s, x, found.x0_hat, sigma)
 
 
 @dataclass(frozen=True)
 class DDPM(StepSampler):
-    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z.
-
-    variance: None for the model's own, or "beta" without a model. gamma: the model's Γ_t, for "analytic".
-    """
+    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z."""
 
     name: ClassVar[str] = "ddpm"
     variance: Variance | None = None
+    """None for the model's own, or "beta" without a model"""
     gamma: Tensor | None = field(default=None, compare=False, repr=False)
+    """Γ_t of the model, which the variance "analytic" needs"""
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> DDPM:
         return replace(self, variance=check_variance(model, self.variance, pairs, guidance), gamma=model.gamma)
@@ -167,17 +159,16 @@ class DDPM(StepSampler):
             return [None] * (len(pairs) - 1) + [0.0]
         return _known_sigmas(schedule, pairs, variance, self.gamma)
 
-    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
-        known = self.sigmas(schedule, pairs)
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
+        sigmas = self.sigmas(schedule, pairs)
 
-        def advance(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, Sigma]:
-            mean = posterior_mean(schedule, found.x0, x, t, s)
-            sigma = known[k]
+        def step(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, Sigma]:
+            mean, sigma = posterior_mean(schedule, found.x0, x, t, s), sigmas[k]
             if sigma is None:
                 sigma = reverse_variance(schedule, t, s, self.variance or "beta", found.v).sqrt()
             return (mean + sigma * noise(k, x) if s > 0 else mean), sigma
 
-        return advance
+        return step
 
 
 @dataclass(frozen=True)
@@ -189,13 +180,13 @@ class Langevin(DDPM):
     ᾱ_t), and the step is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖; it works for any model. The norms are
     those of each image, not means over a batch as in their code, so no image depends on others. If ε is 0, as for an
     untrained network, x_t stays.
-
-    snr: r, None for the model's own, or SNR. corrections: their number in each step, None for the model's own, or 1.
     """
 
     name: ClassVar[str] = "langevin"
     snr: float | None = None
+    """r; None for the model's own, or SNR"""
     corrections: int | None = None
+    """their number in each step; None for the model's own, or 1"""
 
     @property
     def evaluations(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -208,28 +199,29 @@ class Langevin(DDPM):
         own = {name: getattr(model, name) for name in ("snr", "corrections") if getattr(self, name) is None}
         return replace(cast(Langevin, super().bind(model, pairs, guidance)), **own)
 
-    def whole_steps(self, schedule: NoiseSchedule, pairs: Pairs) -> WholeStep:
-        predictor, r = super().whole_steps(schedule, pairs), SNR if self.snr is None else self.snr
-
-        def whole_step(predict: Predict, k: int, x: Tensor, noise: Noise) -> Step:
-            t, _ = pairs[k]
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        step, r = self.start(schedule, pairs), SNR if self.snr is None else self.snr
+        for k, (t, s) in enumerate(pairs):
             for number in range(1, self.evaluations):
                 eps, z = predict(x, t).eps, noise(number * CORRECTIONS + k, x)
                 length = _norm(eps)
                 ratio = (r * _norm(z) / length).where(length > 0, 0.0)
                 twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
                 x = x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
-            return predictor(predict, k, x, noise)
-
-        return whole_step
+            found = predict(x, t)
+            x, sigma = step(found, k, t, s, x, noise)
+            yield Step(k, t, s, x, found.x0_hat, sigma)
 
 
 @dataclass(frozen=True)
 class DDIM(StepSampler):
-    """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃. eta: 0..1."""
+    """DDIM (Song et al. 2021, Eq. 12): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z with σ = η √β̃."""
 
     name: ClassVar[str] = "ddim"
     eta: float = 0.0
+    """η, 0..1"""
 
     def __post_init__(self) -> None:
         if not is_number(self.eta, 0, 1):
@@ -238,15 +230,15 @@ class DDIM(StepSampler):
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
         return [self.eta * sigma for sigma in _known_sigmas(schedule, pairs, "beta_tilde")]
 
-    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
         sigmas = self.sigmas(schedule, pairs)
 
-        def advance(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+        def step(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
             alpha_bar, sigma = schedule.alpha_bar[s].item(), sigmas[k]
             x_s = math.sqrt(alpha_bar) * found.x0 + math.sqrt(max(1 - alpha_bar - sigma**2, 0)) * found.eps
             return (x_s + sigma * noise(k, x) if sigma > 0 else x_s), sigma
 
-        return advance
+        return step
 
 
 @dataclass(frozen=True)
@@ -263,7 +255,7 @@ class Solver(StepSampler):
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
         return [0.0] * len(pairs)
 
-    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
         solve = solver(self.name, schedule, pairs)
         return lambda found, k, t, s, x, noise: (solve(found.x0, t, x), 0.0)
 
@@ -273,12 +265,11 @@ class Consistency(StepSampler):
     """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
 
     A step keeps only x̂_0, so this sampler suits networks that predict x_0 in one step: consistency students.
-
-    floor: the σ that is already in x̂_0, because those networks were trained down to their smallest σ and not to 0.
     """
 
     name: ClassVar[str] = "consistency"
     floor: float = field(default=0.0, repr=False)
+    """the σ that is already in x̂_0: such a network was trained down to its smallest σ, and not to 0"""
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
         its = getattr(model.coordinates, "inner", model.coordinates)  # of a network on another schedule
@@ -288,14 +279,79 @@ class Consistency(StepSampler):
         signal = [schedule.alpha_bar[s].item() for _, s in pairs]
         return [math.sqrt(max(1 - alpha_bar - alpha_bar * self.floor**2, 0)) for alpha_bar in signal]
 
-    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
+    def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
         sigmas = self.sigmas(schedule, pairs)
 
-        def advance(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+        def step(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
             x_s = math.sqrt(schedule.alpha_bar[s].item()) * found.x0
             return (x_s + sigmas[k] * noise(k, x) if s > 0 else x_s), sigmas[k]
 
-        return advance
+        return step
+
+
+@dataclass(frozen=True)
+class FunctionSampler(StepSampler):
+    """A sampler function of yours: what it yields is checked."""
+
+    evaluations: ClassVar[int | None] = None
+    function: SamplerFunction
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return getattr(self.function, "__name__", StepSampler.name)
+
+    @property
+    def memory(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return getattr(self.function, "memory", False)
+
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        """Yield what the function yields, once for each pair. Raise ValueError, with what it did, for anything else."""
+        done, name = 0, self.name
+        try:
+            steps: Iterator[Any] = iter(self.function(predict, schedule, list(pairs), x.clone(), noise=noise))
+            for step in steps:
+                if not isinstance(step, Step):
+                    raise ValueError(f"the sampler {name!r} must yield ddpm_core.Step, got {type(step).__name__}")
+                done += 1
+                if done == len(pairs) and next(steps, None) is not None:
+                    raise ValueError(f"the sampler {name!r} gives more steps than the {len(pairs)} that it was given")
+                yield step
+        except (ValueError, GeneratorExit):
+            raise
+        except Exception as error:  # your code may raise anything, and the message says whose code it was
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ValueError(f"the sampler {name!r} failed in step {done} ({reason})") from error
+        if done < len(pairs):
+            raise ValueError(f"the sampler {name!r} gives {done} of {len(pairs)} steps")
+
+
+def as_sampler(given: Any) -> StepSampler:
+    """Return the sampler of a name, an object or a function. Raise ValueError for anything else."""
+    if isinstance(given, type):
+        raise ValueError(f"the sampler {given.__name__} is a class: give an instance, as {given.__name__}() makes it")
+    if isinstance(given, StepSampler):
+        return given
+    if isinstance(given, str) and given in NAMED:
+        return NAMED[cast(Sampler, given)]
+    if not callable(given):
+        raise ValueError(f"unknown sampler {given!r}: choose from {', '.join(NAMED)}, or give a function")
+    return FunctionSampler(cast(SamplerFunction, given))
+
+
+def check_step(step: Any, expected: tuple[int, int, int], x: Tensor, sampler: StepSampler) -> Step:
+    """Return a sampler's step from x. Raise ValueError for one with another index, t or s, and for what is no step."""
+    if not isinstance(step, Step):
+        raise ValueError(f"a step of the sampler {sampler.name!r} must return (x_s, σ), got a {type(step).__name__}")
+    if (step.index, step.t, step.s) != expected:
+        found, wanted = (f"step {i} from t = {t} to s = {s}" for i, t, s in ((step.index, step.t, step.s), expected))
+        raise ValueError(f"the sampler {sampler.name!r} must give {wanted}, and gave {found}")
+    for name, value in (("x", step.x), ("x0_hat", step.x0_hat)):
+        if not isinstance(value, Tensor) or (value.shape, value.dtype, value.device) != (x.shape, x.dtype, x.device):
+            found = tensor_text(value) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{name} of the sampler {sampler.name!r} must be like x, {tensor_text(x)}, got {found}")
+    return step
 
 
 def _norm(x: Tensor) -> Tensor:

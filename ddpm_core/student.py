@@ -15,22 +15,21 @@ SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progress
 
 @dataclass(frozen=True)
 class Student:
-    """The runs for which a distilled model was made.
-
-    method: one of names.DISTILLATIONS. times: the times at which the network was trained, descending from T. After
-    progressive distillation they are the n times of its only chain; after consistency distillation, a chain can choose
-    among them. teacher: its name, "" if it is not known. guidance: the scale with which the teacher was guided, which
-    the student has learned; None without guidance. finished: whether the training reached its end.
-
-    Raises ValueError for other values.
-    """
+    """The runs for which a distilled model was made. Raises ValueError for values that no student has."""
 
     method: Distillation
+    """one of names.DISTILLATIONS"""
     times: tuple[int, ...]
+    """the times at which the network was trained, descending from T: after progressive distillation all times of its
+    only chain; after consistency distillation, a chain chooses among them"""
     teacher: str = ""
+    """the teacher's name, "" if it is not known"""
     guidance: float | None = None
+    """the scale of the teacher's guidance, which the student has learned; None without guidance"""
     finished: bool = True
+    """whether the training reached its end"""
     usual: tuple[int, ...] = ()
+    """the times of a consistency model's run that names no steps; () for 2 of `times`"""
 
     def __post_init__(self) -> None:
         if self.method not in DISTILLATIONS:

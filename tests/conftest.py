@@ -75,7 +75,7 @@ def pytest_sessionstart(session):
     with suppress(ImportError):  # not everywhere
         from ddpm_core.engines import openvino
 
-        openvino._CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": 1})
+        openvino.CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": 1})
     # No deadline: the machine may be busy. Derandomised: a red run can be repeated.
     settings.register_profile("seeded", deadline=None, derandomize=True)
     settings.load_profile("seeded")

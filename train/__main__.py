@@ -16,7 +16,7 @@ from ddpm_core.commands import allow_any_text, said
 from ddpm_core.commands.reading import HELP, find, read
 from ddpm_core.errors import UserError
 from train.common.command_line import user_path
-from train.common.memory import enough_memory
+from train.common.errors import enough_memory
 
 USAGE = """usage: python -m train COMMAND [--help]
 

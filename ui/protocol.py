@@ -94,8 +94,17 @@ class Look(TypedDict):
     maps: Sprite  # of its heads: the largest share is white
 
 
-class InsideFrame(TypedDict):
-    """What an opened network gives at step k of a lane. The pictures of blocks are in their order."""
+class BlockPictures(TypedDict):
+    """What is seen of the blocks in one evaluation, in their order."""
+
+    channels: Sprite  # of the chosen block, each from its darkest number to its brightest one
+    read: NotRequired[list[Sprite]]  # what a reader finds of x̂_0 in each block
+    colours: NotRequired[list[Sprite]]  # the numbers of each block as colours
+    looks: NotRequired[list[Look]]  # where the chosen place looks
+
+
+class InsideFrame(BlockPictures):
+    """What an opened network gives at step k of a lane."""
 
     kind: Literal["inside"]
     lane: int
@@ -103,10 +112,6 @@ class InsideFrame(TypedDict):
     t: int
     x: Sprite  # x_s
     x0: Sprite
-    channels: Sprite  # of the chosen block, each from its darkest number to its brightest one
-    read: NotRequired[list[Sprite]]  # what a reader finds of x̂_0 in each block
-    colours: NotRequired[list[Sprite]]  # the numbers of each block as colours
-    looks: NotRequired[list[Look]]  # where the chosen place looks
 
 
 class SourcePicture(TypedDict):
@@ -190,23 +195,28 @@ class Early(TypedDict):
     bits: float
 
 
-class Curves(TypedDict):
+class BoundCurves(TypedDict):
     """Curves of a bound at its times, in bits/dim."""
 
     L: list[float]
     rate: list[float]
 
 
-class MeanBits(TypedDict):
-    """Means over the pictures so far."""
+class MeanBound(TypedDict):
+    """A bound, as means over pictures."""
+
+    # By variance and steps: bits/dim, its standard error, prior, L_0.
+    chains: dict[str, dict[str, tuple[float, float | None, float, float]]]
+    curves: dict[str, BoundCurves]  # by variance
+    rmse: list[float]  # at the times, on the scale 0 to 255
+    times: list[int]  # ascending
+
+
+class MeanBits(MeanBound):
+    """The bound of the pictures so far."""
 
     kind: Literal["bits"]
     done: int  # pictures
-    # By variance and steps: bits/dim, its standard error, prior, L_0.
-    chains: dict[str, dict[str, tuple[float, float | None, float, float]]]
-    curves: dict[str, Curves]  # by variance
-    rmse: list[float]  # at the times, on the scale 0 to 255
-    times: list[int]  # ascending
 
 
 Result = (
@@ -456,7 +466,7 @@ class EngineQuestions(TypedDict):
     room: Callable[[RoomAsked], Invitation]
 
 
-class Weights(TypedDict):
+class ScheduleWeights(TypedDict):
     """The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`."""
 
     beta: NDArray[np.float32]
@@ -480,7 +490,7 @@ class NoiseAsked(TypedDict):
     seed: int
 
 
-class Noise(TypedDict):
+class DrawnNoise(TypedDict):
     epsilon: NDArray[np.int16]  # in units of EPSILON_UNIT
 
 
@@ -508,13 +518,13 @@ class WalkComparison(TypedDict):
 
 class ForwardQuestions(TypedDict):
     thumbs: Callable[[Nothing], dict[str, Sprite]]
-    tables: Callable[[Nothing], dict[str, Weights]]
+    tables: Callable[[Nothing], dict[str, ScheduleWeights]]
     picture: Callable[[DrawingAsked], DrawnPicture]
-    noise: Callable[[NoiseAsked], Noise]
+    noise: Callable[[NoiseAsked], DrawnNoise]
     compare: Callable[[WalkAsked], WalkComparison]
 
 
-class SampleGrid(TypedDict):
+class TrainingGrid(TypedDict):
     """Samples of a step of a training; null where a picture is gone."""
 
     step: int
@@ -560,7 +570,7 @@ class TrainingNow(Continued):
     saved: NotRequired[bool]  # whether there is a model
     version: NotRequired[int]  # changes when what the page knew no longer holds
     points: NotRequired[list[tuple[int, float | None, float | None, float]]]  # step, loss, images a second, seconds
-    grids: NotRequired[list[SampleGrid]]
+    grids: NotRequired[list[TrainingGrid]]
     more: NotRequired[bool]  # grids are left: ask again at once
     total: NotRequired[int]  # steps
     batch: NotRequired[int]  # images a step

@@ -1,4 +1,4 @@
-"""What is measured of the page without a server: `python -m benchmarks browser step`, `opening`, `runs`."""
+"""Measure the page without a server: `python -m benchmarks browser step`, `opening`, `runs`."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def traced(browser: Browser, page: Page) -> Iterator[list[dict[str, Any]]]:
 
 
 def _tasks(events: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    """Of each task of the page's main thread: the ms it lasted, and those for which it had the processor."""
+    """Return for each task of the page's main thread how many ms it lasted, and for how many it had the processor."""
     thread = itemgetter("pid", "tid")
     mains = {thread(e) for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
     layouts = Counter(thread(e) for e in events if e["name"] == "Layout")

@@ -117,7 +117,8 @@ class Frontier:
                     self._save()
 
     def rows(self, cells: Sequence[Entry]) -> list[dict[str, Any]]:
-        """For each cell: score, milliseconds a picture and, where diffusers' DDIM was timed, how much quicker it is.
+        """Return for each cell: score, milliseconds a picture and, where diffusers' DDIM was timed, how much quicker it
+        is.
 
         best: whether no cell that is as quick has a better score.
         """
@@ -182,7 +183,7 @@ def draw(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Everything in its order."""
+    """Time and score the cells, then write the table and the plot."""
     cells = plan(options.checkpoint, options.sampler, options.spacing, options.steps, options.diffusers)
     with processes(cells) as contenders:
         about = [contender.about() for contender in contenders.values()]

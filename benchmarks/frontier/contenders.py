@@ -21,13 +21,13 @@ TIMED = 50  # of a longer run so many steps are timed, and the rest is taken to 
 
 @dataclass(frozen=True)
 class Entry:
-    """A way to make pictures. library: "ours" or "diffusers". spacing: "" for a student's or diffusers' own."""
+    """A way to make pictures."""
 
-    library: str
+    library: str  # "ours" or "diffusers"
     checkpoint: str
     sampler: str
     steps: int
-    spacing: str = ""
+    spacing: str = ""  # "": that of a student, or of diffusers
 
     @property
     def name(self) -> str:
@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def timed(self) -> Entry:
-        """The entry whose time is this one's too: the spacing does not change it."""
+        """The entry without its spacing, which does not change the time."""
         return Entry(self.library, self.checkpoint, self.sampler, self.steps)
 
 

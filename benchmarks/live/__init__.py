@@ -51,7 +51,7 @@ def right(grid: Path) -> float:
 
 
 def run_seconds(app: ServedApp) -> float:
-    """Of a run of Watch with its defaults, by the app's API."""
+    """Return the seconds of a run of Watch with its defaults, by the app's API."""
     times = []
     for _ in range(RUNS):
         started = time.perf_counter()
@@ -61,12 +61,12 @@ def run_seconds(app: ServedApp) -> float:
 
 
 def grids(temporary: Path) -> list[Path]:
-    """Of the moving average, in the order of the steps, of the first run that an app has in its temporary folder."""
+    """Return the grids of the moving average in the order of the steps. They belong to the first run of an app."""
     return sorted(temporary.glob("ddpm-lab-*/*/run-1/samples/step-*-ema.png"))
 
 
 def images_per_second(page: Page) -> str:
-    """What the page says."""
+    """Read the speed that the page shows."""
     found = re.search(r"([\d.,]+) images/s", page.inner_text(".train"))
     return found[1] if found else "unknown"
 

@@ -26,8 +26,9 @@ class Failed(Exception):
 
 
 class ServedApp:
-    """`python app.py` on a free port. folder: for its temporary files and caches; env: more variables; files: how many
-    it may open.
+    """`python app.py` on a free port.
+
+    folder: for its temporary files and caches. env: more variables. files: the number of files that it may open.
     """
 
     def __init__(self, folder: Path, checkpoint: str, env: dict[str, str] | None = None, files: int | None = None):
@@ -58,7 +59,9 @@ class ServedApp:
         return self.ordered(name, list((self._defaults | values).values()))
 
     def ordered(self, name: str, data: list[Any]) -> str:
-        """As `order`, with the values in the order of the parameters. Raises Failed where the app takes no more."""
+        """Do the same as `order`, with the values in the order of the parameters. Raises Failed if the app
+        takes no more.
+        """
         answer = self.http.post(f"{self.url}/call/{name}", json={"data": data})
         if answer.status_code == 503:
             raise Failed(answer.json()["detail"])
@@ -93,7 +96,7 @@ class ServedApp:
         return np.asarray(Image.open(io.BytesIO(answer.content)))
 
     def seconds_to_first_step(self) -> float:
-        """Of a run that is ordered now: until its first step has been received."""
+        """Order a run, and return the seconds until its first step has come."""
         started = time.perf_counter()
         with contextlib.closing(self.events("trajectory", steps=5, count=1)) as events:
             next(events)
@@ -119,7 +122,7 @@ class ServedApp:
         return len(os.listdir(f"/proc/{self.process.pid}/task"))
 
     def temporary_bytes(self) -> int:
-        """Of the files in its temporary folder."""
+        """Return the size of the files in its temporary folder."""
         total = 0
         for path in self.temporary.rglob("*"):
             with contextlib.suppress(OSError):  # deleted meanwhile
@@ -133,7 +136,7 @@ class ServedApp:
     # --- Its end
 
     def kill(self) -> None:
-        """As `kill -9` does."""
+        """Kill the process as `kill -9` does."""
         self.process.kill()
         self.process.wait()
 

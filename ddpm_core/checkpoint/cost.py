@@ -14,11 +14,10 @@ from torch.utils.flop_counter import flop_registry
 
 from ddpm_core.checkpoint.config.unet_config import count_parameters
 from ddpm_core.checkpoint.latent_parts import make_decoder, make_text
-from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.spec import CheckpointConfig
 from ddpm_core.engines.common import example_inputs
 from ddpm_core.engines.networks import make_network
-from ddpm_core.errors import first_line
+from ddpm_core.errors import UNCHECKED, first_line
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,7 @@ def _parameters(make: Callable[[dict[str, Any]], Any], config: str) -> int:
     try:
         with torch.device("meta"):
             return count_parameters(make(json.loads(config)))
-    except CheckpointError:
-        raise
-    except Exception as error:  # diffusers checks a configuration by running into it
+    except UNCHECKED as error:
         raise ValueError(f"a part of this model cannot be built ({first_line(error)})") from None
 
 
@@ -79,7 +76,7 @@ def _cost(config: str) -> Cost:
         image, t_index, *labels = (value.to("meta") for value in example_inputs(unet))
         with _Count() as count, torch.no_grad():
             unet.eval()(image, t_index, *labels, return_dict=False)
-    except Exception as error:  # diffusers checks a configuration by running into it
+    except UNCHECKED as error:
         raise ValueError(f"the network of config.json cannot be evaluated ({first_line(error)})") from None
     return Cost(count.flop, parameters)
 

@@ -28,7 +28,7 @@ from ddpm_core.engines import from_diffusers
 from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
 from ddpm_core.engines.latent import ClipText, LatentDecoder
 from ddpm_core.engines.networks import Network
-from ddpm_core.errors import first_line
+from ddpm_core.errors import UNCHECKED, first_line
 from ddpm_core.model import ModelSpec
 
 
@@ -114,7 +114,7 @@ def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.d
     decoder = LatentDecoder(autoencoder, device, *latent_config.scaling(config))
     try:
         picture = decoder.decode(torch.linspace(-1, 1, 4 * channels, dtype=torch.float32).reshape(1, channels, 2, 2))
-    except Exception as error:  # diffusers checks a configuration by running into it
+    except UNCHECKED as error:
         raise CheckpointError(f"{where}: the autoencoder cannot be evaluated ({first_line(error)})") from None
     if picture.shape != (1, 3, 2 * factor, 2 * factor) or not picture.isfinite().all():
         raise CheckpointError(f"{where}: the autoencoder gives no picture of {factor} pixels a side for each latent")

@@ -6,13 +6,14 @@ The file is whatever somebody put on the Hub: nothing in it is run, and all that
 from __future__ import annotations
 
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -24,12 +25,15 @@ from ddpm_core.engines.from_diffusers import KDownsample2D, KUpsample2D, PatchEm
 from ddpm_core.engines.networks import Network, is_network, least_side, make_network, out_channels
 from ddpm_core.engines.networks.times import tabulate_times
 from ddpm_core.engines.torch import ExactNetwork
-from ddpm_core.errors import first_line
+from ddpm_core.errors import UNCHECKED, first_line
 from ddpm_core.model import Model, Source
 
 SCALE = ".scale"  # ends the name of an int8 tensor's scales, (C, 1, ...): its weights are the product of both
 # Attention weights as diffusers named them before 0.12.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+
+# What torch, pickle, zipfile and safetensors raise where they run into a damaged file.
+_DAMAGED = (*UNCHECKED, EOFError, ImportError, OSError, SafetensorError, struct.error, zipfile.BadZipFile)
 
 
 def build_network(config: dict[str, Any], path: Path, where: str, T: int | None) -> Network:
@@ -52,7 +56,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
     try:
         with torch.device("meta"), _Uninitialised():
             unet: Any = make()
-    except Exception as error:  # diffusers checks a configuration by running into it
+    except UNCHECKED as error:
         raise CheckpointError(f"{where}: {kind} can't be built from config.json ({first_line(error)})") from None
     try:
         count_parameters(unet)  # refuses too many
@@ -132,7 +136,7 @@ def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
     try:
         with torch.no_grad():
             output = unet.eval()(image, torch.tensor([T - 1]), *labels, return_dict=False)[0]
-    except Exception as error:  # as diffusers' blocks do not check what they are given
+    except UNCHECKED as error:
         raise CheckpointError(
             f"{where}: the network of config.json cannot be evaluated ({first_line(error)})"
         ) from None
@@ -182,7 +186,7 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{where} is damaged or holds more than weights: it was refused, and no code in it was run"
         ) from None
-    except Exception as error:  # the readers check a file by running into it
+    except _DAMAGED as error:
         if isinstance(error, OSError) and error.strerror:
             raise CheckpointError(f"{where} cannot be read: {error.strerror}") from None
         file = path.resolve()  # in the Hub's cache, where path is a link

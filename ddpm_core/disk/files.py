@@ -25,7 +25,7 @@ from ddpm_core.disk import in_use
 
 # Of kind "tmp" is what is being written or deleted, of kind "old" a whole folder that makes room for its successor.
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(tmp|old)", re.DOTALL)
-_PATIENCE = 1.0  # seconds; another process takes microseconds from one renaming to the next
+PATIENCE = 1.0  # seconds; another process takes microseconds from one renaming to the next
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             yield file
         return
     real = Path(os.path.realpath(path))
-    temporary, hold = _hidden(real, "tmp"), None
+    temporary, hold = hidden(real, "tmp"), None
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         _sweep(real.parent)
@@ -155,7 +155,7 @@ def restore(folder: str | Path) -> None:
     """Give a folder its name back if a process was killed while replacing it. Does nothing if the folder exists."""
     with suppress(OSError, ValueError):  # not a path at all, or one that nobody may look at
         folder = Path(os.path.realpath(folder))
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + PATIENCE
         while not os.path.lexists(folder):
             aside = [path for path, name, kind in _all_hidden(folder.parent) if (name, kind) == (folder.name, "old")]
             if not aside:
@@ -171,7 +171,7 @@ def restore(folder: str | Path) -> None:
 
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
-    new, hold = _hidden(folder, "tmp"), None
+    new, hold = hidden(folder, "tmp"), None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
@@ -184,7 +184,7 @@ def _new(folder: Path) -> Iterator[Path]:
 
 
 def _swap(new: Path, folder: Path) -> None:
-    old, hold = _hidden(folder, "old"), None
+    old, hold = hidden(folder, "old"), None
     try:
         if folder.exists():
             hold = in_use.hold(folder)
@@ -203,7 +203,7 @@ def _swap(new: Path, folder: Path) -> None:
 
 def _discard(old: Path) -> None:
     """Delete a former folder under another name, so that what is called "old" is always whole."""
-    rest = _hidden(old, "tmp")
+    rest = hidden(old, "tmp")
     os.rename(old, rest)
     shutil.rmtree(rest, ignore_errors=True)
 
@@ -236,7 +236,7 @@ def _link(path: str | Path, other: str | Path) -> None:
         shutil.copy2(path, other, follow_symlinks=False)
 
 
-def _hidden(path: Path, kind: str) -> Path:
+def hidden(path: Path, kind: str) -> Path:
     # Only of a folder that is to come back the whole name is needed, and names have at most 255 bytes.
     name = path.name if kind == "old" else path.name[:32]
     return path.with_name(f".{name}.{secrets.token_hex(8)}.{kind}")

@@ -62,7 +62,7 @@ def wrap(
             if chosen.type != "cuda":
                 raise RuntimeError(f"CUDA graphs are for CUDA, not for {chosen.type}")
             return GraphNetwork(unet, chosen, in_torch, exact)
-    except Exception as error:  # whatever is missing, torch works
+    except Exception as error:  # compilers raise errors of many kinds, and torch can evaluate any network
         why = f"{engine} did not work: {first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)
     network = TorchNetwork(unet, chosen, in_torch, exact, batched and chosen.type == "cpu")
@@ -84,7 +84,7 @@ def wrap_decoder(decoder: LatentDecoder, network: WithUNet, image_size: int) -> 
     example = torch.zeros(1, autoencoder.config["latent_channels"], image_size, image_size, dtype=torch.float32)
     try:
         decoder.decode_by(OpenVINODecoder(autoencoder.decoder, autoencoder.config, network.precision, example))
-    except Exception as error:  # whatever is missing, torch works
+    except Exception as error:  # as in `wrap`
         warnings.warn(f"the decoder is evaluated by torch: OpenVINO did not work: {first_line(error)}", stacklevel=2)
 
 
@@ -134,7 +134,7 @@ def choose_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).item()  # fails on "meta", whose tensors hold no numbers
-    except Exception:  # each backend that is not there has an error of its own
+    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # by the backend
         raise ValueError(
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"
         ) from None

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_PATIENCE = 2  # seconds of preparation before it is announced
+PATIENCE = 2  # seconds of preparation before it is announced
 _SIDE = 512  # of the matrices that `bf16_is_fast` multiplies: a product takes about a millisecond
 _TRIALS = 20
 _TOKENS = 77  # of a prompt, as CLIP has
@@ -170,7 +170,7 @@ def return_freed_memory() -> None:
 @contextmanager
 def announced(text: str, progress: Callable[[str], None] | None) -> Iterator[None]:
     """Report the text, to progress or else to the log, if the block takes more than 2 seconds."""
-    timer = threading.Timer(_PATIENCE, progress or log.info, [text])
+    timer = threading.Timer(PATIENCE, progress or log.info, [text])
     timer.daemon = True
     timer.start()
     try:

@@ -41,7 +41,7 @@ def _skip_compiler() -> None:
         del sys.modules["torch._dynamo"]
 
 
-def _postpone(room: str) -> None:
+def postpone(room: str) -> None:
     """Run the __init__ of a room of diffusers when it is asked for a name. Its modules are found before that.
 
     Threads that ask meanwhile wait. An __init__ that raises is run again for the next name.
@@ -95,7 +95,7 @@ with collector_off():
     _skip_compiler()
     import_module("diffusers.models")
     for _room in ROOMS:
-        _postpone(_room)
+        postpone(_room)
     from diffusers import (
         AutoencoderTiny,
         DiTTransformer2DModel,

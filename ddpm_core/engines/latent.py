@@ -105,10 +105,11 @@ class LatentDecoder:
 class ClipText:
     """CLIP's text encoder: prompts -> its last hidden states, float32 (N, L, D), with L always the same.
 
-    tokenizer: transformers' CLIPTokenizer. encoder: its CLIPTextModel, evaluated in float32, a prompt at a time.
+    Each prompt is evaluated alone, in float32.
     """
 
     def __init__(self, tokenizer: Any, encoder: nn.Module, device: torch.device):
+        """tokenizer, encoder: CLIPTokenizer and CLIPTextModel of transformers."""
         nn.Module.to(encoder, device, torch.float32)
         self.tokenizer, self.encoder, self.device = tokenizer, encoder.eval().requires_grad_(False), device
         own: Any = encoder
@@ -116,30 +117,31 @@ class ClipText:
 
     @property
     def memory(self) -> int:
-        """Bytes that it takes."""
+        """Return the bytes of its weights."""
         return weight_bytes(self.encoder)
 
     def tokens(self, prompts: Sequence[str]) -> Tensor:
-        """int64 (N, L): padded, or cut off where they are longer."""
+        """Return the tokens of each prompt, int64 (N, L): padded or cut off to L."""
         return torch.tensor(self._encoded(list(prompts), padding="max_length")["input_ids"])
 
     def _encoded(self, prompts: Any, **options: Any) -> Any:
-        """What the tokenizer makes of one or more prompts. Raises ValueError for what is no text."""
+        """Return what the tokenizer makes of one or more prompts. Raise ValueError for a lone surrogate."""
         check_characters("".join(prompts))
         return self.tokenizer(prompts, max_length=self.length, truncation=True, **options)
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
-        """The words of a prompt and the numbers of their tokens, 0..L − 1, those that the encoder reads."""
+        """Return the words of a prompt that the encoder reads, each with the numbers of its tokens, 0..L − 1."""
         found = self._encoded(prompt)
         numbers: dict[int, list[int]] = {}
         for token, word in enumerate(found.word_ids()):
-            if word is not None:  # as for start and end
+            if word is not None:  # the tokens of start and end have none
                 numbers.setdefault(word, []).append(token)
         return [(prompt[slice(*found.word_to_chars(word))], tuple(tokens)) for word, tokens in numbers.items()]
 
     def unknown(self, prompt: str) -> list[str]:
-        """The words that its vocabulary has in pieces only, where it was made of the training's captions: CLIP's own,
-        which is larger, has pieces for words that it knows, too.
+        """Return the words that were in no caption of the training: the vocabulary has them only in pieces.
+
+        The list is empty for CLIP's own vocabulary, which also splits words that CLIP has learned.
         """
         own = len(self.tokenizer) < _CLIP
         return [word for word, tokens in self.words(prompt) if len(tokens) > 1] if own else []

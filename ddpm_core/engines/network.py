@@ -8,7 +8,7 @@ from torch import nn
 
 from ddpm_core.engines.from_diffusers import Attention, ResnetBlock2D, UNet2DModel
 
-# Where diffusers' defaults differ from the configurations of Google's Hub checkpoints: the latter.
+# Google's checkpoints on the Hub have these values. The defaults of diffusers differ.
 _PAPER = {
     "in_channels": 3,
     "out_channels": 3,

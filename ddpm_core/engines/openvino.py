@@ -43,19 +43,19 @@ from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.names import Arithmetic, Precision
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
-_CACHE_BYTES = 128 * 1024**2
+CACHE_BYTES = 128 * 1024**2
 _ALONE = (
     "on this processor, OpenVINO in %s gives a picture other last bits in a batch than alone: "
     "this network draws one picture after the other"
 )
 _FILES = ("model.xml", "model.bin")  # as OpenVINO names them
 _CHECKSUMS = "sha256"
-_PREFIX = "self.module."  # of the weights' names in what is converted
+PREFIX = "self.module."  # of the weights' names in what is converted
 _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
 _SMALL_NETWORK = 200e6  # parameters
 _GRAPH = 3  # goes up when openvino_graph or an entry's files change, so that networks are converted again
-_KEPT_SHAPES = 5
+KEPT_SHAPES = 5
 _TRIED_IMAGES = 4  # at least, to find out whether a batch has the bits of single images
 # The memory of each of them as a multiple of the weights: a copy of the weights in the layout of its kernels, and the
 # activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
@@ -63,7 +63,7 @@ _SHAPE_WEIGHTS = 1.5
 
 # One for the process, never deleted. Each Core gives the thread that made it an alternate signal stack, and when it is
 # deleted restores the one before, which another Core may have freed by then: the next signal would crash the process.
-_CORE = openvino.Core()
+CORE = openvino.Core()
 
 # torch traces one network at a time.
 _CONVERTING = threading.Lock()
@@ -109,7 +109,7 @@ class _Converted(common.CompiledHere):
                 _fill(self._model, weights())
                 self._request(shapes)
                 return
-            except Exception:  # anything may be wrong with a file
+            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # of OpenVINO for a damaged file
                 shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:
@@ -142,8 +142,8 @@ class _Converted(common.CompiledHere):
             unite_attention(model)
             if self._precision != "fp32":  # which would add the same numbers in another order
                 upsample_in_one(model, common.DTYPES[self._precision], apart)
-            self._requests[key] = _CORE.compile_model(model, "CPU", self._config).create_infer_request()
-            while len(self._requests) > _KEPT_SHAPES:
+            self._requests[key] = CORE.compile_model(model, "CPU", self._config).create_infer_request()
+            while len(self._requests) > KEPT_SHAPES:
                 self._requests.popitem(last=False)
         self._requests.move_to_end(key)
         return self._requests[key]
@@ -224,7 +224,7 @@ class OpenVINONetwork(_Converted):
 
     def _rewrite(self) -> None:
         if self.precision != "fp32":
-            take_two_parts(self._model, f"{_PREFIX}{first_convolution(self.unet)}.weight")
+            take_two_parts(self._model, f"{PREFIX}{first_convolution(self.unet)}.weight")
 
     @property
     def memory(self) -> int:
@@ -238,7 +238,7 @@ class OpenVINONetwork(_Converted):
             with torch.no_grad():
                 return self.with_gradients(x, t_index, labels)
         given = [x, t_index] if labels is None else [x, t_index, labels]
-        largest = _largest(x[0, 0].numel(), self._parameters)
+        largest = largest_chunk(x[0, 0].numel(), self._parameters)
         parts = _parts(len(x), largest, lambda size: self._apart([part[:size] for part in given]))
         output = torch.from_numpy(self._infer(self._arrays(*given), parts))
         if self.unet.config.get("time_embedding_type") == "fourier":
@@ -373,7 +373,7 @@ class OpenVINODecoder(_Converted):
         return torch.from_numpy(self._infer([z.contiguous().numpy()], [(1, False)] * len(z)))
 
 
-def _largest(pixels: int, parameters: int) -> int:
+def largest_chunk(pixels: int, parameters: int) -> int:
     """How many images are evaluated together, at most.
 
     A single large image keeps all cores busy, and so does a large network, which each size would also have a copy of.
@@ -396,7 +396,7 @@ def _parts(n: int, largest: int, apart: Callable[[int], bool | None]) -> list[Pa
 @lru_cache(maxsize=1)
 def _processor() -> str:
     """All by which OpenVINO chooses kernels: what the processor is called, has and can."""
-    found = [str(_CORE.get_property("CPU", name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    found = [str(CORE.get_property("CPU", name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     with suppress(OSError):  # on Linux only, where a virtual processor may be called "AMD EPYC", and no more
         lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
         found += [line for line in lines if line.startswith(("cpu family", "model", "stepping", "cache", "flags"))]
@@ -405,7 +405,7 @@ def _processor() -> str:
 
 def _precision(precision: Precision) -> tuple[Arithmetic, str]:
     """The precision to use, and why, when it is not the requested one."""
-    native = _CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    native = CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
         if "BF16" not in native:
             return "fp32", " (no native bf16)"
@@ -421,7 +421,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
     try:
         if (entry / _CHECKSUMS).read_text() != _checksums(entry):
             raise OSError("damaged")
-        model = _CORE.read_model(entry / _FILES[0])
+        model = CORE.read_model(entry / _FILES[0])
         if _weights(model).keys() != module.state_dict().keys():
             raise KeyError("another network's")
         os.utime(entry)  # used: the last to be evicted
@@ -429,7 +429,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
     except (RuntimeError, OSError, KeyError, ValueError):
         # Not there, or damaged.
         shutil.rmtree(entry, ignore_errors=True)
-    model = _convert(module)
+    model = convert(module)
     try:
         _empty(model, module)
         _store(model, entry)
@@ -442,7 +442,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
 def _empty(model: openvino.Model, module: nn.Module) -> None:
     """Turn the weights into inputs that have their names. KeyError for a weight that is not in the graph."""
     constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
-    weights = {name: constants[name] for name in (_PREFIX + name for name in module.state_dict())}
+    weights = {name: constants[name] for name in (PREFIX + name for name in module.state_dict())}
     for name, weight in weights.items():
         parameter = opset.parameter(weight.shape, weight.get_element_type())
         parameter.set_friendly_name(name)
@@ -454,7 +454,7 @@ def _empty(model: openvino.Model, module: nn.Module) -> None:
 def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
     """The inputs that stand for weights, by the weights' names in torch."""
     names = {parameter.get_friendly_name(): parameter for parameter in model.get_parameters()}
-    return {name.removeprefix(_PREFIX): node for name, node in names.items() if name.startswith(_PREFIX)}
+    return {name.removeprefix(PREFIX): node for name, node in names.items() if name.startswith(PREFIX)}
 
 
 def _fill(model: openvino.Model, weights: Mapping[str, Tensor]) -> None:
@@ -477,7 +477,7 @@ def _constant(weight: Tensor) -> Node:
     return constant
 
 
-def _convert(module: nn.Module) -> openvino.Model:
+def convert(module: nn.Module) -> openvino.Model:
     class Forward(nn.Module):
         def __init__(self):
             super().__init__()
@@ -556,7 +556,7 @@ def _evict(folder: Path) -> None:
     entries.sort(key=lambda entry: entry.stat().st_mtime)
     sizes = [sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in entries]
     for entry, size in list(zip(entries, sizes, strict=True))[:-1]:
-        if sum(sizes) <= _CACHE_BYTES:
+        if sum(sizes) <= CACHE_BYTES:
             return
         shutil.rmtree(entry, ignore_errors=True)
         sizes.remove(size)

@@ -109,7 +109,7 @@ def prepare(network: nn.Module) -> None:
 # whose last bits are others. Sums, products and quotients of two numbers are exact.
 _OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
 _NORMS = (F.group_norm, torch.group_norm, F.layer_norm)
-_BY_BATCH: dict[Callable[..., Tensor], int] = {
+BY_BATCH: dict[Callable[..., Tensor], int] = {
     **dict.fromkeys((torch.mkldnn_convolution, _vectors, _large_norm), 1),
     **dict.fromkeys((F.conv2d, F.conv_transpose2d, F.linear, *_NORMS), 1),
     **dict.fromkeys(_OF_EACH_NUMBER, 1),
@@ -129,7 +129,7 @@ class SameBits(TorchFunctionMode):
         self._n, self.alone = n, False
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        batched, n, others = _BY_BATCH.get(func, 0), self._n, kwargs or {}
+        batched, n, others = BY_BATCH.get(func, 0), self._n, kwargs or {}
         if not batched or not args[0].ndim or len(args[0]) % n:
             return func(*args, **others)
         # bf16 rounds away what would show that bits differ. A tensor with a name is a weight or may be of each image.

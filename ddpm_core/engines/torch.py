@@ -256,7 +256,7 @@ class TorchNetwork:
 
     name = "torch"
     moves_inputs = True
-    _together = _CPU_CHUNK
+    together = _CPU_CHUNK
 
     def __init__(
         self,
@@ -308,7 +308,7 @@ class TorchNetwork:
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
         condition = self._inputs.checked(x, t_index, labels)
-        return _in_chunks(self._forward, self.device, x, *condition, self._together)
+        return _in_chunks(self._forward, self.device, x, *condition, self.together)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Return how much each place looks at each token of the prompt: see `EngineNetwork`."""
@@ -349,7 +349,7 @@ class CompiledNetwork(CompiledHere, TorchNetwork):
     """TorchNetwork through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
 
     name = "torch.compile"
-    _together = 1
+    together = 1
 
     def _prepare(self) -> None:
         mode = "reduce-overhead" if self.device.type == "cuda" else None

@@ -1,5 +1,8 @@
 """Errors for users: their base class, and an error in one line."""
 
+# diffusers and torch do not check a configuration. Their code runs into what is wrong with it, and raises one of these.
+UNCHECKED = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 class UserError(Exception):
     """An error that the user can correct; its text is one clear sentence: what is wrong and what to do."""

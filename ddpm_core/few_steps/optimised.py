@@ -235,11 +235,11 @@ class _Trial:
     ) -> Iterable[tuple[Tensor, Denoised]]:
         """x_s and the prediction of each step."""
         pairs = list(zip(chain, [*chain[1:], 0], strict=True))
-        advance = NAMED[sampler].start(self._model.schedule, pairs)
+        step = NAMED[sampler].start(self._model.schedule, pairs)
         x = self._x_T[rows.to(self._x_T.device)]
         for k, (t, s) in enumerate(pairs):
             prediction = known[k] if k < len(known) else self._predict(x, t, rows)
-            x, _ = advance(prediction, k, t, s, x, lambda _, x: x)  # none adds any noise
+            x, _ = step(prediction, k, t, s, x, lambda _, x: x)  # none adds any noise
             yield x, prediction
 
     def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:

@@ -412,7 +412,7 @@ def test_a_network_is_taken_apart_by_its_buttons(page, url):
     assert page.locator(".u:visible").count() == 1
     page.reload()  # the link says it all
     page.wait_for_selector(".network .which:visible:has-text('Without time, in steps 3 to 4')")
-    pill = page.locator(".when [data-part='All steps']")  # what is pressed stays where it is
+    pill = page.locator(".when button:has-text('All steps')")  # what is pressed stays where it is
     pill.evaluate("(one) => one.scrollIntoView({ block: 'center' })")
     before = pill.bounding_box()["y"]
     pill.click()

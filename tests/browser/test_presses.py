@@ -115,7 +115,7 @@ def gone(id):
 @pytest.fixture(scope="module")
 def app(torch_page):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StepTimes, "seconds", lambda self, kind: 9.0)
+        patch.setattr(StepTimes, "measured", lambda self, ref: [(1, 1, 9.0)])
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:

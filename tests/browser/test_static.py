@@ -37,6 +37,7 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ui.forms.units import sentence
 from ui.runs import touch
+from ui.serving.scripted import of_link
 from ui.serving.server import build
 from ui.static.__main__ import main
 from ui.static.folder import CLIENT, write
@@ -111,7 +112,7 @@ def settings(draw):
 
 
 UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
-APART = ("estimate", "seconds", "auto", "steps", "shown", "plan", "of")
+APART = ("estimate", "seconds", "auto", "steps", "shown", "plan", "of", "asked", "refs")
 PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
 
 
@@ -126,17 +127,14 @@ def normal(answer):
     return answer | ({"python": script} if script else {})
 
 
-def refusal(app, part, values):
-    """The sentence with which the server refuses values; else how many steps of each kind it would compute."""
-    try:
-        asked = app.parts[part].request(part, values)
-        plan = asked.checked_plan([app.services.models.known(ref) for ref in asked.refs])
-        return {(kind.ref, kind.batch, kind.lanes): n for kind, n in plan.steps.items()}
-    except (ValueError, CheckpointError) as error:
-        return sentence(error)
+def counted(app, part, asked):
+    """How many steps of each kind the server would compute of what the page asks."""
+    run = app.parts[part].request(asked)
+    plan = run.checked_plan([app.services.models.known(ref) for ref in run.refs])
+    return {(kind.ref, kind.batch, kind.lanes): n for kind, n in plan.steps.items()}
 
 
-def test_the_page_and_both_engines_refuse_and_compute_the_same(folder, app, tmp_path):
+def test_both_editions_of_the_page_plan_the_same_and_the_server_counts_as_they_do(folder, app, tmp_path):
     draw = random.Random(4)
     asked = [("watch", {}), ("compare", {}), ("grid", {}), ("latents", {}), ("repair", {}), ("plane", {})]
     asked += [("watch", {"checkpoint": path}) for path in (r"\\host\x", " //host/x ", r"\??\UNC\host\x")]
@@ -145,12 +143,12 @@ def test_the_page_and_both_engines_refuse_and_compute_the_same(folder, app, tmp_
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     answers = node("texts.mjs", folder, tmp_path / "asked.json")
     for (part, values), answer in zip(asked, answers, strict=True):
-        said, engine = plans.described(app.parts[part], part, values), refusal(app, part, values)
+        said = plans.described(app.parts[part], part, values)
         if isinstance(said, str):
-            assert answer["error"] == engine and engine == sentence(ValueError(said)), (part, values)
+            assert answer["error"] == sentence(ValueError(said)), (part, values)
         else:
             kinds_of = {tuple(step["kind"].values()): step["n"] for step in said["steps"]}
-            assert kinds_of == engine and normal(answer) == normal(said), (part, values)
+            assert kinds_of == counted(app, part, said["asked"]) and normal(answer) == normal(said), (part, values)
 
 
 def test_a_folder_whose_address_is_known_says_it_to_other_sites(tmp_path, narrow_page, capsys):
@@ -440,21 +438,10 @@ def test_links_show_the_pictures_of_the_library(window, site):
         assert close(pixels(png(opened)), imaging.grid(images)), (number, values)
 
 
-def strokes(text, times):
-    """The strokes of an address as a server is asked for them, each at the nearest state."""
-    found = []
-    for stroke in text.split("_"):
-        t, what, strength, cells = stroke.split("-", 3)
-        at = min((s for s in times if s), key=lambda s: (abs(s - int(t)), s))
-        places = [[*map(int, cell.split("."))] for cell in cells.split("-")]
-        found.append(touch.StrokeAsked(t=at, what=what, strength=int(strength), cells=places))
-    return found
-
-
 def endings(model, text, seeds, **way):
     """Both endings of a touched run, each uint8 (N, H, W, C)."""
     times = [step.s for step in ddpm_core.trajectory(model, seeds, **way)]
-    at = touch.touches(strokes(text, times), model, times)
+    at = touch.touches([touch.StrokeAsked(**one) for one in toylab.strokes(text, times)], model, times)
     both = [ddpm_core.sample(model, seeds, **way, on_step=on) for on in (None, touch.on_step(at, seeds, model))]
     assert (both[0] != both[1]).any()
     return both
@@ -643,11 +630,10 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):
     seed.press("Enter")
     wide.wait_for_function("location.search.includes('seed=4')")
     finished(wide, "watch")
-    asked = app.parts["watch"].request("watch", dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query)))
-    (same,) = asked.plan(
-        [app.services.models.known("mnist-tiny")]
-    ).arguments  # the server makes the same of this address
-    assert close(pixels(png(wide)), ddpm_core.sample(loaded("mnist-tiny"), **same)[0])
+    query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query))
+    same = of_link(app.services, "watch", query).plan([app.services.models.known("mnist-tiny")]).request
+    (lane,) = same.lanes  # the server makes the same of this address
+    assert close(pixels(png(wide)), ddpm_core.sample(loaded("mnist-tiny"), same.seeds, **lane.arguments())[0])
     player = wide.locator(".part-watch .ddpm-player")
     player.focus()
     player.press("Home")
@@ -998,8 +984,7 @@ def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder
 def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
     busy = {"text": "for (;;);"}
     source = scripts(CLIENT)[WORKER]
-    head = "async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {"
-    assert head in source
+    (head,) = re.findall(r"^ *async count\(.*\{$", source, re.M)  # of Run, after each step
 
     def worker(route):
         body = source.replace(head, head + busy["text"])

@@ -497,7 +497,7 @@ def test_a_checkpoint_survives_a_failed_renaming(tmp_path, monkeypatch, error, f
         patch.setattr(os, "rename", rename)
         with pytest.raises((CheckpointError, KeyboardInterrupt)):
             ddpm_core.save(model, tmp_path / "a")
-    monkeypatch.setattr("ddpm_core.disk.files._PATIENCE", 0)
+    monkeypatch.setattr("ddpm_core.disk.files.PATIENCE", 0)
     assert same(ddpm_core.load(tmp_path / "a"), weights)
     ddpm_core.save(model, tmp_path / "a")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -10,7 +10,9 @@ import signal
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
+import pretend
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,6 @@ import ddpm_core
 from ddpm_core.engines import choose as engine
 from ddpm_core.engines import common, same_bits
 from ddpm_core.engines import openvino as openvino_engine
-from ddpm_core.engines import torch as torch_engine
 from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 from ddpm_core.engines.network import unet
 
@@ -88,10 +89,10 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def all_cores():
     """OpenVINO has them, as for users: where the result could depend on how it shares the work out."""
-    before = openvino_engine._CORE.get_property("CPU", "INFERENCE_NUM_THREADS")
-    openvino_engine._CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": 0})
+    before = openvino_engine.CORE.get_property("CPU", "INFERENCE_NUM_THREADS")
+    openvino_engine.CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": 0})
     yield
-    openvino_engine._CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": before})
+    openvino_engine.CORE.set_property("CPU", {"INFERENCE_NUM_THREADS": before})
 
 
 # Every shape that OpenVINO meets is compiled, for most of a second. A network is compiled at once for one image of its
@@ -140,7 +141,19 @@ def test_an_image_alone_is_the_image_in_a_batch(all_cores):
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
-NATIVE = openvino_engine._CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+@pytest.fixture
+def with_bf16(monkeypatch):
+    """OpenVINO says that this processor has bf16. Where it has none, OpenVINO computes in float32 all the same."""
+    real = openvino.Core.get_property
+
+    def get_property(core, *names):
+        found = real(core, *names)
+        return [*found, "BF16"] if names[-1] == "OPTIMIZATION_CAPABILITIES" else found
+
+    monkeypatch.setattr(openvino.Core, "get_property", get_property)
+
+
+NATIVE = openvino_engine.CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 HERE = [("openvino", "fp32"), ("torch", "fp32"), ("torch", "bf16")]
 HERE += [("openvino", "bf16")] if "BF16" in NATIVE else []
 
@@ -171,11 +184,10 @@ def test_embedded_models_give_an_image_the_bits_that_it_has_alone(all_cores, nam
     ],
 )
 def test_only_sizes_that_give_the_bits_of_single_images_are_used(
-    monkeypatch, tmp_path, caplog, precision, refused, expected
+    monkeypatch, with_bf16, tmp_path, caplog, precision, refused, expected
 ):
     """refused(size, apart): whether a batch has other bits. Sizes are tried once for a network and a machine."""
     monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
-    monkeypatch.setattr(openvino_engine, "_precision", lambda precision: (precision, ""))
     infer, seen = openvino_engine.OpenVINONetwork._infer, []
 
     def otherwise(network, arrays, parts):
@@ -214,7 +226,7 @@ RESNETS = {"down_block_types": ["ResnetDownsampleBlock2D"] * 2, "up_block_types"
 )
 def test_torch_gives_an_image_the_same_bits_in_batches_of_any_size_and_at_any_place(size, config, precision):
     wrapped = engine.wrap(small(**config), "cpu", precision, "torch")
-    wrapped._together = 16  # so that 17 are evaluated in two parts
+    wrapped.together = 16  # so that 17 are evaluated in two parts
     given = inputs(17, size, config.get("num_class_embeds", 0))
     alone = torch.cat([wrapped(*(part[i : i + 1] for part in given)) for i in range(17)])
     for n in (2, 3, 8):
@@ -232,7 +244,7 @@ def test_what_a_batch_does_not_change_is_computed_together_and_what_it_does_alon
         rows = x @ weight
         return rows * (1 + 1e-6 * (len(x) > 1)) if weight.shape[1] == 3 else rows
 
-    monkeypatch.setitem(same_bits._BY_BATCH, product, 1)
+    monkeypatch.setitem(same_bits.BY_BATCH, product, 1)
     x = torch.randn(4, 5, 6)
     for columns, expected in ((2, [4]), (3, [1, 1, 1, 1])):
         weight = torch.randn(6, columns)
@@ -312,18 +324,9 @@ def test_a_caller_may_give_that_up():
 
 
 def test_what_keeps_all_cores_busy_is_evaluated_one_by_one():
-    assert openvino_engine._largest(32 * 32, 35_000_000) == 16
-    assert openvino_engine._largest(256 * 256, 35_000_000) == 1
-    assert openvino_engine._largest(64 * 64, 860_000_000) == 1
-
-
-def test_a_batch_is_cut_into_the_largest_parts_that_work():
-    def sizes(n, refused=()):
-        return [size for size, _ in openvino_engine._parts(n, 16, lambda size: None if size in refused else False)]
-
-    assert sizes(31) == [16, 8, 4, 2, 1]
-    assert sizes(31, {16}) == [8, 8, 8, 4, 2, 1]
-    assert sizes(3, {2, 4, 8, 16}) == [1, 1, 1]
+    assert openvino_engine.largest_chunk(32 * 32, 35_000_000) == 16
+    assert openvino_engine.largest_chunk(256 * 256, 35_000_000) == 1
+    assert openvino_engine.largest_chunk(64 * 64, 860_000_000) == 1
 
 
 def test_networks_that_are_told_words_are_evaluated_alike_in_any_batch_and_with_any_number_of_tokens(all_cores):
@@ -360,19 +363,21 @@ def test_attention_to_an_odd_number_of_pixels_does_not_depend_on_the_batch(all_c
         assert torch.equal(wrapped(x[i : i + 1], t_index[i : i + 1]), batch[i : i + 1])
 
 
-def test_torch_compile_in_chunks(monkeypatch):
-    """The chunks of a GPU, and a network that is compiled to itself."""
-    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
-    network = smallest(0)
-    wrapped = engine.wrap(network, "cpu", "fp32", "compile")
-    assert wrapped.description == "torch.compile · cpu · fp32"
-    x, t_index = inputs(9)
-    for chunk in (1, 4):
-        parts = zip(x.split(chunk), t_index.split(chunk), strict=True)
-        got = torch.cat([torch_engine._in_one(wrapped._forward, chunk, *part) for part in parts])
-        assert relative_error(got, truth(network, x, t_index)) < 1e-5
-        alone = torch_engine._in_one(wrapped._forward, chunk, x[:1], t_index[:1])
-        assert torch.equal(got[:1], alone)
+@pytest.mark.parametrize(("device", "sizes"), [("cpu", {1}), ("cuda", {1, 8})])
+def test_torch_compile_in_chunks(monkeypatch, device, sizes):
+    """A network that is compiled to itself; a GPU is a pretended one."""
+    seen = set()
+    monkeypatch.setattr(
+        torch, "compile", lambda forward, **_: lambda *given: seen.add(len(given[0])) or forward(*given)
+    )
+    network, (x, t_index) = smallest(0), inputs(9)
+    expected = truth(network, x, t_index)
+    with pretend.accelerator("cuda") if device == "cuda" else nullcontext():
+        wrapped = engine.wrap(network, device, "fp32", "compile")
+        got, alone = (wrapped(*part).cpu() for part in ((x, t_index), (x[:1], t_index[:1])))
+    assert wrapped.description == f"torch.compile · {device} · fp32"
+    assert relative_error(got, expected) < 1e-5 and relative_error(alone, expected[:1]) < 1e-5
+    assert seen == sizes and (device == "cuda" or torch.equal(got[:1], alone))
 
 
 def test_one_thread_evaluates_all_compiled_networks_and_each_has_code_of_its_own(monkeypatch):
@@ -402,7 +407,7 @@ def test_torch_says_what_its_weights_take():
 
 
 def test_openvino_keeps_few_compiled_shapes(monkeypatch):
-    monkeypatch.setattr(openvino_engine, "_KEPT_SHAPES", 2)
+    monkeypatch.setattr(openvino_engine, "KEPT_SHAPES", 2)
     wrapped = engine.wrap(smallest(0), "cpu", "fp32", "openvino")
     expected = wrapped(*inputs(1))
     weights = 4 * sum(parameter.numel() for parameter in wrapped.unet.parameters())
@@ -466,8 +471,11 @@ def test_auto_is_bf16_only_where_it_is_fast(monkeypatch, fast):
     expected = ("bf16", "") if fast else ("fp32", " (bf16 is slower here)")
     assert engine.torch_precision("auto", torch.device("cpu")) == expected[0]  # of training
     assert engine.wrap(smallest(0), "cpu", "auto", "torch").description == "torch · cpu · fp32"
-    assert openvino_engine._precision("auto") == expected
-    assert openvino_engine._precision("bf16") == ("bf16", "")  # what was asked for
+    description = engine.wrap(smallest(0), "cpu", "auto", "openvino").description
+    assert description == f"OpenVINO · cpu · {''.join(expected)}"
+    assert (
+        engine.wrap(smallest(0), "cpu", "bf16", "openvino").description == "OpenVINO · cpu · bf16"
+    )  # as was asked for
 
 
 @pytest.mark.parametrize(("bf16", "fast"), [(0.5, True), (0.7, True), (0.9, False), (1.8, False)])
@@ -514,7 +522,7 @@ def test_torch_evaluates_what_openvino_cannot_convert(monkeypatch):
 
 
 def test_conversion_is_silent_and_leaves_logging_alone(monkeypatch, caplog, capfd):
-    monkeypatch.setattr(common, "_PATIENCE", 1000)
+    monkeypatch.setattr(common, "PATIENCE", 1000)
     with warnings.catch_warnings(), caplog.at_level(logging.INFO):
         warnings.simplefilter("error")
         engine.wrap(smallest(11, norm_eps=1e-3), "cpu", "fp32", "openvino")
@@ -525,7 +533,7 @@ def test_conversion_is_silent_and_leaves_logging_alone(monkeypatch, caplog, capf
 
 
 def test_a_long_preparation_is_announced(monkeypatch):
-    monkeypatch.setattr(common, "_PATIENCE", 0)
+    monkeypatch.setattr(common, "PATIENCE", 0)
     said = []
     engine.wrap(smallest(12), "cpu", "fp32", "openvino", progress=said.append)
     assert len(said) == 1 and "OpenVINO" in said[0]
@@ -576,14 +584,14 @@ def test_in_bf16_every_time_is_told_and_owned_weights_take_half_the_memory_and_c
 @pytest.mark.parametrize(
     "place", [(openvino_engine, "take_two_parts"), (openvino.Core, "compile_model")], ids=["converting", "compiling"]
 )
-def test_weights_stay_exact_when_openvino_fails_after_all(place, exact, monkeypatch):
+def test_weights_stay_exact_when_openvino_fails_after_all(place, exact, monkeypatch, with_bf16):
     """Else torch in fp32 would take rounded ones for the checkpoint's, and `save` keep them."""
-    monkeypatch.setattr(openvino_engine, "_precision", lambda precision: ("bf16", ""))
     monkeypatch.setattr(*place, failing("no memory"))
+    monkeypatch.setattr(common, "bf16_is_fast", lambda: True)  # which "auto" means for OpenVINO, and fp32 for torch
     network = smallest(27)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     with pytest.warns(UserWarning, match="no memory"):
-        wrapped = engine.wrap(network, "cpu", "fp32", "openvino", owned=True, exact=exact)
+        wrapped = engine.wrap(network, "cpu", "auto", "openvino", owned=True, exact=exact)
     after = wrapped.unet.state_dict()
     assert all(after[name].dtype == torch.float32 and torch.equal(after[name], before[name]) for name in before)
 
@@ -622,7 +630,7 @@ def test_an_entry_that_is_damaged_or_another_networks_is_converted_again(monkeyp
     assert not entry.exists()
 
 
-def test_networks_that_compute_otherwise_do_not_share_an_entry():
+def test_networks_that_compute_otherwise_do_not_share_an_entry(monkeypatch, tmp_path):
     """Of one configuration and with weights of the same names: another class, part, or constant."""
 
     class Doubled(type(smallest(0))):
@@ -639,24 +647,28 @@ def test_networks_that_compute_otherwise_do_not_share_an_entry():
     constant.register_buffer("scale", torch.ones(2), persistent=False)
     changed = smallest(30)
     changed.register_buffer("scale", torch.zeros(2), persistent=False)
-    networks = [plain, doubled, part, constant, changed]
-    assert len({openvino_engine._key(network, network.config) for network in networks}) == 5
-    for network in (plain, doubled):
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    for count, network in enumerate([plain, doubled, part, constant, changed], 1):
         wrapped = engine.wrap(network, "cpu", "fp32", "openvino")
         assert relative_error(wrapped(*inputs(1)), truth(network, *inputs(1))) < 1e-5
+        assert len([*(tmp_path / "openvino").iterdir()]) == count
 
 
 def test_the_cache_is_bounded(monkeypatch, tmp_path):
-    for age, name in enumerate(["newest", "second", "third", "oldest"]):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "model.bin").write_bytes(bytes(100))
-        os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    monkeypatch.setattr(openvino_engine, "_CACHE_BYTES", 250)
-    openvino_engine._evict(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["newest", "second"]
-    monkeypatch.setattr(openvino_engine, "_CACHE_BYTES", 50)
-    openvino_engine._evict(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["newest"]
+    monkeypatch.setenv("DDPM_CACHE", str(tmp_path))
+    folder = tmp_path / "openvino"
+    for age, name in enumerate(["second", "third", "oldest"]):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model.bin").write_bytes(bytes(10**7))
+        os.utime(folder / name, (1000 - age, 1000 - age))
+    monkeypatch.setattr(openvino_engine, "CACHE_BYTES", 15 * 10**6)
+    engine.wrap(smallest(0), "cpu", "fp32", "openvino")
+    names = {path.name for path in folder.iterdir()}
+    assert len(names) == 2 and "second" in names  # and what was just converted
+    monkeypatch.setattr(openvino_engine, "CACHE_BYTES", 50)
+    engine.wrap(smallest(0, norm_eps=1e-4), "cpu", "fp32", "openvino")
+    (last,) = folder.iterdir()  # the newest stays, however large it is
+    assert last.name not in names
 
 
 def test_a_cache_that_cannot_be_written_does_not_matter(monkeypatch, tmp_path, caplog):

@@ -629,7 +629,7 @@ def _(case):
 def _(case):
     run, found = case.page(SamplingPart, "watch")
     table = toylab.saved(SamplingPart(case.services), "watch", run, "csv")["csv"][1].decode()
-    (lane,), model = run.job.plan.lanes, case.services.models.known(str(case.folder))
+    (lane,), model = run.plan.lanes, case.services.models.known(str(case.folder))
     chain = lane.chain
     for row, (t, s), sigma in zip(csv.DictReader(table.splitlines()), chain.pairs, chain.sigmas, strict=True):
         told = [float(row[name] or "nan") for name in ("t", "s", "alpha_bar_t", "sigma")]
@@ -652,7 +652,7 @@ def _(case):
     run, found = case.page(
         SamplingPart, "grid", columns=str(case.steps or len(case.twin.pairs(None))), rows="sampler", count=1
     )
-    for number, lane in enumerate(run.job.plan.lanes):
+    for number, lane in enumerate(run.plan.lanes):
         frame = [one for one in found if one["kind"] == "frame" and one["lane"] == number][-1]
         expected = case.twin.pictures(SEEDS[:1], lane.asked.steps, sampler=lane.asked.sampler)
         same(toylab.decoded(frame["x"], case.twin.picture[1]), _rgb(expected))
@@ -671,7 +671,7 @@ def _(case):
 @use("page", "Repair")
 def _(case):
     run, found = case.page(RepairPart, "repair", picture=as_text.to_text(case.pictures[0]))
-    known = run.job.plan.request.known(case.twin.shape[1])
+    known = run.plan.request.known(case.twin.shape[1])
     y = case.twin.encoded(case.pictures[:1])
     seeds = [6, 7]
     variance = "beta_tilde" if case.twin.sampler == "ddpm" else None  # the page's own
@@ -687,7 +687,7 @@ def _(case):
 @use("page", "Likelihood")
 def _(case):
     run, _ = case.page(LikelihoodPart, "likelihood", picture=as_text.to_text(case.pictures[0]))
-    found = run.job.recording.bound
+    found = run.recording.bound
     variance = None if case.twin.variance.startswith("learned") or case.twin.prediction == "mu" else "beta_tilde"
     close(found.total, case.twin.bits(case.pictures[:1], oracle.pairs(T, T), variance=variance))
 

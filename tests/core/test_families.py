@@ -409,9 +409,9 @@ def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, m
         toylab.heard(fetching, fetching.request({"refs": [values["checkpoint"], values["checkpoint_b"]]}))
         run, seen = toylab.messages(SamplingPart(services), "compare", values | {"count": 1})
     assert seen[-1]["state"] == "finished", seen[-1]
-    assert [lane.asked.checkpoint for lane in run.job.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
+    assert [lane.asked.checkpoint for lane in run.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
     assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}
-    models = {ref: services.models.known(ref) for ref in run.job.computation.refs}
+    models = {ref: services.models.known(ref) for ref in run.computation.refs}
     assert plans.answer("compare", values, models)["caption"].startswith("Both begin with the same noise")
 
 

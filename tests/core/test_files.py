@@ -109,9 +109,9 @@ def test_a_folder_survives_an_error_anywhere(tmp_path, monkeypatch, function, er
 
 
 def test_restoring_waits_for_the_process_that_is_replacing(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_PATIENCE", 0.1)
+    monkeypatch.setattr(files, "PATIENCE", 0.1)
     folder = tmp_path / "model"
-    aside = make(files._hidden(folder, "old"))
+    aside = make(files.hidden(folder, "old"))
     real, tried = files.time.sleep, []
 
     def sleep(seconds):
@@ -169,7 +169,7 @@ def held_elsewhere(*paths):
 
 
 def left(folder: Path, name: str, kind: str) -> Path:
-    return files._hidden(folder / name, kind)
+    return files.hidden(folder / name, kind)
 
 
 def test_what_a_living_process_writes_stays_and_what_an_ended_one_wrote_goes(tmp_path, monkeypatch):

@@ -294,7 +294,7 @@ def test_offline_without_cache(online, monkeypatch):
 def test_a_mute_hub_counts_as_unreachable(online, monkeypatch):
     ddpm_core.load(REF)
     monkeypatch.setattr(snapshots, "LISTING_TIMEOUT", 0.3)
-    monkeypatch.setattr(snapshots, "_listing", lambda ref: time.sleep(600) or "an answer that can't be used")
+    online.mute.set()
     assert ddpm_core.load(REF).image_size == 32
     assert "cannot be reached" in refusal("owner/name")
 
@@ -354,15 +354,8 @@ def test_a_model_too_large_for_the_page_is_refused_before_its_weights_are_downlo
     assert online.downloads == SMALL
 
 
-def test_a_file_that_vanishes(online, tmp_path, monkeypatch):
-    listing = snapshots._listing
-
-    def list_and_delete(ref):
-        found = listing(ref)
-        (tmp_path / "repo" / WEIGHTS).unlink()
-        return found
-
-    monkeypatch.setattr(snapshots, "_listing", list_and_delete)
+def test_a_file_that_vanishes(online):
+    online.vanished.add(WEIGHTS)
     assert "a file of google/ddpm-cifar10-32 has vanished" in refusal(REF)
 
 
@@ -466,14 +459,14 @@ def test_status(online, tmp_path, monkeypatch):
 
 def test_status_of_a_branch_whose_commit_is_cached_by_its_hash(online):
     """The cache knows of no branch then, and lacks nothing."""
-    commit, _ = snapshots._listing(refs.parse(REF))
+    commit = online.repos[REF, "main"].commit
     ddpm_core.load(f"{REF}@{commit}")
     assert snapshots.status(REF) == snapshots.status(f"{REF}@{commit}")
     assert snapshots.status(REF).state == "cached"
 
 
-def test_status_of_a_mute_hub_is_quick(online, monkeypatch):
-    monkeypatch.setattr(snapshots, "_listing", lambda ref, timeout: time.sleep(600) or "an answer that can't be used")
+def test_status_of_a_mute_hub_is_quick(online):
+    online.mute.set()
     assert snapshots.status("owner/name", timeout=0.3).state == "offline"
 
 

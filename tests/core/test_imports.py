@@ -45,7 +45,7 @@ def postponed(tmp_path, monkeypatch):
             monkeypatch.setitem(sys.modules, name, None)
             del sys.modules[name]
         monkeypatch.setattr(diffusers, "room", None, raising=False)
-        from_diffusers._postpone("room")
+        from_diffusers.postpone("room")
         return sys.modules["diffusers.room"]
 
     return make

@@ -194,8 +194,9 @@ def test_a_network_on_another_schedule_is_opened_in_the_times_of_the_run():
 def test_between_two_times_of_another_schedule_t_is_interpolated():
     """As the flow of a likelihood asks for it, whose σ are those of no time."""
     network, own = unet("resnets"), NoiseSchedule.from_sigmas([0.02, 0.05, 0.2])
-    opened = inside(model_of(network).with_schedule(own))
-    low, high = opened._source.coordinates.translation(own).time[[2, 3]].float()
+    model = model_of(network).with_schedule(own)
+    opened = inside(model)
+    low, high = model.coordinates.translation(own).time[[2, 3]].float()
     found = opened.model.network(state(), torch.tensor([1.25]))
     torch.testing.assert_close(found, network(state(), 0.75 * low + 0.25 * high).sample, rtol=0, atol=1e-6)
 

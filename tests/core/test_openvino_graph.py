@@ -15,16 +15,20 @@ pytest.importorskip("openvino")
 def plain_and_rewritten(network, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(openvino_engine, "keep_channels_together", lambda model: None)
-        plain = openvino_engine._convert(network)
+        plain = openvino_engine.convert(network)
     rewritten = plain.clone()
     openvino_graph.keep_channels_together(rewritten)
     return plain, rewritten
 
 
+def nodes(model, kind):
+    return [node for node in model.get_ops() if node.get_type_name() == kind]
+
+
 def compiled(model, shape, precision="f32"):
     model.reshape({port: shape if i == 0 else shape[:1] for i, port in enumerate(model.inputs)})
     # The process's one core: a second one, dropped, would leave this thread without its signal stack.
-    return openvino_engine._CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    return openvino_engine.CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
 
 
 def test_it_computes_what_the_network_computes():
@@ -37,27 +41,27 @@ def test_it_computes_what_the_network_computes():
         down_block_types=("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
         mid_block_type=None,
     )
-    model = openvino_engine._convert(network)
-    assert not openvino_graph._all(model, "GroupNormalization")
+    model = openvino_engine.convert(network)
+    assert not nodes(model, "GroupNormalization")
     arguments = inputs(3, size=16, classes=5)
     for in_one in (False, True):
         if in_one:
             openvino_graph.upsample_in_one(model, torch.float32)
         got = compiled(model, (3, 3, 16, 16))([part.numpy() for part in arguments])[0]
         assert relative_error(torch.from_numpy(got), truth(network, *arguments)) < 1e-5
-    assert not openvino_graph._all(model, "Interpolate")
+    assert not nodes(model, "Interpolate")
 
 
 def test_upsampled_apart_each_image_has_the_bits_that_it_has_alone():
     """In bf16, where OpenVINO rounds between the convolution and its bias if it does not add it within."""
-    model = openvino_engine._convert(small())
+    model = openvino_engine.convert(small())
     x, t_index = inputs(3, size=16)
     outputs = {}
     for n, apart in ((1, False), (3, True)):
         one = model.clone()
         one.reshape({port: (n, *x.shape[1:]) if i == 0 else (n,) for i, port in enumerate(one.inputs)})
         openvino_graph.upsample_in_one(one, torch.bfloat16, apart)
-        assert len(openvino_graph._all(one, "ConvolutionBackpropData")) == n
+        assert len(nodes(one, "ConvolutionBackpropData")) == n
         run = compiled(one, (n, *x.shape[1:]), "bf16")
         parts = zip(x.split(n), t_index.split(n), strict=True)
         outputs[n] = torch.cat([torch.from_numpy(run([part.numpy() for part in each])[0].copy()) for each in parts])
@@ -68,8 +72,8 @@ def test_the_image_in_two_parts_is_what_every_reader_of_it_sees():
     """Computed in fp32, so that only the parts differ from the image itself: bf16's digits are lost without them."""
     blocks = {"down_block_types": ("SkipDownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "SkipUpBlock2D")}
     network = small(norm_num_groups=8, center_input_sample=True, mid_block_type=None, **blocks)
-    model = openvino_engine._convert(network)
-    openvino_graph.take_two_parts(model, openvino_engine._PREFIX + "conv_in.weight")
+    model = openvino_engine.convert(network)
+    openvino_graph.take_two_parts(model, openvino_engine.PREFIX + "conv_in.weight")
     x, t_index = inputs(3)
     parts = in_two_parts(2 * x - 1, torch.bfloat16)
     expected = truth(network, x, t_index)

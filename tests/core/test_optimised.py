@@ -369,8 +369,8 @@ def test_searches_at_the_same_time_write_one_after_another(checkpoint, monkeypat
 
     monkeypatch.setattr(optimised_file, "write", slow)
     monkeypatch.setattr(
-        "train.tuning.schedule._search",
-        lambda model, steps, *_: OptimisedSteps({"unipc": {n: tuple(range(n, 0, -1)) for n in steps}}, {}, 1),
+        "ddpm_core.optimise_timesteps",
+        lambda model, steps, *_, **__: OptimisedSteps({"unipc": {n: tuple(range(n, 0, -1)) for n in steps}}, {}, 1),
     )
     numbers, parsing = range(2, 6), threading.Lock()
 

@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
-from ddpm_core import Model, NoiseSchedule, sample, timestep_pairs, trajectory
-from ddpm_core.names import SAMPLERS
+from ddpm_core import Model, NoiseSchedule, timestep_pairs, trajectory
 from ddpm_core.noise import gaussian
 
 PEERS = {"dpm++": DPMSolverMultistepScheduler, "unipc": UniPCMultistepScheduler}
@@ -77,30 +75,7 @@ def test_exact_network_for_gaussian_data_is_solved_to_second_order(sampler):
 
 
 @pytest.mark.parametrize("sampler", SOLVERS)
-def test_seeds_and_batches_as_in_every_sampler(sampler):
-    together = sample(model(), [5, 6, 7], 10, sampler=sampler)
-    alone = np.concatenate([sample(model(), [seed], 10, sampler=sampler) for seed in (5, 6, 7)])
-    assert np.array_equal(together, alone) and together.dtype == np.uint8
-    first = [next(trajectory(model(), [5], 10, sampler=name)).x0_hat for name in (sampler, "ddpm")]
-    assert torch.equal(*first)  # x_T is the same
-
-
-@pytest.mark.parametrize("sampler", SOLVERS)
-def test_runs_do_not_share_state(sampler):
-    alone = [step.x for step in trajectory(model(), [0], 8, sampler=sampler)]
-    runs = zip(*(trajectory(model(), [0], 8, sampler=sampler) for _ in range(2)), strict=True)
-    for expected, (one, two) in zip(alone, runs, strict=True):
-        assert torch.equal(one.x, expected) and torch.equal(two.x, expected)
-
-
-@pytest.mark.parametrize("sampler", SOLVERS)
 def test_pure_noise_at_the_start_is_refused(sampler):
     schedule = NoiseSchedule.from_config({**NoiseSchedule.linear().config, "rescale_betas_zero_snr": True})
     with pytest.raises(ValueError, match="use ddpm or ddim"):
         trajectory(replace(model(schedule), prediction="v"), [0], 10, sampler=sampler)
-
-
-def test_they_are_registered_and_an_unknown_name_lists_them():
-    assert SAMPLERS == ("ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency")
-    with pytest.raises(ValueError, match=r"ddpm, ddim, dpm\+\+, unipc"):
-        trajectory(model(), [0], 10, sampler="euler")

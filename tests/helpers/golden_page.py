@@ -383,7 +383,7 @@ class Page:
             rows = [(0, blank(own.images, plan.model.picture_size, plan.model.picture_channels))]
             kept, kinds = {"rows": rows, "frames": []}, ("png",)
         kept |= {"about": [{"revision": None, "engine": "any"}] * len(own.refs)}
-        run: Any = SimpleNamespace(kept=lambda: kept, job=SimpleNamespace(computation=own), values=values)
+        run: Any = SimpleNamespace(kept=lambda: kept, computation=own, values=values)
         files = toylab.saved(self.app.parts[part], part, run, *kinds)
         found = {name: of_file(name, content) for name, content in files.values()}
         return {name: one.get("about") if name.endswith("png") else one for name, one in found.items()}

@@ -62,6 +62,8 @@ class HubServer:
         self.stalled = threading.Event()  # while set, file bodies stop after their first bytes
         self.damaged = False  # bodies of weights have their last byte changed, behind the right hash
         self.claimed: dict[str, int | None] = {}  # sizes of files as the listing says, where they are others
+        self.mute = threading.Event()  # while set, answers have no end, and no pause that a client's timeout would see
+        self.vanished: set[str] = set()  # files of the listing that are not there any more
         self.xet = False  # say that weights lie in Xet storage too
         self.connections: set[socket.socket] = set()
         self.uploads: Path | None = None  # where repositories that are made here are kept
@@ -174,6 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
         about = (self.headers.get(name) for name in ("Range", "Authorization"))
         self.hub.requests.append(Request(self.command, unquote(url.path), *about))
         self.received = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.hub.mute.is_set():
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while self.hub.mute.is_set():
+            self.wfile.write(b"X-Wait: more\r\n")
+            time.sleep(0.1)
         if self.hub.status != 200:
             return self.error(self.hub.status, None)
         if self.command == "POST" and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
@@ -203,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repo.gated:
             return self.error(403, "GatedRepo", f"Access to model {id} is restricted.")
         path = repo.folder / name
-        if not path.is_file():
+        if not path.is_file() or name in self.hub.vanished:
             return self.error(404, "EntryNotFound", "Entry not found", {"X-Repo-Commit": repo.commit})
         content = path.read_bytes()
         etag = hashlib.sha256(content).hexdigest()

@@ -27,7 +27,7 @@ from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.services import Services
 from ui.runs.jobs import Job
-from ui.runs.pages import Run
+from ui.runs.pages import NotBegun
 from ui.runs.words import page_words
 from ui.serving.packing import packed
 from ui.serving.scripted import Script, Scripted
@@ -99,6 +99,20 @@ def asked(*lanes, count=1, seed=13, **options):
     return {"lanes": lanes, "seeds": seeds, "clip": None, "attention": False, "touch": []}
 
 
+def strokes(text, times=()):
+    """Strokes of a link as the page asks for them; times: of the run, to whose nearest state each goes."""
+    found = (stroke.split("-", 3) for stroke in text.split("_"))
+    return [
+        {
+            "t": min(filter(None, times), key=lambda s: abs(s - int(t)), default=int(t)),
+            "what": what,
+            "strength": int(strength),
+            "cells": [[*map(int, cell.split("."))] for cell in cells.split("-")],
+        }
+        for t, what, strength, cells in found
+    ]
+
+
 def script(checkpoint="toy", **options):
     """One run in a few names, as scripts ask for it, but for the page's own choices."""
     return Script(checkpoint, **{"sampler": "ddpm", "steps": 50, "count": 4} | options)
@@ -134,17 +148,17 @@ def wait_for(condition, seconds=60):
 
 
 def messages(part, name, values, watch=lambda run, message: None):
-    """The run of a part's values and its messages; `watch` sees each as it comes."""
+    """The run of a part's values, None of one that does not begin, and its messages; `watch` sees each as it comes."""
     try:
-        return heard(part, requested(part, name, values), watch, values)
+        computation = requested(part, name, values)
     except ValueError as wrong:
-        run = Run(None, text=str(wrong))
-        return run, [*run.messages()]
+        return None, [NotBegun(str(wrong)).message]
+    return heard(part, computation, watch, values)
 
 
 def heard(part, computation, watch=lambda run, message: None, values=None):
     """The run of a computation and its messages. values: of the form that asked for it."""
-    run = Run(Job(computation, part.services, show=computation.shown))
+    run = Job(computation, part.services, show=computation.shown)
     run.values, seen = values, []
     for message in run.messages():
         packed(message)  # it can travel
@@ -178,7 +192,7 @@ def saved(place, part, run, *kinds, sets=None):
     """
     if not shutil.which("node"):
         _missing("node is not installed")
-    known = {ref: plans.facts_of(place.services.models.known(ref)) for ref in run.job.computation.refs}
+    known = {ref: plans.facts_of(place.services.models.known(ref)) for ref in run.computation.refs}
     words = page_words() | ({"sets": sets} if sets else {})
     asked = {"part": part, "values": run.values, "kinds": kinds}
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}

@@ -1,16 +1,22 @@
 """The types of what an engine is asked, and says: the page's file of them is made from Python's."""
 
+import re
+from pathlib import Path
+from typing import is_typeddict
+
 import numpy as np
 import pytest
 from protocol_types import fits
 
 from ui import protocol
-from ui.web.page_types import FILE, SOURCE, PageTypes
+from ui.web.page_types import FILE, HEAD, SOURCE, PageTypes
+
+ROOT = Path(__file__).parents[2]
 
 
 def made(source: str) -> str:
     """The types that the page has for these, without what stands before them."""
-    return PageTypes(source).text.partition('resize.js";\n\n')[2]
+    return PageTypes(source).text.removeprefix(f"{HEAD}\n")
 
 
 def test_the_page_has_the_types_of_python():
@@ -63,6 +69,13 @@ export type Questions = From & {
 };
 """
     )
+
+
+def test_a_name_of_the_protocol_is_no_other_class_of_the_project():
+    files = [file for package in ("ddpm_core", "ui", "train") for file in (ROOT / package).rglob("*.py")]
+    classes = [re.findall(r"^class (\w+)", file.read_text(encoding="utf-8"), re.M) for file in files if file != SOURCE]
+    own = {name for name, kind in vars(protocol).items() if is_typeddict(kind)}
+    assert {name for names in classes for name in names} & own == set() and len(own) > 50
 
 
 @pytest.mark.parametrize("kind", ["set[int]", "Unknown", "NDArray[np.int64]", "list", "Literal"])

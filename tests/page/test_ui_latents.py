@@ -251,7 +251,7 @@ def test_the_mode_and_the_seeds_choose_what_is_computed():
 def test_what_can_be_saved_is_counted_and_can_be_forgotten():
     made = place()
     run, _ = streamed(made, ASKED)
-    recording = run.job.recording
+    recording = run.recording
     assert recording.bytes == (3 + 4 + 4) * 3 * 8 * 8 * 3  # the ends of three rows, and the steps of two
     recording.forget()
     assert not recording.bytes

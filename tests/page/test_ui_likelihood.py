@@ -78,7 +78,7 @@ def test_bits_per_dim_are_those_of_the_library(models, place):
     assert [result["done"] for result in found] == [1, 2, 3]
     full = ddpm_core.bits_per_dim(models.model, IMAGES[:3], "beta_tilde")
     last = found[-1]
-    assert torch.equal(run.job.recording.bound.terms, full.terms)
+    assert torch.equal(run.recording.bound.terms, full.terms)
     assert last["chains"]["beta_tilde"]["100"][:2] == pytest.approx(value(full), rel=1e-12)
     for name in ("beta", "analytic"):
         bound = ddpm_core.bits_per_dim(models.model, IMAGES[:3], name)

@@ -40,7 +40,7 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(chang
     mixture = plane.drawing([(0.1, -0.2), (0.99, 1.0)]) if change is DRAWING else plane.shape("moons")
     exact = plane.exact_model(mixture)
     other = plane_network.train(mixture, steps=30) if change is TRAINED else exact
-    frames, clouds = results(seen, "frame"), run.job.recording.clouds
+    frames, clouds = results(seen, "frame"), run.recording.clouds
     lanes = ((exact, {"steps": 4, "variance": "beta"}), (other, {"steps": 6, "sampler": "ddim"}))
     for lane, (model, options) in enumerate(lanes):
         steps = list(plane.cloud(model, 7, 50, **options))
@@ -134,7 +134,7 @@ def test_networks_are_few():
 def test_stop_ends_a_run_soon(change, place):
     run, seen = streamed(place, ASKED | change, watch=lambda run, message: message["results"] and run.stop())
     assert seen[-1]["state"] == "stopped"
-    assert sum(run.job.done.values()) < sum(run.job.plan.steps.values())
+    assert sum(run.done.values()) < sum(run.plan.steps.values())
     with pytest.raises(ValueError, match="no finished cloud"):
         saved(place, "plane", run, "csv")
 

@@ -88,7 +88,7 @@ def test_all_work_is_counted():
     """Also that of the methods that evaluate more often, or with gradients."""
     for method in restore.METHODS:
         run, messages = streamed(place(), {"method": method, "steps": 11})
-        assert messages[-1]["state"] == "finished" and dict(run.job.done) == run.job.plan.steps, method
+        assert messages[-1]["state"] == "finished" and dict(run.done) == run.plan.steps, method
 
 
 def hidden(cells):

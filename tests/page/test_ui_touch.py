@@ -8,7 +8,7 @@ import pytest
 import torch
 import toylab
 from PIL import Image
-from toylab import Models, decoded, results, saved
+from toylab import Models, decoded, results, saved, strokes
 
 import ddpm_core
 from ui.parts.sampling import SamplingPart
@@ -31,25 +31,11 @@ def place(network=lambda x, t, labels: 0.3 * x):
     return SamplingPart(toylab.toy_services(Models(network)))
 
 
-def strokes(*texts):
-    """Strokes as the page asks for them."""
-    found = (text.split("-", 3) for text in texts)
-    return [
-        {
-            "t": int(t),
-            "what": what,
-            "strength": int(strength),
-            "cells": [[*map(int, cell.split("."))] for cell in cells.split("-")],
-        }
-        for t, what, strength, cells in found
-    ]
-
-
 def test_what_the_page_sends_is_what_its_link_says():
     asked = toylab.requested_of(place().services, "watch", ASKED)
     times = [t for t, *_ in map(lambda one: one.values(), asked["touch"])]
     assert times == [56, 34, 56]  # the states of the run that are nearest
-    assert [one | {"t": t} for one, t in zip(strokes(*STROKES), times, strict=True)] == asked["touch"]
+    assert [one | {"t": t} for one, t in zip(strokes(TEXT), times, strict=True)] == asked["touch"]
     assert toylab.requested_of(place().services, "watch", ASKED | {"touch": ""})["touch"] == []
 
 
@@ -175,8 +161,8 @@ def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
         new = [(result["k"], result["lane"]) for result in first if result["kind"] == "frame"]
         assert steps == 10 or new[:2] == [(10 - steps, 0), (10 - steps, 1)]  # before what the page has seen
         assert len(evaluated) == steps, (strokes, page)
-        assert run.job.done == pytest.approx(run.job.plan.steps)
-    assert run.job.recording.bytes > 10_000
+        assert run.done == pytest.approx(run.plan.steps)
+    assert run.recording.bytes > 10_000
 
 
 def test_shared_steps_are_counted_once():

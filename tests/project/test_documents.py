@@ -186,9 +186,10 @@ def test_comments_name_only_paths_that_exist():
 
 def test_the_map_names_every_room():
     table = CONTRIBUTING.split("## Map of the files")[1].split("\n## ")[0]
-    for house in ("ddpm_core", "train", "ui"):
-        rooms = [path.parent.name for path in (ROOT / house).glob("*/__init__.py")]
-        assert [room for room in rooms if f"`{room}/`" not in table] == []
+    python = [path for house in ("ddpm_core", "train", "ui") for path in (ROOT / house).glob("*/__init__.py")]
+    page = [path for path in (ROOT / "ui" / "web").glob("*/*.js") if path.parent.name != "tests"]
+    rooms = {path.parent.name for path in (*python, *page)}
+    assert [room for room in rooms if f"`{room}/`" not in table] == []
 
 
 # Before a name, in Python and in JavaScript

@@ -20,6 +20,8 @@ from ui.web import scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("ddpm_core", "ui", "train", "benchmarks", "course")
+PAGE = ROOT / "ui" / "web"
+ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.js")}
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,28 @@ def source_of(origin: str, name: str, modules: dict[str, Path]) -> str:
     if f"{origin}.{name}" in modules:
         return f"{origin}.{name}"
     if origin == "ddpm_core":
-        return f"ddpm_core.{ddpm_core._HOME[name]}"
+        return getattr(ddpm_core, name).__module__
     return origin
+
+
+def name_in_the_page(path: str) -> str:
+    return "ui.web." + re.sub(r"(\.d)?\.[jt]s$", "", path).replace("/", ".")
 
 
 def imports_of_the_page() -> Iterator[Import]:
     """Those of its modules, as the bundler reads them."""
-
-    def named(path: str) -> str:
-        return f"ui.web.{path.removesuffix('.js').replace('/', '.')}"
-
     for path in scripts.modules():
         for form, at_top in ((scripts.IMPORT, True), (scripts.LATER, False)):
             for _, imported in form.findall(scripts.module(path)):
-                yield Import(named(path), named(scripts.meant(path, imported)), at_top)
+                yield Import(name_in_the_page(path), name_in_the_page(scripts.meant(path, imported)), at_top)
+
+
+def types_of_the_page() -> Iterator[Import]:
+    """Those that its modules name in comments. Two modules of one room may name each other's."""
+    for file in (file for room in (PAGE, *ROOMS_OF_PAGE) for file in (*room.glob("*.js"), *room.glob("*.d.ts"))):
+        path, text = file.relative_to(PAGE).as_posix(), file.read_text(encoding="utf-8")
+        for named in re.findall(r"""(?:@import [^*]* from|\bimport type [^;]* from|\bimport\() ?"(\.[^"]+)\"""", text):
+            yield Import(name_in_the_page(path), name_in_the_page(scripts.meant(path, named)), False, for_types=True)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +122,7 @@ def test_the_reader_sees_every_kind_of_import(imports):
     assert any(found.importer == "app" and under(found.imported, "ui") for found in imports)
     assert Import("ui.web.plans.captions", "ui.web.process.runs", True) in imports
     assert Import("ui.web.files.make", "ui.web.files.save", False) in imports
+    assert Import("ui.web.process.runs", "ui.web.process.predict", False, for_types=True) in types_of_the_page()
     written = "".join(map(scripts.module, scripts.modules()))
     assert len(list(imports_of_the_page())) == len(re.findall(r"^import\b|^export .*\bfrom |\bimport\(", written, re.M))
 
@@ -160,11 +171,11 @@ FLOORS = {
         "form",
         "pictures",
         "drawing",
-        "messages",
         "words",
+        "messages",
         "process",
     ],
-    "ui.web.local": ["parts", "network", "files"],
+    "ui.web.local": ["parts", "files", "network"],
 }
 WORKER = [f"ui.web.local.{room}" for room in FLOORS["ui.web.local"]]
 FORBIDDEN = {
@@ -239,7 +250,8 @@ def floor(module: str, house: str) -> int | None:
 
 @pytest.mark.parametrize("house", FLOORS)
 def test_rooms_know_only_those_below_them(house, imports):
-    floors = [(floor(found.importer, house), floor(found.imported, house), found) for found in imports]
+    all_of_them = [*imports, *types_of_the_page()]
+    floors = [(floor(found.importer, house), floor(found.imported, house), found) for found in all_of_them]
     assert [str(found) for above, below, found in floors if None not in (above, below) and above > below] == []
     folder = ROOT / house.replace(".", "/")
     modules = (*folder.glob("*/__init__.py"), *(PAGE / path for path in scripts.modules()))
@@ -289,10 +301,6 @@ def test_a_computation_never_changes_and_a_plan_is_frozen(room):
         assert {ast.unparse(one.value) for one in attributes_set(method)} <= allowed, method.name
 
 
-PAGE = ROOT / "ui" / "web"
-ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.js")}
-
-
 def test_what_a_module_of_the_page_exports_is_imported():
     texts = {file: file.read_text(encoding="utf-8") for room in (PAGE, *ROOMS_OF_PAGE) for file in room.glob("*.*js")}
     words = {file: set(re.findall(r"\w+", text)) for file, text in texts.items()}
@@ -326,6 +334,23 @@ def test_what_a_visitor_reads_stands_in_the_words_of_the_page():
         if (text := match[1] or match[2]) and SPOKEN.match(text)
     ]
     assert found == []
+
+
+CODES = ("ANY", "SAME")  # values of fields, which stand beside their words
+
+
+def test_nothing_that_the_page_does_hangs_on_its_words():
+    """No module compares with a text of words/, or finds something by it: a translation would break it."""
+    hanging, texts = [], 0
+    for module in scripts.modules():
+        text = scripts.module(module)
+        imported = [names for names, path in scripts.IMPORT.findall(text) if "words/" in scripts.meant(module, path)]
+        for name in re.findall(r"\b[A-Z][A-Z_]+\b", " ".join(imported)):
+            one = rf"{name}(?:\.\w+|\[\w+\])*"
+            use = rf"[!=]== {one}\b|\b{one} [!=]==|\[{one}\]:|\bcase {one}:|\b(?:includes|startsWith)\({one}\)"
+            hanging += [f"{module}: {found}" for found in re.findall(use, text) if name not in CODES]
+            texts += 1
+    assert hanging == [] and texts > 80
 
 
 def imported_with(start: str, imports: list[Import]) -> set[str]:

@@ -29,6 +29,7 @@ from ui.pictures.encoded import FRAME_BYTES, kept_steps, sent
 from ui.runs import jobs
 from ui.runs.asked import Checkpoint
 from ui.runs.listeners import in_thread
+from ui.runs.log import Message
 from ui.runs.plans import Computation, Plan
 
 SETTINGS = toylab.script(steps=10, count=2)
@@ -169,9 +170,7 @@ def test_runs_take_turns_and_say_what_they_wait_for():
 
 def test_while_a_model_loads_nobody_is_told_when_it_begins():
     seconds = Outlook(False, 1, 1, 1.0, None, SimpleNamespace(loads=False, stopping=False))
-    said = [
-        Job([SETTINGS], Models())._queued(outlook).text for outlook in (seconds, replace(seconds, holder=Loading("x")))
-    ]
+    said = [jobs.waiting(outlook).text for outlook in (seconds, replace(seconds, holder=Loading("x")))]
     assert said == ["Number 2 in the queue · starts in about 1 s", "Number 2 in the queue · a model is loading"]
 
 
@@ -489,7 +488,7 @@ def test_the_time_left_follows_the_clock_and_is_unknown_in_a_last_step_that_take
             for step, seconds in enumerate((1.0, 1.0, 3.0, 60.0)):
                 for part in (0.5, 0.5):
                     now[0] += part * seconds
-                    said.append((step, job._updated(job.log._said).left))
+                    said.append((step, job.complete(Message("running")).left))
                 work.count(kind)
 
     line = Turns(clock=lambda: now[0])

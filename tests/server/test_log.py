@@ -1,5 +1,6 @@
 """Runs as pages see them: they begin when heard, are found again after a reload, and make room for others in time."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from ui.parts.sampling import Sampling, SamplingPart
 from ui.runs import asked, listeners, pages
 from ui.runs.asked import UNCLEAR
 from ui.runs.log import HEARTBEAT, INTERVAL, RunLog
-from ui.runs.pages import KEPT, Runs
+from ui.runs.pages import KEPT, NotBegun, Runs
 from ui.runs.states import ENDED, NEXT
 
 ASKED = toylab.asked()
@@ -86,24 +87,25 @@ def test_a_new_run_of_a_page_replaces_its_last_one_of_that_part_only():
     runs.begin("watch", ASKED, "page")
     gate.go.release()
     thread.join(60)
-    assert seen[-1]["state"] == "stopped" and not others.job.stopping
+    assert seen[-1]["state"] == "stopped" and not others.stopping
 
 
 def test_a_request_that_was_overtaken_does_not_stop_the_newer_run():
     """Two presses, whose requests reach the server in the other order."""
     runs, _ = made()
     newer = runs.begin("watch", ASKED, "page", number=("load", 11))
-    (message,) = runs.begin("watch", ASKED, "page", number=("load", 9)).messages()
-    assert message["state"] == "stopped" and not newer.job.stopping
+    with pytest.raises(NotBegun, match="A newer run") as overtaken:
+        runs.begin("watch", ASKED, "page", number=("load", 9))
+    assert overtaken.value.message["state"] == "stopped" and not newer.stopping
     runs.begin("compare", ASKED, "page", number=("load", 10))
-    assert not newer.job.stopping
+    assert not newer.stopping
     runs.begin("watch", ASKED, "page", number=("another load of it", 1))
-    assert newer.job.stopping
+    assert newer.stopping
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_the_page_has_the_same_table_of_states():
-    stream = Path(pages.__file__).parents[1] / "web/messages/stream.js"
+    stream = Path(pages.__file__).parents[1] / "web/run/stream.js"
     script = f"import {{ NEXT }} from {json.dumps(stream.as_uri())}; console.log(JSON.stringify(NEXT))"
     said = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, check=True, timeout=60)
     assert json.loads(said.stdout) == {state: list(following) for state, following in NEXT.items()}
@@ -152,10 +154,10 @@ def test_a_log_that_nobody_reads_says_so_and_a_reader_begins_anew():
     now[0] = 4.0
     next(log.read())
     now[0] = 8.9
-    log.check_heard()
+    log.check()
     now[0] = 9.1
     with pytest.raises(listeners.NobodyListens):
-        log.check_heard()
+        log.check()
 
 
 def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():
@@ -165,7 +167,7 @@ def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():
     seen, thread = heard(run)
     gate.entered.acquire()
     for number in range(KEPT + 10):
-        list(runs.begin("watch", WRONG, f"page {number}").messages())
+        ended(runs, toylab.asked(steps=101), f"page {number}")
     assert runs.resumed(run.id) is run
     for _ in range(5):
         gate.go.release()
@@ -187,27 +189,28 @@ def test_runs_that_fail_push_no_others_out(worthless, monkeypatch):
     monkeypatch.setattr(Sampling, "flop", lambda self, ref: 1e20 * (self.request.lanes[0].steps == 6))
     runs, _ = made()
     begun = [runs.begin("watch", ASKED, f"page {number}") for number in range(2)]
-    said = [list(run.messages()) for run in begun]
+    messages = [list(run.messages()) for run in begun]
     for number in range(8):
-        *_, last = runs.begin("watch", worthless, f"another page {number}").messages()
-        assert last["state"] == "error"
-    assert [list(runs.resumed(run.id).messages()) for run in begun] == said
+        with contextlib.suppress(NotBegun):
+            assert ended(runs, worthless, f"another page {number}").failed
+    assert [list(runs.resumed(run.id).messages()) for run in begun] == messages
+
+
+def ended(runs, values, page, address=None):
+    run = runs.begin("watch", values, page, address)
+    list(run.messages())
+    return run
 
 
 @pytest.mark.parametrize("limit", ["KEPT", "LOG_BYTES", "RECORDING_BYTES"])
 def test_an_address_with_many_runs_pushes_out_its_own(limit, monkeypatch):
     runs, _ = made()
 
-    def ended(number, address):
-        run = runs.begin("watch", ASKED, f"page {number}", address)
-        list(run.messages())
-        return run
-
-    few = [ended(number, "198.51.100.1") for number in range(2)]
-    size = {"KEPT": 1, "LOG_BYTES": few[0].log.bytes, "RECORDING_BYTES": few[0].job.recording.bytes}[limit]
+    few = [ended(runs, ASKED, f"page {number}", "198.51.100.1") for number in range(2)]
+    size = {"KEPT": 1, "LOG_BYTES": few[0].log.bytes, "RECORDING_BYTES": few[0].recording.bytes}[limit]
     monkeypatch.setattr(pages, limit, 5 * size)
-    many = [ended(number, "198.51.100.2") for number in range(2, 12)]
-    runs.begin("watch", WRONG, "page")
+    many = [ended(runs, ASKED, f"page {number}", "198.51.100.2") for number in range(2, 12)]
+    runs.begin("watch", ASKED, "page")
 
     def is_here(run):
         try:
@@ -215,7 +218,8 @@ def test_an_address_with_many_runs_pushes_out_its_own(limit, monkeypatch):
         except ValueError:
             return False
 
-    assert [is_here(run) for run in (*few, *many)] == [True] * 2 + [False] * 7 + [True] * 3
+    left = 3 - (limit == "KEPT")  # the new run is one, too
+    assert [is_here(run) for run in (*few, *many)] == [True] * 2 + [False] * (10 - left) + [True] * left
 
 
 def test_who_listens_gets_the_end_though_others_began_meanwhile(monkeypatch):
@@ -225,7 +229,7 @@ def test_who_listens_gets_the_end_though_others_began_meanwhile(monkeypatch):
     messages = run.messages()
     seen = [next(messages)]
     wait_for(lambda: not run.goes_on)
-    runs.begin("watch", WRONG, "another page")
+    runs.begin("watch", ASKED, "another page")
     assert [*seen, *messages][-1]["state"] == "finished"
     with pytest.raises(ValueError, match="no longer here"):
         runs.resumed(run.id)
@@ -238,10 +242,14 @@ def test_a_run_that_is_not_here_is_one_sentence(id):
         made()[0].find(id)
 
 
-def test_wrong_settings_are_the_only_message_of_their_run():
+def test_wrong_settings_are_the_only_message_of_their_run_and_end_the_one_before():
     runs, _ = made()
-    (message,) = runs.begin("watch", WRONG, "page").messages()
+    before = runs.begin("watch", ASKED, "page")
+    with pytest.raises(NotBegun) as wrong:
+        runs.begin("watch", WRONG, "page")
+    message = wrong.value.message
     assert message["state"] == "error" and message["text"] == UNCLEAR
+    assert before.stopping
 
 
 def test_a_result_that_can_not_be_shown_is_an_error_and_ends_the_run(monkeypatch):

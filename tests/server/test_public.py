@@ -223,11 +223,6 @@ def test_strangers_do_not_train(port):
     assert asked(port, "train", "now", {}) == {"error": "There is no such part on this page"}
 
 
-def test_health(port):
-    answer = fuzz.send(port, Call("GET", "/health"))
-    assert answer.status == 200 and json.loads(answer.text)["status"] == "ok"
-
-
 def test_the_page_is_there_before_gradio_and_who_asks_for_that_waits(torch_page):
     app, listening, is_open = ui.build("cifar10-tiny"), socket.create_server(("127.0.0.1", 0)), threading.Event()
     with pytest.MonkeyPatch.context() as patch:
@@ -274,25 +269,6 @@ def test_whatever_the_page_asks_is_answered(odd, port):
     for content in ({"part": odd, "values": {}}, {"part": "watch", "values": odd}, odd):
         status, found = answered(port, content)
         assert 400 <= status < 500 or found[-1]["state"] in ("finished", "error"), content
-
-
-def test_two_runs_of_one_page_get_their_own_messages(port):
-    """The second replaces the first one, which says so."""
-    values = {"checkpoint": "cifar10-tiny", "steps": 8, "count": 2}
-    found = {}
-
-    def listen(name):
-        found[name] = messages(port, "watch", values, page="shared")
-
-    threads = [threading.Thread(target=listen, args=(name,)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.2)
-    for thread in threads:
-        thread.join(60)
-    for seen in found.values():
-        assert len({message["run"] for message in seen}) == 1 and seen[-1]["state"] in ("stopped", "finished")
-    assert found["a"][0]["run"] != found["b"][0]["run"]
 
 
 def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(port):

@@ -144,9 +144,7 @@ def test_spacing_left_open_suits_the_sampler_and_a_chosen_one_stays():
 def test_what_a_sampler_or_a_missing_class_makes_useless_is_left_out():
     for name, own in OPTIONS.items():
         usual = {"steps", "sampler", "spacing"}
-        assert {*arguments(model(), sampler=name, eta=0.5, guidance=3, steps=10)} == usual | {"variance", "eta"} & {
-            *own
-        }
+        assert {*arguments(model(), sampler=name, eta=0.5, steps=10)} == usual | {"variance", "eta"} & {*own}
     assert arguments(model(**NAMED), label="cat", guidance=3)["guidance"] == 3
     assert "guidance" not in arguments(model(**NAMED), label="cat", guidance=1)
 
@@ -187,6 +185,7 @@ def linked(part, **values):
         ("compare", {"spacing_b": "quadratic", "variance": "beta_tilde", "eta_b": "0.5", "sampler_b": "ddim"}),
         ("grid", {"columns": "2, 4 50", "rows": "sampler", "seed": "3"}),
         ("grid", {"columns": "2,200", "variance": "beta"}),
+        ("watch", {"guidance": "3"}),
     ],
 )
 def test_a_link_means_for_its_picture_what_it_means_in_the_page(part, values):

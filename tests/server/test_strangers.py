@@ -386,15 +386,6 @@ def test_what_is_wrong_with_a_request_is_a_sentence_that_does_not_repeat_it(publ
         assert answer[0] == 422 and re.fullmatch(said, detail(answer)), path
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_body_says_how_long_it_is(public, method):
-    port, _ = public
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
-        one.sendall(f"{method} /ask HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n".encode())
-        said = b"".join(iter(lambda: one.recv(1000), b""))
-    assert said.startswith(b"HTTP/1.1 411 ") and b"has to say how long it is (Content-Length)" in said
-
-
 def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
     port, app = public
     monkeypatch.setattr(app.requests, "of_one", 5)

@@ -347,7 +347,7 @@ def test_scripts_repeat_the_pictures(part, values, run_script):
     Path("checkpoints").symlink_to(ROOT / "checkpoints")
     for script, apart in (("python", 0), ("diffusers", 1)):
         run_script(found[script])
-        for lane, frames in enumerate(run.job.recording.frames):
+        for lane, frames in enumerate(run.recording.frames):
             file = Path("seed-13.png" if part == "watch" else f"lane-{lane}-seed-13.png")
             assert found[script] == "" or np.ptp([Image.open(file), frames[max(frames)][0, ..., 0]], 0).max() <= apart
             file.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ def finished(part, values, *kinds, **model):
 
 def kept(run):
     """The frames of each lane; none before its plan is known."""
-    return getattr(run.job.recording, "frames", [])
+    return getattr(run.recording, "frames", [])
 
 
 def picture(content):
@@ -234,19 +234,6 @@ def test_a_film_has_no_more_pictures_than_are_seen():
     assert film.n_frames == 50 and film.info["duration"] == 1500
 
 
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        (ONE | {"steps": 0}, "Steps must be a whole number from 1 to"),
-    ],
-)
-def test_what_can_not_be_saved_is_one_sentence(values, sentence):
-    place = SamplingPart(toylab.toy_services())
-    run, _ = messages(place, "watch", values)
-    with pytest.raises(ValueError, match=sentence):
-        run.kept()
-
-
 def test_of_a_run_that_was_refused_there_is_nothing_to_save():
     place = SamplingPart(toylab.toy_services())
     run, _ = toylab.heard(place, toylab.sampling(place.services, toylab.script(steps=101)))
@@ -267,15 +254,15 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     for run in made:
         list(run.messages())
     one, three = made
-    small, large = (run.job.recording.bytes for run in made)
+    small, large = (run.recording.bytes for run in made)
     pixels = 8 * 8 * 3
     assert small == 2 * pixels + 4 * pixels + 2 * 4 * pixels and large == 3 * small  # 2 pictures, x_0, and 2 states
     monkeypatch.setattr(pages, "RECORDING_BYTES", small + large)
     begun("c", 1)
-    assert one.job.recording.bytes and three.job.recording.bytes
+    assert one.recording.bytes and three.recording.bytes
     monkeypatch.setattr(pages, "RECORDING_BYTES", large)
     begun("d", 1)
-    assert not one.job.recording.bytes and three.job.recording.bytes
+    assert not one.recording.bytes and three.recording.bytes
     with pytest.raises(ValueError, match="no picture"):
         saved(place, "watch", one, "png")
 

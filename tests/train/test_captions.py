@@ -178,7 +178,7 @@ def test_a_student_learns_what_the_guided_teacher_draws_of_captions(teacher, pic
     generator = torch.Generator().manual_seed(0)
     x_0, eps = torch.randn(2, 3, 4, 8, 8, generator=generator)
     labels, t = torch.tensor([0, 3, -1]), torch.full((3,), 40)
-    found = trainer.task.losses(trainer._network, x_0, t, eps, labels, t)
+    found = trainer.task.losses(trainer.network, x_0, t, eps, labels, t)
 
     model = load(teacher, device="cpu", precision="fp32", engine="torch")
     unet, schedule = model.network.unet, model.schedule
@@ -241,7 +241,7 @@ def test_a_new_student_learns_the_latents_that_the_guided_teacher_draws(teacher,
     trainer = Trainer(config, None, EndToEnd)
     x_T, x_0 = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     t = torch.full((3,), 40)
-    found = trainer.task.losses(trainer._network, x_0, t, x_T, torch.tensor([0, 3, -1]), t)
+    found = trainer.task.losses(trainer.network, x_0, t, x_T, torch.tensor([0, 3, -1]), t)
 
     model = load(teacher, device="cpu", precision="fp32", engine="torch")
     told = {"prompts": ["red square", "square", ""], "x_T": x_T}

@@ -134,8 +134,8 @@ def test_the_loss_of_a_batch_is_that_of_the_paper(pictures, tmp_path, changes):
     """‖(ε − x_0) − F((1 − τ) x_0 + τ ε, 1000 τ)‖²."""
     trainer = Trainer(tiny(pictures, tmp_path / "run", prediction="flow", channels=1, precision="fp64", **changes))
     batch = next(trainer.rounds())
-    x_0, t, eps, labels, n = trainer._examples(batch)
-    found = trainer.task.losses(trainer._network, x_0, t, eps, labels, n)
+    x_0, t, eps, labels, n = trainer.examples(batch)
+    found = trainer.task.losses(trainer.network, x_0, t, eps, labels, n)
     sigma = trainer.task.schedule.sigma[t].reshape(-1, 1, 1, 1)
     tau = sigma / (1 + sigma)
     F = trainer.unet((1 - tau) * x_0 + tau * eps, 1000 * tau.flatten()).sample[:, :1]
@@ -190,8 +190,8 @@ def test_a_schedule_and_a_weight_of_ones_own(pictures, tmp_path):
     )
     t = torch.arange(1, 21)
     x_0, eps = torch.zeros(20, 1, 8, 8), gaussian_batch(range(20), 0, (1, 8, 8))
-    found = trainer.task.losses(trainer._network, x_0, t, eps, None, t)
-    plain = l_simple(trainer.task.model(trainer._network, "not EMA", False), x_0, t, eps)
+    found = trainer.task.losses(trainer.network, x_0, t, eps, None, t)
+    plain = l_simple(trainer.task.model(trainer.network, "not EMA", False), x_0, t, eps)
     torch.testing.assert_close(found, 2 * plain * (t > 10))
     model = load(tmp_path / "run" / "model", engine="torch", device="cpu", precision="fp32")
     torch.testing.assert_close(model.schedule.alpha_bar, trainer.task.schedule.alpha_bar, rtol=1e-12, atol=0)

@@ -225,9 +225,9 @@ def test_the_raw_weights_of_a_fused_run_are_sampled_by_an_ordinary_network(tmp_p
 @pytest.fixture
 def forgotten():
     """As in a new process: nothing is compiled or loaded yet."""
-    fused._library.cache_clear()
+    fused.library.cache_clear()
     yield
-    fused._library.cache_clear()
+    fused.library.cache_clear()
 
 
 @pytest.mark.parametrize(("command", "why"), [("no-such-compiler", "No such file"), ("false", "false has failed")])
@@ -240,7 +240,7 @@ def test_without_a_compiler_it_is_one_sentence(monkeypatch, tmp_path, forgotten,
 
 
 def test_it_is_compiled_once_and_not_held_up_by_a_compilation_that_was_killed(monkeypatch, tmp_path, forgotten):
-    library, seen = fused._library()._name, []
+    library, seen = fused.library()._name, []
 
     def compile(command, **_):
         made = Path(command[-1])
@@ -268,8 +268,8 @@ def test_it_is_compiled_once_and_not_held_up_by_a_compilation_that_was_killed(mo
 
 
 def in_a_new_process():
-    fused._library.cache_clear()
-    assert fused._library().norm_silu
+    fused.library.cache_clear()
+    assert fused.library().norm_silu
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")

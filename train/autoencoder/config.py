@@ -25,27 +25,8 @@ class AutoencoderFlags(Output, Optimiser, Data, Run):
     latent_noise: float = 0.12
     """Standard deviation of the noise on the decoder's latents in training, so that small errors of a sampler don't
     matter. Latents have the standard deviation 1."""
-
     image_size: int = 64
     """Size of the images in pixels, a multiple of 8: they are resized (shorter side) and cropped at the centre."""
-    batch: int = 16
-    """Images a step, over all processes and accumulation rounds."""
-    steps: int = 12_000
-    """Optimiser steps in all."""
-    optimizer: Literal["adam", "adamw", "muon"] = "muon"
-    """Adam, AdamW, or Muon for the matrices and AdamW for the rest."""
-    lr: float = 3e-3
-    """Learning rate."""
-    warmup: int = 50
-    """Steps over which the learning rate rises linearly."""
-    lr_decay: Literal["none", "cosine", "linear"] = "cosine"
-    """After the warm-up: constant, or down to 0 at --steps, along a half cosine or a line."""
-    ema: float = 0.995
-    """Decay of the weights' moving average. It warms up: at update n it is min(this, (1 + n)/(10 + n))."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints; the last two are kept."""
-    sample_every: int = 500
-    """Steps between two grids of pictures. 0: none."""
     sample_count: int = 16
     """Pictures of a grid."""
 
@@ -57,6 +38,17 @@ class AutoencoderConfig(AutoencoderFlags, Config):
     """
 
     command: ClassVar[str] = "autoencoder"
+
+    # Other defaults than `fit` has; the bases say what the fields mean.
+    batch: int = 16
+    steps: int = 12_000
+    optimizer: Literal["adam", "adamw", "muon"] = "muon"
+    lr: float = 3e-3
+    warmup: int = 50
+    lr_decay: Literal["none", "cosine", "linear"] = "cosine"
+    ema: float = 0.995
+    checkpoint_every: int = 500
+    sample_every: int = 500
 
     channels: int | None = 3
     widths: tuple[int, ...] = (64,)

@@ -1,4 +1,4 @@
-"""What an autoencoder learns: to give a picture back from a latent that is an eighth of its side, and noisy."""
+"""The task of an autoencoder: to restore a picture from a noisy latent with an eighth of its side."""
 
 from __future__ import annotations
 
@@ -34,23 +34,25 @@ LIMITS = {
     "width": (1, 1024),  # 44 convolutions of 3×3 make less than fields.MAX_PARAMETERS of it
     "latent_noise": (0, 1000),
 }
-_WHOLE = 3  # every so many steps see whole pictures, on average
+_WHOLE = 3  # on average, one step in so many sees whole pictures
 _SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3  # weights beside the L1 error
-_SEEN = 16  # pictures for the first scales
+_SEEN = 16  # the first scales come from so many pictures
 
 
 class Reconstruction(nn.Module):
     """The loss of an autoencoder, as a network: so devices and processes share it like any other.
 
-    L1 error, half the squared one, half the L1 error of differences between neighbours, which keeps edges sharp; and a
-    penalty that keeps each channel of a step's latents near mean 0 and variance 1, in place of a KL divergence.
+    It is the L1 error, half the squared error, and half the L1 error of differences between neighbours, which keeps
+    edges sharp. A penalty in the place of a KL divergence keeps each channel of a step's latents near mean 0 and
+    variance 1.
     """
 
     def __init__(self, autoencoder: AutoencoderTiny, noise: float):
         super().__init__()
         self.autoencoder, self.noise = autoencoder, noise
         last = len(autoencoder.decoder.layers) - 1
-        self.ends = ("autoencoder.encoder.layers.0.", f"autoencoder.decoder.layers.{last}.")  # where pixels are
+        # The layers that see pixels.
+        self.ends = ("autoencoder.encoder.layers.0.", f"autoencoder.decoder.layers.{last}.")
 
     def forward(
         self, x: Tensor, eps: Tensor, class_labels: Tensor | None = None, return_dict: bool = False
@@ -61,7 +63,7 @@ class Reconstruction(nn.Module):
         """
         z = self.latents(x)
         own = moments(z)
-        # A share has the values of the step, and gives its own part of the gradient.
+        # A process's share has the values of the whole step, and gives its own part of the gradient.
         mean, square = own if class_labels is None else own + (class_labels - own).detach()
         deviation = (square.mean() - mean.mean().square()).detach().clamp(min=0).sqrt()
         error = self.autoencoder.decoder(z + self.noise * deviation * eps).to(x.dtype) - x
@@ -82,11 +84,9 @@ def moments(z: Tensor) -> Tensor:
 
 
 class Autoencoding(TrainingTask):
-    """An AutoencoderTiny of diffusers.
+    """An AutoencoderTiny of diffusers."""
 
-    moments: those of all latents of the step, or None where one round of one process computes them all.
-    """
-
+    # The moments of all latents of the step; None where one round of one process computes them all.
     moments: Tensor | None = None
 
     @classmethod
@@ -132,7 +132,7 @@ class Autoencoding(TrainingTask):
         return found.new_zeros(len(x_0)).index_add(0, rows, weight * found)
 
     def seen(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
-        """What the step of the examples n sees of them: (rows of x_0, their pixels, how much each counts).
+        """Return what the step of the examples n sees of them: (rows of x_0, their pixels, how much each counts).
 
         A step sees a square of every picture, cut out at one place, or a few whole pictures of as many pixels in all.
         The seed and the number of the step decide which.

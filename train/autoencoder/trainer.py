@@ -34,7 +34,9 @@ class AutoencoderTrainer(Trainer):
         super().__init__(config, state, Autoencoding)
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
-        """As for `fit`. The loss needs the moments of all latents of the step, over all processes and rounds."""
+        """Make a step as for `fit`. The loss needs the moments of all latents of the step, over all processes
+        and rounds.
+        """
         if self.config.accumulate * self.accelerator.num_processes > 1:
             shares = [next(rounds) for _ in range(self.config.accumulate)]
             self._autoencoding.moments = self._moments(shares)
@@ -51,7 +53,7 @@ class AutoencoderTrainer(Trainer):
         """The moments of all latents of the step. shares: the rounds of this process."""
         found = []
         for batch in shares:
-            x_0, *_, n = self._examples(batch)
+            x_0, *_, n = self.examples(batch)
             rows, x, weight = self._autoencoding.seen(x_0, n)
             with self.accelerator.autocast():
                 found.append(weight * len(rows) * moments(self.unet.latents(x)))

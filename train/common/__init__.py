@@ -1,1 +1,1 @@
-"""What several commands need: the settings of a run, flags, whole files, locks, the machine, a full memory."""
+"""Shared by several commands: the settings of a run, flags, whole files, locks, the machine, a full memory."""

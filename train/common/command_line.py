@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ddpm_core.errors import first_line
 from train import TrainError
+from train.common.errors import as_train_error
 
 Name = TypeVar("Name", bound=str)
 Number = TypeVar("Number", int, float)
@@ -22,12 +22,10 @@ def flag(field: str) -> str:
 
 
 def imported(name: str, what: str) -> Any:
-    """What a module of the user has, of a text module:attribute. what: a noun. Raises TrainError where it has none."""
+    """Import module:attribute, which a user wrote. what: a noun for messages. Raises TrainError where it can't."""
     module, _, attribute = name.partition(":")
-    try:
+    with as_train_error(lambda reason: f"The {what} {name} can't be imported ({reason})."):
         return getattr(import_module(module), attribute)
-    except Exception as error:  # a user's own module may raise anything
-        raise TrainError(f"The {what} {name} can't be imported ({first_line(error)}).") from error
 
 
 def user_path(text: str | Path) -> Path:

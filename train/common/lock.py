@@ -23,7 +23,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     The system releases the lock when the process ends, however it ends. Several processes that torchrun or accelerate
     started are one run, whose first process holds the lock. A folder made here that stays empty is removed again.
     """
-    from train.common.launcher import is_first_process  # here, as it takes torch's seconds
+    from train.common.machine import is_first_process  # here, as it takes torch's seconds
 
     if not is_first_process():
         yield

@@ -1,1 +1,1 @@
-"""Where images come from, and which of them, with which noise, belong to which step."""
+"""The sources of images, and the batches: which image and which noise belong to which step."""

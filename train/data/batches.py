@@ -45,10 +45,10 @@ def image_of(seed: int, n: int, count: int) -> int:
 
 
 class TrainingExamples(Dataset):
-    """Example n of a run: n, image (its number, when pixels are in memory), label, t, ε, and whether to mirror it.
+    """The examples of a run. Each is a dict: n, image (its number, when pixels are in memory), label, t, ε, and mirror.
 
-    times: P(t <= n) for n = 1..T, None where every t is equally likely. noises: how many ε, side by side as channels.
-    examples: how many there are; further n repeat them, each time in another order. None: all n differ.
+    times: P(t <= n) for n = 1..T, or None where every t is equally likely. noises: the number of ε, side by side as
+    channels. examples: the number of examples; further n repeat them, each time in another order. None: all n differ.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ def batches(
 
 
 def ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
-    """The same rounds, of which a thread reads the next one while a GPU computes. On a CPU none is free for that."""
+    """Yield the same rounds. While a GPU computes, a thread reads the next one; on a CPU no thread is free for that."""
     if device.type == "cpu":
         yield from rounds
         return

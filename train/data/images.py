@@ -10,32 +10,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core.imaging.image_files import KINDS, is_grey, square, to_8_bits
+from ddpm_core.imaging.image_files import KINDS, is_grey
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Config
+from train.common.errors import as_train_error
 from train.data.sources import CaptionedFolder, ImageFolder, ImageSource, open_source
 
-COUNTED = 1000  # images whose channels are looked at
-
-
-def prepare(picture: Image.Image, size: int, channels: int = 3) -> np.ndarray:
-    """uint8 (size, size, channels): see image_files.to_8_bits, and `square` for what is resized and cropped."""
-    return square(to_8_bits(picture, channels), size)
+COUNTED = 1000  # `count_channels` looks at this many images at most
 
 
 def count_channels(source: ImageSource) -> int:
-    """1 where all images of a source are grey, else 3. Looks at COUNTED images of a larger one."""
+    """Return 1 if all images of a source are grey, else 3."""
     seen, total = 0, len(source)
     for i in np.linspace(0, total - 1, min(total, COUNTED)).round().astype(int).tolist():
         try:
-            with source.picture(i) as picture:
+            with as_train_error(str), source.picture(i) as picture:
                 grey = is_grey(picture)
-        except Exception:  # as in Images.read
+        except TrainError:  # a broken file
             continue
         if not grey:
             return 3
@@ -50,10 +45,8 @@ def _is_inside(path: Path, folder: Path) -> bool:
 class Images:
     """The images of a run, decoded once and kept in memory, or read from the disk each time.
 
-    classes: names, or None; channels: config's, or what the images have; pixels: uint8 (N, H, W, channels) when they
-    are kept in memory, else None; captions: of each image, or None; latents, encoder: see `encode`; broken: what could
-    not be read so far, by name. Raises TrainError when there is nothing to train on, no labels for a conditional run
-    and no captions for one with --captions, or where the run would write among its images.
+    Raises TrainError if there are no images, no labels for a conditional run or no captions for one with --captions,
+    and if the run would write among its images.
     """
 
     def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
@@ -63,14 +56,14 @@ class Images:
         if is_folder and _is_inside(user_path(config.out), user_path(config.data)):
             raise TrainError("--out lies in --data, where its samples would count as images: choose another --out.")
         self._size = config.image_size
-        self.channels = config.channels or count_channels(self._source)
+        self.channels = config.channels or count_channels(self._source)  # those of the images, if no flag decides
         self.description = self._source.description
         names = self._source.classes if config.conditional else None
         self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
         if config.conditional and not self.classes:
             raise TrainError(f"{config.data} has no class labels: add --no-conditional.")
-        self.broken: list[str] = []
-        self.pixels: Tensor | None = None
+        self.broken: list[str] = []  # names of images that could not be read so far
+        self.pixels: Tensor | None = None  # uint8 (N, H, W, channels), if they are kept in memory
         count = len(self._source)
         self.index = np.arange(count)  # of the images that can be read, as far as that is known
         if count * self._size**2 * self.channels <= config.memory * 1e9:
@@ -80,7 +73,7 @@ class Images:
         if config.captions and found is None:
             raise TrainError(f"{config.data} has no captions: give them in a column text, or leave out --captions.")
         self.captions: list[str] | None = None if found is None else [found[int(i)] for i in self.index]
-        self.latents: Tensor | None = None
+        self.latents: Tensor | None = None  # see `encode`
         self.encoder: str | None = None
         self._no_label: int | np.ndarray = self.num_classes
         if self.labels is not None and int(self.labels.min()) < 0:
@@ -90,14 +83,14 @@ class Images:
         return len(self.index)
 
     def encode(self, latents: Tensor, encoder: str) -> None:
-        """Give the images' latents, float32 (N, C, H, W), which are trained on instead of pixels.
+        """Take the images' latents, float32 (N, C, H, W), to train on them instead of pixels.
 
         encoder: a digest of what made them.
         """
         self.latents, self.encoder = latents, encoder
 
     def tokenize(self, tokens: Tensor, none: Tensor) -> None:
-        """Give the captions' tokens, int64 (N, L), which are the labels then, and those of no caption, (L,)."""
+        """Take the captions' tokens, int64 (N, L), as the labels, and the tokens of no caption, (L,)."""
         self.labels, self._no_label = tokens, none.numpy()
 
     def number_captions(self) -> None:
@@ -128,8 +121,8 @@ class Images:
         """(uint8 (H, W, C), how many images in a row were broken before one could be read) for image i or the next."""
         for skipped in range(len(self)):
             try:
-                return self._prepare((i + skipped) % len(self)), skipped
-            except Exception:  # Pillow raises many kinds for broken files
+                return self._read((i + skipped) % len(self)), skipped
+            except TrainError:
                 continue
         raise TrainError(f"None of the {len(self)} images of {self.description} can be read: {KINDS} is needed.")
 
@@ -153,8 +146,8 @@ class Images:
         number = [classes.index(name) for name in names] + [-1]  # so that label −1 stays −1
         return [number[self._source.label(i)] for i in self.index.tolist()]
 
-    def _prepare(self, i: int) -> np.ndarray:
-        return prepare(self._source.picture(i), self._size, self.channels)
+    def _read(self, i: int) -> np.ndarray:
+        return self._source.pixels(i, self._size, self.channels)
 
     @cached_property
     def digests(self) -> dict[str, str | None]:
@@ -172,9 +165,9 @@ class Images:
         whole = []
         for i in tqdm(range(count), "reading images", unit="image", leave=False, disable=quiet, mininterval=1):
             try:
-                pixels[len(whole)] = self._prepare(i)
+                pixels[len(whole)] = self._read(i)
                 whole.append(i)
-            except Exception:  # as in read()
+            except TrainError:
                 self.broken.append(self._source.name(i))
         if not whole:
             raise TrainError(f"None of the {count} images of {self.description} can be read: {KINDS} is needed.")

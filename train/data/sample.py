@@ -11,7 +11,6 @@ from tqdm import tqdm
 from ddpm_core.imaging.image_files import MODES
 from ddpm_core.model import ModelSpec
 from train import TrainError
-from train.data.images import prepare
 from train.data.sources import open_source
 
 BATCH = 100  # images read at once
@@ -77,21 +76,15 @@ class ImageSample:
 
     def batch(self, rows: range) -> np.ndarray:
         """The images of these numbers, uint8 (rows, H, W, channels). Raises what `batches` does."""
-        return np.stack([self._read(self._rows[i]) for i in rows])
+        return np.stack([self._source.pixels(self._rows[i], self._size, self._channels) for i in rows])
 
     def pixels(self) -> np.ndarray:
         """All images at once, uint8 (N, H, W, channels)."""
         return np.concatenate(list(self.batches()))
 
     def sha256(self) -> str:
-        """Of the pixels, in hexadecimal."""
+        """Return the hash of the pixels, in hexadecimal."""
         digest = hashlib.sha256()
         for batch in self.batches("hashing images"):
             digest.update(batch.data)
         return digest.hexdigest()
-
-    def _read(self, i: int) -> np.ndarray:
-        try:
-            return prepare(self._source.picture(i), self._size, self._channels)
-        except Exception as error:  # Pillow raises many kinds for broken files
-            raise TrainError(f"{self._source.name(i)} can't be read as an image: remove it.") from error

@@ -1,4 +1,4 @@
-"""Where images come from: an image folder, parquet, a Hub data set, arrays, torchvision's CIFAR-10 and MNIST, LSUN."""
+"""The sources of images: an image folder, parquet, a Hub data set, arrays, torchvision's CIFAR-10 and MNIST, LSUN."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from PIL import Image
 
 from ddpm_core.disk.files import cache_folder
 from ddpm_core.errors import first_line
-from ddpm_core.imaging.image_files import SUFFIXES, open_picture
+from ddpm_core.imaging.image_files import SUFFIXES, open_picture, square, to_8_bits
 from train import TrainError
 from train.common.command_line import user_path
+from train.common.errors import as_train_error
 from train.common.lock import in_turn
 
 TORCHVISION = ("cifar10", "mnist")
@@ -32,20 +34,14 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class ImageSource(ABC):
-    """A numbered set of images.
+    """A numbered set of images."""
 
-    description: to show, with the split; split: the one asked for, or None where the source has none and gives all its
-    images; classes: their names in the order of the labels, or None where the images have no labels; labels: the class
-    of each image, −1 where it has none, or None where classes is; captions: of each image, or None; is_all: whether
-    these are all images of the source (see `open_source`).
-    """
-
-    description: str
-    split: str | None = None
-    classes: tuple[str, ...] | None = None
-    labels: Sequence[int] | None = None
-    captions: Sequence[str] | None = None
-    is_all: bool = True
+    description: str  # for messages, with the split
+    split: str | None = None  # None: the source has no splits, and these are all its images
+    classes: tuple[str, ...] | None = None  # names in the order of the labels; None: the images have no labels
+    labels: Sequence[int] | None = None  # the class of each image, −1 if it has none; None if `classes` is None
+    captions: Sequence[str] | None = None  # one for each image
+    is_all: bool = True  # whether these are all images of the source: see `open_source`
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -54,17 +50,25 @@ class ImageSource(ABC):
     def picture(self, i: int) -> Image.Image:
         """Image i. For a broken file this, or reading the pixels, raises whatever Pillow raises."""
 
+    def pixels(self, i: int, size: int, channels: int) -> np.ndarray:
+        """Image i as uint8 (size, size, channels), as `to_8_bits` and `square` make it. Raises TrainError for a broken
+        file.
+        """
+        with as_train_error(lambda _: f"{self.name(i)} can't be read as an image: remove it."):
+            picture = to_8_bits(self.picture(i), channels)
+        return square(picture, size)
+
     def label(self, i: int) -> int:
-        """The class of image i, −1 where it has none."""
+        """Return the class of image i, −1 if it has none."""
         return -1 if self.labels is None else self.labels[i]
 
     @abstractmethod
     def name(self, i: int) -> str:
-        """What messages call image i."""
+        """Return the name of image i for messages."""
 
     @abstractmethod
     def mark(self, i: int) -> str:
-        """A text that tells image i from others as far as possible without reading it: a name, or a size."""
+        """Return a name or a size that tells image i from others, as far as possible without reading it."""
 
 
 def open_source(
@@ -218,13 +222,12 @@ class HubDataset(ImageSource):
         import datasets
 
         self.split = None if data.endswith(".parquet") else split
-        try:
+        # Not found, offline, gated, an unknown split: the library has a kind of error for each.
+        with as_train_error(lambda reason: f"The data set {data} can't be read: {reason}"):
             if self.split is None:
                 rows = datasets.load_dataset("parquet", data_files=data, split="train")
             else:
                 rows = datasets.load_dataset(data, split=split)
-        except Exception as error:  # the library raises many kinds: not found, offline, gated, unknown split, ...
-            raise TrainError(f"The data set {data} can't be read: {first_line(error)}") from error
         images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
         if not images:
             raise TrainError(f"The data set {data} has no image column, only {', '.join(rows.features)}.")
@@ -307,15 +310,13 @@ class ArrayFile(ImageSource):
     """A NumPy file (.npz): images, uint8 (N, H, W) or (N, H, W, 1 to 4); if it has them labels, (N,), and classes."""
 
     def __init__(self, path: Path):
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                self._pixels = arrays["images"]
-                self.labels = arrays["labels"].tolist() if "labels" in arrays else None
-                names = arrays["classes"].tolist() if "classes" in arrays else None
-        except KeyError:
-            raise TrainError(f"{path} has no array named images.") from None
-        except Exception as error:  # zipfile, zlib and numpy have errors of their own for a damaged file
-            raise TrainError(f"{path} can't be read as a NumPy file ({first_line(error)}).") from error
+        readable = as_train_error(lambda reason: f"{path} can't be read as a NumPy file ({reason}).")
+        with readable, np.load(path, allow_pickle=False) as arrays:
+            if "images" not in arrays:
+                raise TrainError(f"{path} has no array named images.")
+            self._pixels = arrays["images"]
+            self.labels = arrays["labels"].tolist() if "labels" in arrays else None
+            names = arrays["classes"].tolist() if "classes" in arrays else None
         shape = self._pixels.shape
         if self._pixels.dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and 1 <= shape[3] <= 4)):
             raise TrainError(f"{path}: images must be uint8 (N, H, W) or (N, H, W, channels).")
@@ -352,13 +353,11 @@ class LSUNDatabase(ImageSource):
 
     def __init__(self, root: Path):
         self._root = root
-        try:
-            with self._begin() as transaction:
-                self._keys = list(transaction.cursor().iternext(values=False))
-        except ImportError as error:
-            raise TrainError("Reading an LSUN database needs one more package: pip install lmdb.") from error
-        except Exception as error:  # lmdb's own errors, whatever is wrong with the file
-            raise TrainError(f"The LSUN database {root} can't be read ({error}).") from error
+        if find_spec("lmdb") is None:
+            raise TrainError("Reading an LSUN database needs one more package: pip install lmdb.")
+        readable = as_train_error(lambda reason: f"The LSUN database {root} can't be read ({reason}).")
+        with readable, self._begin() as transaction:
+            self._keys = list(transaction.cursor().iternext(values=False))
         if not self._keys:
             raise TrainError(f"The LSUN database {root} is empty.")
         self.description = f"LSUN {root.resolve().name}"

@@ -59,26 +59,8 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
     out: str = "runs/student"
     """Folder of the run. consistency: a folder as for `fit`, with the student in model/. progressive: a folder for each
     stage; for example, the student of 4 steps is in 4-steps/model/."""
-    flip: bool = False
-    """Mirror every second image at random."""
     steps: int = 1000
     """Optimiser steps; with progressive distillation, of each stage."""
-    batch: int = 64
-    """Images a step, over all processes and accumulation rounds."""
-    optimizer: Literal["adam", "adamw", "muon"] = "muon"
-    """Adam (the paper), AdamW, or Muon for the matrices and AdamW for the rest."""
-    lr: float = 1e-3
-    """Learning rate."""
-    warmup: int = 20
-    """Steps over which the learning rate rises linearly."""
-    lr_decay: Literal["none", "cosine", "linear"] = "cosine"
-    """After the warm-up: constant, or down to 0 at --steps, along a half cosine or a line."""
-    ema: float = 0.99
-    """Decay of the weights' moving average. It warms up: at update n it is min(this, (1 + n)/(10 + n))."""
-    checkpoint_every: int = 250
-    """Steps between two checkpoints; the last two are kept."""
-    sample_every: int = 0
-    """Steps between two sample grids. 0: none."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +69,19 @@ class DistillConfig(DistillFlags, Config):
 
     command: ClassVar[str] = "distill"
 
-    stage: int = 0  # of progressive distillation: the steps of the student that this run makes
-    teacher_digest: str = ""  # SHA-256 of its weights
+    # Other defaults than `fit` has; the bases say what the fields mean.
+    flip: bool = False
+    batch: int = 64
+    optimizer: Literal["adam", "adamw", "muon"] = "muon"
+    lr: float = 1e-3
+    warmup: int = 20
+    lr_decay: Literal["none", "cosine", "linear"] = "cosine"
+    ema: float = 0.99
+    checkpoint_every: int = 250
+    sample_every: int = 0
+
+    stage: int = 0  # progressive distillation: the number of steps of this run's student
+    teacher_digest: str = ""  # SHA-256 of the teacher's weights
     prediction: Prediction = "v"
     dropout: float = 0.0
     sample_steps: int = 1
@@ -102,7 +95,8 @@ class DistillConfig(DistillFlags, Config):
         words, out = ["distill", self.teacher], self.out
         if self.stage:
             words += ["--out", str(Path(out).parent)]
-        defaults: dict[str, Any] = {field.name: field.default for field in fields(DistillFlags)}
+        flags = {field.name for field in fields(DistillFlags)}
+        defaults: dict[str, Any] = {field.name: field.default for field in fields(self) if field.name in flags}
         if self.student is not None:  # which decides them
             defaults |= {"guidance": self.guidance}
         own = {"teacher": self.teacher} | ({"out": out} if self.stage else {})

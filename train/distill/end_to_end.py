@@ -35,9 +35,9 @@ from train.distill.teacher import open_student, teacher_times, unet_of
 from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, public
 
-TIMES = 20, 100  # of T = 1000, at which pictures are seen
-GRAIN = 300  # weight of what is compared at t = 1: its gradient was .6 to 1.1 times that of the rest
-EARLIER = 0.25  # how much the x̂_0 of all earlier steps count together, the last one being 1
+TIMES = 20, 100  # the encoder sees pictures at these times of T = 1000
+GRAIN = 300  # weight of the loss at t = 1: its gradient was 0.6 to 1.1 times that of the rest
+EARLIER = 0.25  # weight of the x̂_0 of all earlier steps together; the last one has 1
 
 
 class EndToEnd(Distilling):
@@ -49,8 +49,8 @@ class EndToEnd(Distilling):
         self._times = teacher_times(self._teacher, config)
         self._squared = config.distance == "squared"
         self.examples = config.pairs or None
-        self._pictures: dict[int, Tensor] = {}  # that the teacher has drawn for examples, x_0 on the CPU
-        self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one for each time at which pictures are seen
+        self._pictures: dict[int, Tensor] = {}  # the teacher's x_0 for each example, on the CPU
+        self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one for each time of the encoder
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         network = super().network(state)
@@ -78,7 +78,9 @@ class EndToEnd(Distilling):
         return difference(self._encoder(x, noise), wanted) + GRAIN * grain(self._teacher, x, drawn, condition)
 
     def _kept(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """The same, drawn once for each example n of this process. A run that is resumed draws them again."""
+        """Return the pictures of `_drawn`, drawn once for each example n of this process. A resumed run draws
+        them again.
+        """
         new = torch.tensor([number not in self._pictures for number in n.tolist()])
         if new.any():
             drawn = self._drawn(x_T[new], None if labels is None else labels[new]).cpu()
@@ -86,7 +88,7 @@ class EndToEnd(Distilling):
         return torch.stack([self._pictures[number] for number in n.tolist()]).to(x_T)
 
     def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
-        """The x_0 to which the teacher leads from x_T, guided where there is a label or caption."""
+        """Return the x_0 that the teacher draws from x_T, with guidance where there is a label or caption."""
         teacher, ids = self._teacher, None if labels is None else labels.cpu()
         guided = torch.zeros(len(x_T), dtype=torch.bool)
         if ids is not None and self._guidance is not None:
@@ -189,7 +191,9 @@ def squared(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
 
 
 def difference(states: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Of two batches of pictures, (N,): that of each state squared, as a share of the second one's square."""
+    """Return how much two batches of pictures differ, (N,): each state's squared difference as a share of the
+    second's square.
+    """
     found = [
         (ours - theirs).square().flatten(1).mean(1) / theirs.square().flatten(1).mean(1)
         for ours, theirs in zip(states, wanted, strict=True)

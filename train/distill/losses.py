@@ -1,4 +1,4 @@
-"""What a student learns: progressive distillation (Salimans & Ho 2022), consistency distillation (Song et al. 2023).
+"""The losses of a student: progressive distillation (Salimans & Ho 2022), consistency distillation (Song et al. 2023).
 
 Networks appear as functions (x_t, t) -> x̂_0 and time as int64 (N,) on the CPU: one step of a student is several DDIM
 steps of its teacher, along a path [t, ..., s] of descending times. Losses are functions of one batch, (N,) each.

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ddpm_core.commands.reading import HELP, read_known
 from train import TrainError
 from train.common.command_line import user_path
-from train.common.memory import enough_memory
+from train.common.errors import enough_memory
 from train.distill.config import DistillConfig
-from train.fit.start import read_flags
+from train.fit.start import read_flags, report
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -43,12 +43,7 @@ def distill(arguments: list[str]) -> int:
         config = parse_distill(arguments)
         with enough_memory(ADVICE):
             trainer, stopped = _run(config, out)
-    if trainer.accelerator.is_main_process:
-        if stopped:
-            print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
-        else:
-            print(f"Done: the student is in {trainer.out / 'model'}", file=sys.stderr)
-    return 128 + stopped if stopped else 0
+    return report(trainer, stopped, f"the student is in {trainer.out / 'model'}")
 
 
 def parse_distill(arguments: list[str]) -> DistillConfig:

@@ -47,7 +47,7 @@ class Distilling(TrainingTask):
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """What the teacher decides is checked once, by `teacher.prepared`."""
+        """Check nothing: `teacher.prepared` checks what the teacher decides, once."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
@@ -170,7 +170,7 @@ class Distilling(TrainingTask):
 
     def _student_x0(self, network: Network, condition: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
         if condition is not None and self._captions is not None:
-            condition = condition[:, 0]  # without that of no words, which only guidance needs
+            condition = condition[:, 0]  # the condition of no words is left out: only guidance needs it
         output = network(x, to_device(t - 1, x.device), condition).to(x.dtype)
         return to_x0_eps(self.schedule, "v", output, x, t)[0]
 

@@ -182,7 +182,7 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
 
 
 def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
-    """The command that makes a model that predicts v of a checkpoint, or why there is none. A sentence."""
+    """Return a sentence: the command that turns a checkpoint into a model that predicts v, or why there is none."""
     assert isinstance(teacher.network, TorchNetwork)
     tuned = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     tuned |= {"config": "cifar10-tiny", "init": config.teacher, "prediction": "v", "out": "runs/v-teacher"}
@@ -264,7 +264,7 @@ def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
         **of_process(teacher),
         "image_size": teacher.picture_size,
         "channels": teacher.picture_channels,
-        "decoder": config.teacher if teacher.latent else None,  # not None says that the run is in its latents
+        "decoder": config.teacher if teacher.latent else None,  # any value says that the run is in latents
         "conditional": teacher.num_classes > 0,
         "captions": teacher.takes_words,
         "label_dropout": 0.1 if teacher.takes_words or teacher.null_label is not None else 0.0,

@@ -15,9 +15,10 @@ COLOURS = {
     "pink": (332, 0.65, 1.15),
     "brown": (22, 0.75, 0.62),
 }
-_OWN = {"red": 14, "orange": 12, "yellow": 14, "green": 40, "blue": 35, "purple": 28, "pink": 16}  # degrees around it
-_LEAST = 0.3  # of the visible pixels that the main colour covers, where a picture has one
-_WIDTH = 28  # degrees on either side of it
+# A name holds so many degrees around its hue.
+_OWN = {"red": 14, "orange": 12, "yellow": 14, "green": 40, "blue": 35, "purple": 28, "pink": 16}
+_LEAST = 0.3  # a main colour covers at least this share of the visible pixels
+_WIDTH = 28  # a main colour reaches so many degrees to either side
 
 
 def _hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -36,7 +37,7 @@ def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarr
 
 
 def _away(hue: np.ndarray | float, other: float) -> np.ndarray:
-    """From one hue to another, −180 to 180 degrees."""
+    """Return the way from one hue to another, −180 to 180 degrees."""
     return (np.asarray(hue) - other + 180) % 360 - 180
 
 

@@ -1,10 +1,10 @@
 """What a model that was trained on emoji has learned: `python -m train.emoji.judge NODE_MODULES DATA MODEL OUT`.
 
-The 100 names of held_out.json are to be recognised by a classifier, which is trained here on the emoji themselves; of
-its 100 keywords, one of the emoji that Unicode gives them to. Its
-colours and compositions, which were never in the data, are for the eye: beside each picture stand the nearest of the
-data, so that nobody takes memory for invention. In squares between four texts the sharp pictures are counted: those of
-which the classifier is as sure as of 95 % of the emoji themselves, whatever it takes them for.
+A classifier, which is trained here on the emoji themselves, should recognise the 100 names of held_out.json. For each
+of the 100 keywords it should see one of the emoji to which Unicode gives the keyword. The colours and compositions were
+never in the data, and are for the eye: the nearest pictures of the data stand beside each, so that nobody takes memory
+for invention. In squares between four texts it counts the sharp pictures. The classifier is as sure of a sharp picture
+as of 95 % of the emoji themselves, whatever it takes it for.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from train.emoji.sets import SIZE, Concept, read_concepts
 
 _BATCH = 96
 SQUARES = {
-    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # with which the page begins
+    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the page begins with these
     "between colours": ("red heart", "blue heart", "yellow star", "green circle"),
 }
-SURE = 0.05  # share of the emoji themselves of which the classifier is less sure than of a sharp picture
+SURE = 0.05  # the classifier is less sure of this share of the emoji themselves than of a sharp picture
 
 
 @dataclass

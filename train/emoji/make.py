@@ -1,6 +1,7 @@
 """Pictures of emoji with captions, as an image folder: single ones, in other colours, on backgrounds, two together.
 
-What train/emoji/held_out.json lists is never made: colours and pairs on which a trained model is judged.
+What train/emoji/held_out.json lists is never made: colours and pairs on which a trained model is judged. Its lists
+were drawn once, by a seed, from the same packages.
 """
 
 from __future__ import annotations
@@ -10,25 +11,24 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from train import TrainError
 from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
-from train.emoji.sets import SIZE, STYLES, Concept, meanings
+from train.emoji.sets import SIZE, STYLES, Concept
 
 HELD_OUT = Path(__file__).with_name("held_out.json")
 METADATA = "metadata.jsonl"
 _PAIRED = {"animal-mammal", "animal-bird", "cat-face", "heart", "food-fruit", "food-sweet", "plant-flower", "clothing"}
-_CAPTIONS = 6  # of a single picture, each a line of the metadata
+_CAPTIONS = 6  # captions of a single picture; each is a line of the metadata
 _RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures for each concept and style
 
 
 @dataclass(frozen=True)
 class Example:
-    """One picture, RGB, and what may be asked for to get it; each caption is an example of its own."""
+    """One picture, RGB, and its captions. Each caption is a separate example."""
 
     name: str
     picture: Image.Image
@@ -37,15 +37,13 @@ class Example:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """names: to be recognised. colours: (colour, name). pairs: of two names, in either order. moods: (mood, name).
+    """The lists on which a trained model is judged."""
 
-    keywords: words that are no names, with those of which one is to be recognised.
-    """
-
-    names: tuple[str, ...]
-    colours: frozenset[tuple[str, str]]
-    pairs: frozenset[frozenset[str]]
-    moods: tuple[str, ...]
+    names: tuple[str, ...]  # a classifier should recognise them
+    colours: frozenset[tuple[str, str]]  # (colour, name)
+    pairs: frozenset[frozenset[str]]  # two names, in either order
+    moods: tuple[str, ...]  # "mood name"
+    # Words that are no names, with names of which the classifier should recognise one.
     keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -59,30 +57,6 @@ def read_held_out() -> HeldOut:
         tuple(lists["moods"]),
         lists["keywords"],
     )
-
-
-def draw_held_out(concepts: Sequence[Concept], seed: int = 0) -> dict[str, Any]:
-    """The lists as they are in the repository, drawn once by their seed: 100 names, 20 colours, 10 pairs, 10 moods, 100
-    keywords.
-    """
-    rng = random.Random(seed)
-    meant = meanings(concepts)
-    names = [concept.name for concept in concepts]
-    pure = [concept for concept in concepts if _hues(concept)]
-    paired = [concept.name for concept in concepts if concept.kind in _PAIRED]
-    animals = [concept.name for concept in concepts if concept.kind == "animal-mammal"]
-    colours: list[list[str]] = []
-    for concept in rng.sample(pure, 20):
-        own = {name_of(hue) for hue in _hues(concept).values()}
-        colours.append([rng.choice([c for c in COLOURS if c not in own and c not in concept.name]), concept.name])
-    moods = ["crying", "angry", "sleeping", "smiling", "winking"]
-    return {
-        "names": rng.sample(names, 100),
-        "colours": colours,
-        "pairs": [rng.sample(paired, 2) for _ in range(10)],
-        "moods": [f"{mood} {name}" for mood, name in zip(2 * moods, rng.sample(animals, 10), strict=True)],
-        "keywords": {word: sorted(meant[word]) for word in random.Random(seed).sample(sorted(meant), 100)},
-    }
 
 
 def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> Iterator[Example]:

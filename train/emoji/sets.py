@@ -22,9 +22,9 @@ PACKAGES = (
     "cldr-annotations-full",
 )
 _CLDR = "cldr-annotations-full/annotations/en/annotations.json"
-_MOST = 24  # emoji of a keyword; "animal" and "face" have more, and mean none of them
+_MOST = 24  # a keyword with more emoji, such as "animal" or "face", means none of them
 STYLES = {"noto": "Noto Emoji (Google, Apache-2.0)", "fluent": "Fluent Emoji (Microsoft, MIT)"}
-# What is drawn well at 64 pixels and has no letters in it; people, flags and signs are left out.
+# These kinds are clear at 64 pixels and have no letters. People, flags and signs are left out.
 KINDS = {
     *("face-smiling", "face-tongue", "face-sleepy", "face-affection", "face-glasses", "face-neutral-skeptical"),
     *("face-concerned", "face-unwell", "face-negative", "face-costume", "face-hat", "cat-face", "monkey-face"),
@@ -38,16 +38,13 @@ _LEFT_OUT = re.compile("clock|keycap|flag|button|quarter|gibbous|waxing|waning|o
 
 @dataclass(frozen=True)
 class Concept:
-    """An emoji with its pictures, RGBA of SIZE pixels a side, by style. words: other names and keywords.
-
-    keywords: those of Unicode's CLDR, single words.
-    """
+    """An emoji with its pictures."""
 
     name: str
-    words: tuple[str, ...]
+    words: tuple[str, ...]  # other names and keywords
     kind: str
-    pictures: dict[str, Image.Image]
-    keywords: tuple[str, ...] = ()
+    pictures: dict[str, Image.Image]  # by style, RGBA, SIZE pixels a side
+    keywords: tuple[str, ...] = ()  # single words of Unicode's CLDR
 
 
 def cleaned(text: str) -> str:

@@ -1,8 +1,8 @@
 """Teaches a model of emoji what keywords mean: `python -m train.emoji.teach NODE_MODULES MODEL OUT`.
 
-Only the embeddings of words that are part of no name are learned, as in textual inversion (Gal et al. 2022), but from
-the names that they stand for in the place of pictures: the U-Net is to take from "puppy" what it takes from "dog face".
-All other weights stay, so prompts without these words are drawn as before, in every bit.
+It learns only the embeddings of words that are part of no name, as in textual inversion (Gal et al. 2022). It learns
+them not from pictures, but from the names for which they stand: the U-Net should take from "puppy" what it takes from
+"dog face". All other weights stay, so prompts without these words draw the same pictures, in every bit.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from train.emoji.colours import COLOURS
 from train.emoji.sets import STYLES, meanings, read_concepts
 from train.fit.inputs.words import learn_words, make_tokenizer
 
-_PROBES = 32  # places of pictures at which each layer listens
-_LENGTH = 12  # tokens that are learned from: what follows a caption is padding
+_PROBES = 32  # each layer is observed at this many places of pictures
+_LENGTH = 12  # tokens of a caption that count; the rest is padding
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Options:
 
 
 def caption(name: str, names: Sequence[str], rng: random.Random) -> str:
-    """What is said of an emoji, with "%s" in the place of its name: half the time nothing else."""
+    """Return a caption of an emoji, with "%s" in the place of its name. Half of the captions are the name alone."""
     colour, other, style = rng.choice(list(COLOURS)), rng.choice(names), rng.choice(list(STYLES))
     more = (f"{colour} %s", f"{style} %s", f"%s on a {colour} background", f"%s and {other}", f"{other} with %s")
     return rng.choice(["%s", rng.choice([*more, f"{name} %s"])])
@@ -72,7 +72,7 @@ def grown(text: ClipText, words: Sequence[str]) -> ClipText:
     tokenizer = make_tokenizer(more, text.length)
     encoder: Any = copy.deepcopy(text.encoder)
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # of pieces of the words, too
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # the new pieces of words, too
     return ClipText(tokenizer, encoder, text.device)
 
 
@@ -114,7 +114,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
         with torch.no_grad():
             weight[row] = weight[own].mean(0)
-        if len(own) > 1:  # or it means the very same already
+        if len(own) > 1:  # else the word means the same already
             taught[row] = 1
             learning.append(word)
     weight.requires_grad_()
@@ -151,7 +151,7 @@ def main(arguments: list[str]) -> int:
             raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
-        own = {word for name in names for word in re.split("[ ']", name)}  # as the tokenizer has them
+        own = {word for name in names for word in re.split("[ ']", name)}  # as the tokenizer splits names
         meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
         save(teach(model, meant, names, options), options.out)
     except (UserError, OSError) as error:

@@ -30,11 +30,11 @@ REFERENCES = 1000  # images whose features are in one file while all are compute
 
 @dataclass(frozen=True)
 class Cell:
-    """One set of samples. variance, eta: options of samplers, None where the sampler takes none."""
+    """One set of samples."""
 
     sampler: str
-    variance: Variance | None
-    eta: float | None
+    variance: Variance | None  # None: the sampler has no such option
+    eta: float | None  # None: the sampler has no such option
     spacing: CellSpacing
     steps: int
     samples: int

@@ -25,10 +25,10 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from ddpm_core.disk.files import cache_folder
 from ddpm_core.engines.choose import choose_device
 from ddpm_core.engines.common import forbid_tf32
-from ddpm_core.errors import first_line
 from ddpm_core.imaging.image_files import opaque, over_grey, to_8_bits
 from train import TrainError
 from train.common.command_line import imported
+from train.common.errors import as_train_error
 from train.common.files import save_arrays
 from train.common.lock import in_turn
 from train.data.sample import ImageSample
@@ -45,14 +45,15 @@ PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to th
 
 @dataclass(frozen=True)
 class Extractor:
-    """name: to show. run: uint8 (N, H, W, 3) to {"features": (N, D)} and, for IS, {"logits": (N, K)}.
+    """A function from images, uint8 (N, H, W, 1 to 4), to the outputs of `run`, as float32.
 
-    Calling it with images of 1 to 4 channels gives the same, as float32. Raises TrainError for whatever `run` raises,
-    and for outputs of another shape or that are not finite.
+    Raises TrainError for whatever `run` raises, for outputs of another shape, and for numbers that are not finite.
     """
 
-    name: str
-    run: Callable[[np.ndarray], dict[str, np.ndarray]]
+    name: str  # for tables
+    run: Callable[
+        [np.ndarray], dict[str, np.ndarray]
+    ]  # uint8 (N, H, W, 3) to features (N, D) and, for IS, logits (N, K)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = np.ascontiguousarray(over_grey(images))  # torch takes no array that is read backwards
@@ -60,11 +61,9 @@ class Extractor:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        try:
-            with np.errstate(over="ignore"):  # infinite values are refused below
-                outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
-        except Exception as error:  # a user's own function may raise anything
-            raise TrainError(f"The feature extractor {self.name} failed ({first_line(error)}).") from error
+        failed = as_train_error(lambda reason: f"The feature extractor {self.name} failed ({reason}).")
+        with failed, np.errstate(over="ignore"):  # infinite values are refused below
+            outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
         for values in outputs.values():
             if values.ndim != 2 or len(values) != len(images) or not values.size:
                 shape = tuple(values.shape)
@@ -101,18 +100,14 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
         known = ", ".join(FEATURE_EXTRACTORS_REGISTRY)
         raise TrainError(f"There is no feature extractor {name!r}: give module:attribute, or one of {known}.")
     forbid_tf32()
-    try:
+    what = "FID, KID and IS need Inception weights, which" if name == INCEPTION else f"The weights of {name}"
+    advice = "connect to the internet once, or name another --extractor and leave `is` out."
+    with as_train_error(lambda reason: f"{what} could not be downloaded ({reason}): {advice}"):
         layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
         if "is" in scores:
             layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
         with in_turn(cache_folder("reference")):  # its constructor may download weights
             network = _network(kind, name, list(layers.values())).to(device)
-    except Exception as error:  # no network, a full disk, a damaged download: torch.hub raises many kinds
-        what = "FID, KID and IS need Inception weights, which" if name == INCEPTION else f"The weights of {name}"
-        raise TrainError(
-            f"{what} could not be downloaded ({first_line(error)}): connect to the internet once, or name another "
-            "--extractor and leave `is` out."
-        ) from error
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -124,16 +119,13 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
 
 @dataclass(frozen=True)
 class Reference:
-    """What scores compare with: mean and covariance of n features, and some of the features.
+    """The features of real images, with which scores compare."""
 
-    sha256: of the pixels. probe: identifies the extractor, see `same_probe`.
-    """
-
-    statistics: dict[str, np.ndarray]
-    features: np.ndarray
-    n: int
-    sha256: str
-    probe: list[float]
+    statistics: dict[str, np.ndarray]  # mu and sigma, the mean and covariance of all features
+    features: np.ndarray  # some of them
+    n: int  # the number of all
+    sha256: str  # the hash of the pixels
+    probe: list[float]  # identifies the extractor: see `same_probe`
 
 
 def reference(
@@ -235,7 +227,7 @@ def compare(
 
 
 def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) -> dict[str, np.ndarray]:
-    """What an extractor gives for pictures, or for those of a folder. name: of the argument."""
+    """Return an extractor's outputs for pictures, or for those of a folder. name: the argument's, for messages."""
     if isinstance(given, (str, Path)):
         source = ImageFolder(Path(given).expanduser())
         pictures = (np.asarray(opaque(to_8_bits(source.picture(i), 4))) for i in range(len(source)))

@@ -13,17 +13,12 @@ METRICS: tuple[ScoreName | BoundName, ...] = (*SCORES, *get_args(BoundName))
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as tables and plots show it.
+    """A metric as tables and plots show it."""
 
-    title: with Inception features. other_title: with other features, "" where the metric needs Inception's.
-    error_meaning: what the number behind ± is, "" where there is none. biased: whether the value depends on the number
-    of images, so that values from different numbers of images can't be compared.
-    """
-
-    title: str
-    other_title: str = ""
-    error_meaning: str = ""
-    biased: bool = False
+    title: str  # with Inception's features
+    other_title: str = ""  # with other features; "" if the metric needs Inception's
+    error_meaning: str = ""  # of the number behind ±; "" if there is none
+    biased: bool = False  # the value depends on the number of images: only values of equal numbers can be compared
 
 
 FID = Metric("FID", "Fréchet distance", biased=True)

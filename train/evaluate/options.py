@@ -69,7 +69,9 @@ class Options:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def for_model(self, model: ModelSpec) -> Options:
-        """With what suits the model where nothing was chosen. Raises TrainError for own steps of one that has none."""
+        """Fill in what suits the model where nothing was chosen. Raises TrainError for own steps of a model
+        without them.
+        """
         student = model.student
         usual = ("10,20,50,100,1000", "ddpm,ddim", "linspace")
         steps, sampler, spacing = (str(student.steps), student.sampler, "own") if student else usual
@@ -91,7 +93,7 @@ class Options:
         return names(self.metrics, "metrics", METRICS)
 
     def score_list(self) -> list[ScoreName]:
-        """Those metrics that need samples."""
+        """The metrics that need samples."""
         wanted = self.metric_list()
         return sorted((score for score in SCORES if score in wanted), key=wanted.index)
 

@@ -32,11 +32,11 @@ PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 @dataclass(frozen=True)
 class Panel:
-    """curves: {method: {steps: (value, error or 0)}}; style: of the lines between them."""
+    """One plot of several curves."""
 
     title: str
-    curves: dict[str, dict[int, tuple[float, float]]]
-    style: str
+    curves: dict[str, dict[int, tuple[float, float]]]  # {method: {steps: (value, error or 0)}}
+    style: str  # the style of the lines
 
 
 def draw_plots(

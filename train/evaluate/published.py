@@ -10,15 +10,15 @@ from train.evaluate.metrics import BITS, FID, Metric
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """rows: {method: {steps: value}}; setting: what differs from run to run and paper to paper, such as the network."""
+    """A table of a paper."""
 
     metric: Metric
     source: str
-    setting: str
-    rows: dict[str, dict[int, float]]
+    setting: str  # what differs between papers, such as the network
+    rows: dict[str, dict[int, float]]  # {method: {steps: value}}
 
     def to_json(self) -> dict[str, Any]:
-        """For results.json."""
+        """Return the table for results.json."""
         return {
             "title": self.metric.title,
             "source": self.source,

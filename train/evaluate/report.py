@@ -88,7 +88,7 @@ def to_markdown(
 
 
 def _caution(table: ScoreTable) -> str:
-    """What to know before comparing with published values."""
+    """Return what a reader must know before comparing with published values."""
     if table.metric is not FID:
         return ""
     if table.title != FID.title:
@@ -97,7 +97,7 @@ def _caution(table: ScoreTable) -> str:
 
 
 def _about(study: StudyFile, bits: BitsFile | None) -> list[str]:
-    """What was measured, against what, on which machine, and how long it took."""
+    """Return what was measured, against what, on which machine, and how long it took."""
     identity, runs = study["identity"], study["runs"]
     weights = f"Weights: {identity['weights']}, SHA-256 {identity['weights_sha256'][:16]}"
     revision = f", revision {identity['revision']}" if identity["revision"] else ""

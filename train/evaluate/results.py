@@ -18,12 +18,12 @@ from ddpm_core.names import Spacing, Variance
 from train import TrainError
 from train.evaluate.metrics import ScoreName
 
-CellSpacing = Literal[Spacing, "own"]  # own: the times that a student was made for
+CellSpacing = Literal[Spacing, "own"]  # own: the times that a student has learned
 CELL_SPACINGS: tuple[CellSpacing, ...] = get_args(CellSpacing)
 
 
 class Identity(TypedDict):
-    """What all parts of a study must have in common; reference and references: where there are scores."""
+    """The facts that all parts of a study must have in common."""
 
     checkpoint: str
     revision: str | None
@@ -32,8 +32,8 @@ class Identity(TypedDict):
     engine: str
     labels: str
     batch: int
-    reference: str | None
-    references: int | None
+    reference: str | None  # the reference images; None without scores
+    references: int | None  # the number of these images
 
 
 class ModelFacts(TypedDict):
@@ -63,12 +63,12 @@ class StudyFile(TypedDict):
 
 
 class Score(TypedDict):
-    """std: see metrics.Metric.error_meaning; absent where there is none."""
+    """One score of a cell."""
 
     metric: ScoreName
     title: str
     value: float
-    std: float | None
+    std: float | None  # see metrics.Metric.error_meaning; absent where there is none
 
 
 class CellFile(TypedDict):
@@ -85,40 +85,41 @@ class CellFile(TypedDict):
 
 
 class StoredCell(CellFile):
-    """folder: the cell's, relative to the study's."""
+    """A cell's file, with its place."""
 
-    folder: str
+    folder: str  # relative to the folder of the study
 
 
 class Bound(TypedDict):
-    """The variational bound of one chain; L, rate and rmse, one number for each t, are absent unless it is full."""
+    """The variational bound of one chain."""
 
     variance: Variance
     steps: int
     spacing: Spacing
     bits_per_dim: float
     standard_error: float | None
+    # One number for each t; absent unless the chain is full.
     L: list[float] | None
     rate: list[float] | None
     rmse: list[float] | None
 
 
 class FlowBits(TypedDict):
-    """Bits/dim by the probability-flow ODE. evaluations: of the network, for each image."""
+    """Bits/dim by the probability-flow ODE."""
 
     bits_per_dim: float
     standard_error: float | None
-    evaluations: float
+    evaluations: float  # how often the network is evaluated for an image
 
 
 class BitsFile(TypedDict):
-    """bits.json; flow: None where it was not asked for."""
+    """bits.json"""
 
     images: int
     data: str
     clip: bool
     chains: list[Bound]
-    flow: FlowBits | None
+    flow: FlowBits | None  # None if it was not asked for
 
 
 def read_study(out: Path) -> StudyFile | None:

@@ -18,8 +18,8 @@ from ddpm_core.model import ModelSpec
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.files import check_folder
-from train.common.launcher import on_cpu
 from train.common.lock import locked
+from train.common.machine import on_cpu
 from train.evaluate.bits import Bits, BoundChain, plan_chains
 from train.evaluate.cells import Cell, Cells, plan_cells
 from train.evaluate.features import same_probe

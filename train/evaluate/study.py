@@ -44,14 +44,16 @@ PACKAGES = (
 )
 
 
-Batch = tuple[Path, range]  # the file of a batch, and which images or seeds it is of
+Batch = tuple[Path, range]  # the file of a batch, and the numbers of its images or seeds
 
 
 class Study:
-    """options: of the command; model: what is measured; process: this one of those that share the work.
+    """The measurement of one model, shared by several processes.
 
-    device: where the model is. batch: images sampled at once. labels: whether samples and test images have classes.
-    bar: counts evaluations of the network. Raises TrainError for labels and steps that the model can't have.
+    options: those of the command. model: the measured one. process: this one of those that share the work.
+    device: where the model is. batch: the number of images sampled at once. labels: whether samples and test images
+    have classes. bar: counts evaluations of the network. Raises TrainError for labels and steps that the model can't
+    have.
     """
 
     def __init__(self, options: Options, model: Model, process: PartialState):
@@ -89,7 +91,7 @@ class Study:
         yield from _lacking(batches[::-1])
 
     def identity(self) -> dict[str, Any]:
-        """What all parts of a study must have in common."""
+        """Return the facts that all parts of a study must have in common."""
         source, gamma = self.model.source, self.model.gamma
         if source is None or source.folder is None or source.file is None:
             raise TrainError("Only a model that was loaded from files can be measured.")
@@ -149,7 +151,7 @@ class Study:
 
 
 def _of_model(spec: ModelSpec) -> dict[str, Any]:
-    """What a specification says besides its weights and the tables that were made for them."""
+    """Return the fields of a specification except its weights and the tables that were made for them."""
     found = {field.name: getattr(spec, field.name) for field in fields(spec)}
     for name in ("source", "gamma", "optimised"):
         del found[name]
@@ -161,7 +163,7 @@ def _of_model(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _network(weights: Path) -> dict[str, Any] | None:
-    """The configuration of the network beside a file of weights; None where the weights say it themselves."""
+    """Return the configuration of the network beside a file of weights; None if the weights hold it themselves."""
     file = weights.with_name("config.json")
     if not file.is_file():
         return None
@@ -176,7 +178,7 @@ def _own_samplers(samplers: Sequence[str]) -> dict[str, str]:
 
 
 def _lacking(batches: Sequence[Batch]) -> Iterator[Batch]:
-    """Those whose file is not there when it is their turn."""
+    """Yield the batches whose file is not there when it is their turn."""
     return ((file, rows) for file, rows in batches if not file.is_file())
 
 

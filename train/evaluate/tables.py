@@ -18,22 +18,22 @@ ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde")
 
 @dataclass(frozen=True)
 class MeasuredValue:
-    """One value. error: see Metric.error_meaning, or None; seconds: of sampling the images, None for bits/dim."""
+    """One measured value."""
 
     method: str
     steps: int
     value: float
-    error: float | None
+    error: float | None  # see Metric.error_meaning
     images: int
-    seconds: float | None
+    seconds: float | None  # the time of sampling the images; None for bits/dim
 
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The measurements of one metric with one spacing. title: to show, with the extractor's name if not Inception."""
+    """The measurements of one metric with one spacing."""
 
     metric: Metric
-    title: str
+    title: str  # with the extractor's name, unless it is Inception
     spacing: CellSpacing
     measurements: list[MeasuredValue]
 
@@ -55,7 +55,7 @@ class ScoreTable:
 
 
 def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTable]:
-    """Everything that was measured, in the order of `cells`, then of the chains."""
+    """Return everything that was measured, in the order of `cells`, then of the chains."""
     found: dict[tuple[str, CellSpacing], ScoreTable] = {}
 
     def add(metric: Metric, title: str, spacing: CellSpacing, measurement: MeasuredValue) -> None:
@@ -113,7 +113,7 @@ def shortest(number: float) -> str:
 
 
 def published_tables(study: StudyFile) -> tuple[PublishedTable, ...]:
-    """What was published for the study's data set."""
+    """Return what was published for the study's data set."""
     return published.TABLES if is_cifar10(study) else ()
 
 

@@ -50,7 +50,7 @@ class Averages(Generic[Network]):
         }
 
     def update(self, network: nn.Module) -> None:
-        """To be called after every step."""
+        """Update the averages. Call this after every step."""
         for average in self.named.values():
             average.update(network)
 

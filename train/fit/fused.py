@@ -61,7 +61,7 @@ def _oddity(block: ResnetBlock2D) -> str | None:
 def fuse(network: UNet2DModel) -> None:
     """Change a network in place. Raises TrainError as `check_fusable`, and when the compiled code can't be made."""
     check_fusable(network)
-    _library()
+    library()
     for module in network.modules():
         if type(module) is ResnetBlock2D:
             module.__class__ = FusedBlock
@@ -146,13 +146,13 @@ def _call(name: str, *arguments: Any) -> None:
         else one
         for one in arguments
     ]
-    _library()[name](*converted)
+    library()[name](*converted)
 
 
 def is_available() -> bool:
     """Whether `fuse` can be used here. The first time on a machine, its code is compiled, which takes some seconds."""
     try:
-        return bool(_library())
+        return bool(library())
     except TrainError:
         return False
 
@@ -169,7 +169,7 @@ def _place() -> tuple[list[str], Path]:
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
     """The compiled code, made once for each version of it and each kind of machine."""
     words, kept = _place()
     if kept.exists():

@@ -44,7 +44,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
 
 
 def text_rates(config: Config) -> Mapping[str, float]:
-    """What the learning rate of a text encoder's parameters is multiplied by, by how their names begin."""
+    """Return the factors of the learning rate for a text encoder's parameters, by how their names begin."""
     if not config.captions:
         return NONE
     return {"text.embeddings.token_embedding.": config.token_rate, "text.": config.text_rate}

@@ -1,4 +1,4 @@
-"""From a configuration to the noise schedule, the distribution of t, the network, the learning rate and the model."""
+"""Make of a configuration the noise schedule, the distribution of t, the network, the learning rate and the model."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.engines import networks
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.network import unet
-from ddpm_core.errors import first_line
 from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
 from ddpm_core.objective import lognormal_times
 from train import TrainError
 from train.common.command_line import imported
 from train.common.config import Config
+from train.common.errors import as_train_error
 
 
 def make_schedule(config: Config) -> NoiseSchedule:
@@ -69,12 +69,10 @@ def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
 
 
 def _called(name: str, what: str, *arguments: Any) -> Any:
-    """What a function module:function returns. Raises TrainError where it can't be called."""
+    """Call module:function. Raises TrainError where this fails."""
     function = imported(name, what)
-    try:
+    with as_train_error(lambda reason: f"The {what} {name} fails: {reason}."):
         return function(*arguments)
-    except Exception as error:  # a user's own function may raise anything
-        raise TrainError(f"The {what} {name} fails: {first_line(error)}.") from error
 
 
 def time_distribution(config: Config) -> np.ndarray | None:
@@ -85,7 +83,7 @@ def time_distribution(config: Config) -> np.ndarray | None:
 
 
 def coordinates(config: Config) -> RectifiedFlow | None:
-    """What a network gets in the place of x_t and t − 1; None for these themselves."""
+    """Return how a network sees x_t and t − 1; None: as they are."""
     return RectifiedFlow(times=config.flow_time) if config.prediction == "flow" else None
 
 
@@ -136,9 +134,9 @@ def architecture(network: networks.Network) -> dict[str, Any]:
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 
 
-SHARE = 0.1  # of the work, which the sample grids of a run take at most
-LEAST = 8  # images of a grid, all the same
-_TRAINED = 3  # evaluations that training on an image takes the time of
+SHARE = 0.1  # the largest share of a run's work that sample grids take
+LEAST = 8  # images of a grid, even where they take more
+_TRAINED = 3  # training on an image takes the time of this many evaluations
 
 
 def grid_count(config: Config) -> int:

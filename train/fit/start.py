@@ -13,7 +13,7 @@ from ddpm_core.commands.values import near
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import PRESETS, Config, Kind, PresetName, converted
-from train.common.memory import enough_memory
+from train.common.errors import enough_memory
 
 if TYPE_CHECKING:
     from train.fit.trainer import Trainer
@@ -107,11 +107,14 @@ def run(
                 stopped = trainer.run()
             finally:
                 trainer.end()
+    return report(trainer, stopped, f"the model is in {out / 'model'}")
+
+
+def report(trainer: Trainer, stopped: int | None, result: str) -> int:
+    """Say how a run ended, by the signal that stopped it or with its result; returns the exit status."""
     if trainer.accelerator.is_main_process:
-        if stopped:
-            print(f"Stopped and saved at step {trainer.step}: add --resume to continue.", file=sys.stderr)
-        else:
-            print(f"Done: the model is in {out / 'model'}", file=sys.stderr)
+        end = f"Stopped and saved at step {trainer.step}: add --resume to continue." if stopped else f"Done: {result}"
+        print(end, file=sys.stderr)
     return 128 + stopped if stopped else 0
 
 

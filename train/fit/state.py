@@ -21,6 +21,7 @@ from ddpm_core.errors import first_line
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Kind, from_dict
+from train.common.errors import as_train_error
 from train.fit.flags.limits import PLACES
 
 KEPT = 2
@@ -50,7 +51,7 @@ def step_of(path: Path) -> int:
 
 
 def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
-    """Write one checkpoint, whole; then drop all but the last two.
+    """Write one checkpoint whole, then drop all but the last two.
 
     Raises TrainError when the disk refuses; older checkpoints are untouched then.
     """
@@ -76,7 +77,7 @@ def copied(value: Any) -> Any:
 class Writer:
     """Writes one thing after the other: in a thread while a GPU computes. On a CPU none is free for that."""
 
-    MOST = 2  # of what waits, such as a checkpoint and the model: each takes memory
+    MOST = 2  # things that may wait, such as a checkpoint and the model: each takes memory
 
     def __init__(self, device: torch.device):
         self._thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "train-writer")
@@ -92,7 +93,7 @@ class Writer:
             self._pending.popleft().result()
 
     def wait(self) -> None:
-        """Until all is written. Raises what that raised."""
+        """Wait until all is written. Raises what the writing raised."""
         while self._pending:
             self._pending.popleft().result()
 
@@ -103,8 +104,8 @@ class Writer:
 
 
 def _drop_old(folder: Path, step: int) -> None:
-    """Keep the last two up to this step, which was just written. Damaged ones get another name and don't count, and so
-    do later ones: the run went on from an older one, as they are damaged.
+    """Keep the last two checkpoints up to this step, which was just written. Damaged ones get another name and don't
+    count. Later ones are damaged, too: the run continued from an older one because of that.
     """
     kept = 0
     for path in find_checkpoints(folder):
@@ -122,13 +123,15 @@ def last_good_checkpoint(folder: Path) -> Path | None:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint's file, or None. Every byte is read: the archive keeps a CRC of each tensor."""
+    """Return what is wrong with a checkpoint's file, or None. Every byte is read: the archive keeps a CRC of each
+    tensor.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with as_train_error(str), zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
         return None if broken is None else f"{broken} is damaged"
-    except Exception as error:  # zipfile raises many kinds for damaged files
-        return first_line(error)
+    except TrainError as error:
+        return str(error)
 
 
 def _is_state(state: Any) -> bool:
@@ -149,12 +152,13 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
         reason = _damage(path)
         if reason is None:
             try:
-                state = torch.load(path, map_location="cpu", weights_only=True)
+                with as_train_error(str):
+                    state = torch.load(path, map_location="cpu", weights_only=True)
                 if _is_state(state):
                     return state, complaints
                 reason = "it is no checkpoint of this trainer"
-            except Exception as error:  # torch raises many kinds for files of other programs
-                reason = first_line(error)
+            except TrainError as error:
+                reason = str(error)
         complaints.append(f"{path} can't be read and was passed over ({reason}).")
     if complaints:
         raise TrainError(f"No checkpoint in {folder} can be read. {complaints[0]} Start again in another --out.")

@@ -1,4 +1,4 @@
-"""What a run trains: the network it starts from, the loss of a batch, and the model that comes of it."""
+"""The tasks of runs: the network at the start, the loss of a batch, and the resulting model."""
 
 from __future__ import annotations
 
@@ -48,17 +48,12 @@ from train.fit.state import fitting
 
 
 class TrainingTask(ABC):
-    """The part of a run that differs between training and distilling.
-
-    schedule: of the process. times: P(t <= n) for n = 1..T of the times that are drawn, or None where every t is
-    equally likely. noises: how many images of noise a loss needs for each example. examples: how many there are, which
-    are repeated; None: without end.
-    """
+    """The part of a run that differs between training and distilling."""
 
     schedule: NoiseSchedule
-    times: np.ndarray | None
-    noises: int = 1
-    examples: int | None = None
+    times: np.ndarray | None  # P(t <= n) for n = 1..T; None: every t is equally likely
+    noises: int = 1  # images of noise that a loss needs for each example
+    examples: int | None = None  # the run repeats this many examples; None: all differ
 
     @abstractmethod
     def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...
@@ -76,11 +71,13 @@ class TrainingTask(ABC):
         """
 
     def parts(self, network: nn.Module) -> dict[str, Any]:
-        """What its model has besides its network, as fields of `Model`: a latent one's decoder and text encoder."""
+        """Return the parts of the model besides its network, as fields of `Model`: a latent model's decoder and
+        text encoder.
+        """
         return {}
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
-        """What a checkpoint keeps of the network besides its weights."""
+        """Return what a checkpoint keeps of the network besides its weights."""
         assert isinstance(network, UNet2DModel)
         return architecture(network)
 
@@ -98,7 +95,7 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def card(self) -> ModelCard:
-        """What the model card says of such a run."""
+        """Return the parts of the model card for such a run."""
 
 
 class Denoising(TrainingTask):

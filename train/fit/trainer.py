@@ -24,8 +24,8 @@ from ddpm_core.process import to_device
 from train import TrainError
 from train.common.command_line import user_path
 from train.common.config import Config, from_dict, to_dict
+from train.common.errors import enough_memory
 from train.common.lock import locked
-from train.common.memory import enough_memory
 from train.data.batches import ahead, batches, torch_seed
 from train.data.images import Images
 from train.fit.ema import EMA, Averages
@@ -160,7 +160,7 @@ class Trainer:
             return self.run(callback)
 
     def run(self, callback: Callback | None = None) -> int | None:
-        """As `fit`, for a caller that holds the folder."""
+        """Do the work of `fit`, for a caller that holds the folder."""
         self._check_result()
         self._write = Writer(self.device)
         if self.step == 0:
@@ -193,12 +193,13 @@ class Trainer:
         """Raise TrainError where the result could not be written, or not be loaded afterwards."""
         check_exportable(self.out)
         average = self.ema.network
-        model = replace(self.task.model(self._network, "EMA", finished=False), **self.task.parts(average))
+        model = replace(self.task.model(self.network, "EMA", finished=False), **self.task.parts(average))
         check_loadable(model, unet_of(average))
 
     def end(self) -> None:
         """Leave the group of processes, for good."""
-        # Were the wrapped network its last owner, it would wait, with the GIL, for a thread of gloo that wants it.
+        # The wrapped network must not be the group's last owner: it would wait, while it holds the GIL, for a thread of
+        # gloo that needs the GIL.
         del self.model
         self.accelerator.free_memory()
         self.accelerator.end_training()
@@ -221,7 +222,7 @@ class Trainer:
             torch.manual_seed(torch_seed(config.seed, self.step, round, accelerator.process_index))
             last = round == config.accumulate - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
-                losses = self.task.losses(self._network, *self._examples(batch))
+                losses = self.task.losses(self.network, *self.examples(batch))
                 loss = losses.mean() / config.accumulate
                 accelerator.backward(loss)
             window.add(losses, batch["t"], config.T)
@@ -235,8 +236,8 @@ class Trainer:
         self.step += 1
         window.finish_step(self.step, summed, norm, overflow_expected=config.precision == "fp16")
 
-    def _examples(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:
-        """What the losses of a task need of one round: (x_0, t, ε, labels, n)."""
+    def examples(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:
+        """Return what the losses of a task need of one round: (x_0, t, ε, labels, n)."""
         near = {name: to_device(batch[name], self.device) for name in ("mirror", "eps", "label") if name in batch}
         if self.images.latents is not None:
             x_0 = to_device(self.images.latents[batch["image"]], self.device, self.dtype)
@@ -247,14 +248,17 @@ class Trainer:
         x_0 = torch.where(near["mirror"][:, None, None, None], x_0.flip(-1), x_0)
         return x_0, batch["t"], near["eps"].to(self.dtype), near.get("label"), batch["n"]
 
-    def _network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+    def network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        """Evaluate the network that is trained, as `Model.network`."""
         if self.config.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         with self._attention():
             return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
 
     def _attention(self) -> contextlib.AbstractContextManager[Any]:
-        """For few places and bfloat16 on a CPU, plain products: torch's own choice is 2 to 7 times as slow backward."""
+        """Choose plain products for few places and bfloat16 on a CPU: torch's own choice is 2 to 7 times as
+        slow backward.
+        """
         few = max(self.config.attention, default=0) ** 2 <= 64
         if few and self.device.type == "cpu" and self.config.precision == "bf16":
             return sdpa_kernel(SDPBackend.MATH)
@@ -318,7 +322,9 @@ class Trainer:
                 self._say(f"Skipped, can't be read: {name} ({len(self.images.broken)} so far)")
 
     def state(self) -> dict[str, Any]:
-        """Everything the run needs to go on. No generator has state: draws are functions of (seed, sample or step)."""
+        """Return everything the run needs to continue. No generator has state: draws are functions of (seed,
+        sample or step).
+        """
         scaler = self.accelerator.scaler
         return {
             "config": to_dict(replace(self._asked, channels=self.config.channels)),

@@ -1,1 +1,1 @@
-"""What is computed from a trained model: Γ_t, the times of few steps, what reads its blocks. No weights change."""
+"""Computed from a trained model: Γ_t, the times of few steps, the readers of its blocks. No weights change."""

@@ -20,8 +20,8 @@ from ddpm_core.names import Sampler
 from train.evaluate.features import Extractor, Reference, score
 from train.evaluate.metrics import ScoreName
 
-REACHES = (1 / 3, 1 / 6)  # how far a time is moved towards its neighbours: all times in turn, then again
-SEEDS_FROM = 10**6  # so that the usual seeds are left for scores
+REACHES = (1 / 3, 1 / 6)  # shares of the way to a neighbour: all times are moved by the first, then by the second
+SEEDS_FROM = 10**6  # the usual seeds are left for scores
 BATCH = 100
 
 
@@ -77,5 +77,5 @@ def refine(
 
 
 def most_chains(n: int, starts: int) -> int:
-    """At most so many chains of n steps are judged in a refinement that starts from `starts` of them."""
+    """Return how many chains of n steps a refinement judges at most, if it starts from `starts` of them."""
     return starts + 2 * n * len(REACHES)

@@ -147,5 +147,5 @@ def _refined(
             times[sampler][n], distances[sampler][n] = refine(judge, schedule, sampler, chains)
             before += most[sampler, n]
             bar.update(before - bar.n)
-    refined = replace(found, times=times, errors={})  # they were those of the times before
+    refined = replace(found, times=times, errors={})  # the errors belonged to the times before
     return refined, {sampler: rounded_to_3(values) for sampler, values in distances.items()}

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from ddpm_core.disk import in_use
 
@@ -101,12 +101,19 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
+class Demo(Protocol):
+    """Of gradio's Blocks: its folder of temporary files, and the names that it remembers of them."""
+
+    GRADIO_CACHE: str
+    temp_file_sets: list[set[str]]
+
+
 class Sweeper:
     """Keeps files, and deletes those that are older than AGE, and the oldest ones while all are larger than `most`
     bytes.
     """
 
-    def __init__(self, demo: Any, most: float):
+    def __init__(self, demo: Demo, most: float):
         self._demo = demo
         self._folder = Path(demo.GRADIO_CACHE)
         self._most = most
@@ -125,7 +132,7 @@ class Sweeper:
             try:
                 with self._lock:
                     self._size = self.sweep()
-            except Exception:
+            except OSError:  # of the folder itself; it is looked at again
                 log.exception("temporary files")
 
     def keep(self, content: bytes, name: str) -> Path:

@@ -17,7 +17,7 @@ from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, sent
 from ui.runs.asked import RowsAsked, Seed, Words, unclear
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.plans import Computation, by_kind
 
 SIDE = 7  # pictures
@@ -67,7 +67,7 @@ class BetweenRun(Rows):
         plan = BetweenPlan(self.request, {}, model, options | {"clip": self.request.clip})
         return replace(plan, steps=by_kind(*((plan.kind(cells), lane.steps) for cells in stages())))
 
-    def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Job) -> None:
         (model,), request = models, self.request
         assert model.text is not None
         square = word_square(request.corners, SIDE)

@@ -19,7 +19,7 @@ from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import encoded
 from ui.pictures.encoded import Sprite
-from ui.protocol import Asked, DrawnPicture, ForwardQuestions, Noise, WalkComparison, Weights
+from ui.protocol import Asked, DrawnNoise, DrawnPicture, ForwardQuestions, ScheduleWeights, WalkComparison
 from ui.runs.log import Values
 from ui.runs.visitors import address
 
@@ -77,7 +77,7 @@ class ForwardPart(Part):
         """{} -> each drawn picture at half its size."""
         return {name: encoded.drawn(name)[None, ::2, ::2] for name in encoded.DRAWINGS}
 
-    def _tables(self, asked: Asked) -> dict[str, Weights]:
+    def _tables(self, asked: Asked) -> dict[str, ScheduleWeights]:
         """{} -> the tables of all schedules, in float32, which is enough: columns are near 0 where their digits matter.
         The page asks when the part is opened, as they are large.
         """
@@ -87,7 +87,7 @@ class ForwardPart(Part):
         """{name} of a drawn picture -> {picture}."""
         return {"picture": encoded.drawn(Forward.kinds()["picture"].check(asked.get("name")))[None]}
 
-    def _noise(self, asked: Asked) -> Noise:
+    def _noise(self, asked: Asked) -> DrawnNoise:
         """{size, seed} -> {epsilon}: the ε of Eq. 4 for a picture of that size, in units of EPSILON_UNIT."""
         size = SIZE.check(asked.get("size"))
         epsilon = forward.epsilon(Forward.kinds()["seed"].check(asked.get("seed")), (size, size, 3))
@@ -119,9 +119,9 @@ class ForwardPart(Part):
         }
 
 
-def _weights(schedule: NoiseSchedule) -> Weights:
+def _weights(schedule: NoiseSchedule) -> ScheduleWeights:
     columns = {name: column.astype(np.float32) for name, column in forward.tables(schedule).items()}
-    return cast("Weights", columns)
+    return cast("ScheduleWeights", columns)
 
 
 SIZE = Whole("The size", low=1, high=encoded.SIZE)

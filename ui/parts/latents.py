@@ -19,7 +19,7 @@ from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import sent
 from ui.runs.asked import PictureAsked, RowsAsked, Seeds, unclear
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.plans import by_kind
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class LatentsRun(Rows):
         )
         return RowsPlan(request, work, model, options)
 
-    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
         (lent,), request, times = models, self.request, self.request.times
         model = self.counted(lent, work)
         work.give({"kind": "plan"})
@@ -79,7 +79,7 @@ class LatentsRun(Rows):
         for row, t in enumerate(times):
             self._row(plan, model, row, t, latents[row], work)
 
-    def _source(self, plan: RowsPlan, model: Model, i: int, work: Work) -> np.ndarray:
+    def _source(self, plan: RowsPlan, model: Model, i: int, work: Job) -> np.ndarray:
         """The i-th picture, uint8 (1, H, W, C)."""
         source = self.request.sources[i]
         if source.own:
@@ -96,7 +96,7 @@ class LatentsRun(Rows):
         assert x is not None
         return x
 
-    def _row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Work) -> None:
+    def _row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
         request, seeds = self.request, self.request.seeds
         if request.mixes:
             start, seeds = mix(x_t[0], x_t[1], request.weights), seeds[:1] * len(seeds)

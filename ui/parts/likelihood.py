@@ -6,7 +6,7 @@ compiled for each new size of a batch; and its short chains come before the whol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -27,8 +27,9 @@ from ui.parts.part import Part
 from ui.pictures import as_text
 from ui.pictures.encoded import Sprite, sent
 from ui.pictures.test_sets import PictureSet, set_for
+from ui.protocol import BoundCurves, MeanBound
 from ui.runs.asked import Checkpoint, PictureText, unclear
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 
@@ -87,9 +88,9 @@ class LikelihoodRecording(Recording[LikelihoodPlan]):
     """bound: of all pictures that are done, with the first of `variances`. found: its `summary`."""
 
     bound: BitsPerDim | None = None
-    found: Mapping[str, object] = {}
+    found: MeanBound | None = None
 
-    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> Mapping[str, object]:
+    def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
         """The bound of one more picture. images: all so far. Returns the new summary."""
         self.bound = one if self.bound is None else self.bound.with_images(one)
         self.found = summary(self.bound, model, images)
@@ -97,7 +98,7 @@ class LikelihoodRecording(Recording[LikelihoodPlan]):
 
     def kept(self) -> Values:
         """{found, T}"""
-        return {"found": self.found, "T": self.plan.model.schedule.T}
+        return {"found": self.found or {}, "T": self.plan.model.schedule.T}
 
 
 class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
@@ -126,7 +127,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         steps = by_kind((alone, len(times_of(T))), (together, evaluations / BATCH))
         return LikelihoodPlan(self.request, steps, model, pictures, labels, alone, together)
 
-    def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Job) -> None:
         (model,), images = models, plan.pictures
         work.give({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
         rows = _decode(plan, model, range(1), 1, work)
@@ -139,7 +140,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
 
 
 def _decode(
-    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Work, before: Sequence[Sprite] = ()
+    plan: LikelihoodPlan, model: Model, which: range, together: int, work: Job, before: Sequence[Sprite] = ()
 ) -> list[Sprite]:
     """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
     after those from before.
@@ -162,7 +163,7 @@ def _decode(
     return rows
 
 
-def _measure_early(plan: LikelihoodPlan, model: Model, work: Work) -> None:
+def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
     """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
     T, noise = model.schedule.T, _noise(range(1))
     images, labels = plan.some(range(1))
@@ -181,14 +182,14 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Work) -> None:
         work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
 
 
-def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Work) -> None:
+def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
     """The bound of picture i, and what follows for all so far."""
     which = range(i, i + 1)
     image, labels = plan.some(which)
     one = ddpm_core.bits_per_dim(
         model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(plan.together)
     )
-    found = work.recording.add(one, model, plan.pictures[: i + 1])
+    found: MeanBound = work.recording.add(one, model, plan.pictures[: i + 1])
     work.give({"kind": "bits", "done": i + 1, **found})
 
 
@@ -212,11 +213,10 @@ def times_of(T: int) -> list[int]:
     return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
 
 
-def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str, object]:
-    """What the page shows of a bound: means over the pictures, ± the standard error where there are several.
+def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
+    """Return what the page shows of a bound, with a standard error where there are several pictures.
 
-    full: the whole chain with the first of `variances`. Returns {chains: {variance: {steps: [bits/dim, error, L_T,
-    L_0]}}, curves: {variance: {L, rate}}, rmse, times}, the curves at these times.
+    full: the whole chain with the first of `variances`.
     """
     first, *others = variances(model)
     T = len(full.times)
@@ -227,16 +227,16 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> dict[str,
                 bounds[name, steps] = rechain(full, model, images, name, steps, "linspace")  # pyright: ignore[reportArgumentType]
     times = sorted({int(t) for t in np.geomspace(1, T, POINTS).round()} | set(range(1, T + 1, max(1, T // 20))))
     at = [t - 1 for t in times]
-    chains: dict[str, dict[str, list[float | None]]] = {name: {} for name in (first, *others)}
-    curves = {}
+    chains: dict[str, dict[str, tuple[float, float | None, float, float]]] = {name: {} for name in (first, *others)}
+    curves: dict[str, BoundCurves] = {}
     for (name, steps), bound in bounds.items():
         error = bound.total.std().item() / len(images) ** 0.5 if len(images) > 1 else None
-        chains[name][str(steps)] = [
+        chains[name][str(steps)] = (
             bound.total.mean().item(),
             error,
             bound.prior.mean().item(),
             bound.terms[:, 0].mean().item(),
-        ]
+        )
         if steps == T:
             rates = bound.prior[:, None] + bound.terms.sum(1, keepdim=True) - bound.terms.cumsum(1)
             curves[name] = {"L": bound.terms.mean(0)[at].tolist(), "rate": rates.mean(0)[at].clamp(min=0).tolist()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
 from pydantic import Field
@@ -20,9 +20,10 @@ from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan
 from ui.pictures.encoded import fitting, sent
+from ui.protocol import BlockPictures, Figures, InsideFrame, NetworkBlock, Opening
 from ui.runs.asked import Asked, LaneAsked, RowsAsked, Seed, unclear
 from ui.runs.borrowed import owner
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import size_of
 from ui.runs.plans import Computation, by_kind
 
@@ -98,7 +99,7 @@ class NetworkRun(Rows):
         options, grafted = (one and one.arguments() | {"clip": request.clip} for one in (lane, graft and graft.lane))
         return NetworkPlan(request, steps, model, options or {}, grafted, times, frozenset(changed))
 
-    def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Job) -> None:
         model, request = owner(models[0]), self.request
         readers = _readers(model)
         lanes = [ddpm_core.inside(model)]
@@ -128,11 +129,18 @@ class NetworkRun(Rows):
                 if step.index not in kept:
                     continue
                 x, x0 = model.pictures(step.x), model.pictures(step.x0_hat)
-                about = {"kind": "inside", "lane": lane, "k": step.index, "t": step.t, "x": sent(x), "x0": sent(x0)}
-                about |= _looks(model, one, readers, step.t, request.block)
-                work.give(about)
+                frame: InsideFrame = {
+                    "kind": "inside",
+                    "lane": lane,
+                    "k": step.index,
+                    "t": step.t,
+                    "x": sent(x),
+                    "x0": sent(x0),
+                    **_looks(model, one, readers, step.t, request.block),
+                }
+                work.give(frame)
                 if not step.index and not lane:
-                    kept = fitting(len(plan.times), len(lanes) * size_of(about))
+                    kept = fitting(len(plan.times), len(lanes) * size_of(frame))
                 work.recording.rows[lane] = x
             work.count(kind, OPENED * len(opened), timed=False)
 
@@ -145,10 +153,13 @@ def _readers(model: Model) -> Readers | None:
         return None
 
 
-def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict[str, object]:
+def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> Opening:
     """What the network consists of, and what was measured of its blocks."""
-    blocks = [{"name": name, **block._asdict(), "shape": list(block.shape)} for name, block in opened.blocks.items()]
-    found: dict[str, object] = {
+    blocks: list[NetworkBlock] = [
+        {"name": name, "shape": [*block.shape], "parts": block.parts, "attentions": block.attentions}
+        for name, block in opened.blocks.items()
+    ]
+    found: Opening = {
         "kind": "plan",
         "blocks": blocks,
         "skips": list(opened.skips),
@@ -157,21 +168,23 @@ def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> dict
     }
     if readers:
         found["r2"] = {name: [round(readers.r2(name, t), 3) for t in plan.times] for name in opened.blocks}
-        found["figures"] = readers.figures or None
+        found["figures"] = cast("Figures", readers.figures) or None
     return found
 
 
-def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows: str) -> dict[str, Any]:
+def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows: str) -> BlockPictures:
     """What is seen of an evaluation: of each block what can be read and its colours, without readers how much its
     numbers are; all channels of one; and where the place of `Inside.look` looks."""
     taps = {name: found[:1] for name, found in opened.taps.items()}  # with guidance the first one has the condition
-    looks: dict[str, Any] = {"channels": _channels(taps[shows][0])}
+    seen: BlockPictures = {"channels": _channels(taps[shows][0])}
     if opened.looks:
-        looks["looks"] = [{"layer": name, "maps": _maps(found[0])} for name, found in opened.looks.items()]
+        seen["looks"] = [{"layer": name, "maps": _maps(found[0])} for name, found in opened.looks.items()]
     if readers is None:
-        return looks | {"colours": [_channels(tap.abs().mean(1)) for tap in taps.values()]}
-    looks["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
-    return looks | {"colours": [readers.colours(name, tap, t) for name, tap in taps.items()]}
+        seen["colours"] = [_channels(tap.abs().mean(1)) for tap in taps.values()]
+    else:
+        seen["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
+        seen["colours"] = [readers.colours(name, tap, t) for name, tap in taps.items()]
+    return seen
 
 
 def _channels(tap: Tensor) -> np.ndarray:

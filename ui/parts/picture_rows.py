@@ -14,7 +14,8 @@ from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.encoded import kept_steps, sent
-from ui.runs.jobs import Work
+from ui.protocol import RowStep
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording
 
@@ -28,7 +29,7 @@ GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on
 class Counted:
     """A network that counts what it does as work."""
 
-    def __init__(self, ref: str, model: Model, work: Work):
+    def __init__(self, ref: str, model: Model, work: Job):
         self._ref, self._network, self._work = ref, engine_network(model), work
         self.device, self.moves_inputs = self._network.device, self._network.moves_inputs
 
@@ -94,11 +95,11 @@ class Rows(Computation):
         self.request.lane.chain(model, self.images)
         return self.request.lane.arguments() | {"clip": self.request.clip}
 
-    def counted(self, model: Model, work: Work) -> Model:
+    def counted(self, model: Model, work: Job) -> Model:
         """The model, whose network counts what it does."""
         return model.evaluated_by(Counted(self.refs[0], model, work))
 
-    def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Work) -> Step:
+    def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Job) -> Step:
         """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""
         frames: dict[int, np.ndarray] = {}
         work.recording.frames[row], step = frames, None
@@ -107,8 +108,11 @@ class Rows(Computation):
             if step.index in kept:
                 x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
                 frames[step.index] = guess if step.s else x
-                both = {"x": sent(x), "x0": sent(guess)} if self.shows_x else {"x0": sent(guess if step.s else x)}
-                work.give({"kind": "step", "row": row, "k": step.index, "s": step.s, **both})
+                x_0 = guess if self.shows_x else frames[step.index]
+                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": step.s, "x0": sent(x_0)}
+                if self.shows_x:
+                    at["x"] = sent(x)
+                work.give(at)
         assert step is not None  # there is at least one
         work.recording.rows[row] = imaging.to_uint8(step.x)
         return step

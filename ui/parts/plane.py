@@ -25,7 +25,7 @@ from ui.models.services import Services
 from ui.parts.part import Part
 from ui.protocol import PaceOf
 from ui.runs.asked import Asked, Sampled, Seed, unclear
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 
@@ -177,7 +177,7 @@ class Clouds(Computation[Plane, CloudsPlan]):
     def flop(self, ref: str) -> float:
         return FLOP
 
-    def compute(self, plan: CloudsPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: CloudsPlan, models: Sequence[Model], work: Job) -> None:
         request, exact = self.request, plan.exact
         work.give({"kind": "plan"})
         trained = None
@@ -188,7 +188,7 @@ class Clouds(Computation[Plane, CloudsPlan]):
         chosen = [exact if lane.denoiser == "exact" or not trained else trained.model for lane in request.lanes]
         self._run(plan, chosen, work)
 
-    def _train(self, mixture: Mixture, lowest: float, work: Work) -> Trained:
+    def _train(self, mixture: Mixture, lowest: float, work: Job) -> Trained:
         steps, curve, done = self.request.training, [], 0
         reported = float("-inf")
         now = None
@@ -205,7 +205,7 @@ class Clouds(Computation[Plane, CloudsPlan]):
         self._networks.keep(self.request.network, trained)
         return trained
 
-    def _report(self, curve: list[tuple[int, float]], lowest: float, work: Work, now: Model | None = None) -> None:
+    def _report(self, curve: list[tuple[int, float]], lowest: float, work: Job, now: Model | None = None) -> None:
         """How the training goes. now: the model as it is, while the training lasts."""
         x = None
         if now is not None:
@@ -214,7 +214,7 @@ class Clouds(Computation[Plane, CloudsPlan]):
             x = packed(last.x.flatten(1).numpy())
         work.give({"kind": "training", "steps": self.request.training, "curve": list(curve), "least": lowest, "x": x})
 
-    def _run(self, plan: CloudsPlan, models: Sequence[Model], work: Work) -> None:
+    def _run(self, plan: CloudsPlan, models: Sequence[Model], work: Job) -> None:
         request, lanes = self.request, self.request.lanes
         x_T = plane.start(request.seed, request.cloud)
         for lane in range(len(lanes)):
@@ -232,7 +232,7 @@ class Clouds(Computation[Plane, CloudsPlan]):
             if step.s == 0:
                 work.recording.clouds[lane] = points
 
-    def _frame(self, plan: CloudsPlan, lane: int, model: Model, s: int, points: np.ndarray, work: Work) -> None:
+    def _frame(self, plan: CloudsPlan, lane: int, model: Model, s: int, points: np.ndarray, work: Job) -> None:
         alpha_bar = model.schedule.alpha_bar[s].item()
         reach = float(np.sqrt(alpha_bar * NEAR**2 + (1 - alpha_bar) * FAR**2))
         of_network = self.request.lanes[lane].denoiser == "trained"

@@ -19,7 +19,7 @@ from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import encoded, sent
 from ui.runs.asked import PictureAsked, RowsAsked, Seeds, unclear
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.plans import by_kind
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class RepairRun(Rows):
         cost = by_kind((StepKind(ref, 1), alone), (StepKind(ref, self.images), evaluations))
         return RowsPlan(request, cost, model, options)
 
-    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
         (lent,), request = models, self.request
         model = self.counted(lent, work)
         work.give({"kind": "plan"})
@@ -116,7 +116,7 @@ class RepairRun(Rows):
         method: Method,
         y: Tensor,
         measurement: Measurement,
-        work: Work,
+        work: Job,
     ) -> None:
         request = self.request
         steps = restore.restore(model, y, measurement, method, request.seeds, **plan.options)

@@ -24,7 +24,7 @@ from ui.parts.part import Part
 from ui.pictures.encoded import encoded, kept_steps, sent
 from ui.runs import touch
 from ui.runs.asked import Asked, LaneAsked, Seeds, unclear
-from ui.runs.jobs import Work
+from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.touch import StrokeAsked, Touches
@@ -193,7 +193,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         lanes = tuple(map(PlannedLane, request.lanes, chains, kinds))
         return SamplingPlan(request, steps, lanes, touches, shared)
 
-    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
         request, by_ref = plan.request, dict(zip(self.refs, models, strict=True))
         loaded = [by_ref[lane.asked.checkpoint] for lane in plan.lanes]
         lanes = [runs.Lane(model, lane.chain) for model, lane in zip(loaded, plan.lanes, strict=True)]
@@ -342,7 +342,7 @@ class Sketching(Sampling):
             raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)
 
-    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Work) -> None:
+    def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
         (model,), (lane,), request = models, plan.lanes, plan.request
         opening, _ = _opening(plan, [model])
         work.give(opening)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,11 @@ from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
 from ui.models.catalogue import short_name
 from ui.models.loaded import Loading, revision
-from ui.protocol import State
+from ui.protocol import Result, RunMessage, State
 from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
-from ui.runs.log import Message, RunLog
-from ui.runs.plans import Computation, Plan, Recording, evaluations
+from ui.runs.log import Message, RunLog, Stopped, Values
+from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
 
 if TYPE_CHECKING:
     from ui.models.services import Services
@@ -32,16 +33,12 @@ LOST = "The app has stopped, and this run with it"
 log = logging.getLogger(__name__)
 
 
-class Stopped(Exception):
-    """The job was asked to stop."""
-
-
 class Job:
     """A computation in a background thread of its own, from `start` on; its `log` has the messages.
 
     visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
     show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log. before: of the
-    run that it replaces.
+    run that it replaces; while it computes, None where that had other weights.
     """
 
     def __init__(
@@ -54,19 +51,22 @@ class Job:
         patience: float = math.inf,
         before: Recording | None = None,
     ):
+        self.id = secrets.token_hex(8)
         self.computation = computation
-        self.visitor, self.address, self.show = visitor, address, show
-        self.log = RunLog(self._updated, patience)
+        self.visitor, self.address, self.before = visitor, address, before
+        self.log = RunLog(self.complete, patience)
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
-        self.recording: Recording[Any] = Recording(None)
-        self._before = before
+        # Of the class that its computation names, which alone knows more of it.
+        self.recording: Any = Recording(None)
         self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
         self.since: float | None = None  # when the step under way began, by the clock of the turns
-        self._services = services
+        self._services, self._show = services, show
         self._seat: Seat | None = None  # in the line
+        self._networks: list[BorrowedNetwork] = []
+        self._watches: dict[StepKind, Stopwatch] = {}
         self._begun = threading.Lock()  # held from the start on
         self._counted = threading.Lock()  # held once its end is counted
         self._asked = 0.0  # when it was started, as time.monotonic(); 0 before, and where it was refused
@@ -96,6 +96,12 @@ class Job:
         finally:
             self.leave()
 
+    def messages(self) -> Iterator[RunMessage[object]]:
+        """Start, and return all messages for a page, also those to come; the state of the last one is final."""
+        self.start()
+        for message in self.log.read():
+            yield message.of(self.id)
+
     def stop(self) -> None:
         """Stop as soon as possible: after the current step, or at once when none is being computed."""
         self.log.stop(*self._stopped)
@@ -109,14 +115,22 @@ class Job:
         self._gone |= not self.log.ended
         self.stop()
 
-    @property
-    def started(self) -> bool:
-        return self._begun.locked()
+    def kept(self) -> Values:
+        """What files are made of: {about, …}. The rest is `Recording.kept`. Raises ValueError where nothing was computed."""
+        return {"about": self.about, **self.recording.kept()}
 
     @property
-    def computed(self) -> float:
-        """Seconds of its turns so far: not those in which it waited while others had theirs."""
-        return self._seat.seconds() if self._seat else 0.0
+    def goes_on(self) -> bool:
+        return self._begun.locked() and not self.log.ended
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without computing anything."""
+        return self.log.state == "error" and not self.computed
+
+    @property
+    def stopping(self) -> bool:
+        return self.log.stopping
 
     @property
     def loads(self) -> bool:
@@ -124,53 +138,72 @@ class Job:
         return self.log.state == "loading"
 
     @property
-    def stopping(self) -> bool:
-        return self.log.stopping
+    def computed(self) -> float:
+        """Seconds of its turns so far: not those in which it waited while others had theirs."""
+        return self._seat.seconds() if self._seat else 0.0
+
+    # --- For its computation
+
+    def give(self, *results: Result | Shown) -> None:
+        """Send results to whoever listens, with the next message."""
+        self.log.give(*map(self._show, results))
+
+    def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
+        """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
+
+        Raises Stopped when the job was asked to stop, and Refused when it has had its time.
+        """
+        services, seat = self._services, self._seat
+        assert seat
+        self.done[kind] += steps
+        if timed:
+            watch = self._watches.setdefault(kind, Stopwatch(services.step_times, kind))
+            watch.note(services.turns.clock() - (self.since or 0.0), steps)
+        if self._note_work(seat) > 1e-6:  # else it is over, and its result counts
+            self.log.check()
+            services.limits.check_time(seat.seconds())
+            if seat.must_yield():
+                for network in self._networks:
+                    network.give_back()
+                seat.wait_for_turn(self.log.check)
+                if any([network.hold() for network in self._networks]):  # a list: each is held
+                    seat.loaded()
+        self.since = services.turns.clock()
+
+    def counter(self, kind: StepKind) -> Callable[[int, int], None]:
+        """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""
+        before = 0
+
+        def progress(done: int, _total: int) -> None:
+            nonlocal before
+            self.count(kind, (done - before) / kind.batch)
+            before = done
+
+        return progress
+
+    def notify(self, sentence: str) -> None:
+        """Tell the visitor something while the job goes on."""
+        self.notice = sentence
 
     # --- What its messages say
 
-    def _updated(self, said: Message) -> Message:
+    def complete(self, said: Message) -> Message:
         """What was said last, with what is known now."""
-        outlook = self._seat.outlook() if self._seat else None
+        services, outlook = self._services, self._seat.outlook() if self._seat else None
         if said.state == "queued" and outlook and not outlook.begun:
-            return self._queued(outlook)
+            return waiting(outlook)
         if said.state != "running" or self.plan is None:
             return said
-        steps, left = self.plan.steps, self._left(self.plan)
+        left, steps = self.plan.left(services.step_times, self.done), self.plan.steps
+        if left is not None and self.since is not None:
+            one = left / max(1, sum(self.plan.rest(self.done).values()))
+            left -= min(services.turns.clock() - self.since, one)
+            left = left if left > 1e-6 else None  # as in a last step that takes longer than the others
         text = "" if self.done else "Running: the first step"
         if outlook and outlook.sharers:
             left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
         progress = evaluations({kind: self.done.get(kind, 0) for kind in steps}) / max(evaluations(steps), 1)
-        return Message("running", self._remark or text, progress, left)
-
-    def _left(self, plan: Plan) -> float | None:
-        """Seconds of computing from now on; None where that is not known, as in a last step that takes longer than the
-        others.
-        """
-        left, steps = plan.left(self._services.step_times, self.done), sum(plan.rest(self.done).values())
-        if left is None or self.since is None:
-            return left
-        left -= min(self._services.turns.clock() - self.since, left / max(1, steps))
-        return left if left > 1e-6 else None
-
-    def _queued(self, outlook: Outlook) -> Message:
-        """What there is to say before the first turn."""
-        alone, holder = not outlook.before and outlook.sharers == 1, outlook.holder
-        if alone and isinstance(holder, Loading):
-            return Message("loading", f"Loading {short_name(holder.ref)}")
-        if alone and getattr(holder, "stopping", True):
-            return Message("queued", "Finishing the previous step")
-        text = f"Number {outlook.before + 1} in the queue"
-        if isinstance(holder, Loading) or getattr(holder, "loads", False):  # nobody knows how long that takes
-            text += " · a model is loading"
-        elif outlook.start is not None:
-            text += f" · starts in {'' if outlook.start < 1 else 'about '}{units.duration(outlook.start)}"
-        return Message("queued", text)
-
-    @property
-    def _remark(self) -> str:
-        """What the visitor has to know while it goes on."""
-        return self._services.events.closing or self.notice
+        return Message("running", services.events.closing or self.notice or text, progress, left)
 
     @property
     def _stopped(self) -> tuple[State, str]:
@@ -196,11 +229,11 @@ class Job:
             state, text, outcome, why = "error", units.sentence(refused), "refused", {"limit": refused.name}
         except (ValueError, CheckpointError) as error:
             state, text, outcome, why = "error", units.sentence(error), "wrong", {"error": type(error).__name__}
-        except Exception as error:
+        except Exception as error:  # nobody else sees what fails in this thread, and the listener waits for an end
             log.exception("a run failed")
             state, text = "error", unforeseen(error, self.computation.images)
             outcome, why = "failed", {"error": type(error).__name__}
-        self._before = None
+        self.before, self._networks = None, []
         self._count(outcome or ("gone" if self._gone else state), **why)
         self.log.say(state, text)
 
@@ -214,31 +247,31 @@ class Job:
         self._services.events.leave()
 
     def _work(self) -> None:
-        self._check()
+        models, refs = self._services.models, self.computation.refs
+        self.log.check()
         with self._services.turns.join(self, self.visitor, self.address) as seat:
             self._seat = seat
-            for ref in self.computation.refs:
-                self._fetch(ref)
-            specs = [self._services.models.known(ref) for ref in self.computation.refs]
+            for ref in refs:
+                if models.loaded(ref) is None:
+                    self._fetch(ref)
+            specs = [models.known(ref) for ref in refs]
             self.plan = plan = self.computation.checked_plan([spec for spec in specs if spec])
             self.recording = self.computation.recording(plan)
-            self._note_work(plan)
-            if any(self._services.models.loaded(ref) is None for ref in self.computation.refs):
+            self._note_work(seat)
+            if any(models.loaded(ref) is None for ref in refs):
                 seat.step = math.inf  # its first turn has to load a model
             self.log.say("queued")
-            seat.wait_for_turn(self._check)
-            self._compute(plan, seat)
+            seat.wait_for_turn(self.log.check)
+            self._compute(plan)
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
-        if self._services.models.loaded(ref) is not None:
-            return
         name = short_name(ref)
         self.log.say("loading", f"Loading {name}")
         reports: deque[tuple[float, int]] = deque(maxlen=30)  # of about three seconds
 
         def progress(done: int, total: int) -> None:
-            self._check()
+            self.log.check()
             now = self._services.turns.clock()
             reports.append((now, done))
             since, before = reports[0]
@@ -252,96 +285,49 @@ class Job:
 
         self._services.models.fetch(ref, progress)
 
-    def _compute(self, plan: Plan, seat: Seat) -> None:
+    def _compute(self, plan: Plan) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
-        models, networks = [], []
+        models = []
         for ref in self.computation.refs:
-            self._check()
+            self.log.check()
             if self._services.models.loaded(ref) is None:
                 self.log.say("loading", f"Loading {short_name(ref)}")
                 self.loaded = True
             model, network = lend(self._services.models, ref)
             models.append(model)
-            networks.append(network)
-        self._check()
-        self.about = [
-            {"revision": revision(model), "engine": network.description}
-            for model, network in zip(models, networks, strict=True)
-        ]
-        self.recording.weights = [network.files for network in networks]
-        before = self._before if self._before and self._before.weights == self.recording.weights else None
+            self._networks.append(network)
+            self.about.append({"revision": revision(model), "engine": network.description})
+        self.log.check()
+        self.recording.weights = [network.files for network in self._networks]
+        if self.before and self.before.weights != self.recording.weights:
+            self.before = None
         self._began = time.monotonic()
         self.log.say("running")
-        self.computation.compute(plan, models, Work(self, plan, seat, networks, before))
+        self.since = self._services.turns.clock()
+        self.computation.compute(plan, models, self)
 
-    def _note_work(self, plan: Plan) -> float:
+    def _note_work(self, seat: Seat) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""
-        left, steps = plan.left(self._services.step_times, self.done), sum(plan.rest(self.done).values())
-        if self._seat and left is not None:
-            self._seat.work, self._seat.step = left, left / max(1, steps)
+        assert self.plan
+        left, steps = self.plan.left(self._services.step_times, self.done), sum(self.plan.rest(self.done).values())
+        if left is not None:
+            seat.work, seat.step = left, left / max(1, steps)
         return steps
 
-    def _check(self) -> None:
-        if self.log.stopping:
-            raise Stopped
-        self.log.check_heard()
 
-
-class Work:
-    """What a computation says to its job while it computes.
-
-    recording: what it keeps for files. before: of the run that it replaces, where that had the same weights.
-    """
-
-    def __init__(
-        self, job: Job, plan: Plan, seat: Seat, networks: Sequence[BorrowedNetwork], before: Recording | None = None
-    ):
-        self.recording: Any = job.recording
-        self.before = before
-        self._job, self._plan, self._seat, self._networks = job, plan, seat, networks
-        self._watches: dict[StepKind, Stopwatch] = {}
-        self._clock = job._services.turns.clock
-        job.since = self._clock()
-
-    def give(self, *results: object) -> None:
-        """Send results to whoever listens, with the next message."""
-        self._job.log.give(*map(self._job.show, results))
-
-    def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
-        """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
-
-        Raises Stopped when the job was asked to stop, and Refused when it has had its time.
-        """
-        job = self._job
-        job.done[kind] += steps
-        if timed:
-            watch = self._watches.setdefault(kind, Stopwatch(job._services.step_times, kind))
-            watch.note(self._clock() - (job.since or 0.0), steps)
-        if job._note_work(self._plan) > 1e-6:  # else it is over, and its result counts
-            job._check()
-            job._services.limits.check_time(job.computed)
-            if self._seat.must_yield():
-                for network in self._networks:
-                    network.give_back()
-                self._seat.wait_for_turn(job._check)
-                if any([network.hold() for network in self._networks]):  # a list: each is held
-                    self._seat.loaded()
-        job.since = self._clock()
-
-    def counter(self, kind: StepKind) -> Callable[[int, int], None]:
-        """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""
-        before = 0
-
-        def progress(done: int, _total: int) -> None:
-            nonlocal before
-            self.count(kind, (done - before) / kind.batch)
-            before = done
-
-        return progress
-
-    def notify(self, sentence: str) -> None:
-        """Tell the visitor something while the job goes on."""
-        self._job.notice = sentence
+def waiting(outlook: Outlook) -> Message:
+    """What there is to say before the first turn."""
+    alone, holder = not outlook.before and outlook.sharers == 1, outlook.holder
+    if alone and isinstance(holder, Loading):
+        return Message("loading", f"Loading {short_name(holder.ref)}")
+    if alone and getattr(holder, "stopping", True):
+        return Message("queued", "Finishing the previous step")
+    text = f"Number {outlook.before + 1} in the queue"
+    if isinstance(holder, Loading) or getattr(holder, "loads", False):  # nobody knows how long that takes
+        text += " · a model is loading"
+    elif outlook.start is not None:
+        text += f" · starts in {'' if outlook.start < 1 else 'about '}{units.duration(outlook.start)}"
+    return Message("queued", text)
 
 
 def unforeseen(error: Exception, images: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ui.pictures.encoded import Encoded
-from ui.protocol import State
+from ui.protocol import RunMessage, State
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT
 
@@ -36,6 +36,22 @@ class Message:
     results: tuple[object, ...] = ()
     seq: int = 0
 
+    def of(self, run: str) -> RunMessage[object]:
+        """The message as a page gets it."""
+        return {
+            "run": run,
+            "seq": self.seq,
+            "state": self.state,
+            "text": self.text,
+            "progress": self.progress,
+            "left": self.left,
+            "results": [*self.results],
+        }
+
+
+class Stopped(Exception):
+    """The job was asked to stop."""
+
 
 class RunLog:
     """The messages of one run, under one condition. Thread-safe.
@@ -55,24 +71,14 @@ class RunLog:
         self._updated, self._patience, self._clock = updated, patience, clock
         self._messages: list[Message] = []
         self._said = self._written = Message("queued")  # what was said last, and what of that is in a message
+        self.state: State = "queued"
+        self.ended = False
+        self.stopping = False  # whether its job is to do no more: it was stopped, or has ended
         self._results: list[object] = []  # that are in no message yet
         self.bytes = 0  # of the results in its messages, about
         self._at = -math.inf  # of the last message
         self._heard = math.inf  # when somebody read last
         self._news = threading.Condition()
-
-    @property
-    def state(self) -> State:
-        return self._said.state
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def stopping(self) -> bool:
-        """Whether its job is to do no more: it was stopped, or has ended."""
-        return self.ended or self.state == "stopping"
 
     @property
     def is_whole(self) -> bool:
@@ -88,7 +94,8 @@ class RunLog:
                 return
             said = Message(state, text, progress, left)
             if replace(said, left=None) != replace(self._said, left=None):
-                self._said = said
+                self._said, self.state, self.ended = said, state, state in ENDED
+                self.stopping = self.ended or state == "stopping"
                 self._write()
                 self._news.notify_all()
 
@@ -108,8 +115,12 @@ class RunLog:
                 self._write()
                 self._news.notify_all()
 
-    def check_heard(self) -> None:
-        """Raises NobodyListens when nobody has read for longer than the patience, but somebody had."""
+    def check(self) -> None:
+        """Raises Stopped where its job is to do no more, and NobodyListens when nobody has read for longer than the
+        patience, but somebody had.
+        """
+        if self.stopping:
+            raise Stopped
         if self._clock() - self._heard > self._patience:
             raise NobodyListens
 

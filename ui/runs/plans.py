@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ui.machine.step_times import StepKind, StepTimes
 from ui.models.catalogue import named, short_name
 from ui.models.facts import facts_of
+from ui.protocol import Result
 from ui.runs.asked import Checkpoint
 from ui.runs.log import Values
 
@@ -61,6 +62,14 @@ class Recording(Generic[K]):
         raise ValueError("There is nothing to save yet: press Run")
 
 
+class Shown(Protocol):
+    """A result that scripts get as it is, and the page in another form."""
+
+    def shown(self) -> Result:
+        """Return it as the page gets it."""
+        ...
+
+
 class Computation(Generic[R, P]):
     """A request of a part, and how it is planned and computed. It never changes.
 
@@ -83,7 +92,7 @@ class Computation(Generic[R, P]):
         raise NotImplementedError
 
     def compute(self, plan: P, models: Sequence[Model], work: Any) -> None:
-        """Compute. work: a `jobs.Work`, to be called meanwhile; between two calls the models' networks may be lent to
+        """Compute. work: its `jobs.Job`, to be called meanwhile; between two calls the models' networks may be lent to
         others.
         """
         raise NotImplementedError

@@ -2,7 +2,7 @@
 
 It waits (queued), also for a model (loading), computes (running), and ends: finished, stopped, refused or failed
 (error), or lost with the app. A run that is stopped in the middle of a step ends after it (stopping). The page has the
-same table in web/messages/stream.js. Listeners may miss states that are short.
+same table in web/run/stream.js. Listeners may miss states that are short.
 """
 
 from __future__ import annotations

@@ -68,6 +68,7 @@ _ALLOWED["HEAD"] = _ALLOWED["GET"]
 # What is there before the login: the page, which then is that of the login, what belongs to it, and gradio's own look
 # at whether the app is up.
 _OPEN = re.compile(rf"/|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
+HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]  # of all that is let in
 _GRADIOS = re.compile(rf"(?:{_API}|/login|/config).*")
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Gate:
         events: EventLog,
         origins: Origins,
         requests: Places,
-        admits: Callable[[Mapping[str, str]], bool],
+        admits: Callable[[Callable[[], Mapping[str, str]]], bool],
     ):
         self._app, self._events, self._origins, self._requests, self._admits = app, events, origins, requests, admits
         self._files: dict[_Asked, None] = {}  # requests that get what files are made of, the first ones first
@@ -123,7 +124,8 @@ class Gate:
                     body = await _whole(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)
                     _check_content(body, asked.is_own)
                 async with self._login if asked.is_login else nullcontext():
-                    self._check_passwords(asked)
+                    if asked.is_login:
+                        self._check_passwords(asked.address)
                     await self._let_in(asked, body, receive, send)
         except Rejected as rejected:
             await _answer(send, rejected.status, {"detail": str(rejected)})
@@ -140,7 +142,7 @@ class Gate:
             raise NOTHING
         if len(asked.query) > MAX_PATH:
             raise Rejected(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
-        if not _OPEN.fullmatch(asked.path) and not self._admits(asked.cookies()):
+        if not _OPEN.fullmatch(asked.path) and not self._admits(asked.cookies):
             raise Rejected(401, "This page asks for a name and a password")
 
     def _make_room(self, asked: _Asked) -> None:
@@ -157,11 +159,18 @@ class Gate:
             oldest.scope["state"]["abort"]()
         self._files[asked] = None
 
-    def _check_passwords(self, asked: _Asked) -> None:
-        """Raises Rejected for a login where too many from its address were wrong."""
-        times = self._wrong.get(asked.address, ()) if asked.is_login else ()
+    def _check_passwords(self, address: str | None) -> None:
+        """Raises Rejected where too many of this address were wrong."""
+        times = self._wrong.get(address, ())
         if len(times) == WRONG and (left := times[0] + WINDOW - time.monotonic()) > 0:
             raise Rejected(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
+
+    def _note_wrong_password(self, address: str | None) -> None:
+        times = self._wrong.pop(address, deque(maxlen=WRONG))
+        times.append(time.monotonic())
+        self._wrong[address] = times  # behind those of all others
+        if len(self._wrong) > REMEMBERED:
+            del self._wrong[next(iter(self._wrong))]
 
     async def _let_in(self, asked: _Asked, body: bytes, receive: Receive, send: Send) -> None:
         """Pass the request on with its body, which is here already, and the answer with our headers."""
@@ -173,7 +182,16 @@ class Gate:
         async def sent(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
-                started, message = True, {**message, "headers": self._headers(asked, message)}
+                started, headers = True, [*message["headers"], *HEADERS]
+                if asked.path.startswith(f"{_API}/file="):
+                    headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
+                elif not self._origins.any_host:  # a page for strangers may be shown in other sites, as Spaces are
+                    headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
+                if asked.is_login:
+                    headers = [(name, _cookie(value) if name == b"set-cookie" else value) for name, value in headers]
+                    if message["status"] == 400:
+                        self._note_wrong_password(asked.address)
+                message = {**message, "headers": headers}
             await send(message)
 
         try:
@@ -190,23 +208,6 @@ class Gate:
                 log.exception("a request failed: %s %s", asked.method, asked.path)
             if not started:  # else the connection is closed
                 await _answer(send, status, {"detail": sentence})
-
-    def _headers(self, asked: _Asked, message: Message) -> list[tuple[bytes, bytes]]:
-        """The headers of an answer as it leaves."""
-        headers = [*message["headers"], (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
-        if asked.path.startswith(f"{_API}/file="):
-            headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
-        elif not self._origins.any_host:  # a page for strangers may be shown in other sites, as Spaces are
-            headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
-        if asked.is_login:
-            if message["status"] == 400:
-                times = self._wrong.pop(asked.address, deque(maxlen=WRONG))
-                times.append(time.monotonic())
-                self._wrong[asked.address] = times  # behind those of all others
-                if len(self._wrong) > REMEMBERED:
-                    del self._wrong[next(iter(self._wrong))]
-            headers = [(name, _cookie(value) if name == b"set-cookie" else value) for name, value in headers]
-        return headers
 
 
 class _Asked:

@@ -66,8 +66,9 @@ class Origins:
             return
         page = _split(origin.decode("latin-1"))
         # None of these headers can be set by a foreign page without being asked for permission, which it does not get.
-        forwarded = _first(headers.get(b"x-forwarded-host", b"").decode("latin-1"))
-        near = {(name, port), _split(f"//{forwarded}"), *self._pages}
+        near = {(name, port), *self._pages}
+        if forwarded := headers.get(b"x-forwarded-host"):
+            near.add(_split(f"//{_first(forwarded.decode('latin-1'))}"))
         # A browser leaves the port out of a name where it is the usual one.
         if page[0] and any(page[0] == host and page[1] in ((port,) if port else USUAL.values()) for host, port in near):
             return

@@ -77,10 +77,9 @@ class Script(Request):
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=suited, **own)
 
     def _guidance(self, model: ModelSpec) -> float | None:
-        if self.label == ANY and not self.prompt and not self.negative:
-            return None
         has_learned = model.student is not None and model.student.guidance is not None
-        usual = usual_guidance(self.checkpoint) if model.takes_words and not has_learned else 1.0
+        is_guided = model.takes_words and (self.prompt or self.negative) and not has_learned
+        usual = usual_guidance(self.checkpoint) if is_guided else 1.0
         guidance = usual if self.guidance is None else self.guidance
         return None if guidance == 1 else guidance
 
@@ -159,8 +158,11 @@ def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripte
 
 
 def _given(values: Mapping[str, str]) -> dict[str, str]:
-    """What a link sets: "same", in lane B, is what lane A has."""
-    return {name: value for name, value in values.items() if value not in ("", "same")}
+    """What a link sets, but for guidance towards nothing. "same", in lane B, is what lane A has."""
+    given = {name: value for name, value in values.items() if value not in ("", "same")}
+    if given.get("label", ANY) == ANY and not {"prompt", "negative", "prompt_b"} & given.keys():
+        given = {name: value for name, value in given.items() if name not in ("guidance", "guidance_b")}
+    return given
 
 
 def _cells(values: Mapping[str, str]) -> list[tuple[Values, str]]:

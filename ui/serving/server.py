@@ -54,7 +54,7 @@ from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation,
 from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
-from ui.runs.pages import Runs
+from ui.runs.pages import Gone, NotBegun, Runs
 from ui.runs.visitors import address, asks, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
@@ -156,7 +156,7 @@ class App(FastAPI):
 
     def _page(self, request: Request) -> Response:
         """The page, or its login where there is one."""
-        if not self._admits(request.cookies):
+        if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
@@ -185,9 +185,9 @@ class App(FastAPI):
                 found = preview(run, self.services) if is_quick(run) else None
         return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
-    def _admits(self, cookies: Mapping[str, str]) -> bool:
+    def _admits(self, cookies: Callable[[], Mapping[str, str]]) -> bool:
         """Whether a visitor has entered the password, which gradio asks for, or there is none."""
-        return not self.locked or (self.api.done() and self.api.result().knows(cookies))
+        return not self.locked or (self.api.done() and self.api.result().knows(cookies()))
 
     def _device(self) -> Device:
         """What computes, for the corner of the page."""
@@ -277,7 +277,7 @@ class App(FastAPI):
         return {}
 
     def _kept(self, run: str) -> Response:
-        """What the files of a run are made of: `Run.kept`, as `packing` packs it."""
+        """What the files of a run are made of: `Job.kept`, as `packing` packs it."""
         try:
             size, pieces = packed(self.runs.find(run).kept())
         except ValueError as error:
@@ -304,13 +304,16 @@ class App(FastAPI):
                 if "resume" in asked.values
                 else self.runs.begin(asked.part, asked.values, asked.page, address(), (asked.load, asked.number))
             )
-        except ValueError as error:  # it is gone
-            raise HTTPException(404, str(error)) from None
+            messages = run.messages()
+        except NotBegun as refused:
+            messages = iter([refused.message])
+        except Gone as gone:
+            raise HTTPException(404, str(gone)) from None
         if zero_gpu.is_here():
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)
-        return StreamingResponse(in_thread(map(whole, run.messages())), headers=LIVE, media_type=BYTES)
+        return StreamingResponse(in_thread(map(whole, messages)), headers=LIVE, media_type=BYTES)
 
 
 # --- Start and end

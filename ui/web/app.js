@@ -1,7 +1,7 @@
 // The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
 
 import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
-import { linked, linkTo } from "./form/link.js";
+import { linkTo, readLink } from "./form/link.js";
 import { attempt } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
 import { formsFor } from "./plans/forms.js";
@@ -16,15 +16,15 @@ import { spoken } from "./words/symbols.js";
 /** @import { Device, ModelChoice } from "./messages/protocol.d.ts" */
 /** @import { Cause } from "./run/panel.js" */
 /** @import { Slide } from "./run/slide.js" */
-/** @import { Item } from "./run/share.js" */
+/** @import { Item } from "./messages/client.js" */
 /** @import { Bar, Lesson } from "./parts/course/bar.js" */
 
 /**
  * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
  * @typedef {object} Given
- * @property {string} client the module of what computes: see messages/client.js
+ * @property {string} client the module that computes: see messages/client.js
  * @property {string} [knowledge] the folder of what Python has written for a page without a server
- * @property {import("./local/known.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
+ * @property {import("./local/facts.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes
  * @property {string} first checkpoint
  * @property {boolean} public
@@ -34,7 +34,7 @@ import { spoken } from "./words/symbols.js";
  * @property {Record<string, FieldForm[]>} forms of each part: an engine tells those that it checks itself
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part: `Part.initial`
- * @property {Record<string, string>} [recorded] of parts that have nothing but a recording here: why
+ * @property {Record<string, string>} [recorded] why a part has nothing but a recording here
  */
 
 /**
@@ -42,15 +42,15 @@ import { spoken } from "./words/symbols.js";
  * @typedef {object} Part
  * @property {HTMLElement} element
  * @property {(values: Values, cause: Cause) => unknown} set values from a link, a lesson or a preset
- * @property {(step: number) => void} [rest] the run that begins is to come to rest at a step, from 1; 0 for the last one
+ * @property {(step: number) => void} [rest] says at which step the next run comes to rest, from 1; 0 for the last one
  * @property {() => void} [show] it is on screen now
  * @property {() => void} [hide]
  * @property {() => Values} [values] what is chosen, where the address has it only after a run
- * @property {() => Values} [ran] of what is shown
+ * @property {() => Values} [ran] the values of what is shown
  * @property {() => Item[]} [items] what can be taken away
  * @property {() => string} [title] what is shown, in a few words
  * @property {() => Promise<Slide>} [slide] what is shown, for a slide
- * @property {(event: KeyboardEvent) => boolean} [key] a key of the page was pressed; whether it is taken
+ * @property {(event: KeyboardEvent) => boolean} [key] answers a key; returns whether it was for the part
  */
 
 /** parts: modules of parts/, and what they are called beside others. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
@@ -83,12 +83,12 @@ const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part))
 
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
 
-/** The text of a request that index.html has sent, as soon as all has come; "" where it fails. @param {XMLHttpRequest} asked @returns {Promise<string>} */
-const come = (asked) =>
-  new Promise((done) => {
-    const take = () => done(asked.status === 200 ? asked.responseText : "");
-    if (asked.readyState === 4) take();
-    else asked.addEventListener("loadend", take);
+/** The whole answer to a request that index.html has sent; "" where it fails. @param {XMLHttpRequest} request @returns {Promise<string>} */
+const answerOf = (request) =>
+  new Promise((resolve) => {
+    const end = () => resolve(request.status === 200 ? request.responseText : "");
+    if (request.readyState === 4) end();
+    else request.addEventListener("loadend", end);
   });
 
 const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
@@ -105,12 +105,13 @@ export class Page {
   title = ""; // of that part
   /** @type {Map<string, Promise<Part>>} */
   #parts = new Map();
-  /** Those that know no model yet. @type {Set<Part>} */
+  /** Parts that know no model yet. @type {Set<Part>} */
   #fresh = new Set();
   /** @type {Part | null} */
   #shown = null;
   #place = find(document, "#place");
   #lessonNow = el("small", null); // beside Course
+  #row = ""; // the place whose parts stand in a row
 
   /** @param {Given} given @param {Client} client */
   constructor(given, client) {
@@ -125,7 +126,7 @@ export class Page {
       nav.append(button({ "data-place": name }, open, title, ...(name === "course" ? [this.#lessonNow] : [])));
     }
     addEventListener("popstate", () => this.follow({ back: true }));
-    // Of a row of places only the one on screen is a stop of Tab; arrows go to its neighbours.
+    // In a row of places, Tab stops at the one on screen only; arrows go to its neighbours.
     for (const row of ["#places", "#parts"]) onArrows(find(document, row), "ArrowLeft", "ArrowRight");
     document.addEventListener("keydown", (event) => {
       const typing = within(event, "dialog:modal, input:not([type=range]):not([type=checkbox]), textarea, select");
@@ -184,7 +185,7 @@ export class Page {
     }
   }
 
-  /** A key of the page. @param {string} key @returns {boolean} whether it was one */
+  /** Answer a key of the page. @param {string} key @returns {boolean} whether it was one */
   #key(key) {
     const wall = this.#projector.root;
     const place = all(document, "#places > button")[Number(key) - 1];
@@ -201,7 +202,7 @@ export class Page {
     return true;
   }
 
-  /** Where others can open an address of this page, and its code; why they can't. @param {URL} url */
+  /** The address under which others can open this page, with its QR code; or why they can't. @param {URL} url */
   async invitation(url) {
     const got = await this.client.ask("engine", "room", { page: url.href });
     const { address = null, code = "", why = "" } = got.error === undefined ? got : {};
@@ -221,7 +222,7 @@ export class Page {
    * @param {{ back?: boolean }} [how] back: a step in the history, so that parts may have other values now
    */
   follow({ back = false } = {}) {
-    const { part, values, lesson: name } = linked(location.href);
+    const { part, values, lesson: name } = readLink(location.href);
     /** @type {Lesson | undefined} */
     const lesson = this.given.initial.course.lessons.find((/** @type {Lesson} */ one) => one.name === name);
     const shown = part ? (this.has(part) ? part : "watch") : (lesson?.part ?? "watch");
@@ -384,14 +385,14 @@ export class Page {
     const tab = find(document, `#places > [data-place=${name}]`);
     row.style.setProperty("--under", `${tab.offsetLeft}px`); // it stands under its place where it has room
     const held = row.matches(":focus-within"); // one of the buttons before
-    const fresh = row.dataset.place !== name; // else they stay, and keep the focus: WebKit loses that of what is replaced
+    const fresh = this.#row !== name; // else the buttons stay: WebKit loses the focus of a button that is replaced
     if (fresh)
       row.replaceChildren(
         ...(row.hidden ? [] : shown).map(([part, title]) =>
           button({ "data-part": part }, () => this.open(part, null, { push: true }), title),
         ),
       );
-    row.dataset.place = name;
+    this.#row = name;
     for (const one of all(row, "button")) mark(one, one.dataset.part === this.part);
     if (fresh && held) all(row, "[tabindex='0']")[0]?.focus();
   }
@@ -417,14 +418,14 @@ export class Page {
   }
 
   /**
-   * A recorded run of a part, examples/ has them: made by `python -m ui.recorded`. seen: seconds in which index.html has shown it.
+   * The recorded run of a part, which `python -m ui.recorded` has made. seen: seconds for which index.html has shown it.
    * @param {string} part @returns {Promise<any>}
    */
   async example(part) {
     /** @type {XMLHttpRequest & { began?: number } | null} */
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
     const url = new URL(`examples/${part}.json`, import.meta.url);
-    const text = await (early ? come(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
+    const text = await (early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
       () => "",
     );
     const shown = document.querySelector(".early");
@@ -464,7 +465,7 @@ export class Page {
     return part.ran ? this.link(this.part, part.ran()).href : location.href;
   }
 
-  /** What can be taken away: the link first, and last what has to do with no run. @param {Part} part @returns {Item[]} */
+  /** What can be taken away: first the link, last what belongs to no run. @param {Part} part @returns {Item[]} */
   #items(part) {
     const copy = () => this.#link(part);
     return [{ title: SHARE.link, copy, what: SHARE.theLink }, ...(part.items?.() ?? []), ...this.client.items];
@@ -473,7 +474,7 @@ export class Page {
   /** @type {ReturnType<typeof setTimeout> | undefined} the newest sentence to all disappears */
   #hides;
 
-  /** Say something to screen readers, or to all: each has a place, so that neither takes the other's. @param {string} text @param {boolean} [aloud] to all */
+  /** Say something to screen readers, or to all. Each has its own place, so that both are heard. @param {string} text @param {boolean} [aloud] to all */
   say(text, aloud = false) {
     if (!aloud) {
       find(document, "#heard").textContent = spoken(text);

@@ -14,8 +14,11 @@ WEB = Path(__file__).parent
 SOURCE, FILE = WEB.parent / "protocol.py", WEB / "messages/protocol.d.ts"
 HEAD = """// Made from ui/protocol.py by `python ui/web/page_types.py`: change the types there.
 
-import type { Sprite } from "../pictures/sprite.js";
-import type { Picture } from "../pictures/resize.js";
+/** 8 bits in each of 1 to 4 channels, row by row; of 2 or 4 channels the last is alpha. */
+export type Picture = { width: number; height: number; channels: number; data: Uint8Array };
+
+/** Pictures beside each other: their pixels, or a file. */
+export type Sprite = Picture[] | Blob;
 """
 PLAIN = {"int": "number", "float": "number", "str": "string", "bool": "boolean", "object": "unknown"}
 ARRAYS = {"uint8": "Picture[]", "int8": "Int8Array", "int16": "Int16Array", "float32": "Float32Array"}

@@ -17,6 +17,9 @@ from huggingface_hub.errors import (
 
 from ddpm_core.checkpoint.refs import CheckpointError, Ref
 
+# What the client raises for a request: ValueError if the answer is not the Hub's JSON, or the name is none.
+OF_REQUESTS = (HTTPError, OSError, ValueError)
+
 
 def is_unreachable(error: Exception) -> bool:
     """Whether the Hub gave no usable answer, rather than the answer no."""

@@ -6,7 +6,6 @@ other programs share, and which works offline.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -65,11 +64,11 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
     cached = _cached(ref)
     if cached and cached.commit == ref.revision and not cached.layout.unknown:  # a commit never changes
         return cached
-    from ddpm_core.checkpoint.hub.errors import explained, is_unreachable
+    from ddpm_core.checkpoint.hub.errors import OF_REQUESTS, explained, is_unreachable
 
     try:
         commit, sizes = interruptible(lambda: _listing(ref), timeout=LISTING_TIMEOUT)
-    except Exception as error:
+    except OF_REQUESTS as error:
         if cached and is_unreachable(error):
             return cached
         raise explained(error, ref) from None
@@ -93,8 +92,9 @@ def here(ref: Ref) -> LocalCheckpoint | None:
 
 
 def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 3.0) -> Status:
-    """What loading ref would take, in at most about `timeout` seconds; downloads nothing and never raises."""
-    where = None
+    """Tell what loading ref would take, in at most about `timeout` seconds. Nothing is downloaded, and the answer also
+    says what a user can mend.
+    """
     try:
         where = parse(ref, revision)
         if where.folder is not None:
@@ -104,24 +104,20 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
         cached = _cached(where)
         if cached and not cached.layout.unknown:
             return _in_cache(cached)
+        from ddpm_core.checkpoint.hub.errors import OF_REQUESTS, explained, is_unreachable
+
         try:
             commit, sizes = interruptible(lambda: _listing(where, timeout), timeout=timeout)
-        except Exception as error:
-            if cached and _is_unreachable(error):
-                return _in_cache(cached)
-            raise
+        except OF_REQUESTS as error:
+            if is_unreachable(error):
+                return _in_cache(cached) if cached else Status("offline")
+            return Status("missing", why=str(explained(error, where)))
         chosen = layout(sizes, str(where))
         wanted = _not_cached(where, commit, chosen)
         size = sum(sizes[name] or 0 for name in wanted or chosen.files)
         return Status("download" if wanted else "cached", size)
-    except Exception as error:
-        if _is_unreachable(error):
-            return Status("offline")
-        if where is None or isinstance(error, CheckpointError):
-            return Status("missing", why=str(error))
-        from ddpm_core.checkpoint.hub.errors import explained
-
-        return Status("missing", why=str(explained(error, where)))
+    except (CheckpointError, OSError) as error:
+        return Status("missing", why=str(error))
 
 
 def _client() -> Any:
@@ -141,14 +137,6 @@ def _cache() -> str:
 def _kept(ref: Ref, name: str, revision: str | None) -> Any:
     """The path of a file in the cache, as the client has it: None where it is not known whether there is one."""
     return _client().try_to_load_from_cache(ref.name, name, cache_dir=_cache(), revision=revision)
-
-
-def _is_unreachable(error: Exception) -> bool:
-    if isinstance(error, CheckpointError):  # also of a missing client
-        return False
-    from ddpm_core.checkpoint.hub.errors import is_unreachable
-
-    return is_unreachable(error)
 
 
 def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
@@ -199,6 +187,37 @@ def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
     return [name for name in chosen.files if not isinstance(_kept(ref, name, commit), str)]
 
 
+@dataclass
+class _Arrived:
+    """The bytes of a download that have arrived."""
+
+    total: int
+    """as many as the Hub says there are"""
+    done: int = 0
+    cancelled: bool = False
+
+    def bar(self) -> Any:
+        """Return a class for hf_hub_download's progress bars. They count bytes here, and end a cancelled download."""
+        arrived = self
+
+        class Bar:
+            def __init__(self, *_: Any, **__: Any):
+                pass
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_: object):
+                pass
+
+            def update(self, n: int = 1) -> None:  # n < 0 when the client starts a file again
+                arrived.done += n
+                if arrived.cancelled or arrived.done > arrived.total:
+                    raise ConnectionAbortedError
+
+        return Bar
+
+
 def _download(
     ref: Ref,
     commit: str,
@@ -215,29 +234,10 @@ def _download(
         if allow:
             allow(total, Path(_cache()))
         _check_room(ref, total)
-    done, cancelled = 0, threading.Event()
-
-    class Bar:
-        """Passed to hf_hub_download as its tqdm bar: counts bytes, and ends a cancelled download."""
-
-        def __init__(self, *_: Any, **__: Any):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_: object):
-            pass
-
-        def update(self, n: int = 1) -> None:  # n < 0 when the client starts a file again
-            nonlocal done
-            done += n
-            if cancelled.is_set() or done > total:  # more than the Hub said there is
-                raise ConnectionAbortedError
+    arrived = _Arrived(total)
 
     def get(name: str, revision: str | None = commit) -> Path:
-        bar: Any = Bar
-        options: Any = {"cache_dir": _cache(), "tqdm_class": bar, "token": _token(ref)}
+        options: Any = {"cache_dir": _cache(), "tqdm_class": arrived.bar(), "token": _token(ref)}
         path = _client().hf_hub_download(ref.name, name, revision=revision, **options)
         if name in wanted:
             check_hash(Path(path), str(ref))
@@ -264,12 +264,12 @@ def _download(
 
     def report() -> None:
         if progress and wanted:
-            progress(min(done, total), total)
+            progress(min(arrived.done, total), total)
 
     try:
         return interruptible(download, report)
     finally:
-        cancelled.set()
+        arrived.cancelled = True
 
 
 def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:

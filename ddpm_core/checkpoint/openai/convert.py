@@ -19,7 +19,7 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.checkpoint.save import check_replaceable, write
 from ddpm_core.checkpoint.weights import check_evaluation, check_values, read_tensors
 from ddpm_core.engines.networks import make_network
-from ddpm_core.errors import first_line
+from ddpm_core.errors import UNCHECKED, first_line
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import Averaging
 from ddpm_core.schedule import NoiseSchedule
@@ -88,7 +88,7 @@ def _network(config: Mapping[str, Any]) -> Any:
     try:
         with torch.device("meta"):
             return make_network(dict(config))
-    except Exception as error:  # diffusers checks a configuration by running into it
+    except UNCHECKED as error:
         raise ValueError(f"no U-Net has these shapes ({first_line(error)})") from None
 
 

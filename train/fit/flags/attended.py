@@ -29,12 +29,12 @@ def _stop_at_the_end_of_input() -> None:
 
 
 def _lower_the_priority() -> None:
-    """On Windows the program that starts this sets the priority."""
+    """Lower the priority of this process. On Windows the program that starts it does so."""
     if not hasattr(os, "nice"):
         return
     os.nice(19)
-    # Linux on a desktop shares the processor among sessions first, whatever the priorities inside each; a run that the
-    # app has started is a session of its own.
+    # Linux on a desktop first shares the processor among sessions, whatever the priorities inside them. A run that the
+    # app has started is a separate session.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text("19")

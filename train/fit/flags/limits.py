@@ -13,17 +13,17 @@ from train.common.command_line import flag
 from train.common.config import Config, to_dict
 from train.fit.recipe import loss_weights, make_schedule, time_distribution
 
-# What a resumed run may change. All else stays, so that the checkpoint describes the whole run.
+# A resumed run may change these fields. All others stay, so that the checkpoint describes the whole run.
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
     *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
     "sample_seconds",
 }
-PLACES = ("decoder", "teacher", "text")  # may be another folder with the same weights, which the run compares
+PLACES = ("decoder", "teacher", "text")  # these may name another folder with the same weights; the run compares them
 
-# The least and the greatest value of numbers. The greatest is far beyond what anybody has trained: with more, the
-# machine would compute for hours, or run out of memory, before it failed. A checkpoint's limits hold for its network.
+# The least and the greatest value of each number. The greatest is far beyond what anybody has trained. Beyond it, the
+# machine would compute for hours or run out of memory before it failed. A network has the limits of a checkpoint's.
 LIMITS = {
     "seed": (0, 2**63 - 1),
     "image_size": fields.LIMITS["sample_size"],
@@ -46,9 +46,9 @@ LIMITS = {
     "sample_count": (1, 2**14),
     "sample_steps": (1, 100_000),
 }
-HEADS = 4  # of a network that takes words
+HEADS = 4  # attention heads of a network that takes words
 WIDEST = fields.LIMITS["block_out_channels"][1]
-MOST_PIXELS = 2**28  # of the images of one round, and of a sample grid
+MOST_PIXELS = 2**28  # pixels of the images of one round, and of a sample grid
 
 
 def check(config: Config) -> None:
@@ -163,7 +163,7 @@ def _check_objective(config: Config) -> None:
     except ValueError as error:
         raise TrainError(f"Noise schedule: {error}.") from None
     loss_weights(config, schedule)
-    share = time_distribution(config)  # of the times up to each t
+    share = time_distribution(config)  # the share of times up to each t
     if share is not None and not math.isfinite(share[-1]):
         raise TrainError("--times lognormal needs a schedule whose σ_t are above 0 and finite: change the β.")
 

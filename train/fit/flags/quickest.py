@@ -1,4 +1,4 @@
-"""What makes a run quick where it runs: what "auto" stands for, and the flags of Train on the page."""
+"""The choices that make a run quick on its machine: the meaning of "auto", and the flags of Train on the page."""
 
 from __future__ import annotations
 

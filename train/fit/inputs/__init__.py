@@ -1,1 +1,1 @@
-"""What a run reads: latents, captions, the other processes of the run, and whether its images are the same."""
+"""The inputs of a run: latents, captions, the other processes of the run, and whether its images are the same."""

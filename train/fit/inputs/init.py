@@ -1,4 +1,6 @@
-"""What a run takes from the checkpoint of --init: network and process as fields of a configuration, and weights."""
+"""The values that a run takes from the checkpoint of --init: network and process as fields of a configuration, and
+weights.
+"""
 
 from __future__ import annotations
 
@@ -175,7 +177,7 @@ def relabelled(
         rows = [table[names.index(name)] if name in names else none for name in classes]
         weights["class_embedding.weight"] = torch.stack([*rows, *[none] * null])
     else:
-        weights["time_embedding.linear_2.bias"] = time + none  # which every class's embedding is added to
+        weights["time_embedding.linear_2.bias"] = time + none  # the embedding of every class is added to it
     relabelled = UNet2DModel(**{**architecture(network), "num_class_embeds": len(classes) + null or None})
     relabelled.load_state_dict(weights)
     return relabelled, [name for name in classes if name not in names]
@@ -184,7 +186,7 @@ def relabelled(
 def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
     """A copy of a network, to be trained on. Raises TrainError where flags ask for another one.
 
-    Shapes of weights do not tell: networks with other groups of a norm, or another time embedding, have the same.
+    The shapes of weights are not enough: networks with another time embedding have the same shapes.
     """
     theirs = architecture(network)
     copied = make_network(config, num_classes, theirs)

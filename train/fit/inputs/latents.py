@@ -74,7 +74,7 @@ def _naming(folder: str) -> Iterator[None]:
 
 
 def identity_of(decoder: LatentDecoder) -> dict[str, Any]:
-    """What decides the latents of a picture, as JSON has it."""
+    """Return what decides the latents of a picture, as JSON."""
     return {"autoencoder": digest_of(decoder.autoencoder), "scaling": [decoder.scale, decoder.shift]}
 
 

@@ -1,4 +1,4 @@
-"""What the processes of a run have to agree on, when several share its batches."""
+"""Agreements between the processes of a run that share its batches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from ddpm_core.engines.common import forbid_tf32
-from train.common.launcher import on_cpu
+from train.common.machine import on_cpu
 from train.fit.flags.quickest import Kind, on_device
 from train.fit.signals import StopSignals
 
-PATIENCE = timedelta(hours=12)  # while the first one draws samples or writes; torchrun notices one that has died
-STOP_CHECK = 10  # they agree on whether to stop every so many steps
+PATIENCE = timedelta(hours=12)  # others wait while the first draws samples or writes; torchrun notices a dead process
+STOP_CHECK = 10  # steps between two agreements on whether to stop
 
 
 def accelerated(config: Kind) -> tuple[Kind, Accelerator]:

@@ -27,9 +27,9 @@ from train.fit.flags.limits import HEADS
 if TYPE_CHECKING:
     from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 
-VOCABULARY = 6000  # tokens at most, made of single bytes and of what is often side by side
+VOCABULARY = 6000  # tokens at most: single bytes, and pieces that often stand side by side
 _START, _END, _STOP = "<|startoftext|>", "<|endoftext|>", "</w>"
-_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # as CLIP's tokenizer cuts a text
+_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # CLIP's tokenizer splits a text like this
 
 
 class PromptedUNet(nn.Module):
@@ -137,8 +137,8 @@ def learn_words(captions: Sequence[str], before: str | None = None) -> str:
     spelled: dict[str, tuple[str, ...]] = {
         word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)
     }
-    counts: Counter[tuple[str, str]] = Counter()  # of two tokens side by side
-    users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words that have them
+    counts: Counter[tuple[str, str]] = Counter()  # how often two tokens stand side by side
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words with these two tokens
 
     def count(word: str, n: int) -> None:
         for pair in pairwise(spelled[word]):
@@ -181,7 +181,7 @@ def _merged(tokens: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
 
 
 def make_tokenizer(words: str, length: int) -> Any:
-    """transformers' CLIPTokenizer of what `learn_words` gives. length: of a prompt in tokens."""
+    """Return transformers' CLIPTokenizer with the vocabulary of `learn_words`. length: tokens of a prompt."""
     from transformers import CLIPTokenizer
 
     found = json.loads(words)

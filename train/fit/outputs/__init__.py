@@ -1,1 +1,1 @@
-"""What a run writes: its progress, previews, the model and its card."""
+"""The outputs of a run: its progress, previews, the model and its card."""

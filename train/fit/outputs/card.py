@@ -23,15 +23,12 @@ SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, whic
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the card of a run says besides what all runs have.
+    """The parts of a model card that differ between tasks."""
 
-    title, summary: its first lines. caption: how the samples were drawn. facts: rows of its table.
-    """
-
-    title: str
-    summary: str
-    caption: str
-    facts: Mapping[str, str]
+    title: str  # the first line
+    summary: str  # the second line
+    caption: str  # says how the samples were drawn
+    facts: Mapping[str, str]  # rows of the table
 
 
 def command(config: Config) -> str:

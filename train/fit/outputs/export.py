@@ -25,7 +25,9 @@ from train.fit.state import find_checkpoints
 
 
 def check_loadable(model: Model, network: UNet2DModel) -> None:
-    """Raise TrainError, before a run begins, for a model that nobody could load afterwards. network: its plain one."""
+    """Raise TrainError, before a run begins, for a model that nobody could load afterwards. network: the model's
+    plain network.
+    """
     try:
         json_contents(model, network)
     except ValueError as error:

@@ -56,14 +56,14 @@ class Preview:
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         x = x.to(next(self._network.parameters()).dtype).contiguous(memory_format=self._layout)
-        if labels is not None and labels.is_floating_point():  # of words
+        if labels is not None and labels.is_floating_point():  # the states of words
             labels = labels.to(x.dtype)
         with torch.no_grad(), torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
             return self._network(x, t_index, class_labels=labels, return_dict=False)[0].float()
 
 
 class PreviewTimer:
-    """When the next preview is due: `seconds` after the last one, or later, so that all take SHARE of the time."""
+    """Says when the next preview is due: `seconds` after the last one, or later, so that all take SHARE of the time."""
 
     def __init__(self, seconds: float):
         self._seconds = seconds
@@ -109,6 +109,6 @@ class DenoisingProbe:
         self._labels = None if images.labels is None else images.labels[rows]
 
     def error(self, model: Model) -> float:
-        """Of a model of the same images and schedule."""
+        """Return the error of a model of the same images and schedule."""
         x0_hat = predict(model, self._x_t, self._t, self._labels, clip=True).x0_hat
         return float((x0_hat - self._x_0).square().mean().sqrt() * 127.5)

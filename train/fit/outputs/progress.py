@@ -35,25 +35,21 @@ from train.fit.outputs.preview import DenoisingProbe, Preview
 from train.fit.recipe import grid_count
 
 QUARTERS = 4
-TOGETHER = 8  # samples drawn at once: who asks a run to stop waits for one step of them
-GUIDANCE = 3.0  # of samples with prompts
+TOGETHER = 8  # samples drawn at once: a stop waits for one step of them
+GUIDANCE = 3.0  # guidance of samples with prompts
 PROGRESS = "progress.jsonl"
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a run's curves, over the steps since the last one.
+    """A point of a run's curves, over the steps since the last one."""
 
-    step: how many are done. loss: mean over the images. losses: the same by quarter of t, without those that had no
-    image. norm: mean norm of the gradient. lr: learning rate of the last step. speed: images/s.
-    """
-
-    step: int
-    loss: float
-    losses: Mapping[int, float]
-    norm: float
-    lr: float
-    speed: float
+    step: int  # the number of steps done
+    loss: float  # the mean over the images
+    losses: Mapping[int, float]  # the same by quarter of t; quarters without images are left out
+    norm: float  # the mean norm of the gradient
+    lr: float  # the learning rate of the last step
+    speed: float  # images/s
 
 
 class Window:
@@ -71,7 +67,8 @@ class Window:
         """Set all sums to 0."""
         self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
         self.count = torch.zeros_like(self.loss)
-        self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)  # sum and number of finite ones
+        # The sum of the finite norms, and their number.
+        self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)
         self.steps = 0
         self._started = time.perf_counter()
 
@@ -112,7 +109,7 @@ class Window:
 
 
 class Progress:
-    """What the main process shows of a run. Nothing here changes the run."""
+    """Shows a run, in the main process. Nothing here changes the run."""
 
     def __init__(self, config: Config, out: Path, start: int, images: Images | None = None):
         """images: those of the run, without which no error is measured."""
@@ -173,7 +170,7 @@ class Progress:
             self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
 
     def _error(self, model: Model) -> float | None:
-        # A student's x̂_0 are of its own steps, at its own times, and those of latents are no grey levels.
+        # The probe suits neither students, whose x̂_0 belong to their own times, nor latents, which are no grey levels.
         if self._images is None or model.student is not None or model.latent:
             return None
         if self._probe is None:

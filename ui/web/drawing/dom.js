@@ -1,5 +1,6 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
+import { UserError } from "../process/errors.js";
 import { EVERYWHERE, MEANINGS, TITLE } from "../words/meanings.js";
 import { WORDS } from "../words/page.js";
 import { attribute, nameSymbols, spoken, symbols } from "../words/symbols.js";
@@ -165,7 +166,7 @@ export const isShown = (element) => element.getClientRects().length > 0;
  */
 export function context2d(canvas, settings) {
   const context = canvas.getContext("2d", settings);
-  if (!context) throw new Error(WORDS.noCanvas);
+  if (!context) throw new UserError(WORDS.noCanvas);
   return context;
 }
 
@@ -183,7 +184,7 @@ export function lines(context, text, width) {
 
 let honest = /** @type {boolean | null} */ (null);
 
-/** Throw an Error with a sentence where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
+/** Throw a UserError where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
 export function checkPixels() {
   if (honest === null) {
     const side = 16;
@@ -196,7 +197,7 @@ export function checkPixels() {
     const { data } = context.getImageData(0, 0, side, side);
     honest = data.every((value, i) => value === known.data[i]);
   }
-  if (!honest) throw new Error(WORDS.changedPixels);
+  if (!honest) throw new UserError(WORDS.changedPixels);
 }
 
 /** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */

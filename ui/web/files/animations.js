@@ -1,6 +1,7 @@
 // GIF and WebP files of pictures that follow each other.
 
 import { piece } from "../pictures/compose.js";
+import { UserError } from "../process/errors.js";
 import { NOTHING } from "../words/wrong.js";
 import { joined, little, utf8 } from "./bytes.js";
 import { indexed } from "./palette.js";
@@ -72,7 +73,7 @@ async function webp(pictures, count, about, rest) {
   for (const picture of pictures) {
     const canvas = painted(picture);
     const file = await canvas.convertToBlob({ type: "image/webp", quality: 1 });
-    if (file.type !== "image/webp") throw new Error(NOTHING.webp);
+    if (file.type !== "image/webp") throw new UserError(NOTHING.webp);
     size.splice(0, 2, canvas.width - 1, canvas.height - 1);
     const wait = pause(parts.length + 1, count);
     const head = [...little(0, 6), ...size.flatMap((side) => little(side, 3)), ...little(wait, 3), 2];

@@ -7,7 +7,7 @@
 /** What an engine keeps of a run, with its plan. about: of each of its checkpoints. The rest is what the files of its part need. @typedef {{ plan: Plan | null, about: About } & Record<string, any>} Kept */
 /** @typedef {[name: string, content: BlobPart]} File */
 /** Wait a moment after a picture, so that the page stays alive. @typedef {(done: number, all: number) => Promise<unknown>} Rest */
-/** Make a file of a kind. run: what was kept, with its plan. Throws a sentence where there is nothing for the file yet. @typedef {(kind: string, run: any, catalogue: Catalogue, rest: Rest) => File | Promise<File>} Save */
+/** Make a file of a kind. run: what was kept, with its plan. Throws a UserError where there is nothing for the file yet. @typedef {(kind: string, run: any, catalogue: Catalogue, rest: Rest) => File | Promise<File>} Save */
 
 const lanes = () => import("./save.js");
 const rows = () => import("./rows.js");
@@ -20,7 +20,7 @@ const PARTS = {
 };
 
 /**
- * A file of a run. Throws an Error with a sentence where it can't be made.
+ * A file of a run. Throws a UserError where it can't be made.
  * @param {Catalogue} catalogue @param {string} part @param {string} kind such as "png" @param {Kept} run @param {Rest} rest
  * @returns {Promise<File>}
  */

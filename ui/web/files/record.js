@@ -11,7 +11,7 @@ import { ANY } from "../words/units.js";
 /** @import { Facts } from "../plans/plan.js" */
 /** @import { Lane } from "../plans/settings.js" */
 /** @import { Touches } from "../plans/touch.js" */
-/** @import { Row } from "../plans/captions.js" */
+/** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Rest } from "./make.js" */
 /** @import { Picture } from "../pictures/resize.js" */

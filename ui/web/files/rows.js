@@ -3,6 +3,7 @@
 import { grid, opaque, scaled } from "../pictures/compose.js";
 import { urlSafe } from "../pictures/text.js";
 import { thin } from "../plans/kept.js";
+import { UserError } from "../process/errors.js";
 import { round } from "../process/floats.js";
 import { json, typed } from "../words/literal.js";
 import { NOTHING } from "../words/wrong.js";
@@ -26,7 +27,7 @@ import { MOMENTS } from "./record.js";
  */
 export async function save(kind, run, _, rest) {
   const { stem, request } = run.plan;
-  if (!inOrder(run.rows).length) throw new Error(NOTHING.row);
+  if (!inOrder(run.rows).length) throw new UserError(NOTHING.row);
   const about = settings(request);
   if (kind === "png") return [`${stem}.png`, await png(last(run), about)];
   const moments = thin(film(run), MOMENTS[kind]);

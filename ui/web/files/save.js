@@ -5,6 +5,7 @@ import { grid } from "../pictures/compose.js";
 import { thin } from "../plans/kept.js";
 import { copied, python } from "../plans/scripts.js";
 import { seedsOf } from "../plans/settings.js";
+import { UserError } from "../process/errors.js";
 import { flat } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { json } from "../words/literal.js";
@@ -32,7 +33,7 @@ const STRIP = 10; // moments of a strip
  */
 export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, rest) {
   const frames = kept.map((lane) => new Map(lane));
-  if (!frames.some(({ size }) => size)) throw new Error(NOTHING.picture);
+  if (!frames.some(({ size }) => size)) throw new UserError(NOTHING.picture);
   const said = settings(plan, frames, about);
   const name = `${stem(plan.lanes, frames, catalogue)}${SUFFIX[kind]}`;
   if (kind === "png") return [name, await png(final(plan, frames), json(said))];

@@ -1,22 +1,23 @@
 // Files of numbers, as CSV: the bound of a model, and clouds in the plane.
 
+import { UserError } from "../process/errors.js";
 import { WORDS } from "../words/likelihood.js";
 import { asFloat, literal } from "../words/literal.js";
 import { NOTHING } from "../words/wrong.js";
 
-/** @import { Bits } from "../parts/likelihood/tables.js" */
+/** @import { MeanBits } from "../messages/protocol.d.ts" */
 /** @import { Request } from "../plans/plan.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { File } from "./make.js" */
 
 /**
  * What an engine has measured: a row for each chain, then one for each time.
- * @param {string} _ "csv" @param {{ plan: { request: Request }, found: Partial<Bits>, T: number }} run found: empty until a
+ * @param {string} _ "csv" @param {{ plan: { request: Request }, found: Partial<MeanBits>, T: number }} run found: empty until a
  * picture is measured @param {Catalogue} catalogue
  * @returns {File}
  */
 export function bound(_, { plan, found: { chains, curves = {}, rmse = [], times = [] }, T }, catalogue) {
-  if (!chains) throw new Error(NOTHING.numbers);
+  if (!chains) throw new UserError(NOTHING.numbers);
   const rows = [["variance", "steps", "bits_per_dim", "standard_error", "L_T", "L_0"]];
   for (const [name, ofSteps] of Object.entries(chains))
     for (const [steps, numbers] of Object.entries(ofSteps)) rows.push([name, steps, ...numbers.map(written)]);
@@ -44,7 +45,7 @@ export function points(_, { plan, clouds }) {
     .flatMap(([lane, x]) =>
       Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${asFloat(x[2 * i])},${asFloat(x[2 * i + 1])}\n`),
     );
-  if (!rows.length) throw new Error(NOTHING.cloud);
+  if (!rows.length) throw new UserError(NOTHING.cloud);
   const { shape, seed } = plan.request;
   return [`${shape}-seed-${seed}.csv`, `lane,x1,x2\n${rows.join("")}`];
 }

@@ -1,5 +1,5 @@
-// The controls of a form: one for each kind of field of ui/forms/fields.py, how its value is read and set, and what a model
-// changes about it. What a field follows of a model says the field; what comes of it says the kind.
+// The controls of a form: one for each kind of field of ui/forms/fields.py. A field says which property of a model it
+// follows; its control says what that changes.
 
 import { button, el, option, write } from "../drawing/dom.js";
 import { FORM } from "../words/page.js";
@@ -9,27 +9,26 @@ import { SAME } from "../words/units.js";
 /** @import { About, FieldForm, Form } from "./form.js" */
 
 /**
- * A control: its element, the one that its label is for (null for a group), and how its value is read and set. offer: a
- * model is known. list: other models can be chosen.
  * @typedef {object} Control
  * @property {HTMLElement} element
- * @property {HTMLElement | null} input
- * @property {() => any} get
+ * @property {HTMLElement | null} input that the label is for; null for a group
+ * @property {() => any} get reads the value
  * @property {(value: any) => void} set
- * @property {(about: About) => void} [offer]
- * @property {() => void} [list]
+ * @property {(about: About) => void} [offer] a model is known: offers what it has
+ * @property {() => void} [list] other models can be chosen
  * @property {HTMLElement} [typed] where a value is typed that the input does not list
- * @property {(is: boolean) => void} [refuse] its value can't be had, or can
+ * @property {(is: boolean) => void} [refuse] the value is not possible, or is possible again
  * @property {() => string} [missing] what has to be chosen first, or ""
  */
 
-const FEW = 6; // names of a choice that stand side by side
-const MANY = 100; // classes, more than which are typed
-const SHORT = 60; // letters of all of them
-const SHORTEST = 20; // letters of all classes that have a tile each, such as digits
-const SEEDS = 1000; // that the dice draws from: short ones can be told to a neighbour
+const FEW = 6; // names of a choice that stand side by side at most
+const MANY = 100; // classes that a list has at most; more are typed
+const SHORT = 60; // letters that these names have together at most
+const SHORTEST = 20; // letters of all classes together, up to which each has a tile: digits do
+const SEEDS = 1000; // from which the dice draws: people can tell each other a short seed
 
-let ids = 0; // of controls, so that each has its own
+let ids = 0;
+/** An id that no other element has. */
 export const newId = () => `f${++ids}`;
 
 /** @param {FieldForm} field @param {Form} form @returns {Control} */
@@ -66,14 +65,14 @@ function input({ name, default: usual, low, high, step, placeholder, follows }, 
   const set = (value) => {
     box.value = String(value);
   };
-  /** What stands there while nothing is typed. @param {Record<string, any>} about */
+  /** Show the model's own value while nothing is typed. @param {Record<string, any>} about */
   const offer = (about) => {
     if (follows) box.placeholder = about[follows].join(", ");
   };
   return { element: box, input: box, get: () => box.value.trim(), set, offer };
 }
 
-/** Words, for a model that takes any; others are sent none. @param {FieldForm} field @param {Form} form @returns {Control} */
+/** A prompt, empty for a model that takes none. @param {FieldForm} field @param {Form} form @returns {Control} */
 function prompt(field, form) {
   const { input: box, get, set } = input(field, form, "text");
   const list = el("datalist", { id: newId() });
@@ -139,7 +138,7 @@ function slider(field, form) {
       set(value);
       form.changed(name, true);
     };
-    return button({ class: "preset", value, tabindex: -1 }, choose, String(value)); // the number says it, too
+    return button({ class: "preset", value, tabindex: -1 }, choose, String(value)); // Tab goes to the number's box
   });
   range.addEventListener("input", () => {
     set(fromRange(Number(range.value)));
@@ -152,7 +151,7 @@ function slider(field, form) {
   draw();
   const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
   if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
-  /** A model has a number that suits it, or limits of its own and one where the number is outside. @param {Record<string, any>} about */
+  /** Take the number that suits the model; or its limits, and its usual number where the number is outside them. @param {Record<string, any>} about */
   const offer = (about) => {
     const known = about[follows];
     if (Array.isArray(known)) {
@@ -182,17 +181,17 @@ function toggle({ name, default: usual, follows }, form) {
   };
 }
 
-/** One of some names: side by side where they are few and short, else a list. @param {FieldForm} field @param {Form} form @returns {Control} */
+/** A choice of names: side by side if they are few and short, else a list. @param {FieldForm} field @param {Form} form @returns {Control} */
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
-  let own = {}; // titles that the model has
+  let own = {}; // titles by which the model calls them
   const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();
   const said = el("p", { class: "info" });
-  let wanted = String(usual); // may be of a model that is not known yet
+  let wanted = String(usual); // a model that is not known yet may have it
   /** @param {unknown} value */
   const set = (value) => {
     wanted = String(value);
@@ -234,7 +233,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
   };
 }
 
-/** A class: from a list, or by a part of its name where they are too many for one. @param {FieldForm} field @param {Form} form @returns {Control} */
+/** A class: tiles, a list, or a part of its name where a list would be too long. @param {FieldForm} field @param {Form} form @returns {Control} */
 function className(field, form) {
   const listed = choice(field, form);
   const list = el("datalist", { id: newId() });
@@ -250,7 +249,7 @@ function className(field, form) {
   });
   /** @type {string[]} */
   let known = [];
-  typed.addEventListener("change", () => form.changed(field.name, true)); // half a name is not asked about
+  typed.addEventListener("change", () => form.changed(field.name, true)); // half a name is no class
   typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
   const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
   /** @param {unknown} value */
@@ -286,12 +285,23 @@ function className(field, form) {
   };
 }
 
-/** A model's name where only its ref is known: the last part of a folder. @param {string} ref */
-const short = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
+/** The name of a model of which only the ref is known: of a folder, its last part. @param {string} ref */
+const nameOf = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
 
-/** @param {FieldForm} field @param {Form} form @returns {Control} */
+/** The options of a list of models, by groups. @param {Form} form @param {boolean} isSecond of lane B, which can have the model of lane A */
+function modelOptions({ models, given }, isSecond) {
+  const titleOf = (/** @type {ModelChoice} */ model) => FORM.groups[model.group](model);
+  const groups = [...new Set(models.map(titleOf))].map((label) => {
+    const members = models.filter((model) => titleOf(model) === label);
+    const options = members.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
+    return el("optgroup", { label }, ...options);
+  });
+  const same = isSecond ? [new Option(FORM.same, SAME)] : [];
+  return [...same, ...groups, ...(given.takesAny ? [new Option(FORM.other, "")] : [])];
+}
+
+/** A model: from a list, or typed. @param {FieldForm} field @param {Form} form @returns {Control} */
 function model({ name, default: usual, lane }, form) {
-  const second = lane === "b";
   const select = el("select", { class: "models" });
   const other = el("input", { type: "text", placeholder: FORM.ref, "aria-label": FORM.model });
   const note = el("p", { class: "info", role: "status", hidden: true });
@@ -300,15 +310,15 @@ function model({ name, default: usual, lane }, form) {
   const set = (value) => {
     const text = String(value);
     if (text && ![...select.options].some(({ value }) => value === text)) {
-      const one = new Option(short(text), text);
-      one.title = text;
-      select.prepend(one);
+      const option = new Option(nameOf(text), text);
+      option.title = text;
+      select.prepend(option);
     }
     select.value = text;
     other.hidden = text !== "" && text !== other.value.trim(); // it stays until the model is known
-    const known = form.models.find(({ ref }) => ref === text)?.picture;
-    picture.hidden = !known;
-    if (known) picture.src = known;
+    const src = form.models.find(({ ref }) => ref === text)?.picture;
+    picture.hidden = !src;
+    if (src) picture.src = src;
   };
   /** @param {string} ref */
   const take = (ref) => {
@@ -318,16 +328,7 @@ function model({ name, default: usual, lane }, form) {
   };
   const list = () => {
     const now = select.value;
-    const models = form.models;
-    const titleOf = (/** @type {ModelChoice} */ { group, data }) => FORM.groups[group](data);
-    const groups = [...new Set(models.map(titleOf))].map((label) => {
-      const shown = models.filter((model) => titleOf(model) === label);
-      const options = shown.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
-      return el("optgroup", { label }, ...options);
-    });
-    const same = second ? [new Option(FORM.same, SAME)] : [];
-    const any = form.given.takesAny ? [new Option(FORM.other, "")] : [];
-    select.replaceChildren(...same, ...groups, ...any);
+    select.replaceChildren(...modelOptions(form, lane === "b"));
     set(now);
   };
   select.addEventListener("change", () => take(select.value));
@@ -343,7 +344,7 @@ function model({ name, default: usual, lane }, form) {
     note.hidden = !about.note || select.value === SAME;
   };
   const element = el("div", { class: "model" }, el("div", { class: "row" }, picture, select), other, note);
-  /** What was typed stays, to be corrected. @param {boolean} is */
+  /** Keep what was typed in sight while it has to be corrected. @param {boolean} is */
   const refuse = (is) => {
     const own = is && form.given.takesAny && ![SAME, ...form.models.map(({ ref }) => ref)].includes(select.value);
     other.value = own ? select.value : "";

@@ -1,5 +1,5 @@
-// The form of a part, from what ui/forms/fields.py says of its fields: a control for each, its value as the server wants it,
-// when it is shown, and what a model changes about it. No field is known here by its name.
+// The form of a part, made from its fields as ui/forms/fields.py describes them. Each field has a control. The form knows
+// when a field is shown, and what a model changes about it. It knows no field by its name.
 
 import { el, isShown, write } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
@@ -15,14 +15,14 @@ import { makeControl, newId } from "./controls.js";
  * A field as `Field.form` of ui/forms/fields.py describes it.
  * @typedef {object} FieldForm
  * @property {string} name
- * @property {string} title what it is called in a sentence
+ * @property {string} title its name in a sentence
  * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "picture"} kind
  * @property {string} label
  * @property {string} help
- * @property {boolean} more it stands behind "More"
- * @property {string} follows what of the model it offers or begins with, by its name in About
+ * @property {boolean} more whether it stands behind "More"
+ * @property {string} follows the property of About that it offers, or begins with
  * @property {Condition[] | null} shown_if one of them must hold
- * @property {"" | "a" | "b"} lane that it is of; "" for both
+ * @property {"" | "a" | "b"} lane "" for both
  * @property {any} default
  * @property {string[]} [names] of a choice
  * @property {Record<string, string>} [titles] of names that are called otherwise
@@ -74,7 +74,7 @@ import { makeControl, newId } from "./controls.js";
 
 /** What is wrong with the value of a field. @typedef {{ field: string, error: string }} Mistake */
 
-/** Whether a value from an address is one of the field's. @param {FieldForm} field @param {string} value */
+/** Whether a field can have a value from an address. @param {FieldForm} field @param {string} value */
 function fits({ kind, names, low = 0, high = 0, open }, value) {
   if (kind === "choice") return names?.includes(value);
   if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
@@ -83,9 +83,9 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high; // no field takes 0x10
 }
 
-const HOW = "lab-how"; // kept: whether "Change how it runs" is open
+const HOW = "lab-how"; // under which the browser keeps whether "Change how it runs" is open
 
-/** What is taken to be so of a model that is not known yet. @type {Record<string, unknown[]>} */
+/** A model that is not known yet counts as one with classes and without prompts. @type {Record<string, unknown[]>} */
 const UNKNOWN = { classes: ["any"], prompts: [] };
 
 export class Form {
@@ -95,15 +95,15 @@ export class Form {
   #places = new Map();
   /** The models that are known, by the names of their fields. @type {Map<string, About>} */
   #known = new Map();
-  /** Fields with a value that somebody chose: others have the model's own. @type {Set<string>} */
+  /** Names of the fields whose value somebody chose; the others have the model's own. @type {Set<string>} */
   #chosen = new Set();
-  /** Those that are marked. @type {Mistake[]} */
+  /** The mistakes that are marked. @type {Mistake[]} */
   mistakes = [];
 
   /**
    * @param {FieldForm[]} fields
    * @param {{ models: ModelChoice[], takesAny: boolean }} given
-   * @param {(name: string, done: boolean) => void} [changed] a field was changed by the user; done: not while a slider moves
+   * @param {(name: string, done: boolean) => void} [changed] the visitor changed a field; done: false while a slider moves
    */
   constructor(fields, given, changed = () => {}) {
     this.fields = fields;
@@ -119,19 +119,19 @@ export class Form {
       if (field.kind === "picture") continue;
       const control = makeControl(field, this);
       this.#controls.set(field.name, control);
-      this.#places.set(field.name, labelled(field, control));
+      this.#places.set(field.name, withLabel(field, control));
     }
     this.reveal();
   }
 
-  /** Take a control of the part's own, for a field that the form makes none for. @param {string} name @param {Control} control */
+  /** Take a control that the part made, for a field without one. @param {string} name @param {Control} control */
   adopt(name, control) {
     this.#controls.set(name, control);
     this.#places.set(name, control.element);
     this.reveal();
   }
 
-  /** What has to be chosen first, or "". */
+  /** A sentence for what has to be chosen first, or "". */
   get missing() {
     const controls = [...this.#controls.values()].filter(({ element }) => !element.hidden);
     return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
@@ -150,9 +150,9 @@ export class Form {
   }
 
   /**
-   * What everybody needs, and the rest behind More.
-   * @param {(field: FieldForm) => boolean} [wanted] all where it is left out
-   * @param {(field: FieldForm) => boolean} [first] what is needed at once: all others are behind a line that says them
+   * Lay out the fields that everybody needs, and the others behind More.
+   * @param {(field: FieldForm) => boolean} [wanted] all fields where it is left out
+   * @param {(field: FieldForm) => boolean} [first] the fields that are needed at once; a line with their values hides the others
    */
   layout(wanted = () => true, first = undefined) {
     const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
@@ -162,7 +162,7 @@ export class Form {
     const usual = shown.filter((field) => !field.more);
     if (!first) return el("div", { class: "fields" }, ...places(usual), ...more);
     const later = places(usual.filter((field) => !first(field)));
-    return el("div", { class: "fields" }, ...places(usual.filter(first)), how([...later, ...more]));
+    return el("div", { class: "fields" }, ...places(usual.filter(first)), fold([...later, ...more]));
   }
 
   /** @returns {Values} */
@@ -188,7 +188,7 @@ export class Form {
     return this.#chosen.has(name);
   }
 
-  /** Values from a link, a lesson, a preset or an example; fields that are not named stay as they are. @param {Values} values @param {boolean} [chosen] whether somebody chose them */
+  /** Set values from a link, a lesson, a preset or an example; the other fields stay as they are. @param {Values} values @param {boolean} [chosen] whether somebody chose them */
   set(values, chosen = true) {
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined || value === null) continue;
@@ -202,14 +202,14 @@ export class Form {
     this.reveal();
   }
 
-  /** All is as usual again, but for the models and the seed. */
+  /** Set all fields but the models and the seed to their usual values. */
   reset() {
     this.#chosen.clear();
     const fields = this.fields.filter(({ kind }) => !["reference", "seed"].includes(kind));
     this.set(Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual ?? ""])), false);
   }
 
-  /** Open what these values are behind: what a link changes is in sight. @param {Values} values */
+  /** Open what hides the fields with unusual values among these. @param {Values} values */
   unfold(values) {
     for (const { name, kind, default: usual } of this.fields) {
       const unusual = kind !== "picture" && name in values && String(values[name]) !== String(usual ?? "");
@@ -217,33 +217,33 @@ export class Form {
     }
   }
 
-  /** What could not be had of these values, for a sentence. @param {Values} values */
-  lost(values) {
-    const asked = this.fields.filter(({ name, kind }) => !["picture", "reference"].includes(kind) && values[name]);
-    const lost = asked.filter(({ name }) => String(values[name]) !== String(this.value(name)));
-    return lost.map(({ name, label }) => `${label}: ${values[name]}`);
+  /** Name those of these values that the form could not take, for a sentence. @param {Values} values */
+  impossible(values) {
+    const fields = this.fields.filter(({ name, kind }) => !["picture", "reference"].includes(kind) && values[name]);
+    const others = fields.filter(({ name }) => String(values[name]) !== String(this.value(name)));
+    return others.map(({ name, label }) => `${label}: ${values[name]}`);
   }
 
   // --- What is wrong
 
-  /** Mark a field, and say beside it what is wrong with its value, or "" for nothing. @param {string} name @param {string} sentence */
+  /** Mark a field and say beside it what is wrong with its value. @param {string} name @param {string} sentence "" where nothing is wrong */
   mark(name, sentence) {
     const place = this.place(name);
     const control = this.#controls.get(name);
     const input = control?.input ?? place;
-    let said = place.querySelector(":scope > .mistake");
-    if (!said) {
+    let note = place.querySelector(":scope > .mistake");
+    if (!note) {
       if (!sentence) return;
-      said = el("p", { class: "wrong mistake", id: newId(), role: "status" });
-      place.append(said);
+      note = el("p", { class: "wrong mistake", id: newId(), role: "status" });
+      place.append(note);
       const others = input.getAttribute("aria-describedby") ?? "";
-      input.setAttribute("aria-describedby", `${others} ${said.id}`.trim());
+      input.setAttribute("aria-describedby", `${others} ${note.id}`.trim());
     }
-    if (sentence && said.textContent !== sentence) uncover(place);
-    write(said, sentence);
-    for (const one of [control?.input, control?.typed]) {
-      if (sentence) one?.setAttribute("aria-invalid", "true");
-      else one?.removeAttribute("aria-invalid");
+    if (sentence && note.textContent !== sentence) uncover(place);
+    write(note, sentence);
+    for (const box of [control?.input, control?.typed]) {
+      if (sentence) box?.setAttribute("aria-invalid", "true");
+      else box?.removeAttribute("aria-invalid");
     }
     control?.refuse?.(Boolean(sentence));
   }
@@ -270,14 +270,14 @@ export class Form {
     return this.references.find((one) => one.lane === lane) ?? this.references[0];
   }
 
-  /** What each field of a model names; null for lane A's once more. @returns {(string | null)[]} */
+  /** The refs in the fields of models; null where lane B has the model of lane A. @returns {(string | null)[]} */
   get refs() {
     return this.references.map(({ name }) => this.value(name)).map((ref) => (ref === SAME ? null : ref));
   }
 
   /**
-   * A model is known: offer what it has. A value that somebody chose, and that this model can't have, is another one now:
-   * that is said beside its field.
+   * A model is known: offer what it has. Where this model can't have a value that somebody chose, say beside the field
+   * that it has changed.
    * @param {FieldForm} reference its field @param {About} about
    */
   offer(reference, about) {
@@ -293,12 +293,12 @@ export class Form {
     this.reveal();
   }
 
-  /** Say beside a field that its value has been changed, or "" for no more. @param {string} name @param {string} text */
+  /** Say beside a field that its value has changed. @param {string} name @param {string} text "" where it has not */
   #tell(name, text) {
     const place = this.place(name);
-    const said = place.querySelector(":scope > .changed") ?? el("p", { class: "changed", role: "status" });
-    if (text && !said.parentElement) place.append(said);
-    write(said, text);
+    const note = place.querySelector(":scope > .changed") ?? el("p", { class: "changed", role: "status" });
+    if (text && !note.parentElement) place.append(note);
+    write(note, text);
   }
 
   /** Whether a field is shown. @param {FieldForm} field */
@@ -312,7 +312,7 @@ export class Form {
     return field.shown_if?.some((condition) => Object.entries(condition).every(holds)) ?? true;
   }
 
-  /** Whether a field has another value than usual, or is to have one. @param {string} name */
+  /** Whether a field has an unusual value, or waits for one. @param {string} name */
   #isSet(name) {
     const usual = this.fields.find((field) => field.name === name)?.default ?? "";
     const control = this.#controls.get(name);
@@ -327,12 +327,12 @@ export class Form {
     }
   }
 
-  /** Those that can be chosen: where no words are taken, only models of pixels. */
+  /** The models that can be chosen; in a form without a prompt, only models of pixels. */
   get models() {
     return this.given.models.filter((model) => model.ready && this.takes(model));
   }
 
-  /** Whether it is for such a model: words that are always asked for need one that takes them. @param {{ latent: boolean }} model */
+  /** Whether the form is for such a model: a prompt that is always shown needs a model that takes one. @param {{ latent: boolean }} model */
   takes({ latent }) {
     const prompts = this.fields.filter(({ kind }) => kind === "prompt");
     return latent ? prompts.length > 0 : prompts.every(({ shown_if }) => shown_if);
@@ -345,13 +345,13 @@ export class Form {
   }
 }
 
-/** Open everything that a field is behind. @param {HTMLElement} place */
+/** Open everything that hides a field. @param {HTMLElement} place */
 function uncover(place) {
   for (let at = place.closest("details"); at; at = at.parentElement?.closest("details") ?? null) at.open = true;
 }
 
-/** A line that says how a run goes, and opens what changes it; it stays as the visitor leaves it. @param {HTMLElement[]} places */
-function how(places) {
+/** Hide fields behind a line that says how a run goes. It stays open or closed as the visitor leaves it. @param {HTMLElement[]} places */
+function fold(places) {
   const line = el("summary", null, FORM.how, el("span", { class: "values" }));
   const box = el("details", { class: "how" }, line, ...places);
   box.open = attempt(() => localStorage.getItem(HOW)) === "open";
@@ -359,8 +359,8 @@ function how(places) {
   return box;
 }
 
-/** @param {FieldForm} field @param {Control} control */
-function labelled({ name, label, help, kind }, { element, input }) {
+/** The control of a field with its label and its help. @param {FieldForm} field @param {Control} control */
+function withLabel({ name, label, help, kind }, { element, input }) {
   const id = newId();
   const title = input ? el("label", { for: id, class: "name" }, label) : el("legend", null, label);
   const box = el(input ? "div" : "fieldset", { class: `field field-${kind}`, "data-name": name });
@@ -368,8 +368,8 @@ function labelled({ name, label, help, kind }, { element, input }) {
   if (kind === "switch") box.append(el("div", { class: "row" }, element, title), ...info);
   else box.append(title, ...info, element);
   if (input) input.id = id;
-  const said = [...box.querySelectorAll(".info")];
-  for (const [i, one] of said.entries()) one.id = `${id}-info-${i}`;
-  if (said.length) (input ?? box).setAttribute("aria-describedby", said.map((one) => one.id).join(" "));
+  const notes = [...box.querySelectorAll(".info")];
+  for (const [i, note] of notes.entries()) note.id = `${id}-info-${i}`;
+  if (notes.length) (input ?? box).setAttribute("aria-describedby", notes.map((note) => note.id).join(" "));
   return box;
 }

@@ -1,5 +1,5 @@
-// The address of the page: a part, and the values of its form that are not as usual. Short values are in the query, long
-// ones, such as pictures, after the #, which no server ever gets.
+// The address of the page: a part and the unusual values of its form. Short values stand in the query. Long ones, such as
+// pictures, stand after the #, which no server gets.
 
 /** @import { Values } from "../messages/client.js" */
 /** @import { FieldForm } from "./form.js" */
@@ -10,7 +10,7 @@ const RENAMED = new Map([
 ]);
 
 /**
- * The address of a part with these values; keys that are not the page's own, such as __theme, stay.
+ * Write the address of a part with these values. Keys that no field has, such as __theme, stay.
  * @param {string | URL} now
  * @param {string} part
  * @param {Values} values
@@ -24,7 +24,7 @@ export function linkTo(now, part, values, fields, names) {
   const long = new URLSearchParams();
   for (const { name, kind, lane, default: usual } of fields) {
     const value = values[name];
-    const begins = kind === "reference" && lane !== "b"; // each app begins with a model of its own
+    const begins = kind === "reference" && lane !== "b"; // the first model differs from app to app
     const isUsual = String(value) === String(usual ?? "") && !begins;
     if (value === undefined || value === null || isUsual) continue;
     (kind === "picture" ? long : url.searchParams).set(name, String(value));
@@ -34,11 +34,11 @@ export function linkTo(now, part, values, fields, names) {
 }
 
 /**
- * The part and the values of an address, as text; a lesson may stand there without a part, "". Links of earlier versions are read, too.
+ * Read the part and the values of an address, as text. The part is "" where there is only a lesson. Links of earlier versions work, too.
  * @param {string | URL} address
  * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
  */
-export function linked(address) {
+export function readLink(address) {
   const url = new URL(address);
   const { lesson = null, tab = lesson ? "" : "watch", ...query } = Object.fromEntries(url.searchParams);
   let part = RENAMED.get(tab) ?? tab;

@@ -1,22 +1,24 @@
-// Where a picture comes from: what the part has itself (the sample of a seed, a whole set), one that comes with the page, or
-// a file of the visitor's, of which a square is chosen.
+// Where a picture comes from: the part has it (the sample of a seed, a whole set), the page has it, or the visitor opens a
+// file and chooses a square of it.
 
 import { ARROWS, all, button, el, find, markup, onDrag, onFile } from "../drawing/dom.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
+import { failure } from "../words/units.js";
 
-/** @import { About } from "./form.js" */
+/** @import { Page } from "../app.js" */
+/** @import { About, Form } from "./form.js" */
 /** @import { Answer } from "../messages/client.js" */
-/** @import { Panel } from "../run/panel.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri?: string }} Picture of the model's size; uri: of one that is drawn here */
+/** @typedef {{ text: string, uri?: string }} ChosenPicture of the model's size; uri: of one that is drawn here */
 
-const LONGEST = 512; // pixels of the longer side, of which a square is chosen
-const PATIENCE = 150; // ms after the last move of the square until it is fitted
+const LONGEST = 512; // pixels: the longer side of an opened picture
+const PATIENCE = 150; // ms after the last move of the square until its picture is made
 
 const MARKUP = `
 <legend></legend>
@@ -37,14 +39,17 @@ const MARKUP = `
   </div>
 `;
 
-/** A picture of a model, drawn. @param {string} text @param {Pick<About, "size" | "channels">} model */
-async function drawn(text, { size, channels }) {
+/** Draw a picture of a model. @param {string} text @param {Pick<About, "size" | "channels">} model */
+async function draw(text, { size, channels }) {
   await unpack(text);
   return { text, uri: uri(fromText(text, { image_size: size, channels })) };
 }
 
+/** What is wrong, in a sentence. A fault of ours is logged. @param {unknown} error */
+const problem = (error) => (error instanceof UserError ? error.message : failure(error));
+
 export class Source {
-  /** @type {Picture | null} */
+  /** @type {ChosenPicture | null} */
   #chosen = null;
   /** @type {ExamplePicture[]} */
   examples = [];
@@ -53,15 +58,15 @@ export class Source {
   /** @type {Square} */
   #square = { left: 0, top: 0, side: 1 };
   #timer = 0;
-  #asks = 0; // of fits and files: what comes of an older one is dropped
+  #asks = 0; // for pictures: only the newest one counts
   #wanted = ""; // the picture of an address, until the model is known
   /** @type {About | null} */
   #model = null;
 
   /**
    * A control of a panel's form; its element is a fieldset.
-   * @param {Panel<any>} panel @param {string} name of its field @param {string} title
-   * @param {string} sample what the part has itself
+   * @param {{ page: Page, form: Form, changed: (name: string, picture: boolean) => unknown }} panel @param {string} name of its field @param {string} title
+   * @param {string} sample what the part has
    */
   constructor(panel, name, title, sample) {
     this.page = panel.page;
@@ -96,12 +101,12 @@ export class Source {
     return this.kinds[1].checked;
   }
 
-  /** The picture as text, "" for what the part has itself, and where none is asked for. */
+  /** The picture as text; "" for what the part has, and where no picture is chosen. */
   get() {
     return this.isPicture && !this.element.hidden ? (this.#chosen?.text ?? "") : "";
   }
 
-  /** The picture of an address, "" for what the part has itself; it is read when the model is known. @param {string} text */
+  /** Keep the picture of an address until the model is known; "" is what the part has. @param {string} text */
   set(text) {
     this.#wanted = text;
     this.kinds[text ? 1 : 0].checked = true;
@@ -111,14 +116,14 @@ export class Source {
     return this.isPicture && !this.#chosen ? UNCHOSEN : "";
   }
 
-  /** Another model: its pictures have another size. @param {About} about */
+  /** Another model is chosen: its pictures have another size. @param {About} about */
   offer(about) {
     const { examples } = about;
     this.#model = about;
     this.examples = examples;
     const thumbs = examples.map(({ name, text }) => {
       const image = el("img", { alt: "" });
-      drawn(text, about).then((picture) => {
+      draw(text, about).then((picture) => {
         image.src = picture.uri;
       });
       const take = () => {
@@ -133,13 +138,13 @@ export class Source {
     this.#chosen = null;
     if (text) {
       this.#whole = null;
-      this.#make((model) => drawn(text, model));
+      this.#make((model) => draw(text, model));
     } else if (this.#whole) this.#fit();
     else this.#chosen = examples[0] ?? null;
     this.#show();
   }
 
-  /** There is nothing but pictures. */
+  /** Choose a picture: the part has nothing. */
   prefer() {
     this.kinds[1].checked = true;
     this.#show();
@@ -149,9 +154,9 @@ export class Source {
   async open(file) {
     const ask = ++this.#asks;
     this.prefer();
-    const whole = await open(file, () => LONGEST).catch((/** @type {Error} */ error) => error);
+    const whole = await open(file, () => LONGEST).catch(problem);
     if (ask !== this.#asks) return undefined;
-    if (whole instanceof Error) return this.#say(whole.message);
+    if (typeof whole === "string") return this.#say(whole);
     this.#whole = whole;
     this.#square = middle(whole.width, whole.height);
     this.side.value = "100";
@@ -159,27 +164,25 @@ export class Source {
     return this.#fit();
   }
 
-  /** The model whose pictures are chosen; a run may have brought it here. Throws an Error with a sentence where they can't be. */
+  /** Return the model whose pictures are chosen; a run may have brought it here. Throws a UserError where it takes none. */
   async #fitting() {
     const ref = this.ref();
     /** @type {Answer<About>} */
     const model = this.#model?.ref === ref ? this.#model : await this.page.knowledge.about(String(ref));
-    if (model.error !== undefined) throw new Error(model.error);
-    if (!model.here) throw new Error(NOT_HERE);
-    if (model.latent) throw new Error(LATENT);
+    if (model.error !== undefined) throw new UserError(model.error);
+    if (!model.here) throw new UserError(NOT_HERE);
+    if (model.latent) throw new UserError(LATENT);
     this.#model = model;
     return model;
   }
 
-  /** Make a picture of the model's size, unless another one is wanted meanwhile. @param {(model: About) => Promise<Picture>} act */
+  /** Make a picture of the model's size; it is dropped where another one is asked for meanwhile. @param {(model: About) => Promise<ChosenPicture>} act */
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
-    const made = await this.#fitting()
-      .then(act)
-      .catch((/** @type {Error} */ error) => error);
+    const made = await this.#fitting().then(act).catch(problem);
     if (ask !== this.#asks) return;
-    if (made instanceof Error) this.#say(made.message);
+    if (typeof made === "string") this.#say(made);
     else this.#take(made);
   }
 
@@ -202,7 +205,7 @@ export class Source {
       const [right, down] = [(x - from.x) * crop.clientWidth, (y - from.y) * crop.clientHeight];
       if (!first) this.#move(from.square, right / short, down / short);
     });
-    crop.addEventListener("pointerdown", (event) => event.preventDefault()); // pictures are dragged else
+    crop.addEventListener("pointerdown", (event) => event.preventDefault()); // else the browser drags the picture
     this.frame.addEventListener("keydown", (event) => {
       const by = ARROWS[event.key];
       if (!by) return;
@@ -225,20 +228,20 @@ export class Source {
     this.#place();
   }
 
-  /** The square is elsewhere: draw it, and fit it when it has come to rest. */
+  /** Draw the square in its new place, and make its picture once it rests. */
   #place() {
     this.#show();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** @param {Picture} picture */
+  /** @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");
   }
 
-  /** What is wrong with a new picture, where the one before stays, or "". @param {string} sentence */
+  /** Say what is wrong with a new picture, or "". The picture before stays. @param {string} sentence */
   #say(sentence) {
     const wrong = this.#find(".wrong");
     wrong.textContent = sentence;

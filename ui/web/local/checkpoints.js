@@ -2,22 +2,24 @@
 
 import { factsOf } from "../plans/facts.js";
 import { recent } from "../plans/plan.js";
+import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
+import { factsAnswer, factsIn } from "./facts.js";
 import { Files, once } from "./files/store.js";
-import { factsIn, SMALL, said } from "./known.js";
 import { load } from "./network/model.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
-/** @import { WrittenFacts } from "./known.js" */
+/** @import { WrittenFacts } from "./facts.js" */
 /** @import { Model } from "./network/model.js" */
 
 /** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
 /** What a file of ui/static's knowledge has: JSON, or what was packed. @typedef {(name: string) => Promise<any>} Read */
 /** A model that can compute, as its runs take it. @typedef {Model & import("../process/predict.js").Process & { colours: number[][] | null }} Loaded */
 
+const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
 
 export class Checkpoints {
@@ -90,13 +92,13 @@ export class Checkpoints {
   /** What is known of a checkpoint after `learn`. @param {string} ref @returns {WrittenFacts} */
   known(ref) {
     const known = this.#known.get(ref);
-    if (!known) throw new Error(`There is no model ${ref} on this page`);
+    if (!known) throw new UserError(`There is no model ${ref} on this page`);
     return known;
   }
 
   /** What the page learns of it. @param {string} ref @returns {Promise<FactsAnswer>} */
-  async said(ref) {
-    return said(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
+  async answer(ref) {
+    return factsAnswer(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
   }
 
   /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
@@ -143,7 +145,7 @@ export class Checkpoints {
   /** Load a model before a run asks for it, and time it, so that the first visitor, too, is told how long a run takes. @param {string} ref */
   async warm(ref) {
     if (this.#paces.has(ref)) return;
-    const model = await this.model(ref).catch(() => null); // whoever runs it is told why
+    const model = await this.model(ref).catch(console.warn); // a run of it says why, too
     if (!model || this.#paces.has(ref)) return;
     if (model.seconds) this.#expected.set(ref, model.seconds);
     if (model.seconds && model.seconds > LONG) return;
@@ -183,7 +185,7 @@ export class Checkpoints {
         leave,
       );
     const loading = load(read, ref).then(async (model) => {
-      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).learned(model, ref, known));
+      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).factsOfModel(model, ref, known));
       this.engine ||= model.engine;
       if (model.seconds === null) this.onGpu.add(ref);
       return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));

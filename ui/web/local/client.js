@@ -1,9 +1,9 @@
 // The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
 import { token } from "../messages/client.js";
-import { isEnd } from "../messages/stream.js";
+import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
-import { kept } from "./files/store.js";
-import { said } from "./known.js";
+import { factsAnswer } from "./facts.js";
+import { cacheName } from "./files/store.js";
 
 /** @import { Given } from "../app.js" */
 /** @import { Client, Values } from "../messages/client.js" */
@@ -17,149 +17,170 @@ const BROKEN = "This browser could not start what computes here: try a newer one
 
 /** Let the browser forget the models that it keeps. */
 async function forget() {
-  await globalThis.caches?.delete(kept(document.baseURI));
+  await globalThis.caches?.delete(cacheName(document.baseURI));
   return "The cache is empty: models are loaded anew.";
 }
 
 /**
- * A question on its way. said: the last message of a run.
- * @typedef {{ question: Values, take: (answer: any) => void, said?: RunMessage<any> }} Waiting
+ * A question on its way; `last` is the last message of a run.
+ * @typedef {{ question: Values, take: (answer: any) => void, last?: RunMessage<any> }} Waiting
  */
 
 /** @param {Given} given @returns {Client} */
-export function connect({ knowledge, forms, first, known, words, models, device }) {
-  /** By its number. @type {Map<number, Waiting>} */
-  const waiting = new Map();
-  /** The newest run of each part. @type {Map<string, number>} */
-  const newest = new Map();
-  let last = 0;
-  let broken = false;
-  /** @type {Worker | null} */
-  let worker = null;
-  /** Checkpoints that the worker was told to load. @type {Set<string>} */
-  const near = new Set();
+export const connect = (given) => new BrowserClient(given);
 
-  function start() {
-    near.clear();
-    const made = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    made.addEventListener("message", ({ data: { id, answer } }) => heard(id, answer));
-    made.addEventListener("error", (event) => {
-      console.error(event.message);
-      broken = true;
-      for (const id of [...waiting.keys()]) heard(id, { error: BROKEN });
-    });
-    const folder = new URL(knowledge ?? "", document.baseURI).href;
-    const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
-    const machine = { cores, memory, mobile: userAgentData?.mobile };
-    const learned = known && { [first]: known };
-    made.postMessage({ verb: "begin", folder, base: document.baseURI, forms, machine, known: learned });
-    return made;
+class BrowserClient {
+  session = token();
+  items = [{ title: "Empty the cache of models", apart: true, save: forget }];
+  /** By their numbers. @type {Map<number, Waiting>} */
+  #waiting = new Map();
+  /** The newest run of each part. @type {Map<string, number>} */
+  #newest = new Map();
+  #count = 0; // of questions
+  #isBroken = false;
+  /** @type {Worker | null} */
+  #worker = null;
+  /** Checkpoints that the worker was told to load. @type {Set<string>} */
+  #near = new Set();
+
+  /** @param {Given} given */
+  constructor(given) {
+    this.given = given;
+    setTimeout(() => this.#keep(), LATER);
   }
 
-  /** What the page keeps for later, more than it needs now, comes after what it needs. */
-  async function keep() {
-    if (worker) await ask("engine", "quiet", {});
-    await navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {});
+  // --- What the page calls
+
+  /** @type {import("../messages/client.js").Ask} */
+  ask = (/** @type {[string, string, any]} */ ...question) => this.#ask(...question);
+
+  /** @param {string | null} run */
+  kept(run) {
+    return this.#ask("engine", "kept", { run });
+  }
+
+  /** @param {string[]} refs */
+  near(refs, fetch = false) {
+    const fresh = fetch ? refs : refs.filter((ref) => !this.#near.has(ref));
+    if (!fresh.length || /** @type {any} */ (navigator).connection?.saveData) return;
+    this.#send({ verb: "ask", part: "engine", what: "near", values: { refs: fresh, fetch } }, () => {});
+    for (const ref of fresh) this.#near.add(ref);
+  }
+
+  /** @type {Client["run"]} */
+  run(order, take, lost) {
+    const { part } = order;
+    let listens = true;
+    const before = this.#waiting.has(this.#newest.get(part) ?? 0);
+    const id = this.#send({ verb: "run", part, plan: "plan" in order ? order.plan : null }, (answer) => {
+      if (!listens) this.#leave(part, answer);
+      else answer.error ? lost(answer.error) : take(answer);
+    });
+    this.#newest.set(part, id);
+    if (before) this.#insist(id);
+    return () => {
+      listens = false;
+      this.#leave(part, this.#waiting.get(id)?.last);
+    };
+  }
+
+  /** End a sketch that is left, but not while it loads a model, which a run may wait for. @param {string} part @param {any} message its newest one */
+  #leave(part, message) {
+    const question = { verb: "ask", part: "engine", what: "stop", values: { run: message?.run } };
+    if (part === "sketch" && message?.state === "running") this.#send(question, () => {});
   }
 
   /**
    * What the worker would say before it has loaded anything; null where it has begun, or where only it knows.
    * @param {string} what @param {Values} values
    */
-  function early(what, values) {
-    if (worker || !known) return null;
+  #early(what, values) {
+    const { first, known, words, models, device } = this.given;
+    if (this.#worker || !known) return null;
     if (what === "models") return { models, device, known: true };
     if (what === "facts" && values.ref === first && !values.pictures)
-      return said(first, known, null, new Catalogue(words).isOwn(first), 0);
+      return factsAnswer(first, known, null, new Catalogue(words).isOwn(first), 0);
     const isFirst = what === "pace" && /** @type {string[]} */ (values.refs).every((ref) => ref === first);
     if (!isFirst) return null;
     const paces = { [first]: { seconds: [], flop: null, download: 0 } };
     return { paces, device: "CPU", busy: false, tflop: null, workers: 1 };
   }
 
-  /** @param {Values} question @param {(answer: any) => void} take */
-  function wait(question, take) {
-    waiting.set(++last, { question, take });
-    return last;
+  // --- The worker
+
+  /** @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
+  #ask(part, what, values) {
+    return new Promise((resolve) => {
+      const answer = this.#early(what, values);
+      if (answer) return resolve(answer);
+      const id = this.#send({ verb: "ask", part, what, values }, resolve);
+      if (what === "stop") this.#insist(id);
+    });
+  }
+
+  #start() {
+    this.#near.clear();
+    const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data: { id, answer } }) => this.#hear(id, answer));
+    worker.addEventListener("error", (event) => {
+      console.error(event.message);
+      this.#isBroken = true;
+      for (const id of [...this.#waiting.keys()]) this.#hear(id, { error: BROKEN });
+    });
+    const { knowledge, forms, first, known } = this.given;
+    const folder = new URL(knowledge ?? "", document.baseURI).href;
+    const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
+    const machine = { cores, memory, mobile: userAgentData?.mobile };
+    const learned = known && { [first]: known };
+    worker.postMessage({ verb: "begin", folder, base: document.baseURI, forms, machine, known: learned });
+    return worker;
   }
 
   /** @param {number} id @param {any} answer one of many messages, for a run */
-  function heard(id, answer) {
-    const one = waiting.get(id);
-    if (!one) return;
-    const ends = one.question.verb !== "run" || answer.error || isEnd(answer.state);
-    if (ends) waiting.delete(id);
-    else one.said = answer;
-    one.take(answer);
+  #hear(id, answer) {
+    const asked = this.#waiting.get(id);
+    if (!asked) return;
+    const ends = asked.question.verb !== "run" || answer.error || isEnd(answer.state);
+    if (ends) this.#waiting.delete(id);
+    else asked.last = answer;
+    asked.take(answer);
   }
 
   /** @param {Values} question @param {(answer: any) => void} take */
-  function send(question, take) {
-    const id = wait(question, take);
-    worker ??= start();
-    if (broken) heard(id, { error: BROKEN });
-    else worker.postMessage({ ...question, id });
+  #send(question, take) {
+    const id = ++this.#count;
+    this.#waiting.set(id, { question, take });
+    this.#worker ??= this.#start();
+    if (this.#isBroken) this.#hear(id, { error: BROKEN });
+    else this.#worker.postMessage({ ...question, id });
     return id;
   }
 
   /** End the worker, and begin another one, unless it answers soon: it is within a step that takes long. @param {number} id */
-  function insist(id) {
+  #insist(id) {
     setTimeout(() => {
-      const one = waiting.get(id);
-      if (!one || one.said || broken) return;
-      worker?.terminate();
-      const left = [...waiting.values()];
-      waiting.clear();
-      worker = start();
-      for (const { question, take, said } of left) {
-        const { verb, what, part } = question;
-        if (said) take({ ...said, seq: said.seq + 1, state: "stopped", text: CUT, left: null, results: [] });
-        else if (verb === "run") newest.set(String(part), send(question, take));
-        else take(what === "stop" ? {} : { error: INTERRUPTED });
-      }
+      const asked = this.#waiting.get(id);
+      if (!asked || asked.last || this.#isBroken) return;
+      this.#worker?.terminate();
+      const left = [...this.#waiting.values()];
+      this.#waiting.clear();
+      this.#worker = this.#start();
+      for (const one of left) this.#resume(one);
     }, PATIENCE);
   }
 
-  /** @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
-  const ask = (part, what, values) =>
-    new Promise((resolve) => {
-      const answer = early(what, values);
-      if (answer) return resolve(answer);
-      const id = send({ verb: "ask", part, what, values }, resolve);
-      if (what === "stop") insist(id);
-    });
+  /** What becomes of a question of the worker before. @param {Waiting} waiting */
+  #resume({ question, take, last }) {
+    const { verb, what, part } = question;
+    if (last) take({ ...last, seq: last.seq + 1, state: "stopped", text: CUT, left: null, results: [] });
+    else if (verb === "run") this.#newest.set(String(part), this.#send(question, take));
+    else take(what === "stop" ? {} : { error: INTERRUPTED });
+  }
 
-  setTimeout(keep, LATER);
-  return {
-    session: token(),
-    ask,
-    near(refs, fetch = false) {
-      const fresh = fetch ? refs : refs.filter((ref) => !near.has(ref));
-      if (!fresh.length || /** @type {any} */ (navigator).connection?.saveData) return;
-      send({ verb: "ask", part: "engine", what: "near", values: { refs: fresh, fetch } }, () => {});
-      for (const ref of fresh) near.add(ref);
-    },
-    run(order, take, lost) {
-      const { part } = order;
-      let listens = true;
-      const before = waiting.has(newest.get(part) ?? 0);
-      const id = send({ verb: "run", part, plan: "plan" in order ? order.plan : null }, (got) => {
-        if (!listens) end(got);
-        else got.error ? lost(got.error) : take(got);
-      });
-      newest.set(part, id);
-      if (before) insist(id);
-      /** A sketch that is left ends, but not while it loads a model, which a run may wait for. @param {any} said its newest message */
-      const end = (said) => {
-        const question = { verb: "ask", part: "engine", what: "stop", values: { run: said?.run } };
-        if (part === "sketch" && said?.state === "running") send(question, () => {});
-      };
-      return () => {
-        listens = false;
-        end(waiting.get(id)?.said);
-      };
-    },
-    kept: (run) => ask("engine", "kept", { run }),
-    items: [{ title: "Empty the cache of models", apart: true, save: forget }],
-  };
+  /** Keep the page for later, which is more than it needs now: after what it needs. */
+  async #keep() {
+    if (this.#worker) await this.#ask("engine", "quiet", {});
+    const register = navigator.serviceWorker?.register(new URL("sw.js", document.baseURI));
+    await register?.catch((error) => console.warn("The page will not open without a network.", error));
+  }
 }

@@ -1,17 +1,17 @@
 // A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
 
 import { token } from "../messages/client.js";
-import { isEnd, NEXT } from "../messages/stream.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
+import { isEnd, NEXT } from "../run/stream.js";
 import { download, failure } from "../words/units.js";
 
 /** @import { Plan, StepKind } from "../plans/plan.js" */
 /** @import { Loaded } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
-/** @import { Pool, Told } from "./pool.js" */
+/** @import { Pool, StrandStep } from "./pool.js" */
 /** @import { Result, RunMessage, State } from "../messages/protocol.d.ts" */
 /** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
-/** @typedef {Result | Plans | Told} Given */
+/** @typedef {Result | Plans | StrandStep} WorkerResult */
 
 const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
@@ -35,12 +35,12 @@ export class Run {
   /** @type {State} */
   #state = "queued";
   #leave = new AbortController(); // of what is being fetched
-  /** @type {Given[]} */
+  /** @type {WorkerResult[]} */
   #results = [];
-  #said = 0; // when, as performance.now()
-  #heard = 0;
-  #counted = 0; // the last step was
-  #since = 0; // the step under way began
+  #sentAt = 0; // when, as performance.now()
+  #breathedAt = 0;
+  #countedAt = 0; // the last step was
+  #stepBegan = 0; // the step under way began
   /** Seconds of the last steps: what they take one after another, and what they took. @type {{ alone: number, taken: number } | null} */
   #pace = null;
   /** Steps of each kind that were done, by `keyOf`. @type {Map<string, number>} */
@@ -55,7 +55,7 @@ export class Run {
 
   /**
    * @param {Pool} pool @param {string} part @param {Plan} plan
-   * @param {(message: RunMessage<Given>) => void} send @param {number} [interval] ms between two messages with results
+   * @param {(message: RunMessage<WorkerResult>) => void} send @param {number} [interval] ms between two messages with results
    */
   constructor(pool, part, plan, send, interval = INTERVAL) {
     this.pool = pool;
@@ -82,7 +82,7 @@ export class Run {
       this.recording = computation.record(plan);
       this.#say("running", "Running: the first step");
       await breath();
-      this.#heard = this.#since = performance.now();
+      this.#breathedAt = this.#stepBegan = performance.now();
       await computation.compute(plan, this.models, this);
       this.#say("finished", this.checkpoints.files.notice);
       this.checkpoints.files.notice = "";
@@ -103,7 +103,7 @@ export class Run {
     if (!this.checkpoints.isLoaded(ref)) this.#say("loading", `Loading ${name}`);
     const progress = (/** @type {number} */ done, /** @type {number} */ total) => {
       const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
-      if (performance.now() - this.#said < INTERVAL) return;
+      if (performance.now() - this.#sentAt < INTERVAL) return;
       const text = done < total ? `Downloading ${name}: ${download(done, total, speed)}` : `Loading ${name}`;
       this.#say("loading", text, done / total, (total - done) / speed);
     };
@@ -121,32 +121,32 @@ export class Run {
 
   // --- What the computation calls
 
-  /** @param {Given} result */
+  /** @param {WorkerResult} result */
   give(result) {
     this.#results.push(result);
-    if (performance.now() - this.#said > this.interval) this.#running();
+    if (performance.now() - this.#sentAt > this.interval) this.#running();
   }
 
   /** The strands of a phase of its plan. @param {number} phase @param {any} [given] as `Computation.chains` takes it */
   share = (phase, given) => this.pool.share(this, phase, given);
 
   /** So many steps of a kind are done, which took the seconds since the last call, or others. @param {StepKind} kind */
-  async count(kind, steps = 1, seconds = (performance.now() - this.#since) / 1000) {
+  async count(kind, steps = 1, seconds = (performance.now() - this.#stepBegan) / 1000) {
     const done = this.#done.get(keyOf(kind)) ?? 0;
     const known = this.checkpoints.pace(kind);
     // The first step is slower, as workers begin with it.
     if (done >= 1 || known === null) this.checkpoints.note(kind.ref, seconds, kind.batch * steps);
     if (done >= 1 && known !== null) this.#took(known * steps);
-    this.#counted = performance.now();
+    this.#countedAt = performance.now();
     this.#done.set(keyOf(kind), done + steps);
     this.#evaluations += kind.batch * steps;
     await this.breathe();
-    this.#since = performance.now();
+    this.#stepBegan = performance.now();
   }
 
   /** Steps that one worker does in so many seconds have been done since the last ones. @param {number} seconds */
   #took(seconds) {
-    const taken = (performance.now() - this.#counted) / 1000;
+    const taken = (performance.now() - this.#countedAt) / 1000;
     const kept = recent(taken);
     const before = this.#pace ?? { alone: 1, taken: 1 / this.pool.gain(this) };
     this.#pace = { alone: kept * before.alone + seconds, taken: kept * before.taken + taken };
@@ -155,10 +155,10 @@ export class Run {
   /** Hear whether it is to stop, every few milliseconds. */
   async breathe() {
     const now = performance.now();
-    if (now - this.#heard > BREATH) {
-      if (now - this.#said > this.interval) this.#running();
+    if (now - this.#breathedAt > BREATH) {
+      if (now - this.#sentAt > this.interval) this.#running();
       await breath();
-      this.#heard = performance.now();
+      this.#breathedAt = performance.now();
     }
     this.#check();
   }
@@ -177,7 +177,7 @@ export class Run {
     if (NEXT[this.#state].includes(state)) this.#state = state;
     else text = ""; // it stops
     this.#seq += 1;
-    this.#said = performance.now();
+    this.#sentAt = performance.now();
     const results = this.#results;
     this.#results = [];
     const final = isEnd(this.#state);

@@ -2,8 +2,8 @@
 // gets the plan of the run with the numbers of its strands. This one computes all other strands, and puts the steps together
 // in the order in which the run asks for them.
 
-import { isEnd } from "../messages/stream.js";
 import { gain, shares } from "../plans/strands.js";
+import { isEnd } from "../run/stream.js";
 
 /** @import { Outline, Plan } from "../plans/plan.js" */
 /** @import { Picture } from "../pictures/resize.js" */
@@ -22,7 +22,7 @@ import { gain, shares } from "../plans/strands.js";
  */
 /** The steps of strand `number`. @typedef {(number: number) => AsyncIterator<Seen>} Chains */
 /** What another worker computes. given: as `Computation.chains` takes it. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
-/** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} Told */
+/** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
 /** What the page knows of the computer. memory: in GB, and whether it is a phone; undefined where a browser does not say. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
 
 const PATIENCE = 10_000; // ms without a step after which a worker is given up,
@@ -85,7 +85,7 @@ class Strand {
 }
 
 /** The strand whose step is computed next, null when all are done. @param {Strand[]} strands */
-function first(strands) {
+function nextStrand(strands) {
   /** @type {Strand | null} */
   let found = null;
   for (const one of strands.filter(({ isDone }) => !isDone))
@@ -158,7 +158,8 @@ class Shared {
     for (const number of share.numbers) this.strands[number].helper = helper;
     this.helpers += 1;
     helper.ask({ verb: "run", part, plan, share }, ({ error, state, results = [] }) => {
-      for (const { number, index, seen } of /** @type {Told[]} */ (results)) this.strands[number].take(index, seen);
+      for (const { number, index, seen } of /** @type {StrandStep[]} */ (results))
+        this.strands[number].take(index, seen);
       if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // an error of the run comes here, too
       this.#wake();
     });
@@ -180,7 +181,7 @@ class Shared {
       const seen = strand.next();
       if (seen) return seen;
       const { helper } = strand;
-      const own = strand.isHere ? strand : first(this.strands.filter(({ helper }) => !helper));
+      const own = strand.isHere ? strand : nextStrand(this.strands.filter(({ helper }) => !helper));
       if (own) await own.make();
       else if (helper && waits && performance.now() - Math.max(waits, helper.heard) > this.#patience) this.lose(helper);
       else {
@@ -285,7 +286,8 @@ export class Pool {
       });
       this.#helpers.push(helper);
       return helper;
-    } catch {
+    } catch (error) {
+      console.warn("One worker less computes.", error);
       this.#isClosed = true;
       return null;
     }
@@ -300,7 +302,7 @@ export class Pool {
 }
 
 /** What a run is in a helper: the steps of its share. @param {Computation} computation @param {Share} share @returns {Computation} */
-export function served(computation, { phase, given, numbers }) {
+export function helperRun(computation, { phase, given, numbers }) {
   /** @param {Plan} plan @param {Loaded[]} models @param {Run} work */
   async function compute(plan, models, work) {
     const { chains } = /** @type {Required<Computation>} */ (computation);
@@ -308,7 +310,7 @@ export function served(computation, { phase, given, numbers }) {
     const outlines = plan.strands?.[phase] ?? [];
     const own = numbers.map((number) => new Strand(outlines[number], () => begin(number)));
     const made = numbers.map(() => 0);
-    for (let strand = first(own); strand; strand = first(own)) {
+    for (let strand = nextStrand(own); strand; strand = nextStrand(own)) {
       await strand.make();
       const i = own.indexOf(strand);
       work.give({ kind: "seen", number: numbers[i], index: made[i]++, seen: /** @type {Seen} */ (strand.next()) });

@@ -1,16 +1,18 @@
 // What computes in the browser: answers the client's questions, and runs.
+
 import { unpacked } from "../messages/packing.js";
+import { UserError } from "../process/errors.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
 import { Run } from "./jobs.js";
 import { parts } from "./parts/index.js";
-import { Pool, served } from "./pool.js";
+import { helperRun, Pool } from "./pool.js";
 
 /** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
 /** @import { PaceOf } from "../messages/protocol.d.ts" */
-/** @import { WrittenFacts } from "./known.js" */
+/** @import { WrittenFacts } from "./facts.js" */
 /** @import { Machine } from "./pool.js" */
 
 /** The newest run of each part. @type {Map<string, Run>} */
@@ -56,7 +58,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
-    return { ...(await checkpoints.said(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
+    return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   async near({ refs, fetch }) {
     for (const ref of refs) {
@@ -85,7 +87,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   },
   emoji: () => checkpoints.read("emoji.json"),
   run() {
-    throw new Error(GONE); // with the worker of the page before
+    throw new UserError(GONE); // with the worker of the page before
   },
   stop({ run }) {
     find(run)?.stop();
@@ -93,7 +95,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   },
   kept({ run }) {
     const { recording, plan } = find(run) ?? {};
-    if (!recording || !plan) throw new Error(GONE);
+    if (!recording || !plan) throw new UserError(GONE);
     return { ...recording, about: plan.refs.map(() => ({ revision: null, engine: "browser · fp32" })) };
   },
   async load({ known }) {
@@ -114,7 +116,7 @@ async function answer({ part, what, values }) {
   const here = part === "engine" && questions(pool)[what];
   if (here) return here(values);
   const its = await own(part);
-  if (!its.questions?.[what]) throw new Error(`There is no question ${what} here`);
+  if (!its.questions?.[what]) throw new UserError(`There is no question ${what} here`);
   return its.questions[what](values);
 }
 
@@ -122,8 +124,7 @@ addEventListener("message", async ({ data }) => {
   const { id, verb, part, plan, share } = data;
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
-    ready = begin(data);
-    ready.catch(() => {}); // each question says why
+    ready = begin(data); // each question says why, if this fails
     return;
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
@@ -135,7 +136,7 @@ addEventListener("message", async ({ data }) => {
   runs.set(part, run);
   return run.run(async () => {
     const { computation } = await own(part);
-    if (!computation) throw new Error("Nothing is computed here");
-    return share ? served(computation, share) : computation;
+    if (!computation) throw new UserError("Nothing is computed here");
+    return share ? helperRun(computation, share) : computation;
   });
 });

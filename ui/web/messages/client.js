@@ -3,17 +3,33 @@
 
 /** @typedef {{ error: string, again?: number, lost?: boolean }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now; lost: no answer has come */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
-/** @import { Order } from "../plans/plan.js" */
 /** @import { Questions, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
-/** @template F @typedef {F extends (asked: infer A) => any ? A : never} Asked */
-/** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} Said */
+/** @template F @typedef {F extends (asked: infer A) => any ? A : never} ValuesOf */
+/** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} AnswerTo */
 
 /**
  * The answer to a question of the protocol.
- * @typedef {<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: Asked<Questions[P][Q]>) => Promise<Said<Questions[P][Q]>>} Ask
+ * @typedef {<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: ValuesOf<Questions[P][Q]>) => Promise<AnswerTo<Questions[P][Q]>>} Ask
  */
 
+/**
+ * An entry of the menu of what can be taken away.
+ * @typedef {object} Item
+ * @property {string} title
+ * @property {boolean} [apart] it stands below a line
+ * @property {() => string} [copy] the text to copy
+ * @property {string} [what] the text is, where it has to be copied by hand
+ * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
+ * sentence at the end: what was saved, or why it could not be made
+ * @property {string} [disabled] why it can't be had now
+ */
+
+/**
+ * A run that an engine is to begin: a worker of this page takes the plan (`Plan` of plans/plan.js), a server what is asked of
+ * it. shown: a result as the page shows it, with the words of the plan.
+ * @typedef {{ part: string, plan: object, asked: Values, shown: (result: any) => any }} Order
+ */
 /** A run that goes on there, by its name. @typedef {{ part: string, resume: string }} Resumed */
 
 /**
@@ -26,10 +42,10 @@
  * @property {(refs: string[], fetch?: boolean) => void} [near] a run of these checkpoints is likely: get them ready; fetch: also
  * those that are a download, where there is much memory. A server has no need of this
  * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/make.js, or a Refusal
- * @property {import("../run/share.js").Item[]} items what the menu has because of it
+ * @property {Item[]} items what the menu has because of it
  */
 
-/** What comes of reading or keeping something, or null in a browser that keeps nothing, or no more. @template T @param {() => T} act */
+/** Read or keep something in the browser; null where it keeps nothing, or no more: then it throws, and the page goes on without. @template T @param {() => T} act */
 export function attempt(act) {
   try {
     return act();

@@ -1,7 +1,7 @@
 // Answers, messages of runs and what these keep, from the server's bytes: see ui/serving/packing.py.
 import { bytes } from "./bytes.js";
 
-/** @import { Picture } from "../pictures/resize.js" */
+/** @import { Picture } from "./protocol.d.ts" */
 
 /** What stands for bytes in JSON: a picture of a media type, or an array. @typedef {{ type: string, shape?: number[] }} Leaf */
 /** @typedef {Leaf & { at: number, size: number }} Packed a leaf whose bytes follow the head */

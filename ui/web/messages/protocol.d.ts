@@ -1,7 +1,10 @@
 // Made from ui/protocol.py by `python ui/web/page_types.py`: change the types there.
 
-import type { Sprite } from "../pictures/sprite.js";
-import type { Picture } from "../pictures/resize.js";
+/** 8 bits in each of 1 to 4 channels, row by row; of 2 or 4 channels the last is alpha. */
+export type Picture = { width: number; height: number; channels: number; data: Uint8Array };
+
+/** Pictures beside each other: their pixels, or a file. */
+export type Sprite = Picture[] | Blob;
 
 /** The stage of a run; ui/runs/states.py lists which follows which. */
 export type State = "queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost";
@@ -99,15 +102,8 @@ export type Look = {
   maps: Sprite;
 };
 
-/** What an opened network gives at step k of a lane. The pictures of blocks are in their order. */
-export type InsideFrame = {
-  kind: "inside";
-  lane: number;
-  k: number;
-  t: number;
-  /** x_s */
-  x: Sprite;
-  x0: Sprite;
+/** What is seen of the blocks in one evaluation, in their order. */
+export type BlockPictures = {
   /** of the chosen block, each from its darkest number to its brightest one */
   channels: Sprite;
   /** what a reader finds of x̂_0 in each block */
@@ -116,6 +112,17 @@ export type InsideFrame = {
   colours?: Sprite[];
   /** where the chosen place looks */
   looks?: Look[];
+};
+
+/** What an opened network gives at step k of a lane. */
+export type InsideFrame = BlockPictures & {
+  kind: "inside";
+  lane: number;
+  k: number;
+  t: number;
+  /** x_s */
+  x: Sprite;
+  x0: Sprite;
 };
 
 /** A picture from which rows begin, on its way or final. */
@@ -198,24 +205,28 @@ export type Early = {
 };
 
 /** Curves of a bound at its times, in bits/dim. */
-export type Curves = {
+export type BoundCurves = {
   L: number[];
   rate: number[];
 };
 
-/** Means over the pictures so far. */
-export type MeanBits = {
-  kind: "bits";
-  /** pictures */
-  done: number;
+/** A bound, as means over pictures. */
+export type MeanBound = {
   /** By variance and steps: bits/dim, its standard error, prior, L_0. */
   chains: Record<string, Record<string, [number, number | null, number, number]>>;
   /** by variance */
-  curves: Record<string, Curves>;
+  curves: Record<string, BoundCurves>;
   /** at the times, on the scale 0 to 255 */
   rmse: number[];
   /** ascending */
   times: number[];
+};
+
+/** The bound of the pictures so far. */
+export type MeanBits = MeanBound & {
+  kind: "bits";
+  /** pictures */
+  done: number;
 };
 
 export type Result = Opening | LaneFrame | InsideFrame | SourcePicture | RowHead | RowStep | RowEnd | CellPictures | PlaneTraining | Cloud | Decoding | Early | MeanBits;
@@ -473,7 +484,7 @@ export type EngineQuestions = {
 };
 
 /** The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`. */
-export type Weights = {
+export type ScheduleWeights = {
   beta: Float32Array;
   /** √ᾱ_t */
   signal: Float32Array;
@@ -499,7 +510,7 @@ export type NoiseAsked = {
   seed: number;
 };
 
-export type Noise = {
+export type DrawnNoise = {
   /** in units of EPSILON_UNIT */
   epsilon: Int16Array;
 };
@@ -529,14 +540,14 @@ export type WalkComparison = {
 
 export type ForwardQuestions = {
   thumbs: (asked: Nothing) => Record<string, Sprite>;
-  tables: (asked: Nothing) => Record<string, Weights>;
+  tables: (asked: Nothing) => Record<string, ScheduleWeights>;
   picture: (asked: DrawingAsked) => DrawnPicture;
-  noise: (asked: NoiseAsked) => Noise;
+  noise: (asked: NoiseAsked) => DrawnNoise;
   compare: (asked: WalkAsked) => WalkComparison;
 };
 
 /** Samples of a step of a training; null where a picture is gone. */
-export type SampleGrid = {
+export type TrainingGrid = {
   step: number;
   /** of training until then; 0 in the recorded run, where that says nothing */
   seconds: number;
@@ -581,7 +592,7 @@ export type TrainingNow = Continued & {
   version?: number;
   /** step, loss, images a second, seconds */
   points?: ([number, number | null, number | null, number])[];
-  grids?: SampleGrid[];
+  grids?: TrainingGrid[];
   /** grids are left: ask again at once */
   more?: boolean;
   /** steps */

@@ -9,6 +9,7 @@ import { SHARE } from "../words/page.js";
 import { Sketches } from "./between/sketches.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { CellPictures } from "../messages/protocol.d.ts" */
 
 /**
@@ -46,190 +47,252 @@ export function around(x, y, side, has) {
   return [];
 }
 
-/** Its element has data-cells and data-sketches: how many pictures are there, and how many sketches. @param {Page} page @param {string} part @returns {Part} */
-export function mount(page, part) {
-  /** Of the newest run. @type {Board | null} */
-  let whole = null;
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Between(page, part).mounted();
+
+/** Its element has data-cells and data-sketches: how many pictures are there, and how many sketches. */
+class Between {
+  /** The pictures of the newest run. @type {Board | null} */
+  #whole = null;
   /** @type {Board | null} */
-  let sketched = null;
-  let covered = false; // the run's pictures, by sketches of other words
-  let [x, y] = [0, 0]; // of the finger, 0 to 1
-  /** Where it has been since it was put down. @type {[x: number, y: number][]} */
-  let walk = [];
-  const lead = el("p", { class: "lead" }, WORDS.lead);
-  const picture = el("canvas", { class: "between-picture", role: "img" });
-  const board = el("canvas", { tabindex: 0, role: "application" });
-  const finger = el("i", { class: "finger" });
-  const names = ["nw", "ne", "sw", "se"].map((where) => el("span", { class: where }));
-  const caption = el("p", { class: "caption", "aria-live": "polite" });
-  const warning = el("p", { class: "warning" });
-  const still = el("p", { class: "still", role: "status" });
-  const square = el("div", { class: "corners" }, ...names, el("div", { class: "pictures" }, board, finger));
-  const box = el("div", { class: "between" }, square, el("figure", null, picture, caption));
+  #sketched = null;
+  /** Sketches that have no picture yet. @type {Board | null} */
+  #coming = null;
+  #covered = false; // the run's pictures, by sketches of other words
+  #at = [0, 0]; // the finger: right and down, 0 to 1
+  /** Where the finger has been since it was put down. @type {[right: number, down: number][]} */
+  #walk = [];
+  #picture = el("canvas", { class: "between-picture", role: "img" });
+  #board = el("canvas", { tabindex: 0, role: "application" });
+  #finger = el("i", { class: "finger" });
+  #names = ["nw", "ne", "sw", "se"].map((where) => el("span", { class: where }));
+  #caption = el("p", { class: "caption", "aria-live": "polite" });
+  #warning = el("p", { class: "warning" });
+  #still = el("p", { class: "still", role: "status" });
+  #drawSoon = soon(() => this.#draw(), NOISE);
 
-  /** @type {Panel<Plan | CellPictures>} */
-  const panel = new Panel(page, part, {
-    take(result) {
-      if (result.kind === "plan") begin(result);
-      else if (whole) show(whole, result);
-    },
-    renew: () => sketches.cancel(),
-    describe: () => sketches.describe(),
-    render() {
-      panel.element.dataset.cells = String(count());
-      panel.element.dataset.sketches = String(sketched?.tiles.size ?? 0);
-    },
-  });
-  /** Of sketches that have no picture yet. @type {Board | null} */
-  let coming = null;
-  const sketches = new Sketches(page, panel, (/** @type {Plan | CellPictures | null} */ result) => {
-    if (result?.kind === "plan") coming = { plan: result, of: valuesOf(panel.form.pinned), tiles: new Map() };
-    if (result?.kind === "cells" && coming && sketched !== coming) [sketched, covered] = [coming, true];
-    if (!result) [sketched, covered] = [null, false];
-    if (result?.kind !== "plan") build();
-    if (result?.kind === "cells" && sketched) show(sketched, result);
-  });
-  const valuesOf = (/** @type {Record<string, unknown>} */ values) => JSON.stringify(page.whole(part, values));
-
-  /** A run begins: sketches of its words stay until its pictures are there. @param {Plan} plan */
-  function begin(plan) {
-    whole = { plan, of: valuesOf(panel.ran), tiles: new Map() };
-    if (sketched?.of !== whole.of) sketched = null;
-    covered = false;
-    build();
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    this.page = page;
+    this.part = part;
+    /** @type {Panel<Plan | CellPictures>} */
+    this.panel = new Panel(page, part, this);
+    this.sketches = new Sketches(page, this.panel, (result) => this.#takeSketch(result));
+    this.#board.ariaLabel = WORDS.square;
+    onDrag(this.#board, (right, down, first) => this.#drag(right, down, first));
+    this.#board.addEventListener("keydown", (event) => this.#key(event));
+    const pictures = el("div", { class: "pictures" }, this.#board, this.#finger);
+    const square = el("div", { class: "corners" }, ...this.#names, pictures);
+    const box = el("div", { class: "between" }, square, el("figure", null, this.#picture, this.#caption));
+    const { origin, stage } = this.panel;
+    stage.append(el("p", { class: "lead" }, WORDS.lead), this.#warning, origin, box, this.#still);
   }
 
-  /** How many pictures of the run are there. */
-  const count = () => (covered ? 0 : (whole?.tiles.size ?? 0));
+  mounted() {
+    const made = this.panel.mounted(
+      ["png"],
+      () => this.#count > 0 && this.#count === (this.#whole?.plan.side ?? 0) ** 2,
+    );
+    const film = { title: WORDS.film, save: (/** @type {(text: string) => void} */ say) => this.#film(say) };
+    const items = () => [...(made.items?.() ?? []), { ...film, disabled: this.#count > 3 ? "" : SHARE.first }];
+    return { ...made, items };
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Plan | CellPictures} result */
+  take(result) {
+    if (result.kind === "plan") this.#begin(result);
+    else if (this.#whole) this.#show(this.#whole, result);
+  }
+
+  renew() {
+    this.sketches.cancel();
+  }
+
+  describe() {
+    this.sketches.describe();
+  }
+
+  render() {
+    Object.assign(this.panel.element.dataset, { cells: this.#count, sketches: this.#sketched?.tiles.size ?? 0 });
+  }
+
+  // --- The pictures
+
+  /** @param {Plan} plan @param {Values} values of its run @returns {Board} */
+  #boardOf(plan, values) {
+    return { plan, of: JSON.stringify(this.page.whole(this.part, values)), tiles: new Map() };
+  }
+
+  /** A run begins: sketches of its words stay until its pictures are there. @param {Plan} plan */
+  #begin(plan) {
+    this.#whole = this.#boardOf(plan, this.panel.ran);
+    if (this.#sketched?.of !== this.#whole.of) this.#sketched = null;
+    this.#covered = false;
+    this.#build();
+  }
+
+  /** Take a result of sketches; null where no sketch is of what is chosen. @param {Plan | CellPictures | null} result */
+  #takeSketch(result) {
+    if (result?.kind === "plan") {
+      this.#coming = this.#boardOf(result, this.panel.form.pinned);
+      return;
+    }
+    if (!result) {
+      this.#sketched = null;
+      this.#covered = false;
+    } else if (this.#coming && this.#sketched !== this.#coming) {
+      this.#sketched = this.#coming;
+      this.#covered = true;
+    }
+    this.#build();
+    if (result && this.#sketched) this.#show(this.#sketched, result);
+  }
+
+  /** How many pictures of the run are seen. */
+  get #count() {
+    return this.#covered ? 0 : (this.#whole?.tiles.size ?? 0);
+  }
+
   /** What is shown: the run's pictures, and where there are none yet, sketches. @returns {Board[]} */
-  const boards = () => (covered ? [sketched] : [whole, sketched]).flatMap((board) => board ?? []);
-  const planOf = () => boards()[0]?.plan;
+  get #boards() {
+    return (this.#covered ? [this.#sketched] : [this.#whole, this.#sketched]).flatMap((board) => board ?? []);
+  }
+
+  get #plan() {
+    return this.#boards[0]?.plan;
+  }
 
   /** @param {Board} board @param {CellPictures} result */
-  async function show(board, { cells, x }) {
-    const found = cells.map((cell, at) => /** @type {[number, Tile]} */ ([cell, { image: null, at }]));
-    for (const [cell, tile] of found) board.tiles.set(cell, tile);
+  async #show(board, { cells, x }) {
+    const tiles = cells.map((_, at) => /** @type {Tile} */ ({ image: null, at }));
+    for (const [i, cell] of cells.entries()) board.tiles.set(cell, tiles[i]);
     const image = await drawable(x);
-    for (const [, tile] of found) tile.image = image;
-    drawSoon();
+    for (const tile of tiles) tile.image = image;
+    this.#drawSoon();
   }
 
   /** Other pictures are shown. */
-  function build() {
-    const plan = planOf();
+  #build() {
+    const plan = this.#plan;
     if (!plan) return;
-    for (const [i, name] of names.entries()) name.textContent = plan.corners[i];
-    const [side, { width }] = [plan.side * plan.size, board];
-    if (width !== side) board.width = board.height = side;
-    if (picture.width !== plan.size) picture.width = picture.height = plan.size;
-    write(warning, unknown(plan.unknown));
-    draw();
+    for (const [i, name] of this.#names.entries()) name.textContent = plan.corners[i];
+    const side = plan.side * plan.size;
+    if (this.#board.width !== side) this.#board.width = this.#board.height = side;
+    if (this.#picture.width !== plan.size) this.#picture.width = this.#picture.height = plan.size;
+    write(this.#warning, unknown(plan.unknown));
+    this.#draw();
   }
 
-  /** The picture of a cell, of the first of some boards that has it. @param {number} cell @param {Board[]} all */
-  const tileOf = (cell, all) => all.flatMap(({ tiles }) => tiles.get(cell) ?? []).find(({ image }) => image);
+  // --- Drawing
 
-  /** What lies at a place, on a canvas: the four nearest pictures, each with its share. @param {number} right @param {number} down @param {HTMLCanvasElement} canvas @param {Board[]} all whose pictures */
-  function blend(right, down, canvas, all) {
-    const plan = planOf();
+  /** Draw what lies at a place: the four nearest pictures, each with its share. @param {number} right @param {number} down @param {Board[]} boards whose pictures */
+  #blend(right, down, boards) {
+    const plan = this.#plan;
     if (!plan) return;
     const { side, size } = plan;
-    const context = context2d(canvas);
+    const { width, height } = this.#picture;
+    const context = context2d(this.#picture);
     context.globalCompositeOperation = "lighter";
-    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.clearRect(0, 0, width, height);
     const last = side - 1;
-    for (const [cell, share] of around(right * last, down * last, side, (cell) => Boolean(tileOf(cell, all)))) {
+    for (const [cell, share] of around(right * last, down * last, side, (one) => Boolean(tileOf(one, boards)))) {
       context.globalAlpha = share;
-      const { image, at } = /** @type {Tile} */ (tileOf(cell, all));
-      if (image) context.drawImage(image, at * size, 0, size, size, 0, 0, canvas.width, canvas.height);
+      const { image, at } = /** @type {Tile} */ (tileOf(cell, boards));
+      if (image) context.drawImage(image, at * size, 0, size, size, 0, 0, width, height);
     }
   }
 
-  function draw() {
-    const plan = planOf();
+  #draw() {
+    const plan = this.#plan;
     if (!plan) return;
     const { side, size } = plan;
-    const context = context2d(board);
-    context.clearRect(0, 0, board.width, board.height);
-    const all = boards();
+    const context = context2d(this.#board);
+    context.clearRect(0, 0, this.#board.width, this.#board.height);
+    const boards = this.#boards;
     for (let cell = 0; cell < side * side; cell++) {
       const [column, row] = [cell % side, Math.floor(cell / side)];
-      const { image = null, at = 0 } = tileOf(cell, all) ?? {};
+      const { image = null, at = 0 } = tileOf(cell, boards) ?? {};
       if (image) context.drawImage(image, at * size, 0, size, size, column * size, row * size, size, size);
     }
-    write(still, sketched && !covered && count() < side * side ? WORDS.still : "");
-    look();
+    const isMixed = this.#sketched && !this.#covered && this.#count < side * side;
+    write(this.#still, isMixed ? WORDS.still : "");
+    this.#look();
   }
 
-  const drawSoon = soon(draw, NOISE);
-
-  function look() {
-    const plan = planOf();
+  /** Show what lies under the finger. */
+  #look() {
+    const plan = this.#plan;
     if (!plan) return;
-    blend(x, y, picture, boards());
-    finger.style.left = `${100 * ((x * (plan.side - 1) + 0.5) / plan.side)}%`;
-    finger.style.top = `${100 * ((y * (plan.side - 1) + 0.5) / plan.side)}%`;
-    const named = shares(x, y).map((share, i) => /** @type {[number, string]} */ ([share, plan.corners[i]]));
+    const [right, down] = this.#at;
+    this.#blend(right, down, this.#boards);
+    const place = (/** @type {number} */ at) => `${100 * ((at * (plan.side - 1) + 0.5) / plan.side)}%`;
+    this.#finger.style.left = place(right);
+    this.#finger.style.top = place(down);
+    const named = shares(right, down).map((share, i) => /** @type {[number, string]} */ ([share, plan.corners[i]]));
     const words = named.filter(([share]) => share >= 0.005).sort(([a], [b]) => b - a);
-    caption.textContent = words.map(([share, name]) => `${Math.round(100 * share)} % ${name}`).join(", ");
-    picture.ariaLabel = WORDS.picture(caption.textContent);
+    this.#caption.textContent = words.map(([share, name]) => `${Math.round(100 * share)} % ${name}`).join(", ");
+    this.#picture.ariaLabel = WORDS.picture(this.#caption.textContent);
   }
 
-  /** @param {number} right @param {number} down @param {boolean} first */
-  function move(right, down, first) {
-    const plan = planOf();
+  // --- The finger
+
+  /** @param {number} right of the board @param {number} down @param {boolean} first it is put down */
+  #drag(right, down, first) {
+    const plan = this.#plan;
     if (!plan) return;
     const { side } = plan;
-    [x, y] = [right, down].map((at) => Math.min(1, Math.max(0, (at * side - 0.5) / (side - 1))));
-    if (first) walk = [];
-    walk.push([x, y]);
-    look();
+    if (first) this.#walk = [];
+    this.#go([right, down].map((at) => (at * side - 0.5) / (side - 1)));
   }
-  onDrag(board, move);
-  board.ariaLabel = WORDS.square;
-  board.addEventListener("keydown", (event) => {
-    const [by, plan] = [ARROWS[event.key], planOf()];
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const [by, plan] = [ARROWS[event.key], this.#plan];
     if (!by || !plan) return;
     event.preventDefault();
     event.stopPropagation();
-    const last = plan.side - 1;
-    [x, y] = [x + (by[0] * STEP) / last, y + (by[1] * STEP) / last].map((at) => Math.min(1, Math.max(0, at)));
-    walk.push([x, y]);
-    look();
-  });
+    this.#go(this.#at.map((at, axis) => at + (by[axis] * STEP) / (plan.side - 1)));
+  }
+
+  /** @param {number[]} place */
+  #go(place) {
+    const [right, down] = place.map((at) => Math.min(1, Math.max(0, at)));
+    this.#at = [right, down];
+    this.#walk.push([right, down]);
+    this.#look();
+  }
 
   /** A film of the last walk, or of one around the square where nobody has walked. @param {(text: string) => void} say */
-  async function film(say) {
+  async #film(say) {
     const [{ ANIMATED }, { enlargement }, { scaled }, { give, pauses }] = await Promise.all([
       import("../files/animations.js"),
       import("../files/labels.js"),
       import("../pictures/compose.js"),
       import("../run/saving.js"),
     ]);
-    const places = walk.length > 1 ? walk : AROUND;
+    const picture = this.#picture;
+    const places = this.#walk.length > 1 ? this.#walk : AROUND;
     const every = Math.max(1, places.length / FRAMES);
     const count = Math.ceil(places.length / every);
     const shots = Array.from({ length: count }, (_, i) => {
       const [right, down] = places[Math.floor(i * every)];
-      blend(right, down, picture, whole ? [whole] : []);
+      this.#blend(right, down, this.#whole ? [this.#whole] : []);
       const { width, height } = picture;
       const { data } = context2d(picture).getImageData(0, 0, width, height);
       const rgb = new Uint8Array(3 * width * height);
       for (let at = 0; at < width * height; at++) rgb.set(data.subarray(4 * at, 4 * at + 3), 3 * at);
       return scaled({ width, height, channels: 3, data: rgb }, enlargement("gif", picture, count));
     });
-    look();
-    return give("between-words.gif", await ANIMATED.gif(shots, count, JSON.stringify(panel.ran), pauses(say)));
+    this.#look();
+    const settings = JSON.stringify(this.panel.ran);
+    return give("between-words.gif", await ANIMATED.gif(shots, count, settings, pauses(say)));
   }
-
-  panel.stage.append(lead, warning, panel.origin, box, still);
-  const made = panel.mounted(["png"], () => count() === (whole?.plan.side ?? 0) ** 2 && count() > 0);
-  const walked = { title: WORDS.film, save: film, disabled: "" };
-  return {
-    ...made,
-    items: () => [...(made.items?.() ?? []), { ...walked, disabled: count() > 3 ? "" : SHARE.first }],
-  };
 }
+
+/** The picture of a cell, of the first of some boards that has it. @param {number} cell @param {Board[]} boards */
+const tileOf = (cell, boards) => boards.flatMap(({ tiles }) => tiles.get(cell) ?? []).find(({ image }) => image);
 
 /** A walk along the sides of the square. @type {[x: number, y: number][]} */
 const AROUND = Array.from({ length: FRAMES }, (_, i) => {

@@ -11,84 +11,113 @@ import { FAMILIES, WORDS } from "../words/compare.js";
 import { COMPARISONS } from "../words/page.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { About, Form } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
 /** @import { Result } from "../player/recording.js" */
 
 /** @param {Page} page @param {string} part @returns {Part} */
-export function mount(page, part) {
-  const player = new Player();
-  const past = new Past(page, player);
-  /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, {
-    take: player.take,
-    renew: () => player.start(),
-    finish(values) {
-      past.add(part, values);
-      presets.time();
-      return player.outcome();
-    },
-    offer: ({ prompts }) => presets.offer(starters(prompts.length ? OF_WORDS : usual)),
-    describe: () => presets.describe(),
-    layout: (form) => {
-      const cards = ["A", "B"].map((title, i) =>
-        el(
-          "section",
-          { class: `card card-${title}`, "aria-label": WORDS.lane(title) },
-          el("h3", null, swatch(`lane-${i}`), title),
-          form.layout(({ lane }) => lane === title.toLowerCase()),
-        ),
-      );
-      return el(
-        "div",
-        { class: "fields" },
-        el("div", { class: "cards" }, ...cards),
-        form.layout(({ lane }) => !lane),
-      );
-    },
-    sight: () => player.sight,
-    render() {
-      player.active = panel.stream.active;
-    },
-  });
-  const { form } = panel;
-  const typed = page.given.models.some(({ ref }) => ref === TYPES);
-  const usual = typed ? { ...PRESETS, words: { ...OF_WORDS.words, checkpoint: TYPES } } : PRESETS;
-  const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
-  find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));
-  const starters = (/** @type {Record<string, Values>} */ offered) =>
-    Object.entries(offered).map(([name, values]) => ({ title: COMPARISONS[name], values }));
-  const presets = new Starters(panel, starters(usual));
-  /** What four families make of one noise, and those of the Hub that are here. */
-  function families() {
-    const src = new URL("../examples/course/families.webp", import.meta.url).href;
-    const alt = FAMILIES.picture;
-    const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
-    const figure = el("figure", null, el("ol", null, ...rows), el("img", { src, alt, loading: "lazy" }));
-    const ready = (/** @type {unknown} */ ref) =>
-      page.given.models.some((one) => one.ref === ref && one.group === "here");
-    const buttons = el("div", { class: "try" });
-    const box = el(
-      "details",
-      { class: "families" },
-      el("summary", null, FAMILIES.title),
-      figure,
-      el("p", { class: "info" }, FAMILIES.about),
-      buttons,
-    );
-    box.addEventListener("toggle", () => {
-      const known = Object.entries(OF_FAMILIES).filter(
-        ([, values]) => ready(values.checkpoint) && ready(values.checkpoint_b),
-      );
-      buttons.replaceChildren(
-        ...known.map(([name, values]) =>
-          button({ class: "button" }, () => panel.set(values, "press"), COMPARISONS[name]),
-        ),
-      );
-    });
-    return box;
+export const mount = (page, part) => new Compare(page, part).mounted();
+
+class Compare {
+  player = new Player();
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    const { player } = this;
+    this.page = page;
+    this.part = part;
+    this.past = new Past(page, player);
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    const { form, origin, stage } = this.panel;
+    const types = page.given.models.some(({ ref }) => ref === TYPES);
+    this.usual = types ? { ...PRESETS, words: { ...OF_WORDS.words, checkpoint: TYPES } } : PRESETS;
+    this.presets = new Starters(this.panel, starters(this.usual));
+    const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
+    find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));
+    find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
+    stage.append(this.presets.element, origin, player.root, this.past.element, families(page, this.panel));
   }
 
-  find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
-  panel.stage.append(presets.element, panel.origin, player.root, past.element, families());
-  return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
+  mounted() {
+    const { panel, player } = this;
+    const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
+    return panel.mounted(kinds, () => player.view.coming.count > 0, player.part);
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Form} form */
+  layout = (form) => {
+    const cards = ["A", "B"].map((title, i) =>
+      el(
+        "section",
+        { class: `card card-${title}`, "aria-label": WORDS.lane(title) },
+        el("h3", null, swatch(`lane-${i}`), title),
+        form.layout(({ lane }) => lane === title.toLowerCase()),
+      ),
+    );
+    const shared = form.layout(({ lane }) => !lane);
+    return el("div", { class: "fields" }, el("div", { class: "cards" }, ...cards), shared);
+  };
+
+  take = this.player.take;
+
+  renew() {
+    this.player.start();
+  }
+
+  render() {
+    this.player.active = this.panel.stream.active;
+  }
+
+  /** @param {Values} values */
+  finish(values) {
+    this.past.add(this.part, values);
+    this.presets.time();
+    return this.player.outcome();
+  }
+
+  /** @param {About} about the model */
+  offer({ prompts }) {
+    this.presets.offer(starters(prompts.length ? OF_WORDS : this.usual));
+  }
+
+  describe() {
+    this.presets.describe();
+  }
+
+  sight() {
+    return this.player.sight;
+  }
+}
+
+/** @param {Record<string, Values>} presets by their names */
+const starters = (presets) => Object.entries(presets).map(([name, values]) => ({ title: COMPARISONS[name], values }));
+
+/** What four families make of one noise, and those of the Hub that are here. @param {Page} page @param {Panel<Result>} panel */
+function families(page, panel) {
+  const src = new URL("../examples/course/families.webp", import.meta.url).href;
+  const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
+  const picture = el("img", { src, alt: FAMILIES.picture, loading: "lazy" });
+  const isHere = (/** @type {unknown} */ ref) =>
+    page.given.models.some((one) => one.ref === ref && one.group === "here");
+  const buttons = el("div", { class: "try" });
+  const box = el(
+    "details",
+    { class: "families" },
+    el("summary", null, FAMILIES.title),
+    el("figure", null, el("ol", null, ...rows), picture),
+    el("p", { class: "info" }, FAMILIES.about),
+    buttons,
+  );
+  box.addEventListener("toggle", () => {
+    const here = Object.entries(OF_FAMILIES).filter(
+      ([, values]) => isHere(values.checkpoint) && isHere(values.checkpoint_b),
+    );
+    buttons.replaceChildren(
+      ...here.map(([name, values]) => button({ class: "button" }, () => panel.set(values, "press"), COMPARISONS[name])),
+    );
+  });
+  return box;
 }

@@ -7,6 +7,7 @@ import { play } from "../drawing/motion.js";
 import { Form } from "../form/form.js";
 import { show } from "../pictures/sprite.js";
 import { checked } from "../plans/fields.js";
+import { UserError } from "../process/errors.js";
 import { slideItem } from "../run/slide.js";
 import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
 import { fraction } from "../words/numbers.js";
@@ -20,7 +21,7 @@ import { Walk } from "./forward/walk.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @import { Weights } from "../messages/protocol.d.ts" */
+/** @import { ScheduleWeights } from "../messages/protocol.d.ts" */
 /** @import { Cause } from "../run/panel.js" */
 
 const PLAYED = 10; // seconds from t = 0 to T
@@ -38,7 +39,7 @@ class Forward {
   #due = false; // all is drawn in the next frame
   #timer = 0; // until the address has it
   #pause = () => {}; // stops t, which plays
-  /** By schedule. @type {Record<string, Weights>} */
+  /** By schedule. @type {Record<string, ScheduleWeights>} */
   #tables = {};
   /** @type {Plot[]} */
   #plots = [];
@@ -82,7 +83,7 @@ class Forward {
   async load() {
     const { ask } = this.page.client;
     const [tables, drawings] = await Promise.all([ask("forward", "tables", {}), ask("forward", "thumbs", {})]);
-    if (tables.error !== undefined) throw new Error(tables.error);
+    if (tables.error !== undefined) throw new UserError(tables.error);
     this.#tables = tables;
     for (const thumb of this.thumbs)
       show(find(thumb, "img", HTMLImageElement), drawings.error === undefined ? drawings[thumb.value] : null);

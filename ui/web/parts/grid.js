@@ -8,73 +8,105 @@ import { WAYS } from "../words/meanings.js";
 import { countOfSteps } from "../words/units.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { Plan, Result } from "../player/recording.js" */
 /** @import { Sprite } from "../pictures/sprite.js" */
 
 /** @param {Page} page @param {string} part @returns {Part} */
-export function mount(page, part) {
-  const box = el("div", { class: "cells-of-grid" });
-  const lead = el("p", null, GRID.lead);
-  /** @type {HTMLImageElement[]} */
-  let images = [];
+export const mount = (page, part) => new Grid(page, part).mounted();
+
+/** Its element has data-cells: how many have a picture. */
+class Grid {
   /** @type {Plan | null} */
-  let shown = null;
-  /** @type {number[]} the newest step of each cell */
-  let newest = [];
-  /** @type {(Sprite | null)[]} of that step */
-  let pictures = [];
-  const drawSoon = soon(() => {
-    for (const [i, picture] of pictures.entries()) if (picture) show(images[i], picture);
+  #plan = null;
+  /** Of the cells. @type {HTMLImageElement[]} */
+  #images = [];
+  /** The newest step of each cell. @type {number[]} */
+  #steps = [];
+  /** Of these steps. @type {(Sprite | null)[]} */
+  #pictures = [];
+  #box = el("div", { class: "cells-of-grid" });
+  #drawSoon = soon(() => {
+    for (const [i, picture] of this.#pictures.entries()) if (picture) show(this.#images[i], picture);
   }, NOISE);
 
-  /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, {
-    take(result) {
-      if (result.kind === "plan") build(result);
-      else if (result.k >= newest[result.lane]) {
-        newest[result.lane] = result.k;
-        pictures[result.lane] = result.x;
-        if (images[result.lane].src) drawSoon();
-        else show(images[result.lane], result.x);
-      }
-    },
-    render() {
-      panel.element.dataset.cells = String(newest.filter((k) => k >= 0).length);
-    },
-  });
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    this.page = page;
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    this.panel.stage.append(el("p", null, GRID.lead), meanings(...WAYS), this.panel.origin, this.#box);
+  }
+
+  mounted() {
+    return this.panel.mounted(["png", "csv", "zip"], () => this.#isBegun, {
+      title: () => this.#title,
+      slide: () => this.#slide(),
+    });
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Result} result */
+  take(result) {
+    if (result.kind === "plan") return this.#build(result);
+    const { lane, k, x } = result;
+    if (k < this.#steps[lane]) return;
+    this.#steps[lane] = k;
+    this.#pictures[lane] = x;
+    if (this.#images[lane].src) this.#drawSoon();
+    else show(this.#images[lane], x);
+  }
+
+  render() {
+    this.panel.element.dataset.cells = String(this.#pictures.filter(Boolean).length);
+  }
+
+  // --- What it shows
+
+  get #isBegun() {
+    return this.#pictures.some(Boolean);
+  }
+
+  get #title() {
+    return this.#plan?.heading ?? "";
+  }
 
   /** @param {Plan} plan */
-  function build(plan) {
+  #build(plan) {
     const { lanes } = plan;
-    shown = plan;
-    const steps = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
-    newest = lanes.map(() => -1);
-    pictures = lanes.map(() => null);
-    images = lanes.map(({ name }) => el("img", { alt: name }));
+    this.#plan = plan;
+    this.#steps = lanes.map(() => -1);
+    this.#pictures = lanes.map(() => null);
+    this.#images = lanes.map(({ name }) => el("img", { alt: name }));
+    const columns = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
     /** @type {Record<string, Record<string, HTMLElement>>} */
     const cells = {};
     for (const [i, { name, settings }] of lanes.entries()) {
-      const run = { ...panel.ran, ...settings, count: plan.count };
-      const open = () => page.open("watch", page.whole("watch", run), { push: true, cause: "press" });
       const [way] = name.split(",");
+      const values = { ...this.panel.ran, ...settings, count: plan.count };
       cells[way] ??= {};
-      cells[way][Number(settings.steps)] = button({ title: GRID.watch(name) }, open, images[i]);
+      cells[way][Number(settings.steps)] = button(
+        { title: GRID.watch(name) },
+        () => this.#watch(values),
+        this.#images[i],
+      );
     }
-    const rows = Object.entries(cells).map(([way, row]) => [way, ...steps.map((n) => row[n] ?? "")]);
-    box.style.setProperty("--pictures", String(plan.count));
-    box.classList.toggle("pixelated", plan.pixelated);
-    box.replaceChildren(table("", ["", ...steps.map(countOfSteps)], rows));
+    const rows = Object.entries(cells).map(([way, row]) => [way, ...columns.map((n) => row[n] ?? "")]);
+    this.#box.style.setProperty("--pictures", String(plan.count));
+    this.#box.classList.toggle("pixelated", plan.pixelated);
+    this.#box.replaceChildren(table("", ["", ...columns.map(countOfSteps)], rows));
   }
 
-  const title = () => shown?.heading ?? "";
-  panel.stage.append(lead, meanings(...WAYS), panel.origin, box);
-  return panel.mounted(["png", "csv", "zip"], () => newest.some((k) => k >= 0), {
-    title,
-    slide: async () => {
-      const { title: settings = "", lanes = [] } = shown ?? {};
-      const columns = new Set(lanes.map(({ settings }) => settings.steps)).size;
-      const tiles = images.map((picture, i) => ({ picture, label: lanes[i].name }));
-      return { title: title(), tiles, columns, said: "", settings };
-    },
-  });
+  /** Open a cell in Watch. @param {Values} values */
+  #watch(values) {
+    return this.page.open("watch", this.page.whole("watch", values), { push: true, cause: "press" });
+  }
+
+  async #slide() {
+    const { title: settings = "", lanes = [] } = this.#plan ?? {};
+    const columns = new Set(lanes.map((lane) => lane.settings.steps)).size;
+    const tiles = this.#images.map((picture, i) => ({ picture, label: lanes[i].name }));
+    return { title: this.#title, tiles, columns, said: "", settings };
+  }
 }

@@ -8,7 +8,7 @@ import { LEAD, WORDS } from "../words/rows.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { Result } from "../player/rows.js" */
 
-/** @typedef {import("../player/rows.js").Plan & { mode: keyof typeof LEAD }} Plan */
+/** @typedef {import("../plans/rows.js").Shown & { mode: keyof typeof LEAD }} Plan */
 
 /** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {

@@ -8,6 +8,7 @@ import { rateDistortion, terms } from "./likelihood/charts.js";
 import { early, plusMinus, rates, totals } from "./likelihood/tables.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { About } from "../form/form.js" */
 /** @import { Decoding, Early } from "../messages/protocol.d.ts" */
 /** @import { Bits, Plan, Result } from "./likelihood/tables.js" */
 
@@ -27,100 +28,125 @@ const STAGE = `
 </div>
 `;
 
-/**
- * Its element has data-done: how many pictures are measured.
- * @param {Page} page @param {string} part @returns {Part}
- */
-export function mount(page, part) {
-  const body = el("div", { class: "likelihood" });
-  markup(body, STAGE);
-  const words = /** @type {const} */ (["bits/dim", "rate", "RMSE", "L₀, L_T", "linspace", "±"]);
-  find(body, "p").after(meanings(...words, "βₜ", "β̃ₜ", "analytic"));
-  /** @type {Plan | null} */
-  let plan = null;
-  /** @type {Bits | null} */
-  let bits = null;
-  /** @type {Early[]} */
-  let first = [];
-  let decoded = /** @type {number[]} */ ([]); // times
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Likelihood(page, part).mounted();
 
-  /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, {
-    take,
-    renew: clear,
-    finish: () => `${find(body, ".big").textContent}.`,
-    offer: ({ set }) => {
-      if (!set) source.prefer();
-    },
-  });
-  const { element, form } = panel;
-  const source = new Source(panel, "picture", WORDS.pictures, WORDS.set);
-  form.adopt("picture", source);
-  form.place("checkpoint").after(source.element);
-  find(body, ".found").before(panel.origin);
-  panel.stage.append(body);
+/** Its element has data-done: how many pictures are measured. */
+class Likelihood {
+  /** @type {Plan | null} */
+  #plan = null;
+  /** @type {Bits | null} */
+  #bits = null;
+  /** @type {Early[]} */
+  #early = [];
+  #decoded = /** @type {number[]} */ ([]); // times
+  #body = el("div", { class: "likelihood" });
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    markup(this.#body, STAGE);
+    const words = /** @type {const} */ (["bits/dim", "rate", "RMSE", "L₀, L_T", "linspace", "±"]);
+    find(this.#body, "p").after(meanings(...words, "βₜ", "β̃ₜ", "analytic"));
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    const { form, stage, origin } = this.panel;
+    this.source = new Source(this.panel, "picture", WORDS.pictures, WORDS.set);
+    form.adopt("picture", this.source);
+    form.place("checkpoint").after(this.source.element);
+    find(this.#body, ".found").before(origin);
+    stage.append(this.#body);
+  }
+
+  mounted() {
+    return this.panel.mounted(["csv"], () => this.#bits !== null, { slide: () => this.#slide() });
+  }
+
+  // --- What the panel asks of a part
+
+  renew() {
+    this.#plan = this.#bits = null;
+    this.#early = [];
+    this.panel.element.dataset.done = "0";
+  }
+
+  /** @param {Result} result */
+  take(result) {
+    if (result.kind === "plan") this.#begin(result);
+    else if (result.kind === "decoding") this.#showDecoding(result);
+    else if (result.kind === "early") this.#showEarly(result);
+    else this.#showBits(result);
+  }
+
+  finish() {
+    return `${this.#textOf(".big")}.`;
+  }
+
+  /** @param {About} about the model */
+  offer({ set }) {
+    if (!set) this.source.prefer();
+  }
 
   // --- What a measurement sends
 
-  function clear() {
-    plan = bits = null;
-    first = [];
-    element.dataset.done = "0";
-  }
-
   /** @param {string} selector @param {...(Node | string)} nodes */
-  const fill = (selector, ...nodes) => find(body, selector).replaceChildren(...nodes);
-
-  /** @param {Result} result */
-  function take(result) {
-    if (result.kind === "plan") {
-      plan = result;
-      body.classList.toggle("pixelated", plan.pixelated);
-      find(body, ".found").hidden = false;
-      find(body, ".decoding").hidden = true;
-      fill(".big", WORDS.measuring(plan.T));
-      for (const place of [".looks", ".totals", ".charts", ".rates"]) fill(place);
-    } else if (result.kind === "decoding") showDecoding(result);
-    else if (result.kind === "early") {
-      first = [...first, result];
-      if (plan && !bits) fill(".totals", early(plan, first));
-    } else showBits(result);
+  #fill(selector, ...nodes) {
+    find(this.#body, selector).replaceChildren(...nodes);
   }
 
-  /** @param {Decoding} found */
-  function showDecoding({ times, rows }) {
-    decoded = times;
-    fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
+  /** @param {string} selector */
+  #textOf(selector) {
+    return find(this.#body, selector).textContent ?? "";
+  }
+
+  /** @param {Plan} plan */
+  #begin(plan) {
+    this.#plan = plan;
+    this.#body.classList.toggle("pixelated", plan.pixelated);
+    find(this.#body, ".found").hidden = false;
+    find(this.#body, ".decoding").hidden = true;
+    this.#fill(".big", WORDS.measuring(plan.T));
+    for (const place of [".looks", ".totals", ".charts", ".rates"]) this.#fill(place);
+  }
+
+  /** @param {Decoding} decoding */
+  #showDecoding({ times, rows }) {
+    this.#decoded = times;
+    this.#fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
     const lines = rows.map((row, i) => {
       const alt = WORDS.row(i + 1, times);
       return el("div", { style: `--columns: ${times.length + 1}` }, show(el("img", { alt }), row));
     });
-    fill(".guesses", ...lines);
-    find(body, ".decoding").hidden = false;
+    this.#fill(".guesses", ...lines);
+    find(this.#body, ".decoding").hidden = false;
   }
 
-  /** @param {Bits} found */
-  function showBits(found) {
+  /** @param {Early} result */
+  #showEarly(result) {
+    this.#early = [...this.#early, result];
+    if (this.#plan && !this.#bits) this.#fill(".totals", early(this.#plan, this.#early));
+  }
+
+  /** @param {Bits} bits */
+  #showBits(bits) {
+    const plan = this.#plan;
     if (!plan) return;
-    bits = found;
+    this.#bits = bits;
     const [[name, variance]] = plan.variances;
-    const [value, error] = found.chains[variance][plan.T];
-    write(find(body, ".big"), WORDS.found(plusMinus(value, error), plan.T, name));
-    write(find(body, ".looks"), found.looks);
-    fill(".totals", totals(plan, found));
-    fill(".charts", terms(plan, found), rateDistortion(plan, found));
-    fill(".rates", el("h3", null, WORDS.rates), rates(plan, found));
-    element.dataset.done = String(found.done);
+    const [value, error] = bits.chains[variance][plan.T];
+    write(find(this.#body, ".big"), WORDS.found(plusMinus(value, error), plan.T, name));
+    write(find(this.#body, ".looks"), bits.looks);
+    this.#fill(".totals", totals(plan, bits));
+    this.#fill(".charts", terms(plan, bits), rateDistortion(plan, bits));
+    this.#fill(".rates", el("h3", null, WORDS.rates), rates(plan, bits));
+    this.panel.element.dataset.done = String(bits.done);
   }
 
   /** Some of the pictures as they are decoded, and what was measured. */
-  async function slide() {
-    const words = (/** @type {string} */ selector) => find(body, selector).textContent ?? "";
-    const rows = all(body, ".guesses img", HTMLImageElement).slice(0, ON_SLIDE);
-    const label = WORDS.slide(decoded);
+  async #slide() {
+    const rows = all(this.#body, ".guesses img", HTMLImageElement).slice(0, ON_SLIDE);
+    const label = WORDS.slide(this.#decoded);
     const tiles = rows.map((picture, row) => ({ picture, label: row ? "" : label }));
-    return { title: words(".big"), tiles, columns: 1, said: words(".looks"), settings: words(".totals caption") };
+    const [title, said, settings] = [".big", ".looks", ".totals caption"].map((selector) => this.#textOf(selector));
+    return { title, tiles, columns: 1, said, settings };
   }
-
-  return panel.mounted(["csv"], () => bits !== null, { slide });
 }

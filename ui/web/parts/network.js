@@ -49,7 +49,7 @@ async function tiled(channels, { shape: [count, height, width] }, wide) {
 /** The nearest power of 2. @param {number} number */
 const power = (number) => 2 ** Math.round(Math.log2(number));
 
-/** Change controls; the one that was pressed keeps the focus, and its place on the screen. @param {HTMLElement} root @param {() => void} make */
+/** Make controls anew; the one that was pressed keeps the focus, and its place on the screen. @param {HTMLElement} root @param {() => void} make */
 function keeping(root, make) {
   const pressed = document.activeElement;
   const part = pressed instanceof HTMLElement && root.contains(pressed) && pressed.dataset.part;
@@ -159,7 +159,7 @@ class Network {
     const plan = this.#plan;
     if (!plan) return;
     const measured = plan.checkpoint === panel.form.value("checkpoint") ? plan.figures : null;
-    keeping(this.#body, () => this.apart.render(plan.blocks, measured, page.model));
+    this.apart.render(plan.blocks, measured, page.model);
   }
 
   // --- What is chosen

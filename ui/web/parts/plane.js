@@ -10,8 +10,11 @@ import { LANES } from "./plane/charts.js";
 import { Stage } from "./plane/stage.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { Form } from "../form/form.js" */
+/** @import { Plan } from "../plans/plan.js" */
 /** @import { Description } from "../run/knowledge.js" */
-/** @import { Data, Result } from "./plane/cloud.js" */
+/** @import { Result } from "./plane/cloud.js" */
+/** @import { Data } from "../process/mixture.js" */
 
 const DRAW = `
 <p class="info" id="plane-draw-help">${BOARD.help}</p>
@@ -37,73 +40,114 @@ const STAGE = `
 <div class="numbers" hidden></div>
 `;
 
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Plane(page, part).mounted();
+
 /**
  * Its element has data-shape, and of the clouds data-t, data-frames (of both lanes), data-training (a network is), and
  * data-last: whether the end of a run is shown.
- * @param {Page} page @param {string} part @returns {Part}
  */
-export function mount(page, part) {
-  const given = page.given.initial.plane;
-  const body = el("div", { class: "plane" });
-  markup(body, STAGE);
-  find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
-  const draw = el("div", { class: "draw" });
-  markup(draw, DRAW);
-  const shape = () => panel.form.value("shape");
-  const title = () => WORDS.title(shape());
-  /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, {
-    take: (result) => stage.take(result),
-    renew: () => stage.clear(),
-    finish(_, plan) {
-      if (plan) page.knowledge.catalogue.trained.add(networkOf(plan.request));
-      return stage.summary;
-    },
-    render,
-    describe: (about) => {
-      const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (about);
-      stage.offer(data, lanes);
-    },
-    layout: (form) => form.layout(({ lane }) => !lane),
-    sight: () => [find(body, ".transport")],
-  });
-  const { element, form } = panel;
-  const stage = new Stage(body, element, given);
-  const board = new Board(draw, given.DRAWN, () => panel.changed("drawing", true));
-  form.adopt("drawing", {
-    element: draw,
-    input: null,
-    get: () => (draw.hidden ? "" : board.text),
-    set: (text) => {
-      if (text) board.points = fromText(text, given.DRAWN);
-      board.render();
-    },
-    missing: () => (board.points.length ? "" : WORDS.missing),
-  });
-  const lanes = LANES.map((lane) => {
-    const fields = form.fields.filter((field) => field.lane === lane).map(({ name }) => form.place(name));
-    const title = el("legend", null, swatch(lane), lane.toUpperCase());
-    return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
-  });
-  form.place("shape").after(draw, ...lanes);
-  form.place("shape").addEventListener("change", () => {
-    if (shape() === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
-  });
-  find(body, ".panes").before(panel.origin);
-  panel.stage.append(body);
-  function render() {
-    element.dataset.shape = shape();
-    if (form.missing) stage.offer(null, []); // there is nothing to show any more
-    const { active } = panel.stream;
-    stage.scrubber.active = active;
+class Plane {
+  #body = el("div", { class: "plane" });
+  #draw = el("div", { class: "draw" });
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    const given = page.given.initial.plane;
+    const body = this.#body;
+    markup(body, STAGE);
+    markup(this.#draw, DRAW);
+    find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    this.stage = new Stage(body, this.panel.element, given);
+    this.#offerDrawing(given.DRAWN);
+    const { form } = this.panel;
+    form.place("shape").after(this.#draw, ...LANES.map((lane) => laneOf(form, lane)));
+    form.place("shape").addEventListener("change", () => {
+      if (this.#shape === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
+    });
+    find(body, ".panes").before(this.panel.origin);
+    this.panel.stage.append(body);
+    // Its colours are drawn, so it is drawn anew where the page becomes light or dark.
+    const theme = new MutationObserver(() => this.stage.render());
+    theme.observe(document.documentElement, { attributeFilter: ["class"] });
+  }
+
+  mounted() {
+    const { stage } = this;
+    const title = () => WORDS.title(this.#shape);
+    return this.panel.mounted(["csv"], () => stage.ended, {
+      show: () => stage.soon(), // a canvas that is not seen has no size
+      key: (event) => stage.scrubber.key(event),
+      title,
+      slide: async () => stage.slide(title()),
+    });
+  }
+
+  get #shape() {
+    return this.panel.form.value("shape");
+  }
+
+  /** The board is the control of the field `drawing`. @param {number} most points */
+  #offerDrawing(most) {
+    const { panel } = this;
+    const element = this.#draw;
+    const board = new Board(element, most, () => panel.changed("drawing", true));
+    panel.form.adopt("drawing", {
+      element,
+      input: null,
+      get: () => (element.hidden ? "" : board.text),
+      set: (text) => {
+        if (text) board.points = fromText(text, most);
+        board.render();
+      },
+      missing: () => (board.points.length ? "" : WORDS.missing),
+    });
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Form} form */
+  layout = (form) => form.layout(({ lane }) => !lane);
+
+  /** @param {Result} result */
+  take(result) {
+    this.stage.take(result);
+  }
+
+  renew() {
+    this.stage.clear();
+  }
+
+  render() {
+    const { panel, stage } = this;
+    panel.element.dataset.shape = this.#shape;
+    if (panel.form.missing) stage.offer(null, []); // there is nothing to show any more
+    stage.scrubber.active = panel.stream.active;
     stage.soon();
   }
-  // Its colours are drawn, so it is drawn anew where the page becomes light or dark.
-  new MutationObserver(() => stage.render()).observe(document.documentElement, { attributeFilter: ["class"] });
-  return panel.mounted(["csv"], () => stage.ended, {
-    show: () => stage.soon(), // a canvas that is not seen has no size
-    key: (event) => stage.scrubber.key(event),
-    title,
-    slide: async () => stage.slide(title()),
-  });
+
+  /** @param {unknown} _ @param {Plan | null} plan */
+  finish(_, plan) {
+    if (plan) this.panel.page.knowledge.catalogue.trained.add(networkOf(plan.request));
+    return this.stage.summary;
+  }
+
+  /** @param {Description} description */
+  describe(description) {
+    const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (description);
+    this.stage.offer(data, lanes);
+  }
+
+  sight() {
+    return [find(this.#body, ".transport")];
+  }
+}
+
+/** The fields of a lane. @param {Form} form @param {string} lane */
+function laneOf(form, lane) {
+  const fields = form.fields.filter((field) => field.lane === lane).map(({ name }) => form.place(name));
+  const title = el("legend", null, swatch(lane), lane.toUpperCase());
+  return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
 }

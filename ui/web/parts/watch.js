@@ -13,6 +13,8 @@ import { Touch } from "./watch/touch.js";
 import { Typing } from "./watch/typing.js";
 
 /** @import { Page, Part } from "../app.js" */
+/** @import { About, Form } from "../form/form.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { Result } from "../player/recording.js" */
 /** @import { Starter } from "../run/starters.js" */
 /** @import { Lesson } from "./course/bar.js" */
@@ -29,7 +31,7 @@ function starters(page, panel) {
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
   const types = { title: WORDS.types, values: ONE, act: () => typeWords(panel) };
   return [
-    { title: WORDS.tour(tour.minutes), act: () => take(page, tour), primary: true },
+    { title: WORDS.tour(tour.minutes), act: () => beginLesson(page, tour), primary: true },
     { title: WORDS.seven, values: { checkpoint: "mnist-tiny", label: "7" } },
     ...(typed ? [types] : []),
     { title: WORDS.own, act: () => ownPicture(page) },
@@ -37,8 +39,8 @@ function starters(page, panel) {
   ];
 }
 
-/** Begin a lesson. @param {Page} page @param {Lesson} lesson */
-async function take(page, lesson) {
+/** @param {Page} page @param {Lesson} lesson */
+async function beginLesson(page, lesson) {
   const { begin } = await import("./course/bar.js");
   return begin(page, lesson);
 }
@@ -65,83 +67,128 @@ function ownPicture(page) {
   chooser.click();
 }
 
-/** The network of the run that is shown, with its settings. @param {Page} page @param {Panel<Result>} panel */
-function lookInside(page, panel) {
-  const names = page.given.forms.network.map(({ name }) => name).filter((name) => name !== "count");
-  const values = Object.fromEntries(Object.entries(panel.ran).filter(([name]) => names.includes(name)));
-  return page.open("network", page.whole("network", values), { push: true, cause: "press" });
-}
-
 /** @param {Page} page @param {string} part @returns {Part} */
-export function mount(page, part) {
-  const player = new Player(
-    () => panel.set({ attention: true }, "press"),
-    () => lookInside(page, panel),
+export const mount = (page, part) => new Watch(page, part).mounted();
+
+class Watch {
+  player = new Player(
+    () => this.panel.set({ attention: true }, "press"),
+    () => this.#lookInside(),
   );
-  const past = new Past(page, player);
-  const { first, models } = page.given;
-  const latent = models.some((model) => model.ref === first && model.latent);
-  const said = el("p", { class: "lead" }, lead(first, latent));
-  /** @type {Panel<Result>} */
-  const panel = new Panel(page, part, {
-    take: player.take,
-    skip: (seconds) => player.skip(seconds),
-    renew() {
-      typing.renew();
-      player.start();
-    },
-    finish(values) {
-      past.add(part, values);
-      tries.time();
-      return player.outcome();
-    },
-    render() {
-      player.active = panel.stream.active;
-      typing.render();
-    },
-    layout: (form) =>
-      form.layout(
-        ({ name }) => name !== "prompt",
-        ({ kind }) => kind === "reference" || kind === "classname",
+  #lead = el("p", { class: "lead" });
+  #words = el("div", { class: "try words", hidden: true });
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    const { player } = this;
+    this.page = page;
+    this.part = part;
+    this.past = new Past(page, player);
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    const { element, form, origin, stage } = this.panel;
+    this.typing = new Typing(page, this.panel, player);
+    find(form.place("prompt"), "input").addEventListener("input", () => this.typing.typed());
+    const touch = new Touch(this.panel, player);
+    form.adopt("touch", touch);
+    find(player.root, ".told").after(touch.element);
+    player.shows = () => touch.render();
+    player.render();
+    this.tries = new Starters(this.panel, starters(page, this.panel));
+    const { first, models } = page.given;
+    write(
+      this.#lead,
+      lead(
+        first,
+        models.some((model) => model.ref === first && model.latent),
       ),
-    sight: () => player.sight,
-    offer(about) {
-      typing.leave();
-      write(said, lead(about.ref, about.latent));
-      offerWords(about.prompts);
-    },
-    describe() {
-      sayHow();
-      tries.describe();
-    },
-  });
-  const typing = new Typing(page, panel, player);
-  find(panel.form.place("prompt"), "input").addEventListener("input", () => typing.typed());
-  const touch = new Touch(panel, player);
-  panel.form.adopt("touch", touch);
-  find(player.root, ".told").after(touch.element);
-  player.shows = () => touch.render();
-  player.render();
-  const tries = new Starters(panel, starters(page, panel));
-  const words = el("div", { class: "try words", hidden: true });
-  /** Words to try. @param {string[]} prompts of a model that takes any */
-  function offerWords(prompts) {
-    words.hidden = !prompts.length;
-    words.replaceChildren(
-      ...prompts.map((prompt) => button({ class: "button" }, () => panel.set({ prompt }, "press"), prompt)),
+    );
+    this.#sayHow();
+    element.prepend(this.#lead, this.tries.element);
+    stage.append(this.#asked(), origin, player.root, this.past.element);
+  }
+
+  mounted() {
+    const { panel, player } = this;
+    const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
+    return panel.mounted(kinds, () => player.view.coming.count > 0, player.part);
+  }
+
+  /** The words of a prompt, and what stands with them. */
+  #asked() {
+    const { caption } = this.player.screen; // of one run: words that its model does not know
+    const asked = el("div", { class: "asked" }, this.panel.form.place("prompt"), caption, this.#words);
+    asked.addEventListener("focusin", ({ target }) => {
+      const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // the pictures stay in sight above it
+      if (keyboard && target instanceof HTMLInputElement) asked.scrollIntoView({ block: "start" });
+    });
+    return asked;
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Form} form */
+  layout = (form) =>
+    form.layout(
+      ({ name }) => name !== "prompt",
+      ({ kind }) => kind === "reference" || kind === "classname",
+    );
+
+  take = this.player.take;
+
+  renew() {
+    this.typing.renew();
+    this.player.start();
+  }
+
+  /** @param {number} seconds */
+  skip(seconds) {
+    this.player.skip(seconds);
+  }
+
+  render() {
+    this.player.active = this.panel.stream.active;
+    this.typing.render();
+  }
+
+  /** @param {Values} values */
+  finish(values) {
+    this.past.add(this.part, values);
+    this.tries.time();
+    return this.player.outcome();
+  }
+
+  /** @param {About} about the model */
+  offer({ ref, latent, prompts }) {
+    this.typing.leave();
+    write(this.#lead, lead(ref, latent));
+    this.#words.hidden = !prompts.length;
+    this.#words.replaceChildren(
+      ...prompts.map((prompt) => button({ class: "button" }, () => this.panel.set({ prompt }, "press"), prompt)),
     );
   }
-  function sayHow() {
-    write(find(panel.fields, ".how > summary .values"), how(panel.form.values));
+
+  describe() {
+    this.#sayHow();
+    this.tries.describe();
   }
-  sayHow();
-  panel.element.prepend(said, tries.element);
-  const { caption } = player.screen; // of one run: words that its model does not know
-  const asked = el("div", { class: "asked" }, panel.form.place("prompt"), caption, words);
-  asked.addEventListener("focusin", ({ target }) => {
-    const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // the pictures stay in sight above it
-    if (keyboard && target instanceof HTMLInputElement) asked.scrollIntoView({ block: "start" });
-  });
-  panel.stage.append(asked, panel.origin, player.root, past.element);
-  return panel.mounted(["png", "gif", "webp", "strip", "csv", "zip"], () => player.view.coming.count > 0, player.part);
+
+  sight() {
+    return this.player.sight;
+  }
+
+  // --- What is around the player
+
+  #sayHow() {
+    const { fields, form } = this.panel;
+    write(find(fields, ".how > summary .values"), how(form.values));
+  }
+
+  /** Open the network of the run that is shown, with its settings. */
+  #lookInside() {
+    const { page } = this;
+    const names = page.given.forms.network.map(({ name }) => name).filter((name) => name !== "count");
+    const values = Object.fromEntries(Object.entries(this.panel.ran).filter(([name]) => names.includes(name)));
+    return page.open("network", page.whole("network", values), { push: true, cause: "press" });
+  }
 }

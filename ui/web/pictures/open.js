@@ -1,6 +1,7 @@
 // A file of the visitor's, decoded by the browser: only pixels of it leave the page.
 
 import { checkPixels, context2d, el } from "../drawing/dom.js";
+import { UserError } from "../process/errors.js";
 import { tooLarge, tooLong, tooManyPixels, UNREADABLE } from "../words/pictures.js";
 import { reduced, resized } from "./resize.js";
 
@@ -12,18 +13,18 @@ const RATIO = 100; // of the sides: of a longer picture hardly anything is to be
 const TILE = 2048; // pixels a side that are taken from the browser at once
 
 /**
- * A picture file, upright, in red, green, blue and alpha. Throws an Error with a sentence for what is not a picture, or
+ * A picture file, upright, in red, green, blue and alpha. Throws a UserError for what is not a picture, or
  * too large.
  * @param {File} file
  * @param {(long: number, short: number) => number} longest pixels of its longer side, at most, for a picture of these sides
  */
 export async function open(file, longest) {
-  if (file.size > MEGABYTES * 1e6) throw new Error(tooLarge(MEGABYTES));
+  if (file.size > MEGABYTES * 1e6) throw new UserError(tooLarge(MEGABYTES));
   checkPixels();
   await check(file);
   // Without a conversion of colours: the levels are those of the file, as the trainer reads them.
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
-  if (!bitmap) throw new Error(UNREADABLE);
+  if (!bitmap) throw new UserError(UNREADABLE);
   const { width, height } = bitmap;
   const most = longest(Math.max(width, height), Math.min(width, height));
   const [wide, high] = within(width, height, most);
@@ -33,19 +34,19 @@ export async function open(file, longest) {
   return resized(small, wide, high, "bicubic", [0, 0, width / across, height / down]);
 }
 
-/** Throws an Error with a sentence for a picture that is too large to decode: its header is read, and nothing else. @param {File} file */
+/** Throws a UserError for a picture that is too large to decode: its header is read, and nothing else. @param {File} file */
 async function check(file) {
   const image = el("img", { src: URL.createObjectURL(file) });
   const known = new Promise((resolve, reject) => {
     image.addEventListener("load", resolve);
-    image.addEventListener("error", () => reject(new Error(UNREADABLE)));
+    image.addEventListener("error", () => reject(new UserError(UNREADABLE)));
   });
   await known.finally(() => URL.revokeObjectURL(image.src));
   const sides = [image.naturalWidth, image.naturalHeight];
   const [ratio, pixels] = [Math.max(...sides) / Math.min(...sides), sides[0] * sides[1]];
-  if (ratio > RATIO) throw new Error(tooLong(ratio, RATIO));
+  if (ratio > RATIO) throw new UserError(tooLong(ratio, RATIO));
   const most = MEGAPIXELS * (file.type === "image/jpeg" ? 3 : 1);
-  if (pixels > most * 1e6) throw new Error(tooManyPixels(pixels, most));
+  if (pixels > most * 1e6) throw new UserError(tooManyPixels(pixels, most));
 }
 
 /** The size of a picture whose longer side is to be at most so long, as `Image.thumbnail` of Pillow. @param {number} width @param {number} height @param {number} longest */

@@ -1,7 +1,7 @@
 // Pictures made smaller and larger as Pillow does it, digit for digit (its Resample.c and Reduce.c): weights of 22 binary
 // digits, first across and then down, with whole levels in between.
 
-/** 8 bits in each of 1 to 4 channels, row by row; of 2 or 4 channels the last is alpha. @typedef {{ width: number, height: number, channels: number, data: Uint8Array }} Picture */
+/** @typedef {import("../messages/protocol.d.ts").Picture} Picture */
 /** @typedef {[left: number, top: number, right: number, bottom: number]} Box */
 /** @typedef {"bicubic" | "lanczos"} Filter */
 

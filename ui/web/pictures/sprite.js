@@ -1,9 +1,8 @@
 // Pictures of a message, beside each other: for an <img>, and for a canvas.
 import { bmp } from "./compose.js";
 
-/** @import { Picture } from "./resize.js" */
 /** @typedef {ImageBitmap | HTMLCanvasElement} Drawable */
-/** Pixels, or a file. @typedef {Picture[] | Blob} Sprite */
+/** @typedef {import("../messages/protocol.d.ts").Sprite} Sprite */
 
 /** @type {WeakMap<Sprite, string>} */
 const urls = new WeakMap();

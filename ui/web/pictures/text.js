@@ -2,9 +2,9 @@
 // as ui/pictures/as_text.py has them.
 
 import { base64, bytes, packed, unpacking } from "../messages/bytes.js";
+import { UserError } from "../process/errors.js";
 import { anotherSize } from "../words/pictures.js";
 
-/** @import { Facts } from "../plans/plan.js" */
 /** @import { Picture } from "./resize.js" */
 
 const MOST = 2 ** 23; // bytes of a picture, unpacked
@@ -21,12 +21,12 @@ export async function unpack(text) {
 
 /**
  * The picture of a text that was unpacked. Throws for anything but a picture of the model's size.
- * @param {unknown} text @param {Pick<Facts, "image_size" | "channels">} model @returns {Picture}
+ * @param {unknown} text @param {{ image_size: number, channels: number }} model @returns {Picture}
  */
 export function fromText(text, { image_size: size, channels }) {
   const data = known.get(String(text));
   if (data?.length === size * size * channels) return { width: size, height: size, channels, data };
-  throw new Error(anotherSize(size));
+  throw new UserError(anotherSize(size));
 }
 
 /** A picture as text. @param {Pick<Picture, "data">} picture */

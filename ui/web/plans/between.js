@@ -1,5 +1,6 @@
 // Between words: a square of pictures between four texts, all from one noise; coarse first, then ever finer.
 
+import { UserError } from "../process/errors.js";
 import { literal } from "../words/literal.js";
 import { PART } from "../words/wrong.js";
 import { pictureSize } from "./facts.js";
@@ -33,7 +34,7 @@ function stages() {
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BetweenPlan} */
 function plan(request, [model], catalogue) {
-  if (!model.takes_words) throw new Error(PART.between);
+  if (!model.takes_words) throw new UserError(PART.between);
   const { a, b, c, d, checkpoint } = request;
   const {
     chain,

@@ -7,11 +7,10 @@ import { general } from "../words/literal.js";
 import { ANY, countOfSteps, grey, OPTION, SAMPLER, sigma, VARIANCE } from "../words/units.js";
 import { optionsOf, sampling } from "./settings.js";
 
+/** @import { Row } from "../process/runs.js" */
 /** @import { Facts } from "./plan.js" */
 /** @import { Lane } from "./settings.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-
-/** A reverse step t → s, with ᾱ_t and σ; σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
 
 export const HARD = 3; // the final step can hardly remove noise that is so many times what the network was trained to find there
 

@@ -1,5 +1,6 @@
 // Kinds of fields of a request: what a value from the page, a script or an address may be.
 
+import { UserError } from "../process/errors.js";
 import { ANY } from "../words/units.js";
 import { FIELD } from "../words/wrong.js";
 import { strokes } from "./touch.js";
@@ -15,8 +16,7 @@ const CELLS = 32; // a side, of what is erased
 const POINTS = 200; // of a drawing, at most
 
 /** A value that can't be: its sentence, and the field that it is of. */
-export class Wrong extends Error {
-  name = "Error"; // its message is a sentence of ours: see failure of words/units.js
+export class Wrong extends UserError {
   /** It, and other wrong values that were found with it. @type {Wrong[]} */
   all = [this];
 
@@ -64,27 +64,27 @@ export function shown(value) {
  */
 function near(path) {
   const text = String(path || "");
-  if (/^[\\/]([\\/]|\?\?)/.test(text.trim())) throw new Error(FIELD.far(shown(text)));
+  if (/^[\\/]([\\/]|\?\?)/.test(text.trim())) throw new UserError(FIELD.far(shown(text)));
   return text;
 }
 
 /** A checkpoint as a visitor names it. @param {FieldForm} field @param {unknown} value */
 function reference({ title }, value) {
   const text = near(value).trim();
-  if (!text || length(text) > LONGEST) throw new Error(FIELD.reference(title));
+  if (!text || length(text) > LONGEST) throw new UserError(FIELD.reference(title));
   return text;
 }
 
 /** @param {FieldForm} field @param {unknown} value */
 function choice({ title, names = [] }, value) {
   if (typeof value === "string" && names.includes(value)) return value;
-  throw new Error(FIELD.choice(title, shown(value), names));
+  throw new UserError(FIELD.choice(title, shown(value), names));
 }
 
 /** A class by its name or number. @param {FieldForm} field @param {unknown} value */
 function className({ title }, value) {
   const text = String(value === "" ? ANY : (value ?? ANY)).trim();
-  if (length(text) > LONGEST_CLASS) throw new Error(FIELD.long(title, LONGEST_CLASS, length(text)));
+  if (length(text) > LONGEST_CLASS) throw new UserError(FIELD.long(title, LONGEST_CLASS, length(text)));
   return text;
 }
 
@@ -93,7 +93,7 @@ function onOff({ title }, value) {
   if (value === true || value === "true") return true;
   if (value === false || value === "false") return false;
   if (value === null || value === "") return null;
-  throw new Error(FIELD.onOff(title, shown(value)));
+  throw new UserError(FIELD.onOff(title, shown(value)));
 }
 
 /** A number as a form or an address has it, "" for what is none. @param {unknown} value */
@@ -104,7 +104,7 @@ function whole({ title, low = 0, high = 0, allowed }, value) {
   const text = digits(value);
   const number = Number(text);
   if (/^-?\d{1,30}$/.test(text) && low <= number && number <= high) return number;
-  throw new Error(FIELD.whole(title, allowed || FIELD.range(low, high), shown(value)));
+  throw new UserError(FIELD.whole(title, allowed || FIELD.range(low, high), shown(value)));
 }
 
 /** @param {FieldForm} field @param {unknown} value @returns {number | null} null for what is left open */
@@ -113,14 +113,14 @@ function decimal({ title, low = 0, high = 1, open }, value) {
   const text = digits(value);
   const number = Number(text);
   if (DECIMAL.test(text) && low <= number && number <= high) return number;
-  throw new Error(FIELD.number(title, low, high, shown(value)));
+  throw new UserError(FIELD.number(title, low, high, shown(value)));
 }
 
 /** Words in one line. @param {FieldForm} field @param {unknown} value */
 function prompt({ title, most = LONGEST }, value) {
   const letters = String(value || "").replace(/\p{Cs}/gu, ""); // half a surrogate pair is no text
   const text = letters.trim().replace(/\s+/g, " ");
-  if (length(text) > most) throw new Error(FIELD.long(title, most, length(text)));
+  if (length(text) > most) throw new UserError(FIELD.long(title, most, length(text)));
   return text;
 }
 
@@ -130,7 +130,7 @@ function wholes({ title, most = 0, example, may_be_empty }, value) {
   const parts = text.split(/[\s,;]+/).filter(Boolean);
   if (parts.every((part) => /^\d{1,6}$/.test(part)) && parts.length <= most && (parts.length || may_be_empty))
     return [...new Set(parts.map(Number))];
-  throw new Error(FIELD.wholes(title, most, example, shown(value)));
+  throw new UserError(FIELD.wholes(title, most, example, shown(value)));
 }
 
 /** What is erased: a bit for each of CELLS × CELLS cells, row by row, base64url; empty for nothing. @param {unknown} value */
@@ -139,7 +139,7 @@ function cells(value) {
   const bits = /^([\w-]{4})*([\w-]{2}==|[\w-]{3}=)?$/.test(text)
     ? atob(text.replaceAll("-", "+").replaceAll("_", "/"))
     : "?";
-  if (bits && bits.length !== CELLS ** 2 / 8) throw new Error(FIELD.cells);
+  if (bits && bits.length !== CELLS ** 2 / 8) throw new UserError(FIELD.cells);
   return Uint8Array.from(bits, (one) => one.charCodeAt(0));
 }
 
@@ -148,12 +148,12 @@ function points(value) {
   const parts = String(value || "")
     .split(/\s+/)
     .filter(Boolean);
-  if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part))) throw new Error(FIELD.points(shown(value)));
+  if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part))) throw new UserError(FIELD.points(shown(value)));
   const found = parts.map(
     (part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100 + 0)),
   );
   if (found.length > POINTS || found.flat().some((one) => Math.abs(one) > 1))
-    throw new Error(FIELD.drawing(POINTS, shown(value)));
+    throw new UserError(FIELD.drawing(POINTS, shown(value)));
   return found;
 }
 

@@ -1,6 +1,7 @@
 // The planner of each part, loaded when it is asked for.
 
-/** @import { Order, Planner } from "./plan.js" */
+/** @import { Order } from "../messages/client.js" */
+/** @import { Planner } from "./plan.js" */
 
 const sampling = () => import("./sampling.js");
 /** @type {Record<string, () => Promise<Planner<any>>>} */

@@ -1,6 +1,7 @@
 // What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
 
 import { fromText, unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { round } from "../process/floats.js";
 import { chain } from "../process/runs.js";
 import { checkTimes } from "../process/times.js";
@@ -15,7 +16,7 @@ import { checkPixels } from "./rows.js";
 import { copied, lines, load, picture } from "./scripts.js";
 import { asksFor, classOf } from "./settings.js";
 
-/** @import { Bits } from "../parts/likelihood/tables.js" */
+/** @import { MeanBits } from "../messages/protocol.d.ts" */
 /** @import { Catalogue, PictureSet } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
 
@@ -41,7 +42,7 @@ export const lengths = (model) =>
 /**
  * Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so. What is seen is
  * the noise of the last step that adds any: the final step can hardly remove what is far more than it was trained to find.
- * @param {Facts} model @param {Bits["chains"]} chains
+ * @param {Facts} model @param {MeanBits["chains"]} chains
  */
 export function looks(model, chains) {
   const [steps] = lengths(model);
@@ -69,7 +70,7 @@ function measured(request, model, catalogue) {
     return { shape: [1, size, size, channels], labels: label === null ? null : [label], set: null };
   }
   const set = catalogue.words.sets.find((one) => one.size === size && one.channels === channels);
-  if (!set) throw new Error(PART.noPictures(size, channels));
+  if (!set) throw new UserError(PART.noPictures(size, channels));
   const { classes } = set;
   const isOfModel = num_classes === classes.length && (class_names ?? classes).join("\n") === classes.join("\n");
   const count = Math.min(request.count, set.count);
@@ -83,11 +84,11 @@ function measured(request, model, catalogue) {
 
 /** Throw for a model whose bound can't be measured. @param {Facts} model @param {Measured} pictures */
 function checkBound({ num_classes, null_label, schedule: { T }, student }, { labels }) {
-  if (num_classes && null_label === null && !labels) throw new Error(PART.needsClass(num_classes - 1));
+  if (num_classes && null_label === null && !labels) throw new UserError(PART.needsClass(num_classes - 1));
   if (!student) return;
   const whole = Array.from({ length: T }, (_, i) => T - i);
   checkTimes(student, whole, PART.teacher);
-  if (student.method === "consistency") throw new Error(PART.consistency);
+  if (student.method === "consistency") throw new UserError(PART.consistency);
 }
 
 /** @typedef {Plan & { model: Facts, pictures: Measured }} BoundPlan */

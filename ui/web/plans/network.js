@@ -1,5 +1,6 @@
 // The network: a run, and beside it one that has parts switched off, or a block of a third run.
 
+import { UserError } from "../process/errors.js";
 import { modelPairs } from "../process/times.js";
 import { keywords, literal } from "../words/literal.js";
 import { askedFor, secondTitle } from "../words/network.js";
@@ -33,21 +34,21 @@ function cutOf(off) {
     .map((name) => name.trim())
     .filter(Boolean);
   const wrong = names.find((name) => !PART.test(name));
-  if (wrong !== undefined) throw new Error(NETWORK.part(shown(wrong)));
+  if (wrong !== undefined) throw new UserError(NETWORK.part(shown(wrong)));
   return [...new Set(names)];
 }
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {NetworkPlan} */
 function plan(request, [model], catalogue) {
   const { graft, graft_block, first, last, block, checkpoint } = request;
-  if ([...graft].length > 300) throw new Error(NETWORK.prompt([...graft].length));
+  if ([...graft].length > 300) throw new UserError(NETWORK.prompt([...graft].length));
   const cut = cutOf(request.off);
   const wrong = [block, graft_block].find((name) => !BLOCK.test(name));
-  if (wrong !== undefined) throw new Error(NETWORK.block(shown(wrong)));
-  if (graft && !model.num_classes && !model.takes_words) throw new Error(NETWORK.graft);
-  if (graft && cut.includes(graft_block)) throw new Error(NETWORK.both(graft_block));
+  if (wrong !== undefined) throw new UserError(NETWORK.block(shown(wrong)));
+  if (graft && !model.num_classes && !model.takes_words) throw new UserError(NETWORK.graft);
+  if (graft && cut.includes(graft_block)) throw new UserError(NETWORK.both(graft_block));
   const [, down, right] = request.place.match(PLACE) ?? [];
-  if (request.place && !down) throw new Error(NETWORK.place(shown(request.place)));
+  if (request.place && !down) throw new UserError(NETWORK.place(shown(request.place)));
   const place = down ? /** @type {[number, number]} */ ([Number(down) / 100, Number(right) / 100]) : null;
   const chain = resolved(plain(laneOf(request)), model, catalogue);
   const other = graft ? plain({ ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) }) : null;
@@ -58,7 +59,7 @@ function plan(request, [model], catalogue) {
   const times = modelPairs(model.process, chain.steps, chain.spacing, chain.sampler).map(([t]) => t);
   const apart = cut.length > 0 || graft !== "";
   const changed = new Set(apart ? times.slice(first - 1, last || undefined) : []);
-  if (apart && !changed.size) throw new Error(NETWORK.steps(times.length));
+  if (apart && !changed.size) throw new UserError(NETWORK.steps(times.length));
   const options = optionsOf(chain);
   const grafted = other && optionsOf(other);
   const kind = stepKind(checkpoint, batch(chain, model));

@@ -1,5 +1,6 @@
 // How long a run takes, before it starts: from the steps of its plan, and from what an engine tells of its pace.
 
+import { UserError } from "../process/errors.js";
 import { downloads, expected } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
 import { evaluations, left } from "./plan.js";
@@ -39,7 +40,7 @@ function checkLimit(plan, { paces, tflop }) {
   if (tflop === null || total <= 1e12 * tflop) return;
   const steps = plan.steps.reduce((sum, { n }) => sum + n, 0);
   const all = evaluations(plan.steps);
-  throw new Error(RUN.long(steps, all / steps, total / all, tflop));
+  throw new UserError(RUN.long(steps, all / steps, total / all, tflop));
 }
 
 /**

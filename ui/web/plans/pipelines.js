@@ -1,11 +1,12 @@
 // Scripts that repeat a run of a score or a consistency model with the pipeline that diffusers has for it.
 
+import { UserError } from "../process/errors.js";
 import { general, literal, range } from "../words/literal.js";
 import { SCRIPT } from "../words/wrong.js";
 
 /** @import { Facts } from "./plan.js" */
 /** @import { Lane } from "./settings.js" */
-/** @import { Row } from "./captions.js" */
+/** @import { Row } from "../process/runs.js" */
 
 const CORRECTIONS = 2 ** 33; // from this number on, the streams of noise are those of corrections
 const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"seed-{seed}.png")';
@@ -17,8 +18,8 @@ const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"se
  */
 export function script(run, model, rows, label, times) {
   const { pipeline, home, channels } = model;
-  if (!pipeline || !(pipeline.name in MAKERS)) throw new Error(SCRIPT.prediction);
-  if (channels !== 3) throw new Error(SCRIPT.channels(pipeline.name));
+  if (!pipeline || !(pipeline.name in MAKERS)) throw new UserError(SCRIPT.prediction);
+  if (channels !== 3) throw new UserError(SCRIPT.channels(pipeline.name));
   const { imports, body } = MAKERS[pipeline.name](run, model, rows, label, times);
   return [
     "import numpy as np",
@@ -46,8 +47,8 @@ export const noise = ({ channels, image_size }) => [
 const MAKERS = {
   // One picture at a time, as its corrector takes the means over a batch. It would begin at 0, without the data.
   ScoreSdeVePipeline(run, model, _, __, times) {
-    if (!["ddpm", "langevin"].includes(run.sampler) || run.variance !== "beta") throw new Error(SCRIPT.scores);
-    if (run.clip) throw new Error(SCRIPT.clip);
+    if (!["ddpm", "langevin"].includes(run.sampler) || run.variance !== "beta") throw new UserError(SCRIPT.scores);
+    if (run.clip) throw new UserError(SCRIPT.clip);
     const corrections = run.sampler === "langevin" ? model.corrections : 0;
     const { T } = model.schedule;
     const corrected = [

@@ -30,7 +30,7 @@
  */
 
 /**
- * What a part knows of its requests. refs, prepare and plan throw an Error with a sentence for what can't be.
+ * What a part knows of its requests. refs, prepare and plan throw a UserError for what can't be.
  * @template {Plan} [P=Plan]
  * @typedef {object} Planner
  * @property {(request: Request) => string[]} refs the checkpoints that it needs, each once
@@ -40,12 +40,6 @@
  * @property {(plan: P, catalogue: Catalogue) => Record<string, any>} about what `describe` says of a plan
  * @property {(plan: P, result: any, catalogue: Catalogue) => any} shown a result of one of the kinds of `WORDED`, as the page has it
  * @property {(plan: P) => Record<string, any>} asked what a server is asked to compute
- */
-
-/**
- * A run that an engine is to begin: a worker of this page takes the plan, a server what is asked of it. shown: a result as
- * the page shows it, with the words of the plan.
- * @typedef {{ part: string, plan: Plan, asked: Record<string, any>, shown: (result: any) => any }} Order
  */
 
 /** Kinds of results that get their words from the plan of their run: its first one, "plan", and a bound. */

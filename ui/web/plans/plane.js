@@ -1,5 +1,6 @@
 // In the plane: two lanes of one cloud of points, their names, their script, and the points as a table.
 
+import { UserError } from "../process/errors.js";
 import { exactModel, shape } from "../process/plane.js";
 import { modelPairs, suitedSpacing } from "../process/times.js";
 import { asFloat, literal, tuple } from "../words/literal.js";
@@ -12,7 +13,7 @@ import { copied } from "./scripts.js";
 
 /** @import { Process } from "../process/predict.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Data } from "../parts/plane/cloud.js" */
+/** @import { Data } from "../process/mixture.js" */
 /** @import { Plan, Request, StepKind } from "./plan.js" */
 
 /** options: of `ddpm_core.plane.cloud`, after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
@@ -27,7 +28,7 @@ const USUAL = "linspace"; // a spacing that no name mentions
 /** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
 function mixture({ shape: name, drawing, width }) {
   if (name !== DRAWING) return shape(name, width);
-  if (!drawing.length) throw new Error(PART.empty);
+  if (!drawing.length) throw new UserError(PART.empty);
   return { centres: drawing.flat(), width };
 }
 
@@ -63,7 +64,7 @@ const trains = ({ denoiser, denoiser_b }) => [denoiser, denoiser_b].includes("tr
 function plan(request, _models, { words: { installed }, trained }) {
   const data = mixture(request);
   const isTrained = trains(request);
-  if (isTrained && installed) throw new Error(installed.trained);
+  if (isTrained && installed) throw new UserError(installed.trained);
   const exact = exactModel(data, request.cloud);
   const lanes = lanesOf(request, exact);
   const training = isTrained && !trained.has(networkOf(request)) ? request.training : 0;

@@ -1,6 +1,7 @@
 // What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
 
 import { asText, fromText, urlSafe } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { chain, checkNoMemory } from "../process/runs.js";
 import { literal, range } from "../words/literal.js";
 import { COMPLETED, METHOD, ofSeed } from "../words/rows.js";
@@ -53,14 +54,14 @@ export function known({ hidden }, size) {
     return 1 - (((hidden[cell >> 3] ?? 0) >> (7 - (cell & 7))) & 1);
   });
   if (left.includes(0) && left.includes(1)) return left;
-  throw new Error(PART.erased);
+  throw new UserError(PART.erased);
 }
 
 /** Throw for a task that the model's pictures are not for. @param {Request} request @param {Facts} model */
 function checkTask(request, { image_size: size, channels }) {
   const { task } = request;
-  if (task === "grey" && channels < 3) throw new Error(PART.grey);
-  if (task === "downsample" && size % SHRUNK) throw new Error(PART.shrunk(SHRUNK));
+  if (task === "grey" && channels < 3) throw new UserError(PART.grey);
+  if (task === "downsample" && size % SHRUNK) throw new UserError(PART.shrunk(SHRUNK));
   if (task === "mask") known(request, size);
 }
 
@@ -90,10 +91,10 @@ function plan(request, [model], catalogue) {
 /** Throw for a sampler whose steps a method can't take one by one, and for gradients where there are none. @param {string} method @param {Chain} way @param {Catalogue} catalogue */
 function checkMethod(method, way, { words: { installed } }) {
   const { alters, takes } = METHODS[method];
-  if (takes === GRADIENT && installed) throw new Error(installed.gradients);
+  if (takes === GRADIENT && installed) throw new UserError(installed.gradients);
   if (!alters) return;
   checkNoMemory(way);
-  if (way.correct) throw new Error(PART.ownState);
+  if (way.correct) throw new UserError(PART.ownState);
 }
 
 /** @type {Planner<RowsPlan>} */

@@ -1,14 +1,25 @@
 // Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
 
 import { unpack } from "../pictures/text.js";
+import { UserError } from "../process/errors.js";
 import { LOSSLESS } from "./facts.js";
 import { args, asksFor, laneOf, resolved, seedsOf } from "./settings.js";
 
-/** @import { Plan as Shown } from "../player/rows.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Outline, Plan, Planner, Request } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
 
+/**
+ * The first result as the page has it.
+ * @typedef {object} Shown
+ * @property {"plan"} kind
+ * @property {string[]} titles of the rows
+ * @property {string[]} sources what stands above the rows
+ * @property {string} what the pictures of a row are
+ * @property {string[]} columns
+ * @property {number[]} steps of each row
+ * @property {boolean} pixelated
+ */
 /** Arguments of ddpm_core.trajectory, after the seeds. @typedef {Omit<Arguments, "seeds">} Options */
 /** columns: pictures in a row. stem: of the names of files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
 /** A picture to begin with: one's own as text, "" for the sample of the seed. @typedef {{ seed: number, own: string }} Source */
@@ -24,7 +35,7 @@ export const rows = {
 
 /** Throw for a latent model. @param {Facts} model @param {string} sentence that only models of pixels can do it */
 export function checkPixels({ latent }, sentence) {
-  if (latent) throw new Error(sentence);
+  if (latent) throw new UserError(sentence);
 }
 
 /**

@@ -1,6 +1,7 @@
 // Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Each is a request;
 // its plan is what runs.
 
+import { UserError } from "../process/errors.js";
 import { chain, checkNoMemory } from "../process/runs.js";
 import { sentences, unknown } from "../words/captions.js";
 import { SAME, SAMPLER, sentence } from "../words/units.js";
@@ -14,7 +15,7 @@ import { forRun } from "./scripts.js";
 import { args, asksFor, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
-/** @import { Row } from "./captions.js" */
+/** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Outline, Plan, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
@@ -174,7 +175,7 @@ function ofLaneB(request, make) {
     return make();
   } catch (error) {
     for (const one of error instanceof Wrong ? error.all : [error])
-      if (request && one instanceof Error && one.name === "Error") {
+      if (request && one instanceof UserError) {
         one.message = RUN.laneB(one.message);
         if (one instanceof Wrong && hasOwn(request, one.field)) one.field = `${one.field}_b`;
       }
@@ -186,10 +187,10 @@ function ofLaneB(request, make) {
 function checkPictures(models) {
   const [first] = models;
   const other = models.find((one) => one.image_size !== first.image_size || one.channels !== first.channels);
-  if (other) throw new Error(RUN.images(imagesOf(first), imagesOf(other)));
-  if (pictureChannels(first) > 4) throw new Error(RUN.channels(first.channels));
+  if (other) throw new UserError(RUN.images(imagesOf(first), imagesOf(other)));
+  if (pictureChannels(first) > 4) throw new UserError(RUN.channels(first.channels));
   const sizes = models.map(pictureSize);
-  if (sizes.some((size) => size !== sizes[0])) throw new Error(RUN.sizes(sizes));
+  if (sizes.some((size) => size !== sizes[0])) throw new UserError(RUN.sizes(sizes));
 }
 
 /** @param {Facts} model */
@@ -204,8 +205,8 @@ function possible(lanes, modelOf, models) {
   if (found.length) return found;
   const student = models.find((model) => model.student);
   const [own] = student ? samplers(student) : [];
-  if (own && !lanes.some(({ sampler }) => sampler === own)) throw new Error(RUN.student(SAMPLER[own]));
-  throw new Error(RUN.cell);
+  if (own && !lanes.some(({ sampler }) => sampler === own)) throw new UserError(RUN.student(SAMPLER[own]));
+  throw new UserError(RUN.cell);
 }
 
 /** Whether a model can run a cell of a grid. @param {Facts} model @param {Lane} lane */
@@ -238,7 +239,7 @@ function whyUntouchable(lane, { process }) {
 function touched(lanes, model, rows, untouchable) {
   const last = lanes[lanes.length - 1];
   if (!last.touch) return new Map();
-  if (untouchable) throw new Error(untouchable);
+  if (untouchable) throw new UserError(untouchable);
   last.touch = placed(
     last.touch,
     rows.map(([, s]) => s),

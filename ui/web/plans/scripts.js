@@ -1,5 +1,6 @@
 // Scripts that repeat a run: with ddpm_core, and with diffusers alone.
 
+import { UserError } from "../process/errors.js";
 import { DEFAULTS } from "../process/samplers.js";
 import { ascii, asFloat, code, general, keywords, literal, range, tuple, typed } from "../words/literal.js";
 import { SCRIPT } from "../words/wrong.js";
@@ -11,7 +12,7 @@ import { cellSize } from "./touch.js";
 /** @import { Facts } from "./plan.js" */
 /** @import { Lane } from "./settings.js" */
 /** @import { Change, Touches } from "./touch.js" */
-/** @import { Row } from "./captions.js" */
+/** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
 const INSTALLED =
@@ -47,7 +48,7 @@ export function copied(script) {
 
 /** What an error says to the visitor; one of ours is thrown on. @param {unknown} error */
 function sentence(error) {
-  if (error instanceof Error && error.name === "Error") return error.message;
+  if (error instanceof UserError) return error.message;
   throw error;
 }
 
@@ -116,7 +117,7 @@ function touching(touches, { seed, count }, { image_size }, source) {
  */
 function reference(ref, { source }) {
   // Its folder is none of a stranger's business.
-  if (source && ref !== source.ref) throw new Error(SCRIPT.onlyHere);
+  if (source && ref !== source.ref) throw new UserError(SCRIPT.onlyHere);
   return source?.revision ? `${ref.split("@")[0]}@${source.revision}` : ref;
 }
 
@@ -154,7 +155,7 @@ export const rowsSaved = (columns, name) =>
  * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows
  */
 function diffusers([run, other], [model], [steps]) {
-  if (other) throw new Error(other.touch ? SCRIPT.touched : SCRIPT.lanes);
+  if (other) throw new UserError(other.touch ? SCRIPT.touched : SCRIPT.lanes);
   const times = timesOf(run, model, steps);
   reference(run.checkpoint, model);
   if (model.coordinates) return withPipeline(run, model, steps, args(run, model).labels, times);
@@ -204,12 +205,12 @@ function diffusers([run, other], [model], [steps]) {
 function refuse(run, { schedule, prediction, home }) {
   const { sampler, spacing, steps, eta, variance } = run;
   for (const [name, value] of Object.entries(optionsOf(run)))
-    if (!["variance", "eta"].includes(name) && value !== DEFAULTS[name]) throw new Error(SCRIPT.option(name));
-  if (sampler === "ddim" && (spacing !== "trailing" || schedule.T % steps || eta)) throw new Error(SCRIPT.ddim);
-  if (!(sampler in SAMPLERS)) throw new Error(SCRIPT.sampler);
-  if (sampler === "ddpm" && !(variance in KINDS)) throw new Error(SCRIPT.ddpm);
-  if (prediction === "mu" || prediction === "flow") throw new Error(SCRIPT.prediction);
-  if (home.own_class) throw new Error(SCRIPT.ownClass);
+    if (!["variance", "eta"].includes(name) && value !== DEFAULTS[name]) throw new UserError(SCRIPT.option(name));
+  if (sampler === "ddim" && (spacing !== "trailing" || schedule.T % steps || eta)) throw new UserError(SCRIPT.ddim);
+  if (!(sampler in SAMPLERS)) throw new UserError(SCRIPT.sampler);
+  if (sampler === "ddpm" && !(variance in KINDS)) throw new UserError(SCRIPT.ddpm);
+  if (prediction === "mu" || prediction === "flow") throw new UserError(SCRIPT.prediction);
+  if (home.own_class) throw new UserError(SCRIPT.ownClass);
 }
 
 /**

@@ -116,7 +116,7 @@ export const sampling = (lane) => ({
 
 /**
  * Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`, in the order in which a script has them. eta and
- * guidance are floats there. Throws a sentence for what this model does not have.
+ * guidance are floats there. Throws a UserError for what this model does not have.
  * @typedef {object} Arguments
  * @property {number[]} seeds
  * @property {number} steps

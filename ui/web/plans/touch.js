@@ -1,5 +1,6 @@
 // A touch: what a hand has changed of x_t on the way from noise to a picture. In an address it is strokes, as in
 // "490-noise-100-7.7-8.7_490-255.0.0-50-3.3": when (t), what, how strong (in per cent), and the cells, each as column.row.
+import { UserError } from "../process/errors.js";
 import { FIELD, RUN } from "../words/wrong.js";
 
 /** @import { Facts } from "./plan.js" */
@@ -18,11 +19,11 @@ const STROKE = /^\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3
 /** Strokes, in the order in which they were made. @param {string} title of their field @param {unknown} value @returns {Stroke[]} */
 export function strokes(title, value) {
   const text = String(value || "").trim();
-  if (!fits(text)) throw new Error(FIELD.manyStrokes(title, STROKES, MOST));
+  if (!fits(text)) throw new UserError(FIELD.manyStrokes(title, STROKES, MOST));
   const parts = text ? text.split("_") : [];
   const found = parts.every((part) => STROKE.test(part)) ? parts.map(stroke) : null;
   if (found?.every(({ what, strength }) => strength <= 100 && Math.max(...colour(what, 3)) <= 1)) return found;
-  throw new Error(FIELD.strokes(title));
+  throw new UserError(FIELD.strokes(title));
 }
 
 /** Whether one run may have so many strokes. @param {string} text of strokes */
@@ -64,7 +65,7 @@ export const cellSize = (size) => Math.max(1, Math.floor((size + CELLS / 2) / CE
  */
 export function placed(all, times) {
   const way = times.filter((s) => s > 0);
-  if (!way.length) throw new Error(RUN.oneStep);
+  if (!way.length) throw new UserError(RUN.oneStep);
   const nearest = (/** @type {number} */ t) =>
     way.reduce((best, s) => (Math.abs(s - t) < Math.abs(best - t) ? s : best));
   return all.map((one) => ({ ...one, t: nearest(one.t) }));
@@ -77,8 +78,8 @@ export function placed(all, times) {
  */
 export function touches(all, { image_size, channels, latent, schedule }) {
   const side = Math.ceil(image_size / cellSize(image_size));
-  if (all.some(({ cells }) => cells.flat().some((place) => place >= side))) throw new Error(RUN.outside(side));
-  if (latent && all.some(({ what }) => isColour(what))) throw new Error(RUN.noColours);
+  if (all.some(({ cells }) => cells.flat().some((place) => place >= side))) throw new UserError(RUN.outside(side));
+  if (latent && all.some(({ what }) => isColour(what))) throw new UserError(RUN.noColours);
   /** @type {Touches} */
   const found = new Map();
   for (const { t, what, strength, cells } of all) {

@@ -19,7 +19,7 @@ export class RunChart extends Chart {
   /** @type {(value: number) => number} */
   #y = alphaY;
 
-  /** Draw a run; returns whether it has any noise. @param {Recording} run */
+  /** Draw a run. Return whether it has any noise. @param {Recording} run */
   show({ lanes, tickOf, ticks }) {
     const known = lanes.flatMap(({ sigma }) => sigma.filter((value) => value !== null && value > 0));
     const [low, high] = decades(/** @type {number[]} */ (known));
@@ -47,7 +47,7 @@ export class RunChart extends Chart {
     return known.length > 0;
   }
 
-  /** σ that is not known yet, or is 0, has no place on the axis. @param {number | null | undefined} sigma */
+  /** Where σ stands on the axis; null where it is 0 or not known yet. @param {number | null | undefined} sigma */
   #place(sigma) {
     return sigma ? this.#y(sigma) : null;
   }

@@ -1,5 +1,5 @@
 // The machine of a run, drawn around its two pictures: noisy picture → network → its guess → a step towards it and fresh
-// noise → noisy picture. The words at its arrows are of the step that is shown.
+// noise → noisy picture. The words at its arrows say what the step on screen does.
 import { button, el, svg, write } from "../drawing/dom.js";
 import { calm } from "../drawing/motion.js";
 import { ASKED, BACK, INSIDE } from "../words/loop.js";
@@ -9,9 +9,9 @@ import { ASKED, BACK, INSIDE } from "../words/loop.js";
 /** The heights of a U-Net's blocks, from the first to the last: on the way down they become smaller, on the way up larger. */
 const BLOCKS = [44, 30, 18, 12, 18, 30, 44];
 const SKIPS = [0, 1]; // the blocks with a line to their twin
-const LIT = 500; // ms that one part of the machine is lit
+const LIT = 500; // ms for which one part of the machine is lit
 
-/** A U-Net, small. */
+/** A small drawing of a U-Net. */
 function network() {
   const bars = BLOCKS.map((height, i) =>
     svg("rect", { x: 2 + 12 * i, y: 25 - height / 2, width: 7, height, rx: 1.5, class: i === 3 ? "middle" : "" }),

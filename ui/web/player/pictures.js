@@ -1,5 +1,5 @@
-// From sprites to canvases. One picture is decoded at a time, always of what is wanted by then, so that a slow decoder
-// skips frames but never shows an old one last.
+// Paints the pictures of a run on canvases. It decodes one picture at a time, the newest that is wanted: a slow decoder skips
+// frames, but never shows an old one last.
 import { context2d, el } from "../drawing/dom.js";
 import { agreement, difference } from "../pictures/measures.js";
 import { drawable } from "../pictures/sprite.js";
@@ -12,7 +12,7 @@ import { lastAdded } from "./recording.js";
 
 const REMEMBERED = 12; // decoded sprites
 const KINDS = /** @type {const} */ (["x", "x0"]);
-const DARK = 0.75; // how much of the light a place loses that is not looked at
+const DARK = 0.75; // the share of its light that a place loses where the word does not look
 
 export class Pictures {
   /** @type {Map<Sprite, ImageBitmap>} oldest first */
@@ -23,13 +23,13 @@ export class Pictures {
   #ready = Promise.resolve(); // once they can be painted
   #begun = () => {}; // called once the first pictures of a run are on the canvases
   /**
-   * Of each lane that is painted, how much of its finished guess x̂_0 has (see `agreement`); null where that says nothing.
+   * How far the guess x̂_0 of each painted lane agrees with its last one (see `agreement`); null where that says nothing.
    * @type {(number | null)[]}
    */
   agreement = [];
-  /** The last pictures of a run that is finished: paper does not wait until they are decoded. @type {Map<Sprite, ImageBitmap>} */
+  /** The last pictures of a finished run: a print does not wait until they are decoded. @type {Map<Sprite, ImageBitmap>} */
   #ends = new Map();
-  /** The same of A's guess when B was touched. @type {number | null} */
+  /** The agreement of A's guess at the step where B was touched. @type {number | null} */
   decided = null;
 
   /**
@@ -80,7 +80,7 @@ export class Pictures {
     return [image, gain, kind, latent, word, ...frames.map((frame) => frame?.k), ...ends].join();
   }
 
-  /** Paint what is wanted now; returns what that was, or "" when another run came in between. */
+  /** Paint what is wanted now. Return what that was, or "" where another run came in between. */
   async #paintOnce() {
     const wanted = this.#wanted;
     const { shown, image, gain, kind, word, frames } = this.view;
@@ -111,13 +111,13 @@ export class Pictures {
     return this.view.shown === shown ? wanted : "";
   }
 
-  /** What is shown of a frame. @param {Held | undefined} frame @param {"x" | "x0"} which */
+  /** The picture of a frame, or its latent. @param {Held | undefined} frame @param {"x" | "x0"} which */
   #picture(frame, which) {
     if (this.view.latent) return frame?.[which === "x" ? "z" : "z0"];
     return frame?.[which];
   }
 
-  /** Of a finished run, the last pictures of each lane. */
+  /** The last pictures of each lane of a finished run. */
   get #last() {
     const ends = this.view.shown.lanes.map(({ frames }) => frames.at(-1));
     if (!ends.every((frame) => frame?.step[1] === 0)) return [];
@@ -128,7 +128,7 @@ export class Pictures {
   #show(i, which, sprite) {
     const { image, kind } = this.view;
     blit(this.screen.lanes[i][which].canvas, sprite, image);
-    if (which !== kind) return; // small ones show what is large
+    if (which !== kind) return; // the small pictures show the kind that is large
     for (const [n, { canvas }] of this.screen.thumbs.entries())
       blit(canvas, sprite, n, i * canvas.height, canvas.height);
   }
@@ -158,7 +158,7 @@ export class Pictures {
       return context.getImageData(0, 0, height, height).data;
     };
     const both = await Promise.all([read(guess), read(end)]).catch(() => null);
-    return both && agreement(...both, last.z0 ? 0 : lastAdded(lane)); // noise is seen in pixels only
+    return both && agreement(...both, last.z0 ? 0 : lastAdded(lane)); // only pixels keep noise
   }
 
   /** @param {Sprite} picture */

@@ -1,4 +1,4 @@
-// The frame player: results and the visitor's hands change the view, and the screen follows the view.
+// The player of a run: its results and the visitor change the view, and the screen follows the view.
 import { all, button, context2d, el, find, markup, within } from "../drawing/dom.js";
 import { NOISE, play, soon } from "../drawing/motion.js";
 import { meaning, Transport } from "../drawing/transport.js";
@@ -16,7 +16,7 @@ const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => set
 
 export class Player {
   view = new View();
-  /** Called when it has been rendered. */
+  /** Called after each rendering. */
   shows = () => {};
   #pause = () => {};
   #opens = false; // the first picture of a run is on its way to the screen
@@ -24,7 +24,7 @@ export class Player {
 
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
-   * @param {() => unknown} [attend] a word was pressed whose attention the run does not have
+   * @param {() => unknown} [attend] called where the run does not have the attention of a pressed word
    * @param {(() => unknown) | null} [inside] opens the network of a run of one lane
    */
   constructor(attend = () => {}, inside = null) {
@@ -129,7 +129,7 @@ export class Player {
     box.replaceChildren(el("span", null, WORDS.attention), ...buttons);
   }
 
-  /** The newest run stands differently. @param {boolean} active */
+  /** Whether the newest run goes on. @param {boolean} active */
   set active(active) {
     const { view } = this;
     const isNews = view.active !== active;
@@ -138,12 +138,12 @@ export class Player {
       view.goLive();
       view.live = false;
     }
-    if (isNews || !view.playing) this.render(); // what plays is rendered by itself: the page would be laid out twice
+    if (isNews || !view.playing) this.render(); // a view that plays is rendered anyway: the page would be laid out twice
   }
 
   // --- Playing
 
-  /** Go to where it would be after so many seconds. @param {number} seconds */
+  /** Go on as if it had played for so many seconds. @param {number} seconds */
   skip(seconds) {
     if (this.view.playing) this.#do(() => this.view.advance(seconds));
   }
@@ -160,7 +160,7 @@ export class Player {
     }, NOISE);
   }
 
-  /** Show a finished run that plays at its end, as paper has it. */
+  /** Show a finished run that plays at its end, for a print. */
   #end() {
     const { view, pictures } = this;
     this.#finishOpening();
@@ -175,7 +175,7 @@ export class Player {
     if (this.view.playing) this.#play();
   }
 
-  /** The newest picture of a lane, drawn apart from what is on screen. @param {Recording} run @param {number} lane @param {number} image */
+  /** The newest picture of a lane, on a canvas that is not on screen. @param {Recording} run @param {number} lane @param {number} image */
   async #last({ lanes, plan }, lane, image) {
     const canvas = el("canvas", { width: plan?.size ?? 1, height: plan?.size ?? 1 });
     const frame = lanes[lane].frames.at(-1);
@@ -193,7 +193,7 @@ export class Player {
     return whole;
   }
 
-  /** The pictures now for a slide: a row for each lane, one row where there is one picture of each. */
+  /** A slide of the pictures on screen: a row for each lane, or one row where each lane has one picture. */
   async slide() {
     const { root, view } = this;
     const { frames } = view;
@@ -202,7 +202,7 @@ export class Player {
     const over = frames.every((frame) => frame?.step[1] === 0);
     const [at, sentence] = [".transport .at", ".sentence"].map((selector) => find(root, selector).textContent ?? "");
     const columns = Math.min(8, seeds.length === 1 ? captions.length : seeds.length);
-    /** @type {import("../run/slide.js").Tile<HTMLCanvasElement>[]} */
+    /** @type {{ picture: HTMLCanvasElement, label: string }[]} */
     const tiles = [];
     for (const [lane, { name }] of captions.entries())
       for (const n of seeds.keys()) {
@@ -217,7 +217,7 @@ export class Player {
     return { title: heading, tiles, columns, said, settings: over ? settings : `${settings} · ${at}` };
   }
 
-  /** What is measured in finished pictures, or "" where they are not finished. @param {number[]} images which of each lane */
+  /** A sentence on what is measured in the finished pictures, or "" where they are not finished. @param {number[]} images which of each lane */
   async outcome(images = [this.view.image]) {
     const { coming } = this.view;
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
@@ -230,7 +230,7 @@ export class Player {
     return [find(this.root, ".transport"), find(this.root, ".lanes")];
   }
 
-  /** What the part of the page has that shows it. */
+  /** What a part gives the page for its player. */
   part = {
     hide: () => {
       this.view.playing = false;
@@ -268,7 +268,7 @@ export class Player {
     });
   }
 
-  /** A key of the page was pressed; returns whether it was for the player. @param {KeyboardEvent} event */
+  /** Answer a key. Return whether it was for the player. @param {KeyboardEvent} event */
   #key(event) {
     const { key } = event;
     const { view } = this;
@@ -282,7 +282,7 @@ export class Player {
     return true;
   }
 
-  /** A radio group has arrows, Home and End of its own. @param {string} key */
+  /** Answer a key in the small pictures: a radio group has its own arrows, Home and End. @param {string} key */
   #pickByKey(key) {
     const { length } = this.screen.thumbs;
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];

@@ -11,7 +11,7 @@ export class Projector {
   #question = el("strong", { class: "question" });
   #code = el("img", { alt: WORDS.code });
   #address = el("p", null);
-  /** What was open. @type {Element | null} */
+  /** The chart that was open. @type {Element | null} */
   #chart = null;
   /** Whether it is dark; null: as the page. @type {boolean | null} */
   #dark = null;
@@ -39,7 +39,7 @@ export class Projector {
     classList.toggle("dark", this.#dark ?? this.#before.dark);
     this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
     this.#chart = this.root.querySelector(".chart[open]");
-    this.#chart?.removeAttribute("open"); // numbers come with a key
+    this.#chart?.removeAttribute("open"); // a key shows the numbers
     write(this.#title, title);
     write(this.#question, question);
     this.root.prepend(...(question ? [this.#question] : []), this.bar);
@@ -50,7 +50,7 @@ export class Projector {
     this.root.focus();
   }
 
-  /** Light after dark, dark after light. */
+  /** Change from light to dark, or back. */
   #change() {
     this.#dark = document.documentElement.classList.toggle("dark");
   }
@@ -73,13 +73,13 @@ export class Projector {
     if (!root) return;
     root.classList.toggle("projector", on);
     document.documentElement.classList.toggle("projecting", on);
-    // What lies behind is no stop of Tab.
+    // Tab does not stop at what lies behind.
     for (let at = root; at !== document.body && at.parentElement; at = at.parentElement)
       for (const other of all(at.parentElement, ":scope > :not([role=status], .keys)"))
         if (other !== at) other.inert = on;
   }
 
-  /** @param {string} key @returns {boolean} whether it was one of the view's */
+  /** Answer a key. @param {string} key @returns {boolean} whether it was for this view */
   key(key) {
     const name = { t: "with-thumbs", b: "with-touch", q: "with-code" }[key];
     if (!name || !this.root) return false;
@@ -87,7 +87,7 @@ export class Projector {
     return true;
   }
 
-  /** The QR code of this very link, for the people in the room. */
+  /** Show the QR code of this link, for the people in the room. */
   async #showCode() {
     const { code, address, why } = await this.page.invitation(new URL(location.href));
     this.#code.hidden = !code;

@@ -1,7 +1,7 @@
-// What a run has shown: its plan and its frames. ui/parts/sampling.py sends both.
+// What the player holds of a run: its plan and its frames.
 
 /** @import { LaneFrame } from "../messages/protocol.d.ts" */
-/** @import { Row } from "../plans/captions.js" */
+/** @import { Row } from "../process/runs.js" */
 
 /**
  * What a run is going to do.
@@ -10,11 +10,11 @@
  * @property {string} title
  * @property {string} heading the title in two words
  * @property {string} caption what there is to see in two lanes, or ""
- * @property {number} size pixels a side
+ * @property {number} size of a picture, pixels a side
  * @property {number} [latent] numbers a side of x, where that is a latent
  * @property {string[]} [words] of the prompt
  * @property {number} count pictures in a sprite
- * @property {boolean} pixelated enlarged without smoothing
+ * @property {boolean} pixelated whether pictures are enlarged without smoothing
  * @property {string[]} seeds of the pictures
  * @property {number} T
  * @property {Lane[]} lanes
@@ -33,7 +33,7 @@
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
 
 /**
- * The scrubber goes over ticks, the values of s of all lanes from noisy to clean; with one lane, tick = k.
+ * A run as the scrubber goes over it. Its ticks are the values of s of all lanes, from noisy to clean; of one lane, tick = k.
  */
 export class Recording {
   /** @type {Plan | null} */
@@ -85,7 +85,7 @@ export class Recording {
   }
 
   /**
-   * The frame of each lane at a tick. A lane without one there shows its last one before; before its first one, nothing.
+   * The frame of each lane at a tick, or its last one before that; nothing before its first one.
    * @param {number} tick
    */
   framesAt(tick) {

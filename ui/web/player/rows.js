@@ -10,18 +10,8 @@ import { attribute } from "../words/symbols.js";
 /** @import { RowEnd, RowHead, RowStep, SourcePicture } from "../messages/protocol.d.ts" */
 /** @import { Sprite } from "../pictures/sprite.js" */
 
-/**
- * @typedef {object} Plan
- * @property {"plan"} kind
- * @property {string[]} titles of the rows
- * @property {string[]} sources what stands above the rows
- * @property {string} what the pictures of a row are
- * @property {string[]} columns
- * @property {number[]} steps of each row
- * @property {boolean} pixelated
- */
-
-/** @typedef {Plan | SourcePicture | RowHead | RowStep | RowEnd} Result */
+/** @import { Shown } from "../plans/rows.js" */
+/** @typedef {Shown | SourcePicture | RowHead | RowStep | RowEnd} Result */
 /** @typedef {{ k: number, s: number, x0: Sprite, x?: Sprite }} Held */
 
 const MARKUP = `
@@ -43,7 +33,7 @@ export function frameAt(frames, steps, share) {
 }
 
 export class Rows {
-  /** @type {Plan | null} */
+  /** @type {Shown | null} */
   plan = null;
   /** @type {Held[][]} */
   frames = [];
@@ -82,7 +72,7 @@ export class Rows {
     } else this.#head(result);
   }
 
-  /** @param {Plan} plan */
+  /** @param {Shown} plan */
   #build(plan) {
     this.plan = plan;
     this.#images = [];

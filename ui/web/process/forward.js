@@ -1,5 +1,6 @@
 // One picture noised by t small steps, Eq. 2, and by one jump, Eq. 4, and what was added: see ddpm_core/plane/forward.py.
 
+import { UserError } from "./errors.js";
 import { combine } from "./floats.js";
 import { gaussian } from "./noise.js";
 import { qSample } from "./predict.js";
@@ -26,7 +27,8 @@ const BINS = 48; // of a histogram over ±4 σ
  * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
  */
 export function compare(schedule, x0, t, seed) {
-  if (!Number.isInteger(t) || t < 0 || t > schedule.T) throw new Error(`t must be whole and lie in 0..${schedule.T}`);
+  if (!Number.isInteger(t) || t < 0 || t > schedule.T)
+    throw new UserError(`t must be whole and lie in 0..${schedule.T}`);
   const alphaBar = schedule.alphaBar[t];
   const sigma = Math.sqrt(1 - alphaBar);
   let walk = x0;

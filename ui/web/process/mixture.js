@@ -1,6 +1,6 @@
 // The data of the plane and their marginals q(x_t), in closed form: ddpm_core/plane/mixtures.py has the same, with more words.
 
-/** @import { Data } from "../parts/plane/cloud.js" */
+/** x₁, x₂ of each centre in turn, as ui/parts/plane.py has them. @typedef {{ centres: number[], width: number }} Data */
 
 export class Mixture {
   /** @type {Float64Array} of the distances of a point from the centres */

@@ -1,6 +1,8 @@
 // Seeded Gaussian noise, NumPy's number for number: Generator(Philox(key=[seed, stream])).standard_normal, float32.
 // Stream 0 is x_T and stream i + 1 the noise of step i: see ddpm_core/noise.py.
 
+import { UserError } from "./errors.js";
+
 /** @typedef {bigint | string} Seed 0 to 2^63 − 1, which a number can't hold */
 
 const MAX_SEED = 2n ** 63n - 1n;
@@ -17,7 +19,7 @@ const [LIMIT, WIDTH, HEIGHT] = ziggurat();
 function checkSeed(seed) {
   const text = String(seed);
   if (typeof seed === "number" || !/^\d{1,19}$/.test(text) || BigInt(text) > MAX_SEED)
-    throw new Error(`a seed is a whole number from 0 to 2^63 − 1, got ${text}`);
+    throw new UserError(`a seed is a whole number from 0 to 2^63 − 1, got ${text}`);
   return BigInt(text);
 }
 

@@ -1,10 +1,11 @@
 // Data in the plane, whose best network is known in closed form: see ddpm_core/plane/mixtures.py. A whole cloud of points
 // is one image, x₁ and x₂ of each point: so a run of `exactModel` has the noise of the library's `cloud`.
 
+import { UserError } from "./errors.js";
 import { Mixture } from "./mixture.js";
 import { schedule } from "./schedule.js";
 
-/** @import { Data } from "../parts/plane/cloud.js" */
+/** @import { Data } from "./mixture.js" */
 /** @import { Process } from "./predict.js" */
 
 const CENTRES = 120;
@@ -37,7 +38,7 @@ const centres = (n, at) =>
 /** The mixture of a shape's name. @param {string} name @param {number} width @returns {Data} */
 export function shape(name, width) {
   if (!Object.hasOwn(SHAPES, name))
-    throw new Error(`unknown shape ${name}: choose from ${Object.keys(SHAPES).join(", ")}`);
+    throw new UserError(`unknown shape ${name}: choose from ${Object.keys(SHAPES).join(", ")}`);
   return { centres: SHAPES[name](), width };
 }
 

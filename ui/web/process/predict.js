@@ -1,11 +1,24 @@
 // One evaluation of the network, with guidance, and x̂_0 and ε from what it predicts: ddpm_core/prediction.py, process.py.
 
+import { UserError } from "./errors.js";
 import { clamp, combine, minus, over } from "./floats.js";
 import { step } from "./schedule.js";
 
-/** @import { Config, Probe } from "../local/network/unet.js" */
 /** @import { Schedule } from "./schedule.js" */
 /** @import { Student } from "./times.js" */
+/** Numbers inside the network. shape: channels, rows, columns; or heads or tokens, rows, columns. @typedef {{ shape: number[], data: Float32Array }} Tap */
+/**
+ * What one evaluation shows, and what is changed in it, with the names and the meaning of `Inside` in
+ * ddpm_core/engines/blocks.py. A block is shown after it was changed, and before its sides are halved or doubled.
+ * @typedef {object} Probe
+ * @property {Map<string, Tap | null>} [taps] by the names of the blocks that are to be shown; the evaluation fills it
+ * @property {Set<string>} [cut] blocks, skips, "attention", "condition" and "time": what is off; it goes before a graft
+ * @property {Map<string, Float32Array>} [graft] by the names of blocks: what they give instead
+ * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] a place, from 0 to below 1
+ *   of each side; the evaluation adds, for each layer of self-attention, what this place takes from each place, by head
+ * @property {(Tap & { name: string })[]} [words] the evaluation adds, for each layer that reads words, what each place
+ *   takes from each token, the mean over heads
+ */
 /** @typedef {any} Condition what the network receives beside x_t: a label, null, or what a text encoder gives */
 
 /**
@@ -24,7 +37,7 @@ import { step } from "./schedule.js";
  * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1.
  * @typedef {ModelSpec & {
  *   network: (x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array | Promise<Float32Array>,
- *   config?: Config,
+ *   config?: Record<string, any>,
  *   words?: ((prompt: string) => Condition) | null,
  * }} Process
  */
@@ -49,15 +62,16 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
   const guided = guidance !== null && guidance !== 1;
   if (words) return [label ?? words(""), guided ? (negative ?? words("")) : null];
   if (!classes) {
-    if (label !== null || guided) throw new Error("this model has no classes: leave out labels and guidance");
+    if (label !== null || guided) throw new UserError("this model has no classes: leave out labels and guidance");
     return [null, null];
   }
-  if (label === null && nullLabel === null) throw new Error(`this model needs a class label, 0 to ${classes - 1}`);
+  if (label === null && nullLabel === null) throw new UserError(`this model needs a class label, 0 to ${classes - 1}`);
   if (guided && nullLabel === null)
-    throw new Error("guidance needs a model trained with a null label, and this one has none");
-  if (guided && (label ?? nullLabel) === nullLabel) throw new Error("guidance needs a class label to guide towards");
+    throw new UserError("guidance needs a model trained with a null label, and this one has none");
+  if (guided && (label ?? nullLabel) === nullLabel)
+    throw new UserError("guidance needs a class label to guide towards");
   if (label !== null && label !== nullLabel && !(Number.isInteger(label) && label >= 0 && label < classes))
-    throw new Error(`labels go from 0 to ${classes - 1}, got ${label}`);
+    throw new UserError(`labels go from 0 to ${classes - 1}, got ${label}`);
   return [label ?? nullLabel, nullLabel];
 }
 
@@ -73,7 +87,7 @@ export async function predict(model, x, t, { both = [null, null], guidance = nul
     const output = await model.network(x, t - 1, both[which], probes[which]);
     if (output.length === (learned ? 2 : 1) * x.length)
       return [output.subarray(0, x.length), output.subarray(x.length)];
-    throw new Error(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
+    throw new UserError(`the network must return ${(learned ? 2 : 1) * x.length} numbers, got ${output.length}`);
   };
   let [output, v] = await evaluate(0);
   if (guidance !== null && guidance !== 1) {
@@ -100,7 +114,7 @@ export function fitted({ alphaBar }, x0, x, t) {
 /** Throw where the network predicts just what x_t is: noise alone. @param {ModelSpec} model @param {number} t */
 export function checkSignal({ prediction, alphaBar }, t) {
   if (prediction === "epsilon" && alphaBar[t] === 0)
-    throw new Error("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");
+    throw new UserError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");
 }
 
 /**
@@ -113,7 +127,7 @@ function toX0Eps(model, output, x, t) {
   if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];
   if (model.prediction === "v") return [combine([signal, x], [-sigma, output]), combine([sigma, x], [signal, output])];
   if (model.prediction !== "x0" && model.prediction !== "mu")
-    throw new Error(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu`);
+    throw new UserError(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu`);
   const { ofX0, ofXt } = step(model, t, t - 1);
   const x0 = model.prediction === "x0" ? output : over(combine([1, output], [-ofXt, x]), ofX0);
   return [x0, fitted(model, x0, x, t).eps];

@@ -1,5 +1,6 @@
 // Pictures restored from a part of them, y = A x_0: replacement, RePaint and DDNM of ddpm_core/restore.py.
 
+import { UserError } from "./errors.js";
 import { combine, minus } from "./floats.js";
 import { fitted, qSample } from "./predict.js";
 import { begin, chain, walk } from "./runs.js";
@@ -26,7 +27,7 @@ export function mask(known) {
 
 /** The mean of every block of factor × factor pixels. @param {number} factor @param {number} size @returns {Measurement} */
 export function downsample(factor, size) {
-  if (size % factor) throw new Error(`${size}×${size} pixels can't be divided into blocks of ${factor}×${factor}`);
+  if (size % factor) throw new UserError(`${size}×${size} pixels can't be divided into blocks of ${factor}×${factor}`);
   const side = size / factor;
   return {
     forward(x) {
@@ -112,7 +113,7 @@ function both(x, matrix) {
  */
 export function restore(model, y, measurement, method, settings) {
   if (!Object.hasOwn(METHODS, method))
-    throw new Error(`the method ${method} needs the installed lab: here are ${Object.keys(METHODS).join(", ")}`);
+    throw new UserError(`the method ${method} needs the installed lab: here are ${Object.keys(METHODS).join(", ")}`);
   const repeats = METHODS[method];
   const way = chain(model, settings);
   const { x, evaluate, noise } = begin(model, settings);
@@ -120,8 +121,8 @@ export function restore(model, y, measurement, method, settings) {
   const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {
-    if (way.correct) throw new Error("this method takes samplers that evaluate at their own state");
-    if (way.memory) throw new Error(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
+    if (way.correct) throw new UserError("this method takes samplers that evaluate at their own state");
+    if (way.memory) throw new UserError(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
     return repaint(repeats);
   }
   const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) => {

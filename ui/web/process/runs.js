@@ -1,20 +1,21 @@
 // Runs: which steps they take, and their steps one by one as they are asked for. See ddpm_core/runs.py.
 
+import { UserError } from "./errors.js";
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
 import { named, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
-/** @import { Probe } from "../local/network/unet.js" */
 /** @import { Seed } from "./noise.js" */
-/** @import { Condition, Denoised, Process, ModelSpec } from "./predict.js" */
+/** @import { Condition, Denoised, ModelSpec, Probe, Process } from "./predict.js" */
 /** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
+/** A reverse step t → s, with ᾱ_t and σ; σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
 
 /**
  * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
  * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's. probes: of the
- * evaluations of step `index`, as `predict` takes them: see surgery.js.
+ * evaluations of step `index`, as `predict` takes them: see local/network/surgery.js.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed) => Probe[],
@@ -34,7 +35,7 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
  */
 
 /**
- * The chain that settings are for a model. Throws a sentence for what the model does not allow.
+ * The chain that settings are for a model. Throws a UserError for what the model does not allow.
  * @param {ModelSpec} model @param {Omit<Settings, "seed">} settings
  * @returns {Chain}
  */
@@ -42,14 +43,14 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
   const { student } = model;
   const name = sampler ?? (student ? samplerOf(student) : "ddpm");
   if (!Object.hasOwn(SAMPLERS, name))
-    throw new Error(`unknown sampler '${name}': choose from ${Object.keys(SAMPLERS).join(", ")}`);
+    throw new UserError(`unknown sampler '${name}': choose from ${Object.keys(SAMPLERS).join(", ")}`);
   const chosen = SAMPLERS[name];
   const pairs = modelPairs(model, steps ?? (student ? stepsOf(student) : 50), spacing ?? null, name, start);
   checkSignal(model, pairs[0][0]);
   const asked = optionsOf(name, given);
   if (student) checkStudent(student, name, pairs, asked.eta ?? 0);
   if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
-    throw new Error(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+    throw new UserError(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
   const options = chosen.bind?.(model, asked, pairs, guidance ?? 1) ?? asked;
   const sigmas = chosen.sigmas(model, pairs, options);
   return {
@@ -65,7 +66,7 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
  */
 export function checkNoMemory({ name, memory }) {
   if (memory)
-    throw new Error(
+    throw new UserError(
       `the sampler '${name}' remembers earlier steps, so its chain can't be continued or changed on the way: ` +
         `use ${named((other) => !SAMPLERS[other].memory)}`,
     );
@@ -73,14 +74,14 @@ export function checkNoMemory({ name, memory }) {
 
 /**
  * The steps of a run of one image.
- * @param {Process} model @param {Settings} settings
+ * @param {Process} model @param {Settings} settings @param {Chain} [made] the chain of these settings, where it was made before
  * @returns {AsyncGenerator<Step>}
  */
-export function trajectory(model, settings) {
+export function trajectory(model, settings, made = chain(model, settings)) {
   if ((settings.start ?? model.T) !== model.T && !settings.xT)
-    throw new Error(`a chain that starts at t = ${settings.start} needs its state there`);
+    throw new UserError(`a chain that starts at t = ${settings.start} needs its state there`);
   const { x, evaluate, noise } = begin(model, settings);
-  return walk(chain(model, settings), evaluate, x, noise);
+  return walk(made, evaluate, x, noise);
 }
 
 /**
@@ -90,7 +91,7 @@ export function trajectory(model, settings) {
 export function begin(model, { seed, xT, clip, probes, ...asked }) {
   const guidance = asked.guidance ?? null;
   if (guidance !== null && !Number.isFinite(Math.fround(guidance)))
-    throw new Error(`guidance must be a finite number in float32, got ${guidance}`);
+    throw new UserError(`guidance must be a finite number in float32, got ${guidance}`);
   const both = conditions(model, asked);
   const n = model.channels * model.size ** 2;
   return {
@@ -131,18 +132,19 @@ export async function* walk(
 
 /**
  * Several runs of the same seeds, all lanes in order of falling t: of each of a lane's steps the images one by one.
- * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, touch?: Touch | null })[]} lanes
+ * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch | null })[]} lanes
+ *   each with its chain, where that was made before
  */
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
   if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
-    throw new Error("two models side by side must make images of the same size and number of channels");
-  const at = lanes.map((lane) => chain(lane.model, lane).pairs[0][0]);
+    throw new UserError("two models side by side must make images of the same size and number of channels");
+  const chains = lanes.map((lane) => lane.chain ?? chain(lane.model, lane));
   /** @type {Step[]} of the first lane, of each image */
   const newest = [];
-  /** @param {typeof lanes[number]} lane @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
-  async function* touched(lane, seed, image, { shared, onStep }) {
-    const { evaluate, noise, ...begun } = begin(lane.model, { ...lane, seed });
+  /** @param {number} number @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
+  async function* touched(number, seed, image, { shared, onStep }) {
+    const { evaluate, noise, ...begun } = begin(lanes[number].model, { ...lanes[number], seed });
     let { x } = begun;
     const change = (/** @type {Step} */ step) => onStep(step, seed);
     for (let k = 0; k < shared; k++) {
@@ -150,14 +152,15 @@ export function sideBySide(seeds, lanes) {
       x = k === shared - 1 ? change(step) : step.x;
       yield { ...step, x };
     }
-    yield* walk(chain(lane.model, lane), evaluate, x, noise, change, shared);
+    yield* walk(chains[number], evaluate, x, noise, change, shared);
   }
-  const runs = lanes.map((lane) =>
+  const runs = lanes.map((lane, number) =>
     seeds.map((seed, image) =>
-      lane.touch ? touched(lane, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }),
+      lane.touch ? touched(number, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }, chains[number]),
     ),
   );
-  return inOrder(at, seeds.length, async (lane, image) => {
+  const starts = chains.map(({ pairs: [[t]] }) => t);
+  return inOrder(starts, seeds.length, async (lane, image) => {
     const step = /** @type {Step} */ ((await runs[lane][image].next()).value);
     if (!lane) newest[image] = step;
     return step;

@@ -1,5 +1,6 @@
 // Samplers, as ddpm_core/samplers.py has them and, for DPM-Solver++ and UniPC, diffusers: x_s from x_t and what was found.
 
+import { UserError } from "./errors.js";
 import { combine, minus, over } from "./floats.js";
 import { gammaTable, step } from "./schedule.js";
 import { quoted } from "./times.js";
@@ -39,24 +40,24 @@ const ddpm = {
   bind(model, options, pairs, guidance) {
     const variance = options.variance ?? model.variance;
     if (!VARIANCES.includes(variance))
-      throw new Error(`unknown variance '${variance}': choose from ${VARIANCES.join(", ")}`);
+      throw new UserError(`unknown variance '${variance}': choose from ${VARIANCES.join(", ")}`);
     if (variance.startsWith("learned") && variance !== model.variance)
-      throw new Error(
+      throw new UserError(
         `variance '${variance}' needs a network that was trained with it; this one has '${model.variance}'`,
       );
     if (variance === "learned" && pairs.some(([t, s]) => t - s > 1))
-      throw new Error(
+      throw new UserError(
         "variance 'learned' needs the whole chain: use as many steps as there are times " +
           `(from T, ${model.T}), or another variance`,
       );
     if (variance === "analytic" && !model.gamma)
-      throw new Error(
+      throw new UserError(
         "the analytic variance was not estimated for these weights: " +
           `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
           "with the training data, or use another variance",
       );
     if (variance === "analytic" && guidance !== 1)
-      throw new Error("the analytic variance is not defined with guidance: use another variance");
+      throw new UserError("the analytic variance is not defined with guidance: use another variance");
     return { ...options, variance };
   },
   /** @param {ModelSpec} model @param {Pair[]} pairs @param {Options} options @returns {Sigmas} */
@@ -139,7 +140,7 @@ function learnedSigma(model, t, s, variance, v) {
 const ddim = {
   options: { eta: 0 },
   check({ eta }) {
-    if (!(eta >= 0 && eta <= 1)) throw new Error(`eta must lie between 0 and 1, got ${eta}`);
+    if (!(eta >= 0 && eta <= 1)) throw new UserError(`eta must lie between 0 and 1, got ${eta}`);
   },
   sigmas: (model, pairs, { eta }) => pairs.map(([t, s]) => (s ? eta * Math.sqrt(step(model, t, s).betaTilde) : 0)),
   advance:
@@ -278,7 +279,7 @@ export function optionsOf(name, given) {
       if (option in options) options[option] = value;
       else if (value !== usual) {
         const owners = named((other) => option in (SAMPLERS[other].options ?? {}), " and ");
-        throw new Error(`${option} belongs to the sampler ${owners}, and this run has '${name}': leave it out`);
+        throw new UserError(`${option} belongs to the sampler ${owners}, and this run has '${name}': leave it out`);
       }
     }
   SAMPLERS[name].check?.(options);

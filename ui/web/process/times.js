@@ -1,5 +1,6 @@
 // Which times a chain visits, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py.
 
+import { UserError } from "./errors.js";
 import { round } from "./floats.js";
 
 /** @import { ModelSpec } from "./predict.js" */
@@ -48,13 +49,14 @@ export const SPACINGS = [...Object.keys(TIMES), "optimised"];
 function timestepPairs(T, n, spacing = "linspace", start = T) {
   if (start !== null && start !== T) {
     if (!Number.isInteger(start) || start < 1 || start > T)
-      throw new Error(`a chain starts at a whole t from 1 to ${T}, got ${start}`);
+      throw new UserError(`a chain starts at a whole t from 1 to ${T}, got ${start}`);
     const [[, s], ...rest] = timestepPairs(start, n, spacing);
     return [[start, s], ...rest];
   }
   if (!Object.hasOwn(TIMES, spacing))
-    throw new Error(`unknown spacing '${spacing}': choose from ${Object.keys(TIMES).join(", ")}, or optimised`);
-  if (!Number.isInteger(n) || n < 1 || n > T) throw new Error(`steps must be a whole number from 1 to ${T}, got ${n}`);
+    throw new UserError(`unknown spacing '${spacing}': choose from ${Object.keys(TIMES).join(", ")}, or optimised`);
+  if (!Number.isInteger(n) || n < 1 || n > T)
+    throw new UserError(`steps must be a whole number from 1 to ${T}, got ${n}`);
   return pairs(n === 1 ? [T] : TIMES[spacing](T, n).reverse());
 }
 
@@ -73,8 +75,8 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
     const offset = spacing === "leading" && whole ? (model.offset ?? 0) : 0;
     return found[0][0] + offset <= T ? pairs(found.map(([t]) => t + offset)) : found;
   }
-  if (!whole) throw new Error("optimised steps start at T: choose another spacing");
-  if (student) throw new Error("a student has no optimised steps: use its own steps (auto on the page)");
+  if (!whole) throw new UserError("optimised steps start at T: choose another spacing");
+  if (student) throw new UserError("a student has no optimised steps: use its own steps (auto on the page)");
   return pairs(optimisedTimes(model, n, OPTIMISED_FOR.includes(sampler) ? sampler : "ddim"));
 }
 
@@ -85,10 +87,11 @@ function optimisedTimes({ optimised, source }, n, sampler) {
   const folder = !source || source.fixed ? "FOLDER" : quoted(source.ref);
   const copy = source?.fixed ? `\`python -m ddpm_core export ${quoted(source.ref)} FOLDER\` and ` : "";
   const search = `run ${copy}\`python -m train schedule ${folder}`;
-  if (!optimised) throw new Error(`these weights have no optimised steps yet: ${search}\`, or choose another spacing`);
+  if (!optimised)
+    throw new UserError(`these weights have no optimised steps yet: ${search}\`, or choose another spacing`);
   const numbers = Object.keys(found).map(Number);
   const there = numbers.length ? `optimised steps for ${ranges(numbers)} steps` : `no optimised steps for ${sampler}`;
-  throw new Error(`there are ${there}, not for ${n}: ${search} --steps ${n}\`, or choose another spacing`);
+  throw new UserError(`there are ${there}, not for ${n}: ${search} --steps ${n}\`, or choose another spacing`);
 }
 
 /** Whole numbers as a text: "1 to 8, 10". @param {number[]} numbers ascending */
@@ -164,7 +167,9 @@ export function checkTimes({ times }, visited, instead = "use its own steps, or 
   const learned = new Set(times);
   const foreign = visited.find((t) => !learned.has(t));
   if (foreign !== undefined)
-    throw new Error(`this model is a student that has not learned t = ${foreign}, only ${listed(times)}: ${instead}`);
+    throw new UserError(
+      `this model is a student that has not learned t = ${foreign}, only ${listed(times)}: ${instead}`,
+    );
 }
 
 /** @param {Student} student @param {number} start */
@@ -177,7 +182,7 @@ function timesFrom(student, start) {
 function wrongNumber({ times }, steps, from) {
   const madeFor = `${times.length} step${times.length > 1 ? "s" : ""} at t = ${listed(times)}`;
   const there = from.length === times.length ? "" : `, ${from.length} of them from t = ${from[0]}`;
-  return new Error(`this student was made for ${madeFor}${there}: it can't take ${steps}`);
+  return new UserError(`this student was made for ${madeFor}${there}: it can't take ${steps}`);
 }
 
 /** @param {Student} student @param {number} steps @param {number} start */
@@ -188,7 +193,7 @@ function studentPairs(student, steps, start) {
   if (student.method === "progressive" && steps !== most) throw wrongNumber(student, steps, times);
   if (!Number.isInteger(steps) || steps < 1 || steps > most) {
     const learned = whole ? `${most} times` : `${most} times up to t = ${start}`;
-    throw new Error(`this student has learned ${learned}: it takes 1 to ${most} steps, not ${steps}`);
+    throw new UserError(`this student has learned ${learned}: it takes 1 to ${most} steps, not ${steps}`);
   }
   if (whole && student.usual?.length === steps) return pairs(student.usual);
   return pairs(each(steps, (k) => times[Math.floor((k * most) / steps)]));
@@ -202,7 +207,7 @@ export function checkStudent(student, sampler, visited, eta) {
   const own = samplerOf(student);
   if (sampler !== own || eta) {
     const needed = sampler !== own ? `'${own}', not '${sampler}'` : `'${sampler}' with eta 0`;
-    throw new Error(`this model is a ${student.method} student: it needs the sampler ${needed}`);
+    throw new UserError(`this model is a ${student.method} student: it needs the sampler ${needed}`);
   }
   const times = visited.map(([t]) => t);
   checkTimes(student, times);

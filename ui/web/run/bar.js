@@ -6,8 +6,9 @@ import { duration } from "../words/units.js";
 import { Status } from "./status.js";
 
 /** @import { Description } from "./knowledge.js" */
+/** @import { Panel } from "./panel.js" */
 /** @import { Line } from "./standing.js" */
-/** @import { Stream } from "../messages/stream.js" */
+/** @import { Stream } from "./stream.js" */
 
 const LONG = 3; // seconds of a run: Run says how long it takes
 const APART = 10_000; // ms between two sentences of a screen reader about the progress
@@ -18,32 +19,33 @@ export class Bar {
   #estimate = el("p", { class: "estimate", role: "status" });
   #heard = { quarter: 0, when: 0 }; // the progress that a screen reader said last
 
-  /** @param {() => void} run @param {() => void} stop @param {Element | null} dice of the form: a phone has them beside Run @param {(text: string) => void} say by a screen reader */
-  constructor(run, stop, dice, say) {
-    this.say = say;
-    this.run = button({ class: "button primary run" }, run, RUN.run);
-    this.stop = button({ class: "button stop", disabled: true }, stop, RUN.stop);
+  /** @param {Panel<any>} panel @param {Element | null} dice of the form: a phone has them beside Run */
+  constructor(panel, dice) {
+    this.panel = panel;
+    this.run = button({ class: "button primary run" }, () => this.#press(), RUN.run);
+    this.stop = button({ class: "button stop", disabled: true }, () => panel.stop(), RUN.stop);
     this.element = el("div", { class: "run-bar" }, this.status.element, this.#estimate, this.run, this.stop);
+    this.status.show(panel.stream.words);
     if (!(dice instanceof HTMLElement)) return;
     this.element.append(button({ class: "button roll", "aria-label": FORM.seed }, () => dice.click(), "⚄"));
   }
 
-  /** What Run says; "" where it can't be pressed. */
-  get offer() {
-    return this.run.disabled ? "" : this.run.textContent;
+  #press() {
+    this.panel.start();
+    requestAnimationFrame(() => this.panel.look()); // by then the page is laid out
   }
 
   /**
    * Say what a run takes, or why there can be none.
    * @param {Description | null} description @param {string} problem "" where a run is possible
-   * @param {boolean} isMistake a value is wrong, and not only missing @param {string} engine
+   * @param {boolean} isMistake a value is wrong, and not only missing
    */
-  describe(description, problem, isMistake, engine) {
+  describe(description, problem, isMistake) {
     const seconds = description?.seconds ?? 0;
     write(this.#estimate, problem || (description?.estimate ?? "")); // a screen reader says it, so only where it changes
     this.#estimate.classList.toggle("wrong", isMistake);
     this.#estimate.classList.toggle("downloads", description?.auto === false && description.seconds === null);
-    this.#estimate.title = engine;
+    this.#estimate.title = this.panel.page.given.device.engine;
     this.run.disabled = Boolean(problem);
     this.run.textContent = seconds >= LONG ? RUN.takes(duration(seconds)) : RUN.run;
   }
@@ -57,13 +59,13 @@ export class Bar {
     if (state !== "running" || !quarter) this.#heard = { quarter: 0, when: now };
     else if (quarter > this.#heard.quarter && now > this.#heard.when + APART) {
       this.#heard = { quarter, when: now };
-      this.say(RUN.done(25 * quarter, line[1]));
+      this.panel.page.say(RUN.done(25 * quarter, line[1]));
     }
   }
 
   /** Say that the run has come to another state. @param {Stream<any>} stream @param {string | Promise<string>} outcome of a run that has finished */
   async tell({ state, words }, outcome) {
-    if (state === "finished") this.say(RUN.ended(words, await outcome));
-    else if (MILESTONES.includes(state)) this.say(words);
+    if (state === "finished") this.panel.page.say(RUN.ended(words, await outcome));
+    else if (MILESTONES.includes(state)) this.panel.page.say(words);
   }
 }

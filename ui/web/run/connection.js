@@ -3,6 +3,7 @@
 
 import { kept } from "../messages/client.js";
 import { fetching } from "../plans/index.js";
+import { UserError } from "../process/errors.js";
 import { RUN } from "../words/page.js";
 import { failure } from "../words/units.js";
 
@@ -58,7 +59,7 @@ export class Connection {
   #beginFetched(values) {
     this.#hear(values, async () => {
       const plan = await this.panel.page.knowledge.plan(this.panel.part, values);
-      if (!plan) throw new Error(RUN.noModel);
+      if (!plan) throw new UserError(RUN.noModel);
       return plan;
     });
   }

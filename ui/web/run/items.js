@@ -6,7 +6,7 @@ import { slideItem } from "./slide.js";
 
 /** @import { Part } from "../app.js" */
 /** @import { Panel } from "./panel.js" */
-/** @import { Item } from "./share.js" */
+/** @import { Item } from "../messages/client.js" */
 
 /**
  * @param {Panel<any>} panel @param {string[]} kinds of files @param {boolean} some whether there is something to save
@@ -29,8 +29,7 @@ export function itemsOf(panel, kinds, some, slide) {
 /** @param {Panel<any>} panel @param {string[]} kinds @param {boolean} isSeen @returns {Item[]} */
 function filesOf(panel, kinds, isSeen) {
   const { isExample, state } = panel.standing;
-  const { offer } = panel.bar;
-  const isHere = isSeen && (isExample ? offer !== "" : state.shown === "run");
+  const isHere = isSeen && (isExample ? panel.canRun : state.shown === "run");
   return kinds.map((kind) => ({
     title: isExample ? SHARE.after(FILES[kind] ?? kind, panel.bar.run.textContent) : (FILES[kind] ?? kind),
     save: (say) => panel.save(kind, say),

@@ -1,48 +1,50 @@
-// What the page knows of checkpoints, and what it says of a run before it starts: its own words, and the engine's time.
+// What the page knows of checkpoints, and what it says of a run before it begins. Its words are the page's, its time the
+// engine's.
 
 import { aboutOf, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";
 import { plannerOf } from "../plans/index.js";
 import { estimate, isSettled, namesOf } from "../plans/pace.js";
 import { WORDED } from "../plans/plan.js";
+import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { failure } from "../words/units.js";
 
-/** @import { Order, Plan, Planner, Request } from "../plans/plan.js" */
+/** @import { Plan, Planner, Request } from "../plans/plan.js" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { About, FieldForm, Mistake } from "../form/form.js" */
-/** @import { Answer, Ask, Refusal, Values } from "../messages/client.js" */
+/** @import { Answer, Ask, Order, Refusal, Values } from "../messages/client.js" */
 /** @import { FactsAnswer, Pace } from "../messages/protocol.d.ts" */
 
 /**
- * What is said of the settings.
+ * What the page says of a run before it begins.
  * @typedef {object} Description
  * @property {string} estimate
  * @property {number | null} seconds
- * @property {boolean | null} auto whether a run may start by itself; null while its time is not known yet
+ * @property {boolean | null} auto whether a run may begin by itself; null while its time is not known
  * @property {string} [summary] the settings in one line
  * @property {string} [caption]
  * @property {string} [python]
  * @property {string} [diffusers]
  * @property {string} [why] there is no script for diffusers
- * @property {import("../plans/plan.js").Plan | null} plan of the run; null where the files of a model are not here
- * @property {string} of the values that it describes, as JSON
+ * @property {import("../plans/plan.js").Plan | null} plan of the run; null where a model has no files here
+ * @property {string} of the described values, as JSON
  * @property {undefined} [error]
  */
-/** wrong: the fields whose values are wrong. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
+/** wrong: values that the form's check refuses. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
 export class Knowledge {
-  /** The newest answers of the engine. @type {Map<string, FactsAnswer>} */
+  /** The newest facts, by their refs. @type {Map<string, FactsAnswer>} */
   #known = new Map();
   /** How long steps take, by the names of what takes them. @type {Map<string, Pace>} */
   #paces = new Map();
-  /** Checkpoints that the visitor has chosen: of others, which a link names, nothing is fetched before Run. @type {Set<string>} */
+  /** Checkpoints that the visitor has chosen. Of others, which a link names, the engine fetches nothing before Run. @type {Set<string>} */
   typed = new Set();
 
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
    * @param {Ask} ask the engine
-   * @param {string} [precision] of an engine that always computes in the same one
+   * @param {string} [precision] of an engine that has only one
    */
   constructor(words, forms, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
@@ -51,7 +53,7 @@ export class Knowledge {
     this.precision = precision;
   }
 
-  /** What a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether examples are wanted @returns {Promise<Answer<About>>} */
+  /** Ask what a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] with examples of pictures @returns {Promise<Answer<About>>} */
   async about(ref, pictures = false) {
     const known = await this.ask("engine", "facts", { ref, pictures, typed: this.typed.has(ref) });
     if (known.error !== undefined) return known;
@@ -67,7 +69,7 @@ export class Knowledge {
 
   /** The plan of a run, null where the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<Plan | null>} */
   async plan(part, values) {
-    const { planner, request, models } = await this.#asked(part, values);
+    const { planner, request, models } = await this.#request(part, values);
     return models && planner.plan(request, models, this.catalogue);
   }
 
@@ -84,16 +86,21 @@ export class Knowledge {
     return { part, plan, asked: planner.asked(plan), shown };
   }
 
-  /** The settings of a run in a line, or "". @param {string} part @param {Values} values */
+  /** The settings of a run in a line; "" where they mean nothing any more, as when its model has gone. @param {string} part @param {Values} values */
   async summary(part, values) {
-    const { planner, request } = await this.#asked(part, values);
-    return planner.summary(request, this.catalogue);
+    try {
+      const { planner, request } = await this.#request(part, values);
+      return planner.summary(request, this.catalogue);
+    } catch (error) {
+      if (error instanceof UserError) return "";
+      throw error;
+    }
   }
 
-  /** What the values of a part's form mean. @param {string} part @param {Values} values @returns {Promise<Described>} */
+  /** Describe the run of a form's values. This is the one place that asks an engine what a run takes. @param {string} part @param {Values} values @returns {Promise<Described>} */
   async describe(part, values) {
     try {
-      const { planner, request, models, refs } = await this.#asked(part, values);
+      const { planner, request, models, refs } = await this.#request(part, values);
       const summary = planner.summary(request, this.catalogue);
       const plan = models && planner.plan(request, models, this.catalogue);
       const pace = await this.#pace(namesOf(refs, plan));
@@ -118,10 +125,10 @@ export class Knowledge {
   }
 
   /**
-   * What is asked for, with the facts of its models; null where the files of one of them are not here.
+   * Check the values of a form, and get the facts of its models; null where a model has no files here.
    * @param {string} part @param {Values} values
    */
-  async #asked(part, values) {
+  async #request(part, values) {
     /** @type {[Planner<any>, Request]} */
     const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
@@ -139,22 +146,22 @@ export class Knowledge {
     return { planner, request, refs, models: models.length === refs.length ? models : null };
   }
 
-  /** The planner of a part; where its module can't be had, once the engine answers again. @param {string} part @returns {Promise<Planner<any>>} */
+  /** The planner of a part. Its module may fail to load without a network: then once the engine answers again. @param {string} part @returns {Promise<Planner<any>>} */
   #planner(part) {
     return plannerOf(part).catch(() => this.ask("engine", "models", {}).then(() => plannerOf(part)));
   }
 
-  /** Throws the engine's sentence for a checkpoint that there is not. @param {string} ref */
+  /** Get the facts of a checkpoint. Throws the engine's sentence where there is no such checkpoint. @param {string} ref */
   async #facts(ref) {
     if (!this.#known.get(ref)?.facts) {
       const { error } = await this.about(ref);
-      if (error !== undefined) throw new Error(error);
+      if (error !== undefined) throw new UserError(error);
     }
     const facts = this.#known.get(ref)?.facts;
     return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;
   }
 
-  /** Get ready what the words of a request need: the names of emoji. @param {Request} request */
+  /** Get the names of emoji, where a request has some. @param {Request} request */
   async #prepare(request) {
     const { catalogue } = this;
     const needed = Object.values(request).some((value) => typeof value === "string" && hasEmoji(value));

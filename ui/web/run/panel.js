@@ -1,15 +1,15 @@
-// What the parts with a form and a run have in common. The form is asked about while the visitor chooses; a run begins,
-// stops and is heard; what is shown is an example or a run; and all of it has an address and files.
+// What the parts with a form and a run have in common. standing.js says what is shown and why a run begins, asking.js asks
+// about the form, connection.js hears the run, and bar.js shows it. The panel joins them, and says when what happens.
 
 import { button, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
-import { Stream } from "../messages/stream.js";
 import { RUN } from "../words/page.js";
 import { Asking } from "./asking.js";
 import { Bar } from "./bar.js";
 import { Connection } from "./connection.js";
 import { itemsOf } from "./items.js";
 import { Standing } from "./standing.js";
+import { Stream } from "./stream.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { About } from "../form/form.js" */
@@ -18,44 +18,45 @@ import { Standing } from "./standing.js";
 /** @import { Described, Description } from "./knowledge.js" */
 
 /**
- * What has set the values: a "press" runs them, and the pictures come into sight. A press "inside" the pictures runs them,
- * and nothing moves. A "change" by hand runs where that is quick and the models are here, and so
- * does a "link", which anybody may have made; it also opens what it changes. A "lesson" ends the run that goes on, and shows
- * its own: the recorded one where it has those values.
+ * What sets the values. A "press" runs them, and brings the pictures into sight. A press "inside" the pictures runs them where
+ * they are. A "change" by hand runs them if that is quick and the models are here. So does a "link", which anybody may have
+ * made; it also opens the fields that it changes. A "lesson" ends the run that goes on, and shows its own: the recorded one
+ * if that has these values.
  * @typedef {"" | "change" | "link" | "press" | "inside" | "lesson"} Cause
  */
 
 /**
- * What a part gives its panel: how it draws.
+ * What a part gives its panel. The part uses of the panel: `form`, `stage`, `side`, `origin` and `element`; `set`, `start`,
+ * `stop`, `changed` and `showSketch`; and how it stands.
  * @template {{ kind: string }} Result
  * @typedef {object} Display
- * @property {(result: Result) => void} take draws one result of the current run
- * @property {() => void} [renew] another run begins, and its results are going to come
+ * @property {(result: Result) => void} take draws one result of the newest run
+ * @property {() => void} [renew] another run begins
  * @property {(seconds: number) => void} [skip] index.html has shown the recorded run for so long
  * @property {() => void} [render] the run stands differently, or a field has changed
- * @property {(values: Values, plan: Plan | null) => string | Promise<string>} [finish] a run of these values has ended well. Returns what came of
- * it, in a sentence for a screen reader
+ * @property {(values: Values, plan: Plan | null) => string | Promise<string>} [finish] a run of these values has finished. Returns
+ * its outcome, in a sentence for a screen reader
  * @property {(about: About) => void} [offer] the model is known
  * @property {(description: Description) => void} [describe] the settings are described
- * @property {(form: Form) => HTMLElement} [layout] the fields beside the stage; all of them where it is left out
+ * @property {(form: Form) => HTMLElement} [layout] lays out the fields; all of them where it is left out
  * @property {() => HTMLElement[]} [sight] what a press brings into sight, the most important last
  */
 
 const PAUSE = 120; // ms after the last change by hand until it is asked about
-const COMPOSED = 229; // the code of keys that go into what an input method composes; Safari says so of its last one, too
+const COMPOSED = 229; // the code of keys that go to an input method; Safari has it for the last one, too
 
 /** @template {{ kind: string }} Result */
 export class Panel {
   standing = new Standing();
   stage = el("div", { class: "stage" });
-  /** Says of which settings the pictures are, where they are not the form's. A part puts it above its pictures. */
+  /** Says the settings of the pictures, where they are not the form's. A part puts it above its pictures. */
   origin = el("div", { class: "origin", hidden: true });
   /** @type {Description | null} */
   description = null;
 
   /**
-   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (the model is known),
-   * data-described (which question was answered last) and data-outdated (what is shown is of other settings).
+   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (whether the model is known),
+   * data-described (the number of the last answer) and data-outdated (whether the pictures are of other settings).
    * @param {Page} page @param {string} part @param {Display<Result>} display
    */
   constructor(page, part, display) {
@@ -74,14 +75,8 @@ export class Panel {
     this.connection = new Connection(this);
     this.asking = new Asking(this);
     this.fields = display.layout?.(this.form) ?? this.form.layout();
-    const press = () => {
-      this.start();
-      requestAnimationFrame(() => this.#look()); // by then the page is laid out
-    };
-    const say = (/** @type {string} */ text) => page.say(text);
-    this.bar = new Bar(press, this.stop, this.fields.querySelector(".dice"), say);
+    this.bar = new Bar(this, this.fields.querySelector(".dice"));
     const attributes = { class: "summary", "aria-expanded": false };
-    this.bar.status.show(this.stream.words);
     this.summary = button(attributes, () => this.#unfold(), el("span", null, RUN.settings));
     this.side = el("div", { class: "side" }, ...this.#beside());
     const state = { "data-state": "idle", "data-ready": false };
@@ -122,7 +117,7 @@ export class Panel {
     const { standing, form, page } = this;
     form.set(values);
     if (Object.keys(values).length) standing.on("edit");
-    if (cause === "press") this.#look();
+    if (cause === "press") this.look();
     if (cause === "inside") cause = "press";
     if (cause === "lesson") {
       if (this.stream.active) this.stop();
@@ -134,15 +129,15 @@ export class Panel {
     else if (cause) standing.on(cause === "press" ? "demand" : "link");
     if (cause === "link") form.unfold(values);
     await this.choose();
-    const lost = cause === "link" ? form.lost(values) : [];
-    if (lost.length) page.say(RUN.impossible(lost), true);
+    const impossible = cause === "link" ? form.impossible(values) : [];
+    if (impossible.length) page.say(RUN.impossible(impossible), true);
   }
 
-  /** A field was changed, or with the name "" something else that the form's answers depend on. @param {string} name @param {boolean} done not while a slider moves */
+  /** A field was changed: ask about the form again. @param {string} name "" where something else has changed @param {boolean} done false while a slider moves */
   changed(name, done) {
     const { standing, form } = this;
     if (name) standing.on("edit");
-    form.reveal(); // for the part's own controls
+    form.reveal(); // the part may have controls that the form does not know
     if (form.references.some((reference) => reference.name === name)) {
       this.page.knowledge.typed.add(String(form.value(name)));
       standing.on("demand");
@@ -154,7 +149,7 @@ export class Panel {
     if (!this.recorded) this.asking.later(name ? PAUSE : 0);
   }
 
-  /** The models of the lanes are chosen: offer what they have. */
+  /** The models are chosen: offer what they have. */
   async choose() {
     const { form, standing, display, element } = this;
     element.dataset.ready = "false";
@@ -185,8 +180,7 @@ export class Panel {
     form.markAll(standing.wrong);
     const { missing } = form; // what is not chosen yet is no mistake
     const problem = missing || error;
-    const reason = problem && (form.waits(standing.wrong) ?? problem);
-    bar.describe(this.description, reason, !missing && error !== "", this.page.given.device.engine);
+    bar.describe(this.description, problem && (form.waits(form.mistakes) ?? problem), !missing && error !== "");
     write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
     if (this.description) display.describe?.(this.description);
     this.element.dataset.described = String(number);
@@ -202,7 +196,7 @@ export class Panel {
     if (!this.canRun) return;
     const { standing } = this;
     standing.values = this.form.pinned;
-    standing.on("press");
+    standing.on("start");
     this.connection.begin(this.form.values);
     this.#unfold(false);
     this.page.remember(this.part, standing.values);
@@ -256,10 +250,10 @@ export class Panel {
     if (named) this.standing.blame("fail", [{ field: named.field, error: words }]);
   }
 
-  /** Bring the pictures into sight, where a press plays them; where there is no room for all, the last ones. */
-  #look() {
-    const seen = [this.stage.firstElementChild, ...(this.display.sight?.() ?? [])];
-    for (const element of seen) element?.scrollIntoView({ block: "nearest" });
+  /** Bring the pictures into sight. */
+  look() {
+    for (const element of [this.stage.firstElementChild, ...(this.display.sight?.() ?? [])])
+      element?.scrollIntoView({ block: "nearest" });
   }
 
   // --- What is shown
@@ -301,8 +295,8 @@ export class Panel {
     return this.standing.difference(this.stream.active, this.#isSame);
   }
 
-  /** A sketch is shown, or there is none: what is said of that. @param {string} words @param {boolean} isShown */
-  sketched(words, isShown) {
+  /** Say something of a sketch, which covers the pictures or not; "" where there is none. @param {string} words @param {boolean} isShown */
+  showSketch(words, isShown) {
     this.standing.words.sketch = words;
     this.standing.on(isShown ? "cover" : words ? "await" : "lift");
     this.#render();
@@ -314,7 +308,8 @@ export class Panel {
     Object.assign(this.element.dataset, { state, run: run ?? "", outdated: difference !== "" });
     if (difference !== "other") this.origin.hidden = true;
     const waits = state === "error" ? form.waits(standing.wrong) : null; // the sentence of the run stands at the field
-    bar.show(standing.line(stream, difference !== "", bar.offer, waits), stream);
+    const offer = this.canRun ? bar.run.textContent : "";
+    bar.show(standing.line(stream, difference !== "", offer, waits), stream);
     this.display.render?.();
   }
 
@@ -323,7 +318,7 @@ export class Panel {
     const { standing, stream } = this;
     const { values, isExample } = standing;
     if (!values || this.difference !== "other") return;
-    const settings = await this.page.knowledge.summary(this.part, values).catch(() => ""); // its model may have gone
+    const settings = await this.page.knowledge.summary(this.part, values);
     if (values !== standing.values || this.difference !== "other") return;
     const what = isExample ? RUN.example : stream.active ? RUN.going : RUN.earlier;
     write(this.origin, RUN.of(what, settings));
@@ -331,8 +326,8 @@ export class Panel {
   }
 
   /**
-   * Show a recorded run until there is one of the visitor's, which begins where another model is chosen, as by --checkpoint.
-   * @param {Values | null} wanted show it again, where it has these values @returns {Promise<boolean>} whether it is shown
+   * Show the recorded run. Where another model is chosen, as by --checkpoint, a run of that follows.
+   * @param {Values | null} wanted values that it must have; without them it gives way to a run @returns {Promise<boolean>} whether it is shown
    */
   async #showExample(wanted = null) {
     const { form, standing, page, part, display } = this;
@@ -363,7 +358,7 @@ export class Panel {
   // --- What the page gets
 
   /**
-   * The part of the page that it is, with an example in it at first.
+   * The part of the page, which shows the recorded run first.
    * @param {string[]} kinds of files that can be saved @param {() => boolean} some whether there is something to save
    * @param {Partial<Part>} [more]
    * @returns {Part}

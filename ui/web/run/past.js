@@ -1,4 +1,4 @@
-// "Your last runs": small pictures of them with their settings, kept in the browser.
+// "Your last runs": the browser keeps a small picture of each with its settings.
 
 import { button, context2d, el } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
@@ -10,17 +10,17 @@ import { WORDS } from "../words/page.js";
 /** @typedef {{ part: string, values: Values, title: string, picture: string }} PastRun */
 
 const MOST = 12;
-const SIDE = 64; // pixels of a picture, in height
+const SIDE = 64; // pixels: the height of a picture
 const NAME = "lab-runs";
 
-/** What other pages of this address have written counts for nothing. @returns {PastRun[]} */
+/** Read the last runs. Other pages of this address may have written something else: that does not count. @returns {PastRun[]} */
 export function read() {
   const runs = attempt(() => JSON.parse(localStorage.getItem(NAME) ?? "[]"));
   const isRun = (/** @type {any} */ run) => typeof run?.part === "string" && run.values instanceof Object;
   return Array.isArray(runs) ? runs.filter(isRun).slice(0, MOST) : [];
 }
 
-/** @param {HTMLCanvasElement} canvas */
+/** A small copy, as the address of an image. @param {HTMLCanvasElement} canvas */
 function small(canvas) {
   const width = (SIDE * canvas.width) / canvas.height;
   const copy = el("canvas", { width, height: SIDE });
@@ -40,7 +40,7 @@ export class Past {
     this.#draw();
   }
 
-  /** The player's run has finished. @param {string} part @param {Values} values of it */
+  /** Add the run that the player has just finished. @param {string} part @param {Values} values of it */
   async add(part, values) {
     const { plan } = this.player.view.coming;
     const picture = small(await this.player.painted());

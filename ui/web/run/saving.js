@@ -1,15 +1,16 @@
-// Saving a file of a run: what the engine keeps of it, the file that the page makes of that, and its way to the disk.
+// Saving a file of a run. The engine keeps the run, the page makes the file, the browser saves it.
 
 import { make } from "../files/make.js";
+import { UserError } from "../process/errors.js";
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
 /** @import { Page } from "../app.js" */
 /** @import { Plan } from "../plans/plan.js" */
 
-const BREATH = 30; // ms of making a file after which the page has its turn
-const LONG = 2000; // ms after which the visitor is told how far the file is
-const FETCHED = 60_000; // ms in which a browser fetches a file that it was given
+const BREATH = 30; // ms after which making a file gives the page a turn
+const LONG = 2000; // ms after which the page says how far the file is
+const FETCHED = 60_000; // ms in which a browser has fetched a file
 
 /**
  * Save a file of a run.
@@ -23,8 +24,8 @@ export async function save(page, { part, run, plan }, kind, say) {
     const [name, content] = await make(page.knowledge.catalogue, part, kind, { ...kept, plan }, pauses(say));
     return give(name, content);
   } catch (error) {
-    if (error instanceof Error && error.name === "Error") return error.message;
-    throw error;
+    if (error instanceof UserError) return error.message;
+    throw error; // the menu says that it is our fault
   }
 }
 
@@ -35,7 +36,7 @@ export function give(name, content) {
   return download(address, name);
 }
 
-/** What gives the page its turn between two pieces of a long task. @param {(text: string) => void} say @returns {import("../files/make.js").Rest} */
+/** Make a function that gives the page a turn between two pieces of a long task. @param {(text: string) => void} say @returns {import("../files/make.js").Rest} */
 export function pauses(say) {
   const began = performance.now();
   let last = began;

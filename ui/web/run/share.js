@@ -1,24 +1,15 @@
-// The menu of what can be taken away: the link, files, scripts.
+// The Share menu: the link, files and scripts.
 
 import { button, el, onArrows } from "../drawing/dom.js";
 import { SHARE } from "../words/page.js";
 
-/**
- * @typedef {object} Item
- * @property {string} title
- * @property {boolean} [apart] it stands below a line
- * @property {() => string} [copy] the text to copy
- * @property {string} [what] the text is, where it has to be copied by hand
- * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
- * sentence at the end: what was saved, or why it could not be made
- * @property {string} [disabled] why it can't be had now
- */
+/** @import { Item } from "../messages/client.js" */
 
 export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];
 
-  /** @param {HTMLElement} root @param {(text: string) => void} say something to all, where the menu is closed */
+  /** @param {HTMLElement} root @param {(text: string) => void} say where the menu is closed */
   constructor(root, say) {
     this.tell = say;
     this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
@@ -41,14 +32,14 @@ export class ShareMenu {
     this.button.setAttribute("aria-expanded", "true");
   }
 
-  /** Returns whether it was open. */
+  /** Close the menu. Returns whether it was open. */
   close() {
     const { open } = this.list;
     this.list.close();
     return open;
   }
 
-  /** What the menu has from now on. @param {() => Item[]} items */
+  /** Set what the menu has from now on. @param {() => Item[]} items */
   show(items) {
     this.#items = items;
     this.close();
@@ -62,7 +53,7 @@ export class ShareMenu {
   /** @param {Item} item */
   #entry(item) {
     const take = async () => {
-      entry.after(this.said); // where it was pressed
+      entry.after(this.said); // beside what was pressed
       if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
       if (!item.save) return;
       const say = (/** @type {string} */ text) => {

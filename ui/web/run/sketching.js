@@ -1,4 +1,4 @@
-// What quick sketches need: who draws them in the place of a model, and a clock, which tests move by hand.
+// What quick sketches need: a student that draws them for a model, and a clock, which tests move by hand.
 
 /** @import { Page } from "../app.js" */
 /** @import { Values } from "../messages/client.js" */
@@ -12,8 +12,8 @@ export const CLOCK = {
 };
 
 /**
- * The values with which a student of the model draws its sketches, null where there is none on this page. Its guidance
- * towards the words is inside: it has neither another guidance nor a negative prompt.
+ * The values with which a student draws the sketches of a model; null where the page has no student of it. A student has
+ * learned one guidance, and no negative prompt.
  * @param {Page} page @param {Values} values
  */
 export function student({ given, knowledge }, values) {

@@ -1,10 +1,10 @@
-// A picture for a slide: what is shown, with a title, what there is to see, the settings, and where to find it again.
+// A picture for a slide: the pictures with a title, a sentence, the settings and the address.
 import { context2d, el, lines } from "../drawing/dom.js";
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
 /** @import { Page } from "../app.js" */
-/** @import { Item } from "./share.js" */
+/** @import { Item } from "../messages/client.js" */
 
 /** @template {HTMLCanvasElement | HTMLImageElement} [Picture=HTMLCanvasElement | HTMLImageElement] @typedef {{ picture: Picture, label: string }} Tile */
 
@@ -24,7 +24,7 @@ const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // hosts that nobody else can 
 
 /**
  * The entry of Share that saves a slide.
- * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] settings, where the slide has none
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] the settings, where the slide has none
  * @returns {Item}
  */
 export function slideItem(page, make, link, summary = () => "") {

@@ -5,7 +5,7 @@ import { duration } from "../words/units.js";
 
 /** @import { Mistake } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @import { Stream } from "../messages/stream.js" */
+/** @import { Stream } from "./stream.js" */
 
 /** What `Status.show` takes. @typedef {[text: string, left: string, isExample: boolean, progress?: number | null]} Line */
 
@@ -22,7 +22,7 @@ export const NEXT = {
     run: { example: "example", begin: "begun" },
   },
   // The form, compared with what is shown.
-  form: { same: { edit: "edited" }, edited: { press: "same" } },
+  form: { same: { edit: "edited" }, edited: { start: "same" } },
   // A sketch. "awaited": there are only words about it. "over": it covers what is shown.
   sketch: {
     none: { cover: "over", await: "awaited" },
@@ -32,14 +32,14 @@ export const NEXT = {
   // Who found a mistake in the values: the check of the form, or a run.
   wrong: {
     nothing: { refuse: "form", fail: "run" },
-    form: { accept: "nothing", press: "nothing", fail: "run" },
-    run: { refuse: "form", edit: "nothing", press: "nothing" },
+    form: { accept: "nothing", start: "nothing", fail: "run" },
+    run: { refuse: "form", edit: "nothing", start: "nothing" },
   },
   // Why a run begins once its time is known. "change": it begins if it is quick. "press": it begins.
   reason: {
     none: { change: "change", link: "change", demand: "press" },
-    change: { demand: "press", press: "none", decide: "none" },
-    press: { link: "change", press: "none", decide: "none" },
+    change: { demand: "press", start: "none", decide: "none" },
+    press: { link: "change", start: "none", decide: "none" },
   },
   // The question under way: what the models offer, what a run takes ("pause": soon), or none. An event that leads to the
   // same question asks it anew.

@@ -1,4 +1,4 @@
-// What there is to try, each with one press. All stay; the one whose settings are chosen is marked.
+// Buttons that each set up a run and begin it. The one whose settings are chosen is marked.
 
 import { button, el } from "../drawing/dom.js";
 import { duration } from "../words/units.js";
@@ -7,18 +7,18 @@ import { duration } from "../words/units.js";
 /** @import { Panel } from "./panel.js" */
 
 /**
- * title: what it says, and on a phone, where it is long. values: what it sets, in this part or another. act: what it does
- * where that is not all.
+ * short: the title on a phone, where the title is long. values: of the run, in this part or another. act: what a press does
+ * where that is something else.
  * @typedef {{ title: string, short?: string, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
  */
 
-const LONG = 10; // seconds of a run: a button that starts one says how long it takes
+const LONG = 10; // seconds of a run: its button says how long it takes
 
 export class Starters {
   element = el("div", { class: "try" });
   /** @type {{ starter: Starter, node: HTMLButtonElement, time: HTMLElement }[]} */
   #all = [];
-  /** What was described last: the models, the values and the time of the run. Without models, no times were asked for. */
+  /** The models, values and time of the run that was described last. Without models, no times were asked for. */
   #timed = { models: "", values: "", seconds: /** @type {number | null} */ (null) };
 
   /** @param {Panel<any>} panel @param {Starter[]} starters */
@@ -44,7 +44,7 @@ export class Starters {
     this.mark();
   }
 
-  /** The settings are described, and so the time of their run. If that time has changed, all others have, too. */
+  /** The settings are described. If the time of their run has changed, the times of all other runs have, too. */
   describe() {
     this.mark();
     const { description, form } = this.panel;
@@ -67,7 +67,7 @@ export class Starters {
     this.mark();
   }
 
-  /** Mark the one whose settings are chosen. */
+  /** Mark the button whose settings are chosen. */
   mark() {
     const { form } = this.panel;
     for (const { starter, node } of this.#all) {
@@ -78,7 +78,7 @@ export class Starters {
     }
   }
 
-  /** Say of each that starts a long run how long it takes. */
+  /** Let each button of a long run say how long that takes. */
   time() {
     const { page, part: own, form } = this.panel;
     return Promise.all(

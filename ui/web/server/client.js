@@ -1,11 +1,10 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
 import { attempt, kept, token } from "../messages/client.js";
 import { unpacked, unpacking } from "../messages/packing.js";
-import { isEnd } from "../messages/stream.js";
+import { isEnd } from "../run/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
-/** @import { Refusal, Resumed, Values } from "../messages/client.js" */
-/** @import { Order } from "../plans/plan.js" */
+/** @import { Order, Refusal, Resumed, Values } from "../messages/client.js" */
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 // A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
@@ -158,7 +157,7 @@ export class Server {
     return end;
   }
 
-  /** @type {import("../run/share.js").Item[]} */
+  /** @type {import("../messages/client.js").Item[]} */
   items = [];
 
   /** What the files of a run are made of, or a Refusal. @param {string | null} run */

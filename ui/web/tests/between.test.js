@@ -15,7 +15,7 @@ function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {})
     form: { values, fields: Object.keys(values).map((name) => ({ name })) },
     ...{ difference: "other", isOnScreen: true, sketch: "none" },
     side: new EventTarget(),
-    sketched(words, isShown) {
+    showSketch(words, isShown) {
       panel.sketch = isShown ? "over" : "none";
       log.push(words || "none");
     },

@@ -1,14 +1,14 @@
 // What the form, the link, the stream and the parts of Look inside compute without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linked, linkTo } from "../form/link.js";
-import { Stream } from "../messages/stream.js";
+import { linkTo, readLink } from "../form/link.js";
 import { plusMinus } from "../parts/likelihood/tables.js";
 import { fromText, PRESETS, toText } from "../parts/repair/brush.js";
 import { drawingsIn } from "../parts/train/pad.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { frameAt } from "../player/rows.js";
 import { read } from "../run/past.js";
+import { Stream } from "../run/stream.js";
 import { Server } from "../server/client.js";
 import { NO_ANSWER } from "../words/page.js";
 
@@ -119,14 +119,14 @@ test("a link brings back what is in it, and pictures go where no server sees the
   const url = linkTo("http://a/b?__theme=dark&seed=1&count=9", "latents", values, fields, names);
   assert.equal(url.searchParams.get("__theme"), "dark");
   assert.ok(!url.search.includes("x-_") && !url.searchParams.has("count")); // what is as usual is left out
-  const { part, values: got } = linked(url);
+  const { part, values: got } = readLink(url);
   assert.deepEqual(
     [part, got.seed, got.times, got.picture, got.picture_b],
     ["latents", "2", "7, 8", "x-_=", undefined],
   );
   assert.equal(linkTo(url, "latents", {}, fields, names).hash, ""); // no picture is left over from before
   assert.deepEqual(
-    ["tab=denoise", "tab=denoise&compare=true", "tab=learn", ""].map((query) => linked(`http://a/?${query}`).part),
+    ["tab=denoise", "tab=denoise&compare=true", "tab=learn", ""].map((query) => readLink(`http://a/?${query}`).part),
     ["watch", "compare", "course", "watch"],
   );
 });

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Run } from "../local/jobs.js";
-import { Pool, served } from "../local/pool.js";
+import { helperRun, Pool } from "../local/pool.js";
 import { estimate } from "../plans/pace.js";
 import { gain, shares } from "../plans/strands.js";
+import { UserError } from "../process/errors.js";
 
 const KIND = { ref: "model", batch: 1, lanes: 1 };
 const MACHINE = { cores: 2, memory: 8, mobile: false };
@@ -79,7 +80,7 @@ function begun({ plan, inWorker }, { machine = MACHINE, refuse = null, pool = nu
       } else if (share) {
         const run = new Run(this.inside, "watch", plan, (message) => this.say(id, message), 0);
         this.runs.push(run);
-        run.run(async () => served(inWorker("helper"), structuredClone(share)));
+        run.run(async () => helperRun(inWorker("helper"), structuredClone(share)));
       }
     }
   }
@@ -259,13 +260,21 @@ test("Stop stops the helpers, too, and the next run has them again", async () =>
   assert.equal(first.workers.length, 1);
 });
 
-test("an error of a step is the run's, wherever it was computed", async () => {
-  const before = (where, number, index) => {
-    if (number === 1 && index === 2) throw new Error("this picture is odd");
-    return WAITS(where);
-  };
-  const { given, last } = await results(begun(part(2, { before })));
-  assert.deepEqual([given.length, last.state, last.text], [5, "error", "This picture is odd"]);
+test("an error of a step is the run's, wherever it was computed", async (t) => {
+  const console = t.mock.method(globalThis.console, "error", () => {});
+  for (const [error, text] of [
+    [new UserError("this picture is odd"), "This picture is odd"],
+    [new Error("a fault of ours"), "This failed unexpectedly (Error): load the page again, or choose other settings"],
+  ]) {
+    const before = (where, number, index) => {
+      if (number === 1 && index === 2) throw error;
+      return WAITS(where);
+    };
+    const { given, last } = await results(begun(part(2, { before })));
+    assert.deepEqual([given.length, last.state, last.text], [5, "error", text]);
+  }
+  const [...logged] = new Set(console.mock.calls.map(({ arguments: [error] }) => error.message));
+  assert.deepEqual(logged, ["a fault of ours"]);
 });
 
 test("strands are shared out by their length, turn after turn", () => {

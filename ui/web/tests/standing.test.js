@@ -36,7 +36,7 @@ test("an example is shown until the first picture of a run, whose pictures are a
     "",
     "the values are as they were",
   );
-  for (const event of ["press", "begin"]) standing.on(event);
+  for (const event of ["start", "begin"]) standing.on(event);
   assert.deepEqual([standing.difference(true, same), standing.isExample], ["awaited", false]);
   assert.deepEqual(standing.line(RUNNING, true, "Run", null), ["Running", "9 s left", false, 0.5]);
   standing.on("picture");

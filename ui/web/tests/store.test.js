@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { afterEach, mock, test } from "node:test";
 import { Checkpoints } from "../local/checkpoints.js";
-import { learned, onHub } from "../local/files/hub.js";
+import { factsOfModel, onHub } from "../local/files/hub.js";
 import { Files } from "../local/files/store.js";
 
 const BYTES = new Uint8Array([1, 2, 3, 4, 5, 6]);
@@ -190,7 +190,8 @@ test("a model of the Hub has readers where its repository has their file", () =>
   const state = { channels: 1, size: 8, pictureSize: 8, classes: 0, classNames: [], nullLabel: null };
   const learns = { prediction: "epsilon", variance: "beta", clip: true, student: null, gamma: null, optimised: null };
   const model = { ...table, ...state, ...learns, decode: null, words: null };
-  const has = (/** @type {string} */ name) => learned(model, "owner/it", { commit: "c", files: { [name]: [1, "m"] } });
+  const has = (/** @type {string} */ name) =>
+    factsOfModel(model, "owner/it", { commit: "c", files: { [name]: [1, "m"] } });
   assert.equal(has("unet/readers.safetensors").spec.readers, true);
   assert.equal(has("unet/config.json").spec.readers, false);
 });

@@ -22,7 +22,7 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
     ...{ form, stream, isRun: false, isOnScreen: true, sketch: "none", said: "", description: { auto: true } },
     stop: () => log.push("stop"),
     changed() {},
-    sketched(words, isShown) {
+    showSketch(words, isShown) {
       Object.assign(panel, { said: words, sketch: isShown ? "over" : words ? "awaited" : "none" });
       typed.render();
     },

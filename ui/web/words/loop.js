@@ -2,7 +2,7 @@
 import { number } from "./numbers.js";
 import { countOfSteps, SAMPLER } from "./units.js";
 
-/** @import { Row } from "../plans/captions.js" */
+/** @import { Row } from "../process/runs.js" */
 /** @import { Values } from "../messages/client.js" */
 /** @typedef {{ towards: string, noise: string, fresh: boolean }} Back what a step does with the guess; fresh: whether it adds noise */
 

@@ -2,7 +2,6 @@
 
 import { ANY, countOf } from "./units.js";
 
-/** @import { Facts, Request } from "../plans/plan.js" */
 /** @import { Figures, NetworkBlock } from "../messages/protocol.d.ts" */
 
 export const LEAD =
@@ -25,7 +24,7 @@ export function titleOf(name, words) {
   return side ? `skips ${side}×${side}` : name;
 }
 
-/** What the network is asked for, "" where it takes nothing. @param {Request} request @param {Facts} model */
+/** What the network is asked for, "" where it takes nothing. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
 export function askedFor({ label, prompt }, model) {
   if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
   if (!model.num_classes) return "";
@@ -36,13 +35,13 @@ export function askedFor({ label, prompt }, model) {
 export const blockTitle = ({ shape: [c, h, w], parts }) =>
   `${countOf(c, "channel")} of ${h} × ${w} numbers, from ${parts}`;
 
-/** When a run is not whole. @param {number[]} times of all steps @param {Request} request */
+/** When a run is not whole. @param {number[]} times of all steps @param {Record<string, any>} request */
 function when({ length }, { first, last }) {
   const end = last || length;
   return first === 1 && end >= length ? "in all steps" : `in steps ${first} to ${Math.min(end, length)}`;
 }
 
-/** What is different in the second run, "" where there is none. @param {Request} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {Facts} model */
+/** What is different in the second run, "" where there is none. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
 export function secondTitle(request, cut, donor, times, model) {
   if (!cut.length && !donor) return "";
   const of = donor === ANY ? "no class" : `“${donor}”`;

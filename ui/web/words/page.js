@@ -136,11 +136,11 @@ export const FORM = {
   ref: "owner/name, or a folder",
   same: "As A",
   other: "Another one…",
-  /** Groups of the list of models. data: the set that those of the Hub were trained with. @type {Record<ModelChoice["group"], (data: string) => string>} */
+  /** Groups of the list of models, by one of each; data: the set that it was trained with. @type {Record<ModelChoice["group"], (model: ModelChoice) => string>} */
   groups: {
     here: () => "Ready here",
     trained: () => "Trained here",
-    hub: (data) => (data ? `Needs the Hub: ${data}` : "Needs the Hub"),
+    hub: ({ data }) => (data ? `Needs the Hub: ${data}` : "Needs the Hub"),
   },
   laneB: (/** @type {string} */ label) => `${label} (B)`,
 };

@@ -3,7 +3,7 @@ import { fraction, number } from "./numbers.js";
 import { countOfSteps } from "./units.js";
 
 /** @import { MEANINGS } from "./meanings.js" */
-/** @import { Row } from "../plans/captions.js" */
+/** @import { Row } from "../process/runs.js" */
 /** @typedef {keyof typeof MEANINGS} Word */
 
 /**

@@ -2,8 +2,7 @@
 
 import { round } from "../process/floats.js";
 
-/** @import { Plan } from "../player/rows.js" */
-/** sources: above the rows. what: which pictures a row has. @typedef {Pick<Plan, "sources" | "what">} About */
+/** sources: above the rows. what: which pictures a row has. @typedef {{ sources: string[], what: string }} About */
 
 /** @type {About} */
 export const RECONSTRUCTED = { sources: ["The picture, x₀"], what: "reconstructions" };

@@ -1,7 +1,7 @@
 // Train's words.
 import { duration } from "./units.js";
 
-/** @import { Run } from "../parts/train/history.js" */
+/** What is known of a training run. @typedef {{ total: number, images: (step: number) => number, points: (number | null)[][] }} Run */
 /** @import { TrainingNow, TrainState } from "../messages/protocol.d.ts" */
 
 /** @type {Record<TrainState, string>} */

@@ -1,8 +1,7 @@
 // Sizes, times and names as the page writes them; what a model has of its own, and how long its runs take.
 
+import { UserError } from "../process/errors.js";
 import { fixed } from "./numbers.js";
-
-/** @import { Facts } from "../plans/plan.js" */
 
 export const ANY = "any"; // the choice of no class in particular
 export const SAME = "same"; // in lane B: the choice of what lane A has
@@ -54,12 +53,11 @@ export function download(done, total, speed = 0) {
   return `${here} of ${all} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
 }
 
-/** What went wrong, for the visitor. @param {unknown} error @returns {string} */
+/** What went wrong, for the visitor; with its trace in the console, if it is a fault of ours. @param {unknown} error @returns {string} */
 export function failure(error) {
-  const { name, message } = /** @type {Error} */ (error);
-  const own = !["TypeError", "RangeError", "ReferenceError", "SyntaxError"].includes(name);
-  if (own) return sentence(message);
+  if (error instanceof UserError) return sentence(error.message);
   console.error(error);
+  const { name, message } = /** @type {Error} */ (error);
   // A browser has no code for this, and says it in English in every language.
   if (/memory|allocation/i.test(message))
     return "There is not enough memory for this: try fewer pictures or a smaller model";
@@ -75,7 +73,7 @@ export function sentence(message) {
 /** The variances of a score model, by what its authors call the samplers that have them. */
 export const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
 
-/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {Facts} facts @param {string | null} sampler the only one of a student */
+/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {{ variance: string, snr: number | null }} facts @param {string | null} sampler the only one of a student */
 export function note({ variance, snr }, sampler) {
   if (sampler)
     return `It has learned ${SAMPLER[sampler]} steps only: no other sampler is possible, and no bits per dimension.`;

@@ -1,8 +1,9 @@
 // Checkpoints of the Hugging Face Hub, fetched by the browser itself: what a repository has, and what is known of a model
 // once it is loaded.
+import { UserError } from "../../process/errors.js";
 import { MARK, PATIENCE } from "./store.js";
 
-/** @import { WrittenFacts } from "../known.js" */
+/** @import { WrittenFacts } from "../facts.js" */
 /** @import { Model } from "../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
@@ -14,15 +15,17 @@ const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^te
 /** @param {string} ref @param {string} base the Hub's address @returns {Promise<WrittenFacts>} */
 export async function onHub(ref, base) {
   if (!ID.test(ref))
-    throw new Error(
+    throw new UserError(
       `There is no model ${ref} on this page: choose one of the list, or a Hub id such as google/ddpm-cifar10-32`,
     );
   const [id, revision = "main"] = ref.split("@");
   const address = `${base}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
-  const listing = answer?.ok ? await answer.json().catch(() => null) : {};
-  if (!answer || !listing) throw new Error("The Hub did not answer: is there a network?");
-  if (!answer.ok) throw new Error(`The Hub has no open model ${ref}`);
+  const silent = (/** @type {unknown} */ cause) => {
+    throw new UserError("The Hub did not answer: is there a network?", { cause });
+  };
+  const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE) }).catch(silent);
+  if (!answer.ok) throw new UserError(`The Hub has no open model ${ref}`);
+  const listing = await answer.json().catch(silent);
   const { sha, siblings } = listing;
   /** @type {WrittenFacts["files"]} */
   const files = {};
@@ -30,15 +33,15 @@ export async function onHub(ref, base) {
     if (WANTED.test(name) || WEIGHTS.test(name)) files[name] = [size, lfs?.sha256?.slice(0, MARK) ?? sha];
   const bytes = Object.values(files).reduce((sum, [size]) => sum + size, 0);
   if (!Object.keys(files).some((name) => WEIGHTS.test(name)))
-    throw new Error(`${ref} has no weights as .safetensors, and a browser can't read others, such as .bin`);
+    throw new UserError(`${ref} has no weights as .safetensors, and a browser can't read others, such as .bin`);
   if (bytes > MOST)
-    throw new Error(`${ref} has ${Math.round(bytes / 1e6)} MB, too many for a browser: use the installed lab`);
+    throw new UserError(`${ref} has ${Math.round(bytes / 1e6)} MB, too many for a browser: use the installed lab`);
   const none = { spec: null, home: null, colours: null, scheduler: null, sidecars: null };
   return { ...none, root: `${base}/${id}/resolve/${sha}`, commit: sha, files };
 }
 
 /** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {WrittenFacts} known @returns {Partial<WrittenFacts>} */
-export function learned(model, ref, { commit, files }) {
+export function factsOfModel(model, ref, { commit, files }) {
   const { T, beta, alphaBar, exploding, classes, classNames, nullLabel, size, channels, pictureSize } = model;
   const { student, gamma, optimised } = model;
   const [id] = ref.split("@");

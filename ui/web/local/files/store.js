@@ -1,5 +1,7 @@
 // The files of models: fetched with their progress, and kept in the browser's cache where it keeps anything.
 
+import { UserError } from "../../process/errors.js";
+
 export const MARK = 12; // letters of a mark, the first of a SHA-256
 export const PATIENCE = 10_000; // ms without a byte after which a request is given up
 
@@ -12,7 +14,7 @@ export const PATIENCE = 10_000; // ms without a byte after which a request is gi
 const FULL = "Finished, but this browser keeps no more files: the model is loaded anew next time";
 
 /** The name of the cache: each checkpoints of an origin has its own. @param {string} base where the page is */
-export const kept = (base) => `lab-models ${new URL("./", base).pathname}`;
+export const cacheName = (base) => `lab-models ${new URL("./", base).pathname}`;
 
 export class Files {
   /** What there is to say at the end of a run. */
@@ -24,7 +26,7 @@ export class Files {
 
   /** @param {string} root @param {string} path @param {Entry} entry */
   #address = (root, path, [, mark, other = root]) => new URL(`${other}/${path}?${mark}`, this.base).href;
-  #cache = async () => globalThis.caches?.open(kept(this.base)).catch(() => null);
+  #cache = async () => globalThis.caches?.open(cacheName(this.base)).catch(console.warn);
 
   /** Whether the browser keeps a file. @param {string} root the checkpoint's folder @param {string} path in it @param {Entry} entry */
   async has(root, path, entry) {
@@ -42,24 +44,26 @@ export class Files {
     const address = this.#address(root, path, entry);
     const cache = await this.#cache();
     const before = await cache?.match(address);
-    const own = before && (await whole(before, path, entry, progress).catch(() => null)); // a damaged one is fetched anew
+    const own = before && (await readWhole(before, path, entry, progress).catch(console.warn)); // a damaged one is fetched anew
     if (own) return own.buffer;
     const quit = new AbortController();
     leave?.addEventListener("abort", () => quit.abort()); // AbortSignal.any needs Safari 17.4
     if (leave?.aborted) quit.abort();
     let timer = 0;
-    const came = () => {
+    const extend = () => {
       clearTimeout(timer);
       timer = setTimeout(() => quit.abort(), PATIENCE);
     };
-    came();
+    extend();
     try {
-      const answer = await fetch(address, { signal: quit.signal }).catch(() => null);
-      const heard = (/** @type {number} */ done) => {
-        came();
+      const answer = await fetch(address, { signal: quit.signal }).catch((error) => {
+        throw unreachable(path, error);
+      });
+      const advance = (/** @type {number} */ done) => {
+        extend();
         progress(done);
       };
-      const bytes = await whole(answer, path, entry, heard);
+      const bytes = await readWhole(answer, path, entry, advance);
       await cache?.delete(address, { ignoreSearch: true }); // older versions, too
       await cache?.put(address, new Response(bytes)).catch(() => {
         this.notice = FULL;
@@ -71,25 +75,34 @@ export class Files {
   }
 }
 
+/** @param {string} path @param {unknown} [cause] */
+const unreachable = (path, cause) =>
+  new UserError(`${path} could not be loaded: is there a network? Press Run to try again`, { cause });
+
 /**
- * The bytes of a file. Throws a sentence where they did not all come, or are others.
- * @param {Response | null} answer @param {string} path @param {Entry} entry @param {(done: number) => void} progress
+ * The bytes of a file. Throws a UserError where they did not all come, or are others.
+ * @param {Response} answer @param {string} path @param {Entry} entry @param {(done: number) => void} progress
  */
-async function whole(answer, path, [size, mark], progress) {
-  if (!answer?.ok || !answer.body)
-    throw new Error(`${path} could not be loaded: is there a network? Press Run to try again`);
+async function readWhole(answer, path, [size, mark], progress) {
+  if (!answer.ok || !answer.body) throw unreachable(path);
   const bytes = new Uint8Array(size);
   let done = 0;
+  /** @type {unknown} why no more bytes come */
+  let cause;
   for (const reader = answer.body.getReader(); ; ) {
-    const { value } = await reader.read().catch(() => ({ value: undefined }));
+    const { value } = await reader.read().catch((error) => {
+      cause = error;
+      return { value: undefined };
+    });
     if (!value) break;
     if (done + value.length <= size) bytes.set(value, done);
     done += value.length;
     progress(done);
   }
-  if (done !== size) throw new Error(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`);
+  if (done !== size)
+    throw new UserError(`${path} came incomplete, ${done} of ${size} bytes: press Run to try again`, { cause });
   if (!(await isMarked(bytes, mark)))
-    throw new Error(`${path} is damaged, or of another version of this page: load the page again`);
+    throw new UserError(`${path} is damaged, or of another version of this page: load the page again`);
   return bytes;
 }
 

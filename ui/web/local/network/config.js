@@ -137,10 +137,10 @@ const OPEN = ["CLIPTextModel", "scheduler"];
 const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
 
 /**
- * A configuration with diffusers' defaults for what it lacks. Throws a sentence for one that can't be computed.
+ * A configuration with diffusers' defaults for what it lacks. Throws a UserError for one that can't be computed.
  * @param {Record<string, any>} config @param {string} kind its class @returns {Record<string, any>}
  */
-export function checked(config, kind) {
+export function complete(config, kind) {
   const fields = FIELDS[kind];
   const filled = Object.entries(fields).map(([key, [{ is, fits }, absent]]) => {
     const value = config[key] === undefined ? absent : config[key];
@@ -159,10 +159,10 @@ export function checked(config, kind) {
 }
 
 /** The same of a U-Net, whose levels must fit each other. @param {Record<string, any>} config @param {string} kind */
-export function checkedUnet(config, kind) {
+export function completeUnet(config, kind) {
   const { sample_size: size } = config;
   const side = Array.isArray(size) && size.length === 2 && size[0] === size[1] ? size[0] : size;
-  const found = checked({ ...config, sample_size: side }, kind);
+  const found = complete({ ...config, sample_size: side }, kind);
   const { block_out_channels: widths, freq_shift } = found;
   for (const key of ["down_block_types", "up_block_types", "attention_head_dim", "num_attention_heads"])
     if (Array.isArray(found[key]) && found[key].length !== widths.length)

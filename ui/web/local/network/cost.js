@@ -11,7 +11,7 @@ const LARGEST = 2 ** 26; // numbers between two layers: 256 MB
 const ATTENDED = 128 * 128; // pixels that attend to each other, as in ddpm_core/checkpoint/config/fields.py
 
 /**
- * The multiplications of an evaluation, as PyTorch would compute it. Throws a sentence for more than a browser can bear.
+ * The multiplications of an evaluation, as PyTorch would compute it. Throws a UserError for more than a browser can bear.
  * @param {(layers: Layers) => unknown} evaluate builds the network of such layers, and evaluates it once
  */
 export function cost(evaluate) {

@@ -12,7 +12,7 @@ const NO_SIMD =
   "this browser can't run the models: they need WebAssembly with SIMD. Allow it for this page (Safari's Lockdown Mode " +
   "switches it off), or use another browser";
 
-/** Compile kernel.wasm. Throws a sentence in a browser that can't. @param {BufferSource} code */
+/** Compile kernel.wasm. Throws a UserError in a browser that can't. @param {BufferSource} code */
 export async function compile(code) {
   if (globalThis.WebAssembly?.validate(code)) return WebAssembly.compile(code);
   throw new UserError(NO_SIMD);

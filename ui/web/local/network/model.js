@@ -1,7 +1,7 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
 import { UserError } from "../../process/errors.js";
 import { schedule } from "../../process/schedule.js";
-import { checked, checkedUnet } from "./config.js";
+import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
 import { compile, Memory } from "./kernel.js";
 import { Layers } from "./layers.js";
@@ -9,11 +9,12 @@ import { UNet } from "./unet.js";
 import { jsonObject, Weights } from "./weights.js";
 
 /** @import { Readers } from "./readers.js" */
-/** @import { Condition, Config, Probe } from "./unet.js" */
+/** @import { Condition, Config } from "./unet.js" */
+/** @import { Probe } from "../../process/predict.js" */
 /** @typedef {Record<string, any>} Json */
 /**
- * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws an Error
- * with one sentence where the file can't be had.
+ * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws a
+ * UserError where the file can't be had.
  * @typedef {(path: string) => Promise<ArrayBuffer | null>} Read
  */
 
@@ -178,9 +179,9 @@ async function configsOf(folder) {
 function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder }) {
   const autoencoder = vae ?? vqvae;
   checkKinds(unet, index, autoencoder, autoencoder && encoder);
-  const net = checkedUnet(unet, unet._class_name);
-  const latent = autoencoder && checked(autoencoder, "AutoencoderTiny");
-  const text = latent && encoder && checked(encoder, "CLIPTextModel");
+  const net = completeUnet(unet, unet._class_name);
+  const latent = autoencoder && complete(autoencoder, "AutoencoderTiny");
+  const text = latent && encoder && complete(encoder, "CLIPTextModel");
   const process = processOf(scheduler, own, !latent);
   const classes = classesOf(net.num_class_embeds ?? 0, own);
   const student = studentOf(own.student ?? null, process.T);
@@ -273,7 +274,7 @@ function processOf(config, own, pixels) {
     throw new UserError(
       `${config._class_name ?? "the scheduler"} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule`,
     );
-  const found = checked(config, "scheduler");
+  const found = complete(config, "scheduler");
   const { clip_sample_range: reach, clip_sample: clip = null, steps_offset: offset } = found;
   if ((clip ?? pixels) && reach !== 1)
     throw new UserError(`clip_sample_range is ${reach}: only 1, or clip_sample false, is supported`);

@@ -1,19 +1,24 @@
-// Lanes of a run whose networks are opened: what each step shows of them, what is cut, what is grafted from another lane.
+// What a network can be opened at, and lanes of a run whose networks are opened: what each step shows of them, what is cut,
+// what is grafted from another lane.
 
+import { UserError } from "../../process/errors.js";
 import { chain } from "../../process/runs.js";
-import { insideOf } from "./inside.js";
 
-/** @import { Probe, Tap } from "./unet.js" */
+/** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
+/** @import { Probe, Tap } from "../../process/predict.js" */
 /** @import { Seed } from "../../process/noise.js" */
 /** @import { Process } from "../../process/predict.js" */
 /** @import { Settings, Touch } from "../../process/runs.js" */
+/** @import { Config } from "./unet.js" */
+/** @typedef {Omit<NetworkBlock, "name">} Block */
 
 /**
  * What a lane shows of its network, and what is changed there: JSON, the same for every engine. Names are those of `Inside`
  * in ddpm_core/engines/blocks.py: of blocks ("down 1", …, "middle", "up 1", …); what is cut may also be skips ("skips 7"),
  * "attention", "condition" or "time". steps: the first one, counted from 0, and the one before which it ends; all without it.
- * look: a place, from 0 to below 1 of each side: where it looks is shown. lane: an earlier one with the same times, whose block at the same step takes the place of this one's. Of a block
- * that is both cut and grafted in a step, nothing is left.
+ * look: a place, from 0 to below 1 of each side, of which is shown where it looks. lane: an earlier one with the same times,
+ * whose block at the same step takes the place of this one's. Of a block that is both cut and grafted in a step, nothing is
+ * left.
  * @typedef {{
  *   taps?: string[],
  *   look?: [down: number, right: number] | null,
@@ -24,9 +29,37 @@ import { insideOf } from "./inside.js";
  */
 
 /**
+ * What a network can be opened at, as `Inside` in ddpm_core/engines/blocks.py has it: the blocks by their names, on the way of x
+ * through the network; and the names of the skips, the coarsest first: "skips 7" carries what has 7 numbers a side.
+ * @param {Config} config checked @returns {{ blocks: Record<string, Block>, skips: string[] }}
+ */
+export function insideOf(config) {
+  const { block_out_channels: widths, layers_per_block: count, _class_name: kind } = config;
+  const deepest = widths.length - 1;
+  const side = (/** @type {number} */ level) => config.sample_size / 2 ** level;
+  /** @param {number} level @param {number} resnets @param {number} attentions @returns {Block} */
+  function block(level, resnets, attentions) {
+    const counts = Object.entries({ resnet: resnets, attention: attentions }).filter(([, n]) => n);
+    const parts = counts.map(([layer, n]) => `${n} ${layer}${n > 1 ? "s" : ""}`);
+    return { shape: [widths[level], side(level), side(level)], parts: parts.join(", "), attentions };
+  }
+  const attends = (/** @type {string} */ type) => Number(type.includes("Attn"));
+  /** @type {Record<string, Block>} */
+  const blocks = {};
+  for (const [i, type] of config.down_block_types.entries())
+    blocks[`down ${i + 1}`] = block(i, count, count * attends(type));
+  const middle = config.mid_block_type;
+  if (middle) blocks.middle = block(deepest, 2, Number(kind === "UNet2DConditionModel" || config.add_attention));
+  for (const [i, type] of config.up_block_types.entries())
+    blocks[`up ${i + 1}`] = block(deepest - i, count + 1, (count + 1) * attends(type));
+  const skips = widths.map((/** @type {number} */ _, /** @type {number} */ i) => `skips ${side(deepest - i)}`);
+  return { blocks, skips };
+}
+
+/**
  * The lanes for `sideBySide`, each with its surgery; taps(lane, seed): what its newest step has shown, by the names of
  * blocks, with the condition; with guidance then without it. looks(lane, seed): where the place looked in it, with the
- * condition. Throws a sentence for what can't be opened.
+ * condition. Throws a UserError for what can't be opened.
  * With guidance, both evaluations take from those of the other lane, or from its only one. Where a step evaluates more
  * than once, as with corrections, the last evaluation is shown and grafted.
  * @template {Lane} L @param {L[]} lanes
@@ -80,12 +113,12 @@ function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) 
   const at = (/** @type {number} */ lane) => {
     const { config } = lanes[lane].model;
     if (config) return insideOf(config);
-    throw new Error("the network of this model can't be opened");
+    throw new UserError("the network of this model can't be opened");
   };
   const { blocks, skips } = at(number);
-  if (touch) throw new Error("a run that is touched can't be opened: leave out one of both");
+  if (touch) throw new UserError("a run that is touched can't be opened: leave out one of both");
   if (look && !Object.values(blocks).some(({ attentions }) => attentions))
-    throw new Error("this network has no self-attention: choose another model, or leave out the place");
+    throw new UserError("this network has no self-attention: choose another model, or leave out the place");
   const all = [...Object.keys(blocks), ...skips, "attention", "condition", "time"];
   const names = [...taps, ...graft.map(({ name }) => name)];
   for (const [known, asked] of /** @type {const} */ ([
@@ -94,23 +127,23 @@ function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) 
   ])) {
     const unknown = asked.find((name) => !known.includes(name));
     if (unknown !== undefined)
-      throw new Error(`there is no '${unknown}' in this network: choose from ${known.join(", ")}`);
+      throw new UserError(`there is no '${unknown}' in this network: choose from ${known.join(", ")}`);
   }
   if (model.nullLabel === null && !model.words && cut.some(({ name }) => name === "condition"))
-    throw new Error("this model has no condition that could be changed");
+    throw new UserError("this model has no condition that could be changed");
   const times = (/** @type {number} */ lane) => chain(lanes[lane].model, lanes[lane]).pairs;
   const n = times(number).length;
   for (const { name, steps = [0, n] } of [...cut, ...graft]) {
     const [from, to] = steps;
     if (steps.length === 2 && steps.every(Number.isInteger) && from >= 0 && from < to && to <= n) continue;
-    throw new Error(`steps of '${name}' must be two whole numbers, the first below the second, from 0 to ${n}`);
+    throw new UserError(`steps of '${name}' must be two whole numbers, the first below the second, from 0 to ${n}`);
   }
   for (const { name, lane } of graft) {
     if (!Number.isInteger(lane) || lane < 0 || lane >= number)
-      throw new Error(`'${name}' can come only from a lane before this one`);
+      throw new UserError(`'${name}' can come only from a lane before this one`);
     if (`${times(lane)}` !== `${times(number)}` || lanes[lane].touch)
-      throw new Error(`'${name}' can come only from a lane that visits the same times`);
+      throw new UserError(`'${name}' can come only from a lane that visits the same times`);
     if (`${at(lane).blocks[name]?.shape}` !== `${blocks[name].shape}`)
-      throw new Error(`'${name}' can come only from a network that has this block with the same shape`);
+      throw new UserError(`'${name}' can come only from a network that has this block with the same shape`);
   }
 }

@@ -6,19 +6,7 @@ import { Blocks } from "./blocks.js";
 /** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
 /** @typedef {number | Float32Array | null} Condition a label, or the states of words, one after the other */
 /** @typedef {(x: Image, time: Image, states: Image | null) => Image} Layer */
-/** Numbers inside the network. shape: channels, rows, columns; or heads or tokens, rows, columns. @typedef {{ shape: number[], data: Float32Array }} Tap */
-/**
- * What one evaluation shows, and what is changed in it, with the names and the meaning of `Inside` in
- * ddpm_core/engines/blocks.py. A block is shown after it was changed, and before its sides are halved or doubled.
- * @typedef {object} Probe
- * @property {Map<string, Tap | null>} [taps] by the names of the blocks that are to be shown; the evaluation fills it
- * @property {Set<string>} [cut] blocks, skips, "attention", "condition" and "time": what is off; it goes before a graft
- * @property {Map<string, Float32Array>} [graft] by the names of blocks: what they give instead
- * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] a place, from 0 to below 1
- *   of each side; the evaluation adds, for each layer of self-attention, what this place takes from each place, by head
- * @property {(Tap & { name: string })[]} [words] the evaluation adds, for each layer that reads words, what each place
- *   takes from each token, the mean over heads
- */
+/** @import { Probe } from "../../process/predict.js" */
 
 const f32 = Math.fround;
 

@@ -1,16 +1,16 @@
 // The network, as ui/parts/network.py computes it.
 
 import { fitting } from "../../plans/kept.js";
+import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
-import { insideOf } from "../network/inside.js";
-import { opened } from "../network/surgery.js";
+import { insideOf, opened } from "../network/surgery.js";
 import { kept } from "./rows.js";
 import { conditioned, shown } from "./sampling.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { NetworkPlan } from "../../plans/network.js" */
 /** @import { Readers } from "../network/readers.js" */
-/** @import { Tap } from "../network/unet.js" */
+/** @import { Tap } from "../../process/predict.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
 /** @import { Part } from "./index.js" */
@@ -24,7 +24,7 @@ async function compute(plan, [model], work) {
   const { blocks, skips } = insideOf(model.config);
   const names = Object.keys(blocks);
   if (!names.includes(request.block))
-    throw new Error(`This network has no block '${request.block}': choose from ${names.join(", ")}`);
+    throw new UserError(`This network has no block '${request.block}': choose from ${names.join(", ")}`);
   const readers = await model.readers();
   const own = conditioned(model, options);
   /** @type {[number, number]} */

@@ -6,7 +6,7 @@ import { seedsOf } from "../../plans/settings.js";
 import { cellSize } from "../../plans/touch.js";
 import { flat, toUint8 } from "../../process/floats.js";
 import { gaussian } from "../../process/noise.js";
-import { inOrder, sideBySide } from "../../process/runs.js";
+import { chain, inOrder, sideBySide } from "../../process/runs.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
@@ -60,6 +60,7 @@ function chains(plan, models) {
   if (shared) for (const one of kept) one.add(shared - 1); // where it is touched, too
   const settings = lanes.map((_, i) => ({
     ...conditioned(loaded[i], plan.args[i]),
+    chain: chain(loaded[i], plan.args[i]), // once for all pictures
     ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
   }));
   const words = plan.attention ? wordsOf(plan, first) : [];

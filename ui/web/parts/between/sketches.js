@@ -9,17 +9,17 @@ import { WORDS } from "../../words/between.js";
 /** @import { Panel } from "../../run/panel.js" */
 
 const PAUSE = 150; // ms after the last description until the student is asked
-const AGAIN = 2000; // ms until it is looked again whether the student is here,
-const PATIENCE = 60_000; // and for how long: its 9 MB take 45 s at 1.6 Mbit/s
-const LONGEST = 6; // s of a square on the visitor's own machine, where it keeps nobody waiting
+const AGAIN = 2000; // ms between two looks whether the student is here
+const PATIENCE = 60_000; // ms for which it is waited for: its 9 MB take 45 s at 1.6 Mbit/s
+const LONGEST = 6; // s that a square may take on the visitor's machine, where nobody else waits for it
 
-/** Results come as of a run; none where what is chosen has a run. */
+/** Asks for sketches and hands on their results, which are those of a run. */
 export class Sketches {
   #timer = 0;
   #newest = 0;
-  #leave = () => {}; // stops the newest
-  #of = ""; // what the newest is of
-  #byHand = false; // something was changed, so that a student may be fetched: a link is no reason for a download
+  #leave = () => {}; // stops the newest sketch
+  #of = ""; // the values of the newest sketch
+  #byHand = false; // the visitor has changed something, so a student may be fetched: a link is no reason for a download
 
   /** @param {Page} page @param {Panel<any>} panel @param {(result: any | null) => void} take null: no sketch is of what is chosen @param {Clock} [clock] */
   constructor(page, panel, take, clock = CLOCK) {
@@ -32,7 +32,7 @@ export class Sketches {
     });
   }
 
-  /** The settings have changed, or a run begins: what is drawn is not wanted any more. */
+  /** Stop the sketch under way: the settings have changed, or a run begins. */
   cancel() {
     this.clock.clear(this.#timer);
     this.#newest += 1;
@@ -41,7 +41,7 @@ export class Sketches {
     this.#leave = () => {};
   }
 
-  /** What is chosen is described. */
+  /** Ask for a sketch of what is chosen, now that it is described. */
   describe() {
     const { panel, clock } = this;
     const isOver = panel.sketch === "over";
@@ -49,7 +49,7 @@ export class Sketches {
     if (of === this.#of) return;
     this.cancel();
     if (panel.stream.active) return;
-    if (isOver) panel.sketched("", false);
+    if (isOver) panel.showSketch("", false);
     if (isOver && panel.isRun) return this.take(null);
     const wanted = isOver || panel.difference;
     if (!wanted || panel.description?.auto !== false) return; // a quick run begins by itself
@@ -90,7 +90,7 @@ export class Sketches {
         if (sketch !== this.#newest) return;
         run = message.run;
         for (const result of message.results) this.take(order.shown(result));
-        if (message.results.some(({ kind }) => kind === "cells")) panel.sketched(WORDS.sketches(values.steps), true);
+        if (message.results.some(({ kind }) => kind === "cells")) panel.showSketch(WORDS.sketches(values.steps), true);
         if (message.state === "finished") this.#leave = () => {};
       },
       () => {},

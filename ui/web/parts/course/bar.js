@@ -1,7 +1,7 @@
 // The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
 import { Chart, ceiling, halves, key, path, scale } from "../../drawing/chart.js";
 import { all, button, el, find, isShown } from "../../drawing/dom.js";
-import { linked } from "../../form/link.js";
+import { readLink } from "../../form/link.js";
 import { copy } from "../../run/share.js";
 import { BAR, WORDS } from "../../words/course.js";
 import { SHARE } from "../../words/page.js";
@@ -41,7 +41,7 @@ export async function begin(page, { name, part, values, step }, cause = "lesson"
 
 /** Which thing to do a link shows: the last one whose values it has. @param {Page} page @param {Lesson} lesson */
 function linkedTask(page, { part, then }) {
-  const { part: shown, values } = linked(location.href);
+  const { part: shown, values } = readLink(location.href);
   if (shown !== part) return 0;
   const all = page.whole(part, values);
   const has = (/** @type {Task} */ task) =>

@@ -1,5 +1,5 @@
-// What the second run is: what is switched off, whose block it takes, and in which steps.
-import { button, el, find, markup } from "../../drawing/dom.js";
+// The controls of the second run: what it switches off, whose block it takes, and in which steps.
+import { button, el, find, markup, write } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "../../words/network.js";
 
 /** @import { About } from "../../form/form.js" */
@@ -15,7 +15,10 @@ const MARKUP = `
 `;
 
 export class Apart {
-  #drawn = ""; // what the controls were made for
+  #made = ""; // the model and its blocks that the switches were made for
+  /** @type {{ name: string, node: HTMLButtonElement }[]} */
+  #switches = [];
+  #when = [0, 1, 2].map((i) => button({ class: "preset", "data-part": `span ${i}` }, () => this.#choose(i)));
   takesWords = false;
 
   /** @param {Panel<any>} panel */
@@ -23,10 +26,11 @@ export class Apart {
     this.panel = panel;
     this.root = el("div", { class: "apart" });
     markup(this.root, MARKUP);
+    find(this.root, ".when").append(el("span", { class: "name" }, WORDS.in), ...this.#when);
     panel.form.adopt("graft", this.#donor());
   }
 
-  /** What is off, as the form has it. */
+  /** The parts that the form switches off. */
   get off() {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
@@ -46,11 +50,23 @@ export class Apart {
   /** @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
   render(blocks, figures, about) {
     const { form } = this.panel;
+    const made = JSON.stringify([about?.ref, blocks]);
+    if (made !== this.#made) this.#makeSwitches(blocks, about);
+    this.#made = made;
     find(this.root, ".measured").textContent = measured(form.values, figures);
-    const [off, graft, first, last, steps] = ["off", "graft", "first", "last", "steps"].map((name) => form.value(name));
-    const drawn = JSON.stringify([off, graft, first, last, steps, about?.ref, blocks]);
-    if (drawn === this.#drawn) return;
-    this.#drawn = drawn;
+    find(this.root, ".graft .name").textContent = WORDS.take(form.value("graft_block"));
+    const { off } = this;
+    for (const one of this.#switches) one.node.setAttribute("aria-pressed", String(off.has(one.name)));
+    find(this.root, ".when").hidden = !off.size && !form.value("graft");
+    const [first, last] = ["first", "last"].map((name) => Number(form.value(name)));
+    for (const [i, { title, from, to }] of this.#spans.entries()) {
+      write(this.#when[i], title);
+      this.#when[i].setAttribute("aria-pressed", String(first === from && last === to));
+    }
+  }
+
+  /** A switch for each thing that the model has. @param {NetworkBlock[]} blocks @param {About | null} about */
+  #makeSwitches(blocks, about) {
     this.takesWords = Boolean(about?.prompts.length);
     const has = {
       middle: blocks.some(({ name }) => name === "middle"),
@@ -59,10 +75,9 @@ export class Apart {
       time: true,
     };
     const names = Object.entries(has).flatMap(([name, is]) => (is ? [name] : []));
-    const switches = names.map((name) => this.chip(name));
-    find(this.root, ".switches").replaceChildren(el("span", { class: "name" }, WORDS.switch), ...switches);
-    find(this.root, ".graft .name").textContent = WORDS.take(form.value("graft_block"));
-    this.#when(Number(first), Number(last), Number(steps));
+    this.#switches = names.map((name) => ({ name, node: this.chip(name) }));
+    const title = el("span", { class: "name" }, WORDS.switch);
+    find(this.root, ".switches").replaceChildren(title, ...this.#switches.map(({ node }) => node));
   }
 
   /** The control of the run that a block is taken from: one of the model's classes, or words. @returns {Control} */
@@ -79,7 +94,7 @@ export class Apart {
       const shown = choice();
       if (shown) shown.value = graft;
     };
-    /** A run that this model can't have is no longer asked for. @param {About} about */
+    /** Offer what a model has; a choice that it does not have goes. @param {About} about */
     const offer = ({ classes, prompts }) => {
       const can = classes.length ? classes.includes(value) : prompts.length > 0 && !known.includes(value);
       known = classes;
@@ -95,20 +110,20 @@ export class Apart {
     return { element, input: null, get: () => value, set, offer };
   }
 
-  /** @param {number} first @param {number} last 0 for the last one of all @param {number} steps */
-  #when(first, last, steps) {
-    const row = find(this.root, ".when");
-    row.hidden = !this.off.size && !this.panel.form.value("graft");
+  /** The steps in which the second run may differ; to: 0 for the last one of all. */
+  get #spans() {
+    const steps = Number(this.panel.form.value("steps"));
     const half = Math.ceil(steps / 2);
-    const spans = /** @type {[string, number, number][]} */ ([
-      [WORDS.always, 1, 0],
-      [WORDS.span(1, half), 1, half],
-      [WORDS.span(half + 1, steps), half + 1, 0],
-    ]);
-    const buttons = spans.map(([title, from, to]) => {
-      const attributes = { class: "preset", "data-part": title, "aria-pressed": first === from && last === to };
-      return button(attributes, () => this.panel.set({ first: from, last: to }, "inside"), title);
-    });
-    row.replaceChildren(el("span", { class: "name" }, WORDS.in), ...buttons);
+    return [
+      { title: WORDS.always, from: 1, to: 0 },
+      { title: WORDS.span(1, half), from: 1, to: half },
+      { title: WORDS.span(half + 1, steps), from: half + 1, to: 0 },
+    ];
+  }
+
+  /** @param {number} i which span */
+  #choose(i) {
+    const { from, to } = this.#spans[i];
+    this.panel.set({ first: from, last: to }, "inside");
   }
 }

@@ -13,10 +13,10 @@ import { shape } from "./shape.js";
 /** what is shown of each block @typedef {"read" | "colours" | "where"} View */
 
 const WIDE = 480; // pixels of a U
-const LONG = 140; // pixels of a line on which a whole name has room
+const LONG = 140; // pixels of a line that has room for a whole name
 const STEP = 0.12; // of the picture, by an arrow key: whole percent, as a place has
 
-/** What each canvas is to show. @type {WeakMap<HTMLCanvasElement, object>} */
+/** The newest pictures for each canvas. @type {WeakMap<HTMLCanvasElement, object>} */
 const newest = new WeakMap();
 
 /** Draw pictures in their own pixels, unless the canvas is to show others by then. @param {HTMLCanvasElement} canvas @param {Promise<Drawable>} pictures */
@@ -44,7 +44,7 @@ export class Lane {
   }
 
   /**
-   * Draw it anew. off: what is switched off here. chip: makes the button on a line of skips, null for none.
+   * Make the tiles and lines. off: the parts that are switched off. chip: makes the button on a line of skips, null for none.
    * @param {{ blocks: NetworkBlock[], asked: string }} plan @param {{ width: number, high: number }} size
    * @param {Set<string>} off @param {string} grafted the block of another run, "" for none @param {((skip: string, short: boolean) => Node) | null} chip
    */

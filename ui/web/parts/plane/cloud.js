@@ -1,7 +1,7 @@
 // Clouds of points: what the server sends, and what is measured of them.
 
 /** @import { Cloud, PlaneTraining } from "../../messages/protocol.d.ts" */
-/** @typedef {{ centres: number[], width: number }} Data of ui/parts/plane.py: x₁, x₂ of each centre in turn */
+/** @import { Data } from "../../process/mixture.js" */
 
 /**
  * @typedef {object} Plan

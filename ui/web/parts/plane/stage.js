@@ -10,7 +10,8 @@ import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { paint } from "./pane.js";
 
 /** @import { PlaneTraining } from "../../messages/protocol.d.ts" */
-/** @import { Data, Frame, Plan, Result } from "./cloud.js" */
+/** @import { Frame, Plan, Result } from "./cloud.js" */
+/** @import { Data } from "../../process/mixture.js" */
 /** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePart.initial` */
 
 const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data

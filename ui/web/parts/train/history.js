@@ -1,6 +1,6 @@
 // What the page knows of a run, and of the runs before it.
 
-/** @import { SampleGrid, TrainingNow } from "../../messages/protocol.d.ts" */
+/** @import { TrainingGrid, TrainingNow } from "../../messages/protocol.d.ts" */
 
 const EARLIER = 4; // runs kept for comparison
 
@@ -9,7 +9,7 @@ export class Run {
   version = -1;
   /** @type {NonNullable<TrainingNow["points"]>} */
   points = [];
-  /** @type {SampleGrid[]} */
+  /** @type {TrainingGrid[]} */
   grids = [];
   title = "";
   recipe = "";

@@ -1,4 +1,4 @@
-// What is drawn while words are typed: a quick sketch at every letter, and the whole run when the typing stops.
+// Draws while words are typed: a quick sketch at every letter, and the whole run when the typing stops.
 
 import { NOISE } from "../../drawing/motion.js";
 import { CLOCK, student } from "../../run/sketching.js";
@@ -23,18 +23,18 @@ const HOW = ["steps", "sampler", "spacing", "count"]; // fields of which a sketc
  */
 export class Typing {
   #timer = 0;
-  #newest = 0; // sketch
+  #newest = 0; // the number of the newest sketch
   #draws = 0; // the sketch that is computed, if it is still the newest
   #seen = Number.NEGATIVE_INFINITY; // when the last sketch was shown
   #leave = () => {}; // stops listening to it
-  #begins = false; // a run, just now
+  #begins = false; // whether a run is being started here
   #own = false; // whether typing has begun the newest run
-  #loads = false; // a model, for the newest sketch
+  #loads = false; // whether the newest sketch loads a model
   #label = ""; // of the newest sketch
-  #waits = false; // words, for the end of a run
-  /** The run of which that was said. @type {string | null} */
+  #waits = false; // whether words wait for the end of a run
+  /** The run for which a sentence said that words wait. @type {string | null} */
   #warned = null;
-  #of = ""; // what the sketch is of, but for the words
+  #of = ""; // the settings of the sketch, but for the words
   /** Models whose sketches are quick. @type {Set<unknown>} */
   #quick = new Set();
 
@@ -55,16 +55,16 @@ export class Typing {
     this.#cancel();
   }
 
-  /** The newest run stands differently. */
+  /** Go on after the newest run has changed. */
   render() {
     if (this.panel.sketch !== "none" && !this.#loads && this.#of !== this.#settings) this.leave();
     if (this.#waits && !this.#isHeld) this.typed();
   }
 
-  /** No sketch is of what is chosen now. */
+  /** Drop the sketch: it is not of what is chosen. */
   leave() {
     this.#cancel();
-    this.panel.sketched("", false);
+    this.panel.showSketch("", false);
   }
 
   #cancel() {
@@ -108,12 +108,12 @@ export class Typing {
     this.#timer = this.clock.set(act, ms);
   }
 
-  /** A sketch, no sooner than pictures may follow each other. */
+  /** Draw a sketch, but no sooner than pictures may follow each other. */
   #soon() {
     this.#later(() => this.#sketch(), Math.max(0, this.#seen + NOISE - this.clock.now()));
   }
 
-  /** The whole run, where it is quick. */
+  /** Begin the whole run, where it is quick. */
   #run() {
     const { panel } = this;
     if (!panel.description?.auto || panel.stream.active || !panel.isOnScreen) return;
@@ -122,7 +122,7 @@ export class Typing {
     this.#begins = false;
   }
 
-  /** Of a sketch: those of the form, and the seed of the picture that is looked at. @returns {Values} */
+  /** The values of a sketch: those of the form, with the seed of the picture on screen. @returns {Values} */
   get #values() {
     const { form } = this.panel;
     const asked = Object.entries(form.values).filter(([name]) => !HOW.includes(name));
@@ -140,7 +140,7 @@ export class Typing {
   #say(odd = "") {
     const label = this.#label;
     this.#of = this.#settings;
-    this.panel.sketched(odd && odd.length <= SHORT ? `${label}. ${unknown([odd])}` : label, true);
+    this.panel.showSketch(odd && odd.length <= SHORT ? `${label}. ${unknown([odd])}` : label, true);
   }
 
   async #sketch() {
@@ -171,7 +171,7 @@ export class Typing {
     const end = (/** @type {string} */ why) => {
       if (!isNewest()) return;
       this.#loads = false;
-      panel.sketched(why, false);
+      panel.showSketch(why, false);
       wait();
     };
     const { knowledge } = page;
@@ -186,7 +186,7 @@ export class Typing {
         if (!isNewest()) return;
         const before = this.#loads;
         this.#loads = state === "loading" || (before && state === "queued");
-        if (state === "loading") panel.sketched(text, false);
+        if (state === "loading") panel.showSketch(text, false);
         if (!isWanted()) return;
         if (before && !this.#loads) {
           panel.changed("", false); // how long a run takes is known now

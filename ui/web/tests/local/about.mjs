@@ -6,6 +6,6 @@ const { checkpoints } = await opened(process.argv[2]);
 const offered = {};
 for (const ref of checkpoints.knowledge.models) {
   await checkpoints.learn(ref);
-  offered[ref] = aboutOf(await checkpoints.said(ref), checkpoints.catalogue);
+  offered[ref] = aboutOf(await checkpoints.answer(ref), checkpoints.catalogue);
 }
 process.stdout.write(JSON.stringify(offered));

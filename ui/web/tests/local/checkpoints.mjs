@@ -1,10 +1,12 @@
 // The worker's checkpoints in node, of a folder that `python -m ui.static` wrote: for tests of it without a browser.
+
 import { readFileSync } from "node:fs";
 import { Checkpoints } from "../../local/checkpoints.js";
 import { Run } from "../../local/jobs.js";
 import { parts } from "../../local/parts/index.js";
 import { Pool } from "../../local/pool.js";
 import { formsFor } from "../../plans/forms.js";
+import { UserError } from "../../process/errors.js";
 import { Knowledge } from "../../run/knowledge.js";
 import { failure } from "../../words/units.js";
 
@@ -29,7 +31,7 @@ export async function opened(folder) {
   const questions = {
     facts: async ({ ref }) => {
       await checkpoints.learn(ref);
-      return checkpoints.said(ref);
+      return checkpoints.answer(ref);
     },
     emoji: () => json("emoji.json"),
     pace: ({ refs }) => ({
@@ -42,7 +44,7 @@ export async function opened(folder) {
     try {
       return await questions[what](values);
     } catch (error) {
-      if (error.constructor !== Error) throw error;
+      if (!(error instanceof UserError)) throw error;
       return { error: failure(error) };
     }
   };

@@ -1,12 +1,14 @@
 // node files.mjs: the files of runs of the server, as the page makes them. Each line of stdin is a run, as JSON: its part and
 // values, the kinds of files, the path of what the run keeps, the folder for the files, the words of the page, and what the engine
 // answers. Each line of stdout has the name of each file, or why there is none.
+
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { make } from "../../files/make.js";
-import { formsFor } from "../../plans/forms.js";
 import { unpacked } from "../../messages/packing.js";
+import { formsFor } from "../../plans/forms.js";
+import { UserError } from "../../process/errors.js";
 import { Knowledge } from "../../run/knowledge.js";
 
 /** In the place of a browser's: what is written on it is a bar as wide as its letters. */
@@ -42,7 +44,7 @@ async function files({ part, values, kinds, kept, out, words, emoji, facts }) {
       writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
       said[kind] = { name };
     } catch (error) {
-      if (error.constructor !== Error) throw error;
+      if (!(error instanceof UserError)) throw error;
       said[kind] = { error: error.message };
     }
   }

@@ -2,10 +2,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LIMITS } from "../../local/network/config.js";
-import { insideOf } from "../../local/network/inside.js";
 import { compile } from "../../local/network/kernel.js";
 import { load } from "../../local/network/model.js";
-import { opened } from "../../local/network/surgery.js";
+import { insideOf, opened } from "../../local/network/surgery.js";
 import { sideBySide } from "../../process/runs.js";
 import { numbers, packed, probed, text } from "./probes.mjs";
 

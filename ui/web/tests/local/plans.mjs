@@ -6,13 +6,17 @@ import { check } from "../../plans/fields.js";
 import { formsFor } from "../../plans/forms.js";
 import { plannerOf } from "../../plans/index.js";
 import { estimate } from "../../plans/pace.js";
+import { UserError } from "../../process/errors.js";
 import { Catalogue } from "../../words/catalogue.js";
 
 /**
  * What the page says of settings: {refs, summary}; with their models also {steps, asked, …}, and what the plan is about; or
  * {error}. result: one, or several, of an engine, as they are shown.
  */
-async function answer({ words, emoji }, { part, values, models, sets, pace, known, result, forms, first = "mnist-tiny" }) {
+async function answer(
+  { words, emoji },
+  { part, values, models, sets, pace, known, result, forms, first = "mnist-tiny" },
+) {
   const catalogue = new Catalogue({ ...words, sets: sets ?? words.sets });
   catalogue.emoji = emoji;
   if (forms) return { fields: formsFor(first, words.embedded)[forms] };
@@ -33,7 +37,7 @@ async function answer({ words, emoji }, { part, values, models, sets, pace, know
       shown: result && (Array.isArray(result) ? result.map(shown) : shown(result)),
     };
   } catch (error) {
-    if (error.name !== "Error") throw error;
+    if (!(error instanceof UserError)) throw error;
     return { error: error.message };
   }
 }

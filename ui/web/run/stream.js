@@ -1,7 +1,7 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 import { STATES } from "../words/page.js";
 
-/** @import { RunMessage, State } from "./protocol.d.ts" */
+/** @import { RunMessage, State } from "../messages/protocol.d.ts" */
 
 /** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */
 export const NEXT = {
@@ -17,7 +17,7 @@ export const NEXT = {
 /** @param {State} state */
 export const isEnd = (state) => NEXT[state].length === 0;
 const SILENCE = 15000; // ms without a message after which a run counts as lost
-const TICK = 1000; // ms after which the time left is another one
+const TICK = 1000; // ms after which the time left has changed
 
 /** @template Result */
 export class Stream {
@@ -28,22 +28,22 @@ export class Stream {
   text = "";
   /** @type {number | null} */
   progress = null;
-  /** Seconds, when they were said. @type {number | null} */
+  /** Seconds left when the last message came. @type {number | null} */
   #left = null;
-  #said = 0; // when, in ms
-  #seq = -1;
-  /** @type {Set<string>} */
+  #leftAt = 0; // when that was, in ms of the clock
+  #seq = -1; // of the last message
+  /** Runs that were left: their messages are dropped. @type {Set<string>} */
   #old = new Set();
-  #timer = 0;
-  #ticks = 0;
-  /** @type {(() => void) | null} */
+  #timer = 0; // of the silence
+  #ticks = 0; // the timer of the time left
+  /** Stops the run with its first message. @type {(() => void) | null} */
   #stopping = null;
-  #last = ""; // the state that was told last
+  #last = ""; // the state at the last `changed`
 
   /**
-   * @param {(isNew: boolean) => void} changed how the run stands; isNew: it has come to another state
-   * @param {(result: Result) => void} take one result of the current run
-   * @param {() => void} renew another run begins, and its results are going to come
+   * @param {(isNew: boolean) => void} changed the run stands differently; isNew: it has come to another state
+   * @param {(result: Result) => void} take one result of the newest run
+   * @param {() => void} renew another run begins
    * @param {() => number} [clock] ms
    */
   constructor(changed, take, renew, clock = () => performance.now()) {
@@ -53,15 +53,15 @@ export class Stream {
     this.clock = clock;
   }
 
-  /** Seconds left by now; null where that is not known, or where the run takes longer than was said. */
+  /** Seconds left; null where that is not known, or where the run takes longer than it was said to. */
   get left() {
-    const left = (this.#left ?? 0) - (this.clock() - this.#said) / 1000;
+    const left = (this.#left ?? 0) - (this.clock() - this.#leftAt) / 1000;
     return left > 0 ? left : null;
   }
 
   set left(left) {
     this.#left = left;
-    this.#said = this.clock();
+    this.#leftAt = this.clock();
   }
 
   get active() {
@@ -83,10 +83,7 @@ export class Stream {
     this.#tell();
   }
 
-  /**
-   * Stop was pressed. The server knows a run from its first message on: before that it could not be stopped.
-   * @param {() => void} ask the server to stop the page's run
-   */
+  /** Stop was pressed. An engine knows a run from its first message on, and can't stop it before. @param {() => void} ask the engine to stop the run */
   stop(ask) {
     if (this.run === null) this.#stopping = ask;
     else ask();
@@ -97,13 +94,13 @@ export class Stream {
   /** @param {RunMessage<Result> | null | undefined} message */
   receive(message) {
     if (!message?.run || this.#old.has(message.run)) return;
-    if (this.run !== null && this.run !== message.run) this.start(); // a newer one, which has replaced it
+    if (this.run !== null && this.run !== message.run) this.start(); // the engine has replaced the run by a newer one
     this.run = message.run;
     if (message.seq <= this.#seq) return;
     const { seq, state, text, progress, left, results } = message;
     this.#seq = seq;
     Object.assign(this, { progress, left });
-    // What was on its way when Stop was pressed does not undo that.
+    // A message that was on its way when Stop was pressed does not undo that.
     if (this.state !== "stopping" || NEXT.stopping.includes(state)) Object.assign(this, { state, text });
     for (const result of results) this.take(result);
     this.#stopping?.();
@@ -112,12 +109,14 @@ export class Stream {
     this.#tell();
   }
 
+  /** Tell that the run stands differently. */
   #tell() {
     const isNew = this.state !== this.#last;
     this.#last = this.state;
     this.changed(isNew);
   }
 
+  /** Count the time left, and take a long silence for a lost run. */
   #watch() {
     clearTimeout(this.#timer);
     if (!this.active) return;
@@ -125,7 +124,7 @@ export class Stream {
     this.#timer = setTimeout(() => this.lose(), SILENCE);
   }
 
-  /** The time left is another one each second. */
+  /** The time left changes each second. */
   #tick() {
     clearTimeout(this.#ticks);
     this.#ticks = setTimeout(() => {
@@ -135,7 +134,7 @@ export class Stream {
     }, TICK);
   }
 
-  /** No run is shown any more. */
+  /** Show no run any more. */
   forget() {
     if (this.run) this.#old.add(this.run);
     Object.assign(this, { run: null, state: "idle", text: "", progress: null, left: null });
@@ -143,7 +142,7 @@ export class Stream {
     this.#last = "idle";
   }
 
-  /** The connection is gone, or there was none. @param {string} [why] what the server said */
+  /** The connection broke, or the run was refused. @param {string} [why] the sentence of the refusal */
   lose(why = "") {
     if (!this.active && this.state !== "lost") return;
     Object.assign(this, { state: why ? "error" : "lost", text: why, left: null });

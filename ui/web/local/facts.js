@@ -4,9 +4,7 @@ import { schedule } from "../process/schedule.js";
 
 /** @import { CheckpointFacts, FactsAnswer, Home, ShippedSet, Sidecars, Spec } from "../messages/protocol.d.ts" */
 
-/** What ui/static knows of a checkpoint: see `known` there. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
-
-export const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
+/** What ui/static has written of a checkpoint: see `known` there. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
 
 /** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {WrittenFacts} known @returns {CheckpointFacts | null} */
 export function factsIn({ spec, home, scheduler, sidecars, colours }) {
@@ -20,7 +18,7 @@ export function factsIn({ spec, home, scheduler, sidecars, colours }) {
  * @param {string} ref @param {WrittenFacts} known @param {number | null} pace @param {boolean} isOwn @param {number} download bytes
  * @returns {FactsAnswer}
  */
-export function said(ref, known, pace, isOwn, download) {
+export function factsAnswer(ref, known, pace, isOwn, download) {
   const count = defaultCount(pace === null ? null : pace * COUNT, isOwn);
   return { ref, count, download, facts: factsIn(known), set: known.set };
 }
