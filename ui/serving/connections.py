@@ -31,6 +31,7 @@ FILES = 65_536  # that the app asks the system for
 READS, LEAST = 10.0, 50_000  # seconds in which a client reads so many bytes of an answer that waits for it, at least
 LOOKS = 1  # seconds between two looks for those that are too slow
 READ = 4096  # bytes of a connection that are read at once; others have their turn before the next ones
+BODY = 1 << 18  # bytes of a body of known length, which costs no parsing
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,9 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
             self.all.waiting.popitem(last=False)[0].transport.abort()
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        self._buffer = bytearray(READ)
+        headers = dict(self.cycle.scope["headers"]) if self.cycle and self.cycle.more_body else {}
+        is_plain = b"content-length" in headers and b"transfer-encoding" not in headers
+        self._buffer = bytearray(BODY if is_plain else READ)
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:

@@ -245,7 +245,8 @@ async def _whole(receive: Receive, most: int) -> bytes:
     body, size, begun, more = bytearray(), 0, time.monotonic(), True
     while more:
         try:
-            message = await asyncio.wait_for(receive(), PIECE)
+            async with asyncio.timeout(PIECE):
+                message = await receive()
         except TimeoutError:
             message = None
         if message is None or time.monotonic() - begun > PIECE + size / SLOWEST:
