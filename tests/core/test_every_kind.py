@@ -40,7 +40,6 @@ from ddpm_core.__main__ import main as library
 from ddpm_core.checkpoint import load as loading
 from ddpm_core.few_steps.optimised import optimise_timesteps
 from ddpm_core.restore import mask, restore
-from ddpm_core.runs import make_chain
 from train import TrainError
 from train.__main__ import main as trainer
 from train.distill.task import Distilling
@@ -55,6 +54,7 @@ from ui.parts.part import Part
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart
 from ui.pictures import as_text
+from ui.recorded import page
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "library.md"
 MARKS = "<!-- kinds: written by tests/core/test_every_kind.py -->", "<!-- kinds end -->"
@@ -213,7 +213,7 @@ class Case:
         usual |= {f"{name}_b": usual[name] for name in ("steps", "sampler", "variance")}
         usual |= {"label": CLASSES[1]} if self.twin.embeddings else {}
         usual |= {"prompt": self.told["prompts"], "guidance": 1} if self.twin.words else {}
-        known = part.forms[name].kinds()
+        known = {field["name"] for field in page.ask({"forms": name})["fields"]}
         return {"checkpoint": str(self.folder)} | {name: value for name, value in usual.items() if name in known}
 
     def page(self, kind: type[Part], name: str, **values: Any) -> tuple[Any, list[Any]]:
@@ -629,8 +629,8 @@ def _(case):
 def _(case):
     run, found = case.page(SamplingPart, "watch")
     table = toylab.saved(SamplingPart(case.services), "watch", run, "csv")["csv"][1].decode()
-    (lane,), (model,) = run.plan.lanes, run.plan.models
-    chain = make_chain(model, **lane.sampling)
+    (lane,), model = run.plan.lanes, case.services.models.known(str(case.folder))
+    chain = lane.chain
     for row, (t, s), sigma in zip(csv.DictReader(table.splitlines()), chain.pairs, chain.sigmas, strict=True):
         told = [float(row[name] or "nan") for name in ("t", "s", "alpha_bar_t", "sigma")]
         step = np.array([t, s, model.schedule.alpha_bar[t].item(), sigma], float)
@@ -654,7 +654,7 @@ def _(case):
     )
     for number, lane in enumerate(run.plan.lanes):
         frame = [one for one in found if one["kind"] == "frame" and one["lane"] == number][-1]
-        expected = case.twin.pictures(SEEDS[:1], lane.steps, sampler=lane.sampler)
+        expected = case.twin.pictures(SEEDS[:1], lane.asked.steps, sampler=lane.asked.sampler)
         same(toylab.decoded(frame["x"], case.twin.picture[1]), _rgb(expected))
 
 

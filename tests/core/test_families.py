@@ -16,7 +16,6 @@ import torch
 import toylab
 from hub_server import HubServer
 from PIL import Image
-from ui.runs.settings import Settings
 
 import ddpm_core
 from ddpm_core import CheckpointError, predict, trajectory
@@ -27,7 +26,8 @@ from ddpm_core.noise import gaussian
 from ddpm_core.samplers import CORRECTIONS
 from ui.models.catalogue import OFFERED
 from ui.models.loaded import Models
-from ui.parts.sampling import SamplingPart
+from ui.parts.fetching import FetchingPart
+from ui.parts.sampling import SamplingAsked, SamplingPart
 
 ROOT = Path(__file__).parents[2]
 T = 12
@@ -357,10 +357,11 @@ def test_a_script_for_diffusers_repeats_the_pictures(request, handed, tmp_path, 
         model = load(folder)
     asked = {"checkpoint": str(folder), "variance": "beta", "seed": 5, "count": 2, **settings}
     found = plans.answer("watch", asked, {str(folder): model})
+    request = SamplingAsked(**found["asked"])
     monkeypatch.chdir(tmp_path)
     exec(found["diffusers"], {})
-    run = Settings(**asked).resolved(model)
-    for seed, picture in zip(run.seeds, ddpm_core.sample(model, **run.arguments(model)), strict=True):
+    pictures = ddpm_core.sample(model, request.seeds, clip=request.clip, **request.lanes[0].arguments())
+    for seed, picture in zip(request.seeds, pictures, strict=True):
         drawn = np.asarray(Image.open(f"seed-{seed}.png"), int)
         assert np.abs(drawn - picture).max() <= 1 and picture.std() > 10  # 1e-4 can be the border of two levels
 
@@ -403,11 +404,14 @@ def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, m
         hub.use(monkeypatch, tmp_path / "home")
         for ref, folder in (("checkpoint", "a"), ("checkpoint_b", "b")):
             hub.add_repo(values[ref], tmp_path / folder)
-        run, seen = toylab.messages(SamplingPart(toylab.toy_services(Models("cpu"))), "compare", values | {"count": 1})
+        services = toylab.toy_services(Models("cpu"))
+        fetching = FetchingPart(services)
+        toylab.heard(fetching, fetching.request({"refs": [values["checkpoint"], values["checkpoint_b"]]}))
+        run, seen = toylab.messages(SamplingPart(services), "compare", values | {"count": 1})
     assert seen[-1]["state"] == "finished", seen[-1]
-    assert [lane.checkpoint for lane in run.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
+    assert [lane.asked.checkpoint for lane in run.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
     assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}
-    models = dict(zip(run.plan.refs, run.plan.models, strict=True))
+    models = {ref: services.models.known(ref) for ref in run.computation.refs}
     assert plans.answer("compare", values, models)["caption"].startswith("Both begin with the same noise")
 
 

@@ -340,39 +340,50 @@ class Page:
     def __init__(self) -> None:
         import ui
         from ui.machine.step_times import StepKind
+        from ui.models import facts
+        from ui.parts import plane
 
         self.app = ui.build("mnist-tiny", device="cpu")
         refs = {*DIGITS, *COLOURS, "emoji-tiny", "plane-exact", "plane-trained", "plane-training"}
         for ref in refs:  # so that what a run takes is the same on any machine
             self.app.services.step_times.note(StepKind(ref, 1), 0.003)
+        services = self.app.services
+        paces = {
+            ref: plane.pace_of(services, ref) if ref.startswith("plane-") else facts.pace(services, ref) for ref in refs
+        }
+        self.pace = {
+            "paces": paces,
+            "device": services.models.kind,
+            "busy": False,
+            "tflop": services.limits.run_tflop,
+        }
 
     def says(self, part: str, values: Values) -> Values:
         """What the page says of settings. Raises ValueError for wrong ones."""
-        own = self.app.parts[part]
-        cost = own.cost(own.request(part, values))
-        said = plans.described(own, part, values, cost=cost)
-        if isinstance(said, str):
-            raise ValueError(said)
+        said = plans.planned(self.app.parts[part], part, values, pace=self.pace)
         summary = {"summary": said["summary"]} if said["summary"] else {}
-        return {name: value for name, value in said.items() if name not in ("steps", "shown", "summary")} | summary
+        apart = ("refs", "steps", "asked", "shown", "summary")
+        return {name: value for name, value in said.items() if name not in apart} | summary
 
     def names(self, part: str, values: Values) -> Values:
         """What its files would be called when the run has ended, and the texts in them; {} where only the run knows."""
-        own = self.app.parts[part].request(part, values)
-        plan = own.plan([self.app.services.models.known(ref) for ref in own.refs])
+        own = toylab.requested(self.app.parts[part], part, values)
+        models = {ref: self.app.services.models.known(ref) for ref in own.refs}
+        plan = own.plan([*models.values()])
         if part == "likelihood":
             return {}
         if part in ("watch", "compare", "grid"):
-            ends = [(lane.steps - 1, model) for lane, model in zip(plan.lanes, plan.models, strict=True)]
-            frames = [[(k, blank(own.request.count, model.picture_size, model.picture_channels))] for k, model in ends]
+            count = len(own.request.seeds)
+            ends = [(lane.asked.steps - 1, models[lane.asked.checkpoint]) for lane in plan.lanes]
+            frames = [[(k, blank(count, model.picture_size, model.picture_channels))] for k, model in ends]
             kept, kinds = {"frames": frames, "x0": []}, ("csv", "png")
         elif part == "plane":
             kept, kinds = {"clouds": [(0, np.zeros((1, 2), np.float32))]}, ("csv",)
         else:
-            rows = [(0, blank(own.request.count, plan.model.picture_size, plan.model.picture_channels))]
+            rows = [(0, blank(own.images, plan.model.picture_size, plan.model.picture_channels))]
             kept, kinds = {"rows": rows, "frames": []}, ("png",)
-        kept |= {"values": own.request.written(), "about": [{"revision": None, "engine": "any"}] * len(own.refs)}
-        run: Any = SimpleNamespace(kept=lambda: kept, job=SimpleNamespace(computation=own))
+        kept |= {"about": [{"revision": None, "engine": "any"}] * len(own.refs)}
+        run: Any = SimpleNamespace(kept=lambda: kept, computation=own, values=values)
         files = toylab.saved(self.app.parts[part], part, run, *kinds)
         found = {name: of_file(name, content) for name, content in files.values()}
         return {name: one.get("about") if name.endswith("png") else one for name, one in found.items()}
@@ -384,7 +395,7 @@ class Page:
             raise ValueError(seen[-1]["text"])
         files = dict(toylab.saved(self.app.parts[part], part, run, *FILES[part]).values())
         (plan,) = toylab.results(seen, "plan")
-        plan = plans.described(self.app.parts[part], part, values, result=plan)["shown"]
+        plan = plans.planned(self.app.parts[part], part, values, result=plan)["shown"]
         return {"plan": plain(plan), "files": {name: of_file(name, content) for name, content in files.items()}}
 
     def forward(self, values: Values) -> Values:

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 import toylab
 from PIL import Image
@@ -11,6 +12,7 @@ from toylab import decoded, results, saved
 
 import ddpm_core
 from ui.parts.between import SIDE, BetweenPart, stages
+from ui.runs.asked import UNCLEAR
 
 CORNERS = {"a": "red", "b": "fox", "c": "owl", "d": "sea"}
 ASKED = {"checkpoint": "toy", "steps": 3, "seed": "7", "guidance": "3"} | CORNERS
@@ -64,5 +66,26 @@ def test_the_square_is_that_of_the_library_and_of_the_script(tmp_path, monkeypat
 
 def test_a_model_without_words_is_refused():
     made = part()
+    computation = toylab.requested(made, "between", ASKED)
     made.services.models.model.takes_words = False
     assert "takes words" in described(made, "between", ASKED)
+    with pytest.raises(ValueError, match=UNCLEAR):
+        computation.plan([made.services.models.model])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"corners": ["a"] * 3},
+        {"corners": ["a"] * 5},
+        {"corners": ["a", "b", "c", 4]},
+        {"corners": ["a" * 301] * 4},
+        {"seed": 7.0},
+    ],
+    ids=["three", "five", "a number", "a long one", "a seed"],
+)
+def test_what_no_page_asks_is_refused(change):
+    made = part()
+    asked = toylab.requested_of(made.services, "between", ASKED)
+    with pytest.raises(ValueError, match=UNCLEAR):
+        made.request(asked | change)

@@ -15,11 +15,11 @@ from toylab import decoded, results, saved
 import ddpm_core
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.student import Student
-from ui.models.form_options import quick
 from ui.models.loaded import Models
-from ui.parts.latents import Latents, LatentsPart
+from ui.parts.latents import LatentsPart
 from ui.parts.picture_rows import spread
 from ui.pictures import as_text, test_sets
+from ui.runs.asked import UNCLEAR
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "times": "100, 20, 0", "seed": "7", "seed_b": "9"}
 BOTH = ({"mode": "reconstruct"}, {"mode": "interpolate"})
@@ -99,8 +99,10 @@ def test_the_first_pictures_come_before_the_first_row_is_done():
 
 def test_what_needs_no_network_is_known_to_be_quick():
     asked = ASKED | {"times": "0", "mode": "interpolate", "picture": text(0)[0], "picture_b": text(1)[0]}
-    assert quick(toylab.cost(place(), "latents", asked))
-    assert toylab.cost(place(), "latents", ASKED)["seconds"] is None  # nothing was timed
+    pace = {"paces": {}, "device": "CPU", "busy": False, "tflop": None}
+    assert plans.planned(place(), "latents", asked, pace=pace)["auto"]
+    assert toylab.seconds(place(), "latents", asked) == 0
+    assert toylab.seconds(place(), "latents", ASKED) is None  # nothing was timed
 
 
 def test_stop_keeps_the_rows_that_are_done():
@@ -134,11 +136,42 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_said_while_the_user_chooses_and_by_the_run(wrong):
+def test_what_is_wrong_is_said_while_the_user_chooses(wrong):
     change, sentence = WRONG[wrong]
     assert sentence in described(place(), ASKED | change)
-    _, (*_, last) = streamed(place(), ASKED | change)
-    assert last["state"] == "error" and sentence in last["text"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"times": []},
+        {"times": [True]},
+        {"times": ["20"]},
+        {"times": [20] * 13},
+        {"seeds": [-1]},
+        {"seeds": [7] * 17},
+        {"sources": []},
+        {"sources": [{"seed": 7}]},
+        {"weights": [0.5]},
+        {"clip": 1},
+        {"mode": "interpolate"},
+    ],
+    ids=str,
+)
+def test_what_no_page_asks_is_refused(change):
+    made = place()
+    asked = toylab.requested_of(made.services, "latents", ASKED | {"mode": "interpolate"})
+    with pytest.raises(ValueError, match=UNCLEAR):
+        made.request(asked | change).plan([made.services.models.model])
+
+
+def test_what_the_model_can_not_do_is_refused_by_the_server_too():
+    made = place()
+    asked = toylab.requested_of(made.services, "latents", ASKED)
+    other = {"sources": [{"seed": 7, "own": text(size=9)[0]}]}
+    for change, sentence in (({"times": [101]}, "from 1 to 100, got 101"), (other, "model's size")):
+        with pytest.raises(ValueError, match=sentence):
+            made.request(asked | change).plan([made.services.models.model])
 
 
 def test_a_picture_stays_the_same_as_text():
@@ -176,9 +209,10 @@ def test_a_row_that_has_no_chain_is_refused_before_the_model_is_loaded():
     """A student has learned few times."""
     made = place()
     made.services.models.model.student = Student("progressive", (100, 20))
-    asked = ASKED | {"sampler": "ddim", "steps": 2, "times": "100, 50"}
-    assert "has not learned t = 50" in described(made, asked)
-    _, messages = streamed(made, asked)
+    asked = ASKED | {"sampler": "ddim", "steps": 2, "times": "100, 20"}
+    assert "has not learned t = 50" in described(made, asked | {"times": "100, 50"})
+    values = toylab.requested_of(made.services, "latents", asked) | {"times": [100, 50]}
+    _, messages = toylab.heard(made, made.request(values))
     assert "has not learned t = 50" in messages[-1]["text"]
     assert not results(messages) and not made.services.models.is_loaded
 
@@ -200,8 +234,14 @@ def test_what_is_offered_for_a_student_runs(method, sampler):
 
 
 def test_the_mode_and_the_seeds_choose_what_is_computed():
-    request = Latents.check(ASKED | {"mode": "interpolate", "picture": "x"})
-    assert request.sources == ((7, "x"), (9, "")) and request.weights == [0, 0.5, 1]
+    picture = text()[0]
+    asked = toylab.requested_of(
+        place().services, "latents", ASKED | {"mode": "interpolate", "picture": picture, "picture_b": ""}
+    )
+    assert asked["sources"] == [{"seed": 7, "own": picture}, {"seed": 9, "own": ""}]
+    assert asked["weights"] == [0, 0.5, 1] and asked["times"] == [100, 20, 0]
+    one = toylab.requested_of(place().services, "latents", ASKED)
+    assert (one["sources"], one["weights"], one["seeds"]) == ([{"seed": 7, "own": ""}], [], [8, 9, 10])
     mixed = described(place(), ASKED | {"mode": "interpolate", "count": 9})["shown"]
     assert mixed["columns"] == [
         f"λ {weight}" for weight in ("0", "0.12", "0.25", "0.38", "0.5", "0.62", "0.75", "0.88", "1")

@@ -10,15 +10,17 @@ import plans
 import pytest
 import torch
 from PIL import Image
-from toylab import Models, cost, messages, results, saved, toy_services
+from toylab import Engine, Models, heard, results, saved, toy_services
 
 import ddpm_core
 from ddpm_core.likelihood import rechain
 from ddpm_core.student import Student
+from ui.machine.limits import Refused
 from ui.parts import likelihood
 from ui.parts.likelihood import Likelihood, LikelihoodPart
 from ui.pictures import as_text
 from ui.pictures.test_sets import PictureSet, sets
+from ui.runs.asked import UNCLEAR
 from ui.runs.words import page_words
 
 STUDY = Path(__file__).parents[2] / "docs/study"
@@ -44,8 +46,16 @@ def place(models):
     return LikelihoodPart(toy_services(models))
 
 
+def described(place, asked=ASKED):
+    return plans.described(place, "likelihood", asked, sets=[OF_PAGE])
+
+
+def requested(place, asked=ASKED):
+    return place.request(plans.planned(place, "likelihood", asked, sets=[OF_PAGE])["asked"])
+
+
 def streamed(place, asked=ASKED, **options):
-    return messages(place, "likelihood", asked, **options)
+    return heard(place, requested(place, asked), values=asked, **options)
 
 
 def value(bound):
@@ -53,10 +63,11 @@ def value(bound):
 
 
 def test_a_student_is_refused_before_it_is_loaded(models, place):
+    sentence, computation = "a student that has not learned t = 99, only 100, 20: measure its teacher", requested(place)
     models.model.student = Student("progressive", (100, 20))
-    sentence = "a student that has not learned t = 99, only 100, 20: measure its teacher"
-    assert sentence in cost(place, "likelihood", ASKED)
-    assert sentence in streamed(place)[1][-1]["text"] and not models.is_loaded
+    assert sentence in described(place)
+    _, seen = heard(place, computation)
+    assert sentence in seen[-1]["text"] and not models.is_loaded
 
 
 def test_bits_per_dim_are_those_of_the_library(models, place):
@@ -109,10 +120,10 @@ def test_the_early_numbers_are_those_that_the_whole_chain_gives(place):
         assert bits == pytest.approx(found["chains"]["beta_tilde"][steps][0], rel=1e-9)
 
 
-def test_the_papers_table_4_is_beside_cifar10_alone(models):
-    of_paper, asked = Models(T=1000).model, Likelihood.check(ASKED)
+def test_the_papers_table_4_is_beside_cifar10_alone(models, place):
+    of_paper, asked = Models(T=1000).model, requested(place).request
     assert asked.is_cifar10(of_paper)
-    assert not Likelihood.check(ASKED | {"picture": OWN}).is_cifar10(of_paper)
+    assert not requested(place, ASKED | {"picture": OWN}).request.is_cifar10(of_paper)
     assert not asked.is_cifar10(models.model)
 
 
@@ -142,7 +153,8 @@ def test_the_script_reads_the_shipped_pictures(monkeypatch):
     start, end = script.index("grid = "), script.index("full = ")
     names = {"np": np, "Image": Image}
     exec(script[start:end].replace("ui/pictures/test_sets", str(STUDY.parents[1] / "ui/pictures/test_sets")), names)
-    np.testing.assert_array_equal(names["images"], Likelihood.check(asked).pictures(model)[0])
+    request = Likelihood(checkpoint="toy", picture="", count=12, labels=None)
+    np.testing.assert_array_equal(names["images"], request.pictures(model))
 
 
 def test_the_page_knows_the_shipped_pictures_as_they_are():
@@ -154,16 +166,24 @@ def test_the_page_knows_the_shipped_pictures_as_they_are():
 
 
 def test_labels_are_the_pictures_classes_or_none(models):
-    model = replace(models.model, num_classes=3, null_label=3, class_names=("a", "b", "c"))
+    seen = []
 
-    def labels(model=model, **change):
-        return Likelihood.check(ASKED | change).pictures(model)[1]
+    def network(x, t, labels):
+        seen.append(labels)
+        return 0.3 * x
 
-    assert labels() == [0, 1, 2]
-    assert labels(labels="none") is None
-    assert labels(picture=OWN, label="b") == [1]
-    assert labels(picture=OWN) is None
-    assert labels(replace(model, class_names=("x", "y", "z"))) is None
+    classes = {"num_classes": 3, "null_label": 3, "class_names": ("a", "b", "c")}
+    models.model = replace(models.model, network=Engine(network), **classes)
+
+    def labels(**change):
+        seen.clear()
+        place = LikelihoodPart(toy_services(models))
+        assert streamed(place, ASKED | change)[1][-1]["state"] == "finished"
+        return set(torch.cat(seen).tolist())
+
+    assert labels() == {0, 1, 2}
+    assert labels(labels="none") == labels(picture=OWN) == {3}
+    assert labels(picture=OWN, label="b") == {1}
 
 
 def test_stop_ends_within_a_picture():
@@ -188,20 +208,50 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_is_said(wrong, place):
     change, sentence = WRONG[wrong]
-    assert sentence in plans.described(place, "likelihood", ASKED | change)
-    _, seen = streamed(place, ASKED | change)
-    assert seen[-1]["state"] == "error" and sentence in seen[-1]["text"]
+    assert sentence in described(place, ASKED | change)
 
 
-def test_a_model_without_pictures_of_its_size_asks_for_one(place, monkeypatch):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count": 0},
+        {"count": 65},
+        {"count": True},
+        {"labels": ["1"]},
+        {"labels": 1},
+        {"picture": None},
+        {"label": "b"},
+    ],
+    ids=str,
+)
+def test_what_no_page_asks_is_refused(change, place):
+    asked = {"checkpoint": "toy", "picture": "", "count": 3, "labels": None}
+    assert place.request(asked)
+    with pytest.raises(ValueError, match=UNCLEAR):
+        place.request(asked | change)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 3], [0, 1, -1]])
+def test_labels_that_the_model_has_not_are_refused_by_the_server_too(labels, models):
+    model = replace(models.model, num_classes=3)
+    asked = {"checkpoint": "toy", "picture": "", "count": 3, "labels": labels}
+    with pytest.raises(ValueError, match="label"):
+        LikelihoodPart(toy_services(models)).request(asked).plan([model])
+
+
+def test_a_model_without_pictures_of_its_size_asks_for_one(place, models, monkeypatch):
+    computation = requested(place)
     monkeypatch.setattr(likelihood, "set_for", lambda model: None)
-    assert "choose one of your own" in cost(place, "likelihood", ASKED)
+    with pytest.raises(ValueError, match=UNCLEAR):
+        computation.plan([models.model])
     assert "choose one of your own" in plans.described(place, "likelihood", ASKED)
-    assert "seconds" in cost(place, "likelihood", ASKED | {"picture": OWN})
+    own = plans.planned(place, "likelihood", ASKED | {"picture": OWN})["asked"]
+    assert place.request(own).plan([models.model])
 
 
 def test_a_measurement_over_the_limit_is_refused(models, monkeypatch):
     monkeypatch.setattr(models, "flop", lambda ref: 1e9, raising=False)
     place = LikelihoodPart(toy_services(models, run_tflop=0.5))  # of 1 GFLOP × (3 × 100 + 3 × 9 + 80) evaluations
-    assert "seconds" in cost(place, "likelihood", ASKED)
-    assert "limit: run_tflop" in cost(place, "likelihood", ASKED | {"count": 5})
+    requested(place).checked_plan([models.model])
+    with pytest.raises(Refused, match="limit: run_tflop"):
+        requested(place, ASKED | {"count": 5}).checked_plan([models.model])

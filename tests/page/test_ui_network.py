@@ -11,6 +11,7 @@ import ddpm_core
 from ui.models.loaded import Models
 from ui.parts.network import NetworkPart
 from ui.pictures import encoded
+from ui.runs.asked import UNCLEAR
 from ui.runs.log import size_of
 
 ASKED = {"checkpoint": "mnist-tiny", "label": "3", "seed": "7", "steps": "4"}
@@ -154,10 +155,51 @@ def test_a_guided_run_takes_a_graft_of_no_class(part):
         ({"checkpoint": "cifar10-tiny", "graft": "6" * 301}, "The prompt has at most 300 characters, got 301"),
     ],
 )
-def test_what_can_not_be_is_one_sentence_in_both(part, values, sentence):
-    _, messages = toylab.messages(part, "network", ASKED | values)
-    assert messages[-1]["state"] == "error" and messages[-1]["text"].startswith(sentence)
+def test_what_can_not_be_is_one_sentence(part, values, sentence):
     assert described(part, "network", ASKED | values).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cut": ["head"]},
+        {"cut": ["time"] * 101},
+        {"cut": ["time"], "first": 5},
+        {"cut": ["time"], "first": 0},
+        {"cut": ["time"], "last": -1},
+        {"block": "head"},
+        {"place": [0.3, 1]},
+        {"place": [0.3]},
+        {"graft": {"block": "middle"}},
+        {"seed": "7"},
+        {"off": "time"},
+    ],
+    ids=str,
+)
+def test_what_no_page_asks_is_refused(part, model, change):
+    asked = toylab.requested_of(part.services, "network", ASKED)
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(asked | change).plan([model])
+
+
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [({"cut": ["middle"]}, {}), ({}, {"steps": 5}), ({}, {"checkpoint": "cifar10-tiny"})],
+    ids=str,
+)
+def test_a_graft_of_another_chain_is_refused(part, model, change, other):
+    asked = toylab.requested_of(part.services, "network", ASKED | {"graft": "6"})
+    part.request(asked).plan([model])
+    graft = asked["graft"] | {"lane": asked["graft"]["lane"] | other}
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(asked | change | {"graft": graft}).plan([model])
+
+
+def test_a_graft_of_a_class_that_there_is_not_is_refused_by_the_server_too(part, model):
+    asked = toylab.requested_of(part.services, "network", ASKED | {"graft": "6"})
+    graft = asked["graft"] | {"lane": asked["graft"]["lane"] | {"labels": 12}}
+    with pytest.raises(ValueError, match="labels go from 0 to 9"):
+        part.request(asked | {"graft": graft}).plan([model])
 
 
 def test_names_of_other_networks_are_refused_when_it_is_opened(part):

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from plans import described
-from toylab import cost, messages, results, saved, toy_services
+from plans import described, planned
+from toylab import messages, requested, requested_of, results, saved, toy_services
 
 from ddpm_core import plane
 from ddpm_core.names import SHAPES
 from ddpm_core.plane import plane_network
-from ui.machine.limits import ServerLimits
-from ui.models.form_options import quick
-from ui.parts.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, Plane, PlanePart, T, Trained
+from ui.machine.limits import Refused, ServerLimits
+from ui.parts.plane import ARROW_UNIT, ARROWS, DRAWN, FRAMES, UNIT, Networks, PlanePart, T, Trained, pace_of
+from ui.runs.asked import UNCLEAR
 
 ASKED = {"shape": "moons", "cloud": "50", "seed": "7", "steps": "4", "steps_b": 6, "sampler_b": "ddim"}
 TRAINED = {"denoiser_b": "trained", "training": 30}
@@ -92,11 +92,11 @@ def test_a_training_is_seen_and_its_network_kept(place, monkeypatch):
     assert len(results(other, "training")) > 1
 
 
-def test_the_arrows_are_the_networks_score_on_a_grid(monkeypatch):
+def test_the_arrows_are_the_networks_score_on_a_grid(place, monkeypatch):
     """With the exact network in the place of a trained one they are the mixture's, which the page draws by itself."""
-    mixture = Plane.check(ASKED | TRAINED).mixture()
+    mixture = requested(place, "plane", ASKED | TRAINED).request.mixture()
     monkeypatch.setattr(Networks, "get", lambda self, key: Trained(plane.exact_model(mixture)))
-    _, seen = streamed(PlanePart(toy_services()), ASKED | TRAINED)
+    _, seen = streamed(place, ASKED | TRAINED)
     frames = [frame for frame in results(seen, "frame") if frame["lane"] == 1]
     for frame in frames[:-1]:
         field = points(frame["field"], ARROW_UNIT, "i1").reshape(ARROWS, ARROWS, 2)
@@ -159,23 +159,62 @@ WRONG = {
 def test_what_is_wrong_is_said(wrong, place):
     change, sentence = WRONG[wrong]
     assert sentence in described(place, "plane", ASKED | change)
-    _, seen = streamed(place, ASKED | change)
-    assert seen[-1]["state"] == "error" and sentence in seen[-1]["text"]
+
+
+OTHER = {
+    "a shape": {"shape": "square"},
+    "no drawing": {"shape": None},
+    "too many points": {"drawing": [[0.1, 0.2]] * (DRAWN + 1)},
+    "outside": {"drawing": [[0, 1.01]]},
+    "half a point": {"drawing": [[0.1]]},
+    "no width": {"width": 0.0},
+    "points in words": {"cloud": "50"},
+    "one point": {"cloud": 1},
+    "a seed": {"seed": -1},
+    "a training": {"training": True},
+    "one lane": {"lanes": []},
+    "a field": {"device": "cuda"},
+}
+OF_LANE = {
+    "steps": {"steps": 1001},
+    "a denoiser": {"denoiser": "magic"},
+    "a sampler": {"sampler": "langevin"},
+    "a spacing": {"spacing": "auto"},
+    "an option": {"points": 1},
+    "another number": {"n": 1},
+}
+
+
+@pytest.mark.parametrize("change", [*OTHER.values(), *OF_LANE.values()], ids=[*OTHER, *OF_LANE])
+def test_what_no_page_asks_is_refused(change, place):
+    asked = requested_of(place.services, "plane", ASKED)
+    a, b = asked["lanes"]
+    other = {"lanes": [a, b | change]} if change in OF_LANE.values() else change
+    with pytest.raises(ValueError, match=UNCLEAR):
+        place.request(asked | other).plan([])
+
+
+def test_what_the_exact_model_can_not_do_is_refused_by_the_server_too(place):
+    asked = requested_of(place.services, "plane", ASKED)
+    a, b = asked["lanes"]
+    for name, value in {"variance": "learned", "eta": 0.5, "spacing": "optimised"}.items():
+        with pytest.raises(ValueError, match=f"{name}|{value}"):
+            place.request(asked | {"lanes": [a | {name: value}, b]}).plan([])
 
 
 def test_a_run_over_the_limit_is_refused():
     place = PlanePart(toy_services(run_tflop=0.01))
     asked = ASKED | {"steps": 1000, "cloud": 2000}
-    assert "(limit: run_tflop = 0.01)" in cost(place, "plane", asked)
     assert "(limit: run_tflop = 0.01)" in streamed(place, asked)[1][-1]["text"]
-    assert "seconds" in cost(place, "plane", ASKED)
-    assert "limit: run_tflop" in cost(place, "plane", ASKED | TRAINED | {"training": 10_000})
+    requested(place, "plane", ASKED).checked_plan([])
+    with pytest.raises(Refused, match="limit: run_tflop"):
+        requested(place, "plane", ASKED | TRAINED | {"training": 10_000}).checked_plan([])
 
 
 def test_what_a_public_page_allows_is_enough_for_the_largest_run():
     largest = {"steps": 1000, "steps_b": 1000, "cloud": 2000, "denoiser": "trained", "training": 10_000}
     place = PlanePart(toy_services(run_tflop=ServerLimits.public().run_tflop))
-    assert "seconds" in cost(place, "plane", ASKED | largest)
+    requested(place, "plane", ASKED | largest).checked_plan([])
 
 
 def test_every_shape_and_one_point_run(place):
@@ -183,18 +222,14 @@ def test_every_shape_and_one_point_run(place):
         asked = ASKED | change | {"width": 0.02, "sampler": "dpm++", "spacing": "trailing"}
         assert streamed(place, asked)[1][-1]["state"] == "finished"
         centres = described(place, "plane", asked)["data"]["centres"]
-        np.testing.assert_allclose(centres, Plane.check(asked).mixture().centres.flatten(), atol=1e-4)
+        mixture = requested(place, "plane", asked).request.mixture()
+        np.testing.assert_allclose(centres, mixture.centres.flatten(), atol=1e-4)
 
 
 def test_the_first_visitor_is_told_how_long_a_run_takes(place):
-    short, slow = (cost(place, "plane", ASKED | change) for change in ({}, TRAINED | {"training": 10_000}))
-    assert short["device"] == "CPU" and quick(short)
-    assert not quick(slow) and slow["seconds"] > short["seconds"] > 0
-
-
-def test_the_form_has_a_link_for_each_value():
-    """A drawing is text in an address, after the #; the rest is what the page sends."""
-    form = {field["name"]: field for field in Plane.form()}
-    assert form["drawing"]["kind"] == "picture" and form["drawing"]["default"] == ""
-    assert Plane.kinds()["drawing"].write(Plane.check(DRAWING).drawing) == DRAWING["drawing"]
-    assert Plane.check({name: field["default"] for name, field in form.items()}) == Plane()
+    paces = {name: pace_of(place.services, name) for name in ("plane-exact", "plane-trained", "plane-training")}
+    pace = {"paces": paces, "device": "GPU", "busy": False, "tflop": None}
+    changes = ({}, TRAINED | {"training": 10_000})
+    short, slow = (planned(place, "plane", ASKED | change, pace=pace) for change in changes)
+    assert "CPU" in short["estimate"] and short["auto"]
+    assert not slow["auto"] and slow["seconds"] > short["seconds"] > 0

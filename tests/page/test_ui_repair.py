@@ -1,7 +1,9 @@
 """Fill in what was erased, without a browser: completions as in the library and the script; tasks; what is refused."""
 
+import base64
 import io
 import json
+from typing import get_args
 
 import numpy as np
 import plans
@@ -12,8 +14,10 @@ from toylab import Models, decoded, results, saved
 
 import ddpm_core
 from ddpm_core import restore
-from ui.parts.repair import GRID, METHODS, TASKS, Repair, RepairPart
+from ui.parts.repair import GRADIENTS, GRID, Method, RepairPart
 from ui.pictures import as_text
+from ui.recorded import page
+from ui.runs.asked import UNCLEAR
 
 ASKED = {"checkpoint": "toy", "steps": 4, "count": 3, "seed": 7}
 IMAGE = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -33,10 +37,12 @@ def described(made, asked):
 
 
 def test_the_methods_are_the_librarys():
-    assert METHODS.keys() == restore.METHODS.keys()
+    offered = {field["name"]: field.get("names") for field in page.ask({"forms": "repair"})["fields"]}
+    assert set(get_args(Method)) == restore.METHODS.keys() == set(offered["method"])
+    assert offered["method_b"] == ["none", *offered["method"]] and {*GRADIENTS} <= restore.METHODS.keys()
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", ["mask", "downsample", "grey", "blur"])
 @pytest.mark.parametrize("own", [False, True])
 def test_the_completions_are_those_of_the_library_and_of_the_script(task, own, run_script):
     made = place()
@@ -80,20 +86,20 @@ def test_a_sampler_with_a_memory_completes_where_the_method_allows_it():
 
 def test_all_work_is_counted():
     """Also that of the methods that evaluate more often, or with gradients."""
-    for method in METHODS:
+    for method in restore.METHODS:
         run, messages = streamed(place(), {"method": method, "steps": 11})
         assert messages[-1]["state"] == "finished" and dict(run.done) == run.plan.steps, method
 
 
 def hidden(cells):
-    return Repair.kinds()["hidden"].write(np.packbits(cells).tobytes())
+    return base64.urlsafe_b64encode(np.packbits(cells).tobytes()).decode()
 
 
 @pytest.mark.parametrize("size", [8, 28, 32, 64])
 def test_what_is_erased_is_the_same_at_every_size(size):
     cells = np.zeros((GRID, GRID), bool)
     cells[:8, 16:] = True
-    known = Repair.check({"hidden": hidden(cells)}).known(size)
+    known = toylab.requested(place(size=size), "repair", ASKED | {"hidden": hidden(cells)}).request.known(size)
     assert not known[: size // 4, size // 2 :].any() and known.sum() == size**2 * 7 / 8
 
 
@@ -113,9 +119,50 @@ def test_what_is_erased_is_the_same_at_every_size(size):
         ({"sampler": "unipc", "method_b": "dps"}, "remembers earlier steps"),
     ],
 )
-def test_what_is_wrong_is_said_while_the_user_chooses_and_by_the_run(asked, sentence):
+def test_what_is_wrong_is_said_while_the_user_chooses(asked, sentence):
     assert sentence in described(place(), asked)
-    assert sentence in streamed(place(), asked)[1][-1]["text"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden": "AAAA"},
+        {"hidden": "§"},
+        {"hidden": ""},
+        {"hidden": hidden(np.ones((GRID, GRID), bool))},
+        {"methods": ["ddrm"]},
+        {"methods": []},
+        {"methods": ["ddnm"] * 3},
+        {"task": "dream"},
+        {"seeds": [True]},
+        {"seeds": []},
+        {"source": {"seed": 7, "own": None}},
+        {"count": 3},
+    ],
+    ids=str,
+)
+def test_what_no_page_asks_is_refused(change):
+    made = place()
+    asked = toylab.requested_of(made.services, "repair", ASKED)
+    with pytest.raises(ValueError, match=UNCLEAR):
+        made.request(asked | change).plan([made.services.models.model])
+
+
+@pytest.mark.parametrize(("model", "task"), [({"channels": 1}, "grey"), ({"size": 9}, "downsample")])
+def test_a_task_that_no_page_offers_for_a_model_is_refused(model, task):
+    made = place(**model)
+    asked = toylab.requested_of(made.services, "repair", ASKED)
+    with pytest.raises(ValueError, match=UNCLEAR):
+        made.request(asked | {"task": task}).plan([made.services.models.model])
+
+
+def test_what_the_model_can_not_do_is_refused_by_the_server_too():
+    made = place()
+    asked = toylab.requested_of(made.services, "repair", ASKED | {"sampler": "unipc"})
+    with pytest.raises(ValueError, match="remembers earlier steps"):
+        made.request(asked | {"methods": ["dps"]}).plan([made.services.models.model])
+    with pytest.raises(ValueError, match="model's size"):
+        made.request(asked | {"source": {"seed": 7, "own": "x"}}).plan([made.services.models.model])
 
 
 def test_a_task_that_the_pictures_are_not_for_is_refused():

@@ -57,9 +57,9 @@ class Network(RowsAsked):
     cut: Annotated[list[CutName], Field(max_length=100)]
     """names of parts of `Inside.cut`, which are switched off"""
     graft: GraftAsked | None
-    first: int
+    first: Annotated[int, Field(ge=1)]
     """the first step in which that is so, from 1"""
-    last: int
+    last: Annotated[int, Field(ge=0)]
     """the last one, 0 for the last of all"""
     place: Annotated[list[Share], Field(min_length=2, max_length=2)] | None
     """a place of the picture in shares of its sides, down and right: where it looks is shown"""
@@ -91,7 +91,7 @@ class NetworkRun(Rows):
             if graft.lane.checkpoint != lane.checkpoint or graft.lane.steps != lane.steps or graft.block in request.cut:
                 raise unclear("a graft of another chain")
         times = tuple(t for t, _ in chain.pairs)
-        changed = times[max(0, request.first - 1) : request.last or None] if request.cut or graft else ()
+        changed = times[request.first - 1 : request.last or None] if request.cut or graft else ()
         if (request.cut or graft) and not changed:
             raise unclear("steps that there are not")
         lanes = 1 + bool(changed) + bool(graft)

@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from ddpm_core import imaging, plane
 from ddpm_core.model import Model, ModelSpec
@@ -24,7 +24,7 @@ from ui.machine.step_times import StepKind, StepTimes
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.protocol import PaceOf
-from ui.runs.asked import Asked, Seed, unclear
+from ui.runs.asked import Asked, Sampled, Seed, unclear
 from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -51,11 +51,8 @@ TRAINING = StepKind("plane-training", 3 * 512)  # plane_network.BATCH; a step, f
 Place = Annotated[list[Annotated[float, Field(ge=-1, le=1)]], Field(min_length=2, max_length=2)]
 
 
-class CloudAsked(Asked):
-    """One of two clouds. Its sampler's options stand beside these fields, by their names."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float | str]
+class CloudAsked(Sampled):
+    """One of two clouds."""
 
     denoiser: Literal["exact", "trained"]
     steps: Annotated[int, Field(ge=1, le=T)]

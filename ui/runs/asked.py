@@ -7,12 +7,13 @@ can't do is refused by the library, before anything is computed.
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ddpm_core.model import ModelSpec
 from ddpm_core.runs import Chain, Condition, make_chain
+from ddpm_core.samplers import DEFAULTS
 
 UNCLEAR = "This request could not be understood: load the page again"
 
@@ -37,11 +38,21 @@ class Checkpoint(Asked):
     """the stamp of the facts that it was planned with (`ui.models.facts`), "" where a script asks"""
 
 
-class LaneAsked(Checkpoint):
-    """The chain of a checkpoint. The options of its sampler stand beside these fields, by their names."""
+class Sampled(Asked):
+    """What has a sampler, whose options stand beside its fields, by their names."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, bool | float | Words | None]
+
+    @model_validator(mode="after")
+    def check_options(self) -> Self:
+        if unknown := (self.model_extra or {}).keys() - DEFAULTS.keys():
+            raise ValueError(f"no sampler has the options {sorted(unknown)}")
+        return self
+
+
+class LaneAsked(Checkpoint, Sampled):
+    """The chain of a checkpoint."""
 
     steps: int
     sampler: str

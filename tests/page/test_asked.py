@@ -1,0 +1,144 @@
+"""The border of a server: what no page asks is refused in one sentence, before anything is computed."""
+
+import json
+import shutil
+
+import pytest
+import toylab
+from plans import facts_of
+
+from ui.models.facts import facts_of as facts_here
+from ui.models.loaded import Models
+from ui.parts.fetching import FetchingPart
+from ui.parts.sampling import SamplingPart
+from ui.runs.asked import UNCLEAR
+
+WHOLE = {"checkpoint": "toy", "steps": 5, "sampler": "ddpm"}
+
+
+@pytest.fixture
+def part():
+    return SamplingPart(toylab.toy_services())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lanes": []},
+        {"lanes": [WHOLE] * 33},
+        {"lanes": WHOLE},
+        {"seeds": []},
+        {"seeds": [True]},
+        {"seeds": ["5"]},
+        {"seeds": [5.0]},
+        {"seeds": [-1]},
+        {"seeds": [2**63]},
+        {"seeds": [5] * 17},
+        {"clip": 1},
+        {"clip": "true"},
+        {"attention": None},
+        {"touch": None},
+        {"count": 4},
+    ],
+    ids=lambda change: f"{next(iter(change))} {str(change)[:60]}",
+)
+def test_what_no_page_asks_is_refused(part, change, caplog):
+    part.request(toylab.asked())
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(toylab.asked() | change)
+    assert next(iter(change)) in caplog.text  # of use to who looks for a fault
+
+
+@pytest.mark.parametrize("missing", toylab.asked())
+def test_nothing_is_left_open(part, missing):
+    asked = toylab.asked()
+    del asked[missing]
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(asked)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": True},
+        {"steps": "5"},
+        {"steps": 5.0},
+        {"steps": None},
+        {"sampler": 1},
+        {"checkpoint": ""},
+        {"checkpoint": "a" * 301},
+        {"checkpoint": ["toy"]},
+        {"labels": True},
+        {"labels": "3"},
+        {"guidance": "2"},
+        {"prompts": "a" * 301},
+        {"prompts": ["a"]},
+        {"eta": {}},
+        {"n": 1},
+        {"model": "toy"},
+        {"condition": "red"},
+        {"start": 50},
+        {"on_step": None},
+    ],
+    ids=str,
+)
+def test_what_no_page_asks_of_a_lane_is_refused(part, change):
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(toylab.asked(**change))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"steps": 101}, "steps"),
+        ({"sampler": "euler"}, "unknown sampler 'euler'"),
+        ({"eta": 0.5}, "eta belongs to the sampler 'ddim'"),
+        ({"variance": "learned"}, "variance"),
+        ({"spacing": "auto"}, "unknown spacing 'auto'"),
+        ({"labels": 3}, "no classes"),
+        ({"prompts": "red"}, "prompt"),
+        ({"guidance": -1.0}, "guidance"),
+    ],
+    ids=str,
+)
+def test_what_a_model_can_not_do_is_refused_by_the_library(part, change, sentence):
+    computation = part.request(toylab.asked(**change))
+    with pytest.raises(ValueError, match=sentence):
+        computation.plan([part.services.models.model])
+
+
+def test_attention_is_to_the_words_of_one_lane(part):
+    for lanes in ([{}], [{}, {"steps": 4}]):
+        with pytest.raises(ValueError, match=UNCLEAR):
+            part.request(toylab.asked(*lanes) | {"attention": True}).plan([part.services.models.model])
+
+
+def test_a_page_whose_facts_are_old_is_asked_to_look_again(tmp_path):
+    """It has planned with them."""
+    models = Models("cpu")
+    folder = shutil.copytree(models.known("mnist-tiny").source.folder, tmp_path / "digits")
+    part, model = SamplingPart(toylab.toy_services(models)), models.known(str(folder))
+    stamp = models.read(str(folder), facts_here)["stamp"]
+    assert "stamp" not in facts_of(model)  # what a test plans with is never old
+    asked = toylab.asked(checkpoint=str(folder), facts=stamp)
+    part.request(asked).checked_plan([model])
+    config = folder / "scheduler_config.json"
+    config = config if config.is_file() else folder / "scheduler/scheduler_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"clip_sample": False}))
+    with pytest.raises(ValueError, match="The files of digits have changed: press Run again"):
+        part.request(asked).checked_plan([models.known(str(folder))])
+    now = models.read(str(folder), facts_here)["stamp"]
+    part.request(toylab.asked(checkpoint=str(folder), facts=now)).checked_plan([models.known(str(folder))])
+
+
+def test_models_are_fetched_by_a_run_without_results():
+    part = FetchingPart(toylab.toy_services())
+    _, seen = toylab.heard(part, part.request({"refs": ["toy"]}))
+    assert seen[-1]["state"] == "finished" and not toylab.results(seen) and part.services.models.is_loaded
+
+
+@pytest.mark.parametrize("refs", [None, "toy", [], [""], [1], ["toy"] * 3, ["a" * 301]], ids=str)
+def test_what_is_fetched_are_one_or_two_names(refs):
+    with pytest.raises(ValueError, match=UNCLEAR):
+        FetchingPart(toylab.toy_services()).request({"refs": refs})
