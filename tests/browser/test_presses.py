@@ -115,7 +115,7 @@ def gone(id):
 @pytest.fixture(scope="module")
 def app(torch_page):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StepTimes, "measured", lambda self, ref: [(1, 1, 9.0)])
+        patch.setattr(StepTimes, "measured", lambda self, ref: [(1, 4, 9.0)])
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
@@ -519,6 +519,8 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     try:
         quiet.context.set_offline(True)
         quiet.click(".part-watch .preset[value='10']")
+        quiet.wait_for_selector(".part-watch .status:has-text('Run, ')")  # which needs no server
+        quiet.select_option(".part-watch .models", "cifar10-tiny")
         quiet.wait_for_selector("#said.shown:text('Connection lost.')")
         quiet.click("[data-place=compare]")
         quiet.wait_for_selector("[data-place=watch][aria-current=true]")  # what the bar says is what is shown

@@ -22,7 +22,7 @@ RECORD = """
   const found = { width: 0, height: 0, shots: [] };
   let before = "";
   const look = () => {
-    if (window.recorded !== found) return;
+    if (window.watched !== found) return;
     const [canvas] = [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length);
     const { width, height } = canvas.getBoundingClientRect();
     const small = document.createElement("canvas");
@@ -36,7 +36,7 @@ RECORD = """
     before = now;
     requestAnimationFrame(look);
   };
-  window.recorded = found;
+  window.watched = found;
   look();
 }
 """.replace("SIDE", str(SIDE))
@@ -89,7 +89,7 @@ def played(page, selector: str, press: str, ended: str) -> tuple[np.ndarray, np.
     page.evaluate(RECORD, selector)
     page.keyboard.press(press)
     page.wait_for_function(ended)
-    found = page.evaluate("() => { const found = window.recorded; window.recorded = null; return found; }")
+    found = page.evaluate("() => { const found = window.watched; window.watched = null; return found; }")
     pixels = [np.frombuffer(base64.b64decode(shot), np.uint8) for _, shot in found["shots"]]
     shots = np.stack(pixels).reshape(-1, found["height"], found["width"], 4)
     return np.array([at for at, _ in found["shots"]]) / 1000, shots[..., :3]
