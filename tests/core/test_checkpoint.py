@@ -18,7 +18,6 @@ from checkpoint_folders import write as write_published
 from diffusers import DDPMPipeline, UNet2DModel
 from kinds import KINDS
 from safetensors.torch import load_file, save_file
-from ui.runs.settings import CHECKPOINT as CHECKPOINT_FIELD
 
 import ddpm_core
 from ddpm_core import CheckpointError, Model, NoiseSchedule
@@ -27,6 +26,7 @@ from ddpm_core.checkpoint.describe import describe
 from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.model import Source
 from ddpm_core.student import Student
+from ui.forms.fields import reference
 from ui.models.loaded import Models
 
 SAFETENSORS = "diffusion_pytorch_model.safetensors"
@@ -434,7 +434,7 @@ def test_spaces_around_the_name_of_a_folder_are_its_own(tmp_path, name):
         ddpm_core.load(f"{tmp_path / name}".replace(name, f"  {name}"))
     if name == "a":
         assert ddpm_core.load(f" {tmp_path / name}  ").source.folder == tmp_path / name
-    assert CHECKPOINT_FIELD.check(str(tmp_path / name)) == str(tmp_path / name)
+    assert reference(str(tmp_path / name)) == str(tmp_path / name)
     assert Models(device="cpu").peek(str(tmp_path / name)).image_size == 8
 
 

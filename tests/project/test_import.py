@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,20 @@ def public_functions():
             yield from ((f"{name}.{method}", bound) for method in methods if callable(bound := getattr(it, method)))
 
 
+def described_fields(it):
+    """The fields of a class that have a sentence below them, as pdoc shows it."""
+    if inspect.isclass(it):
+        (body,) = ast.parse(inspect.getsource(it)).body
+        for field, below in pairwise(body.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                yield field.target.id
+
+
 @pytest.mark.parametrize(("name", "function"), [*public_functions()])
 def test_each_argument_has_its_line_in_the_reference(name, function):
     sections = re.findall(r"^(?:Arguments|Attributes):\n(.*?)(?:\n\n|\Z)", inspect.getdoc(function) or "", re.M | re.S)
     lines = re.findall(r"^ {4}(\w+(?:, \w+)*): \S", "\n".join(sections), re.M)
-    told = {argument for line in lines for argument in line.split(", ")}
+    told = {argument for line in lines for argument in line.split(", ")} | set(described_fields(function))
     arguments = {argument for argument in inspect.signature(function).parameters if not argument.startswith("_")}
     passed_on = set(inspect.signature(ddpm_core.trajectory).parameters) if hasattr(function, "__signature__") else set()
     assert arguments - {"self"} - told - passed_on == set()

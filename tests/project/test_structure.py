@@ -232,7 +232,7 @@ FORBIDDEN = {
     ),
     "a job knows no sampler": lambda found: (
         found.importer in ("ui.runs.jobs", "ui.runs.log", "ui.runs.pages")
-        and under(found.imported, "ui.runs.settings", "ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
+        and under(found.imported, "ui.runs.asked", "ddpm_core.samplers", "ddpm_core.runs", "ddpm_core.process")
     ),
 }
 SHARED = ("ui.parts.picture_rows", "ui.parts.part")  # by several parts
