@@ -36,6 +36,8 @@ import { failure } from "../words/units.js";
 export class Knowledge {
   /** The newest facts, by their refs. @type {Map<string, FactsAnswer>} */
   #known = new Map();
+  /** Questions under way. @type {Map<string, Promise<any>>} */
+  #asked = new Map();
   /** How long steps take, by the names of what takes them. @type {Map<string, Pace>} */
   #paces = new Map();
   /** Checkpoints that the visitor has chosen. Of others, which a link names, the engine fetches nothing before Run. @type {Set<string>} */
@@ -55,7 +57,7 @@ export class Knowledge {
 
   /** Ask what a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] with examples of pictures @returns {Promise<Answer<About>>} */
   async about(ref, pictures = false) {
-    const known = await this.ask("engine", "facts", { ref, pictures, typed: this.typed.has(ref) });
+    const known = await this.#shared("facts", { ref, pictures, typed: this.typed.has(ref) });
     if (known.error !== undefined) return known;
     this.#known.set(ref, known);
     return aboutOf(known, this.catalogue);
@@ -119,9 +121,23 @@ export class Knowledge {
     const key = refs.join("\n");
     const before = this.#paces.get(key);
     if (before) return before;
-    const pace = await this.ask("engine", "pace", { refs });
+    const pace = await this.#shared("pace", { refs });
     if (pace.error === undefined && isSettled(pace)) this.#paces.set(key, pace);
     return pace;
+  }
+
+  /**
+   * Ask the engine. Those who ask the same meanwhile share the answer.
+   * @template {"facts" | "pace"} W @param {W} what @param {Values} values
+   * @returns {Promise<Answer<W extends "facts" ? FactsAnswer : Pace>>}
+   */
+  #shared(what, values) {
+    const key = JSON.stringify([what, values]);
+    const answer =
+      this.#asked.get(key) ??
+      this.ask("engine", what, /** @type {any} */ (values)).finally(() => this.#asked.delete(key));
+    this.#asked.set(key, answer);
+    return /** @type {Promise<any>} */ (answer);
   }
 
   /**
