@@ -74,17 +74,9 @@ function wordsOf(request, times) {
 }
 
 /** Throw for a time from which there is no such chain; that from t = 0, which has no steps, is the shortest one. @param {Facts} model @param {number} t @param {Options} options */
-function checkChain(model, t, { steps, sampler, variance, spacing, eta, guidance }) {
+function checkChain(model, t, options) {
   const start = t || (model.student?.times.at(-1) ?? 1);
-  chain(model.process, {
-    steps: chainLength(model.process, start, steps),
-    sampler,
-    variance,
-    spacing,
-    eta,
-    start,
-    guidance,
-  });
+  chain(model.process, { ...options, start, steps: chainLength(model.process, start, options.steps) });
 }
 
 /** @type {Planner<LatentsPlan>} */
