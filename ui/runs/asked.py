@@ -1,4 +1,4 @@
-"""What a page asks a server to compute: lanes, with exactly the arguments of `ddpm_core.trajectory` and every choice made.
+"""What a page asks a server to compute: lanes, with the arguments of `ddpm_core.trajectory` and every choice made.
 
 The page has planned the run. But anybody may send a request, so the types of its numbers and texts are checked here.
 The library refuses what a model can't do, before anything is computed.

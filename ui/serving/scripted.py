@@ -1,4 +1,4 @@
-"""Lanes for scripts and links, which ask in a few names. What they leave open has the value with which the page begins."""
+"""Lanes for scripts and links, which ask in a few names. What they leave open is what the page begins with."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripte
 
 
 def _set_by(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that a link sets: not "same", with which lane B takes lane A's, nor guidance without a condition."""
+    """Return the values that a link sets, without guidance if there is no condition. "same" is lane A's value: not set."""
     chosen = {name: value for name, value in values.items() if value not in ("", "same")}
     if chosen.get("label", ANY) == ANY and not {"prompt", "negative", "prompt_b"} & chosen.keys():
         chosen = {name: value for name, value in chosen.items() if name not in ("guidance", "guidance_b")}
