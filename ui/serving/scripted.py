@@ -160,7 +160,7 @@ def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripte
 
 
 def _set_by(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that a link sets, without guidance if there is no condition. "same" is lane A's value: not set."""
+    """Return the values that a link sets, without guidance if there is no condition. "same" sets nothing in lane B."""
     chosen = {name: value for name, value in values.items() if value not in ("", "same")}
     if chosen.get("label", ANY) == ANY and not {"prompt", "negative", "prompt_b"} & chosen.keys():
         chosen = {name: value for name, value in chosen.items() if name not in ("guidance", "guidance_b")}
