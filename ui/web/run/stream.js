@@ -1,5 +1,6 @@
 // The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
 import { STATES } from "../words/page.js";
+import { said } from "../words/status.js";
 
 /** @import { RunMessage, State } from "../messages/protocol.d.ts" */
 
@@ -25,7 +26,7 @@ export class Stream {
   run = null;
   /** @type {State | "idle" | "starting"} */
   state = "idle";
-  text = "";
+  text = ""; // what is said in place of the usual words of the state
   /** @type {number | null} */
   progress = null;
   /** Seconds left when the last message came. @type {number | null} */
@@ -44,12 +45,14 @@ export class Stream {
    * @param {(isNew: boolean) => void} changed the run stands differently; isNew: it has come to another state
    * @param {(result: Result) => void} take one result of the newest run
    * @param {() => void} renew another run begins
+   * @param {(ref: string) => string} name of a checkpoint
    * @param {() => number} [clock] ms
    */
-  constructor(changed, take, renew, clock = () => performance.now()) {
+  constructor(changed, take, renew, name, clock = () => performance.now()) {
     this.changed = changed;
     this.take = take;
     this.renew = renew;
+    this.name = name;
     this.clock = clock;
   }
 
@@ -97,11 +100,12 @@ export class Stream {
     if (this.run !== null && this.run !== message.run) this.start(); // the engine has replaced the run by a newer one
     this.run = message.run;
     if (message.seq <= this.#seq) return;
-    const { seq, state, text, progress, left, results } = message;
+    const { seq, state, progress, left, results } = message;
     this.#seq = seq;
     Object.assign(this, { progress, left });
     // A message that was on its way when Stop was pressed does not undo that.
-    if (this.state !== "stopping" || NEXT.stopping.includes(state)) Object.assign(this, { state, text });
+    if (this.state !== "stopping" || NEXT.stopping.includes(state))
+      Object.assign(this, { state, text: said(message, this.name) });
     for (const result of results) this.take(result);
     this.#stopping?.();
     this.#stopping = null;
