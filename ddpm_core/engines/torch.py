@@ -63,7 +63,7 @@ def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tup
 
 
 def _round_time(module: nn.Module, arguments: tuple) -> tuple:
-    """A network with prompts has the dtype of its image, float32, in the embedded time too."""
+    """Convert the embedded time to the dtype of the module, as networks with prompts embed it in float32."""
     embedded, *rest = arguments
     return embedded.to(next(module.parameters()).dtype), *rest
 

@@ -4,7 +4,7 @@ import { UserError } from "../process/errors.js";
 import { fixed } from "./numbers.js";
 
 export const ANY = "any"; // the choice of no class in particular
-export const SAME = "same"; // in lane B: the choice of what lane A has
+export const SAME = "same"; // the choice in lane B that takes the value of lane A
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {

@@ -6,7 +6,7 @@ const GAINS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const SEEN = 60; // grey levels of deviation that are well seen
 
 /**
- * x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε
+ * x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε in grey levels, where ε of one standard deviation is MIDDLE levels
  * @param {Float32Array} x0
  * @param {Float32Array} epsilon
  * @param {number} signal
