@@ -50,9 +50,9 @@ class Figures(TypedDict):
     unit: Literal["right", "rms"]
     judge: dict[str, float] | None  # how often the classifier of digits is right, and on how many; null without it
     whole: float  # the number of the whole runs
-    off: dict[str, dict[str, float]]  # by part: it is switched off in all steps, in the first half, or in the second
-    condition: dict[str, float]  # the network gets the class in some steps only
-    graft: dict[str, dict[str, float]]  # by steps: the middle block is taken there from a run of another class
+    off: dict[str, dict[str, float]]  # by part: switched off in all steps, in the first half, in the second
+    condition: dict[str, float]  # with the class in some steps only
+    graft: dict[str, dict[str, float]]  # with the middle of a run of another class, by its steps
 
 
 class Opening(TypedDict):
