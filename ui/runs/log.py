@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ui.pictures.encoded import Encoded
-from ui.protocol import RunMessage, State
+from ui.protocol import RunMessage, RunStatus, State
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT
 
@@ -26,12 +26,12 @@ Values = dict[str, Any]
 class Message:
     """The state of a run, and its results since the message before.
 
-    text: the state in words, "" for the usual words. progress: 0 to 1. left: seconds. seq: 1, 2, …; 0 before the
-    message has a number.
+    The fields are those of RunMessage. seq: 0 before the message has a number.
     """
 
     state: State
     text: str = ""
+    status: RunStatus | None = None
     progress: float | None = None
     left: float | None = None
     results: tuple[object, ...] = ()
@@ -43,6 +43,7 @@ class Message:
             "run": run,
             "seq": self.seq,
             "state": self.state,
+            "status": self.status,
             "text": self.text,
             "progress": self.progress,
             "left": self.left,
@@ -88,25 +89,24 @@ class RunLog:
 
     # --- For the job
 
-    def say(self, state: State, text: str = "", progress: float | None = None, left: float | None = None) -> None:
+    def say(self, said: Message) -> None:
         """Write a new state. Drops a state that can't follow: after the end, any; while it stops, all but an end."""
         with self._news:
-            if state not in NEXT[self.state]:
+            if said.state not in NEXT[self.state]:
                 return
-            said = Message(state, text, progress, left)
             if replace(said, left=None) != replace(self._said, left=None):
-                self._said, self.state, self.ended = said, state, state in ENDED
-                self.stopping = self.ended or state == "stopping"
+                self._said, self.state, self.ended = said, said.state, said.state in ENDED
+                self.stopping = self.ended or self.state == "stopping"
                 self._write()
                 self._news.notify_all()
 
-    def stop(self, state: State, text: str) -> None:
-        """Let the run stop: after the step that it computes, or else at once, with this state and text."""
+    def stop(self, end: Message) -> None:
+        """Let the run stop: after the step that it computes, or else at once, with this end."""
         with self._news:
             if self.state == "running":
-                self.say("stopping")
+                self.say(Message("stopping"))
             elif not self.stopping:
-                self.say(state, text)
+                self.say(end)
 
     def give(self, *results: object) -> None:
         """Put results into the next message."""
