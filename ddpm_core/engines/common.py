@@ -1,4 +1,4 @@
-"""What all engines share: the interface of the networks that they evaluate, and inputs for a first try."""
+"""Code that all engines share: the interface of the networks that they evaluate, and inputs for a first try."""
 
 from __future__ import annotations
 

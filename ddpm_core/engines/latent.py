@@ -1,4 +1,4 @@
-"""What a latent model has besides its network: an autoencoder, and a text encoder with its tokenizer."""
+"""The further parts of a latent model: an autoencoder, and a text encoder with its tokenizer."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import { countOfSteps, SAMPLER } from "./units.js";
 /** @import { Values } from "../messages/client.js" */
 /** @typedef {{ towards: string, noise: string, fresh: boolean }} Back what a step does with the guess; fresh: whether it adds noise */
 
-/** What is said where no step is shown. @type {Back} */
+/** What the arrows say if no step is shown. @type {Back} */
 export const BACK = { towards: "a small step towards the guess", noise: "fresh noise", fresh: true };
 
 const SMALL = 0.2; // weights of the guess: below it a step is small,

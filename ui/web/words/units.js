@@ -10,7 +10,7 @@ export const SAME = "same"; // the choice in lane B that takes the value of lane
 export const VARIANCE = {
   ...{ beta: "βₜ", beta_tilde: "β̃ₜ", analytic: "analytic", learned: "learned", learned_range: "learned" },
 };
-/** What options of samplers are called, where that is not their name. @type {Record<string, string>} */
+/** The titles of options of samplers that have another title than their name. @type {Record<string, string>} */
 export const OPTION = { eta: "η" };
 /** @type {Record<string, string>} */
 export const SAMPLER = {
