@@ -12,7 +12,7 @@ from ui.web import FILES
 MODELS = {"between": "emoji-tiny", "plane": None}  # of the others it is mnist-tiny
 
 
-@pytest.mark.parametrize("part", sorted(EXAMPLES.keys() - {"watch", "compare", "grid"})
+@pytest.mark.parametrize("part", sorted(EXAMPLES.keys() - {"watch", "compare", "grid"}))
 def test_a_recorded_example_says_it_as_a_run_of_today_does(part):
     recorded = json.loads((FILES / f"examples/{part}.json").read_text(encoding="utf-8"))
     model = MODELS.get(part, "mnist-tiny")
