@@ -214,7 +214,7 @@ export class Page {
 
   /** Whether this page has a part. @param {string} part */
   has(part) {
-    return Object.hasOwn(this.given.initial, part);
+    return Object.hasOwn(this.given.forms, part) || Object.hasOwn(this.given.initial, part);
   }
 
   /**

@@ -3,7 +3,19 @@
 
 import { DEFAULTS, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
-import { BETWEEN, GRID, LANE_B, LATENTS, LIKELIHOOD, NETWORK, ofLane, PLANE, REPAIR, RUN } from "../words/forms.js";
+import {
+  BETWEEN,
+  FORWARD,
+  GRID,
+  LANE_B,
+  LATENTS,
+  LIKELIHOOD,
+  NETWORK,
+  ofLane,
+  PLANE,
+  REPAIR,
+  RUN,
+} from "../words/forms.js";
 import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 
 /** @import { Condition, FieldForm } from "../form/form.js" */
@@ -260,7 +272,19 @@ const likelihood = [
   label({ shown_if: [{ picture: true, model: "classes" }] }),
 ];
 
-const FORMS = { watch, compare, grid, sketch, latents, repair, between, network, plane, likelihood };
+const DRAWINGS = ["lighthouse", "cat", "balloon", "flower"]; // in examples/drawings
+const SCHEDULES = ["linear", "cosine", "quadratic"];
+const forward = [
+  field("picture", "choice", FORWARD.picture, "lighthouse", { names: DRAWINGS }),
+  field("schedule", "choice", FORWARD.schedule, "linear", {
+    names: SCHEDULES,
+    titles: Object.fromEntries(SCHEDULES.map((name) => [name, capital(name)])),
+  }),
+  field("t", "whole", FORWARD.t, 250, { low: 0, high: 1000, slider: true }),
+  seed({}, FORWARD.seed),
+];
+
+const FORMS = { watch, compare, grid, sketch, latents, repair, between, network, plane, likelihood, forward };
 
 /** The forms of all parts; those that take any model begin with the first one of the page. @param {string} first @param {string[]} refs of the page @returns {Record<string, FieldForm[]>} */
 export function formsFor(first, refs) {
