@@ -59,8 +59,6 @@ test("what is said of x_t", () => {
   assert.match(verdict(3, { gap: 0.03, chance: 0.02 }), /try new noise/);
 });
 
-const LOST = NO_ANSWER.replace(/\.$/, ""); // as a sentence of the page
-
 /** A scene whose drawn pictures wait until they are let go. */
 function opened() {
   const waiting = [];
@@ -108,7 +106,7 @@ test("a picture that cannot be had leaves the one before, with the new noise", a
   scene.load({ name: "none" });
   scene.renew(14);
   await answerAll(waiting);
-  assert.deepEqual([scene.picture, scene.ready, scene.problem], ["cat", true, LOST]);
+  assert.deepEqual([scene.picture, scene.ready, scene.problem], ["cat", true, NO_ANSWER]);
   assert.deepEqual([scene.seed, scene.epsilon], [14, noiseOf(14, 1)]);
 });
 
@@ -116,7 +114,7 @@ test("a picture that did not come can be asked for again", async () => {
   const { waiting, scene } = opened();
   waiting.pop().lose();
   await turn();
-  assert.deepEqual([scene.size, scene.ready, scene.problem], [0, true, LOST]);
+  assert.deepEqual([scene.size, scene.ready, scene.problem], [0, true, NO_ANSWER]);
   scene.renew(14);
   await answerAll(waiting);
   assert.deepEqual([scene.size, scene.picture, scene.problem], [1, "cat", ""]);

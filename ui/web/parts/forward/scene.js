@@ -14,6 +14,9 @@ import { noiseOf, variance } from "./mix.js";
 /** Where a drawn picture is. @param {string} name */
 export const drawing = (name) => new URL(`../../examples/drawings/${name}.png`, import.meta.url).href;
 
+/** What went wrong, whole: these sentences end as they should. @param {unknown} error */
+const said = (error) => (error instanceof UserError ? error.message : failure(error));
+
 /** @param {string} name of a drawn picture @returns {Promise<Picture>} */
 async function drawn(name) {
   const answer = await fetch(drawing(name)).catch(() => null);
@@ -80,7 +83,7 @@ export class Scene {
     this.wanted = wanted;
     this.ready = false;
     this.changed();
-    const problem = await this.#fetch(wanted).then(() => "", failure);
+    const problem = await this.#fetch(wanted).then(() => "", said);
     if (this.wanted !== wanted) return;
     // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
     if (problem && this.#source && this.#source !== wanted.source)
