@@ -171,7 +171,7 @@ class App(FastAPI):
             "device": self._device(),
             "forms": {name: form.form() for part in self.parts.values() for name, form in part.forms.items()},
             "words": page_words(),
-            "initial": {name: part.initial() for name, part in self.parts.items()},
+            "initial": {name: own for name, part in self.parts.items() if (own := part.initial())},
         }
 
     def _preview(self, request: Request) -> Response:

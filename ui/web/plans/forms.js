@@ -35,6 +35,8 @@ const MORE = { more: true };
 
 /** @param {string} text */
 const capital = (text) => (/^[a-z]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
+/** The titles of names that are words. @param {string[]} names */
+const capitals = (names) => Object.fromEntries(names.map((name) => [name, capital(name)]));
 
 /**
  * @param {string} name @param {FieldForm["kind"]} kind @param {FieldWords} words @param {any} usual @param {More} [more]
@@ -255,7 +257,7 @@ function cloud(lane, noise) {
 const plane = lanes([
   field("shape", "choice", PLANE.shape, "ring", {
     names: [...SHAPES, DRAWING],
-    titles: { ...Object.fromEntries(SHAPES.map((name) => [name, capital(name)])), ...PLANE.shape.titles },
+    titles: { ...capitals(SHAPES), ...PLANE.shape.titles },
   }),
   field("drawing", "picture", PLANE.drawing, "", { holds: "points", shown_if: [{ shape: DRAWING }] }),
   ...cloud("a", "beta"),
@@ -284,7 +286,7 @@ const forward = [
   field("picture", "choice", FORWARD.picture, "lighthouse", { names: DRAWINGS }),
   field("schedule", "choice", FORWARD.schedule, "linear", {
     names: SCHEDULES,
-    titles: Object.fromEntries(SCHEDULES.map((name) => [name, capital(name)])),
+    titles: capitals(SCHEDULES),
   }),
   field("t", "whole", FORWARD.t, 250, { low: 0, high: 1000, slider: true }),
   seed({}, FORWARD.seed),

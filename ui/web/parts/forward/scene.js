@@ -4,7 +4,7 @@ import { open } from "../../pictures/open.js";
 import { ofPng } from "../../pictures/png.js";
 import { UserError } from "../../process/errors.js";
 import { NO_ANSWER } from "../../words/page.js";
-import { failure } from "../../words/units.js";
+import { problem } from "../../words/units.js";
 import { noiseOf, variance } from "./mix.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
@@ -13,9 +13,6 @@ import { noiseOf, variance } from "./mix.js";
 
 /** Where a drawn picture is. @param {string} name */
 export const drawing = (name) => new URL(`../../examples/drawings/${name}.png`, import.meta.url).href;
-
-/** What went wrong, whole: these sentences end as they should. @param {unknown} error */
-const said = (error) => (error instanceof UserError ? error.message : failure(error));
 
 /** @param {string} name of a drawn picture @returns {Promise<Picture>} */
 async function drawn(name) {
@@ -83,13 +80,13 @@ export class Scene {
     this.wanted = wanted;
     this.ready = false;
     this.changed();
-    const problem = await this.#fetch(wanted).then(() => "", said);
+    const wrong = await this.#fetch(wanted).then(() => "", problem);
     if (this.wanted !== wanted) return;
     // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
-    if (problem && this.#source && this.#source !== wanted.source)
-      return this.#bring({ ...wanted, source: this.#source }, problem);
+    if (wrong && this.#source && this.#source !== wanted.source)
+      return this.#bring({ ...wanted, source: this.#source }, wrong);
     this.ready = true;
-    this.problem = problem || before;
+    this.problem = wrong || before;
     this.changed();
   }
 
