@@ -215,8 +215,8 @@ function refuse(run, { schedule, prediction, home }) {
 }
 
 /**
- * The lines of a script that depend on the sampler. classes: of diffusers. before, step: in the loop, around the network's
- * call.
+ * The lines of a script that depend on the sampler. classes: those that it imports from diffusers. before, step: the lines in the
+ * loop before and after the call of the network.
  * @typedef {{ classes: string[], scheduler: string[], step: string[], imports?: string[], before?: string[] }} Sampler
  */
 
