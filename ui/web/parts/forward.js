@@ -39,7 +39,7 @@ class Forward {
   #due = false; // all is drawn in the next frame
   #timer = 0; // until the address has it
   #pause = () => {}; // stops t, which plays
-  /** By schedule. @type {Record<string, ScheduleWeights>} */
+  /** The weights of each schedule. @type {Record<string, ScheduleWeights>} */
   #tables = {};
   /** @type {Plot[]} */
   #plots = [];
@@ -142,7 +142,7 @@ class Forward {
 
   // --- Drawing
 
-  /** What is on its way, and what is wrong with it. */
+  /** Show that a picture is on its way, or what is wrong with it. */
   #renderSource() {
     const { element, scene } = this;
     element.dataset.ready = String(scene.ready);
