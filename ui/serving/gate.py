@@ -68,10 +68,8 @@ _ALLOWED["HEAD"] = _ALLOWED["GET"]
 # These are open before the login: the page, which then is the login page, its files, and the address at which gradio
 # itself checks whether the app is up.
 _OPEN = re.compile(rf"/|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
-HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-]  # headers of every answer to a request that comes in
+# Every answer to a request that comes in has these.
+HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
 _GRADIOS = re.compile(rf"(?:{_API}|/login|/config).*")
 
 log = logging.getLogger(__name__)

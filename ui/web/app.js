@@ -411,7 +411,7 @@ export class Page {
     if (part === this.part) history.replaceState(null, "", this.link(part, values));
   }
 
-  /** The address of the part on screen with what is chosen, run or not. */
+  /** The address of the part on screen with the values of its form, whether they were run or not. */
   get chosen() {
     const values = this.#shown?.values?.();
     return values ? this.link(this.part, values) : new URL(location.href);

@@ -48,7 +48,7 @@ def meant(name: str, path: str) -> str:
 
 
 def imported(*names: str, later: bool = False) -> list[str]:
-    """These modules, all that they import, and so on: each after those that it imports, as a browser runs them.
+    """Return these modules and all that they import, directly or not. Each comes after what it imports.
 
     later: with what they import only when they need it.
     """

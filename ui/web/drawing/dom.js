@@ -149,7 +149,7 @@ export function within(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
 }
 
-/** Disable a button, or no more; the focus that it loses goes to another one. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
+/** Disable or enable a button. If it has the focus and loses it, `next` gets the focus. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
 export function disable(one, disabled, next) {
   const held = disabled && one === document.activeElement;
   one.disabled = disabled;
@@ -200,7 +200,7 @@ export function checkPixels() {
   if (!honest) throw new UserError(WORDS.changedPixels);
 }
 
-/** What arrow keys mean: right and down. @type {Record<string, [right: number, down: number]>} */
+/** The direction of each arrow key. @type {Record<string, [right: number, down: number]>} */
 export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
@@ -261,7 +261,7 @@ export function onFile(root, take) {
   });
 }
 
-/** A line that opens: what these mean, and what stands everywhere. @param {...keyof typeof MEANINGS} names */
+/** A line that opens, with the meanings of these words and of those that every part explains. @param {...keyof typeof MEANINGS} names */
 export function meanings(...names) {
   const rows = [...EVERYWHERE, ...names].flatMap((name) => [el("dt", null, name), el("dd", null, MEANINGS[name])]);
   return el("details", { class: "legend" }, el("summary", null, TITLE), el("dl", null, ...rows));

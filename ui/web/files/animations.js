@@ -122,7 +122,7 @@ function riff(name, parts) {
 /** How long the i-th of so many pictures is shown, in ms: 4 seconds in all, 50 a second at most; the last one stands. @param {number} i from 1 on @param {number} count */
 const pause = (i, count) => (i === count ? 1500 : Math.max(20, 10 * Math.round(400 / count)));
 
-/** By kind. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Blob | Uint8Array<ArrayBuffer>>>} */
+/** The writers of animations, by kind of file. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Blob | Uint8Array<ArrayBuffer>>>} */
 export const ANIMATED = { gif, webp };
 
 /** In blocks of at most 255 bytes, as a GIF has them. @param {Uint8Array} bytes */

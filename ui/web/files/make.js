@@ -11,7 +11,7 @@
 
 const lanes = () => import("./save.js");
 const rows = () => import("./rows.js");
-/** Where the files of a part are made. @type {Record<string, () => Promise<{ save: Save }>>} */
+/** The modules that make the files of each part. @type {Record<string, () => Promise<{ save: Save }>>} */
 const PARTS = {
   ...{ watch: lanes, compare: lanes, grid: lanes },
   ...{ latents: rows, repair: rows, between: rows, network: rows },

@@ -31,7 +31,7 @@ export const connect = (given) => new BrowserClient(given);
 class BrowserClient {
   session = token();
   items = [{ title: "Empty the cache of models", apart: true, save: forget }];
-  /** By their numbers. @type {Map<number, Waiting>} */
+  /** The questions that wait for an answer, by their numbers. @type {Map<number, Waiting>} */
   #waiting = new Map();
   /** The newest run of each part. @type {Map<string, number>} */
   #newest = new Map();

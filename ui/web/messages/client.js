@@ -54,7 +54,7 @@ export function attempt(act) {
   }
 }
 
-/** What this window of the browser keeps while it is open, also when the page is loaded again. */
+/** The store of this window: it lasts while the window is open, and survives a reload of the page. */
 export const kept = {
   get: (/** @type {string} */ name) => attempt(() => sessionStorage.getItem(`lab-${name}`)),
   set: (/** @type {string} */ name, /** @type {string} */ value) =>

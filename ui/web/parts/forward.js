@@ -35,6 +35,7 @@ class Forward {
   #due = false; // all is drawn in the next frame
   #timer = 0; // until the address has it
   #pause = () => {}; // stops t, which plays
+  /** The weights of each schedule. */
   #tables = Object.fromEntries(Object.entries(SCHEDULES).map(([name, make]) => [name, tables(make())]));
   #plots = [
     new Plot(WORDS.beta, this.#tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
@@ -125,7 +126,7 @@ class Forward {
 
   // --- Drawing
 
-  /** What is on its way, and what is wrong with it. */
+  /** Show that a picture is on its way, or what is wrong with it. */
   #renderSource() {
     const { element, scene } = this;
     element.dataset.ready = String(scene.ready);

@@ -1,7 +1,7 @@
 // Arithmetic on the pixels of canvases: red, green, blue and opacity, each from 0 to 255.
 import { keepsNoise } from "../words/player.js";
 
-/** Of all numbers of a picture, in grey levels². @param {Uint8ClampedArray} pixels */
+/** The variance of all numbers of a picture, in grey levels². @param {Uint8ClampedArray} pixels */
 function variance(pixels) {
   let [sum, squares] = [0, 0];
   for (let i = 0; i < pixels.length; i++)

@@ -41,7 +41,7 @@ export const WORDS = {
     "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255. Beside it Ho, Jain & Abbeel 2020, Table 4: the paper’s network, all test pictures",
 };
 
-/** What the numbers are of. @param {number} done pictures @param {number} count of all */
+/** Says which pictures the numbers are about. @param {number} done pictures @param {number} count of all */
 export function measured(done, count) {
   if (count === 1) return "1 picture; linspace steps";
   if (done === count) return `${count} pictures, ± standard error over them; linspace steps`;

@@ -33,7 +33,7 @@ export const typed = (given) =>
 /** @param {unknown[]} values */
 export const tuple = (values) => code(values.length === 1 ? `(${literal(values[0])},)` : `(${list(values)})`);
 
-/** So many whole numbers. @param {number} first @param {number} count */
+/** Consecutive whole numbers. @param {number} first @param {number} count */
 export const range = (first, count) => code(`range(${first}, ${first + count})`);
 
 /**

@@ -67,7 +67,7 @@ export class History {
     return own || !this.example ? this.run : this.example;
   }
 
-  /** What the page has, and so does not ask for. */
+  /** What the page has already, so that it asks only for the rest. */
   get asked() {
     const { number, version, points, grids } = this.run;
     return { number, version, points: points.length, grids: grids.length };

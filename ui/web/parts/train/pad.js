@@ -81,7 +81,7 @@ export class Pad {
     this.#render();
   }
 
-  /** Those that have a stroke. */
+  /** The drawings that have a stroke. */
   get drawings() {
     return this.#all.filter(({ length }) => length);
   }
