@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # core); one of 512 as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
 MOMENTS = 25  # of a run of latents, which are shown
+MODELS = 2  # of a run, which holds them all in memory at once
 STATES = 8e6  # bytes: a run of more states keeps none of them
 SEEN = 16  # grey levels of a pixel by which two pictures differ
 
@@ -164,6 +165,8 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
 
     def __init__(self, services: Services, request: SamplingAsked):
         super().__init__(services, request, request.lanes, len(request.seeds) * len(request.lanes))
+        if len(self.refs) > MODELS:
+            raise unclear("lanes of many models")
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
         request, n, found = self.request, len(self.request.seeds), dict(zip(self.refs, models, strict=True))
@@ -338,6 +341,8 @@ class Sketching(Sampling):
     recording = Recording
 
     def __init__(self, services: Services, request: SamplingAsked):
+        if len(request.lanes) > 1:
+            raise unclear("a sketch of several lanes")
         if services.turns.others(visitor()):
             raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)
