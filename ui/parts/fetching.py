@@ -1,4 +1,4 @@
-"""The files of models: without the facts in them the page can't plan a run."""
+"""The part that fetches the files of models. The page needs the facts in them before it can plan a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Models(Asked):
 
 
 class Fetching(Computation[Models, Plan]):
-    """Fetches and loads models, and computes nothing. It has no results."""
+    """Fetches and loads models. It computes nothing and has no results."""
 
     def __init__(self, services: Services, request: Models):
         super().__init__(services, request, [Checkpoint(checkpoint=ref) for ref in request.refs], 0)

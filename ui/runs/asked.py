@@ -1,7 +1,7 @@
-"""What a page asks a server to compute: lanes with exactly the arguments of `ddpm_core.trajectory`, nothing left open.
+"""What a page asks a server to compute: lanes, with the arguments of `ddpm_core.trajectory` and every choice made.
 
-The page has planned it. Here the types of its numbers and texts are checked, as anybody may send them; what a model
-can't do is refused by the library, before anything is computed.
+The page has planned the run. But anybody may send a request, so the types of its numbers and texts are checked here.
+The library refuses what a model can't do, before anything is computed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ UNCLEAR = "This request could not be understood: load the page again"
 log = logging.getLogger(__name__)
 
 Name = Annotated[str, Field(max_length=100)]
-# A prompt of 300 characters, in which the page has put the name of each emoji in its place, between spaces.
+# The page takes prompts of 300 characters, then puts a name between two spaces in the place of each emoji.
 Words = Annotated[str, Field(max_length=300 * (max(map(len, emoji.NAMES.values())) + 2))]
 Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=16)]
 PictureText = Annotated[str, Field(max_length=400_000)]
-"""A picture as `ui.pictures.as_text` writes it, "" for the sample of a seed."""
+"""A picture as `ui.pictures.as_text` writes it; "" means the picture that the model draws from a seed."""
 
 
 class Asked(BaseModel):
-    """A part of a request."""
+    """The base of every part of a request. It takes no unknown names and converts no types."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -39,11 +39,11 @@ class Asked(BaseModel):
 class Checkpoint(Asked):
     checkpoint: Annotated[str, Field(min_length=1, max_length=300)]
     facts: Name = ""
-    """the stamp of the facts that it was planned with (`ui.models.facts`), "" where a script asks"""
+    """the stamp of the facts with which the page planned (`ui.models.facts`); "" if a script asks"""
 
 
 class Sampled(Asked):
-    """What has a sampler, whose options stand beside its fields, by their names."""
+    """The base of requests with a sampler. The options of the sampler stand beside the fields, by their names."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, bool | float | Name | None]
@@ -56,7 +56,7 @@ class Sampled(Asked):
 
 
 class LaneAsked(Checkpoint, Sampled):
-    """The chain of a checkpoint."""
+    """One lane: a checkpoint, and the arguments of its chain."""
 
     steps: Whole
     sampler: Name
@@ -71,29 +71,29 @@ class LaneAsked(Checkpoint, Sampled):
         return self.model_dump(exclude={"checkpoint", "facts"}, exclude_none=True)
 
     def chain(self, model: ModelSpec, n: int) -> Chain:
-        """Return the chain of n images. Raises ValueError, one sentence, for what the model can't do."""
+        """Return the chain of n images. Raises ValueError, with one sentence, if the model can't do what is asked."""
         condition = Condition(self.labels, self.prompts, self.negative, self.guidance)
         options: dict[str, Any] = {"sampler": self.sampler, "spacing": self.spacing, **(self.model_extra or {})}
         return make_chain(model, self.steps, condition=condition, n=n, **options)
 
 
 class RowsAsked(Asked):
-    """What the parts ask whose chains end in rows of pictures."""
+    """The base of requests of Latents and Repair, whose chains end in rows of pictures."""
 
     lane: LaneAsked
     clip: bool | None = None
 
 
 class PictureAsked(Asked):
-    """A picture to begin with."""
+    """The picture that a run begins with: the visitor's own, or the one that the model draws from a seed."""
 
     seed: Seed
     own: PictureText
 
 
 def unclear(why: object) -> ValueError:
-    """Return the error for what no page of ours asks. The log says what was wrong first, as it is no fault of a visitor:
-    one line, however much is wrong.
+    """Return the error for a request that no page of ours sends. A visitor can't mend it, so only the log says why: one
+    line about the first thing that is wrong, because a request may have thousands of them.
     """
     if isinstance(why, ValidationError):
         first = why.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -1,4 +1,4 @@
-"""What a script or a link asks for in a few names, as lanes: what it leaves open is what the page begins with."""
+"""Lanes for scripts and links, which ask in a few names. What they leave open is what the page begins with."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ STEPS = Whole("Steps", low=1, high=1_000_000, allowed="1 to the model's T (1000 
 
 @dataclass(frozen=True)
 class Script(Request):
-    """One run, in the order in which scripts may pass values without their names. Image i has seed + i.
+    """One run. Scripts may pass values without names, in the order of these fields. Image i has seed + i.
 
-    None, as sampler, steps, clip, count or guidance, is what suits the model.
+    None as sampler, steps, clip, count or guidance means the value that suits the model.
     """
 
     checkpoint: str = declare(Reference("checkpoint", "Model"), defaults.CHECKPOINT)
@@ -66,15 +66,17 @@ class Script(Request):
         return super().check({name: value for name, value in values.items() if value is not None})
 
     def lane(self, model: ModelSpec) -> LaneAsked:
-        """Return its lane. Raises ValueError, one sentence, for what this model does not have."""
+        """Return the lane of this run. Raises ValueError, with one sentence, if the model can't do what is asked."""
         steps, T = self.steps or step_limits(model)[2], model.schedule.T
         sampler: Any = self.sampler or samplers(model)[0]
         if steps > T:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
-        suited = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
-        own: dict[str, Any] = {name: getattr(self, name) for name in ("variance", "eta") if name in OPTIONS[sampler]}
-        own |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
-        return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=suited, **own)
+        spacing = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
+        options: dict[str, Any] = {
+            name: getattr(self, name) for name in ("variance", "eta") if name in OPTIONS[sampler]
+        }
+        options |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
+        return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=spacing, **options)
 
     def _guidance(self, model: ModelSpec) -> float | None:
         has_learned = model.student is not None and model.student.guidance is not None
@@ -88,9 +90,9 @@ class Script(Request):
             if self.prompt or self.negative:
                 raise ValueError("This model takes no prompt: leave it empty")
             return {}
-        own = self.checkpoint in EMBEDDED
+        is_ours = self.checkpoint in EMBEDDED  # our models learned the names of emoji, not the emoji
         words = {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
-        return {name: in_words(text) if own else text for name, text in words.items()}
+        return {name: in_words(text) if is_ours else text for name, text in words.items()}
 
     def _class(self, model: ModelSpec) -> int | None:
         if self.label == ANY:
@@ -105,7 +107,7 @@ class Script(Request):
 
 
 class Scripted(Sampling):
-    """The run of scripts: of one, or of several side by side, which share the seeds and clipping of the first."""
+    """The run of one script, or of several side by side. All share the seeds and the clipping of the first."""
 
     keeps_states = False
 
@@ -116,9 +118,9 @@ class Scripted(Sampling):
         Computation.__init__(self, services, None, checkpoints, self.count * len(scripts))
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
-        found, (first, *_) = dict(zip(self.refs, models, strict=True)), self.scripts
-        lanes = [script.lane(found[script.checkpoint]) for script in self.scripts]
-        clip = found[first.checkpoint].clip if first.clip is None else first.clip
+        by_ref, (first, *_) = dict(zip(self.refs, models, strict=True)), self.scripts
+        lanes = [script.lane(by_ref[script.checkpoint]) for script in self.scripts]
+        clip = by_ref[first.checkpoint].clip if first.clip is None else first.clip
         seeds = [*range(first.seed, first.seed + self.count)]
         return Sampling(
             self.services, SamplingAsked(lanes=lanes, seeds=seeds, clip=clip, attention=False, touch=[])
@@ -130,7 +132,7 @@ class Scripted(Sampling):
 
 # --- Links
 
-# What the forms of the page begin with, where that is not the default of a script: a link leaves it out.
+# A link leaves out what its form begins with. These are the values for which a form and a script begin differently.
 OF_FORMS: dict[str, Values] = {
     "watch": {"sampler": "ddpm", "steps": 50, "count": 4},
     "compare": {"sampler": "ddpm", "steps": 10, "variance": "beta", "count": 4},
@@ -145,28 +147,28 @@ ROWS: dict[str, list[Values]] = {
 
 
 def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripted:
-    """Return the run that a link to Watch, Compare or Grid asks for. Raises ValueError for what can't be."""
-    first = Script.check(OF_FORMS[part] | {"checkpoint": services.first, **_given(values)})
+    """Return the run that a link to Watch, Compare or Grid asks for. Raises ValueError if it is impossible."""
+    first = Script.check(OF_FORMS[part] | {"checkpoint": services.first, **_set_by(values)})
     if part == "watch":
         return Scripted(services, [first])
     if part == "compare":
-        own = {name.removesuffix("_b"): value for name, value in _given(values).items() if name.endswith("_b")}
+        own = {name.removesuffix("_b"): value for name, value in _set_by(values).items() if name.endswith("_b")}
         other = Script.check(OF_LANE_B | own)
         names = [name for name in (*OF_LANE_B, *own) if name in Script.kinds()]
         return Scripted(services, [first, replace(first, **{name: getattr(other, name) for name in names})])
     return _Cells(services, [replace(first, **row, steps=STEPS.check(n)) for row, n in _cells(values)])
 
 
-def _given(values: Mapping[str, str]) -> dict[str, str]:
-    """What a link sets, but for guidance towards nothing. "same", in lane B, is what lane A has."""
-    given = {name: value for name, value in values.items() if value not in ("", "same")}
-    if given.get("label", ANY) == ANY and not {"prompt", "negative", "prompt_b"} & given.keys():
-        given = {name: value for name, value in given.items() if name not in ("guidance", "guidance_b")}
-    return given
+def _set_by(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that a link sets, without guidance if there is no condition. "same" sets nothing in lane B."""
+    chosen = {name: value for name, value in values.items() if value not in ("", "same")}
+    if chosen.get("label", ANY) == ANY and not {"prompt", "negative", "prompt_b"} & chosen.keys():
+        chosen = {name: value for name, value in chosen.items() if name not in ("guidance", "guidance_b")}
+    return chosen
 
 
 def _cells(values: Mapping[str, str]) -> list[tuple[Values, str]]:
-    """The rows and the steps of each cell of a grid. Raises ValueError for too many."""
+    """Return the row and the steps of each cell of a grid. Raises ValueError for none or too many."""
     columns = values.get("columns", COLUMNS).replace(",", " ").split()
     cells = list(product(ROWS.get(values.get("rows", "variance"), []), columns))
     if not 1 <= len(cells) <= 32:
@@ -175,7 +177,7 @@ def _cells(values: Mapping[str, str]) -> list[tuple[Values, str]]:
 
 
 class _Cells(Scripted):
-    """Those cells of a grid that the model can run."""
+    """The run of a grid: it leaves out the cells that the model can't run."""
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
         (model,) = models
@@ -193,7 +195,7 @@ class _Cells(Scripted):
 
 
 def is_quick(run: Computation) -> bool:
-    """Return whether a run takes little time, where nobody else computes and nothing has to be downloaded for it."""
+    """Return whether a run takes little time: nobody else computes, and nothing has to be downloaded for it."""
     services = run.services
     models = [model for ref in run.refs if (model := services.models.known(ref))]
     if len(models) < len(run.refs) or (services.public and len(services.turns)):

@@ -1,4 +1,5 @@
-// Between words: a square of pictures between four texts, all from one noise; coarse first, then ever finer.
+// The planner of Between words: a square of pictures between four texts, all from one noise. It is computed from coarse to
+// fine, so that there is soon something to see.
 
 import { UserError } from "../process/errors.js";
 import { literal } from "../words/literal.js";
@@ -12,12 +13,12 @@ import { copied, lines, rowsHead, rowsSaved } from "./scripts.js";
 /** @import { Facts, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Options, RowsPlan } from "./rows.js" */
 
-/** corners: the texts, in words. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
+/** corners: the texts, with words in place of emoji. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
 
 export const SIDE = 7; // pictures
-const WHAT = "between-words"; // in the names of files
+const WHAT = "between-words"; // names the part in the names of files
 
-/** The cells in the order in which they are computed: corners, what lies half-way between them, then each row. @type {number[][]} */
+/** The cells in the order in which they are computed: the corners, those half-way between them, then row by row. @type {number[][]} */
 export const STAGES = stages();
 export const CELLS = STAGES.flat();
 
@@ -51,7 +52,7 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** Of the steps of so many cells at once. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
+/** The kind of the steps that compute these cells at once. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
 export const kindOf = ({ request: { checkpoint }, options: { guidance } }, { length }) =>
   stepKind(checkpoint, length * (guidance === null ? 1 : 2));
 

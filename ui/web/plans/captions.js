@@ -1,4 +1,4 @@
-// What a run is called, and what its lanes show, in words.
+// The words about a run: its name, the names of its lanes, and a caption that compares two lanes.
 
 import { chain } from "../process/runs.js";
 import { DEFAULTS } from "../process/samplers.js";
@@ -12,9 +12,9 @@ import { optionsOf, sampling } from "./settings.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
-export const HARD = 3; // the final step can hardly remove noise that is so many times what the network was trained to find there
+export const HARD = 3; // the final step can hardly remove more than so many times the noise it was trained on
 
-/** What determines the noise of a step. @type {(keyof Lane)[]} */
+/** The settings that determine the noise of a step. @type {(keyof Lane)[]} */
 const STEP = ["checkpoint", "sampler", "steps", "spacing", "variance", "eta"];
 
 /** Whether all lanes have one value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
@@ -23,10 +23,10 @@ const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0]
 /** A run in one line. @param {Lane[]} lanes @param {Catalogue} catalogue */
 export const summary = (lanes, catalogue) => settings(lanes, catalogue).join(" · ");
 
-/** The same in two words: "Digits, 10 steps". @param {Lane[]} lanes @param {Catalogue} catalogue */
+/** Its first two settings, as a heading: "Digits, 10 steps". @param {Lane[]} lanes @param {Catalogue} catalogue */
 export const heading = (lanes, catalogue) => settings(lanes, catalogue).slice(0, -1).slice(0, 2).join(", ");
 
-/** What a run has been set to, the seed at the end. @param {Lane[]} lanes @param {Catalogue} catalogue */
+/** The settings of a run, in words, with the seed at the end. @param {Lane[]} lanes @param {Catalogue} catalogue */
 function settings(lanes, catalogue) {
   const [first] = lanes;
   const { spacing } = first;
@@ -44,7 +44,7 @@ function settings(lanes, catalogue) {
 }
 
 /**
- * A name for each lane: its sampler with what determines its noise, and what else the lanes differ in.
+ * A name for each lane: its sampler with its options, and every other setting in which the lanes differ.
  * @param {Lane[]} lanes @param {Catalogue} catalogue
  */
 export function names(lanes, catalogue) {
@@ -64,11 +64,11 @@ export function names(lanes, catalogue) {
 
 /** The sampler of a run with its options. @param {Lane} lane */
 function samplerAndNoise(lane) {
-  const own = Object.entries(optionsOf(lane)).map(([name, value]) => option(name, value));
-  return [SAMPLER[lane.sampler], ...own].join(" ");
+  const options = Object.entries(optionsOf(lane)).map(([name, value]) => option(name, value));
+  return [SAMPLER[lane.sampler], ...options].join(" ");
 }
 
-/** An option of a sampler as a lane's name has it. @param {string} name @param {any} value */
+/** An option of a sampler, as part of a lane's name. @param {string} name @param {any} value */
 function option(name, value) {
   if (name === "variance") return VARIANCE[value];
   const title = OPTION[name] ?? name;
@@ -77,7 +77,8 @@ function option(name, value) {
 }
 
 /**
- * What two lanes share, and how much noise each leaves in the picture; "" for one lane, for more than two, and for a touch.
+ * A caption: what two lanes share, and how much noise each leaves in the picture. It is "" unless there are two lanes, and for
+ * a run that is changed by hand.
  * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
  * @param {Catalogue} catalogue
  */
@@ -106,14 +107,14 @@ function whatIsShared(lanes, noisy, catalogue) {
   );
 }
 
-/** What of the condition differs between lanes, null for nothing. @param {Lane[]} lanes */
+/** Which part of the condition differs between the lanes; null if none does. @param {Lane[]} lanes */
 function differingCondition(lanes) {
   if (one("prompt", lanes)) return one("guidance", lanes) ? null : "scales";
   return one("guidance", lanes) ? "words" : "both";
 }
 
 /**
- * The noise of the last step that adds any, compared with what the final step expects to find: sentences.
+ * Sentences that compare the noise of the last step that adds any with the noise that the final step expects.
  * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows @param {Catalogue} catalogue
  */
 function lastNoise(lanes, models, rows, catalogue) {
@@ -125,12 +126,12 @@ function lastNoise(lanes, models, rows, catalogue) {
   return [LAST.here(called, sigmas, hard, one("steps", lanes) ? lanes[0].steps : null), elsewhere(lanes, models)];
 }
 
-/** The same at another number of steps, where both lanes have one: a sentence, or "". @param {Lane[]} lanes @param {Facts[]} models */
+/** A sentence that says the same for another number of steps; "" if the lanes have different numbers of them. @param {Lane[]} lanes @param {Facts[]} models */
 function elsewhere(lanes, models) {
   const T = Math.min(...models.map(({ schedule }) => schedule.T));
   const { steps } = lanes[0];
   const other = steps < T ? T : Math.min(10, T);
-  // Optimised steps and a student's own are not there for every number.
+  // Optimised times and those of distilled models do not exist for every number of steps.
   const fixed = lanes.some(({ spacing }) => spacing === "optimised" || spacing === null);
   if (!one("steps", lanes) || other === steps || fixed) return "";
   const there = noiseLeft(lanes.map((lane, i) => stepTable({ ...lane, steps: other }, models[i])));
@@ -142,19 +143,19 @@ function elsewhere(lanes, models) {
 }
 
 /**
- * For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it; null
- * where a lane has no such step, or only the network knows its σ.
+ * For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it. Null if a
+ * lane has no such step, or if only the network knows its σ.
  * @param {Row[][]} rows
  */
 function noiseLeft(rows) {
-  const found = rows.map((lane) => ({
+  const noise = rows.map((lane) => ({
     left: lane.at(-2)?.[3] ?? null,
     expected: Math.sqrt(1 - (lane.at(-1)?.[2] ?? 1)),
   }));
-  return found.every(({ left }) => left !== null) ? /** @type {{ left: number, expected: number }[]} */ (found) : null;
+  return noise.every(({ left }) => left !== null) ? /** @type {{ left: number, expected: number }[]} */ (noise) : null;
 }
 
-/** The steps of a resolved lane. Throws for a run that the model does not allow. @param {Lane} lane @param {Facts} facts @returns {Row[]} */
+/** The steps of a resolved lane. Throws if the model does not allow the run. @param {Lane} lane @param {Facts} facts @returns {Row[]} */
 export function stepTable(lane, { process }) {
   const { pairs, sigmas } = chain(process, { ...sampling(lane), guidance: lane.guidance });
   return pairs.map(([t, s], k) => [t, s, process.alphaBar[t], sigmas[k]]);

@@ -1,4 +1,4 @@
-// What a form can be set to for a model, and what is said of the time that a run takes.
+// What the facts of a checkpoint allow: the choices that a form offers for it.
 
 import { SAMPLERS } from "../process/samplers.js";
 import { tabled } from "../process/schedule.js";
@@ -10,15 +10,15 @@ import { ANY, megabytes, note, OF_SCORES } from "../words/units.js";
 /** @import { CheckpointFacts, FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Facts } from "./plan.js" */
 
-export const COUNT = 4; // pictures of a new page's run
-const STEPS = 50; // and its steps
+export const COUNT = 4; // pictures that a new page draws
+const STEPS = 50; // steps that it takes for them
 export const LOSSLESS = 64; // pictures up to this size show their single pixels
-const PATIENCE = 5; // seconds that they may take
+const PATIENCE = 5; // seconds that these pictures may take
 
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /**
- * The facts of a checkpoint, of what an engine says of it: `facts` of ui/models/facts.py.
- * @param {string} ref @param {CheckpointFacts} said @returns {Facts}
+ * The facts of a checkpoint, made of an engine's answer: see `facts` in ui/models/facts.py.
+ * @param {string} ref @param {CheckpointFacts} answer @returns {Facts}
  */
 export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null, stamp = "" }) {
   const { prediction, variance, clip, channels, student, source, floor } = spec;
@@ -31,7 +31,7 @@ export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null,
   return { ...spec, ref, stamp, home, pipeline, schedule: table, process };
 }
 
-/** Pixels a side of a model's pictures. @param {Facts} facts */
+/** The side of a model's pictures, in pixels. @param {Facts} facts */
 export const pictureSize = ({ image_size, factor }) => image_size * factor;
 
 /** Channels of a model's pictures. @param {Facts} facts */
@@ -47,18 +47,18 @@ export function variances({ gamma, variance }) {
   return VARIANCES.filter(has);
 }
 
-/** The least and the most steps of a run, and how many to set where there are more or fewer now. @param {Facts} facts @returns {About["steps"]} */
+/** The least and the most steps of a run, and the number to set if the form has more or fewer. @param {Facts} facts @returns {About["steps"]} */
 export function stepLimits({ schedule: { T }, student }) {
   if (!student) return [1, T, Math.min(STEPS, T)];
   const usual = stepsOf(student);
   return [student.method === "progressive" ? usual : 1, student.times.length, usual];
 }
 
-/** The names of the model's classes; their numbers where it has no names. @param {Facts} facts @returns {string[]} */
+/** The names of the model's classes, or their numbers if it has no names. @param {Facts} facts @returns {string[]} */
 export const classNames = ({ class_names, num_classes }) =>
   class_names ?? Array.from({ length: num_classes }, (_, i) => String(i));
 
-/** What a form offers for a checkpoint, as far as it is known. @param {FactsAnswer} known @param {Catalogue} catalogue @returns {About} */
+/** What a form offers for a checkpoint. Without its files, that is only its name and the size of the download. @param {FactsAnswer} known @param {Catalogue} catalogue @returns {About} */
 export function aboutOf({ ref, count, download, facts, set = null, examples = [] }, catalogue) {
   const here = facts ? aboutModel(factsOf(ref, facts), catalogue) : null;
   const missing = { ref, name: catalogue.name(ref), here: false, download: download ? megabytes(download) : "" };
@@ -66,7 +66,7 @@ export function aboutOf({ ref, count, download, facts, set = null, examples = []
 }
 
 /**
- * What a form offers for a checkpoint whose files are here, but for the pictures that come with it.
+ * What a form offers for a checkpoint whose files are here, without the example pictures that come with it.
  * @param {Facts} facts @param {Catalogue} catalogue
  * @returns {Omit<About, "count" | "set" | "examples">}
  */
@@ -96,9 +96,9 @@ export function aboutModel(facts, catalogue) {
 }
 
 /**
- * How many pictures a new page draws of a model: 4 where they take little, else 1. One that comes with the project is small
- * enough for any machine, before its steps were timed.
- * @param {number | null} seconds of a step of 4 pictures @param {boolean} isOwn
+ * How many pictures a new page draws with a model: 4 if they take little time, else 1. Before steps were timed, models that
+ * come with the project count as quick, as they are small enough for any machine.
+ * @param {number | null} seconds of a step of 4 pictures @param {boolean} isOwn whether it comes with the project
  */
 export function defaultCount(seconds, isOwn) {
   const fits = seconds === null ? isOwn : seconds * STEPS < PATIENCE;

@@ -1,4 +1,4 @@
-// Kinds of fields of a request: what a value from the page, a script or an address may be.
+// How the value of each kind of field is checked, whether it comes from the page, a script or an address.
 
 import { UserError } from "../process/errors.js";
 import { ANY } from "../words/units.js";
@@ -8,16 +8,16 @@ import { strokes } from "./touch.js";
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Request } from "./plan.js" */
 
-const LONGEST = 300; // characters of a reference
+const LONGEST = 300; // characters of the name of a checkpoint
 const LONGEST_CLASS = 200; // the longest of ImageNet's has 121
-const SHOWN = 40; // characters of a wrong value
+const SHOWN = 40; // a sentence shows so many characters of a wrong value
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const CELLS = 32; // a side, of what is erased
-const POINTS = 200; // of a drawing, at most
+const CELLS = 32; // the eraser's grid has so many cells on a side
+const POINTS = 200; // a drawing has at most so many
 
-/** A value that can't be: its sentence, and the field that it is of. */
+/** The error for a wrong value: a sentence, and the name of its field. */
 export class Wrong extends UserError {
-  /** It, and other wrong values that were found with it. @type {Wrong[]} */
+  /** This error and those of other fields that were found with it, so that the form can mark all of them. @type {Wrong[]} */
   all = [this];
 
   /** @param {string} field @param {string} sentence */
@@ -28,26 +28,26 @@ export class Wrong extends UserError {
 }
 
 /**
- * What each function returns. Throws the first error; a Wrong has all others in `all`.
+ * Call all functions, and return their results. If some throw, throws the first Wrong, which has the others in `all`.
  * @template T @param {(() => T)[]} acts @returns {T[]}
  */
 export function together(acts) {
   /** @type {T[]} */
-  const found = [];
+  const results = [];
   /** @type {Wrong[]} */
   const wrong = [];
   for (const act of acts)
     try {
-      found.push(act());
+      results.push(act());
     } catch (error) {
       if (error instanceof Wrong) wrong.push(...error.all);
-      else if (!wrong.length) throw error; // else it may come of what is wrong
+      else if (!wrong.length) throw error; // after a wrong value, another error may only follow from it
     }
   if (wrong.length) throw Object.assign(wrong[0], { all: wrong });
-  return found;
+  return results;
 }
 
-/** @param {string} text its letters, of which an emoji is one */
+/** Count the letters; an emoji is one letter. @param {string} text */
 const length = (text) => [...text].length;
 
 /** A wrong value as part of a sentence. @param {unknown} value */
@@ -58,8 +58,8 @@ export function shown(value) {
 }
 
 /**
- * The path that a visitor names. Throws for one that leads to another machine (`\\host\share`): Windows tells that machine
- * who its user is, already when a program looks whether there is such a folder, and a link of any website can name one.
+ * The path that a visitor names. Throws if it leads to another machine (`\\host\share`). A link of any website can name such a
+ * path, and Windows tells that machine who its user is as soon as a program looks for the folder.
  * @param {unknown} path
  */
 function near(path) {
@@ -68,7 +68,7 @@ function near(path) {
   return text;
 }
 
-/** A checkpoint as a visitor names it. @param {FieldForm} field @param {unknown} value */
+/** The name of a checkpoint, as a visitor writes it. @param {FieldForm} field @param {unknown} value */
 function reference({ title }, value) {
   const text = near(value).trim();
   if (!text || length(text) > LONGEST) throw new UserError(FIELD.reference(title));
@@ -88,7 +88,7 @@ function className({ title }, value) {
   return text;
 }
 
-/** True or false, or null where that is left to the checkpoint. @param {FieldForm} field @param {unknown} value */
+/** True or false; null leaves the choice to the checkpoint. @param {FieldForm} field @param {unknown} value */
 function onOff({ title }, value) {
   if (value === true || value === "true") return true;
   if (value === false || value === "false") return false;
@@ -96,7 +96,7 @@ function onOff({ title }, value) {
   throw new UserError(FIELD.onOff(title, shown(value)));
 }
 
-/** A number as a form or an address has it, "" for what is none. @param {unknown} value */
+/** The text of a number from a form or an address; "" if the value is no number or text. @param {unknown} value */
 const digits = (value) => (typeof value === "string" || typeof value === "number" ? String(value).trim() : "");
 
 /** @param {FieldForm} field @param {unknown} value */
@@ -116,7 +116,7 @@ function decimal({ title, low = 0, high = 1, open }, value) {
   throw new UserError(FIELD.number(title, low, high, shown(value)));
 }
 
-/** Words in one line. @param {FieldForm} field @param {unknown} value */
+/** A prompt in one line, without half letters. @param {FieldForm} field @param {unknown} value */
 function prompt({ title, most = LONGEST }, value) {
   const letters = String(value || "").replace(/\p{Cs}/gu, ""); // half a surrogate pair is no text
   const text = letters.trim().replace(/\s+/g, " ");
@@ -133,28 +133,29 @@ function wholes({ title, most = 0, example, may_be_empty }, value) {
   throw new UserError(FIELD.wholes(title, most, example, shown(value)));
 }
 
-/** What is erased: a bit for each of CELLS × CELLS cells, row by row, base64url; empty for nothing. @param {unknown} value */
+/** The erased cells: a bit for each of CELLS × CELLS cells, row by row, as base64url; empty if nothing is erased. @param {unknown} value */
 function cells(value) {
   const text = String(value || "");
   const bits = /^([\w-]{4})*([\w-]{2}==|[\w-]{3}=)?$/.test(text)
     ? atob(text.replaceAll("-", "+").replaceAll("_", "/"))
     : "?";
   if (bits && bits.length !== CELLS ** 2 / 8) throw new UserError(FIELD.cells);
-  return Uint8Array.from(bits, (one) => one.charCodeAt(0));
+  return Uint8Array.from(bits, (letter) => letter.charCodeAt(0));
 }
 
-/** One's own data in the plane: points "12,-30 4,5" in hundredths, inside [−1, 1]². @param {unknown} value @returns {[number, number][]} */
+/** The points that a visitor drew in the plane: "12,-30 4,5", in hundredths, inside [−1, 1]². @param {unknown} value @returns {[number, number][]} */
 function points(value) {
   const parts = String(value || "")
     .split(/\s+/)
     .filter(Boolean);
   if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part))) throw new UserError(FIELD.points(shown(value)));
-  const found = parts.map(
-    (part) => /** @type {[number, number]} */ (part.split(",").map((one) => Number(one) / 100 + 0)),
+  // Adding 0 turns −0 into 0.
+  const drawn = parts.map(
+    (part) => /** @type {[number, number]} */ (part.split(",").map((number) => Number(number) / 100 + 0)),
   );
-  if (found.length > POINTS || found.flat().some((one) => Math.abs(one) > 1))
+  if (drawn.length > POINTS || drawn.flat().some((number) => Math.abs(number) > 1))
     throw new UserError(FIELD.drawing(POINTS, shown(value)));
-  return found;
+  return drawn;
 }
 
 /** @param {FieldForm} field @param {unknown} value */
@@ -182,7 +183,7 @@ const KINDS = {
   picture,
 };
 
-/** The value of a field. Throws a Wrong. @param {FieldForm} field @param {unknown} value */
+/** Check the value of a field, and return it as the planners take it. Throws a Wrong. @param {FieldForm} field @param {unknown} value */
 export function checked(field, value) {
   try {
     return KINDS[field.kind](field, value);
@@ -192,8 +193,8 @@ export function checked(field, value) {
 }
 
 /**
- * The request of these values, by the names of their fields; others have their defaults. Throws a Wrong, whose sentence says
- * what is allowed, for the first value outside its limits; it has the others, too.
+ * Check the values of a form, by the names of their fields, and return them as a request. Fields without a value have their
+ * default. Throws a Wrong for the first wrong value, whose sentence says what is allowed; it has the others in `all`.
  * @param {FieldForm[]} form @param {Record<string, unknown>} values
  * @returns {Request}
  */

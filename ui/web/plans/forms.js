@@ -1,5 +1,5 @@
-// The fields of each part's form, as data: from them follow the check of a value, its control and when that is shown, and its
-// key in an address. The form knows the kinds, and no field by its name.
+// The fields of each part's form, as data. A field says how its value is checked, which control it has, when the control is
+// shown, and its key in an address. The code of the form knows only kinds of fields, so a new field needs no code there.
 
 import { DEFAULTS, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
@@ -8,7 +8,7 @@ import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 
 /** @import { Condition, FieldForm } from "../form/form.js" */
 /** @import { FieldWords } from "../words/forms.js" */
-/** @typedef {Partial<FieldForm>} More what a field has besides: see `FieldForm` */
+/** @typedef {Partial<FieldForm>} More the optional properties of a field: see `FieldForm` */
 
 export const AUTO = "auto"; // the spacing that suits the sampler
 const MODEL = "mnist-tiny";
@@ -34,7 +34,10 @@ function field(name, kind, words, usual, more = {}) {
   return { ...about, ...words, label, name, kind, default: usual, ...more };
 }
 
-/** When an option is shown: for those of these samplers that have it. @param {string} option @param {string[]} names @param {string} [of] the field of the sampler */
+/**
+ * The conditions under which an option is shown: one for each sampler that has it.
+ * @param {string} option @param {string[]} names of the samplers to choose from @param {string} [of] the field of the sampler
+ */
 const ifHas = (option, names, of = "sampler") =>
   names.filter((name) => option in (SAMPLERS[name].options ?? {})).map((name) => ({ [of]: name }));
 
@@ -90,7 +93,10 @@ const count = (
 ) => field("count", "whole", words, usual, { low, high, ...more });
 const pictures = (usual = 4) => count(RUN.count, usual, 1, 16, { follows: "count", slider: true, ...MORE });
 
-/** The switches among the options of samplers: each has a field by itself. @param {string[]} names of samplers @param {string} [of] the field of the sampler @returns {FieldForm[]} */
+/**
+ * A field for each option of these samplers that is a switch, so that a new switch of a sampler appears without more code.
+ * @param {string[]} names of samplers @param {string} [of] the field of the sampler @returns {FieldForm[]}
+ */
 const switches = (names, of) =>
   Object.entries(DEFAULTS)
     .filter(([option, usual]) => typeof usual === "boolean" && ifHas(option, names).length)
@@ -101,17 +107,17 @@ const switches = (names, of) =>
       }),
     );
 
-/** The same field for lane B. @param {FieldForm} one @param {More} [more] @returns {FieldForm} */
-const laneB = (one, more = {}) => ({ ...one, name: `${one.name}_b`, lane: "b", ...more });
+/** The same field for lane B. @param {FieldForm} laneA @param {More} [more] @returns {FieldForm} */
+const laneB = (laneA, more = {}) => ({ ...laneA, name: `${laneA.name}_b`, lane: "b", ...more });
 const IN_B = "sampler_b"; // the field of lane B's sampler
 
-/** Fields of which some stand in lane B, too: then the first ones are lane A's. @param {FieldForm[]} fields @returns {FieldForm[]} */
+/** The same fields; one that has a twin in lane B is marked as lane A's. @param {FieldForm[]} fields @returns {FieldForm[]} */
 function lanes(fields) {
-  const two = new Set(fields.filter(({ lane }) => lane === "b").map(({ name }) => name.slice(0, -2)));
-  return fields.map((one) => (two.has(one.name) ? { ...one, lane: /** @type {const} */ ("a") } : one));
+  const twins = new Set(fields.filter(({ lane }) => lane === "b").map(({ name }) => name.slice(0, -2)));
+  return fields.map((each) => (twins.has(each.name) ? { ...each, lane: /** @type {const} */ ("a") } : each));
 }
 
-/** One run. @param {{ steps?: FieldForm, variance?: FieldForm, sampler?: FieldForm, spacing?: FieldForm, eta?: FieldForm, count?: FieldForm }} [own] */
+/** The fields of one run; `own` replaces some of them. @param {{ steps?: FieldForm, variance?: FieldForm, sampler?: FieldForm, spacing?: FieldForm, eta?: FieldForm, count?: FieldForm }} [own] */
 const run = (own = {}) => [
   ...[checkpoint(), prompt(), own.steps ?? steps(50), own.variance ?? variance(), seed(), label()],
   ...[own.sampler ?? sampler(), own.spacing ?? spacing(), own.eta ?? eta(), ...switches(ALL)],
@@ -130,7 +136,7 @@ const compare = lanes([
   laneB(sampler()),
   laneB(spacing(SAME, { names: [SAME, AUTO, ...SPACINGS], titles: { [SAME]: LANE_B.same } })),
   laneB(eta(), { shown_if: ifHas("eta", ALL, IN_B) }),
-  ...switches(ALL, IN_B).map((one) => laneB(one)),
+  ...switches(ALL, IN_B).map((each) => laneB(each)),
   laneB(guidance(), { open: LANE_B.same }),
 ]);
 
@@ -154,7 +160,7 @@ const sketch = run({
   count: pictures(1),
 });
 
-const OF_LATENTS = ["ddpm", "ddim", "consistency"]; // the last one is of students
+const OF_LATENTS = ["ddpm", "ddim", "consistency"]; // "consistency" is for distilled models
 const IF_TWO = [{ mode: "interpolate" }];
 const latents = [
   field("mode", "choice", LATENTS.mode, "reconstruct", { names: ["reconstruct", "interpolate"] }),
@@ -174,7 +180,7 @@ const latents = [
 ];
 
 const METHODS = ["ddnm", "replacement", "repaint", "pigdm", "dps"];
-/** The cells of the right half: those of repair.js, as text. */
+/** The cells of the right half of a picture, encoded as `cells` of fields.js reads them. */
 const RIGHT_HALF = `${"AAD__wAA__8AAP__".repeat(10)}AAD__wAA__8=`;
 const repair = [
   checkpoint(),
@@ -217,10 +223,10 @@ const network = [
   field("place", "text", NETWORK.place, "", hidden),
 ];
 
-const DRAWING = "drawing"; // the shape of one's own points
+const DRAWING = "drawing"; // the shape that visitors draw themselves
 const SHAPES = ["ring", "moons", "spiral", "gaussian"];
 const OF_PLANE = ["ddpm", "ddim", "dpm++", "unipc"];
-/** The fields of a lane. @param {"a" | "b"} lane @param {string} noise @returns {FieldForm[]} */
+/** The fields of a lane of the plane. @param {"a" | "b"} lane @param {string} noise its variance at first @returns {FieldForm[]} */
 function cloud(lane, noise) {
   const of = lane === "b" ? IN_B : "sampler";
   const presets = { low: 1, high: 1000, presets: [10, 50, 1000], slider: true };
@@ -232,7 +238,7 @@ function cloud(lane, noise) {
     field("sampler", "choice", PLANE.sampler, "ddpm", { names: OF_PLANE, titles: SAMPLER }),
     field("steps", "whole", PLANE.steps, 10, presets),
   ];
-  return fields.map((one) => ({ ...(lane === "b" ? laneB(one) : one), title: ofLane(one.title, lane) }));
+  return fields.map((each) => ({ ...(lane === "b" ? laneB(each) : each), title: ofLane(each.title, lane) }));
 }
 const plane = lanes([
   field("shape", "choice", PLANE.shape, "ring", {
@@ -262,14 +268,17 @@ const likelihood = [
 
 const FORMS = { watch, compare, grid, sketch, latents, repair, between, network, plane, likelihood };
 
-/** The forms of all parts; those that take any model begin with the first one of the page. @param {string} first @param {string[]} refs of the page @returns {Record<string, FieldForm[]>} */
+/**
+ * The forms of all parts. A form that takes any model begins with `first`; so does one whose model the page does not have.
+ * @param {string} first @param {string[]} refs the models of the page @returns {Record<string, FieldForm[]>}
+ */
 export function formsFor(first, refs) {
-  const begins = (/** @type {FieldForm} */ { name, default: usual }) =>
+  const takesFirst = (/** @type {FieldForm} */ { name, default: usual }) =>
     name === "checkpoint" && (usual === MODEL || !refs.includes(usual));
-  const own = (/** @type {FieldForm[]} */ fields) =>
-    fields.map((one) => (begins(one) ? { ...one, default: first } : one));
-  return Object.fromEntries(Object.entries(FORMS).map(([part, fields]) => [part, own(fields)]));
+  const ofPage = (/** @type {FieldForm[]} */ fields) =>
+    fields.map((each) => (takesFirst(each) ? { ...each, default: first } : each));
+  return Object.fromEntries(Object.entries(FORMS).map(([part, fields]) => [part, ofPage(fields)]));
 }
 
-/** What lane B may have of its own, by the names of lane A's fields. */
+/** The settings for which lane B may have another value, by the names of lane A's fields. */
 export const OF_LANE_B = compare.filter(({ lane }) => lane === "a").map(({ name }) => name);

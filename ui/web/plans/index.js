@@ -1,4 +1,4 @@
-// The planner of each part, loaded when it is asked for.
+// The planner of each part. A planner is loaded when it is first needed, so that the page opens sooner.
 
 /** @import { Order } from "../messages/client.js" */
 /** @import { Planner } from "./plan.js" */
@@ -21,7 +21,7 @@ const PLANNERS = {
 /** @param {string} part */
 export const plannerOf = (part) => PLANNERS[part]();
 
-/** What only gets models ready: without the facts of its models a run can't be planned. @param {string[]} refs @returns {Order} */
+/** The order that only fetches models: before their files are here, there are no facts to plan a run with. @param {string[]} refs @returns {Order} */
 export const fetching = (refs) => ({
   part: "fetch",
   plan: { request: {}, refs, images: 0, steps: [] },

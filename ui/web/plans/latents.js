@@ -1,4 +1,5 @@
-// How much a noisy picture still knows: one latent decoded with several seeds, or two latents mixed; a row for each time t.
+// The planner of "How much a noisy picture still knows". A row for each time t shows one latent decoded with several seeds, or
+// mixtures of two latents.
 
 import { fromText } from "../pictures/text.js";
 import { chain } from "../process/runs.js";
@@ -25,18 +26,18 @@ import { copied, lines, picture, rowsHead, rowsSaved } from "./scripts.js";
 /** @import { Facts, Planner, Request } from "./plan.js" */
 /** @import { Options, RowsPlan, Source } from "./rows.js" */
 
-/** times: of the rows. lengths: the steps of each. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
+/** times: the t of each row. lengths: the steps of each row. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
 
 /** Whether two latents are mixed. @param {Request} request */
 export const mixes = ({ mode }) => mode === "interpolate";
 
-/** The first picture, and the second where there is one. @param {Request} request @returns {Source[]} */
+/** The picture that the run begins with, or both if two are mixed. @param {Request} request @returns {Source[]} */
 function sourcesOf(request) {
   const first = { seed: request.seed, own: request.picture };
   return mixes(request) ? [first, { seed: request.seed_b, own: request.picture_b }] : [first];
 }
 
-/** λ of each column of a mixture. @param {Request} request @returns {number[]} */
+/** The weight λ of the second picture in each column. @param {Request} request @returns {number[]} */
 export const weights = ({ count }) =>
   Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : i * (1 / (count - 1))));
 
@@ -65,7 +66,7 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** What stands beside the rows. @param {Request} request @param {number[]} times of the rows */
+/** The titles beside the rows and above the columns. @param {Request} request @param {number[]} times of the rows */
 function wordsOf(request, times) {
   const titles = times.map(ofTime);
   return mixes(request)
@@ -73,7 +74,10 @@ function wordsOf(request, times) {
     : { titles, ...RECONSTRUCTED, columns: seedsOfColumns(request).map(ofSeed) };
 }
 
-/** Throw for a time from which there is no such chain; that from t = 0, which has no steps, is the shortest one. @param {Facts} model @param {number} t @param {Options} options */
+/**
+ * Throw if no chain with these options starts at t. A chain from t = 0 has no steps, so the shortest chain is checked for it.
+ * @param {Facts} model @param {number} t @param {Options} options
+ */
 function checkChain(model, t, { steps, sampler, variance, spacing, eta, guidance }) {
   const start = t || (model.student?.times.at(-1) ?? 1);
   chain(model.process, {

@@ -1,4 +1,4 @@
-// What it costs in bits: which pictures are measured, by which chains, and a script that measures the same.
+// The planner of What it costs in bits: which pictures are measured, and with which chains.
 
 import { fromText, unpack } from "../pictures/text.js";
 import { UserError } from "../process/errors.js";
@@ -20,28 +20,28 @@ import { asksFor, classOf } from "./settings.js";
 /** @import { Catalogue, PictureSet } from "../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "./plan.js" */
 
-/** shape: of the pictures, (N, H, W, C). labels: of each, null for none. set: that they are from, null for one's own. @typedef {{ shape: number[], labels: number[] | null, set: PictureSet | null }} Measured */
+/** The pictures that are measured. shape: (N, H, W, C). labels: one for each, or null. set: where they are from, null for the visitor's own picture. @typedef {{ shape: number[], labels: number[] | null, set: PictureSet | null }} Measured */
 
-const BATCH = 32; // pictures × times that are evaluated at once
-const STEPS = [10, 20, 50, 100]; // of the shorter chains that are measured beside the full one
-const DECODED = 6; // pictures whose decoding is shown
-const EIGHTHS = [8, 7, 6, 5, 4, 3, 2, 1, 0]; // of T: the times of the decoding
-const EARLY = 3; // of the first picture's short chains that are measured before its whole one
+const BATCH = 32; // the network evaluates so many pairs of a picture and a time at once
+const STEPS = [10, 20, 50, 100]; // the lengths of the short chains that are measured beside the full one
+const DECODED = 6; // for so many pictures the decoding is shown
+const EIGHTHS = [8, 7, 6, 5, 4, 3, 2, 1, 0]; // the decoding is shown at these eighths of T
+const EARLY = 3; // so many short chains are measured first, so that numbers appear soon
 
-/** Those whose bound is measured, the one that the network is evaluated for first. @param {Facts} model */
+/** The variances whose bounds are measured. The first is the one for which the network is evaluated. @param {Facts} model */
 export function variances({ variance, prediction, gamma }) {
-  // With these each variance would need evaluations of its own.
+  // For these models, another variance would need the network to be evaluated again.
   if (variance.startsWith("learned") || prediction === "mu") return [variance];
   return ["beta_tilde", "beta", ...(gamma ? ["analytic"] : [])];
 }
 
-/** Steps of the chains that follow from the full one, without it. @param {Facts} model */
+/** The lengths of the short chains, whose bounds follow from the evaluations of the full one. @param {Facts} model */
 export const lengths = (model) =>
   variances(model).length > 1 ? STEPS.filter((steps) => steps < model.schedule.T) : [];
 
 /**
- * Why the variance that costs more bits in a short chain makes the cleaner pictures; "" where it is not so. What is seen is
- * the noise of the last step that adds any: the final step can hardly remove what is far more than it was trained to find.
+ * A sentence that says why the variance that costs more bits in a short chain makes the cleaner pictures; "" if it does not.
+ * The noise of the last step that adds any stays visible: the final step can't remove far more noise than it was trained on.
  * @param {Facts} model @param {MeanBits["chains"]} chains
  */
 export function looks(model, chains) {
@@ -54,11 +54,11 @@ export function looks(model, chains) {
     return /** @type {number} */ (sigmas.at(-2)); // the network does not change these variances
   });
   const expected = Math.sqrt(1 - model.schedule.alphaBar[1]); // the final step of a linspace chain begins at t = 1
-  if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more than is expected
+  if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more noise than expected, so only β is compared
   return looksBetter(steps, [clean, noisy], [more, less]);
 }
 
-/** How many times the decoding is shown at. @param {number} T */
+/** At how many times the decoding is shown. @param {number} T */
 const decodings = (T) => new Set(EIGHTHS.map((eighth) => Math.max(1, round((T * eighth) / 8)))).size;
 
 /** @param {Request} request @param {Facts} model @param {Catalogue} catalogue @returns {Measured} */
@@ -69,7 +69,7 @@ function measured(request, model, catalogue) {
     fromText(request.picture, model);
     return { shape: [1, size, size, channels], labels: label === null ? null : [label], set: null };
   }
-  const set = catalogue.words.sets.find((one) => one.size === size && one.channels === channels);
+  const set = catalogue.words.sets.find((each) => each.size === size && each.channels === channels);
   if (!set) throw new UserError(PART.noPictures(size, channels));
   const { classes } = set;
   const isOfModel = num_classes === classes.length && (class_names ?? classes).join("\n") === classes.join("\n");
@@ -82,7 +82,7 @@ function measured(request, model, catalogue) {
   };
 }
 
-/** Throw for a model whose bound can't be measured. @param {Facts} model @param {Measured} pictures */
+/** Throw if the model's bound can't be measured. @param {Facts} model @param {Measured} pictures */
 function checkBound({ num_classes, null_label, schedule: { T }, student }, { labels }) {
   if (num_classes && null_label === null && !labels) throw new UserError(PART.needsClass(num_classes - 1));
   if (!student) return;

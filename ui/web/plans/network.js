@@ -1,4 +1,5 @@
-// The network: a run, and beside it one that has parts switched off, or a block of a third run.
+// The planner of The network: a run, and beside it one with parts of the network switched off, or with a block that a third
+// run computes.
 
 import { UserError } from "../process/errors.js";
 import { modelPairs } from "../process/times.js";
@@ -17,17 +18,18 @@ import { args, batch, laneOf, plain, resolved } from "./settings.js";
 /** @import { Options, RowsPlan } from "./rows.js" */
 
 /**
- * cut: what is switched off. grafted: options of the run that a block is taken from, null without. times: t of each step.
- * place: down and right, from 0 to below 1, null without. kind: of an evaluation. changed: the times at which the second run is not whole, empty where there is no second run.
+ * cut: the parts that are switched off. grafted: the options of the third run, null if there is none. times: the t of each
+ * step. place: where the visitor points in the picture, down and right, from 0 to below 1; null for no place. kind: the kind of
+ * an evaluation. changed: the times at which the second run differs; empty if there is no second run.
  * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, kind: StepKind, place: [number, number] | null }} NetworkPlan
  */
 
-const OPENED = 4; // plain evaluations of the installed lab that one takes which is looked into: ui/parts/network.py
+const OPENED = 4; // in the installed lab, looking into an evaluation takes so many plain ones: ui/parts/network.py
 const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
 const BLOCK = /^(middle|(down|up) \d)$/;
 const PLACE = /^(\d{1,2}) (\d{1,2})$/;
 
-/** The names of what is switched off. Throws for others. @param {string} off */
+/** The names of the parts that are switched off. Throws if one is no such name. @param {string} off */
 function cutOf(off) {
   const names = off
     .split(",")
@@ -84,7 +86,7 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** The run as the page has it. @type {Planner<NetworkPlan>["shown"]} */
+/** What the page gets before the first picture. @type {Planner<NetworkPlan>["shown"]} */
 function shownOf({ request, model, cut, times, place, grafted }, { blocks, skips, r2, figures }) {
   const { checkpoint, graft, graft_block, first, last, block } = request;
   // A class may be asked for by its number: it is called by its name.

@@ -1,4 +1,4 @@
-// How long a run takes, before it starts: from the steps of its plan, and from what an engine tells of its pace.
+// How long a run will take: the steps of its plan, times the seconds for a step that an engine has measured.
 
 import { UserError } from "../process/errors.js";
 import { downloads, expected } from "../words/units.js";
@@ -12,28 +12,29 @@ import { gain } from "./strands.js";
 const QUICK = 3; // seconds: runs that take less start by themselves
 
 /**
- * Seconds of a step, scaled in proportion from the nearest batch that was measured; null where none was. Lanes share
- * evaluations, so a step of one of two is quicker than a step alone: that time is taken until the other was measured.
+ * The seconds of a step, or null if no step was measured. They are scaled in proportion from the measured batch whose size is
+ * nearest. Two lanes share evaluations, so a step of one of them is quicker than a step alone. Where only a step alone was
+ * measured, its time is used.
  * @param {PaceOf | undefined} pace of its checkpoint @param {StepKind} kind
  */
 export function secondsOf(pace, { batch, lanes }) {
   const measured = pace?.seconds ?? [];
-  const own = measured.filter(([of]) => of === lanes);
-  const known = own.length ? own : measured.filter(([of]) => of === 1);
-  if (!known.length) return null;
+  const alike = measured.filter(([measuredLanes]) => measuredLanes === lanes);
+  const usable = alike.length ? alike : measured.filter(([measuredLanes]) => measuredLanes === 1);
+  if (!usable.length) return null;
   const distance = (/** @type {number[]} */ [, images]) => Math.abs(Math.log(images / batch));
-  const [, images, seconds] = known.reduce((best, one) => (distance(one) < distance(best) ? one : best));
+  const [, images, seconds] = usable.reduce((best, other) => (distance(other) < distance(best) ? other : best));
   return (seconds * batch) / images;
 }
 
-/** What has to be asked of an engine for a run: its checkpoints, and what else takes time. @param {string[]} refs @param {Plan | null} plan */
+/** The names whose pace a run asks an engine for: its checkpoints, and what else its steps compute. @param {string[]} refs @param {Plan | null} plan */
 export const namesOf = (refs, plan) => [...new Set([...refs, ...(plan?.steps ?? []).map(({ kind }) => kind.ref)])];
 
-/** Whether a pace says all there is to know, and stays as it is until a run has ended. @param {Pace} pace */
+/** Whether a pace is complete, and can't change before a run ends: then there is no need to ask again. @param {Pace} pace */
 export const isSettled = ({ paces, busy }) =>
   !busy && Object.values(paces).every(({ seconds, download }) => seconds.length > 0 && !download);
 
-/** Throw where a run needs more computing than its machine allows. @param {Plan} plan @param {Pace} pace */
+/** Throw if a run needs more computing than its machine allows. @param {Plan} plan @param {Pace} pace */
 function checkLimit(plan, { paces, tflop }) {
   const flop = (/** @type {string} */ ref) => paces[ref]?.flop ?? 0;
   const total = plan.steps.reduce((sum, { kind, n }) => sum + n * kind.batch * flop(kind.ref), 0);
@@ -44,10 +45,10 @@ function checkLimit(plan, { paces, tflop }) {
 }
 
 /**
- * What a run takes, its download included. seconds is null where it is not known, or where something has to be downloaded
- * first. auto: whether it may start by itself, as it is quick; null while its time is not known yet. Throws a sentence for a
- * run over the limit of its machine.
- * @param {Plan | null} plan null where a model is not here @param {Pace} pace
+ * What a run costs, in words and in seconds. seconds is null if the time is not known, or if a model must be downloaded
+ * first. auto says whether the run is so quick that it may start by itself; null if its time is not known yet. Throws a
+ * UserError if the run is over the limit of its machine.
+ * @param {Plan | null} plan null if the files of a model are not here @param {Pace} pace
  * @returns {{ estimate: string, seconds: number | null, auto: boolean | null }}
  */
 export function estimate(plan, pace) {

@@ -8,11 +8,11 @@ import { SCRIPT } from "../words/wrong.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Row } from "../process/runs.js" */
 
-const CORRECTIONS = 2 ** 33; // from this number on, the streams of noise are those of corrections
+const CORRECTIONS = 2 ** 33; // streams of noise from this number on belong to corrections
 const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"seed-{seed}.png")';
 
 /**
- * The script. Throws, with the reason, for a run that the pipeline can't repeat.
+ * The script. Throws a UserError with the reason if the pipeline can't repeat the run.
  * @param {Lane} run resolved @param {Facts} model @param {Row[]} rows its steps @param {number | null} label
  * @param {string} times its t − 1, as Python
  */
@@ -35,7 +35,7 @@ export function script(run, model, rows, label, times) {
   ].join("\n");
 }
 
-/** The lines that define noise(stream). @param {Facts} model */
+/** The lines of a script that define its function noise(stream). @param {Facts} model */
 export const noise = ({ channels, image_size }) => [
   "def noise(stream):  # a function of seed and stream alone: 0 is x_T, i + 1 belongs to step i",
   `    shape = (${channels}, ${image_size}, ${image_size})`,
@@ -45,7 +45,8 @@ export const noise = ({ channels, image_size }) => [
 
 /** By pipeline. @type {Record<string, (run: Lane, model: Facts, rows: Row[], label: number | null, times: string) => { imports: string[], body: string[] }>} */
 const MAKERS = {
-  // One picture at a time, as its corrector takes the means over a batch. It would begin at 0, without the data.
+  // The script draws one picture at a time, as the pipeline's corrector takes means over a batch. It sets x_T, as the pipeline
+  // would begin with noise around 0, which has no data in it.
   ScoreSdeVePipeline(run, model, _, __, times) {
     if (!["ddpm", "langevin"].includes(run.sampler) || run.variance !== "beta") throw new UserError(SCRIPT.scores);
     if (run.clip) throw new UserError(SCRIPT.clip);

@@ -1,4 +1,4 @@
-// In the plane: two lanes of one cloud of points, their names, their script, and the points as a table.
+// The planner of In the plane: two lanes move the same cloud of points from noise to data.
 
 import { UserError } from "../process/errors.js";
 import { exactModel, shape } from "../process/plane.js";
@@ -16,14 +16,14 @@ import { copied } from "./scripts.js";
 /** @import { Data } from "../process/mixture.js" */
 /** @import { Plan, Request, StepKind } from "./plan.js" */
 
-/** options: of `ddpm_core.plane.cloud`, after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
-/** times: at which its cloud is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
-/** T: the steps of the whole chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
+/** The arguments of `ddpm_core.plane.cloud` after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
+/** times: when the cloud of the lane is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
+/** T: the steps of the full chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
 
-const DRAWING = "drawing"; // the shape of one's own points
-const FRAMES = 60; // steps of a lane whose clouds are shown, at most
-const TRAINING = stepKind("plane-training", 3 * 512); // a step, forward and back, counts as three
-const USUAL = "linspace"; // a spacing that no name mentions
+const DRAWING = "drawing"; // the shape that visitors draw themselves
+const FRAMES = 60; // at most so many clouds of a lane are shown
+const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back: it counts as three evaluations
+const USUAL = "linspace"; // names of lanes leave this spacing out
 
 /** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
 function mixture({ shape: name, drawing, width }) {
@@ -32,7 +32,7 @@ function mixture({ shape: name, drawing, width }) {
   return { centres: drawing.flat(), width };
 }
 
-/** What a trained network depends on, as a text. @param {Request} request */
+/** A key for trained networks: everything that the training depends on. @param {Request} request */
 export const networkOf = ({ shape: name, drawing, width, training }) =>
   JSON.stringify([name, name === DRAWING ? drawing : "", width, training]);
 
@@ -50,7 +50,7 @@ function lanesOf(request, exact) {
   return [lane(denoiser, variance, sampler, steps), lane(denoiser_b, variance_b, sampler_b, steps_b)];
 }
 
-/** A lane in a few words. @param {string} denoiser @param {Options} options */
+/** The name of a lane, in a few words. @param {string} denoiser @param {Options} options */
 function nameOf(denoiser, { sampler, variance, steps, spacing }) {
   const way = variance ? `${SAMPLER[sampler]} ${VARIANCE[variance]}` : SAMPLER[sampler];
   const name = `${denoiser} ε · ${way} · ${countOfSteps(steps)}`;
@@ -104,7 +104,7 @@ export const planner = {
 };
 
 /** The mixture as the page draws it. @param {Data} data @returns {Data} */
-const drawn = ({ centres, width }) => ({ centres: centres.map((one) => Number(one.toFixed(4))), width });
+const drawn = ({ centres, width }) => ({ centres: centres.map((coordinate) => Number(coordinate.toFixed(4))), width });
 
 /** A script that repeats both clouds with ddpm_core, prints their moments and saves their points. @param {Request} request @param {Lane[]} lanes */
 function script(request, lanes) {

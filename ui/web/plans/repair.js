@@ -1,4 +1,4 @@
-// What the model knows: a picture of which only a part is left, and several ways to complete it, a row for each.
+// The planner of "What the model knows": only a part of a picture is left, and each row completes it by one method.
 
 import { asText, fromText, urlSafe } from "../pictures/text.js";
 import { UserError } from "../process/errors.js";
@@ -26,13 +26,13 @@ import { copied, lines, picture, rowsHead, rowsSaved } from "./scripts.js";
 /** @import { Facts, Planner, Request } from "./plan.js" */
 /** @import { RowsPlan, Source } from "./rows.js" */
 
-const GRID = 32; // cells a side that the brush hides, whatever the model's size
-export const SHRUNK = 4; // times
-export const BLUR = 2; // pixels of standard deviation
+const GRID = 32; // the brush erases in a grid of so many cells on a side, whatever the model's size
+export const SHRUNK = 4; // by which factor "downsample" makes pictures smaller
+export const BLUR = 2; // the standard deviation of "blur", in pixels
 
 /**
- * takes: plain evaluations that one of its steps costs. alters: whether it changes the state on its way, or runs parts of
- * the chain again, which samplers that remember earlier steps don't allow.
+ * takes: one step costs as many plain evaluations. alters: whether the method changes the state on its way, or repeats parts of
+ * the chain. Samplers that remember earlier steps don't allow this.
  * @type {Record<string, { takes: number, alters: boolean }>}
  */
 const METHODS = {
@@ -46,7 +46,7 @@ const METHODS = {
 /** @param {Request} request @returns {string[]} */
 export const methods = ({ method, method_b }) => (method_b === "none" ? [method] : [method, method_b]);
 
-/** Which pixels are left, a 1 for each: those whose cell is not hidden. @param {Request} request @param {number} size */
+/** A 1 for each pixel that is left, a 0 for each whose cell is erased. @param {Request} request @param {number} size */
 export function known({ hidden }, size) {
   const at = (/** @type {number} */ i) => Math.floor(((i + 0.5) * GRID) / size);
   const left = Uint8Array.from({ length: size * size }, (_, i) => {
@@ -57,7 +57,7 @@ export function known({ hidden }, size) {
   throw new UserError(PART.erased);
 }
 
-/** Throw for a task that the model's pictures are not for. @param {Request} request @param {Facts} model */
+/** Throw if the task is impossible with the model's pictures. @param {Request} request @param {Facts} model */
 function checkTask(request, { image_size: size, channels }) {
   const { task } = request;
   if (task === "grey" && channels < 3) throw new UserError(PART.grey);
@@ -65,7 +65,7 @@ function checkTask(request, { image_size: size, channels }) {
   if (task === "mask") known(request, size);
 }
 
-/** The picture that is measured. @param {Request} request @returns {Source} */
+/** The picture of which a part is left. @param {Request} request @returns {Source} */
 export const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
@@ -88,7 +88,10 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** Throw for a sampler whose steps a method can't take one by one, and for gradients where there are none. @param {string} method @param {Chain} way @param {Catalogue} catalogue */
+/**
+ * Throw if the method can't take the sampler's steps one by one, or if it needs gradients that this edition does not have.
+ * @param {string} method @param {Chain} way @param {Catalogue} catalogue
+ */
 function checkMethod(method, way, { words: { installed } }) {
   const { alters, takes } = METHODS[method];
   if (takes === GRADIENT && installed) throw new UserError(installed.gradients);

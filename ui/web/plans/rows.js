@@ -1,4 +1,4 @@
-// Rows of pictures that chains end in, one row beside the other: what Latents, Repair and Between share of their plans.
+// What the plans of Latents, Repair and Between have in common: each shows rows of pictures, the results of chains.
 
 import { unpack } from "../pictures/text.js";
 import { UserError } from "../process/errors.js";
@@ -10,7 +10,7 @@ import { args, asksFor, laneOf, resolved, seedsOf } from "./settings.js";
 /** @import { Arguments, Lane } from "./settings.js" */
 
 /**
- * The first result as the page has it.
+ * What the page gets before the first picture.
  * @typedef {object} Shown
  * @property {"plan"} kind
  * @property {string[]} titles of the rows
@@ -20,26 +20,26 @@ import { args, asksFor, laneOf, resolved, seedsOf } from "./settings.js";
  * @property {number[]} steps of each row
  * @property {boolean} pixelated
  */
-/** Arguments of ddpm_core.trajectory, after the seeds. @typedef {Omit<Arguments, "seeds">} Options */
-/** columns: pictures in a row. stem: of the names of files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
-/** A picture to begin with: one's own as text, "" for the sample of the seed. @typedef {{ seed: number, own: string }} Source */
+/** The arguments of ddpm_core.trajectory, without the seeds. @typedef {Omit<Arguments, "seeds">} Options */
+/** columns: how many pictures are in a row. stem: how the names of the run's files begin. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
+/** The picture that a run begins with. own: the visitor's picture as text, or "": then the model draws one from the seed. @typedef {{ seed: number, own: string }} Source */
 
-export const GRADIENT = 14; // plain evaluations that one with its gradient takes, measured on a CPU
+export const GRADIENT = 14; // an evaluation with its gradient takes as long as so many plain ones, measured on a CPU
 
-/** What all of them say of a request. @type {Pick<Planner, "refs" | "summary" | "prepare">} */
+/** The functions of a planner that all these parts share. @type {Pick<Planner, "refs" | "summary" | "prepare">} */
 export const rows = {
   refs: ({ checkpoint }) => [checkpoint],
   summary: () => "",
   prepare: ({ picture, picture_b }) => Promise.all([unpack(picture), unpack(picture_b)]),
 };
 
-/** Throw for a latent model. @param {Facts} model @param {string} sentence that only models of pixels can do it */
+/** Throw if the model works on latents. @param {Facts} model @param {string} sentence says that only models of pixels can do this */
 export function checkPixels({ latent }, sentence) {
   if (latent) throw new UserError(sentence);
 }
 
 /**
- * The chain of a row for a model, and `RowsPlan.options`.
+ * The resolved lane of a request, and the same as `RowsPlan.options`.
  * @param {Request} request @param {Facts} model @param {Catalogue} catalogue
  * @returns {{ chain: Lane, options: Options }}
  */
@@ -49,24 +49,30 @@ export function chainOf(request, model, catalogue) {
   return { chain, options };
 }
 
-/** What is asked of a server of each chain. @param {Pick<RowsPlan, "model" | "options">} plan */
-export const laneAsked = ({ model, options: { clip, ...own } }) => ({ lane: { ...asksFor(model), ...own }, clip });
+/** The lane that a server is asked for: see `RowsAsked` in ui/runs/asked.py. @param {Pick<RowsPlan, "model" | "options">} plan */
+export const laneAsked = ({ model, options: { clip, ...others } }) => ({
+  lane: { ...asksFor(model), ...others },
+  clip,
+});
 
-/** The strands of pictures to begin with, which take no steps where they are one's own. @param {Options} options @param {Source[]} sources @returns {Outline[]} */
+/** One strand for each picture that a run begins with; it costs nothing if the picture is the visitor's own. @param {Options} options @param {Source[]} sources @returns {Outline[]} */
 export const strandsOfSources = ({ steps }, sources) =>
   sources.map(({ own }, turn) => ({ cost: own ? 0 : steps, turn }));
 
-/** The strands of rows: of each of so many columns the evaluations of its row. @param {number} columns @param {number[]} costs @returns {Outline[]} */
+/** One strand for each picture of each row. @param {number} columns @param {number[]} costs evaluations of a picture, for each row @returns {Outline[]} */
 export const strandsOfRows = (columns, costs) => costs.flatMap((cost, turn) => Array(columns).fill({ cost, turn }));
 
-/** The seeds of the columns' noise: not the sample's own, whose chain would lead back to it from any t. @param {Request} request */
+/**
+ * The seeds of the columns' noise. The seed of the first picture is not among them: with it, a chain would lead back to that
+ * picture from any t.
+ * @param {Request} request */
 export const seedsOfColumns = ({ seed, count }) => seedsOf({ seed: seed + 1, count });
 
 /** @param {Request} request @param {string} what is computed @param {Catalogue} catalogue */
 export const stemOf = ({ checkpoint, seed }, what, catalogue) =>
   `${catalogue.name(checkpoint)}-${what}-seed-${seed}`.replaceAll(" ", "-");
 
-/** The first result as the page has it. @param {Facts} model @param {Omit<Shown, "kind" | "pixelated">} rows */
+/** What the page gets before the first picture. @param {Facts} model @param {Omit<Shown, "kind" | "pixelated">} rows */
 export const shownRows = ({ image_size }, rows) => {
   return { kind: /** @type {const} */ ("plan"), ...rows, pixelated: image_size <= LOSSLESS };
 };

@@ -1,5 +1,5 @@
-// Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Each is a request;
-// its plan is what runs.
+// The planners of Watch, Compare, Grid and the sketch of Watch. They turn a request into lanes: one, two, or a grid of them.
+// All lanes begin with the same x_T.
 
 import { UserError } from "../process/errors.js";
 import { chain, checkNoMemory } from "../process/runs.js";
@@ -22,18 +22,18 @@ import { placed, touches } from "./touch.js";
 /** @import { Touches } from "./touch.js" */
 
 /**
- * What is said of each lane stands at its number.
+ * In each array, the entry of a lane stands at the lane's number.
  * @typedef {object} Lanes
  * @property {Lane[]} lanes their resolved settings
  * @property {Facts[]} models
  * @property {Row[][]} rows their steps
  * @property {Arguments[]} args of ddpm_core.trajectory
  * @property {StepKind[]} kinds of their steps
- * @property {boolean} attention whether it is shown
+ * @property {boolean} attention whether the attention to words is shown
  * @property {string} caption
- * @property {string} untouchable why no lane could be touched, or ""
- * @property {Touches} touches of lane B
- * @property {number} shared steps that lane B shares with lane A, which it is until then
+ * @property {string} untouchable why a visitor can't change a picture on its way; "" if they can
+ * @property {Touches} touches what a visitor changed by hand, in lane B
+ * @property {number} shared how many first steps lane B has in common with lane A: those before the first touch
  * @typedef {Plan & Lanes} SamplingPlan
  */
 
@@ -43,14 +43,14 @@ function watched(request) {
   return request.touch.length ? [lane, { ...lane, touch: request.touch }] : [lane];
 }
 
-/** Whether lane B has a value of its own. @param {Request} request @param {string} name of lane A's field */
+/** Whether lane B has another value than lane A. @param {Request} request @param {string} name of lane A's field */
 const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
 
 /** @param {Request} request @returns {Lane[]} */
 function compared(request) {
   const lane = laneOf(request);
-  const own = OF_LANE_B.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
-  return [plain(lane), plain({ ...lane, ...Object.fromEntries(own) })];
+  const ofB = OF_LANE_B.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
+  return [plain(lane), plain({ ...lane, ...Object.fromEntries(ofB) })];
 }
 
 /** Steps × variance, or steps × sampler. @param {Request} request @returns {Lane[]} */
@@ -63,7 +63,7 @@ function gridded(request) {
   return ways.flatMap((way) => request.columns.map((/** @type {number} */ steps) => plain({ ...lane, ...way, steps })));
 }
 
-/** @param {(request: Request) => Lane[]} lanesOf the runs that are asked for @param {boolean} [isGrid] @returns {Planner<SamplingPlan>} */
+/** @param {(request: Request) => Lane[]} lanesOf the lanes of a request @param {boolean} [isGrid] @returns {Planner<SamplingPlan>} */
 function planner(lanesOf, isGrid = false) {
   const refs = (/** @type {Request} */ request) => [...new Set(lanesOf(request).map(({ checkpoint }) => checkpoint))];
   return {
@@ -86,8 +86,8 @@ function planner(lanesOf, isGrid = false) {
  */
 function planned(request, wanted, models, catalogue) {
   checkPictures(models);
-  const clip = request.clip ?? models[0].clip; // what lanes share is the first one's
-  const found = together(
+  const clip = request.clip ?? models[0].clip; // all lanes share one setting: the first model decides
+  const settled = together(
     wanted.map((lane, i) => () => {
       return ofLaneB(wanted.length === 2 && i === 1 ? request : null, () => {
         const whole = resolved({ ...lane, clip }, models[i], catalogue);
@@ -95,7 +95,8 @@ function planned(request, wanted, models, catalogue) {
       });
     }),
   );
-  const [lanes, rows] = [found.map(({ lane }) => lane), found.map((one) => one.rows)];
+  const lanes = settled.map(({ lane }) => lane);
+  const rows = settled.map((each) => each.rows);
   const untouchable = whyUntouchable(lanes[0], models[0]);
   const changes = touched(lanes, models[0], rows[0], untouchable);
   const attention = Boolean(request.attention && models[0].takes_words && lanes.length === 1);
@@ -107,7 +108,7 @@ function planned(request, wanted, models, catalogue) {
   return {
     ...{ request, lanes, models, rows, kinds, attention, untouchable, shared, touches: changes },
     caption: caption(lanes, models, rows, catalogue),
-    args: found.map((one) => one.args),
+    args: settled.map((each) => each.args),
     steps: byKind(
       [stepKind(kinds[0].ref, kinds[0].batch), shared],
       ...lanes.map((lane, i) => /** @type {[StepKind, number]} */ ([kinds[i], lane.steps - shared])),
@@ -116,16 +117,19 @@ function planned(request, wanted, models, catalogue) {
   };
 }
 
-/** Each picture of each lane; where lane B has steps of lane A, each picture of both. @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @returns {Outline[][]} */
+/**
+ * A strand for each picture of each lane. If lane B shares steps with lane A, a picture of both is one strand.
+ * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @returns {Outline[][]}
+ */
 function strandsOf(lanes, kinds, shared) {
   const [{ count }] = lanes;
   const costs = lanes.map(({ steps }, lane) => (steps * kinds[lane].batch) / count);
   const both = { cost: costs.reduce((sum, cost) => sum + cost), turn: 0, chains: lanes.length };
   const apart = costs.map((cost) => ({ cost, turn: 0 }));
-  return [(shared ? [both] : apart).flatMap((one) => Array(count).fill(one))];
+  return [(shared ? [both] : apart).flatMap((strand) => Array(count).fill(strand))];
 }
 
-/** What a lane's step k costs; null where it is lane A's. @param {SamplingPlan} plan @param {number} lane @param {number} k */
+/** The kind of step k of a lane, from which its cost follows; null if lane A computes this step for it. @param {SamplingPlan} plan @param {number} lane @param {number} k */
 export function kindOf({ kinds, shared }, lane, k) {
   if (k >= shared) return kinds[lane];
   return lane === 0 ? stepKind(kinds[0].ref, kinds[0].batch) : null;
@@ -137,7 +141,7 @@ const about = ({ lanes, models, rows, touches: changes, caption: said }, catalog
   ...forRun(lanes, models, rows, changes, catalogue),
 });
 
-/** The run as the player has it. @type {Planner<SamplingPlan>["shown"]} */
+/** What the player gets before the first picture. @type {Planner<SamplingPlan>["shown"]} */
 function shown(plan, { words, unknown: odd }, catalogue) {
   const { request, lanes, models, rows, untouchable, touches: changes, shared, caption: said } = plan;
   const { latent, image_size, channels } = models[0];
@@ -163,30 +167,35 @@ function shown(plan, { words, unknown: odd }, catalogue) {
   };
 }
 
-/** Its lanes, with exactly the arguments of ddpm_core.trajectory, and what they share. @type {Planner<SamplingPlan>["asked"]} */
+/** What a server is asked: for each lane exactly the arguments of ddpm_core.trajectory, and what all lanes share. @type {Planner<SamplingPlan>["asked"]} */
 const asked = ({ lanes, models, args: all, attention }) => ({
   lanes: all.map(({ seeds: _, clip: __, ...own }, i) => ({ ...asksFor(models[i]), ...own })),
   ...{ seeds: all[0].seeds, clip: all[0].clip, attention, touch: lanes[lanes.length - 1].touch ?? [] },
 });
 
-/** @template T @param {Request | null} request whose lane B it is @param {() => T} make @returns {T} what a lane is, or an error that names lane B and its field */
+/**
+ * Call `make`. If it throws, the error names lane B and its field, so that the sentence stands at the right control.
+ * @template T @param {Request | null} request null for another lane: then errors stay as they are @param {() => T} make @returns {T}
+ */
 function ofLaneB(request, make) {
   try {
     return make();
   } catch (error) {
-    for (const one of error instanceof Wrong ? error.all : [error])
-      if (request && one instanceof UserError) {
-        one.message = RUN.laneB(one.message);
-        if (one instanceof Wrong && hasOwn(request, one.field)) one.field = `${one.field}_b`;
+    for (const each of error instanceof Wrong ? error.all : [error])
+      if (request && each instanceof UserError) {
+        each.message = RUN.laneB(each.message);
+        if (each instanceof Wrong && hasOwn(request, each.field)) each.field = `${each.field}_b`;
       }
     throw error;
   }
 }
 
-/** Throw where models can't share one x_T, or their pictures can't be shown beside each other. @param {Facts[]} models */
+/** Throw if the models can't share one x_T, or if their pictures can't be shown beside each other. @param {Facts[]} models */
 function checkPictures(models) {
   const [first] = models;
-  const other = models.find((one) => one.image_size !== first.image_size || one.channels !== first.channels);
+  const other = models.find(
+    ({ image_size, channels }) => image_size !== first.image_size || channels !== first.channels,
+  );
   if (other) throw new UserError(RUN.images(imagesOf(first), imagesOf(other)));
   if (pictureChannels(first) > 4) throw new UserError(RUN.channels(first.channels));
   const sizes = models.map(pictureSize);
@@ -197,20 +206,20 @@ function checkPictures(models) {
 const imagesOf = ({ source, channels, image_size }) => RUN.makes(source?.name, image_size, channels);
 
 /**
- * The cells of a grid that their models can run. Throws where there is none.
+ * The cells of a grid that their models can run. Throws if there is none.
  * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf @param {Facts[]} models
  */
 function possible(lanes, modelOf, models) {
-  const found = lanes.filter((lane) => runs(modelOf(lane), lane));
-  if (found.length) return found;
+  const cells = lanes.filter((lane) => canRun(modelOf(lane), lane));
+  if (cells.length) return cells;
   const student = models.find((model) => model.student);
-  const [own] = student ? samplers(student) : [];
-  if (own && !lanes.some(({ sampler }) => sampler === own)) throw new UserError(RUN.student(SAMPLER[own]));
+  const [only] = student ? samplers(student) : []; // a student has one sampler
+  if (only && !lanes.some(({ sampler }) => sampler === only)) throw new UserError(RUN.student(SAMPLER[only]));
   throw new UserError(RUN.cell);
 }
 
 /** Whether a model can run a cell of a grid. @param {Facts} model @param {Lane} lane */
-function runs(model, { sampler, variance, steps }) {
+function canRun(model, { sampler, variance, steps }) {
   const [low, high] = stepLimits(model);
   const noisy = sampler === "ddpm" || sampler === "langevin";
   return (
@@ -221,7 +230,7 @@ function runs(model, { sampler, variance, steps }) {
   );
 }
 
-/** Why a run can't be touched, a sentence, or "". @param {Lane} lane @param {Facts} model */
+/** Why a visitor can't change the pictures of this run on their way, in a sentence; "" if they can. @param {Lane} lane @param {Facts} model */
 function whyUntouchable(lane, { process }) {
   try {
     checkNoMemory(chain(process, sampling(lane)));
@@ -232,7 +241,7 @@ function whyUntouchable(lane, { process }) {
 }
 
 /**
- * What the last lane is touched with, whose strokes are put where the run has states; nothing where it is not touched.
+ * What a visitor changed by hand in the last lane; empty if nothing. Each stroke moves to a time at which the run has a state.
  * @param {Lane[]} lanes @param {Facts} model @param {Row[]} rows of the run @param {string} untouchable
  * @returns {Touches}
  */

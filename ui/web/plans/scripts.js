@@ -22,9 +22,9 @@ const DRAWN = ["labels", "prompts", "negative", "guidance"];
 const SOLVERS = { "dpm++": "DPMSolverMultistepScheduler", unipc: "UniPCMultistepScheduler" };
 
 /**
- * Both scripts, and why there is none for diffusers. Of a grid there is none.
+ * Both scripts, or why diffusers can't repeat the run. A grid has no script.
  * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
- * @param {Touches} touches of lane B; empty, but for a run that a hand changes @param {Catalogue} catalogue
+ * @param {Touches} touches of lane B; empty unless a visitor changes the run by hand @param {Catalogue} catalogue
  * @returns {{ python: string, diffusers: string, why: string }}
  */
 export function forRun(lanes, models, rows, touches, catalogue) {
@@ -37,7 +37,7 @@ export function forRun(lanes, models, rows, touches, catalogue) {
   }
 }
 
-/** A script that says where its library comes from, or as a comment why there is none. @param {() => string} script */
+/** Put a line before a script that says where its library comes from. If there can be no script, returns a comment with the reason. @param {() => string} script */
 export function copied(script) {
   try {
     return `${INSTALLED}\n${ascii(script())}`;
@@ -46,14 +46,14 @@ export function copied(script) {
   }
 }
 
-/** What an error says to the visitor; one of ours is thrown on. @param {unknown} error */
+/** The sentence of an error for the visitor. An error that is a fault of ours is thrown again. @param {unknown} error */
 function sentence(error) {
   if (error instanceof UserError) return error.message;
   throw error;
 }
 
 /**
- * A script that repeats a run with ddpm_core. Throws for a model that only this page has.
+ * A script that repeats a run with ddpm_core. Throws if only this page has the model.
  * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane
  * @param {Touches} touches of lane B @param {Catalogue} catalogue
  */
@@ -62,7 +62,8 @@ export function python(lanes, models, touches, catalogue) {
   const seeds = range(first.seed, first.count);
   const all = lanes.map((lane, i) => typed(args(lane, models[i])));
   const drawn = all.map(drawnOf);
-  const isShared = (/** @type {string} */ name) => drawn.every((one) => literal(one[name]) === literal(drawn[0][name]));
+  const isShared = (/** @type {string} */ name) =>
+    drawn.every((each) => literal(each[name]) === literal(drawn[0][name]));
   const shared = { seeds, clip: first.clip, ...picked(drawn[0], isShared) };
   const ways = all.map((given, i) => ({
     ...picked(given, (name) => !["seeds", "clip", ...DRAWN].includes(name)),
@@ -79,14 +80,14 @@ export function python(lanes, models, touches, catalogue) {
       `for seed, image in zip(${literal(seeds)}, images):`,
       `    ${saved("seed-{seed}")}`,
     );
-  const alone = other.checkpoint === first.checkpoint;
+  const sameModel = other.checkpoint === first.checkpoint;
   if (touches.size) ways[1].on_step = code("on_step");
-  if (!alone) ways[1].model = code("other");
+  if (!sameModel) ways[1].model = code("other");
   return lines(
     ...(touches.size ? catalogue.words.script.imports.split("\n") : plain),
     loaded,
     ...(touches.size ? touching(touches, first, models[0], catalogue.words.script.touch) : []),
-    ...(alone ? [] : [`other = ${load(other.checkpoint, models[1])}`]),
+    ...(sameModel ? [] : [`other = ${load(other.checkpoint, models[1])}`]),
     "lanes = [",
     ...ways.map((way) => `    ${literal(way)},`),
     "]",
@@ -94,38 +95,38 @@ export function python(lanes, models, touches, catalogue) {
     `for lane, step in ddpm_core.side_by_side(model, lanes=lanes, ${keywords(shared)}):`,
     "    last[lane] = step.x",
     "for lane, x in last.items():",
-    `    for seed, image in zip(${literal(seeds)}, ${alone ? "model" : "[model, other][lane]"}.pictures(x)):`,
+    `    for seed, image in zip(${literal(seeds)}, ${sameModel ? "model" : "[model, other][lane]"}.pictures(x)):`,
     `        ${saved("lane-{lane}-seed-{seed}")}`,
   );
 }
 
 /**
- * The lines before the lanes, which make `on_step`.
+ * The lines of a script before its lanes. They define `on_step`, which repeats what the visitor changed by hand.
  * @param {Touches} touches @param {Lane} lane @param {Facts} model @param {string} source of the functions that touch
  */
 function touching(touches, { seed, count }, { image_size }, source) {
-  const written = (/** @type {Change} */ [what, strength, cells]) =>
+  const asTuple = (/** @type {Change} */ [what, strength, cells]) =>
     tuple([Array.isArray(what) ? what.map(asFloat) : what, asFloat(strength), cells.map(tuple)]);
-  const at = new Map([...touches].map(([s, [signal, all]]) => [s, tuple([asFloat(signal), all.map(written)])]));
-  const given = keywords({ at, seeds: range(seed, count), cell: cellSize(image_size) });
-  return ["", "", ...source.split("\n"), "", "", `on_step = partial(touch, ${given})`];
+  const at = new Map([...touches].map(([s, [signal, all]]) => [s, tuple([asFloat(signal), all.map(asTuple)])]));
+  const options = keywords({ at, seeds: range(seed, count), cell: cellSize(image_size) });
+  return ["", "", ...source.split("\n"), "", "", `on_step = partial(touch, ${options})`];
 }
 
 /**
- * A checkpoint with the revision that was loaded. Throws for a model that only this page has.
+ * The name of a checkpoint, with the revision that was loaded. Throws if only this page has the model.
  * @param {string} ref @param {Facts} model
  */
 function reference(ref, { source }) {
-  // Its folder is none of a stranger's business.
+  // A script may be passed on, and must not tell strangers the folders of this machine.
   if (source && ref !== source.ref) throw new UserError(SCRIPT.onlyHere);
   return source?.revision ? `${ref.split("@")[0]}@${source.revision}` : ref;
 }
 
-/** What loads a checkpoint, to compute as the page does. Throws as `reference` does. @param {string} ref @param {Facts} model */
+/** The Python expression that loads a checkpoint, with the precision of the page. Throws as `reference` does. @param {string} ref @param {Facts} model */
 export const load = (ref, model) =>
   `ddpm_core.load(${literal(reference(ref, model))}${model.precision ? `, precision=${literal(model.precision)}` : ""})`;
 
-/** The lines that make a uint8 array of a picture as text; they need base64, zlib and np. @param {string} name @param {string} text @param {number[]} shape */
+/** The lines that make a uint8 array of a picture's text. A script with them imports base64, zlib and np. @param {string} name @param {string} text @param {number[]} shape */
 export const picture = (name, text, shape) => [
   `pixels = bytearray(zlib.decompress(base64.urlsafe_b64decode("${text}")))`,
   `${name} = np.frombuffer(pixels, np.uint8).reshape${literal(tuple(shape))}`,
@@ -146,12 +147,12 @@ export const rowsHead = (ref, model, options) => [
   `options = ${literal(picked(typed(options), (_, value) => value !== null))}`,
 ];
 
-/** Its last line. @param {number} columns @param {string} name */
+/** The last line of such a script: it saves the rows as one picture. @param {number} columns @param {string} name */
 export const rowsSaved = (columns, name) =>
   `Image.fromarray(grid(np.concatenate(rows), ${columns}).squeeze()).save("${name}.png")`;
 
 /**
- * The same with diffusers alone. Throws, with the reason, for a run that diffusers can't repeat.
+ * A script that repeats a run with diffusers alone. Throws a UserError with the reason if diffusers can't repeat it.
  * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows
  */
 function diffusers([run, other], [model], [steps]) {
@@ -162,7 +163,7 @@ function diffusers([run, other], [model], [steps]) {
   refuse(run, model);
   const { home } = model;
   const folder = folderOf(model);
-  // Each may have a folder of its own.
+  // In a checkpoint, the network and the scheduler may each have their own folder.
   const unet = home.where + (folder ? `, subfolder=${literal(folder)}` : "");
   const scheduler = home.where + (home.has_scheduler ? ", subfolder='scheduler'" : "");
   const sampler = SAMPLERS[run.sampler](run, model, times, scheduler);
@@ -201,7 +202,7 @@ function diffusers([run, other], [model], [steps]) {
   );
 }
 
-/** Throw, with the reason, for a run without coordinates that diffusers can't repeat. @param {Lane} run @param {Facts} model */
+/** Throw a UserError with the reason if diffusers' schedulers can't repeat the run. @param {Lane} run @param {Facts} model */
 function refuse(run, { schedule, prediction, home }) {
   const { sampler, spacing, steps, eta, variance } = run;
   for (const [name, value] of Object.entries(optionsOf(run)))
@@ -222,7 +223,7 @@ function refuse(run, { schedule, prediction, home }) {
 /** diffusers' names of variances. @type {Record<string, string>} */
 const KINDS = { beta: "fixed_large", beta_tilde: "fixed_small" };
 
-/** By name. scheduler: the arguments that name its files. @type {Record<string, (run: Lane, model: Facts, times: string, scheduler: string) => Sampler>} */
+/** The makers of these lines, by sampler. scheduler: the arguments that name the scheduler's files. @type {Record<string, (run: Lane, model: Facts, times: string, scheduler: string) => Sampler>} */
 const SAMPLERS = {
   ddpm: ({ variance, clip }, _, times, scheduler) => ({
     classes: ["DDPMScheduler"],
@@ -239,7 +240,7 @@ const SAMPLERS = {
       "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
     ],
   }),
-  // Without noise, at times that diffusers visits by itself.
+  // `refuse` lets pass only runs without noise, at times that diffusers visits by itself.
   ddim: ({ clip, steps }, _, __, scheduler) => ({
     classes: ["DDIMScheduler"],
     scheduler: [
@@ -254,7 +255,7 @@ const SAMPLERS = {
 };
 
 /**
- * DPM-Solver++ or UniPC. They are given x̂_0, as diffusers does not clip it for them, and our times.
+ * DPM-Solver++ or UniPC. The script gives them x̂_0, as diffusers does not clip it for them, and our times.
  * @param {Lane} run @param {Facts} model @param {string} times @param {string} scheduler @returns {Sampler}
  */
 function solver({ sampler, clip }, { prediction, schedule }, times, scheduler) {
@@ -284,7 +285,7 @@ function solver({ sampler, clip }, { prediction, schedule }, times, scheduler) {
   };
 }
 
-/** The lines of a script that a latent model needs besides. classes: of diffusers. @param {Facts} model */
+/** The additional lines for a latent model. classes: those of diffusers. @param {Facts} model */
 function latentOf({ home: { where, autoencoder }, takes_words }) {
   /** @type {{ classes: string[], imports: string[], load: string[], decode: string[] }} */
   const none = { classes: [], imports: [], load: [], decode: [] };
@@ -292,13 +293,13 @@ function latentOf({ home: { where, autoencoder }, takes_words }) {
   const { folder, kind, scale, shift } = autoencoder;
   const z = `x / ${general(scale)}${shift ? ` + ${general(shift)}` : ""}`;
   const load = [`vae = ${kind}.from_pretrained(${where}, subfolder=${literal(folder)})`];
-  const found = {
+  const decoding = {
     ...none,
     classes: [kind],
     load,
     decode: ["with torch.no_grad():", `    x = vae.decode(${z}).sample`],
   };
-  if (!takes_words) return found;
+  if (!takes_words) return decoding;
   load.push(
     `tokenizer = CLIPTokenizer.from_pretrained(${where}, subfolder='tokenizer')`,
     `encoder = CLIPTextModel.from_pretrained(${where}, subfolder='text_encoder')`,
@@ -311,7 +312,7 @@ function latentOf({ home: { where, autoencoder }, takes_words }) {
     "",
     "",
   );
-  return { ...found, imports: ["from transformers import CLIPTextModel, CLIPTokenizer"] };
+  return { ...decoding, imports: ["from transformers import CLIPTextModel, CLIPTokenizer"] };
 }
 
 /** The folder of the network's files in the checkpoint, or "". @param {Facts} model */
@@ -320,7 +321,7 @@ function folderOf({ source }) {
   return parts.length > 1 ? parts[0] : "";
 }
 
-/** The network's call, and the function that it needs for guidance. @param {Lane} run @param {Facts} model @returns {[string, string[]]} */
+/** The Python expression that calls the network, and the lines of the function that it needs for guidance. @param {Lane} run @param {Facts} model @returns {[string, string[]]} */
 function callOf(run, model) {
   const time = folderOf(model) === "transformer" ? "t.expand(len(seeds))" : "t";
   const labelled = (/** @type {unknown} */ label) =>
@@ -349,13 +350,13 @@ function timesOf({ spacing, steps }, { schedule }, rows) {
   return literal(rows.map(([t]) => t - 1));
 }
 
-/** The arguments that say what to draw, in their order. @param {Values} given @returns {Values} */
-const drawnOf = (given) =>
-  Object.fromEntries(DRAWN.filter((name) => (given[name] ?? null) !== null).map((name) => [name, given[name]]));
+/** The arguments that say what to draw, in their order. @param {Values} all @returns {Values} */
+const drawnOf = (all) =>
+  Object.fromEntries(DRAWN.filter((name) => (all[name] ?? null) !== null).map((name) => [name, all[name]]));
 
-/** @param {Values} given @param {(name: string, value: unknown) => boolean} wanted @returns {Values} */
-const picked = (given, wanted) =>
-  Object.fromEntries(Object.entries(given).filter(([name, value]) => wanted(name, value)));
+/** @param {Values} values @param {(name: string, value: unknown) => boolean} wanted @returns {Values} */
+const picked = (values, wanted) =>
+  Object.fromEntries(Object.entries(values).filter(([name, value]) => wanted(name, value)));
 
 /** @param {...string} all */
 export const lines = (...all) => `${all.join("\n")}\n`;

@@ -13,9 +13,9 @@ import { AUTO } from "./forms.js";
 /** @import { Stroke } from "./touch.js" */
 
 /**
- * One run. Image i has seed + i. spacing: null, once it is resolved, for a student's own times. guidance: null, until it is
- * resolved, for what suits the model. clip: the same. touch: of a run that a hand changes on its way. Options of samplers
- * that the form has stand beside these, by their names.
+ * The settings of one run. Image i has seed + i. Before a lane is resolved, null as guidance or clip means what suits the model.
+ * After that, null as spacing means the times that a distilled model learned. touch: the strokes with which a visitor changes
+ * the run on its way. Other options of samplers stand beside these, by their names.
  * @typedef {object} Lane
  * @property {string} checkpoint
  * @property {string} prompt
@@ -33,28 +33,28 @@ import { AUTO } from "./forms.js";
  * @property {Stroke[]} [touch]
  */
 
-/** @type {Lane} */
+/** A lane of which a request says nothing. @type {Lane} */
 const DEFAULT = {
   ...{ checkpoint: "mnist-tiny", prompt: "", negative: "", label: ANY, seed: 13, count: 4 },
   ...{ steps: 50, variance: "beta_tilde", sampler: "ddpm", spacing: AUTO, eta: 0, guidance: null, clip: null },
 };
 
-/** The run that a request asks for, as far as it says it. @param {Request} request @returns {Lane} */
+/** The lane of a request; what the request leaves out has its default. @param {Request} request @returns {Lane} */
 export function laneOf(request) {
-  const own = Object.keys(DEFAULTS).filter((name) => name in request);
-  const names = [...new Set([...Object.keys(DEFAULT), ...own])];
+  const options = Object.keys(DEFAULTS).filter((name) => name in request); // of samplers
+  const names = [...new Set([...Object.keys(DEFAULT), ...options])];
   return /** @type {Lane} */ ({
     ...DEFAULT,
     ...Object.fromEntries(names.flatMap((name) => (name in request ? [[name, request[name]]] : []))),
   });
 }
 
-/** The options of a run's sampler that the run has, without switches at their default. @param {Lane} lane @returns {Record<string, any>} */
+/** The options of a lane for its sampler, without switches that have their default. @param {Lane} lane @returns {Record<string, any>} */
 export function optionsOf(lane) {
   const all = Object.entries(/** @type {Record<string, any>} */ (lane));
-  const own = SAMPLERS[lane.sampler].options ?? {};
+  const known = SAMPLERS[lane.sampler].options ?? {};
   return Object.fromEntries(
-    all.filter(([name, value]) => name in own && (typeof value !== "boolean" || value !== DEFAULTS[name])),
+    all.filter(([name, value]) => name in known && (typeof value !== "boolean" || value !== DEFAULTS[name])),
   );
 }
 
@@ -62,8 +62,8 @@ export function optionsOf(lane) {
 export const seedsOf = ({ seed, count }) => Array.from({ length: count }, (_, i) => seed + i);
 
 /**
- * The run without what does nothing: guidance without class or words, options of other samplers. The variance stays: files
- * name it beside every sampler.
+ * The lane without settings that do nothing: guidance without a condition, and options of other samplers. The variance stays,
+ * as files name it beside every sampler.
  * @param {Lane} lane @returns {Lane}
  */
 export function plain(lane) {
@@ -76,14 +76,14 @@ export function plain(lane) {
 }
 
 /**
- * The same, with what suits the model and the sampler for everything that was left open.
+ * The lane with every choice made: what was left open gets the value that suits the model and the sampler.
  * @param {Lane} lane @param {Facts} facts @param {Catalogue} catalogue @returns {Lane}
  */
 export function resolved(lane, facts, catalogue) {
   const { checkpoint, prompt, negative, spacing, sampler, steps } = lane;
-  const asked = facts.takes_words && (prompt || negative);
+  const isWorded = facts.takes_words && (prompt || negative);
   const hasLearned = (facts.student?.guidance ?? null) !== null;
-  const usual = asked && !hasLearned ? catalogue.guidance(checkpoint) : 1;
+  const usual = isWorded && !hasLearned ? catalogue.guidance(checkpoint) : 1;
   return {
     ...lane,
     clip: lane.clip ?? facts.clip,
@@ -95,8 +95,8 @@ export function resolved(lane, facts, catalogue) {
 }
 
 /**
- * Images per step that the network evaluates: guidance evaluates each with and without its label, and each correction of
- * "langevin" once more.
+ * How many images the network evaluates in a step. Guidance evaluates each image with and without its condition. Each
+ * correction of "langevin" evaluates it once more.
  * @param {Lane} lane @param {Facts} facts
  */
 export function batch({ count, guidance, sampler }, { corrections }) {
@@ -115,8 +115,8 @@ export const sampling = (lane) => ({
 });
 
 /**
- * Resolved settings as arguments of `ddpm_core.trajectory(model, ...)`, in the order in which a script has them. eta and
- * guidance are floats there. Throws a UserError for what this model does not have.
+ * A resolved lane as arguments of `ddpm_core.trajectory(model, ...)`, in the order in which a script has them. eta and
+ * guidance are floats there. Throws a UserError if this model can't do what the lane says.
  * @typedef {object} Arguments
  * @property {number[]} seeds
  * @property {number} steps
@@ -126,7 +126,7 @@ export const sampling = (lane) => ({
  * @property {any} [eta]
  * @property {boolean | null} clip
  * @property {number | null} labels
- * @property {number | null} guidance null for 1, which is none
+ * @property {number | null} guidance null for 1, which does not guide
  * @property {string} [prompts]
  * @property {string} [negative]
  * @param {Lane} lane @param {Facts} facts @returns {Arguments}
@@ -134,7 +134,7 @@ export const sampling = (lane) => ({
 export function args(lane, facts) {
   const { T } = facts.schedule;
   /** @type {Partial<Arguments>[]} */
-  const [_, drawn, asked] = together([
+  const [_, condition, prompts] = together([
     () => {
       if (lane.steps > T) throw new Wrong("steps", RUN.steps(T, lane.steps));
       return {};
@@ -146,13 +146,13 @@ export function args(lane, facts) {
     seeds: seedsOf(lane),
     ...sampling(lane),
     clip: lane.clip,
-    labels: drawn.labels ?? null,
+    labels: condition.labels ?? null,
     guidance: lane.guidance === 1 ? null : lane.guidance,
-    ...asked,
+    ...prompts,
   };
 }
 
-/** The checkpoint that a server is asked for, and the facts that this was planned with. @param {Facts} facts */
+/** A checkpoint in a request to a server, with the stamp of the facts that the page planned with. @param {Facts} facts */
 export const asksFor = ({ ref, stamp }) => ({ checkpoint: ref, facts: stamp });
 
 /** @param {Lane} lane @param {Facts} facts */
@@ -162,26 +162,26 @@ function words({ prompt, negative }, { takes_words }) {
   return {};
 }
 
-/** The index of the class to draw, null for none. @param {{ label?: string }} lane @param {Facts} facts */
+/** The index of the class to draw; null for any class. @param {{ label?: string }} lane @param {Facts} facts */
 export function classOf({ label = ANY }, facts) {
   if (label === ANY) return null;
   if (!facts.num_classes) throw new Wrong("label", RUN.noClasses(ANY));
-  const found = classIndex(facts, label);
-  if (found !== null) return found;
+  const index = classIndex(facts, label);
+  if (index !== null) return index;
   throw new Wrong("label", RUN.noClass(shown(label), ANY, few(classNames(facts))));
 }
 
 /**
- * The class that a text names: the one of exactly that name, else the one of that number (from 0), else the first one that
- * has it among its names, as ImageNet's have several with commas between; null where there is none.
+ * The class that a text names: the one with exactly this name, else the one with this number (from 0), else the first one that
+ * has it among its names; null if there is none. ImageNet's classes have several names, with commas between.
  * @param {Facts} facts @param {string} text
  */
 function classIndex({ class_names, num_classes }, text) {
   const names = class_names ?? [];
   if (names.includes(text)) return names.indexOf(text);
   if (/^\d{1,9}$/.test(text) && Number(text) < num_classes) return Number(text);
-  const found = names.findIndex((name) => name.split(", ").includes(text));
-  return found < 0 ? null : found;
+  const index = names.findIndex((name) => name.split(", ").includes(text));
+  return index < 0 ? null : index;
 }
 
 /** Names for a sentence: the first ones, where there are many. @param {string[]} names */

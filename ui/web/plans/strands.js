@@ -1,12 +1,12 @@
-// What several workers of a browser compute of a run: each its own strands.
+// How a run is divided among several workers of a browser: each worker computes some of its strands.
 
 import { evaluations } from "./plan.js";
 
 /** @import { Outline, Plan } from "./plan.js" */
 
 /**
- * Which of so many workers computes each strand, and the evaluations of the one that has most to do: in each turn the longest
- * strand is the first to be given, each to the worker that has least.
+ * Divide strands among workers. Turn by turn, from the longest strand on, each goes to the worker that has least to do.
+ * Returns the worker of each strand, and the evaluations of the worker that has most to do.
  * @param {Outline[]} strands @param {number} workers
  */
 export function shares(strands, workers) {
@@ -23,12 +23,12 @@ export function shares(strands, workers) {
   return { owners, most: Math.max(...loads) };
 }
 
-/** How many times as quick so many workers are as one. @param {Pick<Plan, "steps" | "strands">} plan @param {number} workers */
+/** How many times faster several workers are than one. @param {Pick<Plan, "steps" | "strands">} plan @param {number} workers */
 export function gain({ steps, strands = [] }, workers) {
   if (workers === 1) return 1;
   const all = evaluations(steps);
-  const saved = (/** @type {Outline[]} */ one) =>
-    one.reduce((sum, { cost }) => sum + cost, 0) - shares(one, workers).most;
-  const left = all - strands.reduce((sum, one) => sum + saved(one), 0);
+  const saved = (/** @type {Outline[]} */ phase) =>
+    phase.reduce((sum, { cost }) => sum + cost, 0) - shares(phase, workers).most;
+  const left = all - strands.reduce((sum, phase) => sum + saved(phase), 0);
   return left ? all / left : 1;
 }

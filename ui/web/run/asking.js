@@ -1,4 +1,4 @@
-// What is asked while a visitor chooses: what the form's models offer, and then what a run of its values takes.
+// The questions that the page asks while a visitor chooses: what the form's models offer, and then how long a run would take.
 
 import { NEXT } from "./standing.js";
 
@@ -6,20 +6,20 @@ import { NEXT } from "./standing.js";
 /** @import { Answer } from "../messages/client.js" */
 /** @import { Panel } from "./panel.js" */
 
-const NOT_KNOWN = 500; // ms until it is asked again how long a run takes,
-const PATIENCE = 20_000; // and after the last change until it is not asked any more
+const NOT_KNOWN = 500; // ms to wait before the page asks again, while the time of a run is not known
+const PATIENCE = 20_000; // ms after the last change, when the page stops asking
 
 export class Asking {
-  #number = 0; // of the newest question
+  #number = 0; // the number of the newest question
   #timer = 0;
-  #since = 0; // the last change, in ms of performance.now()
+  #since = 0; // when the last change was, in ms of performance.now()
 
   /** @param {Panel<any>} panel */
   constructor(panel) {
     this.panel = panel;
   }
 
-  /** The number of the question to which an event leads, which drops the one before it. 0: it leads to none. @param {string} event */
+  /** Begin the question to which an event leads; the question before it is dropped. Returns its number, 0 if there is none. @param {string} event */
   #begin(event) {
     const { standing } = this.panel;
     if (!NEXT.question[standing.state.question][event]) return 0;
@@ -28,16 +28,16 @@ export class Asking {
     return ++this.#number;
   }
 
-  /** Ask what the models of the form offer. Returns null where others are chosen meanwhile. @returns {Promise<(Answer<About> | null)[] | null>} */
+  /** Ask what the models of the form offer. Returns null if other models were chosen meanwhile. @returns {Promise<(Answer<About> | null)[] | null>} */
   async models() {
     const number = this.#begin("choose");
     const { form, page, standing } = this.panel;
     const pictures = form.fields.some(({ name }) => name === "picture"); // such a form offers the model's examples
-    const asked = form.refs.map((ref) => (ref === null ? null : page.knowledge.about(ref, pictures)));
-    const found = await Promise.all(asked);
+    const questions = form.refs.map((ref) => (ref === null ? null : page.knowledge.about(ref, pictures)));
+    const answers = await Promise.all(questions);
     if (number !== this.#number) return null;
     standing.on("know");
-    return found;
+    return answers;
   }
 
   /** The values have changed: ask about them after a pause. @param {number} pause ms */
@@ -51,7 +51,7 @@ export class Asking {
     if (this.#begin("wait")) this.#timer = setTimeout(() => this.#ask(), pause);
   }
 
-  /** Ask what a run takes. It begins where there is a reason. */
+  /** Ask how long a run takes, and begin it if there is a reason. */
   async #ask() {
     const { panel } = this;
     const { page, part, form, standing } = panel;

@@ -1,5 +1,5 @@
-// The connection of a panel to its run: it begins and stops the run, hears its messages, and finds it again when the page
-// was loaded anew or the connection broke.
+// The connection of a panel to its run. It begins and stops the run and receives its messages. It finds the run again after
+// the page was reloaded, or after the connection broke.
 
 import { kept } from "../messages/client.js";
 import { fetching } from "../plans/index.js";
@@ -11,11 +11,11 @@ import { failure } from "../words/units.js";
 /** @import { Plan } from "../plans/plan.js" */
 /** @import { Panel } from "./panel.js" */
 
-const AGAIN = 1000; // ms after which a run whose connection broke is looked for
+const AGAIN = 1000; // ms after a break of the connection, before it looks for the run
 
 export class Connection {
-  leave = () => {}; // the run that is heard
-  /** Of that run. @type {Plan | null} */
+  leave = () => {}; // stops listening to the run
+  /** The plan of that run. @type {Plan | null} */
   plan = null;
 
   /** @param {Panel<any>} panel */
@@ -26,7 +26,7 @@ export class Connection {
 
   /** Begin a run. @param {Values} values */
   begin(values) {
-    kept.remove(this.name); // nobody looks for the run before it any more
+    kept.remove(this.name); // the new run replaces the earlier one: a reload must not find that again
     this.panel.stream.start();
     this.#hear(values, () => this.panel.planOf(values));
   }
@@ -36,7 +36,7 @@ export class Connection {
     stream.stop(() => page.client.ask("engine", "stop", { run: stream.run }));
   }
 
-  /** Hear a run again that went on meanwhile. Returns whether there is one. */
+  /** Listen again to a run that continued meanwhile. Returns whether there is one. */
   async resume() {
     const { stream, page, part } = this.panel;
     const { run, values, fetches } = JSON.parse(kept.get(this.name) ?? "{}");
@@ -55,7 +55,7 @@ export class Connection {
     if (!(await this.resume()) && stream.state === "lost") stream.lose(RUN.gone);
   }
 
-  /** The models of a run are here: now it can be planned. @param {Values} values */
+  /** Begin the run whose models have just been fetched: only now can it be planned. @param {Values} values */
   #beginFetched(values) {
     this.#hear(values, async () => {
       const plan = await this.panel.page.knowledge.plan(this.panel.part, values);
@@ -65,9 +65,10 @@ export class Connection {
   }
 
   /**
-   * Hear a run of these values. Where the files of a model are not here it has no plan: then what is heard is how they are
-   * fetched, and the run begins after that.
-   * @param {Values} values @param {() => Plan | null | Promise<Plan | null>} planned @param {Resumed | null} [resumed] a run that goes on
+   * Listen to a run with these values. If the files of a model are not here, there is no plan: then it first listens to a
+   * run that only fetches them, and begins the run itself after that.
+   * @param {Values} values @param {() => Plan | null | Promise<Plan | null>} planned @param {Resumed | null} [resumed] a run that
+   *   continues
    */
   #hear(values, planned, resumed = null) {
     this.leave();
@@ -80,7 +81,7 @@ export class Connection {
       leave();
     };
     /** @type {Promise<unknown>} */
-    let before = Promise.resolve(); // messages are taken one after another
+    let before = Promise.resolve(); // handle messages one after another, though planning takes a while
     const then = (/** @type {() => unknown} */ act) => {
       before = before.then(() => (isLeft ? undefined : act())).catch((error) => stream.lose(failure(error)));
     };

@@ -16,7 +16,7 @@ export function itemsOf(panel, kinds, some, slide) {
   const { page, part, standing, recorded } = panel;
   const isSeen = some && standing.state.sketch !== "over";
   if (recorded) kinds = [];
-  const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // the ZIP has the pixels, too
+  const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // the ZIP has the PNG's pixels, too
   const files = filesOf(panel, wanted, isSeen);
   if (slide && isSeen) {
     const link = () => page.link(part, panel.ran);

@@ -1,5 +1,5 @@
-// What the page knows of checkpoints, and what it says of a run before it begins. Its words are the page's, its time the
-// engine's.
+// What the page knows of checkpoints, and how it describes a run before it begins. The page writes the words; the engine says
+// how long steps take.
 
 import { aboutOf, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";
@@ -17,17 +17,17 @@ import { failure } from "../words/units.js";
 /** @import { FactsAnswer, Pace } from "../messages/protocol.d.ts" */
 
 /**
- * What the page says of a run before it begins.
+ * How the page describes a run before it begins.
  * @typedef {object} Description
  * @property {string} estimate
  * @property {number | null} seconds
- * @property {boolean | null} auto whether a run may begin by itself; null while its time is not known
+ * @property {boolean | null} auto whether the run may begin by itself; null while its time is not known
  * @property {string} [summary] the settings in one line
  * @property {string} [caption]
  * @property {string} [python]
  * @property {string} [diffusers]
- * @property {string} [why] there is no script for diffusers
- * @property {import("../plans/plan.js").Plan | null} plan of the run; null where a model has no files here
+ * @property {string} [why] the reason why there is no script for diffusers
+ * @property {import("../plans/plan.js").Plan | null} plan of the run; null if the files of a model are not here
  * @property {string} of the described values, as JSON
  * @property {undefined} [error]
  */
@@ -36,15 +36,15 @@ import { failure } from "../words/units.js";
 export class Knowledge {
   /** The newest facts, by their refs. @type {Map<string, FactsAnswer>} */
   #known = new Map();
-  /** How long steps take, by the names of what takes them. @type {Map<string, Pace>} */
+  /** How long steps take, by the names of the kinds of steps. @type {Map<string, Pace>} */
   #paces = new Map();
-  /** Checkpoints that the visitor has chosen. Of others, which a link names, the engine fetches nothing before Run. @type {Set<string>} */
+  /** Checkpoints that the visitor has chosen. If only a link names a checkpoint, the engine fetches nothing before Run. @type {Set<string>} */
   typed = new Set();
 
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
-   * @param {Ask} ask the engine
-   * @param {string} [precision] of an engine that has only one
+   * @param {Ask} ask asks the engine
+   * @param {string} [precision] of an engine that has only one precision
    */
   constructor(words, forms, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
@@ -55,19 +55,19 @@ export class Knowledge {
 
   /** Ask what a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] with examples of pictures @returns {Promise<Answer<About>>} */
   async about(ref, pictures = false) {
-    const known = await this.ask("engine", "facts", { ref, pictures, typed: this.typed.has(ref) });
-    if (known.error !== undefined) return known;
-    this.#known.set(ref, known);
-    return aboutOf(known, this.catalogue);
+    const answer = await this.ask("engine", "facts", { ref, pictures, typed: this.typed.has(ref) });
+    if (answer.error !== undefined) return answer;
+    this.#known.set(ref, answer);
+    return aboutOf(answer, this.catalogue);
   }
 
-  /** A run has ended: steps may take another time now. @param {boolean} failed maybe as the files of its models have changed */
+  /** A run has ended: forget how long steps take. @param {boolean} failed if it failed, files may have changed: forget all facts */
   ended(failed) {
     this.#paces.clear();
     if (failed) this.#known.clear();
   }
 
-  /** The plan of a run, null where the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<Plan | null>} */
+  /** Plan a run; null if the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<Plan | null>} */
   async plan(part, values) {
     const { planner, request, models } = await this.#request(part, values);
     return models && planner.plan(request, models, this.catalogue);
@@ -78,7 +78,7 @@ export class Knowledge {
     return (await this.#planner(part)).refs(check(this.forms[part], values));
   }
 
-  /** A plan as an engine takes it. @param {string} part @param {Plan} plan @returns {Promise<Order>} */
+  /** The order with which an engine computes a plan. @param {string} part @param {Plan} plan @returns {Promise<Order>} */
   async order(part, plan) {
     const planner = await this.#planner(part);
     const shown = (/** @type {any} */ result) =>
@@ -86,7 +86,7 @@ export class Knowledge {
     return { part, plan, asked: planner.asked(plan), shown };
   }
 
-  /** The settings of a run in a line; "" where they mean nothing any more, as when its model has gone. @param {string} part @param {Values} values */
+  /** The settings of a run in a line; "" if they are impossible now, for example because the model has gone. @param {string} part @param {Values} values */
   async summary(part, values) {
     try {
       const { planner, request } = await this.#request(part, values);
@@ -97,7 +97,7 @@ export class Knowledge {
     }
   }
 
-  /** Describe the run of a form's values. This is the one place that asks an engine what a run takes. @param {string} part @param {Values} values @returns {Promise<Described>} */
+  /** Describe the run of a form's values. No other function asks an engine how long a run takes. @param {string} part @param {Values} values @returns {Promise<Described>} */
   async describe(part, values) {
     try {
       const { planner, request, models, refs } = await this.#request(part, values);
@@ -109,23 +109,23 @@ export class Knowledge {
       return { ...estimate(plan, pace), ...(summary && { summary }), ...about, plan, of: JSON.stringify(values) };
     } catch (error) {
       const all = error instanceof Wrong ? error.all : [];
-      const wrong = all.map((one) => ({ field: one.field, error: failure(one) }));
+      const wrong = all.map((each) => ({ field: each.field, error: failure(each) }));
       return { error: failure(error), wrong };
     }
   }
 
-  /** How long steps take. @param {string[]} refs of what takes them @returns {Promise<Answer<Pace>>} */
+  /** How long steps take. @param {string[]} refs the names of the kinds of steps @returns {Promise<Answer<Pace>>} */
   async #pace(refs) {
     const key = refs.join("\n");
-    const before = this.#paces.get(key);
-    if (before) return before;
+    const remembered = this.#paces.get(key);
+    if (remembered) return remembered;
     const pace = await this.ask("engine", "pace", { refs });
     if (pace.error === undefined && isSettled(pace)) this.#paces.set(key, pace);
     return pace;
   }
 
   /**
-   * Check the values of a form, and get the facts of its models; null where a model has no files here.
+   * Check the values of a form, and get the facts of its models. models is null if the files of one are not here.
    * @param {string} part @param {Values} values
    */
   async #request(part, values) {
@@ -133,25 +133,25 @@ export class Knowledge {
     const [planner, request] = [await this.#planner(part), check(this.forms[part], values)];
     const refs = planner.refs(request);
     const prepared = Promise.all([this.#prepare(request), planner.prepare?.(request)]);
-    const asked = await Promise.allSettled(refs.map((ref) => this.#facts(ref)));
+    const answers = await Promise.allSettled(refs.map((ref) => this.#facts(ref)));
     const facts = together(
-      asked.map((one, i) => () => {
-        if (one.status === "fulfilled") return one.value;
+      answers.map((answer, i) => () => {
+        if (answer.status === "fulfilled") return answer.value;
         const field = this.forms[part].find(({ kind, name }) => kind === "reference" && request[name] === refs[i]);
-        throw field ? new Wrong(field.name, failure(one.reason)) : one.reason;
+        throw field ? new Wrong(field.name, failure(answer.reason)) : answer.reason;
       }),
     );
     await prepared;
-    const models = facts.flatMap((one) => one ?? []);
+    const models = facts.flatMap((each) => each ?? []);
     return { planner, request, refs, models: models.length === refs.length ? models : null };
   }
 
-  /** The planner of a part. Its module may fail to load without a network: then once the engine answers again. @param {string} part @returns {Promise<Planner<any>>} */
+  /** The planner of a part. Its module may fail to load while the network is down: then try again once the engine answers. @param {string} part @returns {Promise<Planner<any>>} */
   #planner(part) {
     return plannerOf(part).catch(() => this.ask("engine", "models", {}).then(() => plannerOf(part)));
   }
 
-  /** Get the facts of a checkpoint. Throws the engine's sentence where there is no such checkpoint. @param {string} ref */
+  /** Get the facts of a checkpoint; null if its files are not here. Throws a UserError if there is no such checkpoint. @param {string} ref */
   async #facts(ref) {
     if (!this.#known.get(ref)?.facts) {
       const { error } = await this.about(ref);
@@ -161,7 +161,7 @@ export class Knowledge {
     return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;
   }
 
-  /** Get the names of emoji, where a request has some. @param {Request} request */
+  /** Get the names of emoji, if a request has emoji. @param {Request} request */
   async #prepare(request) {
     const { catalogue } = this;
     const needed = Object.values(request).some((value) => typeof value === "string" && hasEmoji(value));

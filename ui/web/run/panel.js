@@ -1,5 +1,6 @@
-// What the parts with a form and a run have in common. standing.js says what is shown and why a run begins, asking.js asks
-// about the form, connection.js hears the run, and bar.js shows it. The panel joins them, and says when what happens.
+// What all parts with a form and a run have in common. The panel joins four modules and calls them at the right time:
+// standing.js remembers what is shown and why a run begins, asking.js asks about the form, connection.js listens to the run,
+// and bar.js shows how it stands.
 
 import { button, el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
@@ -18,52 +19,53 @@ import { Stream } from "./stream.js";
 /** @import { Described, Description } from "./knowledge.js" */
 
 /**
- * What sets the values. A "press" runs them, and brings the pictures into sight. A press "inside" the pictures runs them where
- * they are. A "change" by hand runs them if that is quick and the models are here. So does a "link", which anybody may have
- * made; it also opens the fields that it changes. A "lesson" ends the run that goes on, and shows its own: the recorded one
- * if that has these values.
+ * Why the values of the form are set. "press": run them, and bring the pictures into sight. "inside", a press inside the
+ * pictures: run them, but scroll nowhere. "change", by hand: run them if that is quick and the models are here. "link": the same,
+ * as anybody may have made the link; also open the fields that it changes. "lesson": end the current run and run these values,
+ * or show the recorded run if it has them.
  * @typedef {"" | "change" | "link" | "press" | "inside" | "lesson"} Cause
  */
 
 /**
- * What a part gives its panel. The part uses of the panel: `form`, `stage`, `side`, `origin` and `element`; `set`, `start`,
- * `stop`, `changed` and `showSketch`; and how it stands.
+ * What a part gives its panel. Of the panel, the part may use `form`, `stage`, `side`, `origin` and `element`; `set`, `start`,
+ * `stop`, `changed` and `showSketch`; and the getters below "What is shown".
  * @template {{ kind: string }} Result
  * @typedef {object} Display
  * @property {(result: Result) => void} take draws one result of the newest run
- * @property {() => void} [renew] another run begins
- * @property {(seconds: number) => void} [skip] index.html has shown the recorded run for so long
- * @property {() => void} [render] the run stands differently, or a field has changed
- * @property {(values: Values, plan: Plan | null) => string | Promise<string>} [finish] a run of these values has finished. Returns
- * its outcome, in a sentence for a screen reader
- * @property {(about: About) => void} [offer] the model is known
- * @property {(description: Description) => void} [describe] the settings are described
- * @property {(form: Form) => HTMLElement} [layout] lays out the fields; all of them where it is left out
- * @property {() => HTMLElement[]} [sight] what a press brings into sight, the most important last
+ * @property {() => void} [renew] clears the pictures, as another run begins
+ * @property {(seconds: number) => void} [skip] skips these first seconds of the recorded run, which index.html has shown
+ * @property {() => void} [render] draws the part again, as the run's state or a field has changed
+ * @property {(values: Values, plan: Plan | null) => string | Promise<string>} [finish] is called when a run of these values has
+ * finished; returns its outcome, in a sentence for a screen reader
+ * @property {(about: About) => void} [offer] is called when the model is known
+ * @property {(description: Description) => void} [describe] is called when the page has described the settings
+ * @property {(form: Form) => HTMLElement} [layout] lays out the fields; without it the form lays out all of them
+ * @property {() => HTMLElement[]} [sight] the elements that a press brings into sight, the most important last
  */
 
-const PAUSE = 120; // ms after the last change by hand until it is asked about
-const COMPOSED = 229; // the code of keys that go to an input method; Safari has it for the last one, too
+const PAUSE = 120; // ms to wait after the last change by hand, before the page asks about it
+const COMPOSED = 229; // keys that go to an input method have this code; in Safari the last one has only this sign
 
 /** @template {{ kind: string }} Result */
 export class Panel {
   standing = new Standing();
   stage = el("div", { class: "stage" });
-  /** Says the settings of the pictures, where they are not the form's. A part puts it above its pictures. */
+  /** Says which settings the pictures have, if the form has others. A part puts it above its pictures. */
   origin = el("div", { class: "origin", hidden: true });
   /** @type {Description | null} */
   description = null;
 
   /**
-   * Its element has data-state (of the run, or "idle", "starting", "lost"), data-run, data-ready (whether the model is known),
-   * data-described (the number of the last answer) and data-outdated (whether the pictures are of other settings).
+   * The attributes of its element say how it stands: data-state (that of the run, or "idle", "starting", "lost"), data-run,
+   * data-ready (whether the model is known), data-described (the number of the last answer) and data-outdated (whether the
+   * pictures have other settings than the form).
    * @param {Page} page @param {string} part @param {Display<Result>} display
    */
   constructor(page, part, display) {
     this.page = page;
     this.part = part;
     this.display = display;
-    this.recorded = page.given.recorded?.[part] ?? ""; // why there is nothing but a recording here
+    this.recorded = page.given.recorded?.[part] ?? ""; // why this part has only a recording; "" if it can compute
     this.form = new Form(page.given.forms[part], page.given, (name, done) => this.changed(name, done));
     const [first] = this.form.references;
     if (first && page.model && this.form.takes(page.model)) this.form.set({ [first.name]: page.model.ref });
@@ -84,7 +86,7 @@ export class Panel {
     this.#listen();
   }
 
-  /** What stands beside the stage. A phone folds the fields away, unless they fold by themselves. */
+  /** The elements beside the stage. A phone folds the fields away, unless they fold by themselves. */
   #beside() {
     const { bar, fields, summary, recorded } = this;
     if (recorded) return [bar.status.element, el("p", { class: "recorded" }, recorded)];
@@ -98,21 +100,21 @@ export class Panel {
     addEventListener("models", () => form.list(page.given.models));
     element.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === COMPOSED) return;
-      // A model that was typed is known only after its change, which runs it.
+      // In the field of the model, Enter must not start a run: the model is known only after the change, which runs it.
       if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
   }
 
-  /** Open or fold the fields of a phone. @param {boolean} [open] */
+  /** Open or fold the fields, on a phone. @param {boolean} [open] */
   #unfold(open = !this.side.classList.contains("open")) {
     this.side.classList.toggle("open", open);
     this.summary.setAttribute("aria-expanded", String(open));
-    if (this.form.mistakes.length) this.changed("", false); // their sentences come into sight, or go
+    if (this.form.mistakes.length) this.changed("", false); // the sentences about mistakes stand at the fields, or elsewhere while those are folded
   }
 
   // --- What the visitor chooses
 
-  /** Values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
+  /** Set values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
   async set(values, cause) {
     const { standing, form, page } = this;
     form.set(values);
@@ -133,7 +135,7 @@ export class Panel {
     if (impossible.length) page.say(RUN.impossible(impossible), true);
   }
 
-  /** A field was changed: ask about the form again. @param {string} name "" where something else has changed @param {boolean} done false while a slider moves */
+  /** A field was changed: ask about the form again. @param {string} name of the field, "" if something else has changed @param {boolean} done false while a slider moves */
   changed(name, done) {
     const { standing, form } = this;
     if (name) standing.on("edit");
@@ -149,20 +151,20 @@ export class Panel {
     if (!this.recorded) this.asking.later(name ? PAUSE : 0);
   }
 
-  /** The models are chosen: offer what they have. */
+  /** Models were chosen: let the form offer what they can do. */
   async choose() {
     const { form, standing, display, element } = this;
     element.dataset.ready = "false";
-    const found = await this.asking.models();
-    if (!found) return;
+    const answers = await this.asking.models();
+    if (!answers) return;
     for (const [i, reference] of form.references.entries()) {
-      const about = found[i] ?? found[0];
+      const about = answers[i] ?? answers[0];
       if (about?.error === undefined) form.markAll(form.mistakes.filter(({ field }) => field !== reference.name));
       if (about?.error === undefined && about?.here) form.offer(reference, about);
     }
-    const [first] = found;
+    const [first] = answers;
     if (first?.error === undefined && first?.here) {
-      this.page.model = first; // other parts begin with it
+      this.page.model = first; // other parts will begin with this model
       display.offer?.(first);
     }
     element.dataset.ready = "true";
@@ -170,7 +172,7 @@ export class Panel {
     this.changed("", false);
   }
 
-  /** Show what a run takes, or what is wrong with its values. Returns whether it could begin. @param {Described} answer @param {number} number of the question */
+  /** Show how long a run would take, or what is wrong with its values. Returns whether it may begin. @param {Described} answer @param {number} number of the question */
   describe(answer, number) {
     const { standing, form, bar, display } = this;
     const { error = "", wrong = [] } = answer.error === undefined ? {} : answer;
@@ -178,7 +180,7 @@ export class Panel {
     if (this.description) standing.on("accept");
     else if (wrong.length) standing.blame("refuse", wrong);
     form.markAll(standing.wrong);
-    const { missing } = form; // what is not chosen yet is no mistake
+    const { missing } = form; // a choice that is still to be made is no mistake
     const problem = missing || error;
     bar.describe(this.description, problem && (form.waits(form.mistakes) ?? problem), !missing && error !== "");
     write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
@@ -186,12 +188,12 @@ export class Panel {
     this.element.dataset.described = String(number);
     this.#render();
     if (!this.description?.auto) this.#sayOrigin(); // a quick run replaces the pictures at once
-    return !problem && this.isOnScreen; // who has left wants no run
+    return !problem && this.isOnScreen; // a visitor who has gone to another part wants no run here
   }
 
   // --- Runs
 
-  /** Begin a run of what is chosen, if that is possible. */
+  /** Begin a run with the values of the form, if that is possible. */
   start() {
     if (!this.canRun) return;
     const { standing } = this;
@@ -204,7 +206,7 @@ export class Panel {
 
   stop = () => this.connection.stop();
 
-  /** The plan of a run: the one that described the form, where the values are the same. @param {Values} values */
+  /** The plan of a run. If the values have not changed since the form was described, its plan is used again. @param {Values} values */
   planOf(values) {
     const { plan, of } = this.description ?? {};
     return plan && of === JSON.stringify(values) ? plan : this.page.knowledge.plan(this.part, values);
@@ -221,7 +223,7 @@ export class Panel {
     this.display.take(result);
   }
 
-  /** The run stands differently. @param {boolean} isNew it has come to another state */
+  /** Something about the run has changed: show it. @param {boolean} isNew whether its state is another one */
   #stand(isNew) {
     const { stream, standing, display } = this;
     const { state } = stream;
@@ -233,14 +235,14 @@ export class Panel {
     if (isFinished || standing.state.sketch !== "over") this.bar.tell(stream, outcome);
     if (!stream.active && state !== "idle") {
       this.page.knowledge.ended(state === "error");
-      this.changed("", false); // the pace is known better now
-      this.page.refresh(); // and a model may be here now
+      this.changed("", false); // the run has measured how long steps take: show its time anew
+      this.page.refresh(); // the run may have fetched a model: list it
       this.element.dispatchEvent(new Event("over"));
     }
     if (state === "lost") this.connection.reconnect();
   }
 
-  /** Blame the field of the model that the sentence of a failed run names first. */
+  /** A run failed: mark the field whose model the error's sentence names first. */
   #blame() {
     const { words } = this.stream;
     const [named] = this.form.references
@@ -258,7 +260,7 @@ export class Panel {
 
   // --- What is shown
 
-  /** Whether somebody looks at this part. */
+  /** Whether this part is on the screen. */
   get isOnScreen() {
     return isShown(this.bar.run);
   }
@@ -267,35 +269,35 @@ export class Panel {
     return !this.bar.run.disabled;
   }
 
-  /** The state of a sketch: "none", "awaited", or "over" what is shown. */
+  /** The state of the sketch: see `NEXT` in standing.js. */
   get sketch() {
     return this.standing.state.sketch;
   }
 
-  /** The values of what is shown, or those of the form where that is a sketch, or nothing. */
+  /** The values of what is shown; those of the form if that is a sketch or nothing. */
   get ran() {
     return (this.sketch !== "over" && this.standing.values) || this.form.pinned;
   }
 
-  /** Whether what is shown has the values that are chosen. */
+  /** Whether what is shown has the values of the form. */
   #isSame = () => {
     const chosen = this.form.pinned;
     const shown = this.standing.values ?? chosen;
     return this.form.fields.every(({ name }) => String(chosen[name] ?? "") === String(shown[name] ?? ""));
   };
 
-  /** Whether a run of the values that are chosen goes on or is shown, as after Back. */
+  /** Whether a run with the values of the form is under way or shown, as it may be after Back. */
   get isRun() {
     const { active, state } = this.stream;
     return (active || state === "finished") && !this.standing.isExample && this.#isSame();
   }
 
-  /** How the pictures differ from what the form says: "awaited", "other", or "". */
+  /** How the pictures differ from the form: see `Standing.difference`. */
   get difference() {
     return this.standing.difference(this.stream.active, this.#isSame);
   }
 
-  /** Say something of a sketch, which covers the pictures or not; "" where there is none. @param {string} words @param {boolean} isShown */
+  /** Say something about the sketch. @param {string} words "" if there is none any more @param {boolean} isShown whether it covers the pictures */
   showSketch(words, isShown) {
     this.standing.words.sketch = words;
     this.standing.on(isShown ? "cover" : words ? "await" : "lift");
@@ -307,13 +309,13 @@ export class Panel {
     const { state, run } = stream;
     Object.assign(this.element.dataset, { state, run: run ?? "", outdated: difference !== "" });
     if (difference !== "other") this.origin.hidden = true;
-    const waits = state === "error" ? form.waits(standing.wrong) : null; // the sentence of the run stands at the field
+    const waits = state === "error" ? form.waits(standing.wrong) : null; // the run's error stands at the field, not here
     const offer = this.canRun ? bar.run.textContent : "";
     bar.show(standing.line(stream, difference !== "", offer, waits), stream);
     this.display.render?.();
   }
 
-  /** Say above the pictures that they are of other settings, and of which. */
+  /** Say above the pictures that they have other settings than the form, and which. */
   async #sayOrigin() {
     const { standing, stream } = this;
     const { values, isExample } = standing;
@@ -326,8 +328,8 @@ export class Panel {
   }
 
   /**
-   * Show the recorded run. Where another model is chosen, as by --checkpoint, a run of that follows.
-   * @param {Values | null} wanted values that it must have; without them it gives way to a run @returns {Promise<boolean>} whether it is shown
+   * Show the recorded run. If another model is chosen, as by --checkpoint, a run of that model follows.
+   * @param {Values | null} wanted values that the recorded run must have; null: show it unless there is a run already @returns {Promise<boolean>} whether it is shown
    */
   async #showExample(wanted = null) {
     const { form, standing, page, part, display } = this;
@@ -349,7 +351,7 @@ export class Panel {
     display.skip?.(example.seen);
     const isOther = form.references.some(({ name }) => form.value(name) !== values[name]);
     if (isOther) standing.on("edit");
-    if (isOther && !page.only) standing.on("change"); // a class presses Run itself
+    if (isOther && !page.only) standing.on("change"); // a page of a class waits until the visitor presses Run
     if (!wanted && standing.state.form === "same") form.set(example.values, false); // the form says what is shown
     this.changed("", false);
     return true;
@@ -358,7 +360,7 @@ export class Panel {
   // --- What the page gets
 
   /**
-   * The part of the page, which shows the recorded run first.
+   * Show the recorded run, and return what the page needs of this part.
    * @param {string[]} kinds of files that can be saved @param {() => boolean} some whether there is something to save
    * @param {Partial<Part>} [more]
    * @returns {Part}
@@ -378,7 +380,7 @@ export class Panel {
 
   /**
    * Save a file of the run.
-   * @param {string} kind @param {(text: string) => void} say how far it is
+   * @param {string} kind @param {(text: string) => void} say shows how far the file is
    * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
    */
   async save(kind, say) {
@@ -387,7 +389,7 @@ export class Panel {
     return save(this.page, { part: this.part, run: this.stream.run, plan: this.connection.plan }, kind, say);
   }
 
-  /** Compute what a recorded example shows: nothing else of it was kept. */
+  /** Compute the run that the recorded example shows: of the example there are only pictures, too few for a file. */
   async #compute() {
     this.form.set(this.ran);
     await this.choose();

@@ -13,7 +13,7 @@ const MOST = 12;
 const SIDE = 64; // pixels: the height of a picture
 const NAME = "lab-runs";
 
-/** Read the last runs. Other pages of this address may have written something else: that does not count. @returns {PastRun[]} */
+/** Read the last runs. Other pages at this address may have stored something else under this name, so everything is checked. @returns {PastRun[]} */
 export function read() {
   const runs = attempt(() => JSON.parse(localStorage.getItem(NAME) ?? "[]"));
   const isRun = (/** @type {any} */ run) => typeof run?.part === "string" && run.values instanceof Object;
@@ -40,7 +40,7 @@ export class Past {
     this.#draw();
   }
 
-  /** Add the run that the player has just finished. @param {string} part @param {Values} values of it */
+  /** Add the run that the player has just finished. @param {string} part @param {Values} values of the run */
   async add(part, values) {
     const { plan } = this.player.view.coming;
     const picture = small(await this.player.painted());

@@ -1,4 +1,4 @@
-// Saving a file of a run. The engine keeps the run, the page makes the file, the browser saves it.
+// How a file of a run is saved: the engine keeps the numbers of the run, the page makes the file, the browser saves it.
 
 import { make } from "../files/make.js";
 import { UserError } from "../process/errors.js";
@@ -8,9 +8,9 @@ import { download } from "./share.js";
 /** @import { Page } from "../app.js" */
 /** @import { Plan } from "../plans/plan.js" */
 
-const BREATH = 30; // ms after which making a file gives the page a turn
+const BREATH = 30; // ms of making a file, before the page gets a turn and can answer the visitor
 const LONG = 2000; // ms after which the page says how far the file is
-const FETCHED = 60_000; // ms in which a browser has fetched a file
+const FETCHED = 60_000; // ms after which the browser has surely fetched the file
 
 /**
  * Save a file of a run.

@@ -9,7 +9,7 @@ export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];
 
-  /** @param {HTMLElement} root @param {(text: string) => void} say where the menu is closed */
+  /** @param {HTMLElement} root @param {(text: string) => void} say says how saving ended, if the menu is closed by then */
   constructor(root, say) {
     this.tell = say;
     this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
@@ -39,7 +39,7 @@ export class ShareMenu {
     return open;
   }
 
-  /** Set what the menu has from now on. @param {() => Item[]} items */
+  /** Set the entries of the menu. @param {() => Item[]} items */
   show(items) {
     this.#items = items;
     this.close();
@@ -81,8 +81,8 @@ export function download(href, name) {
 }
 
 /**
- * Copy a text. Without a secure origin there is no navigator.clipboard, and both ways may be refused: then the text is
- * shown, to copy by hand. Returns whether it was copied.
+ * Copy a text. Without a secure origin there is no navigator.clipboard, and a browser may refuse both ways to copy. Then the
+ * text is shown, so that the visitor can copy it by hand. Returns whether it was copied.
  * @param {string} text @param {string} what the text is
  */
 export async function copy(text, what) {

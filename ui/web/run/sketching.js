@@ -1,8 +1,8 @@
-// What quick sketches need: a student that draws them for a model, and a clock, which tests move by hand.
+// What quick sketches need: a distilled model that draws them in place of the chosen one, and a clock that tests can move.
 
 /** @import { Page } from "../app.js" */
 /** @import { Values } from "../messages/client.js" */
-/** now: in ms. @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
+/** A clock in ms. @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
 
 /** @type {Clock} */
 export const CLOCK = {
@@ -12,13 +12,13 @@ export const CLOCK = {
 };
 
 /**
- * The values with which a student draws the sketches of a model; null where the page has no student of it. A student has
- * learned one guidance, and no negative prompt.
+ * The values with which a distilled model (a student) draws the sketches of a model. Null if the page has no student of it, or
+ * if the values need another: a student has learned one guidance and no negative prompt.
  * @param {Page} page @param {Values} values
  */
 export function student({ given, knowledge }, values) {
   const { checkpoint, guidance = "", negative } = values;
-  const own = knowledge.catalogue.sketch(String(checkpoint));
-  const isHere = given.models.some(({ ref, ready }) => ready && ref === own?.checkpoint);
-  return own && isHere && guidance === "" && !negative ? { ...values, ...own } : null;
+  const settings = knowledge.catalogue.sketch(String(checkpoint));
+  const isHere = given.models.some(({ ref, ready }) => ready && ref === settings?.checkpoint);
+  return settings && isHere && guidance === "" && !negative ? { ...values, ...settings } : null;
 }

@@ -18,13 +18,13 @@ import { download } from "./share.js";
  */
 
 const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels
-const LARGEST = 756; // side of a picture
+const LARGEST = 756; // pixels: the longest side of a picture
 
-const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // hosts that nobody else can open
+const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // no other computer can open these hosts, so a slide does not name them
 
 /**
  * The entry of Share that saves a slide.
- * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] the settings, where the slide has none
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] the settings, if the slide has none
  * @returns {Item}
  */
 export function slideItem(page, make, link, summary = () => "") {
@@ -48,7 +48,7 @@ function draw({ title, tiles, columns, said, settings }, address) {
   const left = (WIDTH - side * columns - GAP * (columns - 1)) / 2;
   const high = (side * height) / width;
   const { color, backgroundColor } = getComputedStyle(document.documentElement);
-  /** What is drawn, from top to bottom; how high it is. @param {boolean} really */
+  /** Draw everything from top to bottom, or only measure it. Returns the height. @param {boolean} really whether to draw */
   const whole = (really) => {
     let y = EDGE;
     /** @param {string} text @param {number} size @param {string} [weight] */

@@ -1,4 +1,5 @@
-// What a panel knows between two events: six states side by side, and the values that belong to them. No element, no request.
+// What a panel remembers between two events: six states side by side, and the values that belong to them. This module touches
+// no element and sends no request, so that node can test it.
 
 import { RUN } from "../words/page.js";
 import { duration } from "../words/units.js";
@@ -10,20 +11,20 @@ import { duration } from "../words/units.js";
 /** What `Status.show` takes. @typedef {[text: string, left: string, isExample: boolean, progress?: number | null]} Line */
 
 /**
- * The state that follows each state by each event. An event that a state does not name leaves it as it is.
+ * For each state, the state that follows each event. A state stays as it is at events that it does not name.
  * @type {Record<keyof Standing["state"], Record<string, Record<string, string>>>}
  */
 export const NEXT = {
-  // What is shown. "begun": a run that has no picture yet, so the pictures are those of before.
+  // What is shown. "begun": a run has begun but has no picture yet, so the earlier pictures still stand there.
   shown: {
     nothing: { example: "example", begin: "begun" },
     example: { begin: "begun" },
     begun: { example: "example", picture: "run" },
     run: { example: "example", begin: "begun" },
   },
-  // The form, compared with what is shown.
+  // Whether the form still has the settings of what is shown.
   form: { same: { edit: "edited" }, edited: { start: "same" } },
-  // A sketch. "awaited": there are only words about it. "over": it covers what is shown.
+  // The sketch, a quick preview. "awaited": only a sentence says that it will come. "over": it covers what is shown.
   sketch: {
     none: { cover: "over", await: "awaited" },
     awaited: { cover: "over", lift: "none", begin: "none", picture: "none" },
@@ -35,14 +36,15 @@ export const NEXT = {
     form: { accept: "nothing", start: "nothing", fail: "run" },
     run: { refuse: "form", edit: "nothing", start: "nothing" },
   },
-  // Why a run begins once its time is known. "change": it begins if it is quick. "press": it begins.
+  // Why a run may begin once its time is known. "change": a setting changed, so it begins if it is quick. "press": the
+  // visitor pressed Run, so it begins however long it takes.
   reason: {
     none: { change: "change", link: "change", demand: "press" },
     change: { demand: "press", start: "none", decide: "none" },
     press: { link: "change", start: "none", decide: "none" },
   },
-  // The question under way: what the models offer, what a run takes ("pause": soon), or none. An event that leads to the
-  // same question asks it anew.
+  // The question that waits for an answer. "models": what the models offer. "run": how long a run takes. "pause": that
+  // question follows when the visitor pauses. An event that leads to the same question asks it again.
   question: {
     models: { choose: "models", know: "none" },
     none: { choose: "models", wait: "pause" },
@@ -52,7 +54,7 @@ export const NEXT = {
 };
 
 /**
- * What follows once the time of a run is known, for each reason to begin it.
+ * What happens once the time of a run is known, for each reason to begin it. "again": ask for the time once more.
  * @type {Record<string, Record<"quick" | "slow" | "unknown", "" | "begin" | "again">>}
  */
 const FOLLOWS = {
@@ -70,20 +72,20 @@ export class Standing {
     reason: /** @type {"none" | "change" | "press"} */ ("none"),
     question: /** @type {"models" | "none" | "pause" | "run"} */ ("models"),
   };
-  /** Of what is shown, as its link has them; null while the model of a run that was found again is not known. @type {Values | null} */
+  /** The values of what is shown, as its link has them; null while the model of a resumed run is not known. @type {Values | null} */
   values = null;
-  /** What is said of the example, and of the sketch. */
+  /** The sentences about the example and about the sketch. */
   words = { example: "", sketch: "" };
   /** @type {Mistake[]} */
   mistakes = [];
 
-  /** Something has happened. @param {string} event */
+  /** Move every state on to the one that follows this event. @param {string} event */
   on(event) {
     const state = /** @type {Record<string, string>} */ (this.state);
     for (const [region, states] of Object.entries(NEXT)) state[region] = states[state[region]][event] ?? state[region];
   }
 
-  /** Values were found to be wrong. @param {"refuse" | "fail"} event @param {Mistake[]} mistakes */
+  /** Remember mistakes in the values, and who found them. @param {"refuse" | "fail"} event @param {Mistake[]} mistakes */
   blame(event, mistakes) {
     this.on(event);
     this.mistakes = mistakes;
@@ -94,9 +96,9 @@ export class Standing {
   }
 
   /**
-   * What follows now that the time of a run is known: "begin", "again" (ask it once more), or "".
-   * @param {boolean | null} auto the run is quick, null where its time is not known @param {boolean} isPossible
-   * @param {boolean} isThere it goes on, or is shown
+   * What happens now that the time of a run is known: see `FOLLOWS`.
+   * @param {boolean | null} auto whether the run is quick, null if its time is not known @param {boolean} isPossible
+   * @param {boolean} isThere whether this run is under way or shown already
    */
   follow(auto, isPossible, isThere) {
     const speed = auto === null ? "unknown" : auto && !isThere ? "quick" : "slow";
@@ -110,8 +112,10 @@ export class Standing {
   }
 
   /**
-   * How the pictures differ from what the form says: those of the run are "awaited", they are of "other" settings, or "".
-   * @param {boolean} isActive a run goes on @param {() => boolean} isSame the form has the values of what is shown
+   * How the pictures differ from the form: "awaited" if those of the run are still to come, "other" if they have other
+   * settings, else "".
+   * @param {boolean} isActive whether a run is under way @param {() => boolean} isSame whether the form has the values of what is
+   *   shown
    */
   difference(isActive, isSame) {
     const { shown, form, sketch } = this.state;
@@ -123,7 +127,7 @@ export class Standing {
   /**
    * What the line above the pictures says.
    * @param {Pick<Stream<any>, "active" | "left" | "progress" | "words">} stream @param {boolean} isOutdated
-   * @param {string} offer what Run says, "" where it can't be pressed @param {string | null} waits for what Run waits
+   * @param {string} offer what Run says, "" if it can't be pressed @param {string | null} waits what Run waits for
    * @returns {Line}
    */
   line({ active, left, progress, words }, isOutdated, offer, waits) {

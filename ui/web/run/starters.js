@@ -1,4 +1,4 @@
-// Buttons that each set up a run and begin it. The one whose settings are chosen is marked.
+// Buttons that each set the form and begin a run. The button whose settings the form has is marked.
 
 import { button, el } from "../drawing/dom.js";
 import { duration } from "../words/units.js";
@@ -7,18 +7,18 @@ import { duration } from "../words/units.js";
 /** @import { Panel } from "./panel.js" */
 
 /**
- * short: the title on a phone, where the title is long. values: of the run, in this part or another. act: what a press does
- * where that is something else.
+ * short: a shorter title for phones. values: the settings of the run. part: the part that runs them, if it is another one. act:
+ * what a press does instead of a run.
  * @typedef {{ title: string, short?: string, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
  */
 
-const LONG = 10; // seconds of a run: its button says how long it takes
+const LONG = 10; // seconds: the button of a longer run says how long it takes
 
 export class Starters {
   element = el("div", { class: "try" });
   /** @type {{ starter: Starter, node: HTMLButtonElement, time: HTMLElement }[]} */
   #all = [];
-  /** The models, values and time of the run that was described last. Without models, no times were asked for. */
+  /** The models, values and time of the run that was described last. models is "" until the times were asked for. */
   #timed = { models: "", values: "", seconds: /** @type {number | null} */ (null) };
 
   /** @param {Panel<any>} panel @param {Starter[]} starters */
@@ -27,16 +27,16 @@ export class Starters {
     this.offer(starters);
   }
 
-  /** Offer these. @param {Starter[]} starters */
+  /** Show these buttons. @param {Starter[]} starters */
   offer(starters) {
     this.#all = starters.map((starter) => {
       const time = el("small", null);
       const look = starter.primary ? "button primary" : "button";
       const { title, short } = starter;
-      const said = short
+      const label = short
         ? [el("span", { class: "wide" }, title), el("span", { class: "narrow" }, short)]
         : [el("span", null, title)];
-      const node = button({ class: look }, () => this.#press(starter), ...said, time);
+      const node = button({ class: look }, () => this.#press(starter), ...label, time);
       return { starter, node, time };
     });
     this.element.replaceChildren(...this.#all.map(({ node }) => node));
@@ -44,7 +44,7 @@ export class Starters {
     this.mark();
   }
 
-  /** The settings are described. If the time of their run has changed, the times of all other runs have, too. */
+  /** The form was described again. If the same run takes another time now, so do the runs of all buttons: ask for them. */
   describe() {
     this.mark();
     const { description, form } = this.panel;
@@ -67,7 +67,7 @@ export class Starters {
     this.mark();
   }
 
-  /** Mark the button whose settings are chosen. */
+  /** Mark the button whose settings the form has. */
   mark() {
     const { form } = this.panel;
     for (const { starter, node } of this.#all) {
@@ -78,7 +78,7 @@ export class Starters {
     }
   }
 
-  /** Let each button of a long run say how long that takes. */
+  /** Let the button of each long run say how long that takes. */
   time() {
     const { page, part: own, form } = this.panel;
     return Promise.all(
@@ -87,8 +87,8 @@ export class Starters {
         const wanted = page.whole(part, { checkpoint: form.refs[0], ...values });
         const model = await page.knowledge.about(String(wanted.checkpoint));
         const count = values.count ?? (model.error === undefined ? model.count : wanted.count); // as the form begins
-        const said = await page.knowledge.describe(part, { ...wanted, count });
-        const seconds = said.error === undefined ? (said.seconds ?? 0) : 0;
+        const answer = await page.knowledge.describe(part, { ...wanted, count });
+        const seconds = answer.error === undefined ? (answer.seconds ?? 0) : 0;
         time.textContent = seconds >= LONG ? duration(seconds) : "";
       }),
     );

@@ -1,4 +1,4 @@
-// How a run stands: a line above what it shows.
+// The line above the pictures that shows the status of a run.
 
 import { el, write } from "../drawing/dom.js";
 import { RUN } from "../words/page.js";
@@ -24,8 +24,8 @@ export class Status {
   }
 
   /**
-   * @param {string} text @param {string} [left] what is said besides @param {boolean} [example] a recorded run is shown
-   * @param {number | null} [progress] 0 to 1, null where it is not known; left out where nothing runs
+   * @param {string} text @param {string} [left] the time left, or what Run says @param {boolean} [example] whether a recorded run is shown
+   * @param {number | null} [progress] 0 to 1, null if it is not known; left out if nothing runs
    */
   show(text, left = "", example = false, progress = undefined) {
     write(this.#text, text);
@@ -34,7 +34,7 @@ export class Status {
     this.bar.hidden = progress === undefined;
     this.bar.classList.toggle("unknown", progress === null);
     const percent = Math.round(100 * (progress ?? 0));
-    // A width would lay out the page.
+    // A change of the width would make the browser lay out the page again; a scale does not.
     this.#done.style.transform = progress === null ? "" : `scaleX(${percent / 100})`;
     if (progress === null) this.bar.removeAttribute("aria-valuenow");
     else this.bar.setAttribute("aria-valuenow", String(percent));

@@ -1,9 +1,10 @@
-// The messages of a run as ui/runs/log.py numbers them: old ones, and those of a run that was left, are dropped.
+// The state of a run, from the messages that ui/runs/log.py numbers. It drops old messages, and those of runs that the page
+// has left.
 import { STATES } from "../words/page.js";
 
 /** @import { RunMessage, State } from "../messages/protocol.d.ts" */
 
-/** The life of a run, as in ui/runs/states.py: which state follows which. @type {Record<State, State[]>} */
+/** For each state of a run, the states that may follow: the same table as in ui/runs/states.py. @type {Record<State, State[]>} */
 export const NEXT = {
   queued: ["queued", "loading", "running", "stopping", "stopped", "error", "lost"],
   loading: ["queued", "loading", "running", "stopping", "stopped", "error", "lost"],
@@ -17,7 +18,7 @@ export const NEXT = {
 /** @param {State} state */
 export const isEnd = (state) => NEXT[state].length === 0;
 const SILENCE = 15000; // ms without a message after which a run counts as lost
-const TICK = 1000; // ms after which the time left has changed
+const TICK = 1000; // ms after which the page shows the time left anew
 
 /** @template Result */
 export class Stream {
@@ -30,20 +31,20 @@ export class Stream {
   progress = null;
   /** Seconds left when the last message came. @type {number | null} */
   #left = null;
-  #leftAt = 0; // when that was, in ms of the clock
-  #seq = -1; // of the last message
-  /** Runs that were left: their messages are dropped. @type {Set<string>} */
+  #leftAt = 0; // when that message came, in ms of the clock
+  #seq = -1; // the number of the last message
+  /** The runs that the page has left. @type {Set<string>} */
   #old = new Set();
-  #timer = 0; // of the silence
+  #timer = 0; // ends a silence
   #ticks = 0; // the timer of the time left
   /** Stops the run with its first message. @type {(() => void) | null} */
   #stopping = null;
   #last = ""; // the state at the last `changed`
 
   /**
-   * @param {(isNew: boolean) => void} changed the run stands differently; isNew: it has come to another state
-   * @param {(result: Result) => void} take one result of the newest run
-   * @param {() => void} renew another run begins
+   * @param {(isNew: boolean) => void} changed called when something about the run has changed; isNew: its state is another one
+   * @param {(result: Result) => void} take gets one result of the newest run
+   * @param {() => void} renew called when another run begins
    * @param {() => number} [clock] ms
    */
   constructor(changed, take, renew, clock = () => performance.now()) {
@@ -53,7 +54,7 @@ export class Stream {
     this.clock = clock;
   }
 
-  /** Seconds left; null where that is not known, or where the run takes longer than it was said to. */
+  /** Seconds left; null if they are not known, or if the run takes longer than estimated. */
   get left() {
     const left = (this.#left ?? 0) - (this.clock() - this.#leftAt) / 1000;
     return left > 0 ? left : null;
@@ -72,7 +73,7 @@ export class Stream {
     return this.text || STATES[this.state];
   }
 
-  /** Run was pressed. */
+  /** A run begins: forget the one before it. */
   start() {
     if (this.run) this.#old.add(this.run);
     Object.assign(this, { run: null, state: "starting", text: "", progress: null, left: null });
@@ -83,7 +84,7 @@ export class Stream {
     this.#tell();
   }
 
-  /** Stop was pressed. An engine knows a run from its first message on, and can't stop it before. @param {() => void} ask the engine to stop the run */
+  /** Stop the run: at once, or with its first message, as only that says which run to stop. @param {() => void} ask asks the engine to stop it */
   stop(ask) {
     if (this.run === null) this.#stopping = ask;
     else ask();
@@ -100,7 +101,7 @@ export class Stream {
     const { seq, state, text, progress, left, results } = message;
     this.#seq = seq;
     Object.assign(this, { progress, left });
-    // A message that was on its way when Stop was pressed does not undo that.
+    // A message that was on its way when Stop was pressed must not undo it.
     if (this.state !== "stopping" || NEXT.stopping.includes(state)) Object.assign(this, { state, text });
     for (const result of results) this.take(result);
     this.#stopping?.();
@@ -109,14 +110,14 @@ export class Stream {
     this.#tell();
   }
 
-  /** Tell that the run stands differently. */
+  /** Tell the panel that something about the run has changed. */
   #tell() {
     const isNew = this.state !== this.#last;
     this.#last = this.state;
     this.changed(isNew);
   }
 
-  /** Count the time left, and take a long silence for a lost run. */
+  /** Count the time left, and treat a long silence as a lost run. */
   #watch() {
     clearTimeout(this.#timer);
     if (!this.active) return;
@@ -124,7 +125,7 @@ export class Stream {
     this.#timer = setTimeout(() => this.lose(), SILENCE);
   }
 
-  /** The time left changes each second. */
+  /** Show the time left anew each second. */
   #tick() {
     clearTimeout(this.#ticks);
     this.#ticks = setTimeout(() => {

@@ -7,31 +7,31 @@ import { NO_ANSWER, WORDS } from "../words/page.js";
 /** @import { Order, Refusal, Resumed, Values } from "../messages/client.js" */
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
-// A browser keeps six connections to a server, of all its windows, and each run that goes on takes one: with no more left,
-// nothing would be answered. So the windows keep a list of the runs that they hear, each with the time until which it
-// counts. Another message comes before that; only a window that has crashed is on the list for longer than it hears.
+// A browser opens at most six connections to a server, for all its windows together, and each run takes one. Without a free
+// one, the page would get no answer to anything. So the windows share a list of the runs that they listen to. An entry counts
+// until a certain time, and each message of the run moves this time on. So an entry of a window that has crashed expires.
 const MOST = 4;
 const LIST = "lab-heard";
 const COUNTS = 20_000; // ms after a message
 const SESSION = /^[0-9a-f]{32}$/; // as `token` makes it
 
-/** The runs that this browser hears. @returns {[name: string, until: number][]} */
+/** The runs that the windows of this browser listen to. @returns {[name: string, until: number][]} */
 function heard() {
   const list = attempt(() => Object.entries(JSON.parse(localStorage.getItem(LIST) ?? "{}"))) ?? [];
-  const now = Date.now(); // which a computer may set back
+  const now = Date.now(); // the clock may be set back, so an entry must not lie too far ahead either
   return list.filter(([, until]) => until > now && until <= now + COUNTS);
 }
 
-/** A run is heard until then, or no more. @param {string} name @param {number} until */
+/** Put a run on the list, or take it off. @param {string} name @param {number} until when it counts, 0 to take it off */
 function hear(name, until = 0) {
   const list = Object.fromEntries(heard().filter(([other]) => other !== name));
   attempt(() => localStorage.setItem(LIST, JSON.stringify(until ? { ...list, [name]: until } : list)));
 }
 
-/** Where the server has something, whatever path the page has. @param {string} path */
+/** The address of a path on the server, which may serve the page below a path of a proxy. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
 
-const AGAIN = 3; // seconds until a request is made again that had too many beside it, where the server says no other time
+const AGAIN = 3; // seconds to wait if the server is too busy for a request and does not say how long
 
 const LOST = { error: NO_ANSWER, lost: true };
 
@@ -42,10 +42,10 @@ const silent = () => {
   throw Object.assign(new Error(NO_ANSWER), { lost: true });
 };
 
-/** What an answer has packed. @param {Response} answer */
+/** Unpack an answer. @param {Response} answer */
 const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
 
-/** The messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<RunMessage<any>>} */
+/** Yield the messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<RunMessage<any>>} */
 async function* messages(body) {
   try {
     yield* unpacking(body);
@@ -56,17 +56,17 @@ async function* messages(body) {
 
 export const connect = () => new Server();
 
-/** A `Client`. */
+/** The `Client` of the page for a server. */
 export class Server {
   session = token();
-  #load = token(); // of this page, whose runs are numbered
+  #load = token(); // names this load of the page, in which runs are numbered from 1
   #runs = 0;
   /** @type {Set<string>} the runs that this window hears */
   #open = new Set();
 
   constructor() {
-    // Kept only from the moment this page goes to that of the next one in its window: a copy of the window, which has
-    // what is kept too, is another visitor.
+    // A reload keeps the session; a copy of the window must get a new one. A browser copies what a window keeps. So the
+    // session is kept only between the moment when this page goes and the moment when the next one comes.
     const take = () => {
       const session = kept.get("session");
       kept.remove("session");
@@ -81,7 +81,7 @@ export class Server {
   }
 
   /**
-   * The answer to a request. Throws an Error with a sentence where there is none.
+   * Return the answer to a request. Throws an Error with a sentence if there is none.
    * @param {string} path @param {RequestInit} [request]
    */
   async #fetch(path, request) {
@@ -94,7 +94,7 @@ export class Server {
     throw Object.assign(new Error(content.detail), { again });
   }
 
-  /** The answer to a POST of JSON. @param {string} path @param {Values} content @param {AbortSignal} [signal] */
+  /** Post JSON, and return the answer. @param {string} path @param {Values} content @param {AbortSignal} [signal] */
   #send(path, content, signal) {
     const body = JSON.stringify({ page: this.session, ...content });
     return this.#fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body, signal });
@@ -104,22 +104,22 @@ export class Server {
   ask = async (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) => {
     const read = (/** @type {Response} */ answer) => content(answer).catch(silent);
     const answer = await this.#send("ask", { part, what, values }).then(read).catch(refusal);
-    return answer.closing ? LOST : answer; // the next start of the server is to answer
+    return answer.closing ? LOST : answer; // the server is closing: ask again when it has started anew
   };
 
   /**
-   * Begin a run; its messages come one after another.
+   * Begin a run, or resume one, and pass on its messages.
    * @param {Order | Resumed} order
    * @param {(message: RunMessage<any>) => void} take
-   * @param {(why: string) => void} lost called when the connection breaks, or the server refuses, and why
-   * @returns {() => void} what stops listening
+   * @param {(why: string) => void} lost called with the reason, if the connection breaks or the server refuses
+   * @returns {() => void} call it to stop listening
    */
   run(order, take, lost) {
     if (new Set([...this.#open, ...heard().map(([name]) => name)]).size >= MOST) {
       lost(WORDS.four);
       return () => {};
     }
-    const number = ++this.#runs; // says which run is the newest, as requests may overtake each other
+    const number = ++this.#runs; // tells the server which run is the newest, as requests may overtake each other
     const name = `${this.session}.${this.#load}.${number}`;
     const connection = new AbortController();
     let counts = 0;
@@ -160,7 +160,7 @@ export class Server {
   /** @type {import("../messages/client.js").Item[]} */
   items = [];
 
-  /** What the files of a run are made of, or a Refusal. @param {string | null} run */
+  /** Return the numbers that the files of a run are made of, or a Refusal. @param {string | null} run */
   async kept(run) {
     return this.#fetch(`kept/${run}`).then(content).catch(refusal);
   }
