@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 10.0  # until there is an answer
 THREADS = 8
 TRACE = re.compile(r"Traceback|File \"[^\"]+\", line|site-packages")
-FAULT = re.compile(r".{,80}(?:failed unexpectedly|validation error|to unpack).{,80}")  # no sentence of ours for a request
+# No sentence of ours for a request has these words.
+FAULT = re.compile(r".{,80}(?:failed unexpectedly|validation error|to unpack).{,80}")
 
 
 class Answer(NamedTuple):
