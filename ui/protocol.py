@@ -20,13 +20,67 @@ State = Literal["queued", "loading", "running", "stopping", "finished", "stopped
 R = TypeVar("R")
 
 
+class LoadStatus(TypedDict):
+    """A model is loaded."""
+
+    kind: Literal["load"]
+    ref: str
+
+
+class DownloadStatus(TypedDict):
+    """The files of a model are downloaded."""
+
+    kind: Literal["download"]
+    ref: str
+    done: int  # bytes
+    total: int
+    speed: float | None  # bytes a second
+
+
+class LineStatus(TypedDict):
+    """The run waits for its first turn."""
+
+    kind: Literal["line"]
+    before: int  # runs that begin before it
+    loads: bool  # whether a model is loading, and so nobody knows when it begins
+    seconds: float | None  # until it begins
+
+
+class SharedStatus(TypedDict):
+    """The run takes turns with others."""
+
+    kind: Literal["shared"]
+    others: int
+
+
+class ClosingStatus(TypedDict):
+    """The app is about to stop."""
+
+    kind: Literal["closing"]
+    seconds: float  # that the run has to finish
+
+
+class PlainStatus(TypedDict):
+    """previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has
+    stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended
+    within a step. full: the browser could not keep its model.
+    """
+
+    kind: Literal["previous", "first", "closed", "replaced", "unheard", "cut", "full"]
+
+
+# What is said of a run beside its state. The words are the page's: ui/web/words/status.js.
+RunStatus = LoadStatus | DownloadStatus | LineStatus | SharedStatus | ClosingStatus | PlainStatus
+
+
 class RunMessage(TypedDict, Generic[R]):
     """How a run stands, and what it has computed since the message before."""
 
     run: str  # its id
     seq: int  # 1, 2, …
     state: State
-    text: str  # "" for the usual words of the state
+    status: RunStatus | None  # null for the usual words of the state
+    text: str  # the sentence of an error or of a library, said in place of the status; "" for none
     progress: float | None  # 0 to 1
     left: float | None  # seconds
     results: list[R]

@@ -27,6 +27,7 @@ from ui.machine.step_times import StepTimes
 from ui.machine.turns import QuickTurns, Turns
 from ui.models.services import Services
 from ui.runs.jobs import Job
+from ui.runs.log import Message
 from ui.runs.pages import NotBegun
 from ui.runs.words import page_words
 from ui.serving.packing import packed
@@ -152,7 +153,7 @@ def messages(part, name, values, watch=lambda run, message: None):
     try:
         computation = requested(part, name, values)
     except ValueError as wrong:
-        return None, [NotBegun(str(wrong)).message]
+        return None, [NotBegun(Message("error", str(wrong))).message]
     return heard(part, computation, watch, values)
 
 

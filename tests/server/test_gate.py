@@ -262,11 +262,11 @@ def test_when_the_app_is_told_to_stop_runs_are_told_and_new_ones_refused(events)
     next(run)
     services.events.close(7)
     assert services.events.read()["status"] == "stopping"
-    update = next(update for update in run if update.state == "running" and update.text)
-    assert update.text == "The app is about to stop: this run has 7 s to finish"
+    update = next(update for update in run if update.status == {"kind": "closing", "seconds": 7})
+    assert update.state == "running"
     assert services.turns.stop_all(30)
     *_, last = run
-    assert (last.state, last.text) == ("lost", "The app has stopped, and this run with it")
+    assert (last.state, last.status) == ("lost", {"kind": "closed"})
     assert events()[-1]["outcome"] == "stopped"
     (last,) = watched(services)
     assert last.state == "error" and "about to stop" in last.text

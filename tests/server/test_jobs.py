@@ -146,6 +146,11 @@ def test_closing_the_updates_stops_the_run_and_frees_the_lock():
     assert not gate.entered.acquire(blocking=False)
 
 
+def places(message):
+    """How many runs begin before one that waits in the line."""
+    return message.status["before"] if message.status and message.status["kind"] == "line" else None
+
+
 def test_runs_take_turns_and_say_what_they_wait_for():
     gate = Gate()
     first = Job([SETTINGS], Models(gate))
@@ -154,11 +159,11 @@ def test_runs_take_turns_and_say_what_they_wait_for():
     second = Job([SETTINGS], Models())
     third = Job([SETTINGS], Models())
     seen, second_thread = in_background(second)
-    wait_for(lambda: seen and seen[-1].text.startswith("Number 1 in the queue"))
+    wait_for(lambda: seen and places(seen[-1]) == 0)
     others, third_thread = in_background(third)
-    wait_for(lambda: others and others[-1].text.startswith("Number 2 in the queue"))
+    wait_for(lambda: others and places(others[-1]) == 1)
     first.stop()
-    wait_for(lambda: seen[-1].text == "Finishing the previous step")
+    wait_for(lambda: seen[-1].status == {"kind": "previous"})
     third.stop()  # in the queue: at once
     third_thread.join(60)
     assert others[-1].state == "stopped"
@@ -170,8 +175,8 @@ def test_runs_take_turns_and_say_what_they_wait_for():
 
 def test_while_a_model_loads_nobody_is_told_when_it_begins():
     seconds = Outlook(False, 1, 1, 1.0, None, SimpleNamespace(loads=False, stopping=False))
-    said = [jobs.waiting(outlook).text for outlook in (seconds, replace(seconds, holder=Loading("x")))]
-    assert said == ["Number 2 in the queue · starts in about 1 s", "Number 2 in the queue · a model is loading"]
+    said = [jobs.waiting(outlook).status for outlook in (seconds, replace(seconds, holder=Loading("x")))]
+    assert said == [{"kind": "line", "before": 1, "loads": loads, "seconds": 1.0} for loads in (False, True)]
 
 
 def test_a_run_loads_its_model_in_its_turn(monkeypatch):
@@ -201,7 +206,7 @@ def test_a_run_loads_its_model_in_its_turn(monkeypatch):
 def test_who_waits_for_a_model_that_loads_is_told_so():
     with LINE.turn(Loading("cifar10-tiny")):
         seen, thread = in_background(Job([SETTINGS], Models()))
-        wait_for(lambda: seen and seen[-1].text == "Loading CIFAR-10 tiny")
+        wait_for(lambda: seen and seen[-1].status == {"kind": "load", "ref": "cifar10-tiny"})
     thread.join(60)
     assert seen[-1].state == "finished"
 
@@ -246,7 +251,8 @@ def test_a_download_says_its_speed_and_the_time_left(monkeypatch):
     updates = Job([SETTINGS], Models(load=load)).updates()
     late = next(update for update in updates if update.progress == 0.6)
     seen.set()
-    assert "60 of 100 MB" in late.text and "20.0 MB/s" in late.text and late.left == pytest.approx(2)
+    told = {"kind": "download", "ref": SETTINGS.checkpoint, "done": 60_000_000, "total": 100_000_000}
+    assert late.status == told | {"speed": pytest.approx(2e7)} and late.left == pytest.approx(2)
     assert [*updates][-1].state == "finished"
 
 

@@ -17,7 +17,7 @@ import ddpm_core
 from ui.parts.sampling import Sampling, SamplingPart
 from ui.runs import asked, listeners, pages
 from ui.runs.asked import UNCLEAR
-from ui.runs.log import HEARTBEAT, INTERVAL, RunLog
+from ui.runs.log import HEARTBEAT, INTERVAL, Message, RunLog
 from ui.runs.pages import KEPT, NotBegun, Runs
 from ui.runs.states import ENDED, NEXT
 
@@ -75,7 +75,7 @@ def test_a_run_that_nobody_listens_to_ends_and_says_so(monkeypatch):
     messages.close()
     wait_for(lambda: not run.goes_on and not len(services.turns))
     *_, last = run.messages()
-    assert (last["state"], last["text"]) == ("stopped", "The run was stopped, because its page or script was gone")
+    assert (last["state"], last["status"]) == ("stopped", {"kind": "unheard"})
 
 
 def test_a_new_run_of_a_page_replaces_its_last_one_of_that_part_only():
@@ -94,9 +94,10 @@ def test_a_request_that_was_overtaken_does_not_stop_the_newer_run():
     """Two presses, whose requests reach the server in the other order."""
     runs, _ = made()
     newer = runs.begin("watch", ASKED, "page", number=("load", 11))
-    with pytest.raises(NotBegun, match="A newer run") as overtaken:
+    with pytest.raises(NotBegun) as overtaken:
         runs.begin("watch", ASKED, "page", number=("load", 9))
-    assert overtaken.value.message["state"] == "stopped" and not newer.stopping
+    message = overtaken.value.message
+    assert (message["state"], message["status"]) == ("stopped", {"kind": "replaced"}) and not newer.stopping
     runs.begin("compare", ASKED, "page", number=("load", 10))
     assert not newer.stopping
     runs.begin("watch", ASKED, "page", number=("another load of it", 1))
@@ -116,9 +117,9 @@ def test_what_can_not_follow_a_state_is_not_said(state):
     for other in NEXT:
         log = RunLog()
         for before in [state] if state in NEXT["queued"] else ["running", state]:
-            log.say(before)
+            log.say(Message(before))
         assert log.state == state and log.ended == (state in ENDED)
-        log.say(other)
+        log.say(Message(other))
         assert log.state == (other if other in NEXT[state] else state)
 
 
@@ -130,11 +131,11 @@ def test_messages_come_at_once_but_those_after_results_are_gathered():
     for step in range(4):
         log.give(step)
         now[0] += INTERVAL / 2 + 0.001  # two make more than an interval
-    log.say("running")
+    log.say(Message("running"))
     said += [next(messages) for _ in range(3)]
     now[0] += HEARTBEAT
     said += [next(messages)]  # that it goes on
-    log.say("finished")
+    log.say(Message("finished"))
     said += messages
     assert [(one.state, one.results) for one in said] == [
         *(("queued", results) for results in ((), (0,), (1, 2))),
@@ -144,7 +145,7 @@ def test_messages_come_at_once_but_those_after_results_are_gathered():
     assert list(log.read()) == said and list(log.read(after=4)) == said[4:]
     assert [one.seq for one in said] == list(range(1, 7))
     log.give("late")
-    log.say("error")
+    log.say(Message("error"))
     assert list(log.read()) == said
 
 

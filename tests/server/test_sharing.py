@@ -41,7 +41,7 @@ def together(*runs):
     with LINE.turn(Job([SETTINGS], Models())):
         running = [in_background(job) for job in runs]
         # Each has asked for a turn: on a busy machine the first one would else be done before the others come.
-        wait_for(lambda: all(seen and seen[-1].text for seen, _ in running))
+        wait_for(lambda: all(seen and seen[-1].status for seen, _ in running))
     for _, thread in running:
         thread.join(20)
         assert not thread.is_alive()

@@ -456,7 +456,7 @@ def test_a_run_downloads_its_model_can_be_stopped_meanwhile_and_succeeds_the_nex
         fetching = FetchingPart(place.services)  # as the page asks, which can't plan the run yet
 
         def stop(run, message):
-            if message["text"].startswith("Downloading"):
+            if message["status"] and message["status"]["kind"] == "download":
                 run.stop()
 
         _, seen = heard(place, fetching.request({"refs": [CHURCH]}), stop)

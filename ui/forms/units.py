@@ -28,14 +28,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def download(done: int, total: int, speed: float | None) -> str:
-    """The state of a download: its bytes, and where the speed in bytes per second is known, that and the time left."""
-    text = f"{done / 1e6:.0f} of {megabytes(total)}"
-    if not speed:
-        return text
-    return f"{text} · {speed / 1e6:.1f} MB/s · {duration((total - done) / speed)} left"
-
-
 def sentence(error: Exception) -> str:
     """An error that says itself what was wrong, as a sentence."""
     text = str(error).rstrip(".")

@@ -24,12 +24,12 @@ OUTCOMES = ("finished", "stopped", "gone", "refused", "wrong", "failed")
 
 
 class EventLog:
-    """How many runs are here, and how the others ended. closing: what those are told who still have one when the app
-    is about to stop, "" before. Thread-safe.
+    """How many runs are here, and how the others ended. closing: seconds that they have to finish once the app is
+    about to stop, None before. Thread-safe.
     """
 
     def __init__(self) -> None:
-        self.closing = ""
+        self.closing: float | None = None
         self._lock = threading.Lock()
         self._here = 0
         self._ended: Counter[str] = Counter()
@@ -42,21 +42,19 @@ class EventLog:
 
     def close(self, patience: float) -> None:
         """From here on new runs are refused. patience: seconds that the others have to finish."""
-        self.closing = "The app stops now"
-        if patience:
-            self.closing = f"The app is about to stop: this run has {patience:.0f} s to finish"
+        self.closing = patience
 
     def read(self) -> dict[str, object]:
         """What /health says."""
         with self._lock:
             ended = {outcome: self._ended[outcome] for outcome in OUTCOMES}
-            status = "stopping" if self.closing else "ok"
+            status = "ok" if self.closing is None else "stopping"
             return {"status": status, "seconds": round(time.monotonic() - self._started), "here": self._here, **ended}
 
     def begin(self) -> None:
         """A run comes. Raises Refused where the app is about to stop."""
         with self._lock:
-            if self.closing:
+            if self.closing is not None:
                 raise Refused("The app is about to stop: try again in a minute", "shutdown_seconds")
             self._here += 1
 

@@ -17,9 +17,8 @@ from ui.forms import units
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
-from ui.models.catalogue import short_name
 from ui.models.loaded import Loading, revision
-from ui.protocol import Result, RunMessage, State
+from ui.protocol import Result, RunMessage, RunStatus
 from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Message, RunLog, Stopped, Values
@@ -27,8 +26,6 @@ from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
 
 if TYPE_CHECKING:
     from ui.models.services import Services
-
-LOST = "The app has stopped, and this run with it"
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +80,7 @@ class Job:
             self._services.events.begin()
         except Refused as refused:
             self._services.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
-            return self.log.say("error", str(refused))
+            return self.log.say(Message("error", str(refused)))
         self._asked = time.monotonic()
         # In the context of the request, from which ZeroGPU takes whose quota a run uses.
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
@@ -104,7 +101,7 @@ class Job:
 
     def stop(self) -> None:
         """Stop as soon as possible: after the current step, or at once when none is being computed."""
-        self.log.stop(*self._stopped)
+        self.log.stop(self._stopped)
         if self._seat:
             self._seat.wake()
         if self._asked and self.log.ended:
@@ -199,16 +196,23 @@ class Job:
             one = left / max(1, sum(self.plan.rest(self.done).values()))
             left -= min(services.turns.clock() - self.since, one)
             left = left if left > 1e-6 else None  # as in a last step that takes longer than the others
-        text = "" if self.done else "Running: the first step"
+        text = self.notice
+        status: RunStatus | None = None if self.done else {"kind": "first"}
         if outlook and outlook.sharers:
-            left, text = outlook.end, f"Running, shared with {outlook.sharers} other{'s' * (outlook.sharers > 1)}"
+            left = outlook.end
+            status = {"kind": "shared", "others": outlook.sharers}
+        if (seconds := services.events.closing) is not None:
+            text = ""
+            status = {"kind": "closing", "seconds": seconds}
         progress = evaluations({kind: self.done.get(kind, 0) for kind in steps}) / max(evaluations(steps), 1)
-        return Message("running", services.events.closing or self.notice or text, progress, left)
+        return Message("running", text, status, progress, left)
 
     @property
-    def _stopped(self) -> tuple[State, str]:
-        """State and text of a run that was asked to stop. The next start of the app does not know this one's runs."""
-        return ("lost", LOST) if self._services.events.closing else ("stopped", self.notice)
+    def _stopped(self) -> Message:
+        """The end of a run that was asked to stop. The next start of the app does not know this one's runs."""
+        if self._services.events.closing is None:
+            return Message("stopped", self.notice)
+        return Message("lost", status={"kind": "closed"})
 
     # --- In the background thread
 
@@ -217,25 +221,24 @@ class Job:
 
         The error of one that failed is not kept: its traceback holds whatever the run had in memory, models too.
         """
-        state: State = "finished"
-        text, outcome, why = "", "", {}
+        end, outcome, why = Message("finished"), "", {}
         try:
             self._work()
         except Stopped:
-            (state, text), outcome = self._stopped, "gone" if self._gone else "stopped"
-        except NobodyListens as gone:
-            state, text, outcome = "stopped", str(gone), "gone"
+            end, outcome = self._stopped, "gone" if self._gone else "stopped"
+        except NobodyListens:
+            end, outcome = Message("stopped", status={"kind": "unheard"}), "gone"
         except Refused as refused:
-            state, text, outcome, why = "error", units.sentence(refused), "refused", {"limit": refused.name}
+            end, outcome, why = Message("error", units.sentence(refused)), "refused", {"limit": refused.name}
         except (ValueError, CheckpointError) as error:
-            state, text, outcome, why = "error", units.sentence(error), "wrong", {"error": type(error).__name__}
+            end, outcome, why = Message("error", units.sentence(error)), "wrong", {"error": type(error).__name__}
         except Exception as error:  # nobody else sees what fails in this thread, and the listener waits for an end
             log.exception("a run failed")
-            state, text = "error", unforeseen(error, self.computation.images)
+            end = Message("error", unforeseen(error, self.computation.images))
             outcome, why = "failed", {"error": type(error).__name__}
         self.before, self._networks = None, []
-        self._count(outcome or ("gone" if self._gone else state), **why)
-        self.log.say(state, text)
+        self._count(outcome or ("gone" if self._gone else end.state), **why)
+        self.log.say(end)
 
     def _count(self, outcome: str, **why: str) -> None:
         """Count and log how it has ended, once: where it was stopped at once its thread may take seconds to end."""
@@ -260,14 +263,13 @@ class Job:
             self._note_work(seat)
             if any(models.loaded(ref) is None for ref in refs):
                 seat.step = math.inf  # its first turn has to load a model
-            self.log.say("queued")
+            self.log.say(Message("queued"))
             seat.wait_for_turn(self.log.check)
             self._compute(plan)
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
-        name = short_name(ref)
-        self.log.say("loading", f"Loading {name}")
+        self.log.say(loading(ref))
         reports: deque[tuple[float, int]] = deque(maxlen=30)  # of about three seconds
 
         def progress(done: int, total: int) -> None:
@@ -278,10 +280,10 @@ class Job:
             seconds = now - since
             speed = (done - before) / seconds if seconds > 0.5 else None
             if done >= total:
-                self.log.say("loading", f"Loading {name}")
-            else:
-                text = f"Downloading {name}: {units.download(done, total, speed)}"
-                self.log.say("loading", text, done / total, (total - done) / speed if speed else None)
+                return self.log.say(loading(ref))
+            status: RunStatus = {"kind": "download", "ref": ref, "done": done, "total": total, "speed": speed}
+            left = (total - done) / speed if speed else None
+            self.log.say(Message("loading", status=status, progress=done / total, left=left))
 
         self._services.models.fetch(ref, progress)
 
@@ -291,7 +293,7 @@ class Job:
         for ref in self.computation.refs:
             self.log.check()
             if self._services.models.loaded(ref) is None:
-                self.log.say("loading", f"Loading {short_name(ref)}")
+                self.log.say(loading(ref))
                 self.loaded = True
             model, network = lend(self._services.models, ref)
             models.append(model)
@@ -302,7 +304,7 @@ class Job:
         if self.before and self.before.weights != self.recording.weights:
             self.before = None
         self._began = time.monotonic()
-        self.log.say("running")
+        self.log.say(Message("running"))
         self.since = self._services.turns.clock()
         self.computation.compute(plan, models, self)
 
@@ -315,19 +317,21 @@ class Job:
         return steps
 
 
+def loading(ref: str) -> Message:
+    """What there is to say while a checkpoint is loaded."""
+    return Message("loading", status={"kind": "load", "ref": ref})
+
+
 def waiting(outlook: Outlook) -> Message:
     """What there is to say before the first turn."""
     alone, holder = not outlook.before and outlook.sharers == 1, outlook.holder
     if alone and isinstance(holder, Loading):
-        return Message("loading", f"Loading {short_name(holder.ref)}")
+        return loading(holder.ref)
     if alone and getattr(holder, "stopping", True):
-        return Message("queued", "Finishing the previous step")
-    text = f"Number {outlook.before + 1} in the queue"
-    if isinstance(holder, Loading) or getattr(holder, "loads", False):  # nobody knows how long that takes
-        text += " · a model is loading"
-    elif outlook.start is not None:
-        text += f" · starts in {'' if outlook.start < 1 else 'about '}{units.duration(outlook.start)}"
-    return Message("queued", text)
+        return Message("queued", status={"kind": "previous"})
+    loads = isinstance(holder, Loading) or getattr(holder, "loads", False)
+    status: RunStatus = {"kind": "line", "before": outlook.before, "loads": loads, "seconds": outlook.start}
+    return Message("queued", status=status)
 
 
 def unforeseen(error: Exception, images: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ui.pictures.encoded import Encoded
-from ui.protocol import RunMessage, State
+from ui.protocol import RunMessage, RunStatus, State
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT
 
@@ -26,11 +26,12 @@ Values = dict[str, Any]
 class Message:
     """How a run stands, and its results since the message before.
 
-    text: in words, "" for the usual ones. progress: 0 to 1. left: seconds. seq: 1, 2, …; 0 of what is not numbered yet.
+    The fields are those of RunMessage. seq: 0 of what is not numbered yet.
     """
 
     state: State
     text: str = ""
+    status: RunStatus | None = None
     progress: float | None = None
     left: float | None = None
     results: tuple[object, ...] = ()
@@ -42,6 +43,7 @@ class Message:
             "run": run,
             "seq": self.seq,
             "state": self.state,
+            "status": self.status,
             "text": self.text,
             "progress": self.progress,
             "left": self.left,
@@ -87,25 +89,24 @@ class RunLog:
 
     # --- For the job
 
-    def say(self, state: State, text: str = "", progress: float | None = None, left: float | None = None) -> None:
+    def say(self, said: Message) -> None:
         """How the run stands now. What can't follow is dropped: all after the end, and all but that while it stops."""
         with self._news:
-            if state not in NEXT[self.state]:
+            if said.state not in NEXT[self.state]:
                 return
-            said = Message(state, text, progress, left)
             if replace(said, left=None) != replace(self._said, left=None):
-                self._said, self.state, self.ended = said, state, state in ENDED
-                self.stopping = self.ended or state == "stopping"
+                self._said, self.state, self.ended = said, said.state, said.state in ENDED
+                self.stopping = self.ended or self.state == "stopping"
                 self._write()
                 self._news.notify_all()
 
-    def stop(self, state: State, text: str) -> None:
-        """It is to stop: after the step under way, or at once, with this state and text, where none is computed."""
+    def stop(self, end: Message) -> None:
+        """It is to stop: after the step under way, or at once, with this end, where none is computed."""
         with self._news:
             if self.state == "running":
-                self.say("stopping")
+                self.say(Message("stopping"))
             elif not self.stopping:
-                self.say(state, text)
+                self.say(end)
 
     def give(self, *results: object) -> None:
         """Results, which go into the next message."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from ui.forms import units
 from ui.models.services import Services
-from ui.protocol import State
 from ui.runs import listeners
 from ui.runs.jobs import Job
 from ui.runs.log import Message, Values
@@ -33,9 +33,9 @@ class Gone(ValueError):
 class NotBegun(Exception):
     """A run can't be computed. message: the only one of it."""
 
-    def __init__(self, sentence: str, state: State = "error"):
-        super().__init__(sentence)
-        self.message = Message(state, sentence, seq=1).of(secrets.token_hex(8))
+    def __init__(self, end: Message):
+        super().__init__(end.text)
+        self.message = replace(end, seq=1).of(secrets.token_hex(8))
 
 
 class Runs:
@@ -57,7 +57,7 @@ class Runs:
         last, newest = self._current.pop((page, part), ("", None))
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
             self._current[page, part] = last, newest
-            raise NotBegun("A newer run of this page has replaced it", "stopped")
+            raise NotBegun(Message("stopped", status={"kind": "replaced"}))
         replaced = self._runs.pop(last, None)  # nobody asks for it any more
         if replaced:
             replaced.stop()
@@ -67,7 +67,7 @@ class Runs:
         try:
             computation = self._computation(part, values)
         except ValueError as error:
-            raise NotBegun(units.sentence(error)) from None
+            raise NotBegun(Message("error", units.sentence(error))) from None
         before = replaced and replaced.recording
         job = Job(computation, self._services, page, address, computation.shown, listeners.PATIENCE, before)
         self._runs[job.id], self._current[page, part] = job, (job.id, number)

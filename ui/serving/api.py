@@ -34,7 +34,7 @@ from ui.models.services import Services
 from ui.parts import sampling
 from ui.runs.jobs import Job
 from ui.runs.listeners import NOBODY, UNHEARD, UNHEARD_OF_ONE, Listener, NobodyListens
-from ui.runs.log import Values
+from ui.runs.log import Message, Values
 from ui.runs.states import ENDED
 from ui.runs.visitors import address, asks, visitor
 from ui.serving import gradio_faults
@@ -170,7 +170,7 @@ class Api(gr.Server):
             async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
                 async for update in updates:
                     if update.state in ENDED and update.state != "finished":
-                        raise gr.Error(update.text or "The run was stopped", print_exception=False)
+                        raise gr.Error(_why(update), print_exception=False)
                     yield job.plan, None
                     for result in update.results:
                         if isinstance(result, sampling.Frame):
@@ -192,6 +192,11 @@ class Api(gr.Server):
             return files
 
         return await anyio.to_thread.run_sync(write)
+
+
+def _why(end: Message) -> str:
+    """Why a run has ended early, for a script: the words of a status are the page's."""
+    return end.text or {"lost": "The app has stopped, and this run with it"}.get(end.state, "The run was stopped")
 
 
 # Parameters that may be left to the checkpoint.

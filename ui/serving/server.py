@@ -366,7 +366,7 @@ def launch(
     is there. opened: is called when the page can be opened. options: those of gradio's `launch`. Raises OSError where
     the app can't be served.
     """
-    app.services.events.closing = ""
+    app.services.events.closing = None
     app.locked = options.get("auth") is not None
     app.root_path = options.get("root_path") or os.environ.get("GRADIO_ROOT_PATH", "")
     app.origins.serve_this_machine()

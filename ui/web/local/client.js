@@ -11,7 +11,6 @@ import { cacheName } from "./files/store.js";
 
 const LATER = 5000; // ms after which the page is kept for a visit without a network
 const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins
-const CUT = "Stopped in the middle of a step: these pictures can't be saved.";
 const INTERRUPTED = "This was interrupted, because a run had to be stopped: try again.";
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
 
@@ -172,7 +171,9 @@ class BrowserClient {
   /** What becomes of a question of the worker before. @param {Waiting} waiting */
   #resume({ question, take, last }) {
     const { verb, what, part } = question;
-    if (last) take({ ...last, seq: last.seq + 1, state: "stopped", text: CUT, left: null, results: [] });
+    /** @type {Partial<RunMessage<any>>} */
+    const cut = { state: "stopped", status: { kind: "cut" }, text: "", left: null, results: [] };
+    if (last) take({ ...last, seq: last.seq + 1, ...cut });
     else if (verb === "run") this.#newest.set(String(part), this.#send(question, take));
     else take(what === "stop" ? {} : { error: INTERRUPTED });
   }

@@ -3,13 +3,13 @@
 import { token } from "../messages/client.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
 import { isEnd, NEXT } from "../run/stream.js";
-import { download, failure } from "../words/units.js";
+import { failure } from "../words/units.js";
 
 /** @import { Plan, StepKind } from "../plans/plan.js" */
 /** @import { Loaded } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
 /** @import { Pool, StrandStep } from "./pool.js" */
-/** @import { Result, RunMessage, State } from "../messages/protocol.d.ts" */
+/** @import { Result, RunMessage, RunStatus, State } from "../messages/protocol.d.ts" */
 /** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
 /** @typedef {Result | Plans | StrandStep} WorkerResult */
 
@@ -80,15 +80,16 @@ export class Run {
       this.computation = computation;
       for (const ref of plan.refs) this.models.push(await this.#load(ref));
       this.recording = computation.record(plan);
-      this.#say("running", "Running: the first step");
+      this.#say("running", { status: { kind: "first" } });
       await breath();
       this.#breathedAt = this.#stepBegan = performance.now();
       await computation.compute(plan, this.models, this);
-      this.#say("finished", this.checkpoints.files.notice);
-      this.checkpoints.files.notice = "";
+      const { files } = this.checkpoints;
+      this.#say("finished", { status: files.isFull ? { kind: "full" } : null });
+      files.isFull = false;
     } catch (error) {
       if (error instanceof Stopped) return this.#say("stopped");
-      this.#say("error", failure(error));
+      this.#say("error", { text: failure(error) });
     } finally {
       this.models = []; // the worker keeps a run after its end
       this.pool.end(this);
@@ -98,14 +99,14 @@ export class Run {
   /** @param {string} ref */
   async #load(ref) {
     await this.checkpoints.learn(ref);
-    const name = this.checkpoints.catalogue.name(ref);
     const began = performance.now();
-    if (!this.checkpoints.isLoaded(ref)) this.#say("loading", `Loading ${name}`);
+    if (!this.checkpoints.isLoaded(ref)) this.#say("loading", { status: { kind: "load", ref } });
     const progress = (/** @type {number} */ done, /** @type {number} */ total) => {
       const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
       if (performance.now() - this.#sentAt < INTERVAL) return;
-      const text = done < total ? `Downloading ${name}: ${download(done, total, speed)}` : `Loading ${name}`;
-      this.#say("loading", text, done / total, (total - done) / speed);
+      /** @type {RunStatus} */
+      const status = done < total ? { kind: "download", ref, done, total, speed } : { kind: "load", ref };
+      this.#say("loading", { status, progress: done / total, left: (total - done) / speed });
     };
     const model = await this.checkpoints.model(ref, progress, this.#leave.signal).catch((error) => {
       this.#check();
@@ -168,14 +169,14 @@ export class Run {
     const progress = this.#evaluations / Math.max(1, evaluations(steps));
     const seconds = left(steps, this.checkpoints.pace, this.#done);
     const share = this.#pace ? this.#pace.taken / this.#pace.alone : 1 / this.pool.gain(this);
-    this.#say("running", "", Math.min(1, progress), seconds && seconds * share);
+    this.#say("running", { progress: Math.min(1, progress), left: seconds && seconds * share });
   }
 
-  /** @param {State} state @param {string} text @param {number | null} progress @param {number | null} left @returns {void} */
-  #say(state, text = "", progress = null, left = null) {
+  /** @param {State} state @param {Partial<Pick<RunMessage<any>, "status" | "text" | "progress" | "left">>} more @returns {void} */
+  #say(state, { status = null, text = "", progress = null, left = null } = {}) {
     if (isEnd(this.#state)) return;
-    if (NEXT[this.#state].includes(state)) this.#state = state;
-    else text = ""; // it stops
+    const follows = NEXT[this.#state].includes(state); // else it stops
+    if (follows) this.#state = state;
     this.#seq += 1;
     this.#sentAt = performance.now();
     const results = this.#results;
@@ -185,7 +186,8 @@ export class Run {
       run: this.id,
       seq: this.#seq,
       state: this.#state,
-      text,
+      status: follows ? status : null,
+      text: follows ? text : "",
       progress: final ? null : progress,
       left: final ? null : left,
       results,

@@ -9,6 +9,55 @@ export type Sprite = Picture[] | Blob;
 /** The stage of a run; ui/runs/states.py lists which follows which. */
 export type State = "queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost";
 
+/** A model is loaded. */
+export type LoadStatus = {
+  kind: "load";
+  ref: string;
+};
+
+/** The files of a model are downloaded. */
+export type DownloadStatus = {
+  kind: "download";
+  ref: string;
+  /** bytes */
+  done: number;
+  total: number;
+  /** bytes a second */
+  speed: number | null;
+};
+
+/** The run waits for its first turn. */
+export type LineStatus = {
+  kind: "line";
+  /** runs that begin before it */
+  before: number;
+  /** whether a model is loading, and so nobody knows when it begins */
+  loads: boolean;
+  /** until it begins */
+  seconds: number | null;
+};
+
+/** The run takes turns with others. */
+export type SharedStatus = {
+  kind: "shared";
+  others: number;
+};
+
+/** The app is about to stop. */
+export type ClosingStatus = {
+  kind: "closing";
+  /** that the run has to finish */
+  seconds: number;
+};
+
+/** previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended within a step. full: the browser could not keep its model. */
+export type PlainStatus = {
+  kind: "previous" | "first" | "closed" | "replaced" | "unheard" | "cut" | "full";
+};
+
+/** What is said of a run beside its state. The words are the page's: ui/web/words/status.js. */
+export type RunStatus = LoadStatus | DownloadStatus | LineStatus | SharedStatus | ClosingStatus | PlainStatus;
+
 /** How a run stands, and what it has computed since the message before. */
 export type RunMessage<R> = {
   /** its id */
@@ -16,7 +65,9 @@ export type RunMessage<R> = {
   /** 1, 2, … */
   seq: number;
   state: State;
-  /** "" for the usual words of the state */
+  /** null for the usual words of the state */
+  status: RunStatus | null;
+  /** the sentence of an error or of a library, said in place of the status; "" for none */
   text: string;
   /** 0 to 1 */
   progress: number | null;

@@ -73,6 +73,7 @@ export class Panel {
       (isNew) => this.#stand(isNew),
       (/** @type {Result} */ result) => this.#take(result),
       () => this.#renew(),
+      (ref) => page.knowledge.catalogue.name(ref),
     );
     this.connection = new Connection(this);
     this.asking = new Asking(this);

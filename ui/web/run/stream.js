@@ -1,6 +1,7 @@
 // The state of a run, from the messages that ui/runs/log.py numbers. It drops old messages, and those of runs that the page
 // has left.
 import { STATES } from "../words/page.js";
+import { said } from "../words/status.js";
 
 /** @import { RunMessage, State } from "../messages/protocol.d.ts" */
 
@@ -26,7 +27,7 @@ export class Stream {
   run = null;
   /** @type {State | "idle" | "starting"} */
   state = "idle";
-  text = "";
+  text = ""; // what is said in place of the usual words of the state
   /** @type {number | null} */
   progress = null;
   /** Seconds left when the last message came. @type {number | null} */
@@ -45,12 +46,14 @@ export class Stream {
    * @param {(isNew: boolean) => void} changed called when something about the run has changed; isNew: its state is another one
    * @param {(result: Result) => void} take gets one result of the newest run
    * @param {() => void} renew called when another run begins
+   * @param {(ref: string) => string} name says what a checkpoint is called
    * @param {() => number} [clock] ms
    */
-  constructor(changed, take, renew, clock = () => performance.now()) {
+  constructor(changed, take, renew, name, clock = () => performance.now()) {
     this.changed = changed;
     this.take = take;
     this.renew = renew;
+    this.name = name;
     this.clock = clock;
   }
 
@@ -98,11 +101,12 @@ export class Stream {
     if (this.run !== null && this.run !== message.run) this.start(); // the engine has replaced the run by a newer one
     this.run = message.run;
     if (message.seq <= this.#seq) return;
-    const { seq, state, text, progress, left, results } = message;
+    const { seq, state, progress, left, results } = message;
     this.#seq = seq;
     Object.assign(this, { progress, left });
     // A message that was on its way when Stop was pressed must not undo it.
-    if (this.state !== "stopping" || NEXT.stopping.includes(state)) Object.assign(this, { state, text });
+    if (this.state !== "stopping" || NEXT.stopping.includes(state))
+      Object.assign(this, { state, text: said(message, this.name) });
     for (const result of results) this.take(result);
     this.#stopping?.();
     this.#stopping = null;

@@ -154,6 +154,7 @@ const message = (run, seq, more) => ({
   run,
   seq,
   state: "running",
+  status: null,
   text: "",
   progress: 0.5,
   left: 3,
@@ -170,6 +171,7 @@ test("results arrive once and in order, and those of a run that was left are dro
     () => {},
     (result) => seen.push(result),
     () => runs++,
+    (ref) => ref.toUpperCase(),
   );
   stream.receive(null);
   stream.start();
@@ -178,8 +180,8 @@ test("results arrive once and in order, and those of a run that was left are dro
   stream.start();
   stream.receive(message("a", 4));
   assert.deepEqual([seen.length, stream.state, stream.run], [3, "starting", null]);
-  stream.receive(message("b", 1, { text: "Downloading", state: "loading" }));
-  assert.deepEqual([stream.run, stream.words], ["b", "Downloading"]);
+  stream.receive(message("b", 1, { status: { kind: "load", ref: "m" }, state: "loading" }));
+  assert.deepEqual([stream.run, stream.words], ["b", "Loading M"]);
   stream.receive(message("c", 1)); // pressed twice: the server has replaced b
   stream.receive(message("b", 2));
   assert.deepEqual([stream.run, seen.length, runs], ["c", 5, 3]);
@@ -197,7 +199,7 @@ test("results arrive once and in order, and those of a run that was left are dro
 test("Stop before the server has answered stops the run with its first message, and no later one", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const nothing = () => {};
-  const stream = new Stream(nothing, nothing, nothing);
+  const stream = new Stream(nothing, nothing, nothing, String);
   let asked = 0;
   const ask = () => asked++;
   stream.start();
@@ -225,6 +227,7 @@ test("the time left goes down between two messages, and is not known where the r
     () => seen.push(stream.left),
     nothing,
     nothing,
+    String,
     () => now,
   );
   const wait = () => {

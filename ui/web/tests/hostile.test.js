@@ -98,6 +98,7 @@ function running(client, part = "watch") {
     run: "one",
     seq: 4,
     state: "running",
+    status: null,
     text: "",
     progress: 0.5,
     left: 9,
@@ -116,9 +117,9 @@ test("a worker that does not answer Stop for three seconds is ended, and the nex
   const [stopped, described] = await Promise.all(others);
   assert.deepEqual(stopped, {});
   assert.match(described.error, /interrupted/);
-  const { run, seq, state, text, results } = messages.at(-1);
+  const { run, seq, state, status, results } = messages.at(-1);
   assert.deepEqual([run, seq, state, results], ["one", 5, "stopped", []]);
-  assert.match(text, /can't be saved/);
+  assert.deepEqual(status, { kind: "cut" });
   assert.deepEqual(
     workers.map(({ ended }) => ended),
     [true, false],

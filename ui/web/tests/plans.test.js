@@ -11,7 +11,7 @@ import { chain } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
 import { modelPairs, quarters, suitedSpacing } from "../process/times.js";
 import { Catalogue } from "../words/catalogue.js";
-import { download, duration, sentence } from "../words/units.js";
+import { duration, sentence } from "../words/units.js";
 
 const words = { labels: { ours: "Ours" }, embedded: ["ours"], guidance: { "a/b": 1 }, prompts: ["fox"], script: {} };
 const catalogue = new Catalogue(words);
@@ -260,7 +260,6 @@ test("steps of one kind count together, and what is left takes its time", () => 
 test("sizes, times and errors as the page writes them", () => {
   const times = [0.4, 45, 89, 91, 720, 5399, 10800];
   assert.deepEqual(times.map(duration), ["under 1 s", "45 s", "89 s", "2 min", "12 min", "90 min", "3.0 h"]);
-  assert.equal(download(3e6, 12e6, 1.5e6), "3 of 12 MB · 1.5 MB/s · 6 s left");
   assert.deepEqual(["this model…", "γ is small.", "a/b is not here"].map(sentence), [
     ...["This model…", "γ is small", "a/b is not here"],
   ]);

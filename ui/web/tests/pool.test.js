@@ -46,7 +46,7 @@ function part(pictures, { steps = 4, inTurns = false, before = () => {}, log = [
 }
 
 const checkpoints = () => ({
-  ...{ catalogue: { name: String }, files: { notice: "" }, onGpu: new Set(), forms: {} },
+  ...{ files: { isFull: false }, onGpu: new Set(), forms: {} },
   ...{ isLoaded: () => true, facts: () => ({}), known: () => ({}), bytes: () => 1e6, prepare() {}, learn() {} },
   ...{ model: async () => ({}), note() {}, pace: () => 1 },
 });

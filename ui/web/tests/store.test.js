@@ -80,7 +80,7 @@ test("a full cache is a sentence, and the file is there", async () => {
   });
   const own = files();
   assert.deepEqual(new Uint8Array(await read(own)), BYTES);
-  assert.match(own.notice, /keeps no more files/);
+  assert.equal(own.isFull, true);
 });
 
 for (const [what, bytes, status, sentence] of [

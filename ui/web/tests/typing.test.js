@@ -42,7 +42,11 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
     given: { forms: { sketch: FORM }, models: student ? [{ ref: OWN.checkpoint, ready: true }] : [] },
     say: (text) => log.push(text),
     knowledge: {
-      catalogue: { isOwn: (ref) => ref === "emoji", sketch: (ref) => (ref === "emoji" ? OWN : null) },
+      catalogue: {
+        name: () => "Emoji",
+        isOwn: (ref) => ref === "emoji",
+        sketch: (ref) => (ref === "emoji" ? OWN : null),
+      },
       describe: async (_, { checkpoint }) => (checkpoint === OWN.checkpoint ? student : described),
       plan: async (_, values) => ({ values }),
       order: async (part, plan) => ({ part, plan, shown: (result) => result }),
@@ -183,7 +187,7 @@ test("while a model is loaded nothing else begins, and then the newest words are
   panel.description.auto = false;
   type("r");
   await wait(160);
-  asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
+  asked[0].take({ state: "loading", status: { kind: "load", ref: "emoji" }, text: "", results: [] });
   assert.equal(panel.said, "Loading Emoji");
   type("red");
   await wait(2000);
@@ -198,7 +202,7 @@ test("a sketch whose model is loaded while another place is open is left, and th
   panel.description.auto = false;
   type("r");
   await wait(160);
-  asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
+  asked[0].take({ state: "loading", status: { kind: "load", ref: "emoji" }, text: "", results: [] });
   panel.isOnScreen = false;
   asked[0].take({ state: "running", text: "", results: [] });
   await wait(2000);
@@ -214,7 +218,7 @@ test("a model that is refused while another place is open keeps no sketch from b
   const { log, type, wait, asked, panel } = typing({ auto: false, seconds: null });
   type("r");
   await wait(160);
-  asked[0].take({ state: "loading", text: "Loading Emoji", results: [] });
+  asked[0].take({ state: "loading", status: { kind: "load", ref: "emoji" }, text: "", results: [] });
   panel.isOnScreen = false;
   asked[0].lost("no connection");
   panel.isOnScreen = true;

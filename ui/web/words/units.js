@@ -43,16 +43,6 @@ export function duration(seconds) {
   return seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/**
- * The state of a download: its bytes, and where the speed in bytes per second is known, that and the time left.
- * @param {number} done @param {number} total @param {number} [speed]
- */
-export function download(done, total, speed = 0) {
-  const [here, all] = [(done / 1e6).toFixed(0), megabytes(total)];
-  if (!speed) return `${here} of ${all}`;
-  return `${here} of ${all} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
-}
-
 /** What went wrong, for the visitor; with its trace in the console, if it is a fault of ours. @param {unknown} error @returns {string} */
 export function failure(error) {
   if (error instanceof UserError) return sentence(error.message);

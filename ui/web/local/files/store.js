@@ -11,14 +11,11 @@ export const PATIENCE = 10_000; // ms without a byte after which a request is gi
  * @typedef {[size: number, mark: string, root?: string]} Entry
  */
 
-const FULL = "Finished, but this browser keeps no more files: the model is loaded anew next time";
-
 /** The name of the cache: each checkpoints of an origin has its own. @param {string} base where the page is */
 export const cacheName = (base) => `lab-models ${new URL("./", base).pathname}`;
 
 export class Files {
-  /** What there is to say at the end of a run. */
-  notice = "";
+  isFull = false; // whether the browser could not keep a file, which the end of a run says
   /** @param {string} base where the page is */
   constructor(base) {
     this.base = base;
@@ -66,7 +63,7 @@ export class Files {
       const bytes = await readWhole(answer, path, entry, advance);
       await cache?.delete(address, { ignoreSearch: true }); // older versions, too
       await cache?.put(address, new Response(bytes)).catch(() => {
-        this.notice = FULL;
+        this.isFull = true;
       });
       return bytes.buffer;
     } finally {

@@ -3,6 +3,7 @@
 import { NOISE } from "../../drawing/motion.js";
 import { CLOCK, student } from "../../run/sketching.js";
 import { unknown } from "../../words/captions.js";
+import { said } from "../../words/status.js";
 import { TYPING } from "../../words/watch.js";
 
 /** @import { Page } from "../../app.js" */
@@ -181,12 +182,16 @@ export class Typing {
     if (!order) return wait(); // its model is not here
     this.#leave = page.client.run(
       order,
-      ({ state, text, results: more }) => {
+      ({ state, status, text, results: more }) => {
         results.push(...more);
         if (!isNewest()) return;
         const before = this.#loads;
         this.#loads = state === "loading" || (before && state === "queued");
-        if (state === "loading") panel.showSketch(text, false);
+        if (state === "loading")
+          panel.showSketch(
+            said({ status, text }, (ref) => knowledge.catalogue.name(ref)),
+            false,
+          );
         if (!isWanted()) return;
         if (before && !this.#loads) {
           panel.changed("", false); // how long a run takes is known now
