@@ -154,17 +154,17 @@ class TrainedOn:
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
     """Return the network's input: its x, like x_t, and its time (N,), float64 if x_t is float64, else float32."""
-    its = _translation(coordinates, schedule)
-    time = at_time(its.time, t, x_t, 1).flatten().expand(len(x_t))
+    table = _translation(coordinates, schedule)
+    time = at_time(table.time, t, x_t, 1).flatten().expand(len(x_t))
     wide = torch.float64 if x_t.dtype == torch.float64 else torch.float32
-    return _of(its.scale, x_t, t) * x_t + _of(its.shift, x_t, t), to_device(time, x_t.device, wide)
+    return _of(table.scale, x_t, t) * x_t + _of(table.shift, x_t, t), to_device(time, x_t.device, wide)
 
 
 def predicted(coordinates: Coordinates, schedule: NoiseSchedule, output: Tensor, x_t: Tensor, t: Time) -> Tensor:
     """Return the prediction that follows from the network's output, which has the shape of x_t."""
-    its = _translation(coordinates, schedule)
-    scaled = _of(its.gain, x_t, t) * output
-    return scaled if isinstance(its.keep, float) and its.keep == 0 else _of(its.keep, x_t, t) * x_t + scaled
+    table = _translation(coordinates, schedule)
+    scaled = _of(table.gain, x_t, t) * output
+    return scaled if isinstance(table.keep, float) and table.keep == 0 else _of(table.keep, x_t, t) * x_t + scaled
 
 
 def check(coordinates: Coordinates, schedule: NoiseSchedule, prediction: Prediction) -> None:

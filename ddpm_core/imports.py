@@ -1,4 +1,4 @@
-"""How the libraries that take seconds are imported."""
+"""Imports of the libraries that take seconds."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from ddpm_core.runs import (
 )
 from ddpm_core.timesteps import Steps, chain_length, own_run, own_times
 
-Latent = Tensor  # of one picture, (1, C, H, W): its x_t
+Latent = Tensor  # the x_t of one picture, (1, C, H, W)
 
 
 def encode(model: Model, images: np.ndarray | Tensor, t: SupportsIndex, seeds: Seeds) -> Tensor:

@@ -138,7 +138,7 @@ def progressive_decoding(
 
 def checked_times(times: Iterable[int], T: int) -> list[int]:
     """Return the times as a list. Raise ValueError if there are none, or one is not a whole number from 1 to T."""
-    values = getattr(times, "tolist", lambda: times)()  # of an array or a tensor
+    values = getattr(times, "tolist", lambda: times)()  # times may be an array or a tensor
     each = list(values) if isinstance(values, Iterable) else []
     if not each or not all(is_whole(t, 1, T) for t in each):
         raise ValueError(f"times are a list of whole numbers from 1 to {T}, got {times!r}")

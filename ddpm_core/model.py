@@ -163,7 +163,7 @@ class EngineNetwork(Protocol):
 
     @property
     def with_gradients(self) -> Callable[..., Tensor]:
-        """The same in PyTorch and float32, whatever the engine is, with gradients with respect to x.
+        """Evaluate the network with gradients with respect to x, in PyTorch and float32, whatever the engine is.
 
         Raises ValueError where the weights were rounded, and there is no file to read the exact ones from.
         """
@@ -356,7 +356,7 @@ def check_fractions(model: Model, why: str) -> None:
         if getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned":
             raise ValueError(words)
         return
-    owner = getattr(network, "__self__", network)  # of a method, such as a module's forward
+    owner = getattr(network, "__self__", network)  # the object of a method, such as a module's forward
     weights = owner.parameters() if isinstance(owner, torch.nn.Module) else ()
     like = next((weight for weight in weights if weight.is_floating_point()), torch.zeros(0, dtype=torch.float32))
     x = like.new_zeros(1, model.channels, model.image_size, model.image_size)

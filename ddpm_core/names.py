@@ -3,9 +3,7 @@
 `count_of` says how many things there are.
 """
 
-from __future__ import annotations
-
-from typing import Literal, get_args
+from typing import Annotated, Literal, TypedDict, get_args
 
 Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
@@ -37,6 +35,16 @@ TRACES: tuple[Trace, ...] = get_args(Trace)
 AVERAGINGS: tuple[Averaging, ...] = get_args(Averaging)
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 DISTILLATIONS: tuple[Distillation, ...] = get_args(Distillation)
+
+
+class OtherOptions(TypedDict, total=False):
+    """The options of samplers that are not named arguments of `trajectory`, each with the help of its flag.
+
+    They stand here, as command lines are read before torch is imported.
+    """
+
+    snr: Annotated[float | None, "r of langevin's corrections; default: the checkpoint's own, or 0.16"]
+    corrections: Annotated[int | None, "langevin's corrections in a step; default: the checkpoint's own, or 1"]
 
 
 def count_of(n: int, thing: str) -> str:

@@ -103,14 +103,14 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
 def _evaluate(
     model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """x_t, the prediction, and for a learned variance v, all in the dtype of x_0."""
+    """Return x_t, the prediction, and v if the variance is learned, all in the dtype of x_0."""
     if not isinstance(model, Model):
         raise TypeError(f"a loss takes a Model, which says what its network predicts, got a {type(model).__name__}")
     schedule, coordinates = model.schedule, model.coordinates
     x_t = q_sample(schedule, x_0, t, eps)
-    given = (x_t, to_device(t.long() - 1, x_t.device)) if coordinates is None else seen(coordinates, schedule, x_t, t)
-    found: Any = model.network(*given, labels)
-    output, v = getattr(found, "sample", found).to(x_0.dtype), None  # `sample` is of diffusers' networks
+    inputs = (x_t, to_device(t.long() - 1, x_t.device)) if coordinates is None else seen(coordinates, schedule, x_t, t)
+    result: Any = model.network(*inputs, labels)
+    output, v = getattr(result, "sample", result).to(x_0.dtype), None  # networks of diffusers return it in `sample`
     if model.variance in LEARNED:
         output, v = output.chunk(2, dim=1)
     return x_t, output if coordinates is None else predicted(coordinates, schedule, output, x_t, t), v

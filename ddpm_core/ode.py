@@ -30,7 +30,7 @@ from ddpm_core.prediction import Labels, check_gradients, evaluation, label_tens
 from ddpm_core.schedule import NoiseSchedule
 
 LEVEL = 2 / 255  # between two grey levels in [−1, 1]
-HUNDREDTHS = 100  # in which progress counts
+HUNDREDTHS = 100  # progress is counted in these
 _UNIFORM, _SIGNS = 2**40, 2**40 + 1  # streams of a seed that no run has
 
 

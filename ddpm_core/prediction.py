@@ -168,7 +168,7 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
     """Return the device for a network's inputs: its .device, or that of an nn.Module's parameters; None if any will
     do.
     """
-    owner = getattr(network, "__self__", network)  # of a method, such as a module's forward
+    owner = getattr(network, "__self__", network)  # the object of a method, such as a module's forward
     device = getattr(owner, "device", None)
     if device is None and isinstance(owner, nn.Module):
         device = next((tensor.device for tensor in chain(owner.parameters(), owner.buffers())), None)
@@ -200,7 +200,7 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
             f"the network does not compute in {dtype_text(dtype)}: cast x in it, or ask for "
             f"{dtype_text(own or torch.float32)} (dtype of bits_per_dim, x_T of a run; {found})"
         ) from error
-    output = getattr(output, "sample", output)  # of diffusers' networks
+    output = getattr(output, "sample", output)  # networks of diffusers return it in `sample`
     if not isinstance(output, Tensor) or not output.is_floating_point():
         found = tensor_text(output) if isinstance(output, Tensor) else f"a {type(output).__name__}"
         raise ValueError(f"the network must return a float tensor like x, got {found}")

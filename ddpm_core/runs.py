@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, tensor_text
-from ddpm_core.names import Spacing, Variance
+from ddpm_core.names import OtherOptions, Spacing, Variance
 from ddpm_core.noise import Noise, Seeds, check_seeds, gaussian_batch, own_noise, seeded_noise
 from ddpm_core.prediction import (
     Denoised,
@@ -43,13 +43,6 @@ OnStep = Callable[[Step], "Tensor | None"]
 
 
 # The arguments of `trajectory`, of which `sample` and others pass some on. It says what each of them is.
-
-
-class OtherOptions(TypedDict, total=False):
-    """The options of samplers that are not named arguments of `trajectory`."""
-
-    snr: float | None
-    corrections: int | None
 
 
 class ConditionOptions(TypedDict, total=False):

@@ -383,6 +383,8 @@ AnySampler = Sampler | StepSampler | SamplerFunction
 OPTIONS: dict[Sampler, dict[str, Any]] = {name: its.options for name, its in NAMED.items()}  # of each, with defaults
 DEFAULTS: dict[str, Any] = {option: usual for own in OPTIONS.values() for option, usual in own.items()}
 
+SWITCHES: dict[str, bool] = {option: usual for option, usual in DEFAULTS.items() if isinstance(usual, bool)}
+
 
 def find(text: str) -> AnySampler:
     """Return the sampler of a command line: a name, or your own "module:sampler". Raise ValueError for other text."""

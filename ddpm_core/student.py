@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ddpm_core.names import DISTILLATIONS, Distillation, Sampler, count_of
 
-SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # that each is made for
+SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # which one each needs
 
 
 @dataclass(frozen=True)

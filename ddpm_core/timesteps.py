@@ -97,7 +97,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int |
 
 def own_times(steps: object) -> list[int] | None:
     """Return the times if `steps` gives times, else None."""
-    times = getattr(steps, "tolist", lambda: steps)()  # of an array or a tensor
+    times = getattr(steps, "tolist", lambda: steps)()  # steps may be an array or a tensor
     return list(times) if isinstance(times, Sequence) and not isinstance(times, str) else None
 
 

@@ -1,4 +1,4 @@
-"""What a model costs, read from its configuration: nothing is allocated and nothing computed."""
+"""The cost of a model, read from its configuration: nothing is allocated and nothing computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `python -m ddpm_core info` says of a model."""
+"""The description of a model that `python -m ddpm_core info` prints."""
 
 from __future__ import annotations
 

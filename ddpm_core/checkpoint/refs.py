@@ -120,7 +120,7 @@ class LocalCheckpoint:
 
 @cache
 def embedded() -> dict[str, Path]:
-    """The checkpoints that come with the project, by name; looked for once, as every reference asks for them."""
+    """Return the checkpoints that come with the project, by name. Looks for them once: every reference asks."""
     here = Path(__file__).resolve().parents[1]
     root = here / "checkpoints"  # where pip puts them
     if not root.is_dir():
@@ -139,7 +139,7 @@ def typed(text: str) -> str:
 
 
 def shipped(ref: Ref) -> str | None:
-    """The name of the embedded checkpoint that a reference names, by its name or by its folder; None for others."""
+    """Return the name of the embedded checkpoint that a reference means, by name or by folder; None for others."""
     if ref.folder is None:
         return None
     real = os.path.realpath(ref.folder)
@@ -190,7 +190,7 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
 
 
 def _shown(text: str) -> str:
-    """What was given, for a sentence, without the middle of a long one."""
+    """Return a name as part of a sentence; a long one loses its middle."""
     return repr(text if len(text) <= 200 else f"{text[:150]}…{text[-40:]}")
 
 

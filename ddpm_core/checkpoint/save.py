@@ -167,7 +167,7 @@ def _sidecars(model: ModelSpec, weights: Path | None, half: bool) -> dict[str, d
 
 @contextmanager
 def _replacing(folder: Path, extra: Mapping[str, bytes | None]) -> Iterator[Path]:
-    """A new folder for what `save` writes, which gets the name of the old one. Raises CheckpointError."""
+    """Yield a new folder for the files of `save`; it then replaces the old folder. Raises CheckpointError."""
     try:
         with files.replacing_folder(folder, ours={*SAVED, *IN_FOLDERS, *extra}) as new:
             yield new

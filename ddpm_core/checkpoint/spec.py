@@ -1,4 +1,4 @@
-"""What a checkpoint's files say of its model, read without building the network, and how to write them.
+"""Read from a checkpoint's files what its model is, without building the network, and write these files.
 
 config.json is the network's (unet_config), scheduler_config.json diffusers' (schedule, prediction, variance, clipping),
 model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's layout has no field for.
@@ -123,7 +123,7 @@ def read_own(ref: Ref) -> ModelSpec | None:
 
 
 def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
-    """The same from the files' contents; ValueError for what no model can be made of."""
+    """Return the specification in our own files. Raises ValueError if no model can be made of their contents."""
     network = own[OWN]
     if not isinstance(network, dict):
         raise ValueError(f"{OWN} must be a JSON object, got {shown(network)}")
@@ -142,7 +142,7 @@ def _with_sidecars(spec: ModelSpec, source: Source) -> ModelSpec:
 
 
 def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Averaging]:
-    """What the JSON files alone say, and whether they say that the weights are the moving average."""
+    """Return what the JSON files alone say, and whether they say that the weights are the moving average."""
     ref, folder, layout = checkpoint.ref, checkpoint.folder, checkpoint.layout
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", FACTS))
@@ -166,7 +166,7 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
 def _from_contents(
     unet: dict, scheduler: dict, index: dict, own: dict, decoder: dict | None = None, text: dict | None = None
 ) -> tuple[CheckpointConfig, Averaging]:
-    """The same from the files' contents; ValueError for what no model can be made of."""
+    """Return what these contents of files say. Raises ValueError if no model can be made of them."""
     transformer = transformer_config.is_transformer(unet)
     unet = transformer_config.normal(unet) if transformer else unet
     _check_kind(unet, index, decoder is not None, text is not None)
@@ -175,7 +175,7 @@ def _from_contents(
     if family is None:
         size, channels = checked.check(unet)
         fields = _from_scheduler(scheduler, clip=decoder is None)
-        if transformer and unet.get("out_channels") == 2 * channels:  # which diffusers' pipeline leaves out
+        if transformer and unet.get("out_channels") == 2 * channels:  # diffusers' pipeline leaves it out
             fields["variance"] = "learned_range"
     else:
         if decoder is not None:
@@ -197,7 +197,7 @@ def _from_contents(
 
 
 def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:
-    """What is known of a latent model's other parts, as fields of ModelSpec; ValueError where they don't fit."""
+    """Return the fields of ModelSpec for a latent model's other parts. Raises ValueError if they don't fit."""
     theirs, factor = latent_config.check_decoder(decoder)
     if theirs != channels:
         raise ValueError(f"the network draws {channels} channels, and the autoencoder's latents have {theirs}")
@@ -247,7 +247,7 @@ def json_files(
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}
     scheduler["steps_offset"] = plain(model.leading_offset)
     if model.variance in ("beta_tilde", "learned_range" if transformer else ""):
-        del scheduler["variance_type"]  # which DDIM's does not have, and this is what none means
+        del scheduler["variance_type"]  # DDIM's has none, and without one this is the default
     del index["unet"]
     home = "transformer" if transformer else "unet"
     index |= {"scheduler": ["diffusers", "DDIMScheduler"], home: ["diffusers", unet["_class_name"]]}
@@ -472,7 +472,7 @@ def _id2label(index: dict, classes: int) -> tuple[str, ...] | None:
 
 
 def _student(found: Any) -> Student:
-    """What a distilled model was made for, as ddpm_core.json has it."""
+    """Read from ddpm_core.json for which runs a distilled model was made."""
     if not isinstance(found, dict):
         raise ValueError(f"student must be a JSON object, got {shown(found)}")
     return Student(

@@ -7,9 +7,9 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 import tyro
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ddpm_core.commands import defaults
 from ddpm_core.commands.reading import Unset
-from ddpm_core.names import Engine, Precision, Spacing, Variance
+from ddpm_core.names import Engine, OtherOptions, Precision, Spacing, Variance
 
 if TYPE_CHECKING:
     from ddpm_core import Model
@@ -39,6 +39,20 @@ class Where:
     """the engine that evaluates the network"""
 
 
+Flags = TypeVar("Flags")
+
+
+def _with_options(flags: type[Flags]) -> type[Flags]:
+    """Return the same flags and one for each of `OtherOptions`."""
+    options = OtherOptions.__annotations__.items()
+    rows = [
+        (name, Annotated[Unset[kind.__origin__], tyro.conf.arg(help=kind.__metadata__[0])], None)
+        for name, kind in options
+    ]
+    return make_dataclass(flags.__name__, rows, bases=(flags,), namespace={"__doc__": flags.__doc__})
+
+
+@_with_options
 @dataclass
 class ChainFlags:
     """Choose a model and its reverse chain. A flag with the name of a sampler's option is that option."""

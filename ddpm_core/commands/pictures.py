@@ -41,7 +41,7 @@ def processes(where: Where) -> tuple[int, int]:
 
 
 def _has_end(path: Path) -> bool:
-    """Whether a PNG is there to its last bytes."""
+    """Return whether a PNG is complete to its last bytes."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_END)))
         return file.read() == _END
@@ -77,7 +77,7 @@ class Pictures:
             raise ValueError(f"{place} holds pictures with other {', '.join(other)}: choose another --out")
 
     def _before(self) -> dict[str, Any] | None:
-        """What decided the pictures that are there, None where there are none."""
+        """Return the settings of the pictures that are there, None if there are none."""
         path = self._folder / ABOUT
         try:
             if self._is_whole():

@@ -109,7 +109,7 @@ def _sha256(path: Path, version: tuple[int, ...]) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """How much the disk of a folder has room for. The folder need not exist yet."""
+    """Return how many bytes the disk of a folder has free. The folder need not exist yet."""
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
@@ -227,7 +227,7 @@ def _carry_over(old: Path, new: Path, ours: Collection[str], place: str = "") ->
 
 
 def _link(path: str | Path, other: str | Path) -> None:
-    """The same file under another name, or a copy where the system has no such links."""
+    """Give a file another name, by a hard link, or copy it if the system has no such links."""
     try:
         if os.path.islink(path):
             raise OSError

@@ -17,7 +17,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-DAY = 24 * 3600  # where nothing can be locked, what is older counts as unused
+DAY = 24 * 3600  # if nothing can be locked, older files count as unused
 
 
 def make(path: Path, create: Callable[[], object]) -> int | None:

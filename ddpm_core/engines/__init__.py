@@ -1,4 +1,4 @@
-"""What evaluates a network: torch, torch.compile or OpenVINO."""
+"""The engines that evaluate a network: torch, torch.compile and OpenVINO."""
 
 import sys
 from typing import Any

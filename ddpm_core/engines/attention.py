@@ -1,4 +1,4 @@
-"""Where a network with prompts looks for each of their words: its cross-attention."""
+"""The cross-attention of a network with prompts: where in the picture it attends to each word."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CrossAttention:
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
         self._twin: Any = copy.deepcopy(unet, shared)
         self._lock = threading.Lock()
-        self._weights: list[Tensor] = []  # of each layer, (N, h w, L)
+        self._weights: list[Tensor] = []  # the weights of each layer, (N, h w, L)
         for module in self._twin.modules():
             if isinstance(module, Attention) and module.is_cross_attention:
                 module.register_forward_pre_hook(self._note, with_kwargs=True)

@@ -54,7 +54,7 @@ def module(model: Model) -> nn.Module:
     Raises:
         ValueError: if the network is your own function; and if the weights were rounded and no file has the exact ones.
     """
-    owner: Any = getattr(model.network, "__self__", model.network)  # of a method, such as a module's forward
+    owner: Any = getattr(model.network, "__self__", model.network)  # the object of a method, such as a module's forward
     if isinstance(owner, nn.Module):
         return owner
     network: Any = model.network

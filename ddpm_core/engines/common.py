@@ -1,4 +1,4 @@
-"""What all engines share: the interface of the networks that they evaluate, and inputs for a first try."""
+"""Code that all engines share: the interface of the networks that they evaluate, and inputs for a first try."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PATIENCE = 2  # seconds of preparation before it is announced
-_SIDE = 512  # of the matrices that `bf16_is_fast` multiplies: a product takes about a millisecond
+_SIDE = 512  # `bf16_is_fast` multiplies matrices of this side: a product takes about a millisecond
 _TRIALS = 20
-_TOKENS = 77  # of a prompt, as CLIP has
-_CLEARLY = 0.8  # of float32's time: so that two processes on one machine hardly ever disagree
+_TOKENS = 77  # the length of a prompt, as in CLIP
+_CLEARLY = 0.8  # bf16 must take less than this share of float32's time, so that two processes hardly ever disagree
 
 
 class WithUNet(EngineNetwork, Protocol):

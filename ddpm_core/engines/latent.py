@@ -1,4 +1,4 @@
-"""What a latent model has besides its network: an autoencoder, and a text encoder with its tokenizer."""
+"""The further parts of a latent model: an autoencoder, and a text encoder with its tokenizer."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class LatentDecoder:
         return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
 
     def colours(self, channels: int) -> Tensor:
-        """What the preview adds for each channel of a latent, and at last what it begins with: (C + 1, 3)."""
+        """The weights of the preview, (C + 1, 3): red, green and blue for each channel of a latent, then a constant."""
         if self._colours is None:
             self._colours = self._fitted(channels)
         return self._colours

@@ -48,9 +48,9 @@ _ALONE = (
     "on this processor, OpenVINO in %s gives a picture other last bits in a batch than alone: "
     "this network draws one picture after the other"
 )
-_FILES = ("model.xml", "model.bin")  # as OpenVINO names them
+_FILES = ("model.xml", "model.bin")  # OpenVINO chooses these names
 _CHECKSUMS = "sha256"
-PREFIX = "self.module."  # of the weights' names in what is converted
+PREFIX = "self.module."  # in a converted network, the names of weights begin with this
 _LARGEST_CHUNK = 16
 _SMALL_IMAGE = 64 * 64  # pixels
 _SMALL_NETWORK = 200e6  # parameters

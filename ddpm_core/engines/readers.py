@@ -28,9 +28,9 @@ from ddpm_core.runs import make_chain, trajectory
 
 RANK = 6
 LARGEST = 64  # numbers a side of what is read; of larger pictures it is means
-STEPS = 20  # of DDIM: at their times R² is measured
-TIMES, FEWEST_TIMES = 8, 4  # that have readers of their own; between them what is read is interpolated
-BYTES = 275_000  # of a file: where the readers of TIMES times take more, there are fewer
+STEPS = 20  # R² is measured at the times of so many steps of DDIM
+TIMES, FEWEST_TIMES = 8, 4  # most and fewest times with their own readers; between them, readings are interpolated
+BYTES = 275_000  # of a file: if readers for TIMES times take more, there are fewer times
 BATCH = 10  # runs at once
 RIDGE = 1e-3  # of the mean square of a block's numbers
 _D65 = (0.9505, 1.0, 1.089)
@@ -301,14 +301,14 @@ def _fitted(sums: list[_Sums]) -> BlockReaders:
     basis = torch.linalg.eigh((covariances / variances[:, None, None]).mean(0))[1][:, -3:].flip(1).T
     signs = basis.gather(1, basis.abs().argmax(1, keepdim=True)).sign()
     signs[0] = (basis[0] @ (lights / variances.sqrt()[:, None]).mean(0)).sign() or 1  # light where the picture is light
-    basis = F.pad(basis * signs, (0, 0, 0, 3 - len(basis)))  # of fewer than three channels
+    basis = F.pad(basis * signs, (0, 0, 0, 3 - len(basis)))  # a block may have fewer than three channels
     spread = torch.einsum("kc,tcd,kd->tk", basis, covariances, basis).clamp(min=1e-12).sqrt()
     colours = basis.half(), (means @ basis.T).half(), spread.half().clamp(min=1e-4)
     return BlockReaders(features, offset, patches, *colours)
 
 
 def _place(times: Sequence[int], t: int) -> tuple[int, float]:
-    """(j, u): t lies between times[j] and times[j + 1], the share u of the way; beyond the last ones it is there."""
+    """Return (j, u): t = (1 − u) times[j] + u times[j + 1]. A t beyond the first or last time counts as that time."""
     if len(times) == 1:
         return 0, 0.0
     j = max(0, min(int(np.searchsorted(times, t, side="right")) - 1, len(times) - 2))

@@ -40,7 +40,7 @@ _CHUNKS = (256, 64, 8, 1)
 _CPU_CHUNK = 64  # images that a CPU evaluates together, at most
 _CPU_PIXELS = 16 * 64 * 64  # of them
 _TRIED = (0, 10, 100, 999)  # t_index
-_PIXELS = 256 * 32 * 32 * 2  # of a chunk, at most
+_PIXELS = 256 * 32 * 32 * 2  # a chunk has at most so many
 
 
 class _InputConv(nn.Module):
@@ -63,7 +63,7 @@ def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tup
 
 
 def _round_time(module: nn.Module, arguments: tuple) -> tuple:
-    """A network with prompts has the dtype of its image, float32, in the embedded time too."""
+    """Convert the embedded time to the dtype of the module, as networks with prompts embed it in float32."""
     embedded, *rest = arguments
     return embedded.to(next(module.parameters()).dtype), *rest
 
@@ -137,7 +137,7 @@ class _KnownDtype(UNet2DModel):
         return self.conv_in.weight.dtype
 
 
-_KnownDtype.__name__ = UNet2DModel.__name__  # which a saved config.json has
+_KnownDtype.__name__ = UNet2DModel.__name__  # a saved config.json names this class
 
 
 class _PlainAttention(Attention):

@@ -53,7 +53,7 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
     Raises:
         ValueError: for another dtype or number of axes.
     """
-    # of NumPy's a contiguous one, as torch takes no array that is read backwards
+    # a contiguous array of NumPy, as torch takes none that is read backwards
     images = torch.as_tensor(np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images)
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")

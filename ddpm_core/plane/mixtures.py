@@ -26,7 +26,7 @@ from ddpm_core.samplers import Step
 from ddpm_core.schedule import NoiseSchedule
 
 WIDTH = 0.06  # standard deviation around a centre
-CENTRES = 120  # of a shape: the gaps between them are smaller than WIDTH
+CENTRES = 120  # a shape has so many, so that the gaps between them are smaller than WIDTH
 
 
 @dataclass(frozen=True, eq=False)

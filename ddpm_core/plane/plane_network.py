@@ -21,11 +21,11 @@ from ddpm_core.schedule import NoiseSchedule
 
 STEPS = 3000
 BATCH = 512
-STREAM = 2**63  # of the seed's noise: no step of a run has this one
+STREAM = 2**63  # the stream of the seed's noise for a training: no step of a run has it
 LEARNING_RATE = 4e-3
 HIDDEN = 128
-FREQUENCIES = 16  # of the embedding of t
-WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # of x: with them the network sees fine structure much sooner
+FREQUENCIES = 16  # in the embedding of t
+WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # frequencies for x: they let the network learn fine structure sooner
 
 
 @dataclass(frozen=True)

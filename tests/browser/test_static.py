@@ -35,6 +35,7 @@ from ddpm_core import NoiseSchedule, imaging, restore
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
+from ddpm_core.samplers import SWITCHES
 from ui.forms.units import sentence
 from ui.runs import touch
 from ui.serving.scripted import of_link
@@ -81,6 +82,7 @@ def settings(draw):
             ["auto", "auto", "linspace", "trailing", "leading", "quadratic", "quadratic_T", "optimised"]
         ),
         "eta": draw.choice([0, 0.5, "1", 0.123456789, 2]),
+        **{name: draw.choice([False, True]) for name in SWITCHES},
         "seed": draw.choice([0, 13, 2**32 - 1, -1, "7"]),
         "label": draw.choice(["any", "any", "3", "cat", "red"]),
         "guidance": draw.choice(["", None, 1, 2.5, "3", 11]),
@@ -113,7 +115,7 @@ def settings(draw):
 
 UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
 APART = ("estimate", "seconds", "auto", "steps", "shown", "plan", "of", "asked", "refs")
-PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "guidance")
+PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", *SWITCHES, "guidance")
 
 
 def normal(answer):

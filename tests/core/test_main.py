@@ -18,6 +18,7 @@ from ddpm_core import imaging
 from ddpm_core.__main__ import main
 from ddpm_core.commands.chain import ChainFlags, parse_seeds
 from ddpm_core.engines.torch import TorchNetwork
+from ddpm_core.names import OtherOptions
 from ddpm_core.samplers import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
@@ -285,11 +286,21 @@ TEXT = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]
 
 def test_a_flag_that_is_a_samplers_option_has_its_default():
     flags = {row.name: row.default for row in fields(ChainFlags)}
-    assert {name: flags[name] for name in DEFAULTS if name in flags} == {"variance": None, "eta": 0.0}
+    own = {name: flags[name] for name in DEFAULTS}
+    assert own == dict.fromkeys(DEFAULTS) | {"eta": 0.0}  # None leaves it to the sampler
     assert ChainFlags(steps="3", sampler="ddim", eta=0.5).chain() == {
         **{"steps": 3, "sampler": "ddim", "spacing": None},
-        **{"variance": None, "eta": 0.5},
+        **(own | {"eta": 0.5}),
     }
+
+
+def test_a_flag_of_an_option_changes_the_pictures_of_its_sampler(checkpoint, tmp_path):
+    grids = []
+    for number, own in enumerate([(), ("--corrections", "2"), ("--snr", "0.5")]):
+        grids.append(tmp_path / f"{number}.png")
+        words = ("--sampler", "langevin", "--steps", "2", "--seeds", "0", "--grid", str(grids[-1]), *own)
+        main(["sample", "--checkpoint", os.fspath(checkpoint), *words])
+    assert len({grid.read_bytes() for grid in grids}) == 3
 
 
 def values(*known):
@@ -303,6 +314,7 @@ OPTIONS = {
     "--sampler": values("ddpm", "ddim", "unipc", "dpm++", "langevin", "consistency"),
     "--spacing": values("linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"),
     "--eta": values(*NUMBERS),
+    **{f"--{name}": values(*NUMBERS, "True", "False") for name in OtherOptions.__annotations__},
     "--label": values(*NUMBERS, "cat", "4"),
     "--guidance": values(*NUMBERS),
     "--grid": values(*FILES),

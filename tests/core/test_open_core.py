@@ -19,12 +19,12 @@ from ddpm_core import Model, NoiseSchedule, Step, predict, sample, seeded_noise,
 from ddpm_core.engines.choose import wrap
 from ddpm_core.latents import check_chains, interpolate, reconstruct
 from ddpm_core.likelihood import progressive_decoding
-from ddpm_core.names import PREDICTIONS, SAMPLERS
+from ddpm_core.names import PREDICTIONS, SAMPLERS, OtherOptions
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.process import q_sample
 from ddpm_core.restore import mask, restore
-from ddpm_core.runs import make_chain
-from ddpm_core.samplers import DDIM, DDPM, DEFAULTS, NAMED, OPTIONS, SNR, Langevin, Solver, StepSampler, find
+from ddpm_core.runs import arguments, make_chain
+from ddpm_core.samplers import DDIM, DDPM, DEFAULTS, NAMED, OPTIONS, SNR, SWITCHES, Langevin, Solver, StepSampler, find
 
 WITHOUT_MEMORY = [
     {"variance": "beta"},
@@ -384,6 +384,7 @@ def test_the_table_holds_every_name():
 
 # A value of each option of the samplers that is not its default.
 OTHER = {"variance": "beta_tilde", "eta": 0.5, "snr": 0.3, "corrections": 2}
+OTHER |= {option: not usual for option, usual in SWITCHES.items()}
 TAKE_OPTIONS = {
     "sample": lambda model, **own: sample(model, [1], 4, **own),
     "a lane": lambda model, **own: [step.x for _, step in side_by_side(model, [1], [own | {"steps": 4}])][-1],
@@ -409,6 +410,10 @@ def test_whatever_takes_a_sampler_takes_its_options_by_their_names(use):
             )
             assert (found == expected) is True if use == "make_chain" else np.array_equal(found, expected), own
             assert not (found == plain if use == "make_chain" else np.array_equal(found, plain)), own
+
+
+def test_type_checkers_and_command_lines_know_every_option():
+    assert OtherOptions.__annotations__.keys() == DEFAULTS.keys() - {*arguments(make_chain), "variance", "eta"}
 
 
 def test_an_option_has_one_default_and_a_default_is_left_to_the_sampler():

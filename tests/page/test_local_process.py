@@ -23,7 +23,7 @@ from ddpm_core.names import PREDICTIONS, SAMPLERS, SHAPES, VARIANCES
 from ddpm_core.noise import gaussian
 from ddpm_core.plane import forward
 from ddpm_core.runs import make_chain
-from ddpm_core.samplers import DEFAULTS, OPTIONS
+from ddpm_core.samplers import DEFAULTS, OPTIONS, SWITCHES
 from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, timestep_pairs
@@ -161,6 +161,12 @@ WAYS = [
     {"sampler": "consistency"},
     {"sampler": "langevin", "variance": "beta_tilde"},
     {"sampler": "langevin", "snr": 0.25, "corrections": 2},
+    *(
+        {"sampler": name, option: not SWITCHES[option]}
+        for name, own in OPTIONS.items()
+        for option in own
+        if option in SWITCHES
+    ),
 ]
 _RUNS = [
     (described(config, prediction, clip=clip, gamma=GAMMA), {"steps": n, "spacing": spacing, **way})

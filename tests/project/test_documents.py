@@ -16,6 +16,7 @@ import app
 import ddpm_core.__main__
 import train.__main__
 from ddpm_core.checkpoint.refs import FILES
+from ddpm_core.samplers import DEFAULTS
 from ui.models.catalogue import OFFERED
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,11 @@ def test_links_lead_somewhere(name):
         target = (ROOT / name).parent / file if file else ROOT / name
         assert target.exists(), link
         assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("option", DEFAULTS)
+def test_every_option_of_a_sampler_has_its_line(option):
+    assert f"\n| `{option}` of `" in LIBRARY
 
 
 def test_the_readme_is_short_and_tests_as_ci_does():

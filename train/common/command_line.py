@@ -34,13 +34,13 @@ def user_path(text: str | Path) -> Path:
 
 
 def names(text: str, field: str, allowed: Sequence[Name]) -> list[Name]:
-    """A comma-separated list of names, each once. Raises TrainError for one that is not allowed."""
+    """Read a comma-separated list of names, each once. Raises TrainError if a name is not allowed."""
     known: dict[str, Name] = {name: name for name in allowed}
-    found = list(dict.fromkeys(word.strip() for word in text.split(",")))
-    for word in found:
+    words = list(dict.fromkeys(word.strip() for word in text.split(",")))
+    for word in words:
         if word not in known:
             raise TrainError(f"{flag(field)} can't be {word!r}: choose from {', '.join(allowed)}.")
-    return [known[word] for word in found]
+    return [known[word] for word in words]
 
 
 def numbers(text: str, field: str, kind: type[Number]) -> list[Number]:

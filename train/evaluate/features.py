@@ -122,8 +122,8 @@ class Reference:
     """The features of real images, with which scores compare."""
 
     statistics: dict[str, np.ndarray]  # mu and sigma, the mean and covariance of all features
-    features: np.ndarray  # some of them
-    n: int  # the number of all
+    features: np.ndarray  # a sample of all features
+    n: int  # the number of all features
     sha256: str  # the hash of the pixels
     probe: list[float]  # identifies the extractor: see `same_probe`
 

@@ -1,4 +1,4 @@
-"""Between words: a square of pictures between four texts, all from one noise; coarse first, then ever finer."""
+"""Between words: a square of pictures between four texts, all from one noise. It is computed from coarse to fine."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from ui.runs.asked import RowsAsked, Seed, Words, unclear
 from ui.runs.jobs import Job
 from ui.runs.plans import Computation, by_kind
 
-SIDE = 7  # pictures
+SIDE = 7  # pictures on a side of the square
 
 
 class Between(RowsAsked):
-    """What is asked for at each corner, and one noise for all."""
+    """The text of each corner, and the seed of the one noise."""
 
     corners: Annotated[list[Words], Field(min_length=4, max_length=4)]
     seed: Seed
 
 
 def stages() -> list[list[int]]:
-    """The cells in the order in which they are computed: corners, what lies half-way between them, then each row."""
+    """Return the cells in the order in which they are computed: corners, what is half-way, then row by row."""
     halves = [[SIDE * row + column for row in at for column in at] for at in ((0, SIDE - 1), (0, SIDE // 2, SIDE - 1))]
     rows = [list(range(SIDE * row, SIDE * row + SIDE)) for row in range(SIDE)]
-    found: list[list[int]] = []
+    all: list[list[int]] = []
     for stage in (*halves, *rows):
-        before = {cell for one in found for cell in one}
-        found.append([cell for cell in stage if cell not in before])
-    return found
+        before = {cell for earlier in all for cell in earlier}
+        all.append([cell for cell in stage if cell not in before])
+    return all
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class BetweenPlan(RowsPlan):
     evaluations: int
 
     def kind(self, cells: Sequence[int]) -> StepKind:
-        """Of the steps of so many cells at once."""
+        """Return the kind of the steps that compute these cells at once."""
         return StepKind(self.request.lane.checkpoint, len(cells) * self.evaluations)
 
 
 class BetweenRun(Rows):
-    """Its results, by "kind": "plan" once, with the words that are new to the model; then "cells", pictures beside each
-    other with their places in the square.
+    """Computes the square. Its results, by "kind": first "plan", with the words that are new to the model; then
+    "cells", pictures with their places in the square.
     """
 
     def __init__(self, services: Services, request: Between):

@@ -23,20 +23,20 @@ from ui.runs.jobs import Job
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
-SAMPLES = 4  # every so many steps of a sample's way are shown
+SAMPLES = 4  # while a picture is sampled, every fourth step is shown
 
 
 class Latents(RowsAsked):
     """Rows of pictures, one for each time t: a latent x_t decoded with several seeds, or two latents mixed."""
 
     sources: Annotated[list[PictureAsked], Field(min_length=1, max_length=2)]
-    """the first picture, and the second where two are mixed; their seeds encode them"""
+    """the picture that the run begins with, or both if two are mixed; their seeds give the noise of their latents"""
     times: Annotated[list[Whole], Field(min_length=1, max_length=12)]
-    """of the rows"""
+    """the t of each row"""
     seeds: Seeds
-    """of the columns' noise"""
+    """the seed of the noise of each column"""
     weights: Annotated[list[float], Field(max_length=16)]
-    """λ of each column, where two are mixed"""
+    """the weight λ of the second picture in each column, if two are mixed"""
 
     @property
     def mixes(self) -> bool:
@@ -44,8 +44,8 @@ class Latents(RowsAsked):
 
 
 class LatentsRun(Rows):
-    """Its results, by "kind": "plan" once; "source", a picture on its way or final; "latent" of each row; "step" of a
-    row; "row", when one is done.
+    """Computes the rows. Its results, by "kind": first "plan"; "source", a picture on its way or final; "latent", for
+    each row; "step" of a row; "row", when a row is done.
     """
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
@@ -70,12 +70,12 @@ class LatentsRun(Rows):
                 for picture, source in zip(sources, request.sources, strict=True)
             ]
             latents.append(x_t)
-            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(one)) for one in x_t]})
+            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(latent)) for latent in x_t]})
         for row, t in enumerate(times):
             self._row(plan, model, row, t, latents[row], work)
 
     def _source(self, plan: RowsPlan, model: Model, i: int, work: Job) -> np.ndarray:
-        """The i-th picture, uint8 (1, H, W, C)."""
+        """Return the i-th picture that the run begins with, uint8 (1, H, W, C)."""
         source = self.request.sources[i]
         if source.own:
             picture = as_text.from_text(source.own, model)

@@ -1,7 +1,7 @@
 """What it costs in bits: bits/dim, L_t, rate and distortion of pictures (Eq. 5).
 
-Something is to be seen within a second: the first picture is decoded alone, one time after another, as a network is
-compiled for each new size of a batch; and its short chains come before the whole one.
+The page should show something within a second. So the first picture is decoded alone, one time after another: each new
+batch size would first compile the network. And its short chains come before the full one.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 
-STEPS = (10, 20, 50, 100)  # of the shorter chains that are measured beside the full one
-DECODED = 6  # pictures whose decoding is shown
-EIGHTHS = range(8, -1, -1)  # of T: the times of the decoding
-POINTS = 160  # of a curve over t
-EARLY = 3  # of the first picture's short chains that are measured before its whole one
+STEPS = (10, 20, 50, 100)  # the lengths of the short chains that are measured beside the full one
+DECODED = 6  # for so many pictures the decoding is shown
+EIGHTHS = range(8, -1, -1)  # the decoding is shown at these eighths of T
+POINTS = 160  # a curve over t has about so many points
+EARLY = 3  # so many short chains are measured first, so that numbers appear soon
 
 
 class Likelihood(Checkpoint):
     """The pictures that are measured."""
 
     picture: PictureText
-    """one's own, "" for the first of the shipped set"""
+    """the visitor's own picture; "" for the first ones of the shipped set"""
     count: Annotated[int, Field(ge=1, le=64)]
-    """of the shipped set"""
+    """how many of the shipped set"""
     labels: Annotated[list[Whole], Field(max_length=64)] | None
-    """of each picture; None for no labels, which is the null label where there is one"""
+    """the class of each picture; None for no labels, which is the null label if the model has one"""
 
     def pictures(self, model: ModelSpec) -> np.ndarray:
-        """Return the pictures, uint8 (N, H, W, C). Raises ValueError where there are none for this model."""
+        """Return the pictures, uint8 (N, H, W, C). Raises ValueError if there are none for this model."""
         return as_text.from_text(self.picture, model) if self.picture else self.set(model).images[: self.count]
 
     def set(self, model: ModelSpec) -> PictureSet:
-        """Return the shipped set of the model's pictures."""
+        """Return the shipped set with pictures of the model's size."""
         found = set_for(model)
         if found is None:
             raise unclear("pictures that there are not")
         return found
 
     def is_cifar10(self, model: ModelSpec) -> bool:
-        """Return whether the paper's numbers for CIFAR-10 belong beside this."""
+        """Return whether the paper's numbers for CIFAR-10 can be compared with this run."""
         return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
 
 
 @dataclass(frozen=True)
 class LikelihoodPlan(Plan):
-    """pictures: uint8 (N, H, W, C). labels: of each, or None. alone, together: the kinds of steps of one picture and of
-    a batch.
+    """pictures: uint8 (N, H, W, C). labels: one for each, or None. alone, together: the kinds of steps for one picture
+    and for a batch.
     """
 
     model: ModelSpec
@@ -79,34 +79,34 @@ class LikelihoodPlan(Plan):
     together: StepKind
 
     def some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
-        """The pictures of these numbers, and their labels."""
+        """Return the pictures with these numbers, and their labels."""
         labels = None if self.labels is None else self.labels[which.start : which.stop]
         return self.pictures[which.start : which.stop], labels
 
 
 class LikelihoodRecording(Recording[LikelihoodPlan]):
-    """bound: of all pictures that are done, with the first of `variances`. found: its `summary`."""
+    """bound: that of all pictures that are done, with the first of `variances`. found: its `summary`."""
 
     bound: BitsPerDim | None = None
     found: MeanBound | None = None
 
     def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
-        """The bound of one more picture. images: all so far. Returns the new summary."""
+        """Add the bound of one more picture, and return the new summary. images: all pictures so far."""
         self.bound = one if self.bound is None else self.bound.with_images(one)
         self.found = summary(self.bound, model, images)
         return self.found
 
     def kept(self) -> Values:
-        """{found, T}"""
+        """Return {found, T}."""
         return {"found": self.found or {}, "T": self.plan.model.schedule.T}
 
 
 class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
-    """The bound of one picture after another.
+    """Measures the bound of one picture after another.
 
-    Its results, by "kind": "plan" once, with what the paper published of these pictures; "decoding" of the first
-    picture; "early", its bits/dim with each of a few short chains; "decoding" of all that are shown; "bits" after every
-    picture.
+    Its results, by "kind": first "plan", with the numbers that the paper published for these pictures; "decoding" of
+    the first picture; "early", its bits/dim with each of a few short chains; "decoding" of all that are shown; "bits"
+    after every picture.
     """
 
     recording = LikelihoodRecording
@@ -120,7 +120,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         pictures, labels = self.request.pictures(model), self.request.labels
         T, n = model.schedule.T, len(pictures)
         label_tensor(model, labels, n, None)
-        chain(model, variances(model)[0], T, "linspace")  # a student has not learned it
+        chain(model, variances(model)[0], T, "linspace")  # raises ValueError for most distilled models
         alone, together = (StepKind(self.request.checkpoint, batch) for batch in (1, BATCH))
         others = min(n, DECODED) - 1
         evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])
@@ -142,8 +142,8 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
 def _decode(
     plan: LikelihoodPlan, model: Model, which: range, together: int, work: Job, before: Sequence[Sprite] = ()
 ) -> list[Sprite]:
-    """The receiver's guesses of these pictures, so many times at once. Gives and returns a row for each picture,
-    after those from before.
+    """Decode these pictures progressively, several times t at once: what the receiver guesses at each t. Gives the page
+    a row for each picture, after the rows from before, and returns all of them.
     """
     times, noise, guesses = times_of(model.schedule.T), _noise(which), []
     images, labels = plan.some(which)
@@ -164,7 +164,7 @@ def _decode(
 
 
 def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
-    """Short chains of the first picture. Their x_t are the whole chain's, so these numbers stay as they are."""
+    """Measure short chains of the first picture. They use the x_t of the full chain, so the numbers stay."""
     T, noise = model.schedule.T, _noise(range(1))
     images, labels = plan.some(range(1))
     for steps in lengths(model)[:EARLY]:
@@ -183,7 +183,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
 
 
 def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
-    """The bound of picture i, and what follows for all so far."""
+    """Measure the bound of picture i, and give the page the summary of all so far."""
     which = range(i, i + 1)
     image, labels = plan.some(which)
     one = ddpm_core.bits_per_dim(
@@ -194,9 +194,9 @@ def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
 
 
 def variances(model: ModelSpec) -> list[Variance]:
-    """Those whose bound is measured, the one that the network is evaluated for first.
+    """Return the variances whose bounds are measured. The first is the one for which the network is evaluated.
 
-    With a learned variance or μ̃-prediction each would need evaluations of its own (likelihood.rechain).
+    With a learned variance or μ̃-prediction, another variance would need new evaluations (likelihood.rechain).
     """
     if model.variance in LEARNED or model.prediction == "mu":
         return [model.variance]
@@ -204,19 +204,19 @@ def variances(model: ModelSpec) -> list[Variance]:
 
 
 def lengths(model: ModelSpec) -> list[int]:
-    """Steps of the chains that follow from the full one, without it."""
+    """Return the lengths of the short chains, whose bounds follow from the evaluations of the full one."""
     return [n for n in STEPS if n < model.schedule.T] if len(variances(model)) > 1 else []
 
 
 def times_of(T: int) -> list[int]:
-    """The times of the decoding."""
+    """Return the times t at which the decoding is shown, falling."""
     return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
 
 
 def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
-    """Return what the page shows of a bound, with a standard error where there are several pictures.
+    """Return what the page shows of a bound, with a standard error if there are several pictures.
 
-    full: the whole chain with the first of `variances`.
+    full: the bound of the full chain with the first of `variances`.
     """
     first, *others = variances(model)
     T = len(full.times)
@@ -245,7 +245,7 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound
 
 
 def _noise(rows: range) -> Noise:
-    """Noise that depends on the picture, not on what it is measured with: as `train evaluate` has it."""
+    """Return the noise for these pictures. It depends only on the picture and the time, as in `train evaluate`."""
     return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
 
 

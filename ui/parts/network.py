@@ -1,7 +1,7 @@
-"""The network: what each block of a U-Net says in each step of a run, and what the picture becomes without some of it.
+"""The network: what each block of a U-Net computes in each step of a run, and what the picture becomes without some.
 
-A run is whole; a second one from the same noise has parts switched off, or a block of a third one, which is asked for
-something else.
+The first run uses the whole network. A second run from the same noise has parts switched off, or takes a block from a
+third run, which draws something else.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ddpm_core.engines.readers import Readers
     from ddpm_core.model import Tensor
 
-# Plain evaluations that one takes which is looked into, with its pictures: 4.2 of mnist-tiny and 4.1 of cifar10-tiny,
-# on two cores of an AMD EPYC; PyTorch in float32 in the place of OpenVINO.
+# Looking into an evaluation, with its pictures, takes as long as so many plain ones: 4.2 with mnist-tiny and 4.1 with
+# cifar10-tiny, on two cores of an AMD EPYC. It needs PyTorch in float32 in place of OpenVINO.
 OPENED = 4
 BLOCK = r"middle|(?:down|up) \d"
 BlockName = Annotated[str, Field(pattern=f"^({BLOCK})$")]
@@ -42,33 +42,33 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class GraftAsked(Asked):
-    """A block of another run that goes on in place of one's own."""
+    """A block of another run, whose output replaces that of the same block."""
 
     block: BlockName
     lane: LaneAsked
 
 
 class Network(RowsAsked):
-    """A run, and beside it one that is changed in some of its steps."""
+    """A run, and beside it a second run that is changed in some of its steps."""
 
     seed: Seed
     block: BlockName
-    """whose channels are shown"""
+    """the block whose channels are shown"""
     cut: Annotated[list[CutName], Field(max_length=100)]
-    """names of parts of `Inside.cut`, which are switched off"""
+    """the parts that are switched off, by their names in `Inside.cut`"""
     graft: GraftAsked | None
     first: Annotated[int, Field(ge=1)]
-    """the first step in which that is so, from 1"""
+    """the first changed step, from 1"""
     last: Annotated[int, Field(ge=0)]
-    """the last one, 0 for the last of all"""
+    """the last changed step; 0 means the last step of the run"""
     place: Annotated[list[Share], Field(min_length=2, max_length=2)] | None
-    """a place of the picture in shares of its sides, down and right: where it looks is shown"""
+    """a place in the picture, down and right, in shares of its sides: the page shows where it attends"""
 
 
 @dataclass(frozen=True)
 class NetworkPlan(RowsPlan):
-    """grafted: the options of the run that a block is taken from, None without. times: t of each step. changed: the
-    times at which the second run is not whole, empty where there is no second run.
+    """grafted: the options of the third run, from which a block is taken; None if there is none. times: the t of each
+    step. changed: the times at which the second run differs; empty if there is no second run.
     """
 
     grafted: dict[str, Any] | None
@@ -77,7 +77,9 @@ class NetworkPlan(RowsPlan):
 
 
 class NetworkRun(Rows):
-    """Its results, by "kind": "plan" once, then "inside" of each lane and step, of a long run of as many as fit."""
+    """Computes the runs. Its results, by "kind": first "plan", then "inside" for each lane and step; of a long run, for
+    as many steps as fit.
+    """
 
     def __init__(self, services: Services, request: Network):
         Computation.__init__(self, services, request, [request.lane], 1)
@@ -146,7 +148,7 @@ class NetworkRun(Rows):
 
 
 def _readers(model: Model) -> Readers | None:
-    """The readers of a checkpoint, None where none were fitted."""
+    """Return the readers of a checkpoint, None if none were fitted."""
     try:
         return ddpm_core.readers(model)
     except ValueError:
@@ -154,12 +156,12 @@ def _readers(model: Model) -> Readers | None:
 
 
 def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> Opening:
-    """What the network consists of, and what was measured of its blocks."""
+    """Return the parts of the network, and the measurements of its blocks."""
     blocks: list[NetworkBlock] = [
         {"name": name, "shape": [*block.shape], "parts": block.parts, "attentions": block.attentions}
         for name, block in opened.blocks.items()
     ]
-    found: Opening = {
+    opening: Opening = {
         "kind": "plan",
         "blocks": blocks,
         "skips": list(opened.skips),
@@ -167,35 +169,35 @@ def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> Open
         "figures": None,
     }
     if readers:
-        found["r2"] = {name: [round(readers.r2(name, t), 3) for t in plan.times] for name in opened.blocks}
-        found["figures"] = cast("Figures", readers.figures) or None
-    return found
+        opening["r2"] = {name: [round(readers.r2(name, t), 3) for t in plan.times] for name in opened.blocks}
+        opening["figures"] = cast("Figures", readers.figures) or None
+    return opening
 
 
 def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows: str) -> BlockPictures:
-    """What is seen of an evaluation: of each block what can be read and its colours, without readers how much its
-    numbers are; all channels of one; and where the place of `Inside.look` looks."""
-    taps = {name: found[:1] for name, found in opened.taps.items()}  # with guidance the first one has the condition
-    seen: BlockPictures = {"channels": _channels(taps[shows][0])}
+    """Return the pictures of one evaluation: for each block, what can be read in it and its colours, or without readers
+    the size of its numbers; all channels of the block `shows`; and where the place of `Inside.look` attends."""
+    taps = {name: tap[:1] for name, tap in opened.taps.items()}  # with guidance the first one has the condition
+    pictures: BlockPictures = {"channels": _channels(taps[shows][0])}
     if opened.looks:
-        seen["looks"] = [{"layer": name, "maps": _maps(found[0])} for name, found in opened.looks.items()]
+        pictures["looks"] = [{"layer": name, "maps": _maps(shares[0])} for name, shares in opened.looks.items()]
     if readers is None:
-        seen["colours"] = [_channels(tap.abs().mean(1)) for tap in taps.values()]
+        pictures["colours"] = [_channels(tap.abs().mean(1)) for tap in taps.values()]
     else:
-        seen["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
-        seen["colours"] = [readers.colours(name, tap, t) for name, tap in taps.items()]
-    return seen
+        pictures["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
+        pictures["colours"] = [readers.colours(name, tap, t) for name, tap in taps.items()]
+    return pictures
 
 
 def _channels(tap: Tensor) -> np.ndarray:
-    """Channels, a tensor (C, h, w), each from its darkest number to its brightest one, as uint8 (C, h, w, 1)."""
+    """Return channels (C, h, w) as grey pictures, uint8 (C, h, w, 1), each from its least to its largest number."""
     low, high = tap.amin((1, 2), keepdim=True), tap.amax((1, 2), keepdim=True)
     levels = 255 * (tap - low) / (high - low).clamp(min=1e-9)
     return levels.round().byte().cpu().numpy()[..., None]
 
 
 def _maps(shares: Tensor) -> np.ndarray:
-    """Where a place looks in a layer, a tensor (heads, h, w), as uint8 (heads, h, w, 1): the largest share is 255."""
+    """Return the attention of a place (heads, h, w) as pictures, uint8 (heads, h, w, 1): the largest share is 255."""
     return (255 * shares / shares.max()).round().byte().cpu().numpy()[..., None]
 
 

@@ -1,4 +1,4 @@
-"""What each part of the page has: what it computes, and what else its page can ask."""
+"""The base of all parts of the page."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from ui.runs.plans import Computation
 
 
 class Part:
-    """Parts of the page: what they compute, and what else their page can ask. Nothing here needs a browser.
+    """One or more parts of the page: what they compute, and which quick questions the page can ask. Nothing here needs
+    a browser.
 
-    Everything that a page sends may come from anybody: a part checks it.
+    Anybody may send what a page sends, so a part checks everything.
     """
 
     names: ClassVar[tuple[str, ...]]
-    """of the parts of the page"""
+    """the names of the parts"""
     forms: ClassVar[Mapping[str, type[Request]]] = {}
-    """forms that are checked here, too"""
+    """forms that the server checks, too"""
     asked: ClassVar[type[BaseModel] | None] = None
-    """the request of a run, None where nothing is computed"""
+    """the request of a run, None if the part computes nothing"""
     computation: ClassVar[Callable[[Services, Any], Computation]]
-    """what is computed of such a request"""
+    """makes the computation of such a request"""
 
     def __init__(self, services: Services):
         self.services = services
@@ -36,7 +37,7 @@ class Part:
         """quick questions, by their names: see `ui.protocol`"""
 
     def request(self, values: Mapping[str, object]) -> Computation:
-        """Return the computation that is asked for. Raises ValueError, one sentence, for what can't be understood."""
+        """Return the computation that is asked for. Raises ValueError, with one sentence, if the request is unclear."""
         if self.asked is None:
             raise ValueError("Nothing is computed here")
         try:
@@ -50,9 +51,9 @@ class Part:
         return type(self).computation(self.services, asked)
 
     def answer(self, questions: Mapping[str, object]) -> None:
-        """Answer these: one of the tables of `ui.protocol`."""
+        """Set the questions that this part answers: one of the tables of `ui.protocol`."""
         self.questions = cast("dict[str, Callable[[Asked], object]]", {**questions})
 
     def initial(self) -> Values:
-        """Return what its page needs from the beginning."""
+        """Return what the page needs of this part from the beginning."""
         return {}

@@ -1,4 +1,4 @@
-"""Rows of pictures that chains end in, one row beside the other: what Latents and Repair show, and keep for files."""
+"""What Latents, Repair, Between and Network have in common: they show rows of pictures, and keep them for files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ddpm_core import Step
     from ddpm_core.model import Tensor
 
-GRADIENT = 14  # plain evaluations that one with its gradient takes, measured on a CPU
+GRADIENT = 14  # an evaluation with its gradient takes as long as so many plain ones, measured on a CPU
 
 
 class Counted:
-    """A network that counts what it does as work."""
+    """A network that counts its evaluations as steps of the run."""
 
     def __init__(self, ref: str, model: Model, work: Job):
         self._ref, self._network, self._work = ref, engine_network(model), work
@@ -46,15 +46,15 @@ class Counted:
 
 @dataclass(frozen=True)
 class RowsPlan(Plan):
-    """options: of ddpm_core.trajectory, after the seeds."""
+    """options: the arguments of ddpm_core.trajectory after the seeds."""
 
     model: ModelSpec
     options: dict[str, Any]
 
 
 class RowsRecording(Recording):
-    """rows: the final pictures of each row that is done, uint8 (columns, H, W, C), by its number. frames: the x̂_0 of
-    each row and kept step, likewise.
+    """rows: by its number, the final pictures of each row that is done, uint8 (columns, H, W, C). frames: by row and
+    step, the x̂_0 of the kept steps.
     """
 
     def __init__(self, plan: RowsPlan):
@@ -71,13 +71,13 @@ class RowsRecording(Recording):
         self.rows, self.frames = {}, {}
 
     def kept(self) -> Values:
-        """{rows, frames}: [row, pictures] of each row that is done; [row, [k, x̂_0] of its kept steps] of each row."""
+        """Return {rows, frames}: [row, pictures] of the rows that are done; [row, [[k, x̂_0] of its kept steps]]."""
         frames = [(row, sorted(dict(found).items())) for row, found in sorted(dict(self.frames).items())]
         return {"rows": sorted(dict(self.rows).items()), "frames": frames}
 
 
 class Rows(Computation):
-    """images: columns."""
+    """A computation of rows of pictures. images: the number of columns."""
 
     recording = RowsRecording
     shows_x = False  # whether steps are shown with their x, too
@@ -86,8 +86,8 @@ class Rows(Computation):
         super().__init__(services, request, [request.lane], len(request.seeds))
 
     def options(self, model: ModelSpec, what: str, *pictures: str) -> dict[str, Any]:
-        """Return `RowsPlan.options`. Raises ValueError for a model that is not of pixels, as `what` needs, for a chain
-        that it can't take, and for pictures, as `as_text.to_text` writes them, that are not of its size.
+        """Return `RowsPlan.options`. Raises ValueError if the model works on latents, which `what` does not allow, if
+        it can't take the chain, or if a picture, as `as_text.to_text` writes it, has another size.
         """
         check_pixels(model, what)
         for picture in filter(None, pictures):
@@ -104,11 +104,11 @@ class Rows(Computation):
         return by_kind(*((StepKind(self.refs[0], n * guided), steps * each) for n, steps in work))
 
     def counted(self, model: Model, work: Job) -> Model:
-        """The model, whose network counts what it does."""
+        """Return the model with a network that counts its evaluations."""
         return model.evaluated_by(Counted(self.refs[0], model, work))
 
     def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Job) -> Step:
-        """Take the n steps of one of so many rows, and give what is shown of them. Returns the last one."""
+        """Take the n steps of one of `rows` rows, and give the kept ones to the page. Returns the last step."""
         frames: dict[int, np.ndarray] = {}
         work.recording.frames[row], step = frames, None
         kept = kept_steps(n, model.image_size, self.images * rows, model.channels)
@@ -127,5 +127,5 @@ class Rows(Computation):
 
 
 def spread(images: np.ndarray) -> float:
-    """The standard deviation of uint8 (N, H, W, C) pictures from their mean, in grey levels, over all pixels."""
+    """Return the standard deviation of uint8 (N, H, W, C) pictures from their mean, over all pixels, in grey levels."""
     return float(np.sqrt(images.astype(float).var(0).mean()))

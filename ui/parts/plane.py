@@ -1,4 +1,4 @@
-"""In the plane: a whole distribution instead of one picture. Two clouds of points go from noise to data."""
+"""In the plane: instead of one picture, a whole distribution. Two clouds of points move from noise to data."""
 
 from __future__ import annotations
 
@@ -32,27 +32,28 @@ from ui.runs.plans import Computation, Plan, Recording, by_kind
 if TYPE_CHECKING:
     from ddpm_core.samplers import Step
 
-T = 1000  # of the paper's schedule, which every run here has
-DRAWN = 200  # points of a drawing, at most
+T = 1000  # every run here has the paper's schedule
+DRAWN = 200  # a drawing has at most so many points
 
-FRAMES = 60  # steps of a lane whose clouds are shown, at most
-UNIT = 6 / 32767  # of coordinates on their way to the page, int16
-ARROWS = 15  # a side of the field of arrows
-ARROW_UNIT = 4 / 127  # of their lengths, int8
-NEAR, FAR = 1.2, 2.4  # what is seen of the plane at t = 0 and at T: up to so far from 0
+FRAMES = 60  # at most so many clouds of a lane are shown
+UNIT = 6 / 32767  # the page gets coordinates as int16, in this unit
+ARROWS = 15  # arrows on a side of the field
+ARROW_UNIT = 4 / 127  # the page gets the lengths of arrows as int8, in this unit
+NEAR, FAR = 1.2, 2.4  # the page shows the plane up to this distance from 0: NEAR at t = 0, FAR at t = T
 
-FLOP = 8e4  # of the trained network for one point; the exact ε costs about as much
-EVERY = 25  # steps of a training between two chances to stop
-PREVIEW = (300, 20)  # points, and steps of DDIM, of a cloud that shows how far the training is
-PREVIEW_SECONDS = 0.4  # between two of these
-GUESSED = 20  # steps that are timed before the first run
-TRAINING = StepKind("plane-training", 3 * 512)  # plane_network.BATCH; a step, forward and back, counts as three
+FLOP = 8e4  # what the trained network takes for one point; the exact ε costs about as much
+EVERY = 25  # a training can be stopped every so many steps
+PREVIEW = (300, 20)  # the preview of a training: a cloud of so many points, by so many steps of DDIM
+PREVIEW_SECONDS = 0.4  # between two previews
+GUESSED = 20  # so many steps are timed before the first run
+# plane_network.BATCH images; a training step goes forward and back, so it counts as three evaluations.
+TRAINING = StepKind("plane-training", 3 * 512)
 
 Place = Annotated[list[Annotated[float, Field(ge=-1, le=1)]], Field(min_length=2, max_length=2)]
 
 
 class CloudAsked(Sampled):
-    """One of two clouds."""
+    """One of the two lanes."""
 
     denoiser: Literal["exact", "trained"]
     steps: Annotated[int, Field(ge=1, le=T)]
@@ -64,23 +65,23 @@ class CloudAsked(Sampled):
         return self.model_dump(exclude={"denoiser"})
 
     def times(self, model: ModelSpec) -> list[int]:
-        """Return the times at which the cloud is shown, from T down to 0: all, or FRAMES evenly spaced steps."""
+        """Return the times at which the cloud is shown, from T down to 0: at most FRAMES, evenly spaced."""
         ends = [s for _, s in model_pairs(model, self.steps, self.spacing, self.sampler)]
         return [T, *imaging.thin(ends, FRAMES)]
 
 
 class Plane(Asked):
-    """Two lanes of one cloud of points."""
+    """Two lanes that move the same cloud of points."""
 
     shape: Shape | None
-    """of the data, None for a drawing"""
+    """the shape of the data, None for a drawing"""
     drawing: Annotated[list[Place], Field(max_length=DRAWN)]
     width: Annotated[float, Field(ge=0.02, le=0.6)]
     cloud: Annotated[int, Field(ge=10, le=2000)]
-    """points"""
+    """the number of points"""
     seed: Seed
     training: Annotated[int, Field(ge=1, le=10_000)]
-    """steps of it, where a lane needs a network"""
+    """the steps of the training, if a lane needs a network"""
     lanes: Annotated[list[CloudAsked], Field(min_length=2, max_length=2)]
 
     @property
@@ -89,7 +90,7 @@ class Plane(Asked):
 
     @property
     def network(self) -> Hashable:
-        """What a trained network depends on."""
+        """The key of a trained network: everything that its training depends on."""
         return self.shape, tuple(map(tuple, self.drawing)), self.width, self.training
 
     def mixture(self) -> Mixture:
@@ -103,7 +104,7 @@ class Plane(Asked):
 
 @dataclass(frozen=True)
 class Trained:
-    """curve: (step, L_simple) of its training."""
+    """A trained network. curve: (step, L_simple) during its training."""
 
     model: Model
     curve: list[tuple[int, float]] = field(default_factory=list)
@@ -112,7 +113,7 @@ class Trained:
 class Networks:
     """The networks that were trained last, by `Plane.network`. Thread-safe."""
 
-    LIMIT = 16  # of 0.2 MB each
+    LIMIT = 16  # a network takes 0.2 MB
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Trained] = OrderedDict()
@@ -133,7 +134,7 @@ class Networks:
 
 @dataclass(frozen=True)
 class CloudsPlan(Plan):
-    """exact: the model of the exact ε. kinds: of the steps of each lane."""
+    """exact: the model of the exact ε. kinds: for each lane, the kind of its steps."""
 
     mixture: Mixture
     exact: Model
@@ -141,21 +142,21 @@ class CloudsPlan(Plan):
 
 
 class CloudsRecording(Recording[CloudsPlan]):
-    """clouds: x_0 of each lane that is done, float32 (cloud, 2)."""
+    """clouds: for each lane that is done, its x_0, float32 (cloud, 2)."""
 
     def __init__(self, plan: CloudsPlan):
         super().__init__(plan)
         self.clouds: dict[int, np.ndarray] = {}
 
     def kept(self) -> Values:
-        """{clouds: [lane, points] of each lane that is done}"""
+        """Return {clouds: [lane, points] for each lane that is done}."""
         return {"clouds": sorted(dict(self.clouds).items())}
 
 
 class Clouds(Computation[Plane, CloudsPlan]):
-    """Train a network where a lane needs one, then run both lanes together.
+    """Trains a network if a lane needs one, then runs both lanes together.
 
-    Its results, by "kind": "plan" once; "training" while a network is trained; "frame" of a lane, from x_T on.
+    Its results, by "kind": first "plan"; "training" while a network is trained; "frame" of a lane, from x_T on.
     """
 
     recording = CloudsRecording
@@ -206,7 +207,7 @@ class Clouds(Computation[Plane, CloudsPlan]):
         return trained
 
     def _report(self, curve: list[tuple[int, float]], lowest: float, work: Job, now: Model | None = None) -> None:
-        """How the training goes. now: the model as it is, while the training lasts."""
+        """Give the page the progress of the training. now: the model so far, while the training lasts."""
         x = None
         if now is not None:
             points, steps = PREVIEW
@@ -265,13 +266,13 @@ class PlanePart(Part):
 
 
 def pace_of(services: Services, name: str) -> PaceOf:
-    """Return how long a step of one of its kinds takes."""
+    """Return how long a step of this name takes."""
     guess_paces(services.step_times)
     return {"seconds": services.step_times.measured(name), "flop": FLOP, "download": 0}
 
 
 def guess_paces(pace: StepTimes) -> None:
-    """Time a few steps of everything, once, so that the first visitor, too, is told how long a run takes."""
+    """Time a few steps of each kind, once, so that the page can tell even the first visitor how long a run takes."""
     if pace.seconds(TRAINING) is not None:
         return
     mixture = plane.shape("ring")
@@ -289,14 +290,14 @@ def guess_paces(pace: StepTimes) -> None:
 
 
 def together(runs: Sequence[Iterator[Step]]) -> Iterator[tuple[int, Step]]:
-    """(lane, step) of several runs in order of falling t."""
+    """Yield (lane, step) of several runs, in order of falling t."""
     numbered = (zip(repeat(lane), run, strict=False) for lane, run in enumerate(runs))
     return heapq.merge(*numbered, key=lambda pair: -pair[1].t)
 
 
 def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> np.ndarray:
-    """The network's score on a square of ARROWS × ARROWS points up to `reach` from 0, rows from the top, in units of
-    1/√V: V is the variance of a part of q(x_t), so the arrows are about as long at every t.
+    """Return the network's score on a square of ARROWS × ARROWS points up to `reach` from 0, rows from the top. Its
+    unit is 1/√V, where V is the variance of a part of q(x_t): so the arrows are about equally long at every t.
     """
     ticks = np.linspace(-1, 1, ARROWS) * reach * (1 - 1 / ARROWS)
     points = np.stack(np.meshgrid(ticks, -ticks), -1).reshape(-1, 2)
@@ -306,7 +307,7 @@ def field_of(model: Model, mixture: Mixture, t: int, reach: float) -> np.ndarray
 
 
 def packed(points: np.ndarray) -> np.ndarray:
-    """Points (N, 2) as int16 of UNIT."""
+    """Return points (N, 2) as int16, in units of UNIT."""
     return _whole(points, UNIT, np.int16)
 
 

@@ -1,4 +1,4 @@
-"""What the model knows: a picture of which only a part is left, and several ways to complete it."""
+"""What the model knows: only a part of a picture is left, and several methods complete it."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from ddpm_core.model import Tensor
     from ddpm_core.restore import Measurement
 
-GRID = 32  # cells a side that the brush hides, whatever the model's size
-SHRUNK = 4  # times
-BLUR = 2  # pixels of standard deviation
+GRID = 32  # the brush erases in a grid of so many cells on a side, whatever the model's size
+SHRUNK = 4  # by which factor "downsample" makes pictures smaller
+BLUR = 2  # the standard deviation of "blur", in pixels
 GRADIENTS = ("pigdm", "dps")
 Method = Literal["ddnm", "replacement", "repaint", "pigdm", "dps"]
 
 
 class Repair(RowsAsked):
-    """A picture, and completions of what is left of it: a row for each method."""
+    """A picture of which a part is left, and the methods that complete it: one row for each."""
 
     source: PictureAsked
     task: Literal["mask", "downsample", "grey", "blur"]
     hidden: Annotated[str, Field(max_length=2 * GRID**2 // 8)]
-    """for "mask", what is erased: GRID × GRID cells, row by row, a bit each, base64url"""
+    """for "mask", a bit for each of GRID × GRID cells, row by row, 1 if it is erased; base64url"""
     methods: Annotated[list[Method], Field(min_length=1, max_length=2)]
     seeds: Seeds
-    """of the completions' noise"""
+    """the seed of the noise of each completion"""
 
     def known(self, size: int) -> np.ndarray:
-        """Return which pixels are left, bool (size, size)."""
+        """Return a mask that is true for the pixels that are left, bool (size, size)."""
         try:
             cells = base64.b64decode(self.hidden, b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
@@ -56,7 +56,7 @@ class Repair(RowsAsked):
         return known
 
     def measurement(self, model: ModelSpec) -> Measurement:
-        """Return what is measured. Raises ValueError for a task that the model's pictures are not for."""
+        """Return what leaves a part of a picture. Raises ValueError if the model's pictures don't allow it."""
         size, channels = model.image_size, model.channels
         if self.task == "mask":
             return restore.mask(self.known(size))
@@ -72,8 +72,9 @@ class Repair(RowsAsked):
 
 
 class RepairRun(Rows):
-    """Its results, by "kind": "plan" once; "source", the picture and then what is left; "step" of a row, which is a
-    method; "map" and "row", when one is done."""
+    """Computes the completions. Its results, by "kind": first "plan"; "source", the picture and then what is left of
+    it; "step" of a row, which is a method; "map" and "row", when a row is done.
+    """
 
     shows_x = True
 
@@ -82,7 +83,7 @@ class RepairRun(Rows):
         options, steps = self.options(model, "restoration", request.source.own), request.lane.steps
         chain = request.lane.chain(model, self.images)
         task = restore.Task(request.measurement(model), ..., chain, model.clip)  # pyright: ignore[reportArgumentType]
-        evaluations = 0  # of each completion, as many plain ones as take the same time
+        evaluations = 0  # for each completion, the number of plain evaluations that take as long
         for name in request.methods:
             method = restore.METHODS[name]
             method.check(task)
@@ -126,7 +127,7 @@ class RepairRun(Rows):
 
 
 def _whole(y: np.ndarray, model: ModelSpec) -> np.ndarray:
-    """What is left, uint8 (1, h, w, c), with the size and the channels of the model's pictures."""
+    """Return what is left, uint8 (1, h, w, c), with the size and the channels of the model's pictures."""
     factor = model.image_size // y.shape[1]
     large = y.repeat(factor, 1).repeat(factor, 2)
     return np.broadcast_to(large, (*large.shape[:3], model.channels))

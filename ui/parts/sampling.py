@@ -1,5 +1,5 @@
-"""Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T; and a sketch,
-which Watch shows while words are typed.
+"""Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Also the
+sketch that Watch shows while a visitor types a prompt.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ if TYPE_CHECKING:
 # Decoding a picture of 64 pixels takes about as long as evaluating emoji-trial's network for it (20 and 30 ms of one
 # core); one of 512 as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
-MOMENTS = 25  # of a run of latents, which are shown
+MOMENTS = 25  # of a latent model's run, at most so many steps are shown
 MODELS = 2  # of a run, which holds them all in memory at once
-STATES = 8e6  # bytes: a run of more states keeps none of them
-SEEN = 16  # grey levels of a pixel by which two pictures differ
+STATES = 8e6  # bytes: a run whose states take more keeps none of them
+SEEN = 16  # two pictures differ visibly in a pixel if it differs by more grey levels
 
 
 class SamplingAsked(Asked):
-    """Lanes of one seeded x_T for each image."""
+    """Lanes that begin with the same x_T, one for each seed."""
 
     lanes: Annotated[list[LaneAsked], Field(min_length=1, max_length=32)]
     seeds: Seeds
-    """of each image"""
+    """the seed of each image"""
     clip: bool | None
     attention: bool
-    """to the words of the prompt of one lane"""
+    """whether to show the attention to the words of the prompt; only for one lane"""
     touch: Annotated[list[StrokeAsked], Field(max_length=200)]
-    """of the second lane, which is the first one until then"""
+    """strokes that change the second lane; before them it is the same as the first"""
 
 
 @dataclass(frozen=True)
 class Frame:
     """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C).
 
-    latents: of a latent model both as they are, a pixel for each latent. decoded: whether the pictures are what the
-    decoder makes of them; else they are previews. attention: to each word of the prompt, where that was asked for,
-    uint8 (N, words · h, w, 1), each word's map scaled to its largest number. apart: of each picture of a touched lane,
-    how far it is from lane A's, see `_apart`.
+    latents: for a latent model, previews of both latents, a pixel for each place. decoded: whether the decoder made the
+    pictures; else they are previews. attention: a map for each word of the prompt, if asked for, uint8 (N, words · h,
+    w, 1), each scaled to its largest number. apart: for each picture of a touched lane, how far it is from lane A's,
+    see `_apart`.
     """
 
     lane: int
@@ -77,7 +77,7 @@ class Frame:
     apart: list[tuple[float, float]] | None = None
 
     def shown(self) -> protocol.LaneFrame:
-        """As the page gets it."""
+        """Return the frame as the page gets it."""
         about: protocol.LaneFrame = {
             "kind": "frame",
             "lane": self.lane,
@@ -109,19 +109,20 @@ class SamplingPlan(Plan):
     request: SamplingAsked
     lanes: tuple[PlannedLane, ...]
     touches: Touches
-    """of lane B"""
+    """what the visitor changed by hand, in lane B"""
     shared: int
-    """steps that lane B shares with lane A"""
+    """how many first steps lane B has in common with lane A: those before the first touch"""
 
     def kind_of(self, lane: int, k: int) -> StepKind | None:
-        """Return what a lane's step k costs; None where it is lane A's."""
+        """Return the kind of a lane's step k; None if lane A computes this step for lane B."""
         kind = self.lanes[lane].kind
         return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
 
 
 class SamplingRecording(Recording[SamplingPlan]):
-    """frames: of each lane the kept x by step, uint8 (N, H, W, C). x_0: of each finished lane, float32 (N, C, H, W).
-    states: of each lane the frame and x by step, where they take little memory: a touched run goes on from there.
+    """frames: for each lane, the kept x by step, uint8 (N, H, W, C). x_0: that of each finished lane, float32
+    (N, C, H, W). states: for each lane, the frame and x by step, if they take little memory: a touched run can continue
+    from them.
     """
 
     def __init__(self, plan: SamplingPlan):
@@ -141,12 +142,14 @@ class SamplingRecording(Recording[SamplingPlan]):
         self.x_0 = {}
 
     def kept(self) -> Values:
-        """{frames, x0}: of each lane [k, x] of its kept steps; [lane, x_0] of each finished lane."""
-        frames = [sorted(dict(lane).items()) for lane in self.frames]  # the run may go on meanwhile, or forget them
+        """Return {frames, x0}: for each lane, [k, x] of its kept steps; [lane, x_0] for each finished lane."""
+        frames = [
+            sorted(dict(lane).items()) for lane in self.frames
+        ]  # copies, as the run may add steps meanwhile, or forget them
         return {"frames": frames, "x0": sorted(dict(self.x_0).items())}
 
     def last(self) -> np.ndarray:
-        """The last pictures as one, uint8 (H, W, C), with a row for each lane; a grid has the rows that it has."""
+        """Return the last pictures as one, uint8 (H, W, C). Each lane is a row; a grid has its own rows."""
         lanes = self.plan.lanes
         last = [lane[max(lane)] for lane in self.frames if lane]
         columns = None if len(last) == 1 else len(last[0])
@@ -156,12 +159,13 @@ class SamplingRecording(Recording[SamplingPlan]):
 
 
 class Sampling(Computation[SamplingAsked, SamplingPlan]):
-    """The computation of a request. Its results: "plan" once, with the words of the prompt of one lane, as the model
-    reads it, and those that are new to a model; then each kept `Frame`."""
+    """Computes the lanes. Its results: first "plan", with the words of the prompt as the model reads it, if there is
+    one lane, and the words that are new to a model; then each kept `Frame`.
+    """
 
     recording = SamplingRecording
     keeps_states = True
-    """whether a touched run may go on from its states"""
+    """whether a touched run may continue from its states"""
 
     def __init__(self, services: Services, request: SamplingAsked):
         super().__init__(services, request, request.lanes, len(request.seeds) * len(request.lanes))
@@ -169,14 +173,14 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             raise unclear("lanes of many models")
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
-        request, n, found = self.request, len(self.request.seeds), dict(zip(self.refs, models, strict=True))
-        own = [found[lane.checkpoint] for lane in request.lanes]
-        first, *_ = own
-        check_same_images(own)
+        request, n, by_ref = self.request, len(self.request.seeds), dict(zip(self.refs, models, strict=True))
+        of_lanes = [by_ref[lane.checkpoint] for lane in request.lanes]
+        first, *_ = of_lanes
+        check_same_images(of_lanes)
         imaging.check_channels(first.picture_channels)
-        if len({one.picture_size for one in own}) > 1:
+        if len({model.picture_size for model in of_lanes}) > 1:
             raise unclear("pictures of two sizes beside each other")
-        chains = [lane.chain(model, n) for lane, model in zip(request.lanes, own, strict=True)]
+        chains = [lane.chain(model, n) for lane, model in zip(request.lanes, of_lanes, strict=True)]
         touches: Touches = {}
         if request.touch:
             if len(request.lanes) != 2 or request.lanes[0] != request.lanes[1]:
@@ -206,7 +210,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(len(lane.chain.pairs), size, self.images, channels, **most) for lane in lanes]
-        kept = [one | {plan.shared - 1} for one in kept] if plan.touches else kept  # where it is touched, too
+        kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept  # also the touched step
         opening, words = _opening(plan, loaded)
         numbers = sum(len(one) * model.channels * model.image_size**2 for one, model in zip(kept, loaded, strict=True))
         keeps = self.keeps_states and 4 * len(request.seeds) * numbers <= STATES
@@ -221,10 +225,10 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             return frame
 
         soon: list[Frame | protocol.Opening] = [opening]
-        late: list[Frame] = []  # what the page has shown already comes after the first that is new
+        late: list[Frame] = []  # frames that the page has shown already: they come after the first new one
         known = _known(plan, work.before, kept[0])
-        for k, found in known.items():
-            for i, (frame, x) in enumerate(found):
+        for k, states in known.items():
+            for i, (frame, x) in enumerate(states):
                 late.append(keep(replace(frame, lane=i, attention=None), x))
                 lanes[i] = replace(lanes[i], after=(plan.lanes[i].chain.pairs[k][1], x))
         for k in range(max(known, default=-1) + 1):
@@ -233,9 +237,9 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         if not late:
             work.give(soon.pop())
         frame = None
-        own = [lane.asked.arguments() for lane in plan.lanes]
+        arguments = [lane.asked.arguments() for lane in plan.lanes]
         shared = {"seeds": request.seeds, "clip": request.clip, "attention": request.attention}
-        for i, step in zero_gpu.side_by_side(lanes, own, shared, flop, work.notify):
+        for i, step in zero_gpu.side_by_side(lanes, arguments, shared, flop, work.notify):
             if step.index in kept[i]:
                 sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
                 if frame is not None and i and step.index < plan.shared - 1:
@@ -276,35 +280,35 @@ def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Open
 def _known(
     plan: SamplingPlan, before: object, kept: set[int]
 ) -> dict[int, tuple[tuple[Frame, Tensor], tuple[Frame, Tensor]]]:
-    """What a touched run has in common with the run that was shown, of both lanes: the kept steps before the newest
-    touch, or before the one that was undone.
+    """Return what a touched run has in common with the run before it, for both lanes: the kept steps before the newest
+    touch, or before the touch that was undone.
     """
     if not plan.touches or not isinstance(before, SamplingRecording):
         return {}
     request, other = plan.request, before.plan.request
     if other.model_copy(update={"touch": request.touch, "lanes": other.lanes[:1] * 2}) != request:
         return {}
-    own, others = plan.touches, before.plan.touches
-    end = max((s for s in {*own, *others} if own.get(s) != others.get(s)), default=0)
+    new, old = plan.touches, before.plan.touches
+    end = max((s for s in {*new, *old} if new.get(s) != old.get(s)), default=0)
     a, b = before.states[0], before.states[-1]
-    found = {}
+    common = {}
     for k in sorted(kept):
         if plan.lanes[0].chain.pairs[k][1] <= end or k not in a or k not in b:
             break
-        found[k] = a[k], b[k]
-    return found
+        common[k] = a[k], b[k]
+    return common
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
-    """Of each two pictures, uint8 (N, H, W, C): the mean of |A − B| in grey levels, and the share of pixels that differ
-    by more than SEEN.
+    """For each pair of pictures, uint8 (N, H, W, C), return the mean of |A − B| in grey levels, and the share of pixels
+    that differ by more than SEEN.
     """
-    gaps = [np.abs(one.astype(int) - other) for one, other in zip(a, b, strict=True)]
+    gaps = [np.abs(of_a.astype(int) - of_b) for of_a, of_b in zip(a, b, strict=True)]
     return [(round(float(gap.mean()), 3), round(float((gap.max(-1) > SEEN).mean()), 4)) for gap in gaps]
 
 
 def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray | None:
-    """`Frame.attention`. words: with the numbers of their tokens."""
+    """Return `Frame.attention`. words: the words, each with the numbers of its tokens."""
     if step.attention is None or not words:
         return None
     maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in words], 1)
@@ -313,7 +317,7 @@ def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarra
 
 
 def _pictures(model: Model, step: Step) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None, bool]:
-    """The fields of a Frame from x to decoded."""
+    """Return the fields of a Frame from x to decoded."""
     if model.decoder is None:
         return to_uint8(step.x), to_uint8(step.x0_hat), None, True
     z, z0 = (to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))
@@ -325,7 +329,7 @@ def _pictures(model: Model, step: Step) -> tuple[np.ndarray, np.ndarray, tuple[n
 
 
 class SamplingPart(Part):
-    """Watch, Compare and Grid."""
+    """The parts Watch, Compare and Grid."""
 
     names = ("watch", "compare", "grid")
     asked = SamplingAsked
@@ -333,9 +337,10 @@ class SamplingPart(Part):
 
 
 class Sketching(Sampling):
-    """Its results: "plan", with the words of the prompt and those that are new to the model; then the last `Frame`.
+    """Computes a sketch. Its results: "plan", with the words of the prompt and those that are new to the model; then
+    the last `Frame`.
 
-    Nothing is kept of it. Raises Refused while others compute or wait: their runs come first.
+    It keeps nothing. Raises Refused while others compute or wait: their runs come first.
     """
 
     recording = Recording
@@ -358,7 +363,7 @@ class Sketching(Sampling):
 
 
 class SketchPart(Part):
-    """The sketches of Watch while its words are typed."""
+    """The sketches that Watch shows while a visitor types a prompt."""
 
     names = ("sketch",)
     asked = SamplingAsked

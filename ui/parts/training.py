@@ -1,7 +1,7 @@
 """Train: a network learns digits, or other pictures, while the visitor watches.
 
-The training is `train fit` in a process of its own (ui/training); the page asks once a second what its folder tells, so
-following a run of another terminal is the same.
+The training is `train fit` in another process (ui/training). Once a second the page asks what is new in its folder. So
+it can also follow a run that was started in a terminal.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TrainingPart(Part):
         self.visits.stop()
 
     def close(self, seconds: float = 5.0) -> None:
-        """End all trainings, within about so many seconds."""
+        """End all trainings, within about this time."""
         self.visits.close(seconds)
 
     def _of_visit(self, answer: Callable[[Asked, Visit], T]) -> Callable[[Asked], T]:
@@ -62,7 +62,7 @@ class TrainingPart(Part):
         return answered
 
     def _now(self, asked: Asked, visit: Visit) -> TrainingNow:
-        """The state, and what the page does not have yet."""
+        """Return the state of the training, and what the page does not have yet."""
         visit.miss(asked.get("number"))
         answer, run = visit.describe(), visit.run
         same = asked.get("number") == visit.number
@@ -74,7 +74,7 @@ class TrainingPart(Part):
         return {}
 
     def _pictures(self, asked: Asked, visit: Visit) -> Found:
-        """How many pictures a file or folder of this machine has, and their size."""
+        """Return how many pictures a file or folder of this machine has, and their size."""
         if self.services.public:
             raise ValueError("Only a page on your own computer reads its folders")
         return {"found": pictures_in(asked.get("path"))}

@@ -1,4 +1,4 @@
-"""The network of a model, and its decoder and text encoder, which a run holds only while it has its turn."""
+"""Networks, decoders and text encoders that a run holds only during its turn, so that others can free the memory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Changed(ValueError):
 class BorrowedNetwork:
     """An `EngineNetwork` in the place of a model's own, for one run.
 
-    A run that waits keeps no model in memory: one that had to make room for others meanwhile is loaded again. So the
-    limit on the memory of models holds, however many runs of different models take turns.
+    A run that waits keeps no model in memory. If a model had to make room for others meanwhile, it is loaded again. So
+    the limit on the memory of models holds, however many runs of different models take turns.
     """
 
     def __init__(self, models: Models, ref: str, model: Model):
@@ -36,24 +36,24 @@ class BorrowedNetwork:
 
     @property
     def held(self) -> Model:
-        """The model, in the run's turn."""
+        """The model. It is there only during the run's turn."""
         assert self._held is not None
         return self._held
 
     @property
     def memory(self) -> int:
-        """Bytes that the network takes by now, about."""
+        """About how many bytes the network takes by now."""
         return engine_network(self.held).memory
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.held.network(x, t_index, labels)
 
     def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The same with gradients with respect to x."""
+        """Evaluate the network with gradients with respect to x."""
         return engine_network(self.held).with_gradients(x, t_index, labels)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """How much each place looks at each word."""
+        """Return how much each place of x attends to each word."""
         return engine_network(self.held).attention(x, t_index, states)
 
     def give_back(self) -> None:
@@ -61,20 +61,20 @@ class BorrowedNetwork:
         self._held = None
 
     def hold(self) -> bool:
-        """Hold the network again; returns whether it had to be loaded. To be called in the run's turn.
+        """Hold the network again. Returns whether it had to be loaded. Call this in the run's turn.
 
-        Raises Changed, and what loading raises.
+        Raises Changed, and whatever loading raises.
         """
-        self._models.loaded(self._ref)  # counts as a use, so that others make room first
+        self._models.loaded(self._ref)  # this counts as a use, so that other models make room first
         model = self._model()
-        here = model is not None
+        is_loaded = model is not None
         if model is None:
             model = self._models.get(self._ref)
             if _files(model) != self.files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
         self._held = model
-        return not here
+        return not is_loaded
 
 
 class BorrowedDecoder:
@@ -127,7 +127,7 @@ class BorrowedText:
 
 
 def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
-    """The model of a reference, with a network that is lent, and that network. To be called in the run's turn."""
+    """Return the model of a reference, whose network is lent, and that network. Call this in the run's turn."""
     model = models.get(ref)
     network = BorrowedNetwork(models, ref, model)
     decoder = BorrowedDecoder(network) if model.decoder else None
@@ -136,12 +136,12 @@ def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
 
 
 def owner(model: Model) -> Model:
-    """The model whose network a run holds, in its turn: for what looks inside the network."""
+    """Return the model whose network a run holds, in its turn. Code that looks inside the network needs it."""
     return model.network.held if isinstance(model.network, BorrowedNetwork) else model
 
 
 def _files(model: Model) -> object:
-    """Changes when the weights do; None for a model that was not loaded from files."""
+    """Return a value that changes when the weights do; None for a model that was not loaded from files."""
     source = model.source
     if source is None or source.weights_path is None:
         return None

@@ -1,7 +1,7 @@
-"""Who listens to a run, and the end of a run that nobody listens to.
+"""Whether somebody listens to a run. A run ends when nobody does.
 
-A page hears its run as one response: when its connection closes, nobody reads the run's log any more. A script hears
-its run through gradio's queue, which asks for the results whether the script listens or not: `Listener` looks.
+A page gets the messages of its run as one response: when its connection closes, nobody reads the run's log any more. A
+script gets its run through gradio's queue, which asks for the results even if the script has gone: so `Listener` looks.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-PATIENCE = 5.0  # seconds that a run goes on while nobody listens: a page that is loaded again is back by then
-UNHEARD, UNHEARD_OF_ONE = 128, 64  # runs of scripts that nobody listens to yet, in all and of one address
+PATIENCE = 5.0  # seconds for which a run continues while nobody listens: a page that reloads is back by then
+UNHEARD, UNHEARD_OF_ONE = 128, 64  # most runs of scripts that wait for a listener, in all and from one address
 NOBODY = "Too many runs have nobody listening ({}): wait a moment and try again"
 clock = time.monotonic
 
-# Threads for runs only: waiting runs would use up those that serve files and everything else. How many there can be is
-# what `Turns` admits, and a few that it is about to refuse.
+# Runs have their own threads: waiting runs would use up those that serve files and everything else. There are as many
+# as `Turns` admits, and a few that it is about to refuse.
 _THREADS = anyio.CapacityLimiter(math.inf)
 
 Item = TypeVar("Item")
@@ -35,34 +35,34 @@ class NobodyListens(Exception):
 
 
 async def in_thread(items: Iterator[Item]) -> AsyncGenerator[Item, None]:
-    """Iterate in background threads. Whoever is cancelled meanwhile waits for the next item first."""
+    """Iterate in background threads. If this is cancelled, it first waits for the next item."""
     while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
         yield item
 
 
 class Listener:
-    """Whoever has a stream of a script's run open. is_here: whether one is open now."""
+    """Notices when a script stops listening to its run. is_here: whether it has a stream of the run open now."""
 
     def __init__(self, is_here: Callable[[], bool]):
         self._is_here = is_here
         self._heard = clock()
 
     def is_lost(self) -> bool:
-        """Whether nobody has listened for PATIENCE seconds. To be called more often than that."""
+        """Return whether nobody has listened for PATIENCE seconds. Call this more often than that."""
         now = clock()
         if self._is_here():
             self._heard = now
         return now - self._heard > PATIENCE
 
     async def comes(self) -> None:
-        """Wait for somebody to listen. Raises NobodyListens where nobody does within PATIENCE seconds."""
+        """Wait until somebody listens. Raises NobodyListens after PATIENCE seconds."""
         while not self._is_here():
             if self.is_lost():
                 raise NobodyListens
             await asyncio.sleep(0.02)
 
     async def hears(self, items: Iterator[Item], stop: Callable[[], None]) -> AsyncGenerator[Item, None]:
-        """Iterate in background threads while somebody listens. However that ends, stop() is called.
+        """Iterate in background threads while somebody listens. However this ends, it calls stop().
 
         Raises NobodyListens when nobody has listened for PATIENCE seconds.
         """
@@ -72,4 +72,4 @@ class Listener:
                     raise NobodyListens
                 yield item
         finally:
-            stop()  # closing the iterator is not possible while the other thread is inside it
+            stop()  # not items.close(), which fails while the other thread is inside the iterator

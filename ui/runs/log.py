@@ -1,4 +1,4 @@
-"""The log of a run: its job says how it stands and gives results, and listeners read the messages from any point."""
+"""The log of a run. Its job writes states and results, and listeners read the messages from any point."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ui.protocol import RunMessage, RunStatus, State
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT
 
-INTERVAL = 0.1  # least seconds between two messages: each costs the server and the browser about 15 ms of a core
-HEARTBEAT = 0.5  # most seconds between two messages, so that a closed page is noticed in time
+INTERVAL = 0.1  # seconds at least between two messages: each costs the server and the browser about 15 ms of a core
+HEARTBEAT = 0.5  # seconds at most between two messages, so that a closed page is noticed in time
 
 Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Message:
-    """How a run stands, and its results since the message before.
+    """The state of a run, and its results since the message before.
 
-    The fields are those of RunMessage. seq: 0 of what is not numbered yet.
+    The fields are those of RunMessage. seq: 0 before the message has a number.
     """
 
     state: State
@@ -38,7 +38,7 @@ class Message:
     seq: int = 0
 
     def of(self, run: str) -> RunMessage[object]:
-        """The message as a page gets it."""
+        """Return the message as a page gets it."""
         return {
             "run": run,
             "seq": self.seq,
@@ -58,9 +58,9 @@ class Stopped(Exception):
 class RunLog:
     """The messages of one run, under one condition. Thread-safe.
 
-    A new state or result is a message at once, but the next one after results, or while a model loads, comes INTERVAL
-    seconds later at the earliest, with all that has come meanwhile. While somebody reads there is one every HEARTBEAT
-    seconds. The first state of ENDED is the last message.
+    A new state or result becomes a message at once. But after results, or while a model loads, the next message comes
+    INTERVAL seconds later at the earliest, with everything that has come meanwhile. While somebody reads, there is a
+    message at least every HEARTBEAT seconds. The first state of ENDED is the last message.
     """
 
     def __init__(
@@ -69,28 +69,28 @@ class RunLog:
         patience: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """updated: what was said last, with what is known now. patience: seconds that nobody may read it."""
+        """updated: brings a message up to date, such as its time left. patience: seconds for which nobody may read."""
         self._updated, self._patience, self._clock = updated, patience, clock
         self._messages: list[Message] = []
-        self._said = self._written = Message("queued")  # what was said last, and what of that is in a message
+        self._said = self._written = Message("queued")  # the last state, and the last that is in a message
         self.state: State = "queued"
         self.ended = False
-        self.stopping = False  # whether its job is to do no more: it was stopped, or has ended
-        self._results: list[object] = []  # that are in no message yet
-        self.bytes = 0  # of the results in its messages, about
-        self._at = -math.inf  # of the last message
+        self.stopping = False  # whether its job must do no more: it was stopped, or has ended
+        self._results: list[object] = []  # those that are in no message yet
+        self.bytes = 0  # about how much the results in its messages take
+        self._at = -math.inf  # when the last message was written
         self._heard = math.inf  # when somebody read last
         self._news = threading.Condition()
 
     @property
     def is_whole(self) -> bool:
-        """Whether who reads it from the beginning finds all messages."""
+        """Whether all messages are still here."""
         return bool(self._messages) or not self.ended
 
     # --- For the job
 
     def say(self, said: Message) -> None:
-        """How the run stands now. What can't follow is dropped: all after the end, and all but that while it stops."""
+        """Write a new state. Drops a state that can't follow: after the end, any; while it stops, all but an end."""
         with self._news:
             if said.state not in NEXT[self.state]:
                 return
@@ -101,7 +101,7 @@ class RunLog:
                 self._news.notify_all()
 
     def stop(self, end: Message) -> None:
-        """It is to stop: after the step under way, or at once, with this end, where none is computed."""
+        """Let the run stop: after the step that it computes, or else at once, with this end."""
         with self._news:
             if self.state == "running":
                 self.say(Message("stopping"))
@@ -109,7 +109,7 @@ class RunLog:
                 self.say(end)
 
     def give(self, *results: object) -> None:
-        """Results, which go into the next message."""
+        """Put results into the next message."""
         with self._news:
             if results and not self.ended:
                 self._results += results
@@ -117,8 +117,8 @@ class RunLog:
                 self._news.notify_all()
 
     def check(self) -> None:
-        """Raises Stopped where its job is to do no more, and NobodyListens when nobody has read for longer than the
-        patience, but somebody had.
+        """Raise Stopped if the job must do no more. Raise NobodyListens if somebody has read the log, but nobody for
+        longer than the patience.
         """
         if self.stopping:
             raise Stopped
@@ -128,8 +128,8 @@ class RunLog:
     # --- For listeners
 
     def read(self, after: int = 0) -> Iterator[Message]:
-        """The messages after this number, also those to come, up to the last one."""
-        messages = self._messages  # they may be forgotten meanwhile, but not for who reads them
+        """Yield the messages after this number, and wait for those to come, until the last one."""
+        messages = self._messages  # `forget` makes a new list, so that this reader keeps the old one
         while True:
             with self._news:
                 self._heard = self._clock()
@@ -144,13 +144,13 @@ class RunLog:
                 return
 
     def forget(self) -> None:
-        """Keep no messages of a run that has ended: who comes back does not find them any more."""
+        """Keep no messages of a run that has ended: a page that comes back does not find them any more."""
         with self._news:
             if self.ended:
                 self._messages, self.bytes = [], 0
 
     def _write(self) -> float:
-        """Write a message where one is due. Returns in how many seconds it is."""
+        """Write a message if one is due. Returns in how many seconds one is due."""
         if self._written.state in ENDED:
             return 0.0
         last = self._messages[-1] if self._messages else None
@@ -167,7 +167,7 @@ class RunLog:
 
 
 def size_of(result: object) -> int:
-    """The bytes of a result, about."""
+    """Return about how many bytes a result takes."""
     if isinstance(result, str):
         return len(result)
     if isinstance(result, np.ndarray | Encoded):

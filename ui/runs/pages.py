@@ -1,4 +1,4 @@
-"""The runs that pages have: which is whose, and how long their messages and pictures are kept."""
+"""The runs of pages: which run is whose, and how long its messages and pictures are kept."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ui.runs.plans import Computation
 KEPT = 64  # ended runs whose results can still be asked for
 LOG_BYTES = 200e6  # for the messages of ended runs, which a page that is loaded again reads once more
 RECORDING_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 40 MB
-PAGES = 4096  # whose newest run of a part is remembered
+PAGES = 4096  # the newest run is remembered for so many pairs of a page and a part
 GONE = "This run is no longer here: press Run again"
 
-Number = tuple[str, int]  # of a run, as its page counts: of which load of the page, and its number in that
+Number = tuple[str, int]  # how a page counts its runs: the name of this load of the page, and a number
 
 
 class Gone(ValueError):
@@ -31,7 +31,7 @@ class Gone(ValueError):
 
 
 class NotBegun(Exception):
-    """A run can't be computed. message: the only one of it."""
+    """A run can't be computed. message: its only message, for the page."""
 
     def __init__(self, end: Message):
         super().__init__(end.text)
@@ -39,20 +39,20 @@ class NotBegun(Exception):
 
 
 class Runs:
-    """The runs of all pages. A page has one at a time of each part."""
+    """The runs of all pages. In each part, a page has one run at a time."""
 
     def __init__(self, services: Services, computation: Callable[[str, Values], Computation]):
-        """computation: of a part, from what its page asks for. Raises ValueError, one sentence."""
+        """computation: makes the computation that a page asks a part for. It raises ValueError with one sentence."""
         self._services, self._computation = services, computation
         self._runs: dict[str, Job] = {}  # the oldest ones first
-        self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}  # of a page and a part: id, number
+        self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}  # (page, part): (id of its run, number)
 
     def begin(
         self, part: str, values: Values, page: str, address: str | None = None, number: Number | None = None
     ) -> Job:
-        """A new run of a page, which replaces its last one of this part, unless that has a higher number: requests may
-        overtake each other. It begins when somebody listens, and ends early when nobody has for `listeners.PATIENCE`
-        seconds. address: where the page is, if known. Raises NotBegun.
+        """Make a new run of a page. It replaces the page's last run of this part, unless that has a higher number, as
+        requests may overtake each other. It begins when somebody listens, and ends early when nobody has listened for
+        `listeners.PATIENCE` seconds. address: where the page is, if known. Raises NotBegun.
         """
         last, newest = self._current.pop((page, part), ("", None))
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
@@ -71,23 +71,23 @@ class Runs:
         before = replaced and replaced.recording
         job = Job(computation, self._services, page, address, computation.shown, listeners.PATIENCE, before)
         self._runs[job.id], self._current[page, part] = job, (job.id, number)
-        for one in _excess(self._runs.values(), lambda one: not one.goes_on, KEPT):
-            del self._runs[one.id]
-        for one in _excess(self._runs.values(), lambda one: one.log.bytes, LOG_BYTES):
-            one.log.forget()
-        for one in _excess(self._runs.values(), lambda one: one.recording.bytes, RECORDING_BYTES):
-            one.recording.forget()
+        for ended in _excess(self._runs.values(), lambda job: not job.goes_on, KEPT):
+            del self._runs[ended.id]
+        for ended in _excess(self._runs.values(), lambda job: job.log.bytes, LOG_BYTES):
+            ended.log.forget()
+        for ended in _excess(self._runs.values(), lambda job: job.recording.bytes, RECORDING_BYTES):
+            ended.recording.forget()
         return job
 
     def find(self, id: object) -> Job:
-        """Raises Gone for a run that is none of the newest."""
+        """Return a run. Raises Gone if it is none of the newest."""
         job = self._runs.get(str(id))
         if job is None:
             raise Gone
         return job
 
     def resumed(self, id: object) -> Job:
-        """Raises Gone for a run whose messages are not here any more."""
+        """Return a run that a page wants to hear again. Raises Gone if its messages are not here any more."""
         job = self.find(id)
         if not job.log.is_whole:
             raise Gone
@@ -95,17 +95,18 @@ class Runs:
 
 
 def _excess(jobs: Iterable[Job], size: Callable[[Job], int], most: float) -> Iterator[Job]:
-    """The ended runs that have to go until the others have at most so much: first those that failed, then each time
-    the oldest one of the address whose runs have most. So nobody pushes out the runs of visitors who have fewer.
+    """Yield the ended runs that must go, until the others have at most `most` in all. First go those that failed, then
+    each time the oldest run of the address whose runs have most. So nobody pushes out the runs of visitors who have
+    fewer.
     """
     sizes = {job: size(job) for job in jobs}
     while sum(sizes.values()) > most:
-        of: Counter[str | None] = Counter()
-        for job, has in sizes.items():
-            of[job.address] += has
-        ended = [job for job, has in sizes.items() if has and not job.goes_on]
+        by_address: Counter[str | None] = Counter()
+        for job, its_size in sizes.items():
+            by_address[job.address] += its_size
+        ended = [job for job, its_size in sizes.items() if its_size and not job.goes_on]
         if not ended:
             return
-        goes = max(ended, key=lambda job: (job.failed, of[job.address]))
-        del sizes[goes]
-        yield goes
+        first = max(ended, key=lambda job: (job.failed, by_address[job.address]))
+        del sizes[first]
+        yield first

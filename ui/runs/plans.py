@@ -1,4 +1,4 @@
-"""What a part says of a run: its plan, how that is computed, and what can be saved of it."""
+"""What a part defines of a run: its plan, its computation, and its recording, which can be saved."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from ui.models.services import Services
 
 
-R = TypeVar("R")  # what is asked for
+R = TypeVar("R")  # the request
 P = TypeVar("P", bound="Plan")
-K = TypeVar("K")  # the plan of what is kept; None of a run that keeps nothing
+K = TypeVar("K")  # the plan of the recorded run; None if the run keeps nothing
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A request with nothing left open: what runs. steps: how many it takes of each kind."""
+    """A request with every choice made. steps: how many steps of each kind the run takes."""
 
     request: Any
     steps: Mapping[StepKind, float]
 
     def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
-        """The steps that are left after so many, by their kinds."""
+        """Return the steps that are left once some are done."""
         return {kind: max(0.0, n - done.get(kind, 0.0)) for kind, n in self.steps.items()}
 
     def left(self, step_times: StepTimes, done: Mapping[StepKind, float]) -> float | None:
-        """Seconds of computing after so many steps; None where that is not known."""
+        """Return the seconds of computing that are left; None if the time of a step is not known."""
         seconds = {kind: step_times.seconds(kind) for kind in self.steps}
         if None in seconds.values():
             return None
@@ -43,7 +43,7 @@ class Plan:
 
 
 class Recording(Generic[K]):
-    """What can be saved of a run, and is kept while it computes. weights: of which files its models are."""
+    """What is kept of a run while it computes, and can be saved. weights: says which files its models come from."""
 
     def __init__(self, plan: K):
         self.plan = plan
@@ -51,58 +51,58 @@ class Recording(Generic[K]):
 
     @property
     def bytes(self) -> int:
-        """Of memory, about."""
+        """About how much memory it takes."""
         return 0
 
     def forget(self) -> None:
-        """Keep nothing."""
+        """Keep nothing any more."""
 
     def kept(self) -> Values:
-        """Return what its files are made of: JSON that may have arrays. Raises ValueError before there is a plan."""
+        """Return the numbers that files are made of: JSON with arrays. Raises ValueError before there is a plan."""
         raise ValueError("There is nothing to save yet: press Run")
 
 
 class Shown(Protocol):
-    """A result that scripts get as it is, and the page in another form."""
+    """A result that scripts get as it is. The page gets it in another form."""
 
     def shown(self) -> Result:
-        """Return it as the page gets it."""
+        """Return the form that the page gets."""
         ...
 
 
 class Computation(Generic[R, P]):
     """A request of a part, and how it is planned and computed. It never changes.
 
-    checkpoints: those that it needs. images: how many are evaluated at once, about.
+    checkpoints: those that it needs. images: about how many the network evaluates at once.
     """
 
     recording: ClassVar[type[Recording[Any]]] = Recording
-    """the class of what `compute` finds in `work`"""
+    """the class of `work.recording` in `compute`"""
 
     def __init__(self, services: Services, request: R, checkpoints: Iterable[Checkpoint], images: int):
         self.services, self.request, self.images = services, request, images
-        self._facts = {one.checkpoint: one.facts for one in checkpoints}
+        self._facts = {asked.checkpoint: asked.facts for asked in checkpoints}
         self.refs = tuple(self._facts)
         """the checkpoints, each once"""
 
     def plan(self, models: Sequence[ModelSpec]) -> P:
-        """Its `Plan` for these models, one for each of refs, whose files are here. Raises ValueError, one sentence, for
-        what they can't do.
+        """Return the plan. models: one for each of refs; their files are here. Raises ValueError, with one sentence, if
+        a model can't do what is asked.
         """
         raise NotImplementedError
 
     def compute(self, plan: P, models: Sequence[Model], work: Any) -> None:
-        """Compute. work: its `jobs.Job`, to be called meanwhile; between two calls the models' networks may be lent to
-        others.
+        """Compute the run. work: its `jobs.Job`, which gets the results and counts the steps. During a call of it, the
+        models' networks may be lent to others.
         """
         raise NotImplementedError
 
     def shown(self, result: object) -> object:
-        """A result as the page gets it."""
+        """Return the form of a result that the page gets."""
         return result
 
     def checked_plan(self, models: Sequence[ModelSpec]) -> P:
-        """Return `plan`. Raises Refused, too, for what would cost too much, and ValueError for what was planned with
+        """Return `plan`. Also raises Refused if the run would cost too much, and ValueError if the page planned it with
         other facts than the models have now.
         """
         for ref, stamp in self._facts.items():
@@ -116,11 +116,11 @@ class Computation(Generic[R, P]):
         return plan
 
     def flop(self, ref: str) -> float:
-        """Of one evaluation for one image, 0 where it is not known."""
+        """Return the floating-point operations of evaluating one image; 0 if they are not known."""
         return self.services.models.flop(ref) or 0.0
 
     def log(self, plan: P | None) -> Values:
-        """What a line of the log says of it, nothing personal. plan: None where there is none."""
+        """Return what the server's log says about the run, without anything personal. plan: None if planning failed."""
         return {
             "checkpoint": named(self.refs[0]) if self.refs else None,
             "sampler": getattr((plan or self).request, "sampler", None),
@@ -130,14 +130,14 @@ class Computation(Generic[R, P]):
 
 
 def by_kind(*steps: tuple[StepKind, float]) -> dict[StepKind, float]:
-    """So many steps of each kind, those of one kind together."""
-    found: dict[StepKind, float] = {}
+    """Add up the numbers of steps for each kind."""
+    totals: dict[StepKind, float] = {}
     for kind, n in steps:
         if n:
-            found[kind] = found.get(kind, 0) + n
-    return found
+            totals[kind] = totals.get(kind, 0) + n
+    return totals
 
 
 def evaluations(steps: Mapping[StepKind, float]) -> float:
-    """Of the network on single images."""
+    """Return how many times the network evaluates a single image."""
     return sum(n * kind.batch for kind, n in steps.items())

@@ -1,8 +1,8 @@
-"""The life of a run: its states, and which follows which.
+"""The states of a run, and which may follow which.
 
-It waits (queued), also for a model (loading), computes (running), and ends: finished, stopped, refused or failed
-(error), or lost with the app. A run that is stopped in the middle of a step ends after it (stopping). The page has the
-same table in web/run/stream.js. Listeners may miss states that are short.
+A run waits for its turn (queued) or for a model (loading), computes (running), and ends: finished, stopped, refused or
+failed (error), or lost with the app. A run that is stopped in the middle of a step ends after that step (stopping). The
+page has the same table in web/run/stream.js. Listeners may miss short states.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A touch: what a hand has changed of x_t on the way from noise to a picture, and the run that goes on from there."""
+"""A touch: what a visitor changed by hand in x_t, on the way from noise to a picture. The run continues from there."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from ddpm_core.model import ModelSpec
 from ddpm_core.noise import gaussian_batch
 from ui.runs.asked import Asked, unclear
 
-CELLS = 16  # a side, about: a cell is a whole square of pixels
+CELLS = 16  # about so many cells on a side, as a cell is a whole square of pixels
 
 
 class StrokeAsked(Asked):
-    """A stroke of the hand."""
+    """One stroke with which a visitor changes a state."""
 
     t: Annotated[int, Field(ge=1)]
-    """the time of the state that it changes, one of the run"""
+    """the time of the state that it changes; the run has such a state"""
     what: Annotated[str, Field(pattern=r"^(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})$")]
-    """noise, clean for less of it, or a colour such as 255.0.0"""
+    """noise, clean (less noise), or a colour such as 255.0.0"""
     strength: Annotated[int, Field(ge=0, le=100)]
     """in per cent"""
     cells: list[Annotated[list[Annotated[int, Field(ge=0, lt=1000)]], Field(min_length=2, max_length=2)]]
     """the column and row of each"""
 
 
-# By s of each state x_s that is touched: √ᾱ_s, and its strokes as `touched` takes them.
+# For each state x_s that is touched, by its s: √ᾱ_s, and its strokes as `touched` takes them.
 Touches = Mapping[int, tuple[float, list[Any]]]
 
 
 def _colour(what: str, channels: int) -> list[float]:
-    """Of a stroke, in [−1, 1] and as the model has it: grey, or red, green and blue; then opacity."""
-    rgb = [float(int(one) / 127.5 - 1) for one in what.split(".")]
+    """Return a stroke's colour, in [−1, 1] and the model's channels: grey, or red, green and blue; then opacity."""
+    rgb = [float(int(level) / 127.5 - 1) for level in what.split(".")]
     return ([float(sum(rgb) / 3)] if channels < 3 else rgb) + ([1.0] if channels in (2, 4) else [])
 
 
 def cell_size(model: ModelSpec) -> int:
-    """Return the pixels, or numbers of a latent, a side of a cell."""
+    """Return the side of a cell, in pixels of a picture or numbers of a latent."""
     return max(1, (model.image_size + CELLS // 2) // CELLS)
 
 
 def touches(strokes: Sequence[StrokeAsked], model: ModelSpec, times: Sequence[int]) -> Touches:
-    """Return the strokes of each state that is touched. times: the s of the run. Raises ValueError for a state that it
-    does not have, and for what this model does not allow.
+    """Return the strokes of each state that is touched. times: the s of the run. Raises ValueError if the run has no
+    such state, or if this model does not allow a stroke.
     """
     side = -(-model.image_size // cell_size(model))
-    found: dict[int, tuple[float, list[Any]]] = {}
+    by_time: dict[int, tuple[float, list[Any]]] = {}
     for stroke in strokes:
         what = stroke.what if stroke.what in ("noise", "clean") else _colour(stroke.what, model.channels)
         if stroke.t not in times or any(place >= side for cell in stroke.cells for place in cell):
@@ -59,12 +59,12 @@ def touches(strokes: Sequence[StrokeAsked], model: ModelSpec, times: Sequence[in
         if isinstance(what, list) and (model.latent or max(what) > 1):
             raise unclear("a stroke of a colour that there is not")
         signal = math.sqrt(float(model.schedule.alpha_bar[stroke.t]))
-        _, strokes_here = found.setdefault(stroke.t, (signal, []))
+        _, strokes_here = by_time.setdefault(stroke.t, (signal, []))
         strokes_here.append((what, float(stroke.strength / 100), [tuple(cell) for cell in stroke.cells]))
-    return found
+    return by_time
 
 
-# A script has these as they are.
+# Scripts begin with these lines, and have the two functions below as they are.
 IMPORTS = """from functools import partial
 from typing import Any
 
@@ -105,5 +105,5 @@ SOURCE = "\n\n".join(map(inspect.getsource, (touched, touch))).replace(": Touche
 
 
 def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Any]:
-    """For the lane that is touched; it can be pickled, for ZeroGPU."""
+    """Return the `on_step` of the touched lane. It can be pickled, as ZeroGPU needs."""
     return partial(touch, at=at, seeds=list(seeds), cell=cell_size(model))

@@ -1,4 +1,4 @@
-"""Who asks: an open page or a script, and from where."""
+"""The visitor of the current request: an open page or a script, and its address."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ _asks: ContextVar[tuple[str | None, str | None]] = ContextVar("asks", default=(N
 
 
 def asks(name: str | None, host: str | None) -> None:
-    """From here on, in this request, these are the visitor, as they call themselves, and where they are."""
+    """Note the visitor of this request: the name that the page or script gives itself, and its host."""
     _asks.set((name, neighbourhood(host or "")))
 
 
 def visitor() -> str | None:
-    """An open page, or a script's client, as it calls itself; None outside of requests."""
+    """Return the name that the page or script gives itself; None outside of requests."""
     return _asks.get()[0]
 
 
 def address() -> str | None:
-    """Where the request comes from; None where that tells no visitors apart."""
+    """Return the address of the request; None if it does not tell visitors apart."""
     return _asks.get()[1]
 
 
 def neighbourhood(host: str) -> str | None:
-    """What counts as one address: of version 6 the first half, as every household has so many of the other. None for
-    this machine's own: its user's, or that of a proxy which does not say for whom it asks.
+    """Return what counts as one address. Of an IPv6 address that is the first half, as every household has a whole
+    block. None for this machine's own address: its user, or a proxy that does not say for whom it asks, has it.
     """
     try:
-        found = ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(host)
     except ValueError:
         return host or None
-    if found.version == 6:
-        found = found.ipv4_mapped or found
-    if found.is_loopback:
+    if ip.version == 6:
+        ip = ip.ipv4_mapped or ip
+    if ip.is_loopback:
         return None
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((int(ip) >> 64 << 64, 64)))

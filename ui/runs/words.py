@@ -1,4 +1,4 @@
-"""What the page's own words need of Python: see `Words` of ui/web/words/catalogue.js."""
+"""Words of the page that only Python has: see `Words` in ui/web/words/catalogue.js."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ui.runs import touch
 
 
 def page_words() -> dict[str, object]:
-    """{labels, embedded, guidance, sketches, prompts, sets, script}, as JSON has them."""
+    """Return {labels, embedded, guidance, sketches, prompts, sets, script}, as JSON."""
     offered = (*catalogue.OFFERED, *catalogue.EMBEDDED)
     return {
         "labels": {ref: catalogue.short_name(ref) for ref in offered},

@@ -1,7 +1,7 @@
 """What gradio serves behind the page: the API for scripts (/sample and /trajectory, which gradio_client lists), the
 login, and the tunnel of --share.
 
-Importing gradio takes as long as all that the page needs, so `server` imports this module when the page is there.
+Importing gradio takes as long as everything that the page needs, so `server` imports this module after the page is up.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from ui.serving.connections import Server
 from ui.serving.gate import REQUESTS, unclear
 from ui.serving.scripted import Script, Scripted
 
-# Pages whose state gradio keeps, a third of a megabyte each; the longest unused one goes first. Every call of the API
-# counts as one. gradio's own number is 10,000. Our page needs none of that state, so the number has only to be more
-# than the runs that can be here at once.
+# gradio keeps the state of so many pages, a third of a megabyte each, and drops the one that was unused for longest.
+# Every call of the API counts as a page. gradio's default is 10,000. Our page needs no such state, so there must only
+# be more than there can be runs at once.
 SESSIONS = 64
 
 
@@ -59,30 +59,31 @@ class Api(gr.Server):
         self.unheard = Places(NOBODY, UNHEARD, UNHEARD_OF_ONE)
         self.events = gradio_faults.Events(lambda: self.get_blocks()._queue)
         self.add_exception_handler(RequestValidationError, unclear)
-        # gradio's own route keeps its first answer for all, with the address that its asker gave to the app.
+        # gradio's own route would give everybody its first answer, with the address under which that visitor saw the
+        # app.
         self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
-        # The line of turns limits and orders runs, and not gradio's queue.
+        # `Turns` limits and orders runs, so gradio's queue must not.
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
             self.api(
                 _with_parameters(endpoint, services.first, result), name=endpoint.__name__[1:], concurrency_limit=None
             )
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Without the outermost middleware, which answers what fails: the gate does that."""
+        """Leave out the outermost middleware, which answers failed requests: the gate does that."""
         stack = super().build_middleware_stack()
         assert isinstance(stack, ServerErrorMiddleware)
         return stack.app
 
     def knows(self, cookies: Mapping[str, str]) -> bool:
-        """Whether a visitor has entered the password: gradio's login gives out these cookies."""
+        """Return whether a visitor has entered the password: gradio's login gives out these cookies."""
         names = (f"access-token-{self.cookie_id}", f"access-token-unsecure-{self.cookie_id}")
         return any(self.tokens.get(cookies.get(name)) for name in names)
 
     def join(self, server: Server, here: Callable[[Api], None], **options: Any) -> str | None:
         """Answer the requests that the page's server passes on. Returns the address of the tunnel, if there is one.
 
-        here: is called with this when requests can be passed on. options: those of gradio's `launch`. Raises OSError
-        where the server does not answer on this machine.
+        here: called with this Api when requests can be passed on. options: those of gradio's `launch`. Raises OSError
+        if the server does not answer on this machine.
         """
 
         def start_server(app: Api, **_: object) -> tuple[str, int, str, None]:
@@ -92,15 +93,15 @@ class Api(gr.Server):
             here(self)
             return server.host, server.port, server.url, None  # the server is not gradio's to close
 
-        # The server that renders pages beforehand, which Spaces start, passes on only gradio's own addresses. And an
-        # event waits until one of so many places is free, and nobody is told so: there are places for all at once, and
-        # who computes when is said by `Turns`. They are no threads, as no endpoint needs one.
+        # ssr_mode: Spaces start a server that renders pages beforehand, but it passes on only gradio's own addresses.
+        # max_threads: gradio's events wait silently for a free place, so there are places for all; `Turns` decides who
+        # computes when. These places are no threads, as no endpoint needs one.
         options |= {"ssr_mode": False, "enable_monitoring": False, "run_history": False, "quiet": True}
         options |= {"state_session_capacity": SESSIONS, "max_threads": REQUESTS + 2 * UNHEARD}
         options |= {"app_kwargs": {"lifespan": self.events.forgetting}, "prevent_thread_lock": True}
         with mock.patch("gradio.http_server.start_server", start_server), redirect_stdout(io.StringIO()):  # its advice
             try:
-                # Without its look for the page, which has three seconds: too few for a machine under heavy load.
+                # _frontend: gradio would look for the page, and give up after three seconds: too few under heavy load.
                 *_, share_url = self.launch(**options, _frontend=False)
             except Exception as error:
                 if "Couldn't start the app" not in str(error):
@@ -113,12 +114,12 @@ class Api(gr.Server):
         return share_url
 
     def leave(self) -> None:
-        """End gradio's queue, and what still listens to it."""
+        """End gradio's queue, and everything that still listens to it."""
         self.sweeper.stop()
         self.get_blocks().close(verbose=False)
 
     def _keep(self, content: bytes, name: str) -> str:
-        """The path of a new temporary file."""
+        """Write a temporary file, and return its path."""
         name = strip_invalid_filename_characters(Path(name).name).strip(".")
         return str(self.sweeper.keep(content, name or "file"))
 
@@ -128,7 +129,7 @@ class Api(gr.Server):
         async with aclosing(self._frames(values)) as frames:
             async for plan, frame in frames:
                 last = (plan, frame) if frame else last
-                yield []  # here it is noticed when the caller has gone away
+                yield []  # lets gradio notice that the caller has gone
         assert last and last[1]
         yield await self._pictures(last[1].x, "x_0", last[0])
 
@@ -154,8 +155,8 @@ class Api(gr.Server):
                 }
 
     async def _frames(self, values: Values) -> AsyncGenerator[tuple[Any, sampling.Frame | None], None]:
-        """The plan of a run, and each kept step while somebody listens, None now and then. Raises gr.Error for a run
-        that fails or is stopped.
+        """Yield the plan of a run with each kept step, or with None now and then, while somebody listens. Raises
+        gr.Error if the run fails or is stopped.
         """
         try:
             computation = Scripted(self.services, [Script.check(values)])
@@ -195,11 +196,11 @@ class Api(gr.Server):
 
 
 def _why(end: Message) -> str:
-    """Why a run has ended early, for a script: the words of a status are the page's."""
+    """Return why a run has ended early, for a script. The page has its own words for a state."""
     return end.text or {"lost": "The app has stopped, and this run with it"}.get(end.state, "The run was stopped")
 
 
-# Parameters that may be left to the checkpoint.
+# Parameters that may be None: the checkpoint then decides.
 OPEN = {
     "sampler": str | None,
     "steps": int | None,
@@ -212,7 +213,7 @@ OPEN = {
 def _with_parameters(
     endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
 ) -> Callable[..., AsyncGenerator[Any, None]]:
-    """The endpoint as a function with a parameter for each field of `Script`, which is how gradio reads them."""
+    """Return the endpoint as a function with a parameter for each field of `Script`, as gradio reads its signature."""
     defaults: Values = Script.defaults() | {"checkpoint": first}
 
     async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:

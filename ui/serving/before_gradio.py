@@ -1,4 +1,4 @@
-"""What has to be done before gradio is imported: some of it when this module is, and `unparsed` around that import."""
+"""Settings that must be made before gradio is imported. This module makes them; `unparsed` goes around that import."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ zero_gpu.prepare()
 
 
 def _file(thing: Any, getfile: Any = inspect.getfile) -> str:
+    """Return the file of a class, as `inspect.getfile` does, but pretend that gradio's classes have none."""
     if isinstance(thing, type) and thing.__module__.startswith("gradio."):
         raise OSError("no file")
     return getfile(thing)
@@ -37,8 +38,8 @@ def _file(thing: Any, getfile: Any = inspect.getfile) -> str:
 def unparsed() -> Iterator[None]:
     """Import gradio in this block.
 
-    gradio parses the source of each of its components when it is imported, and writes a stub of it for editors, which
-    is half of the time (1.2 of 2.7 s: https://github.com/gradio-app/gradio/issues/7791). It leaves out classes of no
+    When gradio is imported, it parses the source of each of its components and writes a stub for editors. That takes
+    half of the time (1.2 of 2.7 s: https://github.com/gradio-app/gradio/issues/7791). It leaves out classes without a
     file.
     """
     with mock.patch("inspect.getfile", _file):

@@ -1,8 +1,8 @@
-"""The server: uvicorn in a thread, on a socket that listens already, and how long and how often a client may hold a
-connection of it.
+"""The server: uvicorn in a thread, on a socket that listens already. It limits how many connections a client may have,
+and for how long.
 
-uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157): when it has one for the head of a request,
-`HEAD` can be that. Bodies are the gate's business.
+uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157). When it gets one for the head of a request,
+`HEAD` can go. The gate limits bodies.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ui.runs.visitors import neighbourhood
 
-HEAD = 10.0  # seconds until the head of a request has to be there
-OF_ONE = 256  # connections of one address; a browser opens six
-MOST = 4096  # in all, if the system allows twice as many files
-AT_ONCE = 128  # that are accepted before the first of them can be counted; uvicorn's own number is 2048
-LAST = 0.5  # seconds for the server to end when it breaks off what is under way
-FILES = 65_536  # that the app asks the system for
-READS, LEAST = 10.0, 50_000  # seconds in which a client reads so many bytes of an answer that waits for it, at least
-LOOKS = 1  # seconds between two looks for those that are too slow
-READ = 4096  # bytes of a connection that are read at once; others have their turn before the next ones
-BODY = 1 << 18  # bytes of a body of known length, which costs no parsing
+HEAD = 10.0  # seconds within which the head of a request must come
+OF_ONE = 256  # most connections from one address; a browser opens six
+MOST = 4096  # most connections in all, if the system allows twice as many open files
+AT_ONCE = 128  # so many connections wait to be accepted, uncounted; uvicorn's default is 2048
+LAST = 0.5  # seconds for the server to end once it breaks off the requests under way
+FILES = 65_536  # the app asks the system for so many open files
+READS, LEAST = 10.0, 50_000  # within these seconds, a client must read so many bytes of an answer that waits for it
+LOOKS = 1  # seconds between two checks for slow connections
+READ = 4096  # bytes that are read from a connection at once, before others have their turn
+BODY = 1 << 18  # bytes that are read at once of a body of known length, as it needs no parsing
 
 log = logging.getLogger(__name__)
 
 
 def raise_file_limit() -> int:
-    """Let this process open as many files as it may; returns how many connections leave enough for all else, and for
-    those that are just being accepted or closed.
+    """Let this process open as many files as the system allows. Returns how many connections it can have, so that
+    enough files are left for everything else, and for connections that are just being accepted or closed.
     """
     try:
         import resource
@@ -58,7 +58,7 @@ def raise_file_limit() -> int:
 class Server(uvicorn.Server):
     """uvicorn in a thread, on a socket that listens already.
 
-    host: as an address of the page has it. url: that address on this machine.
+    host: the host in the address of the page. url: the address of the page on this machine.
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, host: str):
@@ -110,16 +110,18 @@ class Server(uvicorn.Server):
 
 
 class Connections:
-    """The connections of one server. most: at once; beyond it those go whose request is not here yet, oldest first."""
+    """The connections of one server. most: how many at once; beyond it, the oldest without a request are closed."""
 
     def __init__(self, most: int):
         self.most = most
         self.of: Counter[str | None] = Counter()  # by address
-        self.waiting: OrderedDict[Connection, float] = OrderedDict()  # for the head of a request, and since when
-        self.unread: dict[Connection, tuple[float, int]] = {}  # when it was looked, and how many bytes waited then
+        self.waiting: OrderedDict[Connection, float] = OrderedDict()  # those without a request, and since when
+        self.unread: dict[
+            Connection, tuple[float, int]
+        ] = {}  # at the last check: when it was, and how many bytes waited
 
     async def close_slow(self) -> None:
-        """Close those on which no request comes, and those whose client hardly reads any of an answer."""
+        """Close connections on which no request comes, and those whose client hardly reads its answer."""
         now = time.monotonic()
         while self.waiting and now - next(iter(self.waiting.values())) > HEAD:
             self.waiting.popitem(last=False)[0].transport.abort()
@@ -132,7 +134,7 @@ class Connections:
 
 
 class Connection(H11Protocol, asyncio.BufferedProtocol):
-    """uvicorn's protocol, which reads little at once, and is one of all connections."""
+    """uvicorn's protocol, which also reads little at once and counts itself among all connections."""
 
     all: ClassVar[Connections]
 
@@ -143,7 +145,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         self._address = neighbourhood(peer)
         self.all.of[self._address] += 1
         self.all.waiting[self] = time.monotonic()
-        proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they ask for many
+        proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they have connections for many visitors
         if self.all.of[self._address] > OF_ONE and self._address and peer not in proxies:
             transport.abort()
         elif len(self.connections) > self.all.most:
@@ -164,8 +166,8 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         self._wait()
 
     def _wait(self) -> None:
-        """Wait for a request from now on, unless it did already, or one is under way: the time goes on while only a
-        part of a head is here.
+        """Note that this connection waits for a request from now on, unless it already did, or one is under way. While
+        only a part of a head is here, it keeps waiting.
         """
         if self.transport.is_closing() or (self.cycle and not self.cycle.response_complete):
             self.all.waiting.pop(self, None)

@@ -1,7 +1,7 @@
-"""The gate of the server: who comes in, with which requests, how large they may be, and what is said when one fails.
+"""The gate of the server: which requests come in, how large they may be, and which answer a failed one gets.
 
-gradio has many more routes than the page needs: some fetch addresses of the internet for whoever asks, run programs on
-uploads or write files. Only what is listed here gets through, and gradio sees a request when the whole of it is here.
+gradio has many more routes than the page needs: some fetch addresses of the internet for anybody, run programs on
+uploads or write files. Only the routes listed here get through, and gradio sees a request only when it is complete.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Foreign, Origins
 
 MAX_REQUEST = 1 << 20  # bytes of a request of the page: two pictures of 256 × 256 have up to 0.53 MB
-MAX_OTHER = 1 << 16  # and of any other one: what a script can ask has up to 42 kB
-VALUES = 25_000  # in a request; 20 drawings have 16,000. While they are read, for some milliseconds, nobody is answered
-MAX_PATH = 2000  # characters, and of what follows the ?
-NAME = 100  # characters of what a client calls its session; the page's have about 70
-REQUESTS, REQUESTS_OF_ONE = 1024, 128  # under way at once, in all and of one address; a page has six at most
+MAX_OTHER = 1 << 16  # bytes of any other request: a script's has up to 42 kB
+VALUES = 25_000  # a request has at most so many; 20 drawings have 16,000. Reading them blocks all else for milliseconds
+MAX_PATH = 2000  # characters of the path, and of the query after the ?
+NAME = 100  # characters of the name that a client gives its session; the page's have about 70
+REQUESTS, REQUESTS_OF_ONE = 1024, 128  # most requests at once, in all and from one address; a page has six at most
 CROWDED = "There are too many requests at once ({}): try again in a moment"
-FILES = 16  # and what files are made of: until it has left, up to 30 MB of a run stay in memory
-PIECE = 10.0  # seconds in which the next piece of a request has to come
-SLOWEST = 20e3  # bytes a second of a whole request, at least
-WRONG, WINDOW = 10, 300.0  # passwords that an address may get wrong in so many seconds
+FILES = 16  # most answers of /kept at once: each keeps up to 30 MB of a run in memory until it is sent
+PIECE = 10.0  # seconds within which the next piece of a request must come
+SLOWEST = 20e3  # bytes a second at which a whole request must come, at least
+WRONG, WINDOW = 10, 300.0  # an address may enter so many wrong passwords within so many seconds
 REMEMBERED = 4096  # addresses that got one wrong
 
-_HASH = r"[\w-]{1,64}"  # of a session or an event
+_HASH = r"[\w-]{1,64}"  # the name of a session or an event
 _API = r"/gradio_api"
 ROUTES = {
     "GET": (
@@ -65,17 +65,20 @@ ROUTES = {
 }
 _ALLOWED = {method: re.compile("|".join(paths)) for method, paths in ROUTES.items()}
 _ALLOWED["HEAD"] = _ALLOWED["GET"]
-# What is there before the login: the page, which then is that of the login, what belongs to it, and gradio's own look
-# at whether the app is up.
+# These are open before the login: the page, which then is the login page, its files, and the address at which gradio
+# itself checks whether the app is up.
 _OPEN = re.compile(rf"/|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
-HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]  # of all that is let in
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]  # headers of every answer to a request that comes in
 _GRADIOS = re.compile(rf"(?:{_API}|/login|/config).*")
 
 log = logging.getLogger(__name__)
 
 
 class Rejected(Exception):
-    """A request that does not come in: status and sentence of the answer."""
+    """A request that does not come in, with the status and the sentence of its answer."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -89,8 +92,8 @@ NOTHING = Rejected(404, "There is nothing at this address")
 class Gate:
     """ASGI middleware: answers /health itself, and lets through what ROUTES lists, whole and up to a size.
 
-    requests: how many may be under way. admits: whether who has these cookies has entered the password, if there is
-    one.
+    requests: limits how many are answered at once. admits: says whether a visitor with these cookies has entered the
+    password, if there is one.
     """
 
     def __init__(
@@ -102,9 +105,9 @@ class Gate:
         admits: Callable[[Callable[[], Mapping[str, str]]], bool],
     ):
         self._app, self._events, self._origins, self._requests, self._admits = app, events, origins, requests, admits
-        self._files: dict[_Asked, None] = {}  # requests that get what files are made of, the first ones first
-        self._wrong: dict[str | None, deque[float]] = {}  # when an address gave the last wrong passwords
-        self._login = asyncio.Lock()  # of one request after the other, so that each knows how the last one has ended
+        self._files: dict[_Asked, None] = {}  # requests to /kept, the oldest first
+        self._wrong: dict[str | None, deque[float]] = {}  # when each address entered its last wrong passwords
+        self._login = asyncio.Lock()  # handles one login after another: each wrong password counts before the next
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -135,7 +138,7 @@ class Gate:
             self._files.pop(asked, None)
 
     def _check(self, asked: _Asked) -> None:
-        """Raises Rejected or Foreign for what does not come in, whatever its body is."""
+        """Raise Rejected or Foreign if the request does not come in, whatever its body is."""
         self._origins.check(asked.headers)
         allowed = _ALLOWED.get(asked.method)
         if not allowed or len(asked.path) > MAX_PATH or "\0" in asked.path or not allowed.fullmatch(asked.path):
@@ -146,21 +149,21 @@ class Gate:
             raise Rejected(401, "This page asks for a name and a password")
 
     def _make_room(self, asked: _Asked) -> None:
-        """Where all places for files are taken, the address with most of them gives up its oldest one for an address
-        that then still has no more than it. Raises Rejected where there is none.
+        """Find a place for a request to /kept. If all are taken, the address with most of them gives up its oldest one,
+        if after that the new address has no more than it. Else raises Rejected.
         """
         if len(self._files) >= FILES:
-            of = Counter(one.address for one in self._files)
-            busiest, most = of.most_common(1)[0]
-            if most < of[asked.address] + 2:
+            by_address = Counter(request.address for request in self._files)
+            busiest, most = by_address.most_common(1)[0]
+            if most < by_address[asked.address] + 2:
                 raise Rejected(503, f"There are too many files at once (at most {FILES}): try again in a moment")
-            oldest = next(one for one in self._files if one.address == busiest)
+            oldest = next(request for request in self._files if request.address == busiest)
             del self._files[oldest]
             oldest.scope["state"]["abort"]()
         self._files[asked] = None
 
     def _check_passwords(self, address: str | None) -> None:
-        """Raises Rejected where too many of this address were wrong."""
+        """Raise Rejected if this address entered too many wrong passwords."""
         times = self._wrong.get(address, ())
         if len(times) == WRONG and (left := times[0] + WINDOW - time.monotonic()) > 0:
             raise Rejected(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
@@ -168,7 +171,7 @@ class Gate:
     def _note_wrong_password(self, address: str | None) -> None:
         times = self._wrong.pop(address, deque(maxlen=WRONG))
         times.append(time.monotonic())
-        self._wrong[address] = times  # behind those of all others
+        self._wrong[address] = times  # last, as the first one is forgotten first
         if len(self._wrong) > REMEMBERED:
             del self._wrong[next(iter(self._wrong))]
 
@@ -196,12 +199,12 @@ class Gate:
 
         try:
             await self._app(asked.scope, received, sent)
-        except Exception as error:  # whatever failed, the others go on, and this one gets an answer without its trace
+        except Exception as error:  # whatever failed, other requests must go on; the answer must not show the trace
             status, sentence = 500, f"The app failed unexpectedly ({type(error).__name__}): its log says more"
             if temporary_files.is_full(error):
                 status, sentence = 507, temporary_files.FULL
                 log.warning("the disk for temporary files is full: %s %s", asked.method, asked.path)
-            elif _GRADIOS.fullmatch(asked.path):  # which runs into what strangers send, and says nothing about it
+            elif _GRADIOS.fullmatch(asked.path):  # gradio fails on odd requests without saying so
                 status, sentence = 400, UNCLEAR
                 log.info("gradio did not understand: %s %s", asked.method, asked.path, exc_info=True)
             else:
@@ -216,24 +219,24 @@ class _Asked:
     def __init__(self, scope: Scope):
         self.scope, self.method, self.path = scope, scope["method"], scope["path"]
         root = scope.get("root_path", "").rstrip("/")
-        if root and self.path.startswith(f"{root}/"):  # which a proxy may leave on it
+        if root and self.path.startswith(f"{root}/"):  # a proxy may leave the root on the path
             self.path = self.path[len(root) :]
         self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.address = neighbourhood((scope.get("client") or ("",))[0])
         self.is_login = self.path.startswith("/login")
-        self.is_own = self.path in ("/ask", "/run")  # of the page, and not of gradio
+        self.is_own = self.path in ("/ask", "/run")  # the page asks, not a client of gradio
 
     def cookies(self) -> dict[str, str]:
         try:
-            found = SimpleCookie(self.headers.get(b"cookie", b"").decode("latin-1"))
+            cookies = SimpleCookie(self.headers.get(b"cookie", b"").decode("latin-1"))
         except CookieError:
             return {}
-        return {name: morsel.value for name, morsel in found.items()}
+        return {name: morsel.value for name, morsel in cookies.items()}
 
 
 def _cookie(value: bytes) -> bytes:
-    """A cookie of gradio's login, which other sites' requests bear only where they may show the page: on a Space."""
+    """Mark a cookie of gradio's login so that requests of other sites don't carry it. On a Space they must."""
     if "SPACE_ID" in os.environ:
         return value
     kept = [part for part in value.split(b";") if not part.strip().lower().startswith(b"samesite")]
@@ -241,7 +244,7 @@ def _cookie(value: bytes) -> bytes:
 
 
 async def _whole(receive: Receive, most: int) -> bytes:
-    """The body of a request. Raises Rejected where it is too large, or comes too slowly."""
+    """Return the body of a request. Raises Rejected if it is too large, or comes too slowly."""
     body, size, begun, more = bytearray(), 0, time.monotonic(), True
     while more:
         try:
@@ -257,26 +260,26 @@ async def _whole(receive: Receive, most: int) -> bytes:
         size += len(part)
         if size <= most:
             body += part
-        elif size > 2 * most or not more:  # a client that sends on would not see the answer
+        elif size > 2 * most or not more:  # before the client has sent all, it would not read an answer
             raise Rejected(413, f"This request is too large: up to {most / 1e6:.2g} MB are taken")
     return bytes(body)
 
 
 def _check_content(body: bytes, is_own: bool) -> None:
-    """Raises Rejected for a body that would take long to read, and for what gradio must not see: it keeps what a client
-    calls its session, however long it is, and looks at the path of every file that a request names, which may lead to
-    another machine.
+    """Raise Rejected for a body that would take long to read, or that gradio must not see: gradio keeps the name of a
+    session, however long it is, and looks at the path of every file that a request names, which may lead to another
+    machine.
     """
     if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
         raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
     if is_own:
         return
 
-    def check(found: dict[str, object]) -> dict[str, object]:
-        meta = found.get("meta")
+    def check(part: dict[str, object]) -> dict[str, object]:
+        meta = part.get("meta")
         if isinstance(meta, dict) and "_type" in meta:  # gradio's mark of a file
             raise Rejected(400, "A request can't name a file")
-        return found
+        return part
 
     try:
         content = json.loads(body, object_hook=check)
@@ -290,7 +293,7 @@ def _check_content(body: bytes, is_own: bool) -> None:
 
 
 async def unclear(_request: Request, error: Exception) -> Response:
-    """The answer to a request whose values have other types: what is wrong with the first one, without the value."""
+    """Answer a request whose values have wrong types. The answer says what is wrong with the first one."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     return JSONResponse({"detail": f"{UNCLEAR}: {first['msg']} ({'.'.join(map(str, first['loc'][1:]))})"}, 422)

@@ -1,8 +1,8 @@
-"""What gradio 6.31 lacks where strangers call its API, and when each of these can go. Scripts alone use its queue.
+"""Repairs of gradio 6.31, which an API for strangers needs, and when each can go. Only scripts use gradio's queue.
 
-Two places touch what gradio keeps to itself; a third one, in `before_gradio`, makes its import faster, and a fourth
-one, in `Api.join`, replaces the server that it would start. `tell_spaces` repairs nothing: it is what ZeroGPU needs of
-a request. What is wrong with single routes is kept out by `ROUTES` of the gate.
+Two places here touch gradio's internals. A third, in `before_gradio`, makes its import faster, and a fourth, in
+`Api.join`, replaces the server that it would start. `tell_spaces` repairs nothing: ZeroGPU needs it. `ROUTES` of the
+gate keeps out requests to single routes with faults.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from starlette.types import Scope
 from ui.machine import zero_gpu
 from ui.runs.pages import GONE
 
-GRACE = 10.0  # seconds, at least, for which an event that is over can still be listened to
-LOOKS = 0.02  # seconds between two looks for new events
+GRACE = 10.0  # seconds at least for which a script can still listen to an event that is over
+LOOKS = 0.02  # seconds between two checks for new events
 _STREAM = re.compile(r".*/gradio_api/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 
 
 def calm(queue: Queue) -> None:
-    """Let gradio's queue rest, and outlive events whose listener has gone.
+    """Let gradio's queue rest, and survive events whose listener has gone.
 
-    It looks a thousand times a second for new events, and a hundred times for progress, of which there is none here:
-    4 % of a core, and 1 % with these numbers. And each event that begins is told to all that wait; where the listener
-    of one of these has gone, the queue ends for everybody and for good. We found no issue about either; the nearest is
-    https://github.com/gradio-app/gradio/issues/2261. The numbers can go when the queue waits for events, and the last
-    line when `launch` takes the `status_update_rate` of `Blocks.queue`.
+    A thousand times a second it checks for new events, and a hundred times for progress, which is never there: this
+    takes 4 % of a core, and 1 % with these numbers. And it tells each event that begins to all that wait. If the
+    listener of one of them has gone, the queue ends for everybody and for good. We found no issue about either; the
+    nearest is https://github.com/gradio-app/gradio/issues/2261. The numbers can go when the queue waits for events, and
+    the last line when `launch` takes the `status_update_rate` of `Blocks.queue`.
     """
     queue.sleep_when_free, queue.progress_update_sleep_when_free = LOOKS, 1.0
     queue.live_updates = False
@@ -44,8 +44,8 @@ def calm(queue: Queue) -> None:
 class Events:
     """The events of gradio's queue.
 
-    It keeps for ever of which events nobody has heard the end (https://github.com/gradio-app/gradio/issues/13154 was
-    about what it kept besides): `forgetting` can go when it forgets them, too.
+    The queue never forgets an event whose end nobody has heard (https://github.com/gradio-app/gradio/issues/13154 was
+    about other things that it kept). When it does, `forgetting` can go.
     """
 
     def __init__(self, queue: Callable[[], Queue]):
@@ -54,13 +54,13 @@ class Events:
 
     @contextmanager
     def stream(self, scope: Scope) -> Iterator[None]:
-        """Pass on a request. Raises HTTPException for a stream of an event or a session that is not here."""
-        found = _STREAM.fullmatch(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
-        if not found:
+        """Pass on a request. Raises HTTPException if it asks for a stream of an event or a session that is not here."""
+        match = _STREAM.fullmatch(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
+        if not match:
             yield
             return
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        name = found["event"] or query.get("session_hash", [""])[0]
+        name = match["event"] or query.get("session_hash", [""])[0]
         sessions = self._queue().pending_event_ids_session
         if name not in sessions and not any(name in events for events in sessions.values()):
             raise HTTPException(404, GONE)
@@ -69,7 +69,7 @@ class Events:
             yield
         finally:
             self._heard[name] -= 1
-            self._heard += Counter()  # without those that have none
+            self._heard += Counter()  # drops names without streams
 
     def is_heard(self, session: str | None) -> bool:
         """Whether somebody listens to an event of this session."""
@@ -78,7 +78,7 @@ class Events:
 
     @asynccontextmanager
     async def forgetting(self, _app: object) -> AsyncIterator[None]:
-        """While the server lives, forget events that are over and that nobody listens to."""
+        """While the server runs, forget events that are over and that nobody listens to."""
         task = asyncio.create_task(self._forget())
         yield
         task.cancel()
@@ -99,8 +99,8 @@ class Events:
 
 
 def tell_spaces(request: Request) -> None:
-    """On ZeroGPU, tell the package `spaces` for whom the run of this request is: it reads whose quota that is from the
-    headers of the request that gradio notes for its own events.
+    """On ZeroGPU, tell the package `spaces` whose quota the run of this request uses. It reads this from the headers of
+    the request that gradio notes for its own events.
     """
     if zero_gpu.is_here():
         LocalContext.request.set(gradio.Request(request))

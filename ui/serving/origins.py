@@ -1,4 +1,4 @@
-"""Which pages of a browser may ask: those that this app serves, and no other website's.
+"""Which web pages may send requests: those that this app serves, and no other website's.
 
 A foreign page can't read what the app answers, but its requests would be carried out (a training started, a folder
 probed). And where its own name leads to this machine (DNS rebinding), it could read, too: to the browser, app and page
@@ -28,15 +28,15 @@ FOREIGN = Foreign("Only the app's own page may ask this, and scripts: this reque
 
 
 class Origins:
-    """any_host: whether the page is for strangers, who reach it under whatever name, and get no more by it."""
+    """The names and addresses of this app. any_host: whether the page may be reached under any name, by strangers."""
 
     def __init__(self, any_host: bool):
         self.any_host = any_host
-        self._names: set[str] = {"localhost"}  # under which this machine is known
-        self._pages: set[tuple[str, int | None]] = set()  # names and ports of a proxy in front
+        self._names: set[str] = {"localhost"}  # the names of this machine
+        self._pages: set[tuple[str, int | None]] = set()  # names and ports of proxies in front
 
     def serve(self, *addresses: str | None) -> None:
-        """The page is also at these: names of this machine, or whole addresses (https://…). A path says nothing."""
+        """Add addresses of the page: names of this machine, or whole addresses (https://…). Paths are ignored."""
         for address in filter(None, addresses):
             if "://" in address:
                 host, port = _split(address)
@@ -46,13 +46,13 @@ class Origins:
                 self._names.add(address.lower().strip("[]"))
 
     def serve_this_machine(self) -> None:
-        """The page is at the machine's own names, and on a Space at the Space's."""
+        """Add the names of this machine, and on a Space those of the Space."""
         name = socket.gethostname().lower()
         self.serve(name, name.partition(".")[0] + ".local")
         self.serve(*(f"https://{host.strip()}" for host in os.environ.get("SPACE_HOST", "").split(",") if host))
 
     def check(self, headers: Mapping[bytes, bytes]) -> None:
-        """Raises Foreign for the request of a page that is not this app's."""
+        """Raise Foreign if a page of another website sends this request."""
         host = headers.get(b"host", b"").decode("latin-1")
         name, port = _split(f"//{host}")
         if not self.any_host and not self._is_own(name):
@@ -65,17 +65,18 @@ class Origins:
                 raise FOREIGN  # a picture or a script of the app in another site
             return
         page = _split(origin.decode("latin-1"))
-        # None of these headers can be set by a foreign page without being asked for permission, which it does not get.
+        # A foreign page can't set any of these headers: the browser would first ask this app for permission, and get
+        # none.
         near = {(name, port), *self._pages}
         if forwarded := headers.get(b"x-forwarded-host"):
             near.add(_split(f"//{_first(forwarded.decode('latin-1'))}"))
-        # A browser leaves the port out of a name where it is the usual one.
+        # A browser leaves out the port if it is the usual one.
         if page[0] and any(page[0] == host and page[1] in ((port,) if port else USUAL.values()) for host, port in near):
             return
         raise FOREIGN
 
     def _is_own(self, name: str) -> bool:
-        """An address can't be made to lead elsewhere, and a name without a dot is nobody's on the internet."""
+        """Whether a name belongs to this app. Nobody can redirect a numeric address, or own a name without a dot."""
         if name in self._names or name.endswith(".localhost") or (name and "." not in name):
             return True
         try:
@@ -86,7 +87,7 @@ class Origins:
 
 
 def _split(address: str) -> tuple[str, int | None]:
-    """Name and port of an address, "" where there is none: the usual port of its kind, None where that is not known."""
+    """Return the name of an address, "" if there is none, and its port: the usual one if it names none, or None."""
     try:
         parts = urlsplit(address)
         return (parts.hostname or "").rstrip("."), parts.port or USUAL.get(parts.scheme)
@@ -95,7 +96,7 @@ def _split(address: str) -> tuple[str, int | None]:
 
 
 def page_address(request: Request, root_path: str) -> str:
-    """The address of the page for who asks, without a slash at its end: behind a proxy, as that says."""
+    """Return the address at which the visitor sees the page, without a slash at its end. A proxy says it in headers."""
     if "://" in root_path:
         return root_path.rstrip("/")
     host, scheme = (_first(request.headers.get(f"x-forwarded-{name}", "")) for name in ("host", "proto"))
@@ -104,5 +105,5 @@ def page_address(request: Request, root_path: str) -> str:
 
 
 def _first(header: str) -> str:
-    """What the first of several proxies has said."""
+    """Return the value of the first of several proxies."""
     return header.partition(",")[0].strip()

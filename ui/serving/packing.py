@@ -1,4 +1,4 @@
-"""What the server sends to the page, answers and messages of runs: JSON with pictures and arrays as bytes."""
+"""The format of answers and messages of runs on their way to the page: JSON with pictures and arrays as bytes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def packed(content: object) -> tuple[int, Iterator[bytes]]:
     leaves: list[np.ndarray | Encoded] = []
     rest = 0
 
-    def written(value: object) -> object:
+    def in_head(value: object) -> object:
         nonlocal rest
         if isinstance(value, dict):
-            return {name: written(one) for name, one in value.items()}
+            return {name: in_head(item) for name, item in value.items()}
         if isinstance(value, list | tuple):
-            return [written(one) for one in value]
+            return [in_head(item) for item in value]
         if not isinstance(value, np.ndarray | Encoded):
             return value
         leaf = {"at": rest, "size": value.nbytes}
@@ -36,11 +36,11 @@ def packed(content: object) -> tuple[int, Iterator[bytes]]:
             return leaf | {"type": value.type}
         return leaf | {"type": value.dtype.name, "shape": value.shape}
 
-    head = json.dumps(written(content), allow_nan=False).encode()
+    head = json.dumps(in_head(content), allow_nan=False).encode()
 
     def pieces() -> Iterator[bytes]:
         yield len(head).to_bytes(4, "little") + rest.to_bytes(4, "little") + head
-        for leaf in leaves:  # one after the other: all of them may have 30 MB
+        for leaf in leaves:  # one after the other, as all together may take 30 MB
             yield leaf.content if isinstance(leaf, Encoded) else leaf.astype(leaf.dtype.newbyteorder("<")).tobytes()
 
     return 8 + len(head) + rest, pieces()

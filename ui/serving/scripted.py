@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 from itertools import product
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
 from ddpm_core.prediction import class_index, few
-from ddpm_core.samplers import OPTIONS
+from ddpm_core.samplers import OPTIONS, SWITCHES
 from ddpm_core.timesteps import suited_spacing
 from ui.forms.emoji import in_words
 from ui.forms.fields import (
@@ -37,9 +37,17 @@ from ui.runs.log import Values
 from ui.runs.plans import Computation
 
 AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
+Requested = TypeVar("Requested", bound=Request)
 STEPS = Whole("Steps", low=1, high=1_000_000, allowed="1 to the model's T (1000 for most)")
 
 
+def _with_switches(request: type[Requested]) -> type[Requested]:
+    """Return the same request with the switches among the options of samplers, behind its other fields."""
+    rows = [(name, bool, declare(Switch(name), usual)) for name, usual in SWITCHES.items()]
+    return make_dataclass(request.__name__, rows, bases=(request,), frozen=True)
+
+
+@_with_switches
 @dataclass(frozen=True)
 class Script(Request):
     """One run. Scripts may pass values without names, in the order of these fields. Image i has seed + i.
@@ -72,9 +80,8 @@ class Script(Request):
         if steps > T:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
         spacing = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
-        options: dict[str, Any] = {
-            name: getattr(self, name) for name in ("variance", "eta") if name in OPTIONS[sampler]
-        }
+        own: dict[str, Any] = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
+        options = {name: value for name, value in own.items() if value != SWITCHES.get(name)}  # as the page asks
         options |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=spacing, **options)
 

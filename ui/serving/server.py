@@ -1,8 +1,8 @@
 """The app: one page of our own, and behind it gradio, whose login, share link and API for scripts it uses.
 
-The page asks through two routes: `ask` for quick questions, and `run` for a computation, whose messages are one
-response that goes on until it ends; and it fetches what a run keeps, of which it makes files. All other requests go to
-gradio (`api`), and wait until that is imported.
+The page asks through two routes: `ask` for quick questions, and `run` for a computation. The messages of a run are one
+response, which continues until the run ends. A third route, `kept`, has the numbers of a run, of which the page makes
+files. All other requests go to gradio (`api`), and wait until it is imported.
 """
 
 from __future__ import annotations
@@ -79,18 +79,18 @@ PARTS: tuple[Callable[[Services], Part], ...] = (
     fetching.FetchingPart,
     course.CoursePart,
 )
-MOST_NAMES = 8  # of what a page asks the pace
-LAST = 0.5  # seconds, at least, for the last answers to leave when the app ends
-QUESTIONS = anyio.CapacityLimiter(80)  # threads for what pages ask
-QUESTIONS_OF_ONE = 4  # of one address; its other questions wait. Most take milliseconds, so a class gets through
-BYTES = "application/octet-stream"  # what `packing` packs
-LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # of a stream: no proxy gathers its messages
+MOST_NAMES = 8  # a page may ask for the pace of so many names at once
+LAST = 0.5  # seconds at least for the last answers to leave when the app ends
+QUESTIONS = anyio.CapacityLimiter(80)  # threads for the questions of pages
+QUESTIONS_OF_ONE = 4  # threads for one address; other questions wait. Most take milliseconds: enough for a class
+BYTES = "application/octet-stream"  # the type of everything that `packing` packs
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # headers of a stream: no proxy may hold messages back
 
 log = logging.getLogger(__name__)
 
 
 class Question(BaseModel):
-    """A page asks a part of it, or "engine". page: as it calls itself."""
+    """A question of a page to one of its parts, or to "engine". page: the name that the page gives itself."""
 
     part: str
     what: str
@@ -99,7 +99,7 @@ class Question(BaseModel):
 
 
 class AskedRun(BaseModel):
-    """A page wants a run of a part, or {resume: run}. load, number: which run of its page it is, as the page counts."""
+    """A page's request for a run of a part, or {resume: run}. load, number: how the page counts its runs."""
 
     part: str
     values: dict[str, Any]
@@ -111,8 +111,8 @@ class AskedRun(BaseModel):
 class App(FastAPI):
     """The page's server; `ui.build` makes it, `ui.launch` serves it, `ui.close` ends it.
 
-    local_url, share_url: where it is served. locked: whether there is a login. api: what gradio serves, as soon as that
-    is there. wanted: set when a request waits for it.
+    local_url, share_url: where it is served. locked: whether there is a login. api: gradio's app, once it is imported.
+    wanted: set when a request waits for it.
     """
 
     local_url = ""
@@ -146,7 +146,7 @@ class App(FastAPI):
         self.mount("", self._to_gradio)
 
     async def _to_gradio(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, as soon as gradio is there."""
+        """Pass a request on to gradio, once it is imported."""
         self.wanted.set()
         api = await asyncio.shield(asyncio.wrap_future(self.api))
         with api.events.stream(scope):
@@ -155,14 +155,14 @@ class App(FastAPI):
     # --- The page
 
     def _page(self, request: Request) -> Response:
-        """The page, or its login where there is one."""
+        """Return the page, or the login page if there is a login."""
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
 
     def given(self) -> dict[str, Any]:
-        """What the page has from the beginning: `Given` of web/app.js."""
+        """Return what the page needs from the beginning: `Given` of web/app.js."""
         return {
             "client": web.CLIENT,
             "first": self.services.first,
@@ -176,21 +176,21 @@ class App(FastAPI):
         }
 
     def _preview(self, request: Request) -> Response:
-        """What the run of this link ends with, where that is a matter of seconds; else the picture of all links."""
-        values, found = dict(request.query_params), None
+        """Return the preview of a link: the result of its run, if that is quick; else the picture of all links."""
+        values, picture = dict(request.query_params), None
         part = values.get("tab", "" if "lesson" in values else "watch")
         if values and part in OF_FORMS and not self.locked:
             with suppress(ValueError, CheckpointError):
                 run = of_link(self.services, part, values)
-                found = preview(run, self.services) if is_quick(run) else None
-        return Response(found or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
+                picture = preview(run, self.services) if is_quick(run) else None
+        return Response(picture or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _admits(self, cookies: Callable[[], Mapping[str, str]]) -> bool:
-        """Whether a visitor has entered the password, which gradio asks for, or there is none."""
+        """Return whether a visitor may see the page: there is no password, or gradio's login has accepted it."""
         return not self.locked or (self.api.done() and self.api.result().knows(cookies()))
 
     def _device(self) -> Device:
-        """What computes, for the corner of the page."""
+        """Return what the corner of the page says about the machine that computes."""
         models = self.services.models
         note = "Space on ZeroGPU" if zero_gpu.is_here() else models.note
         return {"note": note, "engine": models.engine, "precision": models.precision}
@@ -198,7 +198,7 @@ class App(FastAPI):
     # --- What the page asks
 
     async def _asked(self, question: Question, request: Request) -> Response:
-        """The answer to a question of the page."""
+        """Answer a question of the page."""
         asks(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
         share = self._shares.setdefault(address() or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
@@ -207,18 +207,18 @@ class App(FastAPI):
         return Response(whole(answer), media_type=BYTES)
 
     def _ask(self, part: str, what: str, values: Values) -> object:
-        """The answer to a question of the page; {error}, a sentence, where it can't be answered."""
+        """Return the answer to a question of the page, or {error}, a sentence that says why there is none."""
         try:
             return self._answer(str(part), str(what), values if isinstance(values, dict) else {})
         except (ValueError, CheckpointError) as error:
             return {"error": units.sentence(error)}
         except OSError as error:
             full = temporary_files.FULL if temporary_files.is_full(error) else ""
-            # Without a reason of the system's the error may name folders of this machine.
+            # Not str(error): it may name folders of this machine.
             return {"error": full or f"The system refused it: {error.strerror or type(error).__name__}"}
 
     def _answer(self, part: str, what: str, values: Values) -> object:
-        own: EngineQuestions = {
+        questions: EngineQuestions = {
             "models": self._models,
             "facts": self._facts,
             "pace": self._pace,
@@ -228,9 +228,9 @@ class App(FastAPI):
             "room": self._room,
         }
         if part == "engine":
-            if what not in own:
+            if what not in questions:
                 raise ValueError("The page can't ask this")
-            return own[what](values)
+            return questions[what](values)
         asked = self.parts.get(part)
         if asked is None:
             raise ValueError("There is no such part on this page")
@@ -239,7 +239,7 @@ class App(FastAPI):
         return asked.questions[what](values)
 
     def _models(self, asked: Asked) -> ModelList:
-        """The choices of models with what is known of them by now, and what computes."""
+        """Return the models to choose from, with what is known of them so far, and the machine that computes."""
         return {
             "models": self.services.models.choices(visitor()),
             "device": self._device(),
@@ -247,14 +247,14 @@ class App(FastAPI):
         }
 
     def _facts(self, asked: Asked) -> FactsAnswer:
-        """What is known of a checkpoint; what is not loaded yet begins to load."""
+        """Return what is known of a checkpoint. If it is not loaded yet, it begins to load."""
         ref = reference(asked.get("ref"))
-        found = answer(self.services, ref, asked.get("pictures") is True)
+        facts = answer(self.services, ref, asked.get("pictures") is True)
         self.warmup.look(ref, asked.get("typed") is True)
-        return found
+        return facts
 
     def _pace(self, asked: Asked) -> Pace:
-        """How long steps take, as far as that is known."""
+        """Return how long steps take, as far as that is known."""
         names = asked.get("refs")
         if not isinstance(names, list) or len(names) > MOST_NAMES:
             raise unclear_request("names of what takes time")
@@ -277,7 +277,7 @@ class App(FastAPI):
         return {}
 
     def _kept(self, run: str) -> Response:
-        """What the files of a run are made of: `Job.kept`, as `packing` packs it."""
+        """Return the numbers of a run of which the page makes files: `Job.kept`, packed."""
         try:
             size, pieces = packed(self.runs.find(run).kept())
         except ValueError as error:
@@ -286,14 +286,14 @@ class App(FastAPI):
         return StreamingResponse(pieces, headers=headers, media_type=BYTES)
 
     def _room(self, asked: Asked) -> Invitation:
-        """Where others in the room can open the page."""
+        """Return the address at which others in the room can open the page."""
         assert self.server is not None
         served = Served(self.server.host, self.server.port, address() is None, self.share_url)
         return invitation(asked.get("page"), served)
 
     async def _run(self, asked: AskedRun, request: Request) -> Response:
-        """The messages of a new run, which replaces the page's run of this part; or of one that is here,
-        {resume: run}. The page listens until it closes the connection.
+        """Return the messages of a run: of a new one, which replaces the page's run of this part, or with {resume: run}
+        of one that is here. The page listens until it closes the connection.
         """
         asks(asked.page, request.client and request.client.host)
         if asked.part not in self.parts:
@@ -392,9 +392,9 @@ def launch(
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     """End all runs and trainings and close the app. Returns whether no run computes any more.
 
-    patience: seconds that runs have to finish; new ones are refused, and trainings stop at once. seconds: that all has
-    to stop after that, one deadline for all.
-    Python aborts when the program ends while one of its threads computes.
+    patience: seconds for runs to finish; new runs are refused, and trainings stop at once. seconds: after that, the
+    time in which everything must stop, one deadline for all. Wait for this before the program ends: Python aborts if
+    one of its threads still computes then.
     """
     services = app.services
     finish = time.monotonic() + patience

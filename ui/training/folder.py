@@ -161,7 +161,7 @@ class RunFolder:
         self.about, self._before, self._half = said, max(last, default=0.0), None
 
     def news(self, version: object, points: object, grids: object) -> dict[str, Any]:
-        """What a page does not know yet that has so many points and grids of a version of this folder."""
+        """Return what is new for a page, which already has so many points and grids of this version of the folder."""
         known_points, known_grids = (whole(n) for n in (points, grids)) if version == self.version else (0, 0)
         new = self.grids[known_grids:][:GRIDS_AT_ONCE]
         return {

@@ -1,1 +1,1 @@
-"""What speaks with the Hugging Face Hub: listing, downloads and their errors. What the files mean is in config."""
+"""Communication with the Hugging Face Hub: listing, downloads and errors. `config` says what the files mean."""

@@ -1,4 +1,4 @@
-"""What went wrong with the Hub or its cache, in one sentence."""
+"""Errors of the Hub or its cache, each as one sentence."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def make_network(config: dict[str, Any]) -> Any:
 
 
 def is_network(thing: object) -> TypeGuard[Network]:
-    """Whether it is of one of these classes."""
+    """Return whether it is a network of one of these classes."""
     return isinstance(thing, UNet2DModel | DiTTransformer2DModel) or takes_words(thing)
 
 
@@ -42,12 +42,12 @@ def least_side(network: Network) -> int:
 
 
 def takes_labels(network: Network) -> bool:
-    """Whether its condition is a class."""
+    """Return whether the network's condition is a class."""
     return isinstance(network, DiTTransformer2DModel) or network.class_embedding is not None
 
 
 def known_labels(network: Network) -> int | None:
-    """How many labels it has an embedding for, that of no class among them; None where it takes none."""
+    """Return how many labels the network has embeddings for, with the null label; None if it takes no labels."""
     tables = (part for part in network.modules() if isinstance(part, nn.Embedding))
     return next((table.num_embeddings for table in tables), None) if takes_labels(network) else None
 

@@ -22,7 +22,7 @@ export function stem(lanes, frames, catalogue) {
 }
 
 /**
- * What a lane is called; of a second lane what the first one does not have.
+ * The words of a lane in the name of a file. Of a second lane, only those in which it differs from the first.
  * @param {Lane} lane @param {number} done steps @param {Lane | null} first @param {Catalogue} catalogue
  */
 function wordsOf(lane, done, first, catalogue) {

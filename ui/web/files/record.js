@@ -17,9 +17,9 @@ import { ANY } from "../words/units.js";
 /** @import { Picture } from "../pictures/resize.js" */
 
 /** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
-/** Of each lane, by step, the kept pictures of x. @typedef {Map<number, Picture[]>[]} Frames */
+/** For each lane, the kept pictures of x, by step. @typedef {Map<number, Picture[]>[]} Frames */
 /** frames: of each lane, by step, the kept pictures of x. x0: of each finished lane, of all its images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
-/** Of each checkpoint of a plan. @typedef {{ revision: string | null, engine: string }[]} About */
+/** Facts about each checkpoint of a plan, for files. @typedef {{ revision: string | null, engine: string }[]} About */
 /** Of each lane, by step: the grain of its pictures, and how far they are from the first lane's of the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
 /** What is to be seen at a time: the pictures of each lane that has begun, by its number; how the player says the step, with t for more than two lanes. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
 
@@ -45,7 +45,7 @@ export function settings({ refs, lanes }, frames, about) {
   };
 }
 
-/** What a lane has of these settings. @param {Record<string, any>} lane @param {string[]} names */
+/** These settings of a lane, without those that it does not have. @param {Record<string, any>} lane @param {string[]} names */
 const only = (lane, names) => Object.fromEntries(names.flatMap((name) => (name in lane ? [[name, lane[name]]] : [])));
 
 /** A row for each step of each lane: what it is, what the step did, and what there is to measure in the pictures. @param {Planned} plan @param {Results} results @param {Catalogue} catalogue */

@@ -47,7 +47,7 @@ export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, r
   return [name, await ANIMATED[kind](film(shown, called, kind), shown.length, json(said), rest)];
 }
 
-/** The last pictures, with a row for each lane; a grid has the rows that it has. @param {Planned} plan @param {Frames} frames */
+/** The last pictures of all lanes as one picture: a row for each lane, or the rows of the grid. @param {Planned} plan @param {Frames} frames */
 function final({ lanes }, frames) {
   const last = frames.flatMap((lane) => (lane.size ? [lane.get(Math.max(...lane.keys())) ?? []] : []));
   const { count } = lanes[0];

@@ -1,22 +1,20 @@
 // Comparisons that one press sets up, in Compare and from elsewhere; `COMPARISONS` of words/page.js has their titles.
 
+import { DEFAULTS } from "../process/samplers.js";
+
 /** @import { Values } from "../messages/client.js" */
 
+/** The options of samplers; null is a model's own value. */
+const OPTIONS = Object.fromEntries(Object.entries(DEFAULTS).filter(([, usual]) => usual !== null));
 const PLAIN = {
-  sampler: "ddpm",
-  spacing: "auto",
-  eta: 0,
-  checkpoint_b: "same",
-  prompt_b: "",
-  guidance_b: "",
-  sampler_b: "ddpm",
-  spacing_b: "same",
-  eta_b: 0,
+  ...{ sampler: "ddpm", spacing: "auto", ...OPTIONS },
+  ...{ checkpoint_b: "same", prompt_b: "", guidance_b: "", sampler_b: "ddpm", spacing_b: "same" },
+  ...Object.fromEntries(Object.entries(OPTIONS).map(([name, usual]) => [`${name}_b`, usual])),
 };
 
 export const TYPES = "emoji-tiny"; // the model that comes with the page and draws what is typed
 /** A way to draw what is typed in little time. */
-export const TYPED = { steps: 20, sampler: "ddim", spacing: "trailing", eta: 0 };
+export const TYPED = { steps: 20, sampler: "ddim", spacing: "trailing", ...OPTIONS };
 const TWO = { ...PLAIN, ...TYPED, steps_b: 20, sampler_b: "ddim" };
 
 /** Comparisons for models that take words. @type {Record<string, Values>} */

@@ -51,7 +51,7 @@ export class Checkpoints {
     return this.catalogue.emoji;
   });
 
-  /** Get ready what the words of a request need. @param {Record<string, unknown>} request */
+  /** Load the names of emoji if a request has emoji, as prompts need them. @param {Record<string, unknown>} request */
   async prepare(request) {
     if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.emoji();
   }

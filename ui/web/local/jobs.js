@@ -128,7 +128,7 @@ export class Run {
     if (performance.now() - this.#sentAt > this.interval) this.#running();
   }
 
-  /** The strands of a phase of its plan. @param {number} phase @param {any} [given] as `Computation.chains` takes it */
+  /** Share the strands of a phase of the plan among workers. @param {number} phase @param {any} [given] as `Computation.chains` takes it */
   share = (phase, given) => this.pool.share(this, phase, given);
 
   /** So many steps of a kind are done, which took the seconds since the last call, or others. @param {StepKind} kind */

@@ -97,7 +97,7 @@ class Course {
     );
   }
 
-  /** A card folds: its picture and its title are what is seen of it. @param {HTMLElement} article */
+  /** Make a card that folds: until it is opened, it shows only its picture and its title. @param {HTMLElement} article */
   #card(article) {
     const { page } = this;
     const { name = "", part: opened = "", values = "{}" } = article.dataset;

@@ -19,11 +19,11 @@ export const mount = (page, part) => new Grid(page, part).mounted();
 class Grid {
   /** @type {Plan | null} */
   #plan = null;
-  /** Of the cells. @type {HTMLImageElement[]} */
+  /** The image of each cell. @type {HTMLImageElement[]} */
   #images = [];
   /** The newest step of each cell. @type {number[]} */
   #steps = [];
-  /** Of these steps. @type {(Sprite | null)[]} */
+  /** The pictures of these steps. @type {(Sprite | null)[]} */
   #pictures = [];
   #box = el("div", { class: "cells-of-grid" });
   #drawSoon = soon(() => {

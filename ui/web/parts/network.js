@@ -68,7 +68,7 @@ export const mount = (page, part) => new Network(page, part).mounted();
 class Network {
   /** @type {Plan | null} */
   #plan = null;
-  /** Of each lane by step. @type {InsideFrame[][]} */
+  /** The frames of each lane, by step. @type {InsideFrame[][]} */
   #frames = [];
   /** The view that was pressed. @type {View | null} */
   #pressed = null;
@@ -242,7 +242,7 @@ class Network {
     if (two) this.#lanes[1].build(plan, size, apart.off, plan.grafted, chip);
   }
 
-  /** The frame of a lane at the scrubber: of a long run with many blocks not each step is there. @param {number} lane */
+  /** The frame of a lane at the scrubber, or the last one before it: a long run does not keep all. @param {number} lane */
   #frameOf(lane) {
     return this.#frames[lane].findLast((frame, k) => frame && k <= this.scrubber.at);
   }

@@ -161,7 +161,7 @@ export function mount(page, part) {
   }
 
   /**
-   * Ask for something, and see what came of it.
+   * Wait for an answer, show its error if it has one, and refresh the page.
    * @template T @param {Promise<Answer<T>>} answer
    */
   async function then(answer) {

@@ -14,8 +14,9 @@ import { optionsOf, sampling } from "./settings.js";
 
 export const HARD = 3; // the final step can hardly remove more than so many times the noise it was trained on
 
+const OPTIONS = /** @type {(keyof Lane)[]} */ (Object.keys(DEFAULTS));
 /** The settings that determine the noise of a step. @type {(keyof Lane)[]} */
-const STEP = ["checkpoint", "sampler", "steps", "spacing", "variance", "eta"];
+const STEP = ["checkpoint", "sampler", "steps", "spacing", ...OPTIONS];
 
 /** Whether all lanes have one value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
 const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0][setting]);
@@ -103,7 +104,7 @@ function whatIsShared(lanes, noisy, catalogue) {
   if (!condition) return SHARED.otherSigma;
   return SHARED.condition(
     condition,
-    Object.keys(DEFAULTS).every((name) => one(/** @type {keyof Lane} */ (name), lanes)),
+    OPTIONS.every((name) => one(name, lanes)),
   );
 }
 

@@ -78,17 +78,9 @@ function wordsOf(request, times) {
  * Throw if no chain with these options starts at t. A chain from t = 0 has no steps, so the shortest chain is checked for it.
  * @param {Facts} model @param {number} t @param {Options} options
  */
-function checkChain(model, t, { steps, sampler, variance, spacing, eta, guidance }) {
+function checkChain(model, t, options) {
   const start = t || (model.student?.times.at(-1) ?? 1);
-  chain(model.process, {
-    steps: chainLength(model.process, start, steps),
-    sampler,
-    variance,
-    spacing,
-    eta,
-    start,
-    guidance,
-  });
+  chain(model.process, { ...options, start, steps: chainLength(model.process, start, options.steps) });
 }
 
 /** @type {Planner<LatentsPlan>} */

@@ -73,8 +73,8 @@ function plan(request, [model], catalogue) {
   checkPixels(model, PART.repair);
   if (request.picture) fromText(request.picture, model);
   const { options } = chainOf(request, model, catalogue);
-  const { steps, sampler, variance, spacing, eta } = options;
-  const way = chain(model.process, { steps, sampler, variance, spacing, eta });
+  const { steps } = options;
+  const way = chain(model.process, options);
   checkTask(request, model);
   for (const method of methods(request)) checkMethod(method, way, catalogue);
   const { checkpoint, count, task } = request;

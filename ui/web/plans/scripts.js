@@ -159,6 +159,8 @@ function diffusers([run, other], [model], [steps]) {
   if (other) throw new UserError(other.touch ? SCRIPT.touched : SCRIPT.lanes);
   const times = timesOf(run, model, steps);
   reference(run.checkpoint, model);
+  for (const [name, value] of Object.entries(optionsOf(run)))
+    if (!["variance", "eta"].includes(name) && value !== DEFAULTS[name]) throw new UserError(SCRIPT.option(name));
   if (model.coordinates) return withPipeline(run, model, steps, args(run, model).labels, times);
   refuse(run, model);
   const { home } = model;
@@ -205,8 +207,6 @@ function diffusers([run, other], [model], [steps]) {
 /** Throw a UserError with the reason if diffusers' schedulers can't repeat the run. @param {Lane} run @param {Facts} model */
 function refuse(run, { schedule, prediction, home }) {
   const { sampler, spacing, steps, eta, variance } = run;
-  for (const [name, value] of Object.entries(optionsOf(run)))
-    if (!["variance", "eta"].includes(name) && value !== DEFAULTS[name]) throw new UserError(SCRIPT.option(name));
   if (sampler === "ddim" && (spacing !== "trailing" || schedule.T % steps || eta)) throw new UserError(SCRIPT.ddim);
   if (!(sampler in SAMPLERS)) throw new UserError(SCRIPT.sampler);
   if (sampler === "ddpm" && !(variance in KINDS)) throw new UserError(SCRIPT.ddpm);
@@ -215,8 +215,8 @@ function refuse(run, { schedule, prediction, home }) {
 }
 
 /**
- * The lines of a script that depend on the sampler. classes: of diffusers. before, step: in the loop, around the network's
- * call.
+ * The lines of a script that depend on the sampler. classes: those that it imports from diffusers. before, step: the lines in the
+ * loop before and after the call of the network.
  * @typedef {{ classes: string[], scheduler: string[], step: string[], imports?: string[], before?: string[] }} Sampler
  */
 

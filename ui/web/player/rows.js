@@ -1,4 +1,4 @@
-// Rows of pictures that chains end in, and where in their chains they are shown: of Latents and of Repair.
+// Shows the rows of pictures of Latents and Repair, with a scrubber that moves along their chains.
 
 import { el, find, markup, meanings } from "../drawing/dom.js";
 import { NOISE, soon } from "../drawing/motion.js";

@@ -2,7 +2,7 @@
 
 import { countOfSteps } from "./units.js";
 
-/** Of a run or a lane, what its name consists of. */
+/** The parts of the name of a run or a lane. */
 export const NAME = {
   against: " against ",
   ways: (/** @type {number} */ lanes) => `${lanes} ways`,
@@ -21,7 +21,7 @@ const USES = {
   unipc: "UniPC uses the newest x̂₀ and the one before, and corrects xₜ with the newest first",
 };
 
-/** What of the condition differs, as a sentence names it. @typedef {keyof typeof CONDITIONS} Condition */
+/** Which part of the condition differs, as a sentence names it. @typedef {keyof typeof CONDITIONS} Condition */
 const CONDITIONS = {
   words: "the words",
   scales: "the scales of guidance",
@@ -31,11 +31,11 @@ const CONDITIONS = {
 const SILENT = "Both begin with the same noise and add none.";
 const ALIKE = "Both begin with the same noise, and each step adds the same noise z";
 
-/** What two lanes share. */
+/** Sentences about what two lanes share. */
 export const SHARED = {
-  /** Of lanes without noise. @param {Condition | null} condition */
+  /** For lanes without noise. @param {Condition | null} condition */
   silent: (condition) => (condition ? `${SILENT} Only ${CONDITIONS[condition]} differ.` : SILENT),
-  /** Of other samplers without noise: how each gets xₛ, "" where nothing is known of one. @param {string} a @param {string} b */
+  /** For two samplers without noise: how each computes xₛ; "" if there is no sentence about one. @param {string} a @param {string} b */
   samplers: (a, b) => (USES[a] && USES[b] ? `${SILENT} To get xₛ, ${USES[a]}; ${USES[b]}.` : ""),
   oneSilent: (/** @type {string} */ name) => `Both begin with the same noise; ${name} adds none after it.`,
   otherSteps: "Both begin with the same noise; their steps differ, so the noise of the steps is not shared.",

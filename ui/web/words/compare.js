@@ -5,7 +5,7 @@ export const WORDS = {
   send: "What does each noise cost in bits?",
 };
 
-/** Of the recorded picture of four families. */
+/** The words of the recorded picture of four families. */
 export const FAMILIES = {
   title: "One noise, four families",
   picture: "Four rows of pictures, from the same noise to four digits 5",
@@ -19,7 +19,7 @@ export const FAMILIES = {
     "Recorded: seed 13, the digit 5. All rows begin with the same noise. The first three ask one network, read in three ways; the last one asks its student. None of the models that come with the page has learned its variance: those of the Hub’s DiT, and of OpenAI’s files, have.",
 };
 
-/** Of the grid. */
+/** The words of the grid. */
 export const GRID = {
   lead: "One seed, one start of noise: each cell is a whole run with its own steps. Press a cell to watch it.",
   watch: (/** @type {string} */ name) => `Watch: ${name}`,

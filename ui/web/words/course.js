@@ -9,7 +9,7 @@ export const WORDS = {
   link: "Link to this idea",
 };
 
-/** Of the bar of a lesson. */
+/** The words of the bar of a lesson. */
 export const BAR = {
   previous: "Previous lesson",
   on: "Next lesson ▸",
@@ -39,7 +39,7 @@ export const BAR = {
   copy: "Copy the link for my class",
 };
 
-/** Of the figure of "One path". */
+/** The words of the figure of "One path". */
 export const PATH = {
   /** A row of the recorded picture each. */
   rows: [

@@ -8,7 +8,7 @@ const VARIANCES = {
   ...{ learned: "learned", learned_range: "learned, between" },
 };
 
-/** Of a run. @satisfies {Record<string, FieldWords>} */
+/** The words of the fields of a run. @satisfies {Record<string, FieldWords>} */
 export const RUN = {
   checkpoint: { title: "checkpoint", label: "Model" },
   prompt: { title: "The prompt", help: "What to draw, in words", placeholder: "a red apple" },
@@ -74,14 +74,14 @@ export const LANE_B = {
   same: "as A",
 };
 
-/** Of Grid. @satisfies {Record<string, FieldWords>} */
+/** The words of Grid's own fields. @satisfies {Record<string, FieldWords>} */
 export const GRID = {
   rows: { title: "kind of rows", label: "A row for each" },
   columns: { title: "Columns", label: "A column for each number of steps", example: "5, 10, 50" },
   count: { title: "The number of images", label: "Pictures in a cell" },
 };
 
-/** Of Latents. @satisfies {Record<string, FieldWords>} */
+/** The words of Latents' own fields. @satisfies {Record<string, FieldWords>} */
 export const LATENTS = {
   mode: {
     title: "mode",
@@ -102,7 +102,7 @@ export const LATENTS = {
 
 const METHODS = { ddnm: "DDNM", replacement: "Replacement", repaint: "RePaint", pigdm: "ΠGDM", dps: "DPS" };
 
-/** Of Repair. @satisfies {Record<string, FieldWords>} */
+/** The words of Repair's own fields. @satisfies {Record<string, FieldWords>} */
 export const REPAIR = {
   seed: { ...RUN.seed, help: "Of the sample, and of the completions' noise" },
   task: {
@@ -126,7 +126,7 @@ export const REPAIR = {
   count: { title: "The number of completions", label: "Completions" },
 };
 
-/** Of Between words: the field of each corner. @satisfies {Record<string, FieldWords>} */
+/** The words of Between words: one field for each corner. @satisfies {Record<string, FieldWords>} */
 export const BETWEEN = {
   checkpoint: { ...RUN.checkpoint, help: "One that takes words" },
   a: { title: "The words top left", label: "Top left", placeholder: "a red apple" },
@@ -136,7 +136,7 @@ export const BETWEEN = {
   seed: { ...RUN.seed, help: "The same seed gives the same noise" },
 };
 
-/** Of The network. @satisfies {Record<string, FieldWords>} */
+/** The words of the own fields of The network. @satisfies {Record<string, FieldWords>} */
 export const NETWORK = {
   off: { title: "What is switched off" },
   graft: { title: "The graft" },
@@ -150,7 +150,7 @@ export const NETWORK = {
 /** A field of one lane, which a sentence names. @param {string} title @param {string} lane */
 export const ofLane = (title, lane) => `${title} of lane ${lane.toUpperCase()}`;
 
-/** Of In the plane. @satisfies {Record<string, FieldWords>} */
+/** The words of the fields of In the plane. @satisfies {Record<string, FieldWords>} */
 export const PLANE = {
   shape: { title: "shape", label: "Data", titles: { drawing: "Draw" } },
   drawing: { title: "drawing" },
@@ -164,7 +164,7 @@ export const PLANE = {
   training: { title: "The steps of the training", label: "Training steps", help: "Of a trained ε" },
 };
 
-/** Of Likelihood. @satisfies {Record<string, FieldWords>} */
+/** The words of Likelihood's own fields. @satisfies {Record<string, FieldWords>} */
 export const LIKELIHOOD = {
   count: { title: "The number of pictures", label: "How many pictures" },
   labels: {

@@ -36,7 +36,7 @@ export function readouts(table, t, T, variance) {
   ];
 }
 
-/** What there is to see of a picture. @param {number} t @param {number} alphaBar @param {number} variance of the picture */
+/** How much of the picture can still be seen. @param {number} t @param {number} alphaBar @param {number} variance of the picture */
 export function sentence(t, alphaBar, variance) {
   if (t === 0) return "The picture as it is.";
   if (alphaBar > 0.97) return "A little grain: nothing is lost yet.";
@@ -93,7 +93,7 @@ export function verdict(t, { gap, chance }) {
 /** What a press does. @param {number} t */
 export const press = (t) => `Take ${countOfSteps(t)}`;
 
-/** The picture that the steps lead to. @param {number} t */
+/** The title of the picture at the end of the small steps. @param {number} t */
 export const walked = (t) => `x_t after ${countOf(t, "small step")}`;
 
 export const WORDS = {

@@ -6,7 +6,7 @@ import { countOfSteps, SAMPLER } from "./units.js";
 /** @import { Values } from "../messages/client.js" */
 /** @typedef {{ towards: string, noise: string, fresh: boolean }} Back what a step does with the guess; fresh: whether it adds noise */
 
-/** What is said where no step is shown. @type {Back} */
+/** What the arrows say if no step is shown. @type {Back} */
 export const BACK = { towards: "a small step towards the guess", noise: "fresh noise", fresh: true };
 
 const SMALL = 0.2; // weights of the guess: below it a step is small,
@@ -28,8 +28,8 @@ export function weight(alphaBar, next, sigma, sampler) {
 }
 
 /**
- * The variance of the noise in x_s after so many steps of a chain. A step keeps some of the noise in x_t and adds σ²: after
- * large steps with β that is more than the 1 − ᾱ_s that the network expects. Where only the network knows σ, it is that.
+ * The variance of the noise in x_s after some steps of a chain. A step keeps a part of the noise in x_t and adds σ². After
+ * large steps with β, the sum is more than the 1 − ᾱ_s that the network expects. If only the network knows σ, returns 1 − ᾱ_s.
  * @param {Row[]} steps from the first on @param {(number | null)[]} sigma of each @param {number} next ᾱ_s of the last one @param {string} sampler
  */
 export function noiseAfter(steps, sigma, next, sampler) {
@@ -37,7 +37,7 @@ export function noiseAfter(steps, sigma, next, sampler) {
     const after = steps[k + 1]?.[2] ?? next;
     const added = sigma[k];
     if (added === null) return 1 - after;
-    // From noise alone, ᾱ_t = 0, a step keeps what σ leaves room for.
+    // At ᾱ_t = 0 there is only noise: the step keeps as much of it as fits beside σ² into 1 − ᾱ_s.
     if (!alphaBar) return Math.max(added ** 2, 1 - after);
     const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // of x_t
     return kept ** 2 * noise + added ** 2;

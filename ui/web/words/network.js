@@ -1,5 +1,6 @@
 // What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
 
+import { SAMPLERS } from "../process/samplers.js";
 import { ANY, countOf } from "./units.js";
 
 /** @import { Figures, NetworkBlock } from "../messages/protocol.d.ts" */
@@ -62,7 +63,9 @@ const than = (found, whole) =>
  */
 export function measured({ off, graft, graft_block: block, first, last, ...run }, figures) {
   if (!figures || Number(run.steps) !== figures.steps || run.sampler !== "ddim") return "";
-  if (Number(run.eta) || run.guidance || run.prompt) return "";
+  const options = Object.entries(SAMPLERS.ddim.options ?? {});
+  if (options.some(([name, usual]) => Number(run[name] ?? usual) !== Number(usual))) return "";
+  if (run.guidance || run.prompt) return "";
   const half = Math.ceil(figures.steps / 2);
   const span = { "1 0": "all", [`1 ${half}`]: "first", [`${half + 1} 0`]: "second" }[`${first} ${last}`];
   const { seeds, unit } = figures;

@@ -73,7 +73,7 @@ export const STATES = {
   lost: "Connection lost: looking for the run…",
 };
 
-/** Of the bar of a run. */
+/** The words of the bar of a run. */
 export const RUN = {
   run: "Run",
   takes: (/** @type {string} */ time) => `Run, ${time}`,
@@ -100,7 +100,7 @@ export const RUN = {
   thinned: "Every second step. Run shows all.",
 };
 
-/** Of the Share menu. */
+/** The words of the Share menu. */
 export const SHARE = {
   menu: "Share",
   open: "Share ▾",
@@ -124,7 +124,7 @@ export const SHARE = {
   failed: "It could not be made: try again.",
 };
 
-/** Of forms. */
+/** The words of forms. */
 export const FORM = {
   more: "More",
   how: "Change how it runs",

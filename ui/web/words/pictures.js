@@ -22,7 +22,7 @@ export const tooManyPixels = (pixels, megapixels) =>
 /** @param {number} size of the model's pictures, pixels a side */
 export const anotherSize = (size) => `The picture must have the model's size, ${size}×${size}: choose it again`;
 
-/** What files are called, by their kind. @type {Record<string, string>} */
+/** The titles of files, by their kind. @type {Record<string, string>} */
 export const FILES = {
   png: "Pixels (PNG)",
   gif: "GIF",
@@ -32,7 +32,7 @@ export const FILES = {
   zip: "Everything (ZIP)",
 };
 
-/** Of the control that chooses one. */
+/** The words of the control that chooses a picture. */
 export const SOURCE = {
   picture: "A picture",
   given: "Pictures that come with the page",

@@ -22,7 +22,7 @@ export const WORDS = {
     `${countOf(count, "point")} at t = ${t}. ${said}`,
 };
 
-/** Of the board on which data are drawn. */
+/** The words of the board on which visitors draw data. */
 export const BOARD = {
   help: "Draw with a finger or the mouse. On a keyboard: arrow keys move the cross, Space sets a point, Backspace takes the last one away.",
   board: "Drawing board",
@@ -34,7 +34,7 @@ export const BOARD = {
     `${said} · cross at ${x}, ${y}`,
 };
 
-/** Of charts and numbers. */
+/** The words of charts and numbers. */
 export const CHARTS = {
   marginal: (/** @type {string} */ coordinate) => `Marginal of ${coordinate}`,
   lane: (/** @type {string} */ lane, /** @type {number} */ t) => `${lane} at t = ${t}`,

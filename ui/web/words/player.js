@@ -179,7 +179,7 @@ export const WORDS = {
   title: (/** @type {string} */ title, /** @type {string | undefined} */ last) => `${title} to ${last}`,
 };
 
-/** Of what changes with the run and the step. */
+/** The words that change with the run and the step. */
 export const SCREEN = {
   meaning: "What this word means",
   words: "All words",
@@ -205,7 +205,7 @@ export const SCREEN = {
     `Best guess of the finished picture, x̂_0: ${where}, seen from t = ${t}`,
 };
 
-/** Of the chart of noise and signal. */
+/** The words of the chart of noise and signal. */
 export const CHART = {
   title: "Noise added and signal left at each step",
   at: (/** @type {number} */ t, /** @type {string[]} */ sigmas, /** @type {string} */ alphaBar) =>

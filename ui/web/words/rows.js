@@ -50,7 +50,7 @@ export function seen(title, what, s, state) {
     : `${title}: ${what}, best guess x̂_0 seen at time ${s}`;
 }
 
-/** Of Latents, by its mode. */
+/** The words of Latents, by its mode. */
 export const LEAD = {
   reconstruct:
     "Each row noises the picture up to t, and undoes the noise several times, with new noise each time. What the pictures of a row share is what xₜ still knows (Fig. 7).",
@@ -58,7 +58,7 @@ export const LEAD = {
     "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
 };
 
-/** Of Repair. */
+/** The words of Repair. */
 export const REPAIR = {
   lead: "A part of the picture is taken away, and the model completes what is left, each time with other noise. Where all agree, it knows what belongs there; where they differ, it can only guess. Left of the pictures: where they differ, brighter for more.",
   paint: "Paint over the picture with a finger or the mouse, or take one of these:",

@@ -1,7 +1,7 @@
 // Train's words.
 import { duration } from "./units.js";
 
-/** What is known of a training run. @typedef {{ total: number, images: (step: number) => number, points: (number | null)[][] }} Run */
+/** The numbers of a training run. @typedef {{ total: number, images: (step: number) => number, points: (number | null)[][] }} Run */
 /** @import { TrainingNow, TrainState } from "../messages/protocol.d.ts" */
 
 /** @type {Record<TrainState, string>} */
@@ -123,7 +123,7 @@ export const WORDS = {
   other: "Follow the other training",
 };
 
-/** Of the drawing pad. */
+/** The words of the drawing pad. */
 export const PAD = {
   sheet:
     "Sheet: draw here. Keys: arrows move the pen, Space puts it down and lifts it, N begins the next drawing, Z undoes",
@@ -141,7 +141,7 @@ export const PAD = {
   drawing: (/** @type {number} */ number) => `Drawing ${number}`,
 };
 
-/** Of what is shown of a training. */
+/** The words about what a training shows. */
 export const SHOWN = {
   progress: "Images seen",
   time: "Time of the training",

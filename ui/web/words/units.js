@@ -4,13 +4,13 @@ import { UserError } from "../process/errors.js";
 import { fixed } from "./numbers.js";
 
 export const ANY = "any"; // the choice of no class in particular
-export const SAME = "same"; // in lane B: the choice of what lane A has
+export const SAME = "same"; // the choice in lane B that takes the value of lane A
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {
   ...{ beta: "βₜ", beta_tilde: "β̃ₜ", analytic: "analytic", learned: "learned", learned_range: "learned" },
 };
-/** What options of samplers are called, where that is not their name. @type {Record<string, string>} */
+/** The titles of options of samplers that have another title than their name. @type {Record<string, string>} */
 export const OPTION = { eta: "η" };
 /** @type {Record<string, string>} */
 export const SAMPLER = {

@@ -10,7 +10,7 @@ export const WORDS = {
   grain: "Why grainy?",
 };
 
-/** Of the hand. */
+/** The words for changing a picture by hand. */
 export const TOUCH = {
   /** What the brush does; the colour of "colour" is chosen. */
   tools: {
@@ -33,7 +33,7 @@ export const TOUCH = {
   start: (/** @type {number} */ t) => `t ${t}, touched`,
 };
 
-/** Of what is typed. */
+/** The words about prompts that are being typed. */
 export const TYPING = {
   waits: "This run goes on. Your words are drawn after it.",
   sketch: (/** @type {unknown} */ steps) => `Quick sketch in ${countOfSteps(Number(steps))}`,

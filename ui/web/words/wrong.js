@@ -5,7 +5,7 @@ import { general } from "./literal.js";
 /** A number in a sentence, such as 1,200. @param {number} value */
 const amount = (value) => value.toLocaleString("en");
 
-/** Of a field, by its title; value: the wrong one, as `shown` of plans/fields.js has it. */
+/** Sentences about the value of a field. title: the field's. value: the wrong value, as `shown` of plans/fields.js writes it. */
 export const FIELD = {
   nothing: "nothing",
   far: (/** @type {string} */ value) =>
@@ -45,7 +45,7 @@ export const FIELD = {
 /** An amount of something. @param {number} value */
 const some = (value) => (value >= 10 || Number.isInteger(value) ? amount(Math.round(value)) : general(value, 2));
 
-/** Of a run, for its model. */
+/** Sentences about a run that its model can't do. */
 export const RUN = {
   long: (
     /** @type {number} */ steps,
@@ -84,7 +84,7 @@ export const RUN = {
   noColours: "A latent has no colours: add noise to its cells, or take noise away",
 };
 
-/** Of the other parts, for their model. */
+/** Sentences about other parts whose model can't do what is asked. */
 export const PART = {
   between: "Between words needs a model that takes words, such as emoji-tiny",
   latents: "this part of the page works only for models of pixels, and this one draws latents of an autoencoder",
@@ -105,7 +105,7 @@ export const PART = {
   empty: "The drawing is empty: draw at least one point",
 };
 
-/** Of the network. */
+/** Sentences of The network. */
 export const NETWORK = {
   part: (/** @type {string} */ value) =>
     `A network has no part ${value}: choose such as middle, skips 28, attention, time`,

@@ -44,20 +44,20 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
-/** Of each lane its model. @param {SamplingPlan} plan @param {Model[]} models of its refs */
+/** The model of each lane. @param {SamplingPlan} plan @param {Model[]} models of its refs */
 const modelsOf = ({ lanes, refs }, models) => lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
 
 /** The words of the prompt of one lane. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
 const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(lanes[0].prompt) ?? []) : []);
 
-/** @param {SamplingPlan} plan @param {Model[]} models of its refs @returns {Chains} */
+/** Make the strands of a run: each is one picture, of one lane or, if they share steps, of both. @param {SamplingPlan} plan @param {Model[]} models of its refs @returns {Chains} */
 function chains(plan, models) {
   const { lanes, images, shared, touches } = plan;
   const loaded = modelsOf(plan, models);
   const [first] = loaded;
   const { decode, pictureSize: size, pictureChannels: channels } = first;
   const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
-  if (shared) for (const one of kept) one.add(shared - 1); // where it is touched, too
+  if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the touched step
   const settings = lanes.map((_, i) => ({
     ...conditioned(loaded[i], plan.args[i]),
     chain: chain(loaded[i], plan.args[i]), // once for all pictures
@@ -66,16 +66,16 @@ function chains(plan, models) {
   const words = plan.attention ? wordsOf(plan, first) : [];
   const seeds = seedsOf(lanes[0]).map(BigInt);
   return (number) => {
-    const own = shared ? [...lanes.keys()] : [Math.floor(number / seeds.length)];
-    return steps(own, seeds[number % seeds.length]);
+    const inStrand = shared ? [...lanes.keys()] : [Math.floor(number / seeds.length)];
+    return steps(inStrand, seeds[number % seeds.length]);
   };
 
-  /** @param {number[]} own lanes @param {bigint} seed @returns {AsyncGenerator<Seen>} */
-  async function* steps(own, seed) {
+  /** @param {number[]} inStrand lanes @param {bigint} seed @returns {AsyncGenerator<Seen>} */
+  async function* steps(inStrand, seed) {
     let before = words.length ? gaussian(seed, 0, first.channels * first.size ** 2) : null;
-    const running = own.map((lane) => settings[lane]);
+    const running = inStrand.map((lane) => settings[lane]);
     for await (const { lane: i, step } of sideBySide([seed], running)) {
-      const lane = own[i];
+      const lane = inStrand[i];
       const isKept = kept[lane].has(step.index);
       const attention = before && isKept ? seen(first, before, step.t, running[0].label, words) : undefined;
       if (before) before = step.x.slice();

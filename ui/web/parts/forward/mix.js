@@ -6,7 +6,7 @@ const GAINS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const SEEN = 60; // grey levels of deviation that are well seen
 
 /**
- * x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε
+ * x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε in grey levels, where ε of one standard deviation is MIDDLE levels
  * @param {Float32Array} x0
  * @param {Float32Array} epsilon
  * @param {number} signal
@@ -26,7 +26,7 @@ export const sum = (a, x, b, y) => x.map((v, i) => a * v + b * y[i]);
 /** @param {Float32Array} values */
 export const rms = (values) => Math.sqrt(values.reduce((total, v) => total + v * v, 0) / values.length);
 
-/** Of a picture with its values in −1 to 1. @param {Float32Array} x0 */
+/** The variance of a picture, with its values in −1 to 1. @param {Float32Array} x0 */
 export function variance(x0) {
   const mean = x0.reduce((total, v) => total + v, 0) / x0.length;
   return Math.max(0, rms(x0) ** 2 - mean ** 2) / MIDDLE ** 2;

@@ -27,7 +27,7 @@ export function plusMinus(value, error) {
   return error === null ? value.toFixed(digits) : `${value.toFixed(digits)} ± ${error.toFixed(digits)}`;
 }
 
-/** Of the first picture alone, while its whole chain is measured. @param {Plan} plan @param {Early[]} found */
+/** The table for the first picture alone, while its full chain is measured. @param {Plan} plan @param {Early[]} found */
 export function early({ variances: [[label]] }, found) {
   const heads = ["bits/dim", ...found.map(({ steps }) => countOfSteps(steps))];
   const row = [label, ...found.map(({ bits }) => plusMinus(bits, null))];

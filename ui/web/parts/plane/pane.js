@@ -99,19 +99,19 @@ class Drawing {
     }
   }
 
-  /** The score, exact and as the network of the lane has it. @param {Mixture} mixture */
+  /** Draw the field of scores as arrows: the exact score, and that of the lane's network. @param {Mixture} mixture */
   field(mixture) {
     const { scene, side, px } = this;
-    const own = scene.frame?.field;
+    const learned = scene.frame?.field; // null if the lane has no network
     const at = cells(scene.arrows, scene.frame?.reach ?? scene.reach);
     const every = side / scene.arrows / px < CROWDED ? 2 : 1;
     const cell = (every * side) / scene.arrows;
     for (let j = every - 1; j < at.length; j += every)
       for (let i = every - 1; i < at.length; i += every) {
         const [x, y] = [at[i], -at[j]]; // rows from the top
-        this.#arrow(x, y, mixture.arrow(x, y, scene.alphaBar), cell, this.ink, own ? 0.3 : 0.55);
+        this.#arrow(x, y, mixture.arrow(x, y, scene.alphaBar), cell, this.ink, learned ? 0.3 : 0.55);
         const index = 2 * (j * scene.arrows + i);
-        if (own) this.#arrow(x, y, [own[index], own[index + 1]], cell, this.lane, 0.9);
+        if (learned) this.#arrow(x, y, [learned[index], learned[index + 1]], cell, this.lane, 0.9);
       }
   }
 

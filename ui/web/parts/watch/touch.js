@@ -23,7 +23,7 @@ export class Touch {
   #cells = new Set();
   #at = [7, 7]; // where keys paint
   #byKeys = false;
-  #rubbed = false; // with the tool that is chosen
+  #rubbed = false; // whether the visitor has used the chosen tool
   /** @type {Map<number, PointerEvent>} */
   #held = new Map();
   #drawn = ""; // what the curve shows

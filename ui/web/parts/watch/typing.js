@@ -62,7 +62,7 @@ export class Typing {
     if (this.#waits && !this.#isHeld) this.typed();
   }
 
-  /** Drop the sketch: it is not of what is chosen. */
+  /** Drop the sketch, as the form now has other settings. */
   leave() {
     this.#cancel();
     this.panel.showSketch("", false);
