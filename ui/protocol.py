@@ -520,64 +520,6 @@ class EngineQuestions(TypedDict):
     room: Callable[[RoomAsked], Invitation]
 
 
-class ScheduleWeights(TypedDict):
-    """The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`."""
-
-    beta: NDArray[np.float32]
-    signal: NDArray[np.float32]  # √ᾱ_t
-    noise: NDArray[np.float32]  # √(1 − ᾱ_t)
-    of_x_0: NDArray[np.float32]  # of x_0 in the posterior mean
-    of_x_t: NDArray[np.float32]
-    beta_tilde: NDArray[np.float32]
-
-
-class DrawingAsked(TypedDict):
-    name: str
-
-
-class DrawnPicture(TypedDict):
-    picture: NDArray[np.uint8]  # one
-
-
-class NoiseAsked(TypedDict):
-    size: int
-    seed: int
-
-
-class DrawnNoise(TypedDict):
-    epsilon: NDArray[np.int16]  # in units of EPSILON_UNIT
-
-
-class WalkAsked(TypedDict):
-    size: int
-    pixels: str  # as base64
-    schedule: str
-    t: int
-    seed: int
-
-
-class WalkComparison(TypedDict):
-    """t small steps beside one jump: `ddpm_core.plane.forward.Comparison`. Pairs are of both."""
-
-    walk: Sprite
-    jump: Sprite
-    mean: tuple[float, float]
-    std: tuple[float, float]
-    sigma: float
-    edges: list[float]  # of the histograms
-    densities: tuple[list[float], list[float]]
-    gap: float
-    chance: float
-
-
-class ForwardQuestions(TypedDict):
-    thumbs: Callable[[Nothing], dict[str, Sprite]]
-    tables: Callable[[Nothing], dict[str, ScheduleWeights]]
-    picture: Callable[[DrawingAsked], DrawnPicture]
-    noise: Callable[[NoiseAsked], DrawnNoise]
-    compare: Callable[[WalkAsked], WalkComparison]
-
-
 class TrainingGrid(TypedDict):
     """Samples of a step of a training; null where a picture is gone."""
 
@@ -703,6 +645,5 @@ class CourseQuestions(TypedDict):
 
 class Questions(TypedDict):
     engine: EngineQuestions
-    forward: ForwardQuestions
     train: TrainQuestions
     course: CourseQuestions

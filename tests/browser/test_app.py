@@ -1,6 +1,5 @@
 """The app as its users meet it: through gradio_client, in a browser, and from the command line."""
 
-import base64
 import contextlib
 import itertools
 import json
@@ -237,22 +236,19 @@ def test_a_run_without_a_listener_is_not_begun_on_any_route(url, lab, route, hea
 
 
 ODD = (None, 3, -0.5, float("nan"), 10**400, True, "", "x", "a\0b", "\ud800", "x" * 5000, [], ["a"], {}, {"a": 1})
-PICTURE = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
 ASKED = ("ref", "run", "kind", "page")
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
 def test_odd_values_are_answered(app, odd):
     """In each field of each part, in what is asked beside them, and as the name of either."""
-    calls = [(odd, "cost", {}), ("watch", odd, {}), ("forward", "cost", odd)]
+    calls = [(odd, "cost", {}), ("watch", odd, {}), ("course", "cost", odd), ("course", "cards", {"name": odd})]
     for part, form in [form for place in app.parts.values() for form in place.forms.items()]:
         for name in form.kinds():
             with contextlib.suppress(ValueError):
                 if form.check({name: odd}) == form():
                     continue  # as if nothing had been said
             calls.append((part, "cost", {name: odd}))
-    calls += [("forward", ask, PICTURE | {name: odd}) for ask in app.parts["forward"].questions for name in PICTURE]
-    calls += [("forward", "picture", {"name": odd})]
     calls += [("engine", ask, {name: odd}) for ask in ("facts", "run", "room") for name in ASKED]
     for call in calls:
         answer = app._ask(*call)

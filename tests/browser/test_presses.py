@@ -711,7 +711,7 @@ def test_a_picture_on_screen_keeps_its_address(quiet, app, part):
 
 def test_a_number_opens_a_place_where_one_is_left_out(quiet, app, monkeypatch):
     given = app.given()
-    del given["initial"]["train"]  # as on a public page
+    del given["initial"]["train"], given["forms"]["train"]  # as on a public page
     monkeypatch.setattr(app, "given", lambda: given)
     opened(quiet, app.local_url, "tab=watch")
     quiet.keyboard.press("?")

@@ -10,7 +10,6 @@ import base64
 import functools
 import hashlib
 import io
-import itertools
 import json
 import random
 import re
@@ -398,19 +397,6 @@ class Page:
         plan = plans.planned(self.app.parts[part], part, values, result=plan)["shown"]
         return {"plan": plain(plan), "files": {name: of_file(name, content) for name, content in files.items()}}
 
-    def forward(self, values: Values) -> Values:
-        """Of Forward: the picture, its noise and both ways to noise it."""
-        asks = self.app.parts["forward"].questions
-        picture = asks["picture"]({"name": values["picture"]})["picture"]
-        asked = {"size": picture.shape[1], "pixels": base64_of(picture)}
-        found = asks["compare"](values | asked)
-        both = {name: of_picture(found[name].content) for name in ("walk", "jump")}
-        numbers = {name: found[name] for name in ("mean", "std", "sigma", "gap", "chance")}
-        noise = base64_of(asks["noise"]({"size": picture.shape[1], "seed": values["seed"]})["epsilon"])
-        table = asks["tables"]({})[values["schedule"]]
-        tables = json.dumps({name: base64_of(column) for name, column in table.items()}, sort_keys=True)
-        return both | numbers | {"noise": sha(noise.encode()), "tables": sha(tables.encode())}
-
 
 def rooms() -> dict[str, Any]:
     """What is said of 300 settings, of wrong ones, and the files of some runs."""
@@ -423,14 +409,6 @@ def rooms() -> dict[str, Any]:
         f"says_{part}": {text(values): functools.partial(says, part, values) for values in drawn(1, part, n)}
         for part, (n, _) in PARTS.items()
     }
-    draw = random.Random(1)
-    forwards = [
-        {"picture": picture, "schedule": schedule, "t": draw.choice([0, 1, 250, 1000]), "seed": draw.choice([0, 13])}
-        for picture, schedule in itertools.product(
-            ("lighthouse", "cat", "flower", "balloon"), ("linear", "cosine", "quadratic")
-        )
-    ]
-    found["says_forward"] = {text(values): functools.partial(page.forward, values) for values in forwards}
     draw, wrong = random.Random(2), {}
     for part, values in (test_static.settings(draw) for _ in range(150)):
         wrong[f"{part} {text(values)}"] = functools.partial(page.says, part, values)

@@ -24,7 +24,7 @@ from ui.forms import emoji
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
-from ui.machine.turns import QuickTurns, Turns
+from ui.machine.turns import Turns
 from ui.models.services import Services
 from ui.runs.jobs import Job
 from ui.runs.log import Message
@@ -89,7 +89,7 @@ def toy_services(models=None, turns=None, pace=None, **limits):
     if turns is None:  # an empty one is false
         turns = Turns(limits.concurrent_runs, limits.waiting_runs)
     models, pace = models or Models(), pace or StepTimes()
-    return Services(models, turns, QuickTurns(), limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
+    return Services(models, turns, limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
 
 
 def asked(*lanes, count=1, seed=13, **options):

@@ -12,23 +12,22 @@ import ddpm_core
 from ddpm_core.names import SAMPLERS
 from ddpm_core.samplers import DEFAULTS, OPTIONS
 from ui.models.loaded import Models
-from ui.parts.forward import Forward
 from ui.recorded import page
 from ui.training.choices import Recipe
 from ui.web import text
 
 PARTS = ("watch", "compare", "grid", "sketch", "latents", "repair", "between", "network", "plane", "likelihood")
+PARTS += ("forward",)
 GENERIC = ("form/form", "form/controls", "form/link", "form/source", "run/panel")
 
 
 def fields(name):
     """The fields of a form, by their names."""
-    own = {"forward": Forward, "train": Recipe}
-    form = own[name].form() if name in own else page.ask({"forms": name})["fields"]
+    form = Recipe.form() if name == "train" else page.ask({"forms": name})["fields"]
     return {field["name"]: field for field in form}
 
 
-ALL = (*PARTS, "forward", "train")
+ALL = (*PARTS, "train")
 
 
 def test_the_help_of_steps_names_the_samplers_that_run_the_network_more_often():

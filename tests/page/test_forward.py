@@ -1,24 +1,15 @@
-"""The forward process on a picture: its tables, many small steps against one jump, and what the page asks."""
+"""The forward process on a picture: its tables, many small steps against one jump, and the pictures of the page."""
 
-import base64
 import math
-import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from itertools import islice
 
 import numpy as np
 import pytest
 import torch
-import toylab
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toylab import wait_for
 
 from ddpm_core import process
 from ddpm_core.plane import forward
-from ui.machine.limits import Refused
-from ui.parts import forward as place
-from ui.parts.forward import EPSILON_UNIT, SCHEDULES, ForwardPart
 from ui.pictures import encoded
 from ui.static import folder
 
@@ -80,90 +71,20 @@ def test_at_0_nothing_is_added_and_other_times_are_refused():
             forward.compare(schedule, image, t, seed=0)
 
 
-# --- What the page may ask for
+# --- Pictures of the page
 
 
-@pytest.mark.parametrize("name", encoded.DRAWINGS)
-def test_drawn_pictures_have_shapes_and_colours(name):
-    image = encoded.drawn(name)
+@pytest.mark.parametrize("file", encoded.DRAWINGS.glob("*.png"), ids=lambda file: file.stem)
+def test_drawn_pictures_have_shapes_and_colours(file):
+    image = encoded.drawn(file.stem)
     assert image.shape == (128, 128, 3) and image.dtype == np.uint8
     assert image.std() > 30 and len(np.unique(image.reshape(-1, 3), axis=0)) > 500
-
-
-RIGHT = {"size": 4, "pixels": base64.b64encode(bytes(48)).decode(), "schedule": "linear", "t": 3, "seed": 0}
-
-
-@pytest.fixture
-def asks():
-    return ForwardPart(toylab.toy_services()).questions
-
-
-def test_a_drawing_reaches_the_page_and_no_file_does(asks):
-    got = asks["picture"]({"name": "cat"})
-    np.testing.assert_array_equal(got["picture"], encoded.drawn("cat")[None])
-    for wrong in ({}, {"name": "dog"}, {"path": __file__}):
-        with pytest.raises(ValueError, match="picture"):
-            asks["picture"](wrong)
-
-
-def test_noise_reaches_the_page_as_it_is(asks):
-    got = asks["noise"]({"size": 40, "seed": 3})["epsilon"] * EPSILON_UNIT
-    assert np.abs(got - forward.epsilon(3, (40, 40, 3))).max() <= EPSILON_UNIT
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"t": 1001},
-        {"t": 1.5},
-        {"t": True},
-        {"seed": -1},
-        {"schedule": "x"},
-        {"size": 5},
-        {"size": 500},
-        {"pixels": "?"},
-    ],
-)
-def test_wrong_requests_get_a_sentence(wrong, asks):
-    assert asks["compare"](RIGHT)["walk"]
-    with pytest.raises(ValueError):
-        asks["compare"](RIGHT | wrong)
-
-
-def test_one_visitors_hundred_requests_hold_nobody_up(monkeypatch):
-    """Most are refused at once, and who comes later is the next."""
-    who, begun, go = threading.local(), [], threading.Semaphore(0)
-    result = forward.compare(SCHEDULES["linear"], np.zeros((4, 4, 3), np.uint8), 3, 0)
-    services = toylab.toy_services()
-    compare = ForwardPart(services).questions["compare"]
-
-    def walk(*_):
-        begun.append(who.name)
-        assert go.acquire(timeout=60)
-        return result
-
-    def ask(name):
-        who.name = name
-        return compare(RIGHT)
-
-    monkeypatch.setattr(place, "address", lambda: who.name)
-    monkeypatch.setattr(place.forward, "compare", walk)
-    with ThreadPoolExecutor(120) as pool:
-        crowd = [pool.submit(ask, "a") for _ in range(100)]
-        refused = [*islice(as_completed(crowd, timeout=60), 92)]
-        assert all(isinstance(one.exception(), Refused) for one in refused)
-        later = [pool.submit(ask, "b") for _ in range(2)]
-        wait_for(lambda: len(services.quick_turns) == 10 and begun == ["a"])
-        for _ in range(10):
-            go.release()
-        assert all("walk" in one.result(timeout=60) for one in {*crowd, *later} - {*refused})
-    assert begun[:2] == ["a", "b"] and sorted(begun) == ["a"] * 8 + ["b"] * 2
 
 
 def test_every_picture_has_its_terms_and_they_travel_with_a_static_page(tmp_path):
     folder._licences(tmp_path, {})
     terms = (tmp_path / "PICTURES.md").read_text(encoding="utf-8")
     assert (tmp_path / "LICENSE").is_file()
-    pictures = [file.name for file in encoded.SETS.glob("*.png")]
-    assert {f"{name}.png" for name in encoded.DRAWINGS} < set(pictures)
+    pictures = [file.name for folder in (encoded.SETS, encoded.DRAWINGS) for file in folder.glob("*.png")]
+    assert len(pictures) == 6
     assert [name for name in pictures if f"`{name}`" not in terms] == []

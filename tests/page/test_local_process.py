@@ -27,6 +27,7 @@ from ddpm_core.samplers import DEFAULTS, OPTIONS, SWITCHES
 from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, timestep_pairs
+from ui.pictures.encoded import DRAWINGS, drawn
 
 SCRIPT = Path(__file__).parents[2] / "ui/web/tests/local/process.mjs"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -120,7 +121,10 @@ def python_run(model, settings):
 # --- Questions: (what, asked)
 
 NOISE = [("noise", {"seed": str(seed), "stream": k, "n": 20_000}) for seed in SEEDS for k in STREAMS]
-TABLES = [("schedule", {"config": config}) for config in SCHEDULES] + [("tables", {"config": LINEAR})]
+TABLES = [("schedule", {"config": config}) for config in SCHEDULES]
+WEIGHTS = [("tables", {"name": name}) for name in forward.SCHEDULES]
+EPSILON = ("epsilon", {"seed": 4, "size": 9})
+DRAWN = [("drawing", {"name": file.stem}) for file in sorted(DRAWINGS.glob("*.png"))]
 GAMMAS = [("gamma", {"config": config, "estimate": GAMMA}) for config in (LINEAR, COSINE, ZERO_SNR)]
 PAIRS = [
     ("pairs", {"T": T, "spacing": name, "start": start, "every": every})
@@ -281,7 +285,8 @@ REFUSED = [
     ),
 ]
 OPTIONS_OF = [("options", {})]
-QUESTIONS = OPTIONS_OF + NOISE + TABLES + GAMMAS + PAIRS + TIMES + RUNS + LEARNED + CHAINS + LANES + PICTURES
+QUESTIONS = OPTIONS_OF + NOISE + TABLES + WEIGHTS + [EPSILON] + DRAWN + GAMMAS + PAIRS + TIMES + RUNS + LEARNED
+QUESTIONS += CHAINS + LANES + PICTURES
 QUESTIONS += COMPARED + BETWEEN + RESTORED + PLANE + REFUSED
 
 
@@ -321,16 +326,16 @@ def test_noise_is_numpys(answer):
 def test_schedules_and_what_follows_from_them(answer):
     """To 1e-12 and no closer: torch's linspace, cos and exp are not V8's in their last bits."""
     close = lambda found, expected: np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)  # noqa: E731
-    for question in TABLES[: len(SCHEDULES)]:
+    for question in TABLES:
         found, schedule = answer(question), NoiseSchedule.from_config(question[1]["config"])
         assert found["T"] == schedule.T
         close(found["beta"], schedule.beta)
         close(found["alphaBar"], schedule.alpha_bar)
-    expected = forward.tables(NoiseSchedule.linear())
-    found = answer(TABLES[-1])
-    assert found.keys() == expected.keys()
-    for name, column in expected.items():
-        close(found[name], column)
+    for question in WEIGHTS:
+        expected, found = forward.tables(forward.SCHEDULES[question[1]["name"]]()), answer(question)
+        assert found.keys() == expected.keys()
+        for name, column in expected.items():
+            close(found[name], column)
     for question in GAMMAS:
         close(answer(question)[1:], table(GAMMA, NoiseSchedule.from_config(question[1]["config"]))[1:])
 
@@ -418,6 +423,13 @@ def test_pictures_and_latents_agree_in_every_bit(answer):
         expected = python_run(asked["model"], {**settings, "start": t, "xT": x_t})
         assert len(found) == len(expected) == settings["steps"]
         same_bits(found[-1]["x"], expected[-1].x, asked)
+
+
+def test_what_forward_shows_is_the_drawn_picture_and_the_noise_of_the_library(answer):
+    same_bits(answer(EPSILON), forward.epsilon(4, (9, 9, 3)).ravel(), "epsilon")
+    for question in DRAWN:
+        assert np.array_equal(answer(question), drawn(question[1]["name"]).ravel()), question
+    assert len(DRAWN) == 4
 
 
 def test_a_walk_and_a_jump_add_the_same(answer):

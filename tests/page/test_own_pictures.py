@@ -1,4 +1,6 @@
-"""A visitor's own pictures, chosen in a real browser: the pixels that reach the model are those of Pillow."""
+"""A visitor's own pictures, chosen in a real browser: the pixels that reach the model are those of Pillow. And what
+Forward makes of a picture: the numbers are the library's.
+"""
 
 import struct
 import urllib.parse
@@ -12,7 +14,9 @@ from PIL import Image, ImageOps
 from test_static import Site
 
 from ddpm_core.imaging.image_files import square, to_8_bits
+from ddpm_core.plane import forward
 from ui.pictures import as_text
+from ui.pictures.encoded import drawn
 from ui.static.folder import write
 
 CHANNELS = {"cifar10-tiny": 3, "mnist-tiny": 1}
@@ -136,16 +140,41 @@ def test_forward_takes_the_middle_of_a_picture(page, address, tmp_path, size):
     page.wait_for_selector(".forward[data-picture=own][data-ready=true]")
     side = min(max(min(size), 32), 128)
     page.wait_for_function("(side) => document.querySelector('.x0 canvas').width === side", arg=side)
-    shown = page.locator(".x0 canvas").evaluate(
-        """(canvas) => new Promise((done) => requestAnimationFrame(() =>
-            done([...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.width).data])))"""
-    )
     image, long = Image.open(tmp_path / "own.png"), 4 * 128 * max(size) // min(size)
     image.thumbnail((long, long), reducing_gap=2)
     how = Image.Resampling.LANCZOS if min(size) >= 32 else Image.Resampling.NEAREST
-    assert (np.reshape(shown, (side, side, 4))[..., :3] == square(image, side, how)).all()
-    page.locator(".forward .take").click()  # t steps of it, which the server or the worker computes
+    assert (painted(page.locator(".x0 canvas")) == square(image, side, how)).all()
+
+
+def painted(shown):
+    """What a canvas or an image shows, uint8 (H, W, 3)."""
+    pixels = shown.evaluate(
+        """(shown) => new Promise((done) => requestAnimationFrame(() => {
+            const side = shown.naturalWidth ?? shown.width;
+            const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
+            canvas.getContext("2d").drawImage(shown, 0, 0);
+            done([...canvas.getContext("2d").getImageData(0, 0, side, side).data]);
+        }))"""
+    )
+    side = int((len(pixels) / 4) ** 0.5)
+    return np.reshape(pixels, (side, side, 4))[..., :3].astype(int)
+
+
+@pytest.mark.parametrize("schedule", forward.SCHEDULES)
+def test_forward_shows_what_the_library_computes(page, address, schedule):
+    page.goto(f"{address}?tab=forward&picture=cat&schedule={schedule}&t=30&seed=3")
+    page.wait_for_selector(f".forward[data-picture=cat][data-seed='3'][data-schedule={schedule}][data-ready=true]")
+    page.wait_for_function("document.querySelector('.xt canvas').width === 128")
+    x_0, of = drawn("cat"), forward.SCHEDULES[schedule]()
+    thumb = page.locator(".forward .thumbs [value=cat] img")
+    assert (painted(page.locator(".x0 canvas")) == x_0).all() and (painted(thumb) == x_0).all()
+    page.locator(".forward .take").click()
     page.wait_for_selector(".walk[data-state=done]")
+    page.wait_for_function("[...document.querySelectorAll('.walk img')].every((image) => image.naturalWidth)")
+    found = forward.compare(of, x_0.copy(), 30, 3)
+    walk, jump = (painted(page.locator(f".walk .{name} img")) for name in ("steps", "jump"))
+    assert abs(walk - found.walk).max() <= 1 and abs(jump - found.jump).max() <= 1  # the border of two levels
+    assert abs(painted(page.locator(".xt canvas")) - found.jump).max() <= 1
 
 
 def test_a_file_that_is_no_picture_or_too_large_is_a_sentence(page, address, tmp_path):

@@ -6,13 +6,13 @@ import plans
 import pytest
 
 from ui.models import loaded
-from ui.recorded.__main__ import WORDED, _light
+from ui.recorded.__main__ import EXAMPLES, WORDED, _light
 from ui.web import FILES
 
 MODELS = {"between": "emoji-tiny", "plane": None}  # of the others it is mnist-tiny
 
 
-@pytest.mark.parametrize("part", ["latents", "repair", "plane", "between", "likelihood", "network"])
+@pytest.mark.parametrize("part", sorted(EXAMPLES.keys() - {"watch", "compare", "grid"}))
 def test_a_recorded_example_says_it_as_a_run_of_today_does(part):
     recorded = json.loads((FILES / f"examples/{part}.json").read_text(encoding="utf-8"))
     model = MODELS.get(part, "mnist-tiny")

@@ -121,8 +121,8 @@ def test_an_error_without_a_reason_names_no_folder(app, monkeypatch):
     def refused(values):
         raise shutil.Error([("/secret/a", "/secret/b", "[Errno 5] Input/output error")])
 
-    monkeypatch.setitem(app.parts["forward"].questions, "tables", refused)
-    assert app._ask("forward", "tables", {}) == {"error": "The system refused it: Error"}
+    monkeypatch.setitem(app.parts["course"].questions, "cards", refused)
+    assert app._ask("course", "cards", {}) == {"error": "The system refused it: Error"}
 
 
 def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):

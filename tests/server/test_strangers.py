@@ -551,8 +551,8 @@ def test_an_error_of_our_own_is_in_the_log(public, caplog, monkeypatch):
     def broken(values):
         raise KeyError("gone")
 
-    monkeypatch.setitem(app.parts["forward"].questions, "tables", broken)
-    answer = got(port, "POST", "/ask", {"part": "forward", "what": "tables", "values": {}})
+    monkeypatch.setitem(app.parts["course"].questions, "cards", broken)
+    answer = got(port, "POST", "/ask", {"part": "course", "what": "cards", "values": {}})
     assert answer[0] == 500 and detail(answer) == "The app failed unexpectedly (KeyError): its log says more"
     assert "KeyError: 'gone'" in caplog.text
 

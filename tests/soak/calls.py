@@ -39,7 +39,7 @@ RUNS = ("sample", "trajectory")  # what scripts ask for
 # Questions of the page, with the names of their values.
 ASKS = {
     "engine": ("models", "facts", "pace", "emoji", "stop", "run", "room", "x"),
-    "forward": ("thumbs", "tables", "picture", "noise", "compare"),
+    "course": ("cards",),
     "train": ("now", "start", "follow", "do", "use"),
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")

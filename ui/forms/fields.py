@@ -1,8 +1,8 @@
 """Kinds of fields of a request: what a value from the page, a script or an address may be, and how the page shows it.
 
-A part's request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one
-line follow the check of its values, its control in the form of the page and when that is shown, its key in an address,
-its parameter in the API and its default. The page's form knows the kinds, and no field by its name.
+A request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one line follow
+the check of its values, its default, its parameter in the API for scripts, or its control in the form of Train. All
+other forms are the page's own (ui/web/plans/forms.js).
 """
 
 from __future__ import annotations
@@ -17,32 +17,24 @@ from typing import Any, Self
 from ddpm_core.checkpoint.refs import typed
 
 ANY = "any"  # no class in particular
-# In the condition of a field: another has a value that is not its default, or is; what the model must have, by its name
-# in `aboutModel` of ui/web/plans/facts.js.
-SET, UNSET, MODEL = True, False, "model"
+SET = True  # in the condition of a field: another has a value that is not its default
 
 
 @dataclass(frozen=True)
 class Field:
     """title: what it is called in a sentence. label: above its control, where that differs. help: below the label.
 
-    more: it stands behind "More" in a form, as few need it. follows: what of the model its control offers or begins
-    with, by its name in `aboutModel` of ui/web/plans/facts.js.
+    more: it stands behind "More" in a form, as few need it.
     """
 
     title: str
     label: str = ""
     help: str = ""
     more: bool = False
-    follows: str = ""
 
     def check(self, value: object) -> Any:
         """The value as the computation needs it. Raises ValueError, with one sentence that says what is allowed."""
         raise NotImplementedError
-
-    def write(self, value: Any) -> object:
-        """A checked value as the page and an address have it."""
-        return value
 
     def form(self) -> dict[str, object]:
         """What the page needs for a control: kind, label, help, more, and what the kind has besides."""
@@ -98,8 +90,6 @@ class Choice(Field):
 class ClassName(Field):
     """A class by its name or number. Whether the model has it is found out later."""
 
-    follows: str = "classes"
-
     def check(self, value: object) -> str:
         text = str(value if value not in (None, "") else ANY).strip()
         if len(text) > 200:  # the longest of ImageNet's has 121
@@ -120,16 +110,11 @@ class Switch(Field):
 
 @dataclass(frozen=True)
 class Whole(Field):
-    """A whole number from low to high, in any spelling. allowed: how the limits are said, where that is not enough.
-
-    presets: values that have a button of their own. slider: whether it is chosen with a slider.
-    """
+    """A whole number from low to high, in any spelling. allowed: how the limits are said, where that is not enough."""
 
     low: int = 0
     high: int = 0
     allowed: str = ""
-    presets: tuple[int, ...] = ()
-    slider: bool = False
 
     def check(self, value: object) -> int:
         if isinstance(value, float) and value.is_integer():
@@ -144,7 +129,7 @@ class Whole(Field):
 
 @dataclass(frozen=True)
 class Seed(Whole):
-    """Fixes all the noise. Its control has a dice, which draws a short one."""
+    """Fixes all the noise."""
 
     high: int = 2**32 - 1
     allowed: str = "0 to 4,294,967,295 (2³² − 1)"
@@ -152,11 +137,10 @@ class Seed(Whole):
 
 @dataclass(frozen=True)
 class Number(Field):
-    """A number from low to high. step: of its slider. open: what no number means, "" where there must be one."""
+    """A number from low to high. open: what no number means, "" where there must be one."""
 
     low: float = 0.0
     high: float = 1.0
-    step: float = 0.01
     open: str = ""
 
     def check(self, value: object) -> float | None:
@@ -187,7 +171,6 @@ class Prompt(Text):
     later.
     """
 
-    follows: str = "prompts"
     most: int = 300
 
     def check(self, value: object) -> str:
@@ -197,46 +180,16 @@ class Prompt(Text):
         return text
 
 
-@dataclass(frozen=True)
-class Wholes(Text):
-    """Up to `most` whole numbers from 0 on, each once, in any order; none where `may_be_empty`."""
-
-    most: int = 12
-    example: str = ""
-    may_be_empty: bool = False
-
-    def check(self, value: object) -> tuple[int, ...]:
-        text = (
-            value if isinstance(value, str) else ",".join(map(str, value)) if isinstance(value, (list, tuple)) else ""
-        )
-        parts = [part for part in re.split(r"[\s,;]+", text.strip()) if part]
-        numbers = all(re.fullmatch(r"\d{1,6}", part, re.ASCII) for part in parts)
-        if not numbers or len(parts) > self.most or not (parts or self.may_be_empty):
-            allowed = f"up to {self.most} whole numbers such as {self.example}"
-            raise ValueError(f"{self.title} are {allowed}, got {shown(value)}")
-        return tuple(dict.fromkeys(map(int, parts)))
-
-    def write(self, value: Sequence[int]) -> str:
-        return ", ".join(map(str, value))
-
-
-@dataclass(frozen=True)
-class Picture(Text):
-    """A picture of the model's size as text (`ui.pictures.as_text`), "" for none. Long: after the # of an address."""
-
-
 Condition = Mapping[str, "str | bool"]
-NEVER: tuple[Condition, ...] = ()
 
 
-def declare(kind: Field, default: Any, shown_if: Sequence[Condition] | None = None, lane: str = "") -> Any:
+def declare(kind: Field, default: Any, shown_if: Sequence[Condition] | None = None) -> Any:
     """A field of a request, of this kind.
 
-    shown_if: the page shows it where one of these conditions holds, and always where there are none. One is {"sampler":
-    "ddim", "label": SET, MODEL: "prompts"}: `sampler` is "ddim", `label` is set, and the model takes prompts.
-    lane: "b" for what lane B has of its own; it is called as the field of lane A, with "_b".
+    shown_if: the page shows it where one of these conditions holds, and always where there are none. One is {"data":
+    "own", "path": SET}: `data` is "own", and `path` is set.
     """
-    return dataclasses.field(default=default, metadata={"kind": kind, "shown_if": shown_if, "lane": lane})
+    return dataclasses.field(default=default, metadata={"kind": kind, "shown_if": shown_if})
 
 
 @dataclass(frozen=True)
@@ -261,26 +214,19 @@ class Request:
         kinds = cls.kinds()
         return cls(**{name: kinds[name].check(value) for name, value in values.items() if name in kinds})
 
-    def written(self) -> dict[str, object]:
-        """The values as the page and an address have them."""
-        return {name: kind.write(getattr(self, name)) for name, kind in self.kinds().items()}
-
     @classmethod
     def form(cls) -> list[dict[str, object]]:
-        """The fields for the page, in their order: `Field.form` with name, default, shown_if, and its lane: "a", "b",
-        or "" for what both lanes share, or where there are none.
-        """
-        rows = dataclasses.fields(cls)
-        two = {row.name.removesuffix("_b") for row in rows if row.metadata["lane"] == "b"}
+        """The fields for the page, in their order: `FieldForm` of ui/web/form/form.js. None follows a model."""
         return [
             {
                 **row.metadata["kind"].form(),
                 "name": row.name,
-                "default": row.metadata["kind"].write(row.default),
+                "default": row.default,
                 "shown_if": row.metadata["shown_if"],
-                "lane": "a" if row.name in two else row.metadata["lane"],
+                "follows": "",
+                "lane": "",
             }
-            for row in rows
+            for row in dataclasses.fields(cls)
         ]
 
 

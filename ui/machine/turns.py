@@ -17,7 +17,6 @@ SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
 ACTIVE = 8  # runs that take turns
 QUEUE = 44  # runs that wait for one of these to end
 SHORT = 10.0  # seconds of work: a quarter of the places is kept for runs that need no more than that
-PLACES = 16  # of `QuickTurns`, half of them of one visitor
 REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
 
 
@@ -290,27 +289,3 @@ class Turns:
             seconds += least * len(sharing)
             works = [work - least for work in sharing if work > least] + waiting
         return seconds
-
-
-class QuickTurns:
-    """Turns for work of a second at most, which needs no network: one at a time, so that it is bounded in threads and
-    in memory. It has a line of its own: it does not wait for runs, nor they for it.
-    """
-
-    def __init__(self) -> None:
-        self._line = Turns(active=PLACES // 2, queue=PLACES - PLACES // 2)
-
-    def __len__(self) -> int:
-        """How many compute or wait."""
-        return len(self._line)
-
-    @contextmanager
-    def turn(self, visitor: Hashable) -> Iterator[None]:
-        """Wait for a turn. Raises Refused, at once, where too many wait. visitor: None for nobody that is known."""
-        try:
-            with self._line.join(None, visitor) as seat:
-                seat.wait_for_turn()
-                yield
-        except Full:
-            limits = f"at most {PLACES}, {PLACES // 2} of one visitor"
-            raise Refused(f"Too many requests for this at once ({limits}): try again in a moment", "quick") from None

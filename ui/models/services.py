@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
-from ui.machine.turns import QuickTurns, Turns
+from ui.machine.turns import Turns
 from ui.models.loaded import Models
 
 
@@ -17,7 +17,6 @@ class Services:
 
     models: Models
     turns: Turns
-    quick_turns: QuickTurns
     limits: ServerLimits
     step_times: StepTimes
     events: EventLog

@@ -1,4 +1,4 @@
-"""Pictures on their way to the page, and four drawings that come with it, to add noise to."""
+"""Pictures on their way to the page, and four drawings of the page, to add noise to."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 
 from ddpm_core import imaging
 from ddpm_core.imaging.image_files import WITH_ALPHA, open_picture
+from ui.web import FILES
 
-SIZE = 128  # pixels a side: the grain of the noise can be seen
 QUALITY = 80  # JPEG
 LOSSLESS = 64  # pictures up to this size are sent lossless, as their single pixels are visible
 FRAME_BYTES = 18e6  # limit for the frames of one run on their way to the page
 SETS = Path(__file__).parent / "test_sets"
-DRAWINGS = ("lighthouse", "cat", "balloon", "flower")  # of test_sets
+DRAWINGS = FILES / "examples/drawings"
 
 
 @cache
 def drawn(name: str) -> np.ndarray:
-    """One of DRAWINGS, uint8 (SIZE, SIZE, 3)."""
-    return np.asarray(open_picture(SETS / f"{name}.png").convert("RGB"))
+    """One of DRAWINGS, uint8 (128, 128, 3)."""
+    return np.asarray(open_picture(DRAWINGS / f"{name}.png"))
 
 
 # --- Pictures on their way to the page

@@ -43,12 +43,12 @@ from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog
 from ui.machine.limits import Places, ServerLimits
 from ui.machine.step_times import StepTimes
-from ui.machine.turns import QuickTurns, Turns
+from ui.machine.turns import Turns
 from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, forward, latents, likelihood, network, plane, repair, sampling, training
+from ui.parts import between, course, fetching, latents, likelihood, network, plane, repair, sampling, training
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
@@ -70,7 +70,6 @@ PARTS: tuple[Callable[[Services], Part], ...] = (
     sampling.SamplingPart,
     sampling.SketchPart,
     plane.PlanePart,
-    forward.ForwardPart,
     latents.LatentsPart,
     repair.RepairPart,
     between.BetweenPart,
@@ -172,7 +171,7 @@ class App(FastAPI):
             "device": self._device(),
             "forms": {name: form.form() for part in self.parts.values() for name, form in part.forms.items()},
             "words": page_words(),
-            "initial": {name: part.initial() for name, part in self.parts.items()},
+            "initial": {name: own for name, part in self.parts.items() if (own := part.initial())},
         }
 
     def _preview(self, request: Request) -> Response:
@@ -344,9 +343,7 @@ def build(
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    services = Services(
-        models, turns, QuickTurns(), limits, pace, EventLog(), models.first, trains=allow_training or not public
-    )
+    services = Services(models, turns, limits, pace, EventLog(), models.first, trains=allow_training or not public)
     return App(services)
 
 

@@ -20,8 +20,7 @@ from ui.forms import emoji, units
 from ui.models import catalogue, facts
 from ui.models.facts import answer
 from ui.models.home import home
-from ui.pictures.encoded import DRAWINGS, SETS, drawn
-from ui.serving.packing import whole
+from ui.pictures.encoded import SETS
 from ui.serving.server import App, build
 from ui.web.scripts import REMARK, scripts
 
@@ -100,8 +99,6 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     if sum(size for size, *_ in first["files"].values()) < FREE:  # it need not be asked for
         given["known"] = {name: value for name, value in first.items() if name != "examples"}
     knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
-    pictures = {name: drawn(name)[None] for name in DRAWINGS}
-    drawings = {"pictures": pictures, "thumbs": app.parts["forward"].questions["thumbs"]({})}
     made = {
         "knowledge.json": _compact(knowledge),
         "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
@@ -110,7 +107,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     for i, (_, known) in enumerate(models.values()):
         made[f"models/{i}-examples.json"] = _compact(known.pop("examples"))
         made[f"models/{i}.json"] = _compact(known)
-    contents = {name: text.encode() for name, text in made.items()} | {"pictures.bin": whole(drawings)}
+    contents = {name: text.encode() for name, text in made.items()}
     given["knowledge"] = f"knowledge/{hashlib.sha256(b''.join(contents.values())).hexdigest()[:12]}"
     for name, content in contents.items():
         (out / given["knowledge"] / name).parent.mkdir(parents=True, exist_ok=True)

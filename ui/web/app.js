@@ -33,7 +33,7 @@ import { spoken } from "./words/symbols.js";
  * @property {Device} device
  * @property {Record<string, FieldForm[]>} forms of each part: an engine tells those that it checks itself
  * @property {import("./words/catalogue.js").Words} words
- * @property {Record<string, any>} initial of each part: `Part.initial`
+ * @property {Record<string, any>} initial of each part that needs something besides its form: `Part.initial`
  * @property {Record<string, string>} [recorded] why a part has nothing but a recording here
  */
 
@@ -214,7 +214,7 @@ export class Page {
 
   /** Whether this page has a part. @param {string} part */
   has(part) {
-    return Object.hasOwn(this.given.initial, part);
+    return Object.hasOwn(this.given.forms, part) || Object.hasOwn(this.given.initial, part);
   }
 
   /**

@@ -1,4 +1,4 @@
-// The controls of a form: one for each kind of field of ui/forms/fields.py. A field says which property of a model it
+// The controls of a form: one for each kind of field of plans/fields.js. A field says which property of a model it
 // follows; its control says what that changes.
 
 import { button, el, option, write } from "../drawing/dom.js";

@@ -1,4 +1,4 @@
-// The form of a part, made from its fields as ui/forms/fields.py describes them. Each field has a control. The form knows
+// The form of a part, made from its fields (plans/forms.js; Train's come from the server). Each has a control. The form knows
 // when a field is shown, and what a model changes about it. It knows no field by its name.
 
 import { el, isShown, write } from "../drawing/dom.js";
@@ -12,7 +12,7 @@ import { makeControl, newId } from "./controls.js";
 /** @import { Control } from "./controls.js" */
 
 /**
- * A field as `Field.form` of ui/forms/fields.py describes it.
+ * A field: one of plans/forms.js, or of `Request.form` of ui/forms/fields.py.
  * @typedef {object} FieldForm
  * @property {string} name
  * @property {string} title its name in a sentence

@@ -8,7 +8,7 @@ import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
 import { UserError } from "../process/errors.js";
 import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
-import { failure } from "../words/units.js";
+import { problem } from "../words/units.js";
 
 /** @import { Page } from "../app.js" */
 /** @import { About, Form } from "./form.js" */
@@ -44,9 +44,6 @@ async function draw(text, { size, channels }) {
   await unpack(text);
   return { text, uri: uri(fromText(text, { image_size: size, channels })) };
 }
-
-/** What is wrong, in a sentence. A fault of ours is logged. @param {unknown} error */
-const problem = (error) => (error instanceof UserError ? error.message : failure(error));
 
 export class Source {
   /** @type {ChosenPicture | null} */

@@ -9,14 +9,12 @@ import { Files, once } from "./files/store.js";
 import { load } from "./network/model.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
-/** @import { FieldForm } from "../form/form.js" */
 /** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { WrittenFacts } from "./facts.js" */
 /** @import { Model } from "./network/model.js" */
 
-/** The fields of each part. @typedef {Record<string, FieldForm[]>} Forms */
-/** What a file of ui/static's knowledge has: JSON, or what was packed. @typedef {(name: string) => Promise<any>} Read */
+/** What a file of ui/static's knowledge has. @typedef {(name: string) => Promise<any>} Read */
 /** A model that can compute, as its runs take it. @typedef {Model & import("../process/predict.js").Process & { colours: number[][] | null }} Loaded */
 
 const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
@@ -37,10 +35,9 @@ export class Checkpoints {
   /** Those that a GPU computes. @type {Set<string>} */
   onGpu = new Set();
 
-  /** @param {{ models: string[], answers: Record<string, any>, words: Words }} knowledge @param {Forms} forms @param {Files} files @param {Read} read */
-  constructor(knowledge, forms, files, read) {
+  /** @param {{ models: string[], answers: Record<string, any>, words: Words }} knowledge @param {Files} files @param {Read} read */
+  constructor(knowledge, files, read) {
     this.knowledge = knowledge;
-    this.forms = forms;
     this.files = files;
     this.read = read;
     this.catalogue = new Catalogue(knowledge.words);

@@ -126,12 +126,12 @@ class BrowserClient {
       this.#isBroken = true;
       for (const id of [...this.#waiting.keys()]) this.#hear(id, { error: BROKEN });
     });
-    const { knowledge, forms, first, known } = this.given;
+    const { knowledge, first, known } = this.given;
     const folder = new URL(knowledge ?? "", document.baseURI).href;
     const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
     const machine = { cores, memory, mobile: userAgentData?.mobile };
     const learned = known && { [first]: known };
-    worker.postMessage({ verb: "begin", folder, base: document.baseURI, forms, machine, known: learned });
+    worker.postMessage({ verb: "begin", folder, base: document.baseURI, machine, known: learned });
     return worker;
   }
 

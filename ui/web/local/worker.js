@@ -1,6 +1,5 @@
 // What computes in the browser: answers the client's questions, and runs.
 
-import { unpacked } from "../messages/packing.js";
 import { UserError } from "../process/errors.js";
 import { failure } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
@@ -9,7 +8,6 @@ import { Run } from "./jobs.js";
 import { parts } from "./parts/index.js";
 import { helperRun, Pool } from "./pool.js";
 
-/** @import { Forms } from "./checkpoints.js" */
 /** @import { Answer } from "./parts/index.js" */
 /** @import { PaceOf } from "../messages/protocol.d.ts" */
 /** @import { WrittenFacts } from "./facts.js" */
@@ -27,20 +25,17 @@ const isOfPlane = (name) => name.startsWith("plane-");
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
 let ready;
 
-/** @param {{ folder: string, base: string, forms: Forms, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written; of the page; its fields; none in a helper; what the page knows of checkpoints */
-async function begin({ folder, base, forms, machine, known }) {
-  const read = async (/** @type {string} */ name) => {
-    const answer = await fetch(`${folder}/${name}`);
-    return name.endsWith(".json") ? answer.json() : unpacked(new Uint8Array(await answer.arrayBuffer()));
-  };
-  const checkpoints = new Checkpoints(await read("knowledge.json"), forms, new Files(base), read);
+/** @param {{ folder: string, base: string, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written; of the page; none in a helper; what the page knows of checkpoints */
+async function begin({ folder, base, machine, known }) {
+  const read = async (/** @type {string} */ name) => (await fetch(`${folder}/${name}`)).json();
+  const checkpoints = new Checkpoints(await read("knowledge.json"), new Files(base), read);
   if (known) checkpoints.replace(known);
   const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
   return { checkpoints, pool, own: parts(checkpoints) };
 
   function helper() {
     const made = new Worker(location.href, { type: "module" });
-    made.postMessage({ verb: "begin", folder, base, forms });
+    made.postMessage({ verb: "begin", folder, base });
     return made;
   }
 }

@@ -534,69 +534,6 @@ export type EngineQuestions = {
   room: (asked: RoomAsked) => Invitation;
 };
 
-/** The weights of a schedule at t = 0…T: `ddpm_core.plane.forward.tables`. */
-export type ScheduleWeights = {
-  beta: Float32Array;
-  /** √ᾱ_t */
-  signal: Float32Array;
-  /** √(1 − ᾱ_t) */
-  noise: Float32Array;
-  /** of x_0 in the posterior mean */
-  of_x_0: Float32Array;
-  of_x_t: Float32Array;
-  beta_tilde: Float32Array;
-};
-
-export type DrawingAsked = {
-  name: string;
-};
-
-export type DrawnPicture = {
-  /** one */
-  picture: Picture[];
-};
-
-export type NoiseAsked = {
-  size: number;
-  seed: number;
-};
-
-export type DrawnNoise = {
-  /** in units of EPSILON_UNIT */
-  epsilon: Int16Array;
-};
-
-export type WalkAsked = {
-  size: number;
-  /** as base64 */
-  pixels: string;
-  schedule: string;
-  t: number;
-  seed: number;
-};
-
-/** t small steps beside one jump: `ddpm_core.plane.forward.Comparison`. Pairs are of both. */
-export type WalkComparison = {
-  walk: Sprite;
-  jump: Sprite;
-  mean: [number, number];
-  std: [number, number];
-  sigma: number;
-  /** of the histograms */
-  edges: number[];
-  densities: [number[], number[]];
-  gap: number;
-  chance: number;
-};
-
-export type ForwardQuestions = {
-  thumbs: (asked: Nothing) => Record<string, Sprite>;
-  tables: (asked: Nothing) => Record<string, ScheduleWeights>;
-  picture: (asked: DrawingAsked) => DrawnPicture;
-  noise: (asked: NoiseAsked) => DrawnNoise;
-  compare: (asked: WalkAsked) => WalkComparison;
-};
-
 /** Samples of a step of a training; null where a picture is gone. */
 export type TrainingGrid = {
   step: number;
@@ -727,7 +664,6 @@ export type CourseQuestions = {
 
 export type Questions = {
   engine: EngineQuestions;
-  forward: ForwardQuestions;
   train: TrainQuestions;
   course: CourseQuestions;
 };

@@ -1,13 +1,12 @@
-// What noise destroys: x_t is mixed here for every t, from a picture and an ε that the server sent once, so that dragging t
-// needs no server.
+// What noise destroys: the page computes all of it, in both editions.
 
 import { key } from "../drawing/chart.js";
 import { button, el, find, markup, meanings, onFile, write } from "../drawing/dom.js";
 import { play } from "../drawing/motion.js";
 import { Form } from "../form/form.js";
-import { show } from "../pictures/sprite.js";
 import { checked } from "../plans/fields.js";
-import { UserError } from "../process/errors.js";
+import { SCHEDULES } from "../process/forward.js";
+import { tables } from "../process/schedule.js";
 import { slideItem } from "../run/slide.js";
 import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
 import { fraction } from "../words/numbers.js";
@@ -15,13 +14,12 @@ import { failure } from "../words/units.js";
 import { Plot } from "./forward/charts.js";
 import { MARKUP } from "./forward/markup.js";
 import { Pictures } from "./forward/pictures.js";
-import { Scene } from "./forward/scene.js";
+import { drawing, Scene } from "./forward/scene.js";
 import { Walk } from "./forward/walk.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @import { ScheduleWeights } from "../messages/protocol.d.ts" */
 /** @import { Cause } from "../run/panel.js" */
 
 const PLAYED = 10; // seconds from t = 0 to T
@@ -29,9 +27,7 @@ const PAUSE = 400; // ms after the last change until the address has it
 
 /** @param {Page} page @param {string} part @returns {Promise<Part>} */
 export async function mount(page, part) {
-  const forward = new Forward(page, part);
-  await forward.load();
-  return forward;
+  return new Forward(page, part);
 }
 
 /** Its element has data-t, data-schedule, data-picture, data-seed, and data-ready: whether nothing is on its way. */
@@ -39,16 +35,17 @@ class Forward {
   #due = false; // all is drawn in the next frame
   #timer = 0; // until the address has it
   #pause = () => {}; // stops t, which plays
-  /** By schedule. @type {Record<string, ScheduleWeights>} */
-  #tables = {};
-  /** @type {Plot[]} */
-  #plots = [];
+  #tables = Object.fromEntries(Object.entries(SCHEDULES).map(([name, make]) => [name, tables(make())]));
+  #plots = [
+    new Plot(WORDS.beta, this.#tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
+    new Plot(WORDS.signal, this.#tables, ({ signal }, t) => signal[t] ** 2),
+    new Plot(WORDS.snr, this.#tables, snr, { low: -5, high: 5, ticks: [-4, 0, 4] }),
+  ];
 
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
     this.page = page;
     this.part = part;
-    this.T = /** @type {number} */ (page.given.initial[part].T);
     this.element = el("section", { class: "part forward", "aria-label": WORDS.title });
     markup(this.element, MARKUP);
     this.form = new Form(page.given.forms[part], page.given, (name, done) => {
@@ -56,13 +53,14 @@ class Forward {
       this.#apply();
       if (done && name === "t") page.say(find(this.element, ".sentence").textContent);
     });
-    this.scene = new Scene(page, { name: this.form.value("picture") }, Number(this.form.value("seed")));
+    this.T = /** @type {number} */ (this.#field("t").high);
+    this.scene = new Scene({ name: this.form.value("picture") }, Number(this.form.value("seed")));
     this.pictures = new Pictures(this.element);
     this.walk = new Walk(this.element, this.scene, () => this.#renderSoon());
     const names = this.#field("picture").names ?? [];
     this.thumbs = names.map((value) => {
       const load = () => this.scene.load({ name: value });
-      return button({ value, title: value, "aria-label": value }, load, el("img", { alt: "" }));
+      return button({ value, title: value, "aria-label": value }, load, el("img", { alt: "", src: drawing(value) }));
     });
     find(this.element, ".thumbs").append(...this.thumbs);
     this.form.adopt("picture", {
@@ -77,25 +75,10 @@ class Forward {
     find(this.element, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
     find(this.element, ".equation").after(this.form.place("t"));
     onFile(this.element, (file) => this.scene.load({ file }));
-  }
-
-  /** Fetch the schedules and the small pictures, while the scene fetches its picture; then show it. */
-  async load() {
-    const { ask } = this.page.client;
-    const [tables, drawings] = await Promise.all([ask("forward", "tables", {}), ask("forward", "thumbs", {})]);
-    if (tables.error !== undefined) throw new UserError(tables.error);
-    this.#tables = tables;
-    for (const thumb of this.thumbs)
-      show(find(thumb, "img", HTMLImageElement), drawings.error === undefined ? drawings[thumb.value] : null);
-    this.#plots = [
-      new Plot(WORDS.beta, tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
-      new Plot(WORDS.signal, tables, ({ signal }, t) => signal[t] ** 2),
-      new Plot(WORDS.snr, tables, snr, { low: -5, high: 5, ticks: [-4, 0, 4] }),
-    ];
     for (const plot of this.#plots) plot.onScrub((share) => this.#go(share));
     const plotted = find(this.element, ".plots");
     plotted.append(...this.#plots.map(({ node }) => node));
-    plotted.after(key(...Object.keys(tables).map((name) => /** @type {const} */ ([name, name]))));
+    plotted.after(key(...Object.keys(SCHEDULES).map((name) => /** @type {const} */ ([name, name]))));
     this.scene.changed = () => this.#renderSource();
     this.#renderSource();
   }

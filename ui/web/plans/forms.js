@@ -3,7 +3,19 @@
 
 import { DEFAULTS, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
-import { BETWEEN, GRID, LANE_B, LATENTS, LIKELIHOOD, NETWORK, ofLane, PLANE, REPAIR, RUN } from "../words/forms.js";
+import {
+  BETWEEN,
+  FORWARD,
+  GRID,
+  LANE_B,
+  LATENTS,
+  LIKELIHOOD,
+  NETWORK,
+  ofLane,
+  PLANE,
+  REPAIR,
+  RUN,
+} from "../words/forms.js";
 import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 
 /** @import { Condition, FieldForm } from "../form/form.js" */
@@ -23,6 +35,8 @@ const MORE = { more: true };
 
 /** @param {string} text */
 const capital = (text) => (/^[a-z]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
+/** The titles of names that are words. @param {string[]} names */
+const capitals = (names) => Object.fromEntries(names.map((name) => [name, capital(name)]));
 
 /**
  * @param {string} name @param {FieldForm["kind"]} kind @param {FieldWords} words @param {any} usual @param {More} [more]
@@ -243,7 +257,7 @@ function cloud(lane, noise) {
 const plane = lanes([
   field("shape", "choice", PLANE.shape, "ring", {
     names: [...SHAPES, DRAWING],
-    titles: { ...Object.fromEntries(SHAPES.map((name) => [name, capital(name)])), ...PLANE.shape.titles },
+    titles: { ...capitals(SHAPES), ...PLANE.shape.titles },
   }),
   field("drawing", "picture", PLANE.drawing, "", { holds: "points", shown_if: [{ shape: DRAWING }] }),
   ...cloud("a", "beta"),
@@ -266,7 +280,19 @@ const likelihood = [
   label({ shown_if: [{ picture: true, model: "classes" }] }),
 ];
 
-const FORMS = { watch, compare, grid, sketch, latents, repair, between, network, plane, likelihood };
+const DRAWINGS = ["lighthouse", "cat", "balloon", "flower"]; // in examples/drawings
+const SCHEDULES = ["linear", "cosine", "quadratic"];
+const forward = [
+  field("picture", "choice", FORWARD.picture, "lighthouse", { names: DRAWINGS }),
+  field("schedule", "choice", FORWARD.schedule, "linear", {
+    names: SCHEDULES,
+    titles: capitals(SCHEDULES),
+  }),
+  field("t", "whole", FORWARD.t, 250, { low: 0, high: 1000, slider: true }),
+  seed({}, FORWARD.seed),
+];
+
+const FORMS = { watch, compare, grid, sketch, latents, repair, between, network, plane, likelihood, forward };
 
 /**
  * The forms of all parts. A form that takes any model begins with `first`; so does one whose model the page does not have.

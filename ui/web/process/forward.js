@@ -4,9 +4,18 @@ import { UserError } from "./errors.js";
 import { combine } from "./floats.js";
 import { gaussian } from "./noise.js";
 import { qSample } from "./predict.js";
+import { schedule } from "./schedule.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Schedule } from "./schedule.js" */
+/** What `compare` finds. @typedef {ReturnType<typeof compare>} Comparison */
+
+/** The paper's schedule and two others: those of ddpm_core/plane/forward.py. @type {Record<string, () => Schedule>} */
+export const SCHEDULES = {
+  linear: () => schedule({ beta_schedule: "linear" }),
+  cosine: () => schedule({ beta_schedule: "squaredcos_cap_v2" }),
+  quadratic: () => schedule({ beta_schedule: "scaled_linear" }),
+};
 
 /**
  * x_t of a picture, Eq. 4; at T the noise itself, which is the x_T of the seed's run.
@@ -46,7 +55,7 @@ export function compare(schedule, x0, t, seed) {
     std: added.map((noise, i) => Math.sqrt(average(noise, (value) => (value - mean[i]) ** 2))),
     sigma,
     edges: Array.from({ length: BINS + 1 }, (_, i) => (8 * i) / BINS - 4),
-    densities: added.map((noise) => density(noise, sigma)),
+    densities: /** @type {[number[], number[]]} */ (added.map((noise) => density(noise, sigma))),
     gap: sigma && largestGap(added[0].slice().sort(), added[1].slice().sort()),
     chance: sigma && 1.358 * Math.sqrt(2 / x0.length),
   };

@@ -10,6 +10,7 @@ import { UserError } from "./errors.js";
  * @property {Float64Array} alphaBar
  * @property {boolean} [exploding] whether "beta" is the variance of a process that leaves x_0 as it is
  */
+/** What `tables` finds. @typedef {ReturnType<typeof tables>} Weights */
 
 const MAX_BETA = 0.999;
 const SMALLEST = 2 ** -1022;

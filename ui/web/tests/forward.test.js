@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noised, rms, sum, toPixels, variance, visibleGain } from "../parts/forward/mix.js";
+import { noised, noiseOf, rms, sum, toPixels, variance, visibleGain } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
+import { UserError } from "../process/errors.js";
 import { deviations, mean, press, readouts, remark, sentence, verdict, walked } from "../words/forward.js";
 import { NO_ANSWER } from "../words/page.js";
 
@@ -58,80 +59,70 @@ test("what is said of x_t", () => {
   assert.match(verdict(3, { gap: 0.03, chance: 0.02 }), /try new noise/);
 });
 
-const LOST = { error: NO_ANSWER, lost: true };
-
-/** A server whose answers wait until they are let go. */
-function slowServer() {
+/** A scene whose drawn pictures wait until they are let go. */
+function opened() {
   const waiting = [];
-  const answer = (make) => (asked) =>
-    new Promise((resolve) => waiting.push({ let: () => resolve(make(asked)), lose: () => resolve(LOST) }));
-  const picture = (asked) =>
-    asked.name === "none"
-      ? { error: "no such picture" }
-      : { picture: [{ width: 1, height: 1, channels: 3, data: Uint8Array.of(1, 2, 3) }] };
-  const noise = ({ size }) => (size ? { epsilon: Int16Array.of(1, 2, 3) } : { error: "size must be from 1" });
-  const answers = { picture: answer(picture), noise: answer(noise) };
-  return { waiting, ask: (_part, what, values) => answers[what](values) };
+  const picture = { width: 1, height: 1, channels: 3, data: Uint8Array.of(1, 2, 3) };
+  const read = (name) =>
+    new Promise((resolve, reject) => {
+      const lose = () => reject(new UserError(NO_ANSWER));
+      waiting.push({ let: () => (name === "none" ? lose() : resolve(picture)), lose });
+    });
+  return { waiting, scene: new Scene({ name: "cat" }, 13, read) };
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-async function answerAll({ waiting }) {
+async function answerAll(waiting) {
   await turn();
   while (waiting.length) {
     for (const one of waiting.splice(0)) one.let();
     await turn();
   }
 }
-function opened() {
-  const server = slowServer();
-  const given = { initial: { forward: { EPSILON_UNIT: 0.5 } } };
-  return { server, scene: new Scene({ client: server, given }, { name: "cat" }, 13) };
-}
 
 test("new noise before the first picture waits for it", async () => {
-  const { server, scene } = opened();
+  const { waiting, scene } = opened();
   scene.renew(14);
-  await answerAll(server);
+  await answerAll(waiting);
   assert.deepEqual([scene.picture, scene.size, scene.ready, scene.problem], ["cat", 1, true, ""]);
-  assert.deepEqual([...scene.epsilon], [0.5, 1, 1.5]);
-  assert.notEqual(scene.seed, 13);
+  assert.deepEqual([scene.seed, scene.epsilon], [14, noiseOf(14, 1)]);
 });
 
 test("new noise leaves the picture that is on its way, and the newest picture wins", async () => {
-  const { server, scene } = opened();
-  await answerAll(server);
+  const { waiting, scene } = opened();
+  await answerAll(waiting);
   scene.load({ name: "flower" });
   scene.load({ file: {} });
   scene.renew(14);
   scene.load({ name: "balloon" });
   scene.renew(14);
   assert.deepEqual([scene.ready, scene.wants("balloon")], [false, true]);
-  await answerAll(server);
+  await answerAll(waiting);
   assert.deepEqual([scene.picture, scene.loaded, scene.ready], ["balloon", 2, true]);
 });
 
 test("a picture that cannot be had leaves the one before, with the new noise", async () => {
-  const { server, scene } = opened();
-  await answerAll(server);
+  const { waiting, scene } = opened();
+  await answerAll(waiting);
   scene.load({ name: "none" });
   scene.renew(14);
-  await answerAll(server);
-  assert.deepEqual([scene.picture, scene.ready, scene.problem], ["cat", true, "no such picture"]);
-  assert.notEqual(scene.seed, 13);
+  await answerAll(waiting);
+  assert.deepEqual([scene.picture, scene.ready, scene.problem], ["cat", true, NO_ANSWER]);
+  assert.deepEqual([scene.seed, scene.epsilon], [14, noiseOf(14, 1)]);
 });
 
-test("a server that does not answer can be asked again", async () => {
-  const { server, scene } = opened();
-  server.waiting.pop().lose();
+test("a picture that did not come can be asked for again", async () => {
+  const { waiting, scene } = opened();
+  waiting.pop().lose();
   await turn();
   assert.deepEqual([scene.size, scene.ready, scene.problem], [0, true, NO_ANSWER]);
   scene.renew(14);
-  await answerAll(server);
+  await answerAll(waiting);
   assert.deepEqual([scene.size, scene.picture, scene.problem], [1, "cat", ""]);
 });
 
 test("a file that is too large is not opened", async () => {
-  const { server, scene } = opened();
-  await answerAll(server);
+  const { waiting, scene } = opened();
+  await answerAll(waiting);
   await scene.load({ file: { size: 65e6 } });
   assert.match(scene.problem, /too large: choose one of up to 64 MB/);
   assert.deepEqual([scene.picture, scene.ready], ["cat", true]);

@@ -40,7 +40,6 @@ for (const [seconds, evaluations] of [
     };
     const checkpoints = new Checkpoints(
       { models: [], answers: {} },
-      {},
       async () => {},
       async () => {},
     );

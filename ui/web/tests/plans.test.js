@@ -25,7 +25,7 @@ const facts = {
 const one = (field) => (value) => check([{ name: "it", default: field.usual, ...field }], { it: value }).it;
 
 test("the pace is that of the last seconds", () => {
-  const checkpoints = new Checkpoints({ words }, {}, null, null);
+  const checkpoints = new Checkpoints({ words }, null, null);
   const after = (...steps) => {
     for (const seconds of steps) checkpoints.note("toy", 4 * seconds, 4);
     return checkpoints.seconds("toy");

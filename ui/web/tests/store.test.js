@@ -117,7 +117,7 @@ test("a kept file that is damaged is fetched anew, and older versions go", async
 
 test("what is in the cache is not to be downloaded", async () => {
   const known = { files: { "config.json": [5, "a"], weights: [26e6, MARK] } };
-  const checkpoints = new Checkpoints({ models: ["big"], answers: {}, words: {} }, {}, files(), async () => known);
+  const checkpoints = new Checkpoints({ models: ["big"], answers: {}, words: {} }, files(), async () => known);
   await checkpoints.learn("big");
   assert.equal(await checkpoints.missing("big"), 26e6 + 5); // this browser keeps nothing
   const kept = keep(() => {});
@@ -133,7 +133,7 @@ test("a load that fails takes nothing from a newer one of the same checkpoint", 
   /** @type {(() => void)[]} */
   const fails = [];
   const silent = { read: () => new Promise((_, fail) => fails.push(() => fail(new Error("no network")))) };
-  const checkpoints = new Checkpoints({ models: ["own"], answers: {}, words: {} }, {}, silent, async () => known);
+  const checkpoints = new Checkpoints({ models: ["own"], answers: {}, words: {} }, silent, async () => known);
   await checkpoints.learn("own");
   const older = checkpoints.model("own");
   while (!fails.length) await new Promise(setImmediate);

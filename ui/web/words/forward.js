@@ -3,9 +3,10 @@ import { MEANINGS } from "./meanings.js";
 import { fixed, fraction, number } from "./numbers.js";
 import { countOf, countOfSteps } from "./units.js";
 
-/** @import { WalkComparison, ScheduleWeights } from "../messages/protocol.d.ts" */
+/** @import { Comparison } from "../process/forward.js" */
+/** @import { Weights } from "../process/schedule.js" */
 
-/** Of the schedule: as for a picture of variance 1. @param {ScheduleWeights} table @param {number} t */
+/** Of the schedule: as for a picture of variance 1. @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
 
 /** The same of this picture, if there is one. @param {number} ratio @param {number} variance */
@@ -17,7 +18,7 @@ function ownRatio(ratio, variance) {
 
 /**
  * What is said of x_t: [text, explanation] each.
- * @param {ScheduleWeights} table
+ * @param {Weights} table
  * @param {number} t
  * @param {number} T
  * @param {number} variance of the picture, its values in −1 to 1; 0 before there is one
@@ -59,7 +60,7 @@ const levels = (sigma) => `${number(sigma)} (${number(sigma * 127.5)} grey level
 
 /**
  * The two deviations of the step back: [name, value, explanation] each.
- * @param {ScheduleWeights} table
+ * @param {Weights} table
  * @param {number} t
  */
 export function deviations(table, t) {
@@ -70,7 +71,7 @@ export function deviations(table, t) {
   ];
 }
 
-/** How far the two are apart. @param {ScheduleWeights} table @param {number} t */
+/** How far the two are apart. @param {Weights} table @param {number} t */
 export function remark(table, t) {
   if (!t) return "";
   if (t === 1) return "At t = 1 the posterior is certain: β̃ is 0 and the mean is x₀.";
@@ -82,7 +83,7 @@ export function remark(table, t) {
 /** @param {number} share */
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** What a comparison found. @param {number} t @param {WalkComparison} found */
+/** What a comparison found. @param {number} t @param {Pick<Comparison, "gap" | "chance">} found */
 export function verdict(t, { gap, chance }) {
   if (t === 0) return "At t = 0 nothing is added.";
   if (gap <= chance)

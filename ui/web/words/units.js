@@ -54,6 +54,9 @@ export function failure(error) {
   return `This failed unexpectedly (${name}): load the page again, or choose other settings`;
 }
 
+/** What is wrong, in a sentence. A fault of ours is logged. @param {unknown} error */
+export const problem = (error) => (error instanceof UserError ? error.message : failure(error));
+
 /** What went wrong, as a sentence: a name, an id or a symbol at its beginning keeps its case. @param {string} message */
 export function sentence(message) {
   const text = message.replace(/\.+$/, "");

@@ -35,7 +35,6 @@ export function parts(checkpoints) {
     between: once(async () => (await import("./between.js")).between),
     network: once(async () => (await import("./network.js")).network),
     plane: once(async () => (await import("./plane.js")).plane),
-    forward: once(async () => (await import("./forward.js")).forward(checkpoints)),
     course: async () => ({ questions: { cards: () => checkpoints.read("cards.json") } }),
   };
   return (name) => makers[name]();

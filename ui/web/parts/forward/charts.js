@@ -4,7 +4,7 @@ import { WORDS } from "../../words/forward.js";
 import { fraction, power } from "../../words/numbers.js";
 
 /** @import { Line, Point } from "../../drawing/chart.js" */
-/** @import { ScheduleWeights } from "../../messages/protocol.d.ts" */
+/** @import { Weights } from "../../process/schedule.js" */
 
 const FINE = 40; // up to this t every step is drawn, then every fourth
 const HIGHEST = 0.5; // of a density
@@ -12,8 +12,8 @@ const HIGHEST = 0.5; // of a density
 /** One quantity of all schedules over t; that of the chosen one has a dot. */
 export class Plot extends Chart {
   /**
-   * @param {string} title @param {Record<string, ScheduleWeights>} tables by schedule
-   * @param {(table: ScheduleWeights, t: number) => number} value
+   * @param {string} title @param {Record<string, Weights>} tables by schedule
+   * @param {(table: Weights, t: number) => number} value
    * @param {{ low: number, high: number, ticks: number[] }} [log] powers of ten, where the axis is logarithmic; else it
    * goes from 0 to 1. What leaves it is cut off.
    */

@@ -1,9 +1,18 @@
 // Eqs. 4 and 7 on pixels. Pictures are arrays of grey levels − 127.5, red, green and blue in turn, so that 0 is the 0 of
-// [−1, 1]; ε is in units of its deviation. All weights are ddpm_core's.
+// [−1, 1]; ε is in units of its deviation.
+
+import { gaussian } from "../../process/noise.js";
 
 const MIDDLE = 127.5;
 const GAINS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const SEEN = 60; // grey levels of deviation that are well seen
+
+/** ε for a picture of this size: x_T of the seed's run. @param {number} seed @param {number} size pixels a side */
+export function noiseOf(seed, size) {
+  const pixels = size ** 2;
+  const drawn = gaussian(BigInt(seed), 0, 3 * pixels); // channels outermost
+  return drawn.map((_, i) => drawn[(i % 3) * pixels + Math.floor(i / 3)]);
+}
 
 /**
  * x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε in grey levels, where ε of one standard deviation is MIDDLE levels

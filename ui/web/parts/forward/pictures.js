@@ -4,7 +4,7 @@ import { WORDS } from "../../words/forward.js";
 import { attribute } from "../../words/symbols.js";
 import { noised, rms, sum, toPixels, visibleGain } from "./mix.js";
 
-/** @import { ScheduleWeights } from "../../messages/protocol.d.ts" */
+/** @import { Weights } from "../../process/schedule.js" */
 /** @import { Scene } from "./scene.js" */
 
 export class Pictures {
@@ -19,7 +19,7 @@ export class Pictures {
     this.gain = find(root, ".change .at");
   }
 
-  /** @param {Scene} scene @param {ScheduleWeights} table of its schedule */
+  /** @param {Scene} scene @param {Weights} table of its schedule */
   render({ t, x0, epsilon, picture }, table) {
     const xt = noised(x0, epsilon, table.signal[t], table.noise[t]);
     // At t = 0 there is no step back: the picture itself stands there.

@@ -1,14 +1,25 @@
-// What the Forward tab shows, and how a picture and noise for it are fetched.
+// What the Forward tab shows, and how a picture and noise for it come.
 import { middleOf, SIZE } from "../../pictures/fit.js";
 import { open } from "../../pictures/open.js";
-import { variance } from "./mix.js";
+import { ofPng } from "../../pictures/png.js";
+import { UserError } from "../../process/errors.js";
+import { NO_ANSWER } from "../../words/page.js";
+import { problem } from "../../words/units.js";
+import { noiseOf, variance } from "./mix.js";
 
-/** @import { Page } from "../../app.js" */
 /** @import { Picture } from "../../pictures/resize.js" */
-/** @import { Answer } from "../../messages/client.js" */
-/** @import { DrawnPicture } from "../../messages/protocol.d.ts" */
 /** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
 /** @typedef {{ source: Source, seed: number }} Wanted */
+
+/** Where a drawn picture is. @param {string} name */
+export const drawing = (name) => new URL(`../../examples/drawings/${name}.png`, import.meta.url).href;
+
+/** @param {string} name of a drawn picture @returns {Promise<Picture>} */
+async function drawn(name) {
+  const answer = await fetch(drawing(name)).catch(() => null);
+  if (!answer?.ok) throw new UserError(NO_ANSWER);
+  return ofPng(new Uint8Array(await answer.arrayBuffer()));
+}
 
 export class Scene {
   t = 250;
@@ -29,10 +40,10 @@ export class Scene {
   /** @type {Wanted} by the newest request; older ones are dropped */
   wanted;
 
-  /** @param {Page} page @param {Source} source the first picture @param {number} seed */
-  constructor(page, source, seed) {
-    this.page = page;
+  /** @param {Source} source the first picture @param {number} seed @param {(name: string) => Promise<Picture>} [read] how a drawn picture comes */
+  constructor(source, seed, read = drawn) {
     this.seed = seed;
+    this.read = read;
     this.wanted = { source, seed };
     this.#bring(this.wanted);
   }
@@ -69,51 +80,37 @@ export class Scene {
     this.wanted = wanted;
     this.ready = false;
     this.changed();
-    const problem = await this.#fetch(wanted);
+    const wrong = await this.#fetch(wanted).then(() => "", problem);
     if (this.wanted !== wanted) return;
     // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
-    if (problem && this.#source && this.#source !== wanted.source)
-      return this.#bring({ ...wanted, source: this.#source }, problem);
+    if (wrong && this.#source && this.#source !== wanted.source)
+      return this.#bring({ ...wanted, source: this.#source }, wrong);
     this.ready = true;
-    this.problem = problem || before;
+    this.problem = wrong || before;
     this.changed();
   }
 
-  /**
-   * Take over what a request wants, if it is still the newest; returns what is wrong, or "".
-   * @param {Wanted} wanted
-   */
+  /** Take over what a request wants, if it is still the newest. Throws a UserError for a picture that can't be had. @param {Wanted} wanted */
   async #fetch(wanted) {
     const { source, seed } = wanted;
-    const isNew = source !== this.#source;
-    const got = isNew ? await this.#read(source) : null;
-    if (got?.error !== undefined) return got.error;
-    if (this.wanted !== wanted) return "";
-    const size = got ? got.picture[0].width : this.size;
-    if (isNew || seed !== this.seed) {
-      const noise = await this.page.client.ask("forward", "noise", { size, seed });
-      if (noise.error !== undefined) return noise.error;
-      if (this.wanted !== wanted) return "";
-      this.seed = seed;
-      const unit = this.page.given.initial.forward.EPSILON_UNIT;
-      this.epsilon = Float32Array.from(noise.epsilon, (v) => v * unit);
-    }
-    if (got) {
-      this.#source = source;
-      this.size = size;
-      this.pixels = got.picture[0].data;
-      this.x0 = Float32Array.from(this.pixels, (v) => v - 127.5);
-      this.variance = variance(this.x0);
-      this.loaded += 1;
-    }
-    return "";
+    const picture = source === this.#source ? null : await this.#read(source);
+    if (this.wanted !== wanted) return;
+    const size = picture?.width ?? this.size;
+    if (picture || seed !== this.seed) this.epsilon = noiseOf(seed, size);
+    this.seed = seed;
+    if (!picture) return;
+    this.#source = source;
+    this.size = size;
+    this.pixels = picture.data;
+    this.x0 = Float32Array.from(this.pixels, (v) => v - 127.5);
+    this.variance = variance(this.x0);
+    this.loaded += 1;
   }
 
-  /** @param {Source} source @returns {Promise<Answer<DrawnPicture>>} */
+  /** @param {Source} source */
   async #read(source) {
-    if ("name" in source) return this.page.client.ask("forward", "picture", source);
+    if ("name" in source) return this.read(source.name);
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);
-    const shown = (/** @type {Picture} */ whole) => ({ picture: [middleOf(whole)] });
-    return open(source.file, most).then(shown, ({ message }) => ({ error: message }));
+    return middleOf(await open(source.file, most));
   }
 }

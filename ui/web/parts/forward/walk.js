@@ -1,15 +1,28 @@
-// t small steps against one jump. The engine computes them: they take noise of every step.
+// t small steps against one jump: a worker computes them, as they take noise of every step.
 import { all, find, table } from "../../drawing/dom.js";
-import { base64 } from "../../messages/bytes.js";
 import { show } from "../../pictures/sprite.js";
 import { press, verdict, WORDS, walked } from "../../words/forward.js";
 import { fixed, signed } from "../../words/numbers.js";
+import { WORDS as PAGE } from "../../words/page.js";
 import { attribute } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";
 import { histogram } from "./charts.js";
 
-/** @import { WalkComparison } from "../../messages/protocol.d.ts" */
+/** @import { Sprite } from "../../messages/protocol.d.ts" */
+/** @import { Comparison } from "../../process/forward.js" */
 /** @import { Scene } from "./scene.js" */
+/** walk, jump: x_t. @typedef {Omit<Comparison, "walk" | "jump"> & { walk: Sprite, jump: Sprite }} Found */
+
+/** The comparison of a setting; null where the browser can't start what computes it. @param {Pick<Scene, "t" | "schedule" | "seed" | "size" | "pixels">} asked @returns {Promise<Found | null>} */
+async function compared(asked) {
+  const worker = new Worker(new URL("steps.js", import.meta.url), { type: "module" });
+  const answer = new Promise((resolve) => {
+    worker.addEventListener("message", ({ data }) => resolve(data));
+    worker.addEventListener("error", () => resolve(null));
+  });
+  worker.postMessage(asked);
+  return answer.finally(() => worker.terminate());
+}
 
 export class Walk {
   /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
@@ -53,22 +66,16 @@ export class Walk {
     if (!size) return;
     this.button.disabled = true;
     this.note.textContent = WORDS.walking;
-    const got = await this.scene.page.client.ask("forward", "compare", {
-      t,
-      schedule,
-      seed,
-      size,
-      pixels: base64(pixels),
-    });
+    const got = await compared({ t, schedule, seed, size, pixels });
     this.button.disabled = false;
-    this.note.textContent = got.error ?? "";
-    if (got.error !== undefined) return;
+    this.note.textContent = got ? "" : PAGE.unloaded;
+    if (!got) return;
     this.#shown = { of, t, schedule };
     this.#show(got, t, 3 * size * size);
     this.changed();
   }
 
-  /** @param {WalkComparison} got @param {number} t @param {number} pixels */
+  /** @param {Found} got @param {number} t @param {number} pixels */
   #show(got, t, pixels) {
     const [walk, jump] = all(this.root, ".walk img", HTMLImageElement);
     attribute(show(walk, got.walk), "alt", walked(t));

@@ -20,12 +20,7 @@ export async function opened(folder) {
     const bytes = readFileSync(`${folder}/${root}/${path}`);
     return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   };
-  const checkpoints = new Checkpoints(
-    await json("knowledge.json"),
-    given.forms,
-    { read, has: async () => false },
-    json,
-  );
+  const checkpoints = new Checkpoints(await json("knowledge.json"), { read, has: async () => false }, json);
   const pool = new Pool(checkpoints);
   const part = parts(checkpoints);
   const questions = {

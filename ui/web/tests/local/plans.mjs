@@ -1,5 +1,5 @@
 // A process that is asked what settings mean, and what a form offers, without an engine. A line {words, emoji} comes first,
-// then one for each question: {part, values, models, sets, pace, result}, {known} of a model, or {forms} of a part; all as Python tells the page.
+// then one for each question: {part, values, models, sets, pace, result}, {known} of a model, or {forms} of a part, which checks its values; all as Python tells the page.
 import { createInterface } from "node:readline";
 import { aboutOf, factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
@@ -19,10 +19,10 @@ async function answer(
 ) {
   const catalogue = new Catalogue({ ...words, sets: sets ?? words.sets });
   catalogue.emoji = emoji;
-  if (forms) return { fields: formsFor(first, words.embedded)[forms] };
   if (known) return aboutOf(known, catalogue);
   try {
-    const form = formsFor(first, words.embedded)[part];
+    const form = formsFor(first, words.embedded)[forms ?? part];
+    if (forms) return { fields: form, request: check(form, values ?? {}) };
     const [planner, request] = [await plannerOf(part), check(form, values)];
     await planner.prepare?.(request);
     const refs = planner.refs(request);

@@ -1,7 +1,9 @@
 // Answers to tests/page/test_local_process.py: node process.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
+import { noiseOf } from "../../parts/forward/mix.js";
+import { ofPng } from "../../pictures/png.js";
 import { fromUint8, toUint8 } from "../../process/floats.js";
-import { compare, encode, mix } from "../../process/forward.js";
+import { compare, encode, mix, SCHEDULES } from "../../process/forward.js";
 import { gaussian } from "../../process/noise.js";
 import { exactModel, shape } from "../../process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
@@ -35,7 +37,10 @@ const ASKED = {
   options: () => Object.fromEntries(Object.entries(SAMPLERS).map(([name, { options = {} }]) => [name, options])),
   noise: ({ seed, stream, n }) => gaussian(seed, stream, n),
   schedule: ({ config }) => schedule(config),
-  tables: ({ config }) => tables(schedule(config)),
+  tables: ({ name }) => tables(SCHEDULES[name]()),
+  epsilon: ({ seed, size }) => noiseOf(seed, size),
+  drawing: async ({ name }) =>
+    (await ofPng(readFileSync(new URL(`../../examples/drawings/${name}.png`, import.meta.url)))).data,
   gamma: ({ config, estimate }) => gammaTable(schedule(config), estimate),
   pairs({ T, spacing, start, every }) {
     const all = [];
