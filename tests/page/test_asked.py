@@ -10,7 +10,7 @@ from plans import facts_of
 from ui.models.facts import facts_of as facts_here
 from ui.models.loaded import Models
 from ui.parts.fetching import FetchingPart
-from ui.parts.sampling import SamplingPart
+from ui.parts.sampling import SamplingPart, SketchPart
 from ui.runs.asked import UNCLEAR
 
 WHOLE = {"checkpoint": "toy", "steps": 5, "sampler": "ddpm"}
@@ -71,7 +71,13 @@ def test_nothing_is_left_open(part, missing):
         {"labels": True},
         {"labels": "3"},
         {"guidance": "2"},
-        {"prompts": "a" * 301},
+        {"prompts": "a" * 30_000},
+        {"sampler": "a" * 101},
+        {"spacing": "a" * 101},
+        {"variance": "a" * 101},
+        {"facts": "a" * 101},
+        {"steps": 10**400},
+        {"labels": -(10**400)},
         {"prompts": ["a"]},
         {"eta": {}},
         {"n": 1},
@@ -80,7 +86,7 @@ def test_nothing_is_left_open(part, missing):
         {"start": 50},
         {"on_step": None},
     ],
-    ids=str,
+    ids=lambda change: str(change)[:60],
 )
 def test_what_no_page_asks_of_a_lane_is_refused(part, change):
     with pytest.raises(ValueError, match=UNCLEAR):
@@ -106,6 +112,39 @@ def test_what_a_model_can_not_do_is_refused_by_the_library(part, change, sentenc
     computation = part.request(toylab.asked(**change))
     with pytest.raises(ValueError, match=sentence):
         computation.plan([part.services.models.model])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {f"name {i}": 1 for i in range(20_000)},
+        {"lanes": [WHOLE | {f"name {i}": 1 for i in range(20_000)}]},
+        {"touch": [{"t": 1, "what": "noise", "strength": 1, "cells": [None] * 20_000}]},
+        {"a" * 500_000: 1},
+        {"a\nan invented line": 1},
+    ],
+    ids=["names", "options", "cells", "a long name", "a line"],
+)
+def test_what_is_wrong_is_one_short_line_of_the_log(part, change, caplog):
+    """However much of it there is: nobody fills the disk with it."""
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(toylab.asked() | change)
+    (line,) = caplog.messages
+    assert len(line) < 400 and "\n" not in line
+
+
+def test_a_run_has_two_models_at_most(part):
+    """It holds them all in memory at once, whatever the limit of all models is."""
+    part.request(toylab.asked({}, {"checkpoint": "b"}))
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(toylab.asked({}, {"checkpoint": "b"}, {"checkpoint": "c"}))
+
+
+def test_a_sketch_is_of_one_lane():
+    part = SketchPart(toylab.toy_services())
+    part.request(toylab.asked())
+    with pytest.raises(ValueError, match=UNCLEAR):
+        part.request(toylab.asked({}, {}))
 
 
 def test_attention_is_to_the_words_of_one_lane(part):

@@ -64,6 +64,17 @@ def test_the_square_is_that_of_the_library_and_of_the_script(tmp_path, monkeypat
     assert np.array_equal(Image.open("between-words.png"), Image.open(io.BytesIO(content)))
 
 
+def test_a_correction_is_counted():
+    made = part()
+    asked = toylab.requested_of(made.services, "between", ASKED)
+    del asked["lane"]["guidance"]
+    model, steps = made.services.models.model, []
+    for lane in ({"sampler": "ddpm"}, {"sampler": "langevin"}):
+        plan = made.request(asked | {"lane": asked["lane"] | lane}).plan([model])
+        steps.append(sum(kind.batch * n for kind, n in plan.steps.items()))
+    assert steps[1] == 2 * steps[0]
+
+
 def test_a_model_without_words_is_refused():
     made = part()
     computation = toylab.requested(made, "between", ASKED)
@@ -79,7 +90,7 @@ def test_a_model_without_words_is_refused():
         {"corners": ["a"] * 3},
         {"corners": ["a"] * 5},
         {"corners": ["a", "b", "c", 4]},
-        {"corners": ["a" * 301] * 4},
+        {"corners": ["a" * 30_000] * 4},
         {"seed": 7.0},
     ],
     ids=["three", "five", "a number", "a long one", "a seed"],

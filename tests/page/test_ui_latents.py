@@ -105,6 +105,18 @@ def test_what_needs_no_network_is_known_to_be_quick():
     assert toylab.seconds(place(), "latents", ASKED) is None  # nothing was timed
 
 
+@pytest.mark.parametrize("more", [{"sampler": "langevin"}, {"labels": 3, "guidance": 2.0}], ids=str)
+def test_all_work_is_counted(more):
+    """Also corrections, and what guidance leads away from: the limit of a run counts them."""
+    made = place(lambda x, t, labels: 0.3 * x + 0 * labels[:, None, None, None] if "labels" in more else 0.3 * x)
+    model = made.services.models.model
+    model.num_classes, model.null_label = (10, 10) if "labels" in more else (None, None)
+    asked = toylab.requested_of(made.services, "latents", ASKED)
+    asked["lane"] = {"checkpoint": "toy", "steps": 4, "sampler": "ddpm"} | more
+    run, messages = toylab.heard(made, made.request(asked))
+    assert messages[-1]["state"] == "finished" and dict(run.done) == run.plan.steps
+
+
 def test_stop_keeps_the_rows_that_are_done():
     gate = Gate()
     made = place(gate)

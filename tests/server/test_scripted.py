@@ -11,6 +11,7 @@ from toylab import Models, toy_services
 
 import ddpm_core
 from ddpm_core.samplers import OPTIONS
+from ui.forms import emoji
 from ui.recorded import page
 from ui.serving.scripted import COLUMNS, OF_FORMS, OF_LANE_B, Script, Scripted, of_link
 
@@ -71,6 +72,8 @@ def test_other_seeds_are_refused_with_the_range(seed):
         {"spacing": "random"},
         {"checkpoint": ""},
         {"checkpoint": "x" * 5000},
+        {"checkpoint": "\ud800"},
+        {"checkpoint": "a\0b"},
     ],
     ids=str,
 )
@@ -133,6 +136,13 @@ def test_what_is_left_open_is_what_the_page_begins_with():
     assert (arguments(model())["sampler"], arguments(model())["steps"]) == ("ddpm", 50)
     student = ddpm_core.load("mnist-tiny-2-steps").spec
     assert (arguments(student)["sampler"], arguments(student)["steps"]) == (student.student.sampler, 2)
+
+
+def test_a_prompt_of_emoji_is_their_names():
+    own, longest = model(**NAMED), max(emoji.NAMES, key=lambda letter: len(emoji.NAMES[letter]))
+    own.takes_words = True
+    found = arguments(own, checkpoint="emoji-tiny", prompt=longest * 300)["prompts"]
+    assert found == " ".join([emoji.NAMES[longest]] * 300)
 
 
 def test_spacing_left_open_suits_the_sampler_and_a_chosen_one_stays():

@@ -132,9 +132,7 @@ def worthless(folder: Path, checkpoint: str, count: int) -> Result:
     kind = "Content-Type: application/json\r\n"
 
     def wrong(number: int) -> bytes:
-        return json.dumps(
-            {"part": "watch", "page": f"page {number}", "values": lanes(checkpoint) | {"seeds": "x"}}
-        ).encode()
+        return json.dumps({"part": "watch", "page": f"page {number}", "values": lanes(checkpoint, steps=0)}).encode()
 
     with _page(folder, checkpoint) as page:
         kept = f"/kept/{page.run('watch', 2, 1)}"

@@ -34,7 +34,7 @@ PATHS = (
     *(f"{API}/{name}" for name in ("stream/x/y/1/playlist.m3u8", "custom_component/a/b/c/d")),
 )
 SECRETS = ("/etc/passwd", "/proc/self/environ", ".git/config", "app.py")
-SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "gate.py"))
+SECRETS += (str(ROOT / "app.py"), str(ROOT / "ui" / "serving" / "gate.py"))
 RUNS = ("sample", "trajectory")  # what scripts ask for
 # Questions of the page, with the names of their values.
 ASKS = {
@@ -134,7 +134,7 @@ class Fuzz:
     def ask(self) -> Call:
         part = self.part()
         named = part if isinstance(part, str) else ""
-        what = self._random.choice((*ASKS.get(named, ()), "cost"))
+        what = self._random.choice((*ASKS.get(named, ()), "x"))
         usual = dict.fromkeys(self._random.sample(NAMES, 4), 1)
         values = self.value() if self._random.random() < 0.1 else self.some(usual)
         what = self.value() if self._random.random() < 0.05 else what
@@ -155,7 +155,7 @@ class Fuzz:
         return json_call(f"{API}/queue/join", content | {"event_data": self.value(), "trigger_id": self.value()})
 
     def script(self) -> Call:
-        name = self._random.choice((*RUNS, *RUNS, "cost", "x"))
+        name = self._random.choice((*RUNS, *RUNS, "x"))
         return self.posted(f"call/{name}", list(self.some(SCRIPT).values())[: len(SCRIPT)])
 
     def script_v2(self) -> Call:

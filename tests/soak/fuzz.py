@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 10.0  # until there is an answer
 THREADS = 8
 TRACE = re.compile(r"Traceback|File \"[^\"]+\", line|site-packages")
+# No sentence of ours for a request has these words.
+FAULT = re.compile(r".{,80}(?:failed unexpectedly|validation error|to unpack).{,80}")
 
 
 class Answer(NamedTuple):
@@ -35,14 +37,18 @@ class Answer(NamedTuple):
 
 
 def send(port: int, call: Call) -> Answer:
-    """The answer to a call; of a stream only what comes in the first moments."""
+    """The answer to a call; of a run what comes in the first second."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS + 5)
     started = time.monotonic()
     try:
         connection.request(call.method, call.path, call.body or None, call.headers)
         response = connection.getresponse()
-        stream = call.path == "/run" and response.status == 200
-        text = b"" if stream else response.read(1 << 20)
+        text, ends = b"", time.monotonic() + 1
+        if call.path == "/run" and response.status == 200:
+            while time.monotonic() < ends and (piece := response.read1(1 << 16)):
+                text += piece
+        else:
+            text = response.read(1 << 20)
         return Answer(response.status, text.decode("utf-8", "replace"), time.monotonic() - started)
     finally:
         connection.close()
@@ -54,6 +60,8 @@ def judged(call: Call, answer: Answer) -> str:
         return f"status {answer.status}: {answer.text[:200]}"
     if answer.seconds > SECONDS:
         return f"took {answer.seconds:.1f} s"
+    if found := FAULT.search(answer.text):
+        return f"a fault: {found[0]}"
     if TRACE.search(answer.text):
         return f"a stack trace: {TRACE.search(answer.text)}"
     if "root:" in answer.text or "import annotations" in answer.text or "[core]" in answer.text:

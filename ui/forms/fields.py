@@ -67,7 +67,7 @@ class Reference(Field):
 
     def check(self, value: object) -> str:
         text = reference(value)
-        if not text or len(text) > 300:
+        if not text or len(text) > 300 or not text.isprintable():
             raise ValueError(f"Choose a {self.title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
         return text
 

@@ -43,11 +43,14 @@ def stages() -> list[list[int]]:
 
 @dataclass(frozen=True)
 class BetweenPlan(RowsPlan):
+    """evaluations: of the network for each picture and step."""
+
     request: Between
+    evaluations: int
 
     def kind(self, cells: Sequence[int]) -> StepKind:
         """Return the kind of the steps that compute these cells at once."""
-        return StepKind(self.request.lane.checkpoint, len(cells) * (1 if self.options.get("guidance") is None else 2))
+        return StepKind(self.request.lane.checkpoint, len(cells) * self.evaluations)
 
 
 class BetweenRun(Rows):
@@ -62,9 +65,9 @@ class BetweenRun(Rows):
         (model,), lane = models, self.request.lane
         if not model.takes_words:
             raise unclear("a model without words")
-        lane.chain(model, SIDE)
+        chain = lane.chain(model, SIDE)
         options = {name: value for name, value in lane.arguments().items() if name != "prompts"}
-        plan = BetweenPlan(self.request, {}, model, options | {"clip": self.request.clip})
+        plan = BetweenPlan(self.request, {}, model, options | {"clip": self.request.clip}, chain.evaluations or 1)
         return replace(plan, steps=by_kind(*((plan.kind(cells), lane.steps) for cells in stages())))
 
     def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Job) -> None:

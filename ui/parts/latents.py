@@ -13,14 +13,12 @@ from ddpm_core import imaging
 from ddpm_core.latents import check_chains, mix
 from ddpm_core.model import Model, ModelSpec
 from ddpm_core.timesteps import chain_length
-from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import sent
-from ui.runs.asked import PictureAsked, RowsAsked, Seeds, unclear
+from ui.runs.asked import PictureAsked, RowsAsked, Seeds, Whole, unclear
 from ui.runs.jobs import Job
-from ui.runs.plans import by_kind
 
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
@@ -33,7 +31,7 @@ class Latents(RowsAsked):
 
     sources: Annotated[list[PictureAsked], Field(min_length=1, max_length=2)]
     """the picture that the run begins with, or both if two are mixed; their seeds give the noise of their latents"""
-    times: Annotated[list[int], Field(min_length=1, max_length=12)]
+    times: Annotated[list[Whole], Field(min_length=1, max_length=12)]
     """the t of each row"""
     seeds: Seeds
     """the seed of the noise of each column"""
@@ -51,17 +49,14 @@ class LatentsRun(Rows):
     """
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
-        (model,), (ref,), request = models, self.refs, self.request
+        (model,), request = models, self.request
         options = self.options(model, "this part of the page", *(source.own for source in request.sources))
         if request.mixes and len(request.weights) != len(request.seeds):
             raise unclear("a weight for each column")
         check_chains(model, request.times, **options)
         drawn, steps = sum(not source.own for source in request.sources), request.lane.steps
-        work = by_kind(
-            (StepKind(ref, 1), drawn * steps),
-            (StepKind(ref, self.images), sum(chain_length(model, t, steps) for t in request.times)),
-        )
-        return RowsPlan(request, work, model, options)
+        rows = sum(chain_length(model, t, steps) for t in request.times)
+        return RowsPlan(request, self.cost(model, (1, drawn * steps), (self.images, rows)), model, options)
 
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
         (lent,), request, times = models, self.request, self.request.times

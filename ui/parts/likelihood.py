@@ -28,7 +28,7 @@ from ui.pictures import as_text
 from ui.pictures.encoded import Sprite, sent
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.protocol import BoundCurves, MeanBound
-from ui.runs.asked import Checkpoint, PictureText, unclear
+from ui.runs.asked import Checkpoint, PictureText, Whole, unclear
 from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -47,7 +47,7 @@ class Likelihood(Checkpoint):
     """the visitor's own picture; "" for the first ones of the shipped set"""
     count: Annotated[int, Field(ge=1, le=64)]
     """how many of the shipped set"""
-    labels: Annotated[list[int], Field(max_length=64)] | None
+    labels: Annotated[list[Whole], Field(max_length=64)] | None
     """the class of each picture; None for no labels, which is the null label if the model has one"""
 
     def pictures(self, model: ModelSpec) -> np.ndarray:

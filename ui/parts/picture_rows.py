@@ -17,7 +17,7 @@ from ui.pictures.encoded import kept_steps, sent
 from ui.protocol import RowStep
 from ui.runs.jobs import Job
 from ui.runs.log import Values
-from ui.runs.plans import Computation, Plan, Recording
+from ui.runs.plans import Computation, Plan, Recording, by_kind
 
 if TYPE_CHECKING:
     from ddpm_core import Step
@@ -94,6 +94,14 @@ class Rows(Computation):
             as_text.from_text(picture, model)
         self.request.lane.chain(model, self.images)
         return self.request.lane.arguments() | {"clip": self.request.clip}
+
+    def cost(self, model: ModelSpec, *work: tuple[int, float]) -> dict[StepKind, float]:
+        """Return what it takes to go so many steps with so many pictures at once, as `Counted` counts it: guidance
+        doubles the pictures, and each correction of "langevin" is one more evaluation.
+        """
+        chain = self.request.lane.chain(model, self.images)
+        guided, each = 1 + chain.condition.is_guided, chain.sampler.evaluations or 1
+        return by_kind(*((StepKind(self.refs[0], n * guided), steps * each) for n, steps in work))
 
     def counted(self, model: Model, work: Job) -> Model:
         """Return the model with a network that counts its evaluations."""

@@ -13,14 +13,12 @@ from pydantic import Field
 import ddpm_core
 from ddpm_core import imaging, restore
 from ddpm_core.model import Model, ModelSpec
-from ui.machine.step_times import StepKind
 from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import encoded, sent
 from ui.runs.asked import PictureAsked, RowsAsked, Seeds, unclear
 from ui.runs.jobs import Job
-from ui.runs.plans import by_kind
 
 if TYPE_CHECKING:
     from ddpm_core.model import Tensor
@@ -81,7 +79,7 @@ class RepairRun(Rows):
     shows_x = True
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
-        (model,), (ref,), request = models, self.refs, self.request
+        (model,), request = models, self.request
         options, steps = self.options(model, "restoration", request.source.own), request.lane.steps
         chain = request.lane.chain(model, self.images)
         task = restore.Task(request.measurement(model), ..., chain, model.clip)  # pyright: ignore[reportArgumentType]
@@ -91,8 +89,7 @@ class RepairRun(Rows):
             method.check(task)
             evaluations += steps * (GRADIENT if name in GRADIENTS else getattr(method, "rounds", 1))
         alone = 0 if request.source.own else steps
-        cost = by_kind((StepKind(ref, 1), alone), (StepKind(ref, self.images), evaluations))
-        return RowsPlan(request, cost, model, options)
+        return RowsPlan(request, self.cost(model, (1, alone), (self.images, evaluations)), model, options)
 
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
         (lent,), request = models, self.request

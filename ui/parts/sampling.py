@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # core); one of 512 as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
 MOMENTS = 25  # of a latent model's run, at most so many steps are shown
+MODELS = 2  # of a run, which holds them all in memory at once
 STATES = 8e6  # bytes: a run whose states take more keeps none of them
 SEEN = 16  # two pictures differ visibly in a pixel if it differs by more grey levels
 
@@ -168,6 +169,8 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
 
     def __init__(self, services: Services, request: SamplingAsked):
         super().__init__(services, request, request.lanes, len(request.seeds) * len(request.lanes))
+        if len(self.refs) > MODELS:
+            raise unclear("lanes of many models")
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
         request, n, by_ref = self.request, len(self.request.seeds), dict(zip(self.refs, models, strict=True))
@@ -343,6 +346,8 @@ class Sketching(Sampling):
     recording = Recording
 
     def __init__(self, services: Services, request: SamplingAsked):
+        if len(request.lanes) > 1:
+            raise unclear("a sketch of several lanes")
         if services.turns.others(visitor()):
             raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)

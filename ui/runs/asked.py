@@ -9,17 +9,21 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ddpm_core.model import ModelSpec
 from ddpm_core.runs import Chain, Condition, make_chain
 from ddpm_core.samplers import DEFAULTS
+from ui.forms import emoji
 
 UNCLEAR = "This request could not be understood: load the page again"
 
 log = logging.getLogger(__name__)
 
-Words = Annotated[str, Field(max_length=300)]
+Name = Annotated[str, Field(max_length=100)]
+# The page takes prompts of 300 characters, then puts a name between two spaces in the place of each emoji.
+Words = Annotated[str, Field(max_length=300 * (max(map(len, emoji.NAMES.values())) + 2))]
+Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=16)]
 PictureText = Annotated[str, Field(max_length=400_000)]
@@ -34,7 +38,7 @@ class Asked(BaseModel):
 
 class Checkpoint(Asked):
     checkpoint: Annotated[str, Field(min_length=1, max_length=300)]
-    facts: str = ""
+    facts: Name = ""
     """the stamp of the facts with which the page planned (`ui.models.facts`); "" if a script asks"""
 
 
@@ -42,7 +46,7 @@ class Sampled(Asked):
     """The base of requests with a sampler. The options of the sampler stand beside the fields, by their names."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, bool | float | Words | None]
+    __pydantic_extra__: dict[str, bool | float | Name | None]
 
     @model_validator(mode="after")
     def check_options(self) -> Self:
@@ -54,10 +58,10 @@ class Sampled(Asked):
 class LaneAsked(Checkpoint, Sampled):
     """One lane: a checkpoint, and the arguments of its chain."""
 
-    steps: int
-    sampler: str
-    spacing: str | None = None
-    labels: int | None = None
+    steps: Whole
+    sampler: Name
+    spacing: Name | None = None
+    labels: Whole | None = None
     guidance: float | None = None
     prompts: Words | None = None
     negative: Words | None = None
@@ -88,6 +92,11 @@ class PictureAsked(Asked):
 
 
 def unclear(why: object) -> ValueError:
-    """Return the error for a request that no page of ours sends. A visitor can't mend it, so only the log says why."""
-    log.warning("a request can't be understood: %s", why)
+    """Return the error for a request that no page of ours sends. A visitor can't mend it, so only the log says why: one
+    line about the first thing that is wrong, because a request may have thousands of them.
+    """
+    if isinstance(why, ValidationError):
+        first = why.errors(include_url=False, include_context=False, include_input=False)[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    log.warning("a request can't be understood: %.300r", str(why))
     return ValueError(UNCLEAR)

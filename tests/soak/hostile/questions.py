@@ -1,4 +1,4 @@
-"""Questions that cost the server much: many touches, and checkpoints with large JSON files. How long another visitor
+"""Requests that cost the server much: many touches, and checkpoints with large JSON files. How long another visitor
 waits meanwhile. The app is on this machine, and an address is what X-Forwarded-For says.
 """
 
@@ -14,14 +14,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pieces import unpacked
+
 from benchmarks.live.served import ServedApp
 from ddpm_core.checkpoint.refs import ANALYTIC, OPTIMISED
 from ddpm_core.disk.files import sha256
+from soak.calls import lanes
 from soak.hostile.checkpoints import WEIGHTS, write_checkpoint
 
 GREEDY, VISITOR, CLASS = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 PUPILS = 30
-ENGINE = {"part": "engine", "values": {}}
 
 
 class Visit:
@@ -32,41 +34,36 @@ class Visit:
         self._headers = {"Content-Type": "application/json", "X-Forwarded-For": address}
         self._connection = http.client.HTTPConnection(self._at, timeout=120)
 
-    def post(self, path: str, content: dict[str, Any]) -> int:
-        """The status of the answer, when all of it is here."""
+    def post(self, path: str, content: dict[str, Any]) -> bytes:
+        """The answer, when all of it is here; b"" for one that says no."""
         try:
             self._connection.request("POST", path, json.dumps(content).encode(), self._headers)
             answer = self._connection.getresponse()
-            answer.read()
+            found = answer.read()
         except (OSError, http.client.HTTPException):
             self._connection.close()
-            return 0
-        return answer.status
+            return b""
+        return found if answer.status == 200 else b""
 
 
-def touched(characters: int = 33_000) -> dict[str, Any]:
-    """A question with as many touches as such a text holds."""
-    stroke = "500-noise-100-7.7"
-    values = {"checkpoint": "mnist-tiny", "steps": 1000, "count": 1}
-    return {
-        "part": "watch",
-        "what": "cost",
-        "values": values | {"touch": "_".join([stroke] * (characters // (1 + len(stroke))))},
-    }
+def touched(strokes: int, cells: int) -> dict[str, Any]:
+    """A request for a short run with so many strokes of so many cells."""
+    values, stroke = lanes("mnist-tiny", 2), {"t": 500, "what": "noise", "strength": 100, "cells": [[7, 7]] * cells}
+    return {"part": "watch", "values": values | {"lanes": values["lanes"] * 2, "touch": [stroke] * strokes}}
 
 
 def starve(folder: Path, checkpoint: str, connections: tuple[int, ...], seconds: float) -> dict[str, Any]:
-    """So many connections of one address ask what a run with many touches takes, again and again. Those of a text of
-    33 kB are refused since there is a limit; as many as are allowed are not.
+    """So many connections of one address ask for runs with many touches, again and again. More strokes than the limit
+    are refused; as many as it allows, with as many cells as a request may have, are not.
     """
     result: dict[str, Any] = {}
-    questions = {"33 kB": touched(), "allowed": touched(200 * 18)}
+    requests = {"refused": touched(3000, 1), "allowed": touched(200, 35)}
     with ServedApp(folder, checkpoint) as app:
         app.warm_up()
         run = _run_of(app)
-        for name, question in questions.items():
+        for name, request in requests.items():
             for many in connections:
-                with _asked(app, [question] * many):
+                with _asked(app, "/run", [request] * many):
                     beside = _times(run, seconds)
                 result[f"{name}, {many} connections"] = {"alone": _times(run, seconds / 2), "beside": beside}
         pages = [Visit(app, CLASS) for _ in range(PUPILS)]
@@ -93,7 +90,7 @@ def large_json(folder: Path, checkpoint: str, megabytes: tuple[float, ...], seco
             write_checkpoint(place)
             _pad(place, int(size * 1e6))
             facts = {"part": "engine", "what": "facts", "values": {"ref": str(place)}}
-            with _asked(app, [facts] * 3):
+            with _asked(app, "/ask", [facts] * 3):
                 beside, memory = _times(run, seconds), app.memory()
             beside["memory_grew_mb"] = (memory - before) / 1e6
             result[f"{size} MB"] = {"alone": _times(run, seconds / 2), "beside": beside}
@@ -119,8 +116,8 @@ def _run_of(app: ServedApp) -> Callable[[], None]:
     visitor = Visit(app, VISITOR)
 
     def run() -> None:
-        values = {"checkpoint": app.checkpoint, "steps": 2, "count": 1}
-        visitor.post("/run", {"part": "watch", "values": values, "page": "visitor"})
+        asked = {"part": "watch", "values": lanes(app.checkpoint, 2), "page": "visitor"}
+        assert unpacked(visitor.post("/run", asked))[-1]["state"] == "finished"
 
     return run
 
@@ -136,17 +133,17 @@ def _times(run: Callable[[], None], seconds: float) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _asked(app: ServedApp, questions: list[dict[str, Any]]) -> Iterator[None]:
-    """One address asks these meanwhile, each over its own connection, again and again."""
+def _asked(app: ServedApp, path: str, requests: list[dict[str, Any]]) -> Iterator[None]:
+    """One address asks these meanwhile, each as a page and over a connection of its own, again and again."""
     over = threading.Event()
 
-    def ask(question: dict[str, Any]) -> None:
+    def ask(page: int, request: dict[str, Any]) -> None:
         visit = Visit(app, GREEDY)
         while not over.is_set():
-            if visit.post("/ask", question | {"page": "greedy"}) != 200:
+            if not visit.post(path, request | {"page": f"greedy {page}"}):
                 over.wait(0.1)
 
-    askers = [threading.Thread(target=ask, args=(one,)) for one in questions]
+    askers = [threading.Thread(target=ask, args=one) for one in enumerate(requests)]
     for asker in askers:
         asker.start()
     over.wait(2)
@@ -160,6 +157,7 @@ def _asked(app: ServedApp, questions: list[dict[str, Any]]) -> Iterator[None]:
 
 def _open_page(page: Visit, checkpoint: str) -> None:
     """The questions of a page that opens."""
-    page.post("/ask", ENGINE | {"what": "models"})
-    page.post("/ask", ENGINE | {"what": "facts", "values": {"ref": checkpoint}})
-    page.post("/ask", {"part": "watch", "what": "cost", "values": {"checkpoint": checkpoint, "steps": 50}})
+    asked = {"models": {}, "facts": {"ref": checkpoint}, "pace": {"refs": [checkpoint]}}
+    for what, values in asked.items():
+        answer = page.post("/ask", {"part": "engine", "what": what, "values": values})
+        assert answer and b'"error"' not in answer, what
