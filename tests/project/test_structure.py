@@ -165,6 +165,7 @@ FLOORS = {
         "server",
         "parts",
         "run",
+        "learning",
         "files",
         "player",
         "plans",
