@@ -23,7 +23,7 @@ import { jsonObject, Weights } from "./weights.js";
  * @property {number} T
  * @property {Float64Array} beta length T + 1 @property {Float64Array} alphaBar the same, with alphaBar[0] = 1
  * @property {boolean} [exploding] as a Schedule has it
- * @property {"epsilon" | "x0" | "v" | "mu"} prediction
+ * @property {"epsilon" | "x0" | "v" | "mu" | "flow"} prediction
  * @property {string} variance the checkpoint's own
  * @property {boolean} clip
  * @property {number} offset what the spacing "leading" adds to each of its times
