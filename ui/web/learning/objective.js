@@ -1,8 +1,9 @@
 // What a network is to learn: how noisy its pictures are, what it predicts of them, and how much an error counts. The twin of
 // ddpm_core/objective.py, process.py and coordinates.py.
 
-import { clamp, combine, minus, over } from "../process/floats.js";
-import { schedule } from "../process/schedule.js";
+import { clamp, combine, minus } from "../process/floats.js";
+import { fitted, qSample, toX0Eps } from "../process/predict.js";
+import { flowAt, schedule } from "../process/schedule.js";
 import { FLOW_TIME } from "./recipe.js";
 
 /** @import { Recipe } from "./recipe.js" */
@@ -36,13 +37,11 @@ export class Objective {
   /** @param {Recipe} recipe @param {Record<string, any>} scheduler of its scheduler_config.json */
   constructor({ prediction, times, weight }, scheduler) {
     this.prediction = prediction;
-    this.weighted = weight === "min_snr";
-    this.schedule = schedule(scheduler);
-    const { alphaBar } = this.schedule;
-    this.T = this.schedule.T;
-    this.signal = alphaBar.map(Math.sqrt);
-    this.noise = alphaBar.map((at) => Math.sqrt(1 - at));
-    this.times = times === "lognormal" ? lognormalTimes(alphaBar) : null;
+    this.isWeighted = weight === "min_snr";
+    this.process = { ...schedule(scheduler), prediction };
+    this.T = this.process.T;
+    /** P(t <= n) for n = 1..T; null where all t are equally likely. */
+    this.times = times === "lognormal" ? lognormalTimes(this.process.alphaBar) : null;
   }
 
   /** The t of a uniform number. @param {number} u */
@@ -59,44 +58,40 @@ export class Objective {
 
   /** How much the loss of a t counts. @param {number} t */
   weight(t) {
-    if (!this.weighted) return 1;
-    const at = this.schedule.alphaBar[t];
+    if (!this.isWeighted) return 1;
+    const at = this.process.alphaBar[t];
     const snr = at / (1 - at);
     return Math.min(snr, GAMMA) / OF_X0[this.prediction](snr);
   }
 
   /** x_t. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
   noisy(x0, eps, t) {
-    return combine([this.signal[t], x0], [this.noise[t], eps]);
+    return qSample(this.process, x0, t, eps);
   }
 
-  /** The picture and the time that the network gets for an x_t: a flow's is (1 − τ) x_0 + τ ε at τ. @param {Float32Array} xt @param {number} t */
+  /** The picture and the time that the network gets for an x_t. @param {Float32Array} xt @param {number} t */
   input(xt, t) {
-    const [signal, noise] = [this.signal[t], this.noise[t]];
     if (this.prediction !== "flow") return { x: xt, time: t - 1 };
-    return { x: combine([1 / (signal + noise), xt]), time: Math.fround((FLOW_TIME * noise) / (signal + noise)) };
+    const { tau, scale } = flowAt(this.process, t);
+    return { x: combine([scale, xt]), time: Math.fround(FLOW_TIME * tau) };
   }
 
-  /** What the network is to say. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
+  /** What the network is to predict. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
   target(x0, eps, t) {
     if (this.prediction === "epsilon") return eps;
     if (this.prediction === "x0") return x0;
     if (this.prediction === "flow") return minus(eps, x0);
-    return combine([this.signal[t], eps], [-this.noise[t], x0]);
+    const at = this.process.alphaBar[t];
+    return combine([Math.sqrt(at), eps], [-Math.sqrt(1 - at), x0]);
   }
 
-  /** x̂_0, in [−1, 1], of what the network says. @param {Float32Array} output @param {Float32Array} xt @param {number} t */
+  /** x̂_0, in [−1, 1], of what the network predicts. @param {Float32Array} output @param {Float32Array} xt @param {number} t */
   x0(output, xt, t) {
-    const [signal, noise] = [this.signal[t], this.noise[t]];
-    if (this.prediction === "x0") return clamp(output);
-    if (this.prediction === "v") return clamp(combine([signal, xt], [-noise, output]));
-    const divisor = this.prediction === "flow" ? signal + noise : signal;
-    return clamp(over(combine([1, xt], [-noise, output]), divisor));
+    return clamp(toX0Eps(this.process, output, xt, t)[0]);
   }
 
   /** x_s of DDIM without noise, from x_t and x̂_0. @param {Float32Array} xt @param {Float32Array} x0 @param {number} t @param {number} s */
   ddim(xt, x0, t, s) {
-    const ratio = this.noise[s] / this.noise[t];
-    return combine([this.signal[s] - ratio * this.signal[t], x0], [ratio, xt]);
+    return this.noisy(x0, fitted(this.process, x0, xt, t).eps, s);
   }
 }
