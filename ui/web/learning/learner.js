@@ -1,7 +1,7 @@
 // A network that learns, in a worker. Several workers can share a network: each computes the gradient of its share of a step's
 // pictures, and takes the step of its share of the weights. The page hands on what they need of each other (training.js).
 
-import { BatchLayers, batchUnet } from "../network/batch_layers.js";
+import { BatchLayers } from "../network/batch_layers.js";
 import { Memory, pageKernel } from "../network/kernel.js";
 import { Parameters } from "../network/parameters.js";
 import { flat, fromUint8, toUint8 } from "../process/floats.js";
@@ -81,7 +81,7 @@ export class Learner {
     const memory = new Memory(code);
     this.parameters = new Parameters(memory, shapesOf(config));
     this.layers = new BatchLayers(memory, this.parameters, N);
-    this.unet = batchUnet(this.layers, config);
+    this.unet = this.layers.unet(config);
     const all = [...this.parameters.all.values()];
     this.shares = sharesOf(all, workers, this.parameters.size);
     this.names = new Set(this.shares[index].names);
