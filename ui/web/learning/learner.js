@@ -40,7 +40,7 @@ import { shapesOf } from "./shapes.js";
 /** What an example is made of. @typedef {{ x0: Float32Array, eps: Float32Array, t: number, label: number }} Example */
 
 const N = 8; // pictures that are computed at once
-export const SAMPLES = 24; // pictures of a grid
+const SAMPLES = 24; // pictures of a grid
 const STEPS = 10; // of their chains
 
 /** The tensors that each worker steps, so that all have about as much to do. @param {Parameter[]} parameters @param {number} count @param {number} size of all @returns {Share[]} */

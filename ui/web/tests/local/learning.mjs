@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { uniform } from "../../learning/draws.js";
 import { Learner } from "../../learning/learner.js";
-import { lognormalTimes, ndtr } from "../../learning/objective.js";
+import { ndtr, Objective } from "../../learning/objective.js";
 import { learningRate } from "../../learning/optimisers.js";
 import { configOf } from "../../learning/recipe.js";
 import { initialWeights, shapesOf } from "../../learning/shapes.js";
@@ -44,7 +44,8 @@ const ASKED = {
   learned,
   config: ({ recipe, pictures }) => configOf(recipe, picturesOf(pictures)),
   initial: ({ config, seed }) => initialWeights(shapesOf(config), seed),
-  times: ({ alphaBar, mean, std }) => lognormalTimes(Float64Array.from(alphaBar), mean, std),
+  times: ({ recipe, pictures }) =>
+    new Objective(recipe, configOf(recipe, picturesOf(pictures))["scheduler_config.json"]).times,
   ndtr: ({ values }) => values.map(ndtr),
   rates: ({ recipe, steps }) => steps.map((step) => learningRate(recipe, step)),
   uniform: ({ seed, number, n }) => uniform(seed, "example", number, n),
