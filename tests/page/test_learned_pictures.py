@@ -38,11 +38,12 @@ def face(rng):
 RNG = np.random.default_rng(0)
 DRAWINGS = [[star(RNG)] for _ in range(5)] + [face(RNG) for _ in range(5)]
 UNIFORM = [("uniform", {"seed": str(seed), "stream": stream, "n": 40}) for seed in (0, 2**63 - 1) for stream in (0, 7)]
+SHEET = ("sheet", {})
 DRAWN = ("drawings", {"drawings": DRAWINGS})
 FEW = ("drawings", {"drawings": DRAWINGS[:4]})
 MANY = ("drawings", {"drawings": DRAWINGS * 3})
 DIGITS = ("digits", {"file": str(web.served()["digits.npz"])})
-QUESTIONS = [*UNIFORM, DRAWN, FEW, MANY, DIGITS]
+QUESTIONS = [*UNIFORM, SHEET, DRAWN, FEW, MANY, DIGITS]
 
 
 def unpacked(answer):
@@ -91,7 +92,8 @@ def test_a_drawing_is_drawn_as_pillow_does_it(answer):
 
 def test_variants_are_the_drawing_moved_a_little(answer):
     """Their ink has its middle up to 2 pixels away, and is up to 15 % longer or shorter."""
-    found = answer(DRAWN)
+    found, about = answer(DRAWN), answer(SHEET)
+    assert [about[name] for name in ("side", "count", "shift", "stretch")] == [28, 150, 2, 0.15]
     variants = found["images"].reshape(len(DRAWINGS), 150, 28, 28).astype(float)
     assert found["count"] == 150 * len(DRAWINGS)
     assert len({one.tobytes() for one in variants.reshape(-1, 784)}) == found["count"]

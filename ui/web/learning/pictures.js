@@ -98,9 +98,9 @@ export async function ownPictures(files, rest) {
 function inFolders(files) {
   const sorted = files.map(({ file, path }) => ({ file, path: path.split("/") }));
   sorted.sort((a, b) => (a.path.join("/") < b.path.join("/") ? -1 : 1));
-  const depth = Math.min(...sorted.map(({ path }) => path.length - 1));
+  const [first] = sorted;
   let shared = 0;
-  while (shared < depth && sorted.every(({ path }) => path[shared] === sorted[0].path[shared])) shared++;
+  while (first && sorted.every(({ path }) => path.length > shared + 1 && path[shared] === first.path[shared])) shared++;
   return sorted.map(({ file, path }) => ({ file, path: path.slice(shared) }));
 }
 

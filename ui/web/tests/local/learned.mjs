@@ -1,6 +1,6 @@
 // Answers to tests/page/test_learned_pictures.py: node learned.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
-import { drawnPictures } from "../../learning/drawings.js";
+import { drawnPictures, SHEET, VARIED } from "../../learning/drawings.js";
 import { digits } from "../../learning/pictures.js";
 import { uniform } from "../../process/noise.js";
 
@@ -8,6 +8,7 @@ const rest = async () => {};
 
 const ASKED = {
   uniform: ({ seed, stream, n }) => uniform(seed, stream, n),
+  sheet: () => ({ ...SHEET, ...VARIED }),
   drawings: ({ drawings }) => drawnPictures(drawings, rest),
   digits: ({ file }) => {
     globalThis.fetch = async () => new Response(readFileSync(file));
