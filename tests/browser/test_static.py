@@ -240,7 +240,7 @@ def test_little_is_sent_before_run_can_be_pressed_and_before_the_first_run_ends(
     assert before < 205_000
     model = folder / "checkpoints/mnist-tiny"
     read = [f"checkpoints/mnist-tiny/{file.name}" for file in model.iterdir() if "readers" not in file.name]
-    read += [f"web/*/{WORKER}", "web/*/local/network/kernel.wasm", "knowledge/*/knowledge.json"]
+    read += [f"web/*/{WORKER}", "web/*/network/kernel.wasm", "knowledge/*/knowledge.json"]
     assert before + sent(*read) < 1.5e6
 
 
