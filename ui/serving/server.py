@@ -48,14 +48,14 @@ from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, latents, likelihood, network, plane, repair, sampling, training
+from ui.parts import between, course, fetching, following, latents, likelihood, network, plane, repair, sampling
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
 from ui.runs.pages import Gone, NotBegun, Runs
-from ui.runs.visitors import address, asks, visitor
+from ui.runs.visitors import address, asks
 from ui.runs.words import page_words
 from ui.serving.connections import Server
 from ui.serving.gate import CROWDED, NAME, REQUESTS, REQUESTS_OF_ONE, Gate, unclear
@@ -75,6 +75,7 @@ PARTS: tuple[Callable[[Services], Part], ...] = (
     between.BetweenPart,
     likelihood.LikelihoodPart,
     network.NetworkPart,
+    following.FollowPart,
     fetching.FetchingPart,
     course.CoursePart,
 )
@@ -126,9 +127,7 @@ class App(FastAPI):
         self.api: Future[Api] = Future()
         self.wanted = threading.Event()
         self.warmup = Warmup(services)
-        self.training = training.TrainingPart(services) if services.trains else None
         parts: list[Part] = [make(services) for make in PARTS]
-        parts += [self.training] if self.training else []
         self.parts = {name: part for part in parts for name in part.names}
         self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
         self.runs = Runs(services, lambda name, values: self.parts[name].request(values))
@@ -169,7 +168,6 @@ class App(FastAPI):
             "takesAny": self.services.models.takes_any,
             "models": self.services.models.choices(),
             "device": self._device(),
-            "forms": {name: form.form() for part in self.parts.values() for name, form in part.forms.items()},
             "words": page_words(),
             "initial": {name: own for name, part in self.parts.items() if (own := part.initial())},
         }
@@ -240,7 +238,7 @@ class App(FastAPI):
     def _models(self, asked: Asked) -> ModelList:
         """Return the models to choose from, with what is known of them so far, and the machine that computes."""
         return {
-            "models": self.services.models.choices(visitor()),
+            "models": self.services.models.choices(),
             "device": self._device(),
             "known": self.warmup.known.is_set(),
         }
@@ -324,13 +322,12 @@ def build(
     public: bool = False,
     limits: ServerLimits | None = None,
     allow_hub: bool = False,
-    allow_training: bool = False,
 ) -> App:
     """The app, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
-    public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub, and
-    trains only with allow_training. limits: those of a public page, or of one's own, where none are given.
+    public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub.
+    limits: those of a public page, or of one's own, where none are given.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if zero_gpu.is_here():
@@ -343,7 +340,7 @@ def build(
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    services = Services(models, turns, limits, pace, EventLog(), models.first, trains=allow_training or not public)
+    services = Services(models, turns, limits, pace, EventLog(), models.first)
     return App(services)
 
 
@@ -387,24 +384,20 @@ def launch(
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
-    """End all runs and trainings and close the app. Returns whether no run computes any more.
+    """End all runs and close the app. Returns whether no run computes any more.
 
-    patience: seconds for runs to finish; new runs are refused, and trainings stop at once. seconds: after that, the
-    time in which everything must stop, one deadline for all. Wait for this before the program ends: Python aborts if
-    one of its threads still computes then.
+    patience: seconds for runs to finish; new runs are refused. seconds: after that, the time in which everything must
+    stop, one deadline for all. Wait for this before the program ends: Python aborts if one of its threads still
+    computes then.
     """
     services = app.services
     finish = time.monotonic() + patience
     end = finish + seconds
     services.events.close(patience)
-    if app.training:
-        app.training.stop()
     while services.events.here and time.monotonic() < finish:
         time.sleep(0.05)
     stopped = services.turns.stop_all(end - time.monotonic())
     stopped = app.warmup.close(end - time.monotonic()) and stopped
-    if app.training:
-        app.training.close(end - time.monotonic())
     while services.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
     if app.server is None:
