@@ -1,19 +1,19 @@
 // Train: a network learns in the visitor's browser, alone or beside another one. The form, the buttons, and what they do.
 
 import { swatch } from "../drawing/chart.js";
-import { button, el, find, isShown, sheet, write } from "../drawing/dom.js";
+import { button, el, isShown, sheet, write } from "../drawing/dom.js";
 import { soon } from "../drawing/motion.js";
 import { Form } from "../form/form.js";
 import { slideItem } from "../run/slide.js";
 import { Status } from "../run/status.js";
-import { problem } from "../words/units.js";
-import { ACTIONS, ANEW, expected, facts, followed, MACHINE, QUESTIONS, SHOWN, status, WORDS } from "../words/train.js";
+import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, status, WORDS } from "../words/train.js";
+import { ANY, problem } from "../words/units.js";
 import { asLaneA, questions, recipesOf, titlesOf } from "./train/choices.js";
 import { Follow } from "./train/follow.js";
 import * as machine from "./train/machine.js";
 import { Models } from "./train/models.js";
-import { Source } from "./train/source.js";
 import { Session } from "./train/session.js";
+import { Source } from "./train/source.js";
 import { SHOWS } from "./train/standing.js";
 import { ToldTrack } from "./train/track.js";
 import { View } from "./train/view.js";
@@ -38,7 +38,7 @@ class Train {
   #estimate = el("p", { class: "estimate", role: "status" });
   #note = el("p", { class: "info note", role: "status" });
   #presets = el("div", { class: "try" });
-  #lanes = el("div", { class: "cards" });
+  #lanes = el("div", { class: "lane-cards" });
   #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
   #welcome = el("p", { class: "welcome" }, WORDS.welcome);
   /** @type {ToldTrack | null} a recorded training */
@@ -55,20 +55,24 @@ class Train {
     this.draw = soon(() => isShown(this.element) && this.render(), DRAWS);
     this.form = new Form(this.fields, page.given, () => this.#changed());
     this.source = new Source(() => this.#changed());
-    this.models = new Models(page, this.source);
+    this.models = new Models(page);
     this.session = new Session({ ...this.models.means, alone: machine.alone, now: () => performance.now() }, () =>
       this.#news(),
     );
     this.view = new View(
       {
-        use: (lane) => this.#try(() => this.models.use(this.session, lane)),
+        use: (lane) => this.#use(lane),
         keep: (lane) => this.#try(() => this.models.keep(this.session, lane)),
         copied: (lane, moment) => this.models.copied(this.session, lane, moment),
         say: (text) => page.say(text),
       },
       () => this.render(),
     );
-    this.follow = new Follow(page, () => this.render(), (sentence) => this.#complain(sentence));
+    this.follow = new Follow(
+      page,
+      () => this.render(),
+      (sentence) => this.#complain(sentence),
+    );
     this.buttons = Object.fromEntries(BUTTONS.map((name) => [name, this.#action(name)]));
     const head = el("div", { class: "head" }, this.status.element);
     const stage = el("div", { class: "stage" }, this.#presets, head, this.#note, this.view.element, this.#welcome);
@@ -105,8 +109,7 @@ class Train {
     const choices = el("form", { class: "choices fields", autocomplete: "off" }, this.form.place(first.name));
     choices.append(this.source.element, this.#lanes, this.#compare, shared, el("p", { class: "info" }, WORDS.private));
     choices.addEventListener("submit", (event) => event.preventDefault());
-    const given = this.page.given.initial[this.part];
-    const more = given && !given.public ? [this.follow.element] : [];
+    const more = this.page.given.initial[this.part]?.follows ? [this.follow.element] : [];
     const side = el("div", { class: "side" }, bar, this.#wrong, this.#estimate, choices, this.#opener(), ...more);
     if (this.lack) side.replaceChildren(el("p", { class: "recorded" }, this.lack));
     return side;
@@ -190,6 +193,13 @@ class Train {
     return !session.isUnsaved;
   }
 
+  /** Use the model of a lane, or that of the training that is followed. @param {number} lane */
+  #use(lane) {
+    const ref = this.follow.answer?.model;
+    if (ref) this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });
+    else this.#try(() => this.models.use(this.session, lane));
+  }
+
   /** Do something whose end is a sentence. @param {() => Promise<string | void>} act */
   async #try(act) {
     try {
@@ -231,10 +241,10 @@ class Train {
   }
 
   render() {
-    const { session, track, element, view } = this;
+    const { session, track, element, view, follow } = this;
     const isExample = track !== null && track === this.#example;
-    const isOwn = track !== null && track === session.track;
-    view.render(track, isOwn && SHOWS[session.state].model, isExample);
+    const hasModel = follow.track ? Boolean(follow.answer?.model) : !isExample && SHOWS[session.state].model;
+    view.render(track, hasModel, isExample);
     this.#showStatus(track, isExample);
     this.#showForm();
     for (const name of BUTTONS) {
@@ -244,7 +254,7 @@ class Train {
     }
     write(this.buttons.start, session.track ? ANEW : ACTIONS.start);
     this.#welcome.hidden = Boolean(this.follow.track ?? (session.track?.moments.length || session.state !== "idle"));
-    const { state } = this.follow.track ? this.follow.answer : session;
+    const { state } = follow.answer ?? session;
     Object.assign(element.dataset, { state, grids: track?.moments.length ?? 0, at: view.moment?.step ?? "" });
     Object.assign(element.dataset, { live: view.live, example: isExample, lanes: view.moment?.lanes.length ?? 0 });
   }
@@ -252,16 +262,13 @@ class Train {
   /** @param {Track | null} track @param {boolean} isExample */
   #showStatus(track, isExample) {
     const { session, follow } = this;
-    const isFollowed = Boolean(follow.track);
-    const runs = isFollowed ? follow.answer.state === "running" : session.state === "running";
-    const text = isExample
-      ? WORDS.example
-      : isFollowed
-        ? followed(follow.answer.state, follow.answer.text)
-        : status(session.state, session.error);
+    const { answer } = follow;
+    const runs = (answer ?? session).state === "running";
+    const own = isExample ? WORDS.example : status(session.state, session.error);
+    const text = answer ? FOLLOWED[answer.state] : own;
     const more = track ? facts(track, runs) : "";
     const share = track && !isExample && track.total ? track.images / track.total : undefined;
-    const isWaiting = ["preparing", "starting"].includes(session.state) && !isFollowed;
+    const isWaiting = !answer && ["preparing", "starting"].includes(session.state);
     this.status.show(text, more, isExample, isWaiting ? null : share);
     const notes = [session.isKept ? "" : WORDS.unkept, this.battery];
     write(this.#note, notes.filter(Boolean).join(" "));

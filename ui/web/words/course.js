@@ -30,8 +30,7 @@ export const BAR = {
   touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the touch`,
   cells: (/** @type {number} */ side) => (side > 1 ? `${side} × ${side} cells` : "one cell"),
   copied: (/** @type {boolean} */ copied, /** @type {string} */ why) => (copied ? `Copied. ${why}` : why),
-  over: (/** @type {boolean} */ draws) =>
-    `The tour is over. ${draws ? "Draw your own pictures now, or go" : "Go"} on with the next lesson.`,
+  over: "The tour is over. Draw your own pictures now, or go on with the next lesson.",
   own: "Draw my own",
   controls:
     "Set up the page as your class should find it. Students get the controls that are ticked; this lesson needs these:",

@@ -233,11 +233,11 @@ export const TRAIN = {
   },
   rate: {
     title: "learning rate",
-    titles: { "0.001": ".001", "0.003": ".003", "0.012": ".012" },
+    titles: { 0.001: ".001", 0.003: ".003", 0.012: ".012" },
     sentences: {
-      "0.001": "Small steps: steady, and slower.",
-      "0.003": "Suits these networks.",
-      "0.012": "Large steps: quick at first, but they may go too far.",
+      0.001: "Small steps: steady, and slower.",
+      0.003: "Suits these networks.",
+      0.012: "Large steps: quick at first, but they may go too far.",
     },
   },
   batch: { title: "batch", label: "Pictures of a step" },

@@ -1,7 +1,7 @@
 // Train's words.
 import { duration } from "./units.js";
 
-/** @import { TrainState } from "../messages/protocol.d.ts" */
+/** @import { Followed } from "../messages/protocol.d.ts" */
 /** @import { Action, Standing } from "../parts/train/standing.js" */
 
 /** @param {number} n */
@@ -47,33 +47,22 @@ const STATES = {
   failed: "Failed",
 };
 
-/** How a training of this computer that is followed stands. @type {Record<TrainState, string>} */
-const FOLLOWED = {
-  idle: "Ready",
-  starting: "Following: no samples yet",
-  waiting: "Following",
+/** How a training that is followed stands. @type {Record<Followed["state"], string>} */
+export const FOLLOWED = {
   running: "Following",
-  pausing: "Following",
-  paused: "The other training has paused",
-  stopping: "Following",
-  stopped: "The other training has stopped",
   finished: "The other training has finished",
-  error: "The other training has failed",
   silent: "The other training has written nothing for two minutes",
 };
 
 /** What the training does, in a line. @param {Standing} state @param {string} error why it has failed */
 export const status = (state, error) => (state === "failed" && error ? `${STATES.failed}: ${error}` : STATES[state]);
 
-/** The same of one that is followed. @param {TrainState} state @param {string} [text] */
-export const followed = (state, text) => (text ? `${FOLLOWED[state]}: ${text}` : FOLLOWED[state]);
-
 /** The numbers of a training. @typedef {{ images: number, total: number, rate: number, left: number | null }} Numbers */
 
 /** How far it is: images, images a second, time left. @param {Numbers} numbers @param {boolean} runs whether it goes on now */
 export function facts({ images, total, rate, left }, runs) {
   if (!total) return "";
-  const items = [`${whole(images)} of ${whole(total)} images`];
+  const items = [images ? `${whole(images)} of ${whole(total)} images` : `${whole(total)} images`];
   if (runs && rate) items.push(`${whole(rate)} images/s`);
   if (runs && left !== null) items.push(`about ${duration(Math.max(1, left))} left`);
   return items.join(" · ");

@@ -43,7 +43,9 @@ export function recipesOf(values, pictures) {
 export function titlesOf(values, form) {
   if (values.two !== true) return [""];
   const names = ofLane(form).filter((name) => String(values[name]) !== String(values[`${name}_b`]));
-  const shown = names.filter((name) => name !== "schedule" || !["", "_b"].some((end) => values[`prediction${end}`] === "flow"));
+  const shown = names.filter(
+    (name) => name !== "schedule" || !["", "_b"].some((end) => values[`prediction${end}`] === "flow"),
+  );
   return ["", "_b"].map((end) =>
     shown
       .map((name) => {

@@ -1,21 +1,20 @@
-// A run of `python -m train fit` on this computer, which the server reads. Only a server of one's own follows one.
+// A run of `python -m train fit` on this computer, whose folder the server reads. Only a server of one's own follows one.
 
 import { button, el } from "../../drawing/dom.js";
 import { FOLLOW } from "../../words/train.js";
 import { ToldTrack } from "./track.js";
 
 /** @import { Page } from "../../app.js" */
-/** @import { TrainingNow } from "../../messages/protocol.d.ts" */
+/** @import { Followed } from "../../messages/protocol.d.ts" */
 
 const OFTEN = 1000; // ms between two questions while it goes on,
 const SELDOM = 20_000; // and otherwise
-const ENDED = ["stopped", "finished", "error", "paused"];
 
 export class Follow {
   /** The run that is followed; null where none is. @type {ToldTrack | null} */
   track = null;
-  /** @type {TrainingNow} */
-  answer = { state: "idle", number: 0 };
+  /** What was said of it last. @type {Followed | null} */
+  answer = null;
   #timer = 0;
 
   /** @param {Page} page @param {() => void} changed @param {(sentence: string) => void} complain */
@@ -31,45 +30,32 @@ export class Follow {
     const form = el("form", { autocomplete: "off" }, el("label", { for: id }, FOLLOW.folder), row);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#begin();
+      this.#ask(this.path.value, new ToldTrack());
     });
     this.element = el("details", { class: "more follow" }, el("summary", null, FOLLOW.title), form);
   }
 
-  async #begin() {
-    const visitor = this.page.client.session;
-    const got = await this.page.client.ask("train", "follow", { visitor, path: this.path.value });
-    this.complain(got.error ?? "");
-    if (got.error !== undefined) return;
-    this.track = new ToldTrack();
-    this.leave.hidden = false;
-    await this.#refresh();
-  }
-
   #end() {
     clearTimeout(this.#timer);
-    this.track = null;
-    this.answer = { state: "idle", number: 0 };
+    this.track = this.answer = null;
     this.leave.hidden = true;
     this.changed();
   }
 
-  async #refresh() {
-    const { track, page } = this;
-    if (!track) return;
-    clearTimeout(this.#timer);
-    const { number } = this.answer;
-    const answer = await page.client.ask("train", "now", { visitor: page.client.session, number, ...track.asked });
-    if (track !== this.track) return; // followed no more, or another one
-    let wait = OFTEN;
-    if (answer.error !== undefined) this.complain(answer.error);
-    else {
-      this.answer = answer;
+  /** Ask what is new in a folder, again and again. @param {string} path @param {ToldTrack} track that gets it */
+  async #ask(path, track) {
+    const isFirst = track.version < 0;
+    const answer = await this.page.client.ask("train", "follow", { path, ...track.asked });
+    if (!isFirst && track !== this.track) return; // it is followed no more
+    this.complain(answer.error ?? "");
+    if (answer.error === undefined) {
+      clearTimeout(this.#timer);
+      Object.assign(this, { track, answer });
       track.take(answer);
-      if (answer.more) wait = 0;
-      else if (ENDED.includes(answer.state)) wait = SELDOM;
-    }
+    } else if (isFirst) return;
+    this.leave.hidden = false;
+    const wait = this.answer?.more ? 0 : this.answer?.state === "running" ? OFTEN : SELDOM;
+    this.#timer = window.setTimeout(() => this.#ask(path, track), wait);
     this.changed();
-    this.#timer = window.setTimeout(() => this.#refresh(), wait);
   }
 }

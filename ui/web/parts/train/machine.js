@@ -7,14 +7,15 @@ import { MACHINE } from "../../words/train.js";
 /** What the page knows of a computer: `navigator`, with what not every browser has. @typedef {{ hardwareConcurrency?: number, deviceMemory?: number, userAgentData?: { mobile?: boolean }, connection?: { saveData?: boolean }, getBattery?: () => Promise<{ level: number, charging: boolean }> }} Device */
 
 const PAGES = 1000; // of 64 KiB that a worker takes, about
-const PLENTY = 4; // GB of a phone, for two workers
 const LOW = 0.2; // of a battery
 const RATE = "lab-learns"; // under which the browser keeps how many images of the usual network it learns a second
 const PASSES = 1.75; // an image forward and backward costs so many evaluations
 const FIRST = 5000; // images until the first samples can be read
 const [WIDTH, SIDE] = [16, 28]; // of the usual network
 /** A module with one instruction of SIMD. */
-const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const SIMD = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+];
 
 /** Why this browser can't train a network, in a sentence; "" where it can. */
 export function lack() {
@@ -27,11 +28,10 @@ export function lack() {
   }
 }
 
-/** How many workers a training has: one core is left for the page where there are more than two. @param {Device} device */
-export function workersOf({ hardwareConcurrency: cores = 2, deviceMemory = PLENTY, userAgentData }) {
-  if (userAgentData?.mobile) return deviceMemory >= PLENTY && cores > 2 ? 2 : 1;
-  return cores > 4 ? 4 : Math.min(2, cores);
-}
+/** What a training needs to know of this computer to choose its workers. @param {Device} device */
+export const machineOf = ({ hardwareConcurrency: cores, deviceMemory: memory, userAgentData }) => {
+  return { cores, memory, mobile: userAgentData?.mobile ?? false };
+};
 
 /** Whether the visitor wants to send and get little. @param {Device} device */
 export const savesData = ({ connection }) => connection?.saveData === true;

@@ -8,22 +8,22 @@ import { LiveTrack } from "./track.js";
 
 /** @import { Values } from "../../messages/client.js" */
 /** @import { Pictures } from "../../learning/pictures.js" */
-/** @import { Grid, Recipe } from "../../learning/recipe.js" */
-/** @import { News, Snapshot, Training } from "../../learning/training.js" */
+/** @import { Recipe } from "../../learning/recipe.js" */
+/** @import { Tensors } from "../../learning/shapes.js" */
+/** @import { History, News, Snapshot, Training } from "../../learning/training.js" */
 /** @import { Action, Standing } from "./standing.js" */
-/** @import { Losses } from "./track.js" */
 
 /**
  * What is asked for. values: of the form.
  * @typedef {{ values: Values, titles: string[], pictures: Pictures, recipes: Recipe[] }} Asked
  */
-/** What the browser keeps of a training. @typedef {Asked & { snapshot: Snapshot, grids: Grid[], losses: Losses[], step: number, images: number, seconds: number, isOver: boolean }} Record */
+/** What the browser keeps of a training. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
  * What a session is made of, so that node can test it. make: a training of these lanes. keep: puts a record on the shelf. alone:
  * gets the right to train, and what gives it back. now: milliseconds.
  * @typedef {object} Means
  * @property {(asked: Asked, snapshot?: Snapshot) => Promise<Training>} make
- * @property {(record: Record) => Promise<unknown>} keep
+ * @property {(record: Kept) => Promise<unknown>} keep
  * @property {() => Promise<(() => void) | null>} alone
  * @property {() => number} now
  */
@@ -80,12 +80,12 @@ export class Session {
     this.#end();
     if (!this.on("begin")) return;
     Object.assign(this, { error: "", track: null, asked: null, safe: -1, isKept: true });
+    this.#snapshot = null;
     try {
       await this.#hold();
       const asked = await read();
       if (this.state !== "preparing") return; // stopped meanwhile
       this.asked = asked;
-      this.track = new LiveTrack(asked.titles, asked.recipes[0].images, asked.pictures);
       await this.#learn();
     } catch (error) {
       this.#fail(error);
@@ -113,47 +113,42 @@ export class Session {
     return this.on("stop");
   }
 
-  /** The page was loaded again: take the training of before. @param {Record} record */
-  find(record) {
-    const { values, titles, pictures, recipes } = record;
-    const { snapshot, grids, losses, step, images, seconds, isOver } = record;
-    if (!this.on(isOver ? "open" : "find")) return;
-    this.asked = { values, titles, pictures, recipes };
+  /** The page was loaded again: take the training of before. @param {Kept} record */
+  find({ snapshot, isOver, ...asked }) {
+    if (!NEXT[this.state].find) return;
+    this.asked = asked;
     this.#snapshot = snapshot;
-    this.track = new LiveTrack(titles, recipes[0].images, pictures);
-    for (const one of grids) this.track.add(one);
-    Object.assign(this.track, { losses, step, images, seconds });
-    this.changed();
+    this.#show(snapshot.history);
+    if (this.track) this.track.learn({ ...snapshot, rate: 0 });
+    this.on(isOver ? "open" : "find");
   }
 
-  /** The weights of a lane by the names of its tensors. @param {number} lane */
+  /** What a lane has learned: the average of its weights, by the names of its tensors. @param {number} lane @returns {Promise<Tensors>} */
   async weights(lane) {
-    if (!this.asked) throw new Error("there is no training");
-    this.#training ??= await this.means.make(this.asked, this.#snapshot ?? undefined);
-    return this.#training.weights(lane, Boolean(this.asked.recipes[lane].average));
+    const snapshot = (await this.#training?.snapshot()) ?? this.#snapshot;
+    if (!snapshot) throw new Error("there is no training");
+    return snapshot.lanes[lane].averages;
   }
 
   /** Put the training on the shelf, unless that is under way. */
   async keep() {
-    const { asked, track } = this;
+    const { asked } = this;
     const training = this.#training;
-    if (!training || !asked || !track || this.#keeping) return;
+    if (!training || !asked || this.#keeping) return;
     this.#keeping = true;
     this.#keptAt = this.means.now();
     try {
       const snapshot = await training.snapshot();
       if (training !== this.#training) return; // another one has begun
       this.#snapshot = snapshot;
-      const { grids, losses, step, images, seconds } = track;
-      const isOver = this.state === "finished";
-      await this.means.keep({ ...asked, snapshot, grids, losses, step, images, seconds, isOver });
+      await this.means.keep({ ...asked, snapshot, isOver: this.state === "finished" });
       this.isKept = true;
     } catch (error) {
       console.error(error);
       this.isKept = false;
-      this.changed();
     } finally {
       this.#keeping = false;
+      this.changed();
     }
   }
 
@@ -167,20 +162,26 @@ export class Session {
     const training = await this.means.make(asked, snapshot);
     if (this.asked !== asked || this.state !== "starting") return;
     this.#training = training;
+    this.#show(training.history);
     this.#keptAt = this.means.now();
     training.onNews = (news) => training === this.#training && this.#hear(training, news);
     await training.start();
   }
 
+  /** @param {History} history */
+  #show(history) {
+    const { asked } = this;
+    this.track = asked && new LiveTrack(asked.titles, asked.recipes, asked.pictures, history);
+  }
+
   /** @param {Training} training @param {News} news */
   #hear(training, news) {
-    if (news.kind === "wrong") return this.#fail(news.error);
+    if (news.kind === "wrong") return this.#fail(new UserError(news.error));
     if (news.kind === "step") this.track?.learn(news);
-    if (news.kind === "grid") this.track?.add(news.grid);
     if (news.kind === "state") this.on(training.state);
     else this.changed();
-    const isOver = news.kind === "state" && ["paused", "stopped", "finished"].includes(this.state);
-    if (isOver || this.means.now() - this.#keptAt > EVERY) this.keep();
+    const rests = news.kind === "state" && ["paused", "stopped", "finished"].includes(this.state);
+    if (rests || this.means.now() - this.#keptAt > EVERY) this.keep();
     return undefined;
   }
 

@@ -9,9 +9,18 @@ import { Pad } from "./pad.js";
 
 /** @import { Pictures } from "../../learning/pictures.js" */
 
-const DIGITS = new URL("../../learning/digits.npz", import.meta.url);
+const DIGITS = new URL("../../digits.npz", import.meta.url);
 /** What is known of pictures before they are here. @type {Pictures} */
-const NONE = { kind: "digits", images: new Uint8Array(), count: 0, side: 28, channels: 1, labels: null, classes: [], originals: new Uint8Array() };
+const NONE = {
+  kind: "digits",
+  images: new Uint8Array(),
+  count: 0,
+  side: 28,
+  channels: 1,
+  labels: null,
+  classes: [],
+  originals: new Uint8Array(),
+};
 
 export class Source {
   /** @type {Pictures["kind"]} */

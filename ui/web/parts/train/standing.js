@@ -34,5 +34,5 @@ export const SHOWS = {
   paused: { buttons: ["resume", "stop"], works: false, model: true },
   stopped: { buttons: ["resume", "start"], works: false, model: true },
   finished: { buttons: ["start"], works: false, model: true },
-  failed: { buttons: ["start"], works: false, model: false },
+  failed: { buttons: ["start", "resume"], works: false, model: false },
 };

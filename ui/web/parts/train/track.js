@@ -1,9 +1,12 @@
 // What is known of a training: samples as it learns, errors and losses. It happens here, was recorded, or is followed.
 
+import { stepsOf } from "../../learning/recipe.js";
 import { grid } from "../../pictures/compose.js";
 
-/** @import { Grid } from "../../learning/recipe.js" */
-/** @import { TrainingNow } from "../../messages/protocol.d.ts" */
+/** @import { Pictures } from "../../learning/pictures.js" */
+/** @import { Grid, Recipe } from "../../learning/recipe.js" */
+/** @import { History } from "../../learning/training.js" */
+/** @import { Followed } from "../../messages/protocol.d.ts" */
 /** @import { Sprite } from "../../pictures/sprite.js" */
 /** @import { Picture } from "../../pictures/resize.js" */
 
@@ -34,21 +37,29 @@ export function picturesOf(bytes, side, channels) {
 /** The mean of numbers; null of none. @param {number[]} values */
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b) / values.length : null);
 
+/** What all of them have. */
 export class Track {
-  /** @type {Moment[]} */
-  moments = [];
-  /** @type {Losses[]} */
-  losses = [];
   step = 0;
-  images = 0;
+  images = 0; // pictures that the first network has seen
+  total = 0; // in all
   seconds = 0; // of learning
   rate = 0; // images a second; 0 where it is not known
+  isOfSteps = false; // whether all these count steps: the lanes see pictures at another pace
 
-  /** @param {string[]} titles of the lanes @param {number} total images @param {import("../../learning/pictures.js").Pictures["kind"]} kind of pictures */
-  constructor(titles, total, kind = "digits") {
+  /** @param {string[]} titles of the lanes @param {Pictures["kind"]} kind */
+  constructor(titles, kind) {
     this.titles = titles;
-    this.total = total;
     this.kind = kind;
+  }
+
+  /** @returns {Moment[]} */
+  get moments() {
+    return [];
+  }
+
+  /** @returns {Losses[]} */
+  get losses() {
+    return [];
   }
 
   /** Seconds until the end; null where that is not known. */
@@ -67,78 +78,105 @@ export class Track {
 
 /** A training that happens here. */
 export class LiveTrack extends Track {
-  /** What the moments are made of, to be kept. @type {Grid[]} */
-  grids = [];
+  /** What the pictures of a grid are drawn as. @type {WeakMap<Grid, Moment>} */
+  #drawn = new WeakMap();
 
-  /** @param {string[]} titles @param {number} total @param {{ kind: "digits" | "drawings" | "own", side: number, channels: number }} pictures */
-  constructor(titles, total, pictures) {
-    super(titles, total, pictures.kind);
-    this.form = pictures;
+  /** @param {string[]} titles @param {Recipe[]} recipes @param {Pictures} pictures @param {History} history that the training goes on writing */
+  constructor(titles, recipes, pictures, history) {
+    super(titles, pictures.kind);
+    const [first, second = first] = recipes;
+    this.isOfSteps = first.batch !== second.batch;
+    this.batch = first.batch;
+    this.total = this.#seen(stepsOf(first));
+    this.pictures = pictures;
+    this.history = history;
+    this.learn({ step: history.losses[0].length, seconds: history.grids.at(-1)?.seconds ?? 0, rate: 0 });
   }
 
-  /** @param {Grid} found */
-  add(found) {
-    const { side, channels } = this.form;
-    const columns = COLUMNS[this.kind][found.lanes.length - 1];
+  /** Where a step stands on the axis. @param {number} step */
+  #seen = (step) => (this.isOfSteps ? step : step * this.batch);
+
+  get moments() {
+    return this.history.grids.map((one) => {
+      const drawn = this.#drawn.get(one) ?? this.#draw(one);
+      this.#drawn.set(one, drawn);
+      return drawn;
+    });
+  }
+
+  get losses() {
+    const [first] = this.history.losses;
+    return first.map((_, i) => /** @type {Losses} */ ([this.#seen(i + 1), this.history.losses.map((lane) => lane[i])]));
+  }
+
+  /** @param {Grid} found @returns {Moment} */
+  #draw({ step, seconds, lanes }) {
+    const { side, channels } = this.pictures;
+    const columns = COLUMNS[this.kind][lanes.length - 1];
     /** @param {Uint8Array | null} bytes @returns {Sprite | null} */
     const sheet = (bytes) => {
       const pictures = bytes ? picturesOf(bytes, side, channels) : [];
       const whole = pictures.length - (pictures.length % columns);
       return whole ? [grid(pictures.slice(0, whole), columns)] : null;
     };
-    const lanes = found.lanes.map(({ averaged, latest, errors }) => {
+    const shown = lanes.map(({ averaged, latest, errors }) => {
       return { averaged: sheet(averaged), latest: sheet(latest), pixels: averaged, errors, error: mean(errors) };
     });
-    this.grids.push(found);
-    this.moments.push({ ...found, lanes });
+    return { step, images: this.#seen(step), seconds, lanes: shown };
   }
 
-  /** @param {{ step: number, images: number, losses: number[], seconds: number, rate: number }} news */
-  learn({ step, images, losses, seconds, rate }) {
-    Object.assign(this, { step, images, seconds, rate });
-    this.losses.push([images, losses]);
+  /** A step has been taken. @param {{ step: number, seconds: number, rate: number }} news */
+  learn({ step, seconds, rate }) {
+    Object.assign(this, { step, images: this.#seen(step), seconds });
+    this.rate = this.isOfSteps ? rate / this.batch : rate;
   }
 }
 
 /** The training of a folder of this computer, or a recorded one, as far as it has been told. */
 export class ToldTrack extends Track {
   version = -1;
-  #batch = 1;
+  /** @type {Moment[]} */
+  #moments = [];
+  /** @type {Losses[]} */
+  #losses = [];
   #points = 0;
 
   constructor() {
-    super([""], 0);
+    super([""], "digits");
+  }
+
+  get moments() {
+    return this.#moments;
+  }
+
+  get losses() {
+    return this.#losses;
   }
 
   /** What the page has already, so that it asks only for the rest. */
   get asked() {
-    return { version: this.version, points: this.#points, grids: this.moments.length };
+    return { version: Math.max(0, this.version), points: this.#points, grids: this.moments.length };
   }
 
-  /** @param {TrainingNow} answer */
-  take({ version = 0, from = [0, 0], points = [], grids = [], total = 0, batch = this.#batch, step = 0, left, title }) {
+  /** @param {Followed} answer */
+  take({ version, from, points, grids, total, batch, step = 0, left, title }) {
     if (version !== this.version) {
-      Object.assign(this, { version, moments: [], losses: [] });
-      this.#points = 0;
+      this.version = version;
+      [this.#moments, this.#losses, this.#points] = [[], [], 0];
     }
-    this.#batch = batch;
-    if (title) this.titles = [title];
+    this.titles = [title];
     // An answer to an older question repeats what is known by now.
     if (from[0] === this.#points) {
       this.#points += points.length;
-      for (const [at, loss, rate] of points) {
-        if (loss !== null) this.losses.push([at * batch, [loss]]);
-        this.rate = rate ?? this.rate;
-      }
+      for (const [at, loss] of points) if (loss !== null) this.#losses.push([at * batch, [loss]]);
     }
     if (from[1] === this.moments.length)
       for (const { step: at, seconds, error, ema, raw } of grids) {
         const lane = { averaged: ema, latest: raw, pixels: null, errors: [], error };
-        this.moments.push({ step: at, images: at * batch, seconds, lanes: [lane] });
+        this.#moments.push({ step: at, images: at * batch, seconds, lanes: [lane] });
       }
-    if (total) this.total = total * batch;
-    Object.assign(this, { step, images: step * batch });
-    if (left) this.rate = (this.total - this.images) / left;
+    Object.assign(this, { step, images: step * batch, total: total * batch });
+    this.rate = left ? (this.total - this.images) / left : 0;
   }
 }
 
