@@ -298,8 +298,8 @@ const PREDICTIONS = ["v", "epsilon", "x0", "flow"];
 const LEARNER = [
   field("prediction", "choice", TRAIN.prediction, "v", { names: PREDICTIONS }),
   field("objective", "choice", TRAIN.objective, "lognormal", { names: ["lognormal", "uniform", "min_snr"] }),
-  field("width", "choice", TRAIN.width, "16 32 64", { names: ["8 16 32", "16 32 64", "32 64 128"] }),
-  field("rate", "choice", TRAIN.rate, "0.003", { names: ["0.001", "0.003", "0.012"] }),
+  field("width", "choice", TRAIN.width, "16 32 64", { names: ["8 16 32", "16 32 64", "32 64 128"], ...MORE }),
+  field("rate", "choice", TRAIN.rate, "0.003", { names: ["0.001", "0.003", "0.012"], ...MORE }),
   field("batch", "choice", TRAIN.batch, "32", { names: ["16", "32", "64"], ...MORE }),
   field("schedule", "choice", TRAIN.schedule, "linear", { names: SCHEDULES.slice(0, 2), ...MORE }),
   field("average", "switch", TRAIN.average, true, MORE),
@@ -314,7 +314,7 @@ const train = lanes([
   field("two", "switch", TRAIN.two, false, { shown_if: NEVER }),
   ...LEARNER.map((each) => laneB(each, { shown_if: learns(each, "_b", { two: true }) })),
   field("length", "choice", TRAIN.length, "25600", { names: ["12800", "25600", "64000"] }),
-  seed(MORE, TRAIN.seed, 0),
+  seed({}, TRAIN.seed, 0),
 ]);
 
 const FORMS = { watch, compare, grid, sketch, latents, repair, between, network, plane, likelihood, forward, train };

@@ -186,8 +186,8 @@ export const when = ({ step, images, seconds }) => {
 export const SHOWN = {
   progress: "Images seen",
   time: "Time of the training",
-  error: "Error of the guess x̂₀",
-  byTime: "Error by t: what is learned first?",
+  error: "Error of the guess, grey levels",
+  byTime: "The same at each t",
   noise: "t = T, noise",
   picture: "t = 0",
   loss: "Loss (log)",
@@ -200,6 +200,7 @@ export const SHOWN = {
   paired: (/** @type {string} */ when) => `Samples, each beside the most similar of your pictures, ${when}`,
   all: (/** @type {number} */ images) => `${whole(images)} images in all`,
   title: "A network learns to draw",
-  levels: (/** @type {number[]} */ errors) => `${errors.map((error) => error.toFixed(1)).join(", ")} grey levels`,
-  images: "images",
+  levels: (/** @type {number[]} */ errors) => errors.map((error) => error.toFixed(1)).join(" · "),
+  ofGuess: (/** @type {string} */ levels) => `error of the guess: ${levels} grey levels`,
+  axis: (/** @type {string} */ count, /** @type {boolean} */ isOfSteps) => `${count} ${isOfSteps ? "steps" : "images"}`,
 };

@@ -18,9 +18,9 @@ export class Curves extends Chart {
 
   /**
    * @param {Curve[]} curves the last on top
-   * @param {number} images at the right end
+   * @param {number} images at the right end @param {boolean} isOfSteps whether they are steps
    */
-  show(curves, images) {
+  show(curves, images, isOfSteps) {
     const { log } = this;
     const values = curves.flatMap(({ points }) => points.map(([, value]) => value));
     const [low, high] = log ? decades(values) : [0, ceiling(Math.max(...values, 0) || 1)];
@@ -34,8 +34,7 @@ export class Curves extends Chart {
     );
     this.draw(log ? powers(low, high) : halves(high), lines, [
       [0, "0"],
-      [50, thousands(right / 2)],
-      [100, `${thousands(right)} ${SHOWN.images}`],
+      [100, SHOWN.axis(thousands(right), isOfSteps)],
     ]);
   }
 }

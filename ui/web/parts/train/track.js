@@ -23,8 +23,8 @@ import { grid } from "../../pictures/compose.js";
 /** @typedef {{ step: number, images: number, seconds: number, lanes: Shown[] }} Moment */
 /** A loss for each lane, after so many images. @typedef {[images: number, losses: (number | null)[]]} Losses */
 
-/** Samples of a row, alone and where two lanes stand side by side: of digits each row has whole classes. */
-const COLUMNS = { digits: [10, 5], drawings: [8, 6], own: [8, 6] };
+/** Samples of a row: of digits two rows have all classes. */
+const COLUMNS = { digits: 5, drawings: 6, own: 6 };
 
 /** Pictures of these bytes, channels last. @param {Uint8Array} bytes @param {number} side @param {number} channels @returns {Picture[]} */
 export function picturesOf(bytes, side, channels) {
@@ -112,7 +112,7 @@ export class LiveTrack extends Track {
   /** @param {Grid} found @returns {Moment} */
   #draw({ step, seconds, lanes }) {
     const { side, channels } = this.pictures;
-    const columns = COLUMNS[this.kind][lanes.length - 1];
+    const columns = COLUMNS[this.kind];
     /** @param {Uint8Array | null} bytes @returns {Sprite | null} */
     const sheet = (bytes) => {
       const pictures = bytes ? picturesOf(bytes, side, channels) : [];

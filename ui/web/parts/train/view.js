@@ -171,10 +171,9 @@ export class View {
     /** @param {(lane: number) => [number, number][]} points @returns {Curve[]} */
     const curves = (points) => all.map((lane) => ({ name: `lane-${lane}`, points: points(lane) }));
     const x = (100 * moment.images) / right;
-    this.#errors.show(curves(errors), right);
+    this.#errors.show(curves(errors), right, track.isOfSteps);
     this.#errors.mark(x, [], levels(moment));
-    const found = curves(losses);
-    this.#losses.show(found, right);
+    this.#losses.show(curves(losses), right, track.isOfSteps);
     this.#losses.mark(x, []);
     const first = track.moments[0].lanes[0].errors;
     this.#byTime.node.hidden = !first.length;
@@ -192,7 +191,8 @@ export class View {
       const title = moment.lanes.length > 1 ? SHOWN.lane(LANES[i], track.titles[i]) : SHOWN.averaged;
       return { picture: this.lanes[i].samples.image, label: `${title}, ${at}` };
     });
-    const settings = [...track.titles.filter(Boolean), SHOWN.all(track.total), levels(moment)].filter(Boolean);
+    const error = levels(moment);
+    const settings = [...track.titles, SHOWN.all(track.total), error && SHOWN.ofGuess(error)].filter(Boolean);
     const said = this.#sentence.textContent ?? "";
     return { title: SHOWN.title, tiles, columns: tiles.length, said, settings: settings.join(" · ") };
   }
