@@ -78,6 +78,7 @@ GRADIOS = ("openapi.json", "app_id", "user", "login_check", "token", "reset", "t
         ("GET", "/app.webmanifest"),
         ("GET", "/web/0123456789ab/places/latents/grid.js"),
         ("GET", "/kept/0123456789abcdef"),
+        ("GET", "/checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"),
         ("POST", "/login"),
         ("GET", "/gradio_api/info"),
         ("GET", "/gradio_api/file=/tmp/ddpm-lab-tmp-0/x.png"),
@@ -114,6 +115,7 @@ def test_what_the_page_needs_comes_in(method, path):
         ("GET", "/static/..\\secret"),
         ("GET", "/assets/index-ab.js"),
         ("GET", "/web/0123456789ab/..\\secret"),
+        ("GET", "/checkpoints/mnist-tiny/config.json"),
         *((method, f"/gradio_api/{name}") for name in GRADIOS for method in ("GET", "POST")),
     ],
 )

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -27,10 +28,11 @@ import anyio
 import anyio.to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
+from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.commands import defaults
 from ddpm_core.imports import collector_off
@@ -65,6 +67,9 @@ from ui.serving.scripted import OF_FORMS, is_quick, of_link
 
 if TYPE_CHECKING:
     from ui.serving.api import Api
+
+# The weights with which a visitor's browser begins to learn drawings, where the browser edition has them, too.
+LINES = "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
 
 PARTS: tuple[Callable[[Services], Part], ...] = (
     sampling.SamplingPart,
@@ -138,6 +143,7 @@ class App(FastAPI):
         self.add_exception_handler(RequestValidationError, unclear)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
+        self.add_api_route(f"/{LINES}", self._lines, methods=["GET", "HEAD"], response_model=None)
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
         self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
         self.add_api_route("/kept/{run}", self._kept, methods=["GET"], response_model=None)
@@ -181,6 +187,12 @@ class App(FastAPI):
                 run = of_link(self.services, part, values)
                 picture = preview(run, self.services) if is_quick(run) else None
         return Response(picture or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
+
+    def _lines(self) -> Response:
+        path = refs.embedded().get(Path(LINES).parts[1], Path()) / Path(LINES).name
+        if not path.is_file():
+            raise HTTPException(404)
+        return FileResponse(path, media_type="application/octet-stream")
 
     def _admits(self, cookies: Callable[[], Mapping[str, str]]) -> bool:
         """Return whether a visitor may see the page: there is no password, or gradio's login has accepted it."""

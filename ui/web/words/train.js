@@ -85,6 +85,7 @@ export const MACHINE = {
 
 /** What goes wrong with a training. */
 export const RUN = {
+  noWeights: "The weights of the digits could not be loaded: try again.",
   elsewhere: "Another window of this browser trains already. Stop it there, then try again.",
 };
 
