@@ -25,6 +25,7 @@ from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub.snapshots import fetch
 from ddpm_core.checkpoint.refs import parse
 from ddpm_core.checkpoint.spec import check, read
+from ddpm_core.coordinates import RectifiedFlow, seen
 from ddpm_core.engines.choose import wrap
 
 WEB = Path(__file__).parents[2] / "ui/web"
@@ -252,6 +253,20 @@ def in_bytes(folder):
     return question
 
 
+def flow(folder):
+    """A rectified flow, whose network sees (1 − τ) x_0 + τ ε and τ."""
+    network = randomised(UNet2DModel(**SMALL))
+    schedule, coordinates = NoiseSchedule.flow(1000), RectifiedFlow(times=1000)
+    wrapped = wrap(network, "cpu", "fp32", "torch")
+    save(Model(network=wrapped, schedule=schedule, image_size=8, prediction="flow", coordinates=coordinates), folder)
+    question, x = Question(folder), pictures(1, 3, 8)
+    for t in (1, 500, 1000):
+        inputs, time = seen(coordinates, schedule, x.double(), t)
+        question.outputs.append(network.double()(inputs, time, return_dict=False)[0].detach())
+        question.case["evaluations"].append({"x": packed(x), "t": t - 1})
+    return question
+
+
 def latents(folder):
     """A model of latents without words, as the trainer writes it."""
     autoencoder = randomised(AutoencoderTiny(latent_channels=4, num_decoder_blocks=(1, 1, 1, 1), scaling_factor=1.3))
@@ -276,6 +291,7 @@ def answers(tmp_path_factory):
     asked |= {name: form(folder / name, options) for name, options in FORMS.items()}
     asked["int8"] = in_bytes(folder / "int8")
     asked["latents"] = latents(folder / "latents")
+    asked["flow"] = flow(folder / "flow")
     asked["again"] = embedded("mnist-tiny")
     asked["again"].case["evaluations"] *= 2
     asked["steps of other weights"] = pixels(folder / "steps", {})
@@ -285,7 +301,9 @@ def answers(tmp_path_factory):
     return {name: (question, answer) for (name, question), answer in zip(asked.items(), found, strict=True)}
 
 
-@pytest.mark.parametrize("name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "int8", "latents"])
+@pytest.mark.parametrize(
+    "name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "int8", "latents", "flow"]
+)
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]
     question.check(answer)
@@ -411,9 +429,10 @@ REFUSED = {
     "no schedule": ({"scheduler": {"beta_schedule": ...}}, "DDPMScheduler is not a DDPM or DDIM scheduler"),
     "beta": ({"scheduler": {"beta_end": 1}}, "alpha_bar gets too close to 0"),
     "large beta": ({"scheduler": {"beta_end": 2}}, "beta_end must be a number from 0 to 1, got 2"),
-    "prediction": ({"scheduler": {"prediction_type": "flow"}}, "prediction_type must be null or epsilon or sample or"),
+    "prediction": ({"scheduler": {"prediction_type": "score"}}, "prediction_type must be null or epsilon or sample or"),
     "own corrections": ({"own": {"snr": 0.2}}, "snr and corrections of its own are not supported in a browser"),
-    "own prediction": ({"own": {"prediction": "flow"}}, 'unknown prediction "flow"'),
+    "own prediction": ({"own": {"prediction": "score"}}, 'unknown prediction "score"'),
+    "a flow's coordinates": ({"own": {"prediction": "flow"}}, "a flow needs the coordinates RectifiedFlow, got null"),
     "variance": ({"scheduler": {"variance_type": "wide"}}, "variance_type must be null or fixed_small"),
     "learned variance": (
         {"scheduler": {"variance_type": "learned_range"}},

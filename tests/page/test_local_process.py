@@ -18,6 +18,7 @@ import torch
 import ddpm_core
 from ddpm_core import Model, NoiseSchedule, plane, restore
 from ddpm_core.analytic import Gamma
+from ddpm_core.coordinates import Translation
 from ddpm_core.latents import encode, mix
 from ddpm_core.names import PREDICTIONS, SAMPLERS, SHAPES, VARIANCES
 from ddpm_core.noise import gaussian
@@ -77,6 +78,15 @@ def formula(model):
     return network
 
 
+class Untranslated:
+    """A flow whose network sees x_t and t − 1, as the page translates them elsewhere (ui/web/network/model.js)."""
+
+    gives = "flow"
+
+    def translation(self, schedule):
+        return Translation(torch.arange(-1, schedule.T, dtype=torch.float64))
+
+
 def python_model(model):
     """The Model that a question's `model` describes."""
     schedule = NoiseSchedule.from_config(model["config"])
@@ -87,6 +97,7 @@ def python_model(model):
         image_size=SIZE,
         channels=CHANNELS,
         prediction=model["prediction"],
+        coordinates=Untranslated() if model["prediction"] == "flow" else None,
         variance=model.get("variance", "beta"),
         clip=model.get("clip", True),
         num_classes=model.get("classes", 0),
@@ -175,7 +186,9 @@ WAYS = [
 _RUNS = [
     (described(config, prediction, clip=clip, gamma=GAMMA), {"steps": n, "spacing": spacing, **way})
     for (config, prediction), clip, way in itertools.product(
-        [(LINEAR, "epsilon"), (COSINE, "v"), (LINEAR, "x0"), (LINEAR, "mu"), (ZERO_SNR, "v")], (True, False), WAYS
+        [(LINEAR, "epsilon"), (COSINE, "v"), (LINEAR, "x0"), (LINEAR, "mu"), (LINEAR, "flow"), (ZERO_SNR, "v")],
+        (True, False),
+        WAYS,
     )
     for n, spacing in ([(7, "quadratic"), (10, "linspace")] if prediction == "v" else [(6, "trailing")])
     if not (config is ZERO_SNR and way.get("sampler") in ("dpm++", "unipc"))
@@ -314,7 +327,7 @@ def test_every_name_is_asked_about():
     assert {name for run in settings for name in run} >= DEFAULTS.keys()
     variances = {run.get("variance") for run in settings} | {run["model"]["variance"] for _, run in LEARNED}
     assert variances == {None, *VARIANCES}
-    assert {question[1]["model"]["prediction"] for question in RUNS} == set(PREDICTIONS) - {"flow"}
+    assert {question[1]["model"]["prediction"] for question in RUNS} == set(PREDICTIONS)
 
 
 def test_noise_is_numpys(answer):

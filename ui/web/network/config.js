@@ -124,7 +124,7 @@ const FIELDS = {
       clip_sample_range: [real, 1],
     },
     ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] }, // the latter before diffusers 0.8
-    prediction_type: [among(null, "epsilon", "sample", "v_prediction", "mu"), null],
+    prediction_type: [among(null, "epsilon", "sample", "v_prediction", "mu", "flow"), null],
     variance_type: [
       among(null, ...["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"]),
       null,

@@ -1,9 +1,9 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
 import { UserError } from "../process/errors.js";
-import { schedule } from "../process/schedule.js";
+import { flowAt, schedule } from "../process/schedule.js";
 import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
-import { compile, Memory } from "./kernel.js";
+import { Memory, pageKernel } from "./kernel.js";
 import { Layers } from "./layers.js";
 import { UNet } from "./unet.js";
 import { jsonObject, Weights } from "./weights.js";
@@ -23,7 +23,7 @@ import { jsonObject, Weights } from "./weights.js";
  * @property {number} T
  * @property {Float64Array} beta length T + 1 @property {Float64Array} alphaBar the same, with alphaBar[0] = 1
  * @property {boolean} [exploding] as a Schedule has it
- * @property {"epsilon" | "x0" | "v" | "mu"} prediction
+ * @property {"epsilon" | "x0" | "v" | "mu" | "flow"} prediction
  * @property {string} variance the checkpoint's own
  * @property {boolean} clip
  * @property {number} offset what the spacing "leading" adds to each of its times
@@ -57,27 +57,9 @@ const SENTENCE = 300; // characters: a file may have names of any length
 const PACE = 5e9; // multiplications a second, about
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
-const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
+const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu", flow: "flow" };
 /** @type {Record<string, string>} */
 const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
-
-/** @type {Promise<WebAssembly.Module> | undefined} */
-let kernel;
-
-/** The kernel of the page, which is fetched once, and again where that failed. */
-function pageKernel() {
-  kernel ??= fetch(new URL("kernel.wasm", import.meta.url))
-    .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(`HTTP ${answer.status}`))))
-    .catch((error) => {
-      throw new UserError("a file of the page could not be loaded: load the page again", { cause: error });
-    })
-    .then(compile)
-    .catch((error) => {
-      kernel = undefined;
-      throw error;
-    });
-  return kernel;
-}
 
 /** The files of a checkpoint. */
 class Folder {
@@ -121,7 +103,7 @@ class Folder {
  * @returns {Promise<Model>}
  */
 export async function load(read, name, code, device = null) {
-  const memory = new Memory(code ?? (await pageKernel()));
+  const memory = new Memory(code ?? (await pageKernel("kernel")));
   try {
     return await open(new Folder(read), memory, device);
   } catch (error) {
@@ -135,7 +117,7 @@ export async function load(read, name, code, device = null) {
 /** @param {Folder} folder @param {Memory} memory @param {GPUDevice | null} device @returns {Promise<Model>} */
 async function open(folder, memory, device) {
   const about = describe(await configsOf(folder));
-  const { net, latent, text, process, classes, student } = about;
+  const { net, latent, text, process, flow, classes, student } = about;
   const { sample_size: size, in_channels: channels } = net;
   const condition = text ? { length: text.hidden_size * text.max_position_embeddings } : 0;
   const work = cost((layers) => new UNet(layers, net).network(new Float32Array(), 0, /** @type {any} */ (condition)));
@@ -154,7 +136,7 @@ async function open(folder, memory, device) {
     attention: text && ((x, tIndex, states) => unet.attention(x, tIndex, states)),
     decode: decode && ((z) => decode(z, size)),
     readers: () => readersOf(folder, hash, net),
-    network: cuttable(network, process.T, words, classes.nullLabel),
+    network: cuttable(flow ? seeingFlow(network, process, flow) : network, process.T, words, classes.nullLabel),
   };
 }
 
@@ -183,10 +165,11 @@ function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder
   const latent = autoencoder && complete(autoencoder, "AutoencoderTiny");
   const text = latent && encoder && complete(encoder, "CLIPTextModel");
   const process = processOf(scheduler, own, !latent);
+  const flow = process.prediction === "flow" ? flowTimes(own.coordinates) : null;
   const classes = classesOf(net.num_class_embeds ?? 0, own);
   const student = studentOf(own.student ?? null, process.T);
   checkFit(net, process, latent, text);
-  return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, classes, student };
+  return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, flow, classes, student };
 }
 
 /** What lies beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {number} T */
@@ -219,6 +202,19 @@ async function readersOf(folder, hash, net) {
   if (!(await ofWeights(readers.about, hash))) return null;
   readers.check(net);
   return readers;
+}
+
+/** A network that gets τ times `times`, and x_t as a flow has it. @param {import("./gpu.js").Network} network @param {import("../process/schedule.js").Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
+function seeingFlow(network, schedule, times) {
+  return (x, tIndex, condition, probe) => {
+    const { tau, scale } = flowAt(schedule, tIndex + 1);
+    return network(
+      x.map((value) => value * scale),
+      times * tau,
+      condition,
+      probe,
+    );
+  };
 }
 
 /** A network whose time and condition a probe may cut. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
@@ -287,6 +283,14 @@ function processOf(config, own, pixels) {
   const variance = (found.variance_type ?? "fixed_small").replace("_log", "");
   const rest = { clip: clip ?? pixels, offset: pixels ? 0 : offset };
   return { ...schedule(config), prediction, variance: VARIANCES[variance] ?? variance, ...rest };
+}
+
+/** The factor of τ with which a flow's network gets it. @param {Json | undefined} coordinates of ddpm_core.json @returns {number} */
+function flowTimes(coordinates) {
+  const { kind, times = 1 } = coordinates ?? {};
+  if (kind !== "RectifiedFlow" || !Number.isFinite(times))
+    throw new UserError(`a flow needs the coordinates RectifiedFlow, got ${JSON.stringify(coordinates ?? null)}`);
+  return times;
 }
 
 /** @param {number} embeddings @param {Json} own */

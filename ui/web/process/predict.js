@@ -125,9 +125,13 @@ function toX0Eps(model, output, x, t) {
   const [signal, sigma] = [Math.sqrt(model.alphaBar[t]), Math.sqrt(1 - model.alphaBar[t])];
   checkSignal(model, t);
   if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];
+  if (model.prediction === "flow") {
+    const all = signal + sigma; // the network gives ε − x_0
+    return [over(combine([1, x], [-sigma, output]), all), over(combine([1, x], [signal, output]), all)];
+  }
   if (model.prediction === "v") return [combine([signal, x], [-sigma, output]), combine([sigma, x], [signal, output])];
   if (model.prediction !== "x0" && model.prediction !== "mu")
-    throw new UserError(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu`);
+    throw new UserError(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu, flow`);
   const { ofX0, ofXt } = step(model, t, t - 1);
   const x0 = model.prediction === "x0" ? output : over(combine([1, output], [-ofXt, x]), ofX0);
   return [x0, fitted(model, x0, x, t).eps];

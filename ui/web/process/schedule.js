@@ -108,6 +108,16 @@ export function step({ alphaBar, beta }, t, s) {
 }
 
 /**
+ * How the network of a rectified flow sees a time: x_t times `scale` is (1 − τ) x_0 + τ ε. See `RectifiedFlow` in
+ * ddpm_core/coordinates.py.
+ * @param {Schedule} schedule @param {number} t
+ */
+export function flowAt({ alphaBar }, t) {
+  const [signal, noise] = [Math.sqrt(alphaBar[t]), Math.sqrt(1 - alphaBar[t])];
+  return { tau: noise / (signal + noise), scale: 1 / (signal + noise) };
+}
+
+/**
  * What Eqs. 2, 4 and 7 need at each t = 0..T: see `tables` in ddpm_core/plane/forward.py.
  * @param {Schedule} of
  */
