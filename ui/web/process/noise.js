@@ -110,3 +110,12 @@ export function philox(seed, stream) {
     return block[next++];
   };
 }
+
+/**
+ * n numbers from 0 up to 1, all as likely, in steps of 2^−24: NumPy's `random(n, dtype=float32)`.
+ * @param {Seed} seed @param {number} stream @param {number} n
+ */
+export function uniform(seed, stream, n) {
+  const bits = philox(checkSeed(seed), BigInt(stream));
+  return Float32Array.from({ length: n }, () => (bits() >>> 8) / 2 ** 24);
+}
