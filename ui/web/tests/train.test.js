@@ -306,6 +306,16 @@ test("what is said of a training", () => {
   assert.equal(when({ step: 10, images: 640, seconds: 4 }), "after 640 images, 4 s");
 });
 
+test("the sentence under the samples follows the error down", () => {
+  assert.match(sentence(0, 91, 66, true), /Random weights/);
+  const said = [60, 46, 40, 37].map((error) => sentence(9, error, 66, true));
+  assert.equal(new Set(said).size, 4);
+  assert.match(said[0], /bright/);
+  assert.match(said.at(-1), /refines/);
+  assert.match(sentence(9, 46, 66, false), /shapes/);
+  assert.equal(sentence(9, null, 66, true), "");
+});
+
 test("the number of copies in words", () => {
   assert.match(copies(0, 2), /not seen/);
   const said = [0.1, 0.5, 0.9, 2].map((likeness) => copies(9, likeness));

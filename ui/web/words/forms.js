@@ -212,12 +212,12 @@ export const TRAIN = {
   },
   objective: {
     title: "loss",
-    label: "Where it learns most",
-    titles: { lognormal: "where shapes form", uniform: "every t alike", min_snr: "every t, weighted" },
+    label: "Which t it sees most",
+    titles: { lognormal: "middle t", uniform: "every t", min_snr: "weighted" },
     sentences: {
-      lognormal: "Mostly the times t at which shapes are decided (Karras et al. 2022).",
-      uniform: "As in the paper (Eq. 14). At half of the times there is almost only noise.",
-      min_snr: "Every t, but the loss is weighted by the SNR, up to 5 (Hang et al. 2023).",
+      lognormal: "Those at which shapes are decided (Karras et al. 2022).",
+      uniform: "All alike, as in the paper (Eq. 14). Half of them are almost only noise.",
+      min_snr: "All alike, and the loss is weighted by the SNR, up to 5 (Hang et al. 2023).",
     },
   },
   schedule: { title: "schedule", label: "Schedule of the noise", titles: { linear: "linear", cosine: "cosine" } },
@@ -251,5 +251,5 @@ export const TRAIN = {
       64000: "The network sees 64,000 pictures.",
     },
   },
-  seed: { ...RUN.seed, help: "The same seed gives the same weights at first, and the same noise" },
+  seed: { ...RUN.seed, help: "Of the first weights, and of all noise" },
 };

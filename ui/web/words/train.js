@@ -92,7 +92,7 @@ export const RUN = {
 /** How a title names a choice of a lane. @type {Record<string, (title: string) => string>} */
 export const CHOICE = {
   prediction: (title) => `predicts ${title}`,
-  objective: (title) => title,
+  objective: (title) => `sees ${title}`,
   width: (title) => `width ${title}`,
   rate: (title) => `rate ${title}`,
   batch: (title) => `${title} pictures a step`,
@@ -147,19 +147,27 @@ export const FOLLOW = {
   leave: "Follow no more",
 };
 
+/** What there is to see while the error is above such a share of the pictures' spread. @type {[least: number, lines: string, others: string][]} */
 const FALLS = [
-  [0.9, "It learns how bright a picture is, and where: spots."],
-  [0.75, "Spots become strokes."],
-  [0.66, "Strokes find their places: some shapes can be read."],
+  [
+    0.74,
+    "It learns how bright a picture is, and where: spots.",
+    "It learns how bright a picture is, and where: spots.",
+  ],
+  [0.64, "Spots become strokes.", "Spots become shapes."],
+  [0.585, "Strokes find their places: some can be read.", "Shapes find their places."],
+  [0, "It knows what the pictures are made of. From here on it refines.", "It learns finer and finer details."],
 ];
 
-/** What there is to see in samples, by how far the error has fallen. @param {number} step @param {number | null} error @param {number | null} first the error at the start */
-export function sentence(step, error, first) {
+/**
+ * What there is to see in samples.
+ * @param {number} step @param {number | null} error @param {number} spread of the pictures around their mean
+ * @param {boolean} isLines whether they are digits or drawings
+ */
+export function sentence(step, error, spread, isLines) {
   if (step === 0) return "Random weights: noise goes in, noise comes out.";
-  if (!error || !first) return "";
-  const share = error / first;
-  const found = FALLS.find(([least]) => share > Number(least));
-  return String(found?.[1] ?? "It knows what the pictures are made of. From here on it refines.");
+  const [, lines = "", others = ""] = (error && FALLS.find(([least]) => error / spread > least)) || [];
+  return isLines ? lines : others;
 }
 
 /** Whether samples are copies, by how far they are from the pictures. @param {number} step @param {number} likeness */
@@ -188,7 +196,7 @@ export const SHOWN = {
   progress: "Images seen",
   time: "Time of the training",
   error: "Error of the guess, grey levels",
-  byTime: "The same at each t",
+  byTime: "Error at each t",
   noise: "t = T, noise",
   picture: "t = 0",
   loss: "Loss (log)",
