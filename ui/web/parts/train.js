@@ -26,6 +26,8 @@ import { View } from "./train/view.js";
 
 const DRAWS = 250; // ms between two times that a training is drawn
 const SEEN = 1000; // images after which the rate of a training is known
+/** How many images are enough, by the kind of pictures. @type {Record<string, string>} */
+const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
 /** The buttons, in their order. @type {Action[]} */
 const BUTTONS = ["resume", "pause", "start", "stop"];
 
@@ -44,6 +46,8 @@ class Train {
   /** @type {ToldTrack | null} a recorded training */
   #example = null;
   #rate = machine.knownRate();
+  /** What this computer is short of. @type {string[]} */
+  #notes = [];
   #said = ""; // the state that a screen reader was told last
   lack = machine.lack();
 
@@ -53,7 +57,7 @@ class Train {
     this.part = part;
     this.fields = page.given.forms[part];
     this.draw = soon(() => isShown(this.element) && this.render(), DRAWS);
-    this.form = new Form(this.fields, page.given, () => this.#changed());
+    this.form = new Form(this.fields, page.given, (name) => this.#changed(name));
     this.source = new Source(() => this.#changed());
     this.models = new Models(page);
     this.session = new Session({ ...this.models.means, alone: machine.alone, now: () => performance.now() }, () =>
@@ -87,7 +91,7 @@ class Train {
     const acts = {
       start: () => this.start(),
       pause: () => this.session.pause(),
-      resume: () => this.session.resume(),
+      resume: () => this.#try(() => this.session.resume()),
       stop: () => this.session.stop(),
     };
     return button({ class: `button ${name}` }, acts[name], ACTIONS[name]);
@@ -140,8 +144,11 @@ class Train {
     this.#changed();
   }
 
-  /** Something was chosen. */
-  #changed() {
+  /** Something was chosen. @param {string} [name] of a field, where it is one */
+  #changed(name) {
+    const { form, fields } = this;
+    if (name === fields[0].name && !form.isChosen("length"))
+      form.set({ length: LENGTHS[String(form.value(name))] }, false);
     this.#complain();
     this.render();
   }
@@ -165,11 +172,12 @@ class Train {
     if (lacks || !(await this.#mayDrop(ANEW))) return;
     this.page.remember(this.part, values);
     this.view.follow();
-    await session.begin(async () => {
+    const read = async () => {
       const pictures = await source.read();
       const titles = titlesOf(values, this.fields);
       return { values, titles, pictures, recipes: recipesOf(values, pictures) };
-    });
+    };
+    await this.#try(() => session.begin(read));
   }
 
   /**
@@ -257,6 +265,7 @@ class Train {
     const { state } = follow.answer ?? session;
     Object.assign(element.dataset, { state, grids: track?.moments.length ?? 0, at: view.moment?.step ?? "" });
     Object.assign(element.dataset, { live: view.live, example: isExample, lanes: view.moment?.lanes.length ?? 0 });
+    element.dataset.kept = String(session.kept === session.track?.step);
   }
 
   /** @param {Track | null} track @param {boolean} isExample */
@@ -270,7 +279,7 @@ class Train {
     const share = track && !isExample && track.total ? track.images / track.total : undefined;
     const isWaiting = !answer && ["preparing", "starting"].includes(session.state);
     this.status.show(text, more, isExample, isWaiting ? null : share);
-    const notes = [session.isKept ? "" : WORDS.unkept, this.battery];
+    const notes = [session.isKept ? "" : WORDS.unkept, ...this.#notes];
     write(this.#note, notes.filter(Boolean).join(" "));
   }
 
@@ -289,19 +298,17 @@ class Train {
     write(this.#estimate, works ? "" : time);
   }
 
-  battery = "";
-
   /** What this computer is short of, how quick it is, and what was kept. */
   async #begin() {
-    this.battery = await machine.battery(navigator);
+    const saves = machine.savesData(navigator);
+    this.#notes = [await machine.battery(navigator), saves ? MACHINE.saves : ""];
     const record = await this.models.kept().catch(() => null);
     if (record && this.session.state === "idle") {
       this.form.set(record.values);
       this.source.choose(record.pictures.kind);
       this.session.find(record);
-    } else if (machine.savesData(navigator)) write(this.#estimate, MACHINE.saves);
-    else await this.#showExample();
-    this.#rate ||= await this.models.rate();
+    } else if (!saves) await this.#showExample();
+    if (!saves) this.#rate ||= await this.models.rate();
     this.render();
   }
 

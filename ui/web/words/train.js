@@ -147,27 +147,19 @@ export const FOLLOW = {
   leave: "Follow no more",
 };
 
-/** What there is to see while the error is above such a share of the pictures' spread. @type {[least: number, lines: string, others: string][]} */
+/** What there is to see in digits while the error is above such a share of their spread. @type {[least: number, seen: string][]} */
 const FALLS = [
-  [
-    0.74,
-    "It learns how bright a picture is, and where: spots.",
-    "It learns how bright a picture is, and where: spots.",
-  ],
-  [0.64, "Spots become strokes.", "Spots become shapes."],
-  [0.585, "Strokes find their places: some can be read.", "Shapes find their places."],
-  [0, "It knows what the pictures are made of. From here on it refines.", "It learns finer and finer details."],
+  [0.74, "It learns how bright a picture is, and where: spots."],
+  [0.64, "Spots become strokes."],
+  [0.585, "Strokes find their places: some digits can be read."],
+  [0, "It knows what digits are made of. From here on it refines."],
 ];
+const SPREAD = 66; // of digits around their mean, in grey levels: the error of a guess that knows nothing else
 
-/**
- * What there is to see in samples.
- * @param {number} step @param {number | null} error @param {number} spread of the pictures around their mean
- * @param {boolean} isLines whether they are digits or drawings
- */
-export function sentence(step, error, spread, isLines) {
+/** What there is to see in samples of digits. @param {number} step @param {number | null} error */
+export function sentence(step, error) {
   if (step === 0) return "Random weights: noise goes in, noise comes out.";
-  const [, lines = "", others = ""] = (error && FALLS.find(([least]) => error / spread > least)) || [];
-  return isLines ? lines : others;
+  return (error && FALLS.find(([least]) => error / SPREAD > least)?.[1]) || "";
 }
 
 /** Whether samples are copies, by how far they are from the pictures. @param {number} step @param {number} likeness */

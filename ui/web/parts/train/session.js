@@ -35,6 +35,7 @@ export class Session {
   state = "idle";
   error = ""; // why it has failed, in a sentence
   isKept = true; // whether the browser can keep it
+  kept = -1; // the step of what it has kept
   /** @type {Asked | null} */
   asked = null;
   /** @type {LiveTrack | null} */
@@ -75,14 +76,14 @@ export class Session {
     return SHOWS[this.state].model && (this.track?.step ?? 0) > 0 && this.safe !== this.track?.step;
   }
 
-  /** Begin a training, in the place of the one before. @param {() => Promise<Asked>} read gets what is asked for */
+  /** Begin a training, in the place of the one before. Throws where another window trains. @param {() => Promise<Asked>} read gets what is asked for */
   async begin(read) {
+    await this.#hold();
     this.#end();
     if (!this.on("begin")) return;
-    Object.assign(this, { error: "", track: null, asked: null, safe: -1, isKept: true });
+    Object.assign(this, { error: "", track: null, asked: null, safe: -1, isKept: true, kept: -1 });
     this.#snapshot = null;
     try {
-      await this.#hold();
       const asked = await read();
       if (this.state !== "preparing") return; // stopped meanwhile
       this.asked = asked;
@@ -94,10 +95,10 @@ export class Session {
 
   pause = () => this.#training?.pause();
 
-  /** Go on with a training that was paused, stopped, or kept when the page was left. */
+  /** Go on with a training that was paused, stopped, or kept when the page was left. Throws where another window trains. */
   async resume() {
+    await this.#hold();
     try {
-      await this.#hold();
       if (this.state === "paused") await this.#training?.resume();
       else {
         this.#training = null;
@@ -142,7 +143,7 @@ export class Session {
       if (training !== this.#training) return; // another one has begun
       this.#snapshot = snapshot;
       await this.means.keep({ ...asked, snapshot, isOver: this.state === "finished" });
-      this.isKept = true;
+      Object.assign(this, { isKept: true, kept: snapshot.step });
     } catch (error) {
       console.error(error);
       this.isKept = false;

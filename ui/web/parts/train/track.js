@@ -26,8 +26,6 @@ import { grid } from "../../pictures/compose.js";
 /** Samples of a row: of digits two rows have all classes. */
 const COLUMNS = { digits: 5, drawings: 6, own: 6 };
 
-const SOME = 500; // pictures that are enough to know how far they are from their mean
-
 /** Pictures of these bytes, channels last. @param {Uint8Array} bytes @param {number} side @param {number} channels @returns {Picture[]} */
 export function picturesOf(bytes, side, channels) {
   const size = side * side * channels;
@@ -46,7 +44,6 @@ export class Track {
   total = 0; // in all
   seconds = 0; // of learning
   rate = 0; // images a second; 0 where it is not known
-  spread = 66; // of the digits around their mean, in grey levels
   isOfSteps = false; // whether all these count steps: the lanes see pictures at another pace
 
   /** @param {string[]} titles of the lanes @param {Pictures["kind"]} kind */
@@ -79,23 +76,6 @@ export class Track {
   }
 }
 
-/** How far pictures are from their mean, in grey levels: the error of a guess that knows nothing else. @param {Pictures} pictures */
-function spreadOf({ images, count, side, channels }) {
-  const size = side * side * channels;
-  const every = Math.max(1, Math.floor(count / SOME));
-  const means = new Float64Array(size);
-  const squares = new Float64Array(size);
-  let some = 0;
-  for (let i = 0; i < count; i += every, some++)
-    for (let p = 0; p < size; p++) {
-      const level = images[i * size + p];
-      means[p] += level;
-      squares[p] += level * level;
-    }
-  const variances = squares.map((sum, p) => sum / some - (means[p] / some) ** 2);
-  return Math.sqrt(variances.reduce((sum, variance) => sum + variance, 0) / size);
-}
-
 /** A training that happens here. */
 export class LiveTrack extends Track {
   /** What the pictures of a grid are drawn as. @type {WeakMap<Grid, Moment>} */
@@ -110,7 +90,6 @@ export class LiveTrack extends Track {
     this.total = this.#seen(stepsOf(first));
     this.pictures = pictures;
     this.history = history;
-    this.spread = spreadOf(pictures);
     this.learn({ step: history.losses[0].length, seconds: history.grids.at(-1)?.seconds ?? 0, rate: 0 });
   }
 

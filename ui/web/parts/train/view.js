@@ -155,7 +155,8 @@ export class View {
     }
     const { averaged, latest } = moment.lanes[0];
     this.#latest.show(isTwo || !averaged ? null : latest, SHOWN.latest, SHOWN.drawn(SHOWN.latest, at));
-    write(this.#sentence, sentence(moment.step, moment.lanes[0].error, track.spread, track.kind !== "own"));
+    const said = track.kind === "digits" ? sentence(moment.step, moment.lanes[0].error) : "";
+    write(this.#sentence, said);
   }
 
   /** @param {Track} track @param {Moment} moment */
