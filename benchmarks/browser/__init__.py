@@ -1,4 +1,4 @@
-"""Measure the page without a server: `python -m benchmarks browser step`, `opening`, `runs`."""
+"""Measure the page without a server: `python -m benchmarks browser step`, `opening`, `runs`, `learn`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ddpm_core.commands.reading import find
 
 def main(arguments: Sequence[str]) -> None:
     """The command."""
-    from benchmarks.browser import opening, runs, step
+    from benchmarks.browser import learn, opening, runs, step
 
-    named = {"step": step, "opening": opening, "runs": runs}
+    named = {"step": step, "opening": opening, "runs": runs, "learn": learn}
     named[find(named, arguments, "python -m benchmarks browser")].main(list(arguments[1:]))

@@ -1,0 +1,94 @@
+// What `python -m benchmarks browser learn` asks of the page's modules: a training as Train begins it, without its form.
+
+import { drawnPictures } from "../../ui/web/learning/drawings.js";
+import { Learner } from "../../ui/web/learning/learner.js";
+import { Likeness } from "../../ui/web/learning/likeness.js";
+import { digits } from "../../ui/web/learning/pictures.js";
+import { configOf } from "../../ui/web/learning/recipe.js";
+import { initialWeights, shapesOf } from "../../ui/web/learning/shapes.js";
+import { pageKernel } from "../../ui/web/network/kernel.js";
+import { recipesOf } from "../../ui/web/parts/train/choices.js";
+import { Models } from "../../ui/web/parts/train/models.js";
+import { formsFor } from "../../ui/web/plans/forms.js";
+
+const N = 8; // pictures that the kernel computes at once
+const breath = () => new Promise((done) => setTimeout(done));
+
+/** Digits, or drawings, with the recipe that Train's form begins with. */
+async function read(drawings) {
+  const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/train/data/digits/digits.npz"));
+  const fields = formsFor("mnist-tiny", ["mnist-tiny"]).train;
+  const values = Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual]));
+  return { pictures, recipes: recipesOf(values, pictures) };
+}
+
+/** A network in the page's own thread, where each pass can be timed. */
+export async function network() {
+  const { pictures, recipes } = await read();
+  const [recipe] = recipes;
+  const { "config.json": config, "scheduler_config.json": scheduler } = configOf(recipe, pictures);
+  const weights = initialWeights(shapesOf(config), recipe.seed);
+  const begin = { recipe, pictures, config, scheduler, weights, index: 0, workers: 2, seed: 0, learned: null };
+  const learner = new Learner(await pageKernel("batch"), begin);
+  const { layers, unet } = learner;
+  const x = Float32Array.from({ length: N * learner.size }, (_, i) => Math.sin(9 * i));
+  const [t, labels] = [Array.from({ length: N }, (_, j) => 1 + 100 * j), Array.from({ length: N }, (_, j) => j)];
+  return {
+    config,
+    /** Compute so many gradients of so many pictures. The answer is its seconds. */
+    learn(times, batch) {
+      const began = performance.now();
+      for (let turn = 0; turn < times; turn++) {
+        layers.begin();
+        for (let i = 0; i < batch; i += N) {
+          const out = unet.forward(x, t, labels);
+          layers.back(out, layers.read(out));
+        }
+        layers.end();
+      }
+      return (performance.now() - began) / 1000;
+    },
+    /** The bytes that one of two workers takes, after a step and a grid. */
+    memory() {
+      learner.gradient({ step: 0 });
+      learner.sum({ parts: [] });
+      learner.step({ step: 0, norm: 1 });
+      learner.look({ averages: [learner.averages().range, null] });
+      return layers.m.f.buffer.byteLength;
+    },
+  };
+}
+
+/** A training as Train begins it. */
+export async function training(drawings) {
+  const asked = await read(drawings);
+  const { pictures } = asked;
+  const made = await new Models(null).means.make(asked);
+  const likeness = drawings && new Likeness(pictures);
+  return {
+    about: { files: made.configs[0], originals: drawings ? pictures.originals.toBase64() : "" },
+    /** Learn until so many images were seen, then pause: after the next step, or after the next grid. */
+    until(images, next) {
+      return new Promise((done, fail) => {
+        made.onNews = ({ kind, error }) => {
+          if (kind === "wrong") fail(new Error(error));
+          if (kind === next && made.images >= images) made.pause();
+          const { state, seconds } = made;
+          if (kind === "state" && ["paused", "finished"].includes(state))
+            done({ images: made.images, seconds, isOver: state === "finished" });
+        };
+        made.start();
+      });
+    },
+    /** The averaged weights, as bytes. */
+    async weights() {
+      const tensors = await made.tensors(0);
+      return [...tensors].map(([name, { shape, values }]) => [name, shape, new Uint8Array(values.buffer).toBase64()]);
+    },
+    /** What the newest grid shows, and how far its samples are from the drawings. */
+    async sheet() {
+      const [{ averaged }] = made.history.grids.at(-1).lanes;
+      return { pixels: averaged.toBase64(), ...(await likeness.compare(averaged, breath)) };
+    },
+  };
+}

@@ -1,0 +1,349 @@
+"""Time a training in the visitor's browser: `python -m benchmarks browser learn --out FOLDER`.
+
+It has four parts, all in headless Chromium (playwright), with the recipe that Train's form begins with (learn.js):
+
+- image: the gradient of an image on one thread, by the page and by PyTorch in float32, in turns.
+- digits: a network learns digits from nothing. It rests after every 1,280 images, while the classifier of
+  `benchmarks digits` says how many of 200 pictures show the digit that was asked for.
+- drawings: a network learns 20 drawings of a kind. The number is the page's own: 0 is a copy, 1 is as varied as the
+  drawings. The sheets in FOLDER show 24 of its pictures each, below them the drawings.
+- loaded: the memory of a worker, and the bytes that a visitor loads for a training, before and after Train is opened.
+
+Seconds are those of learning, with the samples that Train shows. Beside them stand seconds of the processor, which both
+workers share, and the load of the machine. FOLDER also gets all numbers, as learn.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.numpy import save_file
+
+import ddpm_core
+from benchmarks import digits
+from benchmarks._measure import describe, spread
+from benchmarks.app import ARGS
+from benchmarks.browser.opening import RUN, THERE, packed, served
+from benchmarks.browser.step import ROOT, WARM, Files
+from ddpm_core import imaging
+from ddpm_core.commands.reading import Parser
+from ddpm_core.disk import files
+from ddpm_core.engines.from_diffusers import UNet2DModel
+from train.data.sample import ImageSample
+from ui.static.folder import CLIENT, write
+from ui.web.scripts import ENTRY, FIRST, WORKER, imported, module
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, CDPSession, Page
+
+MODULE = "/benchmarks/browser/learn.js"
+DRAWINGS = ROOT / "tests/page/drawings.json"  # of three people's hands: what, then 20 times its lines
+BATCHES, TURN = (8, 32), 64  # images at once, and of a turn
+EVERY, ASKED = 1280, 200  # images between two looks; digits that are judged
+WAY = digits.Way("ddim:10:trailing")  # as the page draws its samples
+ENOUGH = 0.9  # of the digits right
+COLUMNS, LARGER = 6, 4  # of a sheet; times
+# What only a training needs, as the page asks for it.
+TRAINING = re.compile(r"(^|/)(learning/|parts/train|words/(train|learning)|network/(batch|tape|winograd)|digits\.npz)")
+
+Row = dict[str, Any]
+
+
+def table(rows: Iterator[Row]) -> list[Row]:
+    """Print rows as they come, and return them."""
+    found = []
+    for row in rows:
+        if not found:
+            print(f"\n| {' | '.join(row)} |\n" + "| --- " * len(row) + "|")
+        found.append(row)
+        print(f"| {' | '.join(str(value) for value in row.values())} |", flush=True)
+    return found
+
+
+def begin(page: Page, what: str, asked: object = None) -> None:
+    """Make something of learn.js a name of the page."""
+    page.evaluate(f"async (asked) => {{ window.{what} = await (await import('{MODULE}')).{what}(asked); }}", asked)
+
+
+def load() -> float:
+    """Return the load of the machine in the last minute."""
+    return round(os.getloadavg()[0], 1)
+
+
+# --- An image
+
+
+def of_pytorch(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
+    """A function that computes the gradients of a turn, and gives seconds of the clock and of the processor."""
+    network = UNet2DModel(**{name: value for name, value in config.items() if name[0] != "_"})
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    shape = (batch, config["in_channels"], config["sample_size"], config["sample_size"])
+    x = torch.randn(*shape).to(memory_format=torch.channels_last)
+    t, labels = torch.randint(0, 1000, (batch,)), torch.randint(0, 10, (batch,))
+
+    def gradients() -> tuple[float, float]:
+        clock, processor = time.perf_counter(), time.thread_time()
+        for _ in range(TURN // batch):
+            network.zero_grad()
+            network(x, t, labels).sample.square().sum().backward()
+        return time.perf_counter() - clock, time.thread_time() - processor
+
+    return gradients
+
+
+def of_page(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[float, float]]:
+    """The same in the page's own thread."""
+
+    def processor() -> float:
+        metrics = devtools.send("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+
+    def gradients() -> tuple[float, float]:
+        before = processor()
+        seconds = page.evaluate(f"network.learn({TURN // batch}, {batch})")
+        return seconds, processor() - before
+
+    return gradients
+
+
+def image(page: Page, seconds: float) -> Iterator[Row]:
+    """Time the gradient of an image, in turns."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    begin(page, "network")
+    config = page.evaluate("network.config")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for batch in BATCHES:
+        both = of_page(page, devtools, batch), of_pytorch(config, batch)
+        for gradients in both * WARM:
+            gradients()
+        turns, end = [], time.monotonic() + seconds
+        while not turns or time.monotonic() < end:
+            turns.append([gradients() for gradients in both])
+        for i, clock in enumerate(("processor", "wall")):
+            own, theirs = np.array(turns)[:, :, 1 - i].T * 1000 / TURN
+            ratio = spread((own / theirs).tolist())
+            low, high = ratio["quartiles"]
+            yield {
+                "gradient of an image, ms": f"{batch} at once, {clock}",
+                "page": round(float(np.median(own)), 2),
+                "PyTorch": round(float(np.median(theirs)), 2),
+                "ratio": f"{ratio['median']:.2f} ({low:.2f} to {high:.2f})",
+                "load": load(),
+            }
+    torch.set_num_threads(threads)
+
+
+# --- Trainings
+
+
+class Training:
+    """A training of the page. drawings: what it learns in place of digits."""
+
+    def __init__(self, page: Page, drawings: list | None = None):
+        self._page = page
+        self._browser = page.context.browser.new_browser_cdp_session()  # pyright: ignore[reportOptionalMemberAccess]
+        begin(page, "training", drawings)
+        self.about = page.evaluate("training.about")
+        self._seconds = 0.0
+
+    def _processor(self) -> float:
+        """Seconds of the processor that the pages of this browser have had."""
+        found = self._browser.send("SystemInfo.getProcessInfo")["processInfo"]
+        return sum(one["cpuTime"] for one in found if one["type"] == "renderer")
+
+    def until(self, images: int, after: str) -> Row:
+        """Learn until so many images were seen. after: the "step" or "grid" that is awaited then."""
+        before = self._processor()
+        found = self._page.evaluate(f"training.until({images}, '{after}')")
+        self._seconds += self._processor() - before
+        return found | {"processor": self._seconds}
+
+    def sheet(self) -> Row:
+        """What its newest samples show."""
+        return self._page.evaluate("training.sheet()")
+
+    def save(self, folder: Path) -> None:
+        """Write what it has learned, as `ddpm_core.load` reads it."""
+        for name, content in self.about["files"].items():
+            files.write_json(folder / name, content)
+        tensors = {
+            name: np.frombuffer(base64.b64decode(numbers), np.float32).reshape(shape)
+            for name, shape, numbers in self._page.evaluate("training.weights()")
+        }
+        save_file(tensors, folder / "diffusion_pytorch_model.safetensors")
+
+
+def pictures(numbers: str) -> np.ndarray:
+    """Pictures that the page gave, uint8 (N, 28, 28, 1)."""
+    return np.frombuffer(base64.b64decode(numbers), np.uint8).reshape(-1, digits.SIZE, digits.SIZE, 1)
+
+
+def save_sheet(path: Path, *parts: np.ndarray) -> None:
+    """Write pictures below each other."""
+    sheet = np.concatenate([imaging.grid(part, columns=COLUMNS) for part in parts]).squeeze()
+    Image.fromarray(sheet.repeat(LARGER, 0).repeat(LARGER, 1)).save(path)
+
+
+def learned_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
+    """Learn digits until enough are right."""
+    training = Training(page)
+    for images in range(EVERY, limit + 1, EVERY):
+        found = training.until(images, "step")
+        with tempfile.TemporaryDirectory() as folder:
+            training.save(Path(folder))
+            model = ddpm_core.load(folder, device="cpu", engine="torch", precision="fp32")
+            samples, asked = digits.samples(model, WAY, ASKED)
+        seen, _ = digits.judge(digits.load_classifier(), samples)
+        right = float((seen == asked).mean())
+        save_sheet(out / f"digits-{found['images']:05}.png", samples[: 8 * COLUMNS])
+        yield {
+            "digits": f"{found['images']:,} images",
+            "right": f"{100 * right:.1f} %",
+            "s": round(found["seconds"], 1),
+            "processor, s": round(found["processor"], 1),
+            "images/s": round(found["images"] / found["seconds"]),
+            "load": load(),
+        }
+        if right >= ENOUGH or found["isOver"]:
+            break
+
+
+def learned_drawings(page: Page, limit: int, out: Path) -> Iterator[Row]:
+    """Learn the drawings of each kind."""
+    for what, drawings in json.loads(DRAWINGS.read_text("utf-8")).items():
+        page.reload()  # which ends the workers of the kind before
+        yield from learned_kind(page, what, drawings, limit, out)
+
+
+def learned_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> Iterator[Row]:
+    """Learn the drawings of a kind."""
+    training = Training(page, drawings)
+    originals = pictures(training.about["originals"])
+    for images in range(2 * EVERY, limit + 1, 2 * EVERY):
+        found = training.until(images, "grid")
+        sheet = training.sheet()
+        name = f"{what}-{found['images']:05}.png"
+        save_sheet(out / name, pictures(sheet["pixels"]), originals)
+        yield {
+            "drawings": what,
+            "images": f"{found['images']:,}",
+            "number": round(sheet["likeness"], 2),
+            "s": round(found["seconds"], 1),
+            "processor, s": round(found["processor"], 1),
+            "load": load(),
+            "sheet": name,
+        }
+        if found["isOver"]:
+            break
+
+
+# --- What a visitor loads
+
+
+def loaded(browser: Browser, page: Page) -> Iterator[Row]:
+    """Measure the memory of a worker, and what the folder's page asks for."""
+    begin(page, "network")
+    memory = page.evaluate("network.memory()")
+    yield {"what": "memory of a worker", "of a training": f"{memory / 1e6:.1f} MB", "all": ""}
+    first = [name for name in imported(*FIRST, CLIENT, ENTRY) + imported(WORKER) if TRAINING.search(name)]
+    inside = sum(len(module(name)) for name in first)
+    with tempfile.TemporaryDirectory() as temporary:
+        write(Path(temporary, "lab"), ["mnist-tiny"])
+        with served(Path(temporary)) as (address, _):
+            context = browser.new_context(service_workers="block")  # theirs is for a visit without a network
+            asked: set[str] = set()
+            context.on("request", lambda request: asked.add(request.url.removeprefix(address).split("?")[0]))
+            visit = context.new_page()
+
+            def row(what: str) -> Row:
+                sizes = {
+                    path: len(packed(file)) for path in asked if (file := Path(temporary, path.lstrip("/"))).is_file()
+                }
+                own = sum(size for path, size in sizes.items() if TRAINING.search(path))
+                return {
+                    "what": what,
+                    "of a training": f"{(own + inside) / 1000:.0f} kB",
+                    "all": f"{sum(sizes.values()) / 1000:.0f} kB",
+                }
+
+            visit.goto(f"{address}/lab/")
+            visit.evaluate(THERE, RUN)
+            visit.wait_for_load_state("networkidle")
+            yield row("bytes before Train is opened")
+            visit.click("#places [data-place=train]")
+            visit.wait_for_selector(".train[data-state=idle]")
+            visit.wait_for_load_state("networkidle")
+            yield row("after")
+            visit.click(".train .start")
+            visit.wait_for_selector(".train[data-state=running]:not([data-grids='0'])", timeout=300_000)
+            yield row("with the first samples")
+            context.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """A page of this checkout, which closes at the end, and its workers with it."""
+    page = browser.new_page()
+    page.set_default_timeout(0)
+    page.goto(address)
+    yield page
+    page.close()
+
+
+PARTS = "image", "digits", "drawings", "loaded"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The command."""
+    from playwright.sync_api import sync_playwright
+
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog="python -m benchmarks browser learn", description=__doc__, formatter_class=raw)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the sheets and learn.json")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--seconds", type=float, default=30, help="for the gradient, for each number of images at once")
+    parser.add_argument("--images", type=int, default=25600, help="how many a training sees; half for drawings")
+    parser.add_argument("--data", help="real digits, to train the classifier where there is none")
+    options = parser.parse_args(arguments)
+    if "digits" in options.only and not digits.kept_classifier().is_file():
+        if not options.data:
+            parser.error("there is no classifier of digits yet: name real digits with --data")
+        digits.ready_classifier(ImageSample(options.data, "train", digits.SIZE, channels=1))
+    options.out.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {"machine": describe(torch.device("cpu"))}
+    print(json.dumps(report["machine"]))
+    path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server, sync_playwright() as playwright:
+        Thread(target=server.serve_forever, daemon=True).start()
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+
+        measures: dict[str, Callable[[Page], Iterator[Row]]] = {
+            "image": lambda page: image(page, options.seconds),
+            "digits": lambda page: learned_digits(page, options.images, options.out),
+            "drawings": lambda page: learned_drawings(page, options.images // 2, options.out),
+            "loaded": lambda page: loaded(browser, page),
+        }
+        for name in options.only:
+            with opened(browser, f"http://127.0.0.1:{server.server_port}/") as page:
+                report[name] = table(measures[name](page))
+            files.write_json(options.out / "learn.json", report)
+        browser.close()
+        server.shutdown()
