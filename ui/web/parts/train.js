@@ -9,6 +9,7 @@ import { Status } from "../run/status.js";
 import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, status, WORDS } from "../words/train.js";
 import { ANY, problem } from "../words/units.js";
 import { asLaneA, questions, recipesOf, titlesOf } from "./train/choices.js";
+import { Comparison } from "./train/copies.js";
 import { Follow } from "./train/follow.js";
 import * as machine from "./train/machine.js";
 import { Models } from "./train/models.js";
@@ -22,7 +23,7 @@ import { View } from "./train/view.js";
 /** @import { Values } from "../messages/client.js" */
 /** @import { Cause } from "../run/panel.js" */
 /** @import { Action } from "./train/standing.js" */
-/** @import { Track } from "./train/track.js" */
+/** @import { Shown, Track } from "./train/track.js" */
 
 const DRAWS = 250; // ms between two times that a training is drawn
 const SEEN = 1000; // images after which the rate of a training is known
@@ -43,6 +44,7 @@ class Train {
   #lanes = el("div", { class: "lane-cards" });
   #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
   #welcome = el("p", { class: "welcome" }, WORDS.welcome);
+  #comparison = new Comparison(() => this.render());
   /** @type {ToldTrack | null} a recorded training */
   #example = null;
   #rate = machine.knownRate();
@@ -67,7 +69,7 @@ class Train {
       {
         use: (lane) => this.#use(lane),
         keep: (lane) => this.#try(() => this.models.keep(this.session, lane)),
-        copied: (lane, moment) => this.models.copied(this.session, lane, moment),
+        copied: (lane, moment) => this.#copied(moment.lanes[lane]),
         say: (text) => page.say(text),
       },
       () => this.render(),
@@ -201,6 +203,13 @@ class Train {
     return !session.isUnsaved;
   }
 
+  /** Whether samples are copies: undefined while it is looked for, null where nobody asks. @param {Shown} shown */
+  #copied(shown) {
+    const pictures = this.session.asked?.pictures;
+    if (!pictures || pictures.kind === "digits" || !shown.pixels) return null;
+    return this.#comparison.of(pictures, shown) ?? undefined;
+  }
+
   /** Use the model of a lane, or that of the training that is followed. @param {number} lane */
   #use(lane) {
     const ref = this.follow.answer?.model;
@@ -252,7 +261,8 @@ class Train {
     const { session, track, element, view, follow } = this;
     const isExample = track !== null && track === this.#example;
     const hasModel = follow.track ? Boolean(follow.answer?.model) : !isExample && SHOWS[session.state].model;
-    view.render(track, hasModel, isExample);
+    const grows = !isExample && (follow.answer?.state === "running" || SHOWS[session.state].works);
+    view.render(track, hasModel, grows);
     this.#showStatus(track, isExample);
     this.#showForm();
     for (const name of BUTTONS) {

@@ -187,7 +187,7 @@ export const when = ({ step, images, seconds }) => {
 export const SHOWN = {
   progress: "Images seen",
   time: "Time of the training",
-  error: "Error of the guess, grey levels",
+  error: "Error of the guess",
   byTime: "Error at each t",
   noise: "t = T, noise",
   picture: "t = 0",

@@ -3,6 +3,7 @@
 
 import { configOf } from "../../learning/recipe.js";
 import { learnedWeights, shapesOf } from "../../learning/shapes.js";
+import { keepTraining, keptTraining } from "../../learning/shelf.js";
 import { Training, workersFor } from "../../learning/training.js";
 import { Weights } from "../../network/weights.js";
 import { UserError } from "../../process/errors.js";
@@ -14,8 +15,6 @@ import { machineOf, rateFrom } from "./machine.js";
 /** @import { Recipe } from "../../learning/recipe.js" */
 /** @import { Snapshot } from "../../learning/training.js" */
 /** @import { Asked, Kept, Session } from "./session.js" */
-/** @import { Moment } from "./track.js" */
-/** @import { Copies } from "./view.js" */
 
 const MODEL = "mnist-tiny"; // whose weights know lines,
 const NO_LABEL = 10; // and what it gets for no label
@@ -31,7 +30,7 @@ export class Models {
   get means() {
     return {
       make: (/** @type {Asked} */ asked, /** @type {Snapshot | undefined} */ snapshot) => this.#make(asked, snapshot),
-      keep: async (/** @type {Kept} */ kept) => {},
+      keep: keepTraining,
     };
   }
 
@@ -53,7 +52,7 @@ export class Models {
 
   /** The training of before the page was loaded again. @returns {Promise<Kept | null>} */
   async kept() {
-    return null;
+    return keptTraining();
   }
 
   /** Images a second that this computer may learn, by how quickly it evaluates a network; 0 where that is not known. */
@@ -62,11 +61,6 @@ export class Models {
     const pace = await this.page.client.ask("engine", "pace", { refs: [MODEL] });
     const [[, , seconds] = [0, 0, 0]] = (pace.error === undefined && pace.paces[MODEL]?.seconds) || [];
     return seconds ? rateFrom(seconds, pace.error === undefined ? (pace.workers ?? 1) : 1) : 0;
-  }
-
-  /** @param {Session} session @param {number} lane @param {Moment} moment @returns {Copies | null} */
-  copied(session, lane, moment) {
-    return null;
   }
 
   /** @param {Session} session @param {number} lane */
